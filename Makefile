@@ -1,0 +1,43 @@
+# make run    everything on this machine: a Golem network, the launcher page, JupyterLab one click away
+# make test   the whole test suite, with its own set-up
+# make check  style, types and the direction of imports
+# make down   stop what `make run` left running in the background
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: run test quick check down pins clean bench
+
+run: $(VENV)/.installed
+	$(BIN)/golem-launcher page
+
+test: $(VENV)/.installed-tests
+	$(BIN)/python -m tests
+
+quick: $(VENV)/.installed-tests
+	$(BIN)/python -m pytest -q -m "not slow and not browser"
+
+check: $(VENV)/.installed-tests
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+bench: $(VENV)/.installed-tests
+	$(BIN)/python -m benchmarks
+
+down: $(VENV)/.installed
+	$(BIN)/golem-launcher down
+
+$(VENV)/.installed: requirements.txt pyproject.toml scripts/install
+	PYTHON=$(PYTHON) scripts/install $(VENV) requirements.txt
+	touch $@
+
+$(VENV)/.installed-tests: $(VENV)/.installed tests/requirements.txt
+	PYTHON=$(PYTHON) scripts/install $(VENV) requirements.txt tests/requirements.txt
+	touch $@
+
+# Needs uv (https://docs.astral.sh/uv) for pins that hold on every supported Python.
+pins:
+	scripts/pins
+
+clean:
+	rm -rf $(VENV)

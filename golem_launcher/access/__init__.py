@@ -1,0 +1,1 @@
+"""Ways in: how the Lab is reached from the user's side."""

@@ -1,0 +1,24 @@
+"""``golem-launcher``: the command line, put together from one module per subject."""
+
+from __future__ import annotations
+
+import typer
+
+from golem_launcher.cli import localnet, node, page, sessions
+
+app = typer.Typer(
+    name="golem-launcher",
+    help="Launch a full JupyterLab inside a Golem provider.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+sessions.add_commands(app)
+node.add_commands(app)
+page.add_commands(app)
+app.add_typer(localnet.app, name="localnet")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

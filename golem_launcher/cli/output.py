@@ -1,0 +1,46 @@
+"""How commands speak: tables or one JSON value on stdout, errors on stderr, exit codes 0, 1 and 2."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import typer
+
+from golem_launcher.errors import LauncherError, RequestError
+from golem_launcher.text import clean_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+FAILED = 1
+BAD_USAGE = 2
+
+
+def say(text: str) -> None:
+    """Print text for a person, cleaned."""
+    typer.echo(clean_text(text))
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value."""
+    typer.echo(json.dumps(value, indent=2, default=str))
+
+
+def reports_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Turn a ``LauncherError`` of a command into its message on stderr and the right exit code."""
+
+    @functools.wraps(command)
+    def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return command(*args, **kwargs)
+        except LauncherError as error:
+            sys.stderr.write(f"Error: {clean_text(str(error))}\n")
+            raise typer.Exit(BAD_USAGE if isinstance(error, RequestError) else FAILED) from None
+
+    return wrapper

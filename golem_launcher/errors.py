@@ -1,0 +1,129 @@
+"""Every exception of Golem Launcher, in one tree.
+
+    LauncherError            what happened, and what to do about it
+    ├── RequestError         a request (form, command line, file) asks for something impossible; nothing was started
+    ├── NodeError            the user's yagna
+    │   ├── NodeStartError   it could not be started
+    │   └── NodeUnreachable  it does not answer, or refuses our key
+    ├── BusError             the service bus (GSB)
+    │   ├── BusClosed        the connection ended
+    │   ├── BusCallError     the other side answered with an error
+    │   └── BusProtocolError the other side broke the protocol
+    ├── LocalNetError        the embedded network
+    ├── MarketError          no offer fits, or nobody agreed
+    ├── BudgetError          the money allowed does not reach
+    ├── ProviderError        the provider failed, misbehaved or vanished
+    ├── SessionError         a session
+    │   ├── SessionNotFound  no session has that name
+    │   └── SessionNameTaken a session of that name is alive
+    └── AccessError          a way in could not be opened
+
+Messages are for the user: ``what`` is one sentence without a trailing newline, ``remedy`` one sentence that
+says what to do, or empty when nothing can be done.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AccessError",
+    "BudgetError",
+    "BusCallError",
+    "BusClosed",
+    "BusError",
+    "BusProtocolError",
+    "LauncherError",
+    "LocalNetError",
+    "MarketError",
+    "NodeError",
+    "NodeStartError",
+    "NodeUnreachable",
+    "ProviderError",
+    "RequestError",
+    "SessionError",
+    "SessionNameTaken",
+    "SessionNotFound",
+]
+
+
+class LauncherError(Exception):
+    """What happened (``what``) and what to do about it (``remedy``, may be empty)."""
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(what, remedy)
+        self.what = what
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.remedy}".strip()
+
+
+class RequestError(LauncherError):
+    """A request asks for something impossible; ``field`` names the field at fault, when one is."""
+
+    def __init__(self, what: str, remedy: str = "", *, field: str | None = None) -> None:
+        super().__init__(what, remedy)
+        self.field = field
+
+
+class NodeError(LauncherError):
+    """The user's yagna."""
+
+
+class NodeStartError(NodeError):
+    """The node could not be started."""
+
+
+class NodeUnreachable(NodeError):  # noqa: N818 - reads as what it says
+    """The node does not answer, or refuses our key."""
+
+
+class BusError(LauncherError):
+    """The service bus."""
+
+
+class BusClosed(BusError):  # noqa: N818
+    """The connection to the bus ended."""
+
+
+class BusCallError(BusError):
+    """The called service answered with an error; ``code`` is the bus's reply code (400, 500) or 0."""
+
+    def __init__(self, what: str, remedy: str = "", *, code: int = 0) -> None:
+        super().__init__(what, remedy)
+        self.code = code
+
+
+class BusProtocolError(BusError):
+    """The other side broke the protocol of the bus."""
+
+
+class LocalNetError(LauncherError):
+    """The embedded network."""
+
+
+class MarketError(LauncherError):
+    """No offer fits, or nobody agreed."""
+
+
+class BudgetError(LauncherError):
+    """The money allowed does not reach."""
+
+
+class ProviderError(LauncherError):
+    """The provider failed, misbehaved or vanished."""
+
+
+class SessionError(LauncherError):
+    """A session."""
+
+
+class SessionNotFound(SessionError):  # noqa: N818
+    """No session has that name."""
+
+
+class SessionNameTaken(SessionError):  # noqa: N818
+    """A session of that name is alive."""
+
+
+class AccessError(LauncherError):
+    """A way in could not be opened."""

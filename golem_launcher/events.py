@@ -1,0 +1,121 @@
+"""What a session tells about itself: its stages, its state, and the events that page, commands and tests read."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from decimal import Decimal
+from enum import Enum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+
+class Stage(str, Enum):
+    """Where a session is. The order is the order of a good run; ``FAILED`` ends a bad one."""
+
+    CHECKING = "checking"
+    ALLOCATING = "allocating"
+    NEGOTIATING = "negotiating"
+    DEPLOYING = "deploying"
+    STARTING = "starting"
+    READY = "ready"
+    SAVING = "saving"
+    STOPPING = "stopping"
+    ENDED = "ended"
+    FAILED = "failed"
+    RECOVERING = "recovering"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing comes after it."""
+        return self in {Stage.ENDED, Stage.FAILED}
+
+
+def now() -> datetime:
+    """The time of an event: UTC, aware."""
+    return datetime.now(timezone.utc)
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime = Field(default_factory=now)
+
+
+class StageChanged(_Event):
+    """The session entered ``stage``; ``reason`` says why when it is a bad end."""
+
+    kind: Literal["stage"] = "stage"
+    stage: Stage
+    reason: str = ""
+
+
+class Message(_Event):
+    """Something worth a line in the log, for a person."""
+
+    kind: Literal["message"] = "message"
+    level: Literal["info", "warning", "error"] = "info"
+    text: str
+
+
+class ProviderChosen(_Event):
+    """An agreement with a provider is confirmed."""
+
+    kind: Literal["provider"] = "provider"
+    provider_id: str
+    provider_name: str
+    """Already cleaned: may be shown as text."""
+    agreement_id: str
+
+
+class Progress(_Event):
+    """How far a longer piece of work is: ``done`` of ``total`` ``unit``."""
+
+    kind: Literal["progress"] = "progress"
+    what: str
+    done: float
+    total: float
+    unit: str = ""
+
+
+class CostChanged(_Event):
+    """What the session costs so far, by our own reckoning and as billed; GLM."""
+
+    kind: Literal["cost"] = "cost"
+    cost: Decimal
+    billed: Decimal = Decimal(0)
+
+
+Event = Annotated[StageChanged | Message | ProviderChosen | Progress | CostChanged, Field(discriminator="kind")]
+
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+"""Parses one line of ``events.jsonl`` (``EVENT.validate_json(line)``)."""
+
+
+class SessionState(BaseModel):
+    """All there is to know about a session at a moment: the content of ``state.json``. Holds no secret."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    network: str
+    stage: Stage = Stage.CHECKING
+    reason: str = ""
+    """Why it failed or ended, with what to do; for the user."""
+    stages: tuple[tuple[Stage, datetime], ...] = ()
+    """The stages entered so far and when."""
+    created_at: datetime = Field(default_factory=now)
+    started_at: datetime | None = None
+    """When the Lab first answered."""
+    ended_at: datetime | None = None
+    deadline: datetime | None = None
+    budget: Decimal = Decimal(0)
+    cost: Decimal = Decimal(0)
+    price_per_hour: Decimal | None = None
+    provider_id: str | None = None
+    provider_name: str | None = None
+    allocation_id: str | None = None
+    agreement_id: str | None = None
+    activity_id: str | None = None
+    address: str | None = None
+    """Origin of the Lab on this side (``http://127.x.y.z:port``), without the token."""

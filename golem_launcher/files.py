@@ -1,0 +1,76 @@
+"""Files that are whole or not there, private, and locks between processes."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_POLL_SECONDS = 0.02
+
+
+def write_atomic(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Replace ``path`` by ``data`` so that a reader sees the old bytes or the new ones, never a part.
+
+    The data are on disk before the name changes. Raises ``OSError`` (a full disk, say) with the old file intact.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+        raise
+
+
+def write_json(path: Path, value: Any, *, mode: int = 0o600) -> None:
+    """``write_atomic`` for a JSON value."""
+    write_atomic(path, json.dumps(value, indent=1, default=str).encode() + b"\n", mode=mode)
+
+
+def read_json(path: Path) -> Any | None:
+    """The JSON value in ``path``, or ``None`` where there is no such file or it holds no JSON."""
+    try:
+        return json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, deadline: float) -> Iterator[None]:
+    """Hold the lock file ``path`` alone; wait for it at most ``deadline`` seconds, else ``TimeoutError``.
+
+    Blocking: call it from a thread where an event loop runs. The kernel frees the lock when its holder dies.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        end = time.monotonic() + deadline
+        while not try_lock(descriptor):
+            if time.monotonic() > end:
+                raise TimeoutError(f"{path} stayed locked for {deadline:.0f} s")
+            time.sleep(_POLL_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def try_lock(descriptor: int) -> bool:
+    """Take the lock of an open file at once, or say that somebody else has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""A whole Golem network on this machine: hub, two yagna daemons, providers. Useful without the launcher."""

@@ -1,0 +1,1 @@
+"""Where an activity runs: a private directory (process) or a sandbox (bubblewrap)."""

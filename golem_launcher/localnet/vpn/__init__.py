@@ -1,0 +1,1 @@
+"""The provider's end of Golem's VPN, in user space: Ethernet frames in, sockets out."""

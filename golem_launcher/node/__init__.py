@@ -1,0 +1,1 @@
+"""The user's yagna: find or start it, its key, its bus."""

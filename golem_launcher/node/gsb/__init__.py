@@ -1,0 +1,1 @@
+"""The service bus of Golem (GSB): frames, encoding, client."""

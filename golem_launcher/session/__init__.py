@@ -1,0 +1,1 @@
+"""Sessions: the supervisor that owns one, its directory, money, deadline, recovery."""

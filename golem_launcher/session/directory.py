@@ -1,0 +1,132 @@
+"""A session's directory: the one truth that supervisor, page, commands and tests share.
+
+``request.json``, ``state.json`` (replaced atomically), ``events.jsonl`` and ``lab.log`` (append-only),
+``supervisor.log``, ``supervisor.json`` (its process), ``token`` (0600), ``lock`` (held while a supervisor lives),
+``control.sock`` (see :func:`golem_launcher.paths.socket_path`). The supervisor alone writes; everybody may read.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from golem_launcher import files, paths
+from golem_launcher.errors import SessionNotFound
+from golem_launcher.events import EVENT, Event, SessionState
+from golem_launcher.request import LaunchRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_READ_AT_MOST = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class SessionDirectory:
+    """The files of one session."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The session's name."""
+        return self.path.name
+
+    @property
+    def lab_log(self) -> Path:
+        """What the Jupyter server in the provider printed (cleaned line by line)."""
+        return self.path / "lab.log"
+
+    @property
+    def supervisor_log(self) -> Path:
+        """What the supervisor itself logged."""
+        return self.path / "supervisor.log"
+
+    @property
+    def control_socket(self) -> Path:
+        """Where the supervisor listens for commands."""
+        return paths.socket_path(self.path, "control.sock")
+
+    def request(self) -> LaunchRequest:
+        """The request that the session was made from."""
+        return LaunchRequest.model_validate_json((self.path / "request.json").read_bytes())
+
+    def state(self) -> SessionState:
+        """The session's state. Raises ``SessionNotFound`` when the directory is gone or unreadable."""
+        try:
+            return SessionState.model_validate_json((self.path / "state.json").read_bytes())
+        except (OSError, ValidationError):
+            raise SessionNotFound(f"There is no session '{self.name}'.", "See `golem-launcher list`.") from None
+
+    def write_state(self, state: SessionState) -> None:
+        """Replace the state."""
+        files.write_atomic(self.path / "state.json", state.model_dump_json(indent=1).encode())
+
+    def append_event(self, event: Event) -> None:
+        """Add one event to the log of events."""
+        with (self.path / "events.jsonl").open("ab") as file:
+            file.write(EVENT.dump_json(event) + b"\n")
+
+    def events(self, offset: int = 0) -> tuple[list[Event], int]:
+        """The whole events from byte ``offset`` on, and the offset to ask from next time."""
+        lines, offset = read_lines(self.path / "events.jsonl", offset)
+        return [EVENT.validate_json(line) for line in lines], offset
+
+    def token(self) -> str | None:
+        """The Lab's token, once there is one."""
+        try:
+            return (self.path / "token").read_text()
+        except FileNotFoundError:
+            return None
+
+    def write_token(self, token: str) -> None:
+        """Keep the Lab's token, readable by its owner only."""
+        files.write_atomic(self.path / "token", token.encode())
+
+    def url(self) -> str | None:
+        """The link that opens the Lab, with its token; ``None`` while there is none."""
+        address, token = self.state().address, self.token()
+        return f"{address}/lab?token={token}" if address and token else None
+
+
+def session_directory(name: str) -> SessionDirectory:
+    """The directory of the session ``name``; ``SessionNotFound`` when there is none."""
+    path = paths.sessions_directory() / name
+    if os.sep in name or name.startswith(".") or not (path / "request.json").is_file():
+        raise SessionNotFound(f"There is no session '{name}'.", "See `golem-launcher list`.")
+    return SessionDirectory(path)
+
+
+def session_directories() -> Iterator[SessionDirectory]:
+    """Every session's directory, the newest first."""
+    found = [path for path in paths.sessions_directory().iterdir() if (path / "request.json").is_file()]
+    for path in sorted(found, key=lambda path: (path / "request.json").stat().st_mtime, reverse=True):
+        yield SessionDirectory(path)
+
+
+def create_session_directory(request: LaunchRequest) -> SessionDirectory:
+    """Make the directory of a new session with its request and first state.
+
+    Raises ``FileExistsError`` when the name is in use.
+    """
+    directory = SessionDirectory(paths.sessions_directory() / request.name)
+    directory.path.mkdir(mode=0o700)
+    directory.write_state(SessionState(name=request.name, network=request.network, budget=request.budget))
+    files.write_atomic(directory.path / "request.json", request.model_dump_json(indent=1).encode())
+    return directory
+
+
+def read_lines(path: Path, offset: int) -> tuple[list[bytes], int]:
+    """The whole lines of an append-only file from byte ``offset`` on (at most 4 MiB), and the next offset."""
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            data = file.read(_READ_AT_MOST)
+    except FileNotFoundError:
+        return [], offset
+    end = data.rfind(b"\n") + 1
+    return data[:end].splitlines(), offset + end

@@ -1,0 +1,1 @@
+"""The page: widgets that show session directories and start sessions."""

@@ -1,0 +1,42 @@
+"""The whole suite: set-up of what the system must give, then pytest. ``make test`` runs this."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+_PROGRAMS = {"chromium": "chromium", "bwrap": "bubblewrap"}
+_INSTALL_SECONDS = 600
+
+
+def main() -> int:
+    """Install missing system packages where we may, then run pytest; its exit code is ours."""
+    _install_missing()
+    root = Path(__file__).resolve().parent.parent
+    return subprocess.call([sys.executable, "-m", "pytest", *sys.argv[1:]], cwd=root)
+
+
+def _install_missing() -> None:
+    missing = [package for program, package in _PROGRAMS.items() if shutil.which(program) is None]
+    if not missing:
+        return
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        subprocess.run(["apt-get", "update", "-qq"], env=environment, timeout=_INSTALL_SECONDS, check=False)
+        subprocess.run(
+            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing],
+            env=environment, timeout=_INSTALL_SECONDS, check=False, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+    still = [package for program, package in _PROGRAMS.items() if shutil.which(program) is None]
+    if still:
+        packages = " ".join(still)
+        sys.stdout.write(
+            f"Not installed: {packages}; their tests are skipped. To have them: sudo apt install {packages}\n"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

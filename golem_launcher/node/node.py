@@ -19,7 +19,7 @@ class Node:
     """Address of its service bus when it runs on this machine: ``unix:/path`` or ``tcp://host:port``."""
 
     def environment(self) -> dict[str, str]:
-        """The variables that make yapapi, ``gftp`` and the ``yagna`` command use this node (to add to a child's own)."""
+        """The variables that make yapapi, ``gftp`` and ``yagna`` use this node (to add to a child's own)."""
         variables = {
             "YAGNA_API_URL": self.api_url,
             "YAGNA_APPKEY": self.app_key,

@@ -35,6 +35,7 @@ class Provider:
 
     def __init__(
         self,
+        *,
         spec: ProviderSpec,
         network: NetworkSpec,
         node_id: str,
@@ -120,9 +121,9 @@ class Provider:
 
     def _agreement_event(self, event: dict[str, Any]) -> None:
         kind = event.get("eventType") or event.get("eventtype")
-        if self._lease and kind == "AgreementTerminatedEvent":
-            if event.get("agreementId") == self._lease.terms.agreement_id:
-                self._lease.terminated()
+        mine = self._lease and event.get("agreementId") == self._lease.terms.agreement_id
+        if self._lease and mine and kind == "AgreementTerminatedEvent":
+            self._lease.terminated()
 
     def _activity_event(self, event: dict[str, Any]) -> None:
         if not self._lease or event.get("agreementId") != self._lease.terms.agreement_id:

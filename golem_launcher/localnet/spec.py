@@ -98,7 +98,8 @@ class NetworkSpec(_Part):
     """A whole local network."""
 
     runtime: Literal["auto", "process", "sandbox"] = "auto"
-    subnets: tuple[str, ...] = ("local", "public")
+    subnet: str = Field(default="public", min_length=1)
+    """The subnet of the offers; the default is where yapapi's own examples look."""
     payment_networks: tuple[str, ...] = ("hoodi", "holesky")
     """Test networks whose token the providers take. Nothing is ever paid on them."""
     debit_note_interval: float = Field(default=60.0, ge=1.0)

@@ -1,7 +1,7 @@
 """The one background process of a local network: hub, providers, image registry, and the keeper of two yagnas.
 
-Started by :func:`golem_launcher.localnet.network.up` as ``python -m golem_launcher.localnet.server DIRECTORY``. It
-reads ``spec.json`` of that directory, tells how it is in ``state.json``, and ends, with everything it started, on SIGTERM.
+Started by ``network.up`` as ``python -m golem_launcher.localnet.server DIRECTORY``. It reads ``spec.json`` of that
+directory, tells how it is in ``state.json``, and ends, with everything it started, on SIGTERM.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from golem_launcher.errors import LauncherError
 from golem_launcher.localnet import daemons
 from golem_launcher.localnet.accounts import Account, ensure_accounts, open_payments
 from golem_launcher.localnet.provider import Provider
+from golem_launcher.localnet.registry import Registry
 from golem_launcher.localnet.rest import Rest
 from golem_launcher.localnet.spec import NetworkSpec, capped
 from golem_launcher.localnet.state import STATE_FILE
@@ -44,6 +45,7 @@ class Server:
         self._record = ProcessRecord.of(os.getpid())
         self._stage = "starting"
         self._hub_port = 0
+        self._registry = Registry(spec.images)
         self._daemons: dict[str, yagna.YagnaProcess] = {}
         self._providers: list[Provider] = []
         self._dirty = asyncio.Event()
@@ -55,12 +57,13 @@ class Server:
             self._hub_port = yagna.free_port(daemons.HUB_PORTS)
             requestor = daemons.config(self._directory, daemons.REQUESTOR, hub_port=self._hub_port)
             provider = daemons.config(self._directory, daemons.PROVIDER, hub_port=self._hub_port)
-            await asyncio.gather(self._start(requestor), self._start(provider))
+            await asyncio.gather(self._registry.start(), self._start(requestor), self._start(provider))
             async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
                 await self._keep(session, requestor, provider)
         finally:
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
+            await self._registry.aclose()
             await asyncio.to_thread(daemons.stop_all, self._directory)
 
     def state(self) -> dict[str, Any]:
@@ -69,7 +72,10 @@ class Server:
             "stage": self._stage,
             "server": self._record.to_json(),
             "spec": self._spec.digest(),
+            "subnet": self._spec.subnet,
+            "payment_network": self._spec.payment_networks[0],
             "hub_port": self._hub_port,
+            "registry_url": self._registry.url,
             "daemons": {
                 role: {**daemon.record.to_json(), "api_url": daemon.api_url, "gsb_url": daemon.gsb_url}
                 for role, daemon in self._daemons.items()

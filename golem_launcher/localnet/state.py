@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files
@@ -11,11 +13,11 @@ from golem_launcher.node import yagna
 from golem_launcher.processes import ProcessRecord
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from golem_launcher.node.node import Node
 
 STATE_FILE = "state.json"
+
+_SITE = Path(__file__).parent / "site"
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,15 @@ class LocalNetwork:
 
     def environment(self) -> dict[str, str]:
         """Variables that make an unmodified yapapi program use this network (to add to a child's own)."""
-        return self.node.environment()
+        python_path = [str(_SITE), *filter(None, [os.environ.get("PYTHONPATH")])]
+        return {
+            **self.node.environment(),
+            "YAGNA_SUBNET": str(self.state["subnet"]),
+            "YAGNA_PAYMENT_DRIVER": "erc20",
+            "YAGNA_PAYMENT_NETWORK": str(self.state["payment_network"]),
+            "GOLEM_REGISTRY_URL": self.registry_url,
+            "PYTHONPATH": os.pathsep.join(python_path),
+        }
 
 
 def read(directory: Path) -> dict[str, Any] | None:

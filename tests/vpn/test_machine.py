@@ -137,7 +137,7 @@ receive_limits = st.sampled_from([2048, 4096, 65536, 262144])  # a window of les
     receive_limits,
     st.sampled_from([50, 3000, 1 << 20]),
 )
-def test_every_byte_arrives(rule, up, down, send_limit, receive_limit, sip):
+def test_every_byte_arrives(rule, up, down, send_limit, receive_limit, sip):  # noqa: PLR0917
     if min(send_limit, receive_limit, sip) < 4096:
         up, down = up % 900, down % 900  # tiny windows take a round trip for each byte
     tcp = TcpSettings(

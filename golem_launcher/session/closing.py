@@ -1,4 +1,4 @@
-"""Closes down whatever a session left at its node, from its journal. Idempotent; used at every end and after a crash."""
+"""Closes down whatever a session left at its node, from its journal. Idempotent; for every end and after a crash."""
 
 from __future__ import annotations
 
@@ -46,22 +46,31 @@ async def close_down(rest: YagnaRest, journal: Journal, *, invoice_seconds: floa
 
 async def _find_forgotten(rest: YagnaRest, journal: Journal) -> None:
     """Complete the journal with what was begun but whose id never reached it."""
-    entries = journal.entries
-    if entries.allocation_timeout is not None and entries.allocation_id is None:
-        for allocation in await rest.allocations():
-            if _same_moment(allocation.get("timeout"), entries.allocation_timeout):
-                journal.update(allocation_id=str(allocation["allocationId"]))
-    if entries.network_address is not None and entries.network_id is None:
-        for network in await rest.networks():
-            if str(network.get("ip", "")).split("/")[0] == entries.network_address.split("/")[0]:
-                journal.update(network_id=str(network["id"]))
-    if entries.demanded:
+    await _find_allocation(rest, journal)
+    await _find_network(rest, journal)
+    if journal.entries.demanded:
         await _find_agreements(rest, journal)
     for entry in journal.entries.agreements:
         if entry.activity_id is None:
             activities = await _of_agreement(rest, entry.agreement_id)
             if activities:
                 journal.update_agreement(entry.agreement_id, activity_id=activities[-1])
+
+
+async def _find_allocation(rest: YagnaRest, journal: Journal) -> None:
+    timeout = journal.entries.allocation_timeout
+    if timeout is not None and journal.entries.allocation_id is None:
+        for allocation in await rest.allocations():
+            if _same_moment(allocation.get("timeout"), timeout):
+                journal.update(allocation_id=str(allocation["allocationId"]))
+
+
+async def _find_network(rest: YagnaRest, journal: Journal) -> None:
+    address = journal.entries.network_address
+    if address is not None and journal.entries.network_id is None:
+        for network in await rest.networks():
+            if str(network.get("ip", "")).split("/")[0] == address.split("/")[0]:
+                journal.update(network_id=str(network["id"]))
 
 
 async def _find_agreements(rest: YagnaRest, journal: Journal) -> None:
@@ -132,7 +141,7 @@ async def _accept_invoice(rest: YagnaRest, invoice: dict[str, Any], entry: Agree
         _LOG.warning("an invoice was not accepted: %s", error)
 
 
-def _same_moment(text: Any, moment: Any) -> bool:
+def _same_moment(text: Any, moment: datetime) -> bool:
     try:
         return abs(datetime.fromisoformat(str(text).replace("Z", "+00:00")) - moment) < timedelta(microseconds=2)
     except (TypeError, ValueError):

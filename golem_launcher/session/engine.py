@@ -111,7 +111,7 @@ class Engine:
         self._started = False
         self._job: Job | None = None
         self._market: asyncio.Task[None] | None = None
-        self._vpn: Network | None = None
+        self._vpn: Any = None
         self._worker: asyncio.Task[None] | None = None
         self._deployed: asyncio.Future[Rented] | None = None
         self._leave = asyncio.Event()
@@ -119,7 +119,7 @@ class Engine:
 
     async def start(self, identity: str, allocation_id: str, expires: datetime) -> None:
         """Begin with an allocation made before. Bounded by yapapi's own REST time-outs."""
-        self._engine._budget_allocations.append(  # noqa: SLF001 - the only way to give yapapi an allocation
+        self._engine._budget_allocations.append(
             Allocation(
                 _api=None,
                 id=allocation_id,
@@ -134,10 +134,10 @@ class Engine:
         address = f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.0/24"
         self._journal.update(network_address=address)
         self._vpn = await asyncio.wait_for(
-            Network.create(self._engine._net_api, address, identity),  # noqa: SLF001
+            Network.create(self._engine._net_api, address, identity),
             _REST_SECONDS,
         )
-        self._journal.update(network_id=self._vpn.network_id)
+        self._journal.update(network_id=str(self._vpn.network_id))
 
     async def demand(self, image_tag: str, registry_url: str, expiration: datetime) -> None:
         """Publish the demand; offers come in from now on."""
@@ -199,7 +199,8 @@ class Engine:
         """Wait until the package runs. Raises ``ProviderError`` when the provider failed at it."""
         assert self._worker is not None
         assert self._deployed is not None
-        await asyncio.wait({self._worker, self._deployed}, return_when=asyncio.FIRST_COMPLETED)
+        either: list[asyncio.Future[Any]] = [self._worker, self._deployed]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not self._deployed.done():
             raise ProviderError("The provider could not create the activity.")
         return self._deployed.result()
@@ -240,41 +241,40 @@ class Engine:
 
     def revive(self) -> None:
         """Take up payments again after the node was away: yapapi's tasks end at the first connection error."""
-        services = self._engine._services  # noqa: SLF001
+        services = self._engine._services
         if any(task.done() for task in services):
             for task in services:
                 task.cancel()
             services.clear()
-            self._engine._process_invoices_job = asyncio.create_task(self._engine._process_invoices())  # noqa: SLF001
-            notes = asyncio.create_task(self._engine._process_debit_notes())  # noqa: SLF001
-            services.update({self._engine._process_invoices_job, notes})  # noqa: SLF001
+            self._engine._process_invoices_job = asyncio.create_task(self._engine._process_invoices())
+            notes = asyncio.create_task(self._engine._process_debit_notes())
+            services.update({self._engine._process_invoices_job, notes})
 
     async def stop(self) -> None:
         """End yapapi's engine: its tasks, its ``gftp``. Safe to call at any moment; never raises."""
         self.leave_market()
         if self._worker is not None:
             self._worker.cancel()
-        tasks = [task for task in (self._market, self._worker, *self._engine._services) if task is not None]  # noqa: SLF001
-        for task in self._engine._services:  # noqa: SLF001 - else it waits for them
+        tasks = [task for task in (self._market, self._worker, *self._engine._services) if task is not None]
+        for task in self._engine._services:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._job is not None:
             self._engine.finalize_job(self._job)
         try:
             await asyncio.wait_for(self._engine.stop(None, None, None, wait_for_payments=False), _ENGINE_STOP_SECONDS)
-        except Exception:  # it is the end: what it holds is closed from the journal
+        except Exception:  # noqa: BLE001 - it is the end: what it holds is closed from the journal
             _LOG.exception("yapapi did not stop in good order")
 
     # ── what yapapi calls ──
 
     async def _work(self, context: Any) -> bool:
-        assert self._vpn is not None
         assert self._job is not None
-        agreement_id = context._agreement.id  # noqa: SLF001
+        agreement_id = context._agreement.id
         node = await asyncio.wait_for(self._vpn.add_node(context.provider_id), _REST_SECONDS)
         batches = self._batches(context, node)
         with contextlib.suppress(StopAsyncIteration):
-            await self._engine.process_batches(self._job.id, agreement_id, context._activity, batches)  # noqa: SLF001
+            await self._engine.process_batches(self._job.id, agreement_id, context._activity, batches)
         await self._engine.accept_payments_for_agreement(self._job.id, agreement_id)
         return False
 
@@ -295,16 +295,15 @@ class Engine:
             if not deployed.done():
                 deployed.set_exception(ProviderError(f"The provider failed: {_reason(error)}"))
             raise
-        entry = self._journal.agreement(context._agreement.id)  # noqa: SLF001
+        entry = self._journal.agreement(context._agreement.id)
         assert entry is not None
         assert entry.price is not None
-        assert self._vpn is not None
         if not deployed.done():
             deployed.set_result(
                 Rented(
                     provider_id=context.provider_id,
                     provider_name=clean_name(context.provider_name or ""),
-                    agreement_id=context._agreement.id,  # noqa: SLF001
+                    agreement_id=context._agreement.id,
                     activity_id=context.id,
                     ip=node.ip,
                     network_id=self._vpn.network_id,

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from typing_extensions import Self
+
 _PROBE_SECONDS = 4.0
 _LOG_SECONDS = 40.0
 """A long poll of the agent's log ends by itself before that."""
@@ -32,7 +34,7 @@ class LabClient:
         self._headers = {"Authorization": f"token {token}"}
         self._http: aiohttp.ClientSession | None = None
 
-    async def __aenter__(self) -> LabClient:
+    async def __aenter__(self) -> Self:
         # No cookies kept, no proxy asked, nothing followed: the other side is a stranger.
         self._http = aiohttp.ClientSession(headers=self._headers, cookie_jar=aiohttp.DummyCookieJar())
         return self

@@ -51,7 +51,7 @@ def close(directory: SessionDirectory, *, start_node: bool) -> bool:
 
 
 def _close_at_node(directory: SessionDirectory, journal: Journal, *, start_node: bool) -> bool:
-    from golem_launcher.session import places  # the local network is much to import for a look at a list
+    from golem_launcher.session import places  # noqa: PLC0415 - much to import for a look at a list
 
     network = NETWORKS[directory.state().network]
     try:
@@ -69,8 +69,8 @@ def _close_at_node(directory: SessionDirectory, journal: Journal, *, start_node:
 
 
 async def _close_down(node: Node, journal: Journal) -> None:
-    from golem_launcher.session.closing import close_down
-    from golem_launcher.session.yagna import YagnaRest
+    from golem_launcher.session.closing import close_down  # noqa: PLC0415
+    from golem_launcher.session.yagna import YagnaRest  # noqa: PLC0415
 
     async with YagnaRest(node) as rest:
         await asyncio.wait_for(close_down(rest, journal, invoice_seconds=_INVOICE_SECONDS), _SECONDS)

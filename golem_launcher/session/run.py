@@ -127,7 +127,7 @@ class Run:
         except NodeError as error:
             _LOG.warning("not everything was closed: %s", error)
             return f"Not everything could be closed down ({error.what}); it is tried again later."
-        except Exception:
+        except Exception:  # noqa: BLE001 - the end must be written down whatever happens
             _LOG.exception("not everything was closed")
             return "Not everything could be closed down; it is tried again later."
         finally:

@@ -21,7 +21,7 @@ _LOG = logging.getLogger(__name__)
 _REFUSED = Decimal(-1)
 
 
-class LaunchStrategy(MarketStrategy):
+class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no types
     """Takes what :class:`Choice` takes; accepts a bill up to price times usage, held to our own clock."""
 
     def __init__(self, choice: Choice, journal: Journal, warn: Callable[[str], None]) -> None:

@@ -70,7 +70,7 @@ class Supervisor:
         except LauncherError as error:
             self._recorder.message(str(error), "error")
             return Stage.FAILED, str(error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the user must hear of it
             _LOG.exception("the session failed")
             reason = text.clean_line(f"{type(error).__name__}: {error}", longest=300)
             return Stage.FAILED, f"Something unexpected happened ({reason}). See supervisor.log."

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from types import TracebackType
 
+    from typing_extensions import Self
+
     from golem_launcher.node.node import Node
 
 _SECONDS = 10.0
@@ -31,7 +33,7 @@ class YagnaRest:
         self._node = node
         self._http: aiohttp.ClientSession | None = None
 
-    async def __aenter__(self) -> YagnaRest:
+    async def __aenter__(self) -> Self:
         self._http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {self._node.app_key}"})
         return self
 

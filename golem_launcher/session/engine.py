@@ -159,11 +159,16 @@ class Engine:
         self._market = asyncio.create_task(self._job.find_offers())
 
     async def agree(
-        self, *, search_seconds: float, refused_seconds: float, on_agreement: Callable[[AgreementEntry], None]
+        self,
+        *,
+        search_seconds: float,
+        refused_seconds: float,
+        compare_seconds: float,
+        on_agreement: Callable[[AgreementEntry], None],
     ) -> None:
         """Find a provider and sign with it; its activity is made and its worker begins.
 
-        ``on_agreement`` is called with each agreement that is confirmed. Raises ``MarketError`` when nobody was found
+        The best offer is taken ``compare_seconds`` after the first one that will do. ``on_agreement`` is called with each agreement that is confirmed. Raises ``MarketError`` when nobody was found
         within ``search_seconds``, or ``refused_seconds`` after we refused the last of the offers seen;
         :meth:`Choice.failure` knows more.
         """
@@ -171,15 +176,15 @@ class Engine:
         self._on_agreement = on_agreement
         clock = asyncio.get_running_loop().time
         end = clock() + search_seconds
+        compared = False
         while True:
             self._news.clear()
-            self._deployed = asyncio.get_running_loop().create_future()
-            try:
-                self._worker = await self._engine.start_worker(self._job, self._work)
-            except (ApiException, asyncio.TimeoutError, OSError) as error:
-                _LOG.warning("an agreement could not be made: %s", _reason(error))
-            if self._worker is not None:
-                return
+            if self._job.agreements_pool._offer_buffer:
+                if not compared:
+                    await asyncio.sleep(compare_seconds)
+                    compared = True
+                if await self._sign():
+                    return
             if self._market is not None and self._market.done():
                 self._market.result()
                 raise MarketError("The demand left the market.", "Try again.")
@@ -189,6 +194,15 @@ class Engine:
                 await asyncio.wait_for(self._news.wait(), max(patience, 0.0))
             except asyncio.TimeoutError:
                 raise MarketError("Nobody agreed in time.") from None
+
+    async def _sign(self) -> bool:
+        """Sign with the best of the offers at hand; whether it signed too."""
+        self._deployed = asyncio.get_running_loop().create_future()
+        try:
+            self._worker = await self._engine.start_worker(self._job, self._work)
+        except (ApiException, asyncio.TimeoutError, OSError) as error:
+            _LOG.warning("an agreement could not be made: %s", _reason(error))
+        return self._worker is not None
 
     def prepare(self, package: Callable[[], Package], *, deploy_seconds: float) -> None:
         """Say what the workers of this engine put into their activities. Call it before :meth:`agree`."""

@@ -25,6 +25,8 @@ class Place:
     """How long to look for a provider."""
     refused_seconds: float
     """How long to go on looking when all offers so far were refused."""
+    compare_seconds: float
+    """How long to wait for better offers after the first one that will do."""
     deploy_seconds: float
     """How long a provider may take until our agent runs: it may have to fetch the image."""
     start_seconds: float
@@ -42,6 +44,7 @@ def enter(network: Network) -> Place:
         image_tag="golem/jupyterlab:local",
         search_seconds=15.0,
         refused_seconds=3.0,
+        compare_seconds=0.15,
         deploy_seconds=60.0,
         start_seconds=60.0,
     )

@@ -178,6 +178,7 @@ class Run:
                 await self._engine.agree(
                     search_seconds=place.search_seconds,
                     refused_seconds=place.refused_seconds,
+                    compare_seconds=place.compare_seconds,
                     on_agreement=self._on_agreement,
                 )
             except MarketError:

@@ -58,6 +58,17 @@ class ProcessRecord:
         except psutil.NoSuchProcess:
             return False
 
+    def exit_status(self) -> int | None:
+        """How a child of this very process ended: its exit code, or minus the number of the signal that killed it.
+
+        ``None`` while it runs, for a process that is no child of ours, and when it was asked for before.
+        """
+        try:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+        except ChildProcessError:
+            return None
+        return os.waitstatus_to_exitcode(status) if pid else None
+
     def signal(self, number: int) -> None:
         """Send a signal to this very process; nothing happens when it is gone."""
         if self.alive():

@@ -104,7 +104,8 @@ def _requirements(distribution: importlib.metadata.Distribution, extras: frozens
 def build(parent: Path, roots: Iterable[str] = ROOTS) -> BaseEnvironment:
     """The base layer below ``parent``, built when it isn't there yet. Blocking (about 0.3 s, later 0.1 s).
 
-    Safe for several callers at once: built beside and renamed under a lock. Raises :class:`LocalNetError` or ``OSError``.
+    Safe for several callers at once: built beside and renamed under a lock. Raises :class:`LocalNetError` or
+    ``OSError``.
     """
     distributions = closure(roots)
     directory = parent / f"base-{_digest(distributions)}"

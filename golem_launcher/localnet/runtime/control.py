@@ -32,7 +32,7 @@ _MSG_CMSG_CLOEXEC = 0x40000000
 
 @dataclass(frozen=True)
 class Command:
-    """What to run: ``argv`` (its first a path or a name to find on the PATH of ``env``), where, and in whose namespaces."""
+    """What to run (``argv`` begins with a path or a name on the PATH of ``env``), where, and in whose namespaces."""
 
     argv: Sequence[str]
     env: Mapping[str, str]
@@ -197,7 +197,8 @@ class InitProcess:
             connection.close()
 
     def _fail(self) -> None:
-        for future in (*self._answers.values(), *self._exits.values()):
+        waiting: list[asyncio.Future[Any]] = [*self._answers.values(), *self._exits.values()]
+        for future in waiting:
             if not future.done():
                 future.set_exception(LocalNetError("The activity's processes were ended."))
                 future.exception()  # a waiter that was cancelled meanwhile never looks

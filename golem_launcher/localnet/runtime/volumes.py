@@ -2,7 +2,8 @@
 
 A requestor names paths and controls what lies below them, symbolic links included, while its own programs may change
 them at any moment. So a path is walked from its volume's directory one component at a time by directory descriptors
-(``O_NOFOLLOW``); a link is read and walked in turn, an absolute one from the volumes again. Nothing outside is ever opened.
+(``O_NOFOLLOW``); a link is read and walked in turn, an absolute one from the volumes again. Nothing
+outside is ever opened.
 """
 
 from __future__ import annotations
@@ -98,6 +99,13 @@ class Volumes:
             if not name:
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
             os.rename(staged, name, dst_dir_fd=folder)
+
+    def make_directory(self, path: str) -> None:
+        """Make the directory ``path`` and those above it, where they aren't there."""
+        with self.parent(path, create=True) as (folder, name):
+            if name:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(name, 0o755, dir_fd=folder)
 
     @contextlib.contextmanager
     def parent(self, path: str, *, create: bool = False) -> Iterator[tuple[int, str]]:

@@ -44,6 +44,8 @@ class Terms:
     note_accept_timeout: float
     idle_timeout: float
     coefficients: tuple[float, ...]
+    task_package: str = ""
+    """The image that the requestor wants: ``hash:sha3:HASH:URL``, or empty."""
 
     @classmethod
     def of(cls, agreement: dict[str, Any], *, idle_timeout: float) -> Terms:
@@ -59,6 +61,7 @@ class Terms:
             note_accept_timeout=float(offered[NOTE_ACCEPT_TIMEOUT]),
             idle_timeout=idle_timeout,
             coefficients=tuple(map(float, offered["golem.com.pricing.model.linear.coeffs"])),
+            task_package=str(wanted.get("golem.srv.comp.task_package", "")),
         )
 
 

@@ -98,8 +98,7 @@ async def gone(record: ProcessRecord) -> None:
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(record.pid, os.WNOHANG)  # noqa: ASYNC222 - it has ended: this does not wait
+    record.alive()  # a child of ours is reaped by this
 
 
 def _app_key(path: Path) -> str:

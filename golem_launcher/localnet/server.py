@@ -12,13 +12,14 @@ import logging
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from golem_launcher import files
-from golem_launcher.errors import LauncherError
+from golem_launcher.errors import LauncherError, LocalNetError
 from golem_launcher.localnet import daemons
 from golem_launcher.localnet.accounts import Account, ensure_accounts, open_payments
 from golem_launcher.localnet.provider import Provider
@@ -53,18 +54,29 @@ class Server:
     async def run(self) -> None:
         """Start everything, say so, and keep it up until cancelled."""
         writing = asyncio.create_task(self._write_states())
+        working = asyncio.create_task(self._work())
         try:
-            self._hub_port = yagna.free_port(daemons.HUB_PORTS)
-            requestor = daemons.config(self._directory, daemons.REQUESTOR, hub_port=self._hub_port)
-            provider = daemons.config(self._directory, daemons.PROVIDER, hub_port=self._hub_port)
-            await asyncio.gather(self._registry.start(), self._start(requestor), self._start(provider))
-            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-                await self._keep(session, requestor, provider)
+            await asyncio.wait({writing, working}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            writing.cancel()
-            await asyncio.gather(writing, return_exceptions=True)
+            for task in (writing, working):
+                task.cancel()
+            endings = await asyncio.gather(writing, working, return_exceptions=True)
             await self._registry.aclose()
             await asyncio.to_thread(daemons.stop_all, self._directory)
+        for ending in endings:
+            if isinstance(ending, Exception):
+                raise ending
+
+    async def _work(self) -> None:
+        await self._open_hub()
+        requestor = daemons.config(self._directory, daemons.REQUESTOR, hub_port=self._hub_port)
+        provider = daemons.config(self._directory, daemons.PROVIDER, hub_port=self._hub_port)
+        await asyncio.gather(self._registry.start(), self._start(requestor), self._start(provider))
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+            await self._keep(session, requestor, provider)
+
+    async def _open_hub(self) -> None:
+        self._hub_port = yagna.free_port(daemons.HUB_PORTS)
 
     def state(self) -> dict[str, Any]:
         """What ``state.json`` says."""
@@ -146,7 +158,11 @@ class Server:
         tasks = [asyncio.create_task(provider.run()) for provider in self._providers]
         ended = asyncio.create_task(daemons.gone(daemon.record))
         try:
-            await asyncio.wait_for(asyncio.gather(*(p.offered.wait() for p in self._providers)), _OFFER_SECONDS)
+            offered = asyncio.gather(*(provider.offered.wait() for provider in self._providers))
+            try:
+                await asyncio.wait_for(offered, _OFFER_SECONDS)
+            except asyncio.TimeoutError:
+                raise LocalNetError("The providers' offers did not reach the market.", "Try again.") from None
             self._stage = "ready"
             self._dirty.set()
             await ended
@@ -163,17 +179,47 @@ class Server:
 
 
 class _NoUnit:
-    """An activity that does nothing."""
+    """An activity that does nothing, until the exe-unit is there."""
+
+    def __init__(self, activity_id: str) -> None:
+        self.started = time.monotonic()
+        self.stopped: float | None = None
+        self.done = asyncio.Event()
+        self.task = asyncio.create_task(self.run(activity_id))
+
+    async def run(self, activity_id: str) -> None:
+        daemon = yagna.find_running(Path(os.environ["LN_DIR"]) / "provider")
+        assert daemon
+        async with await GsbClient.connect(daemon.gsb_url) as bus:
+            state = {"state": ["Initialized", None], "reason": None, "errorMessage": None}
+            await bus.call(
+                "/local/activity/SetActivityState",
+                {"activityId": activity_id, "state": state, "timeout": None, "credentials": None},
+            )
+            while not self.stopped:
+                usage = {"currentUsage": self.usage(), "timestamp": int(time.time())}
+                await bus.call(
+                    "/local/activity/SetActivityUsage", {"activityId": activity_id, "usage": usage, "timeout": None}
+                )
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(self.done.wait(), 4)
+            state = {"state": ["Terminated", None], "reason": None, "errorMessage": None}
+            await bus.call(
+                "/local/activity/SetActivityState",
+                {"activityId": activity_id, "state": state, "timeout": None, "credentials": None},
+            )
 
     def usage(self) -> list[float]:
-        return [0.0, 0.0]
+        return [0.0, (self.stopped or time.monotonic()) - self.started]
 
-    async def aclose(self) -> None:
-        pass
+    async def aclose(self, *, silent: bool = False) -> None:
+        self.stopped = self.stopped or time.monotonic()
+        self.done.set()
+        await self.task
 
 
-async def _no_unit(*_: Any) -> _NoUnit:
-    return _NoUnit()
+async def _no_unit(spec: Any, node_id: str, activity_id: str, terms: Any) -> _NoUnit:
+    return _NoUnit(activity_id)
 
 
 def _same_port(config: yagna.YagnaConfig, daemon: yagna.YagnaProcess) -> yagna.YagnaConfig:
@@ -186,6 +232,7 @@ def _same_port(config: yagna.YagnaConfig, daemon: yagna.YagnaProcess) -> yagna.Y
 async def _main(directory: Path) -> int:
     spec = NetworkSpec.model_validate(files.read_json(directory / "spec.json"))
     server = Server(directory, spec)
+    os.environ["LN_DIR"] = str(directory)
     running = asyncio.create_task(server.run())
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, running.cancel)
@@ -195,10 +242,17 @@ async def _main(directory: Path) -> int:
         with contextlib.suppress(FileNotFoundError):
             (directory / STATE_FILE).unlink()
     except LauncherError as error:
-        failed = {**server.state(), "stage": "failed", "what": error.what, "remedy": error.remedy}
-        files.write_json(directory / STATE_FILE, failed)
-        return 1
+        return _failed(directory, server, error.what, error.remedy)
+    except OSError as error:
+        return _failed(directory, server, f"The local network met {error!r}.", "Make room on the disk, then try again.")
     return 0
+
+
+def _failed(directory: Path, server: Server, what: str, remedy: str) -> int:
+    _log.error("%s %s", what, remedy)
+    with contextlib.suppress(OSError):  # whoever waits for us finds the line above in the log
+        files.write_json(directory / STATE_FILE, {**server.state(), "stage": "failed", "what": what, "remedy": remedy})
+    return 1
 
 
 def main() -> None:

@@ -168,9 +168,9 @@ class Engine:
     ) -> None:
         """Find a provider and sign with it; its activity is made and its worker begins.
 
-        The best offer is taken ``compare_seconds`` after the first one that will do. ``on_agreement`` is called with each agreement that is confirmed. Raises ``MarketError`` when nobody was found
-        within ``search_seconds``, or ``refused_seconds`` after we refused the last of the offers seen;
-        :meth:`Choice.failure` knows more.
+        The best offer is taken ``compare_seconds`` after the first one that will do. ``on_agreement`` is
+        called with each agreement that is confirmed. Raises ``MarketError`` when nobody was found within
+        ``search_seconds``, or ``refused_seconds`` after all offers seen were refused; :meth:`Choice.failure` knows why.
         """
         assert self._job is not None
         self._on_agreement = on_agreement

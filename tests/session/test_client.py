@@ -29,6 +29,15 @@ def sleeper():
     process.wait()
 
 
+ASK = """
+from golem_launcher.session import client, directory
+try:
+    client.control(directory.session_directory("a"), "state")
+except Exception as error:
+    print(type(error).__name__)
+"""
+
+
 def lives(directory, pid):
     files.write_json(directory.path / "supervisor.json", processes.ProcessRecord.of(pid).to_json())
 
@@ -91,12 +100,7 @@ def test_a_supervisor_that_says_nonsense_is_an_error():
         listener.bind(str(directory.control_socket))
         listener.listen()
         listener.settimeout(5)
-        child = subprocess.Popen(
-            [sys.executable, "-c", "import sys; from golem_launcher.session import client, directory\n"
-             "try:\n client.control(directory.session_directory('a'), 'state')\n"
-             "except Exception as error: print(type(error).__name__)"],
-            stdout=subprocess.PIPE,
-        )  # fmt: skip
+        child = subprocess.Popen([sys.executable, "-c", ASK], stdout=subprocess.PIPE)
         connection, _ = listener.accept()
         connection.sendall(b"\x00not json\n")
         connection.close()

@@ -35,7 +35,13 @@ def test_only_its_owner_may_talk_and_garbage_is_dropped(tmp_path):
         await control.start()
         try:
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
-            for garbage in (b"\x00\xff\n", b"[" * 100_000, b"{}\n", b"x" * (LONGEST_LINE * 3), b'{"command": ["stop"]}\n'):
+            for garbage in (
+                b"\x00\xff\n",
+                b"[" * 100_000,
+                b"{}\n",
+                b"x" * (LONGEST_LINE * 3),
+                b'{"command": ["stop"]}\n',
+            ):
                 assert await talk(path, garbage) == b""
             assert not calls
             assert json.loads(await talk(path, b'{"command": "stop"}\n')) == {"ok": True, "stage": "ready"}

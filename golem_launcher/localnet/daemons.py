@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from golem_launcher.processes import ProcessRecord
 
-HUB_PORTS = range(7500, 10_000)
-"""yagna accepts hub addresses with a port of at most four digits."""
-
 REQUESTOR = "requestor"
 PROVIDER = "provider"
 
@@ -51,9 +48,7 @@ def config(directory: Path, role: str, *, hub_port: int, api_port: int = 0) -> y
     return yagna.YagnaConfig(
         data_dir=home,
         api_port=api_port,
-        gsb_url=f"tcp://{yagna.HOST}:{hub_port}"
-        if role == REQUESTOR
-        else f"unix:{paths.socket_path(home, 'bus.sock')}",
+        gsb_url=f"unix:{paths.socket_path(home, 'bus.sock')}",
         app_key=_app_key(home / "app-key"),
         environment=environment,
     )

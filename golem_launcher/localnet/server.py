@@ -12,7 +12,6 @@ import logging
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,13 @@ from golem_launcher import files
 from golem_launcher.errors import LauncherError, LocalNetError
 from golem_launcher.localnet import daemons
 from golem_launcher.localnet.accounts import Account, ensure_accounts, open_payments
+from golem_launcher.localnet.hub import Hub
 from golem_launcher.localnet.provider import Provider
 from golem_launcher.localnet.registry import Registry
 from golem_launcher.localnet.rest import Rest
 from golem_launcher.localnet.spec import NetworkSpec, capped
 from golem_launcher.localnet.state import STATE_FILE
+from golem_launcher.localnet.units import Units, Workshop
 from golem_launcher.node import yagna
 from golem_launcher.node.gsb import GsbClient
 from golem_launcher.processes import ProcessRecord
@@ -45,7 +46,8 @@ class Server:
         self._spec = spec.model_copy(update={"provider": tuple(map(capped, spec.provider))})
         self._record = ProcessRecord.of(os.getpid())
         self._stage = "starting"
-        self._hub_port = 0
+        self._hub = Hub()
+        self._workshop: Workshop | None = None
         self._registry = Registry(spec.images)
         self._daemons: dict[str, yagna.YagnaProcess] = {}
         self._providers: list[Provider] = []
@@ -62,21 +64,26 @@ class Server:
                 task.cancel()
             endings = await asyncio.gather(writing, working, return_exceptions=True)
             await self._registry.aclose()
+            await self._hub.aclose()
             await asyncio.to_thread(daemons.stop_all, self._directory)
         for ending in endings:
             if isinstance(ending, Exception):
                 raise ending
 
     async def _work(self) -> None:
-        await self._open_hub()
-        requestor = daemons.config(self._directory, daemons.REQUESTOR, hub_port=self._hub_port)
-        provider = daemons.config(self._directory, daemons.PROVIDER, hub_port=self._hub_port)
-        await asyncio.gather(self._registry.start(), self._start(requestor), self._start(provider))
+        await self._hub.start()
+        requestor = daemons.config(self._directory, daemons.REQUESTOR, hub_port=self._hub.port)
+        provider = daemons.config(self._directory, daemons.PROVIDER, hub_port=self._hub.port)
+        workshop, *_ = await asyncio.gather(
+            asyncio.to_thread(Workshop.open, self._directory, self._spec.runtime),
+            self._registry.start(),
+            self._start(requestor),
+            self._start(provider),
+        )
+        self._workshop = workshop
+        _log.info("runtime: %s", workshop.reason)
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             await self._keep(session, requestor, provider)
-
-    async def _open_hub(self) -> None:
-        self._hub_port = yagna.free_port(daemons.HUB_PORTS)
 
     def state(self) -> dict[str, Any]:
         """What ``state.json`` says."""
@@ -86,8 +93,9 @@ class Server:
             "spec": self._spec.digest(),
             "subnet": self._spec.subnet,
             "payment_network": self._spec.payment_networks[0],
-            "hub_port": self._hub_port,
+            "hub_port": self._hub.port,
             "registry_url": self._registry.url,
+            "runtime": self._workshop.reason if self._workshop else "",
             "daemons": {
                 role: {**daemon.record.to_json(), "api_url": daemon.api_url, "gsb_url": daemon.gsb_url}
                 for role, daemon in self._daemons.items()
@@ -143,14 +151,15 @@ class Server:
         self, session: aiohttp.ClientSession, bus: GsbClient, daemon: yagna.YagnaProcess, accounts: list[Account]
     ) -> None:
         """Run the providers until their daemon ends."""
-        del bus
+        assert self._workshop is not None
+        units = Units(self._workshop, self._registry, bus, self._hub)
         self._providers = [
             Provider(
                 spec=spec,
                 network=self._spec,
                 node_id=account.node_id,
                 rest=Rest(session, daemon.api_url, account.app_key),
-                units=_no_unit,
+                units=units.make,
                 changed=self._dirty.set,
             )
             for spec, account in zip(self._spec.provider, accounts, strict=True)
@@ -178,50 +187,6 @@ class Server:
             self._dirty.clear()
 
 
-class _NoUnit:
-    """An activity that does nothing, until the exe-unit is there."""
-
-    def __init__(self, activity_id: str) -> None:
-        self.started = time.monotonic()
-        self.stopped: float | None = None
-        self.done = asyncio.Event()
-        self.task = asyncio.create_task(self.run(activity_id))
-
-    async def run(self, activity_id: str) -> None:
-        daemon = yagna.find_running(Path(os.environ["LN_DIR"]) / "provider")
-        assert daemon
-        async with await GsbClient.connect(daemon.gsb_url) as bus:
-            state = {"state": ["Initialized", None], "reason": None, "errorMessage": None}
-            await bus.call(
-                "/local/activity/SetActivityState",
-                {"activityId": activity_id, "state": state, "timeout": None, "credentials": None},
-            )
-            while not self.stopped:
-                usage = {"currentUsage": self.usage(), "timestamp": int(time.time())}
-                await bus.call(
-                    "/local/activity/SetActivityUsage", {"activityId": activity_id, "usage": usage, "timeout": None}
-                )
-                with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self.done.wait(), 4)
-            state = {"state": ["Terminated", None], "reason": None, "errorMessage": None}
-            await bus.call(
-                "/local/activity/SetActivityState",
-                {"activityId": activity_id, "state": state, "timeout": None, "credentials": None},
-            )
-
-    def usage(self) -> list[float]:
-        return [0.0, (self.stopped or time.monotonic()) - self.started]
-
-    async def aclose(self, *, silent: bool = False) -> None:
-        self.stopped = self.stopped or time.monotonic()
-        self.done.set()
-        await self.task
-
-
-async def _no_unit(spec: Any, node_id: str, activity_id: str, terms: Any) -> _NoUnit:
-    return _NoUnit(activity_id)
-
-
 def _same_port(config: yagna.YagnaConfig, daemon: yagna.YagnaProcess) -> yagna.YagnaConfig:
     """The configuration that gives the daemon the address it has now, for its next life."""
     return yagna.YagnaConfig(
@@ -232,7 +197,6 @@ def _same_port(config: yagna.YagnaConfig, daemon: yagna.YagnaProcess) -> yagna.Y
 async def _main(directory: Path) -> int:
     spec = NetworkSpec.model_validate(files.read_json(directory / "spec.json"))
     server = Server(directory, spec)
-    os.environ["LN_DIR"] = str(directory)
     running = asyncio.create_task(server.run())
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, running.cancel)

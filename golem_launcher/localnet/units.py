@@ -12,18 +12,13 @@ from golem_launcher.localnet.exeunit.unit import Assignment, ExeUnit
 from golem_launcher.localnet.runtime import base
 from golem_launcher.localnet.runtime.choose import choose_runtime
 from golem_launcher.localnet.runtime.model import Place
-from golem_launcher.localnet.vpn import BadLine, LineRule, VpnEndpoint
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
-    from ipaddress import IPv4Address, IPv4Network
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from golem_launcher.localnet.exeunit.network import Endpoint
     from golem_launcher.localnet.hub import Hub
     from golem_launcher.localnet.lease import Terms
-    from golem_launcher.localnet.misbehaviour import Misbehaviour
     from golem_launcher.localnet.registry import Registry
     from golem_launcher.localnet.runtime.choose import Preference
     from golem_launcher.localnet.runtime.model import Runtime
@@ -67,7 +62,7 @@ class ProviderBus:
         self._hub = hub
         self._node_id = node_id
 
-    async def call(self, address: str, payload: Any, *, caller: str = "", timeout: float = 30.0) -> Any:  # noqa: ASYNC109
+    async def call(self, address: str, payload: Any, *, caller: str = "", timeout: float = 30.0) -> Any:
         """Call a service of the daemon."""
         return await self._daemon.call(address, payload, caller=caller, timeout=timeout)
 
@@ -128,12 +123,18 @@ class Units:
             rates={counter.name: counter.per_second for counter in provider.counters},
             misbehaviour=provider.misbehaviour,
         )
+
+        def make_endpoint(*arguments: Any) -> Any:
+            from golem_launcher.localnet.endpoints import endpoint_maker  # noqa: PLC0415
+
+            return endpoint_maker(provider.misbehaviour)(*arguments)
+
         unit = ExeUnit(
             assignment,
             bus=bus,
             switch=bus,
             make_runtime=lambda directory, identifier: self._runtime(provider, directory, identifier),
-            make_endpoint=endpoint_maker(provider.misbehaviour),
+            make_endpoint=make_endpoint,
             transfers=Transfers({"http": Http(), "https": Http()}),
         )
         await unit.start()
@@ -166,55 +167,3 @@ class CommandTable:
         if script is not None:
             argv = ["/bin/sh", "-c", script, *argv]
         return await self._runtime.run(argv, on_stdout=on_stdout, on_stderr=on_stderr)
-
-
-class _BadEndpoint:
-    """A VPN end behind a bad line, both ways."""
-
-    def __init__(
-        self,
-        ip: IPv4Address,
-        network: IPv4Network,
-        send: Callable[[bytes], None],
-        dial: Callable[[int], Awaitable[socket.socket]],
-        rule: LineRule,
-    ) -> None:
-        self._out = BadLine(send, rule)
-        self._endpoint = VpnEndpoint(ip, network, self._out.send, dial)
-        self._in = BadLine(self._endpoint.receive, rule)
-
-    def receive(self, frame: bytes) -> None:
-        """Take a frame; never raises."""
-        self._in.send(frame)
-
-    async def aclose(self) -> None:
-        """End all connections; frames under way are lost."""
-        await self._endpoint.aclose()
-        self._in.close()
-        self._out.close()
-
-
-def endpoint_maker(
-    misbehaviour: Misbehaviour,
-) -> Callable[[IPv4Address, IPv4Network, Callable[[bytes], None], Callable[[int], Awaitable[socket.socket]]], Endpoint]:
-    """Makes the ends of VPNs for a provider that treats frames as ``misbehaviour`` says."""
-    rule = LineRule(
-        loss=misbehaviour.drop_frames,
-        duplicates=misbehaviour.duplicate_frames,
-        delay=misbehaviour.delay_frames,
-        jitter=misbehaviour.jitter_frames,
-        seed=misbehaviour.seed,
-    )
-    honest = LineRule(seed=misbehaviour.seed)
-
-    def make(
-        ip: IPv4Address,
-        network: IPv4Network,
-        send: Callable[[bytes], None],
-        dial: Callable[[int], Awaitable[socket.socket]],
-    ) -> Endpoint:
-        if rule == honest:
-            return VpnEndpoint(ip, network, send, dial)
-        return _BadEndpoint(ip, network, send, dial, rule)
-
-    return make

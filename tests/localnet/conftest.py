@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -13,6 +12,7 @@ from golem_launcher.paths import HOME_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 # Every kind of provider that market and payment tests need, in one network: one daemon serves them all.
 TROUPE = """

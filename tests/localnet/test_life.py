@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from golem_launcher import processes
 from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet import daemons, network, state
 from golem_launcher.node import yagna
@@ -19,6 +18,8 @@ from tests.localnet.conftest import processes_below
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from golem_launcher import processes
 
 ONE = '[[provider]]\nname = "only"\n'
 PROGRAM = [sys.executable, "-m", "golem_launcher.cli.main"]

@@ -95,12 +95,12 @@ class Run:
         deadline = datetime.now(timezone.utc) + timedelta(hours=float(self._request.hours))
         self._recorder.update(deadline=deadline)
         self._engine = module.Engine(
-            place.node,
-            self._network,
-            place.subnet,
-            self._request,
-            self._choice,
-            self._journal,
+            node=place.node,
+            network=self._network,
+            subnet=place.subnet,
+            request=self._request,
+            choice=self._choice,
+            journal=self._journal,
             warn=lambda text: self._recorder.message(text, "warning"),
             billed=self._on_billed,
         )

@@ -97,7 +97,7 @@ def node(network):
 
 
 @pytest.fixture
-def begin(network):
+def begin(network):  # noqa: ARG001 - it must be up
     """Starts sessions and ends what is left of them after the test."""
     names = []
 
@@ -139,7 +139,11 @@ def wait_for(directory, predicate, seconds):
 def command(*arguments, check=True):
     """Run the command line as a user does; its exit code, JSON (or text) and standard error."""
     done = subprocess.run(
-        [sys.executable, "-m", "golem_launcher.cli", *arguments], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "golem_launcher.cli", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     if check:
         assert done.returncode == 0, done.stderr

@@ -1,6 +1,7 @@
 """A small client of a Jupyter server, as a browser talks to it: REST and websockets."""
 
 import asyncio
+import io
 import json
 import uuid
 from urllib.parse import urlsplit
@@ -28,7 +29,8 @@ class Jupyter:
         await self.http.close()
 
     async def call(self, method, path, body=None):
-        async with self.http.request(method, self.origin + path, json=body) as response:
+        data = io.BytesIO(json.dumps(body).encode()) if body is not None else None
+        async with self.http.request(method, self.origin + path, data=data) as response:
             text = await response.text()
             assert response.status < 400, (response.status, text[:500])
             return json.loads(text) if text else None
@@ -45,8 +47,8 @@ class Jupyter:
         uri = f"{self.origin}/api/kernels/{kernel_id}/channels?session_id={uuid.uuid4().hex}"
         async with self.http.ws_connect(uri, max_msg_size=0) as channel:
             message_id = uuid.uuid4().hex
-            header = {"msg_id": message_id, "msg_type": "execute_request", "username": "", "session": "t", "version": "5.3"}
-            content = {"code": code, "silent": False, "store_history": False, "user_expressions": {}, "allow_stdin": False}
+            header = {"msg_id": message_id, "msg_type": "execute_request", "session": "t", "username": ""}
+            content = {"code": code, "silent": False, "store_history": False, "user_expressions": {}}
             await channel.send_json(
                 {"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": content}
             )

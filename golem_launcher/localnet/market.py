@@ -91,13 +91,16 @@ class Market:
             except asyncio.TimeoutError:
                 return
         for event in events:
-            try:
-                if event.get("eventType") == "ProposalEvent":
-                    await self._negotiate(offer_id, event["proposal"])
-                elif event.get("eventType") == "AgreementEvent":
-                    await self._decide(event["agreement"])
-            except RestError as error:
-                _log.info("a proposal or agreement came to nothing: %s", error)
+            await self._react(offer_id, event)
+
+    async def _react(self, offer_id: str, event: dict[str, Any]) -> None:
+        try:
+            if event.get("eventType") == "ProposalEvent":
+                await self._negotiate(offer_id, event["proposal"])
+            elif event.get("eventType") == "AgreementEvent":
+                await self._decide(event["agreement"])
+        except RestError as error:
+            _log.info("a proposal or agreement came to nothing: %s", error)
 
     async def _negotiate(self, offer_id: str, proposal: dict[str, Any]) -> None:
         path = f"/market-api/v1/offers/{offer_id}/proposals/{proposal['proposalId']}"

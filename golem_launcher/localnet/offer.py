@@ -26,8 +26,7 @@ def offer_properties(provider: ProviderSpec, network: NetworkSpec, node_id: str)
     counters = provider.prices
     properties: dict[str, Any] = {
         "golem.node.id.name": hostile_name() if provider.misbehaviour.hostile_name else provider.name,
-        # A list matches a demand for any of its members: one offer is for the launcher and for plain yapapi.
-        "golem.node.debug.subnet": list(network.subnets),
+        "golem.node.debug.subnet": network.subnet,
         "golem.runtime.name": provider.runtime_name,
         "golem.runtime.version": "0.5.0",
         "golem.runtime.capabilities": [*provider.capabilities, *(["!exp:gpu"] if provider.gpu else [])],

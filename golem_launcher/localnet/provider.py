@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher.errors import LauncherError
 from golem_launcher.localnet.lease import Lease, Terms, Unit
 from golem_launcher.localnet.market import Market
 from golem_launcher.localnet.offer import offer_properties
@@ -35,6 +35,7 @@ class Provider:
 
     def __init__(
         self,
+        *,
         spec: ProviderSpec,
         network: NetworkSpec,
         node_id: str,
@@ -120,9 +121,9 @@ class Provider:
 
     def _agreement_event(self, event: dict[str, Any]) -> None:
         kind = event.get("eventType") or event.get("eventtype")
-        if self._lease and kind == "AgreementTerminatedEvent":
-            if event.get("agreementId") == self._lease.terms.agreement_id:
-                self._lease.terminated()
+        mine = self._lease and event.get("agreementId") == self._lease.terms.agreement_id
+        if self._lease and mine and kind == "AgreementTerminatedEvent":
+            self._lease.terminated()
 
     def _activity_event(self, event: dict[str, Any]) -> None:
         if not self._lease or event.get("agreementId") != self._lease.terms.agreement_id:
@@ -167,8 +168,9 @@ class Provider:
 
     async def _serve(self, lease: Lease) -> None:
         try:
-            with contextlib.suppress(RestError):
-                await lease.run()
+            await lease.run()
+        except LauncherError as error:
+            _log.warning("%s: agreement %s failed: %s", self.spec.name, lease.terms.agreement_id, error)
         finally:
             _log.info("%s: agreement %s is over: %s GLM", self.spec.name, lease.terms.agreement_id, lease.bills.total)
             if self._lease is lease and not self._dead.is_set():

@@ -76,6 +76,8 @@ class ProviderSpec(_Part):
     capabilities: tuple[str, ...] = ("vpn", "inet", "manifest-support", "start-entrypoint")
     gpu: Gpu | None = None
     counters: tuple[Counter, ...] = ()
+    commands: dict[str, str] = Field(default_factory=dict)
+    """Commands of the provider's own runtime: entry point to shell script, whose ``$1`` is the first argument."""
     properties: dict[str, Any] = Field(default_factory=dict)
     """Properties of the offer to add or replace, by their full names."""
     misbehaviour: Misbehaviour = Misbehaviour()
@@ -98,7 +100,8 @@ class NetworkSpec(_Part):
     """A whole local network."""
 
     runtime: Literal["auto", "process", "sandbox"] = "auto"
-    subnets: tuple[str, ...] = ("local", "public")
+    subnet: str = Field(default="public", min_length=1)
+    """The subnet of the offers; the default is where yapapi's own examples look."""
     payment_networks: tuple[str, ...] = ("hoodi", "holesky")
     """Test networks whose token the providers take. Nothing is ever paid on them."""
     debit_note_interval: float = Field(default=60.0, ge=1.0)

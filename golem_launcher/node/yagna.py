@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import http.client
-import json
 import os
 import platform
 import re
@@ -23,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from golem_launcher import files, paths, processes
-from golem_launcher.errors import NodeError, NodeStartError
-from golem_launcher.node import diagnosis
+from golem_launcher.errors import NodeError, NodeStartError, NodeUnreachable
+from golem_launcher.node import diagnosis, probe
 from golem_launcher.node.node import Node
 
 if TYPE_CHECKING:
@@ -89,7 +87,7 @@ class YagnaProcess:
 
     def stop(self, grace: float = GRACE) -> None:
         """End the daemon: SIGTERM, ``grace`` seconds, SIGKILL to its whole session. Does nothing when it is gone."""
-        with _alone(self.data_dir, grace + GRACE):
+        with exclusively(self.data_dir / _LOCK, deadline=grace + GRACE):
             self._stop(grace)
 
     def _stop(self, grace: float) -> None:
@@ -138,7 +136,7 @@ def start(config: YagnaConfig, *, deadline: float = 60.0) -> YagnaProcess:
     """
     end = time.monotonic() + deadline
     program = config.program or find_program()
-    with _alone(config.data_dir, deadline):
+    with exclusively(config.data_dir / _LOCK, deadline=deadline):
         _refuse_second_daemon(config.data_dir)
         for _ in range(_PORT_TRIES):
             port = config.api_port or free_port()
@@ -189,16 +187,11 @@ def _wait_until_it_answers(daemon: YagnaProcess, end: float, log_start: int) -> 
 
 def _accepts_key(daemon: YagnaProcess, timeout: float) -> bool:
     """Whether a yagna answers at the daemon's address and knows its key: then it is this one."""
-    address = urlsplit(daemon.api_url)
-    connection = http.client.HTTPConnection(address.hostname or HOST, address.port, timeout=timeout)
     try:
-        connection.request("GET", "/me", headers={"Authorization": f"Bearer {daemon.app_key}"})
-        answer = connection.getresponse()
-        return answer.status == http.client.OK and "identity" in json.loads(answer.read(65536))
-    except (OSError, http.client.HTTPException, ValueError, TypeError):
+        probe.identity(daemon.node, timeout=timeout)
+    except NodeUnreachable:
         return False
-    finally:
-        connection.close()
+    return True
 
 
 def _environment(config: YagnaConfig, api_url: str) -> dict[str, str]:
@@ -217,18 +210,20 @@ def _environment(config: YagnaConfig, api_url: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _alone(data_dir: Path, deadline: float) -> Iterator[None]:
-    try:
-        paths.private_directory(data_dir)
-        with files.locked(data_dir / _LOCK, deadline=deadline):
-            yield
-    except TimeoutError:
-        raise NodeStartError(
-            f"Another program has been starting or stopping the node in {data_dir} for {deadline:.0f} s.",
-            "Wait for it, or end it, then try again.",
-        ) from None
-    except OSError as error:
-        raise diagnosis.cannot_use(error, data_dir) from error
+def exclusively(lock: Path, *, deadline: float) -> Iterator[None]:
+    """Hold ``lock``, whose directory is made if need be; ``NodeStartError`` when that can't be had in time."""
+    with contextlib.ExitStack() as held:
+        try:
+            paths.private_directory(lock.parent)
+            held.enter_context(files.locked(lock, deadline=deadline))
+        except TimeoutError:
+            raise NodeStartError(
+                f"Another program has been starting or stopping the node for {deadline:.0f} s ({lock} is locked).",
+                "Wait for it, or end it, then try again.",
+            ) from None
+        except OSError as error:
+            raise diagnosis.cannot_use(error, lock.parent) from error
+        yield
 
 
 def _refuse_second_daemon(data_dir: Path) -> None:

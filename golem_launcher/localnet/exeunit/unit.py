@@ -23,7 +23,7 @@ from golem_launcher.node.gsb.calls import err, ok
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     from golem_launcher.localnet.exeunit.network import MakeEndpoint, Switch
@@ -66,6 +66,8 @@ class Assignment:
     image_directory: Path | None = None
     counters: Sequence[str] = ("golem.usage.cpu_sec", "golem.usage.duration_sec")
     """The offer's usage vector."""
+    rates: Mapping[str, float] = field(default_factory=dict)
+    """Counters of the provider's own: how much they grow in a second."""
     misbehaviour: Misbehaviour = field(default_factory=Misbehaviour)
 
 
@@ -145,7 +147,8 @@ class ExeUnit:
     def usage(self) -> list[float]:
         """Usage so far, in the order of the offer's usage vector."""
         duration = (self._ended or time.monotonic()) - self._began
-        known = {**self._measured, "golem.usage.duration_sec": duration}
+        own = {name: rate * duration for name, rate in self._assignment.rates.items()}
+        known = {**self._measured, **own, "golem.usage.duration_sec": duration}
         return [known.get(name, 0.0) for name in self._assignment.counters]
 
     @property

@@ -1,8 +1,8 @@
 """The ``sandbox`` runtime: bubblewrap. Container paths are real, the host's files read-only, the network its own.
 
 bubblewrap makes the namespaces and mounts once, for a first process that waits; every command joins them through
-the activity's init process. Inside is root (of a user namespace, without the capabilities that could change mounts), so that
-low ports and ``apt``-like tools work; on the host it is the user who runs the provider.
+the activity's init process. Inside is root (of a user namespace, without the capabilities that could change
+mounts), so that low ports work; on the host it is the user who runs the provider.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import functools
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from golem_launcher.localnet.runtime.sweep import sweep
 from golem_launcher.localnet.runtime.volumes import Volumes
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Sequence
 
     from golem_launcher.localnet.runtime.base import BaseEnvironment
@@ -45,6 +45,7 @@ _START_SECONDS = 15.0
 _FIRST = ["/bin/sh", "-c", "read _"]
 """What the sandbox's first process does: wait for the end of its input."""
 _LAST_WORDS = 500
+_PAUSE_SECONDS = 0.01
 
 
 class SandboxRuntime:
@@ -88,7 +89,9 @@ class SandboxRuntime:
         (etc / "hostname").write_text(f"{deployment.hostname}\n")
         (etc / "resolv.conf").write_text("")
         if deployment.image_directory is None:
-            (etc / "passwd").write_text(f"root:x:0:0:root:{_PRIVATE}/home:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n")
+            (etc / "passwd").write_text(
+                f"root:x:0:0:root:{_PRIVATE}/home:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n"
+            )
             (etc / "group").write_text("root:x:0:\nnogroup:x:65534:\n")
             if not (directory / "private" / "env").is_dir():
                 environment.create(self._place.base, directory / "private" / "env", _PRIVATE / "env")
@@ -140,9 +143,10 @@ class SandboxRuntime:
 
     def _private_mounts(self) -> list[str]:
         directory = self._place.directory
-        argv = ["--bind", str(directory / "private"), str(_PRIVATE)]
-        for mount in self.volumes.mounts:
+        argv: list[str] = []
+        for mount in sorted(self.volumes.mounts, key=lambda path: len(path.parts)):
             argv += ["--bind", str(self.volumes.directory(mount)), str(mount)]
+        argv += ["--bind", str(directory / "private"), str(_PRIVATE)]
         for name in ("hosts", "hostname", "resolv.conf"):
             argv += ["--ro-bind", str(directory / "etc" / name), f"/etc/{name}"]
         return argv
@@ -180,9 +184,6 @@ class SandboxRuntime:
         if self._keeper is not None:
             await asyncio.gather(self._keeper, return_exceptions=True)
         await asyncio.to_thread(functools.partial(sweep, self._place.mark))
-
-
-_PAUSE_SECONDS = 0.01
 
 
 def _nowhere(_: bytes) -> None:
@@ -235,7 +236,19 @@ def _under_overlay(argv: list[str], deployment: Deployment, directory: Path) -> 
     merged.mkdir(exist_ok=True)
     script = 'mount -t overlay overlay -o "$1" "$2" && shift 2 && exec "$@"'
     options = f"lowerdir={image},upperdir={directory / 'upper'},workdir={directory / 'work'},userxattr"
-    return ["unshare", "--user", "--map-root-user", "--mount", "/bin/sh", "-c", script, "sh", options, str(merged), *argv]
+    return [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "/bin/sh",
+        "-c",
+        script,
+        "sh",
+        options,
+        str(merged),
+        *argv,
+    ]
 
 
 @functools.lru_cache(maxsize=1)

@@ -42,10 +42,10 @@ _HOST_ETC = ("alternatives", "ca-certificates", "ca-certificates.conf", "fonts",
              "ld.so.conf.d", "localtime", "magic", "mime.types", "nsswitch.conf", "pip.conf", "pki", "protocols",
              "services", "ssl", "terminfo", "timezone")  # fmt: skip
 _START_SECONDS = 15.0
-_FIRST = ["/bin/sh", "-c", "read _"]
-"""What the sandbox's first process does: wait for the end of its input."""
+_READY = b"sandbox ready"
+_FIRST = ["/bin/sh", "-c", f"echo {_READY.decode()}; read _"]
+"""What the sandbox's first process does: say that all is mounted, and wait for the end of its input."""
 _LAST_WORDS = 500
-_PAUSE_SECONDS = 0.01
 
 
 class SandboxRuntime:
@@ -113,8 +113,9 @@ class SandboxRuntime:
 
         def on_info(data: bytes) -> None:
             told.extend(data)
-            if b"}" in told and not booted.done():
-                booted.set_result(json.loads(told)["child-pid"])
+            information, end, _ = told.partition(_READY)
+            if end and not booted.done():
+                booted.set_result(json.loads(information)["child-pid"])
 
         self._keeper = asyncio.create_task(self._init.run(command, on_info, words.extend, stdin=read))
         try:
@@ -125,21 +126,6 @@ class SandboxRuntime:
             why = bytes(words[-_LAST_WORDS:]).decode(errors="replace").strip() or "no reason given"
             raise LocalNetError(f"The sandbox did not start: {why}.")
         self._inner = booted.result()
-        await self._settled()
-
-    async def _settled(self) -> None:
-        """Wait until the mounts are made: the first command that runs proves it."""
-        probe = Command(["/bin/sh", "-c", "test -d /golem/work"], self._env, "/", self._inner)
-        end = asyncio.get_running_loop().time() + _START_SECONDS
-        failure = "its first command failed"
-        while asyncio.get_running_loop().time() < end and self._keeper is not None and not self._keeper.done():
-            try:
-                if await self._init.run(probe, _nowhere, _nowhere) == 0:
-                    return
-            except LocalNetError as error:
-                failure = error.what
-            await asyncio.sleep(_PAUSE_SECONDS)
-        raise LocalNetError(f"The sandbox did not start: {failure}.")
 
     def _private_mounts(self) -> list[str]:
         directory = self._place.directory
@@ -184,10 +170,6 @@ class SandboxRuntime:
         if self._keeper is not None:
             await asyncio.gather(self._keeper, return_exceptions=True)
         await asyncio.to_thread(functools.partial(sweep, self._place.mark))
-
-
-def _nowhere(_: bytes) -> None:
-    """Where output goes that nobody wants."""
 
 
 def _namespaces(hostname: str) -> list[str]:

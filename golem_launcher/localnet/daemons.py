@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import signal
 from typing import TYPE_CHECKING
 
 from golem_launcher import files, paths
@@ -70,11 +71,14 @@ async def start(wanted: yagna.YagnaConfig, *, deadline: float) -> yagna.YagnaPro
 
 
 def stop_all(directory: Path) -> None:
-    """Stop both daemons, at once. Blocking."""
+    """Stop both daemons, also one that is just starting. Blocking."""
     left = [yagna.find_running(data_dir(directory, role)) for role in (REQUESTOR, PROVIDER)]
-    for daemon in left:
-        if daemon is not None:
-            daemon.stop()
+    running = [daemon for daemon in left if daemon is not None]
+    for daemon in running:  # both at once, and without the lock that whoever starts one holds
+        daemon.record.signal(signal.SIGTERM)
+    for daemon in running:
+        daemon.record.stop(grace=yagna.GRACE)
+        daemon.stop()
 
 
 async def gone(record: ProcessRecord) -> None:

@@ -63,9 +63,10 @@ class Server:
             for task in (writing, working):
                 task.cancel()
             endings = await asyncio.gather(writing, working, return_exceptions=True)
+            # A daemon without its hub does not listen to SIGTERM: the hub goes last.
+            await asyncio.to_thread(daemons.stop_all, self._directory)
             await self._registry.aclose()
             await self._hub.aclose()
-            await asyncio.to_thread(daemons.stop_all, self._directory)
         for ending in endings:
             if isinstance(ending, Exception):
                 raise ending
@@ -106,6 +107,14 @@ class Server:
     async def _start(self, wanted: yagna.YagnaConfig) -> None:
         self._daemons[wanted.data_dir.name] = await daemons.start(wanted, deadline=_START_SECONDS)
 
+    async def _restart(self, config: yagna.YagnaConfig) -> None:
+        role = config.data_dir.name
+        _log.info("the %s's node ended; it is started again", role)
+        self._daemons.pop(role)
+        self._dirty.set()
+        await self._start(config)
+        self._dirty.set()
+
     async def _keep(
         self, session: aiohttp.ClientSession, requestor: yagna.YagnaConfig, provider: yagna.YagnaConfig
     ) -> None:
@@ -130,9 +139,7 @@ class Server:
                 own = [info["nodeId"] for info in await bus.call("/local/identity/List", {}) if info["isDefault"]]
                 await open_payments(bus, own, self._spec.payment_networks, sends=True)
             await daemons.gone(daemon.record)
-            _log.warning("the requestor's node ended; it is started again")
-            await self._start(config)
-            self._dirty.set()
+            await self._restart(config)
 
     async def _keep_providers(self, session: aiohttp.ClientSession, config: yagna.YagnaConfig) -> None:
         while True:
@@ -143,9 +150,9 @@ class Server:
                 if not new:
                     await open_payments(bus, (a.node_id for a in accounts), self._spec.payment_networks)
                     await self._provide(session, bus, daemon, accounts)
-                    _log.warning("the providers' node ended; it is started again")
-            await self._start(config)
-            self._dirty.set()
+                else:
+                    await asyncio.to_thread(daemon.stop)  # new identities reach the network at its next start
+            await self._restart(config)
 
     async def _provide(
         self, session: aiohttp.ClientSession, bus: GsbClient, daemon: yagna.YagnaProcess, accounts: list[Account]

@@ -172,7 +172,7 @@ def test_the_end_of_the_activity_leaves_nothing(bench, short_path):
             await b.bus.call("/public/exeunit/" + "a" * 32 + "/GetActivityState", {"activityId": "a" * 32}, timeout=2)
 
     async def until(condition):
-        while not await asyncio.to_thread(condition):
+        while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - the system tells nobody
             await asyncio.sleep(0.02)
 
     def sleepers():

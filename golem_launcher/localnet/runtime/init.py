@@ -187,7 +187,7 @@ def join(pid: int, names: set[str]) -> None:
     for name, kind in _NAMESPACES:
         theirs = f"/proc/{pid}/ns/{name}"
         # A process may not enter its own user namespace again.
-        if name in names and os.readlink(theirs) != os.readlink(f"/proc/self/ns/{name}"):
+        if name in names and os.stat(theirs).st_ino != os.stat(f"/proc/self/ns/{name}").st_ino:  # noqa: PTH116
             descriptors.append((os.open(theirs, os.O_RDONLY), kind))
     for descriptor, kind in descriptors:
         if _libc.setns(descriptor, kind):
@@ -235,7 +235,7 @@ def _drop_capabilities() -> None:
 def descendants(pid: int) -> list[int]:
     """All living descendants of ``pid``, parents before children."""
     children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
+    for name in os.listdir("/proc"):  # noqa: PTH208
         if name.isdecimal():
             with contextlib.suppress(OSError, IndexError, ValueError):
                 with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123 - pathlib is not worth its import here

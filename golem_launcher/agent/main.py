@@ -1,0 +1,149 @@
+"""``python3 agent.pyz CONFIG.json``: start JupyterLab in the background and return at once.
+
+The configuration is a JSON object, deleted once it is read:
+
+    token     what every request to the Lab must show; letters, digits, - and _, at least 16
+    port      where the Lab listens, on ``$GOLEM_BIND_ADDRESS`` or every address
+    root      the workspace; the working directory when there is no such directory (runtimes without mounts)
+    deadline  Unix time at which everything ends
+    base_url  the path below which the Lab answers, / by default
+
+Exit codes: 0 it is starting; 2 the configuration is wrong; 3 there is no JupyterLab here; 4 the port is taken.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import socket
+import sys
+import time
+from typing import Any, NamedTuple
+
+from . import keeper
+
+_WRONG_CONFIG = 2
+_NO_LAB = 3
+_PORT_TAKEN = 4
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,256}")
+_BASE_URL = re.compile(r"/([A-Za-z0-9._~@-]+/)*")
+_LARGEST_PORT = 65535
+_LARGEST_CONFIG = 65536
+_LARGEST_DESCRIPTOR = 4096
+_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - inside the provider's own network; the token guards it
+
+
+class Config(NamedTuple):
+    """What the launcher asks for, checked."""
+
+    token: str
+    port: int
+    address: str
+    root: str
+    deadline: float
+    base_url: str
+    log: str
+    """The directory of the log, beside the configuration."""
+
+
+class Refused(Exception):  # noqa: N818 - it is an answer
+    """The agent does not start."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def main() -> None:
+    """Check everything that can be checked at once, then go to the background."""
+    try:
+        config = _prepare(sys.argv[1:])
+    except Refused as refused:
+        sys.stderr.write(f"golem-launcher agent: {refused}\n")
+        sys.exit(refused.code)
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    _leave_streams()
+    keeper.keep(config)
+
+
+def _prepare(arguments: list[str]) -> Config:
+    if len(arguments) != 1:
+        raise Refused(_WRONG_CONFIG, "usage: python3 agent.pyz CONFIG.json")
+    config = parse(_take(arguments[0]), os.path.abspath(arguments[0]))  # noqa: PTH100 - links stay as they are
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise Refused(
+            _NO_LAB,
+            f"JupyterLab is not installed for {sys.executable} (Python {sys.version.split()[0]}). "
+            "Use an image with JupyterLab 4.",
+        )
+    _check_port(config.address, config.port)
+    return config
+
+
+def _take(path: str) -> bytes:
+    """The configuration's bytes; nobody else may read the file meanwhile, and it is gone afterwards."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib costs time to import
+            os.fchmod(file.fileno(), 0o600)
+            data = file.read(_LARGEST_CONFIG)
+        os.unlink(path)  # noqa: PTH108
+    except OSError as error:
+        raise Refused(_WRONG_CONFIG, f"can't take the configuration: {error}") from None
+    return data
+
+
+def parse(data: bytes, path: str) -> Config:
+    """The configuration in ``data``, read from ``path``. Raises ``Refused``, never with the token in its words."""
+    try:
+        raw = json.loads(data)
+    except ValueError:
+        raise Refused(_WRONG_CONFIG, "the configuration is not JSON.") from None
+    if not isinstance(raw, dict):
+        raise Refused(_WRONG_CONFIG, "the configuration is not an object.")
+    root = _text(raw, "root", None, ".")
+    return Config(
+        token=_text(raw, "token", _TOKEN, None),
+        port=int(_number(raw, "port", 1, _LARGEST_PORT)),
+        address=os.environ.get("GOLEM_BIND_ADDRESS") or _ANY_ADDRESS,
+        root=os.path.abspath(root) if os.path.isdir(root) else os.getcwd(),  # noqa: PTH100, PTH109, PTH112
+        deadline=_number(raw, "deadline", time.time(), float("inf")),
+        base_url=_text(raw, "base_url", _BASE_URL, "/"),
+        log=os.path.splitext(path)[0] + ".log",  # noqa: PTH122
+    )
+
+
+def _text(raw: dict[str, Any], name: str, pattern: re.Pattern[str] | None, default: str | None) -> str:
+    value = raw.get(name, default)
+    if not isinstance(value, str) or "\0" in value or (pattern is not None and not pattern.fullmatch(value)):
+        raise Refused(_WRONG_CONFIG, f"the configuration's {name} is missing or malformed.")
+    return value
+
+
+def _number(raw: dict[str, Any], name: str, least: float, most: float) -> float:
+    value = raw.get(name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+        raise Refused(_WRONG_CONFIG, f"the configuration's {name} is missing or out of range.")
+    return float(value)
+
+
+def _check_port(address: str, port: int) -> None:
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
+    except OSError as error:
+        raise Refused(_PORT_TAKEN, f"can't listen on {address}:{port}: {error}") from None
+
+
+def _leave_streams() -> None:
+    """Let go of everything that the command's caller may wait for."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(null, number)
+    os.closerange(3, _LARGEST_DESCRIPTOR)

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher.localnet.endpoints import endpoint_maker
 from golem_launcher.localnet.exeunit.fetch import Http
 from golem_launcher.localnet.exeunit.transfer import Transfers
 from golem_launcher.localnet.exeunit.unit import Assignment, ExeUnit
@@ -124,17 +125,12 @@ class Units:
             misbehaviour=provider.misbehaviour,
         )
 
-        def make_endpoint(*arguments: Any) -> Any:
-            from golem_launcher.localnet.endpoints import endpoint_maker  # noqa: PLC0415
-
-            return endpoint_maker(provider.misbehaviour)(*arguments)
-
         unit = ExeUnit(
             assignment,
             bus=bus,
             switch=bus,
             make_runtime=lambda directory, identifier: self._runtime(provider, directory, identifier),
-            make_endpoint=make_endpoint,
+            make_endpoint=endpoint_maker(provider.misbehaviour),
             transfers=Transfers({"http": Http(), "https": Http()}),
         )
         await unit.start()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.localnet.endpoints import endpoint_maker
 from golem_launcher.localnet.exeunit.fetch import Http
+from golem_launcher.localnet.exeunit.gftp import Gftp
 from golem_launcher.localnet.exeunit.transfer import Transfers
 from golem_launcher.localnet.exeunit.unit import Assignment, ExeUnit
 from golem_launcher.localnet.runtime import base
@@ -131,7 +132,7 @@ class Units:
             switch=bus,
             make_runtime=lambda directory, identifier: self._runtime(provider, directory, identifier),
             make_endpoint=endpoint_maker(provider.misbehaviour),
-            transfers=Transfers({"http": Http(), "https": Http()}),
+            transfers=Transfers({"http": Http(), "https": Http(), "gftp": Gftp(self.hub, node_id)}),
         )
         await unit.start()
         return unit

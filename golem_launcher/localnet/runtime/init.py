@@ -186,9 +186,11 @@ def join(pid: int, names: set[str]) -> None:
     root = os.open(f"/proc/{pid}/root", os.O_RDONLY | os.O_DIRECTORY) if "mnt" in names else None
     for name, kind in _NAMESPACES:
         theirs = f"/proc/{pid}/ns/{name}"
-        # A process may not enter its own user namespace again.
-        if name in names and os.stat(theirs).st_ino != os.stat(f"/proc/self/ns/{name}").st_ino:  # noqa: PTH116
-            descriptors.append((os.open(theirs, os.O_RDONLY), kind))
+        if name not in names:
+            continue
+        if os.stat(theirs).st_ino == os.stat(f"/proc/self/ns/{name}").st_ino:  # noqa: PTH116
+            raise OSError(errno.ESRCH, "that is no sandbox")  # a command must never run outside by mistake
+        descriptors.append((os.open(theirs, os.O_RDONLY), kind))
     for descriptor, kind in descriptors:
         if _libc.setns(descriptor, kind):
             code = ctypes.get_errno()

@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 
 from golem_launcher.cli.output import print_json, reports_errors, say
+from golem_launcher.errors import LauncherError
+from golem_launcher.text import clean_text
 from golem_launcher.ui import server
 
 
@@ -39,9 +41,20 @@ def page(
         if browser and has_screen():
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
+    threading.Thread(target=_bring_up, daemon=True).start()
     server.serve(port or server.free_port(), ready=ready)
     if not as_json:
         say("The page is closed. Sessions, if any, go on: see `golem-launcher list`.")
+
+
+def _bring_up() -> None:
+    """Start the local network while the page is opened; the page itself shows how that goes."""
+    from golem_launcher.ui.network import bring_up  # noqa: PLC0415
+
+    try:
+        bring_up()
+    except LauncherError as error:
+        sys.stderr.write(f"Warning: {clean_text(str(error))}\n")
 
 
 def has_screen() -> bool:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
+from golem_launcher.errors import RequestError, SessionNameTaken
 from golem_launcher.session import client
 from golem_launcher.ui.background import Background
 from golem_launcher.ui.form import RequestForm
 from golem_launcher.ui.header import Header
-from golem_launcher.ui.network import network_view
+from golem_launcher.ui.network import bring_up, network_view
 from golem_launcher.ui.problems import problem
 from golem_launcher.ui.sessions import SessionCards
 
@@ -53,6 +54,7 @@ class Launcher(ipywidgets.VBox):
     def _wake(self) -> None:
         if self._work is None or self._work.done():
             self._work = self._background.start(self._keep_true())
+            self._background.start(self._tidy())
 
     async def _keep_true(self) -> None:
         network_due = float("-inf")
@@ -64,11 +66,20 @@ class Launcher(ipywidgets.VBox):
             await asyncio.sleep(REFRESH_SECONDS)
 
     async def _start(self, request: LaunchRequest) -> None:
-        await asyncio.to_thread(client.start, request)
+        try:
+            await asyncio.to_thread(client.start, request)
+        except SessionNameTaken as error:
+            raise RequestError(error.what, "Choose another name.", field="name") from error
         await self.sessions.refresh()
 
+    async def _tidy(self) -> None:
+        await asyncio.to_thread(client.tidy)
+
     def _mend(self) -> None:
-        """Bring the local network up."""
+        self._background.start(self._bring_up())
+
+    async def _bring_up(self) -> None:
+        await asyncio.to_thread(bring_up)
 
     def _report(self, error: BaseException) -> None:
         self.header.add_problem(problem(error))

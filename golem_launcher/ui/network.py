@@ -10,7 +10,7 @@ _STATES = {"ready": "up", "starting": "starting", "broken": "failed"}
 
 
 def network_view() -> dict[str, Any]:
-    """Title, sentence, ``state`` (``up``, ``starting``, ``failed``, ``down``), and the word on the button that mends it.
+    """Title, sentence, ``state`` (``up``, ``starting``, ``failed``, ``down``), and the word on a button that mends it.
 
     Blocking; what it says was looked up, not remembered.
     """

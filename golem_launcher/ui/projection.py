@@ -96,9 +96,7 @@ def _steps(state: SessionState) -> list[dict[str, Any]]:
 
 
 def _unreadable(name: str) -> dict[str, Any]:
-    state = SessionState(
-        name=name, network="", stage=Stage.FAILED, reason="The files of this session cannot be read."
-    )
+    state = SessionState(name=name, network="", stage=Stage.FAILED, reason="The files of this session cannot be read.")
     return session_view(state, alive=False)
 
 

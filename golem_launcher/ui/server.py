@@ -1,4 +1,4 @@
-"""The web server of the page: a Jupyter server with Voilà and nothing else, for this computer and its holder of a token.
+"""The web server of the page: a Jupyter server with Voilà and nothing else, for whoever holds its token.
 
 A server extension rather than the ``voila`` program, because that one loads no other extensions and its kernels
 cannot be told to end when their page is closed.
@@ -57,7 +57,7 @@ def free_port(first: int = FIRST_PORT) -> int:
 
 
 def serve(port: int, *, ready: Callable[[str], None]) -> None:
-    """Serve the page on ``port`` until SIGINT or SIGTERM; ``ready`` gets its address once it can be opened. Blocking."""
+    """Serve the page on ``port`` until SIGINT or SIGTERM; ``ready`` gets its address once it answers. Blocking."""
     from jupyter_server.serverapp import ServerApp  # noqa: PLC0415 - half a second that no other command should pay
     from traitlets.config import Config  # noqa: PLC0415
 

@@ -49,7 +49,7 @@ def page(
 
 def _bring_up() -> None:
     """Start the local network while the page is opened; the page itself shows how that goes."""
-    from golem_launcher.ui.network import bring_up  # noqa: PLC0415
+    from golem_launcher.ui.network import bring_up
 
     try:
         bring_up()

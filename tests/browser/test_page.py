@@ -165,7 +165,9 @@ def test_a_page_without_its_kernel_says_so(page: Page, context: BrowserContext, 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280, 3840])
-def test_pictures_of_themes_and_widths(chromium: Browser, address: str, pictures: Path, scheme: str, width: int) -> None:
+def test_pictures_of_themes_and_widths(
+    chromium: Browser, address: str, pictures: Path, scheme: str, width: int
+) -> None:
     with new_context(chromium, color_scheme=scheme, viewport={"width": width, "height": 900}) as context:
         ready = make_session("thesis-figures")
         say(ready, "3 offers fit; the best asks 0.0306 tGLM an hour")

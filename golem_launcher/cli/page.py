@@ -41,10 +41,11 @@ def page(
         if browser and has_screen():
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
+    chosen = server.usable_port(port)
     threading.Thread(target=_bring_up, daemon=True).start()
-    server.serve(port or server.free_port(), ready=ready)
+    server.serve(chosen, ready=ready)
     if not as_json:
-        say("The page is closed. Sessions, if any, go on: see `golem-launcher list`.")
+        say("The page is closed; sessions go on. See them: golem-launcher list. End everything: golem-launcher down.")
 
 
 def _bring_up() -> None:

@@ -11,6 +11,9 @@ const STAGE_WORDS = {
   ended: ["Ended", ""],
   failed: ["Failed", ""],
 };
+const LOST_WORDS = "Nothing looks after this session any more. Abort closes it down.";
+const REMOTE_WORDS =
+  "JupyterLab runs, but this page is served by a hub: your browser cannot reach the session from where it is. Run the launcher on your own computer to open it.";
 const STATUS_MARKS = { done: "✓", failed: "✕", current: "●", ahead: "○" };
 const STATUS_WORDS = { done: "done", failed: "failed", current: "in progress", ahead: "to come" };
 
@@ -104,7 +107,7 @@ class Card {
     this.element.dataset.stage = lost ? "lost" : session.stage;
     setText(this.badge, lost ? "Unattended" : STAGE_WORDS[session.stage][0]);
     setText(this.where, whereWords(session));
-    setText(this.reason, lost ? "Nothing on this computer looks after this session any more. Abort closes it down." : session.reason);
+    setText(this.reason, lost ? LOST_WORDS : session.reason || (this.tools.remote && session.started && session.live ? REMOTE_WORDS : ""));
     this.reason.classList.toggle("gl-bad", lost || session.stage === "failed");
     show(this.reason, this.reason.textContent !== "");
     show(this.buttons, session.live);

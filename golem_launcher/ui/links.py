@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]{8,256}")
+
+
+def on_hub() -> bool:
+    """Whether this runs on a hub's server: the browser is then on another machine, and our addresses mean nothing."""
+    return any(name in os.environ for name in ("JUPYTERHUB_SERVICE_PREFIX", "BINDER_LAUNCH_HOST"))
 
 
 def lab_link(directory: SessionDirectory) -> str | None:

@@ -6,6 +6,7 @@ cannot be told to end when their page is closed.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import secrets
@@ -30,30 +31,36 @@ JUPYTER_DATA = _HERE / "share" / "jupyter"
 
 TEMPLATE = "golem-launcher"
 
-VOILA_SETTINGS: dict[str, Any] = {
-    "template": TEMPLATE,
-    "theme": "auto",
-    "file_allowlist": [],  # Voilà serves these without asking for a token
-    # Others are made for a newer JupyterLab than the one that Voilà bundles, and complain.
-    "extension_allowlist": ["@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8", "anywidget"],
-}
-
 _CULL_IDLE_SECONDS = 600
 _LONGEST_MESSAGE = 64 * 1024 * 1024
 """Tornado's own limit of 10 MiB drops the connection without a word."""
 
 
-def free_port(first: int = FIRST_PORT) -> int:
-    """``first`` or the next port on 127.0.0.1 that nobody listens on."""
-    for port in range(first, min(first + _PORTS_TO_TRY, 65536)):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+def usable_port(wanted: int | None = None) -> int:
+    """``wanted``, else 8866 or the next port on 127.0.0.1 that nobody listens on.
+
+    Raises ``LauncherError`` when ``wanted``, or every port tried, is taken.
+    """
+    if wanted is not None:
+        if not _is_free(wanted):
+            raise LauncherError(f"Port {wanted} is taken.", "Choose another, or leave --port away.")
+        return wanted
+    for port in range(FIRST_PORT, FIRST_PORT + _PORTS_TO_TRY):
+        if _is_free(port):
             return port
-    raise LauncherError(f"No port from {first} on is free for the page.", "Choose another with --port.")
+    raise LauncherError(
+        f"No port from {FIRST_PORT} to {FIRST_PORT + _PORTS_TO_TRY - 1} is free.", "Choose one with --port."
+    )
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def serve(port: int, *, ready: Callable[[str], None]) -> None:
@@ -68,8 +75,9 @@ def serve(port: int, *, ready: Callable[[str], None]) -> None:
     app = ServerApp(config=Config(server_settings(port, token, directory)))
     app.initialize(argv=[])
     _log_to(app.log, directory.parent / "page.log")
-    ready(f"http://127.0.0.1:{port}{PAGE}?token={token}")
-    app.start()
+    with contextlib.suppress(KeyboardInterrupt):  # one that comes before the server takes them itself
+        ready(f"http://127.0.0.1:{port}{PAGE}?token={token}")
+        app.start()
 
 
 def served_directory() -> Path:
@@ -98,12 +106,35 @@ def server_settings(port: int, token: str, directory: Path) -> dict[str, Any]:
         },
         "KernelManager": {"transport": "ipc"},  # sockets that only this user can reach
         "IdentityProvider": {"token": token},
+        **kernel_settings(),
+        "VoilaConfiguration": voila_settings(),
+    }
+
+
+def kernel_settings() -> dict[str, Any]:
+    """What keeps the kernels of pages that are gone from staying, or from filling the server's memory."""
+    return {
         "MappingKernelManager": {
             "buffer_offline_messages": False,  # an orphan's messages would pile up in memory without bound
             "cull_idle_timeout": _CULL_IDLE_SECONDS,
             "cull_interval": 60,
-        },
-        "VoilaConfiguration": {**VOILA_SETTINGS, "prelaunch_hook": _let_page_end_its_kernel},
+        }
+    }
+
+
+def voila_settings() -> dict[str, Any]:
+    """How Voilà shows the page: here, and on a hub's server (:mod:`.install`)."""
+    return {
+        "template": TEMPLATE,
+        "theme": "auto",
+        "file_allowlist": [],  # Voilà serves these without asking for a token
+        # Others are made for a newer JupyterLab than the one that Voilà bundles, and complain.
+        "extension_allowlist": [
+            "@jupyter-widgets/jupyterlab-manager",
+            "@voila-dashboards/widgets-manager8",
+            "anywidget",
+        ],
+        "prelaunch_hook": _let_page_end_its_kernel,
     }
 
 

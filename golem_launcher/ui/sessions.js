@@ -27,7 +27,7 @@ function renderSessions({ model, el }) {
   const announcer = h("div", { class: "gl-hidden", role: "status", "aria-live": "polite" });
   el.append(heading, empty, live, pastBox, announcer);
 
-  const tools = { send: (content) => tell(model, content), now: () => Date.now() + skew };
+  const tools = { send: (content) => tell(model, content), now: () => Date.now() + skew, remote: model.get("remote") };
 
   function showAll() {
     const sessions = model.get("sessions");

@@ -12,7 +12,7 @@ import traitlets
 from golem_launcher.events import now
 from golem_launcher.session import client
 from golem_launcher.ui.assets import script, style
-from golem_launcher.ui.links import lab_link
+from golem_launcher.ui.links import lab_link, on_hub
 from golem_launcher.ui.logfeed import LogFeed
 from golem_launcher.ui.projection import Projection
 
@@ -33,8 +33,11 @@ class SessionCards(anywidget.AnyWidget):
     clock = traitlets.Unicode().tag(sync=True)
     """The kernel's time when ``sessions`` changed: the browser's may differ."""
 
+    remote = traitlets.Bool().tag(sync=True)
+    """Whether the browser is on another machine than the sessions' addresses."""
+
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(remote=on_hub(), **kwargs)
         self._projection = Projection()
         self._directories: dict[str, SessionDirectory] = {}
         self._feeds: dict[str, LogFeed] = {}
@@ -81,6 +84,8 @@ class SessionCards(anywidget.AnyWidget):
                 self.send({"kind": "log", "name": name, **lines})
 
     async def _tell_links(self) -> None:
+        if self.remote:
+            return
         ready = [view["name"] for view in self.sessions if view["live"] and view["alive"] and view["started"]]
         links = {}
         for name in ready:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -18,10 +19,10 @@ from golem_launcher import paths
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Dialog, Page
 
 SERVE_SECONDS = 40
-_ARGUMENTS = [
+_ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -29,7 +30,7 @@ _ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-]
+)
 _PICTURES = "GOLEM_LAUNCHER_PICTURES"
 
 
@@ -49,7 +50,7 @@ def chromium() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright  # noqa: PLC0415
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=_ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=found, args=list(_ARGUMENTS))
         yield browser
         browser.close()
 
@@ -107,15 +108,19 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def new_context(chromium: Browser, **options: Any) -> Iterator[BrowserContext]:
-    """A fresh profile; at the end it must have met no dialog, no error of ours, and no request to elsewhere."""
+def new_context(chromium: Browser, *, strict: bool = True, **options: Any) -> Iterator[BrowserContext]:
+    """A fresh profile; at the end it must have met no dialog.
+
+    When ``strict``, no error, nothing red on the console and no request to elsewhere either: for pages wholly ours.
+    """
     context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
     context.set_default_timeout(20_000)
     complaints: list[str] = []
-    context.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-    context.on("console", lambda message: message.type == "error" and complaints.append(message.text))
-    context.on("weberror", lambda error: complaints.append(str(error.error)))
-    context.on("request", lambda request: _elsewhere(request.url) and complaints.append(f"asked {request.url}"))
+    context.on("dialog", lambda dialog: _answer(dialog, complaints))
+    if strict:
+        context.on("console", lambda message: message.type == "error" and complaints.append(message.text))
+        context.on("weberror", lambda error: complaints.append(str(error.error)))
+        context.on("request", lambda request: _elsewhere(request.url) and complaints.append(f"asked {request.url}"))
     context.complaints = complaints  # type: ignore[attr-defined]
     try:
         yield context
@@ -131,8 +136,22 @@ def open_page(context: BrowserContext, address: str) -> Page:
     return page
 
 
+def _answer(dialog: Dialog, complaints: list[str]) -> None:
+    if dialog.type == "beforeunload":  # JupyterLab asks about the unsaved notebook
+        dialog.accept()
+    else:
+        complaints.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+
 def _elsewhere(url: str) -> bool:
     return url.startswith(("http:", "https:", "ws:")) and "//127.0.0.1:" not in url
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def command(*arguments: str) -> list[str]:

@@ -14,13 +14,8 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.session.directory import SessionDirectory, create_session_directory
 
 GOOD_START = (Stage.CHECKING, Stage.ALLOCATING, Stage.NEGOTIATING, Stage.DEPLOYING, Stage.STARTING, Stage.READY)
-_SECONDS = {
-    Stage.CHECKING: 0.2,
-    Stage.ALLOCATING: 0.1,
-    Stage.NEGOTIATING: 1.4,
-    Stage.DEPLOYING: 0.6,
-    Stage.STARTING: 2.1,
-}
+_SECONDS = dict(zip(GOOD_START, (0.2, 0.1, 1.4, 0.6, 2.1), strict=False))  # ready lasts
+
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,7 +17,7 @@ from golem_launcher.session.prices import glm
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from decimal import Decimal
 
     from golem_launcher.session.journal import Journal
@@ -55,6 +55,8 @@ class Watch:
     budget: Decimal
     billed: Callable[[], Decimal]
     node_is_back: Callable[[], None]
+    node_moved: Callable[[], Awaitable[bool]]
+    """Whether the node answers somewhere else now: it was started anew."""
     _provider_silent_since: float | None = None
     _lab_silent_since: float | None = None
     _node_away_since: float | None = None
@@ -75,7 +77,7 @@ class Watch:
             try:
                 reason = await self._round()
             except NodeUnreachable as error:
-                self._node_is_away(error)
+                await self._node_is_away(error)
                 continue
             if reason is not None:
                 return reason
@@ -143,26 +145,32 @@ class Watch:
             return f"The budget of {glm(self.budget)} is used up."
         return None
 
-    def _node_is_away(self, error: NodeUnreachable) -> None:
+    async def _node_is_away(self, error: NodeUnreachable) -> None:
         now = asyncio.get_running_loop().time()
         if self._node_away_since is None:
             self._node_away_since = now
             self.recorder.message(f"{error.what} The session waits for it.", "error")
             self.recorder.enter(Stage.RECOVERING, f"{error.what} The session waits for the node to come back.")
+        elif await self.node_moved():
+            raise _restarted()
         elif now - self._node_away_since > _NODE_AWAY_SECONDS:
             raise error
 
     async def _node_answers(self) -> None:
         known = {str(network.get("id")) for network in await self.rest.networks()}
         if self.network_id not in known:
-            raise NodeError(
-                "The node was restarted, and the private network to the provider went with it.",
-                "Start the session again.",
-            )
+            raise _restarted()
         self._node_away_since = None
         self.node_is_back()
         self.recorder.message("The node answers again.")
         self.recorder.enter(Stage.READY)
+
+
+def _restarted() -> NodeError:
+    return NodeError(
+        "The node was started anew, and the private network to the provider went with the old one.",
+        "Start the session again.",
+    )
 
 
 def _why(agreement: dict[str, object]) -> str:

@@ -6,7 +6,9 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher.localnet.endpoints import endpoint_maker
 from golem_launcher.localnet.exeunit.fetch import Http
+from golem_launcher.localnet.exeunit.gftp import Gftp
 from golem_launcher.localnet.exeunit.transfer import Transfers
 from golem_launcher.localnet.exeunit.unit import Assignment, ExeUnit
 from golem_launcher.localnet.runtime import base
@@ -124,18 +126,13 @@ class Units:
             misbehaviour=provider.misbehaviour,
         )
 
-        def make_endpoint(*arguments: Any) -> Any:
-            from golem_launcher.localnet.endpoints import endpoint_maker  # noqa: PLC0415
-
-            return endpoint_maker(provider.misbehaviour)(*arguments)
-
         unit = ExeUnit(
             assignment,
             bus=bus,
             switch=bus,
             make_runtime=lambda directory, identifier: self._runtime(provider, directory, identifier),
-            make_endpoint=make_endpoint,
-            transfers=Transfers({"http": Http(), "https": Http()}),
+            make_endpoint=endpoint_maker(provider.misbehaviour),
+            transfers=Transfers({"http": Http(), "https": Http(), "gftp": Gftp(self.hub, node_id)}),
         )
         await unit.start()
         return unit

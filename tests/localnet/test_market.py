@@ -186,7 +186,7 @@ async def ended(someone: Requestor, agreement: dict[str, Any]) -> bool:
 
 async def reason(someone: Requestor, agreement: dict[str, Any]) -> dict[str, Any]:
     path = f"/market-api/v1/agreements/{agreement['agreementId']}/terminate/reason"
-    return dict(await someone.rest.get(path))
+    return dict((await someone.rest.get(path))["reason"])
 
 
 async def terminated(someone: Requestor, activity: str) -> bool:

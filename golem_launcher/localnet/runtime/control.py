@@ -104,7 +104,8 @@ class InitProcess:
             code = await ended
             await asyncio.wait([out.ended, err.ended], timeout=_DRAIN_SECONDS)
         except asyncio.CancelledError:
-            self._send({"do": "signal", "id": identifier, "number": signal.SIGKILL})
+            with contextlib.suppress(LocalNetError):  # gone, and the command with it
+                self._send({"do": "signal", "id": identifier, "number": signal.SIGKILL})
             raise
         else:
             return code

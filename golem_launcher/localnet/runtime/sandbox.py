@@ -101,9 +101,10 @@ class SandboxRuntime:
             *_namespaces(deployment.hostname),
             *_root(deployment, self._place.base, self._place.directory),
             *self._private_mounts(),
-            "--chdir", "/", "--info-fd", "1", "--", *_FIRST,
+            "--chdir", "/", "--info-fd", "3", "--", *_FIRST,
         ]  # fmt: skip
-        argv = _under_overlay(argv, deployment, self._place.directory)
+        # bubblewrap closes the descriptor of its information, so that can't be its output itself.
+        argv = ["/bin/sh", "-c", 'exec "$@" 3>&1', "sh", *_under_overlay(argv, deployment, self._place.directory)]
         read, self._hold = os.pipe2(os.O_CLOEXEC)
         loop = asyncio.get_running_loop()
         booted: asyncio.Future[int] = loop.create_future()

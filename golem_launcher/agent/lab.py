@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from . import extension
+from . import extension, shortcuts
 
 if TYPE_CHECKING:
     from .main import Config
@@ -17,6 +17,7 @@ def run(config: Config, bell: int) -> None:
     os.chdir(config.root)
     sys.argv = ["jupyter-lab"]
     del sys.path[0]  # the archive: all of it that is needed here is imported
+    shortcuts.take()
     from jupyterlab.labapp import LabApp  # noqa: PLC0415 - here, where its failure reaches the log
     from traitlets.config import Config as Traits  # noqa: PLC0415
 

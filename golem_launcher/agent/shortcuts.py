@@ -26,7 +26,8 @@ def _grammar_when_needed() -> None:
     jsonschema imports rfc3987_syntax, which then compiles its grammar of internationalized addresses, to check a
     format that no schema of Jupyter's uses. The stand-in loads the real module at the first use.
     """
-    if _GRAMMAR in sys.modules or importlib.util.find_spec(_GRAMMAR) is None:
+    spec = importlib.util.find_spec(_GRAMMAR)
+    if _GRAMMAR in sys.modules or spec is None:
         return
 
     def real() -> types.ModuleType:
@@ -39,12 +40,14 @@ def _grammar_when_needed() -> None:
         return found
 
     def anything_else(name: str) -> Any:
-        if name.startswith("__") and name != "__path__":  # asked by whoever looks through all modules
+        if name.startswith("__"):  # asked by whoever looks through all modules
             raise AttributeError(name)
         return getattr(real(), name)
 
     stand_in = types.ModuleType(_GRAMMAR)
-    vars(stand_in).update(is_valid_syntax=is_valid_syntax, __getattr__=anything_else)
+    vars(stand_in).update(
+        is_valid_syntax=is_valid_syntax, __getattr__=anything_else, __path__=spec.submodule_search_locations
+    )
     sys.modules[_GRAMMAR] = stand_in
 
 

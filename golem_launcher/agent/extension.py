@@ -98,6 +98,7 @@ class LogHandler(_Handler):
     """The log, as a long poll."""
 
     _waiter: asyncio.Future[Any] | None = None
+    _gone = False
 
     @web.authenticated
     @authorized
@@ -116,12 +117,13 @@ class LogHandler(_Handler):
             self._waiter = asyncio.ensure_future(event.wait())
             await asyncio.wait([self._waiter], timeout=left)
             self._waiter.cancel()
-            if self.request.connection is None or self._gone:
+            if self._gone:
                 return
         self.set_header(OFFSET_HEADER, str(at + len(data)))
         await self.finish(data, set_content_type="application/octet-stream")
 
-    _gone = False
+    def compute_etag(self) -> None:
+        """None: each answer is read once."""
 
     def on_connection_close(self) -> None:
         """Whoever waited has left."""
@@ -130,7 +132,7 @@ class LogHandler(_Handler):
             self._waiter.cancel()
 
     def _argument(self, name: str, pattern: re.Pattern[str], default: str) -> str:
-        text: str = self.get_query_argument(name, default)
+        text: str = self.get_query_argument(name, default, strip=False)
         if not pattern.fullmatch(text):
             raise web.HTTPError(400, f"{name} is not a number that fits")
         return text

@@ -23,7 +23,7 @@ _STEADY_SECONDS = 60.0
 _POLITE_SECONDS = 5.0
 _KILL_SECONDS = 10.0
 _LONGEST_SLEEP = 30.0
-"""The clock may jump (a machine that was suspended), so the deadline is looked at this often."""
+"""The deadline is looked at this often: a poll does not count the time that the machine slept."""
 _PIECE = 65536
 
 
@@ -34,6 +34,10 @@ def keep(config: Config) -> None:
     code = 1
     try:
         code = keeper.work()
+    except Exception:  # noqa: BLE001 - the last thing to be read of it
+        import traceback  # noqa: PLC0415
+
+        keeper.say(f"the agent failed: {traceback.format_exc()}")
     finally:
         keeper.end()
         os._exit(code)
@@ -43,20 +47,17 @@ class _Keeper:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._log = LogWriter(config.log, config.token)
-        self._output, self._input = _pipe()
-        self._bell_read, self._bell = _pipe()
-        os.set_blocking(self._bell, False)
-        os.set_blocking(self._bell_read, False)
-        os.set_blocking(self._output, False)
-        wake, self._wake_write = _pipe()
-        os.set_blocking(wake, False)
-        os.set_blocking(self._wake_write, False)
-        self._wake = wake
+        self._output, self._input = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self._output, False)  # the writing end stays as programs expect it
+        self._bell_read, self._bell = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._wake, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._told = 0
         self._lab = 0
+        """Its process id; 0 when there is none."""
         self._started = 0.0
         self._crashes = 0
         self._start_at: float | None = 0.0
+        """When to start a Lab, by the monotonic clock; None when one runs."""
         self._poll = select.poll()
         self._poll.register(self._output, select.POLLIN)
         self._poll.register(self._wake, select.POLLIN)
@@ -69,11 +70,11 @@ class _Keeper:
         """The exit code."""
         while True:
             if self._told:
-                self._say("told to end")
+                self.say("told to end")
                 return 0
-            left = self._config.deadline - time.time()
+            left = self._config.deadline - proc.clock()
             if left <= 0:
-                self._say("the deadline has come")
+                self.say("the deadline has come")
                 return 0
             if self._start_at is not None and time.monotonic() >= self._start_at:
                 self._start()
@@ -95,9 +96,9 @@ class _Keeper:
             if self._lab in proc.reap():
                 self._lab = 0
         if not proc.kill_below(os.getpid(), _KILL_SECONDS):
-            self._say("some processes can't be killed")
+            self.say("some processes can't be killed")
         self._pump()
-        self._say("everything has ended")
+        self.say("everything has ended")
 
     def _signalled(self, number: int, _: object) -> None:
         if number != signal.SIGCHLD:
@@ -122,7 +123,8 @@ class _Keeper:
             self._log.write(data)
             self._ring()
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """A line of the agent's own in the log."""
         self._log.line(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}")
         self._ring()
 
@@ -132,7 +134,7 @@ class _Keeper:
 
     def _start(self) -> None:
         self._start_at = None
-        self._say("JupyterLab starts")
+        self.say(f"JupyterLab starts in {self._config.root}")
         self._started = time.monotonic()
         self._lab = os.fork()
         if self._lab == 0:
@@ -170,14 +172,14 @@ class _Keeper:
         lab, self._lab = self._lab, 0
         self._pump()
         if code == 0:
-            self._say("JupyterLab was shut down")
+            self.say("JupyterLab was shut down")
             return False
-        self._say(f"JupyterLab crashed (exit code {code})")
+        self.say(f"JupyterLab crashed (exit code {code})")
         _kill_kernels(lab)
         if time.monotonic() - self._started > _STEADY_SECONDS:
             self._crashes = 0
         if self._crashes == len(_BACKOFF_SECONDS):
-            self._say("JupyterLab crashed too often: giving up")
+            self.say("JupyterLab crashed too often: giving up")
             return False
         self._start_at = time.monotonic() + _BACKOFF_SECONDS[self._crashes]
         self._crashes += 1
@@ -194,7 +196,3 @@ def _kill_kernels(lab: int) -> None:
                     environment = b"\0" + file.read()
                 if mark in environment:
                     os.kill(process.pid, signal.SIGKILL)
-
-
-def _pipe() -> tuple[int, int]:
-    return os.pipe2(os.O_CLOEXEC)

@@ -6,6 +6,7 @@ The configuration is a JSON object, deleted once it is read:
     port      where the Lab listens, on ``$GOLEM_BIND_ADDRESS`` or every address
     root      the workspace; the working directory when there is no such directory (runtimes without mounts)
     deadline  Unix time at which everything ends
+    now       Unix time of whoever wrote this; without it the clock here is trusted to agree with theirs
     base_url  the path below which the Lab answers, / by default
 
 Exit codes: 0 it is starting; 2 the configuration is wrong; 3 there is no JupyterLab here; 4 the port is taken.
@@ -22,16 +23,17 @@ import sys
 import time
 from typing import Any, NamedTuple
 
-from . import keeper
+from . import keeper, proc
 
 _WRONG_CONFIG = 2
 _NO_LAB = 3
 _PORT_TAKEN = 4
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,256}")
-_BASE_URL = re.compile(r"/([A-Za-z0-9._~@-]+/)*")
+_BASE_URL = re.compile(r"/((?!\.{1,2}/)[A-Za-z0-9._~@-]+/)*")
 _LARGEST_PORT = 65535
 _LARGEST_CONFIG = 65536
 _LARGEST_DESCRIPTOR = 4096
+_LATEST = 1e11
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - inside the provider's own network; the token guards it
 
 
@@ -43,6 +45,7 @@ class Config(NamedTuple):
     address: str
     root: str
     deadline: float
+    """By the clock of ``proc.clock``."""
     base_url: str
     log: str
     """The directory of the log, beside the configuration."""
@@ -83,6 +86,10 @@ def _prepare(arguments: list[str]) -> Config:
             "Use an image with JupyterLab 4.",
         )
     _check_port(config.address, config.port)
+    try:
+        os.makedirs(config.log, mode=0o700, exist_ok=True)  # noqa: PTH103
+    except OSError as error:
+        raise Refused(_WRONG_CONFIG, f"can't make the log's directory: {error}") from None
     return config
 
 
@@ -112,10 +119,15 @@ def parse(data: bytes, path: str) -> Config:
         port=int(_number(raw, "port", 1, _LARGEST_PORT)),
         address=os.environ.get("GOLEM_BIND_ADDRESS") or _ANY_ADDRESS,
         root=os.path.abspath(root) if os.path.isdir(root) else os.getcwd(),  # noqa: PTH100, PTH109, PTH112
-        deadline=_number(raw, "deadline", time.time(), float("inf")),
+        deadline=proc.clock() + _seconds(raw),
         base_url=_text(raw, "base_url", _BASE_URL, "/"),
         log=os.path.splitext(path)[0] + ".log",  # noqa: PTH122
     )
+
+
+def _seconds(raw: dict[str, Any]) -> float:
+    now = _number(raw, "now", 0, _LATEST) if "now" in raw else time.time()
+    return _number(raw, "deadline", now, _LATEST) - now
 
 
 def _text(raw: dict[str, Any], name: str, pattern: re.Pattern[str] | None, default: str | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import time
@@ -26,9 +25,16 @@ class Process(NamedTuple):
     """Its own and that of the children it has waited for."""
 
 
+def clock() -> float:
+    """Seconds that also pass while the machine sleeps, and that nobody can set."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 def adopt_orphans() -> None:
     """Become the parent of descendants whose parent dies, so that none is lost. Without effect where unsupported."""
-    with contextlib.suppress(OSError, AttributeError):
+    with contextlib.suppress(ImportError, OSError, AttributeError):
+        import ctypes  # noqa: PLC0415 - some builds of Python lack it
+
         ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
 
 

@@ -180,6 +180,7 @@ class Run:
             "port": LAB_PORT,
             "root": _ROOT,
             "deadline": deadline.timestamp(),
+            "now": datetime.now(timezone.utc).timestamp(),  # the provider's clock may be wrong
             "base_url": "/",
         }
         return module.Package(

@@ -93,7 +93,10 @@ class _Init:
             return False
         try:
             request = json.loads(data)
-            getattr(self, f"do_{request['do']}")(request, descriptors)
+            try:
+                getattr(self, f"do_{request['do']}")(request, descriptors)
+            except OSError as error:  # no more processes or descriptors: the others live on
+                self.reply({"id": request["id"], "error": os.strerror(error.errno or 0), "errno": error.errno})
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)

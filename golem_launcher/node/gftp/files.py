@@ -114,12 +114,14 @@ class Receiving:
         """``UploadChunk`` and ``UploadFinished``."""
         async with self._lock:
             if self.finished:
+                if component == "UploadFinished" and _announced(payload) in {None, self._hash.hexdigest()}:
+                    return  # said again, as our reply was lost
                 raise GftpError("This upload has ended already.", kind="WriteError")
             if component == "UploadChunk":
                 offset, content = self._checked(payload)
                 await asyncio.to_thread(self._write, offset, content)
             elif component == "UploadFinished":
-                await asyncio.to_thread(self._finish, payload.get("hash") if isinstance(payload, dict) else None)
+                await asyncio.to_thread(self._finish, _announced(payload))
             else:
                 raise GftpError(f"An upload has no {component[:40]!r}.", kind="WriteError")
 
@@ -158,7 +160,7 @@ class Receiving:
         except OSError as error:
             raise GftpError(f"Writing failed: {error.strerror}.", kind="WriteError") from None
 
-    def _finish(self, expected: Any) -> None:
+    def _finish(self, expected: str | None) -> None:
         if self._ahead:
             raise GftpError("Parts of the file have not arrived.", kind="IntegrityError")
         if self._rewritten:
@@ -188,6 +190,12 @@ def write_at(descriptor: int, offset: int, content: bytes) -> None:
         written = os.pwrite(descriptor, view, offset)
         offset += written
         view = view[written:]
+
+
+def _announced(payload: Any) -> str | None:
+    """The hash that an uploader announces, when it does."""
+    value = payload.get("hash") if isinstance(payload, dict) else None
+    return None if value is None else str(value)
 
 
 def _number(payload: Any, name: str) -> int:

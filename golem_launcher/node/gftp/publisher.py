@@ -6,13 +6,14 @@ import asyncio
 import base64
 import contextlib
 import os
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import aiohttp
 
-from golem_launcher.errors import BusError, BusProtocolError
+from golem_launcher.errors import BusCallError, BusError, BusProtocolError
 from golem_launcher.node.gftp.wire import LARGEST_CHUNK, SMALL_CHUNK, GftpError, local_address
-from golem_launcher.node.gsb import Call, GsbClient, err, flex, ok
+from golem_launcher.node.gsb import Call, GsbClient, err, flex, frames, ok
 from golem_launcher.node.gsb.client import DEFAULT_PORT
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Publisher(Protocol):
     node_id: str
 
     async def offer(self, name: str, service: Service) -> None:
-        """Make a file available to other nodes."""
+        """Make a file available to other nodes; :class:`BusCallError` with code 409 when the name is taken."""
 
     async def withdraw(self, name: str) -> None:
         """Undo :meth:`offer`."""
@@ -117,9 +118,13 @@ class RestPublisher:
         body = {"listen": {"on": address, "components": list(service.components)}}
         try:
             async with self._http.post(self._services, json=body) as response:
-                if response.status != 201:  # noqa: PLR2004 - created
+                if response.status != HTTPStatus.CREATED:
                     text = (await response.text())[:200]
-                    raise BusError(f"The node refused to offer a file: {response.status} {text}.")
+                    taken = response.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT}
+                    raise BusCallError(
+                        f"The node refused to offer a file: {response.status} {text}.",
+                        code=frames.CONFLICT if taken else frames.FAILURE,
+                    )
             socket = await self._http.ws_connect(
                 f"{self._services}/{_encoded(address)}",
                 protocols=["gsb+flexbuffers"],

@@ -9,9 +9,11 @@ import string
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from golem_launcher.errors import BusCallError
 from golem_launcher.node.gftp import publisher, transfer
 from golem_launcher.node.gftp.files import Published, Receiving
 from golem_launcher.node.gftp.wire import GftpError, GftpUrl
+from golem_launcher.node.gsb import frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +33,7 @@ class GftpSession:
     def __init__(self) -> None:
         self._publisher: publisher.BusPublisher | publisher.RestPublisher | None = None
         self._services: dict[str, Service] = {}
+        self._names: dict[str, str] = {}  # of published files, by their hash
         self._lock = asyncio.Lock()
 
     async def publish(self, file: str) -> str:
@@ -38,16 +41,25 @@ class GftpSession:
         async with self._lock:
             node = await self._node()
             service = await asyncio.to_thread(Published, Path(file), largest_chunk=node.largest_chunk)
-            await self._offer(service.digest, service)
-            return str(GftpUrl(node.node_id, service.digest))
+            try:
+                name = await self._offer_published(service)
+            except BaseException:
+                service.close()
+                raise
+            self._names[service.digest] = name
+            return str(GftpUrl(node.node_id, name))
 
     async def receive(self, output_file: str) -> str:
         """Open a file for upload, emptied; its URL."""
         async with self._lock:
             node = await self._node()
             service = await asyncio.to_thread(Receiving, Path(output_file))
-            name = "".join(secrets.choice(_NAME_LETTERS) for _ in range(_NAME_LENGTH))
-            await self._offer(name, service)
+            name = _some_name()
+            try:
+                await self._offer(name, service)
+            except BaseException:
+                service.close()
+                raise
             return str(GftpUrl(node.node_id, name))
 
     async def close(self, url: str) -> bool:
@@ -77,17 +89,25 @@ class GftpSession:
             service.close()
         self._services.clear()
 
-    async def _offer(self, name: str, service: Service) -> None:
+    async def _offer_published(self, service: Published) -> str:
+        name = self._names.get(service.digest, service.digest)
         try:
-            before = self._services.get(name)
-            if before is not None:
-                await (await self._node()).withdraw(name)
-                before.close()
-                del self._services[name]
-            await (await self._node()).offer(name, service)
-        except BaseException:
-            service.close()
-            raise
+            await self._offer(name, service)
+        except BusCallError as error:
+            if error.code != frames.CONFLICT:
+                raise
+            # Another process offers the same content. It may end before us, so ours gets a name of its own.
+            name = _some_name()
+            await self._offer(name, service)
+        return name
+
+    async def _offer(self, name: str, service: Service) -> None:
+        node = await self._node()
+        before = self._services.pop(name, None)
+        if before is not None:
+            await node.withdraw(name)
+            before.close()
+        await node.offer(name, service)
         self._services[name] = service
 
     async def _node(self) -> publisher.BusPublisher | publisher.RestPublisher:
@@ -107,3 +127,7 @@ class GftpSession:
         if not isinstance(node, publisher.BusPublisher):
             raise GftpError("Fetching and sending files needs the bus itself.", "Set GSB_URL to your node's bus.")
         return node
+
+
+def _some_name() -> str:
+    return "".join(secrets.choice(_NAME_LETTERS) for _ in range(_NAME_LENGTH))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 IN_FLIGHT: Final = 12
 """Chunks on their way at once: the memory a transfer takes, in :data:`CHUNK`."""
 _TRIES: Final = 4
+_RETRY_SECONDS = 0.25  # before the first retry, doubled for each further one
 _CALL_SECONDS: Final = 30.0
 _FINISH_BYTES_PER_SECOND: Final = 20_000_000  # what a receiver hashes at least, when it starts at the end
 
@@ -36,7 +37,7 @@ async def download(
     publisher refuses or gets wrong) or ``OSError``; the file is then incomplete.
     """
     peer = _Peer(bus, GftpUrl.parse(url), caller)
-    metadata = await peer.ask("GetMetadata", None)
+    metadata = await peer.ask("GetMetadata", None, tries=2)
     size = metadata.get("fileSize") if isinstance(metadata, dict) else None
     if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size < 1 << 63:
         raise GftpError(f"The publisher of {url} does not say how big the file is.")
@@ -92,9 +93,7 @@ async def upload(
                 if sending.full:
                     await sending.next()
                     _tell(progress, sending.taken, total)
-                sending.start(
-                    peer.ask("UploadChunk", {"chunk": {"offset": sent, "content": content}}, tries=_TRIES), len(content)
-                )
+                sending.start(peer.ask("UploadChunk", {"chunk": {"offset": sent, "content": content}}), len(content))
                 sent += len(content)
             while sending.busy:
                 await sending.next()
@@ -116,19 +115,32 @@ class _Peer:
         self._bus = bus
         self._caller = caller
 
-    async def ask(self, component: str, payload: Any, *, timeout: float = _CALL_SECONDS, tries: int = 1) -> Any:
-        """Call once, or again when the call itself failed; what the other side refuses is final."""
+    async def ask(
+        self,
+        component: str,
+        payload: Any,
+        *,
+        timeout: float = _CALL_SECONDS,
+        tries: int = _TRIES,
+    ) -> Any:
+        """Call, and call again when the call itself failed; what the other side refuses is final.
+
+        A call that yagna lost on its way (its router does so under load) comes back as an empty reply.
+        """
         address = f"{self.url.remote}/{component}"
         data = flex.dumps(payload)
+        reply = b""
         for attempt in range(1, tries + 1):
             try:
                 reply = await self._bus.call_raw(address, data, caller=self._caller, timeout=timeout)
-                break
             except BusCallError:
                 if attempt == tries:
                     raise
-                await asyncio.sleep(0.25 * 2**attempt)
-        if not reply:
+            if reply:
+                break
+            if attempt < tries:
+                await asyncio.sleep(_RETRY_SECONDS * 2**attempt)
+        else:
             raise GftpError(f"{self.url} is not offered (any more).")
         result = flex.loads(reply)
         if not isinstance(result, dict) or len(result) != 1:
@@ -139,7 +151,7 @@ class _Peer:
 
     async def chunk(self, offset: int, size: int) -> tuple[int, bytes]:
         """The bytes at ``offset``, exactly ``size`` of them."""
-        answer = await self.ask("GetChunk", {"offset": offset, "size": size}, tries=_TRIES)
+        answer = await self.ask("GetChunk", {"offset": offset, "size": size})
         content = answer.get("content") if isinstance(answer, dict) else None
         if not isinstance(content, bytes) or len(content) != size:
             raise GftpError(f"The publisher of {self.url} sent something else than the chunk asked for.")

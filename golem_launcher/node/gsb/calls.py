@@ -60,8 +60,8 @@ def err(value: Any) -> bytes:
 
 def unwrap(data: bytes, address: str) -> Any:
     """The value of an ``Ok`` reply; :class:`BusCallError` with what an ``Err`` reply says."""
-    if not data:  # how yagna's router ends a call to a service of its own that is not there
-        raise BusCallError(f"Nothing answers at {address}.", code=frames.BAD_REQUEST)
+    if not data:  # what becomes of any failure on its way through a yagna in central mode
+        raise BusCallError(f"{address} gave no answer: it is not there, or it failed.", code=frames.BAD_REQUEST)
     result = flex.loads(data)
     if isinstance(result, dict) and len(result) == 1:
         if "Ok" in result:

@@ -21,7 +21,10 @@ _Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 @app.command()
 @reports_errors
 def up(spec: _Spec = None, json: _Json = False) -> None:  # noqa: FBT002 - typer's way to a flag
-    """Start the network, or mend it; nothing happens when it is up."""
+    """Start the network, or mend it; nothing happens when it is up.
+
+    Example: golem-launcher localnet up --spec network.toml
+    """
     network.up(spec)
     _show(network.status(), as_json=json)
 
@@ -29,14 +32,20 @@ def up(spec: _Spec = None, json: _Json = False) -> None:  # noqa: FBT002 - typer
 @app.command()
 @reports_errors
 def status(json: _Json = False) -> None:  # noqa: FBT002
-    """Say how the network is."""
+    """Say how the network is.
+
+    Example: golem-launcher localnet status --json
+    """
     _show(network.status(), as_json=json)
 
 
 @app.command()
 @reports_errors
 def down() -> None:
-    """End the network and every process of it."""
+    """End the network and every process of it.
+
+    Example: golem-launcher localnet down
+    """
     say("The local network is down." if network.down() else "The local network was not up.")
 
 
@@ -47,6 +56,8 @@ def run(context: typer.Context, spec: _Spec = None) -> None:
 
     The program gets YAGNA_APPKEY, YAGNA_API_URL, GSB_URL, the subnet and payment network of the local providers, a
     PATH with gftp, and a registry of images that answers here. Its exit code is this command's.
+
+    Example: golem-launcher localnet run -- python hello.py
     """
     if not context.args:
         raise RequestError(

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import signal
 from typing import TYPE_CHECKING
 
 from golem_launcher import files, paths
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from golem_launcher.processes import ProcessRecord
-
-HUB_PORTS = range(7500, 10_000)
-"""yagna accepts hub addresses with a port of at most four digits."""
 
 REQUESTOR = "requestor"
 PROVIDER = "provider"
@@ -51,9 +49,7 @@ def config(directory: Path, role: str, *, hub_port: int, api_port: int = 0) -> y
     return yagna.YagnaConfig(
         data_dir=home,
         api_port=api_port,
-        gsb_url=f"tcp://{yagna.HOST}:{hub_port}"
-        if role == REQUESTOR
-        else f"unix:{paths.socket_path(home, 'bus.sock')}",
+        gsb_url=f"unix:{paths.socket_path(home, 'bus.sock')}",
         app_key=_app_key(home / "app-key"),
         environment=environment,
     )
@@ -75,11 +71,14 @@ async def start(wanted: yagna.YagnaConfig, *, deadline: float) -> yagna.YagnaPro
 
 
 def stop_all(directory: Path) -> None:
-    """Stop both daemons, at once. Blocking."""
+    """Stop both daemons, also one that is just starting. Blocking."""
     left = [yagna.find_running(data_dir(directory, role)) for role in (REQUESTOR, PROVIDER)]
-    for daemon in left:
-        if daemon is not None:
-            daemon.stop()
+    running = [daemon for daemon in left if daemon is not None]
+    for daemon in running:  # both at once, and without the lock that whoever starts one holds
+        daemon.record.signal(signal.SIGTERM)
+    for daemon in running:
+        daemon.record.stop(grace=yagna.GRACE)
+        daemon.stop()
 
 
 async def gone(record: ProcessRecord) -> None:
@@ -98,8 +97,7 @@ async def gone(record: ProcessRecord) -> None:
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(record.pid, os.WNOHANG)  # noqa: ASYNC222 - it has ended: this does not wait
+    record.alive()  # a child of ours is reaped by this
 
 
 def _app_key(path: Path) -> str:

@@ -27,8 +27,8 @@ class Unit(Protocol):
         """Usage so far, in the order of the offer's usage vector."""
         ...
 
-    async def aclose(self) -> None:
-        """End the activity and every process of it; usage stands still from then on."""
+    async def aclose(self, *, silent: bool = False) -> None:
+        """End the activity and every process of it, without a word when ``silent``; usage stands still then."""
         ...
 
 
@@ -44,6 +44,8 @@ class Terms:
     note_accept_timeout: float
     idle_timeout: float
     coefficients: tuple[float, ...]
+    task_package: str = ""
+    """The image that the requestor wants: ``hash:sha3:HASH:URL``, or empty."""
 
     @classmethod
     def of(cls, agreement: dict[str, Any], *, idle_timeout: float) -> Terms:
@@ -59,6 +61,7 @@ class Terms:
             note_accept_timeout=float(offered[NOTE_ACCEPT_TIMEOUT]),
             idle_timeout=idle_timeout,
             coefficients=tuple(map(float, offered["golem.com.pricing.model.linear.coeffs"])),
+            task_package=str(wanted.get("golem.srv.comp.task_package", "")),
         )
 
 
@@ -90,6 +93,7 @@ class Lease:
     _idle_since: float | None = field(default_factory=time.monotonic)
     _next_note: float | None = None
     _dies: float | None = None
+    _dead: bool = False
 
     def __post_init__(self) -> None:
         self.bills = Bills(self.rest, self.terms.agreement_id, self.terms.coefficients, self.misbehaviour.overbill)
@@ -144,6 +148,7 @@ class Lease:
     async def _due(self, now: float) -> str:
         """Do what its time has come for; the reason to end the agreement when there is one."""
         if self._dies is not None and now >= self._dies:
+            self._dead = True
             self.died()
             await asyncio.Event().wait()  # until the provider cancels us
         if self.terms.expires is not None and time.time() >= self.terms.expires:
@@ -204,7 +209,7 @@ class Lease:
 
     async def _drop_units(self) -> None:
         for unit in self._units.values():
-            await unit.aclose()
+            await unit.aclose(silent=self._dead)
         self._units.clear()
 
 

@@ -44,10 +44,10 @@ class Misbehaviour(BaseModel):
     """Share of VPN frames lost, each way."""
     duplicate_frames: float = _Probability
     """Share of VPN frames that arrive twice, each way."""
-    reorder_frames: float = _Probability
-    """Share of VPN frames that arrive after their successor, each way."""
     delay_frames: float = _Seconds
     """Every VPN frame takes that much longer, each way."""
+    jitter_frames: float = _Seconds
+    """VPN frames take at most that much longer, each another time: they overtake each other."""
     seed: int = 0
     """Of the generator that chooses the frames: the same seed gives the same losses."""
 

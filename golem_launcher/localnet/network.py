@@ -42,6 +42,9 @@ def up(description: Path | None = None, *, deadline: float = 60.0) -> LocalNetwo
     if running:
         return running
     with _alone(directory, deadline):
+        running = _running(directory, wanted)  # somebody may have started it while we waited for the lock
+        if running:
+            return running
         record = state.server_record(state.read(directory))
         if record is None or not record.alive() or not _fits(directory, wanted):
             _stop(directory)

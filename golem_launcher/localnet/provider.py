@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher.errors import LauncherError
 from golem_launcher.localnet.lease import Lease, Terms, Unit
 from golem_launcher.localnet.market import Market
 from golem_launcher.localnet.offer import offer_properties
@@ -168,8 +168,9 @@ class Provider:
 
     async def _serve(self, lease: Lease) -> None:
         try:
-            with contextlib.suppress(RestError):
-                await lease.run()
+            await lease.run()
+        except LauncherError as error:
+            _log.warning("%s: agreement %s failed: %s", self.spec.name, lease.terms.agreement_id, error)
         finally:
             _log.info("%s: agreement %s is over: %s GLM", self.spec.name, lease.terms.agreement_id, lease.bills.total)
             if self._lease is lease and not self._dead.is_set():

@@ -18,14 +18,16 @@ from typing import Any
 import aiohttp
 
 from golem_launcher import files
-from golem_launcher.errors import LauncherError
+from golem_launcher.errors import LauncherError, LocalNetError
 from golem_launcher.localnet import daemons
 from golem_launcher.localnet.accounts import Account, ensure_accounts, open_payments
+from golem_launcher.localnet.hub import Hub
 from golem_launcher.localnet.provider import Provider
 from golem_launcher.localnet.registry import Registry
 from golem_launcher.localnet.rest import Rest
 from golem_launcher.localnet.spec import NetworkSpec, capped
 from golem_launcher.localnet.state import STATE_FILE
+from golem_launcher.localnet.units import Units, Workshop
 from golem_launcher.node import yagna
 from golem_launcher.node.gsb import GsbClient
 from golem_launcher.processes import ProcessRecord
@@ -44,7 +46,8 @@ class Server:
         self._spec = spec.model_copy(update={"provider": tuple(map(capped, spec.provider))})
         self._record = ProcessRecord.of(os.getpid())
         self._stage = "starting"
-        self._hub_port = 0
+        self._hub = Hub()
+        self._workshop: Workshop | None = None
         self._registry = Registry(spec.images)
         self._daemons: dict[str, yagna.YagnaProcess] = {}
         self._providers: list[Provider] = []
@@ -53,18 +56,35 @@ class Server:
     async def run(self) -> None:
         """Start everything, say so, and keep it up until cancelled."""
         writing = asyncio.create_task(self._write_states())
+        working = asyncio.create_task(self._work())
         try:
-            self._hub_port = yagna.free_port(daemons.HUB_PORTS)
-            requestor = daemons.config(self._directory, daemons.REQUESTOR, hub_port=self._hub_port)
-            provider = daemons.config(self._directory, daemons.PROVIDER, hub_port=self._hub_port)
-            await asyncio.gather(self._registry.start(), self._start(requestor), self._start(provider))
-            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-                await self._keep(session, requestor, provider)
+            await asyncio.wait({writing, working}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            writing.cancel()
-            await asyncio.gather(writing, return_exceptions=True)
-            await self._registry.aclose()
+            for task in (writing, working):
+                task.cancel()
+            endings = await asyncio.gather(writing, working, return_exceptions=True)
+            # A daemon without its hub does not listen to SIGTERM: the hub goes last.
             await asyncio.to_thread(daemons.stop_all, self._directory)
+            await self._registry.aclose()
+            await self._hub.aclose()
+        for ending in endings:
+            if isinstance(ending, Exception):
+                raise ending
+
+    async def _work(self) -> None:
+        await self._hub.start()
+        requestor = daemons.config(self._directory, daemons.REQUESTOR, hub_port=self._hub.port)
+        provider = daemons.config(self._directory, daemons.PROVIDER, hub_port=self._hub.port)
+        workshop, *_ = await asyncio.gather(
+            asyncio.to_thread(Workshop.open, self._directory, self._spec.runtime),
+            self._registry.start(),
+            self._start(requestor),
+            self._start(provider),
+        )
+        self._workshop = workshop
+        _log.info("runtime: %s", workshop.reason)
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+            await self._keep(session, requestor, provider)
 
     def state(self) -> dict[str, Any]:
         """What ``state.json`` says."""
@@ -74,8 +94,9 @@ class Server:
             "spec": self._spec.digest(),
             "subnet": self._spec.subnet,
             "payment_network": self._spec.payment_networks[0],
-            "hub_port": self._hub_port,
+            "hub_port": self._hub.port,
             "registry_url": self._registry.url,
+            "runtime": self._workshop.reason if self._workshop else "",
             "daemons": {
                 role: {**daemon.record.to_json(), "api_url": daemon.api_url, "gsb_url": daemon.gsb_url}
                 for role, daemon in self._daemons.items()
@@ -85,6 +106,14 @@ class Server:
 
     async def _start(self, wanted: yagna.YagnaConfig) -> None:
         self._daemons[wanted.data_dir.name] = await daemons.start(wanted, deadline=_START_SECONDS)
+
+    async def _restart(self, config: yagna.YagnaConfig) -> None:
+        role = config.data_dir.name
+        _log.info("the %s's node ended; it is started again", role)
+        self._daemons.pop(role)
+        self._dirty.set()
+        await self._start(config)
+        self._dirty.set()
 
     async def _keep(
         self, session: aiohttp.ClientSession, requestor: yagna.YagnaConfig, provider: yagna.YagnaConfig
@@ -110,9 +139,7 @@ class Server:
                 own = [info["nodeId"] for info in await bus.call("/local/identity/List", {}) if info["isDefault"]]
                 await open_payments(bus, own, self._spec.payment_networks, sends=True)
             await daemons.gone(daemon.record)
-            _log.warning("the requestor's node ended; it is started again")
-            await self._start(config)
-            self._dirty.set()
+            await self._restart(config)
 
     async def _keep_providers(self, session: aiohttp.ClientSession, config: yagna.YagnaConfig) -> None:
         while True:
@@ -123,22 +150,23 @@ class Server:
                 if not new:
                     await open_payments(bus, (a.node_id for a in accounts), self._spec.payment_networks)
                     await self._provide(session, bus, daemon, accounts)
-                    _log.warning("the providers' node ended; it is started again")
-            await self._start(config)
-            self._dirty.set()
+                else:
+                    await asyncio.to_thread(daemon.stop)  # new identities reach the network at its next start
+            await self._restart(config)
 
     async def _provide(
         self, session: aiohttp.ClientSession, bus: GsbClient, daemon: yagna.YagnaProcess, accounts: list[Account]
     ) -> None:
         """Run the providers until their daemon ends."""
-        del bus
+        assert self._workshop is not None
+        units = Units(self._workshop, self._registry, bus, self._hub)
         self._providers = [
             Provider(
                 spec=spec,
                 network=self._spec,
                 node_id=account.node_id,
                 rest=Rest(session, daemon.api_url, account.app_key),
-                units=_no_unit,
+                units=units.make,
                 changed=self._dirty.set,
             )
             for spec, account in zip(self._spec.provider, accounts, strict=True)
@@ -146,7 +174,11 @@ class Server:
         tasks = [asyncio.create_task(provider.run()) for provider in self._providers]
         ended = asyncio.create_task(daemons.gone(daemon.record))
         try:
-            await asyncio.wait_for(asyncio.gather(*(p.offered.wait() for p in self._providers)), _OFFER_SECONDS)
+            offered = asyncio.gather(*(provider.offered.wait() for provider in self._providers))
+            try:
+                await asyncio.wait_for(offered, _OFFER_SECONDS)
+            except asyncio.TimeoutError:
+                raise LocalNetError("The providers' offers did not reach the market.", "Try again.") from None
             self._stage = "ready"
             self._dirty.set()
             await ended
@@ -160,20 +192,6 @@ class Server:
             await asyncio.to_thread(files.write_json, self._directory / STATE_FILE, self.state())
             await self._dirty.wait()
             self._dirty.clear()
-
-
-class _NoUnit:
-    """An activity that does nothing."""
-
-    def usage(self) -> list[float]:
-        return [0.0, 0.0]
-
-    async def aclose(self) -> None:
-        pass
-
-
-async def _no_unit(*_: Any) -> _NoUnit:
-    return _NoUnit()
 
 
 def _same_port(config: yagna.YagnaConfig, daemon: yagna.YagnaProcess) -> yagna.YagnaConfig:
@@ -195,10 +213,17 @@ async def _main(directory: Path) -> int:
         with contextlib.suppress(FileNotFoundError):
             (directory / STATE_FILE).unlink()
     except LauncherError as error:
-        failed = {**server.state(), "stage": "failed", "what": error.what, "remedy": error.remedy}
-        files.write_json(directory / STATE_FILE, failed)
-        return 1
+        return _failed(directory, server, error.what, error.remedy)
+    except OSError as error:
+        return _failed(directory, server, f"The local network met {error!r}.", "Make room on the disk, then try again.")
     return 0
+
+
+def _failed(directory: Path, server: Server, what: str, remedy: str) -> int:
+    _log.error("%s %s", what, remedy)
+    with contextlib.suppress(OSError):  # whoever waits for us finds the line above in the log
+        files.write_json(directory / STATE_FILE, {**server.state(), "stage": "failed", "what": what, "remedy": remedy})
+    return 1
 
 
 def main() -> None:

@@ -76,6 +76,8 @@ class ProviderSpec(_Part):
     capabilities: tuple[str, ...] = ("vpn", "inet", "manifest-support", "start-entrypoint")
     gpu: Gpu | None = None
     counters: tuple[Counter, ...] = ()
+    commands: dict[str, str] = Field(default_factory=dict)
+    """Commands of the provider's own runtime: entry point to shell script, whose ``$1`` is the first argument."""
     properties: dict[str, Any] = Field(default_factory=dict)
     """Properties of the offer to add or replace, by their full names."""
     misbehaviour: Misbehaviour = Misbehaviour()

@@ -66,10 +66,15 @@ def healthy(directory: Path, state: dict[str, Any] | None) -> LocalNetwork | Non
     record = server_record(state)
     if state is None or state.get("stage") != "ready" or record is None or not record.alive():
         return None
-    found = {
-        role: yagna.find_running(daemons.data_dir(directory, role)) for role in (daemons.REQUESTOR, daemons.PROVIDER)
-    }
-    requestor = found[daemons.REQUESTOR]
-    if requestor is None or not all(found.values()):
+    requestor = _daemon(directory, state, daemons.REQUESTOR)
+    provider = _daemon(directory, state, daemons.PROVIDER)
+    if requestor is None or provider is None:
         return None
     return LocalNetwork(directory, requestor.node, str(state.get("registry_url", "")), state)
+
+
+def _daemon(directory: Path, state: dict[str, Any], role: str) -> yagna.YagnaProcess | None:
+    """The daemon of a role, when it runs and the network's process knows it (it may be just starting another one)."""
+    running = yagna.find_running(daemons.data_dir(directory, role))
+    known = ProcessRecord.from_json(state.get("daemons", {}).get(role))
+    return running if running is not None and running.record == known else None

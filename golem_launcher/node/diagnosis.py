@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from golem_launcher.errors import NodeStartError
-from golem_launcher.text import clean_line
+from golem_launcher.text import clean_line, clean_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,8 +97,7 @@ def cannot_run(error: OSError, program: Path, data_dir: Path) -> NodeStartError:
 
 def died(log: Path, log_start: int, status: int | None, api_url: str) -> NodeStartError:
     """The daemon ended before it answered. ``status``: its exit code, minus a signal's number, or unknown."""
-    lines = last_lines(log, log_start)
-    text = "\n".join(lines)
+    text = _tail(log, log_start)
     if status == -signal.SIGILL:
         return NodeStartError(
             "yagna ended with an illegal instruction: this processor is too old for it.",
@@ -112,34 +111,31 @@ def died(log: Path, log_start: int, status: int | None, api_url: str) -> NodeSta
     if status == -signal.SIGXFSZ:
         return cannot_use(OSError(errno.EFBIG, ""), log.parent)
     return NodeStartError(
-        f"yagna ended at its start{_status(status)}. Its last words:\n{_quoted(lines)}", f"Its log is {log}."
+        f"yagna ended at its start{_status(status)}. Its last words:\n{_quoted(text)}", f"Its log is {log}."
     )
 
 
 def silent(log: Path, log_start: int) -> NodeStartError:
     """The daemon runs and does not answer in time."""
-    lines = last_lines(log, log_start)
-    text = "\n".join(lines)
+    text = _tail(log, log_start)
     for pattern, what, remedy in _WAITING:
         if re.search(pattern, text):
             return NodeStartError(f"yagna did not answer in time: {what}", f"{remedy} Its log is {log}.")
     return NodeStartError(
-        f"yagna did not answer in time. Its last words:\n{_quoted(lines)}",
+        f"yagna did not answer in time. Its last words:\n{_quoted(text)}",
         f"Try again when the machine is less busy. Its log is {log}.",
     )
 
 
-def last_lines(log: Path, start: int = 0, *, count: int = LAST_LINES) -> list[str]:
-    """The last lines of a log from byte ``start`` on, as they may be shown; empty when there are none."""
+def _tail(log: Path, start: int) -> str:
+    """The end of a log from byte ``start`` on, as it may be shown."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(start, size - _TAIL_BYTES))
-            text = file.read(_TAIL_BYTES).decode(errors="replace")
+            return clean_text(file.read(_TAIL_BYTES).decode(errors="replace"))
     except OSError:
-        return []
-    shown = (clean_line(line.strip(), longest=_LONGEST_SHOWN) for line in text.splitlines())
-    return [line for line in shown if line][-count:]
+        return ""
 
 
 _NO_SPACE = "Free some space (100 MB will do), then try again."
@@ -179,5 +175,6 @@ def _status(status: int | None) -> str:
     return f" (signal {-status})" if status < 0 else f" (exit code {status})"
 
 
-def _quoted(lines: list[str]) -> str:
-    return "\n".join(f"    {line}" for line in lines) or "    (nothing)"
+def _quoted(text: str) -> str:
+    lines = [clean_line(line, longest=_LONGEST_SHOWN) for line in text.splitlines() if line.strip()]
+    return "\n".join(f"    {line.strip()}" for line in lines[-LAST_LINES:]) or "    (nothing)"

@@ -1,4 +1,4 @@
-"""Ask an address whether a yagna answers there and accepts a key. Blocking; for asyncio see :mod:`.rest`."""
+"""Ask an address whether a yagna answers there and accepts a key. Blocking."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ def identity(node: Node, *, timeout: float = 5.0) -> str:
     Raises ``NodeUnreachable`` when nobody answers within ``timeout`` seconds, when who answers is no yagna, or when it
     refuses the key.
     """
-    address = split_url(node.api_url)
+    address = _split_url(node.api_url)
     kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
     connection = kind(address.hostname or "", address.port, timeout=timeout)
     try:
         headers = {"Authorization": f"Bearer {node.app_key}"}
         connection.request("GET", f"{address.path.rstrip('/')}/me", headers=headers)
-        answer = connection.getresponse()
-        return read_identity(node.api_url, answer.status, answer.read(_LARGEST_ANSWER))
+        with connection.getresponse() as answer:
+            return _read_identity(node.api_url, answer.status, answer.read(_LARGEST_ANSWER))
     except UnicodeEncodeError:
-        raise refused(node.api_url) from None
+        raise _refused(node.api_url) from None
     except OSError as error:
-        raise silent(node.api_url, error) from error
+        raise _silent(node.api_url, error) from error
     except (http.client.HTTPException, ValueError) as error:
-        raise no_yagna(node.api_url) from error
+        raise _no_yagna(node.api_url) from error
     finally:
         connection.close()
 
 
-def split_url(api_url: str) -> SplitResult:
+def _split_url(api_url: str) -> SplitResult:
     """The parts of a node's address; ``NodeUnreachable`` when it is no http address."""
     try:
         address = urlsplit(api_url)
@@ -57,20 +57,20 @@ def split_url(api_url: str) -> SplitResult:
     )
 
 
-def read_identity(api_url: str, status: int, body: bytes) -> str:
+def _read_identity(api_url: str, status: int, body: bytes) -> str:
     """The identity in an answer to ``GET /me``; ``NodeUnreachable`` when it is refused or no such answer."""
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        raise refused(api_url)
+        raise _refused(api_url)
     try:
         found = json.loads(body)["identity"] if status == HTTPStatus.OK else None
     except (ValueError, TypeError, LookupError, RecursionError):
         found = None
     if not isinstance(found, str) or not _IDENTITY.fullmatch(found):
-        raise no_yagna(api_url)
+        raise _no_yagna(api_url)
     return found
 
 
-def refused(api_url: str) -> NodeUnreachable:
+def _refused(api_url: str) -> NodeUnreachable:
     """The node does not know the key."""
     return NodeUnreachable(
         f"The node at {api_url} refuses the app-key.",
@@ -78,14 +78,14 @@ def refused(api_url: str) -> NodeUnreachable:
     )
 
 
-def no_yagna(api_url: str) -> NodeUnreachable:
+def _no_yagna(api_url: str) -> NodeUnreachable:
     """Something else answers at the address."""
     return NodeUnreachable(
         f"What answers at {api_url} is not a yagna.", "Set YAGNA_API_URL to the address of your node's REST service."
     )
 
 
-def silent(api_url: str, error: OSError) -> NodeUnreachable:
+def _silent(api_url: str, error: OSError) -> NodeUnreachable:
     """Nobody answers at the address."""
     reason = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or type(error).__name__
     return NodeUnreachable(

@@ -37,8 +37,10 @@ _LOCK = "launcher.lock"
 _LOG = "yagna.log"
 _LARGEST_LOG = 16 * 1024 * 1024
 _POLL_SECONDS = 0.05
-_ANSWER_SECONDS = 5.0
+_ANSWER_SECONDS = 1.0
 _PORT_TRIES = 5
+_RELEASE_SECONDS = 3.0
+"""A killed daemon is a zombie at once; its last threads may hold its files a little longer."""
 # Quiet where yagna repeats itself, as its own default is, and without its debug lines about payments.
 _LOG_LEVELS = "info,actix_web::middleware::logger=warn,sqlx=warn,ya_payment::cycle=warn,trust_dns_proto=warn"
 # What a user's shell may hold for another daemon must not steer this one.
@@ -201,6 +203,7 @@ def _environment(config: YagnaConfig, api_url: str) -> dict[str, str]:
         "YA_CONSENT_STATS": "deny",
         "YAGNA_LOG_DIR": "",  # its standard output is the log; a second one would only fill the disk
         "RUST_LOG": _LOG_LEVELS,
+        "RUST_BACKTRACE": "0",  # its last words shall be the reason, not fifty frames
         **config.environment,
         "YAGNA_DATADIR": str(config.data_dir),
         "YAGNA_API_URL": api_url,
@@ -233,9 +236,12 @@ def _refuse_second_daemon(data_dir: Path) -> None:
             f"A node of ours already runs in {data_dir} (process {ours.record.pid}, {ours.api_url}).",
             "Use it, or stop it with: golem-launcher node stop",
         )
+    end = time.monotonic() + _RELEASE_SECONDS
     with contextlib.suppress(FileNotFoundError), (data_dir / "yagna.lock").open("rb") as lock:
-        if not files.try_lock(lock.fileno()):
-            raise diagnosis.data_dir_in_use(data_dir)
+        while not files.try_lock(lock.fileno()):
+            if time.monotonic() > end:
+                raise diagnosis.data_dir_in_use(data_dir)
+            time.sleep(_POLL_SECONDS)
 
 
 def _refuse_taken_port(port: int) -> None:

@@ -33,7 +33,7 @@ from yapapi.script.capture import CaptureContext
 from golem_launcher.errors import LauncherError, MarketError, ProviderError
 from golem_launcher.session.journal import AgreementEntry, Journal
 from golem_launcher.session.prices import Price
-from golem_launcher.session.strategy import LaunchStrategy
+from golem_launcher.session.strategy import INVOICE, LaunchStrategy
 from golem_launcher.text import clean_line, clean_name
 
 if TYPE_CHECKING:
@@ -81,12 +81,13 @@ class Engine:
 
     def __init__(
         self,
+        *,
         node: Node,
         network: GolemNetwork,
+        subnet: str,
         request: LaunchRequest,
         choice: Choice,
         journal: Journal,
-        *,
         warn: Callable[[str], None],
         billed: Callable[[Decimal], None],
     ) -> None:
@@ -96,13 +97,15 @@ class Engine:
         self._choice = choice
         self._journal = journal
         self._billed = billed
+        self._warn = warn
+        self._refused_bills: set[str] = set()
         self._news = asyncio.Event()
         self._invoice = asyncio.Event()
         self._engine = _Engine(
             budget=request.budget,
-            strategy=LaunchStrategy(choice, journal, warn),
+            strategy=LaunchStrategy(choice, journal, self._on_refused_bill),
             event_consumer=self._on_event,
-            subnet_tag=network.subnet,
+            subnet_tag=subnet,
             payment_driver="erc20",
             payment_network=network.payment_network,
             payment_token=network.token,
@@ -168,9 +171,9 @@ class Engine:
     ) -> None:
         """Find a provider and sign with it; its activity is made and its worker begins.
 
-        The best offer is taken ``compare_seconds`` after the first one that will do. ``on_agreement`` is called with each agreement that is confirmed. Raises ``MarketError`` when nobody was found
-        within ``search_seconds``, or ``refused_seconds`` after we refused the last of the offers seen;
-        :meth:`Choice.failure` knows more.
+        The best offer is taken ``compare_seconds`` after the first one that will do. ``on_agreement`` is
+        called with each agreement that is confirmed. Raises ``MarketError`` when nobody was found within
+        ``search_seconds``, or ``refused_seconds`` after all offers seen were refused; :meth:`Choice.failure` knows why.
         """
         assert self._job is not None
         self._on_agreement = on_agreement
@@ -248,7 +251,7 @@ class Engine:
                 await asyncio.wait_for(self._job.agreements_pool.terminate_all(reason), _REST_SECONDS)
 
     async def invoice_came(self, seconds: float) -> bool:
-        """Wait for the invoice of the released agreement; whether it came."""
+        """Wait until the invoice of the released agreement is accepted or refused; whether it came."""
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._invoice.wait(), seconds)
         return self._invoice.is_set()
@@ -348,7 +351,7 @@ class Engine:
             self._billed(Decimal(str(event.amount)))
         elif isinstance(event, events.ProposalConfirmed | events.ProposalRejected):
             self._news.set()
-        if isinstance(event, events.InvoiceReceived | events.PaymentFailed):
+        if isinstance(event, events.InvoiceAccepted | events.PaymentFailed):
             self._invoice.set()
 
     def _write_agreement(self, agreement: Any) -> None:
@@ -366,6 +369,13 @@ class Engine:
                 price=price,
             )
         )
+
+    def _on_refused_bill(self, what: str, reason: str) -> None:
+        if what not in self._refused_bills:  # once is enough: the next notes are no better
+            self._refused_bills.add(what)
+            self._warn(reason)
+        if what == INVOICE:
+            self._invoice.set()
 
     def _rejected(self, agreement_id: str) -> None:
         self._news.set()

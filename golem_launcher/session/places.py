@@ -19,6 +19,7 @@ class Place:
     """A network that is ready for sessions. Times in seconds."""
 
     node: Node
+    subnet: str
     registry_url: str
     image_tag: str
     search_seconds: float
@@ -40,6 +41,7 @@ def enter(network: Network) -> Place:
     running = localnet.up()
     return Place(
         node=running.node,
+        subnet=str(running.state["subnet"]),
         registry_url=running.registry_url,
         image_tag="golem/jupyterlab:local",
         search_seconds=15.0,

@@ -95,11 +95,12 @@ class Run:
         deadline = datetime.now(timezone.utc) + timedelta(hours=float(self._request.hours))
         self._recorder.update(deadline=deadline)
         self._engine = module.Engine(
-            place.node,
-            self._network,
-            self._request,
-            self._choice,
-            self._journal,
+            node=place.node,
+            network=self._network,
+            subnet=place.subnet,
+            request=self._request,
+            choice=self._choice,
+            journal=self._journal,
             warn=lambda text: self._recorder.message(text, "warning"),
             billed=self._on_billed,
         )
@@ -182,7 +183,7 @@ class Run:
                     on_agreement=self._on_agreement,
                 )
             except MarketError:
-                raise await self._no_provider() from None
+                raise await self._no_provider(place) from None
             try:
                 rented = await self._engine.deployed()
                 self._recorder.enter(Stage.STARTING)
@@ -198,12 +199,12 @@ class Run:
                 return rented
         raise self._choice.failure()
 
-    async def _no_provider(self) -> LauncherError:
+    async def _no_provider(self, place: places.Place) -> LauncherError:
         assert self._rest is not None
         largest = None
         if not self._choice.seen:
             with contextlib.suppress(NodeError):
-                subnet = f"(golem.node.debug.subnet={self._network.subnet})"
+                subnet = f"(golem.node.debug.subnet={place.subnet})"
                 largest = offers_at_most(await self._rest.scan_offers(subnet, seconds=_SCAN_SECONDS))
         return self._choice.failure(largest)
 

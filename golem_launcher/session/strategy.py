@@ -20,15 +20,18 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _REFUSED = Decimal(-1)
 
+DEBIT_NOTE = "a debit note"
+INVOICE = "an invoice"
+
 
 class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no types
     """Takes what :class:`Choice` takes; accepts a bill up to price times usage, held to our own clock."""
 
-    def __init__(self, choice: Choice, journal: Journal, warn: Callable[[str], None]) -> None:
+    def __init__(self, choice: Choice, journal: Journal, refused: Callable[[str, str], None]) -> None:
+        """``refused`` is called with each kind of bill refused (``a debit note``, ``an invoice``) and the reason."""
         self._choice = choice
         self._journal = journal
-        self._warn = warn
-        self._warned: set[str] = set()
+        self._refused = refused
 
     async def decorate_demand(self, demand: Any) -> None:
         """Tag the demand, so that its agreements are found again."""
@@ -43,11 +46,11 @@ class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no
 
     async def debit_note_accepted_amount(self, debit_note: Any) -> Decimal:
         """The note's amount, or -1 to ignore it."""
-        return self._judge(debit_note.agreement_id, Decimal(debit_note.total_amount_due), "a debit note")
+        return self._judge(debit_note.agreement_id, Decimal(debit_note.total_amount_due), DEBIT_NOTE)
 
     async def invoice_accepted_amount(self, invoice: Any) -> Decimal:
         """The invoice's amount, or -1 to ignore it."""
-        return self._judge(invoice.agreement_id, Decimal(invoice.amount), "an invoice")
+        return self._judge(invoice.agreement_id, Decimal(invoice.amount), INVOICE)
 
     def _judge(self, agreement_id: str, amount: Decimal, what: str) -> Decimal:
         entry = self._journal.agreement(agreement_id)
@@ -55,10 +58,9 @@ class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no
         if amount <= most:
             return amount
         _LOG.warning("refused %s of %s, at most %s", what, amount, most)
-        if what not in self._warned:
-            self._warned.add(what)
-            self._warn(
-                f"The provider sent {what} of {glm(amount)}, more than the {glm(most)} that price and usage "
-                "allow. It is not accepted."
-            )
+        self._refused(
+            what,
+            f"The provider sent {what} of {glm(amount)}, more than the {glm(most)} that price and usage allow. "
+            "It is not accepted.",
+        )
         return _REFUSED

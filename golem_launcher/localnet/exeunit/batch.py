@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from golem_launcher.localnet.exeunit.script import Command
 
-MOST_OUTPUT = 16 * 1024 * 1024
-"""Bytes of output that are kept of one script: what its results may weigh in one message."""
+MOST_OUTPUT = 4 * 1024 * 1024
+"""Bytes of output kept of one script: a message of the bus has at most 16 MiB, and bytes that are no text triple."""
 _MOST_EVENT_BYTES = 4 * 1024 * 1024
 _EVENT_WEIGHT = 256
 

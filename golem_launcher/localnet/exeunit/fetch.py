@@ -38,7 +38,7 @@ class Http:
 
     async def upload(self, path: Path, url: str, progress: Progress) -> None:
         """PUT the file. Raises :class:`LocalNetError` or ``OSError``."""
-        size = path.stat().st_size
+        size = (await asyncio.to_thread(path.stat)).st_size
         headers = {"Content-Length": str(size)}
         try:
             async with (

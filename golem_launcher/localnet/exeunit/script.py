@@ -123,13 +123,14 @@ def read_script(value: Any) -> list[Command]:
     """The commands of a script; :class:`ScriptError` says which one is wrong and how."""
     if not isinstance(value, list) or len(value) > MOST_COMMANDS:
         raise ScriptError(f"A script is a list of at most {MOST_COMMANDS} commands.")
-    commands = []
-    for index, item in enumerate(value):
-        try:
-            commands.append(_command(item))
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise ScriptError(f"Command {index} makes no sense: {str(error)[:300]}.") from error
-    return commands
+    return [_checked(index, item) for index, item in enumerate(value)]
+
+
+def _checked(index: int, item: Any) -> Command:
+    try:
+        return _command(item)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ScriptError(f"Command {index} makes no sense: {str(error)[:300]}.") from error
 
 
 def _command(item: Any) -> Command:
@@ -258,8 +259,8 @@ def _capture(value: Any) -> Capture:
 
 
 def _interval(value: Any) -> float | None:
-    """Seconds between progress events. Durations come as ``{"secs", "nanos"}`` or as text like ``5s`` or ``1min 2s``."""
-    if not value:
+    """Seconds between progress events. A duration is ``{"secs", "nanos"}`` or text like ``1min 2s``."""
+    if value is None:
         return None
     interval = value.get("updateInterval")
     if interval is None:

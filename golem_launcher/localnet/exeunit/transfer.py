@@ -94,7 +94,7 @@ class Transfers:
             await self._fetch(command, source, staged, volumes, report)
             if source.digest is not None:
                 await asyncio.to_thread(check_digest, staged, *source.digest)
-            await self._deliver(command, source, target, staged, volumes, report)
+            await self._deliver(command, source, target, staged, volumes=volumes, report=report)
             report.finish()
         finally:
             await asyncio.to_thread(shutil.rmtree, staging, ignore_errors=True)
@@ -116,7 +116,14 @@ class Transfers:
             os.close(descriptor)
 
     async def _deliver(
-        self, command: Transfer, source: Address, target: Address, staged: Path, volumes: Volumes, report: Progress
+        self,
+        command: Transfer,
+        source: Address,
+        target: Address,
+        staged: Path,
+        *,
+        volumes: Volumes,
+        report: Progress,
     ) -> None:
         if target.scheme != "container":
             await self._schemes[target.scheme].upload(staged, target.url, report)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -80,7 +81,6 @@ class InitProcess:
         on_stderr: Callable[[bytes], None],
         *,
         stdin: int | None = None,
-        on_start: Callable[[int], None] = lambda _: None,
     ) -> int:
         """Run to the end: the exit code, or minus the signal that ended it. Cancelling kills it.
 
@@ -96,14 +96,16 @@ class InitProcess:
             message = {"do": "spawn", "argv": list(command.argv), "env": dict(command.env), "cwd": str(command.cwd)}
             descriptors = [out.write, err.write, *([] if stdin is None else [stdin])]
             answer, _ = await self._ask(identifier, {**message, "enter": command.enter}, descriptors)
-            on_start(answer["pid"])
+            if "error" in answer:
+                raise LocalNetError(f"{answer['error']}.")
             for pipe in (out, err):
                 pipe.close_write()
                 loop.add_reader(pipe.read, pipe.forward)
             code = await ended
             await asyncio.wait([out.ended, err.ended], timeout=_DRAIN_SECONDS)
         except asyncio.CancelledError:
-            self._send({"do": "signal", "id": identifier, "number": signal.SIGKILL})
+            with contextlib.suppress(LocalNetError):  # gone, and the command with it
+                self._send({"do": "signal", "id": identifier, "number": signal.SIGKILL})
             raise
         else:
             return code
@@ -114,14 +116,10 @@ class InitProcess:
 
     async def dial(self, port: int, address: str, enter: int | None) -> socket.socket:
         """A connected, non-blocking socket to ``port`` inside the namespaces of ``enter``; ``OSError`` when refused."""
-        try:
-            _, connection = await self._ask(
-                self._identifier(), {"do": "dial", "port": port, "address": address, "enter": enter}, []
-            )
-        except LocalNetError as error:
-            raise OSError(*error.args) from error
+        message = {"do": "dial", "port": port, "address": address, "enter": enter}
+        answer, connection = await self._ask(self._identifier(), message, [])
         if connection is None:
-            raise ConnectionAbortedError("the answer carried no socket")
+            raise OSError(answer.get("errno", errno.ECONNABORTED), answer.get("error", "no connection"))
         connection.setblocking(False)
         return connection
 
@@ -157,8 +155,6 @@ class InitProcess:
             raise LocalNetError(f"The activity's first process did not answer in {_ANSWER_SECONDS:.0f} s.") from None
         finally:
             self._answers.pop(identifier, None)
-        if "error" in reply:
-            raise LocalNetError(reply["error"])
         return reply, connection
 
     def _send(self, message: dict[str, Any], descriptors: list[int] | None = None) -> None:

@@ -1,8 +1,8 @@
 """The private Python environment of one activity, made in a few milliseconds on top of the base layer.
 
 It is a venv in all but the tool that made it: ``bin/python3`` leads to the launcher's interpreter, ``pyvenv.cfg``
-makes the directory a prefix of its own, its ``site-packages`` is empty but for one ``.pth`` that appends the base layer. What a
-user installs lands here, what comes from the base can be shadowed and not removed.
+makes the directory a prefix of its own, its ``site-packages`` is empty but for one ``.pth`` that appends the base
+layer. What a user installs lands here, what comes from the base can be shadowed and not removed.
 """
 
 from __future__ import annotations

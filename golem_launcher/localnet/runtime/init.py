@@ -93,7 +93,10 @@ class _Init:
             return False
         try:
             request = json.loads(data)
-            getattr(self, f"do_{request['do']}")(request, descriptors)
+            try:
+                getattr(self, f"do_{request['do']}")(request, descriptors)
+            except OSError as error:  # no more processes or descriptors: the others live on
+                self.reply({"id": request["id"], "error": os.strerror(error.errno or 0), "errno": error.errno})
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -186,9 +189,11 @@ def join(pid: int, names: set[str]) -> None:
     root = os.open(f"/proc/{pid}/root", os.O_RDONLY | os.O_DIRECTORY) if "mnt" in names else None
     for name, kind in _NAMESPACES:
         theirs = f"/proc/{pid}/ns/{name}"
-        # A process may not enter its own user namespace again.
-        if name in names and os.readlink(theirs) != os.readlink(f"/proc/self/ns/{name}"):
-            descriptors.append((os.open(theirs, os.O_RDONLY), kind))
+        if name not in names:
+            continue
+        if os.stat(theirs).st_ino == os.stat(f"/proc/self/ns/{name}").st_ino:  # noqa: PTH116
+            raise OSError(errno.ESRCH, "that is no sandbox")  # a command must never run outside by mistake
+        descriptors.append((os.open(theirs, os.O_RDONLY), kind))
     for descriptor, kind in descriptors:
         if _libc.setns(descriptor, kind):
             code = ctypes.get_errno()
@@ -235,7 +240,7 @@ def _drop_capabilities() -> None:
 def descendants(pid: int) -> list[int]:
     """All living descendants of ``pid``, parents before children."""
     children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
+    for name in os.listdir("/proc"):  # noqa: PTH208
         if name.isdecimal():
             with contextlib.suppress(OSError, IndexError, ValueError):
                 with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123 - pathlib is not worth its import here

@@ -36,7 +36,7 @@ def sweep(mark: str) -> int:
 
 def _pids() -> list[int]:
     me = os.getpid()
-    return [int(name) for name in os.listdir("/proc") if name.isdecimal() and int(name) != me]
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal() and int(path.name) != me]
 
 
 def _environment(pid: int) -> list[bytes]:

@@ -35,9 +35,9 @@ def of_tree(root: int) -> tuple[float, int]:
             stat = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
             ticks += sum(int(field) for field in stat[11:15])  # utime, stime, cutime, cstime: proc(5)
             pages += int(stat[21])
-            for task in os.listdir(f"/proc/{pid}/task"):
+            for task in Path(f"/proc/{pid}/task").iterdir():
                 with contextlib.suppress(OSError):
-                    waiting += map(int, Path(f"/proc/{pid}/task/{task}/children").read_bytes().split())
+                    waiting += map(int, (task / "children").read_bytes().split())
     return ticks / _TICKS, pages * _PAGE
 
 

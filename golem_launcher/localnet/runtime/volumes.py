@@ -2,14 +2,15 @@
 
 A requestor names paths and controls what lies below them, symbolic links included, while its own programs may change
 them at any moment. So a path is walked from its volume's directory one component at a time by directory descriptors
-(``O_NOFOLLOW``); a link is read and walked in turn, an absolute one from the volumes again. Nothing
-outside is ever opened.
+(``O_NOFOLLOW``); a link is read and walked in turn, an absolute one from the volumes again. Nothing outside is ever
+opened.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ class Volumes:
     """The volumes of one activity: the container path of each, and the private directory that holds it."""
 
     root: Path
-    """A container path ``/a/b`` of a volume is the directory ``root/a/b``."""
+    """A volume ``/a/b`` is the directory ``root/a/b``."""
     mounts: tuple[PurePosixPath, ...] = field(default=tuple(map(PurePosixPath, DEFAULT_VOLUMES)))
 
     def create(self) -> None:
@@ -55,7 +56,12 @@ class Volumes:
         return Volumes(self.root, tuple(dict.fromkeys([*self.mounts, *wanted])))
 
     def directory(self, mount: PurePosixPath) -> Path:
-        """The private directory of a volume."""
+        """The private directory of a volume.
+
+        A volume inside another lies apart from it: programs may put a link in the place of its directory there.
+        """
+        if any(other in mount.parents for other in self.mounts):
+            return self.root / ".nested" / hashlib.sha256(str(mount).encode()).hexdigest()[:16]
         return self.root.joinpath(*mount.parts[1:])
 
     def split(self, path: str) -> tuple[PurePosixPath, list[str]]:
@@ -118,41 +124,37 @@ class Volumes:
                 os.close(descriptor)
 
     def _walk(self, path: str, descriptors: list[int], *, create: bool) -> tuple[int, str]:
+        def enter(name: str | Path, parent: int | None = None) -> int:
+            descriptors.append(os.open(name, _DIRECTORY, dir_fd=parent))
+            return descriptors[-1]
+
         links = 0
         mount, waiting = self.split(path)
-        stack = [os.open(self.directory(mount), _DIRECTORY)]
-        descriptors.append(stack[0])
+        stack = [enter(self.directory(mount))]
         while waiting:
             name = waiting.pop(0)
             if name == "..":
-                if len(stack) == 1:
-                    raise LocalNetError(f"{path[:200]} leads out of its volume.")
                 stack.pop()
+                if not stack:
+                    raise LocalNetError(f"{path[:200]} leads out of its volume.")
                 continue
-            try:
-                target = os.readlink(name, dir_fd=stack[-1])
-            except OSError as error:
-                if error.errno not in {errno.EINVAL, errno.ENOENT}:
-                    raise
-            else:
-                links += 1
-                if links > _MOST_LINKS:
-                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-                if target.startswith("/"):
-                    mount, below = self.split(self._inside(target))
-                    waiting = below + waiting
-                    stack = [os.open(self.directory(mount), _DIRECTORY)]
-                    descriptors.append(stack[0])
-                else:
-                    waiting = [part for part in target.split("/") if part not in {"", "."}] + waiting
-                continue
-            if not waiting:
+            target = _link_target(name, stack[-1])
+            if target is None and not waiting:
                 return stack[-1], name
-            if create:
-                with contextlib.suppress(FileExistsError):
-                    os.mkdir(name, 0o755, dir_fd=stack[-1])
-            stack.append(os.open(name, _DIRECTORY, dir_fd=stack[-1]))
-            descriptors.append(stack[-1])
+            if target is None:
+                if create:
+                    with contextlib.suppress(FileExistsError):
+                        os.mkdir(name, 0o755, dir_fd=stack[-1])
+                stack.append(enter(name, stack[-1]))
+                continue
+            links += 1
+            if links > _MOST_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+            below = [part for part in target.split("/") if part not in {"", "."}]
+            if target.startswith("/"):
+                mount, below = self.split(self._inside(target))
+                stack = [enter(self.directory(mount))]
+            waiting = below + waiting
         return stack[-1], ""
 
     def _inside(self, target: str) -> str:
@@ -160,3 +162,12 @@ class Volumes:
         with contextlib.suppress(ValueError):
             return "/" + str(Path(os.path.normpath(target)).relative_to(self.root))
         return target
+
+
+def _link_target(name: str, folder: int) -> str | None:
+    try:
+        return os.readlink(name, dir_fd=folder)
+    except OSError as error:
+        if error.errno in {errno.EINVAL, errno.ENOENT}:  # no link, or nothing yet
+            return None
+        raise

@@ -60,6 +60,8 @@ def err(value: Any) -> bytes:
 
 def unwrap(data: bytes, address: str) -> Any:
     """The value of an ``Ok`` reply; :class:`BusCallError` with what an ``Err`` reply says."""
+    if not data:  # what becomes of any failure on its way through a yagna in central mode
+        raise BusCallError(f"{address} gave no answer: it is not there, or it failed.", code=frames.BAD_REQUEST)
     result = flex.loads(data)
     if isinstance(result, dict) and len(result) == 1:
         if "Ok" in result:
@@ -159,3 +161,10 @@ def _failure(error: Exception, call: Call) -> tuple[int, bytes]:
         return error.code if error.code in {frames.BAD_REQUEST, frames.FAILURE} else frames.FAILURE, str(error).encode()
     _log.error("A call to %s failed", call.address, exc_info=error)
     return frames.FAILURE, b"internal error"
+
+
+class Bus(Protocol):
+    """What can call services: a client's connection, or the hub itself."""
+
+    async def call_raw(self, address: str, data: bytes, *, caller: str = "", timeout: float = 30.0) -> bytes:
+        """Call a service: the reply's raw bytes."""

@@ -37,13 +37,6 @@ class _Link(FrameConnection):
     def connection_ended(self, error: Exception | None) -> None:
         self._client._ended(error)  # noqa: SLF001
 
-    def reply(self, request_id: str, code: int, data: bytes, *, partial: bool = False) -> None:
-        try:
-            frame = frames.encode(frames.CallReply(request_id, code, int(partial), data))
-        except BusProtocolError as error:  # too big
-            frame = frames.encode(frames.CallReply(request_id, frames.FAILURE, 0, str(error).encode()))
-        self.send(frame)
-
 
 class GsbClient:
     """One connection to a bus. Make it with :meth:`connect`; use it as an async context manager.

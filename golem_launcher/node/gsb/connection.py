@@ -34,6 +34,7 @@ class FrameConnection(asyncio.BufferedProtocol):
         self._room: asyncio.Future[None] | None = None
         self._broken: BusProtocolError | None = None
         self.bytes_received = 0
+        self.bytes_sent = 0
 
     # What subclasses say
 
@@ -70,7 +71,16 @@ class FrameConnection(asyncio.BufferedProtocol):
     def send(self, frame: bytes) -> None:
         """Send a frame, now or as soon as there is room; into the void when the connection is closing."""
         if self._transport is not None:
+            self.bytes_sent += len(frame)
             self._transport.write(frame)
+
+    def reply(self, request_id: str, code: int, data: bytes, *, partial: bool = False) -> None:
+        """Send a reply to a call; a failure in its place when it is too big."""
+        try:
+            frame = frames.encode(frames.CallReply(request_id, code, int(partial), data))
+        except BusProtocolError as error:
+            frame = frames.encode(frames.CallReply(request_id, frames.FAILURE, 0, str(error).encode()))
+        self.send(frame)
 
     async def drained(self) -> None:
         """Wait for room in the send buffer; :class:`BusClosed` when the connection ends before."""

@@ -217,7 +217,9 @@ def envelope(frame: bytes) -> tuple[int, int, int]:
         if 0 < field <= len(PACKETS):
             if wire != _BYTES:
                 raise BusProtocolError("A packet of the bus holds a number where a message belongs.")
-            found = field, start, position  # of several, protobuf keeps the last
+            if found is not None:  # readers differ in what they make of that: nobody can route it safely
+                raise BusProtocolError("A packet of the bus holds more than one message.")
+            found = field, start, position
     if found is None:
         raise BusProtocolError("A packet of the bus holds no known message.")
     return found

@@ -101,6 +101,7 @@ def server_settings(port: int, token: str, directory: Path) -> dict[str, Any]:
             "allow_root": True,  # containers
             "terminals_enabled": False,
             "jpserver_extensions": _only("voila.server_extension"),
+            "log_level": logging.WARNING,
             "tornado_settings": {"websocket_max_message_size": _LONGEST_MESSAGE},
         },
         "KernelManager": {"transport": "ipc"},  # sockets that only this user can reach

@@ -82,7 +82,7 @@ class Server:
             self._start(provider),
         )
         self._workshop = workshop
-        _log.info("runtime: %s", workshop.reason)
+        _log.info("%s", workshop.reason)
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             await self._keep(session, requestor, provider)
 

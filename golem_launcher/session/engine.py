@@ -27,6 +27,7 @@ from yapapi.config import ApiConfig
 from yapapi.engine import Job, _Engine
 from yapapi.network import Network
 from yapapi.payload import vm
+from yapapi.rest.activity import BatchTimeoutError, CommandExecutionError
 from yapapi.rest.payment import Allocation
 from yapapi.script.capture import CaptureContext
 
@@ -386,4 +387,8 @@ class Engine:
 
 def _reason(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
+    if isinstance(error, CommandExecutionError):  # its text repeats all of the command's arguments first
+        text = f"{error.command.split()[0].lower()}: {error.message or error.stderr or 'no reason given'}"
+    elif isinstance(error, BatchTimeoutError):
+        text = "it took too long"
     return clean_line(" ".join(text.split()), longest=_LONGEST_REASON)

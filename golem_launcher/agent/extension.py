@@ -28,7 +28,7 @@ class LogHandler(APIHandler):
 
     def initialize(self, directory: Path) -> None:
         """``directory`` is the log's."""
-        self._log = directory
+        self._directory = directory
 
     @web.authenticated
     async def get(self) -> None:
@@ -36,10 +36,10 @@ class LogHandler(APIHandler):
         offset = _number(self.get_argument("offset", "0"), int)
         wait = _number(self.get_argument("wait", str(_LONGEST_WAIT_SECONDS)), float)
         end = time.monotonic() + min(wait, _LONGEST_WAIT_SECONDS)
-        data, following = log.read(self._log, offset, _LARGEST_PIECE)
+        data, following = log.read(self._directory, offset, _LARGEST_PIECE)
         while not data and time.monotonic() < end and not self.request.connection.stream.closed():
             await asyncio.sleep(_POLL_SECONDS)
-            data, following = log.read(self._log, offset, _LARGEST_PIECE)
+            data, following = log.read(self._directory, offset, _LARGEST_PIECE)
         self.set_header(NEXT_OFFSET, str(following))
         await self.finish(data, set_content_type="application/octet-stream")
 

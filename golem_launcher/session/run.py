@@ -80,6 +80,7 @@ class Run:
         self._token = secrets.token_hex(24)
         self._billed = Decimal(0)
         self._provider_lives = False
+        self._provider_lost = False
 
     async def work(self) -> str:
         """From the request to the end of the session by its own terms; the reason. Raises ``LauncherError``."""
@@ -139,14 +140,15 @@ class Run:
     async def _close_down(self) -> None:
         if self._rest is None:
             return
+        patience = 0.0 if self._provider_lost else _LATE_INVOICE_SECONDS
         try:
-            await close_down(self._rest, self._journal, invoice_seconds=_LATE_INVOICE_SECONDS)
+            await close_down(self._rest, self._journal, invoice_seconds=patience)
         except NodeUnreachable:
             node = await asyncio.to_thread(places.present, self._network)
             if node is None:
                 raise
             async with YagnaRest(node) as rest:  # the node was started anew, elsewhere
-                await close_down(rest, self._journal, invoice_seconds=_LATE_INVOICE_SECONDS)
+                await close_down(rest, self._journal, invoice_seconds=patience)
 
     async def _node_moved(self) -> bool:
         node = await asyncio.to_thread(places.present, self._network)
@@ -274,8 +276,9 @@ class Run:
                     node_moved=self._node_moved,
                 )
                 return await watch.until_over()
-            except (ProviderError, NodeError):
+            except (ProviderError, NodeError) as error:
                 self._provider_lives = False
+                self._provider_lost = isinstance(error, ProviderError)
                 raise
             finally:
                 log.cancel()

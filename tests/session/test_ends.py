@@ -130,11 +130,11 @@ def test_a_provider_that_dies_is_noticed_within_twenty_seconds(ready, node):
     activity = journal(directory).agreements[-1]
     state = ended(directory, 60)
     noticed = next(at for stage, at in state.stages if stage is Stage.STOPPING)
-    dead_at = activity.started_at.timestamp() + 15
+    dead_at = activity.started_at.timestamp() + 12
     assert state.stage is Stage.FAILED
     assert "provider" in state.reason
     assert noticed.timestamp() - dead_at < 20
-    node.holds_nothing_of(journal(directory))
+    node.holds_nothing_of(journal(directory), provider_is_dead=True)
 
 
 def test_a_bill_that_is_too_high_is_not_accepted(ready, node):
@@ -177,9 +177,7 @@ def test_a_node_that_pauses_is_waited_for(ready, network):
 def test_a_node_that_is_killed_and_started_again_ends_it_cleanly(ready, network):
     directory = ready()
     os.kill(daemon(network), signal.SIGKILL)
-    state = wait_for(directory, lambda state: state.stage is Stage.RECOVERING, 40)
-    assert "does not answer" in state.reason
-    again = localnet.up()
+    again = localnet.up()  # mends it, unless it mended itself already
     state = ended(directory, 60)
     assert state.stage is Stage.FAILED
     assert "started anew" in state.reason, explain(directory)

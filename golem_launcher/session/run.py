@@ -32,13 +32,15 @@ from golem_launcher.session.choice import Choice, offers_at_most
 from golem_launcher.session.closing import close_down
 from golem_launcher.session.journal import AgreementEntry, Journal
 from golem_launcher.session.lab import LabClient
+from golem_launcher.session.package import Package
 from golem_launcher.session.prices import glm
 from golem_launcher.session.watch import Watch
 from golem_launcher.session.yagna import YagnaRest
 
 if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.session.engine import Engine, Rented
+    from golem_launcher.session.engine import Engine
+    from golem_launcher.session.package import Rented
     from golem_launcher.session.recorder import Recorder
 
 _LOG = logging.getLogger(__name__)
@@ -111,7 +113,7 @@ class Run:
         await self._engine.start(identity, allocation_id, expires)
         self._recorder.enter(Stage.NEGOTIATING)
         await self._open_tunnel()
-        self._engine.prepare(lambda: self._package(module, deadline), deploy_seconds=place.deploy_seconds)
+        self._engine.prepare(lambda: self._package(deadline), deploy_seconds=place.deploy_seconds)
         await self._engine.demand(place.image_tag, place.registry_url, deadline + _EXPIRY_MARGIN)
         rented = await self._rent(place)
         return await self._be_ready(rented, deadline)
@@ -176,7 +178,7 @@ class Run:
         await self._tunnel.start()
         self._resources.push_async_callback(self._tunnel.aclose)
 
-    def _package(self, module: Any, deadline: datetime) -> Any:
+    def _package(self, deadline: datetime) -> Package:
         config = {
             "token": self._token,
             "port": LAB_PORT,
@@ -184,7 +186,7 @@ class Run:
             "deadline": deadline.timestamp(),
             "base_url": "/",
         }
-        return module.Package(
+        return Package(
             files=((_AGENT_PATH, agent_archive()), (_CONFIG_PATH, json.dumps(config).encode())),
             argv=("python3", _AGENT_PATH, _CONFIG_PATH),
         )

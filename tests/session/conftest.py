@@ -46,6 +46,12 @@ price_hour = 0.02
 price_cpu_hour = 0.02
 
 [[provider]]
+name = "honest-4"
+memory_gib = 0.55
+price_hour = 0.02
+price_cpu_hour = 0.02
+
+[[provider]]
 name = "overbills"
 memory_gib = 0.65
 price_hour = 1.0

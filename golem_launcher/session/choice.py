@@ -56,6 +56,16 @@ class Choice:
         hours = float(self.request.hours) * SECONDS_PER_HOUR
         return float(1 / (Decimal("0.01") + price.at_most(hours)))
 
+    def fits(self, offer: Mapping[str, Any]) -> bool:
+        """Whether an offer of a market scan is large enough."""
+        has = offers_at_most([dict(offer)])
+        request = self.request
+        return (
+            has.get("cores", 0) >= request.cpus
+            and has.get("memory", 0) >= request.memory_gib
+            and has.get("disk", 0) >= request.disk_gib
+        )
+
     def exclude(self, provider_id: str, name: str, reason: str) -> None:
         """Never take this provider again in this session."""
         self.excluded[provider_id] = f"{clean_name(name)}: {reason}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 _CLOCKS_APART = timedelta(minutes=1)
-_PROVIDER_SECONDS = 6.0
+_PROVIDER_SECONDS = 4.0
 """How long the provider's side may take to answer that it is over; it is not needed for it to be over."""
 _INVOICE_POLL_SECONDS = 0.25
 _OPEN_INVOICES = {"ISSUED", "RECEIVED"}
@@ -100,9 +100,10 @@ async def _of_agreement(rest: YagnaRest, agreement_id: str) -> list[str]:
 
 
 async def _end(rest: YagnaRest, entry: AgreementEntry) -> None:
+    calls = [_ask_provider(rest.terminate_agreement(entry.agreement_id, "The session ended"), "end the agreement")]
     if entry.activity_id is not None:
-        await _ask_provider(rest.destroy_activity(entry.activity_id), "destroy the activity")
-    await _ask_provider(rest.terminate_agreement(entry.agreement_id, "The session ended"), "terminate the agreement")
+        calls.append(_ask_provider(rest.destroy_activity(entry.activity_id), "destroy the activity"))
+    await asyncio.gather(*calls)
 
 
 async def _ask_provider(call: Awaitable[None], what: str) -> None:

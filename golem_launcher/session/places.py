@@ -22,8 +22,10 @@ class Place:
     subnet: str
     registry_url: str
     image_tag: str
+    look_seconds: float
+    """How long to wait for a first answer before looking whether the market has anything that fits."""
     search_seconds: float
-    """How long to look for a provider."""
+    """How long to look for a provider when it has."""
     refused_seconds: float
     """How long to go on looking when all offers so far were refused."""
     compare_seconds: float
@@ -44,7 +46,8 @@ def enter(network: Network) -> Place:
         subnet=str(running.state["subnet"]),
         registry_url=running.registry_url,
         image_tag="golem/jupyterlab:local",
-        search_seconds=15.0,
+        look_seconds=5.0,
+        search_seconds=20.0,
         refused_seconds=3.0,
         compare_seconds=0.15,
         deploy_seconds=60.0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import importlib
 import json
 import logging
@@ -18,10 +19,10 @@ from golem_launcher.access.package import agent_archive
 from golem_launcher.access.tunnel import Tunnel, VpnPort
 from golem_launcher.errors import (
     BudgetError,
-    LauncherError,
     MarketError,
     NodeError,
     NodeRefused,
+    NodeUnreachable,
     ProviderError,
 )
 from golem_launcher.events import Stage
@@ -123,8 +124,7 @@ class Run:
                     await engine.release()
                     await engine.invoice_came(_INVOICE_SECONDS)
                 await engine.stop()
-            if self._rest is not None:
-                await close_down(self._rest, self._journal, invoice_seconds=_LATE_INVOICE_SECONDS)
+            await self._close_down()
         except NodeError as error:
             _LOG.warning("not everything was closed: %s", error)
             return f"Not everything could be closed down ({error.what}); it is tried again later."
@@ -135,6 +135,22 @@ class Run:
             with contextlib.suppress(Exception):
                 await self._resources.aclose()
         return ""
+
+    async def _close_down(self) -> None:
+        if self._rest is None:
+            return
+        try:
+            await close_down(self._rest, self._journal, invoice_seconds=_LATE_INVOICE_SECONDS)
+        except NodeUnreachable:
+            node = await asyncio.to_thread(places.present, self._network)
+            if node is None:
+                raise
+            async with YagnaRest(node) as rest:  # the node was started anew, elsewhere
+                await close_down(rest, self._journal, invoice_seconds=_LATE_INVOICE_SECONDS)
+
+    async def _node_moved(self) -> bool:
+        node = await asyncio.to_thread(places.present, self._network)
+        return node is not None and node.api_url != self._journal.entries.api_url
 
     async def _allocate(self, identity: str, expires: datetime) -> str:
         assert self._rest is not None
@@ -175,15 +191,7 @@ class Run:
         """A provider whose Lab answers; several are tried."""
         assert self._engine is not None
         for _ in range(_ATTEMPTS):
-            try:
-                await self._engine.agree(
-                    search_seconds=place.search_seconds,
-                    refused_seconds=place.refused_seconds,
-                    compare_seconds=place.compare_seconds,
-                    on_agreement=self._on_agreement,
-                )
-            except MarketError:
-                raise await self._no_provider(place) from None
+            await self._agree(place)
             try:
                 rented = await self._engine.deployed()
                 self._recorder.enter(Stage.STARTING)
@@ -199,14 +207,37 @@ class Run:
                 return rented
         raise self._choice.failure()
 
-    async def _no_provider(self, place: places.Place) -> LauncherError:
+    async def _agree(self, place: places.Place) -> None:
+        """An agreement with somebody, or the reason why there is none, as early as it is known."""
+        assert self._engine is not None
+        agree = functools.partial(
+            self._engine.agree,
+            refused_seconds=place.refused_seconds,
+            compare_seconds=place.compare_seconds,
+            on_agreement=self._on_agreement,
+        )
+        try:
+            await agree(search_seconds=place.look_seconds)
+        except MarketError:
+            offers = await self._offers(place)
+            if self._choice.all_refused or (offers and not any(map(self._choice.fits, offers))):
+                raise self._choice.failure(offers_at_most(offers)) from None
+        else:
+            return
+        try:
+            await agree(search_seconds=place.search_seconds)
+        except MarketError:
+            raise self._choice.failure() from None
+
+    async def _offers(self, place: places.Place) -> list[dict[str, Any]]:
+        """What the market has, whether it fits or not; nothing when that is already known or can't be."""
         assert self._rest is not None
-        largest = None
-        if not self._choice.seen:
-            with contextlib.suppress(NodeError):
-                subnet = f"(golem.node.debug.subnet={place.subnet})"
-                largest = offers_at_most(await self._rest.scan_offers(subnet, seconds=_SCAN_SECONDS))
-        return self._choice.failure(largest)
+        if self._choice.seen:
+            return []
+        try:
+            return await self._rest.scan_offers(f"(golem.node.debug.subnet={place.subnet})", seconds=_SCAN_SECONDS)
+        except NodeError:
+            return []
 
     async def _lab_answers(self, place: places.Place, rented: Rented) -> None:
         assert self._tunnel is not None
@@ -240,6 +271,7 @@ class Run:
                     budget=self._request.budget,
                     billed=lambda: self._billed,
                     node_is_back=self._engine.revive,
+                    node_moved=self._node_moved,
                 )
                 return await watch.until_over()
             except (ProviderError, NodeError):

@@ -17,7 +17,7 @@ from golem_launcher.session.prices import glm
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from decimal import Decimal
 
     from golem_launcher.session.journal import Journal
@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-ROUND_SECONDS = 5.0
+ROUND_SECONDS = 4.0
 _TROUBLED_ROUND_SECONDS = 1.0
 _COST_SECONDS = 10.0
-_PROVIDER_SILENT_SECONDS = 10.0
+_PROBE_SECONDS = 3.0
+_PROVIDER_SILENT_SECONDS = 7.0
+"""With a round before and one after, a dead provider is known within 20 s. One that lives reports every 5 s."""
 _LAB_SILENT_SECONDS = 120.0
 _LAB_WARN_SECONDS = 15.0
 _NODE_AWAY_SECONDS = 300.0
@@ -55,9 +57,12 @@ class Watch:
     budget: Decimal
     billed: Callable[[], Decimal]
     node_is_back: Callable[[], None]
+    node_moved: Callable[[], Awaitable[bool]]
+    """Whether the node answers somewhere else now: it was started anew."""
     _provider_silent_since: float | None = None
     _lab_silent_since: float | None = None
     _node_away_since: float | None = None
+    _last_usage: tuple[float, ...] | None = None
     _warned_of_lab: bool = False
     _cost_told_at: float = 0.0
 
@@ -70,19 +75,20 @@ class Watch:
             left = (self.deadline - datetime.now(timezone.utc)).total_seconds()
             if left <= 0:
                 return TIME_IS_OVER
-            troubled = self._provider_silent_since or self._lab_silent_since or self._node_away_since
+            troubled = self._lab_silent_since or self._node_away_since
             await asyncio.sleep(min(_TROUBLED_ROUND_SECONDS if troubled else ROUND_SECONDS, left))
             try:
                 reason = await self._round()
             except NodeUnreachable as error:
-                self._node_is_away(error)
+                await self._node_is_away(error)
                 continue
             if reason is not None:
                 return reason
 
     async def _round(self) -> str | None:
+        begun = asyncio.get_running_loop().time()
         lab_answers, state, agreement = await asyncio.gather(
-            self.lab.answers(),
+            self.lab.answers(seconds=_PROBE_SECONDS),
             self.rest.activity_state(self.activity_id),
             self.rest.agreement(self.agreement_id),
             return_exceptions=True,
@@ -98,13 +104,16 @@ class Watch:
             raise ProviderError("The provider ended the session.", "Start it again: another provider may be better.")
         if isinstance(agreement, dict) and agreement.get("state") in {"Terminated", "Expired", "Cancelled"}:
             raise ProviderError(f"The provider ended the agreement{_why(agreement)}.", "Start the session again.")
-        self._judge_silence(provider=isinstance(state, str), lab=lab_answers is True)
-        return await self._judge_cost()
+        usage = await self._usage() if isinstance(state, str) else None
+        self._judge_silence(begun, reports=usage is not None and usage != self._last_usage, lab=lab_answers is True)
+        self._last_usage = usage
+        return self._judge_cost(usage) if usage is not None else None
 
-    def _judge_silence(self, *, provider: bool, lab: bool) -> None:
+    def _judge_silence(self, begun: float, *, reports: bool, lab: bool) -> None:
+        """A provider is gone when neither its Lab answers nor its usage grows: yagna goes on telling its last state."""
         now = asyncio.get_running_loop().time()
-        self._provider_silent_since = None if provider else self._provider_silent_since or now
-        self._lab_silent_since = None if lab else self._lab_silent_since or now
+        self._provider_silent_since = None if reports else self._provider_silent_since or begun
+        self._lab_silent_since = None if lab else self._lab_silent_since or begun
         if lab and self._warned_of_lab:
             self._warned_of_lab = False
             self.recorder.message("JupyterLab answers again.")
@@ -120,15 +129,15 @@ class Watch:
             self._warned_of_lab = True
             self.recorder.message("JupyterLab does not answer; waiting for it.", "warning")
 
-    async def _judge_cost(self) -> str | None:
-        entry = self.journal.agreement(self.agreement_id)
-        if entry is None or entry.price is None or entry.started_at is None:
-            return None
+    async def _usage(self) -> tuple[float, ...] | None:
         try:
-            usage = await self.rest.activity_usage(self.activity_id)
+            return await self.rest.activity_usage(self.activity_id)
         except NodeRefused:
             return None
-        if usage is None:
+
+    def _judge_cost(self, usage: tuple[float, ...]) -> str | None:
+        entry = self.journal.agreement(self.agreement_id)
+        if entry is None or entry.price is None or entry.started_at is None:
             return None
         self.journal.remember_usage(self.agreement_id, usage)
         seconds = (datetime.now(timezone.utc) - entry.started_at).total_seconds()
@@ -143,26 +152,32 @@ class Watch:
             return f"The budget of {glm(self.budget)} is used up."
         return None
 
-    def _node_is_away(self, error: NodeUnreachable) -> None:
+    async def _node_is_away(self, error: NodeUnreachable) -> None:
         now = asyncio.get_running_loop().time()
         if self._node_away_since is None:
             self._node_away_since = now
             self.recorder.message(f"{error.what} The session waits for it.", "error")
             self.recorder.enter(Stage.RECOVERING, f"{error.what} The session waits for the node to come back.")
+        elif await self.node_moved():
+            raise _restarted()
         elif now - self._node_away_since > _NODE_AWAY_SECONDS:
             raise error
 
     async def _node_answers(self) -> None:
         known = {str(network.get("id")) for network in await self.rest.networks()}
         if self.network_id not in known:
-            raise NodeError(
-                "The node was restarted, and the private network to the provider went with it.",
-                "Start the session again.",
-            )
+            raise _restarted()
         self._node_away_since = None
         self.node_is_back()
         self.recorder.message("The node answers again.")
         self.recorder.enter(Stage.READY)
+
+
+def _restarted() -> NodeError:
+    return NodeError(
+        "The node was started anew, and the private network to the provider went with the old one.",
+        "Start the session again.",
+    )
 
 
 def _why(agreement: dict[str, object]) -> str:

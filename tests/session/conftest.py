@@ -24,6 +24,7 @@ HONEST, OVERBILLS, DIES, REFUSES, SLOW = 0.5, 0.6, 0.7, 0.8, 0.9
 """Memory (GiB) to ask for."""
 
 _NETWORK = """
+runtime = "process"
 debit_note_interval = 3
 
 [[provider]]

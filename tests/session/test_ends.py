@@ -10,10 +10,12 @@ import pytest
 
 from golem_launcher.events import Stage
 from golem_launcher.localnet import daemons
+from golem_launcher.localnet import network as localnet
 from golem_launcher.node import yagna
 from golem_launcher.session import client
 from golem_launcher.session.journal import Journal
 from tests.session.conftest import DIES, OVERBILLS, REFUSES, SLOW, command, explain, wait_for
+from tests.session.rest import Node
 
 pytestmark = pytest.mark.slow
 
@@ -170,6 +172,19 @@ def test_a_node_that_pauses_is_waited_for(ready, network):
         os.kill(requestor, signal.SIGCONT)
     wait_for(directory, lambda state: state.stage is Stage.READY, 40)
     assert client.stop(directory.name).stage is Stage.ENDED
+
+
+def test_a_node_that_is_killed_and_started_again_ends_it_cleanly(ready, network):
+    directory = ready()
+    os.kill(daemon(network), signal.SIGKILL)
+    state = wait_for(directory, lambda state: state.stage is Stage.RECOVERING, 40)
+    assert "does not answer" in state.reason
+    again = localnet.up()
+    state = ended(directory, 60)
+    assert state.stage is Stage.FAILED
+    assert "started anew" in state.reason, explain(directory)
+    assert journal(directory).closed
+    Node(again.node).holds_nothing_of(journal(directory))
 
 
 def daemon(network):

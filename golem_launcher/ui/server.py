@@ -101,8 +101,8 @@ def server_settings(port: int, token: str, directory: Path) -> dict[str, Any]:
             "allow_root": True,  # containers
             "terminals_enabled": False,
             "jpserver_extensions": _only("voila.server_extension"),
-            "tornado_settings": {"websocket_max_message_size": _LONGEST_MESSAGE},
             "log_level": logging.WARNING,
+            "tornado_settings": {"websocket_max_message_size": _LONGEST_MESSAGE},
         },
         "KernelManager": {"transport": "ipc"},  # sockets that only this user can reach
         "IdentityProvider": {"token": token},
@@ -160,6 +160,7 @@ def _let_page_end_its_kernel(handler: Any, **_: Any) -> None:
 def _log_to(log: logging.Logger, path: Path) -> None:
     """Send the server's own log to a file: the terminal shows the address, and nothing more."""
     handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setLevel(logging.WARNING)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     for existing in tuple(log.handlers):
         log.removeHandler(existing)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EXTENSION = f"{__package__}.extension"
 SECTION = "GolemLauncher"
@@ -19,7 +22,7 @@ class Config:
     token: str
     port: int
     root: Path
-    """The notebook directory; made when it is not there."""
+    """The notebook directory, in the orders relative to their file; made when it is not there."""
     deadline: float
     """Unix time at which everything ends."""
     base_url: str
@@ -36,7 +39,7 @@ class Config:
         return cls(
             token=str(values["token"]),
             port=int(values["port"]),
-            root=Path(values["root"]).absolute(),
+            root=(path.parent / str(values["root"])).resolve(),
             deadline=float(values["deadline"]),
             base_url=str(values["base_url"]),
             state=state,

@@ -48,7 +48,7 @@ def settings(config: Config) -> dict[str, dict[str, object]]:
         "PasswordIdentityProvider": {"token": config.token, "hashed_password": "", "allow_password_change": False},
         "LabApp": {
             "news_url": None,
-            "check_for_updates_class": "jupyterlab.handlers.announcements.NeverCheckForUpdate",
+            "check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
             "extension_manager": "readonly",
         },
     }

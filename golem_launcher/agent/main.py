@@ -4,7 +4,7 @@ The configuration is a JSON object, deleted once it is read:
 
     token     what every request to the Lab must show; letters, digits, - and _, at least 16
     port      where the Lab listens, on ``$GOLEM_BIND_ADDRESS`` or every address
-    root      the workspace; the working directory when there is no such directory (runtimes without mounts)
+    root      the workspace, seen from the configuration's directory; made when it is not there
     deadline  Unix time at which everything ends
     now       Unix time of whoever wrote this; without it the clock here is trusted to agree with theirs
     base_url  the path below which the Lab answers, / by default
@@ -87,9 +87,10 @@ def _prepare(arguments: list[str]) -> Config:
         )
     _check_port(config.address, config.port)
     try:
+        os.makedirs(config.root, exist_ok=True)  # noqa: PTH103
         os.makedirs(config.log, mode=0o700, exist_ok=True)  # noqa: PTH103
     except OSError as error:
-        raise Refused(_WRONG_CONFIG, f"can't make the log's directory: {error}") from None
+        raise Refused(_WRONG_CONFIG, f"can't make a directory: {error}") from None
     return config
 
 
@@ -113,12 +114,11 @@ def parse(data: bytes, path: str) -> Config:
         raise Refused(_WRONG_CONFIG, "the configuration is not JSON.") from None
     if not isinstance(raw, dict):
         raise Refused(_WRONG_CONFIG, "the configuration is not an object.")
-    root = _text(raw, "root", None, ".")
     return Config(
         token=_text(raw, "token", _TOKEN, None),
         port=int(_number(raw, "port", 1, _LARGEST_PORT)),
         address=os.environ.get("GOLEM_BIND_ADDRESS") or _ANY_ADDRESS,
-        root=os.path.abspath(root) if os.path.isdir(root) else os.getcwd(),  # noqa: PTH100, PTH109, PTH112
+        root=os.path.normpath(os.path.join(os.path.dirname(path), _text(raw, "root", None, None))),  # noqa: PTH118, PTH120
         deadline=proc.clock() + _seconds(raw),
         base_url=_text(raw, "base_url", _BASE_URL, "/"),
         log=os.path.splitext(path)[0] + ".log",  # noqa: PTH122

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from golem_launcher.cli.output import print_json, reports_errors, say
-from golem_launcher.errors import LauncherError
+from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.localnet import network
 from golem_launcher.node import doctor, manager, probe
 from golem_launcher.node.doctor import Check, Verdict
+from golem_launcher.session import client
+from golem_launcher.session.directory import session_directories
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 node_app = typer.Typer(help="Your yagna: the one that YAGNA_APPKEY names, else one of ours.", no_args_is_help=True)
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
+_SESSION_SECONDS = 60.0
+"""A session saves and pays before it ends; one that takes longer is cut short."""
 _SIGNS = {Verdict.OK: "ok  ", Verdict.WARN: "warn", Verdict.FAIL: "FAIL"}
 
 
@@ -126,6 +131,19 @@ def _stopped_by(part: Callable[[], list[str]], failures: list[LauncherError]) ->
         return []
 
 
+def _stop_sessions() -> list[str]:
+    """Ask every living session at once to end, then wait for each; what dead ones left is closed down too."""
+    living = [directory for directory in session_directories() if client.alive(directory)]
+    for directory in living:
+        with contextlib.suppress(SessionError):  # it is asked again, and killed in the end, just below
+            client.control(directory, "stop")
+    for directory in living:
+        if not client.wait_for_end(directory, _SESSION_SECONDS):
+            client.stop(directory.name, force=True)
+    left = [name for name in client.tidy() if name not in {directory.name for directory in living}]
+    return [*(f"session {directory.name}" for directory in living), *(f"what session {name} left" for name in left)]
+
+
 def _stop_network() -> list[str]:
     return ["the local network"] if network.down() else []
 
@@ -135,7 +153,7 @@ def _stop_node() -> list[str]:
     return [] if stopped is None else [f"the node (process {stopped.record.pid})"]
 
 
-_PARTS: tuple[Callable[[], list[str]], ...] = (_stop_network, _stop_node)
+_PARTS: tuple[Callable[[], list[str]], ...] = (_stop_sessions, _stop_network, _stop_node)
 
 
 def _local_network() -> Check:

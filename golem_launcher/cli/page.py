@@ -30,7 +30,10 @@ def page(
     browser: Annotated[bool, typer.Option(help="Open a browser when there is one.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the address as one JSON object.")] = False,
 ) -> None:
-    """Serve the launcher page on this computer, until Ctrl-C. Sessions go on without it."""
+    """Serve the launcher page on this computer, until Ctrl-C. Sessions go on without it.
+
+    Example: golem-launcher page --port 9000 --no-browser
+    """
 
     def ready(address: str) -> None:
         if as_json:

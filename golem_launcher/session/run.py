@@ -32,13 +32,15 @@ from golem_launcher.session.choice import Choice, offers_at_most
 from golem_launcher.session.closing import close_down
 from golem_launcher.session.journal import AgreementEntry, Journal
 from golem_launcher.session.lab import LabClient
+from golem_launcher.session.package import Package
 from golem_launcher.session.prices import glm
 from golem_launcher.session.watch import Watch
 from golem_launcher.session.yagna import YagnaRest
 
 if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.session.engine import Engine, Rented
+    from golem_launcher.session.engine import Engine
+    from golem_launcher.session.package import Rented
     from golem_launcher.session.recorder import Recorder
 
 _LOG = logging.getLogger(__name__)
@@ -46,7 +48,8 @@ _LOG = logging.getLogger(__name__)
 LAB_PORT = 8888
 _AGENT_PATH = "/golem/run/golem-launcher-agent.pyz"
 _CONFIG_PATH = "/golem/run/golem-launcher-agent.json"
-_ROOT = "/golem/work"
+_ROOT = "../work"
+"""As seen from the configuration: a runtime without mounts keeps the container's paths somewhere else."""
 
 _ATTEMPTS = 3
 _LAB_POLL_SECONDS = 0.1
@@ -80,6 +83,7 @@ class Run:
         self._token = secrets.token_hex(24)
         self._billed = Decimal(0)
         self._provider_lives = False
+        self._provider_lost = False
 
     async def work(self) -> str:
         """From the request to the end of the session by its own terms; the reason. Raises ``LauncherError``."""
@@ -110,7 +114,7 @@ class Run:
         await self._engine.start(identity, allocation_id, expires)
         self._recorder.enter(Stage.NEGOTIATING)
         await self._open_tunnel()
-        self._engine.prepare(lambda: self._package(module, deadline), deploy_seconds=place.deploy_seconds)
+        self._engine.prepare(lambda: self._package(deadline), deploy_seconds=place.deploy_seconds)
         await self._engine.demand(place.image_tag, place.registry_url, deadline + _EXPIRY_MARGIN)
         rented = await self._rent(place)
         return await self._be_ready(rented, deadline)
@@ -139,14 +143,15 @@ class Run:
     async def _close_down(self) -> None:
         if self._rest is None:
             return
+        patience = 0.0 if self._provider_lost else _LATE_INVOICE_SECONDS
         try:
-            await close_down(self._rest, self._journal, invoice_seconds=_LATE_INVOICE_SECONDS)
+            await close_down(self._rest, self._journal, invoice_seconds=patience)
         except NodeUnreachable:
             node = await asyncio.to_thread(places.present, self._network)
             if node is None:
                 raise
             async with YagnaRest(node) as rest:  # the node was started anew, elsewhere
-                await close_down(rest, self._journal, invoice_seconds=_LATE_INVOICE_SECONDS)
+                await close_down(rest, self._journal, invoice_seconds=patience)
 
     async def _node_moved(self) -> bool:
         node = await asyncio.to_thread(places.present, self._network)
@@ -174,7 +179,7 @@ class Run:
         await self._tunnel.start()
         self._resources.push_async_callback(self._tunnel.aclose)
 
-    def _package(self, module: Any, deadline: datetime) -> Any:
+    def _package(self, deadline: datetime) -> Package:
         config = {
             "token": self._token,
             "port": LAB_PORT,
@@ -183,7 +188,7 @@ class Run:
             "now": datetime.now(timezone.utc).timestamp(),  # the provider's clock may be wrong
             "base_url": "/",
         }
-        return module.Package(
+        return Package(
             files=((_AGENT_PATH, agent_archive()), (_CONFIG_PATH, json.dumps(config).encode())),
             argv=("python3", _AGENT_PATH, _CONFIG_PATH),
         )
@@ -275,8 +280,9 @@ class Run:
                     node_moved=self._node_moved,
                 )
                 return await watch.until_over()
-            except (ProviderError, NodeError):
+            except (ProviderError, NodeError) as error:
                 self._provider_lives = False
+                self._provider_lost = isinstance(error, ProviderError)
                 raise
             finally:
                 log.cancel()

@@ -52,7 +52,7 @@ class Card {
       "Open JupyterLab",
       h("span", { class: "gl-hidden" }, " (opens a new tab)"),
     );
-    this.reason = h("p", { class: "gl-reason", role: "alert", dir: "auto", hidden: true });
+    this.reason = h("p", { class: "gl-reason", dir: "auto", hidden: true });
     this.stages = h("ol", { class: "gl-stages", "aria-label": "Stages" });
     this.spent = meter("Spent");
     this.left = meter("Time left");

@@ -31,6 +31,8 @@ JUPYTER_DATA = _HERE / "share" / "jupyter"
 
 TEMPLATE = "golem-launcher"
 
+_SOCKET_NAME = 64
+"""Bytes in the name of a kernel's socket (``kernel-<uuid>-ipc-<number>``), and some more."""
 _CULL_IDLE_SECONDS = 600
 _LONGEST_MESSAGE = 64 * 1024 * 1024
 """Tornado's own limit of 10 MiB drops the connection without a word."""
@@ -71,6 +73,7 @@ def serve(port: int, *, ready: Callable[[str], None]) -> None:
     directory = served_directory()
     jupyter_path = [str(JUPYTER_DATA), *filter(None, [os.environ.get("JUPYTER_PATH")])]
     os.environ["JUPYTER_PATH"] = os.pathsep.join(jupyter_path)
+    os.environ["JUPYTER_RUNTIME_DIR"] = str(paths.sockets_directory(paths.home() / "page" / "run", _SOCKET_NAME))
     token = secrets.token_urlsafe(24)
     app = ServerApp(config=Config(server_settings(port, token, directory)))
     app.initialize(argv=[])
@@ -101,8 +104,8 @@ def server_settings(port: int, token: str, directory: Path) -> dict[str, Any]:
             "allow_root": True,  # containers
             "terminals_enabled": False,
             "jpserver_extensions": _only("voila.server_extension"),
-            "tornado_settings": {"websocket_max_message_size": _LONGEST_MESSAGE},
             "log_level": logging.WARNING,
+            "tornado_settings": {"websocket_max_message_size": _LONGEST_MESSAGE},
         },
         "KernelManager": {"transport": "ipc"},  # sockets that only this user can reach
         "IdentityProvider": {"token": token},
@@ -160,6 +163,7 @@ def _let_page_end_its_kernel(handler: Any, **_: Any) -> None:
 def _log_to(log: logging.Logger, path: Path) -> None:
     """Send the server's own log to a file: the terminal shows the address, and nothing more."""
     handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setLevel(logging.WARNING)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     for existing in tuple(log.handlers):
         log.removeHandler(existing)

@@ -62,8 +62,9 @@ function renderSessions({ model, el }) {
 
   function announce(sessions) {
     const stages = new Map(sessions.map((session) => [session.name, session.stage]));
-    const news = [...stages].filter(([name, stage]) => spoken.has(name) && spoken.get(name) !== stage);
-    if (news.length) setText(announcer, news.map(([name, stage]) => `${name}: ${STAGE_WORDS[stage][0]}`).join(". "));
+    const news = sessions.filter(({ name, stage }) => spoken.has(name) && spoken.get(name) !== stage);
+    const words = news.map(({ name, stage, reason }) => `${name}: ${STAGE_WORDS[stage][0]}. ${reason}`.trim());
+    if (words.length) setText(announcer, words.join(" "));
     spoken = stages;
   }
 

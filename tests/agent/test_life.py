@@ -122,12 +122,12 @@ def test_the_port_is_taken(agent):
     [{"token": ""}, {"token": None}, {"token": "short"}, {"token": "with space " * 4}, {"token": 5}, {"port": 0},
      {"port": 65536}, {"port": "8888"}, {"port": True}, {"deadline": 5}, {"deadline": None}, {"deadline": float("nan")},
      {"deadline": float("inf")}, {"now": "x"}, {"base_url": "no-slash"}, {"base_url": "/../"}, {"base_url": "/a?b/"},
-     {"root": 5}, {"root": "a\0b"}],
+     {"root": 5}, {"root": None}, {"root": "a\0b"}, {"root": "agent.pyz"}],
 )  # fmt: skip
 def test_a_wrong_configuration_is_refused(agent, fields):
     done = agent.start(**fields)
     assert done.returncode == 2
-    assert next(iter(fields)) in done.stderr or "deadline" in done.stderr
+    assert next(iter(fields)) in done.stderr or "directory" in done.stderr or "deadline" in done.stderr
     assert TOKEN not in done.stderr
     assert not agent.config.exists()
     assert not agent.processes()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("sessions")
 
+_WIDTHS = {360: "-narrow", 1280: "", 3840: "-wide"}
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>\x1b[31m\u202egnp.exe"
 
 
@@ -181,9 +182,25 @@ def test_pictures_of_themes_and_widths(
         background = page.evaluate("getComputedStyle(document.querySelector('.gl-card')).backgroundColor")
         lightness = sum(map(int, re.findall(r"\d+", background)[:3])) / 3
         assert lightness > 200 if scheme == "light" else lightness < 60
-        page.get_by_text("Past sessions (1)").click()
         panel = page.locator("#rendered_cells")
+        _picture(page, pictures / f"running-{scheme}{_WIDTHS[width]}.png")
+        page.get_by_text("Past sessions (1)").click()
         assert panel.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
-        height = panel.evaluate("panel => panel.scrollHeight")
-        page.set_viewport_size({"width": width, "height": max(900, height)})
-        page.screenshot(path=pictures / f"page-{scheme}-{width}.png")
+
+
+def test_pictures_of_errors(page: Page, pictures: Path) -> None:
+    page.locator(".gl-status[data-state=up]").wait_for(timeout=60_000)
+    page.get_by_label("Budget").fill("0")
+    page.get_by_label("Memory").fill("a lot")
+    page.get_by_label("Memory").press("Enter")
+    page.locator("[aria-invalid]").first.wait_for()
+    _picture(page, pictures / "errors-light.png")
+
+
+def _picture(page: Page, path: Path) -> None:
+    """The whole page: its panel scrolls, so the window is made as high as the panel's content."""
+    size = page.viewport_size
+    assert size
+    height = page.locator("#rendered_cells").evaluate("panel => panel.scrollHeight")
+    page.set_viewport_size({"width": size["width"], "height": height})
+    page.screenshot(path=path)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Every kind of provider that market and payment tests need, in one network: one daemon serves them all.
+# Every kind of provider that market and payment tests need, in one network: one daemon serves them all. Only the
+# honest one is a plain "vm", which is what yapapi's programs ask for.
 TROUPE = """
 debit_note_interval = 2
 debit_note_accept_timeout = 3
@@ -33,20 +34,24 @@ counters = [{ name = "golem.usage.custom.counter", price = 0.01, per_second = 2.
 
 [[provider]]
 name = "refuser"
+runtime_name = "refuser"
 misbehaviour = { refuse_agreements = true }
 
 [[provider]]
 name = "quitter"
+runtime_name = "quitter"
 misbehaviour = { terminate_agreement_after = 1.0 }
 
 [[provider]]
 name = "greedy"
+runtime_name = "greedy"
 price_hour = 3.6
 price_cpu_hour = 0
 misbehaviour = { overbill = 3.0 }
 
 [[provider]]
 name = "mortal"
+runtime_name = "mortal"
 misbehaviour = { die_after = 0.5 }
 
 [[provider]]

@@ -41,7 +41,7 @@ def make_session(
             directory.write_token("abcdefgh12345678")
         if stage.final:
             values["ended_at"] = at
-        at += timedelta(seconds=_SECONDS.get(stage, 600.0))
+        at += timedelta(seconds=_SECONDS.get(stage, 1.3 if stage == Stage.STOPPING else 3600.0))
     values |= {"stage": stages[-1], "stages": tuple(entered), "deadline": now() + timedelta(seconds=3600 - age)}
     directory.write_state(SessionState(**{**values, **state}))
     if alive:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ROOTS = ("jupyterlab", "ipykernel", "ipywidgets", "pip")
 """The distributions that a session's environment starts with, beside what they need."""
 
-_FORMAT = 2
+_FORMAT = 3
 """Part of the digest: a directory built by an older layout of this module is not taken for a current one."""
 _BUILD_SECONDS = 60.0
 _SHARED = (PurePosixPath("share/jupyter"), PurePosixPath("etc/jupyter"))
@@ -170,7 +170,8 @@ def _link_one(draft: Path, packages: Path, location: Path, file: PurePosixPath) 
     if any(shared in inside.parents for shared in _SHARED):
         target = draft / inside
         target.parent.mkdir(parents=True, exist_ok=True)
-        _link(target, source)
+        if source.is_file():  # a copy: tornado serves no file that is a link to outside of the directory it serves
+            shutil.copy2(source, target)
 
 
 def _link(link: Path, target: Path) -> None:

@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test quick check down pins clean bench
+.PHONY: run test quick check down pins clean bench pictures
 
 run: $(VENV)/.installed
 	$(BIN)/golem-launcher page
@@ -23,6 +23,10 @@ check: $(VENV)/.installed-tests
 
 bench: $(VENV)/.installed-tests
 	$(BIN)/python -m benchmarks
+
+# Pictures of the page for the documents, made by the browser tests.
+pictures: $(VENV)/.installed-tests
+	GOLEM_LAUNCHER_PICTURES=docs/images $(BIN)/python -m pytest -q tests/browser -k picture
 
 down: $(VENV)/.installed
 	$(BIN)/golem-launcher down

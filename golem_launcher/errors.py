@@ -4,7 +4,8 @@
     ├── RequestError         a request (form, command line, file) asks for something impossible; nothing was started
     ├── NodeError            the user's yagna
     │   ├── NodeStartError   it could not be started
-    │   └── NodeUnreachable  it does not answer, or refuses our key
+    │   ├── NodeUnreachable  it does not answer, or refuses our key
+    │   └── NodeRefused      it answered a request with an error
     ├── BusError             the service bus (GSB)
     │   ├── BusClosed        the connection ended
     │   ├── BusCallError     the other side answered with an error
@@ -35,6 +36,7 @@ __all__ = [
     "LocalNetError",
     "MarketError",
     "NodeError",
+    "NodeRefused",
     "NodeStartError",
     "NodeUnreachable",
     "ProviderError",
@@ -75,6 +77,14 @@ class NodeStartError(NodeError):
 
 class NodeUnreachable(NodeError):  # noqa: N818 - reads as what it says
     """The node does not answer, or refuses our key."""
+
+
+class NodeRefused(NodeError):  # noqa: N818
+    """The node answered a request with an error; ``status`` is the HTTP status."""
+
+    def __init__(self, what: str, remedy: str = "", *, status: int = 0) -> None:
+        super().__init__(what, remedy)
+        self.status = status
 
 
 class BusError(LauncherError):

@@ -31,7 +31,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o600) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # the first error is the one to tell
             temporary.unlink()
         raise
 
@@ -45,7 +45,7 @@ def read_json(path: Path) -> Any | None:
     """The JSON value in ``path``, or ``None`` where there is no such file or it holds no JSON."""
     try:
         return json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return None
 
 
@@ -53,18 +53,28 @@ def read_json(path: Path) -> Any | None:
 def locked(path: Path, *, deadline: float) -> Iterator[None]:
     """Hold the lock file ``path`` alone; wait for it at most ``deadline`` seconds, else ``TimeoutError``.
 
-    Blocking: call it from a thread where an event loop runs. The kernel frees the lock when its holder dies.
+    Blocking: call it from a thread where an event loop runs. The kernel frees the lock when its holder dies. A lock
+    file that is removed meanwhile, with its directory say, locks nobody: the one that is there now does.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    end = time.monotonic() + deadline
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if try_lock(descriptor) and _is_file_at(descriptor, path):
+                yield
+                return
+        finally:
+            os.close(descriptor)
+        if time.monotonic() > end:
+            raise TimeoutError(f"{path} stayed locked for {deadline:.0f} s")
+        time.sleep(_POLL_SECONDS)
+
+
+def _is_file_at(descriptor: int, path: Path) -> bool:
     try:
-        end = time.monotonic() + deadline
-        while not try_lock(descriptor):
-            if time.monotonic() > end:
-                raise TimeoutError(f"{path} stayed locked for {deadline:.0f} s")
-            time.sleep(_POLL_SECONDS)
-        yield
-    finally:
-        os.close(descriptor)
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def try_lock(descriptor: int) -> bool:

@@ -34,7 +34,7 @@ LOCAL = Network(
     money="none",
     payment_network="hoodi",
     token="tGLM",  # noqa: S106 - a coin, not a secret
-    subnet="local",
+    subnet="public",
     sentence="A whole Golem network on this computer, for trying things out. Nothing is paid.",
 )
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tempfile
 from pathlib import Path
 
 import platformdirs
 
+from golem_launcher.errors import LauncherError
+
 HOME_VARIABLE = "GOLEM_LAUNCHER_HOME"
 
-# sun_path holds 108 bytes with its closing NUL (unix(7)).
-_LONGEST_SOCKET_PATH = 107
+LONGEST_SOCKET_PATH = 103 if sys.platform == "darwin" else 107
+"""Bytes that fit a unix socket's address before its closing NUL (unix(7))."""
 
 
 def home() -> Path:
@@ -26,8 +29,27 @@ def home() -> Path:
 
 
 def private_directory(path: Path) -> Path:
-    """Make ``path`` (with its parents) a directory that only its owner can enter, and return it."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make ``path`` (with its parents) a directory that only its owner can enter, and return it.
+
+    Raises ``LauncherError`` when it can't be made, is no directory, or belongs to another user, and ``OSError`` when
+    the disk is full or the like.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = path.stat()
+        if status.st_uid != os.geteuid():
+            raise LauncherError(
+                f"The directory {path} belongs to another user.",
+                f"Set {HOME_VARIABLE} to a directory of yours, or one that does not exist yet.",
+            )
+        if status.st_mode & 0o077:
+            path.chmod(0o700)
+    except (FileExistsError, NotADirectoryError):
+        raise LauncherError(f"{path} is in the way: a directory is needed there.", "Move that file away.") from None
+    except PermissionError:
+        raise LauncherError(
+            f"The directory {path} can't be made: no permission.", f"Set {HOME_VARIABLE} to a directory of yours."
+        ) from None
     return path
 
 
@@ -43,11 +65,46 @@ def socket_path(directory: Path, name: str) -> Path:
     system's temporary one whose name is derived from ``directory``: the same answer in every process.
     """
     direct = directory / name
-    if len(os.fsencode(direct)) <= _LONGEST_SOCKET_PATH:
+    if _fits(direct):
         return direct
-    digest = hashlib.sha256(os.fsencode(direct)).hexdigest()[:16]
-    short = Path(tempfile.gettempdir()) / f"golem-launcher-{os.getuid()}"
-    private_directory(short)
-    if short.stat().st_uid != os.getuid() or short.stat().st_mode & 0o077:
-        raise PermissionError(f"{short} belongs to somebody else or is open to others; remove it")
-    return short / f"{digest}.sock"
+    path = _short_directory() / f"{_digest(direct)}.sock"
+    if not _fits(path):
+        raise _too_long(direct)
+    return path
+
+
+def sockets_directory(directory: Path, longest_name: int) -> Path:
+    """A private directory for sockets whose names have up to ``longest_name`` bytes, for programs that name their own.
+
+    ``directory`` itself when such paths are short enough for a socket, else one as in :func:`socket_path`.
+    """
+    name = "x" * longest_name
+    if _fits(directory / name):
+        return private_directory(directory)
+    path = _short_directory() / _digest(directory)
+    if not _fits(path / name):
+        raise _too_long(directory)
+    return private_directory(path)
+
+
+def _fits(path: Path) -> bool:
+    return len(os.fsencode(path)) <= LONGEST_SOCKET_PATH
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+
+
+def _too_long(path: Path) -> LauncherError:
+    return LauncherError(f"The path {path} is too long for a socket.", f"Set {HOME_VARIABLE} to a shorter directory.")
+
+
+def _short_directory() -> Path:
+    # Not $TMPDIR: it may be long itself, and another process of the user may have another one.
+    shared = Path("/tmp")  # noqa: S108 - what is made in it is checked to be ours
+    if not os.access(shared, os.W_OK | os.X_OK):
+        shared = Path(tempfile.gettempdir())
+    path = shared / f"golem-launcher-{os.geteuid()}"
+    if path.is_symlink():
+        raise LauncherError(f"{path} is a symbolic link that another user may have laid.", "Remove it.")
+    return private_directory(path)

@@ -1,47 +1,65 @@
-"""Processes that outlive their starter, known by pid *and* start time so that a reused pid is never mistaken."""
+"""Processes that outlive their starter, known by pid *and* start time so that a reused pid is never mistaken.
+
+Where ``/proc`` is, a start time is the kernel's own count since boot together with the boot's id: a clock that is set
+or a machine that sleeps does not change it. Elsewhere it is psutil's time of creation.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import subprocess
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
 _POLL_SECONDS = 0.02
-_SAME_START_SECONDS = 1.0
+_KILL_SECONDS = 5.0
+"""How long the kernel may take to end what got SIGKILL; more only where it waits for a broken disk."""
+_SAME_START_SECONDS = 0.005
+
+_detached: set[int] = set()
+"""Children of this process made by :func:`spawn_detached` and not reaped yet."""
+_endings: dict[int, int] = {}
+"""Exit statuses of those that were reaped and not asked for yet."""
 
 
 @dataclass(frozen=True)
 class ProcessRecord:
-    """The identity of a process: ``pid`` and ``started`` (seconds since the epoch, from the kernel)."""
+    """The identity of a process.
+
+    ``started`` is in seconds (since ``boot``, the id of the machine's running time, or since the epoch where the system
+    gives no such id). It tells processes apart and is no time of day.
+    """
 
     pid: int
     started: float
+    boot: str = ""
 
     @classmethod
     def of(cls, pid: int) -> ProcessRecord:
         """The record of a living process; ``ProcessLookupError`` when there is none."""
-        try:
-            return cls(pid, psutil.Process(pid).create_time())
-        except psutil.NoSuchProcess:
-            raise ProcessLookupError(pid) from None
+        seen = _look(pid)
+        if seen is None:
+            raise ProcessLookupError(pid)
+        return cls(pid, seen.started, _boot_id())
 
     @classmethod
     def from_json(cls, value: Any) -> ProcessRecord | None:
         """Read back what :meth:`to_json` wrote; ``None`` for anything else."""
         try:
-            return cls(int(value["pid"]), float(value["started"]))
-        except (KeyError, TypeError, ValueError):
+            record = cls(int(value["pid"]), float(value["started"]), str(value.get("boot", "")))
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
             return None
+        return record if record.pid > 0 else None
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value for a file on disk."""
@@ -49,14 +67,19 @@ class ProcessRecord:
 
     def alive(self) -> bool:
         """Whether this very process still runs (a zombie does not)."""
-        try:
-            process = psutil.Process(self.pid)
-            return (
-                abs(process.create_time() - self.started) < _SAME_START_SECONDS
-                and process.status() != psutil.STATUS_ZOMBIE
-            )
-        except psutil.NoSuchProcess:
+        seen = self._seen()
+        if seen is not None and seen.zombie:
+            _reap(self.pid)
             return False
+        return seen is not None
+
+    def exit_status(self) -> int | None:
+        """How a process of :func:`spawn_detached` ended: its exit code, or minus the signal that killed it.
+
+        ``None`` while it runs, for a process started by another one than this, and when it was asked for before.
+        """
+        _reap(self.pid)
+        return _endings.pop(self.pid, None)
 
     def signal(self, number: int) -> None:
         """Send a signal to this very process; nothing happens when it is gone."""
@@ -64,32 +87,59 @@ class ProcessRecord:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
-    def stop(self, *, grace: float) -> None:
-        """End the process: SIGTERM, ``grace`` seconds, then SIGKILL to its whole session. Blocking."""
+    def stop(self, *, grace: float) -> bool:
+        """End the process: SIGTERM, at most ``grace`` seconds, then SIGKILL to all that is left of its session.
+
+        Blocking. What the process started in its session ends too, even when the process itself was gone before. Says
+        whether everything is gone.
+        """
         self.signal(signal.SIGTERM)
-        if not self._gone_within(grace):
-            self.kill_group()
-            self._gone_within(grace)
-
-    def kill_group(self) -> None:
-        """SIGKILL the process and all of its process group, when it leads one."""
-        if not self.alive():
-            return
-        with contextlib.suppress(ProcessLookupError):
-            if os.getpgid(self.pid) == self.pid:
-                os.killpg(self.pid, signal.SIGKILL)
-            else:
-                os.kill(self.pid, signal.SIGKILL)
-
-    def _gone_within(self, seconds: float) -> bool:
-        end = time.monotonic() + seconds
-        while self.alive():
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(self.pid, os.WNOHANG)  # our own child would stay a zombie
+        end = time.monotonic() + grace
+        while self.alive() and time.monotonic() < end:
+            time.sleep(_POLL_SECONDS)
+        end = time.monotonic() + _KILL_SECONDS
+        while self.kill_session():  # again and again: a process may fork while its siblings are killed
             if time.monotonic() > end:
                 return False
             time.sleep(_POLL_SECONDS)
         return True
+
+    def kill_session(self) -> int:
+        """SIGKILL the process and all of its session, when it leads one; how many processes that were.
+
+        The pid of a leader is not given to another process while its session has members, so they are known even
+        after the leader's death.
+        """
+        members = list(self._session())
+        for pid in members:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        return len(members)
+
+    def _session(self) -> Iterator[int]:
+        if self.boot != _boot_id():
+            return
+        leader = _look(self.pid)
+        if leader is not None and not self._is(leader):
+            return  # the pid has been reused: our session ended before
+        for pid in psutil.pids():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                if pid != self.pid and os.getsid(pid) != self.pid:
+                    continue
+                member = _look(pid)
+                if member is None or member.started < self.started - _SAME_START_SECONDS:
+                    continue
+                if member.zombie:
+                    _reap(pid)
+                    continue
+                yield pid
+
+    def _seen(self) -> _Seen | None:
+        seen = _look(self.pid) if self.boot == _boot_id() else None
+        return seen if seen is not None and self._is(seen) else None
+
+    def _is(self, seen: _Seen) -> bool:
+        return abs(seen.started - self.started) < _SAME_START_SECONDS
 
 
 def spawn_detached(argv: Sequence[str], *, env: Mapping[str, str], log: Path, cwd: Path) -> ProcessRecord:
@@ -97,6 +147,8 @@ def spawn_detached(argv: Sequence[str], *, env: Mapping[str, str], log: Path, cw
 
     It survives its starter. Raises ``OSError`` when the program can't be started.
     """
+    for pid in list(_detached):
+        _reap(pid)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(
@@ -110,6 +162,60 @@ def spawn_detached(argv: Sequence[str], *, env: Mapping[str, str], log: Path, cw
         )
     finally:
         os.close(descriptor)
+    process.returncode = 0  # from here on it is ours to reap, and Popen's finaliser must not warn about a living child
     record = ProcessRecord.of(process.pid)
-    process.returncode = 0  # detached on purpose: keep Popen's finaliser from warning about a living child
+    _endings.pop(process.pid, None)
+    _detached.add(process.pid)
     return record
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the system says about a pid at this moment."""
+
+    started: float
+    zombie: bool
+
+
+def _look(pid: int) -> _Seen | None:
+    return _look_in_proc(pid) if _boot_id() else _look_with_psutil(pid)
+
+
+def _look_in_proc(pid: int) -> _Seen | None:
+    try:
+        line = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # proc_pid_stat(5): the name stands in parentheses and may hold some itself; state and start time are fields 3, 22.
+    fields = line[line.rindex(b")") + 2 :].split()
+    return _Seen(int(fields[19]) / os.sysconf("SC_CLK_TCK"), fields[0] in {b"Z", b"X"})
+
+
+def _look_with_psutil(pid: int) -> _Seen | None:
+    try:
+        process = psutil.Process(pid)
+        return _Seen(process.create_time(), process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return None
+
+
+@functools.cache
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _reap(pid: int) -> None:
+    """Take a dead child of ours out of the process table. Children of other code's Popen are left to it."""
+    if pid not in _detached:
+        return
+    try:
+        gone, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:  # we are a fork of the process that started it, or signals of children are ignored
+        _detached.discard(pid)
+        return
+    if gone:
+        _detached.discard(pid)
+        _endings[pid] = os.waitstatus_to_exitcode(status)

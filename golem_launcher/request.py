@@ -94,8 +94,32 @@ def request_errors(error: ValidationError) -> list[RequestError]:
     for detail in error.errors(include_url=False):
         field = str(detail["loc"][0]) if detail["loc"] else None
         title = LaunchRequest.model_fields[field].title if field in LaunchRequest.model_fields else field
-        message = detail["msg"].removeprefix("Value error, ")
+        message = _message(detail["type"], detail.get("ctx", {}), detail["msg"])
         if detail["type"] == "string_pattern_mismatch" and field == "name":
             message = "must be small letters, digits and dashes (at most 40), like 'my-lab'"
         errors.append(RequestError(f"{title}: {message[:1].lower()}{message[1:]}.", field=field))
     return errors
+
+
+_MESSAGES = {
+    "missing": "is needed",
+    "extra_forbidden": "is not known",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "decimal_type": "must be a number",
+    "decimal_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "decimal_max_places": "must have at most {decimal_places} digits after the point",
+}
+"""What is said of each way to be wrong; pydantic's own words for the others."""
+
+
+def _message(kind: str, context: dict[str, Any], fallback: str) -> str:
+    return _MESSAGES[kind].format(**context) if kind in _MESSAGES else fallback.removeprefix("Value error, ")

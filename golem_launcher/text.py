@@ -15,19 +15,23 @@ LONGEST_NAME = 80
 
 # OSC, DCS, PM, APC and SOS strings up to their terminator, then CSI sequences, then two-character escapes.
 _ESCAPES = re.compile(
-    r"\x1b[\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?|\x1b[ -/]*[0-~]?"
+    r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
+    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?|\x1b[ -/]*[0-~]?"
+)
+# More than a few marks on one letter are a tower that covers the lines above and below.
+_PILES = re.compile(
+    r"([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{4})"
+    r"[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+"
 )
 
 
 def clean_line(text: str, *, longest: int = LONGEST_LINE) -> str:
     """One line of a provider's text as it may be shown: no escapes or controls, marks visible, cut at ``longest``."""
-    if len(text) > 4 * longest:  # a line of megabytes is not worth its regular expression
-        text = text[: 4 * longest]
-        cut = True
-    else:
-        cut = False
-    plain = _ESCAPES.sub("", text)
-    shown = "".join(map(_visible, plain))
+    cut = len(text) > 4 * longest  # a line of megabytes is not worth its regular expressions
+    shown = text[: 4 * longest]
+    if not shown.isprintable():
+        shown = "".join(map(_visible, _ESCAPES.sub("", shown)))
+    shown = _PILES.sub(r"\1", shown)
     if cut or len(shown) > longest:
         return shown[: longest - 1] + "…"
     return shown

@@ -1,4 +1,4 @@
-"""The agent as one file, as it is sent into a provider."""
+"""Our agent as one file, to be sent into a provider."""
 
 from __future__ import annotations
 
@@ -6,34 +6,23 @@ import functools
 import io
 import zipfile
 from importlib import resources
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from importlib.abc import Traversable
 
 PACKAGE = "golem_launcher_agent"
-"""The agent's name on the other side, where nothing else of ours is."""
+"""The agent's name over there: it knows nothing of this package."""
 
-_MAIN = f"from {PACKAGE}.main import main\n\nmain()\n"
-_EPOCH = (1980, 1, 1, 0, 0, 0)
-_REGULAR = 0o100644 << 16
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold: the same sources give the same bytes
+_MAIN = f"import sys\n\nfrom {PACKAGE}.main import main\n\nsys.exit(main(sys.argv[1:]))\n"
 
 
 @functools.cache
 def agent_archive() -> bytes:
-    """A zip application: the same bytes from the same sources, whoever builds it and when."""
-    source = resources.files("golem_launcher.agent")
-    files = {f"{PACKAGE}/{entry.name}": entry.read_bytes() for entry in _modules(source)}
-    files["__main__.py"] = _MAIN.encode()
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name in sorted(files):
-            info = zipfile.ZipInfo(name, _EPOCH)
-            info.external_attr = _REGULAR
-            info.create_system = 3  # Unix, wherever it is built
-            archive.writestr(info, files[name], zipfile.ZIP_STORED)  # zlib's bytes differ from build to build
-    return buffer.getvalue()
-
-
-def _modules(folder: Traversable) -> list[Traversable]:
-    return [entry for entry in folder.iterdir() if entry.name.endswith(".py")]
+    """The agent as a Python zip application (``python3 agent.pyz CONFIG.json``)."""
+    files = {"__main__.py": _MAIN}
+    for source in sorted(resources.files("golem_launcher.agent").iterdir(), key=lambda source: source.name):
+        if source.name.endswith(".py"):
+            files[f"{PACKAGE}/{source.name}"] = source.read_text(encoding="utf-8")
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, text in files.items():
+            file.writestr(zipfile.ZipInfo(name, _EPOCH), text)
+    return archive.getvalue()

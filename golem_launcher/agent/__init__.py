@@ -1,4 +1,5 @@
-"""Sent into the provider, where it starts JupyterLab and looks after it. Plain Python 3.9+, imports nothing of ours.
+"""The agent: runs inside the provider, next to JupyterLab.
 
-On the other side this package is called ``golem_launcher_agent`` and lies in a zip application.
+Plain Python 3.9 or newer and its standard library (the server extension uses what JupyterLab brings). It is sent as
+one file, see :mod:`golem_launcher.access.package`, and imports nothing of the launcher.
 """

@@ -1,107 +1,93 @@
-"""A Jupyter server extension: the agent's log and the session's usage, behind Jupyter's own authentication.
-
-GET <base>/golem-launcher/log?offset=N&wait=S   bytes of the log from N on, as text/plain; waits up to S seconds
-                                                (at most 25, 20 unless given) while there are none
-GET <base>/golem-launcher/usage                 what the session uses, as JSON (see ``usage``)
-"""
+"""A Jupyter server extension: the session's log and usage, for whoever has the Lab's token."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 
-from .lab import SETTINGS
-from .log import LogReader
-from .usage import usage
+from . import log, processes
+from .config import SECTION
 
-if TYPE_CHECKING:
-    from .settings import Settings
+PREFIX = "golem-launcher"
+NEXT_OFFSET = "X-Next-Offset"
 
-START_HEADER = "Golem-Launcher-Log-Start"
-"""The number of the first byte given: larger than asked for where the oldest are gone."""
-_LONGEST_WAIT = 25.0
-_WAIT = 20.0
-_LARGEST_ANSWER = 128 * 1024
-_LOOK_SECONDS = 0.25
-_LARGEST_OFFSET = 1 << 53
+_LARGEST_PIECE = 256 * 1024
+_LONGEST_WAIT_SECONDS = 25.0
+_POLL_SECONDS = 0.25
 
 
-class _Handler(APIHandler):  # type: ignore[misc]
-    auth_resource = "golem-launcher"
-    _track_activity = False
+class LogHandler(APIHandler):
+    """``GET log?offset=N&wait=S``: the log's bytes from N on; waits up to S seconds (at most 25) for the first."""
 
-    @property
-    def _of_launcher(self) -> Settings:
-        found: Settings = self.settings[SETTINGS]
-        return found
-
-    def _number(self, name: str, default: float, largest: float) -> float:
-        try:
-            value = float(self.get_query_argument(name, str(default)))
-        except ValueError:
-            value = -1.0
-        if not 0 <= value <= largest:
-            raise web.HTTPError(400, f"{name} must be a number from 0 to {largest:.0f}")
-        return value
-
-
-class LogHandler(_Handler):
-    """The log, by long polls."""
-
-    _gone = False
+    def initialize(self, directory: Path) -> None:
+        """``directory`` is the log's."""
+        self._directory = directory
 
     @web.authenticated
-    @authorized  # type: ignore[untyped-decorator]
     async def get(self) -> None:
-        """Answer as soon as there is something to tell."""
-        offset = int(self._number("offset", 0, _LARGEST_OFFSET))
-        loop = asyncio.get_running_loop()
-        end = loop.time() + min(self._number("wait", _WAIT, 3600), _LONGEST_WAIT)
-        reader = LogReader(Path(self._of_launcher.log))
-        start, data = reader.read(offset, _LARGEST_ANSWER)
-        while not data and loop.time() < end and not self._gone:
-            await asyncio.sleep(_LOOK_SECONDS)
-            start, data = reader.read(offset, _LARGEST_ANSWER)
-        self.set_header(START_HEADER, str(start))
-        self.set_header("Cache-Control", "no-store")
-        if not self._gone:
-            await self.finish(data, set_content_type="text/plain; charset=utf-8")
-
-    def on_connection_close(self) -> None:
-        """Nobody waits any more."""
-        self._gone = True
+        """Answer with bytes; the header ``X-Next-Offset`` says where to go on."""
+        offset = _number(self.get_argument("offset", "0"), int)
+        wait = _number(self.get_argument("wait", str(_LONGEST_WAIT_SECONDS)), float)
+        end = time.monotonic() + min(wait, _LONGEST_WAIT_SECONDS)
+        data, following = log.read(self._directory, offset, _LARGEST_PIECE)
+        while not data and time.monotonic() < end and not self.request.connection.stream.closed():
+            await asyncio.sleep(_POLL_SECONDS)
+            data, following = log.read(self._directory, offset, _LARGEST_PIECE)
+        self.set_header(NEXT_OFFSET, str(following))
+        await self.finish(data, set_content_type="application/octet-stream")
 
 
-class UsageHandler(_Handler):
-    """What the session uses."""
+class UsageHandler(APIHandler):
+    """``GET usage``: what the session uses, as JSON."""
+
+    def initialize(self, root: Path) -> None:
+        """``root`` is the notebook directory."""
+        self._root = root
 
     @web.authenticated
-    @authorized  # type: ignore[untyped-decorator]
     async def get(self) -> None:
-        """Measure now."""
-        settings = self._of_launcher
-        # Our parent is the agent, and everything of the session is below it.
-        measured = await asyncio.to_thread(usage, os.getppid(), settings.root)
-        await self.finish({**measured, "deadline": settings.deadline})
+        """CPU seconds so far, bytes of memory now, bytes of disk used and free where the notebooks are."""
+        used = processes.usage(os.getppid())
+        disk = os.statvfs(self._root)
+        await self.finish(
+            {
+                "cpu_seconds": used.cpu_seconds,
+                "cpus": len(os.sched_getaffinity(0)),
+                "memory_bytes": used.memory_bytes,
+                "disk_used_bytes": (disk.f_blocks - disk.f_bfree) * disk.f_frsize,
+                "disk_free_bytes": disk.f_bavail * disk.f_frsize,
+            }
+        )
 
 
-def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
     return [{"module": __name__}]
 
 
 def _load_jupyter_server_extension(server: Any) -> None:
-    base = server.web_app.settings["base_url"]
+    base = url_path_join(server.web_app.settings["base_url"], PREFIX)
+    logs = Path(server.config[SECTION]["logs"])
     server.web_app.add_handlers(
         ".*$",
         [
-            (url_path_join(base, "golem-launcher", "log"), LogHandler),
-            (url_path_join(base, "golem-launcher", "usage"), UsageHandler),
+            (url_path_join(base, "log"), LogHandler, {"directory": logs}),
+            (url_path_join(base, "usage"), UsageHandler, {"root": Path(server.root_dir)}),
         ],
     )
+
+
+def _number(text: str, kind: type[Any]) -> Any:
+    try:
+        number = kind(text)
+    except ValueError:
+        raise web.HTTPError(400, "not a number") from None
+    if not 0 <= number < 2**63:  # also refuses what is not a number at all
+        raise web.HTTPError(400, "out of range")
+    return number

@@ -1,123 +1,93 @@
-"""A log of bounded size whose bytes keep their numbers.
+"""The log of a session inside the provider: bounded on disk, without the token, read by absolute offsets.
 
-It lies in pieces, files named by the number of their first byte. The oldest are deleted; whoever asks for a byte that
-is no more is given what follows it.
+It is a few files named by the offset of their first byte. The oldest goes when a new one begins, so an offset means
+the same byte for ever, and a reader that comes late skips what is gone.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PIECE = 1 << 20
-PIECES = 8
+SEGMENT = 4 * 1024 * 1024
+"""Bytes in a file."""
+_KEPT = 2
 _SUFFIX = ".log"
-_DIGITS = 16
-_LONGEST_LINE = 65536
 
 
-class LogWriter:
-    """Appends to the log in ``directory``, a secret left out. One writer at a time; goes on after an older one's end.
+class Log:
+    """The writing end."""
 
-    Raises ``OSError`` only when made. Later, a full disk loses lines of the log and nothing else.
-    """
-
-    def __init__(self, directory: Path, secret: bytes) -> None:
+    def __init__(self, directory: Path, *, secret: str) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._directory = directory
-        self._secret = secret
-        self._held = b""
-        self._end = LogReader(directory).end()
-        self._size = 0
-        self._file = self._new_piece()
+        self._secret = secret.encode()
+        self._end = 0
+        self._file: Any = None
+        self._room = 0
 
-    def write(self, data: bytes) -> None:
-        """Take what came in; whole lines are written, the rest when it is long or at the next ``flush``."""
-        self._held += data
-        cut = self._held.rfind(b"\n") + 1
-        if cut:
-            self._append(self._held[:cut])
-            self._held = self._held[cut:]
-        if len(self._held) > _LONGEST_LINE:
-            self.flush()
+    def __enter__(self) -> Log:  # noqa: PYI034 - typing.Self is newer than the Pythons this runs on
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
 
     def line(self, text: str) -> None:
         """A line of the agent's own."""
-        self.write(f"[agent] {text}\n".encode())
+        self.write(f"[golem-launcher] {text}\n".encode())
 
-    def flush(self) -> None:
-        """Write the part of a line that came last, but for what may be the beginning of the secret."""
-        held = self._held.replace(self._secret, b"***")
-        keep = next((size for size in range(len(self._secret) - 1, 0, -1) if held.endswith(self._secret[:size])), 0)
-        self._append(held[: len(held) - keep])
-        self._held = held[len(held) - keep :]
+    def write(self, data: bytes) -> None:
+        """Whole lines of output, without the token. A full disk loses lines, not the session."""
+        data = data.replace(self._secret, b"[token]")
+        if self._room < len(data):
+            self._next_file()
+        try:
+            self._file.write(data)
+        except OSError:
+            self._next_file()
+            return
+        self._end += len(data)
+        self._room -= len(data)
 
-    def close(self) -> None:
-        """Write all that is left."""
-        self._append(self._held)
-        self._held = b""
-        os.close(self._file)
-
-    def _append(self, data: bytes) -> None:
-        data = data.replace(self._secret, b"***")
-        with contextlib.suppress(OSError):
-            while data:
-                if self._size >= PIECE:
-                    os.close(self._file)
-                    self._file = self._new_piece()
-                written = os.write(self._file, data[: PIECE - self._size])
-                data = data[written:]
-                self._size += written
-                self._end += written
-
-    def _new_piece(self) -> int:
-        pieces = _pieces(self._directory)
-        for _, path in pieces[: max(0, len(pieces) - PIECES + 1)]:
-            with contextlib.suppress(OSError):
-                path.unlink()
-        self._size = 0
-        path = self._directory / f"{self._end:0{_DIGITS}d}{_SUFFIX}"
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    def _next_file(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._file = (self._directory / f"{self._end:020d}{_SUFFIX}").open("wb", buffering=0)
+        self._room = SEGMENT
+        for old in segments(self._directory)[:-_KEPT]:
+            old.unlink()
 
 
-class LogReader:
-    """Reads the log that another process writes."""
+def segments(directory: Path) -> list[Path]:
+    """The files of a log, oldest first."""
+    return sorted(directory.glob(f"*{_SUFFIX}"))
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
 
-    def end(self) -> int:
-        """The number of the byte that comes next."""
-        pieces = _pieces(self._directory)
-        if not pieces:
-            return 0
-        start, path = pieces[-1]
-        with contextlib.suppress(OSError):
-            return start + path.stat().st_size
-        return start
+def read(directory: Path, offset: int, largest: int) -> tuple[bytes, int]:
+    """At most ``largest`` bytes from ``offset`` on, and the offset of the byte after them.
 
-    def read(self, offset: int, largest: int) -> tuple[int, bytes]:
-        """At most ``largest`` bytes from ``offset``, or from the first one after it that is still there; its number.
-
-        Of one piece only, so that a reader of the whole asks several times.
-        """
-        for start, path in _pieces(self._directory):
-            try:
-                with path.open("rb") as file:
-                    if start + os.fstat(file.fileno()).st_size <= offset:
-                        continue
-                    file.seek(max(0, offset - start))
-                    return max(offset, start), file.read(largest)
-            except OSError:  # deleted meanwhile
+    An offset that is gone is moved to the oldest byte there is, one beyond the end to the end.
+    """
+    for path in segments(directory):
+        start = int(path.stem)
+        try:
+            size = path.stat().st_size
+            if offset >= start + size:
                 continue
-        return offset, b""
+            begin = max(offset, start)
+            with path.open("rb") as file:
+                file.seek(begin - start)
+                data = file.read(largest)
+        except FileNotFoundError:  # it was the oldest, just now
+            continue
+        return data, begin + len(data)
+    return b"", min(offset, end(directory))
 
 
-def _pieces(directory: Path) -> list[tuple[int, Path]]:
-    return sorted(
-        (int(path.stem), path) for path in directory.glob(f"*{_SUFFIX}") if path.stem.isdigit() and path.is_file()
-    )
+def end(directory: Path) -> int:
+    """The offset of the byte that will be written next."""
+    found = segments(directory)
+    return int(found[-1].stem) + found[-1].stat().st_size if found else 0

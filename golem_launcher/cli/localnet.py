@@ -2,6 +2,81 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
 import typer
 
+from golem_launcher.cli.output import print_json, reports_errors, say
+from golem_launcher.errors import LocalNetError, RequestError
+from golem_launcher.localnet import network
+
 app = typer.Typer(help="A whole Golem network on this machine.", no_args_is_help=True)
+
+_Spec = Annotated[Optional[Path], typer.Option("--spec", help="TOML file that describes the network.")]  # noqa: UP045
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
+
+
+@app.command()
+@reports_errors
+def up(spec: _Spec = None, json: _Json = False) -> None:  # noqa: FBT002 - typer's way to a flag
+    """Start the network, or mend it; nothing happens when it is up.
+
+    Example: golem-launcher localnet up --spec network.toml
+    """
+    network.up(spec)
+    _show(network.status(), as_json=json)
+
+
+@app.command()
+@reports_errors
+def status(json: _Json = False) -> None:  # noqa: FBT002
+    """Say how the network is.
+
+    Example: golem-launcher localnet status --json
+    """
+    _show(network.status(), as_json=json)
+
+
+@app.command()
+@reports_errors
+def down() -> None:
+    """End the network and every process of it.
+
+    Example: golem-launcher localnet down
+    """
+    say("The local network is down." if network.down() else "The local network was not up.")
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@reports_errors
+def run(context: typer.Context, spec: _Spec = None) -> None:
+    """Run a program on the network: localnet run -- COMMAND ARGUMENT…; starts the network when it is not up.
+
+    The program gets YAGNA_APPKEY, YAGNA_API_URL, GSB_URL, the subnet and payment network of the local providers, a
+    PATH with gftp, and a registry of images that answers here. Its exit code is this command's.
+
+    Example: golem-launcher localnet run -- python hello.py
+    """
+    if not context.args:
+        raise RequestError(
+            "No program was given to run.", "For example: golem-launcher localnet run -- python hello.py"
+        )
+    environment = {**os.environ, **network.up(spec).environment()}
+    try:
+        os.execvpe(context.args[0], context.args, environment)  # noqa: S606 - the program takes our place, signals too
+    except OSError as error:
+        raise LocalNetError(f"{context.args[0]} can't be run: {error.strerror}.") from None
+
+
+def _show(state: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(state)
+        return
+    say(f"The local network is {state['stage']}.")
+    for provider in state["providers"]:
+        say(
+            f"  {provider['name']:<20} {provider['state']:<5} {provider['threads']} threads, "
+            f"{provider['memory_gib']:g} GiB, {provider['price_hour']} GLM/h + {provider['price_cpu_hour']} GLM/CPU h"
+        )

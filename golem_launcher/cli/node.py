@@ -1,12 +1,186 @@
-"""Commands about the node."""
+"""Commands about the node and the installation: ``node …``, ``doctor``, ``version``, ``down``."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from golem_launcher.cli.output import print_json, reports_errors, say
+from golem_launcher.errors import LauncherError, SessionError
+from golem_launcher.localnet import network
+from golem_launcher.node import doctor, manager, probe
+from golem_launcher.node.doctor import Check, Verdict
+from golem_launcher.session import client
+from golem_launcher.session.directory import session_directories
 
 if TYPE_CHECKING:
-    import typer
+    from collections.abc import Callable
+
+    from golem_launcher.node.node import Node
+
+node_app = typer.Typer(help="Your yagna: the one that YAGNA_APPKEY names, else one of ours.", no_args_is_help=True)
+
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
+_SESSION_SECONDS = 60.0
+"""A session saves and pays before it ends; one that takes longer is cut short."""
+_SIGNS = {Verdict.OK: "ok  ", Verdict.WARN: "warn", Verdict.FAIL: "FAIL"}
 
 
 def add_commands(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
+    for command in (doctor_command, version, down):
+        app.command(command.__name__.removesuffix("_command"))(reports_errors(command))
+    app.add_typer(node_app, name="node")
+
+
+@node_app.command()
+@reports_errors
+def start(json: _Json = False) -> None:  # noqa: FBT002 - typer's way to a flag
+    """Find the node, or start it. Nothing happens when it runs.
+
+    Example: golem-launcher node start --json
+    """
+    manager.ensure_node()
+    _show_node(as_json=json)
+
+
+@node_app.command()
+@reports_errors
+def status(json: _Json = False) -> None:  # noqa: FBT002
+    """Say which node is used and whether it answers; exit code 1 when it should and does not.
+
+    Example: golem-launcher node status
+    """
+    _show_node(as_json=json)
+
+
+@node_app.command()
+@reports_errors
+def stop(json: _Json = False) -> None:  # noqa: FBT002
+    """Stop our own node. One that YAGNA_APPKEY names is left alone.
+
+    Example: golem-launcher node stop
+    """
+    stopped = manager.stop_node()
+    if json:
+        print_json({"stopped": stopped is not None})
+    elif stopped is not None:
+        say(f"The node (process {stopped.record.pid}) is stopped.")
+    else:
+        say("Our own node was not running.")
+
+
+def doctor_command(json: _Json = False) -> None:  # noqa: FBT002
+    """Look at everything the launcher needs, and say what to mend first.
+
+    Example: golem-launcher doctor
+    """
+    checks = []
+    for check in (*doctor.examine(), doctor.guarded("local network", _local_network)):
+        checks.append(check)
+        if not json:
+            say(f"{_SIGNS[check.verdict]}  {check.name:<14} {check.message}")
+            if check.remedy:
+                say(f"{'':<21}{check.remedy}")
+    worst = next((check for check in checks if check.verdict is Verdict.FAIL), None)
+    if json:
+        print_json({"ok": worst is None, "checks": [asdict(check) for check in checks]})
+    if worst is not None:
+        raise LauncherError(f"Mend first: {worst.name}. {worst.message}", worst.remedy)
+
+
+def version(json: _Json = False) -> None:  # noqa: FBT002
+    """Print the versions of the launcher and of what it stands on.
+
+    Example: golem-launcher version --json
+    """
+    found = doctor.versions()
+    if json:
+        print_json(found)
+        return
+    for name, number in found.items():
+        say(f"{name:<9} {number or '(does not run)'}")
+
+
+def down(json: _Json = False) -> None:  # noqa: FBT002
+    """Stop everything of ours: sessions, the local network, the node. What does not run is passed over.
+
+    Example: golem-launcher down
+    """
+    failures: list[LauncherError] = []
+    stopped = [name for part in _PARTS for name in _stopped_by(part, failures)]
+    if json:
+        print_json({"stopped": stopped, "failures": [str(error) for error in failures]})
+    else:
+        for name in stopped:
+            say(f"Stopped: {name}")
+        if not stopped and not failures:
+            say("Nothing of ours was running.")
+    if failures:
+        raise LauncherError("Not everything could be stopped. " + " ".join(map(str, failures)))
+
+
+def _stopped_by(part: Callable[[], list[str]], failures: list[LauncherError]) -> list[str]:
+    try:
+        return part()
+    except LauncherError as error:  # the other parts must stop all the same
+        failures.append(error)
+        return []
+
+
+def _stop_sessions() -> list[str]:
+    """Ask every living session at once to end, then wait for each; what dead ones left is closed down too."""
+    living = [directory for directory in session_directories() if client.alive(directory)]
+    for directory in living:
+        with contextlib.suppress(SessionError):  # it is asked again, and killed in the end, just below
+            client.control(directory, "stop")
+    for directory in living:
+        if not client.wait_for_end(directory, _SESSION_SECONDS):
+            client.stop(directory.name, force=True)
+    left = [name for name in client.tidy() if name not in {directory.name for directory in living}]
+    return [*(f"session {directory.name}" for directory in living), *(f"what session {name} left" for name in left)]
+
+
+def _stop_network() -> list[str]:
+    return ["the local network"] if network.down() else []
+
+
+def _stop_node() -> list[str]:
+    stopped = manager.stop_node()
+    return [] if stopped is None else [f"the node (process {stopped.record.pid})"]
+
+
+_PARTS: tuple[Callable[[], list[str]], ...] = (_stop_sessions, _stop_network, _stop_node)
+
+
+def _local_network() -> Check:
+    stage = network.status()["stage"]
+    if stage == "broken":
+        return Check(
+            "local network", Verdict.WARN, "A part of the local network is gone.", "Run: golem-launcher localnet up"
+        )
+    return Check("local network", Verdict.OK, f"The local network is {stage}.")
+
+
+def _show_node(*, as_json: bool) -> None:
+    named, own = manager.named_node(), None
+    if named is None:
+        own = manager.own_node()
+    node: Node | None = named if named is not None else own.node if own is not None else None
+    identity = probe.identity(node) if node is not None else None
+    if as_json:
+        value: dict[str, Any] = {"running": node is not None, "ours": named is None, "identity": identity}
+        if node is not None:
+            value |= {"api_url": node.api_url, "gsb_url": node.gsb_url}
+        if own is not None:
+            value |= {"pid": own.record.pid, "data_dir": str(own.data_dir), "log": str(own.log)}
+        print_json(value)
+    elif node is None:
+        say("Our own node is not running; it starts when it is needed.")
+    elif own is None:
+        say(f"Your node {identity} answers at {node.api_url}.")
+    else:
+        say(f"Our own node {identity} answers at {node.api_url} (process {own.record.pid}). Its log: {own.log}")

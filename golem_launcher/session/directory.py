@@ -47,6 +47,11 @@ class SessionDirectory:
         return self.path / "supervisor.log"
 
     @property
+    def lock(self) -> Path:
+        """Held by the supervisor while it lives, and by whoever closes down what a dead one left."""
+        return self.path / "lock"
+
+    @property
     def control_socket(self) -> Path:
         """Where the supervisor listens for commands."""
         return paths.socket_path(self.path, "control.sock")

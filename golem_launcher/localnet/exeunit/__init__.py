@@ -1,1 +1,10 @@
-"""The exe-unit: runs the commands of an activity and tells their results."""
+"""What answers for one activity on the bus and carries out its requestor's scripts.
+
+script    the commands of a script, read from the bus
+capture   output kept as a command's capture asks for
+batch     one script being carried out: results, events, those who wait
+worker    carrying out one command
+transfer, archive, fetch   the transfer command
+network   the activity's ends of VPNs
+unit      the exe-unit: bus service, states, usage
+"""

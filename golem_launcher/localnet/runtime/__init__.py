@@ -1,1 +1,11 @@
-"""Where an activity runs: a private directory (process) or a sandbox (bubblewrap)."""
+"""Where a rented command runs: ``process`` (a private directory) or ``sandbox`` (bubblewrap).
+
+base         what of the launcher's own Python environment a session may see, as a directory of links
+environment  the private Python environment of one activity
+init         the program that is the ancestor of all processes of one activity, and their end
+control      our side of that program
+volumes      container paths, and the only way to files below them
+usage        what a tree of processes consumes
+model        the interface of a runtime
+process, sandbox, choose
+"""

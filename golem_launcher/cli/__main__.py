@@ -1,0 +1,8 @@
+"""``python -m golem_launcher.cli``: the command line where the script is not on the PATH."""
+
+from __future__ import annotations
+
+from golem_launcher.cli.main import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Who the providers are: one identity and one app-key for each, all in one yagna, and their payment accounts."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from golem_launcher.node.gsb import GsbClient
+
+_RECEIVE = 1
+_SEND = 2
+
+
+@dataclass(frozen=True)
+class Account:
+    """An identity of a yagna and the key to act as it."""
+
+    node_id: str
+    app_key: str = field(repr=False)
+
+
+async def ensure_accounts(bus: GsbClient, count: int) -> tuple[list[Account], bool]:
+    """The first ``count`` provider accounts of a yagna, and whether some are new.
+
+    A new identity is known to the network only after the daemon started again.
+    """
+    known = {info["alias"]: info["nodeId"] for info in await bus.call("/local/identity/List", {}) if info["alias"]}
+    accounts, new = [], False
+    for alias in (f"provider-{number}" for number in range(1, count + 1)):
+        node_id = known.get(alias)
+        if node_id is None:
+            new = True
+            made = await bus.call("/local/identity/CreateGenerated", {"alias": alias, "fromKeystore": None})
+            node_id = made["nodeId"]
+        # Asking again for a key of the same name gives the same key.
+        key = {"name": alias, "role": "manager", "identity": node_id, "allowOrigins": []}
+        accounts.append(Account(str(node_id), str(await bus.call("/local/appkey/Create", key))))
+    return accounts, new
+
+
+async def open_payments(
+    bus: GsbClient, node_ids: Iterable[str], networks: Iterable[str], *, sends: bool = False
+) -> None:
+    """Register payment accounts with the daemon's driver, which forgets them when it ends."""
+    mode = {"bits": _SEND if sends else _RECEIVE}
+    inits: list[dict[str, Any]] = [
+        {"address": node_id, "network": network, "token": None, "mode": mode}
+        for node_id in node_ids
+        for network in networks
+    ]
+    await asyncio.gather(*(bus.call("/local/driver/erc20/Init", init) for init in inits))

@@ -1,0 +1,145 @@
+"""The activity's ends of VPNs: frames from the bus to an endpoint, and its frames to the node that they are for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from golem_launcher.errors import BusCallError
+from golem_launcher.node.gsb.calls import Call, Handler, ok
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Awaitable, Callable
+    from ipaddress import IPv4Address, IPv4Network
+
+    from golem_launcher.localnet.exeunit.script import Network
+
+_MAC_PREFIX = b"\xa0\x13"  # then the four bytes of the address
+_HEADER = 14
+_MOST_NODES = 4096
+
+
+class Endpoint(Protocol):
+    """A node of a VPN in user space."""
+
+    def receive(self, frame: bytes) -> None:
+        """Take a frame; never raises."""
+
+    async def aclose(self) -> None:
+        """End all connections."""
+
+
+class MakeEndpoint(Protocol):
+    """Makes the endpoint of an address; ``send`` takes its frames, ``dial`` reaches a port of the runtime."""
+
+    def __call__(
+        self,
+        ip: IPv4Address,
+        network: IPv4Network,
+        send: Callable[[bytes], None],
+        dial: Callable[[int], Awaitable[socket.socket]],
+    ) -> Endpoint:
+        """Make it, inside a running event loop."""
+
+
+class Switch(Protocol):
+    """Carries the frames of one provider: over its daemon's bus, or beside it."""
+
+    async def attach(self, network_id: str, handler: Handler) -> None:
+        """Have the frames and control calls of a VPN come to ``handler``."""
+
+    async def detach(self, network_id: str) -> None:
+        """Undo :meth:`attach`."""
+
+    def send(self, node_id: str, network_id: str, frame: bytes) -> None:
+        """Send a frame to a node; never waits, a full way loses it."""
+
+
+class BusPost(Protocol):
+    """The part of a bus client that :class:`DaemonSwitch` needs."""
+
+    async def register(self, prefix: str, handler: Handler) -> None:
+        """Offer a service."""
+
+    async def unregister(self, prefix: str) -> None:
+        """Stop offering it."""
+
+    def post(self, address: str, data: bytes, *, caller: str = "") -> bool:
+        """Send a call that wants no reply."""
+
+
+class DaemonSwitch:
+    """Frames over the provider's own daemon."""
+
+    def __init__(self, bus: BusPost) -> None:
+        self._bus = bus
+
+    async def attach(self, network_id: str, handler: Handler) -> None:
+        """Register /public/vpn/<id>."""
+        await self._bus.register(f"/public/vpn/{network_id}", handler)
+
+    async def detach(self, network_id: str) -> None:
+        """Unregister it."""
+        await self._bus.unregister(f"/public/vpn/{network_id}")
+
+    def send(self, node_id: str, network_id: str, frame: bytes) -> None:
+        """Post the frame to the node."""
+        self._bus.post(f"/udp/net/{node_id}/vpn/{network_id}/raw", frame)
+
+
+class VpnLink:
+    """One VPN of one activity."""
+
+    def __init__(self, network: Network, switch: Switch, requestor_id: str) -> None:
+        self._network = network
+        self._switch = switch
+        self._requestor_id = requestor_id
+        self._nodes = dict(network.nodes)
+        self._endpoint: Endpoint | None = None
+
+    async def open(self, make: MakeEndpoint, dial: Callable[[int], Awaitable[socket.socket]]) -> None:
+        """Make the endpoint and take the network's address on the bus; :class:`BusCallError` when it is taken."""
+        self._endpoint = make(self._network.node_ip, self._network.network, self._send, dial)
+        try:
+            await self._switch.attach(self._network.id, self._call)
+        except BaseException:
+            await self._endpoint.aclose()
+            self._endpoint = None
+            raise
+
+    async def aclose(self, *, detach: bool = True) -> None:
+        """Leave the network. ``detach=False`` when the bus is gone anyway."""
+        endpoint, self._endpoint = self._endpoint, None
+        if endpoint is not None:
+            if detach:
+                await self._switch.detach(self._network.id)
+            await endpoint.aclose()
+
+    def _call(self, call: Call) -> bytes:
+        if call.component == "VpnControl":
+            self._control(call.payload())
+        elif self._endpoint is not None:
+            self._endpoint.receive(call.data)
+        return ok()
+
+    def _control(self, payload: Any) -> None:
+        if not isinstance(payload, dict):
+            raise BusCallError("A VPN control that makes no sense.", code=400)
+        for kind, fields in payload.items():
+            if kind == "addNodes" and len(self._nodes) < _MOST_NODES:
+                self._nodes.update(fields["nodes"])
+            elif kind == "removeNodes":
+                gone = set(fields["node_ids"])
+                self._nodes = {address: node for address, node in self._nodes.items() if node not in gone}
+
+    def _send(self, frame: bytes) -> None:
+        if len(frame) < _HEADER:
+            return
+        own = str(self._network.node_ip)
+        if frame[0] & 1:  # to all
+            targets = {node for address, node in self._nodes.items() if address != own} | {self._requestor_id}
+        else:
+            address = ".".join(map(str, frame[2:6])) if frame.startswith(_MAC_PREFIX) else ""
+            targets = {self._nodes.get(address, self._requestor_id)}
+        for node in targets:
+            self._switch.send(node, self._network.id, frame)

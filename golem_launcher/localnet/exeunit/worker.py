@@ -1,0 +1,100 @@
+"""Carrying out one command in a runtime."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from golem_launcher.errors import LauncherError, LocalNetError
+from golem_launcher.localnet.exeunit.script import Deploy, Run, Sign, Start, Transfer
+from golem_launcher.localnet.misbehaviour import Misbehaviour, hostile_output
+from golem_launcher.localnet.runtime.model import Deployment
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from golem_launcher.localnet.exeunit.batch import Batch
+    from golem_launcher.localnet.exeunit.script import Command
+    from golem_launcher.localnet.exeunit.transfer import Transfers
+    from golem_launcher.localnet.runtime.model import Runtime
+
+_SIGNALLED = 128
+
+
+class CommandFailed(LocalNetError):  # noqa: N818 - reads as what it says
+    """A program ended with something else than 0; ``code`` says with what."""
+
+    def __init__(self, code: int) -> None:
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        super().__init__(f"The command {how}.")
+        self.code = _SIGNALLED - code if code < 0 else code
+
+
+class Worker:
+    """Carries out the commands of one runtime, as badly as the provider's misbehaviour says."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        transfers: Transfers,
+        image_directory: Path | None,
+        misbehaviour: Misbehaviour,
+        connect: Callable[[Deploy], Awaitable[None]],
+    ) -> None:
+        """``connect`` joins the VPNs that a deployment names, once there is something to connect to."""
+        self._runtime = runtime
+        self._transfers = transfers
+        self._image_directory = image_directory
+        self._misbehaviour = misbehaviour
+        self._connect = connect
+        self._hung = False
+
+    async def execute(self, command: Command, batch: Batch) -> None:
+        """Carry it out; :class:`LauncherError` or ``OSError`` when that fails."""
+        await self._misbehave(command)
+        if isinstance(command, Deploy):
+            await self._deploy(command, batch)
+        elif isinstance(command, Start):
+            await self._runtime.start(command.args)
+        elif isinstance(command, Run):
+            await self._run(command, batch)
+        elif isinstance(command, Transfer):
+            await self._transfers.execute(command, self._runtime.volumes, batch.progress)
+        elif isinstance(command, Sign):
+            raise LocalNetError("Signing needs a trusted execution environment, and there is none here.")
+
+    async def _misbehave(self, command: Command) -> None:
+        wrong = self._misbehaviour
+        if isinstance(command, Deploy) and wrong.slow_deploy:
+            await asyncio.sleep(wrong.slow_deploy)
+        never = isinstance(command, Start) and wrong.never_ready
+        if never or (command.name == wrong.hang_in and not self._hung):
+            self._hung = True
+            await asyncio.Event().wait()
+
+    async def _deploy(self, command: Deploy, batch: Batch) -> None:
+        await self._runtime.deploy(
+            Deployment(self._image_directory, command.volumes, command.env, command.hosts, command.hostname)
+        )
+        if command.progress is not None:
+            batch.progress(1, 1, "The image was there already.")
+        await self._connect(command)
+
+    async def _run(self, command: Run, batch: Batch) -> None:
+        if self._misbehaviour.hostile_output:
+            batch.stdout(hostile_output())
+        code = await self._runtime.run(
+            [command.entry_point, *command.args], on_stdout=batch.stdout, on_stderr=batch.stderr
+        )
+        if code:
+            raise CommandFailed(code)
+
+
+def describe(error: LauncherError | OSError) -> tuple[int, str]:
+    """The return code and message that a requestor gets for an error; never a path of the host."""
+    if isinstance(error, CommandFailed):
+        return error.code, str(error)
+    if isinstance(error, OSError):
+        return -1, f"{error.strerror or type(error).__name__}."
+    return -1, str(error)

@@ -1,0 +1,223 @@
+"""One connection to the hub: what a peer asked for, what it still owes, and what holds it up."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Final, Protocol
+
+from golem_launcher.errors import BusProtocolError
+from golem_launcher.node.gsb import frames
+from golem_launcher.node.gsb.connection import FrameConnection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from golem_launcher.localnet.hub import Hub
+
+MOST_NAMES: Final = 1024  # services and topics of one peer, each
+LONGEST_NAME: Final = 1024
+MOST_PENDING: Final = 16384  # calls that one peer has not answered yet
+CHECK_SECONDS: Final = 5.0
+_PING_AFTER: Final = 2  # checks without a byte from the peer
+_LOST_AFTER: Final = 6
+_STALLED_AFTER: Final = 2  # checks in which a full peer took nothing
+_SELF: Final = frames.encode(frames.Hello("golem-launcher-hub", "0.8.0", secrets.token_bytes(16)))
+_PING: Final = frames.encode(frames.Ping())
+_PONG: Final = frames.encode(frames.Pong())
+
+
+class Origin(Protocol):
+    """Who asked: gets the replies to a call."""
+
+    @property
+    def full(self) -> bool:
+        """Whether who asked should be spared for now."""
+
+    def pass_on(self, frame: bytes) -> None:
+        """Take a reply as it came."""
+
+    def reply(self, request_id: str, code: int, data: bytes, *, partial: bool = False) -> None:
+        """Take a reply that the hub makes itself."""
+
+
+class Peer(FrameConnection):
+    """A daemon, or whoever else connects. Nothing it sends can end more than its own connection.
+
+    A peer that does not read what others send to it holds those others up once :data:`SEND_LIMIT
+    <golem_launcher.node.gsb.connection.SEND_LIMIT>` bytes wait for it; when it takes nothing at all for some seconds
+    it is dropped. So memory stays bounded and nobody is held up for long.
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__()
+        self._hub = hub
+        self.services: set[str] = set()
+        self.topics: set[str] = set()
+        self.pending: dict[str, Origin] = {}
+        self.instance_id: bytes | None = None
+        self._holds: set[Peer] = set()
+        self._held_by: set[Peer] = set()
+        self._seen = self._taken = 0
+        self._silent = self._stalled = 0
+
+    # Flow
+
+    def hold(self, source: Peer) -> None:
+        """Stop reading from ``source`` until this peer took what waits for it."""
+        self._holds.add(source)
+        source._held_by.add(self)
+        source.pause(True)
+
+    def _release(self) -> None:
+        for source in self._holds:
+            source._held_by.discard(self)  # noqa: SLF001
+            if not source._held_by:  # noqa: SLF001
+                source.pause(False)
+        self._holds.clear()
+
+    def room_again(self) -> None:
+        """Let those go on who waited for room."""
+        self._release()
+
+    def check(self) -> None:
+        """Every :data:`CHECK_SECONDS`: drop a peer that is gone, or takes nothing; ask a silent one."""
+        taken = self.bytes_sent - self.unsent
+        self._stalled = self._stalled + 1 if self.full and taken == self._taken else 0
+        self._taken = taken
+        if not self._held_by:  # else its silence is our doing
+            self._silent = self._silent + 1 if self.bytes_received == self._seen else 0
+            self._seen = self.bytes_received
+        if self._stalled >= _STALLED_AFTER or self._silent >= _LOST_AFTER:
+            self.abort()
+        elif self._silent >= _PING_AFTER and not self.full:
+            self.send(_PING)
+
+    # Frames
+
+    def connection_made(self, transport: object) -> None:
+        """Greet."""
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self._hub.joined(self)
+        self.send(_SELF)
+
+    def frame_received(self, frame: bytes) -> None:
+        """Route calls and replies as they are; answer the rest."""
+        number, start, end = frames.envelope(frame)
+        if self.instance_id is None:
+            self._greeted(frames.decode(frame))
+        elif number == frames.CALL_REQUEST:
+            self._call(frame, start, end)
+        elif number == frames.CALL_REPLY:
+            self._reply(frame, start, end)
+        else:
+            self._control(frames.decode(frame))
+            if self.full:
+                self.hold(self)
+
+    def pass_on(self, frame: bytes) -> None:
+        """A reply for this peer."""
+        self.send(frame)
+
+    def connection_ended(self, error: Exception | None) -> None:
+        """Fail what others wait for from this peer, and forget it."""
+        self._release()
+        for source in tuple(self._held_by):
+            source._holds.discard(self)  # noqa: SLF001
+        pending, self.pending = self.pending, {}
+        for request_id, origin in pending.items():
+            origin.reply(request_id, frames.FAILURE, b"lost connection")
+        self._hub.left(self, error)
+
+    def _greeted(self, packet: frames.Packet) -> None:
+        if not isinstance(packet, frames.Hello):
+            raise BusProtocolError("A peer spoke before it said hello.")
+        self.instance_id = packet.instance_id[:LONGEST_NAME]
+        self._hub.greeted(self)
+
+    def _call(self, frame: bytes, start: int, end: int) -> None:
+        address, request_id, no_reply = frames.peek_call(frame, start, end)
+        owner = self._hub.owner(address)
+        if isinstance(owner, Peer):
+            if not no_reply:
+                if not self._may_ask(owner, request_id):
+                    return
+                owner.pending[request_id] = self
+            elif owner.full:
+                self._hub.dropped += 1
+                return
+            owner.send(frame)
+            if owner.full:
+                owner.hold(self)
+        elif owner is None:
+            if not no_reply:
+                self._refuse(request_id, frames.BAD_REQUEST, b"endpoint address not found")
+        else:
+            packet = frames.decode(frame)
+            assert isinstance(packet, frames.CallRequest)
+            self._hub.serve(owner, packet, self)
+            if self.full:
+                self.hold(self)
+
+    def _may_ask(self, owner: Peer, request_id: str) -> bool:
+        if request_id in owner.pending:
+            self._refuse(request_id, frames.BAD_REQUEST, b"duplicate request id")
+        elif len(owner.pending) >= MOST_PENDING:
+            self._refuse(request_id, frames.FAILURE, b"too many calls wait for this service")
+        else:
+            return True
+        return False
+
+    def _refuse(self, request_id: str, code: int, text: bytes) -> None:
+        self.reply(request_id, code, text)
+        if self.full:
+            self.hold(self)
+
+    def _reply(self, frame: bytes, start: int, end: int) -> None:
+        request_id, last = frames.peek_reply(frame, start, end)
+        origin = self.pending.pop(request_id, None) if last else self.pending.get(request_id)
+        if origin is not None:  # else who asked is gone
+            origin.pass_on(frame)
+            if origin.full and isinstance(origin, Peer):
+                origin.hold(self)
+
+    def _control(self, packet: frames.Packet) -> None:
+        if isinstance(packet, frames.Ping):
+            self.send(_PONG)
+        elif isinstance(packet, frames.BroadcastRequest):
+            self._hub.broadcast(packet)
+            self.send(frames.encode(frames.BroadcastReply()))
+        elif isinstance(packet, frames.RegisterRequest):
+            self.send(frames.encode(self._register(packet.service_id)))
+        elif isinstance(packet, frames.UnregisterRequest):
+            known = packet.service_id in self.services
+            if known:
+                self.services.discard(packet.service_id)
+                self._hub.forget(packet.service_id)
+            self.send(frames.encode(frames.UnregisterReply(frames.OK if known else frames.NOT_FOUND)))
+        elif isinstance(packet, frames.SubscribeRequest):
+            self.send(frames.encode(self._subscribe(packet.topic)))
+        elif isinstance(packet, frames.UnsubscribeRequest):
+            known = packet.topic in self.topics
+            self.topics.discard(packet.topic)
+            self.send(frames.encode(frames.UnsubscribeReply(frames.OK if known else frames.NOT_FOUND)))
+        elif not isinstance(packet, frames.Pong):
+            raise BusProtocolError(f"A peer sent an unexpected {type(packet).__name__}.")
+
+    def _register(self, prefix: str) -> frames.RegisterReply:
+        if not acceptable(prefix, self.services) or not prefix.startswith("/") or prefix.endswith("/"):
+            return frames.RegisterReply(frames.BAD_REQUEST, "no valid address, or too many")
+        if not self._hub.claim(prefix, self):
+            return frames.RegisterReply(frames.CONFLICT, "taken")
+        self.services.add(prefix)
+        return frames.RegisterReply()
+
+    def _subscribe(self, topic: str) -> frames.SubscribeReply:
+        if not acceptable(topic, self.topics):
+            return frames.SubscribeReply(frames.BAD_REQUEST, "no valid topic, or too many")
+        self.topics.add(topic)
+        return frames.SubscribeReply()
+
+
+def acceptable(name: str, others: Iterable[str]) -> bool:
+    """Whether a peer may have one more name."""
+    return 0 < len(name) <= LONGEST_NAME and len(tuple(others)) < MOST_NAMES

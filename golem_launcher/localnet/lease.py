@@ -1,0 +1,221 @@
+"""One agreement of a provider, from its approval to its invoice."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from golem_launcher.localnet.offer import EXPIRATION, NOTE_ACCEPT_TIMEOUT, NOTE_INTERVAL
+from golem_launcher.localnet.payments import Bills
+from golem_launcher.localnet.rest import Rest, RestError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from golem_launcher.localnet.misbehaviour import Misbehaviour
+
+_log = logging.getLogger(__name__)
+
+
+class Unit(Protocol):
+    """What runs one activity: the provider's exe-unit."""
+
+    def usage(self) -> Sequence[float]:
+        """Usage so far, in the order of the offer's usage vector."""
+        ...
+
+    async def aclose(self, *, silent: bool = False) -> None:
+        """End the activity and every process of it, without a word when ``silent``; usage stands still then."""
+        ...
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What an agreement says that its provider must keep to. Times in seconds."""
+
+    agreement_id: str
+    requestor_id: str
+    expires: float | None
+    """Since the epoch."""
+    note_interval: float
+    note_accept_timeout: float
+    idle_timeout: float
+    coefficients: tuple[float, ...]
+    task_package: str = ""
+    """The image that the requestor wants: ``hash:sha3:HASH:URL``, or empty."""
+
+    @classmethod
+    def of(cls, agreement: dict[str, Any], *, idle_timeout: float) -> Terms:
+        """Read an agreement as yagna gives it; ``KeyError``, ``TypeError`` or ``ValueError`` when it makes no sense."""
+        demand, offer = agreement["demand"], agreement["offer"]
+        wanted, offered = demand["properties"], offer["properties"]
+        expiration = wanted.get(EXPIRATION)
+        return cls(
+            agreement_id=str(agreement["agreementId"]),
+            requestor_id=str(demand["requestorId"]),
+            expires=None if expiration is None else float(expiration) / 1000,
+            note_interval=max(1.0, float(offered[NOTE_INTERVAL])),
+            note_accept_timeout=float(offered[NOTE_ACCEPT_TIMEOUT]),
+            idle_timeout=idle_timeout,
+            coefficients=tuple(map(float, offered["golem.com.pricing.model.linear.coeffs"])),
+            task_package=str(wanted.get("golem.srv.comp.task_package", "")),
+        )
+
+
+@dataclass(frozen=True)
+class _Event:
+    """Something that happened to the agreement: an activity came or went, or the agreement ended."""
+
+    kind: str
+    activity_id: str = ""
+
+
+@dataclass
+class Lease:
+    """An approved agreement: runs its activities one after the other or side by side, and bills them.
+
+    Everything happens in :meth:`run`, one thing after the other; the other methods only tell it what happened.
+    """
+
+    terms: Terms
+    rest: Rest
+    misbehaviour: Misbehaviour
+    create: Callable[[str, Terms], Awaitable[Unit]]
+    died: Callable[[], None]
+    """Called when the provider's misbehaviour makes it vanish."""
+    bills: Bills = field(init=False)
+    _units: dict[str, Unit] = field(default_factory=dict)
+    _inbox: asyncio.Queue[_Event] = field(default_factory=asyncio.Queue)
+    _approved: float = field(default_factory=time.monotonic)
+    _idle_since: float | None = field(default_factory=time.monotonic)
+    _next_note: float | None = None
+    _dies: float | None = None
+    _dead: bool = False
+
+    def __post_init__(self) -> None:
+        self.bills = Bills(self.rest, self.terms.agreement_id, self.terms.coefficients, self.misbehaviour.overbill)
+
+    def activity_created(self, activity_id: str) -> None:
+        """The requestor wants an activity."""
+        self._inbox.put_nowait(_Event("created", activity_id))
+
+    def activity_destroyed(self, activity_id: str) -> None:
+        """The requestor, or yagna, ended an activity."""
+        self._inbox.put_nowait(_Event("destroyed", activity_id))
+
+    def terminated(self) -> None:
+        """The requestor ended the agreement."""
+        self._inbox.put_nowait(_Event("terminated"))
+
+    @property
+    def activities(self) -> tuple[str, ...]:
+        """The activities that run."""
+        return tuple(self._units)
+
+    async def run(self) -> None:
+        """Serve the agreement until it is over, then end what runs and send the invoice."""
+        try:
+            code = await self._until_over()
+            for activity_id in tuple(self._units):
+                await self._destroy(activity_id)
+            if code:
+                await self._terminate(code)
+            await self.bills.invoice()
+        finally:
+            await self._drop_units()
+
+    async def _until_over(self) -> str:
+        """Serve; return the provider's reason to end the agreement, empty when the requestor ended it."""
+        while True:
+            now = time.monotonic()
+            code = await self._due(now)
+            if code:
+                return code
+            try:
+                event = await asyncio.wait_for(self._inbox.get(), max(0.0, self._next_wake() - now))
+            except asyncio.TimeoutError:
+                continue
+            if event.kind == "terminated":
+                return ""
+            if event.kind == "created":
+                await self._create(event.activity_id)
+            elif event.activity_id in self._units:
+                await self._destroy(event.activity_id)
+
+    async def _due(self, now: float) -> str:
+        """Do what its time has come for; the reason to end the agreement when there is one."""
+        if self._dies is not None and now >= self._dies:
+            self._dead = True
+            self.died()
+            await asyncio.Event().wait()  # until the provider cancels us
+        if self.terms.expires is not None and time.time() >= self.terms.expires:
+            return "Expired"
+        after = self.misbehaviour.terminate_agreement_after
+        if after is not None and now >= self._approved + after:
+            return "Interrupted"
+        if self._idle_since is not None and now >= self._idle_since + self.terms.idle_timeout:
+            return "NoActivity"
+        look = self.bills.next_look(self.terms.note_accept_timeout)
+        if look is not None and now >= look:
+            waited = await self.bills.oldest_unaccepted()
+            if waited >= self.terms.note_accept_timeout:
+                return "DebitNotesDeadline"
+        if self._next_note is not None and now >= self._next_note:
+            for activity_id, unit in tuple(self._units.items()):
+                await self.bills.debit(activity_id, unit.usage())
+            self._next_note = now + self.terms.note_interval
+        return ""
+
+    def _next_wake(self) -> float:
+        now = time.monotonic()
+        moments = [now + self.terms.note_interval]
+        if self.terms.expires is not None:
+            moments.append(now + self.terms.expires - time.time())
+        if self.misbehaviour.terminate_agreement_after is not None:
+            moments.append(self._approved + self.misbehaviour.terminate_agreement_after)
+        if self._idle_since is not None:
+            moments.append(self._idle_since + self.terms.idle_timeout)
+        look = self.bills.next_look(self.terms.note_accept_timeout)
+        moments.extend(moment for moment in (look, self._next_note, self._dies) if moment is not None)
+        return min(moments)
+
+    async def _create(self, activity_id: str) -> None:
+        self._units[activity_id] = await self.create(activity_id, self.terms)
+        self._idle_since = None
+        now = time.monotonic()
+        if self._next_note is None:
+            self._next_note = now + self.terms.note_interval
+        if self.misbehaviour.die_after is not None and self._dies is None:
+            self._dies = now + self.misbehaviour.die_after
+
+    async def _destroy(self, activity_id: str) -> None:
+        unit = self._units[activity_id]
+        await unit.aclose()
+        await self.bills.debit(activity_id, unit.usage())
+        del self._units[activity_id]
+        if not self._units:
+            self._idle_since = time.monotonic()
+            self._next_note = None
+
+    async def _terminate(self, code: str) -> None:
+        reason = {"message": _REASONS[code], "golem.provider.code": code}
+        try:
+            await self.rest.post(f"/market-api/v1/agreements/{self.terms.agreement_id}/terminate", reason)
+        except RestError as error:
+            _log.info("the agreement %s could not be terminated: %s", self.terms.agreement_id, error)
+
+    async def _drop_units(self) -> None:
+        for unit in self._units.values():
+            await unit.aclose(silent=self._dead)
+        self._units.clear()
+
+
+_REASONS = {
+    "Expired": "The agreement's time is over.",
+    "Interrupted": "The provider does not want to go on.",
+    "NoActivity": "There was no activity for too long.",
+    "DebitNotesDeadline": "A debit note was not accepted in time.",
+}

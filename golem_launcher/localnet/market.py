@@ -1,0 +1,137 @@
+"""A provider's place in the market: its offer, and its answers to proposals and agreements."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.localnet.offer import answer
+from golem_launcher.localnet.rest import Rest, RestError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+_log = logging.getLogger(__name__)
+
+_LINGER_SECONDS = 20.0
+_RETRY_SECONDS = 0.5
+_APPROVE_SECONDS = 15.0
+_MOST_EVENTS = 50
+
+
+@dataclass
+class Market:
+    """Keeps an offer in the market while the provider is free, and negotiates."""
+
+    rest: Rest
+    properties: Mapping[str, Any]
+    take: Callable[[dict[str, Any]], str]
+    """Asked before an agreement is approved: takes it and returns nothing, or why it is refused."""
+    approved: Callable[[str], Awaitable[None]]
+    """Told that the requestor knows of the approval."""
+    lost: Callable[[str], None]
+    """Told that an agreement taken could not be approved."""
+    subscribed: Callable[[], None]
+    """Told that an offer is in the market."""
+    _free: bool = True
+    _busy_since: float = 0.0
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def set_free(self, free: bool) -> None:  # noqa: FBT001 - a state, set by name
+        """Say whether the provider would take an agreement now."""
+        if free and not self._free:
+            self._changed.set()  # a new offer: demands that this one's rejection has reached do not come back to it
+        self._free = free
+        self._busy_since = time.monotonic()
+
+    async def run(self) -> None:
+        """Offer and negotiate for ever."""
+        await self._withdraw_all()
+        while True:
+            self._changed.clear()
+            serving = asyncio.create_task(self._serve_one_offer())
+            changed = asyncio.create_task(self._changed.wait())
+            try:
+                await asyncio.wait({serving, changed}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                serving.cancel()
+                changed.cancel()
+                await asyncio.wait({serving, changed})
+            if not serving.cancelled() and (error := serving.exception()):
+                if not isinstance(error, RestError):
+                    raise error
+                _log.info("the offer is renewed: %s", error)
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _serve_one_offer(self) -> None:
+        """Serve an offer until the provider was busy for a while (others still get their refusal at once then)."""
+        offer = {"properties": dict(self.properties), "constraints": "()"}
+        identifier = str(await self.rest.post("/market-api/v1/offers", offer))
+        self.subscribed()
+        try:
+            while self._free or time.monotonic() < self._busy_since + _LINGER_SECONDS:
+                await self._serve_events(identifier)
+        finally:
+            with contextlib.suppress(RestError):
+                await self.rest.delete(f"/market-api/v1/offers/{identifier}")
+        await self._changed.wait()
+
+    async def _serve_events(self, offer_id: str) -> None:
+        poll = self.rest.events(f"/market-api/v1/offers/{offer_id}/events", maxEvents=_MOST_EVENTS)
+        if self._free:
+            events = await poll
+        else:
+            left = max(0.1, self._busy_since + _LINGER_SECONDS - time.monotonic())
+            try:
+                events = await asyncio.wait_for(poll, left)
+            except asyncio.TimeoutError:
+                return
+        for event in events:
+            await self._react(offer_id, event)
+
+    async def _react(self, offer_id: str, event: dict[str, Any]) -> None:
+        try:
+            if event.get("eventType") == "ProposalEvent":
+                await self._negotiate(offer_id, event["proposal"])
+            elif event.get("eventType") == "AgreementEvent":
+                await self._decide(event["agreement"])
+        except RestError as error:
+            _log.info("a proposal or agreement came to nothing: %s", error)
+
+    async def _negotiate(self, offer_id: str, proposal: dict[str, Any]) -> None:
+        path = f"/market-api/v1/offers/{offer_id}/proposals/{proposal['proposalId']}"
+        if self._free:
+            properties = answer(self.properties, proposal["properties"])
+            await self.rest.post(path, {"properties": properties, "constraints": "()"})
+        else:
+            await self.rest.post(f"{path}/reject", {"message": "The provider is busy."})
+
+    async def _decide(self, agreement: dict[str, Any]) -> None:
+        identifier = str(agreement["agreementId"])
+        path = f"/market-api/v1/agreements/{identifier}"
+        refusal = self.take(agreement)
+        if refusal:
+            await self.rest.post(f"{path}/reject", {"message": refusal})
+            return
+        try:
+            await self.rest.post(f"{path}/approve", timeout=_APPROVE_SECONDS)
+        except BaseException:
+            self.lost(identifier)
+            raise
+        await self.approved(identifier)
+
+    async def _withdraw_all(self) -> None:
+        """Take back what an earlier life of this provider left in the market."""
+        with contextlib.suppress(RestError):
+            for offer in await self.rest.get("/market-api/v1/offers"):
+                await self.rest.delete(f"/market-api/v1/offers/{offer['offerId']}")
+            for agreement in await self.rest.get("/market-api/v1/agreements", state="Approved"):
+                identifier = agreement.get("id") or agreement.get("agreementId")
+                await self.rest.post(
+                    f"/market-api/v1/agreements/{identifier}/terminate",
+                    {"message": "The provider was restarted.", "golem.provider.code": "Shutdown"},
+                )

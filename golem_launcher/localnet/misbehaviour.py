@@ -1,0 +1,70 @@
+"""How a provider of the local network may misbehave, so that programs can be tried against it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+CommandName = Literal["deploy", "start", "run", "transfer"]
+
+_Probability = Field(default=0.0, ge=0.0, le=1.0)
+_Seconds = Field(default=0.0, ge=0.0)
+
+
+class Misbehaviour(BaseModel):
+    """What a provider does wrong; the default is an honest one. Times in seconds, probabilities from 0 to 1.
+
+    The market and payment parts are applied by the provider, the others by its exe-unit, and the frames' by the
+    link between the VPN end and the hub.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    refuse_agreements: bool = False
+    """Negotiates as usual, then rejects every agreement."""
+    terminate_agreement_after: float | None = Field(default=None, ge=0.0)
+    """Terminates each agreement that long after it approved it."""
+    overbill: float = Field(default=1.0, ge=0.0)
+    """Amounts of debit notes and invoices are price times usage times this factor."""
+    die_after: float | None = Field(default=None, ge=0.0)
+    """Vanishes that long after an activity was created: no more answers, usage, events or bills, all of its
+    processes killed. It stays dead until the network starts again."""
+    slow_deploy: float = _Seconds
+    """The deploy command takes that much longer."""
+    never_ready: bool = False
+    """The start command never ends, so the activity never becomes ready."""
+    hang_in: CommandName | None = None
+    """The first command of this name never ends."""
+    hostile_name: bool = False
+    """The offer's name has HTML, terminal escapes, bidirectional marks and is very long."""
+    hostile_output: bool = False
+    """Every run command's output has those too, and a line of 1 MB."""
+    drop_frames: float = _Probability
+    """Share of VPN frames lost, each way."""
+    duplicate_frames: float = _Probability
+    """Share of VPN frames that arrive twice, each way."""
+    delay_frames: float = _Seconds
+    """Every VPN frame takes that much longer, each way."""
+    jitter_frames: float = _Seconds
+    """VPN frames take at most that much longer, each another time: they overtake each other."""
+    seed: int = 0
+    """Of the generator that chooses the frames: the same seed gives the same losses."""
+
+
+HOSTILE_TEXT = (
+    "<img src=x onerror=\"alert('provider')\"><script>alert(1)</script>"
+    "\x1b[2J\x1b]0;owned\x07\x1b[31m\x9b31m\r\x08"
+    "\u202egnp.exe\u202c\u2066\u200b\x00\ufeff\ud7ff&lt;&#x3c;"
+)
+"""Text that attacks who shows it: HTML, escapes of both widths, bidirectional and invisible marks, a NUL."""
+
+
+def hostile_name() -> str:
+    """A provider's name that no program should show as it is."""
+    return HOSTILE_TEXT.replace("\x00", "") + "A" * 10_000
+
+
+def hostile_output() -> bytes:
+    """Output of a command that no program should show as it is: bad UTF-8 and a line of 1 MB among it."""
+    return HOSTILE_TEXT.encode() + b"\xff\xfe\xc3(\n" + b"B" * 1_000_000 + b"\n"

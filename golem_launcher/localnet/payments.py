@@ -1,0 +1,92 @@
+"""What a provider bills: debit notes while an activity runs, an invoice when the agreement is over."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from decimal import ROUND_DOWN, Decimal
+from typing import TYPE_CHECKING
+
+from golem_launcher.localnet.rest import Rest, RestError, timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_log = logging.getLogger(__name__)
+
+_SMALLEST = Decimal(10) ** -18  # GLM has 18 decimals
+_SEND_SECONDS = 5.0
+_INVOICE_DUE = timedelta(days=1)
+
+
+def amount_due(coefficients: Sequence[float], usage: Sequence[float], *, factor: float = 1.0) -> Decimal:
+    """Price times usage in GLM: ``coefficients`` as the offer has them, one per counter and the fixed price last."""
+    *per_unit, fixed = (Decimal(str(value)) for value in coefficients)
+    total = fixed + sum(
+        (price * Decimal(str(used)) for price, used in zip(per_unit, usage, strict=True)), start=Decimal(0)
+    )
+    return (total * Decimal(str(factor))).quantize(_SMALLEST, rounding=ROUND_DOWN)
+
+
+@dataclass
+class Bills:
+    """The debit notes and the invoice of one agreement."""
+
+    rest: Rest
+    agreement_id: str
+    coefficients: tuple[float, ...]
+    factor: float = 1.0
+    totals: dict[str, Decimal] = field(default_factory=dict)
+    """What each activity costs so far; GLM."""
+    _open: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def total(self) -> Decimal:
+        """What the agreement costs so far; GLM."""
+        return sum(self.totals.values(), start=Decimal(0))
+
+    async def debit(self, activity_id: str, usage: Sequence[float]) -> None:
+        """Send a debit note about all that the activity used so far."""
+        amount = amount_due(self.coefficients, usage, factor=self.factor)
+        self.totals[activity_id] = amount
+        note = {"activityId": activity_id, "totalAmountDue": f"{amount:f}", "usageCounterVector": list(usage)}
+        try:
+            issued = await self.rest.post("/payment-api/v1/debitNotes", note)
+            identifier = str(issued["debitNoteId"])
+            self._open[identifier] = time.monotonic()
+            await self.rest.post(f"/payment-api/v1/debitNotes/{identifier}/send", timeout=_SEND_SECONDS)
+        except RestError as error:
+            _log.warning("a debit note over %s GLM could not be sent: %s", amount, error)
+
+    async def oldest_unaccepted(self) -> float:
+        """How long the oldest debit note has been waiting for its acceptance; seconds, 0 when none waits."""
+        for identifier in tuple(self._open):
+            try:
+                note = await self.rest.get(f"/payment-api/v1/debitNotes/{identifier}")
+            except RestError:
+                continue
+            if note.get("status") in {"ACCEPTED", "SETTLED", "CANCELLED"}:
+                # A later note covers the earlier ones, and yagna lets a requestor accept only the last.
+                since = self._open[identifier]
+                self._open = {key: value for key, value in self._open.items() if value > since}
+        return time.monotonic() - min(self._open.values()) if self._open else 0.0
+
+    def next_look(self, accept_timeout: float) -> float | None:
+        """When the oldest waiting note's time is up (monotonic clock), ``None`` when none waits."""
+        return min(self._open.values()) + accept_timeout if self._open else None
+
+    async def invoice(self) -> None:
+        """Send the invoice about the whole agreement."""
+        body = {
+            "agreementId": self.agreement_id,
+            "activityIds": list(self.totals),
+            "amount": f"{self.total:f}",
+            "paymentDueDate": timestamp(datetime.now(timezone.utc) + _INVOICE_DUE),
+        }
+        try:
+            issued = await self.rest.post("/payment-api/v1/invoices", body)
+            await self.rest.post(f"/payment-api/v1/invoices/{issued['invoiceId']}/send", timeout=_SEND_SECONDS)
+        except RestError as error:
+            _log.warning("an invoice over %s GLM could not be sent: %s", self.total, error)

@@ -1,0 +1,184 @@
+"""One provider of the local network: market, agreements, activities and bills of one identity."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.errors import LauncherError
+from golem_launcher.localnet.lease import Lease, Terms, Unit
+from golem_launcher.localnet.market import Market
+from golem_launcher.localnet.offer import offer_properties
+from golem_launcher.localnet.rest import Rest, RestError, timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from golem_launcher.localnet.spec import NetworkSpec, ProviderSpec
+
+    UnitFactory = Callable[[ProviderSpec, str, str, Terms], Awaitable[Unit]]
+    """Makes the exe-unit for (provider, its node id, activity id, the agreement's terms)."""
+
+_log = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 0.5
+_MOST_EVENTS = 50
+# Events of the moment of the start are not to be missed; those of before have no lease and are ignored.
+_OVERLAP = timedelta(seconds=2)
+
+
+class Provider:
+    """A provider, alive from :meth:`run` to its cancellation."""
+
+    def __init__(
+        self,
+        *,
+        spec: ProviderSpec,
+        network: NetworkSpec,
+        node_id: str,
+        rest: Rest,
+        units: UnitFactory,
+        changed: Callable[[], None],
+    ) -> None:
+        """``changed`` is called whenever :meth:`status` would say something else."""
+        self.spec = spec
+        self.node_id = node_id
+        self._network = network
+        self._rest = rest
+        self._units = units
+        self._changed = changed
+        self._lease: Lease | None = None
+        self._leasing: asyncio.Task[None] | None = None
+        self._dead = asyncio.Event()
+        self.offered = asyncio.Event()
+        """Set once the first offer is in the market."""
+        self._market = Market(
+            rest=rest,
+            properties=offer_properties(spec, network, node_id),
+            take=self._take,
+            approved=self._approved,
+            lost=self._lost,
+            subscribed=self.offered.set,
+        )
+
+    def status(self) -> dict[str, Any]:
+        """What there is to know about the provider, as a JSON value."""
+        lease = self._lease
+        return {
+            "name": self.spec.name,
+            "node_id": self.node_id,
+            "state": "dead" if self._dead.is_set() else "busy" if lease else "free",
+            "agreement_id": lease.terms.agreement_id if lease else None,
+            "activities": list(lease.activities) if lease else [],
+            "threads": self.spec.threads,
+            "memory_gib": self.spec.memory_gib,
+            "storage_gib": self.spec.storage_gib,
+            "price_hour": str(self.spec.price_hour),
+            "price_cpu_hour": str(self.spec.price_cpu_hour),
+            "price_start": str(self.spec.price_start),
+            "pretends_gpu": self.spec.gpu is not None,
+        }
+
+    async def run(self) -> None:
+        """Serve until cancelled, or until the provider's misbehaviour makes it vanish (then wait)."""
+        tasks = [
+            asyncio.create_task(self._market.run()),
+            asyncio.create_task(self._follow("/market-api/v1/agreementEvents", self._agreement_event)),
+            asyncio.create_task(self._follow("/activity-api/v1/events", self._activity_event)),
+            asyncio.create_task(self._dead.wait()),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            if self._leasing:
+                tasks.append(self._leasing)
+        finally:
+            if self._leasing and self._leasing not in tasks:
+                tasks.append(self._leasing)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._lease = self._leasing = None
+        self._changed()
+
+    async def _follow(self, path: str, react: Callable[[dict[str, Any]], None]) -> None:
+        """Read a stream of events by long polls, for ever."""
+        after = timestamp(datetime.now(timezone.utc) - _OVERLAP)
+        while True:
+            try:
+                events = await self._rest.events(path, afterTimestamp=after, maxEvents=_MOST_EVENTS)
+            except RestError as error:
+                _log.info("%s: no events: %s", self.spec.name, error)
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            for event in events:
+                after = str(event["eventDate"])
+                react(event)
+
+    def _agreement_event(self, event: dict[str, Any]) -> None:
+        kind = event.get("eventType") or event.get("eventtype")
+        mine = self._lease and event.get("agreementId") == self._lease.terms.agreement_id
+        if self._lease and mine and kind == "AgreementTerminatedEvent":
+            self._lease.terminated()
+
+    def _activity_event(self, event: dict[str, Any]) -> None:
+        if not self._lease or event.get("agreementId") != self._lease.terms.agreement_id:
+            return
+        kind = event.get("eventType") or {}
+        if "CreateActivity" in kind:
+            self._lease.activity_created(str(event["activityId"]))
+        elif "DestroyActivity" in kind:
+            self._lease.activity_destroyed(str(event["activityId"]))
+
+    def _take(self, agreement: dict[str, Any]) -> str:
+        if self.spec.misbehaviour.refuse_agreements:
+            return "This provider refuses every agreement."
+        if self._lease:
+            return "The provider is busy."
+        try:
+            terms = Terms.of(agreement, idle_timeout=self._network.idle_agreement_timeout)
+        except (KeyError, TypeError, ValueError) as error:
+            return f"The agreement makes no sense: {error!r}."
+        if terms.expires is not None and terms.expires <= time.time():
+            return "The agreement's time is over."
+        self._lease = Lease(
+            terms=terms,
+            rest=self._rest,
+            misbehaviour=self.spec.misbehaviour,
+            create=self._create,
+            died=self._dead.set,
+        )
+        self._market.set_free(False)
+        return ""
+
+    def _lost(self, agreement_id: str) -> None:
+        _log.info("%s: the agreement %s was not confirmed in time", self.spec.name, agreement_id)
+        self._lease = None
+        self._market.set_free(True)
+
+    async def _approved(self, agreement_id: str) -> None:
+        assert self._lease is not None
+        _log.info("%s: agreement %s", self.spec.name, agreement_id)
+        self._leasing = asyncio.create_task(self._serve(self._lease))
+        self._changed()
+
+    async def _serve(self, lease: Lease) -> None:
+        try:
+            await lease.run()
+        except LauncherError as error:
+            _log.warning("%s: agreement %s failed: %s", self.spec.name, lease.terms.agreement_id, error)
+        finally:
+            _log.info("%s: agreement %s is over: %s GLM", self.spec.name, lease.terms.agreement_id, lease.bills.total)
+            if self._lease is lease and not self._dead.is_set():
+                self._lease = self._leasing = None
+                self._market.set_free(True)
+            self._changed()
+
+    async def _create(self, activity_id: str, terms: Terms) -> Unit:
+        unit = await self._units(self.spec, self.node_id, activity_id, terms)
+        self._changed()
+        return unit

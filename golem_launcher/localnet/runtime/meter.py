@@ -1,0 +1,33 @@
+"""Usage of one activity, read often: never less CPU time than before, and the disk measured now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from golem_launcher.localnet.runtime import usage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_DISK_SECONDS = 30.0
+
+
+class Meter:
+    """Reads the usage of a tree of processes and a directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._last = usage.Usage()
+        self._disk_read = float("-inf")
+
+    async def read(self, pid: int) -> usage.Usage:
+        """The usage of the tree below ``pid``."""
+        cpu, memory = usage.of_tree(pid)
+        disk = self._last.disk
+        if time.monotonic() - self._disk_read > _DISK_SECONDS:
+            self._disk_read = time.monotonic()
+            disk = await asyncio.to_thread(usage.of_directory, self._directory)
+        self._last = usage.Usage(max(cpu, self._last.cpu_seconds), memory, disk)
+        return self._last

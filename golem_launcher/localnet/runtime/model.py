@@ -1,0 +1,81 @@
+"""The interface of a runtime, and what it is told at its making."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from golem_launcher.localnet.runtime.base import BaseEnvironment
+    from golem_launcher.localnet.runtime.usage import Usage
+    from golem_launcher.localnet.runtime.volumes import Volumes
+
+MARK = "GOLEM_ACTIVITY"
+"""An environment variable of every process of an activity, its value :attr:`Place.mark`."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one activity lives: a private directory, the base layer of Python, and an id of its own."""
+
+    directory: Path
+    base: BaseEnvironment
+    activity_id: str
+
+    @property
+    def mark(self) -> str:
+        """What tells this activity's processes from all others, also those of another network on this machine."""
+        return hashlib.sha256(f"{self.activity_id} {self.directory}".encode()).hexdigest()[:24]
+
+    @property
+    def bind_address(self) -> str:
+        """A loopback address of this activity's own."""
+        digest = hashlib.sha256(self.mark.encode()).digest()
+        return f"127.{64 + digest[0] % 64}.{digest[1]}.{1 + digest[2] % 254}"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What a requestor's ``deploy`` asks for."""
+
+    image_directory: Path | None = None
+    """The unpacked image to boot, or ``None`` for the host's base environment."""
+    volumes: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    hostname: str = "golem"
+
+
+class Runtime(Protocol):
+    """Runs the commands of one activity. Methods raise :class:`LocalNetError` or ``OSError``."""
+
+    name: str
+
+    @property
+    def volumes(self) -> Volumes:
+        """The volumes, from :meth:`deploy` on."""
+
+    async def deploy(self, deployment: Deployment) -> None:
+        """Make the private directory, the Python environment and what else commands need."""
+
+    async def start(self, args: Sequence[str]) -> None:
+        """Begin: from here on commands run."""
+
+    async def run(
+        self, argv: Sequence[str], *, on_stdout: Callable[[bytes], None], on_stderr: Callable[[bytes], None]
+    ) -> int:
+        """Run a command to its end: its exit code, or minus a signal. Cancelling kills it."""
+
+    async def dial(self, port: int) -> socket.socket:
+        """A connected, non-blocking socket to a TCP port inside; ``OSError`` when nobody listens."""
+
+    async def usage(self) -> Usage:
+        """What it consumed, cheap enough for every few seconds."""
+
+    async def stop(self) -> None:
+        """Kill every process of it. Safe to call twice; the files stay."""

@@ -1,0 +1,269 @@
+"""The ``sandbox`` runtime: bubblewrap. Container paths are real, the host's files read-only, the network its own.
+
+bubblewrap makes the namespaces and mounts once, for a first process that waits; every command joins them through
+the activity's init process. Inside is root (of a user namespace, without the capabilities that could change
+mounts), so that low ports work; on the host it is the user who runs the provider.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from golem_launcher.errors import LocalNetError
+from golem_launcher.localnet.runtime import environment
+from golem_launcher.localnet.runtime.control import Command, InitProcess
+from golem_launcher.localnet.runtime.meter import Meter
+from golem_launcher.localnet.runtime.surroundings import PRIVATE_DIRECTORIES, variables
+from golem_launcher.localnet.runtime.sweep import sweep
+from golem_launcher.localnet.runtime.volumes import Volumes
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Sequence
+
+    from golem_launcher.localnet.runtime.base import BaseEnvironment
+    from golem_launcher.localnet.runtime.model import Deployment, Place
+    from golem_launcher.localnet.runtime.usage import Usage
+
+_PRIVATE = PurePosixPath("/golem/.private")
+"""The private directory, as programs inside see it."""
+_HOST_DIRECTORIES = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+# Of the host's /etc: what programs need to run, resolve names and check certificates; nothing that holds secrets.
+_HOST_ETC = ("alternatives", "ca-certificates", "ca-certificates.conf", "fonts", "ld.so.cache", "ld.so.conf",
+             "ld.so.conf.d", "localtime", "magic", "mime.types", "nsswitch.conf", "pip.conf", "pki", "protocols",
+             "services", "ssl", "terminfo", "timezone")  # fmt: skip
+_START_SECONDS = 15.0
+_READY = b"sandbox ready"
+_FIRST = ["/bin/sh", "-c", f"echo {_READY.decode()}; read _"]
+"""What the sandbox's first process does: say that all is mounted, and wait for the end of its input."""
+_LAST_WORDS = 500
+
+
+class SandboxRuntime:
+    """Runs commands in a bubblewrap sandbox. See :class:`golem_launcher.localnet.runtime.model.Runtime`."""
+
+    name = "sandbox"
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self.volumes = Volumes(place.directory / "root")
+        self._init = InitProcess()
+        self._meter = Meter(place.directory)
+        self._env: dict[str, str] = {}
+        self._keeper: asyncio.Task[int] | None = None
+        self._inner: int | None = None
+        self._hold = -1
+
+    async def deploy(self, deployment: Deployment) -> None:
+        """Make directories and environment, and boot the sandbox."""
+        self.volumes = self.volumes.extended(deployment.volumes)
+        await asyncio.to_thread(self._make, deployment)
+        prefix = None if deployment.image_directory else _PRIVATE / "env"
+        self._env = variables(
+            private=_PRIVATE, prefix=prefix, bind_address="0.0.0.0", mark=self._place.mark, asked=deployment.env  # noqa: S104 - of a network of its own
+        )  # fmt: skip
+        await self._init.start()
+        await self._boot(deployment)
+
+    def _make(self, deployment: Deployment) -> None:
+        self.volumes.create()
+        directory = self._place.directory
+        for name in PRIVATE_DIRECTORIES:
+            (directory / "private" / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in ("tmp", "var-tmp", "upper", "work"):
+            (directory / name).mkdir(exist_ok=True)
+        etc = directory / "etc"
+        etc.mkdir(exist_ok=True)
+        hosts = [("127.0.0.1", f"localhost {deployment.hostname}"), ("::1", "localhost")]
+        hosts += [(address, name) for name, address in deployment.hosts.items()]
+        (etc / "hosts").write_text("".join(f"{address}\t{' '.join(name.split())}\n" for address, name in hosts))
+        (etc / "hostname").write_text(f"{deployment.hostname}\n")
+        (etc / "resolv.conf").write_text("")
+        if deployment.image_directory is None:
+            (etc / "passwd").write_text(
+                f"root:x:0:0:root:{_PRIVATE}/home:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n"
+            )
+            (etc / "group").write_text("root:x:0:\nnogroup:x:65534:\n")
+            if not (directory / "private" / "env").is_dir():
+                environment.create(self._place.base, directory / "private" / "env", _PRIVATE / "env")
+
+    async def _boot(self, deployment: Deployment) -> None:
+        argv = [
+            *_namespaces(deployment.hostname),
+            *_root(deployment, self._place.base, self._place.directory),
+            *self._private_mounts(),
+            "--chdir", "/", "--info-fd", "3", "--", *_FIRST,
+        ]  # fmt: skip
+        # bubblewrap closes the descriptor of its information, so that can't be its output itself.
+        argv = ["/bin/sh", "-c", 'exec "$@" 3>&1', "sh", *_under_overlay(argv, deployment, self._place.directory)]
+        read, self._hold = os.pipe2(os.O_CLOEXEC)
+        loop = asyncio.get_running_loop()
+        booted: asyncio.Future[int] = loop.create_future()
+        words = bytearray()
+        command = Command(argv, {"PATH": os.defpath, "LANG": "C.UTF-8"}, "/")
+        told = bytearray()
+
+        def on_info(data: bytes) -> None:
+            told.extend(data)
+            information, end, _ = told.partition(_READY)
+            if end and not booted.done():
+                booted.set_result(json.loads(information)["child-pid"])
+
+        self._keeper = asyncio.create_task(self._init.run(command, on_info, words.extend, stdin=read))
+        try:
+            await asyncio.wait({self._keeper, booted}, timeout=_START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            os.close(read)
+        if self._keeper.done() or not booted.done():
+            why = bytes(words[-_LAST_WORDS:]).decode(errors="replace").strip() or "no reason given"
+            raise LocalNetError(f"The sandbox did not start: {why}.")
+        self._inner = booted.result()
+
+    def _private_mounts(self) -> list[str]:
+        directory = self._place.directory
+        argv: list[str] = []
+        for mount in sorted(self.volumes.mounts, key=lambda path: len(path.parts)):
+            argv += ["--bind", str(self.volumes.directory(mount)), str(mount)]
+        argv += ["--bind", str(directory / "private"), str(_PRIVATE)]
+        for name in ("hosts", "hostname", "resolv.conf"):
+            argv += ["--ro-bind", str(directory / "etc" / name), f"/etc/{name}"]
+        return argv
+
+    async def start(self, args: Sequence[str]) -> None:
+        """Booted already."""
+
+    async def run(
+        self, argv: Sequence[str], *, on_stdout: Callable[[bytes], None], on_stderr: Callable[[bytes], None]
+    ) -> int:
+        """Run a command inside."""
+        work = self.volumes.mounts[0]
+        return await self._init.run(Command(argv, self._env, work, self._enter()), on_stdout, on_stderr)
+
+    async def dial(self, port: int) -> socket.socket:
+        """Connect to 127.0.0.1 of the sandbox's network."""
+        return await self._init.dial(port, "127.0.0.1", self._enter())
+
+    def _enter(self) -> int:
+        if self._inner is None or self._keeper is None or self._keeper.done():
+            raise LocalNetError("The sandbox has ended.")
+        return self._inner
+
+    async def usage(self) -> Usage:
+        """Measured from the tree of processes below the activity's first."""
+        return await self._meter.read(self._init.pid)
+
+    async def stop(self) -> None:
+        """Kill every process of it."""
+        if self._hold >= 0:
+            os.close(self._hold)
+            self._hold = -1
+        self._inner = None
+        await self._init.aclose()
+        if self._keeper is not None:
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        await asyncio.to_thread(functools.partial(sweep, self._place.mark))
+
+
+def _namespaces(hostname: str) -> list[str]:
+    return [
+        "bwrap", "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts",
+        "--uid", "0", "--gid", "0", "--hostname", hostname, "--die-with-parent", "--new-session",
+    ]  # fmt: skip
+
+
+def _root(deployment: Deployment, base: BaseEnvironment, directory: Path) -> list[str]:
+    image = deployment.image_directory
+    tmp = ["--bind", str(directory / "tmp"), "/tmp", "--chmod", "1777", "/tmp"]  # noqa: S108 - the sandbox's own
+    if image is not None:
+        merged = directory / "merged"
+        root = ["--bind", str(merged), "/"] if overlay_works() else ["--ro-bind", str(image), "/"]
+        if not overlay_works():
+            root += ["--bind", str(directory / "private" / "home"), "/root"]
+            root += ["--bind", str(directory / "var-tmp"), "/var/tmp"]  # noqa: S108
+        return [*root, *tmp, "--proc", "/proc", "--dev", "/dev"]
+    argv = tmp  # first: what follows may lie below /tmp on the host
+    for name in _HOST_DIRECTORIES:
+        path = Path(name)
+        if path.is_symlink():
+            argv += ["--symlink", str(path.readlink()), name]
+        elif path.is_dir():
+            argv += ["--ro-bind", name, name]
+    for name in _HOST_ETC:
+        argv += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    for name in ("passwd", "group"):
+        argv += ["--ro-bind", str(directory / "etc" / name), f"/etc/{name}"]
+    argv += ["--proc", "/proc", "--dev", "/dev", "--dir", "/run", "--dir", "/root", "--dir", "/var/lib"]
+    argv += ["--bind", str(directory / "var-tmp"), "/var/tmp"]  # noqa: S108 - the sandbox's own
+    interpreter = Path(sys.base_prefix)
+    for path in dict.fromkeys([interpreter, base.directory, *base.sources]):
+        if not path.is_relative_to("/usr"):
+            argv += ["--ro-bind", str(path), str(path)]
+    return argv
+
+
+def _under_overlay(argv: list[str], deployment: Deployment, directory: Path) -> list[str]:
+    """The command that lays a writable layer over an image before the sandbox starts, where that works."""
+    image = deployment.image_directory
+    if image is None or not overlay_works():
+        return argv
+    merged = directory / "merged"
+    merged.mkdir(exist_ok=True)
+    script = 'mount -t overlay overlay -o "$1" "$2" && shift 2 && exec "$@"'
+    options = f"lowerdir={image},upperdir={directory / 'upper'},workdir={directory / 'work'},userxattr"
+    return [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "/bin/sh",
+        "-c",
+        script,
+        "sh",
+        options,
+        str(merged),
+        *argv,
+    ]
+
+
+@functools.lru_cache(maxsize=1)
+def overlay_works() -> bool:
+    """Whether a user may lay a writable layer over a directory here: tried. Blocking, 20 ms, once."""
+    if shutil.which("unshare") is None:
+        return False
+    with tempfile.TemporaryDirectory(prefix="golem-overlay-", ignore_cleanup_errors=True) as name:
+        for part in ("lower", "upper", "work", "merged"):
+            (Path(name) / part).mkdir()
+        options = f"lowerdir={name}/lower,upperdir={name}/upper,workdir={name}/work,userxattr"
+        script = 'mount -t overlay overlay -o "$1" "$2" && touch "$2/x"'
+        argv = ["unshare", "--user", "--map-root-user", "--mount", "/bin/sh", "-c", script, "sh", options]
+        return _succeeds([*argv, f"{name}/merged"])
+
+
+def why_no_sandbox() -> str:
+    """Why sandboxes can't be had here, empty when they can: one is tried. Blocking, 20 ms."""
+    if shutil.which("bwrap") is None:
+        return "bubblewrap is not installed"
+    argv = [*_namespaces("golem"), "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
+    try:
+        result = subprocess.run(argv, capture_output=True, timeout=_START_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"bubblewrap does not work here ({error})"
+    if result.returncode:
+        return f"bubblewrap does not work here ({result.stderr.decode(errors='replace').strip()[:_LAST_WORDS]})"
+    return ""
+
+
+def _succeeds(argv: Sequence[str]) -> bool:
+    try:
+        return subprocess.run(argv, capture_output=True, timeout=_START_SECONDS, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False

@@ -1,0 +1,236 @@
+"""The one background process of a local network: hub, providers, image registry, and the keeper of two yagnas.
+
+Started by ``network.up`` as ``python -m golem_launcher.localnet.server DIRECTORY``. It reads ``spec.json`` of that
+directory, tells how it is in ``state.json``, and ends, with everything it started, on SIGTERM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from golem_launcher import files
+from golem_launcher.errors import LauncherError, LocalNetError
+from golem_launcher.localnet import daemons
+from golem_launcher.localnet.accounts import Account, ensure_accounts, open_payments
+from golem_launcher.localnet.hub import Hub
+from golem_launcher.localnet.provider import Provider
+from golem_launcher.localnet.registry import Registry
+from golem_launcher.localnet.rest import Rest
+from golem_launcher.localnet.spec import NetworkSpec, capped
+from golem_launcher.localnet.state import STATE_FILE
+from golem_launcher.localnet.units import Units, Workshop
+from golem_launcher.node import yagna
+from golem_launcher.node.gsb import GsbClient
+from golem_launcher.processes import ProcessRecord
+
+_log = logging.getLogger(__name__)
+
+_START_SECONDS = 30.0
+_OFFER_SECONDS = 15.0
+
+
+class Server:
+    """A local network at work."""
+
+    def __init__(self, directory: Path, spec: NetworkSpec) -> None:
+        self._directory = directory
+        self._spec = spec.model_copy(update={"provider": tuple(map(capped, spec.provider))})
+        self._record = ProcessRecord.of(os.getpid())
+        self._stage = "starting"
+        self._hub = Hub()
+        self._workshop: Workshop | None = None
+        self._registry = Registry(spec.images)
+        self._daemons: dict[str, yagna.YagnaProcess] = {}
+        self._providers: list[Provider] = []
+        self._dirty = asyncio.Event()
+
+    async def run(self) -> None:
+        """Start everything, say so, and keep it up until cancelled."""
+        writing = asyncio.create_task(self._write_states())
+        working = asyncio.create_task(self._work())
+        try:
+            await asyncio.wait({writing, working}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (writing, working):
+                task.cancel()
+            endings = await asyncio.gather(writing, working, return_exceptions=True)
+            # A daemon without its hub does not listen to SIGTERM: the hub goes last.
+            await asyncio.to_thread(daemons.stop_all, self._directory)
+            await self._registry.aclose()
+            await self._hub.aclose()
+        for ending in endings:
+            if isinstance(ending, Exception):
+                raise ending
+
+    async def _work(self) -> None:
+        await self._hub.start()
+        requestor = daemons.config(self._directory, daemons.REQUESTOR, hub_port=self._hub.port)
+        provider = daemons.config(self._directory, daemons.PROVIDER, hub_port=self._hub.port)
+        workshop, *_ = await asyncio.gather(
+            asyncio.to_thread(Workshop.open, self._directory, self._spec.runtime),
+            self._registry.start(),
+            self._start(requestor),
+            self._start(provider),
+        )
+        self._workshop = workshop
+        _log.info("%s", workshop.reason)
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+            await self._keep(session, requestor, provider)
+
+    def state(self) -> dict[str, Any]:
+        """What ``state.json`` says."""
+        return {
+            "stage": self._stage,
+            "server": self._record.to_json(),
+            "spec": self._spec.digest(),
+            "subnet": self._spec.subnet,
+            "payment_network": self._spec.payment_networks[0],
+            "hub_port": self._hub.port,
+            "registry_url": self._registry.url,
+            "runtime": self._workshop.reason if self._workshop else "",
+            "daemons": {
+                role: {**daemon.record.to_json(), "api_url": daemon.api_url, "gsb_url": daemon.gsb_url}
+                for role, daemon in self._daemons.items()
+            },
+            "providers": [provider.status() for provider in self._providers],
+        }
+
+    async def _start(self, wanted: yagna.YagnaConfig) -> None:
+        self._daemons[wanted.data_dir.name] = await daemons.start(wanted, deadline=_START_SECONDS)
+
+    async def _restart(self, config: yagna.YagnaConfig) -> None:
+        role = config.data_dir.name
+        _log.info("the %s's node ended; it is started again", role)
+        self._daemons.pop(role)
+        self._dirty.set()
+        await self._start(config)
+        self._dirty.set()
+
+    async def _keep(
+        self, session: aiohttp.ClientSession, requestor: yagna.YagnaConfig, provider: yagna.YagnaConfig
+    ) -> None:
+        keepers = [
+            asyncio.create_task(self._keep_requestor(requestor)),
+            asyncio.create_task(self._keep_providers(session, provider)),
+        ]
+        try:
+            done, _ = await asyncio.wait(keepers, return_when=asyncio.FIRST_EXCEPTION)
+            for keeper in done:
+                keeper.result()
+        finally:
+            for keeper in keepers:
+                keeper.cancel()
+            await asyncio.gather(*keepers, return_exceptions=True)
+
+    async def _keep_requestor(self, config: yagna.YagnaConfig) -> None:
+        while True:
+            daemon = self._daemons[daemons.REQUESTOR]
+            config = _same_port(config, daemon)
+            async with await GsbClient.connect(daemon.gsb_url) as bus:
+                own = [info["nodeId"] for info in await bus.call("/local/identity/List", {}) if info["isDefault"]]
+                await open_payments(bus, own, self._spec.payment_networks, sends=True)
+            await daemons.gone(daemon.record)
+            await self._restart(config)
+
+    async def _keep_providers(self, session: aiohttp.ClientSession, config: yagna.YagnaConfig) -> None:
+        while True:
+            daemon = self._daemons[daemons.PROVIDER]
+            config = _same_port(config, daemon)
+            async with await GsbClient.connect(daemon.gsb_url) as bus:
+                accounts, new = await ensure_accounts(bus, len(self._spec.provider))
+                if not new:
+                    await open_payments(bus, (a.node_id for a in accounts), self._spec.payment_networks)
+                    await self._provide(session, bus, daemon, accounts)
+                else:
+                    await asyncio.to_thread(daemon.stop)  # new identities reach the network at its next start
+            await self._restart(config)
+
+    async def _provide(
+        self, session: aiohttp.ClientSession, bus: GsbClient, daemon: yagna.YagnaProcess, accounts: list[Account]
+    ) -> None:
+        """Run the providers until their daemon ends."""
+        assert self._workshop is not None
+        units = Units(self._workshop, self._registry, bus, self._hub)
+        self._providers = [
+            Provider(
+                spec=spec,
+                network=self._spec,
+                node_id=account.node_id,
+                rest=Rest(session, daemon.api_url, account.app_key),
+                units=units.make,
+                changed=self._dirty.set,
+            )
+            for spec, account in zip(self._spec.provider, accounts, strict=True)
+        ]
+        tasks = [asyncio.create_task(provider.run()) for provider in self._providers]
+        ended = asyncio.create_task(daemons.gone(daemon.record))
+        try:
+            offered = asyncio.gather(*(provider.offered.wait() for provider in self._providers))
+            try:
+                await asyncio.wait_for(offered, _OFFER_SECONDS)
+            except asyncio.TimeoutError:
+                raise LocalNetError("The providers' offers did not reach the market.", "Try again.") from None
+            self._stage = "ready"
+            self._dirty.set()
+            await ended
+        finally:
+            for task in (*tasks, ended):
+                task.cancel()
+            await asyncio.gather(*tasks, ended, return_exceptions=True)
+
+    async def _write_states(self) -> None:
+        while True:
+            await asyncio.to_thread(files.write_json, self._directory / STATE_FILE, self.state())
+            await self._dirty.wait()
+            self._dirty.clear()
+
+
+def _same_port(config: yagna.YagnaConfig, daemon: yagna.YagnaProcess) -> yagna.YagnaConfig:
+    """The configuration that gives the daemon the address it has now, for its next life."""
+    return yagna.YagnaConfig(
+        config.data_dir, int(daemon.api_url.rpartition(":")[2]), config.gsb_url, config.app_key, config.environment
+    )
+
+
+async def _main(directory: Path) -> int:
+    spec = NetworkSpec.model_validate(files.read_json(directory / "spec.json"))
+    server = Server(directory, spec)
+    running = asyncio.create_task(server.run())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+    try:
+        await running
+    except asyncio.CancelledError:
+        with contextlib.suppress(FileNotFoundError):
+            (directory / STATE_FILE).unlink()
+    except LauncherError as error:
+        return _failed(directory, server, error.what, error.remedy)
+    except OSError as error:
+        return _failed(directory, server, f"The local network met {error!r}.", "Make room on the disk, then try again.")
+    return 0
+
+
+def _failed(directory: Path, server: Server, what: str, remedy: str) -> int:
+    _log.error("%s %s", what, remedy)
+    with contextlib.suppress(OSError):  # whoever waits for us finds the line above in the log
+        files.write_json(directory / STATE_FILE, {**server.state(), "stage": "failed", "what": what, "remedy": remedy})
+    return 1
+
+
+def main() -> None:
+    """Run the network of the directory that is the first argument."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    sys.exit(asyncio.run(_main(Path(sys.argv[1]))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""What a local network is made of, as a TOML file describes it (``docs/localnet.md`` is its reference)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import psutil
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from golem_launcher.errors import LocalNetError
+from golem_launcher.localnet.misbehaviour import Misbehaviour
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+BASE_IMAGE = "golem/jupyterlab:local"
+"""The image that is always there: the launcher's own JupyterLab in a private environment."""
+
+CPU_COUNTER = "golem.usage.cpu_sec"
+TIME_COUNTER = "golem.usage.duration_sec"
+
+_GIB = 1024**3
+_SHA3_224 = re.compile(r"[0-9a-f]{56}")
+_LARGEST_FILE = 1_000_000
+_MOST_PROVIDERS = 50
+
+_Price = Annotated[Decimal, Field(ge=0, le=1_000_000)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Gpu(_Part):
+    """A graphics card that the offer claims (nothing checks that it is there)."""
+
+    model: str = Field(min_length=1)
+    memory_gib: float = Field(gt=0)
+    cuda_cores: int = Field(default=0, ge=0)
+    cuda_version: str = "12.4"
+
+
+class Counter(_Part):
+    """A usage counter of the provider's own, that grows by ``per_second`` while an activity runs."""
+
+    name: str = Field(min_length=1)
+    price: _Price = Decimal(0)
+    """GLM per unit."""
+    per_second: float = Field(default=1.0, ge=0)
+
+
+class ProviderSpec(_Part):
+    """One provider: its name, size, prices and vices."""
+
+    name: str = Field(min_length=1, max_length=100)
+    threads: int = Field(default=1, ge=1, le=1024)
+    """CPU threads of its offer; never more than the machine has."""
+    memory_gib: float = Field(default=1.0, gt=0)
+    storage_gib: float = Field(default=10.0, gt=0)
+    price_start: _Price = Decimal(0)
+    """GLM for each agreement."""
+    price_hour: _Price = Decimal("0.05")
+    """GLM per hour that an activity exists."""
+    price_cpu_hour: _Price = Decimal("0.1")
+    """GLM per hour of processor time that an activity uses."""
+    runtime_name: str = Field(default="vm", min_length=1)
+    """What the offer calls its runtime (``golem.runtime.name``)."""
+    capabilities: tuple[str, ...] = ("vpn", "inet", "manifest-support", "start-entrypoint")
+    gpu: Gpu | None = None
+    counters: tuple[Counter, ...] = ()
+    commands: dict[str, str] = Field(default_factory=dict)
+    """Commands of the provider's own runtime: entry point to shell script, whose ``$1`` is the first argument."""
+    properties: dict[str, Any] = Field(default_factory=dict)
+    """Properties of the offer to add or replace, by their full names."""
+    misbehaviour: Misbehaviour = Misbehaviour()
+
+    @property
+    def prices(self) -> tuple[tuple[str, Decimal], ...]:
+        """Counters with their prices in GLM per unit, in the order of the usage vector."""
+        hour = Decimal(3600)
+        own = tuple((counter.name, counter.price) for counter in self.counters)
+        return ((CPU_COUNTER, self.price_cpu_hour / hour), (TIME_COUNTER, self.price_hour / hour), *own)
+
+
+class ImageSpec(_Part):
+    """An image: a directory that holds its unpacked root."""
+
+    path: Path
+
+
+class NetworkSpec(_Part):
+    """A whole local network."""
+
+    runtime: Literal["auto", "process", "sandbox"] = "auto"
+    subnet: str = Field(default="public", min_length=1)
+    """The subnet of the offers; the default is where yapapi's own examples look."""
+    payment_networks: tuple[str, ...] = ("hoodi", "holesky")
+    """Test networks whose token the providers take. Nothing is ever paid on them."""
+    debit_note_interval: float = Field(default=60.0, ge=1.0)
+    """Seconds between debit notes, unless requestor and provider agree on another interval."""
+    debit_note_accept_timeout: float = Field(default=240.0, ge=1.0)
+    """Seconds that a requestor has to accept a debit note before the provider ends the agreement."""
+    idle_agreement_timeout: float = Field(default=90.0, ge=1.0)
+    """Seconds that an agreement may go without an activity before the provider ends it."""
+    images: dict[str, ImageSpec] = Field(default_factory=dict)
+    """Images by tag (``user/name:version``) or by hash."""
+    provider: tuple[ProviderSpec, ...] = Field(min_length=1, max_length=_MOST_PROVIDERS)
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> NetworkSpec:
+        names = [provider.name for provider in self.provider]
+        double = {name for name in names if names.count(name) > 1}
+        if double:
+            raise ValueError(f"two providers are called {', '.join(sorted(double))}")
+        return self
+
+    def digest(self) -> str:
+        """A short name of this description: two equal ones have the same."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+
+def image_hash(tag: str) -> str:
+    """The hash of an image of the description: itself where it is one, else one made from its tag."""
+    return tag if _SHA3_224.fullmatch(tag) else hashlib.sha3_224(tag.encode()).hexdigest()
+
+
+def default_spec() -> NetworkSpec:
+    """Three honest providers: a cheap small one, an ordinary one, and one that pretends to have a GPU."""
+    return NetworkSpec(
+        provider=(
+            ProviderSpec(
+                name="local-small", threads=1, memory_gib=1, storage_gib=5,
+                price_hour=Decimal("0.02"), price_cpu_hour=Decimal("0.05"),
+            ),
+            ProviderSpec(
+                name="local-standard", threads=4, memory_gib=8, storage_gib=20,
+                price_hour=Decimal("0.05"), price_cpu_hour=Decimal("0.1"),
+            ),
+            ProviderSpec(
+                name="local-pretend-gpu", threads=8, memory_gib=16, storage_gib=50,
+                price_hour=Decimal("0.2"), price_cpu_hour=Decimal("0.2"),
+                gpu=Gpu(model="Pretend GPU (not real)", memory_gib=24, cuda_cores=16384),
+            ),
+        )
+    )  # fmt: skip
+
+
+def load_spec(path: Path) -> NetworkSpec:
+    """The network that a TOML file describes, paths in it resolved against the file's directory.
+
+    Raises ``LocalNetError`` that names the file and what is wrong in it.
+    """
+    try:
+        data = path.read_bytes()
+        if len(data) > _LARGEST_FILE:
+            raise LocalNetError(f"{path} is too large for a network description.")
+        spec = NetworkSpec.model_validate(tomllib.loads(data.decode()))
+    except OSError as error:
+        raise LocalNetError(f"{path} can't be read: {error.strerror}.") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise LocalNetError(
+            f"{path}: {where}: {first['msg']}.", "docs/localnet.md says what may stand there."
+        ) from None
+    except ValueError as error:  # not UTF-8, not TOML
+        raise LocalNetError(f"{path} is not TOML: {error}.") from None
+    images = {tag: ImageSpec(path=(path.parent / image.path).resolve()) for tag, image in spec.images.items()}
+    for tag, image in images.items():
+        if not image.path.is_dir():
+            raise LocalNetError(f"{path}: the image {tag} is to be in {image.path}, which is no directory.")
+    return spec.model_copy(update={"images": images})
+
+
+def capped(provider: ProviderSpec) -> ProviderSpec:
+    """The provider with no more threads, memory and disk than this machine has."""
+    free = psutil.disk_usage(os.sep).free / _GIB
+    return provider.model_copy(
+        update={
+            "threads": min(provider.threads, os.cpu_count() or 1),
+            "memory_gib": round(min(provider.memory_gib, psutil.virtual_memory().total / _GIB), 2),
+            "storage_gib": round(min(provider.storage_gib, max(free, 0.1)), 2),
+        }
+    )

@@ -1,0 +1,166 @@
+"""Makes the exe-units of a local network: their runtime, their place on the bus and in VPNs, their transfers."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.localnet.endpoints import endpoint_maker
+from golem_launcher.localnet.exeunit.fetch import Http
+from golem_launcher.localnet.exeunit.gftp import Gftp
+from golem_launcher.localnet.exeunit.transfer import Transfers
+from golem_launcher.localnet.exeunit.unit import Assignment, ExeUnit
+from golem_launcher.localnet.runtime import base
+from golem_launcher.localnet.runtime.choose import choose_runtime
+from golem_launcher.localnet.runtime.model import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from golem_launcher.localnet.hub import Hub
+    from golem_launcher.localnet.lease import Terms
+    from golem_launcher.localnet.registry import Registry
+    from golem_launcher.localnet.runtime.choose import Preference
+    from golem_launcher.localnet.runtime.model import Runtime
+    from golem_launcher.localnet.spec import ProviderSpec
+    from golem_launcher.node.gsb import GsbClient, Handler
+
+_PUBLIC = "/public/"
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What all exe-units share: chosen and built once, when the network starts."""
+
+    directory: Path
+    """Has a private directory for every activity."""
+    base: base.BaseEnvironment
+    make_runtime: Callable[[Place], Runtime]
+    reason: str
+    """Which runtime is used, and why."""
+
+    @classmethod
+    def open(cls, directory: Path, preference: Preference) -> Workshop:
+        """Choose the runtime and build the base of the private environments; forget what a dead network left.
+
+        Blocking. ``LocalNetError`` when this machine can't run the preferred one.
+        """
+        activities = directory / "activities"
+        shutil.rmtree(activities, ignore_errors=True)
+        factory, reason = choose_runtime(preference)
+        return cls(activities, base.build(directory / "base"), factory, reason)
+
+
+class ProviderBus:
+    """The bus as one provider sees it.
+
+    What is registered is served for its daemon, and on the hub too: calls from other nodes then skip the daemon.
+    """
+
+    def __init__(self, daemon: GsbClient, hub: Hub, node_id: str) -> None:
+        self._daemon = daemon
+        self._hub = hub
+        self._node_id = node_id
+
+    async def call(self, address: str, payload: Any, *, caller: str = "", timeout: float = 30.0) -> Any:
+        """Call a service of the daemon."""
+        return await self._daemon.call(address, payload, caller=caller, timeout=timeout)
+
+    async def register(self, prefix: str, handler: Handler) -> None:
+        """Offer a service; :class:`BusCallError` when the address is taken."""
+        await self._daemon.register(prefix, handler)
+        try:
+            self._hub.attach(self._on_hub(prefix), handler)
+        except BaseException:
+            await self._daemon.unregister(prefix)
+            raise
+
+    async def unregister(self, prefix: str) -> None:
+        """Stop offering it."""
+        self._hub.detach(self._on_hub(prefix))
+        await self._daemon.unregister(prefix)
+
+    # The provider's place in VPNs (a switch of exe-units)
+
+    async def attach(self, network_id: str, handler: Handler) -> None:
+        """Have the frames and control calls of a VPN come to ``handler``."""
+        self._hub.attach(self._vpn(network_id), handler)
+
+    async def detach(self, network_id: str) -> None:
+        """Undo :meth:`attach`."""
+        self._hub.detach(self._vpn(network_id))
+
+    def send(self, node_id: str, network_id: str, frame: bytes) -> None:
+        """Send a frame to a node; never waits, a full way loses it."""
+        self._hub.post(f"/net/{node_id}/vpn/{network_id}/raw", frame, caller=self._node_id)
+
+    def _vpn(self, network_id: str) -> str:
+        return self._on_hub(f"{_PUBLIC}vpn/{network_id}")
+
+    def _on_hub(self, prefix: str) -> str:
+        return f"/net/{self._node_id}/{prefix.removeprefix(_PUBLIC)}"
+
+
+@dataclass
+class Units:
+    """Makes exe-units while one life of the providers' daemon lasts."""
+
+    workshop: Workshop
+    registry: Registry
+    daemon: GsbClient
+    hub: Hub
+    _buses: dict[str, ProviderBus] = field(default_factory=dict)
+
+    async def make(self, provider: ProviderSpec, node_id: str, activity_id: str, terms: Terms) -> ExeUnit:
+        """Make and start the exe-unit of an activity; :class:`BusError` when the daemon is gone."""
+        bus = self._buses.setdefault(node_id, ProviderBus(self.daemon, self.hub, node_id))
+        assignment = Assignment(
+            activity_id=activity_id,
+            requestor_id=terms.requestor_id,
+            directory=self.workshop.directory / activity_id,
+            image_directory=self.registry.directory(terms.task_package),
+            counters=[name for name, _ in provider.prices],
+            rates={counter.name: counter.per_second for counter in provider.counters},
+            misbehaviour=provider.misbehaviour,
+        )
+
+        unit = ExeUnit(
+            assignment,
+            bus=bus,
+            switch=bus,
+            make_runtime=lambda directory, identifier: self._runtime(provider, directory, identifier),
+            make_endpoint=endpoint_maker(provider.misbehaviour),
+            transfers=Transfers({"http": Http(), "https": Http(), "gftp": Gftp(self.hub, node_id)}),
+        )
+        await unit.start()
+        return unit
+
+    def _runtime(self, provider: ProviderSpec, directory: Path, activity_id: str) -> Runtime:
+        runtime = self.workshop.make_runtime(Place(directory, self.workshop.base, activity_id))
+        return CommandTable(runtime, provider.commands) if provider.commands else runtime
+
+
+class CommandTable:
+    """A runtime whose commands are those of a table, as a provider with a runtime of its own has them.
+
+    A command is a shell script; ``$1`` and so on are the arguments. What is not in the table runs as it is.
+    """
+
+    def __init__(self, runtime: Runtime, commands: Mapping[str, str]) -> None:
+        self._runtime = runtime
+        self._commands = commands
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the runtime's."""
+        return getattr(self._runtime, name)
+
+    async def run(
+        self, argv: Sequence[str], *, on_stdout: Callable[[bytes], None], on_stderr: Callable[[bytes], None]
+    ) -> int:
+        """Run a command of the table, or another one."""
+        script = self._commands.get(argv[0]) if argv else None
+        if script is not None:
+            argv = ["/bin/sh", "-c", script, *argv]
+        return await self._runtime.run(argv, on_stdout=on_stdout, on_stderr=on_stderr)

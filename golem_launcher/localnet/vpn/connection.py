@@ -1,0 +1,390 @@
+"""One TCP connection as a state machine: segments and the caller's wishes in, segments out. No I/O, no clock.
+
+The same class opens passively (``Connection.passive``, from a SYN) and actively (``Connection.active``). After any
+event call ``poll(now)`` and send what it returns; call it again at ``deadline``. Several events may come before one
+``poll``: that is how one acknowledgement covers many segments.
+
+The halves of a connection are a ``Sender`` and a ``Receiver``; so the states of RFC 9293 between ESTABLISHED and
+CLOSED are not spelled out: they follow from which half has finished.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from math import inf
+from typing import TYPE_CHECKING, NamedTuple
+
+from .packets import ACK, FIN, PSH, RST, SYN, syn_options
+from .receiver import Receiver, ReceiveSettings
+from .sender import Sender, SendSettings
+
+if TYPE_CHECKING:
+    from .packets import Segment
+
+_SCALE = 7
+_LARGEST_SCALE = 14
+_LARGEST_WINDOW = 0xFFFF
+_WRAP = 1 << 32
+_HALF = 1 << 31
+_DEFAULT_MSS = 536  # when a SYN names none (RFC 9293)
+_LEAST_MSS = 64  # a hostile peer must not make us send a frame for each byte
+_BULK = 16  # full segments in a row after which a stream counts as bulk
+_MOST_DUPLICATES = 8  # acknowledgements that report a gap, in one poll
+
+
+@dataclass(frozen=True, slots=True)
+class TcpSettings:
+    """How connections behave; seconds and bytes."""
+
+    mss: int = 1346  # an MTU of 1400 that counts the Ethernet header
+    send: SendSettings = field(default_factory=SendSettings)
+    receive: ReceiveSettings = field(default_factory=ReceiveSettings)
+    handshake: float = 10.0
+    ack_delay: float = 0.005
+    ack_every: int = 4  # full segments of bulk for one acknowledgement
+    time_wait: float = 1.0
+    keepalive_idle: float = 60.0
+    keepalive_interval: float = 10.0
+    keepalive_probes: int = 4
+    lonely: float = 120.0  # we said our last word, the peer says nothing more
+    challenge_interval: float = 0.1  # between answers to segments that fit nowhere
+
+
+class State(Enum):
+    """Where a connection is."""
+
+    WAITING = "waiting"  # passive: the SYN came, nobody has accepted yet
+    SYN_SENT = "syn sent"
+    SYN_RECEIVED = "syn received"
+    OPEN = "open"
+    TIME_WAIT = "time wait"
+    CLOSED = "closed"
+
+
+class Outgoing(NamedTuple):
+    """A segment to send, ports aside."""
+
+    seq: int
+    ack: int
+    flags: int
+    window: int
+    payload: bytes = b""
+    options: bytes = b""
+
+
+class Connection:
+    """One connection; ``failure`` says why it ended when it did not end well."""
+
+    def __init__(self, state: State, iss: int, now: float, settings: TcpSettings) -> None:
+        self.state = state
+        self.failure = ""
+        self._settings = settings
+        self._iss = iss
+        self._irs = 0
+        self._shift_in = self._shift_out = 0  # window scales: the peer's and ours
+        self._offer_scale = True
+        self.receiver = Receiver(settings.receive)
+        self.sender = Sender(settings.mss, settings.send)
+        self._announced = 0  # the edge of the window last announced
+        self._out: list[Outgoing] = []
+        self._started = now
+        self._heard = now
+        self._moved = now  # when bytes last came or went
+        self._asked = 0  # keepalive probes without an answer
+        self._handshake_at = now if state is State.SYN_SENT else inf  # when to (re)send our SYN
+        self._handshake_tries = 0
+        self._ended = inf
+        self._ack_at = inf
+        self._acked_to = 1  # what our last acknowledgement said
+        self._duplicates = 0
+        self._streak = 0
+        self._challenged = -inf
+        self._window_at = (0, 0)  # position and acknowledgement of the segment that set the peer's window
+        self._closed_first = False
+
+    @classmethod
+    def passive(cls, syn: Segment, iss: int, now: float, settings: TcpSettings) -> Connection:
+        """A connection that the peer's SYN asks for; nothing is answered before ``accept`` or ``abort``."""
+        connection = cls(State.WAITING, iss, now, settings)
+        connection._learn(syn)
+        return connection
+
+    @classmethod
+    def active(cls, iss: int, now: float, settings: TcpSettings) -> Connection:
+        """A connection that we ask for; ``poll`` gives the SYN."""
+        return cls(State.SYN_SENT, iss, now, settings)
+
+    def accept(self, now: float) -> None:
+        """A passive connection is wanted."""
+        if self.state is State.WAITING:
+            self.state = State.SYN_RECEIVED
+            self._started = self._handshake_at = now
+
+    def write(self, data: bytes, now: float) -> None:
+        """Bytes for the peer; the caller keeps to ``sender.room``."""
+        self.sender.write(data)
+        self._moved = now
+
+    def close(self, now: float) -> None:
+        """No more bytes from us; the other direction stays."""
+        if not self.sender.closing:
+            self.sender.close()
+            self._closed_first = not self.receiver.finished
+            self._moved = now
+
+    def abort(self, failure: str) -> None:
+        """Ends the connection at once with a RST."""
+        if self.state in (State.CLOSED, State.SYN_SENT):
+            self._end(failure)
+        elif self.state is State.WAITING:
+            self._out = [Outgoing(0, self._number(self._irs, 1), RST | ACK, 0)]
+            self._end(failure)
+        else:
+            self._out = [self._outgoing(self.sender.next, RST | ACK)]
+            self._end(failure)
+
+    def take(self, size: int) -> None:
+        """The first ``size`` bytes of ``receiver.ready`` were handed on; tells the peer when that is news."""
+        self.receiver.take(size)
+        if (
+            self.state is State.OPEN
+            and not self.receiver.finished
+            and self.receiver.opened(self._announced, self._settings.mss)
+        ):
+            self._ack_at = 0.0
+
+    @property
+    def deadline(self) -> float:
+        """When ``poll`` must be called at the latest."""
+        if self.state is State.OPEN:
+            idle = self._heard + self._settings.keepalive_idle + self._asked * self._settings.keepalive_interval
+            lonely = self._moved + self._settings.lonely if self.sender.finished else inf
+            return min(self.sender.deadline, self._ack_at, idle, lonely)
+        if self.state is State.TIME_WAIT:
+            return self._ended
+        if self.state is State.CLOSED:
+            return inf
+        return min(self._handshake_at, self._started + self._settings.handshake)
+
+    def receive(self, segment: Segment, now: float) -> None:
+        """A segment of this connection came."""
+        if self.state is State.OPEN or self.state is State.SYN_RECEIVED or self.state is State.TIME_WAIT:
+            self._receive(segment, now)
+        elif self.state is State.SYN_SENT:
+            self._receive_answer(segment, now)
+        elif self.state is State.WAITING and segment.flags & RST and segment.seq == self._number(self._irs, 1):
+            self._end("reset by the peer")
+
+    def poll(self, now: float) -> list[Outgoing]:
+        """The segments to send now."""
+        if now >= self.deadline:
+            self._expire(now)
+        state = self.state
+        if state is State.OPEN:
+            self._fill(now)
+        elif state is State.TIME_WAIT and self._ack_at <= now:
+            self._acknowledge()
+        out, self._out = self._out, []
+        return out
+
+    def _receive_answer(self, segment: Segment, now: float) -> None:
+        flags = segment.flags
+        answers = bool(flags & ACK) and segment.ack == self._number(self._iss, 1)
+        if flags & RST:
+            if answers:
+                self._end("refused by the peer")
+        elif flags & ACK and not answers:
+            self._out.append(Outgoing(segment.ack, 0, RST, 0))
+        elif flags & SYN:
+            self._learn(segment)
+            if not answers:  # both opened at the same moment
+                self.state = State.SYN_RECEIVED
+                self._handshake_at = now
+                return
+            self._opened(segment, now)
+            self._ack_at = now
+
+    def _receive(self, segment: Segment, now: float) -> None:
+        _, _, seq, ack, flags, window, payload, _, _ = segment
+        receiver = self.receiver
+        offset = (seq - self._irs - receiver.next) % _WRAP
+        if offset >= _HALF:
+            offset -= _WRAP
+        position = receiver.next + offset
+        if flags & (SYN | RST | ACK) != ACK:
+            self._receive_control(segment, position, now)
+            return
+        size = len(payload) + (flags & FIN)
+        acked = self._position(ack)
+        if self.state is State.SYN_RECEIVED:
+            if acked != 1:
+                return
+            self._opened(segment, now)
+        if acked > self.sender.sent or position > max(receiver.edge, receiver.next) or position + size < receiver.next:
+            self._challenge(now, always=size > 0)
+            return
+        self._heard = now
+        self._asked = 0
+        at, by = self._window_at
+        fresh = position > at or (position == at and acked >= by)
+        if fresh:
+            self._window_at = (position, acked)
+        if acked > self.sender.una:
+            self._moved = now
+        self.sender.acknowledge(acked, window << self._shift_in, now, pure=size == 0, fresh=fresh)
+        if size:
+            self._take_in(position, payload, now, fin=bool(flags & FIN))
+        elif position != receiver.next:
+            self._challenge(now, always=False)
+        self._finish(now)
+
+    def _take_in(self, position: int, payload: bytes, now: float, *, fin: bool) -> None:
+        receiver = self.receiver
+        if receiver.finished:  # the peer did not see our last acknowledgement
+            self._ack_at = now
+            if self.state is State.TIME_WAIT:
+                self._ended = now + self._settings.time_wait
+            return
+        if not receiver.accept(position, payload, fin=fin):
+            self._streak = 0
+            self._duplicates = min(self._duplicates + 1, _MOST_DUPLICATES)
+            return
+        quiet = now - self._moved
+        self._moved = now
+        settings = self._settings
+        if fin or quiet > 0.1 or len(payload) < self.sender.mss:  # noqa: PLR2004 - seconds: a stream has paused
+            self._streak = 0
+            self._ack_at = now
+            return
+        self._streak += 1
+        if self._streak < _BULK or receiver.next - self._acked_to >= settings.ack_every * settings.mss:
+            self._ack_at = now
+        elif self._ack_at == inf:
+            self._ack_at = now + settings.ack_delay
+
+    def _receive_control(self, segment: Segment, position: int, now: float) -> None:
+        """A RST or a SYN in a connection that stands, or a segment that acknowledges nothing, which means nothing."""
+        if segment.flags & RST:
+            if position == self.receiver.next:
+                self._end("reset by the peer")
+            elif self.receiver.next < position < self.receiver.edge:
+                self._challenge(now, always=False)  # RFC 5961: a blind attacker does not know the exact number
+        elif segment.flags & SYN and self.state is State.SYN_RECEIVED:
+            if position == 0 and not segment.flags & ACK:
+                self._handshake_at = min(self._handshake_at, now)
+            elif position == 0 and self._position(segment.ack) == 1:
+                self._opened(segment, now)
+                self._ack_at = now
+        elif segment.flags & SYN:
+            self._challenge(now, always=False)
+
+    def _opened(self, segment: Segment, now: float) -> None:
+        """The handshake is done."""
+        self.state = State.OPEN
+        self._heard = self._moved = now
+        shift = 0 if segment.flags & SYN else self._shift_in  # the window of a SYN is never scaled
+        self.sender.open(segment.window << shift)
+        if self._handshake_tries == 1:
+            self.sender.handshake_took(now - self._started)
+
+    def _learn(self, syn: Segment) -> None:
+        """What the peer's SYN says."""
+        self._irs = syn.seq
+        mss = _DEFAULT_MSS if syn.mss < 0 else max(syn.mss, _LEAST_MSS)
+        self.sender.agree(min(mss, self._settings.mss))
+        self._offer_scale = syn.scale >= 0
+        if self._offer_scale:
+            self._shift_in, self._shift_out = min(syn.scale, _LARGEST_SCALE), _SCALE
+
+    def _finish(self, now: float) -> None:
+        """Closes what has ended in both directions."""
+        if self.state is State.OPEN and self.sender.finished and self.receiver.finished:
+            if self._ack_at < inf or self._duplicates:
+                self._acknowledge()
+            if self._closed_first:
+                self.state = State.TIME_WAIT
+                self._ended = now + self._settings.time_wait
+            else:
+                self._end("")
+
+    def _end(self, failure: str) -> None:
+        if self.state is not State.CLOSED:
+            self.state = State.CLOSED
+            self.failure = failure
+
+    def _expire(self, now: float) -> None:
+        if self.state is State.TIME_WAIT:
+            self._end("")
+        elif self.state is not State.OPEN:
+            if now >= self._started + self._settings.handshake:
+                self.abort("the handshake took too long")
+            else:
+                self._send_syn(now)
+        else:
+            self.sender.expire(now)
+            if self.sender.dead:
+                self.abort("the peer does not answer")
+            elif self.sender.finished and now >= self._moved + self._settings.lonely:
+                self.abort("the peer did not close")
+            elif now >= self._heard + self._settings.keepalive_idle + self._asked * self._settings.keepalive_interval:
+                self._asked += 1
+                if self._asked > self._settings.keepalive_probes:
+                    self.abort("the peer does not answer")
+                else:
+                    self._out.append(self._outgoing(self.sender.una - 1, ACK))
+
+    def _send_syn(self, now: float) -> None:
+        passive = self.state is State.SYN_RECEIVED
+        window = min(self.receiver.window(), _LARGEST_WINDOW)
+        self._announced = self.receiver.next + window
+        options = syn_options(self._settings.mss, _SCALE if self._offer_scale else -1)
+        ack = self._number(self._irs, 1) if passive else 0
+        self._out.append(Outgoing(self._iss, ack, SYN | ACK if passive else SYN, window, b"", options))
+        self._handshake_at = now + self._settings.send.first_timeout * 2**self._handshake_tries
+        self._handshake_tries += 1
+
+    def _fill(self, now: float) -> None:
+        while self._duplicates:  # these must be bare: only so the peer counts them
+            self._duplicates -= 1
+            self._acknowledge()
+        pieces = self.sender.pieces(now)
+        if pieces:
+            window = self._window()
+            ack = self._number(self._irs, self.receiver.next)
+            iss, out = self._iss, self._out
+            for position, payload, fin, last in pieces:
+                flags = ACK | (PSH if last else 0) | (FIN if fin else 0)
+                out.append(Outgoing((iss + position) % _WRAP, ack, flags, window, payload))
+        elif self._ack_at <= now:
+            self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        self._out.append(self._outgoing(self.sender.next, ACK))
+
+    def _challenge(self, now: float, *, always: bool) -> None:
+        """Answers what does not fit with what we have; rarely, lest two confused ends answer each other for ever."""
+        if always or now - self._challenged >= self._settings.challenge_interval:
+            self._challenged = now
+            self._duplicates = max(self._duplicates, 1)
+
+    def _outgoing(self, position: int, flags: int) -> Outgoing:
+        window = self._window()
+        return Outgoing(self._number(self._iss, position), self._number(self._irs, self.receiver.next), flags, window)
+
+    def _window(self) -> int:
+        """The window field of a segment that goes out now, which acknowledges all that came."""
+        window = min(self.receiver.window() >> self._shift_out, _LARGEST_WINDOW)
+        self._announced = self.receiver.next + (window << self._shift_out)
+        self._acked_to = self.receiver.next
+        self._ack_at = inf
+        return window
+
+    @staticmethod
+    def _number(initial: int, position: int) -> int:
+        return (initial + position) % _WRAP
+
+    def _position(self, ack: int) -> int:
+        """The position in our stream that an acknowledgement names; it lies around ``sender.una``."""
+        offset = (ack - self._iss - self.sender.una) % _WRAP
+        return self.sender.una + (offset - _WRAP if offset >= _HALF else offset)

@@ -1,0 +1,252 @@
+"""The TCP connections of one node: who is connected, what waits to be moved, which timer is next.
+
+Work is done in batches: segments only mark their connection, and one callback per turn of the event loop moves the
+bytes of all marked connections. One timer serves all of them; with no connection, nothing runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+from dataclasses import dataclass, field
+from math import inf
+from typing import TYPE_CHECKING
+
+from .connection import Connection, State, TcpSettings
+from .joint import Joint
+from .packets import ACK, FIN, RST, SYN, Tcp, TcpFramer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .joint import Key
+
+_EPHEMERAL = range(49152, 65536)
+_WRAP = 1 << 32
+_STANDS = (State.OPEN, State.TIME_WAIT, State.CLOSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one node holds at most."""
+
+    tcp: TcpSettings = field(default_factory=TcpSettings)
+    connections: int = 512
+    opening: int = 128  # of those, how many may not have finished their handshake; more SYNs are not answered
+    dial_seconds: float = 8.0
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a node has seen since it started."""
+
+    frames_in: int = 0
+    frames_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    malformed: int = 0
+    ignored: int = 0
+    opened: int = 0
+    refused: int = 0
+    failed: int = 0
+    retransmissions: int = 0
+
+
+class ConnectionTable:
+    """All connections of the node with address ``ip`` and hardware address ``mac``."""
+
+    def __init__(
+        self,
+        *,
+        ip: bytes,
+        mac: bytes,
+        emit: Callable[[bytes], None],
+        dial: Callable[[int], Awaitable[socket.socket]],
+        limits: Limits,
+        counters: Counters,
+    ) -> None:
+        self._ip = ip
+        self._mac = mac
+        self._emit = emit
+        self._dial = dial
+        self._limits = limits
+        self._counters = counters
+        self._loop = asyncio.get_running_loop()
+        self._joints: dict[Key, Joint] = {}
+        self._leaving: set[Joint] = set()  # over, but for bytes that the program has not taken yet
+        self._opening = 0
+        self._marked: list[Joint] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._joints) + len(self._leaving)
+
+    def receive(self, packet: Tcp) -> None:
+        """A segment for this node."""
+        segment = packet.segment
+        key = (packet.source, segment.source_port, segment.port)
+        joint = self._joints.get(key)
+        if segment.flags & (SYN | ACK | RST) == SYN:
+            if joint is not None and joint.connection.state is State.TIME_WAIT:
+                joint.flush(inf)  # its ports are wanted again: its time is up
+                self._forget(joint)
+                joint = None
+            if joint is None:
+                self._knock(key, packet)
+                return
+        if joint is not None:
+            joint.connection.receive(segment, self._loop.time())
+            if not joint.marked:
+                self._mark(joint)
+        elif not segment.flags & RST:
+            self._refuse(packet)
+
+    async def connect(self, mac: bytes, target: bytes, port: int) -> socket.socket:
+        """Opens a connection to another node; a non-blocking socket that is joined to it. Raises OSError."""
+        key = (target, port, secrets.choice(_EPHEMERAL))
+        if key in self._joints or len(self) >= self._limits.connections:
+            raise ConnectionRefusedError("no free connection")
+        connection = Connection.active(secrets.randbits(32), self._loop.time(), self._limits.tcp)
+        joint = self._add(key, connection, self._framer(mac, target, (key[2], port)))
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        joint.attach(ours)
+        self._mark(joint)
+        try:
+            await joint.opened
+        except BaseException:
+            theirs.close()
+            joint.abandon("nobody waits for it")
+            self._mark(joint)
+            raise
+        return theirs
+
+    async def aclose(self) -> None:
+        """Resets every connection and waits for what was being dialled."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for joint in [*self._joints.values(), *self._leaving]:
+            joint.abandon("the node leaves the network")
+            self._mark(joint)
+        self._flush()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _refuse(self, packet: Tcp) -> None:
+        """Answers a segment of no connection with a reset."""
+        self._counters.refused += 1
+        segment = packet.segment
+        framer = self._framer(packet.mac, packet.source, (segment.port, segment.source_port))
+        if segment.flags & ACK:
+            self._emit(framer.frame(segment.ack, 0, RST, 0))
+        else:
+            length = len(segment.payload) + bool(segment.flags & SYN) + bool(segment.flags & FIN)
+            self._emit(framer.frame(0, (segment.seq + length) % _WRAP, RST | ACK, 0))
+
+    def _framer(self, mac: bytes, target: bytes, ports: tuple[int, int]) -> TcpFramer:
+        return TcpFramer(mac=self._mac, target_mac=mac, source=self._ip, target=target, ports=ports)
+
+    def _knock(self, key: Key, packet: Tcp) -> None:
+        """A SYN of a new connection."""
+        if len(self) >= self._limits.connections:
+            self._refuse(packet)
+            return
+        if self._opening >= self._limits.opening:
+            self._counters.ignored += 1  # an honest peer asks again
+            return
+        segment = packet.segment
+        connection = Connection.passive(segment, secrets.randbits(32), self._loop.time(), self._limits.tcp)
+        ports = (segment.port, segment.source_port)
+        joint = self._add(key, connection, self._framer(packet.mac, packet.source, ports))
+        task = self._loop.create_task(self._answer(joint, segment.port))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _add(self, key: Key, connection: Connection, framer: TcpFramer) -> Joint:
+        joint = Joint(key, connection, framer, self._loop, self._mark)
+        self._joints[key] = joint
+        self._opening += 1
+        return joint
+
+    async def _answer(self, joint: Joint, port: int) -> None:
+        """Dials the port, then accepts or refuses the connection that asks for it."""
+        try:
+            sock = await asyncio.wait_for(self._dial(port), self._limits.dial_seconds)
+        except (OSError, asyncio.TimeoutError):
+            joint.connection.abort("nobody answers at that port")
+        else:
+            if joint.done:
+                sock.close()
+                return
+            joint.attach(sock)
+            joint.connection.accept(self._loop.time())
+        self._mark(joint)
+
+    def _mark(self, joint: Joint) -> None:
+        """Has ``joint`` flushed in the next turn of the loop, with all others that are marked until then."""
+        if not joint.marked:
+            joint.marked = True
+            if not self._marked:
+                self._loop.call_soon(self._flush)
+            self._marked.append(joint)
+
+    def _flush(self) -> None:
+        marked, self._marked = self._marked, []
+        now = self._loop.time()
+        for joint in marked:
+            joint.marked = False
+            for frame in joint.flush(now):
+                self._emit(frame)
+            connection = joint.connection
+            if joint.opening and connection.state in _STANDS:
+                self._opened(joint)
+            if connection.state is State.CLOSED:
+                self._forget(joint)
+            else:
+                self._arm(connection.deadline)
+
+    def _opened(self, joint: Joint) -> None:
+        joint.opening = False
+        self._opening -= 1
+        failure = joint.connection.failure
+        if not failure:
+            self._counters.opened += 1
+        if not joint.opened.done():
+            if failure:
+                joint.opened.set_exception(ConnectionRefusedError(failure))
+                joint.opened.exception()  # a passive connection has nobody who asks
+            else:
+                joint.opened.set_result(None)
+
+    def _forget(self, joint: Joint) -> None:
+        """A connection is over; its joint stays until the program took the last bytes."""
+        if self._joints.get(joint.key) is joint:
+            del self._joints[joint.key]
+            self._counters.failed += bool(joint.connection.failure)
+            self._counters.retransmissions += joint.connection.sender.retransmissions
+        if joint.done:
+            self._leaving.discard(joint)
+        else:
+            self._leaving.add(joint)
+
+    def _arm(self, deadline: float) -> None:
+        """Has the timer run at ``deadline`` or before; it may run in vain, which is cheaper than moving it often."""
+        if self._timer is not None:
+            if self._timer.when() <= deadline:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(deadline, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        for joint in self._joints.values():
+            deadline = joint.connection.deadline
+            if deadline <= now:
+                self._mark(joint)
+            else:
+                self._arm(deadline)

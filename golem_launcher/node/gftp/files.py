@@ -1,0 +1,205 @@
+"""Files that peers read and write by chunks: every request of theirs is checked before the disk is touched.
+
+Both classes are used from one event loop; what blocks runs in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import heapq
+import os
+import shutil
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from golem_launcher.node.gftp.wire import CHUNK, LARGEST_CHUNK, GftpError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LARGEST_HOLE: Final = 64 * 1024 * 1024
+"""How far ahead of the end of what arrived a chunk may lie: chunks in flight overtake each other, but not by more."""
+MOST_AHEAD: Final = 4096
+"""How many chunks may lie ahead at once."""
+SPARE_DISK: Final = 512 * 1024 * 1024
+"""Bytes of the disk that an upload without a declared size leaves free."""
+
+
+class Service(Protocol):
+    """One file as a service of the bus."""
+
+    components: tuple[str, ...]
+
+    async def answer(self, component: str, payload: Any) -> Any:
+        """Answer one request of a peer; :class:`GftpError` is told to it."""
+
+    def close(self) -> None:
+        """Let the file go."""
+
+
+class Published:
+    """A file that peers may read."""
+
+    components: tuple[str, ...] = ("GetMetadata", "GetChunk")
+
+    def __init__(self, path: Path, *, largest_chunk: int = LARGEST_CHUNK) -> None:
+        """Open and hash the file. Blocking; ``OSError`` when it can't be read."""
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._state = self._now()
+            self.size = self._state[0]
+            self.digest = digest_from(self._descriptor, 0, hashlib.sha3_256())
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+        self._largest_chunk = largest_chunk
+        self._turns = asyncio.Semaphore(16)  # chunks in memory at once
+
+    async def answer(self, component: str, payload: Any) -> Any:
+        """``GetMetadata`` and ``GetChunk``."""
+        if component == "GetMetadata":
+            return {"fileSize": self.size}
+        if component != "GetChunk":
+            raise GftpError(f"A published file has no {component[:40]!r}.", kind="ReadError")
+        offset, size = _number(payload, "offset"), _number(payload, "size")
+        if offset > self.size:
+            raise GftpError(f"{offset} is beyond the end of the file.", kind="ReadError")
+        size = min(size, self.size - offset)
+        if size > self._largest_chunk:
+            raise GftpError(f"A chunk may have {self._largest_chunk} bytes at most.", kind="ReadError")
+        async with self._turns:
+            return {"offset": offset, "content": await asyncio.to_thread(self._read, offset, size)}
+
+    def close(self) -> None:
+        """Let the file go."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _now(self) -> tuple[int, int]:
+        status = os.fstat(self._descriptor)
+        return status.st_size, status.st_mtime_ns
+
+    def _read(self, offset: int, size: int) -> bytes:
+        try:
+            content = os.pread(self._descriptor, size, offset)
+            if len(content) == size and self._now() == self._state:
+                return content
+        except OSError as error:
+            raise GftpError(f"Reading failed: {error.strerror}.", kind="ReadError") from None
+        raise GftpError("The file was changed after it was published.", kind="ReadError")
+
+
+class Receiving:
+    """A file that a peer may write, once: after a good end it is ours."""
+
+    components: tuple[str, ...] = ("UploadChunk", "UploadFinished")
+
+    def __init__(self, path: Path, *, limit: int | None = None) -> None:
+        """Create or empty the file; ``limit`` is its greatest size in bytes, else what the disk has to spare.
+
+        Blocking; ``OSError`` when it can't be written.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        self._limit = max(0, shutil.disk_usage(path.parent).free - SPARE_DISK) if limit is None else limit
+        self._lock = asyncio.Lock()
+        self._hash = hashlib.sha3_256()
+        self._arrived = 0  # everything before has arrived, and is in the hash
+        self._ahead: list[tuple[int, int]] = []  # a heap of (start, end): arrived before what lies in front of them
+        self._rewritten = False  # the hash is of bytes that were sent again since
+        self.finished = False
+
+    async def answer(self, component: str, payload: Any) -> Any:
+        """``UploadChunk`` and ``UploadFinished``."""
+        async with self._lock:
+            if self.finished:
+                if component == "UploadFinished" and _announced(payload) in {None, self._hash.hexdigest()}:
+                    return  # said again, as our reply was lost
+                raise GftpError("This upload has ended already.", kind="WriteError")
+            if component == "UploadChunk":
+                offset, content = self._checked(payload)
+                await asyncio.to_thread(self._write, offset, content)
+            elif component == "UploadFinished":
+                await asyncio.to_thread(self._finish, _announced(payload))
+            else:
+                raise GftpError(f"An upload has no {component[:40]!r}.", kind="WriteError")
+
+    def close(self) -> None:
+        """Let the file go."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _checked(self, payload: Any) -> tuple[int, bytes]:
+        chunk = payload.get("chunk") if isinstance(payload, dict) else None
+        offset = _number(chunk, "offset")
+        content = chunk.get("content") if isinstance(chunk, dict) else None
+        if not isinstance(content, bytes) or len(content) > LARGEST_CHUNK:
+            raise GftpError(f"A chunk has bytes, {LARGEST_CHUNK} at most.", kind="WriteError")
+        if offset + len(content) > self._limit:
+            raise GftpError(f"The upload is bigger than the {self._limit} bytes allowed.", kind="WriteError")
+        if offset > self._arrived + LARGEST_HOLE or len(self._ahead) >= MOST_AHEAD:
+            raise GftpError("The chunk lies too far ahead of what has arrived.", kind="WriteError")
+        return offset, content
+
+    def _write(self, offset: int, content: bytes) -> None:
+        try:
+            write_at(self._descriptor, offset, content)
+            self._rewritten = self._rewritten or offset < self._arrived
+            if offset == self._arrived:  # the usual case: no need to read it back
+                self._hash.update(content)
+                self._arrived += len(content)
+            elif content:
+                heapq.heappush(self._ahead, (offset, offset + len(content)))
+            while self._ahead and self._ahead[0][0] <= self._arrived:
+                _, end = heapq.heappop(self._ahead)
+                if end > self._arrived:
+                    digest_from(self._descriptor, self._arrived, self._hash, end)
+                    self._arrived = end
+        except OSError as error:
+            raise GftpError(f"Writing failed: {error.strerror}.", kind="WriteError") from None
+
+    def _finish(self, expected: str | None) -> None:
+        if self._ahead:
+            raise GftpError("Parts of the file have not arrived.", kind="IntegrityError")
+        if self._rewritten:
+            self._hash, self._rewritten = hashlib.sha3_256(), False
+            digest_from(self._descriptor, 0, self._hash)
+        if expected is not None and expected != self._hash.hexdigest():
+            raise GftpError("The file that arrived has another hash than the one announced.", kind="IntegrityError")
+        self.finished = True
+
+
+def digest_from(descriptor: int, start: int, hasher: Any, end: int | None = None) -> str:
+    """Feed a file's bytes from ``start`` (to ``end``) to a hash, and give its hex digest. Blocking."""
+    position = start
+    while end is None or position < end:
+        block = os.pread(descriptor, CHUNK if end is None else min(CHUNK, end - position), position)
+        if not block:
+            break
+        hasher.update(block)
+        position += len(block)
+    return str(hasher.hexdigest())
+
+
+def write_at(descriptor: int, offset: int, content: bytes) -> None:
+    """Write all of ``content`` at ``offset``. Blocking."""
+    view = memoryview(content)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        offset += written
+        view = view[written:]
+
+
+def _announced(payload: Any) -> str | None:
+    """The hash that an uploader announces, when it does."""
+    value = payload.get("hash") if isinstance(payload, dict) else None
+    return None if value is None else str(value)
+
+
+def _number(payload: Any, name: str) -> int:
+    value = payload.get(name) if isinstance(payload, dict) else None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 63:
+        raise GftpError(f"The request lacks a valid {name}.", kind="ReadError")
+    return value

@@ -1,0 +1,310 @@
+"""A client of the service bus: calls services, and offers some."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from golem_launcher.errors import BusCallError, BusClosed, BusError, BusProtocolError
+from golem_launcher.node.gsb import flex, frames
+from golem_launcher.node.gsb.calls import Call, Dispatcher, Handler, unwrap
+from golem_launcher.node.gsb.connection import FrameConnection
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+DEFAULT_PORT: Final = 7464
+_MOST_PARTS: Final = 4096  # parts of a stream that nobody has taken yet
+_CONTROL_SECONDS: Final = 30.0
+
+
+class _Link(FrameConnection):
+    """The connection of a client: what comes in goes to the client."""
+
+    def __init__(self, client: GsbClient) -> None:
+        super().__init__()
+        self._client = client
+
+    def frame_received(self, frame: bytes) -> None:
+        self._client._received(frames.decode(frame))  # noqa: SLF001 - one thing in two classes
+
+    def connection_ended(self, error: Exception | None) -> None:
+        self._client._ended(error)  # noqa: SLF001
+
+
+class GsbClient:
+    """One connection to a bus. Make it with :meth:`connect`; use it as an async context manager.
+
+    All methods belong to the event loop that made it. ``closed`` is set when the connection has ended, for whatever
+    reason; calls that wait then raise :class:`~golem_launcher.errors.BusClosed`.
+    """
+
+    def __init__(self) -> None:
+        self.closed = asyncio.Event()
+        self._link = _Link(self)
+        self._greeted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._why: Exception | None = None
+        self._dispatcher = Dispatcher()
+        self._topics: dict[str, Handler] = {}
+        self._calls: dict[str, asyncio.Future[bytes]] = {}
+        self._streams: dict[str, asyncio.Queue[frames.CallReply | None]] = {}
+        self._controls: dict[type[frames.Packet], deque[asyncio.Future[Any]]] = {}
+        self._last_id = secrets.randbits(48)
+
+    @classmethod
+    async def connect(cls, url: str, *, name: str = "golem-launcher", deadline: float = 10.0) -> Self:
+        """Connect to ``unix:/path`` or ``tcp://host:port`` within ``deadline`` seconds; :class:`BusError` if not."""
+        client = cls()
+        try:
+            await asyncio.wait_for(client._open(url, name), deadline)
+        except (OSError, ValueError, BusError, asyncio.TimeoutError) as error:
+            client._link.abort()
+            reason = str(error) or f"no answer within {deadline:g} s"
+            raise BusError(f"Can't connect to the bus at {url}: {reason}.", "Is yagna running?") from error
+        except BaseException:
+            client._link.abort()
+            raise
+        return client
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End the connection; handlers that still run are cancelled."""
+        self._link.close()
+        await self._dispatcher.aclose()
+        try:
+            await asyncio.wait_for(self.closed.wait(), 2.0)
+        except asyncio.TimeoutError:
+            self._link.abort()  # the other side does not take what we sent
+            await self.closed.wait()
+
+    # Calls
+
+    async def call(self, address: str, payload: Any, *, caller: str = "", timeout: float = 30.0) -> Any:
+        """Call a service; the value of its ``Ok``. :class:`BusCallError` for its ``Err``, a failure or a time-out."""
+        return unwrap(await self.call_raw(address, flex.dumps(payload), caller=caller, timeout=timeout), address)
+
+    async def call_raw(self, address: str, data: bytes, *, caller: str = "", timeout: float = 30.0) -> bytes:
+        """Like :meth:`call`, with the raw bytes of both sides."""
+        request_id = self._new_id()
+        answer = self._calls[request_id] = asyncio.get_running_loop().create_future()
+        try:
+            return await asyncio.wait_for(self._ask(answer, request_id, address, data, caller), timeout)
+        except asyncio.TimeoutError:
+            raise BusCallError(f"{address} did not answer within {timeout:g} s.") from None
+        finally:
+            self._calls.pop(request_id, None)
+
+    async def stream(
+        self,
+        address: str,
+        payload: Any,
+        *,
+        caller: str = "",
+        timeout: float = 30.0,
+    ) -> AsyncIterator[Any]:
+        """Call a service that answers in parts: the ``Ok`` value of each. ``timeout`` bounds the wait for one part."""
+        request_id = self._new_id()
+        parts: asyncio.Queue[frames.CallReply | None] = asyncio.Queue()
+        self._streams[request_id] = parts
+        try:
+            await asyncio.wait_for(self._link.drained(), timeout)
+            self._link.send(frames.encode(frames.CallRequest(caller, address, request_id, flex.dumps(payload))))
+            last = False
+            while not last:
+                reply = await asyncio.wait_for(parts.get(), timeout)
+                if reply is None:
+                    raise self._closed_error()
+                _check(reply, address)
+                last = reply.reply_type == 0
+                if reply.data:
+                    yield unwrap(reply.data, address)
+        except asyncio.TimeoutError:
+            raise BusCallError(f"{address} sent nothing for {timeout:g} s.") from None
+        finally:
+            self._streams.pop(request_id, None)
+
+    def post(self, address: str, data: bytes, *, caller: str = "") -> bool:
+        """Send a call that wants no reply. Never waits: ``False`` when it was dropped, the way out being full."""
+        if self._link.full or not self._link.open:
+            return False
+        self._link.send(frames.encode(frames.CallRequest(caller, address, self._new_id(), data, no_reply=True)))
+        return True
+
+    async def drained(self) -> None:
+        """Wait for room in the send buffer: what a handler of bulk data does before it makes its reply."""
+        await self._link.drained()
+
+    # Services
+
+    async def register(self, prefix: str, handler: Handler) -> None:
+        """Offer a service: calls to ``prefix`` and below go to ``handler``. :class:`BusCallError` when it is taken."""
+        if not self._dispatcher.routes.add(prefix, handler):
+            raise BusCallError(f"{prefix} is registered already.", code=frames.CONFLICT)
+        code = frames.FAILURE
+        try:
+            reply = await self._control(frames.RegisterRequest(prefix), frames.RegisterReply)
+            code = reply.code
+        finally:
+            if code != frames.OK:
+                self._dispatcher.routes.remove(prefix)
+        if code != frames.OK:
+            what = "is taken" if code == frames.CONFLICT else "was refused by the bus"
+            raise BusCallError(f"{prefix} {what}.", reply.message, code=code)
+
+    async def unregister(self, prefix: str) -> None:
+        """Stop offering a service; no error when the bus does not know it (any more)."""
+        await self._control(frames.UnregisterRequest(prefix), frames.UnregisterReply)
+        self._dispatcher.routes.remove(prefix)
+
+    async def subscribe(self, topic: str, handler: Callable[[Call], Any]) -> None:
+        """Have the broadcasts of a topic handed to ``handler``, as calls whose address is the topic."""
+        self._topics[topic] = handler
+        reply = await self._control(frames.SubscribeRequest(topic), frames.SubscribeReply)
+        if reply.code != frames.OK:
+            del self._topics[topic]
+            raise BusCallError(f"The bus refused the topic {topic}.", reply.message, code=reply.code)
+
+    async def unsubscribe(self, topic: str) -> None:
+        """Undo :meth:`subscribe`."""
+        await self._control(frames.UnsubscribeRequest(topic), frames.UnsubscribeReply)
+        self._topics.pop(topic, None)
+
+    async def broadcast(self, topic: str, data: bytes, *, caller: str = "") -> None:
+        """Send to everyone subscribed to a topic."""
+        reply = await self._control(frames.BroadcastRequest(caller, data, topic), frames.BroadcastReply)
+        if reply.code != frames.OK:
+            raise BusCallError(f"The bus refused a broadcast to {topic}.", reply.message, code=reply.code)
+
+    # Inside
+
+    async def _open(self, url: str, name: str) -> None:
+        loop = asyncio.get_running_loop()
+        kind, host, port = parse_url(url)
+        if kind == "unix":
+            await loop.create_unix_connection(lambda: self._link, host)
+        else:
+            await loop.create_connection(lambda: self._link, host, port)
+        self._link.send(frames.encode(frames.Hello(name, "0.8.0", secrets.token_bytes(16))))
+        await self._greeted
+
+    async def _ask(
+        self, answer: asyncio.Future[bytes], request_id: str, address: str, data: bytes, caller: str
+    ) -> bytes:
+        await self._link.drained()
+        self._link.send(frames.encode(frames.CallRequest(caller, address, request_id, data)))
+        return await answer
+
+    async def _control(self, request: frames.Packet, kind: type[frames.Packet]) -> Any:
+        if not self._link.open:
+            raise self._closed_error()
+        answer = asyncio.get_running_loop().create_future()
+        self._controls.setdefault(kind, deque()).append(answer)  # replies carry no id: they come in order
+        self._link.send(frames.encode(request))
+        try:
+            return await asyncio.wait_for(answer, _CONTROL_SECONDS)
+        except asyncio.TimeoutError:
+            raise BusCallError(f"The bus did not answer within {_CONTROL_SECONDS:g} s.") from None
+
+    def _received(self, packet: frames.Packet) -> None:
+        if isinstance(packet, frames.CallRequest):
+            self._serve(packet)
+        elif isinstance(packet, frames.CallReply):
+            self._replied(packet)
+        elif isinstance(packet, frames.Ping):
+            self._link.send(frames.encode(frames.Pong()))
+        elif isinstance(packet, frames.BroadcastRequest):
+            self._told(packet)
+        elif isinstance(packet, frames.Hello):
+            if not self._greeted.done():
+                self._greeted.set_result(None)
+        elif not isinstance(packet, frames.Pong):
+            self._confirmed(packet)
+
+    def _told(self, packet: frames.BroadcastRequest) -> None:
+        handler = self._topics.get(packet.topic)
+        if handler is not None:
+            call = Call(packet.caller, packet.topic, packet.data, no_reply=True)
+            self._dispatcher.dispatch(handler, call, "", self._link)
+
+    def _confirmed(self, packet: frames.Packet) -> None:
+        waiting = self._controls.get(type(packet))
+        if not waiting:
+            raise BusProtocolError(f"The bus sent an unexpected {type(packet).__name__}.")
+        answer = waiting.popleft()
+        if not answer.done():
+            answer.set_result(packet)
+
+    def _serve(self, packet: frames.CallRequest) -> None:
+        found = self._dispatcher.routes.find(packet.address)
+        if found is not None:
+            call = Call(packet.caller, packet.address, packet.data, packet.no_reply)
+            self._dispatcher.dispatch(found[1], call, packet.request_id, self._link)
+        elif not packet.no_reply:
+            self._link.reply(packet.request_id, frames.BAD_REQUEST, b"endpoint address not found")
+
+    def _replied(self, reply: frames.CallReply) -> None:
+        answer = self._calls.get(reply.request_id)
+        if answer is not None:
+            if not answer.done():
+                try:
+                    _check(reply, "The called service")
+                except BusCallError as error:
+                    answer.set_exception(error)
+                else:
+                    answer.set_result(reply.data)
+            return
+        parts = self._streams.get(reply.request_id)
+        if parts is not None:
+            if parts.qsize() >= _MOST_PARTS:
+                reply = frames.CallReply(reply.request_id, frames.FAILURE, 0, b"the stream was not read in time")
+                del self._streams[reply.request_id]
+            parts.put_nowait(reply)
+
+    def _ended(self, error: Exception | None) -> None:
+        self._why = error
+        waiting: list[asyncio.Future[Any]] = [self._greeted, *self._calls.values()]
+        for queue in self._controls.values():
+            waiting += queue
+        for answer in waiting:
+            if not answer.done():
+                answer.set_exception(self._closed_error())
+                answer.exception()  # not everyone who asked is still there to take it
+        for parts in self._streams.values():
+            parts.put_nowait(None)
+        self.closed.set()
+
+    def _closed_error(self) -> BusClosed:
+        return BusClosed("The connection to the bus ended" + (f": {self._why}" if self._why else "") + ".")
+
+    def _new_id(self) -> str:
+        self._last_id += 1
+        return f"{self._last_id:x}"
+
+
+def parse_url(url: str) -> tuple[str, str, int]:
+    """``("unix", path, 0)`` or ``("tcp", host, port)``; ``ValueError`` for anything else."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix" and parts.path:
+        return "unix", parts.path, 0
+    if parts.scheme == "tcp" and parts.hostname:
+        return "tcp", parts.hostname, parts.port or DEFAULT_PORT
+    raise ValueError("a bus has an address like unix:/path or tcp://host:port")
+
+
+def _check(reply: frames.CallReply, address: str) -> None:
+    if reply.code != frames.OK:
+        text = reply.data[:1000].decode(errors="replace") or "no reason given"
+        raise BusCallError(f"{address}: {text}.", code=reply.code)

@@ -1,0 +1,137 @@
+"""The user's node: the one that the environment names, else one of our own, started when it is needed.
+
+Our own lives in ``node/`` of the launcher's directory. It is detached: pages, commands and sessions of this user share
+it, and it stays until :func:`stop_node`. Everything here blocks: call it from a thread where an event loop runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+from golem_launcher import files, paths
+from golem_launcher.errors import NodeUnreachable
+from golem_launcher.node import diagnosis, probe, yagna
+from golem_launcher.node.node import Node
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEFAULT_API_URL = "http://127.0.0.1:7465"
+"""Where yagna serves unless told otherwise; what yapapi assumes as well."""
+
+_KEY = re.compile(r"[0-9a-f]{32}")
+_POLL_SECONDS = 0.1
+_WAKE_SECONDS = 15.0
+_STOP_SECONDS = 30.0
+# What a user sets to tune a node of theirs; all else that steers a daemon is ours to choose.
+_TUNING = re.compile(r"YA_NET_|YAGNA_AUTOCONF_ID_SECRET$|CENTRAL_NET_|PAYMENT_|ERC20_|RUST_LOG$|[A-Z]+_GETH_ADDR$")
+
+
+def data_dir() -> Path:
+    """The directory of our own node."""
+    return paths.private_directory(paths.home() / "node")
+
+
+def named_node() -> Node | None:
+    """The node that ``YAGNA_APPKEY`` and ``YAGNA_API_URL`` name, unchecked; ``None`` when neither is set.
+
+    Raises ``NodeUnreachable`` when there is an address without a key.
+    """
+    key, api_url = os.environ.get("YAGNA_APPKEY", ""), os.environ.get("YAGNA_API_URL", "")
+    if key:
+        return Node(api_url.rstrip("/") or DEFAULT_API_URL, key, os.environ.get("GSB_URL") or None)
+    if api_url:
+        raise NodeUnreachable(
+            f"YAGNA_API_URL names a node ({api_url}), and YAGNA_APPKEY, its key, is not set.",
+            "Set both, or unset YAGNA_API_URL so that the launcher starts a node of its own.",
+        )
+    return None
+
+
+def own_node() -> yagna.YagnaProcess | None:
+    """Our own node, when its process runs."""
+    return yagna.find_running(data_dir())
+
+
+def ensure_node(*, deadline: float = 90.0) -> Node:
+    """A node that answers and accepts our key: the named one, else our own, started if need be.
+
+    Many threads and processes may ask at the same moment: one starts it, all get the same. Raises ``NodeUnreachable``
+    for a named node that can't be used, or an own one that hangs, and ``NodeStartError``.
+    """
+    named = named_node()
+    if named is not None:
+        probe.identity(named)
+        return named
+    end = time.monotonic() + deadline
+    with yagna.exclusively(_lock(), deadline=deadline):
+        running = own_node()
+        if running is not None:
+            return _answering(running, min(end, time.monotonic() + _WAKE_SECONDS))
+        directory = data_dir()
+        config = yagna.YagnaConfig(
+            directory,
+            api_port=0,
+            gsb_url=f"unix:{paths.socket_path(directory, 'gsb.sock')}",
+            app_key=_app_key(directory),
+            environment={"YA_NET_BIND_URL": "udp://0.0.0.0:0", **_tuning()},
+        )
+        return yagna.start(config, deadline=end - time.monotonic()).node
+
+
+def stop_node(*, grace: float = yagna.GRACE) -> yagna.YagnaProcess | None:
+    """Stop our own node and say which it was; ``None`` when it did not run. A named node is never stopped."""
+    with yagna.exclusively(_lock(), deadline=_STOP_SECONDS):
+        running = own_node()
+        if running is not None:
+            running.stop(grace)
+        return running
+
+
+def _answering(running: yagna.YagnaProcess, end: float) -> Node:
+    """Wait for a daemon whose starter died, or that is busy, to answer."""
+    while not _answers(running.node):
+        if time.monotonic() > end or not running.alive():
+            raise NodeUnreachable(
+                f"Our own node (process {running.record.pid}) runs and does not answer at {running.api_url}.",
+                f"Stop it with: golem-launcher node stop. Its log is {running.log}.",
+            )
+        time.sleep(_POLL_SECONDS)
+    return running.node
+
+
+def _answers(node: Node) -> bool:
+    try:
+        probe.identity(node)
+    except NodeUnreachable:
+        return False
+    return True
+
+
+def _app_key(directory: Path) -> str:
+    """The key of our own node: made once, for its owner's eyes only."""
+    path = directory / "app-key"
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            key = path.read_text(errors="replace").strip()
+            if _KEY.fullmatch(key):
+                return key
+        key = secrets.token_hex(16)
+        files.write_atomic(path, key.encode() + b"\n")
+    except OSError as error:
+        raise diagnosis.cannot_use(error, directory) from error
+    return key
+
+
+def _tuning() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if _TUNING.match(name)}
+
+
+def _lock() -> Path:
+    """Held from the question whether our node runs until it does, or no longer does."""
+    return paths.home() / "node.lock"

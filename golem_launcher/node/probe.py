@@ -1,0 +1,94 @@
+"""Ask an address whether a yagna answers there and accepts a key. Blocking."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit
+
+from golem_launcher.errors import NodeUnreachable
+from golem_launcher.text import clean_line
+
+if TYPE_CHECKING:
+    from golem_launcher.node.node import Node
+
+_LARGEST_ANSWER = 65536
+_IDENTITY = re.compile(r"0x[0-9a-fA-F]{40}")
+
+
+def identity(node: Node, *, timeout: float = 5.0) -> str:
+    """The node's identity (``0x…``), asked for with its key.
+
+    Raises ``NodeUnreachable`` when nobody answers within ``timeout`` seconds, when who answers is no yagna, or when it
+    refuses the key.
+    """
+    address = _split_url(node.api_url)
+    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+    connection = kind(address.hostname or "", address.port, timeout=timeout)
+    try:
+        headers = {"Authorization": f"Bearer {node.app_key}"}
+        connection.request("GET", f"{address.path.rstrip('/')}/me", headers=headers)
+        with connection.getresponse() as answer:
+            return _read_identity(node.api_url, answer.status, answer.read(_LARGEST_ANSWER))
+    except UnicodeEncodeError:
+        raise _refused(node.api_url) from None
+    except OSError as error:
+        raise _silent(node.api_url, error) from error
+    except (http.client.HTTPException, ValueError) as error:
+        raise _no_yagna(node.api_url) from error
+    finally:
+        connection.close()
+
+
+def _split_url(api_url: str) -> SplitResult:
+    """The parts of a node's address; ``NodeUnreachable`` when it is no http address."""
+    try:
+        address = urlsplit(api_url)
+        if address.scheme in {"http", "https"} and address.hostname and address.port != 0:
+            return address
+    except ValueError:
+        pass
+    raise NodeUnreachable(
+        f"The node's address {clean_line(api_url, longest=200)!r} is no http address.",
+        "Set YAGNA_API_URL to something like http://127.0.0.1:7465",
+    )
+
+
+def _read_identity(api_url: str, status: int, body: bytes) -> str:
+    """The identity in an answer to ``GET /me``; ``NodeUnreachable`` when it is refused or no such answer."""
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        raise _refused(api_url)
+    try:
+        found = json.loads(body)["identity"] if status == HTTPStatus.OK else None
+    except (ValueError, TypeError, LookupError, RecursionError):
+        found = None
+    if not isinstance(found, str) or not _IDENTITY.fullmatch(found):
+        raise _no_yagna(api_url)
+    return found
+
+
+def _refused(api_url: str) -> NodeUnreachable:
+    """The node does not know the key."""
+    return NodeUnreachable(
+        f"The node at {api_url} refuses the app-key.",
+        "Set YAGNA_APPKEY to a key that it lists (yagna app-key list).",
+    )
+
+
+def _no_yagna(api_url: str) -> NodeUnreachable:
+    """Something else answers at the address."""
+    return NodeUnreachable(
+        f"What answers at {api_url} is not a yagna.", "Set YAGNA_API_URL to the address of your node's REST service."
+    )
+
+
+def _silent(api_url: str, error: OSError) -> NodeUnreachable:
+    """Nobody answers at the address."""
+    reason = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or type(error).__name__
+    return NodeUnreachable(
+        f"The node at {api_url} does not answer: {clean_line(reason, longest=200)}.",
+        "Start it, or unset YAGNA_API_URL and YAGNA_APPKEY so that the launcher starts one of its own.",
+    )

@@ -1,0 +1,293 @@
+"""One real yagna daemon: start it detached, find it again from any process, stop it.
+
+A daemon belongs to its data directory. Beside yagna's own files the directory holds ``process.json`` (mode 0600: pid,
+start time, addresses and app-key of the daemon that runs there), ``launcher.lock`` (held while somebody starts or stops
+it) and ``yagna.log``. Everything here blocks: call it from a thread where an event loop runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import platform
+import re
+import socket
+import stat
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from golem_launcher import files, paths, processes
+from golem_launcher.errors import NodeError, NodeStartError, NodeUnreachable
+from golem_launcher.node import diagnosis, probe
+from golem_launcher.node.node import Node
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+HOST = "127.0.0.1"
+GRACE = 5.0
+"""Seconds a daemon gets between SIGTERM and SIGKILL. One that still waits for its hub ignores SIGTERM."""
+
+_RECORD = "process.json"
+_LOCK = "launcher.lock"
+_LOG = "yagna.log"
+_LARGEST_LOG = 16 * 1024 * 1024
+_POLL_SECONDS = 0.05
+_ANSWER_SECONDS = 1.0
+_PORT_TRIES = 5
+_RELEASE_SECONDS = 3.0
+"""A killed daemon is a zombie at once; its last threads may hold its files a little longer."""
+# Quiet where yagna repeats itself, as its own default is, and without its debug lines about payments.
+_LOG_LEVELS = "info,actix_web::middleware::logger=warn,sqlx=warn,ya_payment::cycle=warn,trust_dns_proto=warn"
+# What a user's shell may hold for another daemon must not steer this one.
+_FOREIGN = re.compile(r"YAGNA_|YA_|GSB_|CENTRAL_NET_|PAYMENT_|ERC20_|RUST_LOG$|[A-Z]+_GETH_ADDR$")
+
+
+@dataclass(frozen=True)
+class YagnaConfig:
+    """How a daemon shall run. The key never shows in ``repr``."""
+
+    data_dir: Path
+    api_port: int
+    """Port of its REST service on loopback; 0: a free one, chosen again when somebody else was faster."""
+    gsb_url: str
+    """Where it serves its bus: ``unix:/path`` or ``tcp://host:port``."""
+    app_key: str = field(repr=False)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables for the daemon, on top of the starter's own (those for other daemons are left out)."""
+    program: Path | None = None
+    """The yagna program; by default the one that came with ``golem-node``."""
+
+
+@dataclass(frozen=True)
+class YagnaProcess:
+    """A daemon that was started from here, in this process or another one."""
+
+    record: processes.ProcessRecord
+    data_dir: Path
+    api_url: str
+    gsb_url: str
+    app_key: str = field(repr=False)
+
+    @property
+    def node(self) -> Node:
+        """The way to this daemon for those who use it."""
+        return Node(self.api_url, self.app_key, self.gsb_url)
+
+    @property
+    def log(self) -> Path:
+        """The daemon's log."""
+        return self.data_dir / _LOG
+
+    def alive(self) -> bool:
+        """Whether the daemon's process runs."""
+        return self.record.alive()
+
+    def stop(self, grace: float = GRACE) -> None:
+        """End the daemon: SIGTERM, ``grace`` seconds, SIGKILL to its whole session. Does nothing when it is gone."""
+        with exclusively(self.data_dir / _LOCK, deadline=grace + GRACE):
+            self._stop(grace)
+
+    def _stop(self, grace: float) -> None:
+        self.record.stop(grace=grace)
+        known = _read(self.data_dir)
+        if known is None or known.record == self.record:
+            (self.data_dir / _RECORD).unlink(missing_ok=True)
+            _forget_socket(self.gsb_url)
+
+
+def find_program() -> Path:
+    """The yagna program of the ``golem-node`` package; ``NodeStartError`` when this platform has none."""
+    try:
+        from golem_node.__main__ import find_yagna_bin  # noqa: PLC0415 - absent where there is no wheel
+
+        return Path(find_yagna_bin())
+    except (ImportError, FileNotFoundError):
+        raise diagnosis.no_program(platform.system(), platform.machine()) from None
+
+
+def free_port(candidates: range | None = None) -> int:
+    """A TCP port of loopback that nobody serves at this moment: any, or the first free one of ``candidates``.
+
+    Somebody else may take it before it is used: be ready to choose again.
+    """
+    for port in candidates or (0,):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind((HOST, port))
+            number: int = probe.getsockname()[1]
+            return number
+    raise NodeStartError(
+        "No free port was found on 127.0.0.1.", "Close programs that hold many connections, then try again."
+    )
+
+
+def find_running(data_dir: Path) -> YagnaProcess | None:
+    """The daemon that runs in ``data_dir``, when :func:`start` started it and its process is alive."""
+    found = _read(data_dir)
+    return found if found is not None and found.alive() else None
+
+
+def start(config: YagnaConfig, *, deadline: float = 60.0) -> YagnaProcess:
+    """Start a daemon, detached from this process, and return once its REST service accepts the key.
+
+    ``deadline`` seconds for everything. Raises ``NodeStartError``; nothing of the daemon stays behind then.
+    """
+    end = time.monotonic() + deadline
+    program = config.program or find_program()
+    with exclusively(config.data_dir / _LOCK, deadline=deadline):
+        _refuse_second_daemon(config.data_dir)
+        for _ in range(_PORT_TRIES):
+            port = config.api_port or free_port()
+            try:
+                _refuse_taken_port(port)
+                return _start_once(config, program, f"http://{HOST}:{port}", end)
+            except diagnosis.PortTaken as error:
+                taken = error
+                if config.api_port:
+                    break
+        raise taken
+
+
+def _start_once(config: YagnaConfig, program: Path, api_url: str, end: float) -> YagnaProcess:
+    log = config.data_dir / _LOG
+    _forget_socket(config.gsb_url)
+    try:
+        _rotate(log)
+        log_start = log.stat().st_size if log.exists() else 0
+        record = processes.spawn_detached(
+            [str(program), "service", "run", "--disable-metrics-push"],
+            env=_environment(config, api_url),
+            log=log,
+            cwd=config.data_dir,
+        )
+    except OSError as error:
+        raise diagnosis.cannot_run(error, program, config.data_dir) from error
+    daemon = YagnaProcess(record, config.data_dir, api_url, config.gsb_url, config.app_key)
+    try:
+        _write(daemon)
+        _wait_until_it_answers(daemon, end, log_start)
+    except BaseException as error:
+        daemon._stop(grace=0.0)  # noqa: SLF001 - the lock is held already
+        if isinstance(error, OSError):
+            raise diagnosis.cannot_run(error, program, config.data_dir) from error
+        raise
+    return daemon
+
+
+def _wait_until_it_answers(daemon: YagnaProcess, end: float, log_start: int) -> None:
+    while not _accepts_key(daemon, max(0.1, min(_ANSWER_SECONDS, end - time.monotonic()))):
+        if not daemon.alive():
+            raise diagnosis.died(daemon.log, log_start, daemon.record.exit_status(), daemon.api_url)
+        if time.monotonic() > end:
+            raise diagnosis.silent(daemon.log, log_start)
+        time.sleep(_POLL_SECONDS)
+
+
+def _accepts_key(daemon: YagnaProcess, timeout: float) -> bool:
+    """Whether a yagna answers at the daemon's address and knows its key: then it is this one."""
+    try:
+        probe.identity(daemon.node, timeout=timeout)
+    except NodeUnreachable:
+        return False
+    return True
+
+
+def _environment(config: YagnaConfig, api_url: str) -> dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if not _FOREIGN.match(name)}
+    return {
+        **own,
+        "YA_CONSENT_STATS": "deny",
+        "YAGNA_LOG_DIR": "",  # its standard output is the log; a second one would only fill the disk
+        "RUST_LOG": _LOG_LEVELS,
+        "RUST_BACKTRACE": "0",  # its last words shall be the reason, not fifty frames
+        **config.environment,
+        "YAGNA_DATADIR": str(config.data_dir),
+        "YAGNA_API_URL": api_url,
+        "GSB_URL": config.gsb_url,
+        "YAGNA_AUTOCONF_APPKEY": config.app_key,
+    }
+
+
+@contextlib.contextmanager
+def exclusively(lock: Path, *, deadline: float) -> Iterator[None]:
+    """Hold ``lock``, whose directory is made if need be; ``NodeStartError`` when that can't be had in time."""
+    with contextlib.ExitStack() as held:
+        try:
+            paths.private_directory(lock.parent)
+            held.enter_context(files.locked(lock, deadline=deadline))
+        except TimeoutError:
+            raise NodeStartError(
+                f"Another program has been starting or stopping the node for {deadline:.0f} s ({lock} is locked).",
+                "Wait for it, or end it, then try again.",
+            ) from None
+        except OSError as error:
+            raise diagnosis.cannot_use(error, lock.parent) from error
+        yield
+
+
+def _refuse_second_daemon(data_dir: Path) -> None:
+    ours = find_running(data_dir)
+    if ours is not None:
+        raise NodeStartError(
+            f"A node of ours already runs in {data_dir} (process {ours.record.pid}, {ours.api_url}).",
+            "Use it, or stop it with: golem-launcher node stop",
+        )
+    end = time.monotonic() + _RELEASE_SECONDS
+    with contextlib.suppress(FileNotFoundError), (data_dir / "yagna.lock").open("rb") as lock:
+        while not files.try_lock(lock.fileno()):
+            if time.monotonic() > end:
+                raise diagnosis.data_dir_in_use(data_dir)
+            time.sleep(_POLL_SECONDS)
+
+
+def _refuse_taken_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as yagna does: a closing connection is no server
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            if error.errno in {errno.EADDRINUSE, errno.EACCES}:
+                raise diagnosis.port_taken(port) from None
+            raise
+
+
+def _forget_socket(gsb_url: str) -> None:
+    """Remove the socket file that a killed daemon left: yagna would refuse to bind there."""
+    address = urlsplit(gsb_url)
+    if address.scheme == "unix":
+        path = Path(address.path)
+        with contextlib.suppress(OSError):
+            if stat.S_ISSOCK(path.lstat().st_mode):
+                path.unlink()
+
+
+def _rotate(log: Path) -> None:
+    """Keep the log bounded: the last one of more than ``_LARGEST_LOG`` bytes becomes ``yagna.log.1``."""
+    with contextlib.suppress(FileNotFoundError):
+        if log.stat().st_size > _LARGEST_LOG:
+            log.replace(log.with_name(f"{log.name}.1"))
+
+
+def _write(daemon: YagnaProcess) -> None:
+    value = {"api_url": daemon.api_url, "gsb_url": daemon.gsb_url, "app_key": daemon.app_key}
+    files.write_json(daemon.data_dir / _RECORD, {**daemon.record.to_json(), **value})
+
+
+def _read(data_dir: Path) -> YagnaProcess | None:
+    try:
+        value: Any = files.read_json(data_dir / _RECORD)
+    except OSError as error:
+        raise NodeError(
+            f"{data_dir / _RECORD} can't be read: {error.strerror}.", "Look at its owner and mode."
+        ) from error
+    record = processes.ProcessRecord.from_json(value)
+    if record is None:
+        return None
+    try:
+        return YagnaProcess(record, data_dir, str(value["api_url"]), str(value["gsb_url"]), str(value["app_key"]))
+    except KeyError:
+        return None

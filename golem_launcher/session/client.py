@@ -1,0 +1,192 @@
+"""What page, commands and Python do with sessions. Everything here blocks: call it from a thread where a loop runs.
+
+Nobody here holds a session: its supervisor does. These functions start supervisors, talk to them, and close down
+what dead ones left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import sys
+import time
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher import files, paths, processes
+from golem_launcher.errors import SessionError, SessionNameTaken
+from golem_launcher.session import leftovers
+from golem_launcher.session.directory import (
+    SessionDirectory,
+    create_session_directory,
+    session_directories,
+    session_directory,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from golem_launcher.events import SessionState
+    from golem_launcher.request import LaunchRequest
+
+_POLL_SECONDS = 0.05
+_START_LOCK_SECONDS = 20.0
+_CONTROL_SECONDS = 3.0
+_STOP_SECONDS = 60.0
+_ABORT_SECONDS = 20.0
+_KILL_GRACE_SECONDS = 3.0
+_LOCK = ".lock"
+_ENDED = ".ended"
+_KEEP_ENDED = 20
+_SUPERVISOR_FILE = "supervisor.json"
+
+
+def start(request: LaunchRequest) -> SessionDirectory:
+    """Start a session and return at once; its state tells how it goes on.
+
+    The directory of an ended session of the same name is moved aside. Raises ``SessionNameTaken`` when the session
+    of that name is alive, ``SessionError`` when the disk does not take the new one.
+    """
+    try:
+        with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):
+            _make_room(request.name)
+            directory = create_session_directory(request)
+            record = processes.spawn_detached(
+                [sys.executable, "-m", "golem_launcher.session.supervisor", request.name],
+                env={**os.environ, paths.HOME_VARIABLE: str(paths.home())},
+                log=directory.supervisor_log,
+                cwd=directory.path,
+            )
+            files.write_json(directory.path / _SUPERVISOR_FILE, record.to_json())
+            return directory
+    except OSError as error:
+        raise SessionError(
+            f"The session '{request.name}' could not be started: {error.strerror or error}.",
+            f"Check that {paths.home()} can be written to and has room.",
+        ) from error
+
+
+def alive(directory: SessionDirectory) -> bool:
+    """Whether the session's supervisor lives."""
+    record = _supervisor(directory)
+    return record is not None and record.alive()
+
+
+def stop(name: str, *, force: bool = False, seconds: float = _STOP_SECONDS) -> SessionState:
+    """End a session and wait for its end; its last state. ``force`` skips what takes time and kills what hangs.
+
+    Stopping a session that has ended does nothing. Raises ``SessionNotFound``, and ``SessionError`` when it does not
+    end in time.
+    """
+    directory = session_directory(name)
+    if directory.state().stage.final and not alive(directory):
+        leftovers.close(directory, start_node=True)
+        return directory.state()
+    if alive(directory):
+        with contextlib.suppress(SessionError):
+            control(directory, "abort" if force else "stop")
+        if not wait_for_end(directory, _ABORT_SECONDS if force else seconds):
+            if not force:
+                raise SessionError(
+                    f"The session '{name}' did not end within {seconds:.0f} s.", f"golem-launcher stop {name} --force"
+                )
+            _kill(directory)
+    leftovers.close(directory, start_node=True)
+    return directory.state()
+
+
+def control(directory: SessionDirectory, command: str) -> dict[str, Any]:
+    """Send one command to the supervisor (``stop``, ``abort``, ``state``). Raises ``SessionError``."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(_CONTROL_SECONDS)
+            connection.connect(str(directory.control_socket))
+            connection.sendall(json.dumps({"command": command}).encode() + b"\n")
+            with connection.makefile("rb") as answers:
+                return dict(json.loads(answers.readline()))
+    except (OSError, ValueError) as error:
+        raise SessionError(f"The supervisor of '{directory.name}' does not answer ({error}).") from error
+
+
+def wait_for(
+    directory: SessionDirectory, predicate: Callable[[SessionState], bool], deadline: float
+) -> SessionState | None:
+    """Wait until ``predicate`` is true of the state, at most ``deadline`` seconds; ``None`` when it never was.
+
+    Raises ``SessionError`` when the supervisor dies meanwhile.
+    """
+    end = time.monotonic() + deadline
+    while True:
+        living = alive(directory)
+        state = directory.state()
+        if predicate(state):
+            return state
+        if not living and not state.stage.final:
+            raise SessionError(
+                f"The supervisor of '{directory.name}' died.",
+                f"See {directory.supervisor_log}; golem-launcher stop {directory.name} closes down what it left.",
+            )
+        if time.monotonic() > end or state.stage.final:
+            return None
+        time.sleep(_POLL_SECONDS)
+
+
+def wait_for_end(directory: SessionDirectory, seconds: float) -> bool:
+    """Wait until the supervisor is gone; whether it went in time."""
+    end = time.monotonic() + seconds
+    while alive(directory):
+        if time.monotonic() > end:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def tidy() -> list[str]:
+    """Close down what dead supervisors left, as far as their nodes run; the names of the sessions concerned.
+
+    Starts nothing. Called by every command and page that shows or starts sessions.
+    """
+    with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):  # none is half started now
+        dead = [directory for directory in session_directories() if not alive(directory)]
+    return [directory.name for directory in dead if leftovers.close(directory, start_node=False)]
+
+
+def describe(directory: SessionDirectory) -> dict[str, Any]:
+    """A session as one flat JSON object: its state and, while it is ready, the link."""
+    state = directory.state()
+    value = state.model_dump(mode="json")
+    value["url"] = directory.url()
+    value["token"] = directory.token() if value["url"] else None
+    value["provider"] = state.provider_name
+    value["alive"] = alive(directory)
+    return value
+
+
+def _make_room(name: str) -> None:
+    path = paths.sessions_directory() / name
+    if not path.exists():
+        return
+    directory = SessionDirectory(path)
+    if alive(directory):
+        raise SessionNameTaken(
+            f"A session '{name}' is alive.", f"Choose another --name, or end it: golem-launcher stop {name}"
+        )
+    if (path / "state.json").exists():
+        leftovers.close(directory, start_node=True)
+    ended = paths.private_directory(paths.sessions_directory() / _ENDED)
+    path.rename(ended / f"{name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}")
+    for old in sorted(ended.iterdir(), key=lambda old: old.stat().st_mtime, reverse=True)[_KEEP_ENDED:]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _supervisor(directory: SessionDirectory) -> processes.ProcessRecord | None:
+    return processes.ProcessRecord.from_json(files.read_json(directory.path / _SUPERVISOR_FILE))
+
+
+def _kill(directory: SessionDirectory) -> None:
+    record = _supervisor(directory)
+    if record is not None:
+        record.stop(grace=_KILL_GRACE_SECONDS)

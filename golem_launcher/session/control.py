@@ -1,0 +1,79 @@
+"""The control socket of a supervisor: one JSON object a line, ``{"command": "stop" | "abort" | "state"}``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+LONGEST_LINE = 4096
+_IDLE_SECONDS = 60.0
+_MOST_CONNECTIONS = 32
+
+
+class ControlServer:
+    """Answers commands on a socket that only its owner can open. What is no command is dropped with its connection."""
+
+    def __init__(self, path: Path, commands: Mapping[str, Callable[[], dict[str, Any]]]) -> None:
+        self._path = path
+        self._commands = commands
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Listen."""
+        with contextlib.suppress(FileNotFoundError):
+            self._path.unlink()  # left by a supervisor that was killed; ours is the lock, so nobody listens there
+        old = os.umask(0o177)
+        try:
+            self._server = await asyncio.start_unix_server(self._accept, path=str(self._path), limit=LONGEST_LINE)
+        finally:
+            os.umask(old)
+
+    async def aclose(self) -> None:
+        """Stop listening, end every connection and remove the socket."""
+        if self._server is not None:
+            self._server.close()
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        with contextlib.suppress(FileNotFoundError):
+            self._path.unlink()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            if len(self._connections) <= _MOST_CONNECTIONS:
+                await self._converse(reader, writer)
+        except (OSError, ValueError, asyncio.TimeoutError, asyncio.CancelledError):
+            pass  # too long, too slow, gone, or the end of the supervisor
+        finally:
+            self._connections.discard(task)
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await asyncio.wait_for(reader.readline(), _IDLE_SECONDS):
+            answer = self.answer(line)
+            if answer is None:
+                return
+            writer.write(json.dumps(answer, default=str).encode() + b"\n")
+            await asyncio.wait_for(writer.drain(), _IDLE_SECONDS)
+
+    def answer(self, line: bytes) -> dict[str, Any] | None:
+        """The answer to one line, or ``None`` for what is no command."""
+        try:
+            message = json.loads(line)
+        except (ValueError, RecursionError):
+            return None
+        command = message.get("command") if isinstance(message, dict) else None
+        if not isinstance(command, str) or command not in self._commands:
+            return None
+        return {"ok": True, **self._commands[command]()}

@@ -1,0 +1,114 @@
+"""Talks to the Lab in the provider through its tunnel: does it answer, what does it log. Trusts nothing it says."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from golem_launcher.text import clean_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+_PROBE_SECONDS = 4.0
+_LOG_SECONDS = 40.0
+"""A long poll of the agent's log ends by itself before that."""
+_RETRY_SECONDS = 2.0
+_LARGEST_PIECE = 256 * 1024
+_BYTES_PER_SECOND = 256 * 1024
+_LARGEST_LOG = 16 * 1024 * 1024
+_OK = 200
+
+
+class LabClient:
+    """A client of the Lab at ``address`` (its origin on this side)."""
+
+    def __init__(self, address: str, token: str) -> None:
+        self._address = address
+        self._headers = {"Authorization": f"token {token}"}
+        self._http: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        # No cookies kept, no proxy asked, nothing followed: the other side is a stranger.
+        self._http = aiohttp.ClientSession(headers=self._headers, cookie_jar=aiohttp.DummyCookieJar())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._http is not None:
+            await self._http.close()
+
+    async def answers(self, *, seconds: float = _PROBE_SECONDS) -> bool:
+        """Whether the Lab answers a request that needs the token."""
+        try:
+            status, _ = await self._get("/api/status", seconds=seconds, largest=65536)
+        except (OSError, aiohttp.ClientError, asyncio.TimeoutError):
+            return False
+        return status == _OK
+
+    async def follow_log(self, path: Path) -> None:
+        """Append what the Lab logs to ``path``, cleaned, until cancelled; bounded in rate and in size."""
+        log = _LogFile(path)
+        offset = 0
+        while not log.full:
+            started = time.monotonic()
+            try:
+                status, data = await self._get(
+                    f"/golem-launcher/log?offset={offset}", seconds=_LOG_SECONDS, largest=_LARGEST_PIECE
+                )
+            except (OSError, aiohttp.ClientError, asyncio.TimeoutError):
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            if status != _OK:
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            offset += len(data)
+            if data:
+                await asyncio.to_thread(log.append, data)
+            least = len(data) / _BYTES_PER_SECOND if data else 0.2
+            await asyncio.sleep(max(0.0, least - (time.monotonic() - started)))
+
+    async def _get(self, path: str, *, seconds: float, largest: int) -> tuple[int, bytes]:
+        assert self._http is not None, "enter the client first"
+        timeout = aiohttp.ClientTimeout(total=seconds)
+        async with self._http.get(self._address + path, timeout=timeout, allow_redirects=False) as response:
+            data = b""
+            async for piece in response.content.iter_chunked(65536):
+                data += piece
+                if len(data) >= largest:
+                    response.close()  # more than anybody needs
+                    return response.status, data[:largest]
+            return response.status, data
+
+
+class _LogFile:
+    """The lines of a stranger's log, cleaned and never more than ``_LARGEST_LOG`` bytes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rest = b""
+        self._room = _LARGEST_LOG
+        self.full = False
+
+    def append(self, data: bytes) -> None:
+        """Write the whole lines of ``data`` and what was left before; keep the rest (at most a piece of it)."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > _LARGEST_PIECE:
+            lines.append(self._rest)
+            self._rest = b""
+        if not lines:
+            return
+        text = "".join(clean_line(line.rstrip(b"\r").decode(errors="replace")) + "\n" for line in lines).encode()
+        if len(text) > self._room:
+            text = b"(the log is too long; the rest is left out)\n"
+            self.full = True
+        self._room -= len(text)
+        with self._path.open("ab") as file:
+            file.write(text)

@@ -1,0 +1,90 @@
+"""Writes what a session tells about itself: its state, its events, its Lab's token. In order, off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.events import CostChanged, Message, ProviderChosen, SessionState, Stage, StageChanged, now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from decimal import Decimal
+
+    from golem_launcher.events import Event
+    from golem_launcher.session.directory import SessionDirectory
+
+_LOG = logging.getLogger(__name__)
+_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class Recorder:
+    """The one writer of a session's state and events. ``state`` is current at once, the disk soon after."""
+
+    def __init__(self, directory: SessionDirectory) -> None:
+        self._directory = directory
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recorder")
+        self.state: SessionState = directory.state()
+
+    def enter(self, stage: Stage, reason: str = "") -> None:
+        """The session enters a stage; nothing comes after a final one."""
+        if self.state.stage.final:
+            return
+        at = now()
+        changes: dict[str, Any] = {"stage": stage, "reason": reason, "stages": (*self.state.stages, (stage, at))}
+        if stage is Stage.READY and self.state.started_at is None:
+            changes["started_at"] = at
+        if stage.final:
+            changes |= {"ended_at": at, "address": None}
+        self.update(**changes)
+        self._append(StageChanged(at=at, stage=stage, reason=reason))
+        _LOG.info("stage %s %s", stage.value, reason)
+
+    def update(self, **changes: Any) -> None:
+        """Change the state."""
+        self.state = self.state.model_copy(update=changes)
+        self._submit(self._directory.write_state, self.state)
+
+    def message(self, text: str, level: str = "info") -> None:
+        """A line for a person."""
+        _LOG.log(_LEVELS[level], "%s", text)
+        self._append(Message.model_validate({"text": text, "level": level}))
+
+    def provider(self, provider_id: str, name: str, agreement_id: str, price_per_hour: Decimal | None) -> None:
+        """An agreement is confirmed."""
+        self.update(
+            provider_id=provider_id, provider_name=name, agreement_id=agreement_id, price_per_hour=price_per_hour
+        )
+        self._append(ProviderChosen(provider_id=provider_id, provider_name=name, agreement_id=agreement_id))
+
+    def cost(self, cost: Decimal, billed: Decimal) -> None:
+        """The session costs this much by now; GLM."""
+        self.update(cost=cost)
+        self._append(CostChanged(cost=cost, billed=billed))
+
+    def write_token(self, token: str) -> None:
+        """Keep the Lab's token."""
+        self._submit(self._directory.write_token, token)
+
+    async def flush(self) -> None:
+        """Wait until everything so far is on disk."""
+        await asyncio.wrap_future(self._writer.submit(lambda: None))
+
+    def close(self) -> None:
+        """Write what is left and end the writer. Blocking."""
+        self._writer.shutdown(wait=True)
+
+    def _append(self, event: Event) -> None:
+        self._submit(self._directory.append_event, event)
+
+    def _submit(self, write: Callable[[Any], None], value: Any) -> None:
+        self._writer.submit(_write, write, value)
+
+
+def _write(write: Callable[[Any], None], value: Any) -> None:
+    try:
+        write(value)
+    except OSError:  # a full disk must not end a session that runs
+        _LOG.exception("could not write")

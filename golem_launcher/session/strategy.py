@@ -1,0 +1,66 @@
+"""Our say in yapapi's market and payments: which offers are taken and which bills are accepted."""
+
+from __future__ import annotations
+
+import logging
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from yapapi.strategy import SCORE_REJECTED, MarketStrategy
+
+from golem_launcher.session.journal import TAG_PROPERTY
+from golem_launcher.session.prices import glm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from golem_launcher.session.choice import Choice
+    from golem_launcher.session.journal import Journal
+
+_LOG = logging.getLogger(__name__)
+_REFUSED = Decimal(-1)
+
+DEBIT_NOTE = "a debit note"
+INVOICE = "an invoice"
+
+
+class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no types
+    """Takes what :class:`Choice` takes; accepts a bill up to price times usage, held to our own clock."""
+
+    def __init__(self, choice: Choice, journal: Journal, refused: Callable[[str, str], None]) -> None:
+        """``refused`` is called with each kind of bill refused (``a debit note``, ``an invoice``) and the reason."""
+        self._choice = choice
+        self._journal = journal
+        self._refused = refused
+
+    async def decorate_demand(self, demand: Any) -> None:
+        """Tag the demand, so that its agreements are found again."""
+        await super().decorate_demand(demand)
+        demand.ensure("(golem.com.pricing.model=linear)")
+        demand.properties[TAG_PROPERTY] = self._journal.entries.tag
+
+    async def score_offer(self, offer: Any) -> float:
+        """The score of an offer; negative refuses it."""
+        score = self._choice.score(offer.issuer, offer.props)
+        return SCORE_REJECTED if score is None else score
+
+    async def debit_note_accepted_amount(self, debit_note: Any) -> Decimal:
+        """The note's amount, or -1 to ignore it."""
+        return self._judge(debit_note.agreement_id, Decimal(debit_note.total_amount_due), DEBIT_NOTE)
+
+    async def invoice_accepted_amount(self, invoice: Any) -> Decimal:
+        """The invoice's amount, or -1 to ignore it."""
+        return self._judge(invoice.agreement_id, Decimal(invoice.amount), INVOICE)
+
+    def _judge(self, agreement_id: str, amount: Decimal, what: str) -> Decimal:
+        entry = self._journal.agreement(agreement_id)
+        most = entry.acceptable() if entry else Decimal(0)
+        if amount <= most:
+            return amount
+        _LOG.warning("refused %s of %s, at most %s", what, amount, most)
+        self._refused(
+            what,
+            f"The provider sent {what} of {glm(amount)}, more than the {glm(most)} that price and usage allow. "
+            "It is not accepted.",
+        )
+        return _REFUSED

@@ -1,0 +1,127 @@
+"""``python -m golem_launcher.session.supervisor NAME``: the process that owns one session, from request to bill."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from golem_launcher import files, text
+from golem_launcher.errors import LauncherError, SessionError
+from golem_launcher.events import Stage
+from golem_launcher.session.control import ControlServer
+from golem_launcher.session.directory import session_directory
+from golem_launcher.session.recorder import Recorder
+from golem_launcher.session.run import Run
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from golem_launcher.session.directory import SessionDirectory
+
+_LOG = logging.getLogger(__name__)
+_LOCK_SECONDS = 5.0
+_LONGEST_RECORD = 8000
+
+STOPPED = "Stopped as asked."
+
+
+class Supervisor:
+    """Runs a session and listens for commands meanwhile."""
+
+    def __init__(self, directory: SessionDirectory) -> None:
+        self._directory = directory
+        self._recorder = Recorder(directory)
+        self._run = Run(directory, self._recorder)
+        self._stop = asyncio.Event()
+
+    async def main(self) -> None:
+        """Run the session to its end. Raises nothing; the end is in the session's state."""
+        control = ControlServer(
+            self._directory.control_socket, {"stop": self._on_stop, "abort": self._on_abort, "state": self._on_state}
+        )
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal)
+        try:
+            await control.start()
+            stage, reason = await self._to_the_end()
+            self._recorder.enter(Stage.STOPPING, reason)
+            left_over = await self._run.close()
+            self._recorder.enter(stage, " ".join(filter(None, (reason, left_over))))
+        finally:
+            await control.aclose()
+            await self._recorder.flush()
+            self._recorder.close()
+
+    async def _to_the_end(self) -> tuple[Stage, str]:
+        work = asyncio.create_task(self._run.work())
+        stopped = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                return Stage.ENDED, STOPPED
+            return Stage.ENDED, work.result()
+        except LauncherError as error:
+            self._recorder.message(str(error), "error")
+            return Stage.FAILED, str(error)
+        except Exception as error:  # noqa: BLE001 - the user must hear of it
+            _LOG.exception("the session failed")
+            reason = text.clean_line(f"{type(error).__name__}: {error}", longest=300)
+            return Stage.FAILED, f"Something unexpected happened ({reason}). See supervisor.log."
+        finally:
+            for task in (work, stopped):
+                task.cancel()
+            await asyncio.gather(work, stopped, return_exceptions=True)
+
+    def _on_signal(self) -> None:
+        if self._stop.is_set():
+            self._run.hurry = True
+        self._stop.set()
+
+    def _on_stop(self) -> dict[str, Any]:
+        self._stop.set()
+        return {"stage": self._recorder.state.stage.value}
+
+    def _on_abort(self) -> dict[str, Any]:
+        self._run.hurry = True
+        return self._on_stop()
+
+    def _on_state(self) -> dict[str, Any]:
+        return {"state": self._recorder.state.model_dump(mode="json")}
+
+
+class _CleanFormatter(logging.Formatter):
+    """Log records may hold a provider's words: short and plain ones only."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return text.clean_text(super().format(record)[:_LONGEST_RECORD])
+
+
+def main() -> int:
+    """Run the supervisor of the session that the first argument names."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_CleanFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=os.environ.get("GOLEM_LAUNCHER_LOG", "INFO").upper(), handlers=[handler])
+    directory = session_directory(sys.argv[1])
+    # Held until the process ends, however it ends: who finds it free knows that no supervisor lives.
+    lock = os.open(directory.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    end = time.monotonic() + _LOCK_SECONDS
+    while not files.try_lock(lock):  # somebody may be looking whether we live
+        if time.monotonic() > end:
+            raise SessionError(f"The session '{directory.name}' has a supervisor already.")
+        time.sleep(0.02)
+    if directory.state().stage.final:
+        return 0
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(Supervisor(directory).main())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

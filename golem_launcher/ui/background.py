@@ -1,0 +1,56 @@
+"""Where the page's work runs, and what happens when it fails.
+
+JupyterLab may deliver widget messages on a thread of its own with a loop of its own (a kernel subshell), and Voilà
+shows neither output nor exceptions of callbacks. So nothing here runs where it is called: it goes to the one loop
+captured at the start, and a failure goes to ``report``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+    from concurrent.futures import Future
+
+    import ipywidgets
+
+
+class Background:
+    """Owns the tasks of one page; ``report`` is called, on the loop, with every exception that escapes one."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, report: Callable[[BaseException], None]) -> None:
+        self._loop = loop
+        self._report = report
+        self._running: set[Future[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> Future[None]:
+        """Run ``work`` on the page's loop; may be called from any thread."""
+        future = asyncio.run_coroutine_threadsafe(self._guarded(work), self._loop)
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+        return future
+
+    def receives(self, widget: ipywidgets.Widget, receive: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
+        """Hand every custom message of ``widget``'s front ends to ``receive``, on the page's loop."""
+
+        async def take(content: dict[str, Any]) -> None:
+            await receive(content)
+
+        def on_message(_widget: ipywidgets.Widget, content: Any, _buffers: Any) -> None:
+            if isinstance(content, dict):
+                self.start(take(content))
+
+        widget.on_msg(on_message)
+
+    def close(self) -> None:
+        """Cancel what still runs."""
+        for future in tuple(self._running):
+            future.cancel()
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - this is the one place where every failure must become visible
+            self._report(error)

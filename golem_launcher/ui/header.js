@@ -1,0 +1,101 @@
+const ANSWER_SECONDS = 15;
+
+const STATE_WORDS = { up: "running", starting: "starting", down: "not running", failed: "failed" };
+
+function renderHeader({ model, el }) {
+  el.classList.add("gl", "gl-header");
+  const dot = h("span", { class: "gl-dot", "aria-hidden": "true" });
+  const title = h("strong", { class: "gl-network-title" });
+  const state = h("span", { class: "gl-network-state" });
+  const mend = h("button", { type: "button", class: "gl-button", onclick: () => tell(model, { kind: "mend" }) });
+  const sentence = h("span", { class: "gl-network-sentence" });
+  const line = h("div", { class: "gl-status", role: "status", "aria-live": "polite" }, dot, title, state, mend);
+  const lost = h(
+    "div",
+    { class: "gl-banner gl-warning gl-lost", role: "alert", hidden: true },
+    h("p", {}, h("strong", {}, "This page lost its connection."), " Sessions go on without it. Reload to see them."),
+    h("button", { type: "button", class: "gl-button", onclick: () => location.reload() }, "Reload"),
+  );
+  const banners = h("div", { class: "gl-banners" });
+  el.append(line, sentence, lost, banners);
+
+  function showNetwork() {
+    const network = model.get("network");
+    line.dataset.state = network.state ?? "unknown";
+    setText(title, network.title ?? "");
+    setText(state, network.detail || (STATE_WORDS[network.state] ?? ""));
+    setText(sentence, network.sentence ?? "");
+    show(mend, Boolean(network.mend));
+    setText(mend, network.mend ?? "");
+  }
+
+  function banner(problem) {
+    const details = h("pre", {}, problem.details);
+    return h(
+      "div",
+      { class: "gl-banner gl-error", role: "alert", "data-id": problem.id },
+      h("p", {}, h("strong", {}, problem.title), problem.remedy ? ` ${problem.remedy}` : ""),
+      h("details", {}, h("summary", {}, "Details"), details),
+      h(
+        "div",
+        { class: "gl-banner-buttons" },
+        h("button", { type: "button", class: "gl-button", onclick: () => copy(problem.details) }, "Copy details"),
+        h(
+          "button",
+          { type: "button", class: "gl-button", onclick: () => tell(model, { kind: "dismiss", id: problem.id }) },
+          "Dismiss",
+        ),
+      ),
+    );
+  }
+
+  async function copy(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      for (const details of banners.querySelectorAll("details")) details.open = true; // to be selected by hand
+    }
+  }
+
+  function showProblems() {
+    const problems = model.get("problems");
+    const wanted = new Set(problems.map((problem) => String(problem.id)));
+    for (const shown of [...banners.children]) if (!wanted.delete(shown.dataset.id)) shown.remove();
+    banners.append(...problems.filter((problem) => wanted.has(String(problem.id))).map(banner));
+  }
+
+  // The heartbeat: without one the kernel stops its work and may be culled; without an answer the kernel is gone.
+  let overdue = null;
+  function beat() {
+    if (overdue === null) overdue = setTimeout(() => show(lost, true), ANSWER_SECONDS * 1000);
+    if (!tell(model, { kind: "alive" })) show(lost, true);
+  }
+  function onMessage(content) {
+    if (content.kind !== "alive") return;
+    clearTimeout(overdue);
+    overdue = null;
+    show(lost, false);
+  }
+  function onVisible() {
+    if (document.visibilityState === "visible") beat();
+  }
+
+  model.on("change:network", showNetwork);
+  model.on("change:problems", showProblems);
+  model.on("msg:custom", onMessage);
+  document.addEventListener("visibilitychange", onVisible);
+  showNetwork();
+  showProblems();
+  beat();
+  const timer = setInterval(beat, model.get("heartbeat") * 1000);
+  return () => {
+    clearInterval(timer);
+    clearTimeout(overdue);
+    document.removeEventListener("visibilitychange", onVisible);
+    model.off("change:network", showNetwork);
+    model.off("change:problems", showProblems);
+    model.off("msg:custom", onMessage);
+  };
+}
+
+export default { render: renderHeader };

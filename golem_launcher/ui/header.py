@@ -1,0 +1,61 @@
+"""The top of the page: which network is in use and how it is, what went wrong, and the page's heartbeat."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import anywidget
+import traitlets
+
+from golem_launcher.ui.assets import script, style
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HEARTBEAT_SECONDS = 20
+"""How often a front end says that it is there."""
+
+GONE_SECONDS = 150
+"""A page silent for so long is gone. Browsers slow the timers of hidden tabs down to one a minute."""
+
+_PROBLEMS_AT_MOST = 5
+
+
+class Header(anywidget.AnyWidget):
+    """Status line and banners. ``on_alive`` is called whenever a front end shows a sign of life."""
+
+    _esm: ClassVar[str] = script("header.js")
+    _css: ClassVar[str] = style("header.css")
+
+    network = traitlets.Dict().tag(sync=True)
+    problems = traitlets.List().tag(sync=True)
+    heartbeat = traitlets.Int(HEARTBEAT_SECONDS).tag(sync=True)
+
+    def __init__(self, *, on_alive: Callable[[], None], on_mend: Callable[[], None], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._on_alive = on_alive
+        self._on_mend = on_mend
+        self._last_sign = float("-inf")
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody has this page open."""
+        return time.monotonic() - self._last_sign < GONE_SECONDS
+
+    def add_problem(self, problem: dict[str, Any]) -> None:
+        """Show one more banner; the same problem again replaces its older self."""
+        others = [other for other in self.problems if other["title"] != problem["title"]]
+        self.problems = [*others, problem][-_PROBLEMS_AT_MOST:]
+
+    async def receive(self, content: dict[str, Any]) -> None:
+        """A message from a front end."""
+        kind = content.get("kind")
+        if kind == "alive":
+            self._last_sign = time.monotonic()
+            self.send({"kind": "alive"})
+            self._on_alive()
+        elif kind == "dismiss":
+            self.problems = [problem for problem in self.problems if problem["id"] != content.get("id")]
+        elif kind == "mend":
+            self._on_mend()

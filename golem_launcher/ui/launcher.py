@@ -1,0 +1,89 @@
+"""The page put together: header, form, sessions, and the one loop that keeps them true."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+
+from golem_launcher.errors import RequestError, SessionNameTaken
+from golem_launcher.session import client
+from golem_launcher.ui.background import Background
+from golem_launcher.ui.form import RequestForm
+from golem_launcher.ui.header import Header
+from golem_launcher.ui.network import bring_up, network_view
+from golem_launcher.ui.problems import problem
+from golem_launcher.ui.sessions import SessionCards
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from golem_launcher.request import LaunchRequest
+
+REFRESH_SECONDS = 0.2
+NETWORK_SECONDS = 2.0
+
+
+class Launcher(ipywidgets.VBox):
+    """The launcher page. Make it in a notebook cell: the loop that runs there becomes the page's.
+
+    Nothing is read and nothing runs until a front end shows it, and again nothing when the last one is gone: a kernel
+    that nobody looks at falls idle and can be culled. Sessions do not depend on it.
+    """
+
+    def __init__(self) -> None:
+        self._background = Background(asyncio.get_running_loop(), self._report)
+        self._work: Future[None] | None = None
+        self.header = Header(on_alive=self._wake, on_mend=self._mend)
+        self.form = RequestForm(on_request=self._start)
+        self.sessions = SessionCards()
+        for part in (self.header, self.form, self.sessions):
+            self._background.receives(part, part.receive)
+        columns = ipywidgets.Box([self.form, self.sessions])
+        columns.add_class("gl-columns")
+        super().__init__([self.header, columns])
+        self.add_class("gl-page")
+
+    def close(self) -> None:
+        """Stop the page's work; sessions go on."""
+        self._background.close()
+        super().close()
+
+    def _wake(self) -> None:
+        if self._work is None or self._work.done():
+            self._work = self._background.start(self._keep_true())
+            self._background.start(self._tidy())
+
+    async def _keep_true(self) -> None:
+        network_due = float("-inf")
+        while self.header.watched:
+            await self.sessions.refresh()
+            if time.monotonic() >= network_due:
+                self.header.network = await asyncio.to_thread(network_view)
+                network_due = time.monotonic() + NETWORK_SECONDS
+            await asyncio.sleep(REFRESH_SECONDS)
+
+    async def _start(self, request: LaunchRequest) -> None:
+        try:
+            await asyncio.to_thread(client.start, request)
+        except SessionNameTaken as error:
+            raise RequestError(error.what, "Choose another name.", field="name") from error
+        await self.sessions.refresh()
+
+    async def _tidy(self) -> None:
+        await asyncio.to_thread(client.tidy)
+
+    def _mend(self) -> None:
+        self._background.start(self._bring_up())
+
+    async def _bring_up(self) -> None:
+        await asyncio.to_thread(bring_up)
+
+    def _report(self, error: BaseException) -> None:
+        self.header.add_problem(problem(error))
+
+    def _repr_keys(self) -> Any:
+        """Keep ``repr`` short: the parts' own contents are long."""
+        return iter(())

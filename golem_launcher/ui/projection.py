@@ -1,0 +1,114 @@
+"""What the page shows of the sessions: JSON values read from their directories, and nothing remembered beside them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.errors import SessionNotFound
+from golem_launcher.events import SessionState, Stage
+from golem_launcher.networks import NETWORKS
+from golem_launcher.session import client
+from golem_launcher.session.directory import session_directories
+from golem_launcher.text import clean_line, clean_name
+
+if TYPE_CHECKING:
+    from golem_launcher.session.directory import SessionDirectory
+
+PAST_AT_MOST = 50
+"""How many sessions that are over the page lists, the newest first."""
+
+PLANNED = (Stage.CHECKING, Stage.ALLOCATING, Stage.NEGOTIATING, Stage.DEPLOYING, Stage.STARTING, Stage.READY)
+"""The way of a good start; shown ahead."""
+
+
+class Projection:
+    """Reads sessions; keeps what did not change since (its files' times and sizes), so that reading often is cheap."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[object, dict[str, Any]]] = {}
+
+    def read(self) -> tuple[list[dict[str, Any]], dict[str, SessionDirectory]]:
+        """The sessions as the page's script takes them, running ones first, and their directories. Blocking."""
+        directories = {directory.name: directory for directory in session_directories()}
+        views = [self._view(directory) for directory in directories.values()]
+        self._known = {name: known for name, known in self._known.items() if name in directories}
+        live = [view for view in views if view["live"]]
+        past = [view for view in views if not view["live"]][:PAST_AT_MOST]
+        return live + past, directories
+
+    def _view(self, directory: SessionDirectory) -> dict[str, Any]:
+        mark = _mark(directory)
+        known = self._known.get(directory.name)
+        if known and known[0] == mark and not known[1]["live"]:
+            return known[1]
+        try:
+            state = directory.state()
+        except SessionNotFound:
+            view = _unreadable(directory.name)
+        else:
+            view = session_view(state, alive=state.stage.final or client.alive(directory))
+        self._known[directory.name] = (mark, view)
+        return view
+
+
+def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
+    """One session as the page's script takes it. Every string in it is cleaned; there is no secret in it."""
+    return {
+        "name": state.name,
+        "live": not state.stage.final,
+        "alive": alive,
+        "stage": state.stage.value,
+        "reason": clean_line(state.reason),
+        "steps": _steps(state),
+        "network": NETWORKS[state.network].title if state.network in NETWORKS else clean_name(state.network),
+        "token": NETWORKS[state.network].token if state.network in NETWORKS else "GLM",
+        "provider": clean_name(state.provider_name) if state.provider_name else None,
+        "created": state.created_at.isoformat(),
+        "started": state.started_at.isoformat() if state.started_at else None,
+        "ended": state.ended_at.isoformat() if state.ended_at else None,
+        "deadline": state.deadline.isoformat() if state.deadline else None,
+        "cost": _amount(state.cost),
+        "budget": _amount(state.budget),
+        "spent_share": float(min(state.cost / state.budget, Decimal(1))) if state.budget > 0 else 0.0,
+        "price": _amount(state.price_per_hour) if state.price_per_hour is not None else None,
+    }
+
+
+def _steps(state: SessionState) -> list[dict[str, Any]]:
+    """The stages entered, each with its time, then those of a good start that are still ahead."""
+    steps: list[dict[str, Any]] = []
+    for number, (stage, at) in enumerate(state.stages):
+        last = number == len(state.stages) - 1
+        if not last:
+            until, status = state.stages[number + 1][1].isoformat(), "done"
+            if state.stages[number + 1][0] == Stage.FAILED:
+                status = "failed"
+        else:
+            until, status = None, "current"
+        if not stage.final:  # the end is no stage of work: the card says it
+            steps.append({"stage": stage.value, "at": at.isoformat(), "until": until, "status": status})
+    entered = {stage for stage, _ in state.stages}
+    if not state.stage.final and Stage.READY not in entered:
+        furthest = max((PLANNED.index(stage) for stage in entered if stage in PLANNED), default=-1)
+        steps += [{"stage": stage.value, "status": "ahead"} for stage in PLANNED[furthest + 1 :]]
+    return steps
+
+
+def _unreadable(name: str) -> dict[str, Any]:
+    state = SessionState(name=name, network="", stage=Stage.FAILED, reason="The files of this session cannot be read.")
+    return session_view(state, alive=False)
+
+
+def _mark(directory: SessionDirectory) -> object:
+    try:
+        status = (directory.path / "state.json").stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _amount(value: Decimal) -> str:
+    """GLM without needless digits: ``0.0123``, ``1``."""
+    text = f"{value:.6f}".rstrip("0").rstrip(".")
+    return text or "0"

@@ -1,0 +1,187 @@
+"""A page served by ``golem-launcher page``, and a Chromium to look at it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from golem_launcher import paths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, BrowserContext, Dialog, Page
+
+SERVE_SECONDS = 40
+_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+_PICTURES = "GOLEM_LAUNCHER_PICTURES"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker("browser")
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    """Ends with this package: while Playwright's loop runs, no other test could call ``asyncio.run``."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        pytest.skip("needs Chromium; to have it: sudo apt install chromium")
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=list(_ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="package")
+def home(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A launcher home of this package's own, for this process and those it starts; its network is ended with it."""
+    del chromium  # nothing is started when the tests are skipped
+    before = os.environ.get(paths.HOME_VARIABLE)
+    directory = tmp_path_factory.mktemp("home")
+    os.environ[paths.HOME_VARIABLE] = str(directory)
+    try:
+        yield directory
+    finally:
+        program("localnet", "down")
+        if before is None:
+            del os.environ[paths.HOME_VARIABLE]
+        else:
+            os.environ[paths.HOME_VARIABLE] = before
+
+
+@pytest.fixture(scope="package")
+def address(home: Path) -> Iterator[str]:
+    """The page's address, token included."""
+    del home
+    with serving(command("page", "--no-browser", "--json"), lambda line: '"url"' in line) as lines:
+        yield json.loads("{" + lines[-1] + "}")["url"]
+
+
+@pytest.fixture
+def sessions(home: Path) -> Iterator[None]:
+    """No session before, none after."""
+    yield
+    for path in (home / "sessions").glob("*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    with new_context(chromium) as context:
+        yield context
+
+
+@pytest.fixture
+def page(context: BrowserContext, address: str) -> Page:
+    """The launcher page, loaded and usable."""
+    return open_page(context, address)
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pictures go: ``docs/images`` when asked for (``make pictures``), else nowhere that stays."""
+    chosen = os.environ.get(_PICTURES)
+    return Path(chosen).absolute() if chosen else tmp_path_factory.mktemp("pictures")
+
+
+@contextmanager
+def new_context(chromium: Browser, *, strict: bool = True, **options: Any) -> Iterator[BrowserContext]:
+    """A fresh profile; at the end it must have met no dialog.
+
+    When ``strict``, no error, nothing red on the console and no request to elsewhere either: for pages wholly ours.
+    """
+    context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+    context.set_default_timeout(20_000)
+    complaints: list[str] = []
+    context.on("dialog", lambda dialog: _answer(dialog, complaints))
+    if strict:
+        context.on("console", lambda message: message.type == "error" and complaints.append(message.text))
+        context.on("weberror", lambda error: complaints.append(str(error.error)))
+        context.on("request", lambda request: _elsewhere(request.url) and complaints.append(f"asked {request.url}"))
+    context.complaints = complaints  # type: ignore[attr-defined]
+    try:
+        yield context
+    finally:
+        context.close()
+    assert complaints == []
+
+
+def open_page(context: BrowserContext, address: str) -> Page:
+    page = context.new_page()
+    page.goto(address)
+    page.locator(".gl-start").wait_for()
+    return page
+
+
+def _answer(dialog: Dialog, complaints: list[str]) -> None:
+    if dialog.type == "beforeunload":  # JupyterLab asks about the unsaved notebook
+        dialog.accept()
+    else:
+        complaints.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+
+def _elsewhere(url: str) -> bool:
+    return url.startswith(("http:", "https:", "ws:")) and "//127.0.0.1:" not in url
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-c", "from golem_launcher.cli.main import main; main()", *arguments]
+
+
+def program(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=120, check=False)
+
+
+@contextmanager
+def serving(argv: list[str], found: Callable[[str], bool], **options: Any) -> Iterator[list[str]]:
+    """Run a server until the block ends; its output's lines up to the one that is ``found``."""
+    server = subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, **options
+    )
+    try:
+        assert server.stdout is not None
+        lines = []
+        for line in server.stdout:
+            lines.append(line.strip())
+            if found(line):
+                break
+        else:
+            pytest.fail("\n".join(["the server ended:", *lines]))
+        yield lines
+    finally:
+        server.terminate()
+        try:
+            server.communicate(timeout=SERVE_SECONDS)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.communicate()

@@ -1,0 +1,206 @@
+"""What a person sees and does on the page, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from golem_launcher.events import Stage
+from golem_launcher.session.directory import session_directories
+from tests.browser.conftest import new_context, open_page
+from tests.ui.made import GOOD_START, change, make_session, say, write_lab_log
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+pytestmark = pytest.mark.usefixtures("sessions")
+
+_WIDTHS = {360: "-narrow", 1280: "", 3840: "-wide"}
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>\x1b[31m\u202egnp.exe"
+
+
+def test_it_loads_and_says_how_the_network_is(page: Page) -> None:
+    assert page.title() == "Golem Launcher"
+    assert page.get_by_role("heading", name="Golem Launcher").is_visible()
+    page.locator(".gl-status[data-state=up]").wait_for(timeout=60_000)
+    assert "3 providers" in page.locator(".gl-network-state").inner_text()
+    assert page.get_by_text("Nothing is running yet.").is_visible()
+
+
+def test_errors_stand_beside_their_fields_and_nothing_starts(page: Page) -> None:
+    page.get_by_label("Name").fill("Not A Name")
+    page.get_by_label("Budget").fill("0")
+    page.get_by_label("Cores").fill("many")
+    page.get_by_role("button", name="Start JupyterLab on Golem").click()
+    page.locator("[aria-invalid]").first.wait_for()
+
+    assert page.locator("[aria-invalid]").evaluate_all("all => all.map(one => one.name)") == ["name", "budget", "cpus"]
+    assert page.evaluate("document.activeElement.name") == "name"
+    assert page.locator(".gl-field-budget .gl-error-text").inner_text() == "Must be more than 0."
+    assert page.locator(".gl-field-cpus .gl-error-text").inner_text() == "Must be a whole number."
+    assert page.get_by_role("button", name="Start JupyterLab on Golem").is_enabled()
+    assert list(session_directories()) == []
+
+    page.get_by_label("Name").fill("fine")
+    assert not page.locator(".gl-field-name .gl-error-text").is_visible()
+
+
+def test_a_name_in_use_is_said_beside_the_name(page: Page) -> None:
+    make_session("mine")
+    page.get_by_label("Name").fill("mine")
+    page.get_by_label("Name").press("Enter")
+    page.locator(".gl-field-name .gl-error-text").wait_for()
+    assert page.evaluate("document.activeElement.name") == "name"
+
+
+def test_a_reload_and_a_second_tab_show_the_same(page: Page, context: BrowserContext, address: str) -> None:
+    directory = make_session("mine")
+    say(directory, "a line of the supervisor")
+    write_lab_log(directory, "a line of the Lab")
+    other = open_page(context, address)
+    page.reload()
+    for tab in (page, other):
+        card = tab.get_by_role("article", name="mine")
+        card.locator(".gl-badge", has_text="Ready").wait_for()
+        card.get_by_text("a line of the supervisor").wait_for()
+        card.get_by_text("a line of the Lab").wait_for()
+        assert card.get_by_role("listitem").count() == len(GOOD_START)
+        link = card.get_by_role("link", name="Open JupyterLab")
+        link.wait_for()
+        assert link.get_attribute("href") == "http://127.9.8.7:8888/lab?token=abcdefgh12345678"
+        assert link.get_attribute("target") == "_blank"
+        assert link.get_attribute("rel") == "noopener noreferrer"
+
+    change(directory, stage=Stage.STOPPING)
+    say(directory, "one more line")
+    for tab in (page, other):
+        tab.locator(".gl-badge", has_text="Stopping").wait_for(timeout=3000)
+        tab.get_by_text("one more line").wait_for(timeout=3000)
+
+    change(directory, stage=Stage.ENDED, reason="The time was up.")
+    for tab in (page, other):
+        tab.get_by_text("Past sessions (1)").wait_for(timeout=3000)
+        assert not tab.get_by_role("link", name="Open JupyterLab").is_visible()
+
+
+def test_strings_from_a_provider_are_text(page: Page) -> None:
+    directory = make_session("mine", provider_name=HOSTILE, reason=HOSTILE)
+    say(directory, HOSTILE)
+    write_lab_log(directory, HOSTILE, "x" * 1_000_000, "the end")
+    page.get_by_text("the end", exact=True).wait_for()
+    assert page.locator(".gl img, .gl script").count() == 0
+    shown = page.locator(".gl-sessions").inner_text()
+    assert shown.count("<img src=x onerror=alert(1)><script>alert(2)</script>\\u202egnp.exe") == 3
+    assert "on <img" in shown
+    assert "\u202e" not in shown
+    assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize(
+    "foreign", ["javascript:alert(1)", "http://evil.example:80", "http://127.0.0.1:80@evil.example", "http://127.9.8.7"]
+)
+def test_no_link_leads_elsewhere(page: Page, foreign: str) -> None:
+    make_session("mine", address=foreign)
+    make_session("other")
+    page.get_by_role("article", name="other").get_by_role("link").wait_for()
+    assert page.get_by_role("article", name="mine").get_by_role("link").count() == 0
+
+
+def test_abort_asks_once_and_the_keyboard_suffices(page: Page) -> None:
+    make_session("mine")
+    abort = page.get_by_role("button", name="Abort", exact=True)
+    abort.wait_for()
+    abort.focus()
+    page.keyboard.press("Enter")
+    assert page.get_by_text("End this session?").is_visible()
+    assert page.evaluate("document.activeElement.textContent") == "Keep"
+    page.keyboard.press("Escape")
+    assert not page.get_by_text("End this session?").is_visible()
+    assert page.evaluate("document.activeElement.textContent") == "Abort"
+
+
+def test_a_flood_of_lines_stays_small(page: Page) -> None:
+    directory = make_session("mine")
+    for batch in range(20):
+        write_lab_log(directory, *(f"line {batch} {number}" for number in range(2000)))
+    write_lab_log(directory, "the last line")
+    page.get_by_text("the last line", exact=True).wait_for()
+    assert page.locator(".gl-line").count() <= 500
+    log = page.get_by_role("log")
+    assert log.evaluate("log => log.scrollHeight - log.scrollTop - log.clientHeight") < 30
+
+
+def test_a_session_without_its_supervisor_says_so(page: Page) -> None:
+    make_session("mine", GOOD_START[:3], alive=False)
+    page.locator(".gl-badge", has_text=re.compile("Unattended|Failed")).wait_for()
+
+
+def test_closing_the_page_ends_its_kernel(chromium: Browser, address: str) -> None:
+    with new_context(chromium) as context:
+        api = re.sub(r"/voila/.*\?", "/api/kernels?", address)
+        page = open_page(context, address)
+        before = {kernel["id"] for kernel in context.request.get(api).json()}
+        page.close(run_before_unload=True)
+        for _ in range(100):
+            after = {kernel["id"] for kernel in context.request.get(api).json()}
+            if len(after) < len(before):
+                break
+        assert len(after) < len(before)
+
+
+@pytest.mark.slow
+def test_a_page_without_its_kernel_says_so(page: Page, context: BrowserContext, address: str) -> None:
+    kernel = page.evaluate("JSON.parse(document.getElementById('jupyter-config-data').textContent).kernelId")
+    cookies = {cookie["name"]: cookie["value"] for cookie in context.cookies()}
+    api = re.sub(r"/voila/.*\?", f"/api/kernels/{kernel}?", address)
+    assert context.request.delete(api, headers={"X-XSRFToken": cookies["_xsrf"]}).status == 204
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.get_by_text("This page lost its connection.").wait_for()
+    assert page.get_by_role("button", name="Reload").is_visible()
+    context.complaints.clear()  # type: ignore[attr-defined]  # Voilà's own about the lost kernel
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280, 3840])
+def test_pictures_of_themes_and_widths(
+    chromium: Browser, address: str, pictures: Path, scheme: str, width: int
+) -> None:
+    with new_context(chromium, color_scheme=scheme, viewport={"width": width, "height": 900}) as context:
+        ready = make_session("thesis-figures")
+        say(ready, "3 offers fit; the best asks 0.0306 tGLM an hour")
+        write_lab_log(ready, "[I ServerApp] Jupyter Server 2.21.1 is running")
+        make_session("image-tests", GOOD_START[:4], age=4)
+        make_session("first-try", (*GOOD_START, Stage.STOPPING, Stage.ENDED), age=9000, reason="The time was up.")
+        page = open_page(context, address)
+        page.get_by_role("link", name="Open JupyterLab").wait_for()
+        page.locator(".gl-status[data-state=up]").wait_for(timeout=60_000)
+
+        background = page.evaluate("getComputedStyle(document.querySelector('.gl-card')).backgroundColor")
+        lightness = sum(map(int, re.findall(r"\d+", background)[:3])) / 3
+        assert lightness > 200 if scheme == "light" else lightness < 60
+        panel = page.locator("#rendered_cells")
+        _picture(page, pictures / f"running-{scheme}{_WIDTHS[width]}.png")
+        page.get_by_text("Past sessions (1)").click()
+        assert panel.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
+
+
+def test_pictures_of_errors(page: Page, pictures: Path) -> None:
+    page.locator(".gl-status[data-state=up]").wait_for(timeout=60_000)
+    page.get_by_label("Budget").fill("0")
+    page.get_by_label("Memory").fill("a lot")
+    page.get_by_label("Memory").press("Enter")
+    page.locator("[aria-invalid]").first.wait_for()
+    _picture(page, pictures / "errors-light.png")
+
+
+def _picture(page: Page, path: Path) -> None:
+    """The whole page: its panel scrolls, so the window is made as high as the panel's content."""
+    size = page.viewport_size
+    assert size
+    height = page.locator("#rendered_cells").evaluate("panel => panel.scrollHeight")
+    page.set_viewport_size({"width": size["width"], "height": height})
+    page.screenshot(path=path)

@@ -1,0 +1,46 @@
+"""From the button to a cell executed in the provider, and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browser.conftest import new_context, open_page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sessions")]
+
+
+def test_start_run_a_cell_reload_abort(chromium: Browser, address: str) -> None:
+    with new_context(chromium) as context:
+        page = open_page(context, address)
+        page.get_by_label("Name").fill("first")
+        page.get_by_role("button", name="Start JupyterLab on Golem").click()
+        card = page.get_by_role("article", name="first")
+        link = card.get_by_role("link", name="Open JupyterLab")
+        link.wait_for(timeout=90_000)
+        lab = link.get_attribute("href")
+        assert lab
+        assert page.get_by_label("Name").input_value() != "first"
+
+        with new_context(chromium, strict=False) as other:  # its errors and requests are JupyterLab's
+            tab = other.new_page()
+            tab.goto(lab)
+            tab.locator(".jp-LauncherCard[data-category=Notebook]").first.click(timeout=60_000)
+            tab.get_by_text("| Idle").wait_for(timeout=60_000)
+            tab.locator(".jp-CodeCell .cm-content").first.click()
+            tab.keyboard.type("print(6 * 7)")
+            tab.keyboard.press("Shift+Enter")
+            tab.locator(".jp-OutputArea-output", has_text="42").wait_for(timeout=60_000)
+
+        page.reload()
+        link.wait_for()
+        assert link.get_attribute("href") == lab
+        card.get_by_role("button", name="Abort", exact=True).click()
+        card.get_by_role("button", name="Abort session").click()
+        page.get_by_text("Past sessions (1)").wait_for(timeout=60_000)
+        page.get_by_text("Past sessions (1)").click()
+        assert card.locator(".gl-badge").inner_text() == "Ended"

@@ -1,0 +1,215 @@
+"""The hub alone, with peers that behave and peers that do not."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from golem_launcher.errors import BusCallError, BusClosed, LocalNetError
+from golem_launcher.localnet import hub_peer
+from golem_launcher.localnet.hub import Hub
+from golem_launcher.node.gsb import GsbClient, connection, frames, ok
+
+
+def with_hub(test):
+    async def run():
+        async with Hub() as hub:
+            await asyncio.wait_for(test(hub), 60)
+
+    asyncio.run(run())
+
+
+def join(hub):
+    return GsbClient.connect(f"tcp://127.0.0.1:{hub.port}")
+
+
+async def raw(hub, *packets):
+    reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+    for packet in (frames.Hello("raw", "1", b"raw"), *packets):
+        writer.write(frames.encode(packet))
+    assert isinstance(await frames.read_packet(reader), frames.Hello)
+    return reader, writer
+
+
+def test_the_longest_prefix_at_a_border_answers():
+    async def test(hub):
+        async with await join(hub) as one, await join(hub) as other, await join(hub) as caller:
+            await one.register("/net/0x1", lambda _: ok("short"))
+            await other.register("/net/0x1/vpn", lambda _: ok("long"))
+            hub.attach("/net/0x1/vpn/inside", lambda _: ok("inside"))
+            answers = {
+                "/net/0x1/x": "short",
+                "/net/0x1/vpnx/y": "short",
+                "/net/0x1/vpn/x": "long",
+                "/net/0x1/vpn": "long",
+                "/net/0x1/vpn/inside/x": "inside",
+            }
+            for address, expected in answers.items():
+                assert await caller.call(address, None) == expected
+                assert await hub.call(address, None) == expected
+            with pytest.raises(BusCallError) as caught:
+                await caller.call("/net/0x11/x", None)
+            assert caught.value.code == 400
+            hub.detach("/net/0x1/vpn/inside")
+            await other.unregister("/net/0x1/vpn")
+            assert await caller.call("/net/0x1/vpn/inside/x", None) == "short"
+            with pytest.raises(BusCallError):
+                hub.attach("/net/0x1", lambda _: ok())
+            with pytest.raises(BusCallError) as caught:
+                await other.register("/net/0x1", lambda _: ok())
+            assert caught.value.code == 409
+
+    with_hub(test)
+
+
+def test_a_hundred_peers_at_once():
+    async def one(hub, number):
+        async with await join(hub) as client:
+            await client.register(f"/net/{number}", lambda call: ok(call.payload()))
+            data = bytes([number]) * 20_000
+            answers = await asyncio.gather(*(hub.call(f"/net/{number}/x", data) for _ in range(5)))
+            assert answers == 5 * [data]
+            assert await client.call(f"/net/{number}/x", number) == number
+
+    async def test(hub):
+        await asyncio.gather(*(one(hub, number) for number in range(100)))
+
+    with_hub(test)
+
+
+def test_broadcasts_reach_those_who_asked():
+    async def test(hub):
+        async with await join(hub) as one, await join(hub) as other:
+            heard = asyncio.Queue()
+            await one.subscribe("news", lambda call: heard.put_nowait((call.caller, call.address, call.data)) or b"")
+            await other.broadcast("news", b"first", caller="0x2")
+            await other.broadcast("olds", b"nobody", caller="0x2")
+            assert await heard.get() == ("0x2", "news", b"first")
+            await one.unsubscribe("news")
+            await other.broadcast("news", b"second")
+            assert heard.empty()
+
+    with_hub(test)
+
+
+def test_calls_to_a_peer_that_leaves_fail_at_once():
+    async def test(hub):
+        reader, writer = await raw(hub, frames.RegisterRequest("/net/0x9"))
+        assert await frames.read_packet(reader) == frames.RegisterReply()
+        async with await join(hub) as caller:
+            calls = [asyncio.ensure_future(bus.call("/net/0x9/x", None, timeout=50)) for bus in (caller, hub)]
+            for _ in calls:
+                assert isinstance(await frames.read_packet(reader), frames.CallRequest)
+            writer.close()
+            for call in calls:
+                with pytest.raises(BusCallError, match="lost connection"):
+                    await call
+
+    with_hub(test)
+
+
+def test_a_peer_that_does_not_read_bounds_what_waits_for_it():
+    async def test(hub):
+        reader, writer = await raw(hub, frames.RegisterRequest("/net/0x9"))
+        assert await frames.read_packet(reader) == frames.RegisterReply()
+        writer.transport.pause_reading()
+        data = bytes(1_000_000)
+        sent = [hub.post("/net/0x9/raw", data) for _ in range(200)]
+        assert not all(sent)
+        assert hub.dropped == sent.count(False)
+        (peer,) = (peer for peer in hub._peers if peer.services)
+        assert peer.unsent < connection.SEND_LIMIT + 2 * len(data)
+        async with await join(hub) as caller:  # calls hold their sender up instead
+            calls = [asyncio.ensure_future(caller.call_raw("/net/0x9/x", data, timeout=50)) for _ in range(50)]
+            while not caller._link.full:  # noqa: ASYNC110 - a condition of the transport, which nobody announces
+                await asyncio.sleep(0)
+            assert peer.unsent < connection.SEND_LIMIT + 4 * len(data)
+            for _ in range(3):  # what the timer does
+                peer.check()
+            for call in calls[:1]:
+                with pytest.raises(BusCallError):
+                    await call
+            for call in calls[1:]:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+        writer.close()
+
+    with_hub(test)
+
+
+def test_silent_peers_are_asked_then_dropped():
+    async def test(hub):
+        reader, writer = await raw(hub)
+        (peer,) = hub._peers
+        while peer.instance_id is None:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        for _ in range(hub_peer._PING_AFTER + 1):
+            peer.check()
+        assert await frames.read_packet(reader) == frames.Ping()
+        writer.write(frames.encode(frames.Pong()) + frames.encode(frames.Ping()))
+        assert await frames.read_packet(reader) == frames.Pong()
+        for _ in range(hub_peer._LOST_AFTER + 1):
+            peer.check()
+        while await reader.read(100):
+            pass
+        writer.close()
+
+    with_hub(test)
+
+
+def test_a_peer_that_comes_again_replaces_itself():
+    async def test(hub):
+        first, writer = await raw(hub, frames.RegisterRequest("/net/0x9"))
+        assert await frames.read_packet(first) == frames.RegisterReply()
+        second, other = await raw(hub, frames.RegisterRequest("/net/0x9"))
+        assert await frames.read_packet(second) == frames.RegisterReply()
+        with pytest.raises(BusClosed):
+            await frames.read_packet(first)
+        writer.close()
+        other.close()
+
+    with_hub(test)
+
+
+def test_hostile_peers_end_only_themselves():
+    async def attack(hub, blob, greet):
+        reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+        writer.write((frames.encode(frames.Hello("x", "1", blob[:8] or b"x")) if greet else b"") + blob)
+        writer.write_eof()
+        try:
+            while await reader.read(65536):
+                pass
+        except OSError:
+            pass
+        writer.close()
+
+    bodies = st.binary(max_size=300)
+    framed = bodies.map(lambda body: len(body).to_bytes(4, "big") + body)
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(st.one_of(bodies, framed), min_size=1, max_size=4), st.booleans())
+    def fuzz(blobs, greet):
+        async def test(hub):
+            async with await join(hub) as one, await join(hub) as other:
+                await one.register("/net/0x1", lambda call: ok(call.payload()))
+                await asyncio.gather(*(attack(hub, blob, greet) for blob in blobs))
+                assert await other.call("/net/0x1/x", "alive") == "alive"
+
+        with_hub(test)
+
+    fuzz()
+
+
+def test_ports():
+    with pytest.raises(LocalNetError, match="four digits"):
+        Hub(10000)
+
+    async def test(hub):
+        assert 1000 <= hub.port <= 9999
+        with pytest.raises(LocalNetError, match="can't listen"):
+            await Hub(hub.port).start()
+
+    with_hub(test)

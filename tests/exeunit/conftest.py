@@ -1,0 +1,133 @@
+"""A real daemon, the base layer, and an exe-unit on that daemon's bus."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from golem_launcher.localnet.exeunit.fetch import Http
+from golem_launcher.localnet.exeunit.network import DaemonSwitch
+from golem_launcher.localnet.exeunit.transfer import Transfers
+from golem_launcher.localnet.exeunit.unit import Assignment, ExeUnit
+from golem_launcher.localnet.misbehaviour import Misbehaviour
+from golem_launcher.localnet.runtime import base as base_module
+from golem_launcher.localnet.runtime.model import Place
+from golem_launcher.localnet.runtime.process import ProcessRuntime
+from golem_launcher.node.gsb import GsbClient, ok
+from tests.bus import daemon as daemons
+
+ACTIVITY = "a" * 32
+REQUESTOR = "0x" + "1" * 40
+
+
+@pytest.fixture(scope="session")
+def daemon():
+    with daemons.start() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory):
+    return base_module.build(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture
+def short_path():
+    # not tmp_path: a shebang and a socket's path are short
+    with tempfile.TemporaryDirectory(prefix="eu-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+class ReportsElsewhere:
+    """A bus client whose reports go to the test: the activity is none of yagna's."""
+
+    def __init__(self, client: GsbClient) -> None:
+        self.register, self.unregister, self._client = client.register, client.unregister, client
+
+    async def call(self, address, payload, **options):
+        return await self._client.call(address.replace("/local/activity/", "/local/told-activity/"), payload, **options)
+
+
+@dataclass
+class Bench:
+    """The unit, and the bus from the requestor's side."""
+
+    unit: ExeUnit
+    bus: GsbClient
+    states: list[list[Any]]
+    usages: list[list[float]]
+    _scripts: int = 0
+    _names: list[str] = field(default_factory=list)
+
+    async def call(self, component: str, **payload: Any) -> Any:
+        address = f"/public/exeunit/{ACTIVITY}/{component}"
+        return await self.bus.call(address, {"activityId": ACTIVITY, **payload})
+
+    async def send(self, *script: Any) -> str:
+        self._scripts += 1
+        return await self.call("Exec", batchId=f"batch-{self._scripts}", exeScript=list(script), timeout=None)
+
+    async def results(self, batch_id: str, index: int | None = None, timeout: float = 20.0) -> list[dict[str, Any]]:
+        return await self.call("GetExecBatchResults", batchId=batch_id, timeout=timeout, commandIndex=index)
+
+    async def run(self, *script: Any) -> list[dict[str, Any]]:
+        return await self.results(await self.send(*script))
+
+    async def events(self, batch_id: str) -> list[dict[str, Any]]:
+        address = f"/public/exeunit/{ACTIVITY}/StreamExecBatchResults"
+        payload = {"activity_id": ACTIVITY, "batch_id": batch_id}
+        return [event async for event in self.bus.stream(address, payload)]
+
+    async def ready(self, **deploy: Any) -> None:
+        results = await self.run({"deploy": deploy}, {"start": {"args": []}})
+        assert [result["result"] for result in results] == ["Ok", "Ok"], results
+
+
+@pytest.fixture
+def bench(daemon, base, short_path):
+    """A context manager that gives a running unit."""
+
+    @contextlib.asynccontextmanager
+    async def opened(
+        *, misbehaviour: Misbehaviour | None = None, runtime: Any = ProcessRuntime, make_endpoint: Any = None,
+        image_directory: Path | None = None, schemes: Any = None,
+    ):  # fmt: skip
+        async with (
+            await GsbClient.connect(daemon.gsb_url) as provider,
+            await GsbClient.connect(daemon.gsb_url) as requestor,
+        ):
+            states, usages = [], []
+
+            def told(call):
+                payload = call.payload()
+                if call.component == "SetActivityState":
+                    states.append(payload["state"]["state"])
+                else:
+                    usages.append(payload["usage"]["currentUsage"])
+                return ok()
+
+            await requestor.register("/local/told-activity", told)
+            unit = ExeUnit(
+                Assignment(
+                    ACTIVITY, REQUESTOR, short_path / "activity", misbehaviour=misbehaviour or Misbehaviour(),
+                    image_directory=image_directory,
+                ),
+                bus=ReportsElsewhere(provider),
+                switch=DaemonSwitch(provider),
+                make_runtime=lambda directory, activity: runtime(Place(directory, base, activity)),
+                make_endpoint=make_endpoint,
+                transfers=Transfers(schemes or {"http": Http()}),
+            )  # fmt: skip
+            await unit.start()
+            try:
+                yield Bench(unit, requestor, states, usages)
+            finally:
+                await asyncio.wait_for(unit.aclose(), 20)
+
+    return opened

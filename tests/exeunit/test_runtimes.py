@@ -1,0 +1,348 @@
+"""Both runtimes, as far as a session may tell them apart and as far as it may not."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import psutil
+import pytest
+
+from golem_launcher.errors import LocalNetError
+from golem_launcher.localnet.runtime.choose import choose_runtime
+from golem_launcher.localnet.runtime.model import MARK, Deployment, Place
+from golem_launcher.localnet.runtime.process import ProcessRuntime
+from golem_launcher.localnet.runtime.sandbox import SandboxRuntime, why_no_sandbox
+
+WHY_NOT = why_no_sandbox()
+sandboxed = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "sandboxes work")
+RUNTIMES = [
+    pytest.param(ProcessRuntime, id="process"),
+    pytest.param(SandboxRuntime, id="sandbox", marks=sandboxed),
+]
+
+
+@pytest.fixture(params=RUNTIMES)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def opened(base, short_path):
+    @contextlib.asynccontextmanager
+    async def runtime(kind, **deployment):
+        place = Place(short_path / "activity", base, "some-activity")
+        made = kind(place)
+        try:
+            await made.deploy(Deployment(**deployment))
+            await made.start([])
+            yield made
+        finally:
+            await made.stop()
+        assert not marked(place.mark)
+
+    return runtime
+
+
+def marked(mark):
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+async def run(runtime, *argv):
+    out, err = bytearray(), bytearray()
+    code = await asyncio.wait_for(runtime.run(argv, on_stdout=out.extend, on_stderr=err.extend), 60)
+    return code, out.decode(), err.decode()
+
+
+async def good(runtime, *argv):
+    code, out, err = await run(runtime, *argv)
+    assert code == 0, err
+    return out
+
+
+async def until(condition, seconds=20):
+    async def poll():
+        while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - the system tells nobody
+            await asyncio.sleep(0.02)
+
+    await asyncio.wait_for(poll(), seconds)
+
+
+def test_paths_environment_and_python(opened, kind, monkeypatch):
+    monkeypatch.setenv("YAGNA_APPKEY", "secret")
+    monkeypatch.setenv("GSB_URL", "unix:/secret")
+
+    async def main():
+        async with opened(kind, volumes=("/data",), env={"MINE": "yes"}) as runtime:
+            await good(runtime, "/bin/sh", "-c", "echo 1 > /golem/work/a; cp /golem/work/a /data/b; pwd; cat a")
+            assert runtime.volumes.path("/data/b").read_text() == "1\n"
+            environment = await good(runtime, "env")
+            assert "MINE=yes" in environment
+            assert "secret" not in environment
+            program = "import jupyterlab, ipykernel, ipywidgets, pip, sys; print(sys.prefix != sys.base_prefix)"
+            assert await good(runtime, "python3", "-c", program) == "True\n"
+            for module in ("golem_launcher", "yapapi", "voila"):
+                code, _, err = await run(runtime, "python3", "-c", f"import {module}")
+                assert code == 1
+                assert "ModuleNotFoundError" in err
+
+    asyncio.run(main())
+
+
+def wheel(directory: Path) -> Path:
+    path = directory / "launchprobe-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("launchprobe.py", "WORD = 'installed'\n")
+        archive.writestr(
+            "launchprobe-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: launchprobe\nVersion: 1.0\n"
+        )
+        archive.writestr(
+            "launchprobe-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr("launchprobe-1.0.dist-info/RECORD", "")
+    return path
+
+
+def test_what_is_installed_stays_inside_and_what_is_shared_stays_there(opened, kind, tmp_path, base):
+    async def main():
+        async with opened(kind) as runtime:
+            made = wheel(tmp_path)
+            runtime.volumes.place(made, f"/golem/work/{made.name}")
+            await good(runtime, "pip", "install", "--no-index", "--no-deps", f"/golem/work/{made.name}")
+            assert await good(runtime, "python3", "-c", "import launchprobe; print(launchprobe.WORD)") == "installed\n"
+            await run(runtime, "pip", "uninstall", "-y", "jinja2", "jupyterlab")
+            await good(runtime, "python3", "-c", "import jinja2, jupyterlab")
+
+    asyncio.run(main())
+    assert not (base.site_packages / "launchprobe.py").exists()
+    assert subprocess.run([sys.executable, "-c", "import jinja2, jupyterlab"], check=False).returncode == 0
+    assert subprocess.run(
+        [sys.executable, "-c", "import launchprobe"], check=False, stderr=subprocess.DEVNULL
+    ).returncode
+
+
+KERNEL = """
+from jupyter_client.manager import start_new_kernel
+manager, client = start_new_kernel(kernel_name="python3")
+try:
+    client.execute_interactive("import sys; print(sys.prefix)", timeout=30)
+finally:
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_kernel_runs_with_the_private_python(opened, kind):
+    async def main():
+        async with opened(kind) as runtime:
+            prefix = (await good(runtime, "python3", "-c", "import sys; print(sys.prefix)")).strip()
+            assert (await good(runtime, "python3", "-c", KERNEL)).strip() == prefix
+
+    asyncio.run(main())
+
+
+@pytest.mark.slow
+def test_a_lab_that_went_to_the_background_serves_and_dies_with_the_activity(opened, kind):
+    async def main():
+        async with opened(kind) as runtime:
+            command = (
+                "setsid python3 -m jupyterlab --no-browser --allow-root --ip=$GOLEM_BIND_ADDRESS --port=8899"
+                " --IdentityProvider.token=t > /golem/output/log 2>&1 < /dev/null & exit 0"
+            )
+            await good(runtime, "/bin/sh", "-c", command)
+            page = b""
+
+            async def fetch():
+                nonlocal page
+                while b"JupyterLab" not in page:
+                    with contextlib.suppress(OSError):
+                        reader, writer = await asyncio.open_connection(sock=await runtime.dial(8899))
+                        writer.write(b"GET /lab?token=t HTTP/1.0\r\nHost: localhost\r\n\r\n")
+                        page = await reader.read()
+                        writer.close()
+                        await writer.wait_closed()
+                    await asyncio.sleep(0.1)
+
+            await asyncio.wait_for(fetch(), 40)
+            assert page.startswith(b"HTTP/1.1 200"), page[:500]
+            usage = await runtime.usage()
+            assert usage.cpu_seconds > 0.3
+            assert usage.memory > 20_000_000
+
+    asyncio.run(main())
+
+
+def test_a_port_nobody_listens_on_is_refused(opened, kind):
+    async def main():
+        async with opened(kind) as runtime:
+            with pytest.raises(ConnectionRefusedError):
+                await runtime.dial(1)
+
+    asyncio.run(main())
+
+
+def test_cancelling_kills_the_command_and_its_children(opened, kind):
+    async def main():
+        async with opened(kind) as runtime:
+            started = asyncio.Event()
+            command = asyncio.create_task(
+                runtime.run(
+                    ["/bin/sh", "-c", "sleep 3131 & echo up; wait"], on_stdout=lambda _: started.set(), on_stderr=print
+                )
+            )
+            await asyncio.wait_for(started.wait(), 10)
+            command.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await command
+            await until(
+                lambda: not [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "3131"]]
+            )
+
+    asyncio.run(main())
+
+
+PROVIDER = """
+import asyncio, sys
+from pathlib import Path
+from golem_launcher.localnet.runtime import base
+from golem_launcher.localnet.runtime.model import Deployment, Place
+from golem_launcher.localnet.runtime.process import ProcessRuntime
+from golem_launcher.localnet.runtime.sandbox import SandboxRuntime
+
+async def main():
+    directory, kind = Path(sys.argv[1]), {"p": ProcessRuntime, "s": SandboxRuntime}[sys.argv[2]]
+    runtime = kind(Place(directory / "activity", base.build(directory), "orphan"))
+    await runtime.deploy(Deployment())
+    sink = lambda data: None
+    await runtime.run(["/bin/sh", "-c", "setsid sh -c 'sleep 5151 & exec sleep 5252' & exit 0"],
+                      on_stdout=sink, on_stderr=sink)
+    print("up", flush=True)
+    await runtime.run(["sleep", "5353"], on_stdout=sink, on_stderr=sink)
+
+asyncio.run(main())
+"""
+
+
+def test_a_killed_provider_leaves_no_process(kind, short_path):
+    provider = subprocess.Popen(
+        [sys.executable, "-c", PROVIDER, str(short_path), kind.name[0]], stdout=subprocess.PIPE, start_new_session=True
+    )
+    mark = Place(short_path / "activity", None, "orphan").mark
+    with provider:
+        try:
+            assert provider.stdout.readline() == b"up\n"
+            asyncio.run(until(lambda: len(marked(mark)) >= 3))
+            inits = [
+                child for child in psutil.Process(provider.pid).children() if "init.py" in " ".join(child.cmdline())
+            ]
+            assert inits
+        finally:
+            os.killpg(provider.pid, signal.SIGKILL)
+    asyncio.run(until(lambda: not marked(mark) and not any(map(psutil.Process.is_running, inits))))
+
+
+def test_a_killed_first_process_leaves_nothing_after_the_stop(opened):
+    async def main():
+        async with opened(ProcessRuntime) as runtime:
+            await good(runtime, "/bin/sh", "-c", "setsid sleep 6161 > /dev/null 2>&1 & exit 0")
+            os.kill(runtime._init.pid, signal.SIGKILL)
+            with pytest.raises(LocalNetError):
+                await run(runtime, "sleep", "1")
+
+    asyncio.run(main())  # the fixture looks for what is left
+
+
+@sandboxed
+def test_the_sandbox_keeps_the_host_out_of_reach(opened):
+    async def main():
+        async with opened(SandboxRuntime, hostname="golem", hosts={"friend": "192.168.0.2"}) as runtime:
+            assert await good(runtime, "hostname") == "golem\n"
+            assert await good(runtime, "id", "-u") == "0\n"
+            assert "192.168.0.2\tfriend" in await good(runtime, "cat", "/etc/hosts")
+            for attempt in (
+                "touch /usr/x", "mount -o remount,rw /usr", "touch /etc/passwd", "ls /root/.ssh", "cat /etc/shadow",
+                "echo b > /proc/sysrq-trigger",
+            ):  # fmt: skip
+                assert (await run(runtime, "/bin/sh", "-c", attempt))[0] != 0, attempt
+            processes = await good(runtime, "/bin/sh", "-c", "ls /proc | grep -c '^[0-9]'")
+            assert int(processes) < 12
+            server = "cd /golem/work && exec python3 -m http.server 80 > /dev/null 2>&1"
+            await good(runtime, "/bin/sh", "-c", f"({server}) & exit 0")
+
+            async def answered():
+                while True:
+                    with contextlib.suppress(OSError):
+                        return (await runtime.dial(80)).close()
+                    await asyncio.sleep(0.05)
+
+            await asyncio.wait_for(answered(), 20)
+
+    asyncio.run(main())
+
+
+@sandboxed
+def test_an_image_boots_with_a_writable_layer_of_its_own(opened, tmp_path):
+    image = tmp_path / "image"
+    (image / "etc").mkdir(parents=True)
+    (image / "marker").write_text("from the image")
+    for program in ("sh", "cat", "touch"):
+        source = Path("/bin") / program
+        libraries = subprocess.run(["ldd", source], capture_output=True, text=True, check=True).stdout.split()
+        for file in (str(source), *(word for word in libraries if word.startswith("/"))):
+            target = image / file[1:]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(Path(file).read_bytes())
+            target.chmod(0o755)
+
+    async def main():
+        async with opened(SandboxRuntime, image_directory=image) as runtime:
+            assert await good(runtime, "cat", "/marker") == "from the image"
+            await good(runtime, "/bin/sh", "-c", "touch /new && echo changed > /marker && touch /golem/work/w")
+            assert await good(runtime, "cat", "/marker") == "changed\n"
+            assert runtime.volumes.path("/golem/work/w").exists()
+
+    asyncio.run(main())
+    assert (image / "marker").read_text() == "from the image"
+    assert not (image / "new").exists()
+
+
+def test_the_choice_is_explained():
+    factory, reason = choose_runtime("process")
+    assert factory is ProcessRuntime
+    assert "process" in reason
+    _, reason = choose_runtime("auto")
+    assert reason.startswith("Runtime: ")
+    if WHY_NOT:
+        with pytest.raises(LocalNetError, match="No sandbox"):
+            choose_runtime("sandbox")
+
+
+def test_the_environment_is_made_in_a_blink(base, short_path):
+    import time  # noqa: PLC0415
+
+    from golem_launcher.localnet.runtime import environment  # noqa: PLC0415
+
+    best = 10.0
+    for number in range(3):
+        begin = time.perf_counter()
+        made = environment.create(base, short_path / f"env{number}")
+        best = min(best, time.perf_counter() - begin)
+    assert best < 0.3
+    listed = subprocess.run(
+        [short_path / "env0" / "bin" / "jupyter", "labextension", "list"],
+        env={"HOME": str(short_path), "PATH": os.defpath}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "jupyterlab-manager" in listed.stdout + listed.stderr
+    assert Path(made.python).exists()

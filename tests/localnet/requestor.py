@@ -1,0 +1,174 @@
+"""A requestor in small pieces, for tests that must do one step at a time, or do it wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from golem_launcher.localnet.rest import Rest, RestError, timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from golem_launcher.localnet.network import LocalNetwork
+
+PLATFORM = "erc20-hoodi-tglm"
+PATIENCE = 20.0
+
+
+@contextlib.asynccontextmanager
+async def requestor(network: LocalNetwork) -> AsyncIterator[Requestor]:
+    async with aiohttp.ClientSession() as session:
+        someone = Requestor(Rest(session, network.node.api_url, network.node.app_key))
+        try:
+            yield someone
+        finally:
+            await someone.aclose()
+
+
+class Requestor:
+    def __init__(self, rest: Rest) -> None:
+        self.rest = rest
+        self.started = datetime.now(timezone.utc) - timedelta(seconds=1)
+        self.allocation = ""
+        self.agreements: list[str] = []
+        self._demands: list[str] = []
+
+    async def scan(self, *, constraints: str = "()", count: int = 3) -> list[dict[str, Any]]:
+        """The offers of ``count`` providers, or those of the patience's time."""
+        await self.demand(constraints="(golem.node.id.name=nobody)")
+        scan = await self.rest.post("/market-api/v1/scan", {"type": "offer", "constraints": constraints})
+        try:
+            found: dict[str, dict[str, Any]] = {}
+            end = time.monotonic() + PATIENCE
+            while len(found) < count and time.monotonic() < end:
+                for offer in await self.rest.get(f"/market-api/v1/scan/{scan}/events", timeout=1):
+                    found[offer["providerId"]] = offer
+            return list(found.values())
+        finally:
+            await self.rest.delete(f"/market-api/v1/scan/{scan}")
+
+    async def allocate(self, amount: Decimal = Decimal(10)) -> str:
+        if not self.allocation:
+            body = {"totalAmount": str(amount), "makeDeposit": False, "paymentPlatform": PLATFORM}
+            self.allocation = (await self.rest.post("/payment-api/v1/allocations", body))["allocationId"]
+        return self.allocation
+
+    async def demand(
+        self, *, seconds: float = 600, constraints: str = "()", properties: dict[str, Any] | None = None
+    ) -> str:
+        decorations = await self.rest.get("/payment-api/v1/demandDecorations", allocationIds=await self.allocate())
+        self._properties = {
+            "golem.srv.comp.expiration": int((time.time() + seconds) * 1000),
+            **{entry["key"]: entry["value"] for entry in decorations["properties"]},
+            **(properties or {}),
+        }
+        self._constraints = f"(&{constraints}{''.join(decorations['constraints'])})" if constraints != "()" else "()"
+        demand = {"properties": self._properties, "constraints": self._constraints}
+        identifier = str(await self.rest.post("/market-api/v1/demands", demand))
+        self._demands.append(identifier)
+        return identifier
+
+    async def agree(
+        self, *, name: str | None = None, refused: list[str] | None = None, **demand: Any
+    ) -> dict[str, Any]:
+        """An agreement with the provider of that name (or with the first one that wants); reasons go to ``refused``."""
+        if name:
+            demand["constraints"] = f"(golem.node.id.name={name})"
+        identifier = await self.demand(**demand)
+        path = f"/market-api/v1/demands/{identifier}"
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            for event in await self.rest.get(f"{path}/events", timeout=1, maxEvents=10):
+                proposal = event.get("proposal")
+                if not proposal:
+                    if refused is not None:
+                        refused.append(event["reason"]["message"])
+                    continue
+                if proposal["state"] != "Draft":
+                    chosen = {**self._properties, "golem.com.payment.chosen-platform": PLATFORM}
+                    answer = {"properties": chosen, "constraints": self._constraints}
+                    await self.rest.post(f"{path}/proposals/{proposal['proposalId']}", answer)
+                elif agreement := await self._confirm(proposal["proposalId"], refused):
+                    return agreement
+        raise AssertionError("nobody agreed")
+
+    async def _confirm(self, proposal: str, refused: list[str] | None) -> dict[str, Any] | None:
+        valid = timestamp(datetime.now(timezone.utc) + timedelta(minutes=5))
+        identifier = await self.rest.post("/market-api/v1/agreements", {"proposalId": proposal, "validTo": valid})
+        await self.rest.post(f"/market-api/v1/agreements/{identifier}/confirm")
+        try:
+            await self.rest.post(f"/market-api/v1/agreements/{identifier}/wait", timeout=15)
+        except RestError as error:
+            if refused is not None and error.status == 410:
+                refused.append(str(error))
+                return None
+            raise
+        self.agreements.append(identifier)
+        return dict(await self.rest.get(f"/market-api/v1/agreements/{identifier}"))
+
+    async def activity(self, agreement: dict[str, Any]) -> str:
+        answer = await self.rest.post(
+            "/activity-api/v1/activity", {"agreementId": agreement["agreementId"]}, timeout=15
+        )
+        return str(answer["activityId"] if isinstance(answer, dict) else answer)
+
+    async def destroy(self, activity: str) -> None:
+        await self.rest.delete(f"/activity-api/v1/activity/{activity}")
+
+    async def terminate(self, agreement: dict[str, Any]) -> None:
+        identifier = agreement["agreementId"]
+        await self.rest.post(f"/market-api/v1/agreements/{identifier}/terminate", {"message": "That is all."})
+
+    async def bills(
+        self, kind: str, agreement: dict[str, Any], count: int, *, accept: bool = True
+    ) -> list[dict[str, Any]]:
+        """The first ``count`` ``debitNotes`` or ``invoices`` of an agreement, accepted at once."""
+        name, amount_key = ("debitNote", "totalAmountDue") if kind == "debitNotes" else ("invoice", "amount")
+        found: dict[str, dict[str, Any]] = {}
+        end = time.monotonic() + PATIENCE
+        while len(found) < count and time.monotonic() < end:
+            for bill in await self.rest.get(f"/payment-api/v1/{kind}", afterTimestamp=timestamp(self.started)):
+                identifier = bill[f"{name}Id"]
+                if bill["agreementId"] != agreement["agreementId"] or identifier in found:
+                    continue
+                found[identifier] = bill
+                if accept:
+                    body = {"totalAmountAccepted": bill[amount_key], "allocationId": self.allocation}
+                    await self.rest.post(f"/payment-api/v1/{kind}/{identifier}/accept", body)
+            await self.rest.get(
+                f"/payment-api/v1/{name}Events", timeout=0.5, afterTimestamp=timestamp(datetime.now(timezone.utc))
+            )
+        return sorted(found.values(), key=lambda bill: str(bill["timestamp"]))
+
+    async def aclose(self) -> None:
+        for identifier in self.agreements:
+            with contextlib.suppress(RestError):
+                await self.rest.post(
+                    f"/market-api/v1/agreements/{identifier}/terminate", {"message": "The test is over."}
+                )
+        for identifier in self._demands:
+            with contextlib.suppress(RestError):
+                await self.rest.delete(f"/market-api/v1/demands/{identifier}")
+        if self.allocation:
+            with contextlib.suppress(RestError):
+                await self.rest.delete(f"/payment-api/v1/allocations/{self.allocation}")
+
+
+async def until(condition: Any, *, patience: float = PATIENCE) -> Any:
+    """Ask ``condition`` until its answer is true, and return that."""
+    end = time.monotonic() + patience
+    while True:
+        value = condition()
+        if asyncio.iscoroutine(value):
+            value = await value
+        if value:
+            return value
+        assert time.monotonic() < end, f"{condition} did not come true in {patience} s"
+        await asyncio.sleep(0.05)

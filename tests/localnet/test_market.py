@@ -1,0 +1,197 @@
+"""Offers, agreements and bills, on the real daemons."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from golem_launcher.localnet import network
+from golem_launcher.localnet.misbehaviour import hostile_name
+from golem_launcher.localnet.payments import amount_due
+from golem_launcher.localnet.rest import RestError
+from tests.localnet.requestor import Requestor, requestor, until
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+COEFFICIENTS = "golem.com.pricing.model.linear.coeffs"
+
+
+def play(troupe: network.LocalNetwork, scene: Callable[[Requestor], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        async with requestor(troupe) as someone:
+            await scene(someone)
+
+    asyncio.run(whole())
+
+
+def provider(name: str) -> dict[str, Any]:
+    return next(entry for entry in network.status()["providers"] if entry["name"] == name)
+
+
+def due(agreement: dict[str, Any], note: dict[str, Any], factor: float = 1.0) -> Decimal:
+    return amount_due(agreement["offer"]["properties"][COEFFICIENTS], note["usageCounterVector"], factor=factor)
+
+
+def test_a_scan_finds_every_offer_within_a_second(troupe: network.LocalNetwork) -> None:
+    async def scene(someone: Requestor) -> None:
+        begin = time.monotonic()
+        offers = await someone.scan(count=7)
+        assert time.monotonic() - begin < 1
+        assert len({offer["providerId"] for offer in offers}) == 7
+        names = {offer["properties"]["golem.node.id.name"] for offer in offers}
+        assert {"honest", "counting", hostile_name()} <= names
+        ids = {entry["node_id"] for entry in troupe.providers}
+        assert {offer["providerId"] for offer in offers} == ids
+        scanned = await someone.scan(constraints="(golem.com.usage.vector=golem.usage.custom.counter)", count=1)
+        assert [offer["properties"]["golem.runtime.name"] for offer in scanned] == ["test-counters"]
+
+    play(troupe, scene)
+
+
+def test_bills_are_price_times_usage(troupe: network.LocalNetwork) -> None:
+    async def scene(someone: Requestor) -> None:
+        begin = time.monotonic()
+        agreement = await someone.agree(name="honest")
+        assert time.monotonic() - begin < 2
+        activity = await someone.activity(agreement)
+        created = time.monotonic()
+        notes = await someone.bills("debitNotes", agreement, 2)
+        assert 3 < time.monotonic() - created < 6  # two notes, 2 s apart
+        await someone.destroy(activity)
+        notes = await someone.bills("debitNotes", agreement, len(notes) + 1)
+        for note in notes:
+            assert Decimal(note["totalAmountDue"]) == due(agreement, note)
+        seconds = [note["usageCounterVector"][1] for note in notes]
+        assert seconds == sorted(seconds)
+        assert Decimal(notes[-1]["totalAmountDue"]) == pytest.approx(Decimal("0.001") * (1 + Decimal(seconds[-1])))
+        await someone.terminate(agreement)
+        (invoice,) = await someone.bills("invoices", agreement, 1)
+        assert invoice["amount"] == notes[-1]["totalAmountDue"]
+        assert invoice["activityIds"] == [activity]
+        accepted = await someone.rest.get(f"/payment-api/v1/invoices/{invoice['invoiceId']}")
+        assert accepted["status"] == "ACCEPTED"
+
+    play(troupe, scene)
+
+
+def test_one_agreement_at_a_time_and_free_again_at_once(troupe: network.LocalNetwork) -> None:
+    async def scene(someone: Requestor) -> None:
+        first = await someone.agree(name="honest")
+        refused: list[str] = []
+        waiting = asyncio.create_task(someone.agree(name="honest", refused=refused))
+        await until(lambda: refused)
+        assert "busy" in refused[0]
+        assert provider("honest")["state"] == "busy"
+        await someone.terminate(first)
+        begin = time.monotonic()
+        second = await waiting
+        assert time.monotonic() - begin < 3
+        assert second["agreementId"] != first["agreementId"]
+
+    play(troupe, scene)
+
+
+def test_counters_of_the_providers_own(troupe: network.LocalNetwork) -> None:
+    async def scene(someone: Requestor) -> None:
+        agreement = await someone.agree(name="counting")
+        activity = await someone.activity(agreement)
+        (note, *_) = await someone.bills("debitNotes", agreement, 1)
+        _, seconds, counted = note["usageCounterVector"]
+        assert counted == pytest.approx(2 * seconds, rel=0.01)
+        assert Decimal(note["totalAmountDue"]) == due(agreement, note)
+        await someone.destroy(activity)
+
+    play(troupe, scene)
+
+
+def test_an_agreement_ends_at_its_time(troupe: network.LocalNetwork) -> None:
+    async def scene(someone: Requestor) -> None:
+        agreement = await someone.agree(name="honest", seconds=3)
+        activity = await someone.activity(agreement)
+        await until(lambda: ended(someone, agreement))
+        assert await terminated(someone, activity)
+        (invoice,) = await someone.bills("invoices", agreement, 1)
+        assert Decimal(invoice["amount"]) > Decimal("0.001")
+
+    play(troupe, scene)
+
+
+@pytest.mark.slow
+def test_a_requestor_that_does_not_accept_loses_its_agreement(troupe: network.LocalNetwork) -> None:
+    async def scene(someone: Requestor) -> None:
+        agreement = await someone.agree(name="honest")
+        activity = await someone.activity(agreement)
+        await someone.bills("debitNotes", agreement, 1, accept=False)
+        await until(lambda: ended(someone, agreement))
+        assert "not accepted in time" in (await reason(someone, agreement))["message"]
+        assert await terminated(someone, activity)
+
+    play(troupe, scene)
+
+
+def test_a_refuser_refuses(troupe: network.LocalNetwork) -> None:
+    async def scene(someone: Requestor) -> None:
+        refused: list[str] = []
+        trying = asyncio.create_task(someone.agree(name="refuser", refused=refused))
+        await until(lambda: refused)
+        assert not trying.done()
+        trying.cancel()
+        assert provider("refuser")["state"] == "free"
+
+    play(troupe, scene)
+
+
+def test_a_quitter_quits(troupe: network.LocalNetwork) -> None:
+    async def scene(someone: Requestor) -> None:
+        agreement = await someone.agree(name="quitter")
+        await until(lambda: ended(someone, agreement), patience=5)
+        assert (await reason(someone, agreement))["golem.provider.code"] == "Interrupted"
+
+    play(troupe, scene)
+
+
+def test_the_greedy_bill_more_than_price_times_usage(troupe: network.LocalNetwork) -> None:
+    async def scene(someone: Requestor) -> None:
+        agreement = await someone.agree(name="greedy")
+        activity = await someone.activity(agreement)
+        await someone.destroy(activity)
+        (note,) = await someone.bills("debitNotes", agreement, 1)
+        assert Decimal(note["totalAmountDue"]) == due(agreement, note, factor=3.0) > due(agreement, note)
+
+    play(troupe, scene)
+
+
+@pytest.mark.slow
+def test_the_mortal_vanish_without_a_word(troupe: network.LocalNetwork) -> None:
+    async def scene(someone: Requestor) -> None:
+        agreement = await someone.agree(name="mortal")
+        await someone.activity(agreement)
+        await until(lambda: provider("mortal")["state"] == "dead", patience=5)
+        state = await someone.rest.get(f"/market-api/v1/agreements/{agreement['agreementId']}")
+        assert state["state"] == "Approved"
+        assert not await someone.rest.get("/payment-api/v1/invoices", afterTimestamp=agreement["timestamp"])
+
+    play(troupe, scene)
+
+
+async def ended(someone: Requestor, agreement: dict[str, Any]) -> bool:
+    state = await someone.rest.get(f"/market-api/v1/agreements/{agreement['agreementId']}")
+    return bool(state["state"] == "Terminated")
+
+
+async def reason(someone: Requestor, agreement: dict[str, Any]) -> dict[str, Any]:
+    path = f"/market-api/v1/agreements/{agreement['agreementId']}/terminate/reason"
+    return dict((await someone.rest.get(path))["reason"])
+
+
+async def terminated(someone: Requestor, activity: str) -> bool:
+    try:
+        state = await someone.rest.get(f"/activity-api/v1/activity/{activity}/state")
+    except RestError:
+        return True  # nobody answers for it any more
+    return bool(state["state"][0] == "Terminated")

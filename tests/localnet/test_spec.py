@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from golem_launcher.errors import LocalNetError
+from golem_launcher.localnet.offer import NOTE_INTERVAL, answer, offer_properties
+from golem_launcher.localnet.payments import amount_due
+from golem_launcher.localnet.spec import default_spec, image_hash, load_spec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "provider"),
+        ("[[provider]]", "name"),
+        ('[[provider]]\nname = "a"\n[[provider]]\nname = "a"', "two providers are called a"),
+        ('[[provider]]\nname = "a"\nprice_hour = -1', "price_hour"),
+        ('[[provider]]\nname = "a"\nmisbehaviour = { drop_frames = 2 }', "drop_frames"),
+        ('[[provider]]\nname = "a"\nunknown = 1', "unknown"),
+        ('[images.x]\npath = "nowhere"\n[[provider]]\nname = "a"', "no directory"),
+        ("= =", "not TOML"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path: Path, text: str, says: str) -> None:
+    file = tmp_path / "network.toml"
+    file.write_text(text)
+    with pytest.raises(LocalNetError, match=says):
+        load_spec(file)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@given(data=st.binary(max_size=200))
+def test_any_file_is_read_or_refused(tmp_path: Path, data: bytes) -> None:
+    file = tmp_path / "network.toml"
+    file.write_bytes(data)
+    with pytest.raises(LocalNetError):
+        load_spec(file)
+
+
+def test_the_pretended_gpu_is_offered_as_providers_do() -> None:
+    spec = default_spec()
+    gpu = next(provider for provider in spec.provider if provider.gpu)
+    offer = offer_properties(gpu, spec, "0x1")
+    assert "!exp:gpu" in offer["golem.runtime.capabilities"]
+    assert offer["golem.!exp.gap-35.v1.inf.gpu.memory.total.gib"] == 24
+    assert "pretend" in offer["golem.node.id.name"]
+
+
+def test_an_interval_is_negotiated_within_limits() -> None:
+    offer = {NOTE_INTERVAL: 60.0, "other": 1}
+    assert answer(offer, {NOTE_INTERVAL: 120, "other": 2}) == {NOTE_INTERVAL: 120, "other": 1}
+    assert answer(offer, {NOTE_INTERVAL: 1e9}) == offer
+    assert answer(offer, {NOTE_INTERVAL: "soon"}) == offer
+
+
+@given(
+    prices=st.lists(st.floats(0, 1e3), min_size=1, max_size=4),
+    usage=st.lists(st.floats(0, 1e6), min_size=4, max_size=4),
+)
+def test_amounts_are_exact(prices: list[float], usage: list[float]) -> None:
+    used = usage[: len(prices) - 1]
+    total = amount_due(prices, used)
+    exact = sum(
+        (Decimal(str(p)) * Decimal(str(u)) for p, u in zip(prices, used, strict=False)), Decimal(str(prices[-1]))
+    )
+    assert 0 <= exact - total < Decimal("1e-15")
+    assert amount_due(prices, used, factor=0) == 0
+
+
+def test_hashes_of_images() -> None:
+    digest = "0" * 56
+    assert image_hash(digest) == digest
+    assert len(image_hash("user/name:tag")) == 56

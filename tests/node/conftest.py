@@ -1,0 +1,54 @@
+"""A home of its own for each test, and daemons that look for no relay on the internet."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from golem_launcher.node import manager, yagna
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+# A relay that does not answer, given up at once: the daemon then serves without the Golem network.
+OFFLINE = {
+    "YA_NET_RELAY_HOST": "127.0.0.1:9",
+    "YA_NET_BIND_URL": "udp://127.0.0.1:0",
+    "YA_NET_SESSION_REQUEST_TIMEOUT": "100ms",
+}
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty home of the launcher; its node is stopped at the end."""
+    for name in os.environ:
+        if name.startswith(("YAGNA_", "YA_", "GSB_")):
+            monkeypatch.delenv(name)
+    for name, value in OFFLINE.items():
+        monkeypatch.setenv(name, value)
+    with tempfile.TemporaryDirectory(prefix="node-") as directory:
+        monkeypatch.setenv("GOLEM_LAUNCHER_HOME", directory)
+        yield Path(directory)
+        manager.stop_node(grace=0)
+
+
+@pytest.fixture
+def config(home: Path) -> Iterator[Callable[..., yagna.YagnaConfig]]:
+    """Makes configurations of daemons in directories below ``home``; they are stopped at the end."""
+    made: list[Path] = []
+
+    def make(name: str = "daemon", **values: object) -> yagna.YagnaConfig:
+        directory = home / name
+        made.append(directory)
+        settings = {"api_port": 0, "gsb_url": f"unix:{directory}/gsb.sock", "app_key": "a-key", "environment": OFFLINE}
+        return yagna.YagnaConfig(directory, **{**settings, **values})
+
+    yield make
+    for directory in made:
+        running = yagna.find_running(directory)
+        if running is not None:
+            running.stop(grace=0)

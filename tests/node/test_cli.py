@@ -1,0 +1,80 @@
+"""The commands as a user types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_PROGRAM = Path(sys.executable).parent / "golem-launcher"
+
+
+def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [_PROGRAM, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def _json(*arguments: str) -> Any:
+    done = _run(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.usefixtures("home")
+def test_node_start_status_stop_down() -> None:
+    assert _json("node", "status")["running"] is False
+    started = _json("node", "start")
+    assert started["ours"]
+    assert started["identity"].startswith("0x")
+    assert _json("node", "status") == started
+    doctor = _json("doctor")
+    assert doctor["ok"]
+    assert [c for c in doctor["checks"] if c["name"] == "node" and started["identity"] in c["message"]]
+    down = _json("down")
+    assert [name for name in down["stopped"] if str(started["pid"]) in name]
+    assert _json("down") == {"stopped": [], "failures": []}
+    assert _run("down").stdout == "Nothing of ours was running.\n"
+    assert _json("node", "stop") == {"stopped": False}
+
+
+@pytest.mark.usefixtures("home")
+def test_version() -> None:
+    assert _json("version") == {
+        "launcher": version("golem-launcher"),
+        "yagna": version("golem-node"),
+        "yapapi": version("yapapi"),
+        "python": ".".join(map(str, sys.version_info[:3])),
+    }
+    assert "yapapi" in _run("version").stdout
+
+
+@pytest.mark.usefixtures("home")
+def test_doctor_names_what_to_mend_first() -> None:
+    done = _run("doctor", YAGNA_APPKEY="key", YAGNA_API_URL="http://127.0.0.1:1")
+    assert done.returncode == 1
+    assert "Mend first: node." in done.stderr
+    assert "FAIL  node" in done.stdout
+    done = _run("node", "status", YAGNA_API_URL="http://127.0.0.1:1")
+    assert done.returncode == 1
+    assert "YAGNA_APPKEY" in done.stderr
+
+
+def test_home_that_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for command in ("doctor", "down"):
+        done = _run(command, GOLEM_LAUNCHER_HOME=str(tmp_path / "file"))
+        assert done.returncode == 1
+        assert "in the way" in done.stderr
+        assert "Traceback" not in done.stderr

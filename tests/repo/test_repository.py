@@ -1,0 +1,130 @@
+"""What the repository promises about itself."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import typer
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from golem_launcher import errors
+from golem_launcher.cli.main import app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parents[2]
+_UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X"]) + r")\b")
+
+
+def _tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    if listed.returncode:
+        pytest.skip("this is no git checkout")
+    return [ROOT / name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).is_file()]
+
+
+def _project() -> dict[str, list[str]]:
+    return dict(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"])
+
+
+def _pins(*names: str) -> list[Requirement]:
+    lines = [
+        line.split(" #")[0].strip().rstrip("\\") for name in names for line in (ROOT / name).read_text().splitlines()
+    ]
+    return [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
+
+
+def _misfits(wanted: list[str], pins: list[Requirement]) -> Iterator[str]:
+    for need in map(Requirement, wanted):
+        if need.marker is not None and not need.marker.evaluate():
+            continue
+        found = [
+            pin for pin in pins
+            if canonicalize_name(pin.name) == canonicalize_name(need.name)
+            and (pin.marker is None or pin.marker.evaluate())
+        ]  # fmt: skip
+        versions = [spec.version for pin in found for spec in pin.specifier if spec.operator == "=="]
+        if len(versions) != 1 or not need.specifier.contains(versions[0], prereleases=True):
+            yield f"{need}: pinned {versions}"
+
+
+def test_pins_satisfy_the_project() -> None:
+    project = _project()
+    assert list(_misfits(project["dependencies"], _pins("requirements.txt"))) == []
+    extras: dict[str, list[str]] = project["optional-dependencies"]  # type: ignore[assignment]
+    assert list(_misfits(extras["test"], _pins("requirements.txt", "tests/requirements.txt"))) == []
+
+
+def test_every_pin_is_exact() -> None:
+    for pin in _pins("requirements.txt", "tests/requirements.txt"):
+        assert [spec.operator for spec in pin.specifier] == ["=="], pin
+
+
+def test_errors_are_all_public_and_drawn() -> None:
+    defined = {n for n, c in vars(errors).items() if inspect.isclass(c) and issubclass(c, Exception)}
+    assert set(errors.__all__) == defined
+    assert errors.__all__ == sorted(errors.__all__)
+    assert defined <= set(re.findall(r"\w+", errors.__doc__ or ""))
+
+
+def test_public_modules_have_docstrings() -> None:
+    bare = [
+        str(path)
+        for path in sorted((ROOT / "golem_launcher").rglob("*.py"))
+        if not any(part.startswith("_") and part != "__init__.py" for part in path.parts)
+        and not ast.get_docstring(ast.parse(path.read_text()))
+    ]
+    assert bare == []
+
+
+def test_nothing_is_left_unfinished() -> None:
+    found = []
+    for path in _tracked():
+        try:
+            text = path.read_text()
+        except UnicodeDecodeError:
+            continue
+        found += [f"{path.relative_to(ROOT)}: {line.strip()}" for line in text.splitlines() if _UNFINISHED.search(line)]
+    assert found == []
+
+
+def _commands() -> Iterator[tuple[str, str]]:
+    def walk(group: typer.core.TyperGroup, name: str) -> Iterator[tuple[str, str]]:
+        for child, command in group.commands.items():
+            if isinstance(command, typer.core.TyperGroup):
+                yield from walk(command, f"{name} {child}")
+            elif not command.hidden:
+                yield f"{name} {child}", f"{command.help or ''}\n{command.epilog or ''}"
+
+    root = typer.main.get_command(app)
+    assert isinstance(root, typer.core.TyperGroup)
+    yield from walk(root, "golem-launcher")
+
+
+@pytest.mark.parametrize(("name", "text"), [pytest.param(*found, id=found[0]) for found in _commands()])
+def test_help_of_every_command_has_an_example(name: str, text: str) -> None:
+    assert re.search(rf"Examples?:\s+{name}", text), f"the help of '{name}' shows no example that begins with it"
+
+
+def test_binder_delegates_to_the_root() -> None:
+    binder = ROOT / "binder"
+    if not binder.is_dir():
+        pytest.skip("there is no binder directory")
+    for path in binder.iterdir():
+        root = ROOT / path.name
+        if root.is_file():  # what binder/ does must be what the root does, not a copy that ages
+            assert path.resolve() == root or path.name in path.read_text(), path

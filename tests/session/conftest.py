@@ -1,0 +1,164 @@
+"""One local network for all tests of sessions, with an honest crowd and a few that misbehave.
+
+A request picks its provider by memory: offers get dearer as they get larger, and the cheapest that fits is taken.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import uuid
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from golem_launcher import paths
+from golem_launcher.events import Stage
+from golem_launcher.localnet import network as localnet
+from golem_launcher.request import LaunchRequest
+from golem_launcher.session import client
+from tests.session.rest import Node
+
+HONEST, OVERBILLS, DIES, REFUSES, SLOW = 0.5, 0.6, 0.7, 0.8, 0.9
+"""Memory (GiB) to ask for."""
+
+_NETWORK = """
+runtime = "process"
+debit_note_interval = 3
+
+[[provider]]
+name = "honest-1"
+memory_gib = 0.55
+price_hour = 0.02
+price_cpu_hour = 0.02
+
+[[provider]]
+name = "honest-2"
+memory_gib = 0.55
+price_hour = 0.02
+price_cpu_hour = 0.02
+
+[[provider]]
+name = "honest-3"
+memory_gib = 0.55
+price_hour = 0.02
+price_cpu_hour = 0.02
+
+[[provider]]
+name = "honest-4"
+memory_gib = 0.55
+price_hour = 0.02
+price_cpu_hour = 0.02
+
+[[provider]]
+name = "overbills"
+memory_gib = 0.65
+price_hour = 1.0
+price_cpu_hour = 1.0
+misbehaviour = { overbill = 50.0 }
+
+[[provider]]
+name = "dies"
+memory_gib = 0.75
+price_hour = 2.0
+misbehaviour = { die_after = 12.0 }
+
+[[provider]]
+name = "refuses"
+memory_gib = 0.85
+price_hour = 3.0
+misbehaviour = { refuse_agreements = true }
+
+[[provider]]
+name = "slow"
+memory_gib = 0.95
+price_hour = 4.0
+misbehaviour = { slow_deploy = 6.0 }
+"""
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory):
+    home = tmp_path_factory.mktemp("sessions")
+    description = home / "network.toml"
+    description.write_text(_NETWORK)
+    before = os.environ.get(paths.HOME_VARIABLE)
+    os.environ[paths.HOME_VARIABLE] = str(home)
+    try:
+        yield localnet.up(description)
+    finally:
+        for directory in client.session_directories():
+            with contextlib.suppress(Exception):
+                client.stop(directory.name, force=True)
+        localnet.down()
+        if before is None:
+            del os.environ[paths.HOME_VARIABLE]
+        else:
+            os.environ[paths.HOME_VARIABLE] = before
+
+
+@pytest.fixture
+def node(network):
+    return Node(network.node)
+
+
+@pytest.fixture
+def begin(network):  # noqa: ARG001 - it must be up
+    """Starts sessions and ends what is left of them after the test."""
+    names = []
+
+    def start(**fields):
+        fields = {"name": f"t-{uuid.uuid4().hex[:8]}", "memory_gib": HONEST, "budget": 5, "disk_gib": 0.5, **fields}
+        directory = client.start(LaunchRequest(**fields))
+        names.append(directory.name)
+        return directory
+
+    yield start
+    for name in names:
+        client.stop(name, force=True)
+
+
+@pytest.fixture
+def ready(begin):
+    """Starts a session and waits for its Lab."""
+
+    def start(**fields):
+        directory = begin(**fields)
+        state = client.wait_for(directory, lambda state: state.stage is Stage.READY, 60)
+        assert state is not None, explain(directory)
+        return directory
+
+    return start
+
+
+def explain(directory):
+    log = directory.supervisor_log.read_text() if directory.supervisor_log.exists() else ""
+    return f"{directory.state().model_dump_json(indent=1)}\n{log[-6000:]}"
+
+
+def wait_for(directory, predicate, seconds):
+    state = client.wait_for(directory, predicate, seconds)
+    assert state is not None, explain(directory)
+    return state
+
+
+def command(*arguments, check=True):
+    """Run the command line as a user does; its exit code, JSON (or text) and standard error."""
+    done = subprocess.run(
+        [sys.executable, "-m", "golem_launcher.cli", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if check:
+        assert done.returncode == 0, done.stderr
+    try:
+        return done.returncode, json.loads(done.stdout), done.stderr
+    except ValueError:
+        return done.returncode, done.stdout, done.stderr
+
+
+def long_ago():
+    return datetime.now(timezone.utc) - timedelta(hours=1)

@@ -1,0 +1,34 @@
+"""What a node says it holds, asked by tests."""
+
+import asyncio
+from datetime import datetime, timedelta, timezone
+
+from golem_launcher.session.yagna import YagnaRest
+
+
+class Node:
+    """Blocking questions to one node."""
+
+    def __init__(self, node):
+        self.node = node
+
+    def ask(self, question, *arguments):
+        async def asking():
+            async with YagnaRest(self.node) as rest:
+                return await getattr(rest, question)(*arguments)
+
+        return asyncio.run(asking())
+
+    def holds_nothing_of(self, entries, *, provider_is_dead=False):
+        """Nothing of a session's journal is left: no allocation, no network, no living agreement or activity."""
+        assert entries.allocation_id not in {allocation["allocationId"] for allocation in self.ask("allocations")}
+        assert entries.network_id not in {network["id"] for network in self.ask("networks")}
+        for entry in entries.agreements:
+            assert self.ask("agreement", entry.agreement_id)["state"] in {"Terminated", "Rejected", "Cancelled"}
+            if entry.activity_id and not provider_is_dead:
+                assert self.ask("activity_state", entry.activity_id) == "Terminated"
+
+    def invoice(self, agreement_id):
+        after = datetime.now(timezone.utc) - timedelta(hours=1)
+        found = [invoice for invoice in self.ask("invoices", after) if invoice["agreementId"] == agreement_id]
+        return found[0] if found else None

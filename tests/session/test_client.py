@@ -1,0 +1,132 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from golem_launcher import files, paths, processes
+from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
+from golem_launcher.events import Stage
+from golem_launcher.request import LaunchRequest
+from golem_launcher.session import client, leftovers
+from golem_launcher.session.directory import create_session_directory, session_directory
+from golem_launcher.session.journal import Journal
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
+
+
+@pytest.fixture
+def sleeper():
+    process = subprocess.Popen(["sleep", "60"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+ASK = """
+from golem_launcher.session import client, directory
+try:
+    client.control(directory.session_directory("a"), "state")
+except Exception as error:
+    print(type(error).__name__)
+"""
+
+
+def lives(directory, pid):
+    files.write_json(directory.path / "supervisor.json", processes.ProcessRecord.of(pid).to_json())
+
+
+def test_the_name_of_a_live_session_is_taken(sleeper):
+    directory = create_session_directory(LaunchRequest(name="a"))
+    lives(directory, sleeper.pid)
+    assert client.alive(directory)
+    with pytest.raises(SessionNameTaken, match="golem-launcher stop a"):
+        client.start(LaunchRequest(name="a"))
+
+
+def test_the_directory_of_an_ended_session_is_moved_aside():
+    directory = create_session_directory(LaunchRequest(name="a"))
+    directory.lab_log.write_text("old")
+    client._make_room("a")
+    assert not directory.path.exists()
+    (kept,) = (paths.sessions_directory() / ".ended").iterdir()
+    assert (kept / "lab.log").read_text() == "old"
+    with pytest.raises(SessionNotFound):
+        session_directory("a")
+
+
+def test_a_supervisor_that_died_early_leaves_a_failed_session_and_a_reason():
+    directory = create_session_directory(LaunchRequest(name="a"))
+    assert client.tidy() == ["a"]
+    state = directory.state()
+    assert state.stage is Stage.FAILED
+    assert state.reason == leftovers.DIED
+    assert state.ended_at is not None
+    events, _ = directory.events()
+    assert events[-1].stage is Stage.FAILED
+    assert client.tidy() == []
+
+
+def test_what_is_owed_waits_for_the_node():
+    directory = create_session_directory(LaunchRequest(name="a"))
+    Journal.create(directory.path).update(allocation_timeout=datetime.now(timezone.utc) + timedelta(hours=1))
+    assert client.tidy() == ["a"]
+    assert directory.state().reason == leftovers.NOT_YET
+    assert Journal.read(directory.path).entries.owes
+
+
+def test_two_do_not_close_down_the_same_session():
+    directory = create_session_directory(LaunchRequest(name="a"))
+    descriptor = os.open(directory.lock, os.O_RDWR | os.O_CREAT)
+    try:
+        assert files.try_lock(descriptor)
+        assert client.tidy() == []
+    finally:
+        os.close(descriptor)
+    assert client.tidy() == ["a"]
+
+
+def test_a_supervisor_that_says_nonsense_is_an_error():
+    directory = create_session_directory(LaunchRequest(name="a"))
+    with pytest.raises(SessionError, match="does not answer"):
+        client.control(directory, "state")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(directory.control_socket))
+        listener.listen()
+        listener.settimeout(5)
+        child = subprocess.Popen([sys.executable, "-c", ASK], stdout=subprocess.PIPE)
+        connection, _ = listener.accept()
+        connection.sendall(b"\x00not json\n")
+        connection.close()
+        assert child.communicate(timeout=20)[0].strip() == b"SessionError"
+
+
+def test_waiting_for_a_dead_supervisor_ends():
+    directory = create_session_directory(LaunchRequest(name="a"))
+    with pytest.raises(SessionError, match="died"):
+        client.wait_for(directory, lambda _: False, 10)
+
+
+def test_stopping_an_ended_session_changes_nothing():
+    directory = create_session_directory(LaunchRequest(name="a"))
+    directory.write_state(directory.state().model_copy(update={"stage": Stage.ENDED, "reason": "done"}))
+    assert client.stop("a").reason == "done"
+    with pytest.raises(SessionNotFound):
+        client.stop("b")
+
+
+def test_a_session_is_described_in_one_flat_object():
+    directory = create_session_directory(LaunchRequest(name="a"))
+    directory.write_token("secret")
+    value = client.describe(directory)
+    assert json.loads(json.dumps(value)) == value
+    wanted = {"cost", "budget", "agreement_id", "activity_id", "allocation_id", "started_at", "deadline"}
+    assert wanted | {"name", "stage", "url", "token", "provider", "network"} <= value.keys()
+    assert value["url"] is None
+    assert value["token"] is None

@@ -1,0 +1,203 @@
+"""How sessions end when something goes wrong, and that nothing stays behind."""
+
+import os
+import signal
+import time
+from decimal import Decimal
+
+import pytest
+
+from golem_launcher.events import Stage
+from golem_launcher.localnet import daemons
+from golem_launcher.localnet import network as localnet
+from golem_launcher.node import yagna
+from golem_launcher.request import LaunchRequest
+from golem_launcher.session import client
+from golem_launcher.session.journal import Journal
+from tests.session.conftest import DIES, HONEST, OVERBILLS, REFUSES, SLOW, command, explain, wait_for
+from tests.session.rest import Node
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def early(network):  # noqa: ARG001 - it must be up
+    """Sessions whose end takes a while: they begin before the other tests and are looked at after them."""
+    fields = {"budget": 5, "disk_gib": 0.5}
+    sessions = {
+        "dies": client.start(LaunchRequest(name="dies", memory_gib=DIES, **fields)),
+        "deadline": client.start(LaunchRequest(name="deadline", memory_gib=HONEST, hours=Decimal("0.01"), **fields)),
+    }
+    yield sessions
+    for directory in sessions.values():
+        client.stop(directory.name, force=True)
+
+
+def ended(directory, seconds):
+    state = wait_for(directory, lambda state: state.stage.final, seconds)
+    assert client.wait_for_end(directory, 10)
+    return state
+
+
+def journal(directory):
+    return Journal.read(directory.path).entries
+
+
+def test_a_budget_too_small(begin, node):
+    directory = begin(budget=Decimal("0.000001"))
+    state = ended(directory, 30)
+    assert state.stage is Stage.FAILED
+    assert "budget of 0.000001 GLM is too small" in state.reason
+    assert "Allow at least" in state.reason
+    assert not journal(directory).agreements
+    node.holds_nothing_of(journal(directory))
+
+
+def test_no_offer_fits(node):
+    code, _, error = command("start", "--name", "too-large", "--mem", "4000", "--wait", check=False)
+    try:
+        assert code == 1
+        assert "No offer fits" in error
+        assert "4000 GiB of memory" in error
+        assert "the most offered is" in error
+        entries = journal(client.session_directory("too-large"))
+        assert not entries.agreements
+        node.holds_nothing_of(entries)
+    finally:
+        client.stop("too-large", force=True)
+
+
+def test_three_at_once_on_three_providers(begin):
+    sessions = [begin() for _ in range(3)]
+    states = [wait_for(directory, lambda state: state.stage is Stage.READY, 90) for directory in sessions]
+    assert len({state.provider_id for state in states}) == 3
+    assert len({state.address.rsplit(":", 1)[0] for state in states}) == 3
+    for directory in sessions:
+        assert client.stop(directory.name).stage is Stage.ENDED
+
+
+def test_nobody_signs(begin):
+    directory = begin(memory_gib=REFUSES, disk_gib=0.5)
+    state = wait_for(directory, lambda state: state.stage in {Stage.READY, Stage.FAILED}, 60)
+    # The next larger one is slow but honest: it is taken, or there is a reason that names who refused.
+    assert state.stage is Stage.READY or "refuses" in state.reason, explain(directory)
+
+
+def test_stop_while_a_provider_deploys(begin, node):
+    directory = begin(memory_gib=SLOW)
+    wait_for(directory, lambda state: state.stage is Stage.DEPLOYING, 30)
+    begun = time.monotonic()
+    assert client.stop(directory.name).stage is Stage.ENDED
+    assert time.monotonic() - begun < 20
+    node.holds_nothing_of(journal(directory))
+
+
+def test_a_killed_supervisor_is_tidied_up(ready, node):
+    directory = ready()
+    entries = journal(directory)
+    os.kill(client._supervisor(directory).pid, signal.SIGKILL)
+    assert client.wait_for_end(directory, 5)
+    code, listed, _ = command("list", "--json")
+    assert code == 0
+    (value,) = [session for session in listed if session["name"] == directory.name]
+    assert value["stage"] == "failed"
+    assert "supervisor died" in value["reason"]
+    assert journal(directory).closed
+    node.holds_nothing_of(entries)
+    assert client.tidy() == []
+
+
+def test_a_supervisor_killed_while_it_negotiates_is_tidied_up(begin, node):
+    directory = begin(memory_gib=SLOW)
+    wait_for(directory, lambda state: state.stage is Stage.DEPLOYING, 30)
+    os.kill(client._supervisor(directory).pid, signal.SIGKILL)
+    assert client.wait_for_end(directory, 5)
+    client.tidy()
+    assert journal(directory).closed
+    node.holds_nothing_of(journal(directory))
+
+
+def test_what_never_got_its_id_on_disk_is_found_again(ready, node):
+    directory = ready()
+    os.kill(client._supervisor(directory).pid, signal.SIGKILL)
+    assert client.wait_for_end(directory, 5)
+    whole = journal(directory)
+    Journal.read(directory.path).update(allocation_id=None, network_id=None, agreements=())
+    client.tidy()
+    found = journal(directory)
+    assert found.allocation_id == whole.allocation_id
+    assert found.network_id == whole.network_id
+    assert {entry.agreement_id for entry in found.agreements} == {entry.agreement_id for entry in whole.agreements}
+    node.holds_nothing_of(whole)
+
+
+def test_sigterm_is_an_orderly_stop(ready, node):
+    directory = ready()
+    os.kill(client._supervisor(directory).pid, signal.SIGTERM)
+    assert ended(directory, 30).stage is Stage.ENDED
+    node.holds_nothing_of(journal(directory))
+
+
+def test_a_bill_that_is_too_high_is_not_accepted(ready, node):
+    directory = ready(memory_gib=OVERBILLS)
+    wait_for(
+        directory,
+        lambda _: any("not accepted" in getattr(event, "text", "") for event in directory.events()[0]),
+        60,
+    )
+    state = client.stop(directory.name)
+    invoice = node.invoice(state.agreement_id)
+    assert invoice is None or invoice["status"] not in {"ACCEPTED", "SETTLED"}
+    assert invoice is None or Decimal(invoice["amount"]) > state.cost
+    node.holds_nothing_of(journal(directory))
+
+
+def test_a_provider_that_dies_is_noticed_within_twenty_seconds(early, node):
+    directory = early["dies"]
+    state = ended(directory, 60)
+    activity = journal(directory).agreements[0]
+    assert Stage.READY in {stage for stage, _ in state.stages}, explain(directory)
+    noticed = next(at for stage, at in state.stages if stage is Stage.STOPPING)
+    dead_at = activity.started_at.timestamp() + 12
+    assert state.stage is Stage.FAILED
+    assert "provider" in state.reason
+    assert noticed.timestamp() - dead_at < 20
+    node.holds_nothing_of(journal(directory), provider_is_dead=True)
+
+
+def test_the_deadline_ends_it(early, node):
+    directory = early["deadline"]
+    state = ended(directory, 80)
+    assert state.stage is Stage.ENDED, explain(directory)
+    assert "time" in state.reason
+    late = (state.ended_at - state.deadline).total_seconds()
+    assert 0 < late < 25
+    node.holds_nothing_of(journal(directory))
+
+
+def test_a_node_that_pauses_is_waited_for(ready, network):
+    directory = ready()
+    requestor = daemon(network)
+    os.kill(requestor, signal.SIGSTOP)
+    try:
+        state = wait_for(directory, lambda state: state.stage is Stage.RECOVERING, 40)
+        assert "node" in state.reason
+    finally:
+        os.kill(requestor, signal.SIGCONT)
+    wait_for(directory, lambda state: state.stage is Stage.READY, 40)
+    assert client.stop(directory.name).stage is Stage.ENDED
+
+
+def test_a_node_that_is_killed_and_started_again_ends_it_cleanly(ready, network):
+    directory = ready()
+    os.kill(daemon(network), signal.SIGKILL)
+    again = localnet.up()  # mends it, unless it mended itself already
+    state = ended(directory, 60)
+    assert state.stage is Stage.FAILED
+    assert "started anew" in state.reason, explain(directory)
+    assert journal(directory).closed
+    Node(again.node).holds_nothing_of(journal(directory))
+
+
+def daemon(network):
+    return yagna.find_running(daemons.data_dir(network.directory, daemons.REQUESTOR)).record.pid

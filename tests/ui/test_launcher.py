@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+import ipywidgets
+
+from golem_launcher.errors import LauncherError
+from golem_launcher.ui import Launcher
+from golem_launcher.ui.background import Background
+from golem_launcher.ui.problems import problem
+from tests.ui.made import make_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+async def _until(true: Callable[[], bool]) -> None:
+    async def poll() -> None:
+        while not true():  # noqa: ASYNC110 - nobody sets an event for a widget's trait
+            await asyncio.sleep(0.01)
+
+    await asyncio.wait_for(poll(), 10)
+
+
+def test_nothing_happens_until_a_front_end_shows_itself_and_again_when_it_is_gone() -> None:
+    async def main() -> None:
+        make_session("mine")
+        launcher = Launcher()
+        try:
+            assert launcher.sessions.sessions == []
+            assert launcher._work is None
+            await launcher.header.receive({"kind": "alive"})
+            await _until(lambda: len(launcher.sessions.sessions) == 1)
+            await _until(lambda: bool(launcher.header.network))
+            launcher.header._last_sign = float("-inf")
+            await _until(launcher._work.done)
+        finally:
+            launcher.close()
+
+    asyncio.run(main())
+
+
+def test_the_token_is_in_no_widgets_state() -> None:
+    async def main() -> None:
+        make_session("mine")
+        launcher = Launcher()
+        try:
+            await launcher.sessions.refresh()
+            assert launcher.sessions._links == {"mine": "http://127.9.8.7:8888/lab?token=abcdefgh12345678"}
+            state = str(ipywidgets.Widget.get_manager_state())
+            assert "127.9.8.7" not in state
+            assert "abcdefgh12345678" not in state
+        finally:
+            launcher.close()
+
+    asyncio.run(main())
+
+
+def test_messages_from_any_thread_run_on_the_one_loop_and_failures_are_shown() -> None:
+    async def main() -> None:
+        seen: list[object] = []
+        background = Background(asyncio.get_running_loop(), lambda error: seen.append((error, threading.get_ident())))
+        widget = ipywidgets.Widget()
+
+        async def receive(content: dict[str, object]) -> None:
+            raise LauncherError(str(content["text"]))
+
+        background.receives(widget, receive)
+        message = {"data": {"method": "custom", "content": {"text": "boo"}}}
+        thread = threading.Thread(target=widget._handle_msg, args=({"content": message, "buffers": []},))
+        thread.start()
+        await asyncio.to_thread(thread.join)
+        await _until(lambda: bool(seen))
+        ((error, where),) = seen
+        assert str(error) == "boo"
+        assert where == threading.get_ident()
+
+    asyncio.run(main())
+
+
+def test_a_failure_becomes_a_banner_once() -> None:
+    async def main() -> None:
+        launcher = Launcher()
+        try:
+            for _ in range(3):
+                launcher._report(LauncherError("It is\x1b[31m broken.", "Mend it."))
+            (shown,) = launcher.header.problems
+            assert (shown["title"], shown["remedy"]) == ("It is broken.", "Mend it.")
+            await launcher.header.receive({"kind": "dismiss", "id": shown["id"]})
+            assert launcher.header.problems == []
+        finally:
+            launcher.close()
+
+    asyncio.run(main())
+
+
+def test_an_unexpected_failure_shows_where_it_came_from() -> None:
+    try:
+        int("x")
+    except ValueError as error:
+        shown = problem(error)
+    assert "went wrong" in shown["title"]
+    assert "ValueError" in shown["details"]

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from golem_launcher.session.directory import SessionDirectory
+from golem_launcher.ui.logfeed import RING_LINES, LogFeed
+from tests.ui.made import make_session, say, write_lab_log
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def _texts(batch: dict[str, Any] | None) -> list[str]:
+    return [line["text"] for line in batch["lines"]] if batch else []
+
+
+def test_events_and_the_labs_output_are_cleaned_lines() -> None:
+    directory = make_session("mine")
+    say(directory, "hello\x1b[31m")
+    write_lab_log(directory, "out\u202eput")
+    feed = LogFeed(directory)
+    assert _texts(feed.poll())[-2:] == ["hello", "out\\u202eput"]
+    assert feed.poll() is None
+
+
+def test_an_unreadable_event_is_a_line_like_others() -> None:
+    directory = make_session("mine")
+    with (directory.path / "events.jsonl").open("ab") as file:
+        file.write(b'{"kind": "surprise"}\n\xff\n')
+    say(directory, "after")
+    assert _texts(LogFeed(directory).poll())[-3:] == ["(an unreadable event)", "(an unreadable event)", "after"]
+
+
+def test_a_flood_is_skipped_and_numbered() -> None:
+    directory = make_session("mine")
+    feed = LogFeed(directory)
+    feed.poll()
+    write_lab_log(directory, *(f"line {number} {'x' * 50}" for number in range(50_000)))
+    batch = feed.poll()
+    assert batch is not None
+    assert len(batch["lines"]) == RING_LINES
+    assert _texts(batch)[-1].startswith("line 49999 ")
+    assert all(text.startswith("line ") for text in _texts(batch))
+
+
+@given(st.lists(st.lists(st.text(alphabet="ab\n\r", max_size=5), max_size=5), max_size=8))
+def test_every_line_comes_once_and_in_order(batches: list[list[str]]) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        directory = SessionDirectory(Path(place))
+        feed, seen, written = LogFeed(directory), [], b""
+        for batch in batches:
+            data = "".join(batch).encode()
+            written += data
+            with directory.lab_log.open("ab") as file:
+                file.write(data)
+            lines = feed.poll()
+            if lines:
+                assert lines["start"] == len(seen)
+                seen += _texts(lines)
+        whole = written[: written.rfind(b"\n") + 1]
+        assert seen == [line.decode() for line in whole.splitlines()]
+        assert feed.lines()["start"] == 0

@@ -1,0 +1,319 @@
+"""Two TCP machines, a bad line and a clock that only the test moves: every byte arrives, in order, both ways."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import replace
+from itertools import count
+from math import inf
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from golem_launcher.localnet.vpn.connection import Connection, State, TcpSettings
+from golem_launcher.localnet.vpn.link import Fate, LineRule
+from golem_launcher.localnet.vpn.packets import ACK, RST, SYN, Segment
+from golem_launcher.localnet.vpn.receiver import Receiver, ReceiveSettings
+from golem_launcher.localnet.vpn.sender import SendSettings
+
+
+class End:
+    """A machine with a program on top, which writes ``text`` and reads at most ``sip`` bytes each time."""
+
+    def __init__(self, connection, text, sip=1 << 20):
+        self.connection = connection
+        self.text = memoryview(text)
+        self.sip = sip
+        self.got = bytearray()
+        self.close_when_read = False
+
+    def run_program(self, now):
+        connection = self.connection
+        taken = bytes(connection.receiver.ready[: self.sip])
+        if taken:
+            self.got += taken
+            connection.take(len(taken))
+        if connection.state is not State.OPEN or connection.sender.closing:
+            return
+        if self.close_when_read and not connection.receiver.finished:
+            return
+        room = connection.sender.room
+        if self.text and room > 0:
+            connection.write(bytes(self.text[:room]), now)
+            self.text = self.text[room:]
+        if not self.text:
+            connection.close(now)
+
+
+class World:
+    def __init__(self, client, server, rule, *, tcp=None):
+        self.now = 0.0
+        self.tcp = tcp or TcpSettings()
+        self.client, self.server = client, server
+        self.fates = (Fate(rule), Fate(replace(rule, seed=rule.seed + 1)))
+        self.line = []
+        self.order = count()
+        self.cut = False
+        self.lossy = rule.loss > 0
+        self.frames = 0
+
+    def transmit(self, end):
+        other = self.server if end is self.client else self.client
+        for out in end.connection.poll(self.now) if end.connection else ():
+            self.frames += 1
+            mss, scale = (1346, 7) if out.flags & SYN else (-1, -1)
+            segment = Segment(1, 2, out.seq, out.ack, out.flags, out.window, out.payload, mss, scale)
+            for delay in () if self.cut else self.fates[end is self.client].delays():
+                heapq.heappush(self.line, (self.now + delay, next(self.order), other, segment))
+
+    def step(self):
+        """Moves the clock to the next event; False when nothing will ever happen again."""
+        for end in (self.client, self.server):
+            if end.connection:
+                end.run_program(self.now)
+            self.transmit(end)
+        deadlines = [end.connection.deadline for end in (self.client, self.server) if end.connection]
+        following = min([*deadlines, self.line[0][0] if self.line else inf])
+        if any(end.connection and end.connection.receiver.ready for end in (self.client, self.server)):
+            following = min(following, self.now + 0.001)
+        if following == inf:
+            return False
+        self.now = max(self.now, following)
+        while self.line and self.line[0][0] <= self.now:
+            _, _, end, segment = heapq.heappop(self.line)
+            if end.connection is None:
+                end.connection = Connection.passive(segment, 2**32 - 7, self.now, self.tcp)
+                end.connection.accept(self.now)
+            end.connection.receive(segment, self.now)
+            end.run_program(self.now)
+        return True
+
+    def run(self, until=lambda: False, seconds=3000.0):
+        while not until() and self.step():
+            assert self.now < seconds, "the machines are stuck"
+
+
+def pair(up, down, rule, *, tcp=None, sips=(1 << 20, 1 << 20)):
+    tcp = tcp or TcpSettings()
+    client = End(Connection.active(2**32 - 3, 0.0, tcp), up, sips[0])
+    server = End(None, down, sips[1])
+    return World(client, server, rule, tcp=tcp)
+
+
+def check(world, up, down):
+    world.run()
+    for end in (world.client, world.server):
+        assert end.connection.state is State.CLOSED
+        if not world.lossy:  # else the last acknowledgement may be lost more often than TIME_WAIT bears
+            assert end.connection.failure == ""
+        assert not end.connection.poll(world.now)
+    assert bytes(world.server.got) == up
+    assert bytes(world.client.got) == down
+
+
+def text(size, seed=1):
+    return b"".join(((seed * 2654435761 + at * at) % 2**32).to_bytes(4, "big") for at in range(size // 4 + 1))[:size]
+
+
+rules = st.builds(
+    LineRule,
+    loss=st.sampled_from([0.0, 0.01, 0.1, 0.25]),
+    duplicates=st.sampled_from([0.0, 0.05, 0.3]),
+    delay=st.sampled_from([0.0, 0.001, 0.05, 0.4]),
+    jitter=st.sampled_from([0.0, 0.001, 0.05]),
+    seed=st.integers(0, 2**20),
+)
+send_limits = st.sampled_from([1, 100, 4096, 65536, 262144])
+receive_limits = st.sampled_from([2048, 4096, 65536, 262144])  # a window of less than 128 cannot be told at scale 7
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    rules,
+    st.integers(0, 60000),
+    st.integers(0, 60000),
+    send_limits,
+    receive_limits,
+    st.sampled_from([50, 3000, 1 << 20]),
+)
+def test_every_byte_arrives(rule, up, down, send_limit, receive_limit, sip):  # noqa: PLR0917
+    if min(send_limit, receive_limit, sip) < 4096:
+        up, down = up % 900, down % 900  # tiny windows take a round trip for each byte
+    tcp = TcpSettings(
+        send=SendSettings(limit=send_limit, tries=60),
+        receive=ReceiveSettings(limit=receive_limit),
+        handshake=500,
+        lonely=1e6,
+        keepalive_probes=100,
+        time_wait=30,
+    )
+    world = pair(text(up), text(down, 2), rule, tcp=tcp, sips=(sip, sip))
+    check(world, text(up), text(down, 2))
+
+
+def test_sequence_numbers_wrap():
+    world = pair(text(300_000), text(200_000, 2), LineRule(delay=0.005))
+    check(world, text(300_000), text(200_000, 2))
+
+
+def test_a_clean_line_needs_no_retransmission_and_few_acknowledgements():
+    body = text(2_000_000)
+    world = pair(b"", body, LineRule(delay=0.005))
+    check(world, b"", body)
+    assert world.client.connection.sender.retransmissions == world.server.connection.sender.retransmissions == 0
+    assert world.frames < 1.35 * len(body) / 1346 + 50
+
+
+def test_loss_costs_little_time():
+    """1 % loss at a round trip of 10 ms: recovered within round trips, not time-outs."""
+    body = text(4_000_000)
+    world = pair(b"", body, LineRule(loss=0.01, delay=0.005, seed=5), tcp=TcpSettings(time_wait=0.1))
+    world.run(until=lambda: len(world.client.got) == len(body))
+    assert bytes(world.client.got) == body
+    assert world.now < len(body) / 0.8e6
+
+
+def test_half_close_answers_after_the_question_ended():
+    world = pair(b"question", text(70_000), LineRule(delay=0.01))
+    world.server.close_when_read = True
+    check(world, b"question", text(70_000))
+
+
+def test_zero_window_holds_the_sender_and_opens_again():
+    world = pair(b"", text(600_000), LineRule(delay=0.001))
+    world.client.sip = 0
+    world.run(until=lambda: world.now > 30)
+    assert len(world.client.connection.receiver.ready) <= world.tcp.receive.limit
+    assert world.server.connection.sender.room == 0
+    assert world.frames < 400  # probes are rare
+    world.client.sip = 1 << 20
+    world.run(until=lambda: len(world.client.got) == 600_000, seconds=60)
+    check(world, b"", text(600_000))
+
+
+def test_a_peer_that_vanishes_is_noticed_while_sending():
+    world = pair(text(500_000), b"", LineRule(delay=0.001))
+    world.run(until=lambda: len(world.server.got) > 1000)
+    world.cut = True
+    world.run(until=lambda: world.client.connection.state is State.CLOSED, seconds=100)
+    assert world.client.connection.failure == "the peer does not answer"
+
+
+def test_a_peer_that_vanishes_is_noticed_while_idle():
+    world = pair(b"", b"", LineRule(delay=0.001))
+    world.client.run_program = world.server.run_program = lambda _now: None
+    world.run(until=lambda: world.now > 500, seconds=600)
+    assert world.client.connection.state is State.OPEN  # keepalive alone holds it
+    assert world.frames < 60
+    world.cut = True
+    world.run(until=lambda: world.client.connection.state is State.CLOSED, seconds=800)
+    assert world.client.connection.failure == "the peer does not answer"
+
+
+def test_reset_reaches_the_other_end():
+    world = pair(text(100), b"", LineRule(delay=0.001))
+    world.client.run_program = world.server.run_program = lambda _now: None
+    world.run(until=lambda: world.server.connection and world.server.connection.state is State.OPEN)
+    world.server.connection.abort("enough")
+    world.run(until=lambda: world.client.connection.state is State.CLOSED)
+    assert world.client.connection.failure == "reset by the peer"
+
+
+def test_a_blind_reset_is_questioned_not_obeyed():
+    world = pair(b"", b"", LineRule(delay=0.001))
+    world.client.run_program = world.server.run_program = lambda _now: None
+    world.run(until=lambda: world.server.connection and world.server.connection.state is State.OPEN)
+    server = world.server.connection
+    server.receive(Segment(1, 2, (2**32 - 2 + 500) % 2**32, 0, RST, 0), world.now)
+    assert server.state is State.OPEN
+    assert [out.flags for out in server.poll(world.now)] == [ACK]
+
+
+def test_both_open_at_the_same_moment():
+    one, two = Connection.active(10, 0.0, TcpSettings()), Connection.active(20, 0.0, TcpSettings())
+    world = World(End(one, b"hello"), End(two, b"hi"), LineRule(delay=0.01))
+    check(world, b"hello", b"hi")
+
+
+def test_handshake_is_bounded():
+    connection = Connection.passive(Segment(1, 2, 5, 0, SYN, 1000), 7, 0.0, TcpSettings())
+    connection.accept(0.0)
+    sent = []
+    while connection.state is not State.CLOSED:
+        sent += connection.poll(connection.deadline)
+    assert connection.failure == "the handshake took too long"
+    assert 3 <= len(sent) <= 6
+    assert sent[-1].flags & RST
+
+
+@given(
+    st.lists(st.tuples(st.integers(-50, 1200), st.integers(0, 200), st.booleans()), max_size=60),
+    st.integers(1, 1100),
+    st.sampled_from([3, 512]),
+)
+def test_receiver_holds_the_true_bytes_whatever_comes(segments, limit, pieces):
+    truth = text(2000)
+    receiver = Receiver(ReceiveSettings(limit=limit, pieces=pieces))
+    got = b""
+    for start, size, take in segments:
+        at = max(start, 0)
+        receiver.accept(at + 1, truth[at : at + size], fin=False)
+        assert len(receiver.ready) <= limit
+        assert receiver.next <= receiver.edge
+        if take:
+            got += receiver.ready
+            receiver.take(len(receiver.ready))
+            receiver.window()
+    got += receiver.ready
+    assert got == truth[: receiver.next - 1]
+
+
+wild = st.builds(
+    Segment,
+    source_port=st.just(1),
+    port=st.just(2),
+    seq=st.one_of(st.integers(0, 2**32 - 1), st.integers(990, 1100)),
+    ack=st.one_of(st.integers(0, 2**32 - 1), st.integers(5000, 5100)),
+    flags=st.integers(0, 31),
+    window=st.integers(0, 65535),
+    payload=st.binary(max_size=40),
+    mss=st.integers(-1, 65535),
+    scale=st.integers(-1, 255),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.booleans(), st.lists(st.one_of(wild, st.floats(0, 3), st.binary(max_size=3000)), max_size=40))
+def test_hostile_segments_never_break_the_machine(active, events):
+    tcp = TcpSettings(receive=ReceiveSettings(limit=2000), send=SendSettings(limit=5000))
+    now = 0.0
+    if active:
+        connection = Connection.active(5000, now, tcp)
+    else:
+        connection = Connection.passive(Segment(1, 2, 1000, 0, SYN, 500), 5000, now, tcp)
+        connection.accept(now)
+    for event in events:
+        if isinstance(event, float):
+            now += event
+        elif isinstance(event, bytes):
+            if len(event) <= connection.sender.room and not connection.sender.closing:
+                connection.write(event, now)
+                if not event:
+                    connection.close(now)
+        else:
+            connection.receive(event, now)
+        for out in connection.poll(now):
+            assert 0 <= out.seq < 2**32
+            assert 0 <= out.ack < 2**32
+            assert 0 <= out.window < 65536
+        assert len(connection.receiver.ready) <= 2000
+        if connection.state is State.CLOSED:
+            assert connection.deadline == inf
+
+
+def test_line_rules_are_checked():
+    with pytest.raises(ValueError, match="loss"):
+        LineRule(loss=1.5)
+    with pytest.raises(ValueError, match="jitter"):
+        LineRule(jitter=float("nan"))

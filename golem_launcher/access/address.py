@@ -1,16 +1,16 @@
-"""A loopback address of its own for each session.
+"""An address of its own for each session's Lab: an origin that shares no cookies with anything else.
 
-Browsers keep cookies by host and ignore the port (RFC 6265, section 8.5), and a Lab in a provider is a stranger's
-program. On ``127.0.0.1`` it would be given the cookies of the launcher's page and of every other Jupyter of the user.
-On an address of its own it is another site.
+Cookies ignore ports (RFC 6265, section 8.5) but not hosts, and a Lab in a provider is a stranger's program. On
+127.0.0.1 it would be given the cookies of the launcher's page and of every other Jupyter of the user.
 
-Linux has the whole of 127.0.0.0/8; other systems need ``ifconfig lo0 alias`` for each address.
+Linux has the whole of 127.0.0.0/8; other systems need an alias of the loopback interface for each address.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
+import sys
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,19 +25,19 @@ _FIRST, _LAST = 128, 254
 
 
 def loopback_address(name: str) -> str:
-    """The address for the session ``name``: the same each time, unless somebody already listens there."""
+    """The loopback address ``127.x.y.z`` of the session ``name``: the same each time, unless somebody listens there."""
     taken = _listening()
     return next(address for address in _candidates(name) if address not in taken)
 
 
 def _candidates(name: str) -> Iterator[str]:
     for attempt in itertools.count():
-        digest = hashlib.sha256(f"{attempt}:{name}".encode()).digest()
-        yield f"127.{_FIRST + digest[0] % (_LAST - _FIRST + 1)}.{digest[1]}.{1 + digest[2] % 254}"
+        first, second, third = hashlib.sha256(f"{attempt}:{name}".encode()).digest()[:3]
+        yield f"127.{_FIRST + first % (_LAST - _FIRST + 1)}.{second}.{1 + third % 254}"
 
 
 def _listening() -> set[str]:
-    """Addresses with a listener on any port (the port does not matter to cookies); none where that can't be read."""
+    """Addresses with a listener, on whatever port; none where that can't be read."""
     try:
         lines = _TABLE.read_text().splitlines()[1:]
     except OSError:
@@ -46,8 +46,6 @@ def _listening() -> set[str]:
     for line in lines:
         _, local, _, state, *_ = line.split()
         if state == _LISTENS:
-            raw = bytes.fromhex(local.partition(":")[0])
-            found.add(
-                str(IPv4Address(raw[::-1]))
-            )  # in the byte order of the machine: all that yagna runs on are little
+            address, _, _ = local.partition(":")
+            found.add(str(IPv4Address(int(address, 16).to_bytes(4, sys.byteorder))))
     return found

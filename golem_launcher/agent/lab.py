@@ -39,7 +39,7 @@ def settings(config: Config) -> dict[str, dict[str, object]]:
             "port_retries": 0,
             "open_browser": False,
             "allow_root": True,
-            "allow_remote_access": True,  # the name in Host is the launcher's own on the user's side
+            "allow_remote_access": False,  # only a Host that is a loopback address is answered: no DNS rebinding
             "root_dir": config.root,
             "base_url": config.base_url,
             "identity_provider_class": "jupyter_server.auth.identity.PasswordIdentityProvider",

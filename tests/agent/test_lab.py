@@ -1,6 +1,7 @@
 """A running Lab: who may talk to it, what it says of itself, what it hides."""
 
 import asyncio
+import http.client
 import json
 import threading
 from pathlib import Path
@@ -24,6 +25,15 @@ def test_nothing_else_does(lab, path, token):
     status, body, _ = lab.get(path, token)
     assert status == 403
     assert b"[agent]" not in body
+
+
+@pytest.mark.parametrize(("host", "status"), [("127.9.8.7:12345", 200), ("evil.example:8888", 403)])
+def test_only_a_loopback_host_is_answered(lab, host, status):
+    """A page that points a name of its own at the session's address (DNS rebinding) gets nothing, token or not."""
+    connection = http.client.HTTPConnection(lab.address, lab.port, timeout=30)
+    connection.request("GET", "/api/status", headers={"Host": host, "Authorization": f"token {TOKEN}"})
+    assert connection.getresponse().status == status
+    connection.close()
 
 
 def test_the_log_goes_on_where_it_ended(lab):

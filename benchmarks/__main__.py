@@ -59,8 +59,11 @@ def main() -> int:
 def _run(name: str, directory: Path) -> list[Row]:
     """One benchmark in a process of its own; no rows when it failed or took too long."""
     directory.mkdir()
+    quiet = ["-W", "ignore::UserWarning"]  # yapapi imports what is deprecated
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.one", name, directory], stdout=subprocess.PIPE, start_new_session=True
+        [sys.executable, *quiet, "-m", "benchmarks.one", name, directory],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
     )
     try:
         output, _ = process.communicate(timeout=SECONDS[name])

@@ -29,6 +29,8 @@ from golem_launcher.session.journal import Journal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import psutil
+
     from golem_launcher.session.directory import SessionDirectory
 
 BIN = Path(sys.executable).parent
@@ -93,8 +95,7 @@ class Session:
     def work(self) -> Path:
         """Where the provider keeps the session's /golem/work."""
         activity = self.directory.state().activity_id
-        found = [p for p in (localnet_directory() / "activities" / str(activity)).rglob("work") if p.is_dir()]
-        return min(found, key=lambda path: len(path.parts))
+        return next((localnet_directory() / "activities" / str(activity)).rglob("golem/work"))
 
 
 @contextlib.contextmanager
@@ -146,7 +147,7 @@ class PlainLab:
 def plain_lab(directory: Path) -> Iterator[PlainLab]:
     """Run ``jupyter lab`` with ``directory`` as its home."""
     (directory / "work").mkdir(parents=True, exist_ok=True)
-    port, token = _free_port(), secrets.token_hex(24)
+    port, token = free_port(), secrets.token_hex(24)
     scrubbed = {key: value for key, value in os.environ.items() if not key.startswith(("JUPYTER", "XDG", "IPYTHON"))}
     argv = [BIN / "jupyter", "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
     argv += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={directory / 'work'}"]
@@ -181,6 +182,12 @@ def localnet_pid() -> int:
     return record.pid
 
 
+def cpu_seconds(process: psutil.Process) -> float:
+    """What a process has used so far, in the kernel's ticks."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
 def _get(url: str, headers: dict[str, str]) -> tuple[int, Any]:
     parts = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=5)
@@ -192,7 +199,8 @@ def _get(url: str, headers: dict[str, str]) -> tuple[int, Any]:
         connection.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody serves at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -24,11 +24,13 @@ def rows(base: Path) -> list[Row]:
         helpers = supervisor.children(recursive=True)  # yapapi's gftp
         time.sleep(_SETTLE_SECONDS)
         ours = {"supervisor": [supervisor], "its gftp": helpers, "hub and providers": [network]}
-        before = {name: sum(map(_ticks, processes)) for name, processes in ours.items()}
+        before = {name: sum(map(bed.cpu_seconds, processes)) for name, processes in ours.items()}
         began = time.perf_counter()
         time.sleep(_SECONDS)
         took = time.perf_counter() - began
-        shares = {name: (sum(map(_ticks, processes)) - before[name]) / took * 100 for name, processes in ours.items()}
+        shares = {
+            name: (sum(map(bed.cpu_seconds, processes)) - before[name]) / took * 100 for name, processes in ours.items()
+        }
         memory = {name: sum(map(_memory, processes)) for name, processes in ours.items()}
     return [
         Row(
@@ -49,11 +51,6 @@ def rows(base: Path) -> list[Row]:
         ),
         Row("memory: hub and providers", memory["hub and providers"], "MB", least=100.0, aim=60.0),
     ]
-
-
-def _ticks(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
 
 
 def _memory(process: psutil.Process) -> float:

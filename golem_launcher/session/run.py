@@ -48,7 +48,8 @@ _LOG = logging.getLogger(__name__)
 LAB_PORT = 8888
 _AGENT_PATH = "/golem/run/golem-launcher-agent.pyz"
 _CONFIG_PATH = "/golem/run/golem-launcher-agent.json"
-_ROOT = "/golem/work"
+_ROOT = "../work"
+"""As seen from the configuration: a runtime without mounts keeps the container's paths somewhere else."""
 
 _ATTEMPTS = 3
 _LAB_POLL_SECONDS = 0.1
@@ -184,6 +185,7 @@ class Run:
             "port": LAB_PORT,
             "root": _ROOT,
             "deadline": deadline.timestamp(),
+            "now": datetime.now(timezone.utc).timestamp(),  # the provider's clock may be wrong
             "base_url": "/",
         }
         return Package(

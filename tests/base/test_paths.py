@@ -90,3 +90,14 @@ def test_laid_link_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / f"golem-launcher-{os.geteuid()}").symlink_to(tmp_path)
     with pytest.raises(LauncherError, match="symbolic link"):
         paths.socket_path(tmp_path / ("d" * 200), "x.sock")
+
+
+def test_a_directory_for_sockets_is_private_short_enough_and_always_the_same(tmp_path):
+    near = paths.sockets_directory(tmp_path / "a", 20)
+    assert near == tmp_path / "a"
+    deep = tmp_path / ("d" * 90)
+    found = paths.sockets_directory(deep, 64)
+    assert found == paths.sockets_directory(deep, 64)
+    assert len(os.fsencode(found / ("x" * 64))) <= paths.LONGEST_SOCKET_PATH
+    assert found.stat().st_mode & 0o077 == 0
+    found.rmdir()

@@ -89,16 +89,13 @@ class Run:
         """From the request to the end of the session by its own terms; the reason. Raises ``LauncherError``."""
         self._recorder.enter(Stage.CHECKING)
         self._recorder.write_token(self._token)
-        place, module = await asyncio.gather(
-            asyncio.to_thread(places.enter, self._network),
-            asyncio.to_thread(importlib.import_module, "golem_launcher.session.engine"),  # half a second of imports
-        )
-        os.environ.update(place.node.environment())  # yapapi starts `gftp` by the PATH
-        self._rest = await self._resources.enter_async_context(YagnaRest(place.node))
-        identity = await self._rest.identity()
-        self._journal.update(api_url=place.node.api_url)
         deadline = datetime.now(timezone.utc) + timedelta(hours=float(self._request.hours))
         self._recorder.update(deadline=deadline)
+        expires = deadline + _ALLOCATION_MARGIN + timedelta(microseconds=secrets.randbelow(1_000_000))
+        (place, identity, allocation_id), module = await asyncio.gather(
+            self._enter(expires),
+            asyncio.to_thread(importlib.import_module, "golem_launcher.session.engine"),  # half a second of imports
+        )
         self._engine = module.Engine(
             node=place.node,
             network=self._network,
@@ -109,8 +106,6 @@ class Run:
             warn=lambda text: self._recorder.message(text, "warning"),
             billed=self._on_billed,
         )
-        expires = deadline + _ALLOCATION_MARGIN + timedelta(microseconds=secrets.randbelow(1_000_000))
-        allocation_id = await self._allocate(identity, expires)
         await self._engine.start(identity, allocation_id, expires)
         self._recorder.enter(Stage.NEGOTIATING)
         await self._open_tunnel()
@@ -156,6 +151,15 @@ class Run:
     async def _node_moved(self) -> bool:
         node = await asyncio.to_thread(places.present, self._network)
         return node is not None and node.api_url != self._journal.entries.api_url
+
+    async def _enter(self, expires: datetime) -> tuple[places.Place, str, str]:
+        """Reach the network and set the money aside there: the place, our identity, the allocation's id."""
+        place = await asyncio.to_thread(places.enter, self._network)
+        os.environ.update(place.node.environment())  # yapapi starts `gftp` by the PATH
+        self._rest = await self._resources.enter_async_context(YagnaRest(place.node))
+        identity = await self._rest.identity()
+        self._journal.update(api_url=place.node.api_url)
+        return place, identity, await self._allocate(identity, expires)
 
     async def _allocate(self, identity: str, expires: datetime) -> str:
         assert self._rest is not None

@@ -5,8 +5,9 @@ every 5 s and ends a websocket from which it has heard nothing for 10 s, so a co
 has to make itself heard all the same.
 
 This is no proxy: it reads no HTTP and has one target. A page that points a name of its own at our address (DNS
-rebinding) is refused by the Lab, which answers only to a loopback ``Host``, as ours is. The websockets are aiohttp's: a framing of our own was measured and saved 2 % of a
-core at the 3.5 MB/s that yagna's VPN carries, which is not worth its 500 lines.
+rebinding) is refused by the Lab, which answers only to a loopback ``Host``, as ours is. The websockets are aiohttp's:
+a framing of our own was measured and saved 2 % of a core at the 3.5 MB/s that yagna's VPN carries, which is not worth
+its 500 lines.
 """
 
 from __future__ import annotations

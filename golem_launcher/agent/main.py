@@ -4,6 +4,7 @@ The configuration is a JSON object, deleted once it is read:
 
     token     what every request to the Lab must show; letters, digits, - and _, at least 16
     port      where the Lab listens, on ``$GOLEM_BIND_ADDRESS`` or every address
+              (the launcher's tunnel comes in at the next port, see carrier.py)
     root      the workspace, seen from the configuration's directory; made when it is not there
     deadline  Unix time at which everything ends
     now       Unix time of whoever wrote this; without it the clock here is trusted to agree with theirs
@@ -30,7 +31,7 @@ _NO_LAB = 3
 _PORT_TAKEN = 4
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,256}")
 _BASE_URL = re.compile(r"/((?!\.{1,2}/)[A-Za-z0-9._~@-]+/)*")
-_LARGEST_PORT = 65535
+_LARGEST_PORT = 65534
 _LARGEST_CONFIG = 65536
 _LARGEST_DESCRIPTOR = 4096
 _LATEST = 1e11
@@ -85,7 +86,8 @@ def _prepare(arguments: list[str]) -> Config:
             f"JupyterLab is not installed for {sys.executable} (Python {sys.version.split()[0]}). "
             "Use an image with JupyterLab 4.",
         )
-    _check_port(config.address, config.port)
+    for port in (config.port, config.port + 1):
+        _check_port(config.address, port)
     try:
         os.makedirs(config.root, exist_ok=True)  # noqa: PTH103
         os.makedirs(config.log, mode=0o700, exist_ok=True)  # noqa: PTH103

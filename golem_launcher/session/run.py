@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 LAB_PORT = 8888
+CARRIER_PORT = LAB_PORT + 1
+"""Where the agent takes the tunnel's connections to the Lab."""
 _AGENT_PATH = "/golem/run/golem-launcher-agent.pyz"
 _CONFIG_PATH = "/golem/run/golem-launcher-agent.json"
 _ROOT = "../work"
@@ -252,7 +254,7 @@ class Run:
     async def _lab_answers(self, place: places.Place, rented: Rented) -> None:
         assert self._tunnel is not None
         uri = f"{place.node.api_url.replace('http', 'ws', 1)}/net-api/v1/net/{rented.network_id}/tcp"
-        self._target = VpnPort(f"{uri}/{rented.ip}/{LAB_PORT}", place.node.app_key)
+        self._target = VpnPort(f"{uri}/{rented.ip}/{CARRIER_PORT}", place.node.app_key)
         end = asyncio.get_running_loop().time() + place.start_seconds
         async with LabClient(self._tunnel.address, self._token) as lab:
             while not await lab.answers(seconds=_LAB_PROBE_SECONDS):

@@ -5,6 +5,8 @@ import base64
 import contextlib
 import hashlib
 
+from golem_launcher.agent import carrier
+
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 SECONDS = 10
 
@@ -80,3 +82,40 @@ async def far_side(behave):
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
     assert not failures
+
+
+@contextlib.asynccontextmanager
+async def program(serve):
+    """The far side of a real carrier: ``serve(reader, writer)`` is a program in the provider. Gives the address."""
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+
+    async def carry(peer):
+        await peer.upgrade()
+
+        async def send(data):
+            peer.send(data)
+            await peer.writer.drain()
+
+        async def incoming():
+            while True:
+                opcode, body = await peer.message()
+                if opcode == 0x2:
+                    yield body
+                elif opcode == 0x8:
+                    peer.send(body, 0x8)
+                    return
+
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            await carrier.Carrier(reader, writer, send).run(incoming())
+        except (carrier.CarrierError, OSError, asyncio.IncompleteReadError):
+            carrier.reset(writer)
+        finally:
+            writer.close()
+
+    try:
+        async with far_side(carry) as uri:
+            yield uri
+    finally:
+        server.close()

@@ -19,7 +19,10 @@ PORT = 7777
 
 # Runs in the provider. The first line says what to do.
 _SERVER = """
-import asyncio, os, struct, socket
+import asyncio, os, struct, socket, sys
+sys.path.insert(0, os.path.abspath("../run/golem-launcher-agent.pyz"))
+from golem_launcher_agent import carrier
+HERE = os.environ["GOLEM_BIND_ADDRESS"]
 LIVING = 0
 
 async def serve(reader, writer):
@@ -54,7 +57,9 @@ async def serve(reader, writer):
         writer.close()
 
 async def main():
-    server = await asyncio.start_server(serve, os.environ["GOLEM_BIND_ADDRESS"], PORT, backlog=200)
+    server = await asyncio.start_server(serve, HERE, PORT + 1, backlog=200)
+    end = await carrier.serve(HERE, PORT, (HERE, PORT + 1))
+    refused = await carrier.serve(HERE, PORT + 2, (HERE, PORT + 3))
     print("ready", flush=True)
     await server.serve_forever()
 
@@ -77,11 +82,12 @@ def vpn(far_session):
     def name(port=PORT, network_part=""):
         return VpnPort(f"{base.replace('http', 'ws', 1)}{network_part}/tcp/{ip}/{port}", node.app_key)
 
-    code = f"source = {_SERVER.replace('PORT', str(PORT))!r}\n" + (
-        "import subprocess, sys\n"
-        "process = subprocess.Popen([sys.executable, '-c', source], stdout=subprocess.PIPE, start_new_session=True)\n"
-        "print(process.stdout.readline().decode())"
-    )
+    code = f"""
+import subprocess, sys
+source = {_SERVER.replace("PORT", str(PORT))!r}
+process = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, start_new_session=True)
+print(process.stdout.readline().decode())
+"""
 
     async def start():
         async with Jupyter(directory.url()) as jupyter:
@@ -161,7 +167,11 @@ def test_many_at_once(vpn):
     run(scene())
 
 
-@pytest.mark.parametrize("name", [{"port": 7778}, {"network_part": "0"}], ids=["refused port", "unknown network"])
+@pytest.mark.parametrize(
+    "name",
+    [{"port": PORT + 9}, {"port": PORT + 2}, {"network_part": "0"}],
+    ids=["nobody there", "nobody behind the carrier", "unknown network"],
+)
 def test_what_yagna_refuses_ends_at_once(vpn, name):
     async def scene():
         async with tunnel_to(vpn(**name)) as tunnel:
@@ -187,7 +197,7 @@ def test_who_leaves_is_gone_over_there_too(vpn):
             await reader.readexactly(100_000)
             assert await living(tunnel) == before + 1
             writer.close()
-            while await living(tunnel) != before:
+            while await living(tunnel) != before:  # noqa: ASYNC110 - it is asked over there
                 await asyncio.sleep(0.1)
 
     run(scene())

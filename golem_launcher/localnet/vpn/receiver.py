@@ -8,6 +8,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 
+LARGEST_WINDOW = 0xFFFF
+LARGEST_SCALE = 14  # RFC 7323
+_DEFAULT_MSS = 536
+
 
 @dataclass(frozen=True, slots=True)
 class ReceiveSettings:
@@ -15,6 +19,11 @@ class ReceiveSettings:
 
     limit: int = 256 * 1024  # bytes in order that nobody took yet, and the widest window announced
     pieces: int = 512  # out of order: each costs an object, so a peer that sends single bytes is bounded too
+
+    @property
+    def scale(self) -> int:
+        """The window scale to offer: the finest that can say ``limit``."""
+        return min(max(self.limit.bit_length() - LARGEST_WINDOW.bit_length(), 0), LARGEST_SCALE)
 
 
 class Receiver:
@@ -24,7 +33,8 @@ class Receiver:
         self._settings = settings
         self.ready = bytearray()  # in order, not yet taken
         self.next = 1  # the position expected next
-        self._edge = 1 + settings.limit  # one beyond the last position the peer may send
+        self._edge = 1 + min(settings.limit, LARGEST_WINDOW)  # one beyond the last position the peer may send
+        self.agree(_DEFAULT_MSS, 0)
         self._pieces: list[tuple[int, bytes]] = []  # out of order, sorted, without overlap
         self._fin: int | None = None
         self.finished = False  # all came, and the FIN
@@ -39,15 +49,33 @@ class Receiver:
         """Something is missing before what already came."""
         return bool(self._pieces) or (self._fin is not None and not self.finished)
 
-    def window(self) -> int:
-        """The window to announce now, in bytes. What was once allowed stays allowed."""
-        self._edge = max(self._edge, self.next + self._settings.limit - len(self.ready))
-        return self._edge - self.next
+    def agree(self, mss: int, scale: int) -> None:
+        """The handshake is done: windows are told in units of ``2**scale`` bytes, segments hold ``mss`` at most."""
+        self._scale = scale
+        self._limit = min(self._settings.limit, LARGEST_WINDOW << scale)
+        self._step = max(min(self._limit // 2, mss), 1)
+        self._news = max(min(self._limit // 2, 8 * mss), 1)
 
-    def opened(self, announced: int, mss: int) -> bool:
-        """Whether so much room came free since the window ``announced`` (the edge, as a position) that it is news."""
-        free = self.next + self._settings.limit - len(self.ready)
-        return free - announced >= min(self._settings.limit // 2, 8 * mss)
+    def window(self) -> int:
+        """The window to announce now, in the agreed units.
+
+        What was once allowed stays allowed, so a part of a unit is told as a whole one while there is room for it; more
+        is allowed only once that is worth a segment (the receiver's side of the silly window syndrome, RFC 9293).
+        """
+        free = self.next + self._limit - len(self.ready)
+        if free - self._edge >= self._step:
+            self._edge = free
+        units = -(-(self._edge - self.next) >> self._scale)
+        edge = self.next + (units << self._scale)
+        if edge <= max(free, self._edge):
+            self._edge = edge
+            return units
+        return (self._edge - self.next) >> self._scale
+
+    @property
+    def opened(self) -> bool:
+        """Whether so much room came free since the last announcement that it is news."""
+        return self.next + self._limit - len(self.ready) - self._edge >= self._news
 
     def accept(self, position: int, payload: bytes, *, fin: bool) -> bool:
         """Takes a segment's bytes; True when it was the expected one and nothing is missing."""

@@ -153,7 +153,7 @@ async def _by_websocket(http_session: aiohttp.ClientSession, uri: str, key: str,
 
 
 def _request(token: str) -> bytes:
-    return f"GET /files/{_FILE} HTTP/1.1\r\nHost: lab\r\nAuthorization: token {token}\r\n\r\n".encode()
+    return f"GET /files/{_FILE} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: token {token}\r\n\r\n".encode()
 
 
 def _count(left: int, head: bytes, data: bytes) -> tuple[int, bytes]:

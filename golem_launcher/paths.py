@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +17,9 @@ HOME_VARIABLE = "GOLEM_LAUNCHER_HOME"
 
 LONGEST_SOCKET_PATH = 103 if sys.platform == "darwin" else 107
 """Bytes that fit a unix socket's address before its closing NUL (unix(7))."""
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./+=@-]+", re.ASCII)
 
 
 def home() -> Path:
@@ -85,6 +89,21 @@ def sockets_directory(directory: Path, longest_name: int) -> Path:
     if not _fits(path / name):
         raise _too_long(directory)
     return private_directory(path)
+
+
+def plain_path(directory: Path) -> Path:
+    """``directory``, or a link to it when a shell would not take its path for one word as it stands.
+
+    The link lies where :func:`socket_path` puts sockets; the same one in every process, made when it is not there.
+    """
+    if _PLAIN.fullmatch(str(directory)):
+        return directory
+    link = _short_directory() / _digest(directory / "link")
+    if not link.is_symlink() or link.readlink() != directory:
+        draft = link.with_suffix(f".{os.getpid()}")
+        draft.symlink_to(directory)
+        draft.replace(link)
+    return link
 
 
 def _fits(path: Path) -> bool:

@@ -86,6 +86,8 @@ class Lease:
     create: Callable[[str, Terms], Awaitable[Unit]]
     died: Callable[[], None]
     """Called when the provider's misbehaviour makes it vanish."""
+    changed: Callable[[], None]
+    """Called when an activity came or went."""
     bills: Bills = field(init=False)
     _units: dict[str, Unit] = field(default_factory=dict)
     _inbox: asyncio.Queue[_Event] = field(default_factory=asyncio.Queue)
@@ -184,6 +186,7 @@ class Lease:
 
     async def _create(self, activity_id: str) -> None:
         self._units[activity_id] = await self.create(activity_id, self.terms)
+        self.changed()
         self._idle_since = None
         now = time.monotonic()
         if self._next_note is None:
@@ -196,6 +199,7 @@ class Lease:
         await unit.aclose()
         await self.bills.debit(activity_id, unit.usage())
         del self._units[activity_id]
+        self.changed()
         if not self._units:
             self._idle_since = time.monotonic()
             self._next_note = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import time
 from datetime import datetime, timedelta, timezone
@@ -149,8 +150,9 @@ class Provider:
             terms=terms,
             rest=self._rest,
             misbehaviour=self.spec.misbehaviour,
-            create=self._create,
+            create=functools.partial(self._units, self.spec, self.node_id),
             died=self._dead.set,
+            changed=self._changed,
         )
         self._market.set_free(False)
         return ""
@@ -177,8 +179,3 @@ class Provider:
                 self._lease = self._leasing = None
                 self._market.set_free(True)
             self._changed()
-
-    async def _create(self, activity_id: str, terms: Terms) -> Unit:
-        unit = await self._units(self.spec, self.node_id, activity_id, terms)
-        self._changed()
-        return unit

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher import paths
 from golem_launcher.localnet.endpoints import endpoint_maker
 from golem_launcher.localnet.exeunit.fetch import Http
 from golem_launcher.localnet.exeunit.gftp import Gftp
@@ -13,7 +14,7 @@ from golem_launcher.localnet.exeunit.transfer import Transfers
 from golem_launcher.localnet.exeunit.unit import Assignment, ExeUnit
 from golem_launcher.localnet.runtime import base
 from golem_launcher.localnet.runtime.choose import choose_runtime
-from golem_launcher.localnet.runtime.model import Place
+from golem_launcher.localnet.runtime.model import Place, family_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,6 +39,8 @@ class Workshop:
     """Has a private directory for every activity."""
     base: base.BaseEnvironment
     make_runtime: Callable[[Place], Runtime]
+    family: str
+    """What the marks of all activities' processes begin with."""
     reason: str
     """Which runtime is used, and why."""
 
@@ -50,7 +53,9 @@ class Workshop:
         activities = directory / "activities"
         shutil.rmtree(activities, ignore_errors=True)
         factory, reason = choose_runtime(preference)
-        return cls(activities, base.build(directory / "base"), factory, reason)
+        # Where there are no mounts, paths of the private directories take the place of container paths in scripts.
+        plain = paths.plain_path(paths.private_directory(activities))
+        return cls(plain, base.build(directory / "base"), factory, family_of(directory), reason)
 
 
 class ProviderBus:
@@ -138,7 +143,7 @@ class Units:
         return unit
 
     def _runtime(self, provider: ProviderSpec, directory: Path, activity_id: str) -> Runtime:
-        runtime = self.workshop.make_runtime(Place(directory, self.workshop.base, activity_id))
+        runtime = self.workshop.make_runtime(Place(directory, self.workshop.base, activity_id, self.workshop.family))
         return CommandTable(runtime, provider.commands) if provider.commands else runtime
 
 

@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from golem_launcher.localnet import network
+from golem_launcher.localnet.runtime.sandbox import why_no_sandbox
 from golem_launcher.paths import HOME_VARIABLE
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ price_cpu_hour = 0
 name = "counting"
 runtime_name = "test-counters"
 counters = [{ name = "golem.usage.custom.counter", price = 0.01, per_second = 2.0 }]
+commands = { sleep = 'exec sleep "$(awk "BEGIN { print $1 / 1000 }")"' }
 
 [[provider]]
 name = "refuser"
@@ -52,29 +54,103 @@ misbehaviour = { overbill = 3.0 }
 [[provider]]
 name = "mortal"
 runtime_name = "mortal"
-misbehaviour = { die_after = 0.5 }
+misbehaviour = { die_after = 3.0 }
 
 [[provider]]
 name = "hostile"
 runtime_name = "hostile"
-misbehaviour = { hostile_name = true }
+misbehaviour = { hostile_name = true, hostile_output = true }
+
+[[provider]]
+name = "slow"
+runtime_name = "slow"
+misbehaviour = { slow_deploy = 1.5 }
+
+[[provider]]
+name = "never"
+runtime_name = "never"
+misbehaviour = { never_ready = true }
+
+[[provider]]
+name = "hanging"
+runtime_name = "hanging"
+misbehaviour = { hang_in = "run" }
+
+[[provider]]
+name = "lossy"
+runtime_name = "lossy"
+misbehaviour = { drop_frames = 0.03, duplicate_frames = 0.03, delay_frames = 0.002, jitter_frames = 0.01 }
+"""
+TROUPE_SIZE = TROUPE.count("[[provider]]")
+# Without a sandbox: an honest provider, and one with a counter of its own.
+PLAIN = """
+runtime = "process"
+
+[[provider]]
+name = "honest"
+
+[[provider]]
+name = "counting"
+runtime_name = "test-counters"
+counters = [{ name = "golem.usage.custom.counter", price = 0.01, per_second = 2.0 }]
+commands = { sleep = 'exec sleep "$(awk "BEGIN { print $1 / 1000 }")"' }
 """
 
 
 @pytest.fixture(scope="session")
 def troupe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[network.LocalNetwork]:
-    """A network of honest and misbehaving providers, up for the whole session."""
-    home = tmp_path_factory.mktemp("troupe")
-    description = home / "troupe.toml"
-    description.write_text(TROUPE)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(HOME_VARIABLE, str(home))
-        try:
-            yield network.up(description)
-        finally:
-            patch.setenv(HOME_VARIABLE, str(home))
+    """A network of honest and misbehaving providers, up for the whole session, in the sandbox where there is one."""
+    with network_of(tmp_path_factory.mktemp("troupe"), TROUPE) as up:
+        yield up
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[network.LocalNetwork]:
+    """A network in the process runtime, in a directory that a shell takes for several words."""
+    directory = tmp_path_factory.mktemp("plain") / "it's a network"
+    directory.mkdir()
+    with network_of(directory, PLAIN) as up:
+        yield up
+
+
+@contextlib.contextmanager
+def network_of(home: Path, text: str) -> Iterator[network.LocalNetwork]:
+    """A network of that description in that home; nothing of it runs afterwards."""
+    description = home / "network.toml"
+    description.write_text(text)
+    with at_home(home):
+        up = network.up(description)
+    try:
+        yield up
+    finally:
+        with at_home(home):
             network.down()
     assert not processes_below(home)
+
+
+@contextlib.contextmanager
+def at_home(home: Path) -> Iterator[None]:
+    """The launcher's home is there meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(HOME_VARIABLE, str(home))
+        yield
+
+
+@pytest.fixture
+def in_troupe(troupe: network.LocalNetwork) -> Iterator[network.LocalNetwork]:
+    """The launcher's home is the troupe's."""
+    with at_home(troupe.directory.parent):
+        yield troupe
+
+
+@pytest.fixture(params=["sandbox", "process"])
+def in_runtime(request: pytest.FixtureRequest) -> Iterator[network.LocalNetwork]:
+    """The launcher's home is a network's with that runtime."""
+    if request.param == "sandbox" and (reason := why_no_sandbox()):
+        pytest.skip(reason)
+    up: network.LocalNetwork = request.getfixturevalue({"sandbox": "troupe", "process": "plain"}[request.param])
+    with at_home(up.directory.parent):
+        yield up
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import time
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -14,7 +15,7 @@ import aiohttp
 from golem_launcher.localnet.rest import Rest, RestError, timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from golem_launcher.localnet.network import LocalNetwork
 
@@ -25,7 +26,7 @@ PATIENCE = 20.0
 @contextlib.asynccontextmanager
 async def requestor(network: LocalNetwork) -> AsyncIterator[Requestor]:
     async with aiohttp.ClientSession() as session:
-        someone = Requestor(Rest(session, network.node.api_url, network.node.app_key))
+        someone = Requestor(Rest(session, network.node.api_url, network.node.app_key), session, network)
         try:
             yield someone
         finally:
@@ -33,12 +34,15 @@ async def requestor(network: LocalNetwork) -> AsyncIterator[Requestor]:
 
 
 class Requestor:
-    def __init__(self, rest: Rest) -> None:
+    def __init__(self, rest: Rest, session: aiohttp.ClientSession, network: LocalNetwork) -> None:
         self.rest = rest
+        self._session = session
+        self._network = network
         self.started = datetime.now(timezone.utc) - timedelta(seconds=1)
         self.allocation = ""
         self.agreements: list[str] = []
         self._demands: list[str] = []
+        self._vpns: list[str] = []
 
     async def scan(self, *, constraints: str = "()", count: int = 3) -> list[dict[str, Any]]:
         """The offers of ``count`` providers, or those of the patience's time."""
@@ -119,6 +123,42 @@ class Requestor:
         )
         return str(answer["activityId"] if isinstance(answer, dict) else answer)
 
+    async def send(self, activity: str, *commands: Any) -> str:
+        """Have a script carried out; its id."""
+        path = f"/activity-api/v1/activity/{activity}/exec"
+        return str(await self.rest.post(path, {"text": json.dumps(commands)}))
+
+    async def results(self, activity: str, batch: str, *, patience: float = PATIENCE) -> list[dict[str, Any]]:
+        """The results of a script, once it is over or the patience has ended."""
+        path = f"/activity-api/v1/activity/{activity}/exec/{batch}"
+        return list(await self.rest.get(path, timeout=patience))
+
+    async def execute(self, activity: str, *commands: Any) -> list[dict[str, Any]]:
+        """The results of a script that ends in time."""
+        found = await self.results(activity, await self.send(activity, *commands))
+        assert found, "the script did not end"
+        assert found[-1]["isBatchFinished"], found
+        return found
+
+    async def vpn(self, agreement: dict[str, Any]) -> tuple[dict[str, Any], str]:
+        """A VPN with the agreement's provider: what its ``deploy`` is told, and the address of its ports."""
+        provider, requestor, address = agreement["offer"]["providerId"], agreement["demand"]["requestorId"], "10.9.8.2"
+        path = "/net-api/v1/net"
+        asked = {"ip": "10.9.8.0", "mask": "255.255.255.0"}
+        identifier = (await self.rest.post(path, asked))["id"]
+        self._vpns.append(identifier)
+        await self.rest.post(f"{path}/{identifier}/addresses", {"ip": "10.9.8.1"})
+        await self.rest.post(f"{path}/{identifier}/nodes", {"id": provider, "ip": address})
+        nodes = {"10.9.8.1": requestor, address: provider}
+        deploy = {"net": [{"id": identifier, **asked, "nodeIp": address, "nodes": nodes}]}
+        return deploy, f"{path}/{identifier}/tcp/{address}"
+
+    async def connect(self, path: str) -> aiohttp.ClientWebSocketResponse:
+        """The bytes of a TCP connection into a VPN, as a websocket."""
+        node = self._network.node
+        headers = {"Authorization": f"Bearer {node.app_key}"}
+        return await self._session.ws_connect(node.api_url + path, headers=headers, max_msg_size=0)
+
     async def destroy(self, activity: str) -> None:
         await self.rest.delete(f"/activity-api/v1/activity/{activity}")
 
@@ -153,12 +193,25 @@ class Requestor:
                 await self.rest.post(
                     f"/market-api/v1/agreements/{identifier}/terminate", {"message": "The test is over."}
                 )
+        for identifier in self._vpns:
+            with contextlib.suppress(RestError):
+                await self.rest.delete(f"/net-api/v1/net/{identifier}")
         for identifier in self._demands:
             with contextlib.suppress(RestError):
                 await self.rest.delete(f"/market-api/v1/demands/{identifier}")
         if self.allocation:
             with contextlib.suppress(RestError):
                 await self.rest.delete(f"/payment-api/v1/allocations/{self.allocation}")
+
+
+def play(network: LocalNetwork, scene: Callable[[Requestor], Awaitable[None]]) -> None:
+    """Have a scene played by a requestor on the network."""
+
+    async def whole() -> None:
+        async with requestor(network) as someone:
+            await scene(someone)
+
+    asyncio.run(whole())
 
 
 async def until(condition: Any, *, patience: float = PATIENCE) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -13,20 +13,10 @@ from golem_launcher.localnet import network
 from golem_launcher.localnet.misbehaviour import hostile_name
 from golem_launcher.localnet.payments import amount_due
 from golem_launcher.localnet.rest import RestError
-from tests.localnet.requestor import Requestor, requestor, until
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+from tests.localnet.conftest import TROUPE_SIZE
+from tests.localnet.requestor import Requestor, play, until
 
 COEFFICIENTS = "golem.com.pricing.model.linear.coeffs"
-
-
-def play(troupe: network.LocalNetwork, scene: Callable[[Requestor], Awaitable[None]]) -> None:
-    async def whole() -> None:
-        async with requestor(troupe) as someone:
-            await scene(someone)
-
-    asyncio.run(whole())
 
 
 def provider(name: str) -> dict[str, Any]:
@@ -37,23 +27,23 @@ def due(agreement: dict[str, Any], note: dict[str, Any], factor: float = 1.0) ->
     return amount_due(agreement["offer"]["properties"][COEFFICIENTS], note["usageCounterVector"], factor=factor)
 
 
-def test_a_scan_finds_every_offer_within_a_second(troupe: network.LocalNetwork) -> None:
+def test_a_scan_finds_every_offer_within_a_second(in_troupe: network.LocalNetwork) -> None:
     async def scene(someone: Requestor) -> None:
         begin = time.monotonic()
-        offers = await someone.scan(count=7)
+        offers = await someone.scan(count=TROUPE_SIZE)
         assert time.monotonic() - begin < 1
-        assert len({offer["providerId"] for offer in offers}) == 7
+        assert len({offer["providerId"] for offer in offers}) == TROUPE_SIZE
         names = {offer["properties"]["golem.node.id.name"] for offer in offers}
         assert {"honest", "counting", hostile_name()} <= names
-        ids = {entry["node_id"] for entry in troupe.providers}
+        ids = {entry["node_id"] for entry in in_troupe.providers}
         assert {offer["providerId"] for offer in offers} == ids
         scanned = await someone.scan(constraints="(golem.com.usage.vector=golem.usage.custom.counter)", count=1)
         assert [offer["properties"]["golem.runtime.name"] for offer in scanned] == ["test-counters"]
 
-    play(troupe, scene)
+    play(in_troupe, scene)
 
 
-def test_bills_are_price_times_usage(troupe: network.LocalNetwork) -> None:
+def test_bills_are_price_times_usage(in_troupe: network.LocalNetwork) -> None:
     async def scene(someone: Requestor) -> None:
         begin = time.monotonic()
         agreement = await someone.agree(name="honest")
@@ -76,10 +66,10 @@ def test_bills_are_price_times_usage(troupe: network.LocalNetwork) -> None:
         accepted = await someone.rest.get(f"/payment-api/v1/invoices/{invoice['invoiceId']}")
         assert accepted["status"] == "ACCEPTED"
 
-    play(troupe, scene)
+    play(in_troupe, scene)
 
 
-def test_one_agreement_at_a_time_and_free_again_at_once(troupe: network.LocalNetwork) -> None:
+def test_one_agreement_at_a_time_and_free_again_at_once(in_troupe: network.LocalNetwork) -> None:
     async def scene(someone: Requestor) -> None:
         first = await someone.agree(name="honest")
         refused: list[str] = []
@@ -93,10 +83,10 @@ def test_one_agreement_at_a_time_and_free_again_at_once(troupe: network.LocalNet
         assert time.monotonic() - begin < 3
         assert second["agreementId"] != first["agreementId"]
 
-    play(troupe, scene)
+    play(in_troupe, scene)
 
 
-def test_counters_of_the_providers_own(troupe: network.LocalNetwork) -> None:
+def test_counters_of_the_providers_own(in_troupe: network.LocalNetwork) -> None:
     async def scene(someone: Requestor) -> None:
         agreement = await someone.agree(name="counting")
         activity = await someone.activity(agreement)
@@ -106,10 +96,10 @@ def test_counters_of_the_providers_own(troupe: network.LocalNetwork) -> None:
         assert Decimal(note["totalAmountDue"]) == due(agreement, note)
         await someone.destroy(activity)
 
-    play(troupe, scene)
+    play(in_troupe, scene)
 
 
-def test_an_agreement_ends_at_its_time(troupe: network.LocalNetwork) -> None:
+def test_an_agreement_ends_at_its_time(in_troupe: network.LocalNetwork) -> None:
     async def scene(someone: Requestor) -> None:
         agreement = await someone.agree(name="honest", seconds=3)
         activity = await someone.activity(agreement)
@@ -118,11 +108,11 @@ def test_an_agreement_ends_at_its_time(troupe: network.LocalNetwork) -> None:
         (invoice,) = await someone.bills("invoices", agreement, 1)
         assert Decimal(invoice["amount"]) > Decimal("0.001")
 
-    play(troupe, scene)
+    play(in_troupe, scene)
 
 
 @pytest.mark.slow
-def test_a_requestor_that_does_not_accept_loses_its_agreement(troupe: network.LocalNetwork) -> None:
+def test_a_requestor_that_does_not_accept_loses_its_agreement(in_troupe: network.LocalNetwork) -> None:
     async def scene(someone: Requestor) -> None:
         agreement = await someone.agree(name="honest")
         activity = await someone.activity(agreement)
@@ -131,10 +121,10 @@ def test_a_requestor_that_does_not_accept_loses_its_agreement(troupe: network.Lo
         assert "not accepted in time" in (await reason(someone, agreement))["message"]
         assert await terminated(someone, activity)
 
-    play(troupe, scene)
+    play(in_troupe, scene)
 
 
-def test_a_refuser_refuses(troupe: network.LocalNetwork) -> None:
+def test_a_refuser_refuses(in_troupe: network.LocalNetwork) -> None:
     async def scene(someone: Requestor) -> None:
         refused: list[str] = []
         trying = asyncio.create_task(someone.agree(name="refuser", refused=refused))
@@ -143,19 +133,19 @@ def test_a_refuser_refuses(troupe: network.LocalNetwork) -> None:
         trying.cancel()
         assert provider("refuser")["state"] == "free"
 
-    play(troupe, scene)
+    play(in_troupe, scene)
 
 
-def test_a_quitter_quits(troupe: network.LocalNetwork) -> None:
+def test_a_quitter_quits(in_troupe: network.LocalNetwork) -> None:
     async def scene(someone: Requestor) -> None:
         agreement = await someone.agree(name="quitter")
         await until(lambda: ended(someone, agreement), patience=5)
         assert (await reason(someone, agreement))["golem.provider.code"] == "Interrupted"
 
-    play(troupe, scene)
+    play(in_troupe, scene)
 
 
-def test_the_greedy_bill_more_than_price_times_usage(troupe: network.LocalNetwork) -> None:
+def test_the_greedy_bill_more_than_price_times_usage(in_troupe: network.LocalNetwork) -> None:
     async def scene(someone: Requestor) -> None:
         agreement = await someone.agree(name="greedy")
         activity = await someone.activity(agreement)
@@ -163,20 +153,7 @@ def test_the_greedy_bill_more_than_price_times_usage(troupe: network.LocalNetwor
         (note,) = await someone.bills("debitNotes", agreement, 1)
         assert Decimal(note["totalAmountDue"]) == due(agreement, note, factor=3.0) > due(agreement, note)
 
-    play(troupe, scene)
-
-
-@pytest.mark.slow
-def test_the_mortal_vanish_without_a_word(troupe: network.LocalNetwork) -> None:
-    async def scene(someone: Requestor) -> None:
-        agreement = await someone.agree(name="mortal")
-        await someone.activity(agreement)
-        await until(lambda: provider("mortal")["state"] == "dead", patience=5)
-        state = await someone.rest.get(f"/market-api/v1/agreements/{agreement['agreementId']}")
-        assert state["state"] == "Approved"
-        assert not await someone.rest.get("/payment-api/v1/invoices", afterTimestamp=agreement["timestamp"])
-
-    play(troupe, scene)
+    play(in_troupe, scene)
 
 
 async def ended(someone: Requestor, agreement: dict[str, Any]) -> bool:

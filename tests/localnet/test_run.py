@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -28,21 +28,21 @@ def run(*words: str, cwd: Path | None = None, env: dict[str, str] | None = None)
     )
 
 
-def test_environment_and_exit_code(troupe: network.LocalNetwork, tmp_path: Path) -> None:
+def test_environment_and_exit_code(in_troupe: network.LocalNetwork, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import os; os.environ['MINE'] = 'ran'")
     show = "import json, os, sys; print(json.dumps(dict(os.environ))); sys.exit(7)"
     ended = run(sys.executable, "-c", show, env={"PYTHONPATH": str(tmp_path)})
     assert ended.returncode == 7
     variables = json.loads(ended.stdout)
-    assert variables["YAGNA_API_URL"] == troupe.node.api_url
-    assert variables["YAGNA_APPKEY"] == troupe.node.app_key
-    assert variables["GSB_URL"] == troupe.node.gsb_url
+    assert variables["YAGNA_API_URL"] == in_troupe.node.api_url
+    assert variables["YAGNA_APPKEY"] == in_troupe.node.app_key
+    assert variables["GSB_URL"] == in_troupe.node.gsb_url
     assert variables["PYTHONPATH"].endswith(str(tmp_path))
     assert variables["MINE"] == "ran"  # a sitecustomize of the user's own still does its work
 
 
-def test_a_signal_reaches_the_program(troupe: network.LocalNetwork) -> None:
-    assert troupe.providers
+def test_a_signal_reaches_the_program(in_troupe: network.LocalNetwork) -> None:
+    assert in_troupe.providers
     child = subprocess.Popen([*RUN, "sh", "-c", "echo up; exec sleep 60"], stdout=subprocess.PIPE, text=True)
     with child:
         assert child.stdout is not None
@@ -51,27 +51,53 @@ def test_a_signal_reaches_the_program(troupe: network.LocalNetwork) -> None:
         assert child.wait(10) == -signal.SIGTERM
 
 
-def test_a_program_that_is_not_there(troupe: network.LocalNetwork) -> None:
-    assert troupe.providers
+def test_a_program_that_is_not_there(in_troupe: network.LocalNetwork) -> None:
+    assert in_troupe.providers
     ended = run("no-such-program")
     assert ended.returncode == 1
     assert "no-such-program can't be run" in ended.stderr
     assert run().returncode == 2
 
 
-@pytest.mark.slow
-def test_a_task_with_files(troupe: network.LocalNetwork, tmp_path: Path) -> None:
-    assert troupe.providers
-    (tmp_path / "given.txt").write_text("some text")
-    ended = run(sys.executable, "-W", "ignore", str(PROGRAMS / "task.py"), cwd=tmp_path)
+def output(program: str, *words: str, cwd: Path) -> dict[str, Any]:
+    """What a program says that it saw."""
+    ended = run(sys.executable, "-W", "ignore", str(PROGRAMS / program), *words, cwd=cwd)
     assert ended.returncode == 0, ended.stderr
-    assert "output: SOME TEXT" in ended.stdout
-    assert "file: SOME TEXT" in ended.stdout
+    return dict(json.loads(ended.stdout))
 
 
 @pytest.mark.slow
-def test_a_service_behind_the_vpn(troupe: network.LocalNetwork, tmp_path: Path) -> None:
-    assert troupe.providers
-    ended = run(sys.executable, "-W", "ignore", str(PROGRAMS / "service.py"), str(free_port()), cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
-    assert "hello" in ended.stdout
+@pytest.mark.parametrize("how", ["stream", "at end"])
+def test_a_task_with_files_and_an_error(in_runtime: network.LocalNetwork, tmp_path: Path, how: str) -> None:
+    assert in_runtime.providers
+    (tmp_path / "given.txt").write_text("some text\n")
+    seen = output("task.py", how, cwd=tmp_path)
+    made = b"SOME TEXT\n\x00\xffbytes".hex()
+    assert (seen["tasks"], seen["file"], seen["bytes"]) == (1, made, made)
+    assert seen["json"] == {"a": [1, None, "\u20ac"]}
+    assert "exit code 7" in seen["error"]
+    if how == "stream":
+        assert "SOME TEXT" in seen["events"]
+        assert "to stderr" in seen["events"]
+        assert "so far" in seen["events"]
+    else:
+        assert (seen["stdout"], seen["stderr"], seen["error_stderr"]) == ("SOME TEXT\n", "to stderr\n", "why\n")
+
+
+@pytest.mark.slow
+def test_a_service_behind_the_vpn(in_runtime: network.LocalNetwork, tmp_path: Path) -> None:
+    assert in_runtime.providers
+    seen = output("service.py", str(free_port()), cwd=tmp_path)
+    assert seen["page"] == "hello\n"
+    assert seen["run"] == "index.html\n"
+    assert "GET /index.html" in seen["log"]
+
+
+@pytest.mark.slow
+def test_a_runtime_with_a_counter_of_its_own(in_runtime: network.LocalNetwork, tmp_path: Path) -> None:
+    assert in_runtime.providers
+    seen = output("counters.py", cwd=tmp_path)
+    _, seconds, counted = seen["usage"]
+    assert counted == pytest.approx(2 * seconds, rel=0.2)
+    assert counted >= 3
+    assert seen["cost"] >= 0.01 * counted * 0.8

@@ -240,6 +240,21 @@ def test_a_window_is_told_to_the_byte_when_it_is_small():
     assert world.now < 2  # by windows of 100 bytes, a round trip each; not by probes
 
 
+def test_a_lost_window_update_is_told_again():
+    """To a peer that never probes, as yagna's: its timer of the closed window is taken away here."""
+    tcp = TcpSettings(receive=ReceiveSettings(limit=5000))
+    world = pair(b"", text(60_000), LineRule(delay=0.001), tcp=tcp)
+    world.client.sip = 0
+    world.run(until=lambda: world.now > 2)
+    server = world.server.connection.sender
+    server.expire = lambda _now: None
+    server._deadline = inf
+    world.client.sip = 1 << 20
+    world.client.run_program(world.now)
+    assert world.client.connection.poll(world.now)  # and lost
+    world.run(until=lambda: len(world.client.got) > 5000, seconds=10)
+
+
 def test_a_last_acknowledgement_that_never_comes_is_no_failure():
     """The peer left TIME_WAIT and resets the FIN that it knows nothing of: RFC 9293 calls that closed."""
     world = pair(b"question", b"answer", LineRule(delay=0.01), tcp=TcpSettings(time_wait=0))

@@ -25,6 +25,9 @@ class Endpoint(Protocol):
     def receive(self, frame: bytes) -> None:
         """Take a frame; never raises."""
 
+    def announce(self, address: str) -> None:
+        """Let another node of the VPN know the way here."""
+
     async def aclose(self) -> None:
         """End all connections."""
 
@@ -106,6 +109,7 @@ class VpnLink:
             await self._endpoint.aclose()
             self._endpoint = None
             raise
+        self._endpoint.announce(self._requestor_address())
 
     async def aclose(self, *, detach: bool = True) -> None:
         """Leave the network. ``detach=False`` when the bus is gone anyway."""
@@ -114,6 +118,11 @@ class VpnLink:
             if detach:
                 await self._switch.detach(self._network.id)
             await endpoint.aclose()
+
+    def _requestor_address(self) -> str:
+        """Where the requestor is: as told, else the network's first address, which yapapi takes."""
+        first = str(next(self._network.network.hosts()))
+        return next((address for address, node in self._nodes.items() if node == self._requestor_id), first)
 
     def _call(self, call: Call) -> bytes:
         if call.component == "VpnControl":

@@ -205,6 +205,8 @@ def join(pid: int, names: set[str]) -> None:
         os.close(root)
         for change in (os.setgid, os.setuid):
             change(0)
+        with contextlib.suppress(PermissionError):  # where root is the only user there are no groups to set
+            os.setgroups([])
 
 
 def _continue_in_pid_namespace() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,6 +20,11 @@ MARK = "GOLEM_ACTIVITY"
 """An environment variable of every process of an activity, its value :attr:`Place.mark`."""
 
 
+def family_of(directory: Path) -> str:
+    """What the marks of a network's activities begin with; ``directory`` is the network's."""
+    return f"{hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]}-"
+
+
 @dataclass(frozen=True)
 class Place:
     """Where one activity lives: a private directory, the base layer of Python, and an id of its own."""
@@ -26,11 +32,13 @@ class Place:
     directory: Path
     base: BaseEnvironment
     activity_id: str
+    family: str = ""
+    """What the marks of all activities of one network begin with."""
 
     @property
     def mark(self) -> str:
         """What tells this activity's processes from all others, also those of another network on this machine."""
-        return hashlib.sha256(f"{self.activity_id} {self.directory}".encode()).hexdigest()[:24]
+        return self.family + hashlib.sha256(f"{self.activity_id} {self.directory}".encode()).hexdigest()[:24]
 
     @property
     def bind_address(self) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LocalNetError
-from golem_launcher.localnet.runtime import environment
+from golem_launcher.localnet.runtime import environment, identities
 from golem_launcher.localnet.runtime.control import Command, InitProcess
 from golem_launcher.localnet.runtime.meter import Meter
 from golem_launcher.localnet.runtime.surroundings import PRIVATE_DIRECTORIES, variables
@@ -104,7 +104,8 @@ class SandboxRuntime:
             "--chdir", "/", "--info-fd", "3", "--", *_FIRST,
         ]  # fmt: skip
         # bubblewrap closes the descriptor of its information, so that can't be its output itself.
-        argv = ["/bin/sh", "-c", 'exec "$@" 3>&1', "sh", *_under_overlay(argv, deployment, self._place.directory)]
+        argv = as_many_users(_under_overlay(argv, deployment, self._place.directory))
+        argv = ["/bin/sh", "-c", 'exec "$@" 3>&1', "sh", *argv]
         read, self._hold = os.pipe2(os.O_CLOEXEC)
         loop = asyncio.get_running_loop()
         booted: asyncio.Future[int] = loop.create_future()
@@ -173,10 +174,15 @@ class SandboxRuntime:
         await asyncio.to_thread(functools.partial(sweep, self._place.mark))
 
 
+def as_many_users(argv: Sequence[str]) -> list[str]:
+    """The command that runs ``argv`` as root of a user namespace, with other users beside it where that is possible."""
+    return [sys.executable, "-I", "-S", str(Path(identities.__file__)), *argv]
+
+
 def _namespaces(hostname: str) -> list[str]:
     return [
-        "bwrap", "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts",
-        "--uid", "0", "--gid", "0", "--hostname", hostname, "--die-with-parent", "--new-session",
+        "bwrap", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts",
+        "--hostname", hostname, "--die-with-parent", "--new-session",
     ]  # fmt: skip
 
 
@@ -219,19 +225,7 @@ def _under_overlay(argv: list[str], deployment: Deployment, directory: Path) -> 
     merged.mkdir(exist_ok=True)
     script = 'mount -t overlay overlay -o "$1" "$2" && shift 2 && exec "$@"'
     options = f"lowerdir={image},upperdir={directory / 'upper'},workdir={directory / 'work'},userxattr"
-    return [
-        "unshare",
-        "--user",
-        "--map-root-user",
-        "--mount",
-        "/bin/sh",
-        "-c",
-        script,
-        "sh",
-        options,
-        str(merged),
-        *argv,
-    ]
+    return ["unshare", "--mount", "/bin/sh", "-c", script, "sh", options, str(merged), *argv]
 
 
 @functools.lru_cache(maxsize=1)
@@ -244,15 +238,15 @@ def overlay_works() -> bool:
             (Path(name) / part).mkdir()
         options = f"lowerdir={name}/lower,upperdir={name}/upper,workdir={name}/work,userxattr"
         script = 'mount -t overlay overlay -o "$1" "$2" && touch "$2/x"'
-        argv = ["unshare", "--user", "--map-root-user", "--mount", "/bin/sh", "-c", script, "sh", options]
-        return _succeeds([*argv, f"{name}/merged"])
+        argv = ["unshare", "--mount", "/bin/sh", "-c", script, "sh", options, f"{name}/merged"]
+        return _succeeds(as_many_users(argv))
 
 
 def why_no_sandbox() -> str:
     """Why sandboxes can't be had here, empty when they can: one is tried. Blocking, 20 ms."""
     if shutil.which("bwrap") is None:
         return "bubblewrap is not installed"
-    argv = [*_namespaces("golem"), "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
+    argv = as_many_users([*_namespaces("golem"), "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"])
     try:
         result = subprocess.run(argv, capture_output=True, timeout=_START_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

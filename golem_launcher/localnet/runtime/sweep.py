@@ -19,11 +19,11 @@ _PAUSE_SECONDS = 0.02
 
 
 def sweep(mark: str) -> int:
-    """Kill every process that carries ``mark``; how many were seen. Blocking, about 10 ms when there is none."""
+    """Kill every process whose mark begins so; how many were seen. Blocking, about 10 ms when there is none."""
     wanted = f"{MARK}={mark}".encode()
     seen: set[int] = set()
     for _ in range(_ROUNDS):
-        found = [pid for pid in _pids() if wanted in _environment(pid)]
+        found = [pid for pid in _pids() if any(entry.startswith(wanted) for entry in _environment(pid))]
         if not found:
             break
         seen.update(found)

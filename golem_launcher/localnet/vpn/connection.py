@@ -16,7 +16,7 @@ from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from .packets import ACK, FIN, PSH, RST, SYN, syn_options
-from .receiver import LARGEST_SCALE, LARGEST_WINDOW, Receiver, ReceiveSettings
+from .receiver import LARGEST_SCALE, LARGEST_WINDOW, Arrival, Receiver, ReceiveSettings
 from .sender import Sender, SendSettings
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class TcpSettings:
     handshake: float = 10.0
     ack_delay: float = 0.005
     ack_every: int = 4  # full segments of bulk for one acknowledgement
+    last_reminder: float = 5.0  # after about that long an opened window is no longer told again
     time_wait: float = 1.0
     keepalive_idle: float = 60.0
     keepalive_interval: float = 10.0
@@ -92,6 +93,8 @@ class Connection:
         self._handshake_tries = 0
         self._ended = inf
         self._ack_at = inf
+        self._reminder = 0.0  # until the news of an opened window is told again: yagna's TCP never asks
+        self._remind_at = inf
         self._acked_to = 1  # what our last acknowledgement said
         self._duplicates = 0
         self._streak = 0
@@ -144,6 +147,8 @@ class Connection:
         """The first ``size`` bytes of ``receiver.ready`` were handed on; tells the peer when that is news."""
         self.receiver.take(size)
         if self.state is State.OPEN and not self.receiver.finished and self.receiver.opened:
+            if self.receiver.shut:
+                self._reminder = self._settings.send.least_timeout
             self._ack_at = 0.0
 
     @property
@@ -152,7 +157,7 @@ class Connection:
         if self.state is State.OPEN:
             idle = self._heard + self._settings.keepalive_idle + self._asked * self._settings.keepalive_interval
             lonely = self._moved + self._settings.lonely if self.sender.finished else inf
-            return min(self.sender.deadline, self._ack_at, idle, lonely)
+            return min(self.sender.deadline, self._ack_at, self._remind_at, idle, lonely)
         if self.state is State.TIME_WAIT:
             return self._ended
         if self.state is State.CLOSED:
@@ -214,7 +219,7 @@ class Connection:
                 return
             self._opened(segment, now)
         if acked > self.sender.sent or position > max(receiver.edge, receiver.next) or position + size < receiver.next:
-            self._challenge(now, always=size > 0)
+            self._challenge(now, always=position > receiver.next)  # a probe of our window is always answered
             return
         self._heard = now
         self._asked = 0
@@ -238,7 +243,14 @@ class Connection:
             if self.state is State.TIME_WAIT:
                 self._ended = now + self._settings.time_wait
             return
-        if not receiver.accept(position, payload, fin=fin):
+        arrival = receiver.accept(position, payload, fin=fin)
+        if arrival is Arrival.OLD:
+            # A peer that goes back to a loss sends all again. Three acknowledgements of that would look like a new
+            # loss to it, and it would go back once more.
+            self._challenge(now, always=False)
+            return
+        self._reminder, self._remind_at = 0.0, inf
+        if arrival is Arrival.GAP:
             self._streak = 0
             self._duplicates = min(self._duplicates + 1, _MOST_DUPLICATES)
             return
@@ -341,6 +353,11 @@ class Connection:
         while self._duplicates:  # these must be bare: only so the peer counts them
             self._duplicates -= 1
             self._acknowledge()
+        if now >= self._remind_at:
+            self._ack_at, self._remind_at = now, inf
+        if self._reminder and self._ack_at <= now:
+            self._remind_at = now + self._reminder
+            self._reminder = 2 * self._reminder if self._reminder < self._settings.last_reminder else 0.0
         pieces = self.sender.pieces(now)
         if pieces:
             window = self._window()

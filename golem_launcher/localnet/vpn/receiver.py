@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from enum import Enum
 
 LARGEST_WINDOW = 0xFFFF
 LARGEST_SCALE = 14  # RFC 7323
@@ -24,6 +25,14 @@ class ReceiveSettings:
     def scale(self) -> int:
         """The window scale to offer: the finest that can say ``limit``."""
         return min(max(self.limit.bit_length() - LARGEST_WINDOW.bit_length(), 0), LARGEST_SCALE)
+
+
+class Arrival(Enum):
+    """What a segment brought."""
+
+    NEXT = "next"  # what was expected, and nothing is missing
+    GAP = "gap"  # news, but something is missing, or was missing before it came
+    OLD = "old"  # nothing new
 
 
 class Receiver:
@@ -73,12 +82,19 @@ class Receiver:
         return (self._edge - self.next) >> self._scale
 
     @property
+    def shut(self) -> bool:
+        """Whether the peer was last told of less room than a segment needs: it may be waiting for more."""
+        return self._edge - self.next < self._step
+
+    @property
     def opened(self) -> bool:
         """Whether so much room came free since the last announcement that it is news."""
         return self.next + self._limit - len(self.ready) - self._edge >= self._news
 
-    def accept(self, position: int, payload: bytes, *, fin: bool) -> bool:
-        """Takes a segment's bytes; True when it was the expected one and nothing is missing."""
+    def accept(self, position: int, payload: bytes, *, fin: bool) -> Arrival:
+        """Takes a segment's bytes."""
+        before = self.next
+        news = False
         expected = position == self.next and not self._pieces
         end = position + len(payload)
         if fin and self._fin is None and end < self._edge + 1:
@@ -96,12 +112,14 @@ class Receiver:
             if self._pieces:
                 self._drain()
         elif payload:
-            self._keep(position, payload)
+            news = self._keep(position, payload)
         if self.next == self._fin:
             self.next += 1
             self.finished = True
             self._pieces.clear()
-        return expected
+        if expected:
+            return Arrival.NEXT
+        return Arrival.GAP if news or self.next > before else Arrival.OLD
 
     def take(self, size: int) -> None:
         """The first ``size`` bytes of ``ready`` were handed on."""
@@ -118,10 +136,11 @@ class Receiver:
                 self.next = position + len(payload)
         del self._pieces[:used]
 
-    def _keep(self, position: int, payload: bytes) -> None:
-        """Keeps what lies between what is kept already; the first copy of a byte wins."""
+    def _keep(self, position: int, payload: bytes) -> bool:
+        """Keeps what lies between what is kept already, the first copy of a byte; whether that was anything."""
         if len(self._pieces) >= self._settings.pieces:
-            return
+            return False
+        news = False
         at = bisect_left(self._pieces, (position, b""))
         if at:
             before, kept = self._pieces[at - 1]
@@ -132,10 +151,12 @@ class Receiver:
             following = self._pieces[at][0] if at < len(self._pieces) else None
             if following is None or position + len(payload) <= following:
                 self._pieces.insert(at, (position, payload))
-                return
+                return True
             if following > position:
                 self._pieces.insert(at, (position, payload[: following - position]))
+                news = True
                 at += 1
             skip = following + len(self._pieces[at][1]) - position
             position, payload = position + skip, payload[skip:]
             at += 1
+        return news

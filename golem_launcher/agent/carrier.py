@@ -29,8 +29,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable
 
-LARGEST = 32 * 1024
-WINDOW = 512 * 1024
+LARGEST = 64 * 1024 - 8
+"""With its header a message of 64 KiB at most: yagna takes no larger ones."""
+WINDOW = 1024 * 1024
 DATA, END, TAKEN, RESET = range(4)
 
 _HEADER = struct.Struct(">IHB")

@@ -75,6 +75,8 @@ def _show(state: dict[str, Any], *, as_json: bool) -> None:
         print_json(state)
         return
     say(f"The local network is {state['stage']}.")
+    if state.get("runtime"):
+        say(state["runtime"])
     for provider in state["providers"]:
         say(
             f"  {provider['name']:<20} {provider['state']:<5} {provider['threads']} threads, "

@@ -66,7 +66,11 @@ class Hub:
             self.port = port
             self._timer = loop.call_later(CHECK_SECONDS, self._check)
             return
-        raise LocalNetError(f"The hub can't listen on port {self.port or 'of four digits'}: {reason.strerror}.")
+        raise LocalNetError(
+            f"The hub can't listen on {f'port {self.port}' if self.port else 'any port of four digits'} of 127.0.0.1: "
+            f"{reason.strerror}.",
+            "End programs that hold many ports, and see that the loopback interface is up.",
+        )
 
     async def aclose(self) -> None:
         """End all connections and whatever handlers still do."""

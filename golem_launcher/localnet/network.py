@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,9 @@ _SPEC = "spec.json"
 _POLL_SECONDS = 0.03
 _STOP_SECONDS = 20.0
 _LOG_TAIL = 2000
+_MIB = 1 << 20
+_LEAST_ROOM = 64 * _MIB
+"""Bytes that must be free: databases of two daemons, logs, the base of the private environments."""
 
 
 def up(description: Path | None = None, *, deadline: float = 60.0) -> LocalNetwork:
@@ -109,6 +113,7 @@ def _fits(directory: Path, wanted: spec.NetworkSpec | None) -> bool:
 
 
 def _start(directory: Path, wanted: spec.NetworkSpec) -> ProcessRecord:
+    _check_room(directory, _LEAST_ROOM)
     files.write_json(directory / _SPEC, wanted.model_dump(mode="json"))
     return processes.spawn_detached(
         [sys.executable, "-m", "golem_launcher.localnet.server", str(directory)],
@@ -130,6 +135,7 @@ def _wait(directory: Path, record: ProcessRecord, end: float) -> LocalNetwork:
                 raise LocalNetError(str(known.get("what")), str(known.get("remedy", "")))
         if not record.alive():
             _stop(directory)
+            _check_room(directory, _MIB)  # a full disk has no place for the process's last words either
             raise LocalNetError(
                 f"The local network's process ended: {_last_line(directory / _LOG)}", f"Its log: {directory / _LOG}"
             )
@@ -150,6 +156,16 @@ def _stop(directory: Path) -> bool:
     with contextlib.suppress(FileNotFoundError):
         (directory / state.STATE_FILE).unlink()
     return alive or escaped > 0
+
+
+def _check_room(directory: Path, least: int) -> None:
+    free = shutil.disk_usage(directory).free
+    if free < least:
+        raise LocalNetError(
+            f"The disk is full: {free // _MIB} MiB are free where {directory} is, and the local network needs "
+            f"{_LEAST_ROOM // _MIB}.",
+            f"Make room there, or choose another directory with {paths.HOME_VARIABLE}.",
+        )
 
 
 def _last_line(log: Path) -> str:

@@ -77,7 +77,7 @@ class Server:
         requestor = daemons.config(self._directory, daemons.REQUESTOR, hub_port=self._hub.port)
         provider = daemons.config(self._directory, daemons.PROVIDER, hub_port=self._hub.port)
         workshop, *_ = await asyncio.gather(
-            asyncio.to_thread(Workshop.open, self._directory, self._spec.runtime),
+            asyncio.to_thread(Workshop.open, self._directory, self._spec.runtime, internet=self._spec.internet),
             self._registry.start(),
             self._start(provider),  # the first: it has the more to do
             self._start(requestor),
@@ -225,7 +225,8 @@ async def _main(directory: Path) -> int:
     except LauncherError as error:
         return _failed(directory, server, error.what, error.remedy)
     except OSError as error:
-        return _failed(directory, server, f"The local network met {error!r}.", "Make room on the disk, then try again.")
+        what = f"The local network can't use {error.filename or directory}: {error.strerror or error!r}."
+        return _failed(directory, server, what, "Make room on the disk or mend what is named, then try again.")
     return 0
 
 

@@ -100,6 +100,8 @@ class NetworkSpec(_Part):
     """A whole local network."""
 
     runtime: Literal["auto", "process", "sandbox"] = "auto"
+    internet: bool = True
+    """Whether programs in a sandbox reach public addresses. (Without one they have this machine's network.)"""
     subnet: str = Field(default="public", min_length=1)
     """The subnet of the offers; the default is where yapapi's own examples look."""
     payment_networks: tuple[str, ...] = ("hoodi", "holesky")

@@ -14,7 +14,9 @@ from golem_launcher.localnet.exeunit.transfer import Transfers
 from golem_launcher.localnet.exeunit.unit import Assignment, ExeUnit
 from golem_launcher.localnet.runtime import base
 from golem_launcher.localnet.runtime.choose import choose_runtime
+from golem_launcher.localnet.runtime.internet import is_public
 from golem_launcher.localnet.runtime.model import Place, family_of
+from golem_launcher.localnet.runtime.sandbox import SandboxRuntime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,10 +44,12 @@ class Workshop:
     family: str
     """What the marks of all activities' processes begin with."""
     reason: str
-    """Which runtime is used, and why."""
+    """Which runtime is used and why, and how its programs reach the internet."""
+    may_reach: Callable[[str], bool] | None
+    """The addresses outside that programs of a sandbox may reach, ``None`` for none."""
 
     @classmethod
-    def open(cls, directory: Path, preference: Preference) -> Workshop:
+    def open(cls, directory: Path, preference: Preference, *, internet: bool) -> Workshop:
         """Choose the runtime and build the base of the private environments; forget what a dead network left.
 
         Blocking. ``LocalNetError`` when this machine can't run the preferred one.
@@ -55,7 +59,15 @@ class Workshop:
         factory, reason = choose_runtime(preference)
         # Where there are no mounts, paths of the private directories take the place of container paths in scripts.
         plain = paths.plain_path(paths.private_directory(activities))
-        return cls(plain, base.build(directory / "base"), factory, family_of(directory), reason)
+        reason = f"{reason} {_about_internet(factory, internet=internet)}"
+        may_reach = is_public if internet else None
+        return cls(plain, base.build(directory / "base"), factory, family_of(directory), reason, may_reach)
+
+
+def _about_internet(factory: Callable[[Place], Runtime], *, internet: bool) -> str:
+    if factory is not SandboxRuntime:
+        return "Internet: as this machine has it."
+    return "Internet: through a proxy, public addresses only." if internet else "Internet: none."
 
 
 class ProviderBus:
@@ -143,7 +155,9 @@ class Units:
         return unit
 
     def _runtime(self, provider: ProviderSpec, directory: Path, activity_id: str) -> Runtime:
-        runtime = self.workshop.make_runtime(Place(directory, self.workshop.base, activity_id, self.workshop.family))
+        runtime = self.workshop.make_runtime(
+            Place(directory, self.workshop.base, activity_id, self.workshop.family, self.workshop.may_reach)
+        )
         return CommandTable(runtime, provider.commands) if provider.commands else runtime
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,14 +11,17 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet import daemons, network, state
 from golem_launcher.node import yagna
 from tests.localnet.conftest import processes_below
+from tests.localnet.requestor import Requestor, play, until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from golem_launcher import processes
@@ -25,9 +30,18 @@ ONE = '[[provider]]\nname = "only"\n'
 PROGRAM = [sys.executable, "-m", "golem_launcher.cli.main"]
 
 
-def launcher(*words: str) -> subprocess.CompletedProcess[str]:
-    code = "from golem_launcher.cli.main import main; main()"
-    return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=60, check=False)
+LAUNCHER = [sys.executable, "-c", "from golem_launcher.cli.main import main; main()"]
+UNSHARE = ["unshare", "--user", "--map-root-user"]
+
+
+def launcher(*words: str, prefix: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*prefix, *LAUNCHER, *words], capture_output=True, text=True, timeout=60, check=False)
+
+
+def needs(*unshare: str) -> None:
+    """Skip the test where this user may not make such namespaces."""
+    if shutil.which("unshare") is None or subprocess.run([*UNSHARE, *unshare, "true"], check=False).returncode:
+        pytest.skip("no namespaces for this user")
 
 
 def server_of(home: Path) -> processes.ProcessRecord:
@@ -47,6 +61,9 @@ def test_up_status_down(home: Path) -> None:
     up = launcher("localnet", "up", "--json")
     assert up.returncode == 0, up.stderr
     shown = json.loads(up.stdout)
+    assert shown["runtime"].startswith("Runtime: ")
+    assert f"{shown['runtime']}\n" in launcher("localnet", "status").stdout
+    assert shown["runtime"] in (home / "localnet" / "server.log").read_text()
     assert shown["stage"] == "ready"
     providers = shown["providers"]
     assert len({provider["node_id"] for provider in providers}) == 3
@@ -134,6 +151,67 @@ def test_two_networks_side_by_side(
         monkeypatch.setenv("GOLEM_LAUNCHER_HOME", str(home))
     assert not processes_below(second_home)
     assert network.status()["stage"] == "ready"
+
+
+def test_a_full_disk_is_named(home: Path) -> None:
+    needs("--mount")
+    mount = 'mount -t tmpfs -o size=1m none "$GOLEM_LAUNCHER_HOME" && exec "$@"'
+    up = launcher("localnet", "up", prefix=[*UNSHARE, "--mount", "sh", "-c", mount, "sh"])
+    assert up.returncode == 1
+    assert re.search(f"The disk is full: . MiB are free where {home}.* needs 64", up.stderr)
+    assert "Make room there" in up.stderr
+
+
+TAKE_ALL_PORTS = """
+import resource, socket, subprocess, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+held = [socket.create_server(("127.0.0.1", port)) for port in range(2000, 10000)]
+sys.exit(subprocess.call(sys.argv[1:]))
+"""
+
+
+def test_where_every_port_is_taken_that_is_said(home: Path) -> None:
+    needs("--net")
+    up = launcher("localnet", "up", prefix=[*UNSHARE, "--net", sys.executable, "-c", TAKE_ALL_PORTS])
+    assert up.returncode == 1, home
+    assert "can't listen on any port of four digits of 127.0.0.1: " in up.stderr
+    assert "End programs that hold many ports" in up.stderr
+
+
+ESCAPE = {
+    "run": {
+        "entry_point": "/bin/sh",
+        "args": ["-c", "setsid sleep 74174 & exit 0"],
+        "capture": {"stdout": {"atEnd": {}}, "stderr": {"atEnd": {}}},
+    }
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("then", [network.down, network.up])
+def test_what_escaped_its_killed_keepers_is_swept(home: Path, then: Callable[[], object]) -> None:
+    description = home / "one.toml"
+    description.write_text(f'runtime = "process"\n{ONE}')  # a sandbox's processes end with its first in any case
+    up = network.up(description)
+
+    async def scene(someone: Requestor) -> None:
+        activity = await someone.activity(await someone.agree(name="only"))
+        await someone.execute(activity, {"deploy": {}}, {"start": {}}, ESCAPE)
+        server = psutil.Process(server_of(home).pid)
+        first = [child for child in server.children() if "init.py" in " ".join(child.cmdline())]
+        server.suspend()  # so that it can't clear up when its activity's first process ends
+        for process in (*first, server):
+            process.kill()
+        await until(lambda: not server_of(home).alive())
+        assert escaped()
+
+    play(up, scene)
+    then()
+    assert not escaped()
+
+
+def escaped() -> list[psutil.Process]:
+    return [process for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"] == ["sleep", "74174"]]
 
 
 def test_a_directory_that_cannot_be_used_is_named(home: Path) -> None:

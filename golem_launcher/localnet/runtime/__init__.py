@@ -3,9 +3,13 @@
 base         what of the launcher's own Python environment a session may see, as a directory of links
 environment  the private Python environment of one activity
 init         the program that is the ancestor of all processes of one activity, and their end
+identities   users beside root for a sandbox
+internet     the way out of a sandbox
 control      our side of that program
 volumes      container paths, and the only way to files below them
 usage        what a tree of processes consumes
+sweep        the end of processes that nothing else ended
+surroundings, meter
 model        the interface of a runtime
 process, sandbox, choose
 """

@@ -116,12 +116,11 @@ class InitProcess:
 
     async def dial(self, port: int, address: str, enter: int | None) -> socket.socket:
         """A connected, non-blocking socket to ``port`` inside the namespaces of ``enter``; ``OSError`` when refused."""
-        message = {"do": "dial", "port": port, "address": address, "enter": enter}
-        answer, connection = await self._ask(self._identifier(), message, [])
-        if connection is None:
-            raise OSError(answer.get("errno", errno.ECONNABORTED), answer.get("error", "no connection"))
-        connection.setblocking(False)
-        return connection
+        return await self._socket({"do": "dial", "port": port, "address": address, "enter": enter})
+
+    async def listen(self, address: str, enter: int | None) -> socket.socket:
+        """A non-blocking socket that listens on a free port of ``address`` inside the namespaces of ``enter``."""
+        return await self._socket({"do": "listen", "address": address, "enter": enter})
 
     async def aclose(self) -> None:
         """End it and everything below it; returns when all is gone. Safe to call twice."""
@@ -141,6 +140,13 @@ class InitProcess:
     def _identifier(self) -> int:
         self._next += 1
         return self._next
+
+    async def _socket(self, message: dict[str, Any]) -> socket.socket:
+        answer, made = await self._ask(self._identifier(), message, [])
+        if made is None:
+            raise OSError(answer.get("errno", errno.ECONNABORTED), answer.get("error", "no connection"))
+        made.setblocking(False)
+        return made
 
     async def _ask(
         self, identifier: int, message: dict[str, Any], descriptors: list[int]

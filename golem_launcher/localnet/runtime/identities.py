@@ -2,8 +2,8 @@
 
 It makes the namespace and becomes the program, which is root inside. Whoever runs it is that root. Where that is the
 host's root, the other ids are the host's too, so that files of an image keep their owners; for anybody else they are
-what ``/etc/subuid`` gives, through ``newuidmap`` (Debian's package ``uidmap``). Servers that give up root, like sshd and
-nginx, need such ids. Where there are none, root is the only user inside. Standard library alone.
+what ``/etc/subuid`` gives, through ``newuidmap`` (Debian's package ``uidmap``). Servers that give up root, like sshd
+and nginx, need such ids. Where there are none, root is the only user inside. Standard library alone.
 """
 
 from __future__ import annotations

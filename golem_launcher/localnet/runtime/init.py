@@ -10,6 +10,7 @@ Requests are single messages (``SOCK_SEQPACKET``) of JSON, each with an ``id`` o
                                                 -> {"id", "pid"} or {"id", "error"}; at its end {"id", "exit"}
     {"do": "signal", "number"}                  to the process group of the spawned ``id``
     {"do": "dial", "port", "address", "enter"}  -> {"id"} + a connected socket, or {"id", "error"}
+    {"do": "listen", "address", "enter"}        -> {"id"} + a socket that listens on a free port, or {"id", "error"}
 
 ``enter`` is the pid of a process whose namespaces the new one joins (a sandbox), or null. ``exit`` is the exit code,
 or minus the signal.
@@ -27,7 +28,10 @@ import signal
 import socket
 import struct
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _PR_SET_PDEATHSIG = 1
 _PR_CAPBSET_DROP = 24
@@ -129,14 +133,22 @@ class _Init:
                         os.kill(descendant, request["number"])
 
     def do_dial(self, request: dict[str, Any], _: list[int]) -> None:
+        where = (request["address"], request["port"])
+        self.send_socket(request, lambda: socket.create_connection(where, timeout=_DIAL_SECONDS))
+
+    def do_listen(self, request: dict[str, Any], _: list[int]) -> None:
+        self.send_socket(request, lambda: socket.create_server((request["address"], 0)))
+
+    def send_socket(self, request: dict[str, Any], make: Callable[[], socket.socket]) -> None:
+        """Make a socket in the network of ``enter`` and send it."""
         pid = os.fork()
         if pid:
             return  # reaped like any orphan; it answers itself
         try:
             if request["enter"]:
                 join(request["enter"], {"user", "net"})
-            connection = socket.create_connection((request["address"], request["port"]), timeout=_DIAL_SECONDS)
-            socket.send_fds(self.control, [json.dumps({"id": request["id"]}).encode()], [connection.fileno()])
+            made = make()
+            socket.send_fds(self.control, [json.dumps({"id": request["id"]}).encode()], [made.fileno()])
         except OSError as error:
             code = error.errno or errno.ETIMEDOUT
             self.reply({"id": request["id"], "error": os.strerror(code), "errno": code})

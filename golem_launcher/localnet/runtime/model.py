@@ -34,6 +34,8 @@ class Place:
     activity_id: str
     family: str = ""
     """What the marks of all activities of one network begin with."""
+    may_reach: Callable[[str], bool] | None = None
+    """Where a runtime has a network of its own: the IP addresses outside that programs may reach, ``None`` for none."""
 
     @property
     def mark(self) -> str:

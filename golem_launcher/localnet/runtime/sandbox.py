@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet.runtime import environment, identities
 from golem_launcher.localnet.runtime.control import Command, InitProcess
+from golem_launcher.localnet.runtime.internet import WayOut
 from golem_launcher.localnet.runtime.meter import Meter
 from golem_launcher.localnet.runtime.surroundings import PRIVATE_DIRECTORIES, variables
 from golem_launcher.localnet.runtime.sweep import sweep
@@ -62,6 +63,7 @@ class SandboxRuntime:
         self._keeper: asyncio.Task[int] | None = None
         self._inner: int | None = None
         self._hold = -1
+        self._way_out: WayOut | None = None
 
     async def deploy(self, deployment: Deployment) -> None:
         """Make directories and environment, and boot the sandbox."""
@@ -73,6 +75,10 @@ class SandboxRuntime:
         )  # fmt: skip
         await self._init.start()
         await self._boot(deployment)
+        if self._place.may_reach is not None:
+            self._way_out = WayOut(self._place.may_reach)
+            listener = await self._init.listen("127.0.0.1", self._enter())
+            self._env = {**await self._way_out.open(listener), **self._env}
 
     def _make(self, deployment: Deployment) -> None:
         self.volumes.create()
@@ -164,6 +170,8 @@ class SandboxRuntime:
 
     async def stop(self) -> None:
         """Kill every process of it."""
+        if self._way_out is not None:
+            await self._way_out.aclose()
         if self._hold >= 0:
             os.close(self._hold)
             self._hold = -1

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-_SECONDS = 60
+_SECONDS = 150
 
 
 class Jupyter:

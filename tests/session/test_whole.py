@@ -30,7 +30,7 @@ def lab(network):  # noqa: ARG001 - it must be up
 def in_lab(lab, conversation):
     async def talk():
         async with Jupyter(lab["url"]) as jupyter:
-            return await asyncio.wait_for(conversation(jupyter), 90)
+            return await asyncio.wait_for(conversation(jupyter), 160)
 
     return asyncio.run(talk())
 
@@ -80,8 +80,8 @@ def test_a_terminal_works(lab):
     assert "out-42" in in_lab(lab, lambda jupyter: jupyter.terminal("echo out-$((40+2))", "out-42"))
 
 
-def test_thirty_megabytes_go_up(lab):
-    text = "0123456789abcdef" * (30 * 1024 * 1024 // 16)
+def test_thirty_megabytes_go_up_and_arrive_as_they_were(lab, network):
+    text = "".join(f"{number:015d}\n" for number in range(30 * 1024 * 1024 // 16))  # no two pieces are alike
 
     async def upload(jupyter):
         body = {"type": "file", "format": "text", "content": text}
@@ -89,6 +89,8 @@ def test_thirty_megabytes_go_up(lab):
         return await jupyter.call("GET", "/api/contents/large.txt?content=0")
 
     assert in_lab(lab, upload)["size"] == len(text)
+    (found,) = [path for path in network.directory.rglob("large.txt") if path.is_file()]
+    assert found.read_text() == text
     assert session_directory("whole").state().stage is Stage.READY
 
 

@@ -13,16 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import chromium, new_context, open_page
+from tests.browser.conftest import new_context, open_page
 from tests.session.jupyter import Jupyter
-
-__all__ = ["chromium"]
 
 _ROOT = Path(__file__).resolve().parents[2]
 _ADDRESS = re.compile(r"https?://127\.0\.0\.1:\d+/\S*")
 _WHERE = "import os, sys; print(os.getcwd()); print(sys.prefix); print(6 * 7)"
 
-pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def _first_command() -> list[str]:

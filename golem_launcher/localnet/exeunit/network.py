@@ -1,22 +1,30 @@
-"""The activity's ends of VPNs: frames from the bus to an endpoint, and its frames to the node that they are for."""
+"""The activity's ends of VPNs: frames from the bus to an endpoint, and its frames to the node that they are for.
+
+An activity introduces itself to its requestor again and again by ARP. The requestor's daemon asks for a node that it
+does not know only once a second, and a connection whose question it held back waits 3 s; it forgets a node after 60 s.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any, Protocol
 
 from golem_launcher.errors import BusCallError
+from golem_launcher.localnet.vpn.packets import arp_frame, mac_of
 from golem_launcher.node.gsb.calls import Call, Handler, ok
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable, Callable
-    from ipaddress import IPv4Address, IPv4Network
+    from ipaddress import IPv4Network
 
     from golem_launcher.localnet.exeunit.script import Network
 
 _MAC_PREFIX = b"\xa0\x13"  # then the four bytes of the address
 _HEADER = 14
 _MOST_NODES = 4096
+_INTRODUCTION_SECONDS = 20.0
 
 
 class Endpoint(Protocol):
@@ -96,6 +104,7 @@ class VpnLink:
         self._requestor_id = requestor_id
         self._nodes = dict(network.nodes)
         self._endpoint: Endpoint | None = None
+        self._introducing: asyncio.Task[None] | None = None
 
     async def open(self, make: MakeEndpoint, dial: Callable[[int], Awaitable[socket.socket]]) -> None:
         """Make the endpoint and take the network's address on the bus; :class:`BusCallError` when it is taken."""
@@ -106,14 +115,29 @@ class VpnLink:
             await self._endpoint.aclose()
             self._endpoint = None
             raise
+        self._introducing = asyncio.create_task(self._introduce())
 
     async def aclose(self, *, detach: bool = True) -> None:
         """Leave the network. ``detach=False`` when the bus is gone anyway."""
+        if self._introducing is not None:
+            self._introducing.cancel()
+            await asyncio.gather(self._introducing, return_exceptions=True)
         endpoint, self._endpoint = self._endpoint, None
         if endpoint is not None:
             if detach:
                 await self._switch.detach(self._network.id)
             await endpoint.aclose()
+
+    async def _introduce(self) -> None:
+        own = self._network.node_ip
+        while True:
+            for address in [address for address, node in self._nodes.items() if node == self._requestor_id]:
+                question = arp_frame(
+                    1, mac=mac_of(own.packed), address=own.packed, target_mac=bytes(6),
+                    target=IPv4Address(address).packed,
+                )  # fmt: skip
+                self._switch.send(self._requestor_id, self._network.id, question)
+            await asyncio.sleep(_INTRODUCTION_SECONDS)
 
     def _call(self, call: Call) -> bytes:
         if call.component == "VpnControl":

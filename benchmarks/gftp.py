@@ -1,7 +1,6 @@
 """gftp between two nodes: one gigabyte each way, requestor and provider on two daemons joined by our hub.
 
-``python -m benchmarks.gftp [MEGABYTES]`` prints one JSON object and a line for the table in docs/benchmarks.md. The
-requestor's ``gftp server`` is a process of its own, as under yapapi; the hub and the provider's end are one process.
+The requestor's ``gftp server`` is a process of its own, as under yapapi; hub and provider's end are one process.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from benchmarks.row import Row
 from golem_launcher.localnet.hub import Hub
 from golem_launcher.node.gftp import transfer
 from golem_launcher.node.gsb import GsbClient
@@ -27,17 +27,28 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 MEGA = 1_000_000
+_MEGABYTES = 1000
 
 
-def main() -> None:
-    megabytes = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    result = asyncio.run(measure(megabytes))
-    print(json.dumps(result))
-    print(
-        f"| gftp, {megabytes} MB each way"
-        f" | {result['download_mb_s']:.0f} MB/s down, {result['upload_mb_s']:.0f} MB/s up"
-        f" | {result['peak_gftp_mb']:.0f} MB (gftp), {result['peak_hub_mb']:.0f} MB (hub and provider) |"
-    )
+def rows(_base: Path) -> list[Row]:
+    result = asyncio.run(measure(_MEGABYTES))
+    peaks = f"{result['peak_gftp_mb']:.0f} MB (gftp), {result['peak_hub_mb']:.0f} MB (hub and provider)"
+    daemon = f"{result['daemon_download_mb_s']:.0f} and {result['daemon_upload_mb_s']:.0f} MB/s"
+    return [
+        Row(
+            f"gftp: {_MEGABYTES} MB {way}",
+            result[f"{name}_mb_s"],
+            "MB/s",
+            least=30.0,
+            aim=100.0,
+            more_is_better=True,
+            detail=detail,
+        )
+        for way, name, detail in (
+            ("to the provider", "download", f"peak memory {peaks}"),
+            ("from the provider", "upload", f"through the provider's own daemon: {daemon} (to, from)"),
+        )
+    ]
 
 
 async def measure(megabytes: int) -> dict[str, float]:
@@ -124,7 +135,3 @@ def _same(one: Path, other: Path) -> bool:
             if block != right.read(MEGA):
                 return False
     return True
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""The VPN's TCP in one process: two nodes back to back, one connection. ``python benchmarks/vpn_stack.py [loss]``.
+"""The VPN's TCP in one process: two nodes back to back, one connection, without and with loss.
 
 Both ends run here, so one end takes about half of the CPU shown.
 """
@@ -7,20 +7,30 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import sys
 import time
 from functools import partial
+from typing import TYPE_CHECKING
 
+from benchmarks.row import Row
 from golem_launcher.localnet.vpn import BadLine, LineRule, VpnEndpoint
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 SIZE = 32 * 1024 * 1024
+_LOSSES = (0.0, 0.01)
+_SECONDS = 25.0
+
+
+def rows(_base: Path) -> list[Row]:
+    return [asyncio.run(asyncio.wait_for(measure(loss), _SECONDS)) for loss in _LOSSES]
 
 
 async def refuse(_port: int) -> socket.socket:
     raise ConnectionRefusedError
 
 
-async def measure(loss: float) -> None:
+async def measure(loss: float) -> Row:
     loop = asyncio.get_running_loop()
     ours, program = socket.socketpair()
     program.setblocking(False)
@@ -43,14 +53,13 @@ async def measure(loss: float) -> None:
     await sending
     took, used = time.perf_counter() - begun, time.process_time() - cpu
     speed = SIZE / took / 1e6
-    print(f"loss {loss:.1%}: {speed:.1f} MB/s, both ends {used / took:.0%} of a core")
-    print(f"CPU of both ends at 3.5 MB/s: {used / (SIZE / 3.5e6):.1%} of a core")
-    print(nodes[1].counters)
     client.close()
     program.close()
     for close in map(partial(VpnEndpoint.aclose), nodes):
         await close
-
-
-if __name__ == "__main__":
-    asyncio.run(measure(float(sys.argv[1]) if len(sys.argv) > 1 else 0.0))
+    return Row(
+        f"the VPN's end in user space, {loss:.0%} of frames lost",
+        speed,
+        "MB/s",
+        detail=f"both ends {used / took:.0%} of a core; at 3.5 MB/s {used / (SIZE / 3.5e6):.1%}",
+    )

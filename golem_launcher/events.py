@@ -41,6 +41,11 @@ class _Event(BaseModel):
 
     at: datetime = Field(default_factory=now)
 
+    @property
+    def line(self) -> str:
+        """What a log says of it; empty when it is no matter for a log."""
+        return ""
+
 
 class StageChanged(_Event):
     """The session entered ``stage``; ``reason`` says why when it is a bad end."""
@@ -49,6 +54,11 @@ class StageChanged(_Event):
     stage: Stage
     reason: str = ""
 
+    @property
+    def line(self) -> str:
+        """What a log says of it."""
+        return f"{self.stage.value}: {self.reason}" if self.reason else self.stage.value
+
 
 class Message(_Event):
     """Something worth a line in the log, for a person."""
@@ -56,6 +66,11 @@ class Message(_Event):
     kind: Literal["message"] = "message"
     level: Literal["info", "warning", "error"] = "info"
     text: str
+
+    @property
+    def line(self) -> str:
+        """What a log says of it."""
+        return self.text
 
 
 class ProviderChosen(_Event):
@@ -66,6 +81,11 @@ class ProviderChosen(_Event):
     provider_name: str
     """Already cleaned: may be shown as text."""
     agreement_id: str
+
+    @property
+    def line(self) -> str:
+        """What a log says of it."""
+        return f"agreement with {self.provider_name}"
 
 
 class Progress(_Event):

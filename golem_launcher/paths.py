@@ -69,15 +69,26 @@ def socket_path(directory: Path, name: str) -> Path:
     system's temporary one whose name is derived from ``directory``: the same answer in every process.
     """
     direct = directory / name
-    if len(os.fsencode(direct)) <= LONGEST_SOCKET_PATH:
+    if _fits(direct):
         return direct
-    digest = hashlib.sha256(os.fsencode(direct)).hexdigest()[:16]
-    path = _short_directory() / f"{digest}.sock"
-    if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
-        raise LauncherError(
-            f"The path {direct} is too long for a socket.", f"Set {HOME_VARIABLE} to a shorter directory."
-        )
+    path = _short_directory() / f"{_digest(direct)}.sock"
+    if not _fits(path):
+        raise _too_long(direct)
     return path
+
+
+def sockets_directory(directory: Path, longest_name: int) -> Path:
+    """A private directory for sockets whose names have up to ``longest_name`` bytes, for programs that name their own.
+
+    ``directory`` itself when such paths are short enough for a socket, else one as in :func:`socket_path`.
+    """
+    name = "x" * longest_name
+    if _fits(directory / name):
+        return private_directory(directory)
+    path = _short_directory() / _digest(directory)
+    if not _fits(path / name):
+        raise _too_long(directory)
+    return private_directory(path)
 
 
 def plain_path(directory: Path) -> Path:
@@ -87,12 +98,34 @@ def plain_path(directory: Path) -> Path:
     """
     if _PLAIN.fullmatch(str(directory)):
         return directory
-    link = _short_directory() / hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
+    link = _plain_link(directory)
     if not link.is_symlink() or link.readlink() != directory:
         draft = link.with_suffix(f".{os.getpid()}")
         draft.symlink_to(directory)
         draft.replace(link)
     return link
+
+
+def _fits(path: Path) -> bool:
+    return len(os.fsencode(path)) <= LONGEST_SOCKET_PATH
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+
+
+def _too_long(path: Path) -> LauncherError:
+    return LauncherError(f"The path {path} is too long for a socket.", f"Set {HOME_VARIABLE} to a shorter directory.")
+
+
+def forget_plain_path(directory: Path) -> None:
+    """Remove the link that :func:`plain_path` made, if it did."""
+    if not _PLAIN.fullmatch(str(directory)):
+        _plain_link(directory).unlink(missing_ok=True)
+
+
+def _plain_link(directory: Path) -> Path:
+    return _short_directory() / _digest(directory / "link")
 
 
 def _short_directory() -> Path:

@@ -1,15 +1,51 @@
-"""An address of its own for each session's Lab: an origin that shares no cookies with anything else."""
+"""An address of its own for each session's Lab: an origin that shares no cookies with anything else.
+
+Cookies ignore ports (RFC 6265, section 8.5) but not hosts, and a Lab in a provider is a stranger's program. On
+127.0.0.1 it would be given the cookies of the launcher's page and of every other Jupyter of the user.
+
+Linux has the whole of 127.0.0.0/8; other systems need an alias of the loopback interface for each address.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
+import sys
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_TABLE = Path("/proc/net/tcp")
+_LISTENS = "0A"
+_FIRST, _LAST = 128, 254
+"""The second byte: 127.0 is everybody's, 127.64 to 127.127 are the local network's activities, 127.255 broadcasts."""
 
 
 def loopback_address(name: str) -> str:
-    """The loopback address ``127.x.y.z`` of the session ``name``; always the same one, never in 127.0.0.0/16.
+    """The loopback address ``127.x.y.z`` of the session ``name``: the same each time, unless somebody listens there."""
+    taken = _listening()
+    return next(address for address in _candidates(name) if address not in taken)
 
-    Cookies ignore ports (RFC 6265, section 8.5) but not hosts, so a Lab there neither gets the cookies of what runs on
-    127.0.0.1 nor can set any for it. Two names may share an address: the port tells them apart.
-    """
-    first, second, third = hashlib.sha256(name.encode()).digest()[:3]
-    return f"127.{1 + first % 254}.{second}.{1 + third % 254}"
+
+def _candidates(name: str) -> Iterator[str]:
+    for attempt in itertools.count():
+        first, second, third = hashlib.sha256(f"{attempt}:{name}".encode()).digest()[:3]
+        yield f"127.{_FIRST + first % (_LAST - _FIRST + 1)}.{second}.{1 + third % 254}"
+
+
+def _listening() -> set[str]:
+    """Addresses with a listener, on whatever port; none where that can't be read."""
+    try:
+        lines = _TABLE.read_text().splitlines()[1:]
+    except OSError:
+        return set()
+    found = set()
+    for line in lines:
+        _, local, _, state, *_ = line.split()
+        if state == _LISTENS:
+            address, _, _ = local.partition(":")
+            found.add(str(IPv4Address(int(address, 16).to_bytes(4, sys.byteorder))))
+    return found

@@ -1,93 +1,150 @@
-"""A Jupyter server extension: the session's log and usage, for whoever has the Lab's token."""
+"""What the agent adds to the Jupyter server, behind the same token: the log and the usage of the session.
+
+GET <base>/golem-launcher/log?offset=N&wait=S   bytes of the log from offset N on; waits up to S seconds (25 at
+                                                most) for the first; Golem-Launcher-Offset says where to go on
+GET <base>/golem-launcher/usage                 a JSON object, see usage.py
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-import time
-from pathlib import Path
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 
-from . import log, processes
-from .config import SECTION
+from .log import read_log
+from .usage import usage
 
-PREFIX = "golem-launcher"
-NEXT_OFFSET = "X-Next-Offset"
+if TYPE_CHECKING:
+    from jupyter_server.serverapp import ServerApp
 
-_LARGEST_PIECE = 256 * 1024
-_LONGEST_WAIT_SECONDS = 25.0
-_POLL_SECONDS = 0.25
-
-
-class LogHandler(APIHandler):
-    """``GET log?offset=N&wait=S``: the log's bytes from N on; waits up to S seconds (at most 25) for the first."""
-
-    def initialize(self, directory: Path) -> None:
-        """``directory`` is the log's."""
-        self._directory = directory
-
-    @web.authenticated
-    async def get(self) -> None:
-        """Answer with bytes; the header ``X-Next-Offset`` says where to go on."""
-        offset = _number(self.get_argument("offset", "0"), int)
-        wait = _number(self.get_argument("wait", str(_LONGEST_WAIT_SECONDS)), float)
-        end = time.monotonic() + min(wait, _LONGEST_WAIT_SECONDS)
-        data, following = log.read(self._directory, offset, _LARGEST_PIECE)
-        while not data and time.monotonic() < end and not self.request.connection.stream.closed():
-            await asyncio.sleep(_POLL_SECONDS)
-            data, following = log.read(self._directory, offset, _LARGEST_PIECE)
-        self.set_header(NEXT_OFFSET, str(following))
-        await self.finish(data, set_content_type="application/octet-stream")
+OFFSET_HEADER = "Golem-Launcher-Offset"
+_LARGEST_PIECE = 128 * 1024
+_USUAL_WAIT = 20.0
+_LONGEST_WAIT = 25.0
+_OFFSET = re.compile(r"[0-9]{1,18}")
+_WAIT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+_KEY = "golem_launcher"
 
 
-class UsageHandler(APIHandler):
-    """``GET usage``: what the session uses, as JSON."""
+class Surroundings(NamedTuple):
+    """Where things are."""
 
-    def initialize(self, root: Path) -> None:
-        """``root`` is the notebook directory."""
-        self._root = root
-
-    @web.authenticated
-    async def get(self) -> None:
-        """CPU seconds so far, bytes of memory now, bytes of disk used and free where the notebooks are."""
-        used = processes.usage(os.getppid())
-        disk = os.statvfs(self._root)
-        await self.finish(
-            {
-                "cpu_seconds": used.cpu_seconds,
-                "cpus": len(os.sched_getaffinity(0)),
-                "memory_bytes": used.memory_bytes,
-                "disk_used_bytes": (disk.f_blocks - disk.f_bfree) * disk.f_frsize,
-                "disk_free_bytes": disk.f_bavail * disk.f_frsize,
-            }
-        )
+    log: str
+    root: str
+    base_url: str
+    bell: int
+    """Readable when the log has grown; at its end when the keeper is gone."""
+    keeper: int
 
 
-def _jupyter_server_extension_points() -> list[dict[str, str]]:
-    return [{"module": __name__}]
+class _Bell:
+    """Wakes those who wait for the log."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        self._event.set()
+        self._event = asyncio.Event()
+
+    def next(self) -> asyncio.Event:
+        """Set when the log grows after this call."""
+        return self._event
 
 
-def _load_jupyter_server_extension(server: Any) -> None:
-    base = url_path_join(server.web_app.settings["base_url"], PREFIX)
-    logs = Path(server.config[SECTION]["logs"])
+class _State(NamedTuple):
+    surroundings: Surroundings
+    bell: _Bell
+
+
+def load(server: ServerApp, surroundings: Surroundings) -> None:
+    """Add the handlers to an initialized server that is not running yet."""
+    bell = _Bell()
+    server.web_app.settings[_KEY] = _State(surroundings, bell)
+    prefix = url_path_join(surroundings.base_url, "golem-launcher")
     server.web_app.add_handlers(
-        ".*$",
-        [
-            (url_path_join(base, "log"), LogHandler, {"directory": logs}),
-            (url_path_join(base, "usage"), UsageHandler, {"root": Path(server.root_dir)}),
-        ],
+        ".*$", [(url_path_join(prefix, "log"), LogHandler), (url_path_join(prefix, "usage"), UsageHandler)]
     )
 
+    def rung(descriptor: int, _: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            if not os.read(descriptor, 65536):
+                server.io_loop.remove_handler(descriptor)
+                server.log.error("The agent is gone: the server ends.")
+                server.stop()
+        bell.ring()
 
-def _number(text: str, kind: type[Any]) -> Any:
-    try:
-        number = kind(text)
-    except ValueError:
-        raise web.HTTPError(400, "not a number") from None
-    if not 0 <= number < 2**63:  # also refuses what is not a number at all
-        raise web.HTTPError(400, "out of range")
-    return number
+    server.io_loop.add_handler(surroundings.bell, rung, server.io_loop.READ)
+
+
+class _Handler(APIHandler):
+    auth_resource = "api"
+    _track_activity = False  # a launcher that looks on is no activity
+
+    @property
+    def state(self) -> _State:
+        found: _State = self.settings[_KEY]
+        return found
+
+
+class LogHandler(_Handler):
+    """The log, as a long poll."""
+
+    _waiter: asyncio.Future[Any] | None = None
+    _gone = False
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Bytes of the log, none when nothing came in time."""
+        offset = int(self._argument("offset", _OFFSET, "0"))
+        wait = min(float(self._argument("wait", _WAIT, str(_USUAL_WAIT))), _LONGEST_WAIT)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + wait
+        while True:
+            event = self.state.bell.next()
+            at, data = await loop.run_in_executor(None, read_log, self.state.surroundings.log, offset, _LARGEST_PIECE)
+            left = end - loop.time()
+            if data or left <= 0:
+                break
+            self._waiter = asyncio.ensure_future(event.wait())
+            await asyncio.wait([self._waiter], timeout=left)
+            self._waiter.cancel()
+            if self._gone:
+                return
+        self.set_header(OFFSET_HEADER, str(at + len(data)))
+        await self.finish(data, set_content_type="application/octet-stream")
+
+    def compute_etag(self) -> None:
+        """None: each answer is read once."""
+
+    def on_connection_close(self) -> None:
+        """Whoever waited has left."""
+        self._gone = True
+        if self._waiter is not None:
+            self._waiter.cancel()
+
+    def _argument(self, name: str, pattern: re.Pattern[str], default: str) -> str:
+        text: str = self.get_query_argument(name, default, strip=False)
+        if not pattern.fullmatch(text):
+            raise web.HTTPError(400, f"{name} is not a number that fits")
+        return text
+
+
+class UsageHandler(_Handler):
+    """The usage of the session."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """One JSON object."""
+        state = self.state.surroundings
+        found = await asyncio.get_running_loop().run_in_executor(None, usage, state.keeper, state.root)
+        await self.finish(found)

@@ -1,93 +1,116 @@
-"""The log of a session inside the provider: bounded on disk, without the token, read by absolute offsets.
+"""A log of bounded size whose offsets never change.
 
-It is a few files named by the offset of their first byte. The oldest goes when a new one begins, so an offset means
-the same byte for ever, and a reader that comes late skips what is gone.
+A directory of segments, each named by the absolute offset of its first byte. The oldest is deleted when there are
+too many; a reader that asks for what is gone gets what follows it. One writer, any number of readers in other
+processes, no lock: a segment only grows, and a new one is created after the last byte of the one before.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import contextlib
+import os
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-SEGMENT = 4 * 1024 * 1024
-"""Bytes in a file."""
-_KEPT = 2
-_SUFFIX = ".log"
+SEGMENT_BYTES = 1024 * 1024
+SEGMENTS = 8
+_DIGITS = 20
+_SECRET = b"[token]"
 
 
-class Log:
-    """The writing end."""
+class LogWriter:
+    """Appends bytes, secrets taken out. Never raises for a full disk: what can't be written is left out."""
 
-    def __init__(self, directory: Path, *, secret: str) -> None:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def __init__(
+        self, directory: str, secret: str, *, segment_bytes: int = SEGMENT_BYTES, segments: int = SEGMENTS
+    ) -> None:
         self._directory = directory
         self._secret = secret.encode()
+        self._segment_bytes = segment_bytes
+        self._most = segments
+        self._held = b""
+        os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103
+        for start in _starts(directory):
+            os.unlink(_path(directory, start))  # noqa: PTH108 - of an earlier agent, which is gone
+        self._segments = [0]
         self._end = 0
-        self._file: Any = None
-        self._room = 0
-
-    def __enter__(self) -> Log:  # noqa: PYI034 - typing.Self is newer than the Pythons this runs on
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def line(self, text: str) -> None:
-        """A line of the agent's own."""
-        self.write(f"[golem-launcher] {text}\n".encode())
+        self._file = self._open(0)
 
     def write(self, data: bytes) -> None:
-        """Whole lines of output, without the token. A full disk loses lines, not the session."""
-        data = data.replace(self._secret, b"[token]")
-        if self._room < len(data):
-            self._next_file()
-        try:
-            self._file.write(data)
-        except OSError:
-            self._next_file()
-            return
-        self._end += len(data)
-        self._room -= len(data)
+        """Append. Bytes at the end that may be the start of the secret wait for those that follow."""
+        data = (self._held + data).replace(self._secret, _SECRET)
+        held = self._overlap(data)
+        self._held = data[len(data) - held :]
+        self._append(data[: len(data) - held])
 
-    def _next_file(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._file = (self._directory / f"{self._end:020d}{_SUFFIX}").open("wb", buffering=0)
-        self._room = SEGMENT
-        for old in segments(self._directory)[:-_KEPT]:
-            old.unlink()
+    def line(self, text: str) -> None:
+        """Append a line of the agent's own."""
+        self._append(self._held)
+        self._held = b""
+        self.write(f"[agent] {text}\n".encode())
 
+    def _overlap(self, data: bytes) -> int:
+        """How many bytes at the end of ``data`` are a beginning of the secret."""
+        for size in range(min(len(self._secret) - 1, len(data)), 0, -1):
+            if data.endswith(self._secret[:size]):
+                return size
+        return 0
 
-def segments(directory: Path) -> list[Path]:
-    """The files of a log, oldest first."""
-    return sorted(directory.glob(f"*{_SUFFIX}"))
-
-
-def read(directory: Path, offset: int, largest: int) -> tuple[bytes, int]:
-    """At most ``largest`` bytes from ``offset`` on, and the offset of the byte after them.
-
-    An offset that is gone is moved to the oldest byte there is, one beyond the end to the end.
-    """
-    for path in segments(directory):
-        start = int(path.stem)
-        try:
-            size = path.stat().st_size
-            if offset >= start + size:
+    def _append(self, data: bytes) -> None:
+        while data:
+            room = self._segments[-1] + self._segment_bytes - self._end
+            if room <= 0:
+                self._rotate()
                 continue
-            begin = max(offset, start)
-            with path.open("rb") as file:
-                file.seek(begin - start)
-                data = file.read(largest)
-        except FileNotFoundError:  # it was the oldest, just now
-            continue
-        return data, begin + len(data)
-    return b"", min(offset, end(directory))
+            try:
+                written = os.write(self._file, data[:room])
+            except OSError:
+                return
+            self._end += written
+            data = data[written:]
+
+    def _rotate(self) -> None:
+        os.close(self._file)
+        self._file = self._open(self._end)
+        self._segments.append(self._end)
+        while len(self._segments) > self._most:
+            with contextlib.suppress(OSError):
+                os.unlink(_path(self._directory, self._segments[0]))  # noqa: PTH108
+            del self._segments[0]
+
+    def _open(self, start: int) -> int:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        return os.open(_path(self._directory, start), flags, 0o600)
 
 
-def end(directory: Path) -> int:
-    """The offset of the byte that will be written next."""
-    found = segments(directory)
-    return int(found[-1].stem) + found[-1].stat().st_size if found else 0
+def read_log(directory: str, offset: int, most: int) -> tuple[int, bytes]:
+    """Up to ``most`` bytes of the log from ``offset`` on, and the offset of their first byte.
+
+    That is later than ``offset`` where the log's beginning is gone, and the log's end where ``offset`` is beyond it.
+    """
+    for _ in range(SEGMENTS):
+        starts = _starts(directory)
+        if not starts:
+            break
+        start = max((each for each in starts if each <= offset), default=starts[0])
+        try:
+            with open(_path(directory, start), "rb") as file:  # noqa: PTH123
+                end = start + os.fstat(file.fileno()).st_size
+                following = [each for each in starts if each > start]
+                if following and max(offset, start) >= end:
+                    offset = following[0]
+                    continue
+                at = min(max(offset, start), end)
+                file.seek(at - start)
+                return at, file.read(most)
+        except FileNotFoundError:
+            continue  # deleted meanwhile
+    return 0, b""
+
+
+def _path(directory: str, start: int) -> str:
+    return os.path.join(directory, f"{start:0{_DIGITS}d}")  # noqa: PTH118
+
+
+def _starts(directory: str) -> list[int]:
+    with contextlib.suppress(OSError):
+        return sorted(int(name) for name in os.listdir(directory) if name.isdigit() and len(name) == _DIGITS)  # noqa: PTH208
+    return []

@@ -1,51 +1,163 @@
-"""``python3 agent.pyz CONFIG.json`` starts the guard in the background; ``… lab CONFIG`` is JupyterLab itself."""
+"""``python3 agent.pyz CONFIG.json``: start JupyterLab in the background and return at once.
+
+The configuration is a JSON object, deleted once it is read:
+
+    token     what every request to the Lab must show; letters, digits, - and _, at least 16
+    port      where the Lab listens, on ``$GOLEM_BIND_ADDRESS`` or every address
+              (the launcher's tunnel comes in at the next port, see carrier.py)
+    root      the workspace, seen from the configuration's directory; made when it is not there
+    deadline  Unix time at which everything ends
+    now       Unix time of whoever wrote this; without it the clock here is trusted to agree with theirs
+    base_url  the path below which the Lab answers, / by default
+
+Exit codes: 0 it is starting; 2 the configuration is wrong; 3 there is no JupyterLab here; 4 the port is taken.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import re
+import socket
 import sys
-from pathlib import Path
+import time
+from typing import Any, NamedTuple
 
-from .config import Config
-from .guard import Guard
-from .log import Log
+from . import keeper, proc
 
-_NO_JUPYTERLAB = 3
-
-
-def main(arguments: list[str]) -> int:
-    """Do what the arguments say; the exit code."""
-    if arguments[0] == "lab":
-        return run_lab(arguments[1])
-    if importlib.util.find_spec("jupyterlab") is None:
-        sys.stderr.write("JupyterLab is not installed in this image; choose one that has it.\n")
-        return _NO_JUPYTERLAB
-    config = Config.read(Path(arguments[0]))
-    config.root.mkdir(parents=True, exist_ok=True)
-    if _detach():
-        with Log(config.logs, secret=config.token) as log:
-            Guard(config, log, [sys.executable, sys.argv[0], "lab", str(config.write_lab_config())]).run()
-    return 0
+_WRONG_CONFIG = 2
+_NO_LAB = 3
+_PORT_TAKEN = 4
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,256}")
+_BASE_URL = re.compile(r"/((?!\.{1,2}/)[A-Za-z0-9._~@-]+/)*")
+_LARGEST_PORT = 65534
+_LARGEST_CONFIG = 65536
+_LARGEST_DESCRIPTOR = 4096
+_LATEST = 1e11
+_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - inside the provider's own network; the token guards it
 
 
-def run_lab(config: str) -> int:
-    """JupyterLab in this process. Our extension is found because this archive is on its path, and on no kernel's."""
-    from jupyterlab.labapp import LabApp  # noqa: PLC0415 - only this process needs it, and it takes a while
+class Config(NamedTuple):
+    """What the launcher asks for, checked."""
 
-    sys.argv = ["jupyter-lab", f"--config={config}"]
-    LabApp.launch_instance(sys.argv[1:])
-    return 0
+    token: str
+    port: int
+    address: str
+    root: str
+    deadline: float
+    """By the clock of ``proc.clock``."""
+    base_url: str
+    log: str
+    """The directory of the log, beside the configuration."""
 
 
-def _detach() -> bool:
-    """Leave the caller; ``True`` in the process that goes on, with a session and no streams of the caller's."""
+class Refused(Exception):  # noqa: N818 - it is an answer
+    """The agent does not start."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def main() -> None:
+    """Check everything that can be checked at once, then go to the background."""
+    try:
+        config = _prepare(sys.argv[1:])
+    except Refused as refused:
+        sys.stderr.write(f"golem-launcher agent: {refused}\n")
+        sys.exit(refused.code)
     if os.fork():
-        return False
+        os._exit(0)
     os.setsid()
     if os.fork():
         os._exit(0)
+    _leave_streams()
+    keeper.keep(config)
+
+
+def _prepare(arguments: list[str]) -> Config:
+    if len(arguments) != 1:
+        raise Refused(_WRONG_CONFIG, "usage: python3 agent.pyz CONFIG.json")
+    config = parse(_take(arguments[0]), os.path.abspath(arguments[0]))  # noqa: PTH100 - links stay as they are
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise Refused(
+            _NO_LAB,
+            f"JupyterLab is not installed for {sys.executable} (Python {sys.version.split()[0]}). "
+            "Use an image with JupyterLab 4.",
+        )
+    for port in (config.port, config.port + 1):
+        _check_port(config.address, port)
+    try:
+        os.makedirs(config.root, exist_ok=True)  # noqa: PTH103
+        os.makedirs(config.log, mode=0o700, exist_ok=True)  # noqa: PTH103
+    except OSError as error:
+        raise Refused(_WRONG_CONFIG, f"can't make a directory: {error}") from None
+    return config
+
+
+def _take(path: str) -> bytes:
+    """The configuration's bytes; nobody else may read the file meanwhile, and it is gone afterwards."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib costs time to import
+            os.fchmod(file.fileno(), 0o600)
+            data = file.read(_LARGEST_CONFIG)
+        os.unlink(path)  # noqa: PTH108
+    except OSError as error:
+        raise Refused(_WRONG_CONFIG, f"can't take the configuration: {error}") from None
+    return data
+
+
+def parse(data: bytes, path: str) -> Config:
+    """The configuration in ``data``, read from ``path``. Raises ``Refused``, never with the token in its words."""
+    try:
+        raw = json.loads(data)
+    except ValueError:
+        raise Refused(_WRONG_CONFIG, "the configuration is not JSON.") from None
+    if not isinstance(raw, dict):
+        raise Refused(_WRONG_CONFIG, "the configuration is not an object.")
+    return Config(
+        token=_text(raw, "token", _TOKEN, None),
+        port=int(_number(raw, "port", 1, _LARGEST_PORT)),
+        address=os.environ.get("GOLEM_BIND_ADDRESS") or _ANY_ADDRESS,
+        root=os.path.normpath(os.path.join(os.path.dirname(path), _text(raw, "root", None, None))),  # noqa: PTH118, PTH120
+        deadline=proc.clock() + _seconds(raw),
+        base_url=_text(raw, "base_url", _BASE_URL, "/"),
+        log=os.path.splitext(path)[0] + ".log",  # noqa: PTH122
+    )
+
+
+def _seconds(raw: dict[str, Any]) -> float:
+    now = _number(raw, "now", 0, _LATEST) if "now" in raw else time.time()
+    return _number(raw, "deadline", now, _LATEST) - now
+
+
+def _text(raw: dict[str, Any], name: str, pattern: re.Pattern[str] | None, default: str | None) -> str:
+    value = raw.get(name, default)
+    if not isinstance(value, str) or "\0" in value or (pattern is not None and not pattern.fullmatch(value)):
+        raise Refused(_WRONG_CONFIG, f"the configuration's {name} is missing or malformed.")
+    return value
+
+
+def _number(raw: dict[str, Any], name: str, least: float, most: float) -> float:
+    value = raw.get(name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+        raise Refused(_WRONG_CONFIG, f"the configuration's {name} is missing or out of range.")
+    return float(value)
+
+
+def _check_port(address: str, port: int) -> None:
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
+    except OSError as error:
+        raise Refused(_PORT_TAKEN, f"can't listen on {address}:{port}: {error}") from None
+
+
+def _leave_streams() -> None:
+    """Let go of everything that the command's caller may wait for."""
     null = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(null, stream)
-    return True
+    for number in (0, 1, 2):
+        os.dup2(null, number)
+    os.closerange(3, _LARGEST_DESCRIPTOR)

@@ -111,30 +111,39 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the session ends.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Print what JupyterLab in the provider logged.
+    """Print what happened to a session, and what JupyterLab in the provider logged.
 
     Examples:  golem-launcher logs my-lab  |  golem-launcher logs my-lab -f
     """
     from golem_launcher.session import client
-    from golem_launcher.session.directory import read_lines, session_directory
+    from golem_launcher.session.directory import session_directory
 
     directory = session_directory(name)
-    offset = 0
+    seen = (0, 0)
     while True:
         living = client.alive(directory)
-        while True:
-            lines, offset = read_lines(directory.lab_log, offset)
-            if not lines:
-                break
+        lines, seen = _log_since(directory, seen)
+        while lines:
             for line in lines:
-                text = line.decode(errors="replace")
                 if as_json:
-                    print_json({"line": text})
+                    print_json(line)
                 else:
-                    say(text)
+                    say(f"{line['at'][11:19]}  {line['line']}" if "at" in line else line["line"])
+            lines, seen = _log_since(directory, seen)
         if not follow or not living:
             return
         time.sleep(_FOLLOW_SECONDS)
+
+
+def _log_since(directory: SessionDirectory, seen: tuple[int, int]) -> tuple[list[dict[str, str]], tuple[int, int]]:
+    """What both logs say beyond the offsets ``seen``: events (with their time), then lines of the Lab."""
+    from golem_launcher.session.directory import read_lines
+
+    events, events_end = directory.events(seen[0])
+    lines, lab_end = read_lines(directory.lab_log, seen[1])
+    found = [{"at": event.at.isoformat(), "line": event.line} for event in events if event.line]
+    found += [{"line": line.decode(errors="replace")} for line in lines]
+    return found, (events_end, lab_end)
 
 
 def open_session(name: Name, *, as_json: Json = False) -> None:

@@ -34,6 +34,10 @@ class _BadEndpoint:
         """Take a frame; never raises."""
         self._in.send(frame)
 
+    def announce(self, address: str) -> None:
+        """Let another node of the VPN know the way here, if the line bears it."""
+        self._endpoint.announce(address)
+
     async def aclose(self) -> None:
         """End all connections; frames under way are lost."""
         await self._endpoint.aclose()

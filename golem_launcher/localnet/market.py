@@ -21,6 +21,17 @@ _LINGER_SECONDS = 20.0
 _RETRY_SECONDS = 0.5
 _APPROVE_SECONDS = 15.0
 _MOST_EVENTS = 50
+_NOBODY = "(golem.node.id.name=nobody)(golem.inf.mem.gib<0)"
+
+
+async def listen_to_offers(rest: Rest) -> None:
+    """Have a requestor's node listen to offers, which a node does from its first demand on, and not before.
+
+    What it missed comes again with the next broadcast, a second or two later. Raises :class:`RestError`.
+    """
+    demand = {"properties": {}, "constraints": f"(&{_NOBODY})"}
+    identifier = await rest.post("/market-api/v1/demands", demand)
+    await rest.delete(f"/market-api/v1/demands/{identifier}")
 
 
 @dataclass

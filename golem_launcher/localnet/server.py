@@ -22,9 +22,10 @@ from golem_launcher.errors import LauncherError, LocalNetError
 from golem_launcher.localnet import daemons
 from golem_launcher.localnet.accounts import Account, ensure_accounts, open_payments
 from golem_launcher.localnet.hub import Hub
+from golem_launcher.localnet.market import listen_to_offers
 from golem_launcher.localnet.provider import Provider
 from golem_launcher.localnet.registry import Registry
-from golem_launcher.localnet.rest import Rest
+from golem_launcher.localnet.rest import Rest, RestError
 from golem_launcher.localnet.spec import NetworkSpec, capped
 from golem_launcher.localnet.state import STATE_FILE
 from golem_launcher.localnet.units import Units, Workshop
@@ -78,13 +79,22 @@ class Server:
         workshop, *_ = await asyncio.gather(
             asyncio.to_thread(Workshop.open, self._directory, self._spec.runtime, internet=self._spec.internet),
             self._registry.start(),
+            self._start(provider),  # the first: it has the more to do
             self._start(requestor),
-            self._start(provider),
         )
         self._workshop = workshop
         _log.info("%s", workshop.reason)
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+            await self._listen(session)
             await self._keep(session, requestor, provider)
+
+    async def _listen(self, session: aiohttp.ClientSession) -> None:
+        """Have the requestor's node hear the offers when they are published, not at its first demand."""
+        daemon = self._daemons[daemons.REQUESTOR]
+        try:
+            await listen_to_offers(Rest(session, daemon.api_url, daemon.app_key))
+        except RestError as error:  # the first demand then waits for the next broadcast
+            _log.warning("%s", error)
 
     def state(self) -> dict[str, Any]:
         """What ``state.json`` says."""

@@ -16,8 +16,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -27,55 +26,30 @@ from yapapi.config import ApiConfig
 from yapapi.engine import Job, _Engine
 from yapapi.network import Network
 from yapapi.payload import vm
-from yapapi.rest.activity import BatchTimeoutError, CommandExecutionError
 from yapapi.rest.payment import Allocation
-from yapapi.script.capture import CaptureContext
 
 from golem_launcher.errors import LauncherError, MarketError, ProviderError
 from golem_launcher.session.journal import AgreementEntry, Journal
 from golem_launcher.session.prices import Price
+from golem_launcher.session.service import failure_text, run_package
 from golem_launcher.session.strategy import INVOICE, LaunchStrategy
-from golem_launcher.text import clean_line, clean_name
+from golem_launcher.text import clean_name
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import Callable
 
     from golem_launcher.networks import Network as GolemNetwork
     from golem_launcher.node.node import Node
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.choice import Choice
+    from golem_launcher.session.package import Package, Rented
 
 _LOG = logging.getLogger(__name__)
 
 _START_POLL_SECONDS = 0.005
 _REST_SECONDS = 15.0
-_TERMINATE_SECONDS = 8.0
 _WORKER_END_SECONDS = 15.0
 _ENGINE_STOP_SECONDS = 15.0
-_LONGEST_REASON = 300
-
-
-@dataclass(frozen=True)
-class Package:
-    """What to put into the provider and how to start it."""
-
-    files: tuple[tuple[str, bytes], ...]
-    """Path in the container, content."""
-    argv: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Rented:
-    """A provider that runs our package."""
-
-    provider_id: str
-    provider_name: str
-    agreement_id: str
-    activity_id: str
-    ip: str
-    """Its address in the private network."""
-    network_id: str
-    price: Price
 
 
 class Engine:
@@ -212,7 +186,7 @@ class Engine:
         try:
             self._worker = await self._engine.start_worker(self._job, self._work)
         except (ApiException, asyncio.TimeoutError, OSError) as error:
-            _LOG.warning("an agreement could not be made: %s", _reason(error))
+            _LOG.warning("an agreement could not be made: %s", failure_text(error))
         return self._worker is not None
 
     def prepare(self, package: Callable[[], Package], *, deploy_seconds: float) -> None:
@@ -245,6 +219,7 @@ class Engine:
 
     async def release(self) -> None:
         """End the activity and the agreement in good order, bounded in time."""
+        self._invoice.clear()
         self._leave.set()
         if self._worker is not None:
             _, late = await asyncio.wait({self._worker}, timeout=_WORKER_END_SECONDS)
@@ -300,48 +275,19 @@ class Engine:
         assert self._job is not None
         agreement_id = context._agreement.id
         node = await asyncio.wait_for(self._vpn.add_node(context.provider_id), _REST_SECONDS)
-        batches = self._batches(context, node)
+        assert self._deployed is not None
+        batches = run_package(
+            context,
+            node,
+            self._package(),
+            deployed=self._deployed,
+            leave=self._leave,
+            deploy_seconds=self._deploy_seconds,
+        )
         with contextlib.suppress(StopAsyncIteration):
             await self._engine.process_batches(self._job.id, agreement_id, context._activity, batches)
         await self._engine.accept_payments_for_agreement(self._job.id, agreement_id)
         return False
-
-    async def _batches(self, context: Any, node: Any) -> AsyncGenerator[Any, Any]:
-        assert self._deployed is not None
-        deployed = self._deployed
-        package = self._package()
-        script = context.new_script(timeout=timedelta(seconds=self._deploy_seconds))
-        script.deploy(**node.get_deploy_args())
-        script.start()
-        for path, content in package.files:
-            script.upload_bytes(content, path)
-        output = CaptureContext.build(mode="all")
-        script.run(*package.argv, stdout=output, stderr=output)
-        try:
-            yield script
-        except Exception as error:
-            if not deployed.done():
-                deployed.set_exception(ProviderError(f"The provider failed: {_reason(error)}"))
-            raise
-        entry = self._journal.agreement(context._agreement.id)
-        assert entry is not None
-        assert entry.price is not None
-        if not deployed.done():
-            deployed.set_result(
-                Rented(
-                    provider_id=context.provider_id,
-                    provider_name=clean_name(context.provider_name or ""),
-                    agreement_id=context._agreement.id,
-                    activity_id=context.id,
-                    ip=node.ip,
-                    network_id=self._vpn.network_id,
-                    price=entry.price,
-                )
-            )
-        await self._leave.wait()
-        last = context.new_script(timeout=timedelta(seconds=_TERMINATE_SECONDS))
-        last.terminate()
-        yield last
 
     def _on_event(self, event: Any) -> None:
         """Called by yapapi before its next step: ids go to disk here."""
@@ -393,12 +339,3 @@ class Engine:
         entry = self._journal.agreement(agreement_id)
         if entry is not None:
             self._choice.exclude(entry.provider_id, entry.provider_name, "it did not sign the agreement")
-
-
-def _reason(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    if isinstance(error, CommandExecutionError):  # its text repeats all of the command's arguments first
-        text = f"{error.command.split()[0].lower()}: {error.message or error.stderr or 'no reason given'}"
-    elif isinstance(error, BatchTimeoutError):
-        text = "it took too long"
-    return clean_line(" ".join(text.split()), longest=_LONGEST_REASON)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ _LARGEST_PIECE = 256 * 1024
 _BYTES_PER_SECOND = 256 * 1024
 _LARGEST_LOG = 16 * 1024 * 1024
 _OK = 200
+_OFFSET_HEADER = "Golem-Launcher-Offset"
+"""Where the log goes on: further than the bytes sent where its beginning is gone."""
+_OFFSET = re.compile(r"[0-9]{1,18}")
 
 
 class LabClient:
@@ -48,7 +52,7 @@ class LabClient:
     async def answers(self, *, seconds: float = _PROBE_SECONDS) -> bool:
         """Whether the Lab answers a request that needs the token."""
         try:
-            status, _ = await self._get("/api/status", seconds=seconds, largest=65536)
+            status, _, _ = await self._get("/api/status", seconds=seconds, largest=65536)
         except (OSError, aiohttp.ClientError, asyncio.TimeoutError):
             return False
         return status == _OK
@@ -60,7 +64,7 @@ class LabClient:
         while not log.full:
             started = time.monotonic()
             try:
-                status, data = await self._get(
+                status, data, following = await self._get(
                     f"/golem-launcher/log?offset={offset}", seconds=_LOG_SECONDS, largest=_LARGEST_PIECE
                 )
             except (OSError, aiohttp.ClientError, asyncio.TimeoutError):
@@ -69,23 +73,25 @@ class LabClient:
             if status != _OK:
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
-            offset += len(data)
+            offset = following if following is not None else offset + len(data)
             if data:
                 await asyncio.to_thread(log.append, data)
             least = len(data) / _BYTES_PER_SECOND if data else 0.2
             await asyncio.sleep(max(0.0, least - (time.monotonic() - started)))
 
-    async def _get(self, path: str, *, seconds: float, largest: int) -> tuple[int, bytes]:
+    async def _get(self, path: str, *, seconds: float, largest: int) -> tuple[int, bytes, int | None]:
         assert self._http is not None, "enter the client first"
         timeout = aiohttp.ClientTimeout(total=seconds)
         async with self._http.get(self._address + path, timeout=timeout, allow_redirects=False) as response:
+            following = response.headers.get(_OFFSET_HEADER, "")
+            offset = int(following) if _OFFSET.fullmatch(following) else None
             data = b""
             async for piece in response.content.iter_chunked(65536):
                 data += piece
                 if len(data) >= largest:
                     response.close()  # more than anybody needs
-                    return response.status, data[:largest]
-            return response.status, data
+                    return response.status, data[:largest], None
+            return response.status, data, offset
 
 
 class _LogFile:

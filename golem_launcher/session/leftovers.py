@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _INVOICE_SECONDS = 5.0
 _SECONDS = 60.0
+_LOCK_SECONDS = 1.0
 
 DIED = "Its supervisor died; everything it had was closed down."
 NOT_YET = "Its supervisor died, and the node does not run: what it left is closed down when the node is back."
@@ -37,16 +37,15 @@ def close(directory: SessionDirectory, *, start_node: bool) -> bool:
     owes = journal is not None and journal.entries.owes
     if state.stage.final and not owes:
         return False
-    descriptor = os.open(directory.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        if not files.try_lock(descriptor):
-            return False  # a supervisor that begins, or somebody who closes down already
-        closed = not owes
-        if journal is not None and owes:
-            closed = _close_at_node(directory, journal, start_node=start_node)
-        _write_end(directory, closed=closed)
-    finally:
-        os.close(descriptor)
+        # A killed process's other threads may hold the lock for a moment after it.
+        with files.locked(directory.lock, deadline=_LOCK_SECONDS):
+            closed = not owes
+            if journal is not None and owes:
+                closed = _close_at_node(directory, journal, start_node=start_node)
+            _write_end(directory, closed=closed)
+    except TimeoutError:
+        return False  # a supervisor that begins, or somebody who closes down already
     return True
 
 

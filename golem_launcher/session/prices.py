@@ -17,6 +17,7 @@ CPU = "golem.usage.cpu_sec"
 
 SECONDS_PER_HOUR = 3600
 _MOST_THREADS = 4096
+_SHOWN = Decimal("0.000000001")
 _CENT = Decimal("0.000000000000000001")  # yagna's smallest amount, 1e-18 GLM
 
 # A note may cover usage that happened after the last report we saw. Providers report every 5 s, bill within a few more.
@@ -67,8 +68,8 @@ class Price:
         return self.start + rate * Decimal(str(max(seconds, 0.0)))
 
     def per_hour(self) -> Decimal:
-        """GLM an hour at full load, the start fee left out."""
-        return self.at_most(SECONDS_PER_HOUR) - self.start
+        """GLM an hour at full load, the start fee left out; rounded, because offers hold binary fractions."""
+        return (self.at_most(SECONDS_PER_HOUR) - self.start).quantize(_SHOWN)
 
     def cost(self, usage: Sequence[float], seconds: float) -> Decimal:
         """What the reported ``usage`` costs, each counter held to what ``seconds`` of our own clock allow."""

@@ -32,21 +32,26 @@ from golem_launcher.session.choice import Choice, offers_at_most
 from golem_launcher.session.closing import close_down
 from golem_launcher.session.journal import AgreementEntry, Journal
 from golem_launcher.session.lab import LabClient
+from golem_launcher.session.package import Package
 from golem_launcher.session.prices import glm
 from golem_launcher.session.watch import Watch
 from golem_launcher.session.yagna import YagnaRest
 
 if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.session.engine import Engine, Rented
+    from golem_launcher.session.engine import Engine
+    from golem_launcher.session.package import Rented
     from golem_launcher.session.recorder import Recorder
 
 _LOG = logging.getLogger(__name__)
 
 LAB_PORT = 8888
+CARRIER_PORT = LAB_PORT + 1
+"""Where the agent takes the tunnel's connections to the Lab."""
 _AGENT_PATH = "/golem/run/golem-launcher-agent.pyz"
 _CONFIG_PATH = "/golem/run/golem-launcher-agent.json"
-_ROOT = "/golem/work"
+_ROOT = "../work"
+"""As seen from the configuration: a runtime without mounts keeps the container's paths somewhere else."""
 
 _ATTEMPTS = 3
 _LAB_POLL_SECONDS = 0.1
@@ -80,21 +85,19 @@ class Run:
         self._token = secrets.token_hex(24)
         self._billed = Decimal(0)
         self._provider_lives = False
+        self._provider_lost = False
 
     async def work(self) -> str:
         """From the request to the end of the session by its own terms; the reason. Raises ``LauncherError``."""
         self._recorder.enter(Stage.CHECKING)
         self._recorder.write_token(self._token)
-        place, module = await asyncio.gather(
-            asyncio.to_thread(places.enter, self._network),
-            asyncio.to_thread(importlib.import_module, "golem_launcher.session.engine"),  # half a second of imports
-        )
-        os.environ.update(place.node.environment())  # yapapi starts `gftp` by the PATH
-        self._rest = await self._resources.enter_async_context(YagnaRest(place.node))
-        identity = await self._rest.identity()
-        self._journal.update(api_url=place.node.api_url)
         deadline = datetime.now(timezone.utc) + timedelta(hours=float(self._request.hours))
         self._recorder.update(deadline=deadline)
+        expires = deadline + _ALLOCATION_MARGIN + timedelta(microseconds=secrets.randbelow(1_000_000))
+        (place, identity, allocation_id), module = await asyncio.gather(
+            self._enter(expires),
+            asyncio.to_thread(importlib.import_module, "golem_launcher.session.engine"),  # half a second of imports
+        )
         self._engine = module.Engine(
             node=place.node,
             network=self._network,
@@ -105,12 +108,10 @@ class Run:
             warn=lambda text: self._recorder.message(text, "warning"),
             billed=self._on_billed,
         )
-        expires = deadline + _ALLOCATION_MARGIN + timedelta(microseconds=secrets.randbelow(1_000_000))
-        allocation_id = await self._allocate(identity, expires)
         await self._engine.start(identity, allocation_id, expires)
         self._recorder.enter(Stage.NEGOTIATING)
         await self._open_tunnel()
-        self._engine.prepare(lambda: self._package(module, deadline), deploy_seconds=place.deploy_seconds)
+        self._engine.prepare(lambda: self._package(deadline), deploy_seconds=place.deploy_seconds)
         await self._engine.demand(place.image_tag, place.registry_url, deadline + _EXPIRY_MARGIN)
         rented = await self._rent(place)
         return await self._be_ready(rented, deadline)
@@ -139,18 +140,28 @@ class Run:
     async def _close_down(self) -> None:
         if self._rest is None:
             return
+        patience = 0.0 if self._provider_lost else _LATE_INVOICE_SECONDS
         try:
-            await close_down(self._rest, self._journal, invoice_seconds=_LATE_INVOICE_SECONDS)
+            await close_down(self._rest, self._journal, invoice_seconds=patience)
         except NodeUnreachable:
             node = await asyncio.to_thread(places.present, self._network)
             if node is None:
                 raise
             async with YagnaRest(node) as rest:  # the node was started anew, elsewhere
-                await close_down(rest, self._journal, invoice_seconds=_LATE_INVOICE_SECONDS)
+                await close_down(rest, self._journal, invoice_seconds=patience)
 
     async def _node_moved(self) -> bool:
         node = await asyncio.to_thread(places.present, self._network)
         return node is not None and node.api_url != self._journal.entries.api_url
+
+    async def _enter(self, expires: datetime) -> tuple[places.Place, str, str]:
+        """Reach the network and set the money aside there: the place, our identity, the allocation's id."""
+        place = await asyncio.to_thread(places.enter, self._network)
+        os.environ.update(place.node.environment())  # yapapi starts `gftp` by the PATH
+        self._rest = await self._resources.enter_async_context(YagnaRest(place.node))
+        identity = await self._rest.identity()
+        self._journal.update(api_url=place.node.api_url)
+        return place, identity, await self._allocate(identity, expires)
 
     async def _allocate(self, identity: str, expires: datetime) -> str:
         assert self._rest is not None
@@ -174,15 +185,16 @@ class Run:
         await self._tunnel.start()
         self._resources.push_async_callback(self._tunnel.aclose)
 
-    def _package(self, module: Any, deadline: datetime) -> Any:
+    def _package(self, deadline: datetime) -> Package:
         config = {
             "token": self._token,
             "port": LAB_PORT,
             "root": _ROOT,
             "deadline": deadline.timestamp(),
+            "now": datetime.now(timezone.utc).timestamp(),  # the provider's clock may be wrong
             "base_url": "/",
         }
-        return module.Package(
+        return Package(
             files=((_AGENT_PATH, agent_archive()), (_CONFIG_PATH, json.dumps(config).encode())),
             argv=("python3", _AGENT_PATH, _CONFIG_PATH),
         )
@@ -242,7 +254,7 @@ class Run:
     async def _lab_answers(self, place: places.Place, rented: Rented) -> None:
         assert self._tunnel is not None
         uri = f"{place.node.api_url.replace('http', 'ws', 1)}/net-api/v1/net/{rented.network_id}/tcp"
-        self._target = VpnPort(f"{uri}/{rented.ip}/{LAB_PORT}", place.node.app_key)
+        self._target = VpnPort(f"{uri}/{rented.ip}/{CARRIER_PORT}", place.node.app_key)
         end = asyncio.get_running_loop().time() + place.start_seconds
         async with LabClient(self._tunnel.address, self._token) as lab:
             while not await lab.answers(seconds=_LAB_PROBE_SECONDS):
@@ -274,8 +286,9 @@ class Run:
                     node_moved=self._node_moved,
                 )
                 return await watch.until_over()
-            except (ProviderError, NodeError):
+            except (ProviderError, NodeError) as error:
                 self._provider_lives = False
+                self._provider_lost = isinstance(error, ProviderError)
                 raise
             finally:
                 log.cancel()

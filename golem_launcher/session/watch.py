@@ -98,8 +98,10 @@ class Watch:
                 raise result
             if isinstance(result, BaseException) and not isinstance(result, NodeRefused):
                 raise result
+        if self._node_away_since is not None or lab_answers is not True:
+            await self._find_network()
         if self._node_away_since is not None:
-            await self._node_answers()
+            self._node_answers()
         if state == "Terminated":
             raise ProviderError("The provider ended the session.", "Start it again: another provider may be better.")
         if isinstance(agreement, dict) and agreement.get("state") in {"Terminated", "Expired", "Cancelled"}:
@@ -163,10 +165,13 @@ class Watch:
         elif now - self._node_away_since > _NODE_AWAY_SECONDS:
             raise error
 
-    async def _node_answers(self) -> None:
+    async def _find_network(self) -> None:
+        """Private networks live in the node's memory alone."""
         known = {str(network.get("id")) for network in await self.rest.networks()}
         if self.network_id not in known:
             raise _restarted()
+
+    def _node_answers(self) -> None:
         self._node_away_since = None
         self.node_is_back()
         self.recorder.message("The node answers again.")

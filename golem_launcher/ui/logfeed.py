@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from golem_launcher.events import EVENT, Event, Message, ProviderChosen, StageChanged
+from golem_launcher.events import EVENT, Event, Message, Stage, StageChanged
 from golem_launcher.session.directory import read_lines
-from golem_launcher.text import clean_line, clean_name
+from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,21 +76,15 @@ def _event_lines(data: bytes) -> list[dict[str, Any]]:
         event = EVENT.validate_json(data)
     except ValidationError:
         return [{"source": "event", "level": "warning", "text": "(an unreadable event)"}]
-    text, level = _event_text(event)
-    if not text:
+    if not event.line:
         return []
-    return [{"source": "event", "level": level, "at": event.at.isoformat(), "text": clean_line(text)}]
+    return [{"source": "event", "level": _level(event), "at": event.at.isoformat(), "text": clean_line(event.line)}]
 
 
-def _event_text(event: Event) -> tuple[str, str]:
+def _level(event: Event) -> str:
     if isinstance(event, StageChanged):
-        reason = f": {event.reason}" if event.reason else ""
-        return f"{event.stage.value}{reason}", "error" if event.stage == "failed" else "stage"
-    if isinstance(event, Message):
-        return event.text, event.level
-    if isinstance(event, ProviderChosen):
-        return f"agreement with {clean_name(event.provider_name)}", "info"
-    return "", "info"  # progress and cost are shown as themselves, not as lines
+        return "error" if event.stage is Stage.FAILED else "stage"
+    return event.level if isinstance(event, Message) else "info"
 
 
 def _lab_line(data: bytes) -> dict[str, Any]:

@@ -31,6 +31,8 @@ JUPYTER_DATA = _HERE / "share" / "jupyter"
 
 TEMPLATE = "golem-launcher"
 
+_SOCKET_NAME = 64
+"""Bytes in the name of a kernel's socket (``kernel-<uuid>-ipc-<number>``), and some more."""
 _CULL_IDLE_SECONDS = 600
 _LONGEST_MESSAGE = 64 * 1024 * 1024
 """Tornado's own limit of 10 MiB drops the connection without a word."""
@@ -71,6 +73,7 @@ def serve(port: int, *, ready: Callable[[str], None]) -> None:
     directory = served_directory()
     jupyter_path = [str(JUPYTER_DATA), *filter(None, [os.environ.get("JUPYTER_PATH")])]
     os.environ["JUPYTER_PATH"] = os.pathsep.join(jupyter_path)
+    os.environ["JUPYTER_RUNTIME_DIR"] = str(paths.sockets_directory(paths.home() / "page" / "run", _SOCKET_NAME))
     token = secrets.token_urlsafe(24)
     app = ServerApp(config=Config(server_settings(port, token, directory)))
     app.initialize(argv=[])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import stat
 from typing import TYPE_CHECKING
@@ -90,3 +91,29 @@ def test_laid_link_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / f"golem-launcher-{os.geteuid()}").symlink_to(tmp_path)
     with pytest.raises(LauncherError, match="symbolic link"):
         paths.socket_path(tmp_path / ("d" * 200), "x.sock")
+
+
+def test_a_directory_for_sockets_is_private_short_enough_and_always_the_same(tmp_path):
+    near = paths.sockets_directory(tmp_path / "a", 20)
+    assert near == tmp_path / "a"
+    deep = tmp_path / ("d" * 90)
+    found = paths.sockets_directory(deep, 64)
+    assert found == paths.sockets_directory(deep, 64)
+    assert len(os.fsencode(found / ("x" * 64))) <= paths.LONGEST_SOCKET_PATH
+    assert found.stat().st_mode & 0o077 == 0
+    found.rmdir()
+
+
+def test_a_plain_path_is_one_word_for_a_shell(tmp_path: Path) -> None:
+    plain, awkward = tmp_path / "plain", tmp_path / 'it\'s a "path" $HOME'
+    for directory in (plain, awkward):
+        directory.mkdir()
+    assert paths.plain_path(plain) == plain
+    link = paths.plain_path(awkward)
+    try:
+        assert link == paths.plain_path(awkward)
+        assert link.samefile(awkward)
+        assert shlex.quote(str(link)) == str(link)
+    finally:
+        paths.forget_plain_path(awkward)
+    assert not link.is_symlink()

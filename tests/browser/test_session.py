@@ -11,7 +11,6 @@ from tests.browser.conftest import new_context, open_page
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytest.importorskip("golem_launcher.access.tunnel")
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sessions")]
 
 

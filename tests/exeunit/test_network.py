@@ -37,14 +37,16 @@ def test_it_introduces_itself_to_its_requestor():
         switch = Recorder()
         link = VpnLink(network, switch, REQUESTOR)
         await link.open(VpnEndpoint, lambda _: None)
-        node, network_id, frame = await asyncio.wait_for(switch.sent.get(), 5)
-        assert (node, network_id) == (REQUESTOR, "net")
-        question = parse(frame)
+        told = {}
+        while REQUESTOR not in told:  # the question goes to all
+            node, network_id, frame = await asyncio.wait_for(switch.sent.get(), 5)
+            assert network_id == "net"
+            told[node] = parse(frame)
+        question = told[REQUESTOR]
         assert isinstance(question, Arp)
         assert (question.operation, question.wanted) == (1, IPv4Address("10.0.0.1").packed)
         assert question.address == IPv4Address("10.0.0.2").packed
         await link.aclose()
         assert not switch.attached
-        assert switch.sent.empty()
 
     asyncio.run(main())

@@ -8,6 +8,7 @@ import re
 import shlex
 import signal
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -87,7 +88,9 @@ def _run_cell(url: str | None) -> str:
         async with Jupyter(url) as lab:
             return await lab.execute(_WHERE)
 
-    return asyncio.run(run())
+    # In a thread: Playwright's loop runs in this one.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(run())).result(120)
 
 
 def _interrupt(run: subprocess.Popen[str]) -> None:

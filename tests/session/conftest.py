@@ -46,6 +46,12 @@ price_hour = 0.02
 price_cpu_hour = 0.02
 
 [[provider]]
+name = "honest-4"
+memory_gib = 0.55
+price_hour = 0.02
+price_cpu_hour = 0.02
+
+[[provider]]
 name = "overbills"
 memory_gib = 0.65
 price_hour = 1.0
@@ -56,7 +62,7 @@ misbehaviour = { overbill = 50.0 }
 name = "dies"
 memory_gib = 0.75
 price_hour = 2.0
-misbehaviour = { die_after = 15.0 }
+misbehaviour = { die_after = 12.0 }
 
 [[provider]]
 name = "refuses"
@@ -68,7 +74,7 @@ misbehaviour = { refuse_agreements = true }
 name = "slow"
 memory_gib = 0.95
 price_hour = 4.0
-misbehaviour = { slow_deploy = 30.0 }
+misbehaviour = { slow_deploy = 6.0 }
 """
 
 

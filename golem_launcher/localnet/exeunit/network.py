@@ -7,17 +7,15 @@ does not know only once a second, and a connection whose question it held back w
 from __future__ import annotations
 
 import asyncio
-from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any, Protocol
 
 from golem_launcher.errors import BusCallError
-from golem_launcher.localnet.vpn.packets import arp_frame, mac_of
 from golem_launcher.node.gsb.calls import Call, Handler, ok
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable, Callable
-    from ipaddress import IPv4Network
+    from ipaddress import IPv4Address, IPv4Network
 
     from golem_launcher.localnet.exeunit.script import Network
 
@@ -32,6 +30,9 @@ class Endpoint(Protocol):
 
     def receive(self, frame: bytes) -> None:
         """Take a frame; never raises."""
+
+    def announce(self, address: str) -> None:
+        """Let another node of the VPN know the way here."""
 
     async def aclose(self) -> None:
         """End all connections."""
@@ -115,7 +116,7 @@ class VpnLink:
             await self._endpoint.aclose()
             self._endpoint = None
             raise
-        self._introducing = asyncio.create_task(self._introduce())
+        self._introducing = asyncio.create_task(self._introduce(self._endpoint))
 
     async def aclose(self, *, detach: bool = True) -> None:
         """Leave the network. ``detach=False`` when the bus is gone anyway."""
@@ -128,16 +129,15 @@ class VpnLink:
                 await self._switch.detach(self._network.id)
             await endpoint.aclose()
 
-    async def _introduce(self) -> None:
-        own = self._network.node_ip
+    async def _introduce(self, endpoint: Endpoint) -> None:
         while True:
-            for address in [address for address, node in self._nodes.items() if node == self._requestor_id]:
-                question = arp_frame(
-                    1, mac=mac_of(own.packed), address=own.packed, target_mac=bytes(6),
-                    target=IPv4Address(address).packed,
-                )  # fmt: skip
-                self._switch.send(self._requestor_id, self._network.id, question)
+            endpoint.announce(self._requestor_address())
             await asyncio.sleep(_INTRODUCTION_SECONDS)
+
+    def _requestor_address(self) -> str:
+        """Where the requestor is: as told, else the network's first address, which yapapi takes."""
+        first = str(next(self._network.network.hosts()))
+        return next((address for address, node in self._nodes.items() if node == self._requestor_id), first)
 
     def _call(self, call: Call) -> bytes:
         if call.component == "VpnControl":

@@ -16,15 +16,12 @@ from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from .packets import ACK, FIN, PSH, RST, SYN, syn_options
-from .receiver import Receiver, ReceiveSettings
+from .receiver import LARGEST_SCALE, LARGEST_WINDOW, Arrival, Receiver, ReceiveSettings
 from .sender import Sender, SendSettings
 
 if TYPE_CHECKING:
     from .packets import Segment
 
-_SCALE = 7
-_LARGEST_SCALE = 14
-_LARGEST_WINDOW = 0xFFFF
 _WRAP = 1 << 32
 _HALF = 1 << 31
 _DEFAULT_MSS = 536  # when a SYN names none (RFC 9293)
@@ -43,6 +40,7 @@ class TcpSettings:
     handshake: float = 10.0
     ack_delay: float = 0.005
     ack_every: int = 4  # full segments of bulk for one acknowledgement
+    last_reminder: float = 5.0  # after about that long an opened window is no longer told again
     time_wait: float = 1.0
     keepalive_idle: float = 60.0
     keepalive_interval: float = 10.0
@@ -82,11 +80,10 @@ class Connection:
         self._settings = settings
         self._iss = iss
         self._irs = 0
-        self._shift_in = self._shift_out = 0  # window scales: the peer's and ours
+        self._shift_in = 0  # the peer's window scale
         self._offer_scale = True
         self.receiver = Receiver(settings.receive)
         self.sender = Sender(settings.mss, settings.send)
-        self._announced = 0  # the edge of the window last announced
         self._out: list[Outgoing] = []
         self._started = now
         self._heard = now
@@ -96,6 +93,8 @@ class Connection:
         self._handshake_tries = 0
         self._ended = inf
         self._ack_at = inf
+        self._reminder = 0.0  # until the news of an opened window is told again: yagna's TCP never asks
+        self._remind_at = inf
         self._acked_to = 1  # what our last acknowledgement said
         self._duplicates = 0
         self._streak = 0
@@ -147,11 +146,9 @@ class Connection:
     def take(self, size: int) -> None:
         """The first ``size`` bytes of ``receiver.ready`` were handed on; tells the peer when that is news."""
         self.receiver.take(size)
-        if (
-            self.state is State.OPEN
-            and not self.receiver.finished
-            and self.receiver.opened(self._announced, self._settings.mss)
-        ):
+        if self.state is State.OPEN and not self.receiver.finished and self.receiver.opened:
+            if self.receiver.shut:
+                self._reminder = self._settings.send.least_timeout
             self._ack_at = 0.0
 
     @property
@@ -160,7 +157,7 @@ class Connection:
         if self.state is State.OPEN:
             idle = self._heard + self._settings.keepalive_idle + self._asked * self._settings.keepalive_interval
             lonely = self._moved + self._settings.lonely if self.sender.finished else inf
-            return min(self.sender.deadline, self._ack_at, idle, lonely)
+            return min(self.sender.deadline, self._ack_at, self._remind_at, idle, lonely)
         if self.state is State.TIME_WAIT:
             return self._ended
         if self.state is State.CLOSED:
@@ -222,7 +219,7 @@ class Connection:
                 return
             self._opened(segment, now)
         if acked > self.sender.sent or position > max(receiver.edge, receiver.next) or position + size < receiver.next:
-            self._challenge(now, always=size > 0)
+            self._challenge(now, always=position > receiver.next)  # a probe of our window is always answered
             return
         self._heard = now
         self._asked = 0
@@ -246,7 +243,14 @@ class Connection:
             if self.state is State.TIME_WAIT:
                 self._ended = now + self._settings.time_wait
             return
-        if not receiver.accept(position, payload, fin=fin):
+        arrival = receiver.accept(position, payload, fin=fin)
+        if arrival is Arrival.OLD:
+            # A peer that goes back to a loss sends all again. Three acknowledgements of that would look like a new
+            # loss to it, and it would go back once more.
+            self._challenge(now, always=False)
+            return
+        self._reminder, self._remind_at = 0.0, inf
+        if arrival is Arrival.GAP:
             self._streak = 0
             self._duplicates = min(self._duplicates + 1, _MOST_DUPLICATES)
             return
@@ -267,7 +271,8 @@ class Connection:
         """A RST or a SYN in a connection that stands, or a segment that acknowledges nothing, which means nothing."""
         if segment.flags & RST:
             if position == self.receiver.next:
-                self._end("reset by the peer")
+                said = self.receiver.finished and self.sender.fin_sent  # LAST-ACK, CLOSING, TIME-WAIT of RFC 9293
+                self._end("" if said else "reset by the peer")
             elif self.receiver.next < position < self.receiver.edge:
                 self._challenge(now, always=False)  # RFC 5961: a blind attacker does not know the exact number
         elif segment.flags & SYN and self.state is State.SYN_RECEIVED:
@@ -295,7 +300,8 @@ class Connection:
         self.sender.agree(min(mss, self._settings.mss))
         self._offer_scale = syn.scale >= 0
         if self._offer_scale:
-            self._shift_in, self._shift_out = min(syn.scale, _LARGEST_SCALE), _SCALE
+            self._shift_in = min(syn.scale, LARGEST_SCALE)
+        self.receiver.agree(self._settings.mss, self._settings.receive.scale if self._offer_scale else 0)
 
     def _finish(self, now: float) -> None:
         """Closes what has ended in both directions."""
@@ -336,9 +342,8 @@ class Connection:
 
     def _send_syn(self, now: float) -> None:
         passive = self.state is State.SYN_RECEIVED
-        window = min(self.receiver.window(), _LARGEST_WINDOW)
-        self._announced = self.receiver.next + window
-        options = syn_options(self._settings.mss, _SCALE if self._offer_scale else -1)
+        window = min(self._settings.receive.limit, LARGEST_WINDOW)  # that of a SYN is never scaled
+        options = syn_options(self._settings.mss, self._settings.receive.scale if self._offer_scale else -1)
         ack = self._number(self._irs, 1) if passive else 0
         self._out.append(Outgoing(self._iss, ack, SYN | ACK if passive else SYN, window, b"", options))
         self._handshake_at = now + self._settings.send.first_timeout * 2**self._handshake_tries
@@ -348,6 +353,11 @@ class Connection:
         while self._duplicates:  # these must be bare: only so the peer counts them
             self._duplicates -= 1
             self._acknowledge()
+        if now >= self._remind_at:
+            self._ack_at, self._remind_at = now, inf
+        if self._reminder and self._ack_at <= now:
+            self._remind_at = now + self._reminder
+            self._reminder = 2 * self._reminder if self._reminder < self._settings.last_reminder else 0.0
         pieces = self.sender.pieces(now)
         if pieces:
             window = self._window()
@@ -374,11 +384,9 @@ class Connection:
 
     def _window(self) -> int:
         """The window field of a segment that goes out now, which acknowledges all that came."""
-        window = min(self.receiver.window() >> self._shift_out, _LARGEST_WINDOW)
-        self._announced = self.receiver.next + (window << self._shift_out)
         self._acked_to = self.receiver.next
         self._ack_at = inf
-        return window
+        return self.receiver.window()
 
     @staticmethod
     def _number(initial: int, position: int) -> int:

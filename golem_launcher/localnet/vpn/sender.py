@@ -46,7 +46,7 @@ class Sender:
         self._sent = 1  # one beyond the highest position ever sent
         self._window = 0  # nothing leaves before ``open``
         self._fin = False
-        self._fin_sent = False
+        self.fin_sent = False
         self.finished = False  # the FIN was acknowledged
         self.retransmissions = 0
         self.agree(mss)
@@ -146,7 +146,7 @@ class Sender:
         del self._buffer[:acked]
         self.una = position
         self._next = max(self._next, position)
-        self.finished = self._fin and not self._buffer and position == self._sent and self._fin_sent
+        self.finished = self._fin and not self._buffer and position == self._sent and self.fin_sent
         if self._recovering and position < self._recover:  # a partial acknowledgement: the next hole is lost too
             self._cwnd = max(self._cwnd - acked + self.mss, self.mss)
             self._resend = True
@@ -205,7 +205,7 @@ class Sender:
         if self._resend:
             self._resend = False
             self.retransmissions += 1
-            out.append(self._piece(self.una, self.mss))
+            out.append(self._again(min(self.mss, self._sent - self.una)))
             self._deadline = now + self._timeout
         end = self.una + len(self._buffer)
         edge = self.una + min(self._cwnd, self._window)
@@ -221,11 +221,17 @@ class Sender:
         if self._probe:
             self._probe = False
             if self._next == self.una and self._buffer:
-                out.append(self._piece(self.una, 1))
                 self._sent = max(self._sent, self.una + 1)
+                out.append(self._again(1))
         if self._buffer and self._next == self.una and self._deadline == inf:
             self._deadline = now + self._backed_off()
         return out
+
+    def _again(self, size: int) -> Piece:
+        """The oldest bytes, without a FIN that was not sent yet: what ``sent`` does not cover must not leave."""
+        piece = self._piece(self.una, size)
+        end = piece.position + len(piece.payload)
+        return piece._replace(fin=piece.fin and end < self._sent)
 
     def _piece(self, position: int, size: int) -> Piece:
         start = position - self.una
@@ -240,7 +246,7 @@ class Sender:
         self._next = position
         self._sent = max(self._sent, position)
         if self._fin and position > self.una + len(self._buffer):
-            self._fin_sent = True
+            self.fin_sent = True
         if self._deadline == inf:
             self._deadline = now + self._backed_off()
 

@@ -199,9 +199,11 @@ class ConnectionTable:
         now = self._loop.time()
         for joint in marked:
             joint.marked = False
+            connection = joint.connection
+            before = connection.sender.retransmissions
             for frame in joint.flush(now):
                 self._emit(frame)
-            connection = joint.connection
+            self._counters.retransmissions += connection.sender.retransmissions - before
             if joint.opening and connection.state in _STANDS:
                 self._opened(joint)
             if connection.state is State.CLOSED:
@@ -227,7 +229,6 @@ class ConnectionTable:
         if self._joints.get(joint.key) is joint:
             del self._joints[joint.key]
             self._counters.failed += bool(joint.connection.failure)
-            self._counters.retransmissions += joint.connection.sender.retransmissions
         if joint.done:
             self._leaving.discard(joint)
         else:

@@ -31,7 +31,7 @@ class GftpSession:
     """
 
     def __init__(self) -> None:
-        self._publisher: publisher.BusPublisher | publisher.RestPublisher | None = None
+        self._publisher: publisher.Publisher | None = None
         self._services: dict[str, Service] = {}
         self._names: dict[str, str] = {}  # of published files, by their hash
         self._lock = asyncio.Lock()
@@ -110,7 +110,7 @@ class GftpSession:
         await node.offer(name, service)
         self._services[name] = service
 
-    async def _node(self) -> publisher.BusPublisher | publisher.RestPublisher:
+    async def _node(self) -> publisher.Publisher:
         current = self._publisher
         if isinstance(current, publisher.BusPublisher) and current.bus.closed.is_set():  # the node was started anew
             await current.aclose()

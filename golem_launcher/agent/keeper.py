@@ -1,0 +1,198 @@
+"""The process that stays: it starts JupyterLab, writes its log, starts it again after a crash, ends it in time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from . import proc
+from .log import LogWriter
+
+if TYPE_CHECKING:
+    from .main import Config
+
+_BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Before each new start; after the last there is none."""
+_STEADY_SECONDS = 60.0
+"""A Lab that ran this long did not crash at its start: the count begins anew."""
+_POLITE_SECONDS = 5.0
+_KILL_SECONDS = 10.0
+_LONGEST_SLEEP = 30.0
+"""The deadline is looked at this often: a poll does not count the time that the machine slept."""
+_PIECE = 65536
+
+
+def keep(config: Config) -> None:
+    """Run JupyterLab until the deadline, SIGTERM, its own orderly end, or too many crashes. Does not return."""
+    proc.adopt_orphans()
+    keeper = _Keeper(config)
+    code = 1
+    try:
+        code = keeper.work()
+    except Exception:  # noqa: BLE001 - the last thing to be read of it
+        import traceback  # noqa: PLC0415
+
+        keeper.say(f"the agent failed: {traceback.format_exc()}")
+    finally:
+        keeper.end()
+        os._exit(code)
+
+
+class _Keeper:
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._log = LogWriter(config.log, config.token)
+        self._output, self._input = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self._output, False)  # the writing end stays as programs expect it
+        self._bell_read, self._bell = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._wake, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._told = 0
+        self._lab = 0
+        """Its process id; 0 when there is none."""
+        self._started = 0.0
+        self._crashes = 0
+        self._start_at: float | None = 0.0
+        """When to start a Lab, by the monotonic clock; None when one runs."""
+        self._poll = select.poll()
+        self._poll.register(self._output, select.POLLIN)
+        self._poll.register(self._wake, select.POLLIN)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+            signal.signal(number, self._signalled)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+
+    def work(self) -> int:
+        """The exit code."""
+        while True:
+            if self._told:
+                self.say("told to end")
+                return 0
+            left = self._config.deadline - proc.clock()
+            if left <= 0:
+                self.say("the deadline has come")
+                return 0
+            if self._start_at is not None and time.monotonic() >= self._start_at:
+                self._start()
+            self._wait(left)
+            for pid, code in proc.reap().items():
+                if pid == self._lab and not self._lab_ended(code):
+                    return 0 if code == 0 else 1
+
+    def end(self) -> None:
+        """End the Lab, politely at first, and everything else."""
+        signal.set_wakeup_fd(-1)
+        end = time.monotonic() + _POLITE_SECONDS
+        if self._lab:
+            with contextlib.suppress(OSError):
+                os.kill(self._lab, signal.SIGTERM)
+        while self._lab and time.monotonic() < end:
+            self._poll.poll(50)
+            self._pump()
+            if self._lab in proc.reap():
+                self._lab = 0
+        if not proc.kill_below(os.getpid(), _KILL_SECONDS):
+            self.say("some processes can't be killed")
+        self._pump()
+        self.say("everything has ended")
+
+    def _signalled(self, number: int, _: object) -> None:
+        if number != signal.SIGCHLD:
+            self._told = number
+
+    def _wait(self, left: float) -> None:
+        seconds = min(left, _LONGEST_SLEEP)
+        if self._start_at is not None:
+            seconds = min(seconds, max(0.0, self._start_at - time.monotonic()))
+        self._poll.poll(seconds * 1000 + 1)
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._wake, 4096)
+        self._pump()
+
+    def _pump(self) -> None:
+        """What the Lab wrote so far, into the log."""
+        for _ in range(16):  # more would keep the deadline waiting
+            try:
+                data = os.read(self._output, _PIECE)
+            except BlockingIOError:
+                return
+            self._log.write(data)
+            self._ring()
+
+    def say(self, text: str) -> None:
+        """A line of the agent's own in the log."""
+        self._log.line(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}")
+        self._ring()
+
+    def _ring(self) -> None:
+        with contextlib.suppress(BlockingIOError, BrokenPipeError):
+            os.write(self._bell, b".")
+
+    def _start(self) -> None:
+        self._start_at = None
+        self.say(f"JupyterLab starts in {self._config.root}")
+        self._started = time.monotonic()
+        self._lab = os.fork()
+        if self._lab == 0:
+            self._become_lab()
+
+    def _become_lab(self) -> None:
+        code = 1
+        try:
+            os.setsid()
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)
+            os.dup2(self._input, 1)
+            os.dup2(self._input, 2)
+            for descriptor in (self._input, self._output, self._wake, self._wake_write, self._bell):
+                os.close(descriptor)
+            from . import lab  # noqa: PLC0415 - only this process needs it
+
+            lab.run(self._config, self._bell_read)
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1 if end.code else 0
+        except BaseException:  # noqa: BLE001 - into the log, whatever it is
+            import traceback  # noqa: PLC0415
+
+            traceback.print_exc()
+        finally:
+            with contextlib.suppress(Exception):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(code)
+
+    def _lab_ended(self, code: int) -> bool:
+        """Whether there will be another."""
+        lab, self._lab = self._lab, 0
+        self._pump()
+        if code == 0:
+            self.say("JupyterLab was shut down")
+            return False
+        self.say(f"JupyterLab crashed (exit code {code})")
+        _kill_kernels(lab)
+        if time.monotonic() - self._started > _STEADY_SECONDS:
+            self._crashes = 0
+        if self._crashes == len(_BACKOFF_SECONDS):
+            self.say("JupyterLab crashed too often: giving up")
+            return False
+        self._start_at = time.monotonic() + _BACKOFF_SECONDS[self._crashes]
+        self._crashes += 1
+        return True
+
+
+def _kill_kernels(lab: int) -> None:
+    """Kernels of a Lab that is gone: nobody can reach them again. Other programs of the user go on."""
+    mark = b"\0JPY_PARENT_PID=%d\0" % lab
+    for process in proc.descendants(os.getpid()):
+        if process.pid == process.session:
+            with contextlib.suppress(OSError):
+                with open(f"/proc/{process.pid}/environ", "rb") as file:  # noqa: PTH123
+                    environment = b"\0" + file.read()
+                if mark in environment:
+                    os.kill(process.pid, signal.SIGKILL)

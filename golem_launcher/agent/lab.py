@@ -1,0 +1,56 @@
+"""JupyterLab, configured by the launcher and nobody else. Runs in a process forked for it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from . import carrier, extension, shortcuts
+
+if TYPE_CHECKING:
+    from .main import Config
+
+
+def run(config: Config, bell: int) -> None:
+    """Run the server until it ends. ``bell`` becomes readable when the log has grown, and ends with the keeper."""
+    os.chdir(config.root)
+    sys.argv = ["jupyter-lab"]
+    del sys.path[0]  # the archive: all of it that is needed here is imported
+    shortcuts.take()
+    from jupyterlab.labapp import LabApp  # noqa: PLC0415 - here, where its failure reaches the log
+    from traitlets.config import Config as Traits  # noqa: PLC0415
+
+    # Handed over in memory, with the rank of the command line: nothing on disk, and no file of the image wins.
+    traits = Traits(settings(config))
+    # It serves settings of the Notebook before version 7 alone, and imports all of IPython for it (0.3 s).
+    traits.ServerApp.jpserver_extensions.update({"notebook_shim": False})
+    server = LabApp.initialize_server(argv=[], config=traits)
+    extension.load(server, extension.Surroundings(config.log, config.root, config.base_url, bell, os.getppid()))
+    host = "127.0.0.1" if config.address == "0.0.0.0" else config.address  # noqa: S104 - it is a question
+    server.io_loop.add_callback(carrier.serve, config.address, config.port + 1, (host, config.port))
+    server.start()
+
+
+def settings(config: Config) -> dict[str, dict[str, object]]:
+    """The traits that the launcher decides."""
+    return {
+        "ServerApp": {
+            "ip": config.address,
+            "port": config.port,
+            "port_retries": 0,
+            "open_browser": False,
+            "allow_root": True,
+            "allow_remote_access": False,  # only a Host that is a loopback address is answered: no DNS rebinding
+            "root_dir": config.root,
+            "base_url": config.base_url,
+            "identity_provider_class": "jupyter_server.auth.identity.PasswordIdentityProvider",
+        },
+        # An image may bring a password of its own: whoever knows it must not get in.
+        "PasswordIdentityProvider": {"token": config.token, "hashed_password": "", "allow_password_change": False},
+        "LabApp": {
+            "news_url": None,
+            "check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
+            "extension_manager": "readonly",
+        },
+    }

@@ -1,0 +1,76 @@
+"""What runs in an activity: the commands that bring our package to life there, as yapapi sends them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from yapapi.rest.activity import BatchTimeoutError, CommandExecutionError
+from yapapi.script.capture import CaptureContext
+
+from golem_launcher.errors import ProviderError
+from golem_launcher.session.package import Rented
+from golem_launcher.text import clean_line, clean_name
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import AsyncGenerator
+
+    from golem_launcher.session.package import Package
+
+_TERMINATE_SECONDS = 8.0
+_LONGEST_REASON = 300
+
+
+async def run_package(
+    context: Any,
+    node: Any,
+    package: Package,
+    *,
+    deployed: asyncio.Future[Rented],
+    leave: asyncio.Event,
+    deploy_seconds: float,
+) -> AsyncGenerator[Any, Any]:
+    """The batches of one activity, as yapapi's work generators are: start the package, stay, terminate.
+
+    ``deployed`` becomes the provider, or a ``ProviderError``, once the package runs (all of it is one batch, so one
+    exchange with the provider); the activity then lives until ``leave`` is set.
+    """
+    script = context.new_script(timeout=timedelta(seconds=deploy_seconds))
+    script.deploy(**node.get_deploy_args())
+    script.start()
+    for path, content in package.files:
+        script.upload_bytes(content, path)
+    output = CaptureContext.build(mode="all")
+    script.run(*package.argv, stdout=output, stderr=output)
+    try:
+        yield script
+    except Exception as error:
+        if not deployed.done():
+            deployed.set_exception(ProviderError(f"The provider failed: {failure_text(error)}"))
+        raise
+    if not deployed.done():
+        deployed.set_result(
+            Rented(
+                provider_id=context.provider_id,
+                provider_name=clean_name(context.provider_name or ""),
+                agreement_id=context._agreement.id,  # noqa: SLF001 - yapapi tells it nowhere else
+                activity_id=context.id,
+                ip=node.ip,
+                network_id=node.network.network_id,
+            )
+        )
+    await leave.wait()
+    last = context.new_script(timeout=timedelta(seconds=_TERMINATE_SECONDS))
+    last.terminate()
+    yield last
+
+
+def failure_text(error: Exception) -> str:
+    """Why a batch failed, in one short clean line: it may be a provider's words."""
+    text = str(error).strip() or type(error).__name__
+    if isinstance(error, CommandExecutionError):  # its text repeats all of the command's arguments first
+        text = f"{error.command.split()[0].lower()}: {error.message or error.stderr or 'no reason given'}"
+    elif isinstance(error, BatchTimeoutError):
+        text = "it took too long"
+    return clean_line(" ".join(text.split()), longest=_LONGEST_REASON)

@@ -1,0 +1,29 @@
+import ipaddress
+import socket
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from golem_launcher.access.address import loopback_address
+
+
+@given(st.text())
+def test_an_address_of_its_own_in_the_loopback_network_and_no_other(name):
+    address = ipaddress.IPv4Address(loopback_address(name))
+    assert address.is_loopback
+    assert 128 <= address.packed[1] <= 254  # not 127.0.0.1, and not where activities of the local network live
+    assert 1 <= address.packed[3] <= 254
+
+
+def test_it_is_the_same_each_time_until_somebody_listens_there():
+    first = loopback_address("my-session")
+    assert loopback_address("my-session") == first
+    with socket.create_server((first, 0)):
+        other = loopback_address("my-session")
+        assert other != first
+        assert loopback_address("my-session") == other
+    assert loopback_address("my-session") == first
+
+
+def test_names_get_different_addresses():
+    assert len({loopback_address(f"session-{number}") for number in range(200)}) == 200

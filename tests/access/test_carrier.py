@@ -1,0 +1,66 @@
+"""Records: in whatever order they arrive, the stream comes out as it went in, or not at all."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from golem_launcher.agent.carrier import (
+    DATA,
+    END,
+    LARGEST,
+    RESET,
+    TAKEN,
+    WINDOW,
+    CarrierError,
+    Decoder,
+    Record,
+    encode,
+)
+
+
+@given(st.data(), st.lists(st.binary(max_size=50), max_size=30))
+def test_any_order_and_any_cut_gives_the_records_in_order(data, payloads):
+    records = [Record(DATA, payload) for payload in payloads]
+    order = data.draw(st.permutations(range(len(records))))
+    wire = b"".join(encode(number, records[number]) for number in order)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(wire)), max_size=8)))
+    decoder, found = Decoder(), []
+    for start, end in zip([0, *cuts], [*cuts, len(wire)], strict=True):
+        found += decoder.receive(wire[start:end])
+    assert found == records
+
+
+def test_numbers_go_round():
+    decoder = Decoder()
+    decoder._next = (1 << 32) - 1
+    record = Record(DATA, b"x")
+    assert decoder.receive(encode(1 << 32, record) + encode((1 << 32) - 1, record)) == [record, record]
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        pytest.param(encode(0, Record(RESET + 1, b"")), id="unknown kind"),
+        pytest.param(encode(0, Record(DATA, b"x" * (LARGEST + 1))), id="too long"),
+        pytest.param(encode(0, Record(TAKEN, b"")), id="no account"),
+        pytest.param(encode(1 << 20, Record(DATA, b"")), id="far ahead"),
+        pytest.param(encode(-1, Record(DATA, b"")), id="from the past"),
+        pytest.param(encode(1, Record(END, b"")) * 2, id="twice the same number"),
+        pytest.param(b"".join(encode(n, Record(DATA, b"x" * LARGEST)) for n in range(1, 40)), id="more than windows"),
+    ],
+)
+def test_what_we_would_not_send_is_refused(wire):
+    with pytest.raises(CarrierError):
+        Decoder().receive(wire)
+
+
+@given(st.lists(st.binary(max_size=100), max_size=20))
+def test_garbage_is_refused_or_waited_for_and_never_hoarded(pieces):
+    decoder = Decoder()
+    try:
+        for piece in pieces:
+            decoder.receive(piece)
+            assert len(decoder._buffer) < LARGEST + 16
+            assert decoder._held <= 2 * WINDOW
+    except CarrierError:
+        pass

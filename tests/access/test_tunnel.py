@@ -1,0 +1,431 @@
+"""The tunnel's own behaviour, against a websocket server that does what it is told. The real yagna: test_vpn.py."""
+
+import asyncio
+import contextlib
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from golem_launcher.access import tunnel as module
+from golem_launcher.access.address import loopback_address
+from golem_launcher.access.tunnel import Tunnel, VpnPort
+from golem_launcher.agent.carrier import DATA, END, TAKEN, WINDOW, Record, encode, reset
+from golem_launcher.errors import AccessError
+from tests.access.far import SECONDS, far_side, program
+
+KEY = "0123456789abcdef"
+
+
+def run(coroutine):
+    return asyncio.run(asyncio.wait_for(coroutine, 60))
+
+
+@contextlib.asynccontextmanager
+async def tunnel_to(serve):
+    """A tunnel to a program in the provider."""
+    async with program(serve) as uri, opened(lambda: VpnPort(uri, KEY)) as tunnel:
+        yield tunnel
+
+
+@contextlib.asynccontextmanager
+async def tunnel_into(behave):
+    """A tunnel to a websocket that does as it likes."""
+    async with far_side(behave) as uri, opened(lambda: VpnPort(uri, KEY)) as tunnel:
+        yield tunnel
+
+
+@contextlib.asynccontextmanager
+async def opened(target):
+    tunnel = Tunnel(loopback_address("test"), 0, target)
+    await tunnel.start()
+    try:
+        yield tunnel
+    finally:
+        await tunnel.aclose()
+
+
+async def connect(tunnel):
+    host, port = tunnel.address.removeprefix("http://").split(":")
+    return await asyncio.open_connection(host, int(port))
+
+
+async def all_of(reader):
+    """What comes until the end, and whether that was a clean one."""
+    found = b""
+    try:
+        while piece := await asyncio.wait_for(reader.read(1 << 16), SECONDS):
+            found += piece
+    except ConnectionResetError:
+        return found, False
+    return found, True
+
+
+async def until(condition):
+    async def wait():
+        while not condition():  # noqa: ASYNC110 - counters and sockets have no events
+            await asyncio.sleep(0.01)
+
+    await asyncio.wait_for(wait(), SECONDS)
+
+
+async def echo(reader, writer):
+    with contextlib.suppress(OSError):
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+def test_bytes_travel_both_ways():
+    async def scene():
+        async with tunnel_to(echo) as tunnel:
+            reader, writer = await connect(tunnel)
+            data = bytes(range(256)) * 8000
+            writer.write(data)
+            assert await asyncio.wait_for(reader.readexactly(len(data)), SECONDS) == data
+            assert tunnel.counters.sent == tunnel.counters.received == len(data)
+            assert tunnel.counters.connections == 1
+            writer.close()
+
+    run(scene())
+
+
+def test_the_key_goes_to_yagna_and_is_never_shown():
+    heads = []
+
+    async def behave(peer):
+        await peer.upgrade()
+        heads.append(peer.head)
+        peer.send(b"", 0x8)
+
+    async def scene():
+        async with tunnel_into(behave) as tunnel:
+            reader, writer = await connect(tunnel)
+            await all_of(reader)
+            writer.close()
+
+    run(scene())
+    assert heads[0][b"authorization"] == b"bearer " + KEY.encode()
+    assert KEY not in repr(VpnPort("ws://127.0.0.1/", KEY))
+
+
+def test_with_no_target_connections_end_at_once_and_come_back_with_it():
+    target = None
+
+    async def scene():
+        nonlocal target
+        async with program(echo) as uri, opened(lambda: target) as tunnel:
+            reader, writer = await connect(tunnel)
+            assert (await all_of(reader))[0] == b""
+            writer.close()
+            assert tunnel.counters.refused == 1
+            address, target = tunnel.address, VpnPort(uri, KEY)
+            reader, writer = await connect(tunnel)
+            writer.write(b"x")
+            assert await asyncio.wait_for(reader.readexactly(1), SECONDS) == b"x"
+            writer.close()
+            assert tunnel.address == address
+
+    run(scene())
+
+
+def test_no_more_connections_than_the_limit(monkeypatch):
+    monkeypatch.setattr(module, "_MOST_CONNECTIONS", 2)
+
+    async def scene():
+        async with tunnel_to(echo) as tunnel:
+            first, second = await connect(tunnel), await connect(tunnel)
+            await until(lambda: tunnel.counters.connections == 2)
+            third = await connect(tunnel)
+            assert (await all_of(third[0]))[0] == b""
+            for _, writer in (first, second, third):
+                writer.close()
+            assert tunnel.counters.refused == 1
+
+    run(scene())
+
+
+@pytest.mark.parametrize("status", [b"404 Not Found", b"504 Gateway Timeout", b"401 Unauthorized", b"200 OK"])
+def test_a_refused_upgrade_resets_the_connection(status):
+    async def behave(peer):
+        await peer.upgrade(status)
+
+    async def scene():
+        async with tunnel_into(behave) as tunnel:
+            reader, writer = await connect(tunnel)
+            assert await all_of(reader) == (b"", False)
+            writer.close()
+            assert tunnel.counters.failures == 1
+
+    run(scene())
+
+
+def test_nobody_at_the_far_side_resets_the_connection():
+    async def scene():
+        async with opened(lambda: VpnPort("ws://127.0.0.1:9/x", KEY)) as tunnel:
+            reader, writer = await connect(tunnel)
+            assert await all_of(reader) == (b"", False)
+            writer.close()
+
+    run(scene())
+
+
+def test_a_clean_end_over_there_is_a_clean_end_here():
+    async def serve(_, writer):
+        writer.write(b"a" * 700_000)
+        writer.close()
+
+    async def scene():
+        async with tunnel_to(serve) as tunnel:
+            reader, writer = await connect(tunnel)
+            assert await all_of(reader) == (b"a" * 700_000, True)
+            writer.close()
+        assert tunnel.counters.failures == 0
+
+    run(scene())
+
+
+def test_a_reset_over_there_is_a_reset_here():
+    async def serve(reader, writer):
+        await reader.readexactly(1)
+        reset(writer)
+
+    async def scene():
+        async with tunnel_to(serve) as tunnel:
+            reader, writer = await connect(tunnel)
+            writer.write(b"x")
+            assert await all_of(reader) == (b"", False)
+            writer.close()
+
+    run(scene())
+
+
+def test_a_reset_here_is_a_reset_over_there():
+    ends = asyncio.Queue()
+
+    async def serve(reader, writer):
+        writer.write(b"x")
+        await ends.put(await all_of(reader))
+        writer.close()
+
+    async def scene():
+        async with tunnel_to(serve) as tunnel:
+            reader, writer = await connect(tunnel)
+            await reader.readexactly(1)
+            reset(writer)
+            assert await asyncio.wait_for(ends.get(), SECONDS) == (b"", False)
+
+    run(scene())
+
+
+def test_the_end_of_what_is_said_travels_and_the_answer_comes_back():
+    async def serve(reader, writer):
+        question = await reader.read(-1)
+        writer.write(b"answer to " + question)
+        writer.close()
+
+    async def scene():
+        async with tunnel_to(serve) as tunnel:
+            reader, writer = await connect(tunnel)
+            writer.write(b"question")
+            writer.write_eof()
+            assert await all_of(reader) == (b"answer to question", True)
+            writer.close()
+        assert tunnel.counters.failures == 0
+
+    run(scene())
+
+
+def test_who_leaves_in_the_middle_of_a_download_ends_it():
+    ended = asyncio.Event()
+
+    async def serve(_, writer):
+        with contextlib.suppress(OSError):
+            while True:
+                writer.write(b"x" * 4096)
+                await writer.drain()
+        ended.set()
+        writer.close()
+
+    async def scene():
+        async with tunnel_to(serve) as tunnel:
+            reader, writer = await connect(tunnel)
+            await reader.readexactly(100_000)
+            writer.close()
+            await asyncio.wait_for(ended.wait(), SECONDS)
+
+    run(scene())
+
+
+def test_who_does_not_read_stops_the_far_side_within_the_window():
+    pinged, sent, pongs = asyncio.Event(), 0, 0
+
+    async def behave(peer):
+        nonlocal sent, pongs
+        await peer.upgrade()
+        for number in range(WINDOW // 32768):
+            peer.send(encode(number, Record(DATA, b"x" * 32768)))
+            sent += 32768
+        for _ in range(3):
+            peer.send(b"are you there?", 0x9)
+            while (await peer.message())[0] != 0xA:
+                pass
+            pongs += 1
+        pinged.set()
+        for later in range(number + 1, number + 200):  # more than the window, and nobody reads
+            peer.send(encode(later, Record(DATA, b"x" * 32768)))
+            await peer.writer.drain()
+
+    async def scene():
+        async with tunnel_into(behave) as tunnel:
+            reader, writer = await connect(tunnel)
+            reader._transport.pause_reading()
+            await asyncio.wait_for(pinged.wait(), SECONDS)
+            await until(lambda: tunnel.counters.failures == 1)
+            assert tunnel.counters.received < 200 * 32768
+            writer.close()
+
+    run(scene())
+
+
+def test_an_upload_waits_for_who_takes_it():
+    got = 0
+
+    async def behave(peer):
+        nonlocal got
+        await peer.upgrade()
+        while True:
+            opcode, body = await peer.message()
+            got += len(body) if opcode == 0x2 else 0
+
+    async def scene():
+        async with tunnel_into(behave) as tunnel:
+            _, writer = await connect(tunnel)
+            writer.write(b"x" * 20_000_000)
+            await until(lambda: got > WINDOW - 40_000)
+            assert got < WINDOW + 40_000
+            writer.transport.abort()
+
+    run(scene())
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        pytest.param((b"text", {"opcode": 0x1}), id="text"),
+        pytest.param((b"x", {"opcode": 0x3}), id="unknown opcode"),
+        pytest.param((b"x", {"first": 0xF2}), id="reserved bits"),
+        pytest.param((b"x", {"length": 1 << 62}), id="giant frame"),
+        pytest.param((b"x" * 126, {"opcode": 0x9}), id="long ping"),
+        pytest.param((b"x", {"opcode": 0x0}), id="continuation of nothing"),
+        pytest.param((encode(5000, Record(DATA, b"")), {}), id="record out of order"),
+        pytest.param((encode(1, Record(9, b"")), {}), id="unknown record"),
+        pytest.param((encode(1, Record(TAKEN, b"\xff" * 8)), {}), id="account of more than was sent"),
+    ],
+)
+def test_who_breaks_the_protocol_is_cut_off(evil):
+    body, lies = evil
+
+    async def behave(peer):
+        await peer.upgrade()
+        peer.send(encode(0, Record(DATA, b"good")))
+        peer.send(body, **lies)
+        await peer.reader.read()
+
+    async def scene():
+        async with tunnel_into(behave) as tunnel:
+            reader, writer = await connect(tunnel)
+            found, clean = await all_of(reader)
+            assert b"good".startswith(found)
+            assert not clean
+            writer.close()
+            assert tunnel.counters.failures == 1
+
+    run(scene())
+
+
+def test_nothing_comes_after_the_end():
+    async def behave(peer):
+        await peer.upgrade()
+        peer.send(b"".join(encode(number, Record(kind, b"x")) for number, kind in enumerate((DATA, END, DATA))))
+        await peer.reader.read()
+
+    async def scene():
+        async with tunnel_into(behave) as tunnel:
+            reader, writer = await connect(tunnel)
+            assert (await all_of(reader))[0] == b"x"
+            writer.close()
+            await until(lambda: tunnel.counters.failures == 1)
+
+    run(scene())
+
+
+def test_a_flood_of_pings_is_answered_and_harmless():
+    async def behave(peer):
+        await peer.upgrade()
+        for _ in range(2000):
+            peer.send(b"ping", 0x9)
+        for _ in range(2000):
+            assert await peer.message() == (0xA, b"ping")
+        peer.send(encode(0, Record(DATA, b"done")))
+        await peer.reader.read()
+
+    async def scene():
+        async with tunnel_into(behave) as tunnel:
+            reader, writer = await connect(tunnel)
+            assert await asyncio.wait_for(reader.readexactly(4), SECONDS) == b"done"
+            writer.close()
+
+    run(scene())
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.binary(max_size=300), max_size=6), st.sampled_from(["raw", "frames", "no upgrade"]))
+def test_garbage_never_harms_the_tunnel(pieces, how):
+    async def behave(peer):
+        if how != "no upgrade":
+            await peer.upgrade()
+        for piece in pieces:
+            if how == "frames":
+                peer.send(piece)
+            else:
+                peer.writer.write(piece)
+            await peer.writer.drain()
+
+    async def scene():
+        async with far_side(behave) as bad, program(echo) as good:
+            targets = [bad, good]
+            async with opened(lambda: VpnPort(targets.pop(0), KEY)) as tunnel:
+                reader, writer = await connect(tunnel)
+                await all_of(reader)
+                writer.close()
+                reader, writer = await connect(tunnel)
+                writer.write(b"still there?")
+                assert await asyncio.wait_for(reader.readexactly(12), SECONDS) == b"still there?"
+                writer.close()
+
+    run(scene())
+
+
+def test_an_address_that_is_taken_is_an_error_in_words():
+    async def scene():
+        async with opened(lambda: None) as tunnel:
+            host, port = tunnel.address.removeprefix("http://").split(":")
+            with pytest.raises(AccessError, match="can't listen"):
+                await Tunnel(host, int(port), lambda: None).start()
+
+    run(scene())
+
+
+def test_closing_ends_all_connections_at_once():
+    async def scene():
+        async with tunnel_to(echo) as tunnel:
+            reader, writer = await connect(tunnel)
+            writer.write(b"x")
+            await asyncio.wait_for(reader.readexactly(1), SECONDS)
+            await asyncio.wait_for(tunnel.aclose(), SECONDS)
+            await all_of(reader)
+            writer.close()
+
+    run(scene())

@@ -1,0 +1,225 @@
+"""The tunnel through the real yagna and the VPN, to a program that a session runs."""
+
+import asyncio
+import contextlib
+import json
+import urllib.request
+
+import pytest
+
+from golem_launcher.access.address import loopback_address
+from golem_launcher.access.tunnel import Tunnel, VpnPort
+from golem_launcher.session.journal import Journal
+from tests.session.jupyter import Jupyter
+
+pytestmark = pytest.mark.slow
+
+SECONDS = 30
+PORT = 7777
+
+# Runs in the provider. The first line says what to do.
+_SERVER = """
+import asyncio, os, struct, socket, sys
+sys.path.insert(0, os.path.abspath("../run/golem-launcher-agent.pyz"))
+from golem_launcher_agent import carrier
+HERE = os.environ["GOLEM_BIND_ADDRESS"]
+LIVING = 0
+
+async def serve(reader, writer):
+    global LIVING
+    LIVING += 1
+    try:
+        verb, _, number = (await reader.readline()).decode().strip().partition(" ")
+        if verb == "echo":
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        elif verb == "give":
+            writer.write(b"x" * int(number))
+            await writer.drain()
+        elif verb == "flood":
+            while True:
+                writer.write(b"x" * 65536)
+                await writer.drain()
+        elif verb == "reset":
+            writer.write(b"part of the whole")
+            await writer.drain()
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            writer.transport.abort()
+        elif verb == "living":
+            writer.write(str(LIVING - 1).encode())
+            await writer.drain()
+    except OSError:
+        pass
+    finally:
+        LIVING -= 1
+        writer.close()
+
+async def main():
+    server = await asyncio.start_server(serve, HERE, PORT + 1, backlog=200)
+    end = await carrier.serve(HERE, PORT, (HERE, PORT + 1))
+    refused = await carrier.serve(HERE, PORT + 2, (HERE, PORT + 3))
+    print("ready", flush=True)
+    await server.serve_forever()
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture(scope="module")
+def vpn(far_session):
+    """How to name a port of the provider to yagna."""
+    directory, network = far_session
+    entries = Journal.read(directory.path).entries
+    node = network.node
+    base = f"{node.api_url}/net-api/v1/net/{entries.network_id}"
+    request = urllib.request.Request(f"{base}/nodes", headers={"Authorization": f"Bearer {node.app_key}"})
+    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+        nodes = json.load(answer)
+    ip = next(member["ip"] for member in nodes if member["id"] == entries.agreements[-1].provider_id)
+
+    def name(port=PORT, network_part=""):
+        return VpnPort(f"{base.replace('http', 'ws', 1)}{network_part}/tcp/{ip}/{port}", node.app_key)
+
+    code = f"""
+import subprocess, sys
+source = {_SERVER.replace("PORT", str(PORT))!r}
+process = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, start_new_session=True)
+print(process.stdout.readline().decode())
+"""
+
+    async def start():
+        async with Jupyter(directory.url()) as jupyter:
+            assert "ready" in await jupyter.execute(code)
+
+    asyncio.run(start())
+    return name
+
+
+@contextlib.asynccontextmanager
+async def tunnel_to(target):
+    tunnel = Tunnel(loopback_address("vpn"), 0, lambda: target)
+    await tunnel.start()
+    try:
+        yield tunnel
+    finally:
+        await tunnel.aclose()
+
+
+async def ask(tunnel, line):
+    host, port = tunnel.address.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(line + b"\n")
+    return reader, writer
+
+
+async def all_of(reader):
+    found = b""
+    try:
+        while piece := await asyncio.wait_for(reader.read(1 << 16), SECONDS):
+            found += piece
+    except ConnectionResetError:
+        return found, False
+    return found, True
+
+
+def run(coroutine):
+    return asyncio.run(asyncio.wait_for(coroutine, 90))
+
+
+def test_megabytes_come_back_as_they_were(vpn):
+    async def scene():
+        async with tunnel_to(vpn()) as tunnel:
+            reader, writer = await ask(tunnel, b"echo")
+            data = bytes(range(256)) * 8000
+            writer.write(data)
+            assert await asyncio.wait_for(reader.readexactly(len(data)), SECONDS) == data
+            writer.close()
+
+    run(scene())
+
+
+def test_the_end_over_there_comes_after_the_last_byte(vpn):
+    async def scene():
+        async with tunnel_to(vpn()) as tunnel:
+            reader, writer = await ask(tunnel, b"give 300000")
+            found, clean = await all_of(reader)
+            assert (len(found), clean) == (300_000, True)
+            writer.close()
+            assert tunnel.counters.failures == 0
+
+    run(scene())
+
+
+def test_many_at_once(vpn):
+    async def one(tunnel, number):
+        reader, writer = await ask(tunnel, b"echo")
+        data = b"%d" % number * 5000
+        writer.write(data)
+        assert await asyncio.wait_for(reader.readexactly(len(data)), SECONDS) == data
+        writer.close()
+
+    async def scene():
+        async with tunnel_to(vpn()) as tunnel:
+            await asyncio.gather(*(one(tunnel, number) for number in range(100)))
+
+    run(scene())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [{"port": PORT + 9}, {"port": PORT + 2}, {"network_part": "0"}],
+    ids=["nobody there", "nobody behind the carrier", "unknown network"],
+)
+def test_what_yagna_refuses_ends_at_once(vpn, name):
+    async def scene():
+        async with tunnel_to(vpn(**name)) as tunnel:
+            reader, writer = await ask(tunnel, b"echo")
+            assert await asyncio.wait_for(all_of(reader), 10) == (b"", False)
+            writer.close()
+            assert tunnel.counters.failures == 1
+
+    run(scene())
+
+
+def test_who_leaves_is_gone_over_there_too(vpn):
+    async def living(tunnel):
+        reader, writer = await ask(tunnel, b"living")
+        found, _ = await all_of(reader)
+        writer.close()
+        return int(found)
+
+    async def scene():
+        async with tunnel_to(vpn()) as tunnel:
+            before = await living(tunnel)
+            reader, writer = await ask(tunnel, b"flood")
+            await reader.readexactly(100_000)
+            assert await living(tunnel) == before + 1
+            writer.close()
+            while await living(tunnel) != before:  # noqa: ASYNC110 - it is asked over there
+                await asyncio.sleep(0.1)
+
+    run(scene())
+
+
+def test_silence_and_a_reader_that_pauses_survive_yagnas_ten_seconds(vpn):
+    async def silent(tunnel):
+        reader, writer = await ask(tunnel, b"echo")
+        await asyncio.sleep(13)
+        writer.write(b"still here")
+        assert await asyncio.wait_for(reader.readexactly(10), SECONDS) == b"still here"
+        writer.close()
+
+    async def pausing(tunnel):
+        reader, writer = await ask(tunnel, b"give 12000000")
+        await asyncio.sleep(13)
+        found, clean = await all_of(reader)
+        assert (len(found), clean) == (12_000_000, True)
+        writer.close()
+
+    async def scene():
+        async with tunnel_to(vpn()) as tunnel:
+            await asyncio.gather(silent(tunnel), pausing(tunnel))
+
+    run(scene())

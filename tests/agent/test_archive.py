@@ -1,0 +1,49 @@
+"""The archive: equal bytes for equal sources, and nothing in it that an image with JupyterLab lacks."""
+
+import ast
+import hashlib
+import io
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from golem_launcher.access.package import agent_archive
+
+_THERE = {"jupyter_server", "jupyterlab", "tornado", "traitlets", *sys.stdlib_module_names}
+
+
+def _sources():
+    with zipfile.ZipFile(io.BytesIO(agent_archive())) as archive:
+        return {name: archive.read(name).decode() for name in archive.namelist()}
+
+
+def test_equal_bytes_in_every_process():
+    script = (
+        "import hashlib; from golem_launcher.access.package import agent_archive;"
+        "print(hashlib.sha256(agent_archive()).hexdigest())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == hashlib.sha256(agent_archive()).hexdigest()
+
+
+def test_it_is_small():
+    assert len(agent_archive()) < 40_000
+
+
+@pytest.mark.parametrize("name", sorted(_sources()))
+def test_plain_python_and_imports_nothing_of_ours(name):
+    tree = ast.parse(_sources()[name], feature_version=(3, 9))
+    imported = {
+        module.partition(".")[0]
+        for node in ast.walk(tree)
+        for module in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module]
+            if isinstance(node, ast.ImportFrom) and not node.level
+            else []
+        )
+    }
+    assert imported <= _THERE | ({"golem_launcher_agent"} if name == "__main__.py" else set())

@@ -1,0 +1,124 @@
+"""A running Lab: who may talk to it, what it says of itself, what it hides."""
+
+import asyncio
+import http.client
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.agent.conftest import TOKEN, eventually
+from tests.session.jupyter import Jupyter
+
+_PATHS = ("/api/status", "/golem-launcher/log?wait=0", "/golem-launcher/usage")
+
+
+@pytest.mark.parametrize("path", _PATHS)
+def test_the_token_opens(lab, path):
+    assert lab.get(path)[0] == 200
+
+
+@pytest.mark.parametrize("path", _PATHS)
+@pytest.mark.parametrize("token", [None, "wrong", TOKEN[:-1]])
+def test_nothing_else_does(lab, path, token):
+    status, body, _ = lab.get(path, token)
+    assert status == 403
+    assert b"[agent]" not in body
+
+
+@pytest.mark.parametrize(("host", "status"), [("127.9.8.7:12345", 200), ("evil.example:8888", 403)])
+def test_only_a_loopback_host_is_answered(lab, host, status):
+    """A page that points a name of its own at the session's address (DNS rebinding) gets nothing, token or not."""
+    connection = http.client.HTTPConnection(lab.address, lab.port, timeout=30)
+    connection.request("GET", "/api/status", headers={"Host": host, "Authorization": f"token {TOKEN}"})
+    assert connection.getresponse().status == status
+    connection.close()
+
+
+def test_the_log_goes_on_where_it_ended(lab):
+    data, offset = lab.log()
+    assert data.startswith(b"[agent] ")
+    assert b"JupyterLab starts" in data
+    assert offset == len(data)
+    half, middle = lab.log(offset // 2)
+    assert half == data[offset // 2 :]
+    assert middle == offset
+
+
+def test_a_long_poll_waits_for_the_next_line(lab):
+    _, offset = lab.log()
+    while (answer := lab.log(offset, wait=0.3)) != (b"", offset):  # it may still have to say something of its start
+        offset = answer[1]
+    answers = []
+    poll = threading.Thread(target=lambda: answers.append(lab.log(offset, wait=20)))
+    poll.start()
+    kernel = lab.kernel()
+    poll.join(10)  # well before its 20 seconds are over
+    assert not poll.is_alive()
+    assert kernel.encode() in answers[0][0]
+    lab.request("DELETE", f"/api/kernels/{kernel}")
+
+
+def test_an_offset_beyond_the_end_is_the_end(lab):
+    data, offset = lab.log(10**17)
+    assert (data, offset) == (b"", lab.log()[1])
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["offset=-1", "offset=", "offset=x", "offset=1e9", "offset=0x10", "offset=%00", "offset=" + "9" * 19,
+     "offset=%D9%A3", "offset=../../etc/passwd", "wait=nan", "wait=-1", "wait=inf", "wait=" + "9" * 400, "wait=1%0A"],
+)  # fmt: skip
+def test_hostile_queries_are_refused(lab, query):
+    assert lab.get(f"/golem-launcher/log?{query}")[0] == 400
+
+
+def test_usage(lab):
+    found = json.loads(lab.get("/golem-launcher/usage")[1])
+    assert found["processes"] >= 2
+    assert 0 < found["cpu_seconds"] < 1000
+    assert 10_000_000 < found["memory_bytes"] < found["memory_total_bytes"]
+    assert 0 < found["disk_free_bytes"] <= found["disk_total_bytes"]
+    assert found["cpus"] >= 1
+
+
+def test_the_token_is_in_no_command_line_environment_or_file_of_ours(lab):
+    for pid in lab.processes():
+        for name in ("cmdline", "environ"):
+            assert TOKEN.encode() not in Path(f"/proc/{pid}/{name}").read_bytes()
+    assert not lab.config.exists()
+    for file in lab.run.rglob("*"):
+        assert file.is_dir() or TOKEN.encode() not in file.read_bytes()
+
+
+def test_the_token_is_cut_out_of_the_log(lab):
+    _, offset = lab.log()
+    _, server = lab.keeper_and_lab()
+    with Path(f"/proc/{server}/fd/2").open("wb", buffering=0) as output:
+        output.write(f"say {TOKEN[:20]}".encode())
+        eventually(lambda: b"say " in lab.log(offset)[0])
+        output.write(f"{TOKEN[20:]} again {TOKEN}\n".encode())
+    eventually(lambda: b"say [token] again [token]\n" in lab.log(offset)[0])
+
+
+def test_a_kernel_sees_the_workspace_and_nothing_of_ours(lab):
+    code = """
+import importlib.util, os
+print(importlib.util.find_spec("golem_launcher_agent"), "PYTHONPATH" in os.environ)
+open("made-here", "w").close()
+"""
+
+    async def talk():
+        async with Jupyter(f"http://{lab.address}:{lab.port}/?token={TOKEN}") as jupyter:
+            printed = await jupyter.execute(code)
+            return printed, await jupyter.terminal("echo $((40 + 2))-$PWD", f"42-{lab.work}")
+
+    printed, _ = asyncio.run(talk())
+    assert printed == "None False\n"
+    assert [file.name for file in lab.work.iterdir()] == ["made-here"]
+
+
+def test_the_streams_of_the_command_are_let_go(lab):
+    keeper, _ = lab.keeper_and_lab()
+    assert {str(Path(f"/proc/{keeper}/fd/{number}").readlink()) for number in (0, 1, 2)} == {"/dev/null"}

@@ -98,7 +98,7 @@ def plain_path(directory: Path) -> Path:
     """
     if _PLAIN.fullmatch(str(directory)):
         return directory
-    link = _short_directory() / _digest(directory / "link")
+    link = _plain_link(directory)
     if not link.is_symlink() or link.readlink() != directory:
         draft = link.with_suffix(f".{os.getpid()}")
         draft.symlink_to(directory)
@@ -116,6 +116,16 @@ def _digest(path: Path) -> str:
 
 def _too_long(path: Path) -> LauncherError:
     return LauncherError(f"The path {path} is too long for a socket.", f"Set {HOME_VARIABLE} to a shorter directory.")
+
+
+def forget_plain_path(directory: Path) -> None:
+    """Remove the link that :func:`plain_path` made, if it did."""
+    if not _PLAIN.fullmatch(str(directory)):
+        _plain_link(directory).unlink(missing_ok=True)
+
+
+def _plain_link(directory: Path) -> Path:
+    return _short_directory() / _digest(directory / "link")
 
 
 def _short_directory() -> Path:

@@ -153,6 +153,7 @@ def _stop(directory: Path) -> bool:
     # Each activity's first process ends with the server, and its descendants with it; but who kills the one may have
     # killed the other too.
     escaped = sweep(family_of(directory))
+    paths.forget_plain_path(directory / "activities")
     with contextlib.suppress(FileNotFoundError):
         (directory / state.STATE_FILE).unlink()
     return alive or escaped > 0

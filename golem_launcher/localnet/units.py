@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher import paths
 from golem_launcher.localnet.endpoints import endpoint_maker
+from golem_launcher.localnet.exeunit.assignment import Assignment
 from golem_launcher.localnet.exeunit.fetch import Http
 from golem_launcher.localnet.exeunit.gftp import Gftp
 from golem_launcher.localnet.exeunit.transfer import Transfers
-from golem_launcher.localnet.exeunit.unit import Assignment, ExeUnit
+from golem_launcher.localnet.exeunit.unit import ExeUnit
 from golem_launcher.localnet.runtime import base
 from golem_launcher.localnet.runtime.choose import choose_runtime
 from golem_launcher.localnet.runtime.internet import is_public

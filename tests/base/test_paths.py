@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import stat
 from typing import TYPE_CHECKING
@@ -101,3 +102,18 @@ def test_a_directory_for_sockets_is_private_short_enough_and_always_the_same(tmp
     assert len(os.fsencode(found / ("x" * 64))) <= paths.LONGEST_SOCKET_PATH
     assert found.stat().st_mode & 0o077 == 0
     found.rmdir()
+
+
+def test_a_plain_path_is_one_word_for_a_shell(tmp_path: Path) -> None:
+    plain, awkward = tmp_path / "plain", tmp_path / 'it\'s a "path" $HOME'
+    for directory in (plain, awkward):
+        directory.mkdir()
+    assert paths.plain_path(plain) == plain
+    link = paths.plain_path(awkward)
+    try:
+        assert link == paths.plain_path(awkward)
+        assert link.samefile(awkward)
+        assert shlex.quote(str(link)) == str(link)
+    finally:
+        paths.forget_plain_path(awkward)
+    assert not link.is_symlink()

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from golem_launcher.localnet.exeunit.assignment import Assignment
 from golem_launcher.localnet.exeunit.fetch import Http
 from golem_launcher.localnet.exeunit.network import DaemonSwitch
 from golem_launcher.localnet.exeunit.transfer import Transfers
-from golem_launcher.localnet.exeunit.unit import Assignment, ExeUnit
+from golem_launcher.localnet.exeunit.unit import ExeUnit
 from golem_launcher.localnet.misbehaviour import Misbehaviour
 from golem_launcher.localnet.runtime import base as base_module
 from golem_launcher.localnet.runtime.model import Place

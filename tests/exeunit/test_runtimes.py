@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import zipfile
@@ -193,6 +194,16 @@ def test_a_port_nobody_listens_on_is_refused(opened, kind):
     asyncio.run(main())
 
 
+def test_the_users_own_servers_are_not_reached(opened, kind):
+    async def main():
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            async with opened(kind) as runtime:
+                with pytest.raises(ConnectionRefusedError):
+                    await runtime.dial(server.getsockname()[1])
+
+    asyncio.run(main())
+
+
 def test_cancelling_kills_the_command_and_its_children(opened, kind):
     async def main():
         async with opened(kind) as runtime:
@@ -293,10 +304,28 @@ def test_the_sandbox_keeps_the_host_out_of_reach(opened):
 
 
 @sandboxed
+def test_servers_that_give_up_root_find_other_users(opened):
+    become = "import os; os.chown('f', 33, 33); os.setgroups([]); os.setgid(33); os.setuid(33); print(os.getuid())"
+
+    async def main():
+        async with opened(SandboxRuntime) as runtime:
+            ids = await good(runtime, "cat", "/proc/self/uid_map")
+            assert ids.split()[0] == "0"
+            if ids.split() == ["0", str(os.geteuid()), "1"]:
+                pytest.skip("this user has no further ids, or newuidmap is not installed")
+            await good(runtime, "touch", "f")
+            assert await good(runtime, "python3", "-c", become) == "33\n"
+
+    asyncio.run(main())
+
+
+@sandboxed
 def test_an_image_boots_with_a_writable_layer_of_its_own(opened, tmp_path):
     image = tmp_path / "image"
     (image / "etc").mkdir(parents=True)
     (image / "marker").write_text("from the image")
+    (image / "golem" / "run").mkdir(parents=True)
+    (image / "golem" / "run" / "program").write_text("in the image's volume")
     for program in ("sh", "cat", "touch"):
         source = Path("/bin") / program
         libraries = subprocess.run(["ldd", source], capture_output=True, text=True, check=True).stdout.split()
@@ -309,6 +338,7 @@ def test_an_image_boots_with_a_writable_layer_of_its_own(opened, tmp_path):
     async def main():
         async with opened(SandboxRuntime, image_directory=image) as runtime:
             assert await good(runtime, "cat", "/marker") == "from the image"
+            assert await good(runtime, "cat", "/golem/run/program") == "in the image's volume"
             await good(runtime, "/bin/sh", "-c", "touch /new && echo changed > /marker && touch /golem/work/w")
             assert await good(runtime, "cat", "/marker") == "changed\n"
             assert runtime.volumes.path("/golem/work/w").exists()

@@ -198,10 +198,11 @@ def test_what_escaped_its_killed_keepers_is_swept(home: Path, then: Callable[[],
         activity = await someone.activity(await someone.agree(name="only"))
         await someone.execute(activity, {"deploy": {}}, {"start": {}}, ESCAPE)
         server = psutil.Process(server_of(home).pid)
-        first = [child for child in server.children() if "init.py" in " ".join(child.cmdline())]
+        first = [child for child in server.children() if "init.py" in command(child)]
         server.suspend()  # so that it can't clear up when its activity's first process ends
         for process in (*first, server):
             process.kill()
+        assert first
         await until(lambda: not server_of(home).alive())
         assert escaped()
 
@@ -210,8 +211,15 @@ def test_what_escaped_its_killed_keepers_is_swept(home: Path, then: Callable[[],
     assert not escaped()
 
 
+def command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:  # it has ended
+        return ""
+
+
 def escaped() -> list[psutil.Process]:
-    return [process for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"] == ["sleep", "74174"]]
+    return [process for process in psutil.process_iter() if command(process) == "sleep 74174"]
 
 
 def test_a_directory_that_cannot_be_used_is_named(home: Path) -> None:

@@ -5,6 +5,7 @@ import signal
 import time
 from decimal import Decimal
 
+import psutil
 import pytest
 
 from golem_launcher.events import Stage
@@ -67,11 +68,13 @@ def test_no_offer_fits(node):
         client.stop("too-large", force=True)
 
 
-def test_three_at_once_on_three_providers(begin):
+def test_three_at_once_on_three_providers(begin, network):
     sessions = [begin() for _ in range(3)]
     states = [wait_for(directory, lambda state: state.stage is Stage.READY, 90) for directory in sessions]
     assert len({state.provider_id for state in states}) == 3
     assert len({state.address.rsplit(":", 1)[0] for state in states}) == 3
+    server = psutil.Process(network.state["server"]["pid"])
+    assert server.memory_info().rss < 100 * 1024 * 1024  # hub and providers
     for directory in sessions:
         assert client.stop(directory.name).stage is Stage.ENDED
 

@@ -6,5 +6,8 @@ batch     one script being carried out: results, events, those who wait
 worker    carrying out one command
 transfer, archive, fetch   the transfer command
 network   the activity's ends of VPNs
-unit      the exe-unit: bus service, states, usage
+reports   state and usage, told to yagna
+machine   the runtime of the current deployment, and its ends of VPNs
+unit      the exe-unit: bus service, scripts, life
+assignment   what an exe-unit is made for
 """

@@ -1,7 +1,12 @@
-"""The activity's ends of VPNs: frames from the bus to an endpoint, and its frames to the node that they are for."""
+"""The activity's ends of VPNs: frames from the bus to an endpoint, and its frames to the node that they are for.
+
+An activity introduces itself to its requestor again and again by ARP. The requestor's daemon asks for a node that it
+does not know only once a second, and a connection whose question it held back waits 3 s; it forgets a node after 60 s.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 from golem_launcher.errors import BusCallError
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
 _MAC_PREFIX = b"\xa0\x13"  # then the four bytes of the address
 _HEADER = 14
 _MOST_NODES = 4096
+_INTRODUCTION_SECONDS = 20.0
 
 
 class Endpoint(Protocol):
@@ -99,6 +105,7 @@ class VpnLink:
         self._requestor_id = requestor_id
         self._nodes = dict(network.nodes)
         self._endpoint: Endpoint | None = None
+        self._introducing: asyncio.Task[None] | None = None
 
     async def open(self, make: MakeEndpoint, dial: Callable[[int], Awaitable[socket.socket]]) -> None:
         """Make the endpoint and take the network's address on the bus; :class:`BusCallError` when it is taken."""
@@ -109,15 +116,23 @@ class VpnLink:
             await self._endpoint.aclose()
             self._endpoint = None
             raise
-        self._endpoint.announce(self._requestor_address())
+        self._introducing = asyncio.create_task(self._introduce(self._endpoint))
 
     async def aclose(self, *, detach: bool = True) -> None:
         """Leave the network. ``detach=False`` when the bus is gone anyway."""
+        if self._introducing is not None:
+            self._introducing.cancel()
+            await asyncio.gather(self._introducing, return_exceptions=True)
         endpoint, self._endpoint = self._endpoint, None
         if endpoint is not None:
             if detach:
                 await self._switch.detach(self._network.id)
             await endpoint.aclose()
+
+    async def _introduce(self, endpoint: Endpoint) -> None:
+        while True:
+            endpoint.announce(self._requestor_address())
+            await asyncio.sleep(_INTRODUCTION_SECONDS)
 
     def _requestor_address(self) -> str:
         """Where the requestor is: as told, else the network's first address, which yapapi takes."""

@@ -79,11 +79,8 @@ class ProcessRuntime:
         return await self._init.run(Command(translated, self._env, str(work)), on_stdout, on_stderr)
 
     async def dial(self, port: int) -> socket.socket:
-        """Connect to the activity's own loopback address, else to 127.0.0.1."""
-        try:
-            return await _connect(self._place.bind_address, port)
-        except ConnectionRefusedError:
-            return await _connect("127.0.0.1", port)
+        """Connect to the activity's own loopback address: never to 127.0.0.1, where the user's own servers are."""
+        return await _connect(self._place.bind_address, port)
 
     async def usage(self) -> Usage:
         """Measured from the tree of processes below the activity's first."""

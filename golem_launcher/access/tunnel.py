@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _MOST_CONNECTIONS = 256
 _LARGEST_MESSAGE = 1024 * 1024
 _CONNECT_SECONDS = 20.0
+_ATTEMPTS = 3
 _CLOSE_SECONDS = 1.0
 _BACKLOG = 512
 
@@ -161,6 +163,14 @@ class Tunnel:
     async def _connect(self, target: VpnPort) -> aiohttp.ClientWebSocketResponse[bool]:
         assert self._http is not None
         headers = {"Authorization": f"Bearer {target.app_key}"}
+        for _ in range(_ATTEMPTS - 1):
+            # yagna may close a new socket in the place of an old one: it then says 400 "Socket closed" at once, about
+            # once in 600 connections. It says so of a closed port, too: no more than a few attempts.
+            try:
+                return await self._http.ws_connect(target.uri, headers=headers, max_msg_size=_LARGEST_MESSAGE)
+            except aiohttp.WSServerHandshakeError as error:  # noqa: PERF203 - a try each is what is wanted
+                if error.status != HTTPStatus.BAD_REQUEST:
+                    raise
         return await self._http.ws_connect(target.uri, headers=headers, max_msg_size=_LARGEST_MESSAGE)
 
 

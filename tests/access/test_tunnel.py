@@ -161,6 +161,44 @@ def test_a_refused_upgrade_resets_the_connection(status):
     run(scene())
 
 
+def test_a_socket_that_yagna_closes_by_mistake_is_asked_for_again():
+    statuses = [b"400 Bad Request"] * 2 + [b"101 Switching Protocols"]
+
+    async def behave(peer):
+        await peer.upgrade(statuses.pop(0))
+        if not statuses:
+            peer.send(encode(0, Record(DATA, b"third time lucky")) + encode(1, Record(END, b"")))
+            await peer.reader.read()
+
+    async def scene():
+        async with tunnel_into(behave) as tunnel:
+            reader, writer = await connect(tunnel)
+            assert await asyncio.wait_for(reader.readexactly(16), SECONDS) == b"third time lucky"
+            writer.close()
+            assert tunnel.counters.failures == 0
+
+    run(scene())
+
+
+def test_a_closed_port_is_not_asked_for_ever():
+    asked = 0
+
+    async def behave(peer):
+        nonlocal asked
+        asked += 1
+        await peer.upgrade(b"400 Bad Request")
+
+    async def scene():
+        async with tunnel_into(behave) as tunnel:
+            reader, writer = await connect(tunnel)
+            assert await all_of(reader) == (b"", False)
+            writer.close()
+            assert tunnel.counters.failures == 1
+        assert asked == 3
+
+    run(scene())
+
+
 def test_nobody_at_the_far_side_resets_the_connection():
     async def scene():
         async with opened(lambda: VpnPort("ws://127.0.0.1:9/x", KEY)) as tunnel:

@@ -399,3 +399,20 @@ def test_line_rules_are_checked():
         LineRule(loss=1.5)
     with pytest.raises(ValueError, match="jitter"):
         LineRule(jitter=float("nan"))
+
+
+def test_short_segments_within_bulk_are_acknowledged_together_too():
+    connection = Connection.passive(Segment(1, 2, 0, 0, SYN, 60_000, b"", 1346, 7), 0, 0.0, TcpSettings())
+    connection.accept(0.0)
+    connection.poll(0.0)
+    connection.receive(Segment(1, 2, 1, 1, ACK, 60_000, b"", -1, -1), 0.0)
+    acknowledgements, position = 0, 1
+    for size in [1346, 100, 1200, 1] * 25:
+        connection.receive(Segment(1, 2, position, 1, ACK, 60_000, b"x" * size, -1, -1), 0.0)
+        position += size
+        connection.take(len(connection.receiver.ready))
+        acknowledgements += len(connection.poll(0.0))
+    assert acknowledgements < 35
+    assert [out.ack for out in connection.poll(connection.deadline)] == [position]
+    connection.receive(Segment(1, 2, position, 1, ACK, 60_000, b"after a pause", -1, -1), 1.0)
+    assert [out.ack for out in connection.poll(1.0)] == [position + 13]  # at once

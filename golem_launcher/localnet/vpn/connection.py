@@ -26,7 +26,7 @@ _WRAP = 1 << 32
 _HALF = 1 << 31
 _DEFAULT_MSS = 536  # when a SYN names none (RFC 9293)
 _LEAST_MSS = 64  # a hostile peer must not make us send a frame for each byte
-_BULK = 16  # full segments in a row after which a stream counts as bulk
+_BULK = 16  # segments without a pause after which a stream counts as bulk
 _MOST_DUPLICATES = 8  # acknowledgements that report a gap, in one poll
 
 
@@ -39,7 +39,7 @@ class TcpSettings:
     receive: ReceiveSettings = field(default_factory=ReceiveSettings)
     handshake: float = 10.0
     ack_delay: float = 0.005
-    ack_every: int = 4  # full segments of bulk for one acknowledgement
+    ack_every: int = 4  # full segments' worth of bulk for one acknowledgement
     last_reminder: float = 5.0  # after about that long an opened window is no longer told again
     time_wait: float = 1.0
     keepalive_idle: float = 60.0
@@ -257,7 +257,9 @@ class Connection:
         quiet = now - self._moved
         self._moved = now
         settings = self._settings
-        if fin or quiet > 0.1 or len(payload) < self.sender.mss:  # noqa: PLR2004 - seconds: a stream has paused
+        # A short segment is no pause: yagna sends one whenever an acknowledgement finds its buffer just filled, so one
+        # acknowledgement for each would call forth more of them.
+        if fin or quiet > 0.1:  # noqa: PLR2004 - seconds: a stream has paused
             self._streak = 0
             self._ack_at = now
             return

@@ -8,15 +8,30 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 _PROGRAMS = {"chromium": "chromium", "bwrap": "bubblewrap"}
 _INSTALL_SECONDS = 600
 
 
 def main() -> int:
-    """Install missing system packages where we may, then run pytest; its exit code is ours."""
+    """Install missing system packages where we may, then run pytest; its exit code is ours.
+
+    These are real daemons, browsers and networks on a machine that may be busy: what fails is run once more, alone, and
+    said aloud. What fails twice has failed.
+    """
     _install_missing()
+    code = _pytest(*sys.argv[1:])
+    if code != pytest.ExitCode.TESTS_FAILED:
+        return code
+    sys.stdout.write("\nSome tests failed; those are run once more.\n")
+    sys.stdout.flush()
+    return _pytest("--last-failed", "--last-failed-no-failures=none", *sys.argv[1:])
+
+
+def _pytest(*arguments: str) -> int:
     root = Path(__file__).resolve().parent.parent
-    return subprocess.call([sys.executable, "-m", "pytest", *sys.argv[1:]], cwd=root)
+    return subprocess.call([sys.executable, "-m", "pytest", *arguments], cwd=root)
 
 
 def _install_missing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ def main() -> int:
     These are real daemons, browsers and networks on a machine that may be busy: what fails is run once more, alone, and
     said aloud. What fails twice has failed.
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a starter in the background may have it ignored
     _install_missing()
     code = _pytest(*sys.argv[1:])
     if code != pytest.ExitCode.TESTS_FAILED:

@@ -112,6 +112,38 @@ EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 """Parses one line of ``events.jsonl`` (``EVENT.validate_json(line)``)."""
 
 
+class Usage(BaseModel):
+    """What the session uses of its provider's machine at a moment."""
+
+    model_config = ConfigDict(frozen=True)
+
+    cpu_percent: float = 0.0
+    """Of one core: two busy cores are 200."""
+    memory_bytes: int = 0
+    disk_bytes: int = 0
+    gpu_percent: float | None = None
+    gpu_memory_bytes: int | None = None
+
+
+class Saving(BaseModel):
+    """How the saving of a workspace stands."""
+
+    model_config = ConfigDict(frozen=True)
+
+    workspace: str
+    store: str = ""
+    """Where it is kept, without credentials; empty is this computer."""
+    generation: int | None = None
+    """The newest whole one."""
+    saved_at: datetime | None = None
+    interval: float = 0.0
+    """Seconds between saves at present."""
+    files: int = 0
+    bytes: int = 0
+    problem: str = ""
+    """Why the last save failed, or what is odd about it (a mass deletion); empty when all is well."""
+
+
 class SessionState(BaseModel):
     """All there is to know about a session at a moment: the content of ``state.json``. Holds no secret."""
 
@@ -139,3 +171,9 @@ class SessionState(BaseModel):
     activity_id: str | None = None
     address: str | None = None
     """Origin of the Lab on this side (``http://127.x.y.z:port``), without the token."""
+    usage: Usage | None = None
+    saving: Saving | None = None
+    """``None`` when nothing is saved."""
+    providers_lost: int = 0
+    notices: tuple[str, ...] = ()
+    """What the user should know, a sentence each: a package that could not be restored, what recovery did."""

@@ -98,17 +98,25 @@ def stop(name: str, *, force: bool = False, seconds: float = _STOP_SECONDS) -> S
     return directory.state()
 
 
-def control(directory: SessionDirectory, command: str) -> dict[str, Any]:
-    """Send one command to the supervisor (``stop``, ``abort``, ``state``). Raises ``SessionError``."""
+def control(
+    directory: SessionDirectory, command: str, *, deadline: float = _CONTROL_SECONDS, **arguments: Any
+) -> dict[str, Any]:
+    """Send one command to the supervisor and wait ``deadline`` seconds for its answer.
+
+    Raises ``SessionError``, with the supervisor's own words when it refused.
+    """
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(_CONTROL_SECONDS)
+            connection.settimeout(deadline)
             connection.connect(str(directory.control_socket))
-            connection.sendall(json.dumps({"command": command}).encode() + b"\n")
+            connection.sendall(json.dumps({"command": command, "arguments": arguments}, default=str).encode() + b"\n")
             with connection.makefile("rb") as answers:
-                return dict(json.loads(answers.readline()))
+                answer = dict(json.loads(answers.readline()))
     except (OSError, ValueError) as error:
         raise SessionError(f"The supervisor of '{directory.name}' does not answer ({error}).") from error
+    if not answer.pop("ok", False):
+        raise SessionError(str(answer.get("what")), str(answer.get("remedy", "")))
+    return answer
 
 
 def wait_for(

@@ -1,4 +1,8 @@
-"""The control socket of a supervisor: one JSON object a line, ``{"command": "stop" | "abort" | "state"}``."""
+"""The control socket of a supervisor: one JSON object a line, ``{"command": "extend", "arguments": {"hours": "1"}}``.
+
+The answer is one JSON line: ``{"ok": true, …}`` with what the command told, or
+``{"ok": false, "what": …, "remedy": …}``.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,13 @@ import asyncio
 import contextlib
 import json
 import os
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher.errors import LauncherError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 LONGEST_LINE = 4096
@@ -17,10 +24,14 @@ _IDLE_SECONDS = 60.0
 _MOST_CONNECTIONS = 32
 
 
+Command = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+"""Takes the command's arguments, untyped JSON; a ``LauncherError`` becomes the answer. It bounds its own time."""
+
+
 class ControlServer:
     """Answers commands on a socket that only its owner can open. What is no command is dropped with its connection."""
 
-    def __init__(self, path: Path, commands: Mapping[str, Callable[[], dict[str, Any]]]) -> None:
+    def __init__(self, path: Path, commands: Mapping[str, Command]) -> None:
         self._path = path
         self._commands = commands
         self._server: asyncio.Server | None = None
@@ -61,19 +72,24 @@ class ControlServer:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := await asyncio.wait_for(reader.readline(), _IDLE_SECONDS):
-            answer = self.answer(line)
+            answer = await self.answer(line)
             if answer is None:
                 return
             writer.write(json.dumps(answer, default=str).encode() + b"\n")
             await asyncio.wait_for(writer.drain(), _IDLE_SECONDS)
 
-    def answer(self, line: bytes) -> dict[str, Any] | None:
+    async def answer(self, line: bytes) -> dict[str, Any] | None:
         """The answer to one line, or ``None`` for what is no command."""
         try:
             message = json.loads(line)
         except (ValueError, RecursionError):
             return None
-        command = message.get("command") if isinstance(message, dict) else None
-        if not isinstance(command, str) or command not in self._commands:
+        if not isinstance(message, dict):
             return None
-        return {"ok": True, **self._commands[command]()}
+        name, arguments = message.get("command"), message.get("arguments", {})
+        if not isinstance(name, str) or name not in self._commands or not isinstance(arguments, dict):
+            return None
+        try:
+            return {"ok": True, **await self._commands[name](arguments)}
+        except LauncherError as error:
+            return {"ok": False, "what": error.what, "remedy": error.remedy}

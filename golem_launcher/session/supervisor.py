@@ -84,15 +84,15 @@ class Supervisor:
             self._run.hurry = True
         self._stop.set()
 
-    def _on_stop(self) -> dict[str, Any]:
+    async def _on_stop(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         self._stop.set()
         return {"stage": self._recorder.state.stage.value}
 
-    def _on_abort(self) -> dict[str, Any]:
+    async def _on_abort(self, arguments: dict[str, Any]) -> dict[str, Any]:
         self._run.hurry = True
-        return self._on_stop()
+        return await self._on_stop(arguments)
 
-    def _on_state(self) -> dict[str, Any]:
+    async def _on_state(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         return {"state": self._recorder.state.model_dump(mode="json")}
 
 

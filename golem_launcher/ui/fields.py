@@ -5,22 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from golem_launcher.networks import NETWORKS
-from golem_launcher.request import LaunchRequest
+from golem_launcher.request import LaunchRequest, parse_request
 
 
 def form_fields() -> list[dict[str, Any]]:
     """One description per field of ``LaunchRequest``, in its order, as the form's script takes it (JSON values)."""
     properties = LaunchRequest.model_json_schema()["properties"]
-    return [_field(name, properties[name]) for name in LaunchRequest.model_fields]
+    return [_field(name, properties[name]) for name in LaunchRequest.model_fields if _shown(properties[name])]
 
 
 def fresh_defaults() -> dict[str, str]:
     """The values an untouched form shows, with a new name."""
-    return {name: _plain(info.get_default(call_default_factory=True)) for name, info in _infos()}
+    request = parse_request({})
+    return {field["name"]: _plain(getattr(request, field["name"])) for field in form_fields()}
 
 
-def _infos() -> Any:
-    return LaunchRequest.model_fields.items()
+def _shown(schema: dict[str, Any]) -> bool:
+    return schema["group"] in {"main", "machine"} and schema.get("default", "") is not None
 
 
 def _field(name: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tests.session.test_prices import JUNK
 def server(path):
     calls = []
 
-    def command():
+    async def command(_arguments):
         calls.append("stop")
         return {"stage": "ready"}
 
@@ -23,7 +23,7 @@ def server(path):
 @given(st.binary(max_size=200) | JUNK.map(lambda value: json.dumps(value).encode()))
 def test_no_line_breaks_it(line):
     control, calls = server(None)
-    answer = control.answer(line)
+    answer = asyncio.run(control.answer(line))
     assert answer is None or calls
 
 

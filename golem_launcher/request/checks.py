@@ -1,0 +1,62 @@
+"""The rules that one field of a request keeps beyond its bounds. Each returns the clean value or raises ``ValueError``.
+
+No message repeats what was typed where that could be a secret.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import struct
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+_KEY_TYPES = re.compile(
+    r"ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com"
+)
+_COMMENT = re.compile(r"(^|\s)#.*$")
+_LONGEST_KEY = 16_384
+_LONGEST_LINE = 500
+
+
+def requirement_lines(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """The requirements (PEP 508) of a requirements file's lines, without blanks and comments.
+
+    Option lines are refused: what pip is told is decided by the launcher.
+    """
+    found = []
+    for line in (part for text in lines for part in text.splitlines()):
+        plain = _COMMENT.sub("", line).strip()
+        if not plain:
+            continue
+        if plain.startswith("-"):
+            raise ValueError(f"'{plain[:40]}' is an option of pip; only packages can stand here, one a line")
+        if len(plain) > _LONGEST_LINE:
+            raise ValueError("a line is too long to be a package")
+        try:
+            found.append(str(Requirement(plain)))
+        except InvalidRequirement:
+            raise ValueError(f"'{plain[:40]}' is no package; write it like 'numpy' or 'pandas>=2'") from None
+    return tuple(dict.fromkeys(found))
+
+
+def public_ssh_key(text: str) -> str:
+    """One public key, ``type base64 comment``. Options before it, several lines and private keys are refused."""
+    line = text.strip()
+    if "PRIVATE KEY" in line.upper():
+        raise ValueError("this is a private key: it was thrown away; paste the line of the file that ends in .pub")
+    if "\n" in line or "\r" in line:
+        raise ValueError("must be one line, the whole of a file that ends in .pub")
+    parts = line.split(None, 2)
+    if len(line) > _LONGEST_KEY or len(parts) < 2 or not _KEY_TYPES.fullmatch(parts[0]):  # noqa: PLR2004
+        raise ValueError("must begin with its type, like 'ssh-ed25519 AAAA…', without options before it")
+    try:
+        blob = base64.b64decode(parts[1], validate=True)
+        (size,) = struct.unpack_from(">I", blob)
+    except (binascii.Error, struct.error):
+        raise ValueError("is damaged: copy it again, whole") from None
+    if blob[4 : 4 + size] != parts[0].encode():
+        raise ValueError("is damaged: copy it again, whole")
+    comment = re.sub(r"[^\w@.+-]", "", parts[2]) if len(parts) > 2 else ""  # noqa: PLR2004
+    return f"{parts[0]} {parts[1]} {comment}".strip()

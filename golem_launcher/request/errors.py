@@ -1,0 +1,55 @@
+"""What is wrong with a request, in words for the person who typed it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from golem_launcher.errors import RequestError
+from golem_launcher.request.model import LaunchRequest
+
+
+def parse_request(values: dict[str, Any]) -> LaunchRequest:
+    """A request from untyped values. Raises ``RequestError`` that names the first field at fault and its bound."""
+    try:
+        return LaunchRequest(**values)
+    except ValidationError as error:
+        raise next(iter(request_errors(error))) from None
+
+
+def request_errors(error: ValidationError) -> list[RequestError]:
+    """One readable error per field that a validation refused, in the order of the fields."""
+    errors = []
+    for detail in error.errors(include_url=False):
+        field = str(detail["loc"][0]) if detail["loc"] else None
+        title = LaunchRequest.model_fields[field].title if field in LaunchRequest.model_fields else field
+        message = _message(detail["type"], detail.get("ctx", {}), detail["msg"])
+        if detail["type"] == "string_pattern_mismatch" and field == "name":
+            message = "must be small letters, digits and dashes (at most 40), like 'my-lab'"
+        errors.append(RequestError(f"{title}: {message[:1].lower()}{message[1:]}.", field=field))
+    return errors
+
+
+_MESSAGES = {
+    "missing": "is needed",
+    "extra_forbidden": "is not known",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "decimal_type": "must be a number",
+    "decimal_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "decimal_max_places": "must have at most {decimal_places} digits after the point",
+}
+"""What is said of each way to be wrong; pydantic's own words for the others."""
+
+
+def _message(kind: str, context: dict[str, Any], fallback: str) -> str:
+    return _MESSAGES[kind].format(**context) if kind in _MESSAGES else fallback.removeprefix("Value error, ")

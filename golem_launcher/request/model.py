@@ -1,0 +1,318 @@
+"""``LaunchRequest``: every field with its limits, its words and what a form needs to know about it."""
+
+from __future__ import annotations
+
+import secrets
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from golem_launcher.networks import NETWORKS
+from golem_launcher.request.checks import public_ssh_key, requirement_lines
+from golem_launcher.software import SOFTWARE
+
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
+WORKSPACE_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?(@[1-9][0-9]{0,8})?$"
+IMAGE_PATTERN = r"^([A-Za-z0-9][\w.-]*/[\w.-]+(:[\w.-]+)?|[0-9a-f]{56})$"
+
+Text = Annotated[str, Field(min_length=1, max_length=500)]
+Choose = Literal["price", "random", "reputation"]
+Outbound = Literal["off", "packages", "listed", "unrestricted"]
+
+
+def _new_name() -> str:
+    return f"lab-{secrets.token_hex(3)}"
+
+
+def _form(group: Literal["main", "machine", "software", "files", "advanced"], **more: str) -> dict[str, Any]:
+    """What a form needs beside a field's limits: the group it stands in, and its ``unit`` and ``step``."""
+    return {"group": group, **more}
+
+
+class LaunchRequest(BaseModel):
+    """One JupyterLab on one provider. Frozen; every limit and message about it lives here.
+
+    ``json_schema_extra`` of a field holds what a form needs beside its limits: ``group``, ``unit`` and ``step``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: Annotated[
+        str,
+        Field(
+            default_factory=_new_name,
+            pattern=NAME_PATTERN,
+            title="Name",
+            description="Small letters, digits and dashes, at most 40 characters.",
+            json_schema_extra=_form("main"),
+        ),
+    ]
+    network: Annotated[
+        str,
+        Field(
+            default="local",
+            title="Network",
+            description="Where to look for a provider.",
+            json_schema_extra=_form("main"),
+        ),
+    ]
+    budget: Annotated[
+        Decimal,
+        Field(
+            default=Decimal(1),
+            gt=0,
+            le=100_000,
+            decimal_places=6,
+            title="Budget",
+            description="The most this session may ever cost.",
+            json_schema_extra=_form("main", unit="GLM", step="0.1"),
+        ),
+    ]
+    price_per_hour: Annotated[
+        Decimal | None,
+        Field(
+            default=None,
+            gt=0,
+            le=100_000,
+            decimal_places=6,
+            title="Highest price",
+            description="Providers that ask more for an hour are not taken. Empty: the budget alone decides.",
+            json_schema_extra=_form("main", unit="GLM per hour", step="0.01"),
+        ),
+    ]
+    hours: Annotated[
+        Decimal,
+        Field(
+            default=Decimal(1),
+            ge=Decimal("0.01"),
+            le=24 * 30,
+            decimal_places=4,
+            title="Time",
+            description="The session ends by itself after this time.",
+            json_schema_extra=_form("main", unit="hours", step="0.5"),
+        ),
+    ]
+    cpus: Annotated[
+        int,
+        Field(default=1, ge=1, le=256, title="Cores", json_schema_extra=_form("machine", unit="cores", step="1")),
+    ]
+    memory_gib: Annotated[
+        float,
+        Field(default=1.0, ge=0.1, le=4096, title="Memory", json_schema_extra=_form("machine", unit="GiB", step="0.5")),
+    ]
+    disk_gib: Annotated[
+        float,
+        Field(default=2.0, ge=0.1, le=65536, title="Disk", json_schema_extra=_form("machine", unit="GiB", step="1")),
+    ]
+    gpus: Annotated[
+        int,
+        Field(
+            default=0,
+            ge=0,
+            le=16,
+            title="GPUs",
+            description="0 takes machines with and without one.",
+            json_schema_extra=_form("machine", step="1"),
+        ),
+    ]
+    gpu_model: Annotated[
+        Text | None,
+        Field(
+            default=None,
+            title="GPU model",
+            description="A part of its name, like 'RTX 3090'. Empty: any.",
+            json_schema_extra=_form("machine"),
+        ),
+    ]
+    gpu_memory_gib: Annotated[
+        float | None,
+        Field(
+            default=None,
+            gt=0,
+            le=1024,
+            title="GPU memory",
+            description="Of each GPU, at least. Empty: any.",
+            json_schema_extra=_form("machine", unit="GiB", step="1"),
+        ),
+    ]
+    software: Annotated[
+        str,
+        Field(
+            default="base",
+            title="Software",
+            description="What is there beside JupyterLab.",
+            json_schema_extra=_form("software"),
+        ),
+    ]
+    image: Annotated[
+        str | None,
+        Field(
+            default=None,
+            pattern=IMAGE_PATTERN,
+            max_length=200,
+            title="Image",
+            description="An image of your own instead: its tag (user/name:tag) or hash. It needs Python 3.9 or newer.",
+            json_schema_extra=_form("advanced"),
+        ),
+    ]
+    packages: Annotated[
+        tuple[str, ...],
+        AfterValidator(requirement_lines),
+        Field(
+            default=(),
+            max_length=1000,
+            title="Packages",
+            description="Python packages to install, one a line, as in a requirements file.",
+            json_schema_extra=_form("software"),
+        ),
+    ]
+    inputs: Annotated[
+        tuple[Text, ...],
+        Field(
+            default=(),
+            max_length=1000,
+            title="Files to bring",
+            description="Files or folders of this computer, or addresses of git repositories.",
+            json_schema_extra=_form("files"),
+        ),
+    ]
+    resume: Annotated[
+        str | None,
+        Field(
+            default=None,
+            pattern=WORKSPACE_PATTERN,
+            title="Resume",
+            description="A saved workspace to go on with: its name, or name@generation.",
+            json_schema_extra=_form("files"),
+        ),
+    ]
+    ssh_key: Annotated[
+        Annotated[str, AfterValidator(public_ssh_key)] | None,
+        Field(
+            default=None,
+            title="Public SSH key",
+            description="Lets you in by ssh: the one line of a file like ~/.ssh/id_ed25519.pub.",
+            json_schema_extra=_form("advanced"),
+        ),
+    ]
+    choose: Annotated[
+        Choose,
+        Field(
+            default="price",
+            title="Provider",
+            description="Which of the machines that fit is taken.",
+            json_schema_extra=_form("advanced"),
+        ),
+    ]
+    allow: Annotated[
+        tuple[Text, ...],
+        Field(
+            default=(),
+            max_length=100,
+            title="Only these providers",
+            description="Ids, names or operators' wallets, one a line. Empty: all.",
+            json_schema_extra=_form("advanced"),
+        ),
+    ]
+    deny: Annotated[
+        tuple[Text, ...],
+        Field(
+            default=(),
+            max_length=100,
+            title="Never these providers",
+            description="Ids, names or operators' wallets, one a line.",
+            json_schema_extra=_form("advanced"),
+        ),
+    ]
+    outbound: Annotated[
+        Outbound,
+        Field(
+            default="packages",
+            title="Internet for the session",
+            description="What the notebook may reach from the provider.",
+            json_schema_extra=_form("advanced"),
+        ),
+    ]
+    outbound_urls: Annotated[
+        tuple[Text, ...],
+        Field(
+            default=(),
+            max_length=100,
+            title="Addresses it may reach",
+            description="One a line, like https://data.example.org. Used with 'listed'.",
+            json_schema_extra=_form("advanced"),
+        ),
+    ]
+    save: Annotated[
+        bool,
+        Field(
+            default=True,
+            title="Save my work",
+            description="Keeps a copy of the workspace on your side, every few seconds.",
+            json_schema_extra=_form("advanced"),
+        ),
+    ]
+    save_seconds: Annotated[
+        float,
+        Field(
+            default=5.0,
+            ge=1,
+            le=3600,
+            title="Save every",
+            description="While something changes.",
+            json_schema_extra=_form("advanced", unit="seconds", step="1"),
+        ),
+    ]
+    store: Annotated[
+        Text | None,
+        Field(
+            default=None,
+            title="Where saves are kept",
+            description="A folder or an address (s3://, gs://, sftp://, hdfs://, redis://). Empty: this computer.",
+            json_schema_extra=_form("advanced"),
+        ),
+    ]
+    encrypt: Annotated[
+        bool,
+        Field(
+            default=False,
+            title="Encrypt saves",
+            description="The key stays on this computer; without it nobody can read them, you included.",
+            json_schema_extra=_form("advanced"),
+        ),
+    ]
+    recover: Annotated[
+        bool,
+        Field(
+            default=True,
+            title="Go on elsewhere",
+            description="When the provider is lost, take another one within budget and time, with the last save.",
+            json_schema_extra=_form("advanced"),
+        ),
+    ]
+
+    @field_validator("network")
+    @classmethod
+    def _network_is_known(cls, value: str) -> str:
+        if value not in NETWORKS:
+            raise ValueError(f"there is no network '{value}'; there is {', '.join(NETWORKS)}")
+        return value
+
+    @field_validator("software")
+    @classmethod
+    def _software_is_known(cls, value: str) -> str:
+        if value not in SOFTWARE:
+            raise ValueError(f"there is no '{value}'; there is {', '.join(SOFTWARE)}")
+        return value
+
+    @model_validator(mode="after")
+    def _fields_agree(self) -> LaunchRequest:
+        if self.outbound == "listed" and not self.outbound_urls:
+            raise ValueError("'listed' needs at least one address it may reach")
+        return self
+
+    @property
+    def workspace(self) -> str:
+        """The name of the workspace that this session saves into: the resumed one's, else its own."""
+        return self.resume.partition("@")[0] if self.resume else self.name

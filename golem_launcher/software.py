@@ -1,0 +1,36 @@
+"""The software choices: what is in a session beside JupyterLab, by packages on `local` and by image elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Software:
+    """One choice. Its image has ``packages`` in it; on `local` they are installed into the session's environment."""
+
+    name: str
+    title: str
+    sentence: str
+    """What a newcomer gets, in one plain sentence."""
+    packages: tuple[str, ...]
+    """Requirements (PEP 508) that make it what it is, without their dependencies."""
+    gpu: bool = False
+    """Whether it is of use only with a GPU."""
+
+
+_SCIENCE = ("numpy", "pandas", "scipy", "scikit-learn", "matplotlib")
+
+SOFTWARE: dict[str, Software] = {
+    choice.name: choice
+    for choice in (
+        Software("base", "Base", "JupyterLab, Python and git; add what you need.", ()),
+        Software("sklearn", "Scikit-learn", "NumPy, pandas, SciPy, scikit-learn and Matplotlib.", _SCIENCE),
+        Software("tensorflow", "TensorFlow", "TensorFlow for the processor, with NumPy and pandas.",
+                 ("tensorflow-cpu", "numpy", "pandas", "matplotlib")),
+        Software("pytorch", "PyTorch", "PyTorch for the processor, with NumPy and pandas.",
+                 ("torch", "numpy", "pandas", "matplotlib")),
+        Software("gpu", "PyTorch on a GPU", "PyTorch with CUDA; takes machines that have a GPU.",
+                 ("torch", "numpy", "pandas", "matplotlib"), gpu=True),
+    )
+}  # fmt: skip

@@ -1,0 +1,68 @@
+import base64
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from golem_launcher.errors import RequestError
+from golem_launcher.request import LaunchRequest, parse_request
+
+
+def key(kind="ssh-ed25519"):
+    return f"{kind} {base64.b64encode(struct.pack('>I', len(kind)) + kind.encode() + bytes(36)).decode()} me@home"
+
+
+def test_a_file_of_requirements_becomes_its_packages():
+    request = parse_request({"packages": ["numpy\n# a comment\n\npandas>=2  # why\n", "numpy"]})
+    assert request.packages == ("numpy", "pandas>=2")
+
+
+@pytest.mark.parametrize("line", ["-r other.txt", "--index-url https://evil", "-e .", "not a package!", "x" * 600])
+def test_what_is_no_package_is_refused_at_its_field(line):
+    with pytest.raises(RequestError) as caught:
+        parse_request({"packages": [line]})
+    assert caught.value.field == "packages"
+
+
+def test_a_public_key_is_taken_without_what_does_not_belong():
+    assert parse_request({"ssh_key": f"  {key()}\n"}).ssh_key == key()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nSECRET\n-----END OPENSSH PRIVATE KEY-----",
+        f'command="rm -rf /" {key()}',
+        f"{key()}\n{key()}",
+        f"{key()}\rfoo",
+        "ssh-ed25519 !!!!",
+        "ssh-rsa " + key().split()[1],
+        "",
+    ],
+)
+def test_no_other_thing_passes_as_a_key_and_none_is_repeated(text):
+    with pytest.raises(RequestError) as caught:
+        parse_request({"ssh_key": text})
+    assert caught.value.field == "ssh_key"
+    assert "SECRET" not in str(caught.value)
+
+
+@given(st.text())
+def test_whatever_is_taken_as_a_key_is_one_line_of_three_parts(text):
+    try:
+        taken = parse_request({"ssh_key": text}).ssh_key
+    except RequestError:
+        return
+    assert taken is None or len(taken.splitlines()) == 1
+
+
+def test_a_request_survives_its_json():
+    request = parse_request({"packages": ["numpy"], "resume": "old@3", "gpus": 1, "price_per_hour": "0.5"})
+    assert LaunchRequest.model_validate_json(request.model_dump_json()) == request
+    assert request.workspace == "old"
+
+
+def test_listed_addresses_must_be_listed():
+    with pytest.raises(RequestError, match="at least one address"):
+        parse_request({"outbound": "listed"})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from golem_launcher.localnet.offer import EXPIRATION, NOTE_ACCEPT_TIMEOUT, NOTE_INTERVAL
 from golem_launcher.localnet.payments import Bills
 from golem_launcher.localnet.rest import Rest, RestError
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -137,7 +138,7 @@ class Lease:
             if code:
                 return code
             try:
-                event = await asyncio.wait_for(self._inbox.get(), max(0.0, self._next_wake() - now))
+                event = await wait_for(self._inbox.get(), max(0.0, self._next_wake() - now))
             except asyncio.TimeoutError:
                 continue
             if event.kind == "terminated":

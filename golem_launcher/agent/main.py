@@ -10,12 +10,12 @@ The configuration is a JSON object, deleted once it is read:
     now       Unix time of whoever wrote this; without it the clock here is trusted to agree with theirs
     base_url  the path below which the Lab answers, / by default
 
-Exit codes: 0 it is starting; 2 the configuration is wrong; 3 there is no JupyterLab here; 4 the port is taken.
+Exit codes: 0 it is starting; 2 the configuration is wrong; 3 there is no JupyterLab here, and none can be had;
+4 the port is taken.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -24,11 +24,13 @@ import sys
 import time
 from typing import Any, NamedTuple
 
-from . import keeper, proc
+from . import image, keeper, proc
 
 _WRONG_CONFIG = 2
 _NO_LAB = 3
 _PORT_TAKEN = 4
+_OLDEST_PYTHON = (3, 9)
+_INSTALL_SECONDS = 600.0
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,256}")
 _BASE_URL = re.compile(r"/((?!\.{1,2}/)[A-Za-z0-9._~@-]+/)*")
 _LARGEST_PORT = 65534
@@ -80,12 +82,12 @@ def _prepare(arguments: list[str]) -> Config:
     if len(arguments) != 1:
         raise Refused(_WRONG_CONFIG, "usage: python3 agent.pyz CONFIG.json")
     config = parse(_take(arguments[0]), os.path.abspath(arguments[0]))  # noqa: PTH100 - links stay as they are
-    if importlib.util.find_spec("jupyterlab") is None:
-        raise Refused(
-            _NO_LAB,
-            f"JupyterLab is not installed for {sys.executable} (Python {sys.version.split()[0]}). "
-            "Use an image with JupyterLab 4.",
-        )
+    if sys.version_info < _OLDEST_PYTHON:
+        raise Refused(_NO_LAB, f"this image: its Python is {sys.version.split()[0]}; 3.9 or newer is needed.")
+    image.settle(os.path.dirname(config.log))  # noqa: PTH120
+    missing = image.bring_lab(_INSTALL_SECONDS)
+    if missing:
+        raise Refused(_NO_LAB, f"this image: {missing}")
     for port in (config.port, config.port + 1):
         _check_port(config.address, port)
     try:

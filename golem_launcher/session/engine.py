@@ -122,12 +122,12 @@ class Engine:
         )
         self._journal.update(network_id=str(self._vpn.network_id))
 
-    async def demand(self, image_tag: str, registry_url: str, expiration: datetime) -> None:
-        """Publish the demand; offers come in from now on."""
+    async def demand(self, image: str, registry_url: str, expiration: datetime) -> None:
+        """Publish the demand for ``image``, a tag or a hash; offers come in from now on."""
         request = self._request
         payload = await asyncio.wait_for(
             vm.repo(
-                image_tag=image_tag,
+                **_image_name(image),
                 repository_url=registry_url,
                 min_mem_gib=request.memory_gib,
                 min_storage_gib=request.disk_gib,
@@ -339,3 +339,8 @@ class Engine:
         entry = self._journal.agreement(agreement_id)
         if entry is not None:
             self._choice.exclude(entry.provider_id, entry.provider_name, "it did not sign the agreement")
+
+
+def _image_name(image: str) -> dict[str, str]:
+    """How yapapi wants an image named: a tag has a slash, a hash has none."""
+    return {"image_tag" if "/" in image else "image_hash": image}

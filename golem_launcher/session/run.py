@@ -112,7 +112,7 @@ class Run:
         self._recorder.enter(Stage.NEGOTIATING)
         await self._open_tunnel()
         self._engine.prepare(lambda: self._package(deadline), deploy_seconds=place.deploy_seconds)
-        await self._engine.demand(place.image_tag, place.registry_url, deadline + _EXPIRY_MARGIN)
+        await self._engine.demand(self._request.image or place.image_tag, place.registry_url, deadline + _EXPIRY_MARGIN)
         rented = await self._rent(place)
         return await self._be_ready(rented, deadline)
 

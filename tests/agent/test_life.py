@@ -106,7 +106,7 @@ def test_it_gives_up_on_a_lab_that_never_starts(agent):
 def test_no_jupyterlab(agent):
     done = agent.start("-I", "-S")  # without site-packages
     assert done.returncode == 3
-    assert "JupyterLab is not installed" in done.stderr
+    assert "neither JupyterLab nor pip" in done.stderr
     assert not agent.config.exists()
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from golem_launcher.errors import RequestError
+from golem_launcher.request.errors import parse_request
 from golem_launcher.request.model import LaunchRequest
 from golem_launcher.text import clean_line
 
@@ -36,7 +37,7 @@ def dump(request: LaunchRequest) -> str:
 
 def changed(request: LaunchRequest) -> dict[str, Any]:
     """The fields of ``request`` that differ from the defaults, and its name, in their order."""
-    plain = LaunchRequest(name=request.name)
+    plain = parse_request({"name": request.name})
     fields = LaunchRequest.model_fields
     return {
         name: getattr(request, name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import json
 import os
 import pwd
@@ -25,7 +26,11 @@ STATUS_PORT = 0
 """A connection to this port is answered by the agent itself: a JSON object that tells what ways there are."""
 _SSHD_CHECK_SECONDS = 10.0
 _SSHD_PLACES = "/usr/sbin:/usr/local/sbin:/sbin"
-_KEPT = ("PATH", "LANG", "VIRTUAL_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH")
+_KEPT = (
+    "PATH", "LANG", "HOME", "TMPDIR", "VIRTUAL_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH", "PYTHONUSERBASE", "PIP_USER",
+    "PIP_BREAK_SYSTEM_PACKAGES", "PIP_INDEX_URL",
+)  # fmt: skip
+"""What a login has in its environment as the Lab's terminals have."""
 _NO_SERVER = "ssh was asked for, but this image has neither OpenSSH's sshd nor Python's asyncssh"
 
 
@@ -65,25 +70,27 @@ class _Ways:
     async def _ssh(self) -> None:
         if self._config.ssh is None:
             return
-        command = await self._sshd()
+        python = importlib.util.find_spec("asyncssh") is not None
+        # sshd goes by the password file: where that names another home, it would not arrive in the session's.
+        command = None if python and not _at_home() else await self._sshd()
         if command is not None:
             self._status["ssh"] = "sshd"
             process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
             code = await process.wait()
             raise RuntimeError(f"sshd ended with exit code {code}")
-        try:
-            from . import python_ssh  # noqa: PLC0415 - it needs asyncssh
-        except ImportError:
+        if not python:
             self._status["ssh"] = "none"
             _say(_NO_SERVER)
             return
+        from . import python_ssh  # noqa: PLC0415 - it needs asyncssh
+
         await python_ssh.serve(self._config.hosts, self._config.port + 2, self._config.ssh, self._config.root)
         self._status["ssh"] = "python"
 
     async def _sshd(self) -> list[str] | None:
         """How to start the image's sshd; ``None`` where that would not do."""
         path = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:{_SSHD_PLACES}")
-        if path is None or not _at_home():
+        if path is None:
             return None
         command = [path, "-D", "-e", "-f", self._write_files()]
         if os.geteuid() == 0:
@@ -149,7 +156,7 @@ def user() -> str:
 
 
 def _at_home() -> bool:
-    """Whether a login as this account arrives in the session: sshd goes by the password file, whatever HOME says."""
+    """Whether the account's home is the session's."""
     try:
         home = pwd.getpwuid(os.geteuid()).pw_dir
     except KeyError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import webbrowser
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -39,21 +40,26 @@ def start(
     cpus: Annotated[str | None, typer.Option(help="Cores at least. [default: 1]")] = None,
     mem: Annotated[str | None, typer.Option(help="GiB of memory at least. [default: 1]")] = None,
     disk: Annotated[str | None, typer.Option(help="GiB of disk at least. [default: 2]")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="A request in YAML; options given beside it win.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Return when JupyterLab answers, or it failed.")] = False,
     as_json: Json = False,
 ) -> None:
     """Start JupyterLab on a Golem provider.
 
-    Examples:  golem-launcher start --wait  |  golem-launcher start --name my-lab --hours 2 --budget 0.5
+    Examples:  golem-launcher start --wait  |  golem-launcher start --name my-lab --hours 2 --budget 0.5  |
+    golem-launcher start -f request.yaml
     """
-    from golem_launcher.request import parse_request
+    from golem_launcher.request import parse_request, yaml
     from golem_launcher.session import client
 
     fields = {
         "name": name, "network": network, "budget": budget, "hours": hours,
         "cpus": cpus, "memory_gib": mem, "disk_gib": disk,
     }  # fmt: skip
-    request = parse_request({field: value for field, value in fields.items() if value is not None})
+    given = {field: value for field, value in fields.items() if value is not None}
+    request = parse_request({**(yaml.read(file) if file else {}), **given})
     directory = client.start(request)
     client.tidy()
     if wait:

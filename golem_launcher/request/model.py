@@ -6,10 +6,10 @@ import secrets
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from golem_launcher.networks import NETWORKS
-from golem_launcher.request.checks import public_ssh_key, requirement_lines
+from golem_launcher.request.checks import outbound_addresses, public_ssh_key, requirement_lines
 from golem_launcher.software import SOFTWARE
 
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
@@ -236,10 +236,12 @@ class LaunchRequest(BaseModel):
     ]
     outbound_urls: Annotated[
         tuple[Text, ...],
+        AfterValidator(outbound_addresses),
         Field(
             default=(),
             max_length=100,
             title="Addresses it may reach",
+            validate_default=True,
             description="One a line, like https://data.example.org. Used with 'listed'.",
             json_schema_extra=_form("advanced"),
         ),
@@ -306,11 +308,12 @@ class LaunchRequest(BaseModel):
             raise ValueError(f"there is no '{value}'; there is {', '.join(SOFTWARE)}")
         return value
 
-    @model_validator(mode="after")
-    def _fields_agree(self) -> LaunchRequest:
-        if self.outbound == "listed" and not self.outbound_urls:
+    @field_validator("outbound_urls")
+    @classmethod
+    def _listed_are_named(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if info.data.get("outbound") == "listed" and not value:
             raise ValueError("'listed' needs at least one address it may reach")
-        return self
+        return value
 
     @property
     def workspace(self) -> str:

@@ -26,6 +26,7 @@ from golem_launcher.errors import (
 )
 from golem_launcher.events import Stage
 from golem_launcher.networks import NETWORKS
+from golem_launcher.outbound import access
 from golem_launcher.session import places
 from golem_launcher.session.choice import Choice, offers_at_most
 from golem_launcher.session.closing import close_down
@@ -71,6 +72,8 @@ class Run:
         self._recorder = recorder
         self._request = directory.request()
         self._network = NETWORKS[self._request.network]
+        mirror = self._network.money != "none"
+        self._access = access(self._request.outbound, self._request.outbound_urls, mirror=mirror)
         self._choice = Choice(self._request)
         self._journal = Journal.create(directory.path)
         self._resources = contextlib.AsyncExitStack()
@@ -105,10 +108,13 @@ class Run:
         )
         await self._engine.start(identity, allocation_id, expires)
         self._recorder.enter(Stage.NEGOTIATING)
+        self._recorder.message(self._access.sentence)
         await self._ways.start()
         self._resources.push_async_callback(self._ways.aclose)
         self._engine.prepare(lambda: self._package(deadline), deploy_seconds=place.deploy_seconds)
-        await self._engine.demand(place.image_tag, place.registry_url, deadline + _EXPIRY_MARGIN)
+        await self._engine.demand(
+            self._request.image or place.image_tag, place.registry_url, self._access, deadline + _EXPIRY_MARGIN
+        )
         rented = await self._rent(place)
         return await self._be_ready(rented, deadline)
 
@@ -183,6 +189,7 @@ class Run:
             "deadline": deadline.timestamp(),
             "now": datetime.now(timezone.utc).timestamp(),  # the provider's clock may be wrong
             **self._ways.agent_settings(),
+            "index_url": self._access.index_url,
         }
         return Package(
             files=((_AGENT_PATH, agent_archive()), (_CONFIG_PATH, json.dumps(config).encode())),

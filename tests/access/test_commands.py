@@ -51,7 +51,7 @@ def ask(address, question):
 REQUEST = b"GET /api HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 
 
-def test_a_tunnel_to_a_port_and_none_for_others(far_session, monkeypatch):
+def test_a_tunnel_to_a_port_and_none_for_others(far_session):
     with tunnel("tunnel", "--port", "0", "--remote-port", "8888") as (process, told):
         assert told["address"].startswith("127.")
         assert not told["address"].startswith("127.0.0.1:")
@@ -63,7 +63,8 @@ def test_a_tunnel_to_a_port_and_none_for_others(far_session, monkeypatch):
     assert process.returncode == 0
 
 
-def test_connect_joins_standard_input_and_output(far_session):
+@pytest.mark.usefixtures("far_session")
+def test_connect_joins_standard_input_and_output():
     with subprocess.Popen(
         [*CLI, "connect", "tunnel", "8888"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
     ) as process:
@@ -77,14 +78,16 @@ def test_connect_joins_standard_input_and_output(far_session):
     assert b"port 9" in done.stderr
 
 
-def test_sessions_that_are_not_there(far_session):
+@pytest.mark.usefixtures("far_session")
+def test_sessions_that_are_not_there():
     code, _, error = command("tunnel", "no-such", check=False)
     assert code == 1
     assert "There is no session 'no-such'" in error
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
-def test_another_users_program_is_turned_away(far_session):
+@pytest.mark.usefixtures("far_session")
+def test_another_users_program_is_turned_away():
     with tunnel("tunnel", "--port", "0", "--remote-port", "8888") as (_, told):
         host, port = told["address"].split(":")
         script = f"exec 3<>/dev/tcp/{host}/{port}; printf 'GET /api HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3"

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -94,7 +95,7 @@ def test_the_printed_lines_lead_to_the_lab(far_session, ssh_key):
             port = probe.getsockname()[1]
         arguments[arguments.index("-L") + 1] = f"{port}:localhost:8888"
         mine = ["-i", str(ssh_key[0]), "-o", "IdentitiesOnly=yes", "-o", "ExitOnForwardFailure=yes"]
-        path = {**os.environ, "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"}
+        path = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
         # -f: it goes to the background, and so comes back, once the forward stands; it ends with its last connection.
         arguments = [arg for arg in arguments[1:] if arg != "-N"]
         streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import signal
@@ -51,6 +52,9 @@ class _Keeper:
         os.set_blocking(self._output, False)  # the writing end stays as programs expect it
         self._bell_read, self._bell = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._wake, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._orders, self._orders_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        """The Lab writes a new deadline there, one line each: seconds by the clock of ``proc.clock``."""
+        self._deadline = config.deadline
         self._told = 0
         self._lab = 0
         """Its process id; 0 when there is none."""
@@ -61,6 +65,7 @@ class _Keeper:
         self._poll = select.poll()
         self._poll.register(self._output, select.POLLIN)
         self._poll.register(self._wake, select.POLLIN)
+        self._poll.register(self._orders, select.POLLIN)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, self._signalled)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -72,7 +77,7 @@ class _Keeper:
             if self._told:
                 self.say("told to end")
                 return 0
-            left = self._config.deadline - proc.clock()
+            left = self._deadline - proc.clock()
             if left <= 0:
                 self.say("the deadline has come")
                 return 0
@@ -111,7 +116,17 @@ class _Keeper:
         self._poll.poll(seconds * 1000 + 1)
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake, 4096)
+        self._obey()
         self._pump()
+
+    def _obey(self) -> None:
+        """Take a new deadline. A line is one write of less than a pipe's atomic size, so it comes whole."""
+        with contextlib.suppress(BlockingIOError, ValueError):
+            *_, last = os.read(self._orders, 4096).split()
+            deadline = float(last)
+            if math.isfinite(deadline):
+                self._deadline = deadline
+                self.say(f"the deadline is in {deadline - proc.clock():.0f} s now")
 
     def _pump(self) -> None:
         """What the Lab wrote so far, into the log."""
@@ -149,11 +164,11 @@ class _Keeper:
                 signal.signal(number, signal.SIG_DFL)
             os.dup2(self._input, 1)
             os.dup2(self._input, 2)
-            for descriptor in (self._input, self._output, self._wake, self._wake_write, self._bell):
+            for descriptor in (self._input, self._output, self._wake, self._wake_write, self._bell, self._orders):
                 os.close(descriptor)
             from . import lab  # noqa: PLC0415 - only this process needs it
 
-            lab.run(self._config, self._bell_read)
+            lab.run(self._config, self._bell_read, self._orders_write)
             code = 0
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1 if end.code else 0

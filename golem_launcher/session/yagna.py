@@ -60,6 +60,11 @@ class YagnaRest:
         answer = await self._call("POST", "/payment-api/v1/allocations", body=body, seconds=30.0)
         return str(answer["allocationId"])
 
+    async def amend_allocation(self, allocation_id: str, *, amount: Decimal, timeout: datetime) -> None:
+        """Reserve another amount, until another moment. When the node refuses, all is as before."""
+        body = {"totalAmount": str(amount), "timeout": _iso(timeout)}
+        await self._call("PUT", f"/payment-api/v1/allocations/{allocation_id}", body=body, seconds=30.0)
+
     async def allocations(self) -> list[dict[str, Any]]:
         """Every allocation that is not released."""
         return list(await self._call("GET", "/payment-api/v1/allocations"))

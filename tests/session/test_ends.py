@@ -26,7 +26,7 @@ def early(network):  # noqa: ARG001 - it must be up
     """Sessions whose end takes a while: they begin before the other tests and are looked at after them."""
     fields = {"budget": 5, "disk_gib": 0.5}
     sessions = {
-        "dies": client.start(LaunchRequest(name="dies", memory_gib=DIES, **fields)),
+        "dies": client.start(LaunchRequest(name="dies", memory_gib=DIES, recover=False, **fields)),
         "deadline": client.start(LaunchRequest(name="deadline", memory_gib=HONEST, hours=Decimal("0.01"), **fields)),
     }
     yield sessions
@@ -142,7 +142,7 @@ def test_sigterm_is_an_orderly_stop(ready, node):
 
 
 def test_a_bill_that_is_too_high_is_not_accepted(ready, node):
-    directory = ready(memory_gib=OVERBILLS)
+    directory = ready(memory_gib=OVERBILLS, recover=False)
     wait_for(
         directory,
         lambda _: any("not accepted" in getattr(event, "text", "") for event in directory.events()[0]),

@@ -6,7 +6,7 @@ import secrets
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from golem_launcher.networks import NETWORKS
 from golem_launcher.request.checks import public_ssh_key, requirement_lines
@@ -240,6 +240,7 @@ class LaunchRequest(BaseModel):
             default=(),
             max_length=100,
             title="Addresses it may reach",
+            validate_default=True,
             description="One a line, like https://data.example.org. Used with 'listed'.",
             json_schema_extra=_form("advanced"),
         ),
@@ -306,11 +307,12 @@ class LaunchRequest(BaseModel):
             raise ValueError(f"there is no '{value}'; there is {', '.join(SOFTWARE)}")
         return value
 
-    @model_validator(mode="after")
-    def _fields_agree(self) -> LaunchRequest:
-        if self.outbound == "listed" and not self.outbound_urls:
+    @field_validator("outbound_urls")
+    @classmethod
+    def _listed_are_named(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if info.data.get("outbound") == "listed" and not value:
             raise ValueError("'listed' needs at least one address it may reach")
-        return self
+        return value
 
     @property
     def workspace(self) -> str:

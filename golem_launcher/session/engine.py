@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 from yapapi.config import ApiConfig
 from yapapi.engine import _Engine
 from yapapi.network import Network
-from yapapi.payload import vm
 from yapapi.rest.payment import Allocation
 
 from golem_launcher.session.hiring import Hiring
 from golem_launcher.session.listener import Listener
+from golem_launcher.session.payload import session_payload
 from golem_launcher.session.strategy import LaunchStrategy
 from golem_launcher.waiting import wait_for
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from golem_launcher.networks import Network as GolemNetwork
+    from golem_launcher.outbound import Access
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.choice import Choice
     from golem_launcher.session.journal import Journal
@@ -57,6 +58,7 @@ class Engine:
         place: Place,
         network: GolemNetwork,
         request: LaunchRequest,
+        access: Access,
         choice: Choice,
         journal: Journal,
         money: Money,
@@ -64,6 +66,7 @@ class Engine:
         self._place = place
         self._golem_network = network
         self._request = request
+        self._access = access
         self._choice = choice
         self._journal = journal
         self._listener = Listener(choice, journal, money)
@@ -107,17 +110,10 @@ class Engine:
     async def hire(self, package: Callable[[], Package], expiration: datetime) -> Hiring:
         """Publish a demand for agreements until ``expiration``; ``package`` is what goes into the activity."""
         assert self._starting is not None
-        request = self._request
+        place = self._place
+        image = self._request.image or place.image_tag
         payload = await wait_for(
-            vm.repo(
-                **_image_name(request.image or self._place.image_tag),
-                repository_url=self._place.registry_url,
-                min_mem_gib=request.memory_gib,
-                min_storage_gib=request.disk_gib,
-                min_cpu_threads=request.cpus,
-                capabilities=[vm.VM_CAPS_VPN],
-            ),
-            _REST_SECONDS,
+            session_payload(self._request, image, place.registry_url, self._access, expiration), _REST_SECONDS
         )
         hiring = Hiring(
             self._engine,
@@ -163,8 +159,3 @@ class Engine:
             await wait_for(self._engine.stop(None, None, None, wait_for_payments=False), _ENGINE_STOP_SECONDS)
         except Exception:  # noqa: BLE001 - it is the end: what it holds is closed from the journal
             _LOG.exception("yapapi did not stop in good order")
-
-
-def _image_name(image: str) -> dict[str, str]:
-    """How yapapi wants an image named: a tag has a slash, a hash has none."""
-    return {"image_tag" if "/" in image else "image_hash": image}

@@ -17,6 +17,7 @@ from golem_launcher.session.reach import LAB_PORT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from golem_launcher.outbound import Access
     from golem_launcher.session.engine import Engine
     from golem_launcher.session.hiring import Hiring
     from golem_launcher.session.package import Rented
@@ -51,6 +52,7 @@ class Rental:
         choice: Choice,
         term: Term,
         reach: Reach,
+        access: Access,
         recorder: Recorder,
         enter: Callable[[Stage], None],
     ) -> None:
@@ -60,6 +62,7 @@ class Rental:
         self._choice = choice
         self._term = term
         self._reach = reach
+        self._access = access
         self._recorder = recorder
         self._enter = enter
         self._hiring: Hiring | None = None
@@ -110,6 +113,7 @@ class Rental:
             "deadline": self._term.deadline.timestamp() + AGENT_GRACE_SECONDS,
             "now": datetime.now(timezone.utc).timestamp(),  # the provider's clock may be wrong
             "base_url": "/",
+            "index_url": self._access.index_url,
         }
         return Package(
             files=((_AGENT_PATH, agent_archive()), (_CONFIG_PATH, json.dumps(config).encode())),

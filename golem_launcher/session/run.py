@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.errors import LauncherError, NodeError, NodeUnreachable, ProviderError
 from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.networks import NETWORKS
+from golem_launcher.outbound import access
 from golem_launcher.session import extension, places, recovery
 from golem_launcher.session.choice import Choice
 from golem_launcher.session.closing import close_down, end_agreement
@@ -56,6 +57,8 @@ class Run:
         self._recorder = recorder
         self._request = directory.request()
         self._network = NETWORKS[self._request.network]
+        mirror = self._network.money != "none"
+        self._access = access(self._request.outbound, self._request.outbound_urls, mirror=mirror)
         self._choice = Choice(self._request)
         self._journal = Journal.create(directory.path)
         self._money = Money(self._request.budget, self._journal, recorder)
@@ -139,10 +142,12 @@ class Run:
             place=place,
             network=self._network,
             request=self._request,
+            access=self._access,
             choice=self._choice,
             journal=self._journal,
             money=self._money,
         )
+        self._recorder.message(self._access.sentence)
         await self._engine.start(identity, allocation_id, expires)
         await self._reach.open()
         self._resources.push_async_callback(self._reach.aclose)
@@ -154,6 +159,7 @@ class Run:
             choice=self._choice,
             term=self._term,
             reach=self._reach,
+            access=self._access,
             recorder=self._recorder,
             enter=self._enter_stage,
         )

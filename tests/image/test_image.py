@@ -55,12 +55,26 @@ def test_a_session_in_the_image(network):  # noqa: ARG001
             seen = await lab.terminal("for p in git sshd curl rsync ip nano; do which $p; done; echo en''d", "end")
             for program in ("git", "sshd", "curl", "rsync", "ip", "nano"):
                 assert f"/{program}\r\n" in seen
+            said = await lab.execute("import os; print(os.environ['https_proxy'] != '')")
+            assert said == "True\n"
+            blocked = await lab.execute(_REACHED.replace("{urls}", "['http://example.org/']"))
+            assert "Not an address that was asked for" in blocked
             assert (await lab.execute(_INSTALL)).startswith("/golem/run/python/")
 
     try:
         asyncio.run(asyncio.wait_for(work(), 60))
     finally:
         client.stop(directory.name)
+
+
+_REACHED = """
+import urllib.request
+for url in {urls}:
+    try:
+        print(urllib.request.urlopen(url, timeout=20).status)
+    except OSError as error:
+        print(error)
+"""
 
 
 def test_an_image_without_python_is_named_as_such_at_once(network):  # noqa: ARG001

@@ -62,8 +62,10 @@ class _Refused(Exception):  # noqa: N818 - reads as what it says
 class WayOut:
     """The proxy of one sandbox, from :meth:`open` to :meth:`aclose`."""
 
-    def __init__(self, may_reach: Rule) -> None:
+    def __init__(self, may_reach: Rule, hosts: frozenset[str] | None = None) -> None:
+        """``hosts``: the only names that may be reached; ``None`` is all of them."""
         self._may_reach = may_reach
+        self._hosts = hosts
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -119,6 +121,8 @@ class WayOut:
             out_writer.close()
 
     async def _connect(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._hosts is not None and host.lower() not in self._hosts:
+            raise _Refused("403 Not an address that was asked for")
         look_up = asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         try:
             found = await wait_for(look_up, _CONNECT_SECONDS)

@@ -12,26 +12,12 @@ from golem_launcher.events import Stage
 from golem_launcher.localnet import daemons
 from golem_launcher.localnet import network as localnet
 from golem_launcher.node import yagna
-from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from golem_launcher.session.journal import Journal
-from tests.session.conftest import DIES, HONEST, OVERBILLS, REFUSES, SLOW, command, explain, wait_for
+from tests.session.conftest import OVERBILLS, REFUSES, SLOW, command, explain, wait_for
 from tests.session.rest import Node
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module", autouse=True)
-def early(network):  # noqa: ARG001 - it must be up
-    """Sessions whose end takes a while: they begin before the other tests and are looked at after them."""
-    fields = {"budget": 5, "disk_gib": 0.5}
-    sessions = {
-        "dies": client.start(LaunchRequest(name="dies", memory_gib=DIES, recover=False, **fields)),
-        "deadline": client.start(LaunchRequest(name="deadline", memory_gib=HONEST, hours=Decimal("0.01"), **fields)),
-    }
-    yield sessions
-    for directory in sessions.values():
-        client.stop(directory.name, force=True)
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("early")]
 
 
 def ended(directory, seconds):
@@ -141,15 +127,14 @@ def test_sigterm_is_an_orderly_stop(ready, node):
     node.holds_nothing_of(journal(directory))
 
 
-def test_a_bill_that_is_too_high_is_not_accepted(ready, node):
-    directory = ready(memory_gib=OVERBILLS, recover=False)
-    wait_for(
-        directory,
-        lambda _: any("not accepted" in getattr(event, "text", "") for event in directory.events()[0]),
-        60,
-    )
+def test_a_provider_whose_bill_is_too_high_is_not_paid_and_left(ready, node):
+    directory = ready(memory_gib=OVERBILLS)
+    state = wait_for(directory, lambda state: state.providers_lost == 1, 60)
+    assert "overbills was lost" in state.reason
+    assert "more than the" in state.reason
+    left = journal(directory).agreements[0]
     state = client.stop(directory.name)
-    invoice = node.invoice(state.agreement_id)
+    invoice = node.invoice(left.agreement_id)
     assert invoice is None or invoice["status"] not in {"ACCEPTED", "SETTLED"}
     assert invoice is None or Decimal(invoice["amount"]) > state.cost
     node.holds_nothing_of(journal(directory))

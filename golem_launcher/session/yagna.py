@@ -57,6 +57,11 @@ class YagnaRest:
         answer = await self._call("POST", "/payment-api/v1/allocations", body=body, seconds=30.0)
         return str(answer["allocationId"])
 
+    async def amend_allocation(self, allocation_id: str, *, amount: Decimal, timeout: datetime) -> None:
+        """Reserve another amount, until another moment. When the node refuses, all is as before."""
+        body = {"totalAmount": str(amount), "timeout": _iso(timeout)}
+        await self._call("PUT", f"/payment-api/v1/allocations/{allocation_id}", body=body, seconds=30.0)
+
     async def allocations(self) -> list[dict[str, Any]]:
         """Every allocation that is not released."""
         return list(await self._call("GET", "/payment-api/v1/allocations"))
@@ -122,7 +127,11 @@ class YagnaRest:
 
     async def remove_network(self, network_id: str) -> None:
         """Remove a private network; nothing happens when it is gone."""
-        await self._delete(f"/net-api/v1/net/{network_id}")
+        try:
+            await self._delete(f"/net-api/v1/net/{network_id}")
+        except NodeRefused:  # a node that was started anew knows it no more and says 403
+            if network_id in {str(network.get("id")) for network in await self.networks()}:
+                raise
 
     async def scan_offers(self, constraints: str, *, seconds: float) -> list[dict[str, Any]]:
         """The offers on the market that meet ``constraints``, as far as they are known within ``seconds``."""

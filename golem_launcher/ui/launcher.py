@@ -41,9 +41,7 @@ class Launcher(ipywidgets.VBox):
         self.sessions = SessionCards()
         for part in (self.header, self.form, self.sessions):
             self._background.receives(part, part.receive)
-        columns = ipywidgets.Box([self.form, self.sessions])
-        columns.add_class("gl-columns")
-        super().__init__([self.header, columns])
+        super().__init__([self.header, self.sessions, self.form])
         self.add_class("gl-page")
 
     def close(self) -> None:

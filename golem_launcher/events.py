@@ -106,7 +106,39 @@ class CostChanged(_Event):
     billed: Decimal = Decimal(0)
 
 
-Event = Annotated[StageChanged | Message | ProviderChosen | Progress | CostChanged, Field(discriminator="kind")]
+class ProviderLost(_Event):
+    """A provider was lost while the session was ready; the session goes on elsewhere, or ends."""
+
+    kind: Literal["lost"] = "lost"
+    provider_name: str
+    """Already cleaned."""
+    reason: str
+
+    @property
+    def line(self) -> str:
+        """What a log says of it."""
+        return f"{self.provider_name} was lost: {self.reason}"
+
+
+class EndsSoon(_Event):
+    """The session ends within ``minutes``: its time is over then, or its money used up."""
+
+    kind: Literal["ends_soon"] = "ends_soon"
+    minutes: int
+    why: Literal["time", "money"]
+
+    @property
+    def line(self) -> str:
+        """What a log says of it."""
+        ends = "time is over" if self.why == "time" else "money is used up"
+        minutes = "minute" if self.minutes == 1 else "minutes"
+        return f"the {ends} in less than {self.minutes} {minutes}; extend it to go on"
+
+
+Event = Annotated[
+    StageChanged | Message | ProviderChosen | Progress | CostChanged | ProviderLost | EndsSoon,
+    Field(discriminator="kind"),
+]
 
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 """Parses one line of ``events.jsonl`` (``EVENT.validate_json(line)``)."""
@@ -161,6 +193,10 @@ class SessionState(BaseModel):
     """When the Lab first answered."""
     ended_at: datetime | None = None
     deadline: datetime | None = None
+    extendable_until: datetime | None = None
+    """The latest deadline that the agreement with the present provider has room for."""
+    money_ends_at: datetime | None = None
+    """When the budget is used up if the session goes on to cost what it cost lately."""
     budget: Decimal = Decimal(0)
     cost: Decimal = Decimal(0)
     price_per_hour: Decimal | None = None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-_PROGRAMS = {"chromium": "chromium", "bwrap": "bubblewrap"}
+_PROGRAMS = {"chromium": "chromium", "bwrap": "bubblewrap", "mmdebstrap": "mmdebstrap"}
 _INSTALL_SECONDS = 600
 
 

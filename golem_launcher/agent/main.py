@@ -9,13 +9,14 @@ The configuration is a JSON object, deleted once it is read:
     deadline  Unix time at which everything ends
     now       Unix time of whoever wrote this; without it the clock here is trusted to agree with theirs
     base_url  the path below which the Lab answers, / by default
+    index_url where pip looks for packages, where it always does by default
 
-Exit codes: 0 it is starting; 2 the configuration is wrong; 3 there is no JupyterLab here; 4 the port is taken.
+Exit codes: 0 it is starting; 2 the configuration is wrong; 3 there is no JupyterLab here, and none can be had;
+4 the port is taken.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -24,13 +25,16 @@ import sys
 import time
 from typing import Any, NamedTuple
 
-from . import keeper, proc
+from . import image, keeper, proc
 
 _WRONG_CONFIG = 2
 _NO_LAB = 3
 _PORT_TAKEN = 4
+_OLDEST_PYTHON = (3, 9)
+_INSTALL_SECONDS = 600.0
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,256}")
 _BASE_URL = re.compile(r"/((?!\.{1,2}/)[A-Za-z0-9._~@-]+/)*")
+_INDEX_URL = re.compile(r"(https?://[A-Za-z0-9._~:/@-]{1,500})?")
 _LARGEST_PORT = 65534
 _LARGEST_CONFIG = 65536
 _LARGEST_DESCRIPTOR = 4096
@@ -48,6 +52,8 @@ class Config(NamedTuple):
     deadline: float
     """By the clock of ``proc.clock``."""
     base_url: str
+    index_url: str
+    """Where pip must look for packages, empty for where it always does."""
     log: str
     """The directory of the log, beside the configuration."""
 
@@ -80,12 +86,14 @@ def _prepare(arguments: list[str]) -> Config:
     if len(arguments) != 1:
         raise Refused(_WRONG_CONFIG, "usage: python3 agent.pyz CONFIG.json")
     config = parse(_take(arguments[0]), os.path.abspath(arguments[0]))  # noqa: PTH100 - links stay as they are
-    if importlib.util.find_spec("jupyterlab") is None:
-        raise Refused(
-            _NO_LAB,
-            f"JupyterLab is not installed for {sys.executable} (Python {sys.version.split()[0]}). "
-            "Use an image with JupyterLab 4.",
-        )
+    if sys.version_info < _OLDEST_PYTHON:
+        raise Refused(_NO_LAB, f"this image: its Python is {sys.version.split()[0]}; 3.9 or newer is needed.")
+    if config.index_url:
+        os.environ["PIP_INDEX_URL"] = config.index_url
+    image.settle(os.path.dirname(config.log))  # noqa: PTH120
+    missing = image.bring_lab(_INSTALL_SECONDS)
+    if missing:
+        raise Refused(_NO_LAB, f"this image: {missing}")
     for port in (config.port, config.port + 1):
         _check_port(config.address, port)
     try:
@@ -123,6 +131,7 @@ def parse(data: bytes, path: str) -> Config:
         root=os.path.normpath(os.path.join(os.path.dirname(path), _text(raw, "root", None, None))),  # noqa: PTH118, PTH120
         deadline=proc.clock() + _seconds(raw),
         base_url=_text(raw, "base_url", _BASE_URL, "/"),
+        index_url=_text(raw, "index_url", _INDEX_URL, ""),
         log=os.path.splitext(path)[0] + ".log",  # noqa: PTH122
     )
 

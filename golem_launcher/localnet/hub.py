@@ -19,6 +19,7 @@ from golem_launcher.localnet.hub_peer import CHECK_SECONDS, Peer
 from golem_launcher.node.gsb import flex, frames
 from golem_launcher.node.gsb.calls import Call, Dispatcher, Handler, Replies, unwrap
 from golem_launcher.node.gsb.routes import Routes
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -124,7 +125,7 @@ class Hub:
         answer = self._calls[request_id] = asyncio.get_running_loop().create_future()
         try:
             packet = frames.CallRequest(caller, address, request_id, data)
-            return await asyncio.wait_for(self._ask(owner, packet, answer), timeout)
+            return await wait_for(self._ask(owner, packet, answer), timeout)
         except asyncio.TimeoutError:
             raise BusCallError(f"{address} did not answer within {timeout:g} s.") from None
         finally:

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from golem_launcher.localnet.offer import EXPIRATION, NOTE_ACCEPT_TIMEOUT, NOTE_INTERVAL
 from golem_launcher.localnet.payments import Bills
 from golem_launcher.localnet.rest import Rest, RestError
+from golem_launcher.outbound import PROPERTY as MANIFEST
+from golem_launcher.outbound import Access, granted
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -46,6 +49,8 @@ class Terms:
     coefficients: tuple[float, ...]
     task_package: str = ""
     """The image that the requestor wants: ``hash:sha3:HASH:URL``, or empty."""
+    access: Access | None = None
+    """What the manifest of the demand asks to reach outside; ``None`` without a manifest."""
 
     @classmethod
     def of(cls, agreement: dict[str, Any], *, idle_timeout: float) -> Terms:
@@ -53,6 +58,7 @@ class Terms:
         demand, offer = agreement["demand"], agreement["offer"]
         wanted, offered = demand["properties"], offer["properties"]
         expiration = wanted.get(EXPIRATION)
+        manifest = wanted.get(MANIFEST)
         return cls(
             agreement_id=str(agreement["agreementId"]),
             requestor_id=str(demand["requestorId"]),
@@ -62,6 +68,7 @@ class Terms:
             idle_timeout=idle_timeout,
             coefficients=tuple(map(float, offered["golem.com.pricing.model.linear.coeffs"])),
             task_package=str(wanted.get("golem.srv.comp.task_package", "")),
+            access=None if manifest is None else granted(str(manifest))[1],
         )
 
 
@@ -137,7 +144,7 @@ class Lease:
             if code:
                 return code
             try:
-                event = await asyncio.wait_for(self._inbox.get(), max(0.0, self._next_wake() - now))
+                event = await wait_for(self._inbox.get(), max(0.0, self._next_wake() - now))
             except asyncio.TimeoutError:
                 continue
             if event.kind == "terminated":

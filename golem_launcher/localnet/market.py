@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.localnet.offer import answer
 from golem_launcher.localnet.rest import Rest, RestError
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -98,7 +99,7 @@ class Market:
         else:
             left = max(0.1, self._busy_since + _LINGER_SECONDS - time.monotonic())
             try:
-                events = await asyncio.wait_for(poll, left)
+                events = await wait_for(poll, left)
             except asyncio.TimeoutError:
                 return
         for event in events:

@@ -32,6 +32,7 @@ from golem_launcher.localnet.units import Units, Workshop
 from golem_launcher.node import yagna
 from golem_launcher.node.gsb import GsbClient
 from golem_launcher.processes import ProcessRecord
+from golem_launcher.waiting import wait_for
 
 _log = logging.getLogger(__name__)
 
@@ -186,7 +187,7 @@ class Server:
         try:
             offered = asyncio.gather(*(provider.offered.wait() for provider in self._providers))
             try:
-                await asyncio.wait_for(offered, _OFFER_SECONDS)
+                await wait_for(offered, _OFFER_SECONDS)
             except asyncio.TimeoutError:
                 raise LocalNetError("The providers' offers did not reach the market.", "Try again.") from None
             self._stage = "ready"

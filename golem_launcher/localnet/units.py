@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from golem_launcher.localnet.runtime.model import Runtime
     from golem_launcher.localnet.spec import ProviderSpec
     from golem_launcher.node.gsb import GsbClient, Handler
+    from golem_launcher.outbound import Access
 
 _PUBLIC = "/public/"
 
@@ -148,17 +149,18 @@ class Units:
             assignment,
             bus=bus,
             switch=bus,
-            make_runtime=lambda directory, identifier: self._runtime(provider, directory, identifier),
+            make_runtime=lambda directory, identifier: self._runtime(provider, directory, identifier, terms.access),
             make_endpoint=endpoint_maker(provider.misbehaviour),
             transfers=Transfers({"http": Http(), "https": Http(), "gftp": Gftp(self.hub, node_id)}),
         )
         await unit.start()
         return unit
 
-    def _runtime(self, provider: ProviderSpec, directory: Path, activity_id: str) -> Runtime:
-        runtime = self.workshop.make_runtime(
-            Place(directory, self.workshop.base, activity_id, self.workshop.family, self.workshop.may_reach)
-        )
+    def _runtime(self, provider: ProviderSpec, directory: Path, activity_id: str, access: Access | None) -> Runtime:
+        shop = self.workshop
+        hosts = None if access is None or access.unrestricted else access.hosts
+        may_reach = shop.may_reach if hosts != frozenset() else None
+        runtime = shop.make_runtime(Place(directory, shop.base, activity_id, shop.family, may_reach, hosts))
         return CommandTable(runtime, provider.commands) if provider.commands else runtime
 
 

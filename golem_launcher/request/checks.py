@@ -12,6 +12,8 @@ import struct
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from golem_launcher.outbound import address
+
 _KEY_TYPES = re.compile(
     r"ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com"
 )
@@ -60,3 +62,8 @@ def public_ssh_key(text: str) -> str:
         raise ValueError("is damaged: copy it again, whole")
     comment = re.sub(r"[^\w@.+-]", "", parts[2]) if len(parts) > 2 else ""  # noqa: PLR2004
     return f"{parts[0]} {parts[1]} {comment}".strip()
+
+
+def outbound_addresses(urls: tuple[str, ...]) -> tuple[str, ...]:
+    """The addresses that a session may reach: scheme, host and port, each once."""
+    return tuple(dict.fromkeys(map(address, urls)))

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from golem_launcher.networks import NETWORKS
-from golem_launcher.request.checks import public_ssh_key, requirement_lines
+from golem_launcher.request.checks import outbound_addresses, public_ssh_key, requirement_lines
 from golem_launcher.software import SOFTWARE
 
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
@@ -236,6 +236,7 @@ class LaunchRequest(BaseModel):
     ]
     outbound_urls: Annotated[
         tuple[Text, ...],
+        AfterValidator(outbound_addresses),
         Field(
             default=(),
             max_length=100,

@@ -25,21 +25,23 @@ from yapapi import events
 from yapapi.config import ApiConfig
 from yapapi.engine import Job, _Engine
 from yapapi.network import Network
-from yapapi.payload import vm
 from yapapi.rest.payment import Allocation
 
 from golem_launcher.errors import LauncherError, MarketError, ProviderError
 from golem_launcher.session.journal import AgreementEntry, Journal
+from golem_launcher.session.payload import session_payload
 from golem_launcher.session.prices import Price
 from golem_launcher.session.service import failure_text, run_package
 from golem_launcher.session.strategy import INVOICE, LaunchStrategy
 from golem_launcher.text import clean_name
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golem_launcher.networks import Network as GolemNetwork
     from golem_launcher.node.node import Node
+    from golem_launcher.outbound import Access
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.choice import Choice
     from golem_launcher.session.package import Package, Rented
@@ -122,20 +124,9 @@ class Engine:
         )
         self._journal.update(network_id=str(self._vpn.network_id))
 
-    async def demand(self, image_tag: str, registry_url: str, expiration: datetime) -> None:
-        """Publish the demand; offers come in from now on."""
-        request = self._request
-        payload = await asyncio.wait_for(
-            vm.repo(
-                image_tag=image_tag,
-                repository_url=registry_url,
-                min_mem_gib=request.memory_gib,
-                min_storage_gib=request.disk_gib,
-                min_cpu_threads=request.cpus,
-                capabilities=[vm.VM_CAPS_VPN],
-            ),
-            _REST_SECONDS,
-        )
+    async def demand(self, image: str, registry_url: str, asked: Access, expiration: datetime) -> None:
+        """Publish the demand for ``image`` (a tag or a hash) with a way to what is ``asked``; offers come in now."""
+        payload = await wait_for(session_payload(self._request, image, registry_url, asked, expiration), _REST_SECONDS)
         self._journal.update(demanded=True)
         self._job = Job(self._engine, expiration, payload)
         self._engine.add_job(self._job)

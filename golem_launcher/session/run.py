@@ -27,6 +27,7 @@ from golem_launcher.errors import (
 )
 from golem_launcher.events import Stage
 from golem_launcher.networks import NETWORKS
+from golem_launcher.outbound import access
 from golem_launcher.session import places
 from golem_launcher.session.choice import Choice, offers_at_most
 from golem_launcher.session.closing import close_down
@@ -75,6 +76,8 @@ class Run:
         self._recorder = recorder
         self._request = directory.request()
         self._network = NETWORKS[self._request.network]
+        mirror = self._network.money != "none"
+        self._access = access(self._request.outbound, self._request.outbound_urls, mirror=mirror)
         self._choice = Choice(self._request)
         self._journal = Journal.create(directory.path)
         self._resources = contextlib.AsyncExitStack()
@@ -110,9 +113,12 @@ class Run:
         )
         await self._engine.start(identity, allocation_id, expires)
         self._recorder.enter(Stage.NEGOTIATING)
+        self._recorder.message(self._access.sentence)
         await self._open_tunnel()
         self._engine.prepare(lambda: self._package(deadline), deploy_seconds=place.deploy_seconds)
-        await self._engine.demand(place.image_tag, place.registry_url, deadline + _EXPIRY_MARGIN)
+        await self._engine.demand(
+            self._request.image or place.image_tag, place.registry_url, self._access, deadline + _EXPIRY_MARGIN
+        )
         rented = await self._rent(place)
         return await self._be_ready(rented, deadline)
 
@@ -193,6 +199,7 @@ class Run:
             "deadline": deadline.timestamp(),
             "now": datetime.now(timezone.utc).timestamp(),  # the provider's clock may be wrong
             "base_url": "/",
+            "index_url": self._access.index_url,
         }
         return Package(
             files=((_AGENT_PATH, agent_archive()), (_CONFIG_PATH, json.dumps(config).encode())),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from yapapi.rest.activity import BatchTimeoutError, CommandExecutionError
 from yapapi.script.capture import CaptureContext
 
-from golem_launcher.errors import ProviderError
+from golem_launcher.errors import LauncherError, ProviderError, RequestError
 from golem_launcher.session.package import Rented
 from golem_launcher.text import clean_line, clean_name
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 _TERMINATE_SECONDS = 8.0
 _LONGEST_REASON = 300
+_NOT_THERE = re.compile("No such file|not found", re.IGNORECASE)
+_AGENT_SAYS = "golem-launcher agent: this image: "
+_IMAGE_REMEDY = "Choose another image: it needs Python 3.9 or newer, and JupyterLab or pip."
 
 
 async def run_package(
@@ -47,7 +51,7 @@ async def run_package(
         yield script
     except Exception as error:
         if not deployed.done():
-            deployed.set_exception(ProviderError(f"The provider failed: {failure_text(error)}"))
+            deployed.set_exception(_failure(error, package))
         raise
     if not deployed.done():
         deployed.set_result(
@@ -64,6 +68,18 @@ async def run_package(
     last = context.new_script(timeout=timedelta(seconds=_TERMINATE_SECONDS))
     last.terminate()
     yield last
+
+
+def _failure(error: Exception, package: Package) -> LauncherError:
+    """Whose fault it is: another provider would fail in the same way at an image that lacks what is needed."""
+    text = failure_text(error)
+    if isinstance(error, CommandExecutionError) and error.command.split()[0].lower() == "run":
+        if package.argv[0] in text and _NOT_THERE.search(text):
+            return RequestError("The image has no Python.", _IMAGE_REMEDY, field="image")
+        if _AGENT_SAYS in (error.stderr or ""):
+            words = clean_line(str(error.stderr).partition(_AGENT_SAYS)[2], longest=_LONGEST_REASON)
+            return RequestError(f"The image can't run JupyterLab: {words}", _IMAGE_REMEDY, field="image")
+    return ProviderError(f"The provider failed: {text}")
 
 
 def failure_text(error: Exception) -> str:

@@ -92,7 +92,7 @@ def test_it_gives_up_on_a_lab_that_never_starts(agent):
         from golem_launcher.agent import keeper, main
         sys.path[:0] = ["", {str(broken.parent)!r}]
         keeper._BACKOFF_SECONDS = (0.01, 0.02)
-        keeper.keep(main.Config("{TOKEN}", 1, "127.0.0.1", ".", 1e11, "/", {str(agent.run / "agent.log")!r}))
+        keeper.keep(main.Config("{TOKEN}", 1, "127.0.0.1", ".", 1e11, "/", "", {str(agent.run / "agent.log")!r}))
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)], env=agent.environment, timeout=30, check=False
@@ -106,7 +106,7 @@ def test_it_gives_up_on_a_lab_that_never_starts(agent):
 def test_no_jupyterlab(agent):
     done = agent.start("-I", "-S")  # without site-packages
     assert done.returncode == 3
-    assert "JupyterLab is not installed" in done.stderr
+    assert "neither JupyterLab nor pip" in done.stderr
     assert not agent.config.exists()
 
 

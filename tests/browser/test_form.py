@@ -23,7 +23,7 @@ _LISTEN = """
 window.sent = [];
 const send = WebSocket.prototype.send;
 WebSocket.prototype.send = function (data) {
-  window.sent.push(typeof data === "string" ? data : new TextDecoder().decode(data));
+  window.sent.push(typeof data === "string" ? data : new TextDecoder().decode(Uint8Array.from(new Uint8Array(data.buffer ?? data))));
   return send.call(this, data);
 };
 """

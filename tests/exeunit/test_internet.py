@@ -52,8 +52,8 @@ async def site(directory):
 
 
 @contextlib.asynccontextmanager
-async def sandbox(base, directory, may_reach):
-    runtime = SandboxRuntime(Place(directory / "activity", base, "some-activity", "", may_reach))
+async def sandbox(base, directory, may_reach, hosts=None):
+    runtime = SandboxRuntime(Place(directory / "activity", base, "some-activity", "", may_reach, hosts))
     try:
         await runtime.deploy(Deployment())
         yield runtime
@@ -159,3 +159,20 @@ def test_any_head_is_understood_or_refused(head):
         assert host
         assert 0 < port <= 65535
         assert request.endswith(b"Connection: close\r\n\r\n")
+
+
+@sandboxed
+def test_only_the_names_that_were_asked_for_are_reached(base, short_path, tmp_path):
+    (tmp_path / "page").write_text("found")
+
+    async def main():
+        async with (
+            site(tmp_path) as port,
+            sandbox(base, short_path, lambda _: True, frozenset({INTERNET})) as runtime,
+        ):
+            assert await good(runtime, "python3", "-c", FETCH, f"http://{INTERNET}:{port}/page") == "found\n"
+            code, _, said = await run(runtime, "python3", "-c", FETCH, f"http://127.0.0.3:{port}/page")
+            assert code == 1
+            assert "Not an address that was asked for" in said
+
+    asyncio.run(main())

@@ -190,6 +190,36 @@ def test_the_end_of_the_activity_leaves_nothing(bench, short_path):
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("turns", range(5))
+def test_an_end_in_the_moment_of_a_report(bench, turns):
+    """The answer to a report of usage is in when the reporter is told to end: it must end all the same."""
+
+    async def main():
+        async with bench() as b:
+            reported, loop = asyncio.Event(), asyncio.get_running_loop()
+            client = b.unit._reports._bus._client
+            replied = client._replied
+
+            def close(turns_left):
+                if turns_left:
+                    loop.call_soon(close, turns_left - 1)
+                else:
+                    b.unit._reports._reporter.cancel()
+                    reported.set()
+
+            def replied_and_closed(reply):
+                replied(reply)
+                close(turns)
+
+            client._replied = replied_and_closed
+            await asyncio.wait_for(reported.wait(), 10)
+            client._replied = replied
+            await asyncio.wait({b.unit._reports._reporter}, timeout=1)
+            assert b.unit._reports._reporter.cancelled()
+
+    asyncio.run(main())
+
+
 def test_nonsense_is_refused(bench):
     async def main():
         async with bench() as b:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.localnet.exeunit.capture import Budget, CapturedOutput
 from golem_launcher.localnet.exeunit.script import Capture, Run
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -108,7 +109,7 @@ class Batch:
             if left <= 0:
                 return False
             try:
-                await asyncio.wait_for(self._changed.wait(), left)
+                await wait_for(self._changed.wait(), left)
             except asyncio.TimeoutError:
                 return self._over(index)
         return True

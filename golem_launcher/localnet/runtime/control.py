@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LocalNetError
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -156,7 +157,7 @@ class InitProcess:
         self._answers[identifier] = answer
         try:
             self._send({"id": identifier, **message}, descriptors)
-            reply, connection = await asyncio.wait_for(answer, _ANSWER_SECONDS)
+            reply, connection = await wait_for(answer, _ANSWER_SECONDS)
         except asyncio.TimeoutError:
             raise LocalNetError(f"The activity's first process did not answer in {_ANSWER_SECONDS:.0f} s.") from None
         finally:

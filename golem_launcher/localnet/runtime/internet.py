@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from golem_launcher.waiting import wait_for
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -60,8 +62,10 @@ class _Refused(Exception):  # noqa: N818 - reads as what it says
 class WayOut:
     """The proxy of one sandbox, from :meth:`open` to :meth:`aclose`."""
 
-    def __init__(self, may_reach: Rule) -> None:
+    def __init__(self, may_reach: Rule, hosts: frozenset[str] | None = None) -> None:
+        """``hosts``: the only names that may be reached; ``None`` is all of them."""
         self._may_reach = may_reach
+        self._hosts = hosts
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -91,7 +95,7 @@ class WayOut:
         except _Refused as refused:
             with contextlib.suppress(OSError):
                 writer.write(f"HTTP/1.1 {refused}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
-                await asyncio.wait_for(writer.drain(), _HEAD_SECONDS)
+                await wait_for(writer.drain(), _HEAD_SECONDS)
         except (OSError, asyncio.IncompleteReadError, asyncio.TimeoutError):
             pass  # one of the two is gone
         finally:
@@ -102,7 +106,7 @@ class WayOut:
         if len(self._tasks) > _MOST_CONNECTIONS:
             raise _Refused("503 Too many connections")
         try:
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _HEAD_SECONDS)
+            head = await wait_for(reader.readuntil(b"\r\n\r\n"), _HEAD_SECONDS)
         except asyncio.LimitOverrunError:
             raise _Refused("431 Head too large") from None
         method, host, port, request = _parse(head)
@@ -117,9 +121,11 @@ class WayOut:
             out_writer.close()
 
     async def _connect(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._hosts is not None and host.lower() not in self._hosts:
+            raise _Refused("403 Not an address that was asked for")
         look_up = asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         try:
-            found = await asyncio.wait_for(look_up, _CONNECT_SECONDS)
+            found = await wait_for(look_up, _CONNECT_SECONDS)
         except (OSError, UnicodeError, asyncio.TimeoutError):
             raise _Refused("502 No such host") from None
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
@@ -128,7 +134,7 @@ class WayOut:
             raise _Refused("403 Not an address of the internet")
         for address in allowed:
             with contextlib.suppress(OSError, asyncio.TimeoutError):
-                return await asyncio.wait_for(asyncio.open_connection(address, port), _CONNECT_SECONDS)
+                return await wait_for(asyncio.open_connection(address, port), _CONNECT_SECONDS)
         raise _Refused("502 No connection to the host")
 
 
@@ -162,8 +168,8 @@ async def _join(*ways: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> Non
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await asyncio.wait_for(reader.read(_CHUNK), _IDLE_SECONDS):
+    while data := await wait_for(reader.read(_CHUNK), _IDLE_SECONDS):
         writer.write(data)
-        await asyncio.wait_for(writer.drain(), _IDLE_SECONDS)
+        await wait_for(writer.drain(), _IDLE_SECONDS)
     if writer.can_write_eof():
         writer.write_eof()

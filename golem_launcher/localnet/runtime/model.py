@@ -36,6 +36,8 @@ class Place:
     """What the marks of all activities of one network begin with."""
     may_reach: Callable[[str], bool] | None = None
     """Where a runtime has a network of its own: the IP addresses outside that programs may reach, ``None`` for none."""
+    hosts: frozenset[str] | None = None
+    """The only names outside that programs may reach; ``None`` for all."""
 
     @property
     def mark(self) -> str:

@@ -20,6 +20,7 @@ from golem_launcher.localnet.runtime.meter import Meter
 from golem_launcher.localnet.runtime.surroundings import PRIVATE_DIRECTORIES, variables
 from golem_launcher.localnet.runtime.sweep import sweep
 from golem_launcher.localnet.runtime.volumes import Volumes
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -95,7 +96,7 @@ class ProcessRuntime:
 async def _connect(address: str, port: int) -> socket.socket:
     connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
-        await asyncio.wait_for(asyncio.get_running_loop().sock_connect(connection, (address, port)), _DIAL_SECONDS)
+        await wait_for(asyncio.get_running_loop().sock_connect(connection, (address, port)), _DIAL_SECONDS)
     except asyncio.TimeoutError:
         connection.close()
         raise TimeoutError(f"port {port} did not answer") from None

@@ -76,7 +76,7 @@ class SandboxRuntime:
         await self._init.start()
         await self._boot(deployment)
         if self._place.may_reach is not None:
-            self._way_out = WayOut(self._place.may_reach)
+            self._way_out = WayOut(self._place.may_reach, self._place.hosts)
             listener = await self._init.listen("127.0.0.1", self._enter())
             self._env = {**await self._way_out.open(listener), **self._env}
 

@@ -10,6 +10,8 @@ import asyncio
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING
 
+from golem_launcher.waiting import wait_for
+
 from .packets import (
     Arp,
     Echo,
@@ -153,7 +155,7 @@ class VpnEndpoint:
                 question = arp_frame(1, mac=self._mac, address=self._ip, target_mac=bytes(6), target=address)
                 self._emit(question)
                 try:
-                    await asyncio.wait_for(answered.wait(), _QUESTION_SECONDS)
+                    await wait_for(answered.wait(), _QUESTION_SECONDS)
                 except asyncio.TimeoutError:
                     continue
         finally:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
 
+from golem_launcher.waiting import wait_for
+
 from .connection import Connection, State, TcpSettings
 from .joint import Joint
 from .packets import ACK, FIN, RST, SYN, Tcp, TcpFramer
@@ -175,7 +177,7 @@ class ConnectionTable:
     async def _answer(self, joint: Joint, port: int) -> None:
         """Dials the port, then accepts or refuses the connection that asks for it."""
         try:
-            sock = await asyncio.wait_for(self._dial(port), self._limits.dial_seconds)
+            sock = await wait_for(self._dial(port), self._limits.dial_seconds)
         except (OSError, asyncio.TimeoutError):
             joint.connection.abort("nobody answers at that port")
         else:

@@ -12,6 +12,7 @@ from golem_launcher.errors import BusCallError, BusClosed, BusError, BusProtocol
 from golem_launcher.node.gsb import flex, frames
 from golem_launcher.node.gsb.calls import Call, Dispatcher, Handler, unwrap
 from golem_launcher.node.gsb.connection import FrameConnection
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -62,7 +63,7 @@ class GsbClient:
         """Connect to ``unix:/path`` or ``tcp://host:port`` within ``deadline`` seconds; :class:`BusError` if not."""
         client = cls()
         try:
-            await asyncio.wait_for(client._open(url, name), deadline)
+            await wait_for(client._open(url, name), deadline)
         except (OSError, ValueError, BusError, asyncio.TimeoutError) as error:
             client._link.abort()
             reason = str(error) or f"no answer within {deadline:g} s"
@@ -85,7 +86,7 @@ class GsbClient:
         self._link.close()
         await self._dispatcher.aclose()
         try:
-            await asyncio.wait_for(self.closed.wait(), 2.0)
+            await wait_for(self.closed.wait(), 2.0)
         except asyncio.TimeoutError:
             self._link.abort()  # the other side does not take what we sent
             await self.closed.wait()
@@ -101,7 +102,7 @@ class GsbClient:
         request_id = self._new_id()
         answer = self._calls[request_id] = asyncio.get_running_loop().create_future()
         try:
-            return await asyncio.wait_for(self._ask(answer, request_id, address, data, caller), timeout)
+            return await wait_for(self._ask(answer, request_id, address, data, caller), timeout)
         except asyncio.TimeoutError:
             raise BusCallError(f"{address} did not answer within {timeout:g} s.") from None
         finally:
@@ -120,11 +121,11 @@ class GsbClient:
         parts: asyncio.Queue[frames.CallReply | None] = asyncio.Queue()
         self._streams[request_id] = parts
         try:
-            await asyncio.wait_for(self._link.drained(), timeout)
+            await wait_for(self._link.drained(), timeout)
             self._link.send(frames.encode(frames.CallRequest(caller, address, request_id, flex.dumps(payload))))
             last = False
             while not last:
-                reply = await asyncio.wait_for(parts.get(), timeout)
+                reply = await wait_for(parts.get(), timeout)
                 if reply is None:
                     raise self._closed_error()
                 _check(reply, address)
@@ -214,7 +215,7 @@ class GsbClient:
         self._controls.setdefault(kind, deque()).append(answer)  # replies carry no id: they come in order
         self._link.send(frames.encode(request))
         try:
-            return await asyncio.wait_for(answer, _CONTROL_SECONDS)
+            return await wait_for(answer, _CONTROL_SECONDS)
         except asyncio.TimeoutError:
             raise BusCallError(f"The bus did not answer within {_CONTROL_SECONDS:g} s.") from None
 

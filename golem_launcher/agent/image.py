@@ -1,0 +1,76 @@
+"""What an image needs before JupyterLab starts in it, whoever made it.
+
+Golem's VM lays 128 MB of memory over an image's root and mounts directories of the provider's disk over its volumes:
+what a session writes belongs on a volume. Its network card claims packets of 64 kB, which some hosts never answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import importlib
+import importlib.util
+import os
+import socket
+import struct
+import sys
+
+LAB = "jupyterlab>=4.4,<5"
+_INTERNET = "eth1"
+_MTU = 1450
+_SIOCSIFMTU = 0x8922
+_REASON = 300
+
+
+def settle(volume: str) -> None:
+    """Move what would fill the image's root to ``volume``, and mend the network card. Changes this environment."""
+    _mend_mtu()
+    root = os.stat("/").st_dev  # noqa: PTH116 - pathlib costs time to import
+    if os.stat(volume).st_dev == root:  # noqa: PTH116
+        return  # no volumes, no small root: a machine, not an image
+    home = os.path.expanduser("~")  # noqa: PTH111
+    if not os.path.isdir(home) or os.stat(home).st_dev == root:  # noqa: PTH112, PTH116
+        os.environ["HOME"] = _made(volume, "home")
+        os.environ["TMPDIR"] = _made(volume, "tmp")
+    if sys.prefix == sys.base_prefix:  # a virtual environment takes no packages but into itself
+        user = _made(volume, "python")
+        os.environ["PYTHONUSERBASE"] = user
+        os.environ["PIP_USER"] = os.environ["PIP_BREAK_SYSTEM_PACKAGES"] = "1"
+        os.environ["PATH"] = f"{user}/bin:{os.environ.get('PATH', os.defpath)}"
+
+
+def bring_lab(seconds: float) -> str:
+    """Install JupyterLab where there is none; why that failed, in a sentence, or nothing. Blocking."""
+    if importlib.util.find_spec("jupyterlab") is not None:
+        return ""
+    import site  # noqa: PLC0415 - seldom needed, and this start is counted in milliseconds
+    import subprocess  # noqa: PLC0415
+
+    here = f"{sys.executable} (Python {sys.version.split()[0]})"
+    if importlib.util.find_spec("pip") is None:
+        return f"There is neither JupyterLab nor pip for {here}. Use an image with one of them."
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", LAB]
+    try:
+        done = subprocess.run(pip, capture_output=True, text=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired:
+        return f"JupyterLab could not be installed for {here} within {seconds:.0f} s."
+    if done.returncode:
+        reason = done.stderr.strip().splitlines() or ["pip gave no reason"]
+        return f"JupyterLab could not be installed for {here}: {reason[-1][:_REASON]}"
+    if "PYTHONUSERBASE" in os.environ:
+        site.USER_BASE = site.USER_SITE = None  # as found before the environment changed
+        site.addsitedir(site.getusersitepackages())
+        importlib.invalidate_caches()
+    return ""
+
+
+def _made(volume: str, name: str) -> str:
+    path = os.path.join(volume, name)  # noqa: PTH118
+    os.makedirs(path, mode=0o700, exist_ok=True)  # noqa: PTH103
+    return path
+
+
+def _mend_mtu() -> None:
+    request = struct.pack("16si12x", _INTERNET.encode(), _MTU)
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, _SIOCSIFMTU, request)  # no such card, or not ours to set: then all is well

@@ -1,0 +1,58 @@
+"""The part of a demand that says what is to run: the image, how large a machine, and what it may reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from yapapi.payload import vm
+from yapapi.payload.package import Package
+
+from golem_launcher import outbound
+
+if TYPE_CHECKING:
+    from golem_launcher.request import LaunchRequest
+
+
+async def session_payload(
+    request: LaunchRequest, image: str, registry_url: str, asked: outbound.Access, expires: datetime
+) -> Package:
+    """The payload of a session in ``image``, a tag or a hash that the registry knows.
+
+    A provider lets programs out only by a manifest, so whatever may be reached is asked for in one; a session that may
+    reach nothing has one as well, so that every provider agrees on that.
+    """
+    inet = list(outbound.CAPABILITIES) if asked.urls or asked.unrestricted else []
+    package = await vm.repo(
+        **_image_name(image),
+        repository_url=registry_url,
+        min_mem_gib=request.memory_gib,
+        min_storage_gib=request.disk_gib,
+        min_cpu_threads=request.cpus,
+        capabilities=[vm.VM_CAPS_VPN, *inet],
+    )
+    manifest = outbound.manifest(await package.resolve_url(), asked, now=datetime.now(timezone.utc), expires=expires)
+    return _WithManifest(package, outbound.encoded(manifest))
+
+
+def _image_name(image: str) -> dict[str, str]:
+    """How yapapi wants an image named: a tag has a slash, a hash has none."""
+    return {"image_tag" if "/" in image else "image_hash": image}
+
+
+@dataclass
+class _WithManifest(Package):
+    """A package with a manifest beside it. yapapi's own takes signed ones only, and providers' whitelists need none."""
+
+    package: Package
+    manifest: str
+
+    async def resolve_url(self) -> str:
+        """Where the image is, as the demand names it."""
+        return str(await self.package.resolve_url())
+
+    async def decorate_demand(self, demand: Any) -> None:
+        """Add what the package says, and the manifest."""
+        await self.package.decorate_demand(demand)
+        demand.properties[outbound.PROPERTY] = self.manifest

@@ -1,0 +1,32 @@
+"""Waiting with a limit. ``asyncio.wait_for`` is not used: before Python 3.12 it can lose a cancellation.
+
+When what was awaited ends in the very turn of the loop in which the waiter is cancelled, it returns as if nothing had
+happened, and a task that serves in a loop goes on for ever while its owner waits for its end.
+(https://github.com/python/cpython/issues/86296)
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, TypeVar
+
+if sys.version_info >= (3, 11):
+    from asyncio import timeout as _timeout
+else:
+    from async_timeout import timeout as _timeout
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+__all__ = ["wait_for"]
+
+_T = TypeVar("_T")
+
+
+async def wait_for(awaitable: Awaitable[_T], seconds: float) -> _T:
+    """The result of ``awaitable``, which is cancelled after ``seconds``: ``asyncio.TimeoutError`` then.
+
+    A cancellation of the caller always reaches it.
+    """
+    async with _timeout(seconds):
+        return await awaitable

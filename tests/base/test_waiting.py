@@ -1,0 +1,51 @@
+"""Waiting with a limit: a cancellation is never lost."""
+
+import asyncio
+
+import pytest
+
+from golem_launcher.waiting import wait_for
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_what_ends_while_its_waiter_is_cancelled(turns):
+    async def scenario():
+        answer = asyncio.get_running_loop().create_future()
+
+        async def ask():
+            return await answer
+
+        waiting = asyncio.create_task(wait_for(ask(), 10))
+        await asyncio.sleep(0)
+        answer.set_result("done")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        cancelled = waiting.cancel()  # False when it had ended
+        await asyncio.wait({waiting})
+        assert waiting.cancelled() == cancelled
+
+    asyncio.run(scenario())
+
+
+def test_a_time_out():
+    async def scenario():
+        seen = []
+
+        async def ask():
+            try:
+                await asyncio.Event().wait()
+            finally:
+                seen.append("ended")
+
+        with pytest.raises(asyncio.TimeoutError):
+            await wait_for(ask(), 0.01)
+        assert seen == ["ended"]
+        with pytest.raises(asyncio.TimeoutError):
+            await wait_for(asyncio.Event().wait(), 0)
+        with pytest.raises(asyncio.TimeoutError):
+            await wait_for(asyncio.get_running_loop().create_future(), -1)
+        queue = asyncio.Queue()
+        queue.put_nowait("here already")
+        assert await wait_for(queue.get(), 0) == "here already"
+
+    asyncio.run(scenario())

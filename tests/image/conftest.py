@@ -1,0 +1,76 @@
+"""The contents of the image, made without Docker, and a local network whose provider boots them."""
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from golem_launcher import paths
+from golem_launcher.localnet import network as localnet
+from golem_launcher.localnet.runtime import sandbox
+from golem_launcher.session import client
+from provider import rootfs
+
+VARIANT = os.environ.get("GOLEM_LAUNCHER_IMAGE", "base")
+TAG = f"golem-launcher/jupyterlab:{VARIANT}"
+
+_NETWORK = f"""
+runtime = "sandbox"
+
+[images."{TAG}"]
+path = "{{root}}"
+
+[images."somebody/no-python:1"]
+path = "{{empty}}"
+
+[[provider]]
+name = "boots-images"
+memory_gib = 2
+"""
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory):
+    cache = os.environ.get("GOLEM_LAUNCHER_IMAGES")
+    try:
+        return rootfs.ensure(VARIANT, Path(cache) if cache else tmp_path_factory.mktemp("image"))
+    except rootfs.Missing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def network(root, tmp_path_factory):
+    reason = sandbox.why_no_sandbox()
+    if reason:
+        pytest.skip(reason)
+    home = tmp_path_factory.mktemp("image-home")
+    empty = home / "empty"
+    for name in ("proc", "dev", "tmp", "etc", "golem/work", "golem/run", "golem/input", "golem/output"):
+        (empty / name).mkdir(parents=True)
+    _copy_shell(root, empty)
+    description = home / "network.toml"
+    description.write_text(_NETWORK.format(root=root, empty=empty))
+    before = os.environ.get(paths.HOME_VARIABLE)
+    os.environ[paths.HOME_VARIABLE] = str(home)
+    try:
+        yield localnet.up(description)
+    finally:
+        for directory in client.session_directories():
+            with contextlib.suppress(Exception):
+                client.stop(directory.name, force=True)
+        localnet.down()
+        if before is None:
+            del os.environ[paths.HOME_VARIABLE]
+        else:
+            os.environ[paths.HOME_VARIABLE] = before
+
+
+def _copy_shell(root, target):
+    """All that an image needs to boot and no more: a shell and what it is linked to."""
+    for name in ("usr/bin/dash", "lib64/ld-linux-x86-64.so.2", "lib/x86_64-linux-gnu/libc.so.6"):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(root / name, target / name)
+    (target / "bin").mkdir()
+    (target / "bin/sh").symlink_to("/usr/bin/dash")

@@ -1,0 +1,86 @@
+"""What is in the image works in a session: the same root file system, booted by the sandbox of a local provider."""
+
+import asyncio
+
+import pytest
+
+from golem_launcher.events import Stage
+from golem_launcher.request import parse_request
+from golem_launcher.session import client
+from tests.image.conftest import TAG
+from tests.session.conftest import explain
+from tests.session.jupyter import Jupyter
+
+pytestmark = pytest.mark.slow
+
+
+_INSTALL = """
+import importlib, site, subprocess, zipfile
+wheel = "/tmp/only_a_test-1-py3-none-any.whl"
+with zipfile.ZipFile(wheel, "w") as file:
+    file.writestr("only_a_test.py", "")
+    about = "only_a_test-1.dist-info/"
+    file.writestr(about + "METADATA", "Metadata-Version: 2.1\\nName: only-a-test\\nVersion: 1\\n")
+    file.writestr(about + "WHEEL", "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+    file.writestr(about + "RECORD", "")
+done = subprocess.run(["pip", "install", "--no-index", wheel], capture_output=True, text=True)
+site.addsitedir(site.getusersitepackages())
+importlib.invalidate_caches()
+try:
+    import only_a_test
+    print(only_a_test.__file__)
+except ImportError:
+    print(done)
+"""
+
+
+def start(name, **fields):
+    directory = client.start(parse_request({"name": name, "budget": 5, "disk_gib": 0.5, **fields}))
+    state = client.wait_for(directory, lambda state: state.stage is Stage.READY, 90)
+    assert state is not None, explain(directory)
+    return directory
+
+
+def test_a_session_in_the_image(network):  # noqa: ARG001
+    directory = start("image", image=TAG)
+
+    async def work():
+        async with Jupyter(directory.url()) as lab:
+            facts = await lab.execute(
+                "import os, sys, site; home = os.path.expanduser('~')\n"
+                "print(sys.prefix, site.getuserbase(), os.getcwd(), os.stat(home).st_dev == os.stat('/').st_dev)"
+            )
+            assert facts.split() == ["/usr", "/golem/run/python", "/golem/work", "False"]
+            assert "Debian" in await lab.execute("print(open('/etc/os-release').read())")
+            seen = await lab.terminal("for p in git sshd curl rsync ip nano; do which $p; done; echo en''d", "end")
+            for program in ("git", "sshd", "curl", "rsync", "ip", "nano"):
+                assert f"/{program}\r\n" in seen
+            said = await lab.execute("import os; print(os.environ['https_proxy'] != '')")
+            assert said == "True\n"
+            blocked = await lab.execute(_REACHED.replace("{urls}", "['http://example.org/']"))
+            assert "Not an address that was asked for" in blocked
+            assert (await lab.execute(_INSTALL)).startswith("/golem/run/python/")
+
+    try:
+        asyncio.run(asyncio.wait_for(work(), 60))
+    finally:
+        client.stop(directory.name)
+
+
+_REACHED = """
+import urllib.request
+for url in {urls}:
+    try:
+        print(urllib.request.urlopen(url, timeout=20).status)
+    except OSError as error:
+        print(error)
+"""
+
+
+def test_an_image_without_python_is_named_as_such_at_once(network):  # noqa: ARG001
+    directory = client.start(
+        parse_request({"name": "no-python", "image": "somebody/no-python:1", "budget": 5, "disk_gib": 0.5})
+    )
+    state = client.wait_for(directory, lambda state: state.stage.final, 60)
+    assert state is not None, explain(directory)
+    assert state.reason.startswith("The image has no Python."), explain(directory)

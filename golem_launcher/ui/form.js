@@ -1,4 +1,6 @@
 const CONSIDER_MS = 250;
+const PAY_WORDS =
+  "You pay a stranger by the second, for as long as it runs. Whoever owns the machine could look into it while it does.";
 const START_WORDS = "Start JupyterLab on Golem";
 
 function renderForm({ model, el }) {
@@ -17,7 +19,17 @@ function renderForm({ model, el }) {
   const share = makeShare(model);
   const head = h("div", { class: "gl-form-head" }, h("h2", { id: headingId }, "New session"), presets.element);
   const fields = h("div", { class: "gl-card gl-asked" }, head, ...model.get("groups").map(makeGroup), share.element);
-  const aside = h("aside", { class: "gl-card gl-price", "aria-label": "What it will cost" }, note, button);
+  const offers = makeOffers({ set: put, mend: () => tell(model, { kind: "mend" }) });
+  const priceId = newId("price");
+  const aside = h(
+    "aside",
+    { class: "gl-card gl-price", "aria-labelledby": priceId },
+    h("h2", { id: priceId }, "What it will cost"),
+    offers.element,
+    note,
+    button,
+    h("p", { class: "gl-hint" }, PAY_WORDS),
+  );
   form.append(fields, aside);
   el.append(form);
 
@@ -51,6 +63,14 @@ function renderForm({ model, el }) {
     }
     follow();
     consider();
+  }
+
+  /** Change one field, as if it were typed. */
+  function put(name, value) {
+    const control = controls.get(name);
+    control.set(value);
+    control.complain("");
+    onChange(control);
   }
 
   /** Show the fields that depend on others, and hide those that do not matter now. */
@@ -142,12 +162,16 @@ function renderForm({ model, el }) {
   model.on("msg:custom", onMessage);
   model.on("change:presets", presets.list);
   model.on("change:shared", share.update);
+  const showOffers = () => offers.update(model.get("offers"));
+  model.on("change:offers", showOffers);
+  showOffers();
   fill(model.get("values"));
   return () => {
     clearTimeout(soon);
     model.off("msg:custom", onMessage);
     model.off("change:presets", presets.list);
     model.off("change:shared", share.update);
+    model.off("change:offers", showOffers);
   };
 }
 

@@ -23,7 +23,8 @@ _LISTEN = """
 window.sent = [];
 const send = WebSocket.prototype.send;
 WebSocket.prototype.send = function (data) {
-  window.sent.push(typeof data === "string" ? data : new TextDecoder().decode(Uint8Array.from(new Uint8Array(data.buffer ?? data))));
+  const bytes = data && typeof data !== "string" ? new Uint8Array(data.buffer ?? data) : [];
+  window.sent.push(bytes.length ? Array.from(bytes, (code) => String.fromCharCode(code)).join("") : String(data));
   return send.call(this, data);
 };
 """

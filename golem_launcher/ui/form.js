@@ -7,7 +7,9 @@ function renderForm({ model, el }) {
   el.classList.add("gl", "gl-form");
   const controls = new Map();
   const workspaceListeners = [];
+  let uploads = null;
   const tools = {
+    makeUploads: (changed) => (uploads = new Uploads(model, changed)),
     onWorkspaces: (listener) => workspaceListeners.push(listener),
     complain: (name, text) => controls.get(name).complain(text),
   };
@@ -104,6 +106,10 @@ function renderForm({ model, el }) {
     event.preventDefault();
     if (button.disabled) return;
     clear();
+    if (uploads.busy) {
+      controls.get("inputs").complain("Files are still on their way: wait for them, or cancel them.");
+      return controls.get("inputs").focus();
+    }
     busy(true);
     if (!tell(model, { kind: "submit", values: values() })) busy(false);
   }
@@ -134,6 +140,8 @@ function renderForm({ model, el }) {
       form.scrollIntoView({ block: "nearest" });
     },
     preset: ({ title }) => presets.saved(title),
+    upload: (content) => uploads.answer(content),
+    "upload refused": (content) => uploads.refuse(content),
     "not opened": ({ text }) => share.complain(text),
   };
 
@@ -168,6 +176,7 @@ function renderForm({ model, el }) {
   fill(model.get("values"));
   return () => {
     clearTimeout(soon);
+    uploads.close();
     model.off("msg:custom", onMessage);
     model.off("change:presets", presets.list);
     model.off("change:shared", share.update);

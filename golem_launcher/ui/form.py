@@ -20,6 +20,7 @@ from golem_launcher.request.private import holds_secret, without_secrets
 from golem_launcher.ui import remembered
 from golem_launcher.ui.assets import script, style
 from golem_launcher.ui.fields import form_groups, fresh, read_typed, typed
+from golem_launcher.ui.uploads import Uploads
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -32,7 +33,7 @@ class RequestForm(anywidget.AnyWidget):
     the network is to be started.
     """
 
-    _esm: ClassVar[str] = script("controls.js", "presets.js", "share.js", "offers.js", "form.js")
+    _esm: ClassVar[str] = script("controls.js", "presets.js", "share.js", "offers.js", "upload.js", "form.js")
     _css: ClassVar[str] = style("form.css")
 
     groups = traitlets.List().tag(sync=True)
@@ -60,6 +61,7 @@ class RequestForm(anywidget.AnyWidget):
         self._on_request = on_request
         self._on_change = on_change
         self._on_mend = on_mend
+        uploads = Uploads(self.send)
         self._acts: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {
             "submit": self._submit,
             "consider": self._consider,
@@ -68,6 +70,9 @@ class RequestForm(anywidget.AnyWidget):
             "remove preset": self._remove_preset,
             "open file": self._open_file,
             "mend": self._mend,
+            "upload begin": uploads.begin,
+            "upload part": uploads.part,
+            "upload remove": uploads.remove,
         }
 
     async def receive(self, content: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from golem_launcher.ui.network import bring_up, network_view
 from golem_launcher.ui.offers import Offers
 from golem_launcher.ui.problems import problem
 from golem_launcher.ui.sessions import SessionCards
+from golem_launcher.ui.uploads import sweep_uploads
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -82,6 +83,7 @@ class Launcher(ipywidgets.VBox):
 
     async def _tidy(self) -> None:
         await asyncio.to_thread(client.tidy)
+        await asyncio.to_thread(sweep_uploads)
 
     def _mend(self) -> None:
         self._background.start(self._bring_up())

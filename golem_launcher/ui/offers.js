@@ -3,7 +3,7 @@ const PLOT = { width: 280, height: 48, gap: 2 };
 
 /** What it will cost, by what is on offer now. `set(name, value)` changes a field; `mend()` starts what does not run. */
 function makeOffers({ set, mend }) {
-  const headline = h("p", { class: "gl-offers-headline" });
+  const headline = h("p", { class: "gl-offers-headline", role: "status", "aria-live": "polite" });
   const range = h("p", { class: "gl-offers-range" });
   const plot = h("div", { class: "gl-offers-plot" });
   const rows = h("dl", { class: "gl-offers-rows" });
@@ -12,7 +12,7 @@ function makeOffers({ set, mend }) {
   const start = h("button", { type: "button", class: "gl-button gl-small gl-offers-mend", hidden: true, onclick: mend });
   const element = h(
     "div",
-    { class: "gl-offers", role: "status", "aria-live": "polite" },
+    { class: "gl-offers" },
     headline,
     range,
     plot,

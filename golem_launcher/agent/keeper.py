@@ -1,4 +1,7 @@
-"""The process that stays: it starts JupyterLab, writes its log, starts it again after a crash, ends it in time."""
+"""The process that stays: it starts JupyterLab, writes its log, starts it again after a crash, ends it in time.
+
+The workspace server is its other child; as long as there is a keeper, there is one.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from . import proc
 from .log import LogWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .main import Config
 
 _BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -24,6 +29,7 @@ _POLITE_SECONDS = 5.0
 _KILL_SECONDS = 10.0
 _LONGEST_SLEEP = 30.0
 """The deadline is looked at this often: a poll does not count the time that the machine slept."""
+_SERVE_AGAIN_SECONDS = 1.0
 _PIECE = 65536
 
 
@@ -51,16 +57,24 @@ class _Keeper:
         os.set_blocking(self._output, False)  # the writing end stays as programs expect it
         self._bell_read, self._bell = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._wake, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._gate, self._gate_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._life, self._life_write = os.pipe2(os.O_CLOEXEC)
+        self._workspace = 0
+        """The workspace server's process id; 0 when there is none."""
+        self._serve_at: float | None = 0.0
+        """When to start one."""
         self._told = 0
         self._lab = 0
         """Its process id; 0 when there is none."""
         self._started = 0.0
         self._crashes = 0
-        self._start_at: float | None = 0.0
-        """When to start a Lab, by the monotonic clock; None when one runs."""
+        self._start_at: float | None = None if config.hold else 0.0
+        """When to start a Lab, by the monotonic clock; None when one runs, or must wait."""
+        self._held = config.hold
         self._poll = select.poll()
         self._poll.register(self._output, select.POLLIN)
         self._poll.register(self._wake, select.POLLIN)
+        self._poll.register(self._gate, select.POLLIN)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, self._signalled)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -78,8 +92,13 @@ class _Keeper:
                 return 0
             if self._start_at is not None and time.monotonic() >= self._start_at:
                 self._start()
+            if self._serve_at is not None and time.monotonic() >= self._serve_at:
+                self._serve()
             self._wait(left)
             for pid, code in proc.reap().items():
+                if pid == self._workspace:
+                    self.say(f"the workspace server ended (exit code {code})")
+                    self._workspace, self._serve_at = 0, time.monotonic() + _SERVE_AGAIN_SECONDS
                 if pid == self._lab and not self._lab_ended(code):
                     return 0 if code == 0 else 1
 
@@ -106,11 +125,15 @@ class _Keeper:
 
     def _wait(self, left: float) -> None:
         seconds = min(left, _LONGEST_SLEEP)
-        if self._start_at is not None:
-            seconds = min(seconds, max(0.0, self._start_at - time.monotonic()))
+        for moment in (self._start_at, self._serve_at):
+            if moment is not None:
+                seconds = min(seconds, max(0.0, moment - time.monotonic()))
         self._poll.poll(seconds * 1000 + 1)
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake, 4096)
+        with contextlib.suppress(BlockingIOError):
+            if os.read(self._gate, 4096) and self._held:
+                self._held, self._start_at = False, 0.0
         self._pump()
 
     def _pump(self) -> None:
@@ -138,9 +161,30 @@ class _Keeper:
         self._started = time.monotonic()
         self._lab = os.fork()
         if self._lab == 0:
-            self._become_lab()
+            self._become(self._be_lab)
 
-    def _become_lab(self) -> None:
+    def _serve(self) -> None:
+        self._serve_at = None
+        self._workspace = os.fork()
+        if self._workspace == 0:
+            self._become(self._be_workspace)
+
+    def _be_lab(self) -> None:
+        for descriptor in (self._gate, self._gate_write, self._life, self._life_write, self._bell):
+            os.close(descriptor)
+        from . import lab  # noqa: PLC0415 - only this process needs it
+
+        lab.run(self._config, self._bell_read)
+
+    def _be_workspace(self) -> None:
+        for descriptor in (self._gate, self._life_write, self._bell, self._bell_read):
+            os.close(descriptor)
+        from .workspace import server  # noqa: PLC0415 - only this process needs it
+
+        server.run(self._config, self._gate_write, self._life)
+
+    def _become(self, work: Callable[[], None]) -> None:
+        """In a process just forked: do ``work``, and end."""
         code = 1
         try:
             os.setsid()
@@ -149,11 +193,9 @@ class _Keeper:
                 signal.signal(number, signal.SIG_DFL)
             os.dup2(self._input, 1)
             os.dup2(self._input, 2)
-            for descriptor in (self._input, self._output, self._wake, self._wake_write, self._bell):
+            for descriptor in (self._input, self._output, self._wake, self._wake_write):
                 os.close(descriptor)
-            from . import lab  # noqa: PLC0415 - only this process needs it
-
-            lab.run(self._config, self._bell_read)
+            work()
             code = 0
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1 if end.code else 0

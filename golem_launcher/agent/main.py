@@ -4,11 +4,13 @@ The configuration is a JSON object, deleted once it is read:
 
     token     what every request to the Lab must show; letters, digits, - and _, at least 16
     port      where the Lab listens, on ``$GOLEM_BIND_ADDRESS`` or every address
-              (the launcher's tunnel comes in at the next port, see carrier.py)
+              (the launcher's tunnel comes in at the next port, see carrier.py; the two behind that are the
+              workspace server's, see workspace/server.py)
     root      the workspace, seen from the configuration's directory; made when it is not there
     deadline  Unix time at which everything ends
     now       Unix time of whoever wrote this; without it the clock here is trusted to agree with theirs
     base_url  the path below which the Lab answers, / by default
+    hold      true: the Lab starts only when the workspace server is told so; false by default
     index_url where pip looks for packages, where it always does by default
 
 Exit codes: 0 it is starting; 2 the configuration is wrong; 3 there is no JupyterLab here, and none can be had;
@@ -35,7 +37,8 @@ _INSTALL_SECONDS = 600.0
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,256}")
 _BASE_URL = re.compile(r"/((?!\.{1,2}/)[A-Za-z0-9._~@-]+/)*")
 _INDEX_URL = re.compile(r"(https?://[A-Za-z0-9._~:/@-]{1,500})?")
-_LARGEST_PORT = 65534
+_PORTS = 4
+_LARGEST_PORT = 65536 - _PORTS
 _LARGEST_CONFIG = 65536
 _LARGEST_DESCRIPTOR = 4096
 _LATEST = 1e11
@@ -56,6 +59,8 @@ class Config(NamedTuple):
     """Where pip must look for packages, empty for where it always does."""
     log: str
     """The directory of the log, beside the configuration."""
+    hold: bool
+    """The Lab waits until the workspace server is told that it may start."""
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer
@@ -94,7 +99,7 @@ def _prepare(arguments: list[str]) -> Config:
     missing = image.bring_lab(_INSTALL_SECONDS)
     if missing:
         raise Refused(_NO_LAB, f"this image: {missing}")
-    for port in (config.port, config.port + 1):
+    for port in range(config.port, config.port + _PORTS):
         _check_port(config.address, port)
     try:
         os.makedirs(config.root, exist_ok=True)  # noqa: PTH103
@@ -133,6 +138,7 @@ def parse(data: bytes, path: str) -> Config:
         base_url=_text(raw, "base_url", _BASE_URL, "/"),
         index_url=_text(raw, "index_url", _INDEX_URL, ""),
         log=os.path.splitext(path)[0] + ".log",  # noqa: PTH122
+        hold=_flag(raw, "hold"),
     )
 
 
@@ -153,6 +159,13 @@ def _number(raw: dict[str, Any], name: str, least: float, most: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
         raise Refused(_WRONG_CONFIG, f"the configuration's {name} is missing or out of range.")
     return float(value)
+
+
+def _flag(raw: dict[str, Any], name: str) -> bool:
+    value = raw.get(name, False)
+    if not isinstance(value, bool):
+        raise Refused(_WRONG_CONFIG, f"the configuration's {name} is not true or false.")
+    return value
 
 
 def _check_port(address: str, port: int) -> None:

@@ -1,6 +1,6 @@
-"""The process that stays: it starts JupyterLab, writes its log, starts it again after a crash, ends it in time.
+"""The process that stays: it starts JupyterLab and its helpers, writes their log, ends everything in time.
 
-The workspace server is its other child; as long as there is a keeper, there is one.
+The helpers are the ways in and the workspace server. What crashes is started again.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
 _BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Before each new start; after the last there is none."""
+_PAUSE_SECONDS = 1.0
+"""Before a helper is started again."""
 _STEADY_SECONDS = 60.0
 """A Lab that ran this long did not crash at its start: the count begins anew."""
 _POLITE_SECONDS = 5.0
 _KILL_SECONDS = 10.0
 _LONGEST_SLEEP = 30.0
 """The deadline is looked at this often: a poll does not count the time that the machine slept."""
-_SERVE_AGAIN_SECONDS = 1.0
 _PIECE = 65536
 
 
@@ -49,6 +50,16 @@ def keep(config: Config) -> None:
         os._exit(code)
 
 
+class _Helper:
+    """A process beside the Lab."""
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        self.run = run
+        self.pid = 0
+        self.at: float | None = 0.0
+        """When to start it, by the monotonic clock; None while it runs."""
+
+
 class _Keeper:
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -57,20 +68,19 @@ class _Keeper:
         os.set_blocking(self._output, False)  # the writing end stays as programs expect it
         self._bell_read, self._bell = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._wake, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._gate, self._gate_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._life, self._life_write = os.pipe2(os.O_CLOEXEC)
-        self._workspace = 0
-        """The workspace server's process id; 0 when there is none."""
-        self._serve_at: float | None = 0.0
-        """When to start one."""
+        """Ends with the keeper, for who has no bell."""
+        self._gate, self._gate_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        """A byte from the workspace server: the Lab may start."""
         self._told = 0
         self._lab = 0
         """Its process id; 0 when there is none."""
+        self._helpers = [_Helper(self._run_ways), _Helper(self._run_workspace)]
         self._started = 0.0
         self._crashes = 0
-        self._start_at: float | None = None if config.hold else 0.0
-        """When to start a Lab, by the monotonic clock; None when one runs, or must wait."""
         self._held = config.hold
+        self._start_at: float | None = None if config.hold else 0.0
+        """When to start a Lab, by the monotonic clock; None when one runs, or has to wait."""
         self._poll = select.poll()
         self._poll.register(self._output, select.POLLIN)
         self._poll.register(self._wake, select.POLLIN)
@@ -92,13 +102,12 @@ class _Keeper:
                 return 0
             if self._start_at is not None and time.monotonic() >= self._start_at:
                 self._start()
-            if self._serve_at is not None and time.monotonic() >= self._serve_at:
-                self._serve()
+            for helper in self._helpers:
+                if helper.at is not None and time.monotonic() >= helper.at:
+                    helper.at, helper.pid = None, self._child(helper.run)
             self._wait(left)
             for pid, code in proc.reap().items():
-                if pid == self._workspace:
-                    self.say(f"the workspace server ended (exit code {code})")
-                    self._workspace, self._serve_at = 0, time.monotonic() + _SERVE_AGAIN_SECONDS
+                self._helper_ended(pid)
                 if pid == self._lab and not self._lab_ended(code):
                     return 0 if code == 0 else 1
 
@@ -119,15 +128,20 @@ class _Keeper:
         self._pump()
         self.say("everything has ended")
 
+    def _helper_ended(self, pid: int) -> None:
+        for helper in self._helpers:
+            if helper.pid == pid:
+                helper.pid, helper.at = 0, time.monotonic() + _PAUSE_SECONDS
+
     def _signalled(self, number: int, _: object) -> None:
         if number != signal.SIGCHLD:
             self._told = number
 
     def _wait(self, left: float) -> None:
         seconds = min(left, _LONGEST_SLEEP)
-        for moment in (self._start_at, self._serve_at):
-            if moment is not None:
-                seconds = min(seconds, max(0.0, moment - time.monotonic()))
+        for at in (self._start_at, *(helper.at for helper in self._helpers)):
+            if at is not None:
+                seconds = min(seconds, max(0.0, at - time.monotonic()))
         self._poll.poll(seconds * 1000 + 1)
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake, 4096)
@@ -159,32 +173,32 @@ class _Keeper:
         self._start_at = None
         self.say(f"JupyterLab starts in {self._config.root}")
         self._started = time.monotonic()
-        self._lab = os.fork()
-        if self._lab == 0:
-            self._become(self._be_lab)
+        self._lab = self._child(self._run_lab)
 
-    def _serve(self) -> None:
-        self._serve_at = None
-        self._workspace = os.fork()
-        if self._workspace == 0:
-            self._become(self._be_workspace)
-
-    def _be_lab(self) -> None:
-        for descriptor in (self._gate, self._gate_write, self._life, self._life_write, self._bell):
-            os.close(descriptor)
+    def _run_lab(self) -> None:
+        os.close(self._gate_write)
         from . import lab  # noqa: PLC0415 - only this process needs it
 
         lab.run(self._config, self._bell_read)
 
-    def _be_workspace(self) -> None:
-        for descriptor in (self._gate, self._life_write, self._bell, self._bell_read):
-            os.close(descriptor)
-        from .workspace import server  # noqa: PLC0415 - only this process needs it
+    def _run_ways(self) -> None:
+        from . import ways  # noqa: PLC0415
+
+        ways.run(self._config, self._life)
+
+    def _run_workspace(self) -> None:
+        from .workspace import server  # noqa: PLC0415
 
         server.run(self._config, self._gate_write, self._life)
 
-    def _become(self, work: Callable[[], None]) -> None:
-        """In a process just forked: do ``work``, and end."""
+    def _child(self, run: Callable[[], None]) -> int:
+        """Fork, and ``run`` in the new process, whose id this is."""
+        pid = os.fork()
+        if pid == 0:
+            self._become(run)
+        return pid
+
+    def _become(self, run: Callable[[], None]) -> None:
         code = 1
         try:
             os.setsid()
@@ -193,9 +207,10 @@ class _Keeper:
                 signal.signal(number, signal.SIG_DFL)
             os.dup2(self._input, 1)
             os.dup2(self._input, 2)
-            for descriptor in (self._input, self._output, self._wake, self._wake_write):
+            for descriptor in (self._input, self._output, self._wake, self._wake_write, self._bell, self._gate):
                 os.close(descriptor)
-            work()
+            os.close(self._life_write)
+            run()
             code = 0
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1 if end.code else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from golem_launcher.cli import localnet, node, page, sessions
+from golem_launcher.cli import localnet, node, page, sessions, ways
 
 app = typer.Typer(
     name="golem-launcher",
@@ -16,6 +16,7 @@ app = typer.Typer(
 sessions.add_commands(app)
 node.add_commands(app)
 page.add_commands(app)
+ways.add_commands(app)
 app.add_typer(localnet.app, name="localnet")
 
 

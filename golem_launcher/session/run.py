@@ -14,9 +14,8 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.access.address import loopback_address
 from golem_launcher.access.package import agent_archive
-from golem_launcher.access.tunnel import Tunnel, VpnPort
+from golem_launcher.access.ways import WaysIn
 from golem_launcher.errors import (
     BudgetError,
     MarketError,
@@ -46,9 +45,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-LAB_PORT = 8888
-CARRIER_PORT = LAB_PORT + 1
-"""Where the agent takes the tunnel's connections to the Lab."""
 _AGENT_PATH = "/golem/run/golem-launcher-agent.pyz"
 _CONFIG_PATH = "/golem/run/golem-launcher-agent.json"
 _ROOT = "../work"
@@ -83,8 +79,7 @@ class Run:
         self._resources = contextlib.AsyncExitStack()
         self._rest: YagnaRest | None = None
         self._engine: Engine | None = None
-        self._tunnel: Tunnel | None = None
-        self._target: VpnPort | None = None
+        self._ways = WaysIn(directory.path, self._request.name, ssh_key=self._request.ssh_key)
         self._token = secrets.token_hex(24)
         self._billed = Decimal(0)
         self._provider_lives = False
@@ -114,7 +109,8 @@ class Run:
         await self._engine.start(identity, allocation_id, expires)
         self._recorder.enter(Stage.NEGOTIATING)
         self._recorder.message(self._access.sentence)
-        await self._open_tunnel()
+        await self._ways.start()
+        self._resources.push_async_callback(self._ways.aclose)
         self._engine.prepare(lambda: self._package(deadline), deploy_seconds=place.deploy_seconds)
         await self._engine.demand(
             self._request.image or place.image_tag, place.registry_url, self._access, deadline + _EXPIRY_MARGIN
@@ -186,19 +182,13 @@ class Run:
         self._recorder.update(allocation_id=allocation_id)
         return allocation_id
 
-    async def _open_tunnel(self) -> None:
-        self._tunnel = Tunnel(loopback_address(self._request.name), 0, lambda: self._target)
-        await self._tunnel.start()
-        self._resources.push_async_callback(self._tunnel.aclose)
-
     def _package(self, deadline: datetime) -> Package:
         config = {
             "token": self._token,
-            "port": LAB_PORT,
             "root": _ROOT,
             "deadline": deadline.timestamp(),
             "now": datetime.now(timezone.utc).timestamp(),  # the provider's clock may be wrong
-            "base_url": "/",
+            **self._ways.agent_settings(),
             "index_url": self._access.index_url,
         }
         return Package(
@@ -217,7 +207,7 @@ class Run:
                 await self._lab_answers(place, rented)
             except ProviderError as error:
                 self._recorder.message(f"{self._recorder.state.provider_name}: {error.what}", "warning")
-                self._target = None
+                self._ways.lead_nowhere()
                 await self._engine.give_up(error.what)
                 self._recorder.enter(Stage.NEGOTIATING)
             else:
@@ -259,11 +249,10 @@ class Run:
             return []
 
     async def _lab_answers(self, place: places.Place, rented: Rented) -> None:
-        assert self._tunnel is not None
-        uri = f"{place.node.api_url.replace('http', 'ws', 1)}/net-api/v1/net/{rented.network_id}/tcp"
-        self._target = VpnPort(f"{uri}/{rented.ip}/{CARRIER_PORT}", place.node.app_key)
+        uri = f"{place.node.api_url.replace('http', 'ws', 1)}/net-api/v1/net/{rented.network_id}"
+        self._ways.lead_to(uri, rented.ip, place.node.app_key)
         end = asyncio.get_running_loop().time() + place.start_seconds
-        async with LabClient(self._tunnel.address, self._token) as lab:
+        async with LabClient(self._ways.address, self._token) as lab:
             while not await lab.answers(seconds=_LAB_PROBE_SECONDS):
                 if asyncio.get_running_loop().time() > end:
                     raise ProviderError(f"JupyterLab did not answer within {place.start_seconds:.0f} s.")
@@ -272,10 +261,9 @@ class Run:
     async def _be_ready(self, rented: Rented, deadline: datetime) -> str:
         assert self._rest is not None
         assert self._engine is not None
-        assert self._tunnel is not None
-        self._recorder.update(address=self._tunnel.address, activity_id=rented.activity_id)
+        self._recorder.update(address=self._ways.address, activity_id=rented.activity_id)
         self._recorder.enter(Stage.READY)
-        async with LabClient(self._tunnel.address, self._token) as lab:
+        async with LabClient(self._ways.address, self._token) as lab:
             log = asyncio.create_task(lab.follow_log(self._directory.lab_log))
             try:
                 watch = Watch(

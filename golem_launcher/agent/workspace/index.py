@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import ignore
-from .chunker import ID_BYTES, Cuts, chunk_id, cut_file
+from .chunker import Cuts, chunk_id, cut_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +68,7 @@ class Index:
         self._forgotten = 0
         """Walks up to this one are no base for a difference any more."""
         self._places: dict[bytes, Place] = {}
+        self._since = 0
         self.version = 1
         self.notes: list[list[str]] = []
         """What is not saved, or not for sure, at the last walk: kind and path."""
@@ -87,12 +88,13 @@ class Index:
         self.notes, self.environments, self.bytes = [], [], 0
         if since < self._forgotten or since >= self.version:
             since = 0
+        self._since = since
         try:
             top = os.open(self._root, _DIRECTORY)
         except OSError:
             self._note("unreadable", ".")
             return
-        yield from self._directory(top, "", ignore.defaults(), since, 0)
+        yield from self._directory(top, "", ignore.defaults())
         for path in [path for path, entry in self._entries.items() if entry.seen != self.version]:
             del self._entries[path]
             self._gone[path] = self.version
@@ -129,7 +131,7 @@ class Index:
             entry.cuts, entry.size = cuts, status.st_size
             self._remember(path, cuts)
 
-    def _directory(self, descriptor: int, prefix: str, rules: ignore.Rules, since: int, depth: int) -> Iterator[Any]:
+    def _directory(self, descriptor: int, prefix: str, rules: ignore.Rules) -> Iterator[Any]:
         """Everything in the open directory, which is closed afterwards. ``prefix`` is empty or ends with ``/``."""
         below = []
         try:
@@ -158,16 +160,14 @@ class Index:
                     entry = self._look(descriptor, name, path, status, entry)
                 if entry is not None:
                     self.bytes += entry.size
-                    if entry.version > since:
+                    if entry.version > self._since:
                         yield _line(path, entry)
             for name, path, status in below:
-                yield from self._below(descriptor, name, path, status, rules, since, depth)
+                yield from self._below(descriptor, name, path, status, rules)
         finally:
             os.close(descriptor)
 
-    def _below(
-        self, parent: int, name: str, path: str, status: os.stat_result, rules: ignore.Rules, since: int, depth: int
-    ) -> Iterator[Any]:
+    def _below(self, parent: int, name: str, path: str, status: os.stat_result, rules: ignore.Rules) -> Iterator[Any]:
         if not self._fits(path):
             return
         try:
@@ -181,7 +181,7 @@ class Index:
             os.close(descriptor)
             self.environments.append(path)
             return
-        if depth >= _MOST_DEPTH:
+        if path.count("/") >= _MOST_DEPTH:
             os.close(descriptor)
             self._note("too deep", path)
             return
@@ -190,27 +190,24 @@ class Index:
         if entry is None or entry.stamp != stamp:
             entry = self._put(path, "d", stamp, self.version)
         entry.seen = self.version
-        if entry.version > since:
+        if entry.version > self._since:
             yield _line(path, entry)
-        yield from self._directory(descriptor, path + "/", rules, since, depth + 1)
+        yield from self._directory(descriptor, path + "/", rules)
 
     def _look(self, parent: int, name: str, path: str, status: os.stat_result, before: Entry | None) -> Entry | None:
         """A file or link that is new, or changed."""
-        if not self._fits(path):
-            return None
         try:
-            if stat.S_ISLNK(status.st_mode):
+            if stat.S_ISLNK(status.st_mode) and self._fits(path):
                 target = os.readlink(name, dir_fd=parent)
-                if not _plain(target):
-                    self._note("name", path)
-                    return None
-                entry = self._put(path, "l", _stamp(status), self.version)
-                entry.target = target
-                return entry
-            if stat.S_ISREG(status.st_mode):
+                if _plain(target):
+                    entry = self._put(path, "l", _stamp(status), self.version)
+                    entry.target = target
+                    return entry
+                self._note("name", path)
+            elif stat.S_ISREG(status.st_mode) and self._fits(path):
                 return self._read(parent, name, path, before)
         except FileNotFoundError:
-            return None
+            pass
         except OSError:
             self._note("unreadable", path)
             if before is not None and before.kind == "f":  # what was saved of it stays saved
@@ -335,6 +332,3 @@ def _read_rules(directory: int) -> str:
         return ""
     finally:
         os.close(descriptor)
-
-
-assert ID_BYTES == len(chunk_id(b""))

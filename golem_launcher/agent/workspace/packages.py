@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 _DIST_INFO = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._]*)-(?P<version>[^-]+)\.dist-info")
 _EGG_INFO = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._]*)-(?P<version>[^-]+)(-py[0-9.]+.*)?\.egg-info")
@@ -122,7 +122,9 @@ def install(requirements: list[str], seconds: float, directory: str) -> Iterator
     yield {"failed": failed}
 
 
-def _pip(part: list[str], end: float, directory: str, complain: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+def _pip(
+    part: list[str], end: float, directory: str, complain: Callable[[str], None]
+) -> Generator[dict[str, Any], None, int]:
     """Run pip once; its exit code."""
     left = end - time.monotonic()
     if left <= 0:

@@ -69,10 +69,7 @@ class Restore:
             else:
                 raise WireError("an entry of an unknown kind")
         for path, _, _ in sorted(self._directories):
-            try:
-                os.makedirs(self._inside(path), exist_ok=True)
-            except OSError as error:
-                self._problem(path, error)
+            self._make(path)
         self._open()
 
     def put(self, chunk: bytes, kind: int, data: bytes) -> None:
@@ -87,17 +84,9 @@ class Restore:
         elif chunk_id(data) != chunk:
             raise WireError("a chunk that was damaged")
         if self._descriptor >= 0:
-            try:
-                view = memoryview(data)
-                while view:
-                    view = view[os.write(self._descriptor, view) :]
-            except OSError as error:
-                self._problem(self._files[self._at].path, error)
-                os.close(self._descriptor)
-                self._descriptor = -1
-            else:
-                if chunk in self._several:
-                    self._again.setdefault(chunk, Place(self._files[self._at].path, self._offset, len(data)))
+            self._write(data)
+            if chunk in self._several:
+                self._again.setdefault(chunk, Place(self._files[self._at].path, self._offset, len(data)))
         self._sizes.append(len(data))
         self._offset += len(data)
         self._chunk += 1
@@ -129,6 +118,21 @@ class Restore:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def _make(self, path: str) -> None:
+        try:
+            os.makedirs(self._inside(path), exist_ok=True)
+        except OSError as error:
+            self._problem(path, error)
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+        except OSError as error:
+            self._problem(self._files[self._at].path, error)
+            self.abandon()
 
     def _open(self) -> None:
         """Begin with the next file; those without content are made on the way."""

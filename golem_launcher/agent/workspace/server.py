@@ -1,8 +1,8 @@
 """The workspace server: one process beside the Lab, from the agent's start to its end.
 
-It serves HTTP at the Lab's port + 2, behind the Lab's token, and takes the launcher's tunnel at the Lab's port + 3. As
-a process of its own, with the least claim to the processor, it keeps no cell waiting; it answers before the Lab is
-there, so that a workspace can be put back first, and while the Lab is being started anew.
+It serves HTTP at the Lab's port + 3, behind the Lab's token. As a process of its own, with the least claim to the
+processor, it keeps no cell waiting; it answers before the Lab is there, so that a workspace can be put back first, and
+while the Lab is being started anew.
 
     GET  /state                                       {"held": whether the Lab waits for /open}
     POST /plan     {"base": "…" or null, "state": "…"}   a list of entries, see wire.py
@@ -19,7 +19,6 @@ there, so that a workspace can be put back first, and while the Lab is being sta
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hmac
 import json
@@ -33,19 +32,19 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from .. import carrier  # noqa: TID252 - the archive has another name
 from . import wire
+from .chunker import chunk_id
 from .index import Index
 from .packages import Packages, freeze, install
 from .restore import Restore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from ..main import Config  # noqa: TID252
+    from ..main import Config  # noqa: TID252 - the archive has another name
 
-HTTP_OFFSET, CARRIER_OFFSET = 2, 3
-"""Ports, from that of the Lab."""
+PORT_OFFSET = 3
+"""Of its port, from that of the Lab."""
 PACKS = ".packs"
 BASE = ".base"
 _NICE = 10
@@ -62,21 +61,14 @@ _VENV_NOTE = (
 
 
 def run(config: Config, gate: int, life: int) -> None:
-    """Serve until the keeper is gone (``life`` ends). A byte into ``gate`` lets the Lab start. Does not return."""
+    """Serve until the keeper is gone (``life`` ends). A byte into ``gate`` lets the Lab start."""
+    with contextlib.suppress(OSError), open("/proc/self/comm", "w") as name:
+        name.write("golem-workspace")  # what `ps` shows: it looks like the Lab otherwise
     with contextlib.suppress(OSError):
         os.nice(_NICE)
-    service = Service(config, gate)
-    server = _Server((config.address, config.port + HTTP_OFFSET), _Handler, service)
+    server = _Server((config.hosts[0], config.port + PORT_OFFSET), _Handler, Service(config, gate))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    asyncio.run(_carry(config, life))
-
-
-async def _carry(config: Config, life: int) -> None:
-    host = "127.0.0.1" if config.address == "0.0.0.0" else config.address  # noqa: S104 - it is a question
-    ended = asyncio.Event()
-    asyncio.get_running_loop().add_reader(life, ended.set)
-    async with await carrier.serve(config.address, config.port + CARRIER_OFFSET, (host, config.port + HTTP_OFFSET)):
-        await ended.wait()
+    os.read(life, 1)
 
 
 class Service:
@@ -121,7 +113,7 @@ class Service:
             if any(new):  # the lists belong to the same save as the files beside them
                 yield from self._index.walk(since)
             environment = self._packages.environment()
-            mark = wire.chunk_id(json.dumps(environment).encode()).hex()[:16]
+            mark = chunk_id(json.dumps(environment).encode()).hex()[:16]
             yield {
                 "end": True,
                 "entries": len(self._index),
@@ -144,8 +136,7 @@ class Service:
         """Put the frames into a file; its size."""
         path = self._pack(name)
         with open(path, "wb") as file:
-            for part in self.chunks(ids):
-                file.write(part)
+            file.writelines(self.chunks(ids))
             return {"size": file.tell()}
 
     def drop(self, name: str) -> dict[str, Any]:
@@ -214,12 +205,11 @@ class Service:
         full = os.path.join(self._root, environment)
         name, file = os.path.basename(full), os.path.basename(full) + "-requirements.txt"
         text = _VENV_NOTE.format(name=name, file=file) + "".join(f"{line}\n" for line in freeze(full))
-        with contextlib.suppress(OSError, UnicodeDecodeError):
-            with open(os.path.join(os.path.dirname(full), file), "a+", encoding="utf-8") as target:
-                target.seek(0)
-                before = target.read(len(text) + 1)
-                if before == text or (before and not before.startswith(text.partition("\n")[0])):
-                    return False  # that, or a file of the user's own
+        path = os.path.join(os.path.dirname(full), file)
+        with contextlib.suppress(OSError, UnicodeDecodeError), open(path, "a+", encoding="utf-8") as target:
+            target.seek(0)
+            before = target.read(len(text) + 1)
+            if before != text and (not before or before.startswith(text.partition("\n")[0])):  # else the user's own
                 target.truncate(0)
                 target.write(text)
                 return True
@@ -272,23 +262,29 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the name in the base class
         """Nothing: the log is the Lab's."""
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         """``/state``."""
-        self._answer({"/state": lambda _: self.server.service.state()})
+        self._answer({"/state": self.server.service.state})
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         """Everything else."""
         service = self.server.service
+
+        def with_body(answer: Callable[[dict[str, Any]], Any]) -> Callable[[], Any]:
+            return lambda: answer(self._object())
+
         self._answer(
             {
-                "/plan": lambda body: wire.pack_lines(service.plan(body.get("base"), body.get("state"))),
-                "/chunks": lambda body: _joined(service.chunks(_ids(body))),
-                "/pack": lambda body: service.pack(body.get("name"), _ids(body)),
-                "/drop": lambda body: service.drop(body.get("name")),
-                "/take": lambda body: service.take(body.get("name")),
-                "/finish": lambda _: service.finish(),
-                "/install": lambda body: _json_lines(service.install(*_packages(body))),
-                "/open": lambda _: service.open(),
+                "/plan": with_body(lambda body: wire.pack_lines(service.plan(body.get("base"), body.get("state")))),
+                "/chunks": with_body(lambda body: _joined(service.chunks(_ids(body)))),
+                "/pack": with_body(lambda body: service.pack(body["name"], _ids(body))),
+                "/drop": with_body(lambda body: service.drop(body["name"])),
+                "/restore": lambda: service.begin(self._entries()),
+                "/put": lambda: service.put(self._body()),
+                "/take": with_body(lambda body: service.take(body["name"])),
+                "/finish": with_body(lambda _: service.finish()),
+                "/install": with_body(lambda body: _json_lines(service.install(*_packages(body)))),
+                "/open": with_body(lambda _: service.open()),
             }
         )
 
@@ -296,27 +292,29 @@ class _Handler(BaseHTTPRequestHandler):
         token = self.headers.get("Authorization", "").encode()
         length = self.headers.get("Content-Length", "0")
         self._left = int(length) if length.isdigit() else 0
+        status = 200
+        found: Any
         if not hmac.compare_digest(token, b"token " + self.server.service.token.encode()):
-            return self._say(403, {"error": "the token is missing or wrong"})
-        service = self.server.service
-        try:
-            if self.path == "/put" and self.command == "POST":
-                return self._say(200, service.put(self._body()))
-            if self.path == "/restore" and self.command == "POST":
-                return self._say(200, service.begin(self._entries()))
-            if self.path not in ways:
-                return self._say(404, {"error": "there is nothing here"})
-            body = json.loads(b"".join(self._body(_LARGEST_JSON)) or b"{}")
-            if not isinstance(body, dict):
-                raise wire.WireError("the request is not an object")
-            found = ways[self.path](body)
-        except (wire.WireError, ValueError, TypeError, KeyError, IndexError) as error:
-            return self._say(400, {"error": str(error)[:200]})
-        except OSError as error:
-            return self._say(507, {"error": error.strerror or str(error)})
+            status, found = 403, {"error": "the token is missing or wrong"}
+        elif self.path not in ways:
+            status, found = 404, {"error": "there is nothing here"}
+        else:
+            try:
+                found = ways[self.path]()
+            except (wire.WireError, ValueError, TypeError, KeyError, IndexError) as error:
+                status, found = 400, {"error": str(error)[:200]}
+            except OSError as error:
+                status, found = 507, {"error": error.strerror or str(error)}
         if isinstance(found, dict):
-            return self._say(200, found)
-        return self._stream(found)
+            self._say(status, found)
+        else:
+            self._stream(found)
+
+    def _object(self) -> dict[str, Any]:
+        body = json.loads(b"".join(self._body(_LARGEST_JSON)) or b"{}")
+        if not isinstance(body, dict):
+            raise wire.WireError("the request is not an object")
+        return body
 
     def _say(self, status: int, value: dict[str, Any]) -> None:
         body = json.dumps(value).encode()

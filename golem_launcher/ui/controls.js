@@ -39,7 +39,7 @@ function makeControl(field, changed, tools) {
   function onchange(event) {
     control.complain("");
     if (event?.type === "change") control.touched = true;
-    if (PRIVATE_KEY.test(String(control.value()))) {
+    if (event && PRIVATE_KEY.test(String(control.value()))) {
       control.set("");
       control.complain("This is a private key: it was thrown away. Paste the line of the file that ends in .pub.");
       return;
@@ -188,7 +188,11 @@ function makeLines(field, { id, described, onchange, tools }) {
       }),
     );
   }
-  if (field.kind === "inputs") tools.bringFiles?.(control);
+  if (field.kind === "inputs") {
+    const uploads = tools.makeUploads(() => onchange());
+    control.body.append(uploads.element);
+    control.value = () => [input.value.trim(), ...uploads.paths()].filter(Boolean).join("\n");
+  }
   return control;
 }
 

@@ -14,8 +14,10 @@ from golem_launcher.ui.background import Background
 from golem_launcher.ui.form import RequestForm
 from golem_launcher.ui.header import Header
 from golem_launcher.ui.network import bring_up, network_view
+from golem_launcher.ui.offers import Offers
 from golem_launcher.ui.problems import problem
 from golem_launcher.ui.sessions import SessionCards
+from golem_launcher.ui.uploads import sweep_uploads
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -37,7 +39,8 @@ class Launcher(ipywidgets.VBox):
         self._background = Background(asyncio.get_running_loop(), self._report)
         self._work: Future[None] | None = None
         self.header = Header(on_alive=self._wake, on_mend=self._mend)
-        self.form = RequestForm(on_request=self._start)
+        self.offers = Offers(self._show_offers)
+        self.form = RequestForm(on_request=self._start, on_change=self.offers.consider, on_mend=self._mend)
         self.sessions = SessionCards()
         for part in (self.header, self.form, self.sessions):
             self._background.receives(part, part.receive)
@@ -53,6 +56,7 @@ class Launcher(ipywidgets.VBox):
         if self._work is None or self._work.done():
             self._work = self._background.start(self._keep_true())
             self._background.start(self._tidy())
+            self._background.start(self._watch_market())
 
     async def _keep_true(self) -> None:
         network_due = float("-inf")
@@ -63,6 +67,13 @@ class Launcher(ipywidgets.VBox):
                 network_due = time.monotonic() + NETWORK_SECONDS
             await asyncio.sleep(REFRESH_SECONDS)
 
+    async def _watch_market(self) -> None:
+        while self.header.watched:
+            await self.offers.look()
+
+    def _show_offers(self, view: dict[str, Any]) -> None:
+        self.form.offers = view
+
     async def _start(self, request: LaunchRequest) -> None:
         try:
             await asyncio.to_thread(client.start, request)
@@ -72,6 +83,7 @@ class Launcher(ipywidgets.VBox):
 
     async def _tidy(self) -> None:
         await asyncio.to_thread(client.tidy)
+        await asyncio.to_thread(sweep_uploads)
 
     def _mend(self) -> None:
         self._background.start(self._bring_up())

@@ -170,6 +170,9 @@ function renderForm({ model, el }) {
   model.on("msg:custom", onMessage);
   model.on("change:presets", presets.list);
   model.on("change:shared", share.update);
+  const showWorkspaces = () => workspaceListeners.forEach((listener) => listener(model.get("workspaces")));
+  model.on("change:workspaces", showWorkspaces);
+  showWorkspaces();
   const showOffers = () => offers.update(model.get("offers"));
   model.on("change:offers", showOffers);
   showOffers();
@@ -181,6 +184,7 @@ function renderForm({ model, el }) {
     model.off("change:presets", presets.list);
     model.off("change:shared", share.update);
     model.off("change:offers", showOffers);
+    model.off("change:workspaces", showWorkspaces);
   };
 }
 

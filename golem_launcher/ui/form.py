@@ -49,6 +49,9 @@ class RequestForm(anywidget.AnyWidget):
     offers = traitlets.Dict().tag(sync=True)
     """What it will cost, as :class:`~.offers.Offers` tells it."""
 
+    workspaces = traitlets.List().tag(sync=True)
+    """What can be resumed, as :func:`~.saved.saved_workspaces` tells it."""
+
     def __init__(
         self,
         *,

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.errors import LauncherError
 from golem_launcher.market.machine import Machine, machines
 from golem_launcher.networks import NETWORKS
-from golem_launcher.session import places
-from golem_launcher.session.yagna import YagnaRest
 from golem_launcher.ui.estimate import estimate
 from golem_launcher.waiting import wait_for
 
@@ -71,6 +69,9 @@ _LOOKING: dict[str, Any] = {"state": "looking", "headline": "Looking at the mark
 
 async def _seen(network: str) -> tuple[list[Machine] | None, dict[str, Any]]:
     """The machines on offer, or ``None`` and what to say instead. Starts nothing."""
+    from golem_launcher.session import places  # noqa: PLC0415 - loads what is not needed to show the page
+    from golem_launcher.session.yagna import YagnaRest  # noqa: PLC0415
+
     try:
         node = await asyncio.to_thread(places.present, NETWORKS[network])
         if node is None:

@@ -36,6 +36,10 @@ class WaysIn:
         """The link's origin: ``http://127.x.y.z:port``."""
         return self._link.address
 
+    def tunnel(self, port: int) -> Tunnel:
+        """A listener, not started yet, on the session's own loopback address; it leads to ``port`` of the provider."""
+        return Tunnel(loopback_address(self._name), 0, port, self._vpn.carry)
+
     async def start(self) -> None:
         """Listen. Raises ``AccessError``."""
         await self._resources.enter_async_context(self._vpn)

@@ -6,6 +6,7 @@ What crashes is started again.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import signal
@@ -58,6 +59,9 @@ class _Keeper:
         os.set_blocking(self._output, False)  # the writing end stays as programs expect it
         self._bell_read, self._bell = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._wake, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._orders, self._orders_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        """The Lab writes a new deadline there, one line each: seconds by the clock of ``proc.clock``."""
+        self._deadline = config.deadline
         self._life, self._life_write = os.pipe2(os.O_CLOEXEC)
         """Ends with the keeper, for who has no bell."""
         self._told = 0
@@ -74,6 +78,7 @@ class _Keeper:
         self._poll = select.poll()
         self._poll.register(self._output, select.POLLIN)
         self._poll.register(self._wake, select.POLLIN)
+        self._poll.register(self._orders, select.POLLIN)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, self._signalled)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -85,7 +90,7 @@ class _Keeper:
             if self._told:
                 self.say("told to end")
                 return 0
-            left = self._config.deadline - proc.clock()
+            left = self._deadline - proc.clock()
             if left <= 0:
                 self.say("the deadline has come")
                 return 0
@@ -130,7 +135,17 @@ class _Keeper:
         self._poll.poll(seconds * 1000 + 1)
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake, 4096)
+        self._obey()
         self._pump()
+
+    def _obey(self) -> None:
+        """Take a new deadline. A line is one write of less than a pipe's atomic size, so it comes whole."""
+        with contextlib.suppress(BlockingIOError, ValueError):
+            *_, last = os.read(self._orders, 4096).split()
+            deadline = float(last)
+            if math.isfinite(deadline):
+                self._deadline = deadline
+                self.say(f"the deadline is in {deadline - proc.clock():.0f} s now")
 
     def _pump(self) -> None:
         """What the Lab wrote so far, into the log."""
@@ -160,7 +175,7 @@ class _Keeper:
     def _run_lab(self) -> None:
         from . import lab  # noqa: PLC0415 - only this process needs it
 
-        lab.run(self._config, self._bell_read)
+        lab.run(self._config, self._bell_read, self._orders_write)
 
     def _run_ways(self) -> None:
         from . import ways  # noqa: PLC0415
@@ -183,7 +198,7 @@ class _Keeper:
                 signal.signal(number, signal.SIG_DFL)
             os.dup2(self._input, 1)
             os.dup2(self._input, 2)
-            for descriptor in (self._input, self._output, self._wake, self._wake_write, self._bell):
+            for descriptor in (self._input, self._output, self._wake, self._wake_write, self._bell, self._orders):
                 os.close(descriptor)
             os.close(self._life_write)
             run()

@@ -12,8 +12,12 @@ if TYPE_CHECKING:
     from .main import Config
 
 
-def run(config: Config, bell: int) -> None:
-    """Run the server until it ends. ``bell`` becomes readable when the log has grown, and ends with the keeper."""
+def run(config: Config, bell: int, orders: int) -> None:
+    """Run the server until it ends.
+
+    ``bell`` becomes readable when the log has grown, and ends with the keeper, which reads new deadlines from
+    ``orders``.
+    """
     os.chdir(config.root)
     sys.argv = ["jupyter-lab"]
     del sys.path[0]  # the archive: all of it that is needed here is imported
@@ -26,7 +30,7 @@ def run(config: Config, bell: int) -> None:
     # It serves settings of the Notebook before version 7 alone, and imports all of IPython for it (0.3 s).
     traits.ServerApp.jpserver_extensions.update({"notebook_shim": False})
     server = LabApp.initialize_server(argv=[], config=traits)
-    extension.load(server, extension.Surroundings(config.log, config.root, config.base_url, bell, os.getppid()))
+    extension.load(server, extension.Surroundings(config.log, config.root, config.base_url, bell, os.getppid(), orders))
     server.start()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from golem_launcher.cli import localnet, node, page, sessions, ways, workspaces
+from golem_launcher.cli import localnet, node, page, sessions, start, ways, workspaces
 
 app = typer.Typer(
     name="golem-launcher",
@@ -13,6 +13,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+start.add_commands(app)
 sessions.add_commands(app)
 workspaces.add_commands(app)
 node.add_commands(app)

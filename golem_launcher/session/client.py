@@ -28,6 +28,7 @@ from golem_launcher.session.directory import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from decimal import Decimal
 
     from golem_launcher.events import SessionState
     from golem_launcher.request import LaunchRequest
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.05
 _START_LOCK_SECONDS = 20.0
 _CONTROL_SECONDS = 3.0
+_EXTEND_SECONDS = 60.0
 _STOP_SECONDS = 60.0
 _ABORT_SECONDS = 20.0
 _KILL_GRACE_SECONDS = 3.0
@@ -96,6 +98,17 @@ def stop(name: str, *, force: bool = False, seconds: float = _STOP_SECONDS) -> S
             _kill(directory)
     leftovers.close(directory, start_node=True)
     return directory.state()
+
+
+def extend(name: str, *, hours: Decimal | str = "0", budget: Decimal | str = "0") -> SessionState:
+    """Give a session ``hours`` and ``budget`` (GLM) more; its new state. Raises ``SessionError`` when it can't be."""
+    directory = session_directory(name)
+    if not alive(directory):
+        stage = directory.state().stage.value
+        raise SessionError(f"The session '{name}' does not run: it is {stage}.", "Start it again.")
+    told = control(directory, "extend", deadline=_EXTEND_SECONDS, hours=str(hours), budget=str(budget))
+    state = wait_for(directory, lambda state: str(state.budget) == told["budget"], _CONTROL_SECONDS)
+    return state or directory.state()
 
 
 def control(

@@ -42,9 +42,13 @@ class Supervisor:
 
     async def main(self) -> None:
         """Run the session to its end. Raises nothing; the end is in the session's state."""
-        control = ControlServer(
-            self._directory.control_socket, {"stop": self._on_stop, "abort": self._on_abort, "state": self._on_state}
-        )
+        commands = {
+            "stop": self._on_stop,
+            "abort": self._on_abort,
+            "state": self._on_state,
+            "extend": self._run.extend,
+        }
+        control = ControlServer(self._directory.control_socket, commands)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)

@@ -20,7 +20,7 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from tests.session.rest import Node
 
-HONEST, OVERBILLS, DIES, REFUSES, SLOW = 0.5, 0.6, 0.7, 0.8, 0.9
+HONEST, OVERBILLS, DIES, REFUSES, SLOW, ENDS, LAST = 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2
 """Memory (GiB) to ask for."""
 
 _NETWORK = """
@@ -75,6 +75,23 @@ name = "slow"
 memory_gib = 0.95
 price_hour = 4.0
 misbehaviour = { slow_deploy = 6.0 }
+
+[[provider]]
+name = "ends"
+memory_gib = 1.05
+price_hour = 5.0
+misbehaviour = { terminate_agreement_after = 6.0 }
+
+[[provider]]
+name = "dies-too"
+memory_gib = 1.15
+price_hour = 6.0
+misbehaviour = { die_after = 12.0 }
+
+[[provider]]
+name = "last"
+memory_gib = 1.25
+price_hour = 7.0
 """
 
 
@@ -130,6 +147,20 @@ def ready(begin):
         return directory
 
     return start
+
+
+@pytest.fixture(scope="session")
+def early(network):  # noqa: ARG001 - it must be up
+    """Sessions whose end takes a while: they begin before most tests and are looked at after them."""
+    fields = {"budget": 5, "disk_gib": 0.5}
+    sessions = {
+        "dies": client.start(LaunchRequest(name="dies", memory_gib=DIES, recover=False, **fields)),
+        "deadline": client.start(LaunchRequest(name="deadline", memory_gib=HONEST, hours="0.01", **fields)),
+        "twice": client.start(LaunchRequest(name="twice", memory_gib=ENDS, **fields)),
+    }
+    yield sessions
+    for directory in sessions.values():
+        client.stop(directory.name, force=True)
 
 
 def explain(directory):

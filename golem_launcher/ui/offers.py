@@ -7,9 +7,9 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError
+from golem_launcher.market.machine import Machine, machines
 from golem_launcher.networks import NETWORKS
 from golem_launcher.ui.estimate import estimate
-from golem_launcher.ui.machines import Machine, machines
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:

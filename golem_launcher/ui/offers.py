@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError
 from golem_launcher.market.machine import Machine, machines
-from golem_launcher.networks import NETWORKS
+from golem_launcher.networks import LOCAL, NETWORKS
 from golem_launcher.ui.estimate import estimate
 from golem_launcher.waiting import wait_for
 
@@ -81,9 +81,10 @@ async def _seen(network: str) -> tuple[list[Machine] | None, dict[str, Any]]:
 
 
 def _not_running(network: str) -> dict[str, Any]:
+    what = "the network of this computer" if network == LOCAL.name else "your node"
     return {
         "state": "down",
         "headline": "No prices yet.",
-        "hint": f"Prices show when '{NETWORKS[network].title}' runs. Starting a session starts it, too.",
+        "hint": f"Prices show when {what} runs. Starting a session starts it, too.",
         "mend": "Start it now",
     }

@@ -38,7 +38,7 @@ class Launcher(ipywidgets.VBox):
         self._work: Future[None] | None = None
         self.header = Header(on_alive=self._wake, on_mend=self._mend)
         self.form = RequestForm(on_request=self._start)
-        self.sessions = SessionCards()
+        self.sessions = SessionCards(on_relaunch=self.form.fill)
         for part in (self.header, self.form, self.sessions):
             self._background.receives(part, part.receive)
         super().__init__([self.header, self.sessions, self.form])
@@ -47,6 +47,7 @@ class Launcher(ipywidgets.VBox):
     def close(self) -> None:
         """Stop the page's work; sessions go on."""
         self._background.close()
+        self.sessions.close()
         super().close()
 
     def _wake(self) -> None:

@@ -10,12 +10,13 @@ The bare way would be a websocket of yagna's that is a TCP connection in the pro
 So each message is one record, which stays whole: its number puts it in its place, a window bounds what is under way,
 and both ends of the stream are said in words. A record is a header (number, length, kind) and a payload:
 
+    OPEN    the first of all, from the user's side: the port over there that the connection is for, as two bytes
     DATA    bytes of the stream
     END     no more bytes from here; the other direction stays
     TAKEN   how much of the window was taken so far, as eight bytes; also sent now and then as a sign of life
     RESET   it went wrong here
 
-Each record but TAKEN and RESET uses the length of its payload from the window, ``_LEAST_COST`` at least.
+DATA and END use the length of their payload from the window, ``_LEAST_COST`` at least.
 """
 
 from __future__ import annotations
@@ -24,18 +25,20 @@ import asyncio
 import contextlib
 import socket
 import struct
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Awaitable, Callable
+    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 
 LARGEST = 64 * 1024 - 8
 """With its header a message of 64 KiB at most: yagna takes no larger ones."""
 WINDOW = 1024 * 1024
-DATA, END, TAKEN, RESET = range(4)
+DATA, END, TAKEN, RESET, OPEN = range(5)
 
 _HEADER = struct.Struct(">IHB")
 _COUNT = struct.Struct(">Q")
+_PORT = struct.Struct(">H")
+_LENGTHS = {TAKEN: _COUNT.size, OPEN: _PORT.size}
 _NUMBERS = 1 << 32
 _LEAST_COST = 512
 _MOST_EARLY = 4 * WINDOW // _LEAST_COST
@@ -43,11 +46,39 @@ _TELL = WINDOW // 4
 _HEARTBEAT_SECONDS = 30.0
 _SILENCE_SECONDS = 120.0
 _RESET_SECONDS = 1.0
+_OPEN_SECONDS = 20.0
+_DIAL_SECONDS = 10.0
 _RESET_WHEN_CLOSED = struct.pack("ii", 1, 0)
 
 
 class CarrierError(Exception):
     """The connection did not end well; the text says why."""
+
+
+class Source(Protocol):
+    """What a carrier reads from, as ``asyncio.StreamReader`` is."""
+
+    async def read(self, most: int, /) -> bytes:
+        """Up to ``most`` bytes; none at the end."""
+
+
+class Sink(Protocol):
+    """What a carrier writes to, as ``asyncio.StreamWriter`` is."""
+
+    def write(self, data: bytes, /) -> None:
+        """Send, at once or later."""
+
+    async def drain(self) -> None:
+        """Wait until there is room."""
+
+    def can_write_eof(self) -> bool:
+        """Whether one direction can end alone."""
+
+    def write_eof(self) -> None:
+        """End this direction."""
+
+    def is_closing(self) -> bool:
+        """Whether it is closed, or about to be."""
 
 
 class Record(NamedTuple):
@@ -83,7 +114,7 @@ class Decoder:
         found = []
         while len(data) - position >= _HEADER.size:
             number, length, kind = _HEADER.unpack_from(data, position)
-            if kind > RESET or length > LARGEST or (kind == TAKEN and length != _COUNT.size):
+            if kind > OPEN or length > LARGEST or length != _LENGTHS.get(kind, length):
                 raise CarrierError("a malformed record")
             end = position + _HEADER.size + length
             if end > len(data):
@@ -105,15 +136,27 @@ class Decoder:
 
 
 class Carrier:
-    """One end: ``reader`` and ``writer`` are the connection carried, ``send`` puts one record's bytes on the way."""
+    """One end: ``reader`` and ``writer`` are the connection carried, ``send`` puts one record's bytes on the way.
+
+    The user's side names the ``port`` over there; the other has read that from its ``decoder``, and ``early`` records.
+    """
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, send: Callable[[bytes], Awaitable[None]]
+        self,
+        reader: Source,
+        writer: Sink,
+        send: Callable[[bytes], Awaitable[None]],
+        *,
+        port: int | None = None,
+        decoder: Decoder | None = None,
+        early: Sequence[Record] = (),
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._send_bytes = send
-        self._decoder = Decoder()
+        self._port = port
+        self._decoder = decoder or Decoder()
+        self._early = early
         self._sending = asyncio.Lock()
         self._number = 0
         self._cost_sent = self._cost_told = 0
@@ -153,6 +196,8 @@ class Carrier:
             await self._send_bytes(encode(number, record))
 
     async def _outward(self) -> None:
+        if self._port is not None:
+            await self._send(Record(OPEN, _PORT.pack(self._port)))
         while True:
             while self._cost_sent - self._cost_told > WINDOW - LARGEST:
                 self._room.clear()
@@ -167,6 +212,8 @@ class Carrier:
 
     async def _inward(self, incoming: AsyncIterable[bytes]) -> None:
         loop = asyncio.get_running_loop()
+        for record in self._early:
+            self._accept(record)
         async for data in incoming:
             self._heard = loop.time()
             for record in self._decoder.receive(data):
@@ -180,6 +227,8 @@ class Carrier:
         self._cost_received += record.cost
         if record.kind == RESET:
             raise CarrierError("reset by the other side")
+        if record.kind == OPEN:
+            raise CarrierError("it is open already")
         if record.kind == TAKEN:
             (told,) = _COUNT.unpack(record.payload)
             if not self._cost_told <= told <= self._cost_sent:
@@ -189,7 +238,7 @@ class Carrier:
             return
         if self._ended_there or self._cost_received - self._cost_taken > WINDOW + LARGEST:
             raise CarrierError("more than was asked for")
-        if self._writer.transport.is_closing():
+        if self._writer.is_closing():
             raise CarrierError("the program has left")
         if record.kind == END:
             self._ended_there = True
@@ -244,33 +293,24 @@ def reset(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-async def serve(address: str, port: int, target: tuple[str, int]) -> asyncio.AbstractServer:
-    """The provider's end: listens on ``address:port`` for carriers and connects each to ``target``."""
-
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async def send(data: bytes) -> None:
-            writer.write(data)
-            await writer.drain()
-
-        try:
-            with contextlib.suppress(CarrierError, OSError):
-                await _join(target, _chunks(reader), send)
-        finally:
-            reset(writer)  # yagna passes on nothing else, and keeps the connection
-
-    return await asyncio.start_server(accept, address, port, limit=LARGEST, backlog=512)
-
-
-async def _join(
-    target: tuple[str, int], incoming: AsyncIterable[bytes], send: Callable[[bytes], Awaitable[None]]
+async def answer(
+    incoming: AsyncIterator[bytes],
+    send: Callable[[bytes], Awaitable[None]],
+    dial: Callable[[int], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]],
 ) -> None:
+    """The other end of one carrier, to its end. Raises ``CarrierError`` or ``OSError`` when that is not a good one."""
+    decoder = Decoder()
+    opening, *early = await asyncio.wait_for(_first(incoming, decoder), _OPEN_SECONDS)
+    if opening.kind != OPEN:
+        raise CarrierError("it does not say where to")
+    (port,) = _PORT.unpack(opening.payload)
     try:
-        reader, writer = await asyncio.open_connection(*target, limit=LARGEST)
+        reader, writer = await dial(port)
     except OSError:
         await send(encode(0, Record(RESET, b"")))
         raise
     try:
-        await Carrier(reader, writer, send).run(incoming)
+        await Carrier(reader, writer, send, decoder=decoder, early=early).run(incoming)
     except BaseException:
         reset(writer)
         raise
@@ -278,6 +318,46 @@ async def _join(
         writer.close()
 
 
-async def _chunks(reader: asyncio.StreamReader) -> AsyncIterable[bytes]:
+async def _first(incoming: AsyncIterator[bytes], decoder: Decoder) -> list[Record]:
+    async for data in incoming:
+        records = decoder.receive(data)
+        if records:
+            return records
+    raise CarrierError("nothing came")
+
+
+async def dial(hosts: Sequence[str], port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to ``port`` on the first of ``hosts`` that answers. Raises ``OSError``."""
+    refused = OSError("no address")
+    for host in hosts:
+        try:
+            return await asyncio.wait_for(asyncio.open_connection(host, port, limit=LARGEST), _DIAL_SECONDS)
+        except asyncio.TimeoutError:  # noqa: PERF203 - a try each is what is wanted
+            refused = OSError("it does not answer")
+        except OSError as error:
+            refused = error
+    raise refused
+
+
+async def serve(
+    address: str, port: int, dial: Callable[[int], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+) -> asyncio.AbstractServer:
+    """The provider's end: listens on ``address:port`` for carriers, each of which names the port to ``dial``."""
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def send(data: bytes) -> None:
+            writer.write(data)
+            await writer.drain()
+
+        try:
+            with contextlib.suppress(CarrierError, OSError, asyncio.TimeoutError):
+                await answer(_chunks(reader), send, dial)
+        finally:
+            reset(writer)  # yagna passes on nothing else, and keeps the connection
+
+    return await asyncio.start_server(accept, address, port, limit=LARGEST, backlog=512)
+
+
+async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
     while data := await reader.read(2 * LARGEST):
         yield data

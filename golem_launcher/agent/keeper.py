@@ -1,4 +1,7 @@
-"""The process that stays: it starts JupyterLab, writes its log, starts it again after a crash, ends it in time."""
+"""The process that stays: it starts JupyterLab and the ways in, writes their log, ends everything in time.
+
+What crashes is started again.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,14 @@ from . import proc
 from .log import LogWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .main import Config
 
 _BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Before each new start; after the last there is none."""
+_WAYS_PAUSE_SECONDS = 1.0
+"""Before the ways in are started again."""
 _STEADY_SECONDS = 60.0
 """A Lab that ran this long did not crash at its start: the count begins anew."""
 _POLITE_SECONDS = 5.0
@@ -55,9 +62,15 @@ class _Keeper:
         self._orders, self._orders_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         """The Lab writes a new deadline there, one line each: seconds by the clock of ``proc.clock``."""
         self._deadline = config.deadline
+        self._life, self._life_write = os.pipe2(os.O_CLOEXEC)
+        """Ends with the keeper, for who has no bell."""
         self._told = 0
         self._lab = 0
         """Its process id; 0 when there is none."""
+        self._ways = 0
+        """The process of the ways in; 0 when there is none."""
+        self._ways_at: float | None = 0.0
+        """When to start it, by the monotonic clock; None when it runs."""
         self._started = 0.0
         self._crashes = 0
         self._start_at: float | None = 0.0
@@ -83,8 +96,13 @@ class _Keeper:
                 return 0
             if self._start_at is not None and time.monotonic() >= self._start_at:
                 self._start()
+            if self._ways_at is not None and time.monotonic() >= self._ways_at:
+                self._ways_at = None
+                self._ways = self._child(self._run_ways)
             self._wait(left)
             for pid, code in proc.reap().items():
+                if pid == self._ways:
+                    self._ways, self._ways_at = 0, time.monotonic() + _WAYS_PAUSE_SECONDS
                 if pid == self._lab and not self._lab_ended(code):
                     return 0 if code == 0 else 1
 
@@ -111,8 +129,9 @@ class _Keeper:
 
     def _wait(self, left: float) -> None:
         seconds = min(left, _LONGEST_SLEEP)
-        if self._start_at is not None:
-            seconds = min(seconds, max(0.0, self._start_at - time.monotonic()))
+        for at in (self._start_at, self._ways_at):
+            if at is not None:
+                seconds = min(seconds, max(0.0, at - time.monotonic()))
         self._poll.poll(seconds * 1000 + 1)
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake, 4096)
@@ -151,11 +170,26 @@ class _Keeper:
         self._start_at = None
         self.say(f"JupyterLab starts in {self._config.root}")
         self._started = time.monotonic()
-        self._lab = os.fork()
-        if self._lab == 0:
-            self._become_lab()
+        self._lab = self._child(self._run_lab)
 
-    def _become_lab(self) -> None:
+    def _run_lab(self) -> None:
+        from . import lab  # noqa: PLC0415 - only this process needs it
+
+        lab.run(self._config, self._bell_read, self._orders_write)
+
+    def _run_ways(self) -> None:
+        from . import ways  # noqa: PLC0415
+
+        ways.run(self._config, self._life)
+
+    def _child(self, run: Callable[[], None]) -> int:
+        """Fork, and ``run`` in the new process, whose id this is."""
+        pid = os.fork()
+        if pid == 0:
+            self._become(run)
+        return pid
+
+    def _become(self, run: Callable[[], None]) -> None:
         code = 1
         try:
             os.setsid()
@@ -166,9 +200,8 @@ class _Keeper:
             os.dup2(self._input, 2)
             for descriptor in (self._input, self._output, self._wake, self._wake_write, self._bell, self._orders):
                 os.close(descriptor)
-            from . import lab  # noqa: PLC0415 - only this process needs it
-
-            lab.run(self._config, self._bell_read, self._orders_write)
+            os.close(self._life_write)
+            run()
             code = 0
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1 if end.code else 0

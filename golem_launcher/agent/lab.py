@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from . import carrier, extension, shortcuts
+from . import extension, shortcuts
 
 if TYPE_CHECKING:
     from .main import Config
@@ -31,8 +31,6 @@ def run(config: Config, bell: int, orders: int) -> None:
     traits.ServerApp.jpserver_extensions.update({"notebook_shim": False})
     server = LabApp.initialize_server(argv=[], config=traits)
     extension.load(server, extension.Surroundings(config.log, config.root, config.base_url, bell, os.getppid(), orders))
-    host = "127.0.0.1" if config.address == "0.0.0.0" else config.address  # noqa: S104 - it is a question
-    server.io_loop.add_callback(carrier.serve, config.address, config.port + 1, (host, config.port))
     server.start()
 
 

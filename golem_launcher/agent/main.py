@@ -4,11 +4,13 @@ The configuration is a JSON object, deleted once it is read:
 
     token     what every request to the Lab must show; letters, digits, - and _, at least 16
     port      where the Lab listens, on ``$GOLEM_BIND_ADDRESS`` or every address
-              (the launcher's tunnel comes in at the next port, see carrier.py)
+              (the launcher's tunnel comes in at the next port, see carrier.py; ssh is at the one after that)
     root      the workspace, seen from the configuration's directory; made when it is not there
     deadline  Unix time at which everything ends
     now       Unix time of whoever wrote this; without it the clock here is trusted to agree with theirs
     base_url  the path below which the Lab answers, / by default
+    ssh       {"authorized_key": a public key's line, "host_key": a private key in OpenSSH's form}; then an ssh server
+              is started, see ways.py
     index_url where pip looks for packages, where it always does by default
 
 Exit codes: 0 it is starting; 2 the configuration is wrong; 3 there is no JupyterLab here, and none can be had;
@@ -34,12 +36,21 @@ _OLDEST_PYTHON = (3, 9)
 _INSTALL_SECONDS = 600.0
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,256}")
 _BASE_URL = re.compile(r"/((?!\.{1,2}/)[A-Za-z0-9._~@-]+/)*")
+_PUBLIC_KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [\w@.+-]*)?")
+_PRIVATE_KEY = re.compile(r"-----BEGIN OPENSSH PRIVATE KEY-----[A-Za-z0-9+/=\s]+-----END OPENSSH PRIVATE KEY-----\n")
 _INDEX_URL = re.compile(r"(https?://[A-Za-z0-9._~:/@-]{1,500})?")
-_LARGEST_PORT = 65534
+_LARGEST_PORT = 65533
 _LARGEST_CONFIG = 65536
 _LARGEST_DESCRIPTOR = 4096
 _LATEST = 1e11
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - inside the provider's own network; the token guards it
+
+
+class Ssh(NamedTuple):
+    """Who may come in by ssh, and what the server shows."""
+
+    authorized_key: str
+    host_key: str
 
 
 class Config(NamedTuple):
@@ -56,6 +67,13 @@ class Config(NamedTuple):
     """Where pip must look for packages, empty for where it always does."""
     log: str
     """The directory of the log, beside the configuration."""
+    ssh: Ssh | None = None
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Where servers of this session listen: the Lab at the first one, others at any."""
+        first = () if self.address == _ANY_ADDRESS else (self.address,)
+        return (*first, "127.0.0.1", "::1")
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer
@@ -94,7 +112,7 @@ def _prepare(arguments: list[str]) -> Config:
     missing = image.bring_lab(_INSTALL_SECONDS)
     if missing:
         raise Refused(_NO_LAB, f"this image: {missing}")
-    for port in (config.port, config.port + 1):
+    for port in (config.port, config.port + 1, *((config.port + 2,) if config.ssh else ())):
         _check_port(config.address, port)
     try:
         os.makedirs(config.root, exist_ok=True)  # noqa: PTH103
@@ -133,7 +151,17 @@ def parse(data: bytes, path: str) -> Config:
         base_url=_text(raw, "base_url", _BASE_URL, "/"),
         index_url=_text(raw, "index_url", _INDEX_URL, ""),
         log=os.path.splitext(path)[0] + ".log",  # noqa: PTH122
+        ssh=_ssh(raw),
     )
+
+
+def _ssh(raw: dict[str, Any]) -> Ssh | None:
+    value = raw.get("ssh")
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise Refused(_WRONG_CONFIG, "the configuration's ssh is malformed.")
+    return Ssh(_text(value, "authorized_key", _PUBLIC_KEY, None), _text(value, "host_key", _PRIVATE_KEY, None))
 
 
 def _seconds(raw: dict[str, Any]) -> float:

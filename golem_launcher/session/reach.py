@@ -1,51 +1,51 @@
-"""The address of a session's Lab on this side: it stays the same while providers come and go."""
+"""How a session's Lab is reached from this side: an address that stays while providers come and go."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from golem_launcher.access.address import loopback_address
-from golem_launcher.access.tunnel import Tunnel, VpnPort
+from golem_launcher.access.ways import WaysIn
 from golem_launcher.session.lab import LabClient
 
 if TYPE_CHECKING:
     from golem_launcher.node.node import Node
+    from golem_launcher.request import LaunchRequest
+    from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.package import Rented
-
-LAB_PORT = 8888
-CARRIER_PORT = LAB_PORT + 1
-"""Where the agent takes the tunnel's connections to the Lab."""
 
 
 class Reach:
-    """A tunnel to wherever the session's Lab is at present, and the Lab's token."""
+    """The ways into wherever the session is at present, and the Lab's token."""
 
-    def __init__(self, name: str, token: str) -> None:
+    def __init__(self, directory: SessionDirectory, request: LaunchRequest, token: str) -> None:
         self.token = token
-        self._target: VpnPort | None = None
-        self._tunnel = Tunnel(loopback_address(name), 0, lambda: self._target)
+        self._ways = WaysIn(directory.path, request.name, ssh_key=request.ssh_key)
 
     @property
     def address(self) -> str:
         """The Lab's origin on this side; known once the reach is open."""
-        return self._tunnel.address
+        return self._ways.address
 
     async def open(self) -> None:
         """Listen. Raises ``AccessError``."""
-        await self._tunnel.start()
+        await self._ways.start()
 
     async def aclose(self) -> None:
-        """End the listener and every connection."""
-        await self._tunnel.aclose()
+        """End the listeners and every connection."""
+        await self._ways.aclose()
 
     def point_at(self, node: Node, rented: Rented) -> None:
         """From now on, connections lead to this provider."""
-        uri = f"{node.api_url.replace('http', 'ws', 1)}/net-api/v1/net/{rented.network_id}/tcp"
-        self._target = VpnPort(f"{uri}/{rented.ip}/{CARRIER_PORT}", node.app_key)
+        network = f"{node.api_url.replace('http', 'ws', 1)}/net-api/v1/net/{rented.network_id}"
+        self._ways.lead_to(network, rented.ip, node.app_key)
 
     def point_nowhere(self) -> None:
         """From now on, connections are closed at once."""
-        self._target = None
+        self._ways.lead_nowhere()
+
+    def agent_settings(self) -> dict[str, Any]:
+        """What the agent of the next provider is told about being reached."""
+        return {"token": self.token, **self._ways.agent_settings()}
 
     def lab(self) -> LabClient:
         """A new client of the Lab."""

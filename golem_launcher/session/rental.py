@@ -12,7 +12,6 @@ from golem_launcher.errors import MarketError, NodeError, ProviderError
 from golem_launcher.events import Stage
 from golem_launcher.session.choice import Choice, offers_at_most
 from golem_launcher.session.package import Package
-from golem_launcher.session.reach import LAB_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,12 +106,10 @@ class Rental:
 
     def _package(self) -> Package:
         config = {
-            "token": self._reach.token,
-            "port": LAB_PORT,
+            **self._reach.agent_settings(),
             "root": _ROOT,
             "deadline": self._term.deadline.timestamp() + AGENT_GRACE_SECONDS,
             "now": datetime.now(timezone.utc).timestamp(),  # the provider's clock may be wrong
-            "base_url": "/",
             "index_url": self._access.index_url,
         }
         return Package(

@@ -63,7 +63,7 @@ class Run:
         self._journal = Journal.create(directory.path)
         self._money = Money(self._request.budget, self._journal, recorder)
         self._term = Term.of(self._request.hours)
-        self._reach = Reach(self._request.name, secrets.token_hex(24))
+        self._reach = Reach(directory, self._request, secrets.token_hex(24))
         self._resources = contextlib.AsyncExitStack()
         self._farewells: set[asyncio.Task[None]] = set()
         self._rest: YagnaRest | None = None

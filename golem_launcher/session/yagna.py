@@ -130,7 +130,11 @@ class YagnaRest:
 
     async def remove_network(self, network_id: str) -> None:
         """Remove a private network; nothing happens when it is gone."""
-        await self._delete(f"/net-api/v1/net/{network_id}")
+        try:
+            await self._delete(f"/net-api/v1/net/{network_id}")
+        except NodeRefused:  # a node that was started anew knows it no more and says 403
+            if network_id in {str(network.get("id")) for network in await self.networks()}:
+                raise
 
     async def scan_offers(self, constraints: str, *, seconds: float) -> list[dict[str, Any]]:
         """The offers on the market that meet ``constraints``, as far as they are known within ``seconds``."""

@@ -106,13 +106,11 @@ async def program(serve):
                     peer.send(body, 0x8)
                     return
 
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        try:
-            await carrier.Carrier(reader, writer, send).run(incoming())
-        except (carrier.CarrierError, OSError, asyncio.IncompleteReadError):
-            carrier.reset(writer)
-        finally:
-            writer.close()
+        async def dial(_):
+            return await asyncio.open_connection("127.0.0.1", port)
+
+        with contextlib.suppress(carrier.CarrierError, OSError, asyncio.IncompleteReadError):
+            await carrier.answer(incoming(), send, dial)
 
     try:
         async with far_side(carry) as uri:

@@ -8,7 +8,7 @@ from golem_launcher.agent.carrier import (
     DATA,
     END,
     LARGEST,
-    RESET,
+    OPEN,
     TAKEN,
     WINDOW,
     CarrierError,
@@ -40,9 +40,10 @@ def test_numbers_go_round():
 @pytest.mark.parametrize(
     "wire",
     [
-        pytest.param(encode(0, Record(RESET + 1, b"")), id="unknown kind"),
+        pytest.param(encode(0, Record(OPEN + 1, b"")), id="unknown kind"),
         pytest.param(encode(0, Record(DATA, b"x" * (LARGEST + 1))), id="too long"),
         pytest.param(encode(0, Record(TAKEN, b"")), id="no account"),
+        pytest.param(encode(0, Record(OPEN, b"")), id="no port"),
         pytest.param(encode(1 << 20, Record(DATA, b"")), id="far ahead"),
         pytest.param(encode(-1, Record(DATA, b"")), id="from the past"),
         pytest.param(encode(1, Record(END, b"")) * 2, id="twice the same number"),

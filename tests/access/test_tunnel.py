@@ -7,10 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from golem_launcher.access import tunnel as module
+from golem_launcher.access import vpn as module
 from golem_launcher.access.address import loopback_address
-from golem_launcher.access.tunnel import Tunnel, VpnPort
-from golem_launcher.agent.carrier import DATA, END, TAKEN, WINDOW, Record, encode, reset
+from golem_launcher.access.tunnel import Tunnel
+from golem_launcher.access.vpn import Vpn, VpnPort
+from golem_launcher.agent.carrier import DATA, END, OPEN, TAKEN, WINDOW, Record, encode, reset
 from golem_launcher.errors import AccessError
 from tests.access.far import SECONDS, far_side, program
 
@@ -37,12 +38,14 @@ async def tunnel_into(behave):
 
 @contextlib.asynccontextmanager
 async def opened(target):
-    tunnel = Tunnel(loopback_address("test"), 0, target)
-    await tunnel.start()
-    try:
-        yield tunnel
-    finally:
-        await tunnel.aclose()
+    async with Vpn(target) as vpn:
+        tunnel = Tunnel(loopback_address("test"), 0, 8888, vpn.carry)
+        await tunnel.start()
+        tunnel.vpn = vpn
+        try:
+            yield tunnel
+        finally:
+            await tunnel.aclose()
 
 
 async def connect(tunnel):
@@ -84,8 +87,8 @@ def test_bytes_travel_both_ways():
             data = bytes(range(256)) * 8000
             writer.write(data)
             assert await asyncio.wait_for(reader.readexactly(len(data)), SECONDS) == data
-            assert tunnel.counters.sent == tunnel.counters.received == len(data)
-            assert tunnel.counters.connections == 1
+            assert tunnel.vpn.counters.sent == tunnel.vpn.counters.received == len(data)
+            assert tunnel.vpn.counters.connections == 1
             writer.close()
 
     run(scene())
@@ -119,7 +122,7 @@ def test_with_no_target_connections_end_at_once_and_come_back_with_it():
             reader, writer = await connect(tunnel)
             assert (await all_of(reader))[0] == b""
             writer.close()
-            assert tunnel.counters.refused == 1
+            assert tunnel.vpn.counters.refused == 1
             address, target = tunnel.address, VpnPort(uri, KEY)
             reader, writer = await connect(tunnel)
             writer.write(b"x")
@@ -136,12 +139,12 @@ def test_no_more_connections_than_the_limit(monkeypatch):
     async def scene():
         async with tunnel_to(echo) as tunnel:
             first, second = await connect(tunnel), await connect(tunnel)
-            await until(lambda: tunnel.counters.connections == 2)
+            await until(lambda: tunnel.vpn.counters.connections == 2)
             third = await connect(tunnel)
             assert (await all_of(third[0]))[0] == b""
             for _, writer in (first, second, third):
                 writer.close()
-            assert tunnel.counters.refused == 1
+            assert tunnel.vpn.counters.refused == 1
 
     run(scene())
 
@@ -156,7 +159,7 @@ def test_a_refused_upgrade_resets_the_connection(status):
             reader, writer = await connect(tunnel)
             assert await all_of(reader) == (b"", False)
             writer.close()
-            assert tunnel.counters.failures == 1
+            assert tunnel.vpn.counters.failures == 1
 
     run(scene())
 
@@ -175,7 +178,7 @@ def test_a_socket_that_yagna_closes_by_mistake_is_asked_for_again():
             reader, writer = await connect(tunnel)
             assert await asyncio.wait_for(reader.readexactly(16), SECONDS) == b"third time lucky"
             writer.close()
-            assert tunnel.counters.failures == 0
+            assert tunnel.vpn.counters.failures == 0
 
     run(scene())
 
@@ -193,7 +196,7 @@ def test_a_closed_port_is_not_asked_for_ever():
             reader, writer = await connect(tunnel)
             assert await all_of(reader) == (b"", False)
             writer.close()
-            assert tunnel.counters.failures == 1
+            assert tunnel.vpn.counters.failures == 1
         assert asked == 3
 
     run(scene())
@@ -219,7 +222,7 @@ def test_a_clean_end_over_there_is_a_clean_end_here():
             reader, writer = await connect(tunnel)
             assert await all_of(reader) == (b"a" * 700_000, True)
             writer.close()
-        assert tunnel.counters.failures == 0
+        assert tunnel.vpn.counters.failures == 0
 
     run(scene())
 
@@ -270,7 +273,7 @@ def test_the_end_of_what_is_said_travels_and_the_answer_comes_back():
             writer.write_eof()
             assert await all_of(reader) == (b"answer to question", True)
             writer.close()
-        assert tunnel.counters.failures == 0
+        assert tunnel.vpn.counters.failures == 0
 
     run(scene())
 
@@ -320,8 +323,8 @@ def test_who_does_not_read_stops_the_far_side_within_the_window():
             reader, writer = await connect(tunnel)
             reader._transport.pause_reading()
             await asyncio.wait_for(pinged.wait(), SECONDS)
-            await until(lambda: tunnel.counters.failures == 1)
-            assert tunnel.counters.received < 200 * 32768
+            await until(lambda: tunnel.vpn.counters.failures == 1)
+            assert tunnel.vpn.counters.received < 200 * 32768
             writer.close()
 
     run(scene())
@@ -378,7 +381,7 @@ def test_who_breaks_the_protocol_is_cut_off(evil):
             assert b"good".startswith(found)
             assert not clean
             writer.close()
-            assert tunnel.counters.failures == 1
+            assert tunnel.vpn.counters.failures == 1
 
     run(scene())
 
@@ -394,7 +397,7 @@ def test_nothing_comes_after_the_end():
             reader, writer = await connect(tunnel)
             assert (await all_of(reader))[0] == b"x"
             writer.close()
-            await until(lambda: tunnel.counters.failures == 1)
+            await until(lambda: tunnel.vpn.counters.failures == 1)
 
     run(scene())
 
@@ -404,6 +407,7 @@ def test_a_flood_of_pings_is_answered_and_harmless():
         await peer.upgrade()
         for _ in range(2000):
             peer.send(b"ping", 0x9)
+        assert (await peer.message())[1] == encode(0, Record(OPEN, (8888).to_bytes(2, "big")))
         for _ in range(2000):
             assert await peer.message() == (0xA, b"ping")
         peer.send(encode(0, Record(DATA, b"done")))
@@ -451,7 +455,7 @@ def test_an_address_that_is_taken_is_an_error_in_words():
         async with opened(lambda: None) as tunnel:
             host, port = tunnel.address.removeprefix("http://").split(":")
             with pytest.raises(AccessError, match="can't listen"):
-                await Tunnel(host, int(port), lambda: None).start()
+                await Tunnel(host, int(port), 8888, tunnel.vpn.carry).start()
 
     run(scene())
 

@@ -8,7 +8,8 @@ import urllib.request
 import pytest
 
 from golem_launcher.access.address import loopback_address
-from golem_launcher.access.tunnel import Tunnel, VpnPort
+from golem_launcher.access.tunnel import Tunnel
+from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.session.journal import Journal
 from tests.session.jupyter import Jupyter
 
@@ -58,8 +59,7 @@ async def serve(reader, writer):
 
 async def main():
     server = await asyncio.start_server(serve, HERE, PORT + 1, backlog=200)
-    end = await carrier.serve(HERE, PORT, (HERE, PORT + 1))
-    refused = await carrier.serve(HERE, PORT + 2, (HERE, PORT + 3))
+    end = await carrier.serve(HERE, PORT, lambda port: carrier.dial((HERE,), port))
     print("ready", flush=True)
     await server.serve_forever()
 
@@ -98,13 +98,15 @@ print(process.stdout.readline().decode())
 
 
 @contextlib.asynccontextmanager
-async def tunnel_to(target):
-    tunnel = Tunnel(loopback_address("vpn"), 0, lambda: target)
-    await tunnel.start()
-    try:
-        yield tunnel
-    finally:
-        await tunnel.aclose()
+async def tunnel_to(target, remote_port=PORT + 1):
+    async with Vpn(lambda: target) as ways:
+        tunnel = Tunnel(loopback_address("vpn"), 0, remote_port, ways.carry)
+        await tunnel.start()
+        tunnel.vpn = ways
+        try:
+            yield tunnel
+        finally:
+            await tunnel.aclose()
 
 
 async def ask(tunnel, line):
@@ -147,7 +149,7 @@ def test_the_end_over_there_comes_after_the_last_byte(vpn):
             found, clean = await all_of(reader)
             assert (len(found), clean) == (300_000, True)
             writer.close()
-            assert tunnel.counters.failures == 0
+            assert tunnel.vpn.counters.failures == 0
 
     run(scene())
 
@@ -169,16 +171,18 @@ def test_many_at_once(vpn):
 
 @pytest.mark.parametrize(
     "name",
-    [{"port": PORT + 9}, {"port": PORT + 2}, {"network_part": "0"}],
+    [{"port": PORT + 9}, {"remote_port": PORT + 3}, {"network_part": "0"}],
     ids=["nobody there", "nobody behind the carrier", "unknown network"],
 )
 def test_what_yagna_refuses_ends_at_once(vpn, name):
     async def scene():
-        async with tunnel_to(vpn(**name)) as tunnel:
+        where = dict(name)
+        remote_port = where.pop("remote_port", PORT + 1)
+        async with tunnel_to(vpn(**where), remote_port) as tunnel:
             reader, writer = await ask(tunnel, b"echo")
             assert await asyncio.wait_for(all_of(reader), 10) == (b"", False)
             writer.close()
-            assert tunnel.counters.failures == 1
+            assert tunnel.vpn.counters.failures == 1
 
     run(scene())
 

@@ -107,7 +107,7 @@ class Agent:
         """Their process ids: the Lab is forked from the keeper, so that both look alike."""
 
         def found():
-            pids = [pid for pid, line in self.processes().items() if "agent.pyz" in line]
+            pids = [pid for pid, line in self.processes().items() if "agent.pyz" in line and not is_ways(pid)]
             return pids if len(pids) == 2 else []  # a third is on its way to another program
 
         pair = eventually(found)
@@ -118,6 +118,13 @@ class Agent:
             for pid in left:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+
+
+def is_ways(pid):
+    """Whether this is the agent's process for the ways in."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text() == "golem-ways\n"
+    return False
 
 
 def parent(pid):

@@ -8,7 +8,7 @@ from decimal import Decimal
 import psutil
 import pytest
 
-from golem_launcher.events import Stage
+from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.localnet import daemons
 from golem_launcher.localnet import network as localnet
 from golem_launcher.node import yagna
@@ -161,6 +161,31 @@ def test_the_deadline_ends_it(early, node):
     late = (state.ended_at - state.deadline).total_seconds()
     assert 0 < late < 25
     node.holds_nothing_of(journal(directory))
+
+
+def test_two_losses_on_one_budget(early, node):
+    """An agreement that is terminated, then a provider that dies."""
+    directory = early["twice"]
+    state = wait_for(directory, lambda state: state.stage is Stage.READY and state.providers_lost == 2, 90)
+    lost = [event for event in directory.events()[0] if isinstance(event, ProviderLost)]
+    assert [event.provider_name for event in lost] == ["ends", "dies-too"], explain(directory)
+    assert "ended" in lost[0].reason
+    assert "vanished" in lost[1].reason
+    assert state.provider_name == "last"
+    assert [notice.partition(" was lost")[0] for notice in state.notices] == [
+        "The provider ends",
+        "The provider dies-too",
+    ]
+    assert "went on at last" in state.notices[1]
+    entries = journal(directory)
+    assert len({entry.provider_id for entry in entries.agreements if entry.activity_id}) == 3
+    first = next(entry for entry in entries.agreements if entry.provider_name == "dies-too")
+    back = [at for stage, at in state.stages if stage is Stage.READY][-1]
+    assert back.timestamp() - first.started_at.timestamp() - 12 < 20
+    state = client.stop(directory.name)
+    assert state.stage is Stage.ENDED
+    assert 0 < state.cost <= state.budget
+    node.holds_nothing_of(journal(directory), provider_is_dead=True)
 
 
 def test_a_node_that_pauses_is_waited_for(ready, network):

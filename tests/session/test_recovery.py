@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from golem_launcher.events import ProviderLost, Stage
+from golem_launcher.events import Stage
 from golem_launcher.session import client
 from golem_launcher.session.journal import Journal
 from tests.session.conftest import ENDS, explain, wait_for
@@ -24,32 +24,6 @@ def kernels(url):
             return await jupyter.call("GET", "/api/kernels")
 
     return asyncio.run(talk())
-
-
-def test_two_losses_on_one_budget(early, node):
-    """An agreement that is terminated, then a provider that dies."""
-    directory = early["twice"]
-    state = wait_for(directory, lambda state: state.stage is Stage.READY and state.providers_lost == 2, 90)
-    lost = [event for event in directory.events()[0] if isinstance(event, ProviderLost)]
-    assert [event.provider_name for event in lost] == ["ends", "dies-too"], explain(directory)
-    assert "ended" in lost[0].reason
-    assert "vanished" in lost[1].reason
-    assert state.provider_name == "last"
-    assert [notice.partition(" was lost")[0] for notice in state.notices] == [
-        "The provider ends",
-        "The provider dies-too",
-    ]
-    assert "went on at last" in state.notices[1]
-    entries = journal(directory)
-    assert len({entry.provider_id for entry in entries.agreements if entry.activity_id}) == 3
-    first = next(entry for entry in entries.agreements if entry.provider_name == "dies-too")
-    back = [at for stage, at in state.stages if stage is Stage.READY][-1]
-    assert back.timestamp() - first.started_at.timestamp() - 12 < 20
-    assert kernels(directory.url()) == []
-    state = client.stop(directory.name)
-    assert state.stage is Stage.ENDED
-    assert 0 < state.cost <= state.budget
-    node.holds_nothing_of(journal(directory), provider_is_dead=True)
 
 
 def test_the_same_address_and_token_lead_to_the_new_provider(ready, node):

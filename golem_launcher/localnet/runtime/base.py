@@ -28,7 +28,7 @@ from golem_launcher.files import locked
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-ROOTS = ("jupyterlab", "ipykernel", "ipywidgets", "pip")
+ROOTS = ("jupyterlab", "ipykernel", "ipywidgets", "pip", "asyncssh")
 """The distributions that a session's environment starts with, beside what they need."""
 
 _FORMAT = 3

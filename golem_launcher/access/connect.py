@@ -1,0 +1,74 @@
+"""``python -m golem_launcher.access.connect DOOR PORT``: standard input and output joined to a port of the provider.
+
+What ssh starts as its ``ProxyCommand``: every millisecond until the first byte is one that a person waits, so it is
+made of threads and imports little. ``DOOR`` is the path of the session's door.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import sys
+import threading
+
+_PIECE = 65536
+_USAGE = 2
+
+
+def join(door: str, port: int, read: int, write: int) -> None:
+    """Copy from descriptor ``read`` to ``port`` and back to ``write``, until the far side ends.
+
+    Raises ``OSError``, also when the connection broke: the door is closed then, and not just its one direction.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(door)
+        connection.sendall(b"%d\n" % port)
+        sending = threading.Thread(target=_send, args=(read, connection), daemon=True)
+        sending.start()
+        received = 0
+        while data := connection.recv(_PIECE):
+            received += len(data)
+            view = memoryview(data)
+            while view:
+                view = view[os.write(write, view) :]
+        if is_closed(connection) and (sending.is_alive() or not received):
+            raise ConnectionResetError("it broke")
+
+
+def is_closed(connection: socket.socket) -> bool:
+    """Whether the other end of a unix socket is closed in both directions."""
+    poll = select.poll()
+    poll.register(connection, 0)
+    return bool(poll.poll(0))
+
+
+def _send(read: int, connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # the far side has ended: the other thread knows
+        while data := os.read(read, _PIECE):
+            connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+
+
+def main() -> int:
+    """The exit code: 0 at the far side's end, 1 when there is no way, 2 for wrong arguments."""
+    arguments = sys.argv[1:]
+    if len(arguments) != 2 or not arguments[1].isdecimal():  # noqa: PLR2004
+        sys.stderr.write("usage: python -m golem_launcher.access.connect DOOR PORT\n")
+        return _USAGE
+    door, port = arguments
+    try:
+        join(door, int(port), 0, 1)
+    except OSError as error:
+        sys.stderr.write(f"golem-launcher: no connection to port {port}: {error.strerror or error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # the other thread may wait for input for ever

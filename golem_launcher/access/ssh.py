@@ -1,0 +1,139 @@
+"""ssh into a session: a host key of our own for each provider, pinned; the settings for OpenSSH's programs.
+
+The provider is told the host key's private half, because it has to show it. So the key proves that ssh speaks with the
+machine the session was given to, and with no other; it proves nothing of that machine's honesty.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from golem_launcher import files
+from golem_launcher.errors import AccessError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STATUS_PORT = 0
+"""Here the agent itself answers: what ssh server there is, where, and for whom."""
+LARGEST_STATUS = 4096
+KNOWN_HOSTS = "known_hosts"
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,31}")
+_FIRST_PORT, _LAST_PORT = 1, 65535
+
+
+def new_host_key(directory: Path, name: str) -> str:
+    """A fresh host key for the provider that is to run the session ``name``, in OpenSSH's form.
+
+    Its public half replaces what the session's ``known_hosts`` held before.
+    """
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    files.write_atomic(directory / KNOWN_HOSTS, f"{host_alias(name)} {public.decode()}\n".encode())
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    ).decode()
+
+
+def host_alias(name: str) -> str:
+    """What ssh calls the provider of the session ``name``."""
+    return f"golem-{name}"
+
+
+@dataclass(frozen=True)
+class SshServer:
+    """The ssh server of a session, as the agent told."""
+
+    user: str
+    port: int
+
+    @staticmethod
+    def told(data: bytes) -> SshServer:
+        """From the agent's words, which are a stranger's. Raises ``AccessError`` when there is no server."""
+        try:
+            value = json.loads(data)
+            kind, user, port = value["ssh"], value["user"], value["port"]
+        except (ValueError, KeyError, TypeError):
+            raise AccessError("The provider does not tell whether it has an ssh server.") from None
+        if kind == "starting":
+            raise AccessError("The ssh server is starting.", "Try again in a moment.")
+        if kind not in {"sshd", "python"}:
+            raise AccessError(
+                "There is no ssh server in this session.",
+                "Start it with --ssh-key and an image that has OpenSSH or Python's asyncssh; its log says more.",
+            )
+        if not isinstance(user, str) or not _USER.fullmatch(user):
+            raise AccessError("The provider tells a user name that can't be one.")
+        if isinstance(port, bool) or not isinstance(port, int) or not _FIRST_PORT <= port <= _LAST_PORT:
+            raise AccessError("The provider tells a port that can't be one.")
+        return SshServer(user, port)
+
+
+def options(directory: Path, name: str, server: SshServer, *, proxy: str) -> dict[str, str]:
+    """Ssh's options for the session ``name``, by the names of its configuration file."""
+    return {
+        "HostName": host_alias(name),
+        "User": server.user,
+        "Port": str(server.port),
+        "ProxyCommand": proxy,
+        "HostKeyAlias": host_alias(name),
+        "UserKnownHostsFile": _quoted(str(directory / KNOWN_HOSTS)),
+        "GlobalKnownHostsFile": "/dev/null",
+        "StrictHostKeyChecking": "yes",
+        "UpdateHostKeys": "no",
+        "CheckHostIP": "no",
+        "PasswordAuthentication": "no",
+        "ForwardAgent": "no",
+        "ForwardX11": "no",
+        "ServerAliveInterval": "30",
+        "ServerAliveCountMax": "4",
+    }
+
+
+def config(name: str, settings: dict[str, str]) -> str:
+    """A section of ``~/.ssh/config``."""
+    return f"Host {host_alias(name)}\n" + "".join(f"    {key} {value}\n" for key, value in settings.items())
+
+
+def lines(settings: dict[str, str], name: str, server: SshServer, door: Path, lab_port: int) -> dict[str, str]:
+    """Working lines for a terminal: the Lab on this computer's port ``lab_port``, by the launcher and by websocat."""
+    forward = ["ssh", "-N", "-L", f"{lab_port}:localhost:{lab_port}"]
+    by_websocat = {**settings, "ProxyCommand": websocat_proxy(door, server.port)}
+    host = host_alias(name)
+    return {
+        "command": shlex.join([*forward, *arguments(settings), host]),
+        "websocat": shlex.join([*forward, *arguments(by_websocat), host]),
+    }
+
+
+def arguments(settings: dict[str, str]) -> list[str]:
+    """The same as arguments of ssh."""
+    return [part for key, value in settings.items() for part in ("-o", f"{key}={value}")]
+
+
+def our_proxy(door: Path, port: int) -> str:
+    """A ``ProxyCommand`` by the launcher itself. It names no secret."""
+    return _percent(shlex.join([sys.executable, "-m", "golem_launcher.access.connect", str(door), str(port)]))
+
+
+def websocat_proxy(door: Path, port: int) -> str:
+    """A ``ProxyCommand`` by websocat, straight to the session's door."""
+    pipe = f"(echo {port}; exec cat) | websocat -b - unix:{shlex.quote(str(door))}"
+    return _percent(shlex.join(["sh", "-c", pipe]))
+
+
+def _percent(command: str) -> str:
+    """Ssh replaces what follows a per cent sign."""
+    return command.replace("%", "%%")
+
+
+def _quoted(path: str) -> str:
+    return f'"{_percent(path)}"' if " " in path else _percent(path)

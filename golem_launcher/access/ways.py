@@ -1,0 +1,70 @@
+"""All ways into one session, as its supervisor keeps them: the link, and the door for commands and ssh."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.access.address import loopback_address
+from golem_launcher.access.door import Door, door_path
+from golem_launcher.access.tunnel import Tunnel
+from golem_launcher.access.vpn import Vpn, VpnPort
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LAB_PORT = 8888
+"""The Lab's in the provider."""
+CARRIER_PORT = LAB_PORT + 1
+"""Where the agent takes the carriers."""
+
+
+class WaysIn:
+    """The ways into the session ``name`` with this ``directory``. ``start`` once, ``aclose`` once."""
+
+    def __init__(self, directory: Path, name: str, *, ssh_key: str | None) -> None:
+        self._directory = directory
+        self._name = name
+        self._ssh_key = ssh_key
+        self._target: VpnPort | None = None
+        self._vpn = Vpn(lambda: self._target)
+        self._link = Tunnel(loopback_address(name), 0, LAB_PORT, self._vpn.carry)
+        self._resources = contextlib.AsyncExitStack()
+
+    @property
+    def address(self) -> str:
+        """The link's origin: ``http://127.x.y.z:port``."""
+        return self._link.address
+
+    def tunnel(self, port: int) -> Tunnel:
+        """A listener, not started yet, on the session's own loopback address; it leads to ``port`` of the provider."""
+        return Tunnel(loopback_address(self._name), 0, port, self._vpn.carry)
+
+    async def start(self) -> None:
+        """Listen. Raises ``AccessError``."""
+        await self._resources.enter_async_context(self._vpn)
+        await self._link.start()
+        self._resources.push_async_callback(self._link.aclose)
+        await self._resources.enter_async_context(Door(door_path(self._directory), self._vpn.carry))
+
+    async def aclose(self) -> None:
+        """End all connections."""
+        await self._resources.aclose()
+
+    def lead_to(self, network: str, ip: str, app_key: str) -> None:
+        """From now on to the provider with this address; ``network`` is its private network's, ``ws://…/net/<id>``."""
+        self._target = VpnPort(f"{network}/tcp/{ip}/{CARRIER_PORT}", app_key)
+
+    def lead_nowhere(self) -> None:
+        """The provider is lost: new connections end at once."""
+        self._target = None
+
+    def agent_settings(self) -> dict[str, Any]:
+        """What the agent of the next provider is told about ways in; each gets an ssh host key of its own."""
+        settings: dict[str, Any] = {"port": LAB_PORT, "base_url": "/"}
+        if self._ssh_key is not None:
+            from golem_launcher.access import ssh  # noqa: PLC0415 - its cryptography takes a tenth of a second
+
+            host_key = ssh.new_host_key(self._directory, self._name)
+            settings["ssh"] = {"authorized_key": self._ssh_key, "host_key": host_key}
+        return settings

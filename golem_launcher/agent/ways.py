@@ -1,0 +1,175 @@
+"""The ways into this provider: the far end of the launcher's carriers and, when it is asked for, an ssh server.
+
+A process of its own, so that a busy or crashed Lab breaks no connection. The ssh server is the image's sshd where that
+runs and lets its user into the session as it is, else one in Python (python_ssh.py), where asyncssh is installed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import json
+import os
+import pwd
+import shutil
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+from . import carrier
+
+if TYPE_CHECKING:
+    from .main import Config
+
+STATUS_PORT = 0
+"""A connection to this port is answered by the agent itself: a JSON object that tells what ways there are."""
+_SSHD_CHECK_SECONDS = 10.0
+_SSHD_PLACES = "/usr/sbin:/usr/local/sbin:/sbin"
+_KEPT = (
+    "PATH", "LANG", "HOME", "TMPDIR", "VIRTUAL_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH", "PYTHONUSERBASE", "PIP_USER",
+    "PIP_BREAK_SYSTEM_PACKAGES", "PIP_INDEX_URL",
+)  # fmt: skip
+"""What a login has in its environment as the Lab's terminals have."""
+_NO_SERVER = "ssh was asked for, but this image has neither OpenSSH's sshd nor Python's asyncssh"
+
+
+def run(config: Config, life: int) -> None:
+    """Serve until ``life`` ends, which the keeper holds."""
+    os.chdir(config.root)
+    with contextlib.suppress(OSError), open("/proc/self/comm", "w") as name:  # noqa: PTH123
+        name.write("golem-ways")  # what `ps` shows: it looks like the Lab otherwise
+    asyncio.run(_Ways(config).serve(life))
+
+
+class _Ways:
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._status = {"ssh": "none" if config.ssh is None else "starting", "port": config.port + 2, "user": user()}
+
+    async def serve(self, life: int) -> None:
+        ended = asyncio.Event()
+        asyncio.get_running_loop().add_reader(life, ended.set)
+        server = await carrier.serve(self._config.address, self._config.port + 1, self._dial)
+        ssh = asyncio.ensure_future(self._ssh())
+        waiting = asyncio.ensure_future(ended.wait())
+        await asyncio.wait([ssh, waiting], return_when=asyncio.FIRST_COMPLETED)
+        if ssh.done() and ssh.exception() is not None:
+            _say(f"the ssh server failed: {ssh.exception()}")
+            self._status["ssh"] = "failed"
+        await waiting
+        server.close()
+        ssh.cancel()
+
+    async def _dial(self, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if port == STATUS_PORT:
+            here, there = socket.socketpair()
+            with there:
+                there.sendall(json.dumps(self._status).encode())
+            return await asyncio.open_connection(sock=here)
+        return await carrier.dial(self._config.hosts, port)
+
+    async def _ssh(self) -> None:
+        if self._config.ssh is None:
+            return
+        python = importlib.util.find_spec("asyncssh") is not None
+        # sshd goes by the password file: where that names another home, it would not arrive in the session's.
+        command = None if python and not _at_home() else await self._sshd()
+        if command is not None:
+            self._status["ssh"] = "sshd"
+            process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
+            code = await process.wait()
+            raise RuntimeError(f"sshd ended with exit code {code}")
+        if not python:
+            self._status["ssh"] = "none"
+            _say(_NO_SERVER)
+            return
+        from . import python_ssh  # noqa: PLC0415 - it needs asyncssh
+
+        await python_ssh.serve(self._config.hosts, self._config.port + 2, self._config.ssh, self._config.root)
+        self._status["ssh"] = "python"
+
+    async def _sshd(self) -> list[str] | None:
+        """How to start the image's sshd; ``None`` where that would not do."""
+        path = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:{_SSHD_PLACES}")
+        if path is None:
+            return None
+        command = [path, "-D", "-e", "-f", self._write_files()]
+        if os.geteuid() == 0:
+            with contextlib.suppress(OSError):
+                os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # noqa: PTH103 - what its service would make
+        check = await asyncio.create_subprocess_exec(
+            *command, "-t", stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+        )
+        try:
+            code = await asyncio.wait_for(check.wait(), _SSHD_CHECK_SECONDS)
+        except asyncio.TimeoutError:
+            check.kill()
+            return None
+        return command if code == 0 else None
+
+    def _write_files(self) -> str:
+        """The configuration of sshd with what it names; the path."""
+        assert self._config.ssh is not None
+        directory = os.path.splitext(self._config.log)[0] + ".ssh"  # noqa: PTH122
+        os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103
+        names = {name: os.path.join(directory, name) for name in ("config", "host_key", "authorized_keys")}  # noqa: PTH118
+        environment = " ".join(f'"{name}={os.environ[name]}"' for name in _KEPT if _plain(os.environ.get(name)))
+        lines = [
+            f"Port {self._config.port + 2}",
+            f"ListenAddress {self._config.hosts[0]}",
+            f'HostKey "{names["host_key"]}"',
+            f'AuthorizedKeysFile "{names["authorized_keys"]}"',
+            "AuthenticationMethods publickey",
+            "PasswordAuthentication no",
+            "KbdInteractiveAuthentication no",
+            "PermitRootLogin prohibit-password",
+            "StrictModes no",  # its files lie in a directory of the provider's making
+            "UsePAM no",
+            "UseDNS no",
+            "PidFile none",
+            "PrintMotd no",
+            "X11Forwarding no",
+            "AllowAgentForwarding no",
+            "AllowTcpForwarding yes",
+            "ClientAliveInterval 30",
+            "ClientAliveCountMax 4",
+            "Subsystem sftp internal-sftp",
+            f"SetEnv {environment}" if environment else "",
+        ]
+        contents = {
+            "config": "\n".join(lines) + "\n",
+            "host_key": self._config.ssh.host_key,
+            "authorized_keys": self._config.ssh.authorized_key + "\n",
+        }
+        for name, content in contents.items():
+            descriptor = os.open(names[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(content)
+        return names["config"]
+
+
+def user() -> str:
+    """The name of the account that this runs as: sshd lets in no other."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return "golem"
+
+
+def _at_home() -> bool:
+    """Whether the account's home is the session's."""
+    try:
+        home = pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:
+        return False
+    return os.path.realpath(home) == os.path.realpath(os.environ.get("HOME", home))
+
+
+def _plain(value: str | None) -> bool:
+    return bool(value) and not set(value or "") & set('"\n\\')
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"golem-launcher agent: {text}\n")
+    sys.stderr.flush()

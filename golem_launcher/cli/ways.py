@@ -1,0 +1,178 @@
+"""Commands about the ways into a session: tunnel, connect, ssh, ssh-config, gateway."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from golem_launcher.access.ways import LAB_PORT
+from golem_launcher.cli.output import print_json, reports_errors, say
+from golem_launcher.errors import AccessError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from golem_launcher.access.ssh import SshServer
+    from golem_launcher.session.directory import SessionDirectory
+
+LOOPBACK = "127.0.0.1"
+_STATUS_SECONDS = 10.0
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
+Name = Annotated[str, typer.Argument(help="The session's name; see `golem-launcher list`.")]
+Port = Annotated[int, typer.Argument(min=1, max=65535, help="A port of the provider.")]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add this module's commands to the command line."""
+    app.command("tunnel")(reports_errors(tunnel))
+    app.command("connect")(reports_errors(connect))
+    app.command("ssh", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})(
+        reports_errors(ssh)
+    )
+    app.command("ssh-config")(reports_errors(ssh_config))
+
+
+def tunnel(
+    name: Name,
+    *,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="On this computer; 0 takes a free one.")] = 8888,
+    remote_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="In the provider: a TensorBoard, a database. The Lab if not given."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Lead a port of this computer to the session's provider, until Ctrl-C.
+
+    It listens on the session's own loopback address; programs of other users of this computer are turned away.
+
+    Examples:  golem-launcher tunnel my-lab  |  golem-launcher tunnel my-lab --port 6006 --remote-port 6006
+    """
+    import asyncio
+
+    from golem_launcher.access import tunnels
+
+    directory = _reachable(name)
+
+    def ready(address: str) -> None:
+        if as_json:
+            print_json({"name": name, "address": address, "remote_port": remote_port})
+        else:
+            say(f"{address} leads to '{name}'. End it with Ctrl-C.")
+        sys.stdout.flush()
+
+    with contextlib.suppress(KeyboardInterrupt):
+        host = urlsplit(directory.state().address or "").hostname or LOOPBACK
+        asyncio.run(tunnels.to_port(_door(directory), host, port, remote_port or LAB_PORT, ready))
+
+
+def connect(name: Name, port: Port) -> None:
+    """Join standard input and output to a port of the session's provider, as ssh's ProxyCommand wants it.
+
+    Examples:  golem-launcher connect my-lab 5432  |  ssh -o ProxyCommand='golem-launcher connect my-lab %p' …
+    """
+    from golem_launcher.access.connect import join
+
+    directory = _reachable(name)
+    try:
+        join(str(_door(directory)), port, sys.stdin.fileno(), sys.stdout.fileno())
+    except OSError as error:
+        raise AccessError(
+            f"The connection to port {port} of '{name}' broke: {error.strerror or error}.",
+            "Is there a program that listens on it?",
+        ) from None
+    sys.stdout.flush()
+    os._exit(0)  # a thread may wait for input for ever
+
+
+def ssh(
+    name: Name,
+    command: Annotated[list[str] | None, typer.Argument(help="What to run there; a shell when left out.")] = None,
+) -> None:
+    """Open a shell in a session by ssh, or run a command there.
+
+    The session must have been started with a public key, and ssh must find the private one (as a file or in an agent).
+
+    Examples:  golem-launcher ssh my-lab  |  golem-launcher ssh my-lab nvidia-smi
+    """
+    from golem_launcher.access import ssh as access
+
+    program = shutil.which("ssh")
+    if program is None:
+        raise AccessError("There is no ssh on this computer.", "Install OpenSSH's client.")
+    settings, _ = _ssh_settings(name)
+    sys.stdout.flush()
+    os.execv(program, [program, *access.arguments(settings), access.host_alias(name), *(command or [])])  # noqa: S606
+
+
+def ssh_config(
+    name: Name,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Print what goes into ~/.ssh/config, so that ssh, scp, sftp, rsync and VS Code know the session.
+
+    With the lines in place: ssh golem-NAME, rsync -a data golem-NAME:, code --remote ssh-remote+golem-NAME.
+
+    Examples:  golem-launcher ssh-config my-lab >> ~/.ssh/config  |  golem-launcher ssh-config my-lab --json
+    """
+    from golem_launcher.access import ssh as access
+
+    settings, server = _ssh_settings(name)
+    if as_json:
+        lines = access.lines(settings, name, server, _door(_reachable(name)), LAB_PORT)
+        print_json({"host": access.host_alias(name), "options": settings, **lines})
+    else:
+        typer.echo(access.config(name, settings), nl=False)
+
+
+def _ssh_settings(name: str) -> tuple[dict[str, str], SshServer]:
+    from golem_launcher.access import ssh as access
+
+    directory = _reachable(name)
+    server = _ssh_server(directory)
+    return access.options(directory.path, name, server, proxy=access.our_proxy(_door(directory), server.port)), server
+
+
+def _ssh_server(directory: SessionDirectory) -> SshServer:
+    import asyncio
+
+    from golem_launcher.access import door, ssh
+
+    async def ask() -> bytes:
+        reader, writer = await door.open_door(_door(directory), ssh.STATUS_PORT)
+        try:
+            return await reader.read(ssh.LARGEST_STATUS)
+        finally:
+            writer.close()
+
+    try:
+        return ssh.SshServer.told(asyncio.run(asyncio.wait_for(ask(), _STATUS_SECONDS)))
+    except (OSError, asyncio.TimeoutError):
+        raise AccessError("The provider does not answer.", "Try again in a moment.") from None
+
+
+def _door(directory: SessionDirectory) -> Path:
+    from golem_launcher.access.door import door_path
+
+    return door_path(directory.path)
+
+
+def _reachable(name: str) -> SessionDirectory:
+    """The session's directory. Raises ``LauncherError`` when its provider can't be reached now."""
+    from golem_launcher.session.directory import session_directory
+
+    directory = session_directory(name)
+    state = directory.state()
+    if state.address is None or not _door(directory).exists():
+        raise AccessError(
+            f"There is no way into '{name}': the session is {state.stage.value}.", "Wait until it is ready."
+        )
+    return directory

@@ -1,0 +1,163 @@
+"""ssh into a session with OpenSSH's own programs, as they come with every system."""
+
+import filecmp
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from golem_launcher import paths
+from golem_launcher.access import ssh as access
+from golem_launcher.access.door import door_path
+from golem_launcher.errors import AccessError
+from tests.session.conftest import command
+
+SECONDS = 40
+
+needs_ssh = pytest.mark.skipif(shutil.which("ssh") is None, reason="OpenSSH's client is not installed")
+
+
+@pytest.fixture(scope="module")
+def config(far_session, ssh_key, tmp_path_factory):
+    """A configuration as a user has it: what `ssh-config` printed, and the own key."""
+    _, text, _ = command("ssh-config", far_session[0].name)
+    path = tmp_path_factory.mktemp("ssh") / "config"
+    path.write_text(f"{text}    IdentityFile {ssh_key[0]}\n    IdentitiesOnly yes\n")
+    return path
+
+
+def run(*arguments, **more):
+    more = {"capture_output": True, **more}
+    return subprocess.run(arguments, timeout=SECONDS, check=False, **more)
+
+
+def ssh(config, *arguments, **more):
+    return run("ssh", "-F", config, "golem-tunnel", *arguments, **more)
+
+
+@needs_ssh
+def test_commands_with_their_streams_and_exit_codes(config):
+    done = ssh(config, "cat; echo oh >&2; exit 7", input=b"said \0\xff\n")
+    assert (done.stdout, done.stderr, done.returncode) == (b"said \0\xff\n", b"oh\n", 7)
+    where = ssh(config, 'pwd; python3 -c "import sys; print(sys.prefix)"').stdout.decode().splitlines()
+    assert where[0].endswith("/golem/work")
+    assert where[1].endswith("/env")
+    assert ssh(config, "kill -9 $$").returncode == 255
+
+
+@needs_ssh
+def test_a_terminal_of_its_own(config):
+    done = run(
+        "ssh", "-tt", "-F", config, "golem-tunnel", "stty cols 83; tty; stty size; exit 4", stdin=subprocess.DEVNULL
+    )
+    assert re.search(rb"/dev/pts/\d+\r\n0 83\r\n", done.stdout), done
+    assert done.returncode == 4
+
+
+@needs_ssh
+def test_files_by_scp_and_sftp_and_rsync(config, tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "large").write_bytes(os.urandom(600_000))
+    (source / "small").write_text("ü")
+    assert run("scp", "-F", config, "-qr", source, "golem-tunnel:by-scp").returncode == 0
+    assert run("scp", "-O", "-F", config, "-qr", "golem-tunnel:by-scp", tmp_path / "back").returncode == 0
+    assert filecmp.cmpfiles(source, tmp_path / "back", ["large", "small"], shallow=False) == (
+        ["large", "small"],
+        [],
+        [],
+    )
+    done = run(
+        "sftp", "-F", config, "-b", "-", "golem-tunnel", input=b"rename by-scp/small by-scp/other\nls -1 by-scp\n"
+    )
+    assert done.stdout.splitlines()[-2:] == [b"by-scp/large", b"by-scp/other"]
+    if shutil.which("rsync"):
+        shell = shlex.join(["ssh", "-F", str(config)])
+        assert run("rsync", "-a", "-e", shell, f"{source}/", "golem-tunnel:by-scp").returncode == 0
+        assert ssh(config, "cat by-scp/small").stdout.decode() == "ü"
+
+
+@needs_ssh
+def test_the_printed_lines_lead_to_the_lab(far_session, ssh_key):
+    _, told, _ = command("ssh-config", "tunnel", "--json")
+    for line in (told["command"], told["websocat"]):
+        arguments = shlex.split(line)
+        assert far_session[0].token() not in line
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        arguments[arguments.index("-L") + 1] = f"{port}:localhost:8888"
+        mine = ["-i", str(ssh_key[0]), "-o", "IdentitiesOnly=yes", "-o", "ExitOnForwardFailure=yes"]
+        path = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        # -f: it goes to the background, and so comes back, once the forward stands; it ends with its last connection.
+        arguments = [arg for arg in arguments[1:] if arg != "-N"]
+        streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        assert run("ssh", "-f", *mine, *arguments, "sleep 2", env=path, capture_output=False, **streams).returncode == 0
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=SECONDS) as answer:
+            assert "version" in json.load(answer)
+
+
+@needs_ssh
+def test_a_swapped_host_key_is_refused(far_session, config, tmp_path):
+    directory, _ = far_session
+    access.new_host_key(tmp_path, "tunnel")  # what another machine would show is not this
+    other = tmp_path / "config"
+    other.write_text(config.read_text().replace(str(directory.path / "known_hosts"), str(tmp_path / "known_hosts")))
+    done = ssh(other, "echo in")
+    assert done.returncode == 255
+    assert b"HOST IDENTIFICATION HAS CHANGED" in done.stderr
+    (tmp_path / "known_hosts").write_text("")  # and an unknown one is not asked about
+    done = ssh(other, "echo in")
+    assert (done.returncode, done.stdout) == (255, b"")
+
+
+@needs_ssh
+def test_no_other_key_and_no_password_gets_in(config, tmp_path):
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "other")
+    text = config.read_text()
+    other = tmp_path / "config"
+    other.write_text(re.sub(r"IdentityFile .*", f"IdentityFile {tmp_path / 'other'}", text))
+    done = ssh(other, "echo in")
+    assert done.returncode == 255
+    assert b"(publickey)" in done.stderr  # it offers nothing else
+
+
+def test_the_door_is_for_its_owner_alone(far_session):
+    directory, _ = far_session
+    assert door_path(directory.path).stat().st_mode & 0o777 == 0o600
+    assert directory.path.stat().st_mode & 0o777 == 0o700
+    assert paths.sessions_directory().stat().st_mode & 0o777 == 0o700
+    assert (directory.path / "known_hosts").read_text().startswith("golem-tunnel ssh-ed25519 ")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"ssh": "none", "user": "root", "port": 22}',
+        b'{"ssh": "sshd", "user": "-oProxyCommand=x", "port": 22}',
+        b'{"ssh": "sshd", "user": "a\\nHost *", "port": 22}',
+        b'{"ssh": "sshd", "user": "root", "port": "22 -x"}',
+        b'{"ssh": "sshd", "user": "root", "port": 70000}',
+        b'{"ssh": "sshd", "user": "root", "port": true}',
+    ],
+)
+def test_what_a_provider_tells_of_its_server_is_not_believed(data):
+    with pytest.raises(AccessError):
+        access.SshServer.told(data)
+
+
+def test_paths_with_blanks_and_per_cent_signs_stay_what_they_are(tmp_path):
+    directory = tmp_path / "a b%c"
+    settings = access.options(directory, "x", access.SshServer("root", 22), proxy="p")
+    assert settings["UserKnownHostsFile"] == f'"{tmp_path}/a b%%c/known_hosts"'
+    assert "a b%%c" in access.our_proxy(directory / "door.sock", 22)

@@ -1,0 +1,49 @@
+"""The image's own sshd, started by the agent with its own files; and the status that the agent tells."""
+
+import json
+import os
+import pwd
+import shutil
+import subprocess
+
+import pytest
+
+from golem_launcher.access.ssh import new_host_key
+from tests.agent.conftest import eventually
+
+SECONDS = 20
+SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
+
+
+@pytest.mark.skipif(not SSHD or not shutil.which("ssh"), reason="OpenSSH is not installed")
+def test_the_images_sshd_with_keys_alone(agent, tmp_path):
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "id"], check=True, timeout=SECONDS)
+    account = pwd.getpwuid(os.geteuid())
+    agent.environment["HOME"] = account.pw_dir  # as in an image, where the account is the session's
+    key = " ".join((tmp_path / "id.pub").read_text().split()[:2])
+    agent.up(ssh={"authorized_key": key, "host_key": new_host_key(tmp_path, "x")})
+    options = [
+        "-F", "none", "-i", tmp_path / "id", "-p", str(agent.port + 2), "-o", "HostKeyAlias=golem-x",
+        "-o", "BatchMode=yes", "-o", f"UserKnownHostsFile={tmp_path / 'known_hosts'}",
+        "-o", "StrictHostKeyChecking=yes",
+    ]  # fmt: skip
+
+    def ssh(*command):
+        address = f"{account.pw_name}@{agent.address}"
+        return subprocess.run(["ssh", *options, address, *command], capture_output=True, timeout=SECONDS, check=False)
+
+    eventually(lambda: ssh("true").returncode == 0)
+    assert agent.environment["PATH"].rpartition(":")[2] in ssh("echo $PATH").stdout.decode()
+    done = ssh("-o", "PreferredAuthentications=password", "true")
+    assert b"(publickey)" in done.stderr
+
+
+def test_keys_that_are_none_are_refused(agent, tmp_path):
+    good = new_host_key(tmp_path, "x")
+    for ssh in (
+        {"authorized_key": "ssh-ed25519 AAAA\nssh-ed25519 BBBB", "host_key": good},
+        {"authorized_key": 'command="x" ssh-ed25519 AAAA', "host_key": good},
+        {"authorized_key": "ssh-ed25519 AAAA", "host_key": "x"},
+        json.dumps({}),
+    ):
+        assert agent.start(ssh=ssh).returncode == 2

@@ -198,7 +198,7 @@ class Card {
 
   tickSaving(saving, now) {
     const when = saving.saved_at ? ago((now - Date.parse(saving.saved_at)) / 1000) : "not yet";
-    const every = saving.interval ? `every ${duration(Math.round(saving.interval) || 1)}` : "";
+    const every = saving.interval ? `every ${Math.round(saving.interval) || 1} s` : "";
     const what = saving.generation ? `${saving.files} files, ${bytes(saving.bytes)}` : "";
     this.saved.set(when, null, { low: saving.problem !== "", below: saving.problem || [what, every].filter(Boolean).join(", ") });
   }

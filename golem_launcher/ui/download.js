@@ -47,6 +47,7 @@ class Download {
     } else if (content.kind === "fetched") {
       this.size = content.size;
       this.file = content.file;
+      this.note = content.note;
       this.askMore();
     } else if (content.kind === "part") this.take(content.offset, buffers[0]);
   }
@@ -96,7 +97,7 @@ class Download {
     setTimeout(() => URL.revokeObjectURL(address), 60_000);
     tell(this.model, { kind: "release", id: this.id });
     this.end();
-    this.onChange({ text: `${this.file}, ${bytes(this.size)}`, share: 1, over: true });
+    this.onChange({ text: `${this.file}, ${bytes(this.size)}. ${this.note}`.trim(), share: 1, over: true });
   }
 
   cancel() {

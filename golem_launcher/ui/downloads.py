@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from golem_launcher import paths
-from golem_launcher.errors import LauncherError
+from golem_launcher.errors import LauncherError, WorkspaceError
 from golem_launcher.session.directory import session_directory
+from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,13 +33,14 @@ PART_BYTES = 4 * 1024 * 1024
 _UNASKED_SECONDS = 900.0
 _STALE_SECONDS = 24 * 3600.0
 _TOLD_SECONDS = 0.25
+_NAMED = 3
 
 
 class Make(Protocol):
     """Writes what is to be downloaded of the session ``name`` to ``path``, telling ``(done, total)``. Blocking."""
 
-    def __call__(self, name: str, path: Path, progress: Callable[[float, float], None]) -> None:
-        """Raises ``LauncherError`` and ``OSError``."""
+    def __call__(self, name: str, path: Path, progress: Callable[[float, float], None]) -> str:
+        """A sentence that the reader should see, or nothing. Raises ``LauncherError`` and ``OSError``."""
 
 
 @dataclass
@@ -83,7 +85,7 @@ class Downloads:
 
         try:
             await self._sweep()
-            path = await loop.run_in_executor(self._threads, _prepare, name, make, progress)
+            path, note = await loop.run_in_executor(self._threads, _prepare, name, make, progress)
         except LauncherError as error:
             self._send({"kind": "unfetched", "id": key, "text": str(error)}, [])
         except OSError as error:
@@ -92,7 +94,7 @@ class Downloads:
         else:
             self._prepared[key] = prepared = _Prepared(path, path.stat().st_size)
             file_name = f"{name}-{ending}"
-            self._send({"kind": "fetched", "id": key, "size": prepared.size, "file": file_name}, [])
+            self._send({"kind": "fetched", "id": key, "size": prepared.size, "file": file_name, "note": note}, [])
 
     async def part(self, content: dict[str, Any]) -> None:
         """Send the part that begins at ``offset``."""
@@ -132,7 +134,7 @@ class Downloads:
             await asyncio.to_thread(shutil.rmtree, prepared.path.parent, ignore_errors=True)
 
 
-def write_log(name: str, path: Path, progress: Callable[[float, float], None]) -> None:
+def write_log(name: str, path: Path, progress: Callable[[float, float], None]) -> str:
     """The whole log of a session: its events as lines and as they are, the Lab's output, the supervisor's. Blocking."""
     directory = session_directory(name)
     files = {
@@ -153,17 +155,38 @@ def write_log(name: str, path: Path, progress: Callable[[float, float], None]) -
                     target.write(data)
                     done += len(data)
                     progress(done, total)
+    return ""
 
 
-def _prepare(name: str, make: Make, progress: Callable[[float, float], None]) -> Path:
+def write_results(name: str, path: Path, progress: Callable[[float, float], None]) -> str:
+    """The files of a session as they were saved last. Blocking."""
+    from golem_launcher.workspace.results import save_zip  # noqa: PLC0415 - not needed to show the page
+    from golem_launcher.workspace.store import open_store  # noqa: PLC0415
+
+    directory = session_directory(name)
+    saving = directory.state().saving
+    if saving is None or saving.generation is None:
+        raise WorkspaceError(f"Nothing of '{name}' has been saved yet.")
+    request = directory.request()
+    store = open_store(request.store, encrypt=request.encrypt)
+    kept = {generation.number for generation in store.generations(saving.workspace)}
+    manifest = store.manifest(saving.workspace, saving.generation if saving.generation in kept else None)
+    risky = save_zip(store, manifest, path, progress).could_run
+    if not risky:
+        return ""
+    names = ", ".join(risky[:_NAMED]) + (" …" if len(risky) > _NAMED else "")
+    return clean_line(f"Some programs run files like these by themselves, so look at them first: {names}", longest=400)
+
+
+def _prepare(name: str, make: Make, progress: Callable[[float, float], None]) -> tuple[Path, str]:
     directory = paths.private_directory(_place() / secrets.token_hex(8))
     path = directory / "file"
     try:
-        make(name, path, progress)
+        note = make(name, path, progress)
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)
         raise
-    return path
+    return path, note
 
 
 def _remove_stale() -> None:

@@ -17,7 +17,7 @@ from golem_launcher.events import now
 from golem_launcher.session import client
 from golem_launcher.ui.actions import Actions
 from golem_launcher.ui.assets import script, style
-from golem_launcher.ui.downloads import Downloads, write_log
+from golem_launcher.ui.downloads import Downloads, Make, write_log, write_results
 from golem_launcher.ui.links import lab_link, on_hub
 from golem_launcher.ui.logfeed import LogFeed, search
 from golem_launcher.ui.projection import Projection
@@ -40,6 +40,7 @@ _AFTER_END_SECONDS = 5.0
 
 _TIDY_SECONDS = 30.0
 
+_KINDS: dict[str, tuple[str, Make]] = {"log": ("log.zip", write_log), "results": ("results.zip", write_results)}
 _SCRIPTS = (
     "words.js",
     "toasts.js",
@@ -72,7 +73,7 @@ class SessionCards(anywidget.AnyWidget):
     remote = traitlets.Bool().tag(sync=True)
     """Whether the browser is on another machine than the sessions' addresses."""
 
-    kinds = traitlets.List(["log"]).tag(sync=True)
+    kinds = traitlets.List(list(_KINDS)).tag(sync=True)
     """What can be downloaded."""
 
     def __init__(self, *, on_relaunch: Callable[[LaunchRequest], None] = lambda _request: None, **kwargs: Any) -> None:
@@ -85,7 +86,7 @@ class SessionCards(anywidget.AnyWidget):
         self._logs_sent = self._pulses_sent = self._tidied = float("-inf")
         self._untold: set[str] = set()
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="page")  # for what may take a minute
-        self.downloads = Downloads(self.send, {"log": ("log.zip", write_log)}, self._threads)
+        self.downloads = Downloads(self.send, _KINDS, self._threads)
         actions = Actions(self.send, self._threads, on_relaunch)
         self._acts: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {
             "hello": self._hello,

@@ -43,6 +43,7 @@ _KILL_GRACE_SECONDS = 3.0
 _LOCK = ".lock"
 _ENDED = ".ended"
 _KEEP_ENDED = 20
+_STAMP_LENGTH = len("20260101-000000-000000")
 _SUPERVISOR_FILE = "supervisor.json"
 
 
@@ -231,7 +232,8 @@ def _put_aside(directory: SessionDirectory) -> str:
     ended = paths.private_directory(paths.sessions_directory() / _ENDED)
     aside = ended / f"{directory.name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}"
     directory.path.rename(aside)
-    for old in sorted(ended.iterdir(), key=lambda old: old.stat().st_mtime, reverse=True)[_KEEP_ENDED:]:
+    by_time = sorted(ended.iterdir(), key=lambda old: old.name[-_STAMP_LENGTH:], reverse=True)
+    for old in by_time[_KEEP_ENDED:]:
         shutil.rmtree(old, ignore_errors=True)
     return aside.name
 

@@ -9,8 +9,11 @@ import zipfile
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
+from golem_launcher.errors import WorkspaceError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from golem_launcher.workspace.manifest import Manifest
     from golem_launcher.workspace.store import Store
@@ -88,6 +91,31 @@ def write_zip(
         could_run=tuple(entry.path for entry in manifest.entries if entry.kind == "file" and could_run(entry.path)),
         links_left_out=sum(entry.kind == "link" for entry in manifest.entries),
     )
+
+
+def save_zip(
+    store: Store,
+    manifest: Manifest,
+    path: Path,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Results:
+    """:func:`write_zip` into the file ``path``, which is there when it is whole, and not before.
+
+    Raises ``WorkspaceError``, also when the disk is full.
+    """
+    unfinished = path.with_name(f".{path.name}.part")
+    try:
+        with unfinished.open("wb") as file:
+            results = write_zip(store, manifest, file, progress)
+        unfinished.replace(path)
+    except OSError as error:
+        raise WorkspaceError(
+            f"{path} could not be written: {error.strerror or error}.", "Write it to another place with -o."
+        ) from error
+    else:
+        return results
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _date(mtime_ns: int) -> tuple[int, int, int, int, int, int]:

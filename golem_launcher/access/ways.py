@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.door import Door, door_path
-from golem_launcher.access.tunnel import Tunnel
+from golem_launcher.access.link import listen
 from golem_launcher.access.vpn import Vpn, VpnPort
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from golem_launcher.access.tunnel import Listener
 
 LAB_PORT = 8888
 """The Lab's in the provider."""
@@ -20,26 +22,37 @@ CARRIER_PORT = LAB_PORT + 1
 
 
 class WaysIn:
-    """The ways into the session ``name`` with this ``directory``. ``start`` once, ``aclose`` once."""
+    """The ways into the session ``name`` with this ``directory``. ``start`` once, ``aclose`` once.
 
-    def __init__(self, directory: Path, name: str, *, ssh_key: str | None) -> None:
+    ``secret``: the Lab's token; ``own_scripts``: whether its image brings a page and extensions of its own.
+    """
+
+    def __init__(
+        self, directory: Path, name: str, *, secret: str, ssh_key: str | None = None, own_scripts: bool = False
+    ) -> None:
         self._directory = directory
         self._name = name
         self._ssh_key = ssh_key
         self._target: VpnPort | None = None
         self._vpn = Vpn(lambda: self._target)
-        self._link = Tunnel(loopback_address(name), 0, LAB_PORT, self._vpn.carry)
+        self._secret = secret
+        self._own_scripts = own_scripts
+        self._host = loopback_address(name)
+        self._link: Listener | None = None
         self._resources = contextlib.AsyncExitStack()
 
     @property
     def address(self) -> str:
         """The link's origin: ``http://127.x.y.z:port``."""
+        assert self._link is not None, "start it first"
         return self._link.address
 
     async def start(self) -> None:
         """Listen. Raises ``AccessError``."""
         await self._resources.enter_async_context(self._vpn)
-        await self._link.start()
+        self._link = await listen(
+            self._host, 0, lambda: self._vpn.dial(LAB_PORT), secret=self._secret, own_scripts=self._own_scripts
+        )
         self._resources.push_async_callback(self._link.aclose)
         await self._resources.enter_async_context(Door(door_path(self._directory), self._vpn.carry))
 

@@ -79,8 +79,14 @@ class Run:
         self._resources = contextlib.AsyncExitStack()
         self._rest: YagnaRest | None = None
         self._engine: Engine | None = None
-        self._ways = WaysIn(directory.path, self._request.name, ssh_key=self._request.ssh_key)
         self._token = secrets.token_hex(24)
+        self._ways = WaysIn(
+            directory.path,
+            self._request.name,
+            secret=self._token,
+            ssh_key=self._request.ssh_key,
+            own_scripts=self._request.image is not None,
+        )
         self._billed = Decimal(0)
         self._provider_lives = False
         self._provider_lost = False

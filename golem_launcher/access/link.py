@@ -22,6 +22,7 @@ from golem_launcher.access.tunnel import Listener
 from golem_launcher.errors import AccessError
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable
 
     from golem_launcher.access.rules import Headers
@@ -158,6 +159,10 @@ class _Conversation:
         asked = dict(headers)
         target = request.target.decode("ascii", "replace")
         if request.method in _READS:
+            if not target.startswith(self._rules.base_url):
+                await self._finish_request()
+                await self._give(_moved(self._rules.base_url + target[1:]))
+                return True
             gzipped = b"gzip" in asked.get(b"accept-encoding", b"")
             served = await asyncio.to_thread(
                 self._front.file, target, gzipped=gzipped, known=asked.get(b"if-none-match")
@@ -305,6 +310,10 @@ def _plain(status: int, text: str) -> Served:
     return Served(status, [*ruling.OUR_PAGE, _TEXT], f"{text}\n".encode())
 
 
+def _moved(place: str) -> Served:
+    return Served(302, [*ruling.OUR_PAGE, (b"location", place.encode("ascii", "replace"))], b"")
+
+
 def _away(*, navigates: bool) -> Served:
     """What is said while the Lab does not answer; a page tries again by itself."""
     if not navigates:
@@ -335,17 +344,19 @@ async def listen(
     dial: Callable[[], Awaitable[Stream]],
     *,
     secret: str,
+    base_url: str = "/",
     own_scripts: bool = False,
+    tls: ssl.SSLContext | None = None,
 ) -> Listener:
-    """A link on a loopback address ``host``. Raises ``AccessError`` when it can't be had."""
+    """A link at ``host:port``, with ``tls`` for browsers on other machines. Raises ``AccessError``."""
     link: Link | None = None
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert link is not None
         await link.serve(reader, writer)
 
-    listener = Listener(host, port, serve)
+    listener = Listener(host, port, serve, tls)
     await listener.start()
-    rules = Rules(frozenset({listener.address}), secret, own_scripts=own_scripts)
-    link = Link(rules, Front(own_scripts=own_scripts), dial)
+    rules = Rules(frozenset({listener.address.lower()}), secret, base_url, own_scripts=own_scripts)
+    link = Link(rules, Front(base_url, own_scripts=own_scripts, compress=tls is not None), dial)
     return listener

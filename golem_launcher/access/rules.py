@@ -52,17 +52,19 @@ class Rules:
     base_url: str = "/"
     own_scripts: bool = False
     """Whether the provider's pages may run scripts: the user chose an image with extensions of its own."""
+    behind_hub: bool = False
+    """Whether a hub's server asks in the browser's name: it has its own names, and has let the user in."""
 
     def refusal(self, method: bytes, target: bytes, headers: Headers) -> str:
         """Why a request is refused, in a sentence for who sees it; empty when it is not."""
-        hosts = {urlsplit(origin).netloc for origin in self.origins}
         asked = [value.decode("latin-1").lower() for name, value in headers if name == b"host"]
-        if len(asked) != 1 or asked[0] not in hosts:
+        known = self._known(headers)
+        if len(asked) != 1 or not (self.behind_hub or asked[0] in {urlsplit(origin).netloc for origin in known}):
             return "This address answers only to its own name."
         if method == b"CONNECT" or not target.startswith(b"/") or target.startswith(b"//"):
             return "This is no proxy for other places."
         origins = [value.decode("latin-1").lower() for name, value in headers if name == b"origin"]
-        if any(origin not in self.origins for origin in origins):
+        if any(origin not in known for origin in origins):
             return "A page of another origin may not ask for this."
         site = _one(headers, b"sec-fetch-site")
         if site not in (None, b"same-origin", b"none"):
@@ -70,6 +72,13 @@ class Rules:
             if mode != b"navigate" or place != b"document" or method != b"GET":
                 return "A page of another origin may not use this."
         return ""
+
+    def _known(self, headers: Headers) -> frozenset[str]:
+        """The origins by which this is known."""
+        if not self.behind_hub:
+            return self.origins
+        names = (value.decode("latin-1").lower() for name, value in headers if name in {b"host", b"x-forwarded-host"})
+        return frozenset(f"{scheme}://{name}" for name in names for scheme in ("http", "https"))
 
     def request(self, headers: Headers) -> Headers:
         """The headers of a request as the Lab gets them."""

@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher.access import hub
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.door import Door, door_path
 from golem_launcher.access.link import listen
 from golem_launcher.access.vpn import Vpn, VpnPort
+from golem_launcher.errors import AccessError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from golem_launcher.access.hub import HubPort
+    from golem_launcher.access.streams import Stream
     from golem_launcher.access.tunnel import Listener
 
 LAB_PORT = 8888
@@ -39,6 +43,7 @@ class WaysIn:
         self._own_scripts = own_scripts
         self._host = loopback_address(name)
         self._link: Listener | None = None
+        self._hub: HubPort | None = None
         self._resources = contextlib.AsyncExitStack()
 
     @property
@@ -47,14 +52,47 @@ class WaysIn:
         assert self._link is not None, "start it first"
         return self._link.address
 
+    @property
+    def base_url(self) -> str:
+        """The path below which the Lab answers."""
+        return "/" if self._hub is None else self._hub.base_url
+
+    @property
+    def lab(self) -> str:
+        """The Lab's address for programs: origin and path, without a slash at its end."""
+        return self.address + self.base_url.rstrip("/")
+
+    def allow_hub(self) -> int:
+        """Let the hub's server show the Lab on its own origin, as the user wants; at which port.
+
+        Raises ``AccessError`` where there is no hub.
+        """
+        if self._hub is None:
+            raise AccessError("This session does not run on a hub's server.", "Open its link.")
+        self._hub.allowed = True
+        return self._hub.port
+
     async def start(self) -> None:
         """Listen. Raises ``AccessError``."""
         await self._resources.enter_async_context(self._vpn)
+        hub_prefix = hub.prefix()
+        if hub_prefix is not None:
+            self._hub = hub.HubPort(hub_prefix, self._dial_lab, secret=self._secret, own_scripts=self._own_scripts)
+            await self._hub.start()
+            self._resources.push_async_callback(self._hub.aclose)
         self._link = await listen(
-            self._host, 0, lambda: self._vpn.dial(LAB_PORT), secret=self._secret, own_scripts=self._own_scripts
+            self._host,
+            0,
+            self._dial_lab,
+            secret=self._secret,
+            base_url=self.base_url,
+            own_scripts=self._own_scripts,
         )
         self._resources.push_async_callback(self._link.aclose)
         await self._resources.enter_async_context(Door(door_path(self._directory), self._vpn.carry))
+
+    async def _dial_lab(self) -> Stream:
+        return await self._vpn.dial(LAB_PORT)
 
     async def aclose(self) -> None:
         """End all connections."""
@@ -70,7 +108,7 @@ class WaysIn:
 
     def agent_settings(self) -> dict[str, Any]:
         """What the agent of the next provider is told about ways in; each gets an ssh host key of its own."""
-        settings: dict[str, Any] = {"port": LAB_PORT, "base_url": "/"}
+        settings: dict[str, Any] = {"port": LAB_PORT, "base_url": self.base_url}
         if self._ssh_key is not None:
             from golem_launcher.access import ssh  # noqa: PLC0415 - its cryptography takes a tenth of a second
 

@@ -124,6 +124,12 @@ class Run:
         rented = await self._rent(place)
         return await self._be_ready(rented, deadline)
 
+    def open_on_hub(self) -> int:
+        """Let the hub's server show the Lab, which the user has agreed to; at which port. Raises ``AccessError``."""
+        port = self._ways.allow_hub()
+        self._recorder.update(hub_port=port)
+        return port
+
     async def close(self) -> str:
         """Give everything back, bounded in time; what could not be done, in words, or nothing. Never raises."""
         try:
@@ -258,7 +264,7 @@ class Run:
         uri = f"{place.node.api_url.replace('http', 'ws', 1)}/net-api/v1/net/{rented.network_id}"
         self._ways.lead_to(uri, rented.ip, place.node.app_key)
         end = asyncio.get_running_loop().time() + place.start_seconds
-        async with LabClient(self._ways.address, self._token) as lab:
+        async with LabClient(self._ways.lab, self._token) as lab:
             while not await lab.answers(seconds=_LAB_PROBE_SECONDS):
                 if asyncio.get_running_loop().time() > end:
                     raise ProviderError(f"JupyterLab did not answer within {place.start_seconds:.0f} s.")
@@ -267,9 +273,9 @@ class Run:
     async def _be_ready(self, rented: Rented, deadline: datetime) -> str:
         assert self._rest is not None
         assert self._engine is not None
-        self._recorder.update(address=self._ways.address, activity_id=rented.activity_id)
+        self._recorder.update(address=self._ways.address, base_url=self._ways.base_url, activity_id=rented.activity_id)
         self._recorder.enter(Stage.READY)
-        async with LabClient(self._ways.address, self._token) as lab:
+        async with LabClient(self._ways.lab, self._token) as lab:
             log = asyncio.create_task(lab.follow_log(self._directory.lab_log))
             try:
                 watch = Watch(

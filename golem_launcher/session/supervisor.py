@@ -43,7 +43,8 @@ class Supervisor:
     async def main(self) -> None:
         """Run the session to its end. Raises nothing; the end is in the session's state."""
         control = ControlServer(
-            self._directory.control_socket, {"stop": self._on_stop, "abort": self._on_abort, "state": self._on_state}
+            self._directory.control_socket,
+            {"stop": self._on_stop, "abort": self._on_abort, "state": self._on_state, "hub": self._on_hub},
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -91,6 +92,9 @@ class Supervisor:
     async def _on_abort(self, arguments: dict[str, Any]) -> dict[str, Any]:
         self._run.hurry = True
         return await self._on_stop(arguments)
+
+    async def _on_hub(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        return {"port": self._run.open_on_hub()}
 
     async def _on_state(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         return {"state": self._recorder.state.model_dump(mode="json")}

@@ -17,7 +17,8 @@
     ├── SessionError         a session
     │   ├── SessionNotFound  no session has that name
     │   └── SessionNameTaken a session of that name is alive
-    └── AccessError          a way in could not be opened
+    ├── AccessError          a way in could not be opened
+    └── WorkspaceError       saved work can't be written, read or trusted
 
 Messages are for the user: ``what`` is one sentence without a trailing newline, ``remedy`` one sentence that
 says what to do, or empty when nothing can be done.
@@ -44,6 +45,7 @@ __all__ = [
     "SessionError",
     "SessionNameTaken",
     "SessionNotFound",
+    "WorkspaceError",
 ]
 
 
@@ -137,3 +139,7 @@ class SessionNameTaken(SessionError):  # noqa: N818
 
 class AccessError(LauncherError):
     """A way in could not be opened."""
+
+
+class WorkspaceError(LauncherError):
+    """Saved work can't be written, read or trusted."""

@@ -1,8 +1,8 @@
 """A session behind a hub: the Lab shown under the hub's own address, once the user has said yes to that.
 
 JupyterHub and Binder show one address to the browser: that of the user's server there, on which the launcher runs.
-jupyter-server-proxy joins ``<prefix>proxy/absolute/<port>/`` of it with a port beside the server, and a Lab that is told
-this path at its start can be opened there. It then shares its origin with the launcher and everything else on
+jupyter-server-proxy joins ``<prefix>proxy/absolute/<port>/`` of it with a port beside the server, and a Lab that is
+told this path at its start can be opened there. It then shares its origin with the launcher and everything else on
 that server: a stranger's page could use them in the user's name. So the port refuses everybody until the user allows
 it for this session. The other way, ``golem-launcher tunnel`` on the user's own computer, shares nothing.
 """

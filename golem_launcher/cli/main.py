@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from golem_launcher.cli import localnet, node, page, sessions, ways
+from golem_launcher.cli import localnet, node, page, sessions, ways, workspaces
 
 app = typer.Typer(
     name="golem-launcher",
@@ -14,6 +14,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 sessions.add_commands(app)
+workspaces.add_commands(app)
 node.add_commands(app)
 page.add_commands(app)
 ways.add_commands(app)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from golem_launcher.errors import BusCallError, BusClosed, LocalNetError
 from golem_launcher.localnet.hub_peer import CHECK_SECONDS, Peer
-from golem_launcher.node.gsb import flex, frames
+from golem_launcher.node.gsb import flex, frames, packets
 from golem_launcher.node.gsb.calls import Call, Dispatcher, Handler, Replies, unwrap
 from golem_launcher.node.gsb.routes import Routes
 from golem_launcher.waiting import wait_for
@@ -105,7 +105,7 @@ class Hub:
     def attach(self, prefix: str, handler: Handler) -> None:
         """Serve ``prefix`` and below from this process; :class:`BusCallError` (409) when it is taken."""
         if not self._routes.add(prefix, handler):
-            raise BusCallError(f"{prefix} is taken on the hub.", code=frames.CONFLICT)
+            raise BusCallError(f"{prefix} is taken on the hub.", code=packets.CONFLICT)
 
     def detach(self, prefix: str) -> None:
         """Undo :meth:`attach`; nothing happens when it was not attached (a peer's prefix is its own)."""
@@ -120,11 +120,11 @@ class Hub:
         """Like :meth:`call`, with the raw bytes of both sides. Of a stream, the last reply."""
         owner = self.owner(address)
         if owner is None:
-            raise BusCallError(f"{address}: endpoint address not found.", code=frames.BAD_REQUEST)
+            raise BusCallError(f"{address}: endpoint address not found.", code=packets.BAD_REQUEST)
         request_id = self._new_id()
         answer = self._calls[request_id] = asyncio.get_running_loop().create_future()
         try:
-            packet = frames.CallRequest(caller, address, request_id, data)
+            packet = packets.CallRequest(caller, address, request_id, data)
             return await wait_for(self._ask(owner, packet, answer), timeout)
         except asyncio.TimeoutError:
             raise BusCallError(f"{address} did not answer within {timeout:g} s.") from None
@@ -138,7 +138,7 @@ class Hub:
         owner = self.owner(address)
         if owner is None:
             return False
-        packet = frames.CallRequest(caller, address, self._new_id(), data, no_reply=True)
+        packet = packets.CallRequest(caller, address, self._new_id(), data, no_reply=True)
         if not isinstance(owner, Peer):
             self.serve(owner, packet, self)
         elif owner.full:
@@ -188,7 +188,7 @@ class Hub:
         """Take a prefix back from the peer that has it."""
         self._routes.remove(prefix)
 
-    def broadcast(self, packet: frames.BroadcastRequest) -> None:
+    def broadcast(self, packet: packets.BroadcastRequest) -> None:
         """Pass a broadcast on to all who subscribed, the sender too; those who are full miss it."""
         frame = frames.encode(packet)
         for peer in self._peers:
@@ -198,7 +198,7 @@ class Hub:
                 else:
                     peer.send(frame)
 
-    def serve(self, handler: Handler, packet: frames.CallRequest, replies: Replies) -> None:
+    def serve(self, handler: Handler, packet: packets.CallRequest, replies: Replies) -> None:
         """Have a call answered by a handler of this process."""
         call = Call(packet.caller, packet.address, packet.data, packet.no_reply)
         self._dispatcher.dispatch(handler, call, packet.request_id, replies)
@@ -208,7 +208,7 @@ class Hub:
     def pass_on(self, frame: bytes) -> None:
         """A reply to a call of this process."""
         packet = frames.decode(frame)
-        assert isinstance(packet, frames.CallReply)
+        assert isinstance(packet, packets.CallReply)
         self.reply(packet.request_id, packet.code, packet.data, partial=packet.reply_type == 1)
 
     def reply(self, request_id: str, code: int, data: bytes, *, partial: bool = False) -> None:
@@ -216,7 +216,7 @@ class Hub:
         answer = self._calls.get(request_id)
         if answer is None or answer.done() or partial:
             return
-        if code == frames.OK:
+        if code == packets.OK:
             answer.set_result(data)
         else:
             answer.set_exception(BusCallError(data[:1000].decode(errors="replace") or "no reason given", code=code))
@@ -224,7 +224,7 @@ class Hub:
     async def drained(self) -> None:
         """Replies to this process are taken at once."""
 
-    async def _ask(self, owner: Peer | Handler, packet: frames.CallRequest, answer: asyncio.Future[bytes]) -> bytes:
+    async def _ask(self, owner: Peer | Handler, packet: packets.CallRequest, answer: asyncio.Future[bytes]) -> bytes:
         if isinstance(owner, Peer):
             await owner.drained()
             owner.pending[packet.request_id] = self

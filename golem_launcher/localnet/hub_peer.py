@@ -6,7 +6,7 @@ import secrets
 from typing import TYPE_CHECKING, Final, Protocol
 
 from golem_launcher.errors import BusProtocolError
-from golem_launcher.node.gsb import frames
+from golem_launcher.node.gsb import frames, packets
 from golem_launcher.node.gsb.connection import FrameConnection
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ CHECK_SECONDS: Final = 5.0
 _PING_AFTER: Final = 2  # checks without a byte from the peer
 _LOST_AFTER: Final = 6
 _STALLED_AFTER: Final = 2  # checks in which a full peer took nothing
-_SELF: Final = frames.encode(frames.Hello("golem-launcher-hub", "0.8.0", secrets.token_bytes(16)))
-_PING: Final = frames.encode(frames.Ping())
-_PONG: Final = frames.encode(frames.Pong())
+_SELF: Final = frames.encode(packets.Hello("golem-launcher-hub", "0.8.0", secrets.token_bytes(16)))
+_PING: Final = frames.encode(packets.Ping())
+_PONG: Final = frames.encode(packets.Pong())
 
 
 class Origin(Protocol):
@@ -125,11 +125,11 @@ class Peer(FrameConnection):
             source._holds.discard(self)  # noqa: SLF001
         pending, self.pending = self.pending, {}
         for request_id, origin in pending.items():
-            origin.reply(request_id, frames.FAILURE, b"lost connection")
+            origin.reply(request_id, packets.FAILURE, b"lost connection")
         self._hub.left(self, error)
 
-    def _greeted(self, packet: frames.Packet) -> None:
-        if not isinstance(packet, frames.Hello):
+    def _greeted(self, packet: packets.Packet) -> None:
+        if not isinstance(packet, packets.Hello):
             raise BusProtocolError("A peer spoke before it said hello.")
         self.instance_id = packet.instance_id[:LONGEST_NAME]
         self._hub.greeted(self)
@@ -150,19 +150,19 @@ class Peer(FrameConnection):
                 owner.hold(self)
         elif owner is None:
             if not no_reply:
-                self._refuse(request_id, frames.BAD_REQUEST, b"endpoint address not found")
+                self._refuse(request_id, packets.BAD_REQUEST, b"endpoint address not found")
         else:
             packet = frames.decode(frame)
-            assert isinstance(packet, frames.CallRequest)
+            assert isinstance(packet, packets.CallRequest)
             self._hub.serve(owner, packet, self)
             if self.full:
                 self.hold(self)
 
     def _may_ask(self, owner: Peer, request_id: str) -> bool:
         if request_id in owner.pending:
-            self._refuse(request_id, frames.BAD_REQUEST, b"duplicate request id")
+            self._refuse(request_id, packets.BAD_REQUEST, b"duplicate request id")
         elif len(owner.pending) >= MOST_PENDING:
-            self._refuse(request_id, frames.FAILURE, b"too many calls wait for this service")
+            self._refuse(request_id, packets.FAILURE, b"too many calls wait for this service")
         else:
             return True
         return False
@@ -180,42 +180,42 @@ class Peer(FrameConnection):
             if origin.full and isinstance(origin, Peer):
                 origin.hold(self)
 
-    def _control(self, packet: frames.Packet) -> None:
-        if isinstance(packet, frames.Ping):
+    def _control(self, packet: packets.Packet) -> None:
+        if isinstance(packet, packets.Ping):
             self.send(_PONG)
-        elif isinstance(packet, frames.BroadcastRequest):
+        elif isinstance(packet, packets.BroadcastRequest):
             self._hub.broadcast(packet)
-            self.send(frames.encode(frames.BroadcastReply()))
-        elif isinstance(packet, frames.RegisterRequest):
+            self.send(frames.encode(packets.BroadcastReply()))
+        elif isinstance(packet, packets.RegisterRequest):
             self.send(frames.encode(self._register(packet.service_id)))
-        elif isinstance(packet, frames.UnregisterRequest):
+        elif isinstance(packet, packets.UnregisterRequest):
             known = packet.service_id in self.services
             if known:
                 self.services.discard(packet.service_id)
                 self._hub.forget(packet.service_id)
-            self.send(frames.encode(frames.UnregisterReply(frames.OK if known else frames.NOT_FOUND)))
-        elif isinstance(packet, frames.SubscribeRequest):
+            self.send(frames.encode(packets.UnregisterReply(packets.OK if known else packets.NOT_FOUND)))
+        elif isinstance(packet, packets.SubscribeRequest):
             self.send(frames.encode(self._subscribe(packet.topic)))
-        elif isinstance(packet, frames.UnsubscribeRequest):
+        elif isinstance(packet, packets.UnsubscribeRequest):
             known = packet.topic in self.topics
             self.topics.discard(packet.topic)
-            self.send(frames.encode(frames.UnsubscribeReply(frames.OK if known else frames.NOT_FOUND)))
-        elif not isinstance(packet, frames.Pong):
+            self.send(frames.encode(packets.UnsubscribeReply(packets.OK if known else packets.NOT_FOUND)))
+        elif not isinstance(packet, packets.Pong):
             raise BusProtocolError(f"A peer sent an unexpected {type(packet).__name__}.")
 
-    def _register(self, prefix: str) -> frames.RegisterReply:
+    def _register(self, prefix: str) -> packets.RegisterReply:
         if not acceptable(prefix, self.services) or not prefix.startswith("/") or prefix.endswith("/"):
-            return frames.RegisterReply(frames.BAD_REQUEST, "no valid address, or too many")
+            return packets.RegisterReply(packets.BAD_REQUEST, "no valid address, or too many")
         if not self._hub.claim(prefix, self):
-            return frames.RegisterReply(frames.CONFLICT, "taken")
+            return packets.RegisterReply(packets.CONFLICT, "taken")
         self.services.add(prefix)
-        return frames.RegisterReply()
+        return packets.RegisterReply()
 
-    def _subscribe(self, topic: str) -> frames.SubscribeReply:
+    def _subscribe(self, topic: str) -> packets.SubscribeReply:
         if not acceptable(topic, self.topics):
-            return frames.SubscribeReply(frames.BAD_REQUEST, "no valid topic, or too many")
+            return packets.SubscribeReply(packets.BAD_REQUEST, "no valid topic, or too many")
         self.topics.add(topic)
-        return frames.SubscribeReply()
+        return packets.SubscribeReply()
 
 
 def acceptable(name: str, others: Iterable[str]) -> bool:

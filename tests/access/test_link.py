@@ -290,7 +290,8 @@ def _theirs(**config):
 def test_the_labs_page_is_made_here_from_their_settings_alone():
     config = {
         "token": "abc", "baseUrl": "http://evil.example/", "fullStaticUrl": "//evil.example/",
-        "treePath": "</script><b>", "fullMathjaxUrl": "http://evil.example/x.js", "deep": {"x": 1}, "terminalsAvailable": True,
+        "treePath": "</script><b>", "fullMathjaxUrl": "http://evil.example/x.js", "deep": {"x": 1},
+        "terminalsAvailable": True,
         "federated_extensions": [
             {"name": "evil", "load": "http://evil.example/x.js"},
             {"name": "@jupyter-widgets/jupyterlab-manager", "load": "../../files/evil.js"},

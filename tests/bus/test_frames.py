@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golem_launcher.errors import BusClosed, BusProtocolError
-from golem_launcher.node.gsb import frames
+from golem_launcher.node.gsb import frames, packets
 
 FIELDS = {
     "str": st.text(max_size=50),
@@ -17,7 +17,7 @@ FIELDS = {
     "bool": st.booleans(),
 }
 PACKETS = st.one_of(
-    *(st.builds(kind, **{name: FIELDS[type_] for name, type_ in frames._FIELDS[kind]}) for kind in frames.PACKETS)
+    *(st.builds(kind, **{name: FIELDS[type_] for name, type_ in frames._FIELDS[kind]}) for kind in packets.PACKETS)
 )
 
 
@@ -30,9 +30,9 @@ def test_a_packet_survives_the_wire(packet):
 def test_peeking_agrees_with_decoding(packet):
     frame = frames.encode(packet)
     _, start, end = frames.envelope(frame)
-    if isinstance(packet, frames.CallRequest):
+    if isinstance(packet, packets.CallRequest):
         assert frames.peek_call(frame, start, end) == (packet.address, packet.request_id, packet.no_reply)
-    if isinstance(packet, frames.CallReply):
+    if isinstance(packet, packets.CallReply):
         assert frames.peek_reply(frame, start, end) == (packet.request_id, packet.reply_type != 1)
 
 
@@ -48,12 +48,12 @@ def test_hostile_bytes_raise_only_protocol_errors(garbage, packet, data):
 
 def test_wire_format_is_the_documented_one():
     # Hello {1: "n", 2: "v", 3: b"i"} in Packet field 1
-    assert frames.encode(frames.Hello("n", "v", b"i")) == b"\0\0\0\x0b\x0a\x09\x0a\x01n\x12\x01v\x1a\x01i"
+    assert frames.encode(packets.Hello("n", "v", b"i")) == b"\0\0\0\x0b\x0a\x09\x0a\x01n\x12\x01v\x1a\x01i"
 
 
 def test_too_big_is_refused_both_ways():
     with pytest.raises(BusProtocolError):
-        frames.encode(frames.CallReply("1", 0, 0, bytes(frames.LARGEST_FRAME)))
+        frames.encode(packets.CallReply("1", 0, 0, bytes(frames.LARGEST_FRAME)))
 
     async def read():
         reader = asyncio.StreamReader()
@@ -67,9 +67,9 @@ def test_too_big_is_refused_both_ways():
 def test_reading_from_a_stream_until_it_ends():
     async def read():
         reader = asyncio.StreamReader()
-        reader.feed_data(frames.encode(frames.Ping()) + b"\0\0")
+        reader.feed_data(frames.encode(packets.Ping()) + b"\0\0")
         reader.feed_eof()
-        assert await frames.read_packet(reader) == frames.Ping()
+        assert await frames.read_packet(reader) == packets.Ping()
         with pytest.raises(BusClosed):
             await frames.read_packet(reader)
 

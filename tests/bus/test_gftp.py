@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import filecmp
 import hashlib
 import json
 import os
@@ -322,6 +323,58 @@ def test_the_commands(network, tmp_path):
     assert failed.returncode == 1
     assert "no address of a file" in failed.stderr
     assert subprocess.run([*GFTP, "dance"], check=False, capture_output=True, timeout=30).returncode == 2
+
+
+_PEAK = """
+import atexit, sys
+from pathlib import Path
+from golem_launcher.node.gftp.main import main
+
+def tell(where):
+    where.write_text(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+
+atexit.register(tell, Path(sys.argv.pop()))
+sys.exit(main())
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_file(network, tmp_path):
+    """Each of three programs would need more than the limit if it kept what it gave or took."""
+    size, limit = 128 << 20, 120 << 20
+    file, there, back = (tmp_path / name for name in ("file", "there", "back"))
+    with file.open("wb") as sparse:
+        sparse.truncate(size)
+        sparse.seek(size // 2)
+        sparse.write(CONTENT)
+
+    def gftp(node, name, *arguments, **options):
+        environment = {**os.environ, "GSB_URL": node.gsb_url}
+        return subprocess.Popen(
+            [sys.executable, "-c", _PEAK, *map(str, arguments), str(tmp_path / name)], env=environment, **options
+        )
+
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with gftp(network.requestor, "server.peak", "server", **pipes) as server:
+
+        def ask(method, **params):
+            server.stdin.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}) + "\n")
+            server.stdin.flush()
+            return json.loads(server.stdout.readline())["result"]
+
+        try:
+            url = ask("publish", files=[str(file)])[0]["url"]
+            with gftp(network.provider, "download.peak", "download", url, there) as download:
+                assert download.wait(60) == 0
+            url = ask("receive", output_file=str(back))["url"]
+            with gftp(network.provider, "upload.peak", "upload", there, url) as upload:
+                assert upload.wait(60) == 0
+        finally:
+            server.stdin.close()
+            server.wait(10)
+    for name in ("server", "download", "upload"):
+        assert int((tmp_path / f"{name}.peak").read_text()) * 1024 < limit, name
+    assert filecmp.cmp(file, back, shallow=False)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

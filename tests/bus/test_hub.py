@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from golem_launcher.errors import BusCallError, BusClosed, LocalNetError
 from golem_launcher.localnet import hub_peer
 from golem_launcher.localnet.hub import Hub
-from golem_launcher.node.gsb import GsbClient, connection, frames, ok
+from golem_launcher.node.gsb import GsbClient, connection, frames, ok, packets
 
 
 def with_hub(test):
@@ -26,11 +26,11 @@ def join(hub):
     return GsbClient.connect(f"tcp://127.0.0.1:{hub.port}")
 
 
-async def raw(hub, *packets):
+async def raw(hub, *more):
     reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
-    for packet in (frames.Hello("raw", "1", b"raw"), *packets):
+    for packet in (packets.Hello("raw", "1", b"raw"), *more):
         writer.write(frames.encode(packet))
-    assert isinstance(await frames.read_packet(reader), frames.Hello)
+    assert isinstance(await frames.read_packet(reader), packets.Hello)
     return reader, writer
 
 
@@ -97,12 +97,12 @@ def test_broadcasts_reach_those_who_asked():
 
 def test_calls_to_a_peer_that_leaves_fail_at_once():
     async def test(hub):
-        reader, writer = await raw(hub, frames.RegisterRequest("/net/0x9"))
-        assert await frames.read_packet(reader) == frames.RegisterReply()
+        reader, writer = await raw(hub, packets.RegisterRequest("/net/0x9"))
+        assert await frames.read_packet(reader) == packets.RegisterReply()
         async with await join(hub) as caller:
             calls = [asyncio.ensure_future(bus.call("/net/0x9/x", None, timeout=50)) for bus in (caller, hub)]
             for _ in calls:
-                assert isinstance(await frames.read_packet(reader), frames.CallRequest)
+                assert isinstance(await frames.read_packet(reader), packets.CallRequest)
             writer.close()
             for call in calls:
                 with pytest.raises(BusCallError, match="lost connection"):
@@ -113,8 +113,8 @@ def test_calls_to_a_peer_that_leaves_fail_at_once():
 
 def test_a_peer_that_does_not_read_bounds_what_waits_for_it():
     async def test(hub):
-        reader, writer = await raw(hub, frames.RegisterRequest("/net/0x9"))
-        assert await frames.read_packet(reader) == frames.RegisterReply()
+        reader, writer = await raw(hub, packets.RegisterRequest("/net/0x9"))
+        assert await frames.read_packet(reader) == packets.RegisterReply()
         writer.transport.pause_reading()
         data = bytes(1_000_000)
         sent = [hub.post("/net/0x9/raw", data) for _ in range(200)]
@@ -148,9 +148,9 @@ def test_silent_peers_are_asked_then_dropped():
             await asyncio.sleep(0)
         for _ in range(hub_peer._PING_AFTER + 1):
             peer.check()
-        assert await frames.read_packet(reader) == frames.Ping()
-        writer.write(frames.encode(frames.Pong()) + frames.encode(frames.Ping()))
-        assert await frames.read_packet(reader) == frames.Pong()
+        assert await frames.read_packet(reader) == packets.Ping()
+        writer.write(frames.encode(packets.Pong()) + frames.encode(packets.Ping()))
+        assert await frames.read_packet(reader) == packets.Pong()
         for _ in range(hub_peer._LOST_AFTER + 1):
             peer.check()
         while await reader.read(100):
@@ -162,10 +162,10 @@ def test_silent_peers_are_asked_then_dropped():
 
 def test_a_peer_that_comes_again_replaces_itself():
     async def test(hub):
-        first, writer = await raw(hub, frames.RegisterRequest("/net/0x9"))
-        assert await frames.read_packet(first) == frames.RegisterReply()
-        second, other = await raw(hub, frames.RegisterRequest("/net/0x9"))
-        assert await frames.read_packet(second) == frames.RegisterReply()
+        first, writer = await raw(hub, packets.RegisterRequest("/net/0x9"))
+        assert await frames.read_packet(first) == packets.RegisterReply()
+        second, other = await raw(hub, packets.RegisterRequest("/net/0x9"))
+        assert await frames.read_packet(second) == packets.RegisterReply()
         with pytest.raises(BusClosed):
             await frames.read_packet(first)
         writer.close()
@@ -177,7 +177,7 @@ def test_a_peer_that_comes_again_replaces_itself():
 def test_hostile_peers_end_only_themselves():
     async def attack(hub, blob, greet):
         reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
-        writer.write((frames.encode(frames.Hello("x", "1", blob[:8] or b"x")) if greet else b"") + blob)
+        writer.write((frames.encode(packets.Hello("x", "1", blob[:8] or b"x")) if greet else b"") + blob)
         writer.write_eof()
         try:
             while await reader.read(65536):

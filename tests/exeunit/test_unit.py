@@ -197,8 +197,8 @@ def test_an_end_in_the_moment_of_a_report(bench, turns):
     async def main():
         async with bench() as b:
             reported, loop = asyncio.Event(), asyncio.get_running_loop()
-            client = b.unit._reports._bus._client
-            replied = client._replied
+            pending = b.unit._reports._bus._client._pending
+            replied = pending.replied
 
             def close(turns_left):
                 if turns_left:
@@ -211,9 +211,9 @@ def test_an_end_in_the_moment_of_a_report(bench, turns):
                 replied(reply)
                 close(turns)
 
-            client._replied = replied_and_closed
+            pending.replied = replied_and_closed
             await asyncio.wait_for(reported.wait(), 10)
-            client._replied = replied
+            pending.replied = replied
             await asyncio.wait({b.unit._reports._reporter}, timeout=1)
             assert b.unit._reports._reporter.cancelled()
 

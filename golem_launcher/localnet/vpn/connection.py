@@ -10,65 +10,23 @@ CLOSED are not spelled out: they follow from which half has finished.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import Enum
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from .acks import Acks
 from .packets import ACK, FIN, PSH, RST, SYN, syn_options
-from .receiver import LARGEST_SCALE, LARGEST_WINDOW, Arrival, Receiver, ReceiveSettings
-from .sender import Sender, SendSettings
+from .receiver import LARGEST_SCALE, LARGEST_WINDOW, Arrival, Receiver
+from .sender import Sender
+from .tcp import Outgoing, State
 
 if TYPE_CHECKING:
     from .packets import Segment
+    from .tcp import TcpSettings
 
 _WRAP = 1 << 32
 _HALF = 1 << 31
 _DEFAULT_MSS = 536  # when a SYN names none (RFC 9293)
 _LEAST_MSS = 64  # a hostile peer must not make us send a frame for each byte
-_BULK = 16  # segments without a pause after which a stream counts as bulk
-_MOST_DUPLICATES = 8  # acknowledgements that report a gap, in one poll
-
-
-@dataclass(frozen=True, slots=True)
-class TcpSettings:
-    """How connections behave; seconds and bytes."""
-
-    mss: int = 1346  # an MTU of 1400 that counts the Ethernet header
-    send: SendSettings = field(default_factory=SendSettings)
-    receive: ReceiveSettings = field(default_factory=ReceiveSettings)
-    handshake: float = 10.0
-    ack_delay: float = 0.005
-    ack_every: int = 4  # full segments' worth of bulk for one acknowledgement
-    last_reminder: float = 5.0  # after about that long an opened window is no longer told again
-    time_wait: float = 1.0
-    keepalive_idle: float = 60.0
-    keepalive_interval: float = 10.0
-    keepalive_probes: int = 4
-    lonely: float = 120.0  # we said our last word, the peer says nothing more
-    challenge_interval: float = 0.1  # between answers to segments that fit nowhere
-
-
-class State(Enum):
-    """Where a connection is."""
-
-    WAITING = "waiting"  # passive: the SYN came, nobody has accepted yet
-    SYN_SENT = "syn sent"
-    SYN_RECEIVED = "syn received"
-    OPEN = "open"
-    TIME_WAIT = "time wait"
-    CLOSED = "closed"
-
-
-class Outgoing(NamedTuple):
-    """A segment to send, ports aside."""
-
-    seq: int
-    ack: int
-    flags: int
-    window: int
-    payload: bytes = b""
-    options: bytes = b""
 
 
 class Connection:
@@ -92,13 +50,7 @@ class Connection:
         self._handshake_at = now if state is State.SYN_SENT else inf  # when to (re)send our SYN
         self._handshake_tries = 0
         self._ended = inf
-        self._ack_at = inf
-        self._reminder = 0.0  # until the news of an opened window is told again: yagna's TCP never asks
-        self._remind_at = inf
-        self._acked_to = 1  # what our last acknowledgement said
-        self._duplicates = 0
-        self._streak = 0
-        self._challenged = -inf
+        self._acks = Acks(settings)
         self._window_at = (0, 0)  # position and acknowledgement of the segment that set the peer's window
         self._closed_first = False
 
@@ -147,9 +99,7 @@ class Connection:
         """The first ``size`` bytes of ``receiver.ready`` were handed on; tells the peer when that is news."""
         self.receiver.take(size)
         if self.state is State.OPEN and not self.receiver.finished and self.receiver.opened:
-            if self.receiver.shut:
-                self._reminder = self._settings.send.least_timeout
-            self._ack_at = 0.0
+            self._acks.window_opened(was_shut=self.receiver.shut)
 
     @property
     def deadline(self) -> float:
@@ -157,7 +107,7 @@ class Connection:
         if self.state is State.OPEN:
             idle = self._heard + self._settings.keepalive_idle + self._asked * self._settings.keepalive_interval
             lonely = self._moved + self._settings.lonely if self.sender.finished else inf
-            return min(self.sender.deadline, self._ack_at, self._remind_at, idle, lonely)
+            return min(self.sender.deadline, self._acks.at, self._acks.remind_at, idle, lonely)
         if self.state is State.TIME_WAIT:
             return self._ended
         if self.state is State.CLOSED:
@@ -180,7 +130,7 @@ class Connection:
         state = self.state
         if state is State.OPEN:
             self._fill(now)
-        elif state is State.TIME_WAIT and self._ack_at <= now:
+        elif state is State.TIME_WAIT and self._acks.at <= now:
             self._acknowledge()
         out, self._out = self._out, []
         return out
@@ -200,7 +150,7 @@ class Connection:
                 self._handshake_at = now
                 return
             self._opened(segment, now)
-            self._ack_at = now
+            self._acks.at = now
 
     def _receive(self, segment: Segment, now: float) -> None:
         _, _, seq, ack, flags, window, payload, _, _ = segment
@@ -219,7 +169,7 @@ class Connection:
                 return
             self._opened(segment, now)
         if acked > self.sender.sent or position > max(receiver.edge, receiver.next) or position + size < receiver.next:
-            self._challenge(now, always=position > receiver.next)  # a probe of our window is always answered
+            self._acks.challenge(now, always=position > receiver.next)  # a probe of our window is always answered
             return
         self._heard = now
         self._asked = 0
@@ -233,13 +183,13 @@ class Connection:
         if size:
             self._take_in(position, payload, now, fin=bool(flags & FIN))
         elif position != receiver.next:
-            self._challenge(now, always=False)
+            self._acks.challenge(now, always=False)
         self._finish(now)
 
     def _take_in(self, position: int, payload: bytes, now: float, *, fin: bool) -> None:
         receiver = self.receiver
         if receiver.finished:  # the peer did not see our last acknowledgement
-            self._ack_at = now
+            self._acks.at = now
             if self.state is State.TIME_WAIT:
                 self._ended = now + self._settings.time_wait
             return
@@ -247,27 +197,15 @@ class Connection:
         if arrival is Arrival.OLD:
             # A peer that goes back to a loss sends all again. Three acknowledgements of that would look like a new
             # loss to it, and it would go back once more.
-            self._challenge(now, always=False)
+            self._acks.challenge(now, always=False)
             return
-        self._reminder, self._remind_at = 0.0, inf
+        self._acks.moving()
         if arrival is Arrival.GAP:
-            self._streak = 0
-            self._duplicates = min(self._duplicates + 1, _MOST_DUPLICATES)
+            self._acks.gap()
             return
         quiet = now - self._moved
         self._moved = now
-        settings = self._settings
-        # A short segment is no pause: yagna sends one whenever an acknowledgement finds its buffer just filled, so one
-        # acknowledgement for each would call forth more of them.
-        if fin or quiet > 0.1:  # noqa: PLR2004 - seconds: a stream has paused
-            self._streak = 0
-            self._ack_at = now
-            return
-        self._streak += 1
-        if self._streak < _BULK or receiver.next - self._acked_to >= settings.ack_every * settings.mss:
-            self._ack_at = now
-        elif self._ack_at == inf:
-            self._ack_at = now + settings.ack_delay
+        self._acks.arrived(now, quiet=quiet, position=receiver.next, fin=fin)
 
     def _receive_control(self, segment: Segment, position: int, now: float) -> None:
         """A RST or a SYN in a connection that stands, or a segment that acknowledges nothing, which means nothing."""
@@ -276,15 +214,15 @@ class Connection:
                 said = self.receiver.finished and self.sender.fin_sent  # LAST-ACK, CLOSING, TIME-WAIT of RFC 9293
                 self._end("" if said else "reset by the peer")
             elif self.receiver.next < position < self.receiver.edge:
-                self._challenge(now, always=False)  # RFC 5961: a blind attacker does not know the exact number
+                self._acks.challenge(now, always=False)  # RFC 5961: a blind attacker does not know the exact number
         elif segment.flags & SYN and self.state is State.SYN_RECEIVED:
             if position == 0 and not segment.flags & ACK:
                 self._handshake_at = min(self._handshake_at, now)
             elif position == 0 and self._position(segment.ack) == 1:
                 self._opened(segment, now)
-                self._ack_at = now
+                self._acks.at = now
         elif segment.flags & SYN:
-            self._challenge(now, always=False)
+            self._acks.challenge(now, always=False)
 
     def _opened(self, segment: Segment, now: float) -> None:
         """The handshake is done."""
@@ -308,7 +246,7 @@ class Connection:
     def _finish(self, now: float) -> None:
         """Closes what has ended in both directions."""
         if self.state is State.OPEN and self.sender.finished and self.receiver.finished:
-            if self._ack_at < inf or self._duplicates:
+            if self._acks.at < inf or self._acks.duplicates:
                 self._acknowledge()
             if self._closed_first:
                 self.state = State.TIME_WAIT
@@ -352,14 +290,10 @@ class Connection:
         self._handshake_tries += 1
 
     def _fill(self, now: float) -> None:
-        while self._duplicates:  # these must be bare: only so the peer counts them
-            self._duplicates -= 1
+        while self._acks.duplicates:  # these must be bare: only so the peer counts them
+            self._acks.duplicates -= 1
             self._acknowledge()
-        if now >= self._remind_at:
-            self._ack_at, self._remind_at = now, inf
-        if self._reminder and self._ack_at <= now:
-            self._remind_at = now + self._reminder
-            self._reminder = 2 * self._reminder if self._reminder < self._settings.last_reminder else 0.0
+        self._acks.remind(now)
         pieces = self.sender.pieces(now)
         if pieces:
             window = self._window()
@@ -368,17 +302,11 @@ class Connection:
             for position, payload, fin, last in pieces:
                 flags = ACK | (PSH if last else 0) | (FIN if fin else 0)
                 out.append(Outgoing((iss + position) % _WRAP, ack, flags, window, payload))
-        elif self._ack_at <= now:
+        elif self._acks.at <= now:
             self._acknowledge()
 
     def _acknowledge(self) -> None:
         self._out.append(self._outgoing(self.sender.next, ACK))
-
-    def _challenge(self, now: float, *, always: bool) -> None:
-        """Answers what does not fit with what we have; rarely, lest two confused ends answer each other for ever."""
-        if always or now - self._challenged >= self._settings.challenge_interval:
-            self._challenged = now
-            self._duplicates = max(self._duplicates, 1)
 
     def _outgoing(self, position: int, flags: int) -> Outgoing:
         window = self._window()
@@ -386,8 +314,7 @@ class Connection:
 
     def _window(self) -> int:
         """The window field of a segment that goes out now, which acknowledges all that came."""
-        self._acked_to = self.receiver.next
-        self._ack_at = inf
+        self._acks.sent(self.receiver.next)
         return self.receiver.window()
 
     @staticmethod

@@ -11,7 +11,7 @@ from contextlib import suppress
 from struct import pack
 from typing import TYPE_CHECKING
 
-from .connection import State
+from .tcp import State
 
 if TYPE_CHECKING:
     import asyncio

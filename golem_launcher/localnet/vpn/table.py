@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.waiting import wait_for
 
-from .connection import Connection, State, TcpSettings
+from .connection import Connection
 from .joint import Joint
 from .packets import ACK, FIN, RST, SYN, Tcp, TcpFramer
+from .tcp import State, TcpSettings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -12,7 +12,7 @@ import aiohttp
 
 from golem_launcher.errors import BusCallError, BusError, BusProtocolError
 from golem_launcher.node.gftp.wire import LARGEST_CHUNK, SMALL_CHUNK, GftpError, local_address
-from golem_launcher.node.gsb import flex, frames
+from golem_launcher.node.gsb import flex, packets
 
 if TYPE_CHECKING:
     from golem_launcher.node.gftp.files import Service
@@ -58,7 +58,7 @@ class RestPublisher:
                     taken = response.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT}
                     raise BusCallError(
                         f"The node refused to offer a file: {response.status} {text}.",
-                        code=frames.CONFLICT if taken else frames.FAILURE,
+                        code=packets.CONFLICT if taken else packets.FAILURE,
                     )
             socket = await self._http.ws_connect(
                 f"{self._services}/{_encoded(address)}",

@@ -13,7 +13,7 @@ from golem_launcher.errors import BusCallError
 from golem_launcher.node.gftp import publisher, transfer
 from golem_launcher.node.gftp.files import Published, Receiving
 from golem_launcher.node.gftp.wire import GftpError, GftpUrl
-from golem_launcher.node.gsb import frames
+from golem_launcher.node.gsb import packets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +94,7 @@ class GftpSession:
         try:
             await self._offer(name, service)
         except BusCallError as error:
-            if error.code != frames.CONFLICT:
+            if error.code != packets.CONFLICT:
                 raise
             # Another process offers the same content. It may end before us, so ours gets a name of its own.
             name = _some_name()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from golem_launcher.errors import BusCallError, BusClosed
-from golem_launcher.node.gsb import flex, frames
+from golem_launcher.node.gsb import flex, packets
 from golem_launcher.node.gsb.routes import Routes
 
 _log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def err(value: Any) -> bytes:
 def unwrap(data: bytes, address: str) -> Any:
     """The value of an ``Ok`` reply; :class:`BusCallError` with what an ``Err`` reply says."""
     if not data:  # what becomes of any failure on its way through a yagna in central mode
-        raise BusCallError(f"{address} gave no answer: it is not there, or it failed.", code=frames.BAD_REQUEST)
+        raise BusCallError(f"{address} gave no answer: it is not there, or it failed.", code=packets.BAD_REQUEST)
     result = flex.loads(data)
     if isinstance(result, dict) and len(result) == 1:
         if "Ok" in result:
@@ -100,7 +100,7 @@ class Dispatcher:
         """Answer one call. Never raises, never waits."""
         if len(self._tasks) >= MOST_WAITING_CALLS or self._waiting_bytes > MOST_WAITING_BYTES:
             if not call.no_reply:
-                replies.reply(request_id, frames.FAILURE, b"too many calls at once")
+                replies.reply(request_id, packets.FAILURE, b"too many calls at once")
             return
         try:
             result = handler(call)
@@ -111,7 +111,7 @@ class Dispatcher:
             return
         if isinstance(result, bytes):
             if not call.no_reply:
-                replies.reply(request_id, frames.OK, result)
+                replies.reply(request_id, packets.OK, result)
             return
         self._waiting_bytes += len(call.data)
         task = asyncio.ensure_future(self._finish(result, call, request_id, replies))
@@ -134,7 +134,7 @@ class Dispatcher:
                 data = b""  # the empty last reply ends the stream
             else:
                 data = await result
-            code = frames.OK
+            code = packets.OK
         except BusClosed:
             return  # nobody is there to be told
         except Exception as error:  # noqa: BLE001 - see dispatch
@@ -150,7 +150,7 @@ class Dispatcher:
             async for part in parts:
                 if not call.no_reply:
                     await replies.drained()
-                    replies.reply(request_id, frames.OK, part, partial=True)
+                    replies.reply(request_id, packets.OK, part, partial=True)
         finally:
             if isinstance(parts, AsyncGenerator):
                 await parts.aclose()
@@ -158,9 +158,11 @@ class Dispatcher:
 
 def _failure(error: Exception, call: Call) -> tuple[int, bytes]:
     if isinstance(error, BusCallError):
-        return error.code if error.code in {frames.BAD_REQUEST, frames.FAILURE} else frames.FAILURE, str(error).encode()
+        return error.code if error.code in {packets.BAD_REQUEST, packets.FAILURE} else packets.FAILURE, str(
+            error
+        ).encode()
     _log.error("A call to %s failed", call.address, exc_info=error)
-    return frames.FAILURE, b"internal error"
+    return packets.FAILURE, b"internal error"
 
 
 class Bus(Protocol):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from golem_launcher.errors import BusCallError, BusClosed, BusError, BusProtocolError
-from golem_launcher.node.gsb import flex, frames
+from golem_launcher.errors import BusCallError, BusError
+from golem_launcher.node.gsb import flex, frames, packets
 from golem_launcher.node.gsb.calls import Call, Dispatcher, Handler, unwrap
 from golem_launcher.node.gsb.connection import FrameConnection
+from golem_launcher.node.gsb.pending import Pending, check
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 DEFAULT_PORT: Final = 7464
-_MOST_PARTS: Final = 4096  # parts of a stream that nobody has taken yet
 _CONTROL_SECONDS: Final = 30.0
 
 
@@ -49,14 +48,9 @@ class GsbClient:
     def __init__(self) -> None:
         self.closed = asyncio.Event()
         self._link = _Link(self)
-        self._greeted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._why: Exception | None = None
+        self._pending = Pending()
         self._dispatcher = Dispatcher()
         self._topics: dict[str, Handler] = {}
-        self._calls: dict[str, asyncio.Future[bytes]] = {}
-        self._streams: dict[str, asyncio.Queue[frames.CallReply | None]] = {}
-        self._controls: dict[type[frames.Packet], deque[asyncio.Future[Any]]] = {}
-        self._last_id = secrets.randbits(48)
 
     @classmethod
     async def connect(cls, url: str, *, name: str = "golem-launcher", deadline: float = 10.0) -> Self:
@@ -99,14 +93,13 @@ class GsbClient:
 
     async def call_raw(self, address: str, data: bytes, *, caller: str = "", timeout: float = 30.0) -> bytes:
         """Like :meth:`call`, with the raw bytes of both sides."""
-        request_id = self._new_id()
-        answer = self._calls[request_id] = asyncio.get_running_loop().create_future()
+        request_id, answer = self._pending.call()
         try:
             return await wait_for(self._ask(answer, request_id, address, data, caller), timeout)
         except asyncio.TimeoutError:
             raise BusCallError(f"{address} did not answer within {timeout:g} s.") from None
         finally:
-            self._calls.pop(request_id, None)
+            self._pending.forget(request_id)
 
     async def stream(
         self,
@@ -117,31 +110,31 @@ class GsbClient:
         timeout: float = 30.0,
     ) -> AsyncIterator[Any]:
         """Call a service that answers in parts: the ``Ok`` value of each. ``timeout`` bounds the wait for one part."""
-        request_id = self._new_id()
-        parts: asyncio.Queue[frames.CallReply | None] = asyncio.Queue()
-        self._streams[request_id] = parts
+        request_id, parts = self._pending.stream()
         try:
             await wait_for(self._link.drained(), timeout)
-            self._link.send(frames.encode(frames.CallRequest(caller, address, request_id, flex.dumps(payload))))
+            self._link.send(frames.encode(packets.CallRequest(caller, address, request_id, flex.dumps(payload))))
             last = False
             while not last:
                 reply = await wait_for(parts.get(), timeout)
                 if reply is None:
-                    raise self._closed_error()
-                _check(reply, address)
+                    raise self._pending.closed_error()
+                check(reply, address)
                 last = reply.reply_type == 0
                 if reply.data:
                     yield unwrap(reply.data, address)
         except asyncio.TimeoutError:
             raise BusCallError(f"{address} sent nothing for {timeout:g} s.") from None
         finally:
-            self._streams.pop(request_id, None)
+            self._pending.forget(request_id)
 
     def post(self, address: str, data: bytes, *, caller: str = "") -> bool:
         """Send a call that wants no reply. Never waits: ``False`` when it was dropped, the way out being full."""
         if self._link.full or not self._link.open:
             return False
-        self._link.send(frames.encode(frames.CallRequest(caller, address, self._new_id(), data, no_reply=True)))
+        self._link.send(
+            frames.encode(packets.CallRequest(caller, address, self._pending.new_id(), data, no_reply=True))
+        )
         return True
 
     async def drained(self) -> None:
@@ -153,40 +146,40 @@ class GsbClient:
     async def register(self, prefix: str, handler: Handler) -> None:
         """Offer a service: calls to ``prefix`` and below go to ``handler``. :class:`BusCallError` when it is taken."""
         if not self._dispatcher.routes.add(prefix, handler):
-            raise BusCallError(f"{prefix} is registered already.", code=frames.CONFLICT)
-        code = frames.FAILURE
+            raise BusCallError(f"{prefix} is registered already.", code=packets.CONFLICT)
+        code = packets.FAILURE
         try:
-            reply = await self._control(frames.RegisterRequest(prefix), frames.RegisterReply)
+            reply = await self._control(packets.RegisterRequest(prefix), packets.RegisterReply)
             code = reply.code
         finally:
-            if code != frames.OK:
+            if code != packets.OK:
                 self._dispatcher.routes.remove(prefix)
-        if code != frames.OK:
-            what = "is taken" if code == frames.CONFLICT else "was refused by the bus"
+        if code != packets.OK:
+            what = "is taken" if code == packets.CONFLICT else "was refused by the bus"
             raise BusCallError(f"{prefix} {what}.", reply.message, code=code)
 
     async def unregister(self, prefix: str) -> None:
         """Stop offering a service; no error when the bus does not know it (any more)."""
-        await self._control(frames.UnregisterRequest(prefix), frames.UnregisterReply)
+        await self._control(packets.UnregisterRequest(prefix), packets.UnregisterReply)
         self._dispatcher.routes.remove(prefix)
 
     async def subscribe(self, topic: str, handler: Callable[[Call], Any]) -> None:
         """Have the broadcasts of a topic handed to ``handler``, as calls whose address is the topic."""
         self._topics[topic] = handler
-        reply = await self._control(frames.SubscribeRequest(topic), frames.SubscribeReply)
-        if reply.code != frames.OK:
+        reply = await self._control(packets.SubscribeRequest(topic), packets.SubscribeReply)
+        if reply.code != packets.OK:
             del self._topics[topic]
             raise BusCallError(f"The bus refused the topic {topic}.", reply.message, code=reply.code)
 
     async def unsubscribe(self, topic: str) -> None:
         """Undo :meth:`subscribe`."""
-        await self._control(frames.UnsubscribeRequest(topic), frames.UnsubscribeReply)
+        await self._control(packets.UnsubscribeRequest(topic), packets.UnsubscribeReply)
         self._topics.pop(topic, None)
 
     async def broadcast(self, topic: str, data: bytes, *, caller: str = "") -> None:
         """Send to everyone subscribed to a topic."""
-        reply = await self._control(frames.BroadcastRequest(caller, data, topic), frames.BroadcastReply)
-        if reply.code != frames.OK:
+        reply = await self._control(packets.BroadcastRequest(caller, data, topic), packets.BroadcastReply)
+        if reply.code != packets.OK:
             raise BusCallError(f"The bus refused a broadcast to {topic}.", reply.message, code=reply.code)
 
     # Inside
@@ -198,101 +191,58 @@ class GsbClient:
             await loop.create_unix_connection(lambda: self._link, host)
         else:
             await loop.create_connection(lambda: self._link, host, port)
-        self._link.send(frames.encode(frames.Hello(name, "0.8.0", secrets.token_bytes(16))))
-        await self._greeted
+        self._link.send(frames.encode(packets.Hello(name, "0.8.0", secrets.token_bytes(16))))
+        await self._pending.greeted
 
     async def _ask(
         self, answer: asyncio.Future[bytes], request_id: str, address: str, data: bytes, caller: str
     ) -> bytes:
         await self._link.drained()
-        self._link.send(frames.encode(frames.CallRequest(caller, address, request_id, data)))
+        self._link.send(frames.encode(packets.CallRequest(caller, address, request_id, data)))
         return await answer
 
-    async def _control(self, request: frames.Packet, kind: type[frames.Packet]) -> Any:
+    async def _control(self, request: packets.Packet, kind: type[packets.Packet]) -> Any:
         if not self._link.open:
-            raise self._closed_error()
-        answer = asyncio.get_running_loop().create_future()
-        self._controls.setdefault(kind, deque()).append(answer)  # replies carry no id: they come in order
+            raise self._pending.closed_error()
+        answer = self._pending.control(kind)
         self._link.send(frames.encode(request))
         try:
             return await wait_for(answer, _CONTROL_SECONDS)
         except asyncio.TimeoutError:
             raise BusCallError(f"The bus did not answer within {_CONTROL_SECONDS:g} s.") from None
 
-    def _received(self, packet: frames.Packet) -> None:
-        if isinstance(packet, frames.CallRequest):
+    def _received(self, packet: packets.Packet) -> None:
+        if isinstance(packet, packets.CallRequest):
             self._serve(packet)
-        elif isinstance(packet, frames.CallReply):
-            self._replied(packet)
-        elif isinstance(packet, frames.Ping):
-            self._link.send(frames.encode(frames.Pong()))
-        elif isinstance(packet, frames.BroadcastRequest):
+        elif isinstance(packet, packets.CallReply):
+            self._pending.replied(packet)
+        elif isinstance(packet, packets.Ping):
+            self._link.send(frames.encode(packets.Pong()))
+        elif isinstance(packet, packets.BroadcastRequest):
             self._told(packet)
-        elif isinstance(packet, frames.Hello):
-            if not self._greeted.done():
-                self._greeted.set_result(None)
-        elif not isinstance(packet, frames.Pong):
-            self._confirmed(packet)
+        elif isinstance(packet, packets.Hello):
+            if not self._pending.greeted.done():
+                self._pending.greeted.set_result(None)
+        elif not isinstance(packet, packets.Pong):
+            self._pending.confirmed(packet)
 
-    def _told(self, packet: frames.BroadcastRequest) -> None:
+    def _told(self, packet: packets.BroadcastRequest) -> None:
         handler = self._topics.get(packet.topic)
         if handler is not None:
             call = Call(packet.caller, packet.topic, packet.data, no_reply=True)
             self._dispatcher.dispatch(handler, call, "", self._link)
 
-    def _confirmed(self, packet: frames.Packet) -> None:
-        waiting = self._controls.get(type(packet))
-        if not waiting:
-            raise BusProtocolError(f"The bus sent an unexpected {type(packet).__name__}.")
-        answer = waiting.popleft()
-        if not answer.done():
-            answer.set_result(packet)
-
-    def _serve(self, packet: frames.CallRequest) -> None:
+    def _serve(self, packet: packets.CallRequest) -> None:
         found = self._dispatcher.routes.find(packet.address)
         if found is not None:
             call = Call(packet.caller, packet.address, packet.data, packet.no_reply)
             self._dispatcher.dispatch(found[1], call, packet.request_id, self._link)
         elif not packet.no_reply:
-            self._link.reply(packet.request_id, frames.BAD_REQUEST, b"endpoint address not found")
-
-    def _replied(self, reply: frames.CallReply) -> None:
-        answer = self._calls.get(reply.request_id)
-        if answer is not None:
-            if not answer.done():
-                try:
-                    _check(reply, "The called service")
-                except BusCallError as error:
-                    answer.set_exception(error)
-                else:
-                    answer.set_result(reply.data)
-            return
-        parts = self._streams.get(reply.request_id)
-        if parts is not None:
-            if parts.qsize() >= _MOST_PARTS:
-                reply = frames.CallReply(reply.request_id, frames.FAILURE, 0, b"the stream was not read in time")
-                del self._streams[reply.request_id]
-            parts.put_nowait(reply)
+            self._link.reply(packet.request_id, packets.BAD_REQUEST, b"endpoint address not found")
 
     def _ended(self, error: Exception | None) -> None:
-        self._why = error
-        waiting: list[asyncio.Future[Any]] = [self._greeted, *self._calls.values()]
-        for queue in self._controls.values():
-            waiting += queue
-        for answer in waiting:
-            if not answer.done():
-                answer.set_exception(self._closed_error())
-                answer.exception()  # not everyone who asked is still there to take it
-        for parts in self._streams.values():
-            parts.put_nowait(None)
+        self._pending.ended(error)
         self.closed.set()
-
-    def _closed_error(self) -> BusClosed:
-        return BusClosed("The connection to the bus ended" + (f": {self._why}" if self._why else "") + ".")
-
-    def _new_id(self) -> str:
-        self._last_id += 1
-        return f"{self._last_id:x}"
 
 
 def parse_url(url: str) -> tuple[str, str, int]:
@@ -303,9 +253,3 @@ def parse_url(url: str) -> tuple[str, str, int]:
     if parts.scheme == "tcp" and parts.hostname:
         return "tcp", parts.hostname, parts.port or DEFAULT_PORT
     raise ValueError("a bus has an address like unix:/path or tcp://host:port")
-
-
-def _check(reply: frames.CallReply, address: str) -> None:
-    if reply.code != frames.OK:
-        text = reply.data[:1000].decode(errors="replace") or "no reason given"
-        raise BusCallError(f"{address}: {text}.", code=reply.code)

@@ -8,7 +8,7 @@ import socket
 from typing import Any, Final
 
 from golem_launcher.errors import BusClosed, BusProtocolError
-from golem_launcher.node.gsb import frames
+from golem_launcher.node.gsb import frames, packets
 
 SEND_LIMIT: Final = 4 * 1024 * 1024
 """Unsent bytes from which a connection counts as full."""
@@ -77,9 +77,9 @@ class FrameConnection(asyncio.BufferedProtocol):
     def reply(self, request_id: str, code: int, data: bytes, *, partial: bool = False) -> None:
         """Send a reply to a call; a failure in its place when it is too big."""
         try:
-            frame = frames.encode(frames.CallReply(request_id, code, int(partial), data))
+            frame = frames.encode(packets.CallReply(request_id, code, int(partial), data))
         except BusProtocolError as error:
-            frame = frames.encode(frames.CallReply(request_id, frames.FAILURE, 0, str(error).encode()))
+            frame = frames.encode(packets.CallReply(request_id, packets.FAILURE, 0, str(error).encode()))
         self.send(frame)
 
     async def drained(self) -> None:

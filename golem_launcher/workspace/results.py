@@ -1,0 +1,128 @@
+"""The results of a session as a zip file, made from a generation and streamed. No link is followed."""
+
+from __future__ import annotations
+
+import fnmatch
+import stat
+import time
+import zipfile
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from golem_launcher.errors import WorkspaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from golem_launcher.workspace.manifest import Manifest
+    from golem_launcher.workspace.store import Store
+
+_EARLIEST = (1980, 1, 1, 0, 0, 0)
+_LATEST_YEAR = 2107
+_COMPRESSED = (
+    ".7z", ".bz2", ".gif", ".gz", ".h5", ".jpeg", ".jpg", ".mp3", ".mp4", ".npz", ".parquet", ".png", ".webp", ".whl",
+    ".xz", ".zip", ".zst",
+)  # fmt: skip
+"""Names of files that do not get smaller."""
+_RUNS = (
+    "*.desktop", "*.lnk", "*.url", "*.bat", "*.cmd", "*.ps1", "*.vbs", "*.scpt", "*.command", "*.app", "*.exe", "*.msi",
+    "*.pth", "*.egg-link", "sitecustomize.py", "usercustomize.py", "conftest.py", "setup.py", "postbuild", "start",
+    "jupyter_*config.py", "jupyter_*config.json", "ipython_config.py", ".bashrc", ".bash_profile", ".profile",
+    ".zshrc", ".envrc", ".pythonrc", ".gitconfig", ".vimrc", ".exrc", "desktop.ini", "autorun.inf",
+)  # fmt: skip
+_RUNS_BELOW = (".ipython", ".vscode", ".idea", ".git", ".jupyter", ".github", ".husky", ".devcontainer", "binder")
+"""Directories whose files programs read and obey."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a zip file holds."""
+
+    files: int
+    bytes: int
+    """Of the files, before compression."""
+    could_run: tuple[str, ...]
+    """Files that some program may run when the results are opened: look at them first."""
+    links_left_out: int
+
+
+def could_run(path: str) -> bool:
+    """Whether some program may run a file of this name without being told to, when its directory is opened."""
+    *directories, name = path.lower().split("/")
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in _RUNS) or any(
+        directory in _RUNS_BELOW for directory in directories
+    )
+
+
+def write_zip(
+    store: Store,
+    manifest: Manifest,
+    file: IO[bytes],
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Results:
+    """Write the files of a generation to ``file``, which need not be seekable; one chunk is in memory at a time.
+
+    ``progress`` is called with bytes done and in all. Raises ``WorkspaceError`` when a chunk is lost.
+    """
+    done = 0
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1, allowZip64=True) as archive:
+        for entry in manifest.entries:
+            if entry.kind == "link":
+                continue
+            directory = entry.kind == "directory"
+            info = zipfile.ZipInfo(entry.path + ("/" if directory else ""), _date(entry.mtime_ns))
+            kind = stat.S_IFDIR if directory else stat.S_IFREG
+            info.external_attr = (kind | entry.mode) << 16 | (0x10 if directory else 0)
+            info.create_system = 3
+            stored = directory or entry.path.lower().endswith(_COMPRESSED)
+            info.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+            if directory:
+                archive.writestr(info, b"")
+                continue
+            info.file_size = entry.size
+            with archive.open(info, "w", force_zip64=entry.size >= zipfile.ZIP64_LIMIT) as member:
+                for chunk in entry.chunks:
+                    done += member.write(store.get_chunk(chunk))
+                    progress(done, manifest.size)
+    return Results(
+        files=manifest.files,
+        bytes=manifest.size,
+        could_run=tuple(entry.path for entry in manifest.entries if entry.kind == "file" and could_run(entry.path)),
+        links_left_out=sum(entry.kind == "link" for entry in manifest.entries),
+    )
+
+
+def save_zip(
+    store: Store,
+    manifest: Manifest,
+    path: Path,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Results:
+    """:func:`write_zip` into the file ``path``, which is there when it is whole, and not before.
+
+    Raises ``WorkspaceError``, also when the disk is full.
+    """
+    unfinished = path.with_name(f".{path.name}.part")
+    try:
+        with unfinished.open("wb") as file:
+            results = write_zip(store, manifest, file, progress)
+        unfinished.replace(path)
+    except OSError as error:
+        raise WorkspaceError(
+            f"{path} could not be written: {error.strerror or error}.", "Write it to another place with -o."
+        ) from error
+    else:
+        return results
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _date(mtime_ns: int) -> tuple[int, int, int, int, int, int]:
+    try:
+        moment = time.gmtime(mtime_ns // 1_000_000_000)
+    except (OverflowError, ValueError, OSError):
+        return _EARLIEST
+    if not _EARLIEST[0] <= moment.tm_year <= _LATEST_YEAR:
+        return _EARLIEST
+    return moment.tm_year, moment.tm_mon, moment.tm_mday, moment.tm_hour, moment.tm_min, moment.tm_sec

@@ -1,0 +1,276 @@
+"""The store: generations of workspaces on the user's side.
+
+A generation is there when its manifest is; it is written last, after every chunk that it names, and never changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import struct
+import threading
+import zlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from golem_launcher.errors import WorkspaceError
+from golem_launcher.workspace import locations, retention
+from golem_launcher.workspace.manifest import LARGEST_MANIFEST, Entry, Environment, Manifest, checked, chunk_id, parse
+from golem_launcher.workspace.packs import Packs, now
+from golem_launcher.workspace.sealing import Sealing, sealing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from golem_launcher.workspace.locations import Location
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+_HEAD = struct.Struct(">4sI")
+_MAGIC = b"GLM1"
+_HEAD_AT_MOST = 64 * 1024
+_MOST_FLAGS = 20
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One saved state, without its files."""
+
+    workspace: str
+    number: int
+    created_at: datetime
+    files: int
+    bytes: int
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What verifying a workspace found."""
+
+    generations: int
+    chunks: int
+    damaged: tuple[str, ...]
+    """What is lost, a sentence each."""
+
+
+class Store:
+    """Keeps generations. Every method blocks; threads may share it. All raise ``WorkspaceError``."""
+
+    def __init__(self, location: Location, sealing: Sealing, url: str | None = None) -> None:
+        self._location = location
+        self._sealing = sealing
+        self._lock = threading.RLock()
+        self._packs = Packs(location, sealing)
+        self.shown = locations.shown(url)
+        """Its address without credentials; empty for this computer's own store."""
+
+    def missing(self, ids: Iterable[str]) -> set[str]:
+        """Those of the chunks that have to be put before a generation may name them."""
+        with self._lock:
+            return self._packs.missing(ids)
+
+    def put_chunk(self, identifier: str, plain: bytes) -> None:
+        """Keep a chunk; it is re-hashed, and refused when it is not what its id says."""
+        with self._lock:
+            self._packs.put(identifier, plain)
+
+    def get_chunk(self, identifier: str) -> bytes:
+        """A chunk's bytes, re-hashed."""
+        with self._lock:
+            return self._packs.get(identifier)
+
+    def commit(
+        self,
+        workspace: str,
+        entries: Sequence[Entry],
+        environment: Environment | None = None,
+        flags: Sequence[str] = (),
+        *,
+        created_at: datetime | None = None,
+    ) -> Generation:
+        """Make a generation of chunks that are all there. When this returns, it outlives a power cut."""
+        with self._lock:
+            numbers = self._numbers(workspace)
+            manifest = Manifest(
+                workspace=workspace,
+                generation=numbers[-1] + 1 if numbers else 1,
+                parent=numbers[-1] if numbers else None,
+                created_at=created_at or now(),
+                entries=checked(list(entries)),
+                environment=environment or Environment(),
+                flags=tuple(flags)[:_MOST_FLAGS],
+            )
+            self._packs.flush()
+            self._packs.refresh()
+            lost = self._packs.missing(manifest.chunk_ids)
+            if lost:
+                raise WorkspaceError(f"{len(lost)} parts of the workspace are not in the store yet.", "Save again.")
+            generation = _summary(manifest)
+            name = _name(workspace, manifest.generation)
+            self._location.write(name, self._pack_manifest(name, generation, manifest.dump()))
+            return generation
+
+    def workspaces(self) -> list[Generation]:
+        """The newest generation of every workspace, the newest first."""
+        with self._lock:
+            names = {name.split("/")[1] for name in self._location.names("workspaces/")}
+            newest = [found[-1] for workspace in names if (found := self._generations(workspace))]
+            return sorted(newest, key=lambda generation: generation.created_at, reverse=True)
+
+    def generations(self, workspace: str) -> list[Generation]:
+        """The generations of a workspace, the oldest first."""
+        with self._lock:
+            return self._generations(workspace)
+
+    def manifest(self, workspace: str, number: int | None = None) -> Manifest:
+        """One generation, whole; the newest that can be read when no number is given."""
+        with self._lock:
+            numbers = self._numbers(workspace)
+            wanted = [number] if number is not None else list(reversed(numbers))
+            for candidate in wanted:
+                with contextlib.suppress(FileNotFoundError, WorkspaceError if number is None else FileNotFoundError):
+                    return self._manifest(workspace, candidate)
+        raise _unknown(workspace, number, numbers)
+
+    def remove(self, workspace: str) -> None:
+        """Forget a workspace with all its generations; its room is free after the next :meth:`prune` but one."""
+        with self._lock:
+            for number in self._numbers(workspace):
+                self._location.delete(_name(workspace, number))
+
+    def prune(self, *, at: datetime | None = None) -> None:
+        """Forget generations as :mod:`retention` says, and chunks that no generation needs any more."""
+        moment = at or now()
+        with self._lock:
+            self._packs.refresh()
+            live: set[str] = set()
+            for workspace in {name.split("/")[1] for name in self._location.names("workspaces/")}:
+                found = self._generations(workspace)
+                keep = retention.kept(found, moment)
+                for generation in found:
+                    if generation.number in keep:
+                        live |= self._manifest(workspace, generation.number).chunk_ids
+                    else:
+                        self._location.delete(_name(workspace, generation.number))
+            self._packs.collect(live, now=moment)
+
+    def verify(self, workspace: str, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Report:
+        """Read and re-hash every chunk of every generation of a workspace."""
+        with self._lock:
+            numbers = self._numbers(workspace)
+        if not numbers:
+            raise _unknown(workspace, None, numbers)
+        damaged: list[str] = []
+        wanted: dict[str, tuple[int, str]] = {}
+        for number in numbers:
+            entries: tuple[Entry, ...] | None = None
+            with contextlib.suppress(WorkspaceError, FileNotFoundError):
+                entries = self._manifest(workspace, number).entries
+            if entries is None:
+                damaged.append(f"Generation {number} can't be read.")
+            for entry in entries or ():
+                wanted |= dict.fromkeys(entry.chunks, (number, entry.path))
+        for done, (chunk, (number, path)) in enumerate(wanted.items()):
+            progress(done, len(wanted))
+            try:
+                self.get_chunk(chunk)
+            except WorkspaceError:
+                damaged.append(f"Generation {number}: a part of {path} is lost.")
+        return Report(len(numbers), len(wanted), tuple(damaged))
+
+    def _generations(self, workspace: str) -> list[Generation]:
+        found = []
+        for number in self._numbers(workspace):
+            with contextlib.suppress(WorkspaceError, FileNotFoundError):
+                found.append(self._head(workspace, number))
+        return found
+
+    def _numbers(self, workspace: str) -> list[int]:
+        if not _NAME.fullmatch(workspace):
+            raise WorkspaceError(f"'{workspace[:60]}' is no name of a workspace.", "See `golem-launcher workspaces`.")
+        names = self._location.names(f"workspaces/{workspace}/")
+        return sorted(int(tail) for name in names if (tail := name.rpartition("/")[2]).isdigit())
+
+    def _pack_manifest(self, name: str, generation: Generation, data: bytes) -> bytes:
+        summary = {
+            "created_at": generation.created_at.isoformat(),
+            "files": generation.files,
+            "bytes": generation.bytes,
+            "flags": generation.flags,
+            "digest": chunk_id(data),
+        }
+        head = self._sealing.seal(f"{name}:head", json.dumps(summary).encode())
+        body = self._sealing.seal(name, zlib.compress(data, 1))
+        return _HEAD.pack(_MAGIC, len(head)) + head + body
+
+    def _head(self, workspace: str, number: int) -> Generation:
+        summary, _ = self._split(
+            _name(workspace, number), self._location.read(_name(workspace, number), 0, _HEAD_AT_MOST)
+        )
+        return Generation(
+            workspace=workspace,
+            number=number,
+            created_at=datetime.fromisoformat(summary["created_at"]),
+            files=summary["files"],
+            bytes=summary["bytes"],
+            flags=tuple(summary["flags"]),
+        )
+
+    def _manifest(self, workspace: str, number: int) -> Manifest:
+        name = _name(workspace, number)
+        summary, body = self._split(name, self._location.read(name))
+        try:
+            data = zlib.decompressobj().decompress(self._sealing.open(name, body), LARGEST_MANIFEST)
+        except zlib.error:
+            raise _damaged(workspace, number) from None
+        if chunk_id(data) != summary["digest"]:
+            raise _damaged(workspace, number)
+        return parse(data)
+
+    def _split(self, name: str, data: bytes) -> tuple[dict, bytes]:  # type: ignore[type-arg]
+        _, workspace, number = name.split("/")
+        try:
+            magic, length = _HEAD.unpack_from(data)
+            head = data[_HEAD.size : _HEAD.size + length]
+            if magic != _MAGIC or len(head) != length:
+                raise _damaged(workspace, int(number))
+            return json.loads(self._sealing.open(f"{name}:head", head)), data[_HEAD.size + length :]
+        except (struct.error, ValueError):
+            raise _damaged(workspace, int(number)) from None
+
+
+def open_store(url: str | None = None, *, encrypt: bool = False) -> Store:
+    """The store at ``url`` (a directory, an fsspec URL, ``redis://``); ``None`` is this computer's own. Blocking.
+
+    ``encrypt``: what is written from now on. Raises ``WorkspaceError``.
+    """
+    return Store(locations.open_location(url), sealing(encrypt=encrypt), url)
+
+
+def _summary(manifest: Manifest) -> Generation:
+    return Generation(
+        manifest.workspace, manifest.generation, manifest.created_at, manifest.files, manifest.size, manifest.flags
+    )
+
+
+def _name(workspace: str, number: int) -> str:
+    return f"workspaces/{workspace}/{number:08d}"
+
+
+def _damaged(workspace: str, number: int) -> WorkspaceError:
+    return WorkspaceError(
+        f"Generation {number} of '{workspace}' is damaged.", f"See the others: golem-launcher generations {workspace}"
+    )
+
+
+def _unknown(workspace: str, number: int | None, numbers: Sequence[int]) -> WorkspaceError:
+    if not numbers:
+        return WorkspaceError(f"There is no saved workspace '{workspace}'.", "See `golem-launcher workspaces`.")
+    if number is None:
+        return WorkspaceError(f"No generation of '{workspace}' can be read.", f"golem-launcher verify {workspace}")
+    return WorkspaceError(
+        f"'{workspace}' has no generation {number}; it has {numbers[0]} to {numbers[-1]}.",
+        f"See `golem-launcher generations {workspace}`.",
+    )

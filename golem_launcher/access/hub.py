@@ -40,7 +40,7 @@ def prefix() -> str | None:
 
 
 class HubPort:
-    """A port for the hub's server alone, closed until :attr:`allowed`. Started at once: the Lab must know its number."""
+    """A port for the hub's server alone, closed until :attr:`allowed`. Started before: the Lab must know it."""
 
     def __init__(
         self, hub_prefix: str, dial: Callable[[], Awaitable[Stream]], *, secret: str, own_scripts: bool

@@ -189,7 +189,9 @@ class _Conversation:
             onward = [(name, value) for name, value in onward if name not in _BARE]
         try:
             lab = await self._connected()
-            await lab.send(h11.Request(method=request.method, target=request.target, headers=onward))
+            await lab.send(
+                h11.Request(method=request.method, target=self._rules.target(request.target), headers=onward)
+            )
         except (OSError, AccessError):
             raise _Gone from None
         sending = asyncio.ensure_future(self._send_body(lab))

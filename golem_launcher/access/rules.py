@@ -87,12 +87,23 @@ class Rules:
         if upgrade is not None:
             kept += [(b"connection", b"Upgrade"), (b"upgrade", upgrade)]
         for name, value in headers:
+            if name == b"authorization" and self.behind_hub and self.secret.encode() not in value.split():
+                continue  # what lets into the hub is none of the provider's business
             if name not in _HOP and name not in _REPLACED and not name.startswith(b"x-forwarded-"):
                 kept.append((name, value))
             elif name == b"origin":
                 kept.append((name, b"http://" + LAB_HOST))
         cookies = self._own_cookies(value for name, value in headers if name == b"cookie")
         return [*kept, (b"cookie", cookies)] if cookies else kept
+
+    def target(self, target: bytes) -> bytes:
+        """What is asked for, as the Lab gets it: a hub's own token may stand in its query."""
+        path, mark, query = target.partition(b"?")
+        if not self.behind_hub or not mark:
+            return target
+        own = b"token=" + self.secret.encode()
+        kept = [part for part in query.split(b"&") if not part.lower().startswith(b"token=") or part == own]
+        return path + (mark + b"&".join(kept) if kept else b"")
 
     def response(self, path: bytes, headers: Headers, *, upgrade: bool = False) -> Headers:
         """The headers of an answer as the user's browser gets them."""

@@ -9,6 +9,7 @@ from golem_launcher.access import hub
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.door import Door, door_path
 from golem_launcher.access.link import listen
+from golem_launcher.access.tunnel import Tunnel
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.errors import AccessError
 
@@ -71,6 +72,10 @@ class WaysIn:
             raise AccessError("This session does not run on a hub's server.", "Open its link.")
         self._hub.allowed = True
         return self._hub.port
+
+    def tunnel(self, port: int) -> Tunnel:
+        """A listener, not started yet, on the session's own loopback address; it leads to ``port`` of the provider."""
+        return Tunnel(self._host, 0, port, self._vpn.carry)
 
     async def start(self) -> None:
         """Listen. Raises ``AccessError``."""

@@ -3,6 +3,7 @@
 GET <base>/golem-launcher/log?offset=N&wait=S   bytes of the log from offset N on; waits up to S seconds (25 at
                                                 most) for the first; Golem-Launcher-Offset says where to go on
 GET <base>/golem-launcher/usage                 a JSON object, see usage.py
+POST <base>/golem-launcher/deadline             {"seconds": N}: everything ends N seconds from now
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 
+from . import proc
 from .log import read_log
 from .usage import usage
 
@@ -28,6 +30,7 @@ OFFSET_HEADER = "Golem-Launcher-Offset"
 _LARGEST_PIECE = 128 * 1024
 _USUAL_WAIT = 20.0
 _LONGEST_WAIT = 25.0
+_LONGEST_TERM = 400 * 86400.0
 _OFFSET = re.compile(r"[0-9]{1,18}")
 _WAIT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _KEY = "golem_launcher"
@@ -42,6 +45,8 @@ class Surroundings(NamedTuple):
     bell: int
     """Readable when the log has grown; at its end when the keeper is gone."""
     keeper: int
+    orders: int
+    """The keeper reads new deadlines there."""
 
 
 class _Bell:
@@ -69,9 +74,8 @@ def load(server: ServerApp, surroundings: Surroundings) -> None:
     bell = _Bell()
     server.web_app.settings[_KEY] = _State(surroundings, bell)
     prefix = url_path_join(surroundings.base_url, "golem-launcher")
-    server.web_app.add_handlers(
-        ".*$", [(url_path_join(prefix, "log"), LogHandler), (url_path_join(prefix, "usage"), UsageHandler)]
-    )
+    handlers = {"log": LogHandler, "usage": UsageHandler, "deadline": DeadlineHandler}
+    server.web_app.add_handlers(".*$", [(url_path_join(prefix, name), handler) for name, handler in handlers.items()])
 
     def rung(descriptor: int, _: int) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -148,3 +152,18 @@ class UsageHandler(_Handler):
         state = self.state.surroundings
         found = await asyncio.get_running_loop().run_in_executor(None, usage, state.keeper, state.root)
         await self.finish(found)
+
+
+class DeadlineHandler(_Handler):
+    """The moment at which everything ends."""
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        """Move it."""
+        seconds = (self.get_json_body() or {}).get("seconds")
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < _LONGEST_TERM:
+            raise web.HTTPError(400, "seconds is not a number that fits")
+        os.write(self.state.surroundings.orders, b"%.3f\n" % (proc.clock() + seconds))
+        self.set_status(204)
+        await self.finish()

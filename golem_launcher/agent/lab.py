@@ -11,9 +11,15 @@ from . import extension, shortcuts
 if TYPE_CHECKING:
     from .main import Config
 
+_LAYOUT = ".jupyter/lab"
 
-def run(config: Config, bell: int) -> None:
-    """Run the server until it ends. ``bell`` becomes readable when the log has grown, and ends with the keeper."""
+
+def run(config: Config, bell: int, orders: int) -> None:
+    """Run the server until it ends.
+
+    ``bell`` becomes readable when the log has grown, and ends with the keeper, which reads new deadlines from
+    ``orders``.
+    """
     os.chdir(config.root)
     sys.argv = ["jupyter-lab"]
     del sys.path[0]  # the archive: all of it that is needed here is imported
@@ -26,7 +32,7 @@ def run(config: Config, bell: int) -> None:
     # It serves settings of the Notebook before version 7 alone, and imports all of IPython for it (0.3 s).
     traits.ServerApp.jpserver_extensions.update({"notebook_shim": False})
     server = LabApp.initialize_server(argv=[], config=traits)
-    extension.load(server, extension.Surroundings(config.log, config.root, config.base_url, bell, os.getppid()))
+    extension.load(server, extension.Surroundings(config.log, config.root, config.base_url, bell, os.getppid(), orders))
     server.start()
 
 
@@ -47,6 +53,9 @@ def settings(config: Config) -> dict[str, dict[str, object]]:
         # An image may bring a password of its own: whoever knows it must not get in.
         "PasswordIdentityProvider": {"token": config.token, "hashed_password": "", "allow_password_change": False},
         "LabApp": {
+            # In the workspace, so that open notebooks, layout and settings are saved and restored with it.
+            "workspaces_dir": os.path.join(config.root, _LAYOUT, "workspaces"),  # noqa: PTH118
+            "user_settings_dir": os.path.join(config.root, _LAYOUT, "user-settings"),  # noqa: PTH118
             "news_url": None,
             "check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
             "extension_manager": "readonly",

@@ -1,13 +1,24 @@
-"""What the session uses: its processes by /proc, its disk by statvfs, its limits by the control group."""
+"""What the session uses: its processes by /proc, its files, its disk by statvfs, its GPU by nvidia-smi, its limits."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import subprocess
 import time
 
 from . import proc
 
+_DISK_EVERY_SECONDS = 15.0
+_DISK_SECONDS = 0.3
+"""Looking through a workspace of very many files stops then; the sum so far is told."""
+_BLOCK = 512
+_GPU_SECONDS = 3.0
+_MEBIBYTE = 1024 * 1024
+
+_measured: dict[str, tuple[float, int]] = {}
+"""By directory: when its files were last added up, and the sum."""
 _CGROUP = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
@@ -25,7 +36,46 @@ def usage(keeper: int, root: str) -> dict[str, float]:
         "memory_total_bytes": _memory_total(),
         "disk_free_bytes": disk.f_bavail * disk.f_frsize,
         "disk_total_bytes": disk.f_blocks * disk.f_frsize,
+        "workspace_bytes": _workspace(root),
+        **_gpu(),
     }
+
+
+def _workspace(root: str) -> int:
+    """Bytes on disk of the files below ``root``; a number of up to 15 s ago. Links are not followed."""
+    measured = _measured.get(root)
+    now = time.monotonic()
+    if measured is not None and now - measured[0] < _DISK_EVERY_SECONDS:
+        return measured[1]
+    total = 0
+    waiting = [root]
+    while waiting and time.monotonic() - now < _DISK_SECONDS:
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    else:
+                        total += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
+    _measured[root] = (now, total)
+    return total
+
+
+def _gpu() -> dict[str, float]:
+    """How busy the busiest GPU is, and the memory in use on all; empty where there is none."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return {}
+    query = [program, "--query-gpu=utilization.gpu,memory.used", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(query, capture_output=True, timeout=_GPU_SECONDS, check=True)
+        rows = [[float(cell) for cell in line.split(b",")] for line in done.stdout.splitlines() if line.strip()]
+        return {
+            "gpu_percent": max(row[0] for row in rows),
+            "gpu_memory_bytes": sum(row[1] for row in rows) * _MEBIBYTE,
+        }
+    except (OSError, ValueError, IndexError, subprocess.SubprocessError):
+        return {}
 
 
 def _memory_total() -> int:

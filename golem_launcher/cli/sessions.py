@@ -1,11 +1,10 @@
-"""Commands about the sessions: start, list, show, logs, open, stop."""
+"""Commands about the sessions that there are: list, show, logs, open, extend, stop."""
 
 from __future__ import annotations
 
 import sys
 import time
 import webbrowser
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,10 +13,10 @@ from golem_launcher.cli.output import print_json, reports_errors, say
 from golem_launcher.errors import SessionError
 
 if TYPE_CHECKING:
-    from golem_launcher.events import SessionState
+    from datetime import datetime
+
     from golem_launcher.session.directory import SessionDirectory
 
-_LONGEST_START_SECONDS = 3600.0
 _FOLLOW_SECONDS = 0.25
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
@@ -26,52 +25,9 @@ Name = Annotated[str, typer.Argument(help="The session's name; see `golem-launch
 
 def add_commands(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
-    for command in (start, list_sessions, show, logs, open_session, stop):
+    for command in (list_sessions, show, logs, open_session, extend, stop):
         name = {"list_sessions": "list", "open_session": "open"}.get(command.__name__, command.__name__)
         app.command(name)(reports_errors(command))
-
-
-def start(
-    *,
-    name: Annotated[str | None, typer.Option(help="Small letters, digits, dashes. Chosen when left out.")] = None,
-    network: Annotated[str | None, typer.Option(help="Where to look for a provider. [default: local]")] = None,
-    budget: Annotated[str | None, typer.Option(help="The most it may ever cost, in GLM. [default: 1]")] = None,
-    hours: Annotated[str | None, typer.Option(help="It ends by itself after this time. [default: 1]")] = None,
-    cpus: Annotated[str | None, typer.Option(help="Cores at least. [default: 1]")] = None,
-    mem: Annotated[str | None, typer.Option(help="GiB of memory at least. [default: 1]")] = None,
-    disk: Annotated[str | None, typer.Option(help="GiB of disk at least. [default: 2]")] = None,
-    file: Annotated[
-        Path | None, typer.Option("--file", "-f", help="A request in YAML; options given beside it win.")
-    ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Return when JupyterLab answers, or it failed.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Start JupyterLab on a Golem provider.
-
-    Examples:  golem-launcher start --wait  |  golem-launcher start --name my-lab --hours 2 --budget 0.5  |
-    golem-launcher start -f request.yaml
-    """
-    from golem_launcher.request import parse_request, yaml
-    from golem_launcher.session import client
-
-    fields = {
-        "name": name, "network": network, "budget": budget, "hours": hours,
-        "cpus": cpus, "memory_gib": mem, "disk_gib": disk,
-    }  # fmt: skip
-    given = {field: value for field, value in fields.items() if value is not None}
-    request = parse_request({**(yaml.read(file) if file else {}), **given})
-    directory = client.start(request)
-    client.tidy()
-    if wait:
-        _wait_until_ready(directory)
-    if as_json:
-        print_json(_summary(directory))
-        return
-    url = directory.url()
-    if url:
-        say(f"JupyterLab of '{request.name}' answers at {url}")
-    else:
-        say(f"Session '{request.name}' is starting. See it: golem-launcher show {request.name}")
 
 
 def list_sessions(*, as_json: Json = False) -> None:
@@ -171,6 +127,26 @@ def open_session(name: Name, *, as_json: Json = False) -> None:
         say(url)
 
 
+def extend(
+    name: Name,
+    *,
+    hours: Annotated[str | None, typer.Option("--hours", help="So many hours more.", metavar="+HOURS")] = None,
+    budget: Annotated[str | None, typer.Option("--budget", help="So much GLM more.", metavar="+GLM")] = None,
+    as_json: Json = False,
+) -> None:
+    """Give a session that runs more time, more money, or both.
+
+    Examples:  golem-launcher extend my-lab --hours +1  |  golem-launcher extend my-lab --hours +2 --budget +0.5
+    """
+    from golem_launcher.session import client
+
+    state = client.extend(name, hours=hours or "0", budget=budget or "0")
+    if as_json:
+        print_json({"name": name, "deadline": state.deadline, "budget": state.budget})
+    else:
+        say(f"'{name}' ends at {_local(state.deadline)} and may cost {state.budget.normalize():f} GLM.")
+
+
 def stop(
     name: Name,
     *,
@@ -186,12 +162,17 @@ def stop(
 
     directory = session_directory(name)
     if client.alive(directory):
-        _progress(f"Stopping '{name}' …")
+        progress(f"Stopping '{name}' …")
     state = client.stop(name, force=force)
     if as_json:
-        print_json(_summary(directory))
+        print_json(summary(directory))
     else:
         say(f"Session '{name}' is {state.stage.value}. It cost {state.cost.normalize():f} GLM.")
+
+
+def _local(moment: datetime | None) -> str:
+    """A moment by the clock of this machine."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}" if moment else "no fixed time"
 
 
 _SHOWN = (
@@ -200,36 +181,12 @@ _SHOWN = (
 )  # fmt: skip
 
 
-def _summary(directory: SessionDirectory) -> dict[str, Any]:
+def summary(directory: SessionDirectory) -> dict[str, Any]:
+    """What scripts need of a session."""
     from golem_launcher.session import client
 
     value = client.describe(directory)
     return {key: value.get(key) for key in ("name", "stage", "reason", "url", "token", "provider", "network")}
-
-
-def _wait_until_ready(directory: SessionDirectory) -> None:
-    from golem_launcher.events import Stage
-    from golem_launcher.session import client
-
-    told: list[str] = []
-
-    def ready(state: SessionState) -> bool:
-        if state.stage.value not in told:
-            told.append(state.stage.value)
-            _progress(f"{directory.name}: {state.stage.value} …")
-        return state.stage is Stage.READY
-
-    try:
-        state = client.wait_for(directory, ready, _LONGEST_START_SECONDS)
-    except KeyboardInterrupt:
-        _progress(
-            f"Not waiting any more; the session '{directory.name}' goes on. "
-            f"See it: golem-launcher show {directory.name}. End it: golem-launcher stop {directory.name}"
-        )
-        raise typer.Exit(1) from None
-    if state is None:
-        reason = directory.state().reason or "it did not become ready"
-        raise SessionError(f"The session '{directory.name}' failed. {reason}")
 
 
 def _print_table(found: list[dict[str, Any]]) -> None:
@@ -246,6 +203,7 @@ def _print_table(found: list[dict[str, Any]]) -> None:
         say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _progress(text: str) -> None:
+def progress(text: str) -> None:
+    """Say what happens meanwhile, apart from the result."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()

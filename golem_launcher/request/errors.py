@@ -25,8 +25,8 @@ def request_errors(error: ValidationError) -> list[RequestError]:
         field = str(detail["loc"][0]) if detail["loc"] else None
         title = LaunchRequest.model_fields[field].title if field in LaunchRequest.model_fields else field
         message = _message(detail["type"], detail.get("ctx", {}), detail["msg"])
-        if detail["type"] == "string_pattern_mismatch" and field == "name":
-            message = "must be small letters, digits and dashes (at most 40), like 'my-lab'"
+        if detail["type"] == "string_pattern_mismatch" and field in _PATTERNS:
+            message = _PATTERNS[field]
         errors.append(RequestError(f"{title}: {message[:1].lower()}{message[1:]}.", field=field))
     return errors
 
@@ -46,9 +46,19 @@ _MESSAGES = {
     "decimal_type": "must be a number",
     "decimal_parsing": "must be a number",
     "finite_number": "must be a finite number",
+    "too_long": "can have at most {max_length} entries",
+    "string_too_long": "must have at most {max_length} characters",
+    "literal_error": "must be one of {expected}",
     "decimal_max_places": "must have at most {decimal_places} digits after the point",
 }
 """What is said of each way to be wrong; pydantic's own words for the others."""
+
+_PATTERNS = {
+    "name": "must be small letters, digits and dashes (at most 40), like 'my-lab'",
+    "image": "must be a tag like 'user/name:tag', or a hash of 56 digits",
+    "resume": "must be the name of a saved workspace, or name@generation",
+}
+"""What the pattern of a field means."""
 
 
 def _message(kind: str, context: dict[str, Any], fallback: str) -> str:

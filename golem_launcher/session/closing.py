@@ -35,7 +35,7 @@ async def close_down(rest: YagnaRest, journal: Journal, *, invoice_seconds: floa
     if not journal.entries.owes:
         return
     await _find_forgotten(rest, journal)
-    await asyncio.gather(*(_end(rest, entry) for entry in journal.entries.agreements))
+    await asyncio.gather(*(end_agreement(rest, entry) for entry in journal.entries.agreements))
     if journal.entries.allocation_id is not None:
         await _accept_invoices(rest, journal, seconds=invoice_seconds)
         await rest.release_allocation(journal.entries.allocation_id)
@@ -99,7 +99,8 @@ async def _of_agreement(rest: YagnaRest, agreement_id: str) -> list[str]:
         return []
 
 
-async def _end(rest: YagnaRest, entry: AgreementEntry) -> None:
+async def end_agreement(rest: YagnaRest, entry: AgreementEntry) -> None:
+    """End one agreement and its activity, whether the provider is still there or not. Raises ``NodeUnreachable``."""
     calls = [_ask_provider(rest.terminate_agreement(entry.agreement_id, "The session ended"), "end the agreement")]
     if entry.activity_id is not None:
         calls.append(_ask_provider(rest.destroy_activity(entry.activity_id), "destroy the activity"))
@@ -117,14 +118,16 @@ async def _ask_provider(call: Awaitable[None], what: str) -> None:
 async def _accept_invoices(rest: YagnaRest, journal: Journal, *, seconds: float) -> None:
     allocation_id = journal.entries.allocation_id
     assert allocation_id is not None
-    waiting = {entry.agreement_id: entry for entry in journal.entries.agreements if entry.activity_id is not None}
+    entries = [entry for entry in journal.entries.agreements if entry.activity_id is not None]
+    waiting = {entry.agreement_id: entry for entry in entries}
     end = asyncio.get_running_loop().time() + seconds
     while waiting:
         for invoice in await rest.invoices(journal.entries.opened_at - _CLOCKS_APART):
             entry = waiting.pop(str(invoice.get("agreementId")), None)
             if entry is not None:
                 await _accept_invoice(rest, invoice, entry, allocation_id)
-        if not waiting or asyncio.get_running_loop().time() >= end:
+        patient = any(entry.lost_at is None for entry in waiting.values())
+        if not patient or asyncio.get_running_loop().time() >= end:
             return
         await asyncio.sleep(_INVOICE_POLL_SECONDS)
 

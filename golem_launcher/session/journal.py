@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from golem_launcher import files
-from golem_launcher.session.prices import Price
+from golem_launcher.market.prices import Price
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,12 +41,14 @@ class AgreementEntry(BaseModel):
     """When its activity was asked for: the earliest moment it can bill for."""
     last_usage: tuple[float, ...] | None = None
     """The last usage vector that the provider reported."""
+    lost_at: datetime | None = None
+    """When the provider was lost: no time after that is paid for, and no invoice is waited for."""
 
     def acceptable(self) -> Decimal:
         """The most that we accept as a bill by now."""
         if self.price is None or self.started_at is None:
             return Decimal(0)
-        seconds = (datetime.now(timezone.utc) - self.started_at).total_seconds()
+        seconds = ((self.lost_at or datetime.now(timezone.utc)) - self.started_at).total_seconds()
         return self.price.acceptable(self.last_usage, seconds)
 
 

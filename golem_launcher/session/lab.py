@@ -21,10 +21,12 @@ _PROBE_SECONDS = 4.0
 _LOG_SECONDS = 40.0
 """A long poll of the agent's log ends by itself before that."""
 _RETRY_SECONDS = 2.0
+_TELL_SECONDS = 10.0
 _LARGEST_PIECE = 256 * 1024
 _BYTES_PER_SECOND = 256 * 1024
 _LARGEST_LOG = 16 * 1024 * 1024
 _OK = 200
+_NO_CONTENT = 204
 _OFFSET_HEADER = "Golem-Launcher-Offset"
 """Where the log goes on: further than the bytes sent where its beginning is gone."""
 _OFFSET = re.compile(r"[0-9]{1,18}")
@@ -56,6 +58,26 @@ class LabClient:
         except (OSError, aiohttp.ClientError, asyncio.TimeoutError):
             return False
         return status == _OK
+
+    async def usage(self) -> bytes:
+        """What the agent says that the session uses, as JSON; empty when it says nothing."""
+        status, data, _ = await self._get("/golem-launcher/usage", seconds=_PROBE_SECONDS, largest=65536)
+        return data if status == _OK else b""
+
+    async def move_deadline(self, seconds: float) -> bool:
+        """Tell the agent that its deadline is ``seconds`` from now; whether it understood."""
+        assert self._http is not None, "enter the client first"
+        timeout = aiohttp.ClientTimeout(total=_TELL_SECONDS)
+        try:
+            async with self._http.post(
+                f"{self._address}/golem-launcher/deadline",
+                json={"seconds": round(seconds, 3)},
+                timeout=timeout,
+                allow_redirects=False,
+            ) as response:
+                return response.status == _NO_CONTENT
+        except (OSError, aiohttp.ClientError, asyncio.TimeoutError):
+            return False
 
     async def follow_log(self, path: Path) -> None:
         """Append what the Lab logs to ``path``, cleaned, until cancelled; bounded in rate and in size."""

@@ -34,6 +34,8 @@ class Place:
     """How long a provider may take until our agent runs: it may have to fetch the image."""
     start_seconds: float
     """How long JupyterLab may then take until it answers."""
+    silent_seconds: float = 60.0
+    """How long a provider may be silent in every way before it is given up: the user's own line may have paused."""
 
 
 def enter(network: Network) -> Place:
@@ -52,6 +54,7 @@ def enter(network: Network) -> Place:
         compare_seconds=0.15,
         deploy_seconds=60.0,
         start_seconds=60.0,
+        silent_seconds=6.5,
     )
 
 

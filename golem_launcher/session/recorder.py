@@ -52,6 +52,11 @@ class Recorder:
         _LOG.log(_LEVELS[level], "%s", text)
         self._append(Message.model_validate({"text": text, "level": level}))
 
+    def event(self, event: Event) -> None:
+        """Add an event to the log of events."""
+        _LOG.info("%s", event.line)
+        self._append(event)
+
     def provider(self, provider_id: str, name: str, agreement_id: str, price_per_hour: Decimal | None) -> None:
         """An agreement is confirmed."""
         self.update(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from yapapi.strategy import SCORE_REJECTED, MarketStrategy
 
+from golem_launcher.market.prices import glm
 from golem_launcher.session.journal import TAG_PROPERTY
-from golem_launcher.session.prices import glm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +27,8 @@ INVOICE = "an invoice"
 class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no types
     """Takes what :class:`Choice` takes; accepts a bill up to price times usage, held to our own clock."""
 
-    def __init__(self, choice: Choice, journal: Journal, refused: Callable[[str, str], None]) -> None:
-        """``refused`` is called with each kind of bill refused (``a debit note``, ``an invoice``) and the reason."""
+    def __init__(self, choice: Choice, journal: Journal, refused: Callable[[str, str, str], None]) -> None:
+        """``refused`` is called with the agreement, the kind of bill (``a debit note``, ``an invoice``) and why."""
         self._choice = choice
         self._journal = journal
         self._refused = refused
@@ -59,6 +59,7 @@ class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no
             return amount
         _LOG.warning("refused %s of %s, at most %s", what, amount, most)
         self._refused(
+            agreement_id,
             what,
             f"The provider sent {what} of {glm(amount)}, more than the {glm(most)} that price and usage allow. "
             "It is not accepted.",

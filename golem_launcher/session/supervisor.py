@@ -42,10 +42,14 @@ class Supervisor:
 
     async def main(self) -> None:
         """Run the session to its end. Raises nothing; the end is in the session's state."""
-        control = ControlServer(
-            self._directory.control_socket,
-            {"stop": self._on_stop, "abort": self._on_abort, "state": self._on_state, "hub": self._on_hub},
-        )
+        commands = {
+            "stop": self._on_stop,
+            "abort": self._on_abort,
+            "state": self._on_state,
+            "extend": self._run.extend,
+            "hub": self._run.open_on_hub,
+        }
+        control = ControlServer(self._directory.control_socket, commands)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
@@ -92,9 +96,6 @@ class Supervisor:
     async def _on_abort(self, arguments: dict[str, Any]) -> dict[str, Any]:
         self._run.hurry = True
         return await self._on_stop(arguments)
-
-    async def _on_hub(self, _arguments: dict[str, Any]) -> dict[str, Any]:
-        return {"port": self._run.open_on_hub()}
 
     async def _on_state(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         return {"state": self._recorder.state.model_dump(mode="json")}

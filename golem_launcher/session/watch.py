@@ -7,37 +7,33 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
-from datetime import datetime, timezone
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import NodeError, NodeRefused, NodeUnreachable, ProviderError
 from golem_launcher.events import Stage
-from golem_launcher.session.prices import glm
+from golem_launcher.session.warnings import Warnings
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from decimal import Decimal
 
-    from golem_launcher.session.journal import Journal
     from golem_launcher.session.lab import LabClient
+    from golem_launcher.session.money import Money
     from golem_launcher.session.recorder import Recorder
+    from golem_launcher.session.term import Term
     from golem_launcher.session.yagna import YagnaRest
 
 _LOG = logging.getLogger(__name__)
 
-ROUND_SECONDS = 4.0
-_TROUBLED_ROUND_SECONDS = 1.0
-_COST_SECONDS = 10.0
+ROUND_SECONDS = 3.0
+_TROUBLED_ROUND_SECONDS = 0.5
 _PROBE_SECONDS = 3.0
-_PROVIDER_SILENT_SECONDS = 7.0
-"""With a round before and one after, a dead provider is known within 20 s. One that lives reports every 5 s."""
 _LAB_SILENT_SECONDS = 120.0
 _LAB_WARN_SECONDS = 15.0
 _NODE_AWAY_SECONDS = 300.0
 """A provider waits about four minutes for its requestor before it gives up."""
-_BUDGET_MARGIN_SECONDS = 3 * ROUND_SECONDS
+_BUDGET_MARGIN_SECONDS = 12.0
 
 TIME_IS_OVER = "The time that was asked for is over."
 
@@ -48,34 +44,40 @@ class Watch:
 
     rest: YagnaRest
     lab: LabClient
-    journal: Journal
+    money: Money
+    term: Term
     recorder: Recorder
     agreement_id: str
     activity_id: str
     network_id: str
-    deadline: datetime
-    budget: Decimal
-    billed: Callable[[], Decimal]
+    silent_seconds: float
+    """A provider whose Lab and whose usage reports are both silent for this long is gone."""
+    leave_overbilling: bool
+    """Whether a provider whose bill was refused is left."""
     node_is_back: Callable[[], None]
     node_moved: Callable[[], Awaitable[bool]]
     """Whether the node answers somewhere else now: it was started anew."""
-    _provider_silent_since: float | None = None
-    _lab_silent_since: float | None = None
+    _warnings: Warnings = field(init=False)
+    _reported_at: float = field(init=False)
+    """When the provider's usage was last seen to change."""
+    _lab_answered_at: float = field(init=False)
+    _troubled: bool = False
     _node_away_since: float | None = None
     _last_usage: tuple[float, ...] | None = None
     _warned_of_lab: bool = False
-    _cost_told_at: float = 0.0
 
     async def until_over(self) -> str:
         """Watch until the session is over by its own terms; the reason.
 
         Raises ``ProviderError`` when the provider fails and ``NodeError`` when the node stays away.
         """
+        self._reported_at = self._lab_answered_at = asyncio.get_running_loop().time()
+        self._warnings = Warnings(self.recorder, self.term)
         while True:
-            left = (self.deadline - datetime.now(timezone.utc)).total_seconds()
+            left = self.term.left
             if left <= 0:
                 return TIME_IS_OVER
-            troubled = self._lab_silent_since or self._node_away_since
+            troubled = self._troubled or self._node_away_since
             await asyncio.sleep(min(_TROUBLED_ROUND_SECONDS if troubled else ROUND_SECONDS, left))
             try:
                 reason = await self._round()
@@ -84,9 +86,9 @@ class Watch:
                 continue
             if reason is not None:
                 return reason
+            self._warnings.look()
 
     async def _round(self) -> str | None:
-        begun = asyncio.get_running_loop().time()
         lab_answers, state, agreement = await asyncio.gather(
             self.lab.answers(seconds=_PROBE_SECONDS),
             self.rest.activity_state(self.activity_id),
@@ -103,30 +105,35 @@ class Watch:
         if self._node_away_since is not None:
             self._node_answers()
         if state == "Terminated":
-            raise ProviderError("The provider ended the session.", "Start it again: another provider may be better.")
+            raise ProviderError("The provider ended the session.")
         if isinstance(agreement, dict) and agreement.get("state") in {"Terminated", "Expired", "Cancelled"}:
-            raise ProviderError(f"The provider ended the agreement{_why(agreement)}.", "Start the session again.")
+            raise ProviderError(f"The provider ended the agreement{_why(agreement)}.")
         usage = await self._usage() if isinstance(state, str) else None
-        self._judge_silence(begun, reports=usage is not None and usage != self._last_usage, lab=lab_answers is True)
+        self._judge_silence(reports=usage is not None and usage != self._last_usage, lab=lab_answers is True)
         self._last_usage = usage
-        return self._judge_cost(usage) if usage is not None else None
+        dispute = self.money.dispute(self.agreement_id) if self.leave_overbilling else None
+        if dispute is not None:
+            raise ProviderError(dispute)
+        if usage is None:
+            return None
+        return self.money.used(self.agreement_id, usage, reserve_seconds=_BUDGET_MARGIN_SECONDS)
 
-    def _judge_silence(self, begun: float, *, reports: bool, lab: bool) -> None:
+    def _judge_silence(self, *, reports: bool, lab: bool) -> None:
         """A provider is gone when neither its Lab answers nor its usage grows: yagna goes on telling its last state."""
         now = asyncio.get_running_loop().time()
-        self._provider_silent_since = None if reports else self._provider_silent_since or begun
-        self._lab_silent_since = None if lab else self._lab_silent_since or begun
+        self._reported_at = now if reports else self._reported_at
+        self._lab_answered_at = now if lab else self._lab_answered_at
+        self._troubled = not lab
         if lab and self._warned_of_lab:
             self._warned_of_lab = False
             self.recorder.message("JupyterLab answers again.")
-        if self._lab_silent_since is None:
+        if lab:
             return
-        lab_silent = now - self._lab_silent_since
-        if self._provider_silent_since is not None:
-            if min(lab_silent, now - self._provider_silent_since) >= _PROVIDER_SILENT_SECONDS:
-                raise ProviderError("The provider vanished: nothing there answers.", "Start the session again.")
-        elif lab_silent >= _LAB_SILENT_SECONDS:
-            raise ProviderError("JupyterLab stopped answering.", "See its log, then start the session again.")
+        lab_silent = now - self._lab_answered_at
+        if min(lab_silent, now - self._reported_at) >= self.silent_seconds:
+            raise ProviderError("The provider vanished: nothing there answers.")
+        if lab_silent >= _LAB_SILENT_SECONDS:
+            raise ProviderError("JupyterLab stopped answering.")
         if lab_silent >= _LAB_WARN_SECONDS and not self._warned_of_lab:
             self._warned_of_lab = True
             self.recorder.message("JupyterLab does not answer; waiting for it.", "warning")
@@ -136,23 +143,6 @@ class Watch:
             return await self.rest.activity_usage(self.activity_id)
         except NodeRefused:
             return None
-
-    def _judge_cost(self, usage: tuple[float, ...]) -> str | None:
-        entry = self.journal.agreement(self.agreement_id)
-        if entry is None or entry.price is None or entry.started_at is None:
-            return None
-        self.journal.remember_usage(self.agreement_id, usage)
-        seconds = (datetime.now(timezone.utc) - entry.started_at).total_seconds()
-        cost = entry.price.cost(usage, seconds)
-        now = asyncio.get_running_loop().time()
-        if now - self._cost_told_at >= _COST_SECONDS:
-            self._cost_told_at = now
-            self.recorder.cost(cost, self.billed())
-        soon = entry.price.at_most(_BUDGET_MARGIN_SECONDS) - entry.price.start
-        if cost + soon >= self.budget:
-            self.recorder.cost(cost, self.billed())
-            return f"The budget of {glm(self.budget)} is used up."
-        return None
 
     async def _node_is_away(self, error: NodeUnreachable) -> None:
         now = asyncio.get_running_loop().time()
@@ -173,6 +163,7 @@ class Watch:
 
     def _node_answers(self) -> None:
         self._node_away_since = None
+        self._reported_at = self._lab_answered_at = asyncio.get_running_loop().time()  # nobody could be heard
         self.node_is_back()
         self.recorder.message("The node answers again.")
         self.recorder.enter(Stage.READY)

@@ -33,14 +33,17 @@ class Background:
         return future
 
     def receives(self, widget: ipywidgets.Widget, receive: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
-        """Hand every custom message of ``widget``'s front ends to ``receive``, on the page's loop."""
+        """Hand every custom message of ``widget``'s front ends to ``receive``, on the page's loop.
+
+        The message's binary parts are in it as ``buffers``.
+        """
 
         async def take(content: dict[str, Any]) -> None:
             await receive(content)
 
-        def on_message(_widget: ipywidgets.Widget, content: Any, _buffers: Any) -> None:
+        def on_message(_widget: ipywidgets.Widget, content: Any, buffers: Any) -> None:
             if isinstance(content, dict):
-                self.start(take(content))
+                self.start(take({**content, "buffers": buffers}))
 
         widget.on_msg(on_message)
 

@@ -1,44 +1,149 @@
-"""The form's fields, read from the one definition of a request: its titles, hints, limits, units and defaults."""
+"""The form's fields, read from the one definition of a request: titles, hints, limits, units, defaults, groups.
+
+What the definition cannot say stands here: the words of choices, and which field is of use only with another one.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from golem_launcher.networks import NETWORKS
 from golem_launcher.request import LaunchRequest, parse_request
+from golem_launcher.request.yaml import number
+from golem_launcher.software import SOFTWARE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from golem_launcher.networks import Network
+    from golem_launcher.software import Software
+
+GROUPS = {
+    "main": ("Session", ""),
+    "machine": ("Machine", "At least so much. Larger ones are taken too when they cost less."),
+    "software": ("Environment", ""),
+    "files": ("Files", "The provider's owner could read what runs there: bring no secrets."),
+    "advanced": ("Advanced", ""),
+}
+"""The groups of fields in their order: title, and a line for newcomers."""
+
+_MONEY = {"none": "no money", "test": "test money", "real": "real money"}
+
+_CHOICES = {
+    "choose": {"price": "Best price", "random": "Any, at random", "reputation": "Best reputation"},
+    "outbound": {
+        "packages": "Package servers only",
+        "off": "Nothing",
+        "listed": "Only what I list",
+        "unrestricted": "Everything the provider allows",
+    },
+}
+
+_WHEN: dict[str, dict[str, Any]] = {
+    "gpu_model": {"field": "gpus", "not": ["", "0"]},
+    "gpu_memory_gib": {"field": "gpus", "not": ["", "0"]},
+    "outbound_urls": {"field": "outbound", "is": ["listed"]},
+    "save_seconds": {"field": "save", "is": [True]},
+    "store": {"field": "save", "is": [True]},
+    "encrypt": {"field": "save", "is": [True]},
+    "software": {"field": "image", "is": [""], "instead": "Your own image is used; see Advanced."},
+}
+"""Fields that are shown, and asked for, only while another one ``is`` (or is ``not``) one of some values."""
+
+_EXAMPLES = {
+    "packages": "numpy\npandas>=2",
+    "inputs": "~/project\nhttps://github.com/you/repository",
+    "ssh_key": "ssh-ed25519 AAAA… you@home",
+    "image": "you/image:tag",
+    "store": "this computer",
+}
 
 
-def form_fields() -> list[dict[str, Any]]:
-    """One description per field of ``LaunchRequest``, in its order, as the form's script takes it (JSON values)."""
+def form_groups() -> list[dict[str, Any]]:
+    """The groups with one description per field of ``LaunchRequest``, as the form's script takes them (JSON values)."""
     properties = LaunchRequest.model_json_schema()["properties"]
-    return [_field(name, properties[name]) for name in LaunchRequest.model_fields if _shown(properties[name])]
+    fields = [_field(name, properties[name]) for name in LaunchRequest.model_fields]
+    return [
+        {
+            "name": group,
+            "title": title,
+            "sentence": sentence,
+            "fields": [field for field in fields if field["group"] == group],
+        }
+        for group, (title, sentence) in GROUPS.items()
+    ]
 
 
-def fresh_defaults() -> dict[str, str]:
-    """The values an untouched form shows, with a new name."""
-    request = parse_request({})
-    return {field["name"]: _plain(getattr(request, field["name"])) for field in form_fields()}
+def typed(request: LaunchRequest) -> dict[str, str | bool]:
+    """The request as the form shows it: text, one item a line for lists, and booleans."""
+    return {name: _typed(getattr(request, name)) for name in LaunchRequest.model_fields}
 
 
-def _shown(schema: dict[str, Any]) -> bool:
-    return schema["group"] in {"main", "machine"} and schema.get("default", "") is not None
+def fresh(values: Mapping[str, str | bool] | None = None) -> dict[str, str | bool]:
+    """The values of an untouched form, or ``values``, with a new name."""
+    defaults = typed(parse_request({}))
+    return {**defaults, **(values or {}), "name": defaults["name"]}
+
+
+def read_typed(values: object) -> dict[str, Any]:
+    """What was typed, for :func:`golem_launcher.request.parse_request`. An optional field left empty is not given."""
+    given: dict[str, Any] = {}
+    for name, value in values.items() if isinstance(values, dict) else ():
+        default = LaunchRequest.model_fields[name].default if name in LaunchRequest.model_fields else ...
+        if isinstance(default, tuple) and isinstance(value, str):
+            given[name] = [line.strip() for line in value.splitlines() if line.strip()]
+        elif isinstance(value, str):
+            if value.strip() or default is not None:
+                given[name] = value.strip()
+        else:
+            given[name] = value
+    return given
 
 
 def _field(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     info = LaunchRequest.model_fields[name]
     numeric = _number_schema(schema)
-    field: dict[str, Any] = {
+    return {
         "name": name,
         "title": info.title or name,
         "description": info.description or _range(numeric, schema.get("unit", "")),
+        "group": schema["group"],
         "unit": schema.get("unit", ""),
-        "kind": "number" if numeric else "text",
-        "step": schema.get("step"),
+        "kind": _kind(name, schema, numeric),
+        "options": _options(name),
+        "when": _WHEN.get(name),
+        "example": _EXAMPLES.get(name, ""),
     }
+
+
+def _kind(name: str, schema: dict[str, Any], numeric: dict[str, Any]) -> str:
+    if name in {"packages", "inputs", "resume"}:
+        return name
+    if name in {"network", "software"}:
+        return "tiles"
+    if name in _CHOICES:
+        return "choice"
+    if schema.get("type") == "boolean":
+        return "check"
+    if schema.get("type") == "array":
+        return "lines"
+    return "number" if numeric else "text"
+
+
+def _options(name: str) -> list[dict[str, Any]]:
+    """What can be chosen: ``value``, ``title``, and for some a ``sentence``, a ``badge``, the ``least`` of fields."""
     if name == "network":
-        field["kind"] = "choice"
-        field["choices"] = [[network.name, network.title] for network in NETWORKS.values()]
-    return field
+        return [
+            {**_words(network), "badge": _MONEY[network.money], "mood": network.money} for network in NETWORKS.values()
+        ]
+    if name == "software":
+        return [{**_words(choice), "least": {"gpus": 1} if choice.gpu else {}} for choice in SOFTWARE.values()]
+    return [{"value": value, "title": title} for value, title in _CHOICES.get(name, {}).items()]
+
+
+def _words(choice: Network | Software) -> dict[str, Any]:
+    return {"value": choice.name, "title": choice.title, "sentence": choice.sentence}
 
 
 def _number_schema(schema: dict[str, Any]) -> dict[str, Any]:
@@ -57,7 +162,11 @@ def _range(numeric: dict[str, Any], unit: str) -> str:
     return f"{low:g} to {high:,g} {unit}".strip()
 
 
-def _plain(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:g}"
-    return str(value)
+def _typed(value: Any) -> str | bool:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, tuple):
+        return "\n".join(value)
+    return number(value) if isinstance(value, float | Decimal) else str(value)

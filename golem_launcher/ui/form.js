@@ -1,111 +1,196 @@
+const CONSIDER_MS = 250;
+const PAY_WORDS = {
+  none: "Nothing is paid here. On Golem you pay a stranger by the second, who could look into the machine.",
+  test: "Paid with play money, by the second, to a stranger who could look into the machine.",
+  real: "You pay real money, by the second, to a stranger who could look into the machine while it runs.",
+};
+const START_WORDS = "Start JupyterLab on Golem";
+
 function renderForm({ model, el }) {
   el.classList.add("gl", "gl-form");
-  const rows = new Map();
+  const controls = new Map();
+  const workspaceListeners = [];
+  let uploads = null;
+  const tools = {
+    makeUploads: (changed) => (uploads = new Uploads(model, changed)),
+    onWorkspaces: (listener) => workspaceListeners.push(listener),
+    complain: (name, text) => controls.get(name).complain(text),
+  };
   const note = h("p", { class: "gl-form-error", role: "alert", hidden: true });
-  const button = h("button", { type: "submit", class: "gl-button gl-primary gl-start" }, "Start JupyterLab on Golem");
-  const form = h("form", { class: "gl-card", novalidate: true, onsubmit: submit, "aria-labelledby": newId("form") });
-  const heading = h("h2", { id: form.getAttribute("aria-labelledby") }, "New session");
-  const fields = h("div", { class: "gl-fields" });
-
-  for (const field of model.get("fields")) {
-    const row = makeRow(field, model.get("defaults")[field.name] ?? "");
-    rows.set(field.name, row);
-    fields.append(row.element);
-  }
-  form.append(heading, fields, note, button);
+  const button = h("button", { type: "submit", class: "gl-button gl-primary gl-start" }, START_WORDS);
+  const headingId = newId("form");
+  const form = h("form", { class: "gl-columns", novalidate: true, onsubmit: submit, "aria-labelledby": headingId });
+  const presets = makePresets(model, values);
+  const share = makeShare(model);
+  const head = h("div", { class: "gl-form-head" }, h("h2", { id: headingId }, "New session"), presets.element);
+  const fields = h("div", { class: "gl-card gl-asked" }, head, ...model.get("groups").map(makeGroup), share.element);
+  const offers = makeOffers({ set: put, mend: () => tell(model, { kind: "mend" }) });
+  const pay = h("p", { class: "gl-hint" });
+  const priceId = newId("price");
+  const aside = h(
+    "aside",
+    { class: "gl-card gl-price", "aria-labelledby": priceId },
+    h("h2", { id: priceId }, "What it will cost"),
+    offers.element,
+    note,
+    button,
+    pay,
+  );
+  form.append(fields, aside);
   el.append(form);
+
+  function makeGroup(group) {
+    const body = h("div", { class: "gl-fields" });
+    for (const field of group.fields) {
+      const control = makeControl(field, onChange, tools);
+      controls.set(field.name, control);
+      body.append(control.element);
+      if (field.when?.instead) body.append(h("p", { class: "gl-hint gl-instead", hidden: true }, field.when.instead));
+    }
+    const sentence = group.sentence ? h("p", { class: "gl-hint gl-group-hint" }, group.sentence) : null;
+    if (group.name === "advanced") {
+      return h("details", { class: "gl-fold gl-group-advanced" }, h("summary", {}, group.title), body);
+    }
+    const title = group.name === "main" ? null : h("h3", {}, group.title);
+    return h("section", { class: `gl-group gl-group-${group.name}` }, title, sentence, body);
+  }
+
+  /** What is typed, by field, less the fields that are of no use now. */
+  function values() {
+    const shown = [...controls.values()].filter((control) => !control.element.hidden);
+    return Object.fromEntries(shown.map((control) => [control.name, control.value()]));
+  }
+
+  function fill(given) {
+    for (const [name, control] of controls) {
+      if (name in given) control.set(given[name]);
+      control.complain("");
+      control.touched = false;
+    }
+    follow();
+    consider();
+  }
+
+  /** Change one field, as if it were typed. */
+  function put(name, value) {
+    const control = controls.get(name);
+    control.set(value);
+    control.complain("");
+    onChange(control);
+  }
+
+  /** Show the fields that depend on others, and hide those that do not matter now. */
+  function follow() {
+    for (const { element, field } of controls.values()) {
+      const { when } = field;
+      if (!when) continue;
+      const value = controls.get(when.field).value();
+      const wanted = when.is ? when.is.includes(value) : !when.not.includes(value);
+      show(element, wanted);
+      if (when.instead) show(element.nextElementSibling, !wanted);
+    }
+    setText(pay, PAY_WORDS[controls.get("network").mood()] ?? "");
+  }
+
+  function onChange(control) {
+    for (const [name, least] of Object.entries(control.least?.() ?? {})) {
+      const other = controls.get(name);
+      if (!(Number(other.value()) >= least)) other.set(String(least));
+    }
+    follow();
+    consider();
+  }
+
+  let soon = null;
+  function consider() {
+    clearTimeout(soon);
+    soon = setTimeout(() => tell(model, { kind: "consider", values: values() }), CONSIDER_MS);
+  }
 
   function submit(event) {
     event.preventDefault();
     if (button.disabled) return;
-    const values = Object.fromEntries([...rows].map(([name, row]) => [name, row.input.value.trim()]));
     clear();
+    if (uploads.busy) {
+      controls.get("inputs").complain("Files are still on their way: wait for them, or cancel them.");
+      return controls.get("inputs").focus();
+    }
     busy(true);
-    if (!tell(model, { kind: "submit", values })) busy(false);
+    if (!tell(model, { kind: "submit", values: values() })) busy(false);
   }
 
   function busy(now) {
     button.disabled = now;
     form.setAttribute("aria-busy", String(now));
-    setText(button, now ? "Starting …" : "Start JupyterLab on Golem");
+    setText(button, now ? "Starting …" : START_WORDS);
   }
 
   function clear() {
-    for (const row of rows.values()) row.complain("");
+    for (const control of controls.values()) control.complain("");
     show(note, false);
   }
 
-  function onMessage(content) {
-    if (!["refused", "accepted", "failed"].includes(content.kind)) return;
-    busy(false);
-    if (content.kind === "refused") refuse(content.errors);
-    if (content.kind === "accepted") rows.get("name").input.value = model.get("defaults").name;
-  }
+  const answers = {
+    considered: ({ errors }) => errors.forEach(([name, text]) => controls.get(name)?.touched && controls.get(name).complain(text)),
+    refused: refuse,
+    failed: () => busy(false),
+    accepted({ name }) {
+      busy(false);
+      controls.get("name").set(name);
+      controls.get("name").touched = false;
+      consider();
+    },
+    fill({ values: given }) {
+      fill(given);
+      form.scrollIntoView({ block: "nearest" });
+    },
+    preset: ({ title }) => presets.saved(title),
+    upload: (content) => uploads.answer(content),
+    "upload refused": (content) => uploads.refuse(content),
+    "not opened": ({ text }) => share.complain(text),
+  };
 
-  function refuse(errors) {
+  function refuse({ errors, wipe }) {
+    busy(false);
     clear();
     const general = [];
     let first = null;
-    for (const [name, message] of errors) {
-      const row = rows.get(name);
-      if (!row) general.push(message);
+    for (const [name, text] of errors) {
+      const control = controls.get(name);
+      if (!control) general.push(text);
       else {
-        row.complain(message);
-        first ??= row.input;
+        control.complain(text);
+        first ??= control;
       }
     }
+    for (const name of wipe) controls.get(name).set("");
     setText(note, general.join(" "));
     show(note, general.length > 0);
+    const fold = first?.element.closest("details");
+    if (fold) fold.open = true;
     first?.focus();
   }
 
+  const onMessage = (content) => answers[content.kind]?.(content);
   model.on("msg:custom", onMessage);
-  return () => model.off("msg:custom", onMessage);
-}
-
-function makeRow(field, value) {
-  const id = newId(field.name);
-  const hint = h("p", { class: "gl-hint", id: `${id}-hint` }, field.description);
-  const error = h("p", { class: "gl-error-text", id: `${id}-error`, hidden: true });
-  const input = makeInput(field, value, {
-    id,
-    name: field.name,
-    class: "gl-input",
-    "aria-describedby": `${id}-error ${id}-hint`,
-  });
-  const element = h(
-    "div",
-    { class: `gl-field gl-field-${field.name}` },
-    h("label", { for: id }, field.title),
-    h("div", { class: "gl-control" }, input, field.unit ? h("span", { class: "gl-unit" }, field.unit) : null),
-    error,
-    hint,
-  );
-  function complain(message) {
-    setText(error, message);
-    show(error, message !== "");
-    if (message) input.setAttribute("aria-invalid", "true");
-    else input.removeAttribute("aria-invalid");
-  }
-  input.addEventListener("input", () => complain(""));
-  return { element, input, complain };
-}
-
-function makeInput(field, value, attributes) {
-  if (field.kind === "choice") {
-    const options = field.choices.map(([name, title]) => h("option", { value: name, selected: name === value }, title));
-    return h("select", attributes, ...options);
-  }
-  const numeric = field.kind === "number"; // a text field all the same: what cannot be read is refused with a reason
-  return h("input", {
-    ...attributes,
-    type: "text",
-    value,
-    inputmode: numeric ? "decimal" : null,
-    autocomplete: "off",
-    autocapitalize: "off",
-    spellcheck: "false",
-  });
+  model.on("change:presets", presets.list);
+  model.on("change:shared", share.update);
+  const showWorkspaces = () => workspaceListeners.forEach((listener) => listener(model.get("workspaces")));
+  model.on("change:workspaces", showWorkspaces);
+  showWorkspaces();
+  const showOffers = () => offers.update(model.get("offers"));
+  model.on("change:offers", showOffers);
+  showOffers();
+  fill(model.get("values"));
+  return () => {
+    clearTimeout(soon);
+    uploads.close();
+    model.off("msg:custom", onMessage);
+    model.off("change:presets", presets.list);
+    model.off("change:shared", share.update);
+    model.off("change:offers", showOffers);
+    model.off("change:workspaces", showWorkspaces);
+  };
 }
 
 export default { render: renderForm };

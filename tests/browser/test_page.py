@@ -191,8 +191,8 @@ def test_pictures_of_themes_and_widths(
 def test_pictures_of_errors(page: Page, pictures: Path) -> None:
     page.locator(".gl-status[data-state=up]").wait_for(timeout=60_000)
     page.get_by_label("Budget").fill("0")
-    page.get_by_label("Memory").fill("a lot")
-    page.get_by_label("Memory").press("Enter")
+    page.get_by_label("Memory", exact=True).fill("a lot")
+    page.get_by_label("Memory", exact=True).press("Enter")
     page.locator("[aria-invalid]").first.wait_for()
     _picture(page, pictures / "errors-light.png")
 

@@ -20,10 +20,10 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from tests.session.rest import Node
 
-HONEST, OVERBILLS, DIES, REFUSES, SLOW = 0.5, 0.6, 0.7, 0.8, 0.9
+HONEST, OVERBILLS, DIES, REFUSES, SLOW, ENDS, LAST, BROKEN = 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.3
 """Memory (GiB) to ask for."""
 
-_NETWORK = """
+_NETWORK = '''
 runtime = "process"
 debit_note_interval = 3
 
@@ -75,7 +75,35 @@ name = "slow"
 memory_gib = 0.95
 price_hour = 4.0
 misbehaviour = { slow_deploy = 6.0 }
+
+[[provider]]
+name = "ends"
+memory_gib = 1.05
+price_hour = 5.0
+misbehaviour = { terminate_agreement_after = 6.0 }
+
+[[provider]]
+name = "dies-too"
+memory_gib = 1.15
+price_hour = 6.0
+misbehaviour = { die_after = 12.0 }
+
+[[provider]]
+name = "last"
+memory_gib = 1.25
+price_hour = 7.0
+
+[[provider]]
+name = "broken"
+memory_gib = 1.35
+price_hour = 8.0
+[provider.commands]
+python3 = """
+mkdir -p broken/jupyterlab
+echo "raise RuntimeError('no such luck')" > broken/jupyterlab/__init__.py
+PYTHONPATH=$PWD/broken exec python3 "$@"
 """
+'''
 
 
 @pytest.fixture(scope="session")
@@ -130,6 +158,21 @@ def ready(begin):
         return directory
 
     return start
+
+
+@pytest.fixture(scope="session")
+def early(network):  # noqa: ARG001 - it must be up
+    """Sessions whose end takes a while: they begin before most tests and are looked at after them."""
+    fields = {"budget": 5, "disk_gib": 0.5}
+    sessions = {
+        "dies": client.start(LaunchRequest(name="dies", memory_gib=DIES, recover=False, **fields)),
+        "deadline": client.start(LaunchRequest(name="deadline", memory_gib=HONEST, hours="0.01", **fields)),
+        "broken": client.start(LaunchRequest(name="broken", memory_gib=BROKEN, **fields)),
+        "twice": client.start(LaunchRequest(name="twice", memory_gib=ENDS, **fields)),
+    }
+    yield sessions
+    for directory in sessions.values():
+        client.stop(directory.name, force=True)
 
 
 def explain(directory):

@@ -1,4 +1,7 @@
+import base64
 import json
+import shlex
+import struct
 
 import pytest
 from typer.testing import CliRunner
@@ -7,6 +10,8 @@ from golem_launcher import paths
 from golem_launcher.cli.main import app
 from golem_launcher.events import Stage
 from golem_launcher.request import LaunchRequest
+from golem_launcher.request.command import command as as_command
+from golem_launcher.session import client
 from golem_launcher.session.directory import create_session_directory
 
 
@@ -43,7 +48,7 @@ def test_a_bad_request_is_bad_usage_and_starts_nothing(arguments, named):
     assert not list(paths.sessions_directory().iterdir())
 
 
-@pytest.mark.parametrize("command", ["show", "logs", "open", "stop"])
+@pytest.mark.parametrize("command", ["show", "logs", "open", "extend", "stop"])
 def test_an_unknown_name_is_said(command):
     for name in ("nobody", "../../etc", ".lock"):
         result = run(command, name)
@@ -51,8 +56,59 @@ def test_an_unknown_name_is_said(command):
         assert "There is no session" in result.stderr
 
 
+def started(monkeypatch, *arguments):
+    """The request that `start` makes of its arguments."""
+    requests = []
+    monkeypatch.setattr(client, "start", lambda request: requests.append(request) or create_session_directory(request))
+    result = run("start", *arguments)
+    assert result.exit_code == 0, result.stderr
+    return requests[0]
+
+
+def test_every_field_of_a_request_has_its_option(monkeypatch):
+    key = "ssh-ed25519 " + base64.b64encode(struct.pack(">I", 11) + b"ssh-ed25519" + bytes(36)).decode() + " me"
+    request = LaunchRequest(
+        name="whole", budget="2.5", price_per_hour="0.3", hours="1.5", cpus=2, memory_gib=3.5, disk_gib=4, gpus=1,
+        gpu_model="RTX 3090", gpu_memory_gib=24, software="sklearn", image="me/app:1", packages=("numpy>=2", "pandas"),
+        inputs=("data", "https://example.org/a.git"), resume="old@3", ssh_key=key, choose="random", allow=("a", "b"),
+        deny=("c",), outbound="listed", outbound_urls=("https://example.org",), save=False, save_seconds=9,
+        store="s3://bucket/a", encrypt=True, recover=False,
+    )  # fmt: skip
+    same = {name for name, value in request if value == LaunchRequest.model_fields[name].get_default()}
+    assert same <= {"network"}  # else this shows nothing
+    assert started(monkeypatch, *shlex.split(as_command(request))[2:]) == request
+
+
+def test_packages_and_a_key_come_from_files(monkeypatch, tmp_path):
+    (tmp_path / "r.txt").write_text("# mine\nnumpy\n\npandas>=2  # tables\n")
+    key = "ssh-ed25519 " + base64.b64encode(struct.pack(">I", 11) + b"ssh-ed25519" + bytes(36)).decode()
+    (tmp_path / "id.pub").write_text(key + "\n")
+    arguments = [
+        "--package",
+        "scipy",
+        "--packages-file",
+        str(tmp_path / "r.txt"),
+        "--ssh-key",
+        str(tmp_path / "id.pub"),
+    ]
+    request = started(monkeypatch, *arguments)
+    assert request.packages == ("scipy", "numpy", "pandas>=2")
+    assert request.ssh_key == key
+    refused = run("start", "--packages-file", str(tmp_path / "nowhere"))
+    assert refused.exit_code == 2
+    assert "can't be read" in refused.stderr
+
+
+def test_a_session_that_has_ended_is_not_extended():
+    directory = create_session_directory(LaunchRequest(name="gone"))
+    directory.write_state(directory.state().model_copy(update={"stage": Stage.ENDED}))
+    result = run("extend", "gone", "--hours", "+1")
+    assert result.exit_code == 1
+    assert "does not run: it is ended" in result.stderr
+
+
 def test_every_command_has_help_with_an_example_and_json():
-    for command in ("start", "list", "show", "logs", "open", "stop"):
+    for command in ("start", "list", "show", "logs", "open", "extend", "stop"):
         text = run(command, "--help").stdout
         assert "Examples:" in text
         assert "--json" in text

@@ -8,30 +8,16 @@ from decimal import Decimal
 import psutil
 import pytest
 
-from golem_launcher.events import Stage
+from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.localnet import daemons
 from golem_launcher.localnet import network as localnet
 from golem_launcher.node import yagna
-from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from golem_launcher.session.journal import Journal
-from tests.session.conftest import DIES, HONEST, OVERBILLS, REFUSES, SLOW, command, explain, wait_for
+from tests.session.conftest import OVERBILLS, REFUSES, SLOW, command, explain, wait_for
 from tests.session.rest import Node
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module", autouse=True)
-def early(network):  # noqa: ARG001 - it must be up
-    """Sessions whose end takes a while: they begin before the other tests and are looked at after them."""
-    fields = {"budget": 5, "disk_gib": 0.5}
-    sessions = {
-        "dies": client.start(LaunchRequest(name="dies", memory_gib=DIES, **fields)),
-        "deadline": client.start(LaunchRequest(name="deadline", memory_gib=HONEST, hours=Decimal("0.01"), **fields)),
-    }
-    yield sessions
-    for directory in sessions.values():
-        client.stop(directory.name, force=True)
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("early")]
 
 
 def ended(directory, seconds):
@@ -141,15 +127,14 @@ def test_sigterm_is_an_orderly_stop(ready, node):
     node.holds_nothing_of(journal(directory))
 
 
-def test_a_bill_that_is_too_high_is_not_accepted(ready, node):
+def test_a_provider_whose_bill_is_too_high_is_not_paid_and_left(ready, node):
     directory = ready(memory_gib=OVERBILLS)
-    wait_for(
-        directory,
-        lambda _: any("not accepted" in getattr(event, "text", "") for event in directory.events()[0]),
-        60,
-    )
+    state = wait_for(directory, lambda state: "overbills was lost" in state.reason, 60)
+    assert state.providers_lost == 1
+    assert "more than the" in state.reason
+    left = journal(directory).agreements[0]
     state = client.stop(directory.name)
-    invoice = node.invoice(state.agreement_id)
+    invoice = node.invoice(left.agreement_id)
     assert invoice is None or invoice["status"] not in {"ACCEPTED", "SETTLED"}
     assert invoice is None or Decimal(invoice["amount"]) > state.cost
     node.holds_nothing_of(journal(directory))
@@ -168,6 +153,16 @@ def test_a_provider_that_dies_is_noticed_within_twenty_seconds(early, node):
     node.holds_nothing_of(journal(directory), provider_is_dead=True)
 
 
+def test_why_an_agent_gave_up_reaches_the_user(early, node):
+    directory = early["broken"]
+    state = ended(directory, 80)
+    assert state.stage is Stage.FAILED
+    assert "JupyterLab could not be started" in state.reason, explain(directory)
+    assert "JupyterLab crashed too often: giving up" in state.reason
+    assert "RuntimeError: no such luck" in state.reason
+    node.holds_nothing_of(journal(directory))
+
+
 def test_the_deadline_ends_it(early, node):
     directory = early["deadline"]
     state = ended(directory, 80)
@@ -176,6 +171,31 @@ def test_the_deadline_ends_it(early, node):
     late = (state.ended_at - state.deadline).total_seconds()
     assert 0 < late < 25
     node.holds_nothing_of(journal(directory))
+
+
+def test_two_losses_on_one_budget(early, node):
+    """An agreement that is terminated, then a provider that dies."""
+    directory = early["twice"]
+    state = wait_for(directory, lambda state: state.stage is Stage.READY and state.providers_lost == 2, 90)
+    lost = [event for event in directory.events()[0] if isinstance(event, ProviderLost)]
+    assert [event.provider_name for event in lost] == ["ends", "dies-too"], explain(directory)
+    assert "ended" in lost[0].reason
+    assert "vanished" in lost[1].reason
+    assert state.provider_name == "last"
+    assert [notice.partition(" was lost")[0] for notice in state.notices] == [
+        "The provider ends",
+        "The provider dies-too",
+    ]
+    assert "went on at last" in state.notices[1]
+    entries = journal(directory)
+    assert len({entry.provider_id for entry in entries.agreements if entry.activity_id}) == 3
+    first = next(entry for entry in entries.agreements if entry.provider_name == "dies-too")
+    back = [at for stage, at in state.stages if stage is Stage.READY][-1]
+    assert back.timestamp() - first.started_at.timestamp() - 12 < 20
+    state = client.stop(directory.name)
+    assert state.stage is Stage.ENDED
+    assert 0 < state.cost <= state.budget
+    node.holds_nothing_of(journal(directory), provider_is_dead=True)
 
 
 def test_a_node_that_pauses_is_waited_for(ready, network):

@@ -1,0 +1,143 @@
+"""The options of ``golem-launcher start``, made from the one definition of a request."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from golem_launcher.errors import RequestError
+from golem_launcher.request.command import OPTIONS
+from golem_launcher.request.model import LaunchRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic.fields import FieldInfo
+
+_PANELS = {
+    "main": "What it may cost",
+    "machine": "Machine",
+    "software": "Software",
+    "files": "Files",
+    "advanced": "Rarely needed",
+}
+_LARGEST_FILE = 256 * 1024
+
+
+def takes_request(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command one option for each field of a request; ``command`` gets what was given as ``given``.
+
+    It is a mapping for :func:`golem_launcher.request.parse_request`: text, lists of text, and truth values.
+    """
+
+    def wrapper(**arguments: Any) -> None:
+        given = {name: arguments.pop(name) for name in LaunchRequest.model_fields}
+        given = {name: value for name, value in given.items() if value not in (None, [], ())}
+        packages_file = arguments.pop("packages_file")
+        if packages_file is not None:
+            given["packages"] = (*given.get("packages", ()), *_text(packages_file).splitlines())
+        if "ssh_key" in given:
+            given["ssh_key"] = _ssh_key(given["ssh_key"])
+        command(given=given, **arguments)
+
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    by_panel = sorted(LaunchRequest.model_fields.items(), key=lambda item: list(_PANELS).index(_group(item[1])))
+    fields = [_parameter(name, field) for name, field in by_panel]
+    fields.insert([name for name, _ in by_panel].index("packages") + 1, _packages_file())
+    wrapper.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # where `inspect` looks for it
+        [*fields, *(parameter for parameter in own if parameter.name != "given")]
+    )
+    wrapper.__name__, wrapper.__doc__ = command.__name__, command.__doc__
+    return wrapper
+
+
+def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
+    option, panel, help_text = OPTIONS[name], _PANELS[_group(field)], _help(field)
+    if field.annotation is bool:
+        # The option says what differs from the default: --encrypt, --no-save.
+        info = typer.Option(option, help=help_text, rich_help_panel=panel)
+        kind: Any = Annotated[bool | None, info]
+        return _keyword(name, kind, None) if not field.default else _switched_off(name, info)
+    if _is_list(field):
+        info = typer.Option(option, help=help_text, rich_help_panel=panel, metavar="TEXT")
+        return _keyword(name, Annotated[list[str], info], [])
+    info = typer.Option(option, help=help_text, rich_help_panel=panel, metavar=_metavar(field))
+    return _keyword(name, Annotated[str | None, info], None)
+
+
+def _switched_off(name: str, info: Any) -> inspect.Parameter:
+    info.callback = lambda value: False if value else None
+    return _keyword(name, Annotated[bool | None, info], None)
+
+
+def _packages_file() -> inspect.Parameter:
+    info = typer.Option(
+        "--packages-file",
+        metavar="FILE",
+        help="A requirements file with packages to install.",
+        rich_help_panel=_PANELS["software"],
+    )
+    return _keyword("packages_file", Annotated[Path | None, info], None)
+
+
+def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+def _group(field: FieldInfo) -> str:
+    return str(_extra(field).get("group", "advanced"))
+
+
+def _extra(field: FieldInfo) -> dict[str, Any]:
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+
+
+def _help(field: FieldInfo) -> str:
+    text = field.description or f"{field.title}, at least."
+    if field.annotation is bool and field.default:
+        return f"Not: {text[:1].lower()}{text[1:]}"
+    if _is_list(field):
+        return f"{text.replace(', one a line', '').replace('One a line', 'One')} Can be given several times."
+    default = field.default
+    if default is None or field.default_factory is not None or field.annotation is bool:
+        return text
+    shown = f"{Decimal(str(default)).normalize():f}" if isinstance(default, int | float | Decimal) else default
+    unit = str(_extra(field).get("unit", ""))
+    return f"{text} (default: {shown} {unit.removesuffix('s') if shown == '1' else unit}".rstrip() + ")"
+
+
+def _metavar(field: FieldInfo) -> str:
+    """What a value looks like: its choices, or a word."""
+    choices = typing.get_args(field.annotation)
+    if choices and all(isinstance(choice, str) for choice in choices):
+        return "|".join(choices)
+    kinds = set(choices) - {types.NoneType} or {field.annotation}
+    return "NUMBER" if kinds & {int, float, Decimal} else "TEXT"
+
+
+def _is_list(field: FieldInfo) -> bool:
+    return typing.get_origin(field.annotation) is tuple
+
+
+def _ssh_key(value: str) -> str:
+    """A key, or the content of the file that holds it."""
+    path = Path(value).expanduser()
+    if value.startswith(("~", "/", "./", "../")) or value.endswith(".pub"):
+        return _text(path)
+    return value
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.expanduser().open("rb") as file:
+            return file.read(_LARGEST_FILE).decode()
+    except OSError as error:
+        raise RequestError(f"The file {path} can't be read: {error.strerror or error}.") from None
+    except UnicodeDecodeError:
+        raise RequestError(f"The file {path} is no text.") from None

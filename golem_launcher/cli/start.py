@@ -1,0 +1,82 @@
+"""``golem-launcher start``."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from golem_launcher.cli.output import print_json, reports_errors, say
+from golem_launcher.cli.request import takes_request
+from golem_launcher.cli.sessions import Json, progress, summary
+from golem_launcher.errors import SessionError
+
+if TYPE_CHECKING:
+    from golem_launcher.events import SessionState
+    from golem_launcher.session.directory import SessionDirectory
+
+_LONGEST_START_SECONDS = 3600.0
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add this module's command to the command line."""
+    app.command("start")(reports_errors(takes_request(start)))
+
+
+def start(
+    *,
+    given: dict[str, Any],
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="A request in YAML; options given beside it win.")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Return when JupyterLab answers, or it failed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Start JupyterLab on a Golem provider.
+
+    Examples:  golem-launcher start --wait  |  golem-launcher start --name my-lab --hours 2 --budget 0.5 --price 0.3  |
+    golem-launcher start --software sklearn --package seaborn --input data/ --input https://github.com/me/work  |
+    golem-launcher start --resume my-lab --cpus 4 --mem 8  |  golem-launcher start -f request.yaml
+    """
+    from golem_launcher.request import parse_request, yaml
+    from golem_launcher.session import client
+
+    request = parse_request({**(yaml.read(file) if file else {}), **given})
+    directory = client.start(request)
+    client.tidy()
+    if wait:
+        _wait_until_ready(directory)
+    if as_json:
+        print_json(summary(directory))
+        return
+    url = directory.url()
+    if url:
+        say(f"JupyterLab of '{request.name}' answers at {url}")
+    else:
+        say(f"Session '{request.name}' is starting. See it: golem-launcher show {request.name}")
+
+
+def _wait_until_ready(directory: SessionDirectory) -> None:
+    from golem_launcher.events import Stage
+    from golem_launcher.session import client
+
+    told: list[str] = []
+
+    def ready(state: SessionState) -> bool:
+        if state.stage.value not in told:
+            told.append(state.stage.value)
+            progress(f"{directory.name}: {state.stage.value} …")
+        return state.stage is Stage.READY
+
+    try:
+        state = client.wait_for(directory, ready, _LONGEST_START_SECONDS)
+    except KeyboardInterrupt:
+        progress(
+            f"Not waiting any more; the session '{directory.name}' goes on. "
+            f"See it: golem-launcher show {directory.name}. End it: golem-launcher stop {directory.name}"
+        )
+        raise typer.Exit(1) from None
+    if state is None:
+        reason = directory.state().reason or "it did not become ready"
+        raise SessionError(f"The session '{directory.name}' failed. {reason}")

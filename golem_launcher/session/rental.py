@@ -1,0 +1,170 @@
+"""Rents a provider whose Lab answers; several are tried, at the start of a session and again when one is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.access.package import agent_archive
+from golem_launcher.errors import MarketError, NodeError, ProviderError
+from golem_launcher.events import Stage
+from golem_launcher.session.choice import Choice, offers_at_most
+from golem_launcher.session.package import Package
+from golem_launcher.session.words import agent_has_ended, reason_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from golem_launcher.outbound import Access
+    from golem_launcher.session.engine import Engine
+    from golem_launcher.session.hiring import Hiring
+    from golem_launcher.session.package import Rented
+    from golem_launcher.session.places import Place
+    from golem_launcher.session.reach import Reach
+    from golem_launcher.session.recorder import Recorder
+    from golem_launcher.session.term import Term
+    from golem_launcher.session.yagna import YagnaRest
+
+_AGENT_PATH = "/golem/run/golem-launcher-agent.pyz"
+_CONFIG_PATH = "/golem/run/golem-launcher-agent.json"
+_ROOT = "../work"
+"""As seen from the configuration: a runtime without mounts keeps the container's paths somewhere else."""
+
+_ATTEMPTS = 3
+_LAB_POLL_SECONDS = 0.1
+_ASK_SECONDS = 15.0
+"""A Lab that does not answer for that long may have been given up by its agent, which is asked then."""
+_LAB_PROBE_SECONDS = 2.0
+_SCAN_SECONDS = 3.0
+AGENT_GRACE_SECONDS = 120.0
+"""The agent ends everything that long after the deadline, should nobody else: the last save comes before."""
+
+
+class Rental:
+    """The providers of one session, one after the other."""
+
+    def __init__(
+        self,
+        *,
+        place: Place,
+        rest: YagnaRest,
+        engine: Engine,
+        choice: Choice,
+        term: Term,
+        reach: Reach,
+        access: Access,
+        recorder: Recorder,
+        enter: Callable[[Stage], None],
+    ) -> None:
+        self._place = place
+        self._rest = rest
+        self._engine = engine
+        self._choice = choice
+        self._term = term
+        self._reach = reach
+        self._access = access
+        self._recorder = recorder
+        self._enter = enter
+        self._hiring: Hiring | None = None
+
+    async def publish(self) -> None:
+        """Put a demand on the market; offers come in from now on."""
+        self._enter(Stage.NEGOTIATING)
+        self._hiring = await self._engine.hire(self._package, self._term.agree())
+
+    async def rent(self) -> Rented:
+        """A provider whose Lab answers. Raises ``MarketError`` or ``BudgetError`` when there is none."""
+        assert self._hiring is not None, "publish first"
+        for _ in range(_ATTEMPTS):
+            await self._agree(self._hiring)
+            self._enter(Stage.DEPLOYING)
+            try:
+                rented = await self._hiring.deployed()
+                self._enter(Stage.STARTING)
+                await self._lab_answers(self._hiring, rented)
+            except ProviderError as error:
+                self._recorder.message(f"{self._recorder.state.provider_name}: {error.what}", "warning")
+                self._reach.point_nowhere()
+                await self._hiring.give_up(error.what)
+                self._enter(Stage.NEGOTIATING)
+            else:
+                self._hiring.leave_market()
+                return rented
+        raise self._choice.failure()
+
+    async def release(self) -> None:
+        """Let go of the present provider in good order, bounded in time."""
+        self._reach.point_nowhere()
+        if self._hiring is not None:
+            await self._hiring.release()
+
+    async def abandon(self) -> None:
+        """Let go of a provider that is lost: nothing is asked of it."""
+        self._reach.point_nowhere()
+        if self._hiring is not None:
+            await self._hiring.aclose()
+            self._hiring = None
+
+    def _package(self) -> Package:
+        config = {
+            **self._reach.agent_settings(),
+            "root": _ROOT,
+            "deadline": self._term.deadline.timestamp() + AGENT_GRACE_SECONDS,
+            "now": datetime.now(timezone.utc).timestamp(),  # the provider's clock may be wrong
+            "index_url": self._access.index_url,
+        }
+        return Package(
+            files=((_AGENT_PATH, agent_archive()), (_CONFIG_PATH, json.dumps(config).encode())),
+            argv=("python3", _AGENT_PATH, _CONFIG_PATH),
+            last_words=("python3", _AGENT_PATH, "--last-words", _CONFIG_PATH),
+        )
+
+    async def _agree(self, hiring: Hiring) -> None:
+        """An agreement with somebody, or the reason why there is none, as early as it is known."""
+        patience = {
+            "refused_seconds": self._place.refused_seconds,
+            "compare_seconds": self._place.compare_seconds,
+        }
+        try:
+            await hiring.agree(search_seconds=self._place.look_seconds, **patience)
+        except MarketError:
+            offers = await self._offers()
+            if self._choice.all_refused or (offers and not any(map(self._choice.fits, offers))):
+                raise self._choice.failure(offers_at_most(offers)) from None
+        else:
+            return
+        try:
+            await hiring.agree(search_seconds=self._place.search_seconds, **patience)
+        except MarketError:
+            raise self._choice.failure() from None
+
+    async def _offers(self) -> list[dict[str, Any]]:
+        """What the market has, whether it fits or not; nothing when that is already known or can't be."""
+        if self._choice.seen:
+            return []
+        try:
+            return await self._rest.scan_offers(
+                f"(golem.node.debug.subnet={self._place.subnet})", seconds=_SCAN_SECONDS
+            )
+        except NodeError:
+            return []
+
+    async def _lab_answers(self, hiring: Hiring, rented: Rented) -> None:
+        """Wait for it; when it does not come up, ask the agent why: its log is read through the Lab otherwise."""
+        self._reach.point_at(self._place.node, rented)
+        clock = asyncio.get_running_loop().time
+        end = clock() + self._place.start_seconds
+        ask_at = clock() + _ASK_SECONDS
+        async with self._reach.lab() as lab:
+            while not await lab.answers(seconds=_LAB_PROBE_SECONDS):
+                if clock() > min(ask_at, end):
+                    said = await hiring.last_words()
+                    ask_at = clock() + _ASK_SECONDS
+                    if agent_has_ended(said):
+                        raise ProviderError(f"JupyterLab could not be started. {reason_in(said)}".rstrip())
+                    if clock() > end:
+                        late = f"JupyterLab did not answer within {self._place.start_seconds:.0f} s."
+                        raise ProviderError(f"{late} {reason_in(said)}".rstrip())
+                await asyncio.sleep(_LAB_POLL_SECONDS)

@@ -1,0 +1,58 @@
+"""How long a session may run: the deadline, and how far the present agreement lets it be moved."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+
+_AGREEMENT_MARGIN = timedelta(minutes=5)
+"""The agreement outlives every deadline by this: the last save and the last bills need it; real providers want it."""
+_LEAST_RESERVE = timedelta(hours=3)
+_MOST_RESERVE = timedelta(hours=24)
+_ALLOCATION_MARGIN = timedelta(hours=2)
+
+
+@dataclass
+class Term:
+    """The deadline of a session, moved by Extend.
+
+    Agreements can't be prolonged once they are signed. So each is asked for with a reserve beyond the deadline: half of
+    the time that is left, at least 3 and at most 24 hours. It costs nothing, since a session that ends pays no more;
+    it is what Extend can use.
+    """
+
+    deadline: datetime
+    agreement_ends: datetime | None = None
+
+    @classmethod
+    def of(cls, hours: Decimal) -> Term:
+        """The term of a session that begins now."""
+        return cls(datetime.now(timezone.utc) + timedelta(hours=float(hours)))
+
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline; negative after it."""
+        return (self.deadline - datetime.now(timezone.utc)).total_seconds()
+
+    @property
+    def hours_left(self) -> Decimal:
+        """Hours until the deadline."""
+        return Decimal(str(max(self.left, 0.0))) / 3600
+
+    @property
+    def extendable_until(self) -> datetime | None:
+        """The latest deadline under the present agreement."""
+        return None if self.agreement_ends is None else self.agreement_ends - _AGREEMENT_MARGIN
+
+    def agree(self) -> datetime:
+        """When the agreement that is asked for now should end."""
+        reserve = min(max(timedelta(seconds=self.left / 2), _LEAST_RESERVE), _MOST_RESERVE)
+        self.agreement_ends = self.deadline + reserve + _AGREEMENT_MARGIN
+        return self.agreement_ends
+
+    def allocation_ends(self, deadline: datetime | None = None) -> datetime:
+        """When an allocation for this deadline should end: a moment that nobody else uses."""
+        late = max(deadline or self.deadline, self.agreement_ends or self.deadline)
+        return late + _ALLOCATION_MARGIN + timedelta(microseconds=secrets.randbelow(1_000_000))

@@ -1,0 +1,42 @@
+"""Says in good time that a session is about to end: 10 and 2 minutes before its time or its money is over."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Literal
+
+from golem_launcher.events import EndsSoon
+
+if TYPE_CHECKING:
+    from golem_launcher.session.recorder import Recorder
+    from golem_launcher.session.term import Term
+
+_MINUTES = (10, 2)
+
+
+class Warnings:
+    """Each warning once, and once more when the session was extended meanwhile."""
+
+    def __init__(self, recorder: Recorder, term: Term) -> None:
+        self._recorder = recorder
+        self._term = term
+        self._told: set[tuple[int, str]] = set()
+        # A session made for five minutes need not hear that ten are left.
+        self._told.update((minutes, "time") for minutes in _MINUTES if term.left <= minutes * 60)
+
+    def look(self) -> None:
+        """Warn when it is time to."""
+        self._look("time", self._term.left)
+        ends = self._recorder.state.money_ends_at
+        if ends is not None:
+            left = (ends - datetime.now(timezone.utc)).total_seconds()
+            if left < self._term.left:
+                self._look("money", left)
+
+    def _look(self, why: Literal["time", "money"], left: float) -> None:
+        due = [minutes for minutes in _MINUTES if left <= minutes * 60]
+        news = [minutes for minutes in due if (minutes, why) not in self._told]
+        self._told -= {(minutes, why) for minutes in _MINUTES if minutes not in due and left > (minutes + 1) * 60}
+        self._told |= {(minutes, why) for minutes in due}
+        if news:
+            self._recorder.event(EndsSoon(minutes=min(news), why=why))

@@ -1,0 +1,54 @@
+/** Copy to the clipboard; where the browser forbids it, select the text so that the reader can. */
+async function copyText(text, shown, button) {
+  const before = button.textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+    setText(button, "Copied");
+    setTimeout(() => setText(button, before), 1500);
+  } catch {
+    getSelection().selectAllChildren(shown);
+  }
+}
+
+/** The request as a command and as a file, and the way back from a file. */
+function makeShare(model) {
+  const code = h("pre", { class: "gl-code", tabindex: 0, "aria-label": "Command" });
+  const left = h("p", { class: "gl-hint", hidden: true });
+  const wrong = h("p", { class: "gl-error-text", role: "alert", hidden: true });
+  const copy = h("button", { type: "button", class: "gl-button gl-small", onclick: () => copyText(code.textContent, code, copy) }, "Copy command");
+  const download = h("button", { type: "button", class: "gl-button gl-small", onclick: save }, "Download as a file");
+  const open = filePicker("Open a file", { accept: ".yaml,.yml,text/yaml" }, async ([file]) => {
+    complain("");
+    if (file.size > LARGEST_LIST) return complain("This file is too large for a request.");
+    tell(model, { kind: "open file", text: await file.text() });
+  });
+  const element = h(
+    "details",
+    { class: "gl-fold gl-share" },
+    h("summary", {}, "As a command or a file"),
+    h("p", { class: "gl-hint" }, "The same session from a terminal, or another day: golem-launcher start -f request.yaml"),
+    code,
+    left,
+    h("div", { class: "gl-row" }, copy, download, open),
+    wrong,
+  );
+
+  function save() {
+    const address = URL.createObjectURL(new Blob([model.get("shared").yaml ?? ""], { type: "text/yaml" }));
+    h("a", { href: address, download: "request.yaml" }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 10_000);
+  }
+  function update() {
+    const { command, left_out: out } = model.get("shared");
+    setText(code, command ?? "");
+    setText(left, out ?? "");
+    show(left, Boolean(out));
+  }
+  function complain(text) {
+    setText(wrong, text);
+    show(wrong, text !== "");
+    if (text) element.open = true;
+  }
+  update();
+  return { element, update, complain };
+}

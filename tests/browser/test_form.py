@@ -1,0 +1,209 @@
+"""The form in a real browser. One page serves all tests of this module, each of which leaves it as it may be left."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from golem_launcher.session.directory import session_directories
+from tests.browser.conftest import new_context, open_page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+_PRIVATE = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA\n-----END OPENSSH PRIVATE KEY-----"
+_PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGhTnGXqrDVJoOrm0OaMTQyZ7F2VgVQXLFVb3KHZcBk8 me@home"
+
+_LISTEN = """
+() => {
+  window.sent = [];
+  const send = WebSocket.prototype.send;
+  WebSocket.prototype.send = function (data) {
+    window.sent.push(typeof data === "string" ? data : new TextDecoder().decode(data));
+    return send.call(this, data);
+  };
+}
+"""
+_UNNAMED = """
+(form) => [...form.querySelectorAll("input, select, textarea, button")]
+  .filter((one) => !one.hidden && !one.labels?.length && !one.getAttribute("aria-label") && !one.textContent.trim())
+  .map((one) => one.outerHTML)
+"""
+
+
+@pytest.fixture(scope="module")
+def form_context(chromium: Browser) -> Iterator[BrowserContext]:
+    with new_context(chromium, permissions=["clipboard-read", "clipboard-write"]) as context:
+        yield context
+
+
+@pytest.fixture(scope="module")
+def form(form_context: BrowserContext, address: str) -> Page:
+    return open_page(form_context, address)
+
+
+def _field(page: Page, name: str):
+    return page.locator(f".gl-field-{name}")
+
+
+def _command(page: Page, *words: str) -> None:
+    for word in words:
+        page.locator(".gl-share pre", has_text=word).wait_for(state="attached")
+
+
+def test_fields_follow_the_fields_they_depend_on(form: Page) -> None:
+    assert not _field(form, "gpu_model").is_visible()
+    form.get_by_label("GPUs").fill("2")
+    assert _field(form, "gpu_model").is_visible()
+    assert _field(form, "gpu_memory_gib").is_visible()
+    form.get_by_label("GPU model").fill("RTX")
+    _command(form, "--gpus 2 --gpu-model RTX")
+    form.get_by_label("GPUs").fill("0")
+    assert not _field(form, "gpu_model").is_visible()
+    form.get_by_role("radio", name="PyTorch on a GPU").check()
+    assert form.get_by_label("GPUs").input_value() == "1"
+    form.get_by_label("GPU model").fill("")
+
+    assert not form.get_by_label("Image", exact=True).is_visible()
+    form.locator("summary", has_text="Advanced").click()
+    form.get_by_label("Image", exact=True).fill("me/mine:1")
+    assert not _field(form, "software").is_visible()
+    assert form.get_by_text("Your own image is used").is_visible()
+    _command(form, "--image me/mine:1")
+    form.get_by_label("Image", exact=True).fill("")
+    assert not form.get_by_label("Addresses it may reach").is_visible()
+    form.get_by_label("Internet for the session").select_option("Only what I list")
+    assert form.get_by_label("Addresses it may reach").is_visible()
+    form.get_by_label("Internet for the session").select_option("Package servers only")
+    form.get_by_label("Save my work").uncheck()
+    assert not form.get_by_label("Where saves are kept").is_visible()
+    _command(form, "--no-save")
+    form.get_by_label("Save my work").check()
+    assert "no money" in form.locator(".gl-field-network .gl-tile", has_text="This computer").inner_text()
+
+
+def test_errors_open_the_fold_they_are_in_and_take_the_focus(form: Page) -> None:
+    if form.locator(".gl-group-advanced").get_attribute("open") is not None:
+        form.locator("summary", has_text="Advanced").click()
+    form.get_by_label("Image", exact=True).evaluate("input => input.value = 'nonsense'")
+    form.get_by_role("button", name="Start JupyterLab on Golem").click()
+    form.locator("[aria-invalid]").first.wait_for()
+    assert form.evaluate("document.activeElement.name") == "image"
+    assert "must be a tag" in _field(form, "image").inner_text().lower()
+    form.get_by_label("Image", exact=True).fill("")
+    form.get_by_label("Time", exact=True).fill("0")
+    form.keyboard.press("Tab")
+    form.locator(".gl-field-hours .gl-error-text", has_text="at least").wait_for()  # said when the field is left
+    form.get_by_label("Time", exact=True).fill("1")
+    assert list(session_directories()) == []
+
+
+def test_a_private_key_does_not_stay(form: Page) -> None:
+    key = form.get_by_label("Public SSH key")
+    form.evaluate(_LISTEN)
+    key.evaluate("(input, text) => { input.value = text; input.dispatchEvent(new Event('input')) }", _PRIVATE)
+    assert key.input_value() == ""
+    assert "thrown away" in _field(form, "ssh_key").inner_text()
+    packages = form.get_by_label("Packages", exact=True)
+    packages.fill(_PRIVATE)
+    assert packages.input_value() == ""
+    key.fill(_PUBLIC)
+    _command(form, "--ssh-key")
+    sent = form.evaluate("window.sent.join()")
+    assert "AAAAC3NzaC1lZDI1NTE5AAAAIGhTnGXq" in sent
+    assert "b3BlbnNz" not in sent
+    key.fill("")
+
+
+def test_presets_and_files(form: Page, tmp_path: Path) -> None:
+    form.get_by_label("Cores").fill("3")
+    (tmp_path / "requirements.txt").write_text("# mine\nnumpy\n")
+    form.locator(".gl-field-packages input[type=file]").set_input_files(tmp_path / "requirements.txt")
+    _command(form, "--package numpy")
+    form.get_by_role("button", name="Save as preset").click()
+    form.get_by_label("Title of the preset").fill("Three <b>cores</b>")
+    form.keyboard.press("Enter")
+    form.get_by_label("Preset", exact=True).locator("option", has_text="Three <b>cores</b>").wait_for(state="attached")
+
+    form.locator("summary", has_text="As a command").click()
+    with form.expect_download() as download:
+        form.get_by_role("button", name="Download as a file").click()
+    form.get_by_role("button", name="Copy command").click()
+    form.get_by_role("button", name="Copied").wait_for()
+    assert "--cpus 3" in form.evaluate("navigator.clipboard.readText()")
+
+    form.reload()
+    form.locator(".gl-start").wait_for()
+    assert form.get_by_label("Cores").input_value() == "1"
+    form.get_by_label("Preset", exact=True).select_option("Three <b>cores</b>")
+    _command(form, "--cpus 3", "--package numpy")
+    form.get_by_label("Cores").fill("1")
+    form.locator(".gl-share input[type=file]").set_input_files(download.value.path())
+    _command(form, "--cpus 3")
+    (tmp_path / "hostile.yaml").write_text("a: &a [x]\nb: *a")
+    form.locator(".gl-share input[type=file]").set_input_files(tmp_path / "hostile.yaml")
+    form.get_by_text("anchors, aliases and tags have no place").wait_for()
+    form.get_by_role("button", name="Remove").click()
+    form.get_by_text("No presets yet").wait_for(state="attached")
+
+
+def test_what_it_will_cost_is_shown_before_and_what_to_loosen(form: Page) -> None:
+    form.reload()
+    price = form.locator(".gl-price")
+    price.get_by_text("3 machines fit").wait_for(timeout=60_000)
+    assert "tGLM an hour" in price.get_by_role("img").get_attribute("aria-label")
+    assert "Which would last" in price.inner_text()
+    place = price.get_by_role("button", name="Start JupyterLab on Golem").bounding_box()
+    form.get_by_label("Memory", exact=True).fill("999")
+    price.get_by_text("No machine fits.").wait_for()
+    assert price.get_by_role("button", name="Start JupyterLab on Golem").bounding_box() == place
+    price.get_by_role("button", name="Use this").first.click()
+    assert form.get_by_label("Memory", exact=True).input_value() != "999"
+    price.get_by_text("1 machine fits").wait_for()
+    form.get_by_label("Memory", exact=True).fill("-")
+    price.get_by_text("Prices show when the form is right.").wait_for()
+    form.get_by_label("Memory", exact=True).fill("1")
+    price.get_by_text("3 machines fit").wait_for()
+    form.locator("#rendered_cells").evaluate("panel => panel.scrollTo(0, 600)")
+    assert price.get_by_role("button", name="Start JupyterLab on Golem").bounding_box()["y"] < 600  # still in sight
+
+
+def test_files_are_uploaded_in_parts(form: Page, home: Path, tmp_path: Path) -> None:
+    data = os.urandom(9_000_000)
+    (tmp_path / "data.bin").write_bytes(data)
+    picker = form.locator(".gl-field-inputs input[type=file]")
+    picker.set_input_files([tmp_path / "data.bin", tmp_path / "data.bin"])
+    files = form.locator(".gl-upload")
+    for name in ("data.bin", "data (2).bin"):
+        files.filter(has_text=name).get_by_role("button", name="Remove").wait_for()
+    assert sorted(path.name for path in home.glob("uploads/*/*")) == ["data (2).bin", "data.bin"]
+    assert next(home.glob("uploads/*/data.bin")).read_bytes() == data
+    picker.set_input_files({"name": "<img src=x>\u202e", "mimeType": "", "buffer": b"x"})
+    files.filter(has_text="<img src=x>").get_by_role("button", name="Remove").wait_for()
+    assert form.locator(".gl-form img").count() == 0
+    _command(form, "data.bin", "--input")
+    while files.count():
+        files.first.get_by_role("button").click()
+    _command(form, "golem-launcher start")
+    form.locator(".gl-share pre:not(:has-text('--input'))").wait_for(state="attached")
+    assert list(home.glob("uploads/*/*")) == []
+
+
+def test_the_keyboard_suffices_and_everything_has_a_name(form: Page) -> None:
+    form.locator("summary", has_text="Advanced").evaluate("summary => (summary.parentElement.open = true)")
+    unnamed = form.locator(".gl-form").evaluate(_UNNAMED)
+    assert unnamed == []
+    form.get_by_label("Name", exact=True).focus()
+    reached = set()
+    for _ in range(60):
+        form.keyboard.press("Tab")
+        reached.add(form.evaluate("document.activeElement.name || document.activeElement.textContent"))
+    names = {re.sub("-gl-tiles.*", "", name) for name in reached}
+    assert {"network", "software", "budget", "packages", "inputs", "resume", "image", "store"} <= names
+    assert "Start JupyterLab on Golem" in names

@@ -11,7 +11,7 @@ from ya_market import ApiException
 from yapapi.engine import Job
 
 from golem_launcher.errors import MarketError, ProviderError
-from golem_launcher.session.service import failure_text, run_package
+from golem_launcher.session.service import WORDS_SECONDS, Stay, failure_text, run_package
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Hiring:
         self._market: asyncio.Task[None] | None = None
         self._worker: asyncio.Task[None] | None = None
         self._deployed: asyncio.Future[Rented] | None = None
-        self._leave = asyncio.Event()
+        self._stay = Stay()
 
     def demand(self, payload: Any, expiration: datetime) -> None:
         """Publish the demand for agreements until ``expiration``; offers come in from now on."""
@@ -111,18 +111,27 @@ class Hiring:
         if self._market is not None:
             self._market.cancel()
 
+    async def last_words(self) -> str:
+        """What the agent over there said last, uncleaned; empty when nobody answers."""
+        if self._worker is None or self._worker.done():
+            return ""
+        try:
+            return await wait_for(self._stay.ask(), WORDS_SECONDS)
+        except asyncio.TimeoutError:
+            return ""
+
     async def give_up(self, reason: str) -> None:
         """Let go of the present provider and never take it again; another can be agreed with."""
         entry = self._journal.entries.agreements[-1] if self._journal.entries.agreements else None
         if entry is not None:
             self._choice.exclude(entry.provider_id, entry.provider_name, reason)
         await self.release()
-        self._leave.clear()
+        self._stay = Stay()
 
     async def release(self) -> None:
         """End the activity and the agreement in good order, bounded in time."""
         self._listener.invoiced.clear()
-        self._leave.set()
+        self._stay.leave()
         if self._worker is not None:
             await asyncio.wait({self._worker}, timeout=_WORKER_END_SECONDS)
             await self._end_worker()
@@ -166,7 +175,7 @@ class Hiring:
             node,
             self._package(),
             deployed=self._deployed,
-            leave=self._leave,
+            stay=self._stay,
             deploy_seconds=self._deploy_seconds,
         )
         with contextlib.suppress(StopAsyncIteration):

@@ -1,11 +1,18 @@
 const CONSIDER_MS = 250;
+const PAY_WORDS = {
+  none: "Nothing is paid here. On Golem you pay a stranger by the second, who could look into the machine.",
+  test: "Paid with play money, by the second, to a stranger who could look into the machine.",
+  real: "You pay real money, by the second, to a stranger who could look into the machine while it runs.",
+};
 const START_WORDS = "Start JupyterLab on Golem";
 
 function renderForm({ model, el }) {
   el.classList.add("gl", "gl-form");
   const controls = new Map();
   const workspaceListeners = [];
+  let uploads = null;
   const tools = {
+    makeUploads: (changed) => (uploads = new Uploads(model, changed)),
     onWorkspaces: (listener) => workspaceListeners.push(listener),
     complain: (name, text) => controls.get(name).complain(text),
   };
@@ -17,7 +24,18 @@ function renderForm({ model, el }) {
   const share = makeShare(model);
   const head = h("div", { class: "gl-form-head" }, h("h2", { id: headingId }, "New session"), presets.element);
   const fields = h("div", { class: "gl-card gl-asked" }, head, ...model.get("groups").map(makeGroup), share.element);
-  const aside = h("aside", { class: "gl-card gl-price", "aria-label": "What it will cost" }, note, button);
+  const offers = makeOffers({ set: put, mend: () => tell(model, { kind: "mend" }) });
+  const pay = h("p", { class: "gl-hint" });
+  const priceId = newId("price");
+  const aside = h(
+    "aside",
+    { class: "gl-card gl-price", "aria-labelledby": priceId },
+    h("h2", { id: priceId }, "What it will cost"),
+    offers.element,
+    note,
+    button,
+    pay,
+  );
   form.append(fields, aside);
   el.append(form);
 
@@ -53,6 +71,14 @@ function renderForm({ model, el }) {
     consider();
   }
 
+  /** Change one field, as if it were typed. */
+  function put(name, value) {
+    const control = controls.get(name);
+    control.set(value);
+    control.complain("");
+    onChange(control);
+  }
+
   /** Show the fields that depend on others, and hide those that do not matter now. */
   function follow() {
     for (const { element, field } of controls.values()) {
@@ -63,6 +89,7 @@ function renderForm({ model, el }) {
       show(element, wanted);
       if (when.instead) show(element.nextElementSibling, !wanted);
     }
+    setText(pay, PAY_WORDS[controls.get("network").mood()] ?? "");
   }
 
   function onChange(control) {
@@ -75,15 +102,21 @@ function renderForm({ model, el }) {
   }
 
   let soon = null;
+  let asked = 0; // only the answer to the last question says anything of what stands there now
   function consider() {
     clearTimeout(soon);
-    soon = setTimeout(() => tell(model, { kind: "consider", values: values() }), CONSIDER_MS);
+    asked += 1;
+    soon = setTimeout(() => tell(model, { kind: "consider", asked, values: values() }), CONSIDER_MS);
   }
 
   function submit(event) {
     event.preventDefault();
     if (button.disabled) return;
     clear();
+    if (uploads.busy) {
+      controls.get("inputs").complain("Files are still on their way: wait for them, or cancel them.");
+      return controls.get("inputs").focus();
+    }
     busy(true);
     if (!tell(model, { kind: "submit", values: values() })) busy(false);
   }
@@ -100,7 +133,10 @@ function renderForm({ model, el }) {
   }
 
   const answers = {
-    considered: ({ errors }) => errors.forEach(([name, text]) => controls.get(name)?.touched && controls.get(name).complain(text)),
+    considered({ asked: answered, errors }) {
+      if (answered !== asked) return;
+      for (const [name, text] of errors) if (controls.get(name)?.touched) controls.get(name).complain(text);
+    },
     refused: refuse,
     failed: () => busy(false),
     accepted({ name }) {
@@ -114,22 +150,19 @@ function renderForm({ model, el }) {
       form.scrollIntoView({ block: "nearest" });
     },
     preset: ({ title }) => presets.saved(title),
+    upload: (content) => uploads.answer(content),
+    "upload refused": (content) => uploads.refuse(content),
     "not opened": ({ text }) => share.complain(text),
   };
 
   function refuse({ errors, wipe }) {
     busy(false);
     clear();
-    const general = [];
-    let first = null;
-    for (const [name, text] of errors) {
-      const control = controls.get(name);
-      if (!control) general.push(text);
-      else {
-        control.complain(text);
-        first ??= control;
-      }
-    }
+    const said = new Map(errors);
+    const general = errors.filter(([name]) => !controls.has(name)).map(([, text]) => text);
+    const wrong = [...controls.values()].filter((control) => said.has(control.name)); // in the order of the page
+    for (const control of wrong) control.complain(said.get(control.name));
+    const first = wrong[0];
     for (const name of wipe) controls.get(name).set("");
     setText(note, general.join(" "));
     show(note, general.length > 0);
@@ -142,12 +175,21 @@ function renderForm({ model, el }) {
   model.on("msg:custom", onMessage);
   model.on("change:presets", presets.list);
   model.on("change:shared", share.update);
+  const showWorkspaces = () => workspaceListeners.forEach((listener) => listener(model.get("workspaces")));
+  model.on("change:workspaces", showWorkspaces);
+  showWorkspaces();
+  const showOffers = () => offers.update(model.get("offers"));
+  model.on("change:offers", showOffers);
+  showOffers();
   fill(model.get("values"));
   return () => {
     clearTimeout(soon);
+    uploads.close();
     model.off("msg:custom", onMessage);
     model.off("change:presets", presets.list);
     model.off("change:shared", share.update);
+    model.off("change:offers", showOffers);
+    model.off("change:workspaces", showWorkspaces);
   };
 }
 

@@ -16,6 +16,7 @@ import pytest
 from golem_launcher import paths
 from golem_launcher.events import Stage
 from golem_launcher.localnet import network as localnet
+from golem_launcher.market import history
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from tests.session.rest import Node
@@ -138,6 +139,7 @@ def begin(network):  # noqa: ARG001 - it must be up
 
     def start(**fields):
         fields = {"name": f"t-{uuid.uuid4().hex[:8]}", "memory_gib": HONEST, "budget": 5, "disk_gib": 0.5, **fields}
+        history.forget()  # the tests ask for the same few providers, whatever these did before
         directory = client.start(LaunchRequest(**fields))
         names.append(directory.name)
         return directory
@@ -163,6 +165,7 @@ def ready(begin):
 @pytest.fixture(scope="session")
 def early(network):  # noqa: ARG001 - it must be up
     """Sessions whose end takes a while: they begin before most tests and are looked at after them."""
+    history.forget()
     fields = {"budget": 5, "disk_gib": 0.5}
     sessions = {
         "dies": client.start(LaunchRequest(name="dies", memory_gib=DIES, recover=False, **fields)),

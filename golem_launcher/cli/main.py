@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import typer
 
-from golem_launcher.cli import localnet, market, money, node, page, sessions, start, ways, workspaces
+from golem_launcher.cli import (
+    localnet,
+    market,
+    money,
+    node,
+    page,
+    sessions,
+    start,
+    ways,
+    workspaces,
+)
 
 app = typer.Typer(
     name="golem-launcher",

@@ -1,8 +1,8 @@
 """What we remember of providers: agreements, failures, bills that were too high. One small file of the user's.
 
-A provider that over-billed is not taken again until the user forgets it; one that failed comes for a day after all that
-cost less than ten times as much. On the local network the same rules hold, so that they can be tried. Blocking, a few milliseconds;
-never raises for a full disk or a damaged file: the memory is a help, no condition.
+A provider that over-billed is not taken again until the user forgets it; one that failed comes for a day after all
+that cost less than ten times as much. On the local network the same rules hold, so that they can be tried. Blocking, a
+few milliseconds; never raises for a full disk or a damaged file: the memory is a help, no condition.
 """
 
 from __future__ import annotations

@@ -24,9 +24,11 @@ _NEAR = 0.15
 """Machines that cost at most this much more than the cheapest are taken at random: a cheap one that swallows every
 agreement and never works would else be everybody's first choice."""
 _MONEY_FIELDS = {"budget", "price_per_hour"}
+_NAME_FIELDS = {"allow", "deny"}
 _AFTER_FAILURE = 0.1
 """Who failed of late is taken only before those that cost ten times as much."""
 _UNKNOWN_REPUTATION = 0.5
+_ROUNDING = Decimal("1.001")
 
 
 @dataclass
@@ -38,11 +40,15 @@ class Choice:
     """Providers not to ask again, with the reason."""
     too_dear: dict[str, Price] = field(default_factory=dict)
     unfit: dict[str, str] = field(default_factory=dict)
+    unwanted: set[str] = field(default_factory=set)
+    """Those of the unfit whom the user does not want by name."""
     seen: set[str] = field(default_factory=set)
     known: Mapping[str, history.Record] = field(default_factory=history.read)
     """What earlier sessions learned of providers."""
     reputation: Mapping[str, float] = field(default_factory=dict)
     """What others say of providers, 0 to 1."""
+    quoted: dict[str, Price] = field(default_factory=dict)
+    """What each provider asked at first."""
     luck: dict[str, float] = field(default_factory=dict)
     """A random number of each provider, 0 to 1, kept so that its offers are judged alike."""
 
@@ -94,10 +100,16 @@ class Choice:
         if self.excluded:
             reasons = "; ".join(list(self.excluded.values())[:3])
             return MarketError(f"No provider could run the session ({reasons}).", "Try again, or ask for less.")
-        if self.unfit:
+        if self.unfit and self.all_refused:
+            wanted = [reason for provider_id, reason in self.unfit.items() if provider_id not in self.unwanted]
             return MarketError(
-                f"No offer fits: {next(iter(self.unfit.values()))}",
+                f"No offer fits: {next(iter(wanted or self.unfit.values()))}",
                 "See what is on offer and why it is not taken: golem-launcher offers --all",
+            )
+        if self.seen:
+            return MarketError(
+                "Machines that fit are on offer, and none came to terms with us in time.",
+                "Try again; or ask for less, so that more machines fit.",
             )
         return MarketError(
             f"No offer fits: nobody offers {limits(self.request)} on '{self.request.network}'{_most(largest)}.",
@@ -108,11 +120,19 @@ class Choice:
         """Whether a machine will do; why not is written down."""
         self.too_dear.pop(machine.provider_id, None)
         self.unfit.pop(machine.provider_id, None)
+        self.quoted.setdefault(machine.provider_id, machine.price)
         missed = misses(self.request, machine)
         if missed and {limit.field for limit in missed} <= _MONEY_FIELDS:
             self.too_dear[machine.provider_id] = machine.price
             return False
-        reason = unsuited(self.request, machine) or _first(missed, self.request, machine) or self._refused(machine)
+        reason = (
+            unsuited(self.request, machine)
+            or _first(missed, self.request, machine)
+            or self._refused(machine)
+            or self._raised(machine)
+        )
+        if {limit.field for limit in missed} & _NAME_FIELDS:
+            self.unwanted.add(machine.provider_id)
         if reason:
             self.unfit[machine.provider_id] = f"{machine.name}: {reason}."
         return not reason
@@ -126,6 +146,14 @@ class Choice:
             f"it is avoided, because it once billed too much; forget that: golem-launcher providers --forget "
             f"{machine.provider_id}"
         )
+
+    def _raised(self, machine: Machine) -> str:
+        """Whether it asks more, now that it negotiates, than its offer said."""
+        hour = float(SECONDS_PER_HOUR)
+        first, now = self.quoted[machine.provider_id].at_most(hour), machine.price.at_most(hour)
+        if now <= first * _ROUNDING:
+            return ""
+        return f"it offered itself for {glm(first)} an hour, and asked {glm(now)} when it came to an agreement"
 
     def _worth(self, machine: Machine) -> float:
         luck = self.luck.setdefault(machine.provider_id, secrets.randbelow(2**20) / 2**20)

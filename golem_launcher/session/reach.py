@@ -19,12 +19,27 @@ class Reach:
 
     def __init__(self, directory: SessionDirectory, request: LaunchRequest, token: str) -> None:
         self.token = token
-        self._ways = WaysIn(directory.path, request.name, ssh_key=request.ssh_key)
+        self._ways = WaysIn(
+            directory.path,
+            request.name,
+            secret=token,
+            ssh_key=request.ssh_key,
+            own_scripts=request.image is not None,
+        )
 
     @property
     def address(self) -> str:
         """The Lab's origin on this side; known once the reach is open."""
         return self._ways.address
+
+    @property
+    def base_url(self) -> str:
+        """The path below which the Lab answers: ``/`` but behind a hub."""
+        return self._ways.base_url
+
+    def allow_hub(self) -> int:
+        """Let the hub's server show the Lab, which the user has agreed to; at which port. Raises ``AccessError``."""
+        return self._ways.allow_hub()
 
     async def open(self) -> None:
         """Listen. Raises ``AccessError``."""
@@ -49,4 +64,4 @@ class Reach:
 
     def lab(self) -> LabClient:
         """A new client of the Lab."""
-        return LabClient(self.address, self.token)
+        return LabClient(self._ways.lab, self.token)

@@ -89,6 +89,12 @@ class Run:
             except ProviderError as error:  # noqa: PERF203 - a provider lost is worth its price
                 rented = await self._go_on_elsewhere(rental, rented, error)
 
+    async def open_on_hub(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        """Let the hub's server show the Lab, which the user has agreed to. Raises ``AccessError``."""
+        port = self._reach.allow_hub()
+        self._recorder.update(hub_port=port)
+        return {"port": port}
+
     async def extend(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Give the session more time, more money or both. Raises ``LauncherError``."""
         if self._rest is None:
@@ -187,6 +193,7 @@ class Run:
         assert self._place is not None
         self._recorder.update(
             address=self._reach.address,
+            base_url=self._reach.base_url,
             activity_id=rented.activity_id,
             extendable_until=self._term.extendable_until,
         )

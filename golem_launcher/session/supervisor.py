@@ -47,6 +47,7 @@ class Supervisor:
             "abort": self._on_abort,
             "state": self._on_state,
             "extend": self._run.extend,
+            "hub": self._run.open_on_hub,
         }
         control = ControlServer(self._directory.control_socket, commands)
         loop = asyncio.get_running_loop()

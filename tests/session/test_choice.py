@@ -1,6 +1,9 @@
 from datetime import datetime, timezone
 from decimal import Decimal
 
+import pytest
+
+from golem_launcher import paths
 from golem_launcher.errors import BudgetError, MarketError
 from golem_launcher.market.history import Record
 from golem_launcher.request import LaunchRequest
@@ -11,6 +14,11 @@ from tests.market.offer import offer as market_offer
 def offer(**changes):
     prices = {"golem.com.pricing.model.linear.coeffs": [0.002, 0.001, 0.5]}
     return market_offer(**{**prices, **changes})["properties"]
+
+
+@pytest.fixture(autouse=True)
+def _no_memory(tmp_path, monkeypatch):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
 
 
 def request(**fields):
@@ -90,7 +98,7 @@ def test_who_over_billed_is_not_taken_and_who_failed_is_taken_last():
     choice = Choice(request(budget=1000), known=known)
     assert choice.score("bad", offer()) is None
     assert "once billed too much" in choice.failure().what
-    cheap = {"golem.com.pricing.model.linear.coeffs": [0.00001, 0.0, 0.0]}
+    cheap = {"golem.com.pricing.model.linear.coeffs": [0.001, 0.0005, 0.0]}
     assert choice.score("weak", offer(**cheap)) < choice.score("fine", offer())
     named = Choice(request(budget=1000, allow=["bad"]), known=known)
     assert named.score("bad", offer(**{"golem.node.id.name": "bad"})) is not None

@@ -11,6 +11,7 @@ from ya_market import ApiException
 from yapapi.engine import Job
 
 from golem_launcher.errors import MarketError, ProviderError
+from golem_launcher.session.errands import Carry, Errands
 from golem_launcher.session.service import failure_text, run_package
 from golem_launcher.waiting import wait_for
 
@@ -56,7 +57,7 @@ class Hiring:
         self._market: asyncio.Task[None] | None = None
         self._worker: asyncio.Task[None] | None = None
         self._deployed: asyncio.Future[Rented] | None = None
-        self._leave = asyncio.Event()
+        self._errands = Errands()
 
     def demand(self, payload: Any, expiration: datetime) -> None:
         """Publish the demand for agreements until ``expiration``; offers come in from now on."""
@@ -106,6 +107,10 @@ class Hiring:
             raise ProviderError("The provider could not create the activity.")
         return self._deployed.result()
 
+    def carry(self) -> Carry:
+        """Takes whole files to and from the present activity."""
+        return Carry(self._errands)
+
     def leave_market(self) -> None:
         """Stop looking for offers: one provider is enough."""
         if self._market is not None:
@@ -117,12 +122,11 @@ class Hiring:
         if entry is not None:
             self._choice.exclude(entry.provider_id, entry.provider_name, reason)
         await self.release()
-        self._leave.clear()
 
     async def release(self) -> None:
         """End the activity and the agreement in good order, bounded in time."""
         self._listener.invoiced.clear()
-        self._leave.set()
+        self._errands.leave()
         if self._worker is not None:
             await asyncio.wait({self._worker}, timeout=_WORKER_END_SECONDS)
             await self._end_worker()
@@ -143,6 +147,7 @@ class Hiring:
     async def _sign(self) -> bool:
         """Sign with the best of the offers at hand; whether it signed too."""
         self._deployed = asyncio.get_running_loop().create_future()
+        self._errands = Errands()
         try:
             self._worker = await self._engine.start_worker(self._job, self._work)
         except (ApiException, asyncio.TimeoutError, OSError) as error:
@@ -154,6 +159,7 @@ class Hiring:
             self._worker.cancel()
             await asyncio.gather(self._worker, return_exceptions=True)
             self._worker = None
+        self._errands.drop()
 
     async def _work(self, context: Any) -> bool:
         """What yapapi's worker does once there is an activity."""
@@ -166,7 +172,7 @@ class Hiring:
             node,
             self._package(),
             deployed=self._deployed,
-            leave=self._leave,
+            errands=self._errands,
             deploy_seconds=self._deploy_seconds,
         )
         with contextlib.suppress(StopAsyncIteration):

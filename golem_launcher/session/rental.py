@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.places import Place
     from golem_launcher.session.reach import Reach
     from golem_launcher.session.recorder import Recorder
+    from golem_launcher.session.saves import Saves
     from golem_launcher.session.term import Term
     from golem_launcher.session.yagna import YagnaRest
 
@@ -51,6 +52,7 @@ class Rental:
         choice: Choice,
         term: Term,
         reach: Reach,
+        saves: Saves,
         access: Access,
         recorder: Recorder,
         enter: Callable[[Stage], None],
@@ -61,10 +63,13 @@ class Rental:
         self._choice = choice
         self._term = term
         self._reach = reach
+        self._saves = saves
         self._access = access
         self._recorder = recorder
         self._enter = enter
         self._hiring: Hiring | None = None
+        self.notices: list[str] = []
+        """What the user should know of how the present provider was made ready."""
 
     async def publish(self) -> None:
         """Put a demand on the market; offers come in from now on."""
@@ -80,10 +85,13 @@ class Rental:
             try:
                 rented = await self._hiring.deployed()
                 self._enter(Stage.STARTING)
-                await self._lab_answers(rented)
+                self._reach.point_at(self._place.node, rented)
+                self.notices = await self._saves.meet(self._hiring.carry())
+                await self._lab_answers()
             except ProviderError as error:
                 self._recorder.message(f"{self._recorder.state.provider_name}: {error.what}", "warning")
                 self._reach.point_nowhere()
+                await self._saves.part()
                 await self._hiring.give_up(error.what)
                 self._enter(Stage.NEGOTIATING)
             else:
@@ -110,6 +118,7 @@ class Rental:
             "root": _ROOT,
             "deadline": self._term.deadline.timestamp() + AGENT_GRACE_SECONDS,
             "now": datetime.now(timezone.utc).timestamp(),  # the provider's clock may be wrong
+            "hold": self._saves.hold,
             "index_url": self._access.index_url,
         }
         return Package(
@@ -147,8 +156,7 @@ class Rental:
         except NodeError:
             return []
 
-    async def _lab_answers(self, rented: Rented) -> None:
-        self._reach.point_at(self._place.node, rented)
+    async def _lab_answers(self) -> None:
         end = asyncio.get_running_loop().time() + self._place.start_seconds
         async with self._reach.lab() as lab:
             while not await lab.answers(seconds=_LAB_PROBE_SECONDS):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import AsyncGenerator
 
+    from golem_launcher.session.errands import Errands
     from golem_launcher.session.package import Package
 
 _TERMINATE_SECONDS = 8.0
@@ -32,13 +33,13 @@ async def run_package(
     package: Package,
     *,
     deployed: asyncio.Future[Rented],
-    leave: asyncio.Event,
+    errands: Errands,
     deploy_seconds: float,
 ) -> AsyncGenerator[Any, Any]:
     """The batches of one activity, as yapapi's work generators are: start the package, stay, terminate.
 
     ``deployed`` becomes the provider, or a ``ProviderError``, once the package runs (all of it is one batch, so one
-    exchange with the provider); the activity then lives until ``leave`` is set.
+    exchange with the provider); the activity then lives, and runs errands, until these say to leave.
     """
     script = context.new_script(timeout=timedelta(seconds=deploy_seconds))
     script.deploy(**node.get_deploy_args())
@@ -64,7 +65,18 @@ async def run_package(
                 network_id=node.network.network_id,
             )
         )
-    await leave.wait()
+    try:
+        while (errand := await errands.next()) is not None:
+            script = context.new_script(timeout=timedelta(seconds=errand.seconds))
+            errand.commands(script)
+            try:
+                yield script
+            except Exception as error:  # noqa: BLE001 - yapapi throws what went wrong; the activity goes on
+                errand.fail(failure_text(error))
+            else:
+                errand.succeed()
+    finally:
+        errands.drop()
     last = context.new_script(timeout=timedelta(seconds=_TERMINATE_SECONDS))
     last.terminate()
     yield last

@@ -274,7 +274,7 @@ class Run:
             with contextlib.suppress(LauncherError):
                 await self._saves.save(_LAST_SAVE_SECONDS)
             await rental.release()
-        self._files = await self._saves.saved_last()
+        self._files = self._saves.saved_last()
         await self._saves.part()
         await rental.abandon()
         self._say_farewell(lost)

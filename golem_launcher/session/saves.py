@@ -20,6 +20,7 @@ from golem_launcher.workspace.saver import Limits, Saver
 from golem_launcher.workspace.store import open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from pathlib import Path
 
     from golem_launcher.request import LaunchRequest
@@ -54,6 +55,8 @@ class Saves:
         self._agent: AgentWorkspace | None = None
         self._saver: Saver | None = None
         self._saving: asyncio.Task[None] | None = None
+        self._newest: Saving | None = None
+        """How saving stood at the newest generation of this session."""
 
     @property
     def hold(self) -> bool:
@@ -114,6 +117,7 @@ class Saves:
             interval=self._request.save_seconds,
             limits=Limits(total_bytes=int(self._request.disk_gib * _GIBIBYTE)),
             on_change=self._on_change,
+            after=self._restore,
         )
         self._saving = asyncio.create_task(self._saver.run())
 
@@ -131,14 +135,13 @@ class Saves:
             raise SessionError(f"The last save did not work: {saver.saving.problem or 'it took too long'}.")
         return generation
 
-    async def saved_last(self) -> str:
+    def saved_last(self) -> str:
         """What became of the files of a session whose provider is gone, in words; and what the next begins with."""
-        saving = self._recorder.state.saving
-        if self._store is None or not self._request.save or saving is None or saving.generation is None:
-            return "Nothing had been saved; it begins as the session began."
-        self._restore = saving.generation
-        at = f" of {saving.saved_at:%H:%M:%S} UTC" if saving.saved_at else ""
-        return f"Its files are those{at} (generation {saving.generation})."
+        if self._newest is None:
+            return "Nothing had been saved there; it begins as the session began."
+        self._restore = self._newest.generation
+        at = f" of {self._newest.saved_at:%H:%M:%S} UTC" if self._newest.saved_at else ""
+        return f"Its files are those{at} (generation {self._restore})."
 
     async def part(self) -> None:
         """Let go of the present provider."""
@@ -162,29 +165,29 @@ class Saves:
             if asyncio.get_running_loop().time() > end:
                 raise ProviderError(f"Its workspace did not answer within {_ANSWER_SECONDS:.0f} s.")
             await asyncio.sleep(_ANSWER_POLL_SECONDS)
-        notices: list[str] = []
-        if self._restore is not None:
-            assert self._store is not None
-            try:
-                notices += await restore_into(
-                    agent, self._store, self._workspace, self._restore, progress=self._progress
-                )
-            except WorkspaceError as error:
-                notices.append(f"The saved workspace could not be put back: {error}")
-        if self._inputs and not self._had_saves:
-            notices += await put_files(agent, self._inputs, progress=self._progress)
+        steps: list[Awaitable[list[str]]] = []
+        if self._restore is not None and self._store is not None:
+            steps.append(restore_into(agent, self._store, self._workspace, self._restore, self._progress))
+        if self._inputs and self._newest is None:  # what this session saved has them already
+            steps.append(put_files(agent, self._inputs, self._progress))
         if self._packages:
-            notices += await install(agent, self._packages, progress=self._progress)
+            steps.append(install(agent, self._packages, self._progress))
+        notices: list[str] = []
+        for step in steps:
+            try:
+                notices += await step
+            except WorkspaceError as error:  # noqa: PERF203 - few steps, each for itself
+                notices.append(f"Not everything could be brought there: {error}")
         await agent.open_lab()
         return notices
 
-    @property
-    def _had_saves(self) -> bool:
-        """Whether the generation to begin with is this session's own, so that it has the inputs already."""
-        saving = self._recorder.state.saving
-        return saving is not None and saving.generation is not None
-
     def _on_change(self, saving: Saving) -> None:
+        """How saving stands; a saver that has just begun with another provider knows of no generation yet."""
+        if saving.generation is not None:
+            self._newest = saving
+        elif self._newest is not None:
+            known = {"generation": self._newest.generation, "saved_at": self._newest.saved_at}
+            saving = saving.model_copy(update=known)
         if saving != self._recorder.state.saving:
             self._recorder.update(saving=saving)
 

@@ -129,7 +129,7 @@ class Lines:
 
     def __init__(self, most: int, longest: int = 64 * 1024 * 1024) -> None:
         self._inflater = zlib.decompressobj()
-        self._rest = b""
+        self._rest = bytearray()
         self._left = most
         self._longest = longest
 
@@ -146,10 +146,13 @@ class Lines:
             self._left -= len(plain)
             if self._left < 0:
                 raise WireError("a list that is too long")
-            *lines, self._rest = (self._rest + plain).split(b"\n")
+            *lines, rest = plain.split(b"\n")
+            for line in lines:
+                yield _value(bytes(self._rest) + line)
+                self._rest.clear()
+            self._rest += rest
             if len(self._rest) > self._longest:
                 raise WireError("a line that is too long")
-            yield from map(_value, lines)
 
     def end(self) -> None:
         """No more bytes come. Raises ``WireError`` inside a line."""

@@ -8,9 +8,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from golem_launcher.errors import NodeError
 from golem_launcher.localnet.offer import EXPIRATION, NOTE_ACCEPT_TIMEOUT, NOTE_INTERVAL
 from golem_launcher.localnet.payments import Bills
-from golem_launcher.localnet.rest import Rest, RestError
 from golem_launcher.outbound import PROPERTY as MANIFEST
 from golem_launcher.outbound import Access, granted
 from golem_launcher.waiting import wait_for
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from golem_launcher.localnet.misbehaviour import Misbehaviour
+    from golem_launcher.localnet.rest import Rest
 
 _log = logging.getLogger(__name__)
 
@@ -215,7 +216,7 @@ class Lease:
         reason = {"message": _REASONS[code], "golem.provider.code": code}
         try:
             await self.rest.post(f"/market-api/v1/agreements/{self.terms.agreement_id}/terminate", reason)
-        except RestError as error:
+        except NodeError as error:
             _log.info("the agreement %s could not be terminated: %s", self.terms.agreement_id, error)
 
     async def _drop_units(self) -> None:

@@ -9,12 +9,14 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher.errors import NodeError
 from golem_launcher.localnet.offer import answer
-from golem_launcher.localnet.rest import Rest, RestError
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+
+    from golem_launcher.localnet.rest import Rest
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +30,7 @@ _NOBODY = "(golem.node.id.name=nobody)(golem.inf.mem.gib<0)"
 async def listen_to_offers(rest: Rest) -> None:
     """Have a requestor's node listen to offers, which a node does from its first demand on, and not before.
 
-    What it missed comes again with the next broadcast, a second or two later. Raises :class:`RestError`.
+    What it missed comes again with the next broadcast, a second or two later. Raises :class:`NodeError`.
     """
     demand = {"properties": {}, "constraints": f"(&{_NOBODY})"}
     identifier = await rest.post("/market-api/v1/demands", demand)
@@ -74,7 +76,7 @@ class Market:
                 changed.cancel()
                 await asyncio.wait({serving, changed})
             if not serving.cancelled() and (error := serving.exception()):
-                if not isinstance(error, RestError):
+                if not isinstance(error, NodeError):
                     raise error
                 _log.info("the offer is renewed: %s", error)
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -88,7 +90,7 @@ class Market:
             while self._free or time.monotonic() < self._busy_since + _LINGER_SECONDS:
                 await self._serve_events(identifier)
         finally:
-            with contextlib.suppress(RestError):
+            with contextlib.suppress(NodeError):
                 await self.rest.delete(f"/market-api/v1/offers/{identifier}")
         await self._changed.wait()
 
@@ -111,7 +113,7 @@ class Market:
                 await self._negotiate(offer_id, event["proposal"])
             elif event.get("eventType") == "AgreementEvent":
                 await self._decide(event["agreement"])
-        except RestError as error:
+        except NodeError as error:
             _log.info("a proposal or agreement came to nothing: %s", error)
 
     async def _negotiate(self, offer_id: str, proposal: dict[str, Any]) -> None:
@@ -138,7 +140,7 @@ class Market:
 
     async def _withdraw_all(self) -> None:
         """Take back what an earlier life of this provider left in the market."""
-        with contextlib.suppress(RestError):
+        with contextlib.suppress(NodeError):
             for offer in await self.rest.get("/market-api/v1/offers"):
                 await self.rest.delete(f"/market-api/v1/offers/{offer['offerId']}")
             for agreement in await self.rest.get("/market-api/v1/agreements", state="Approved"):

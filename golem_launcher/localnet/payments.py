@@ -9,7 +9,8 @@ from datetime import datetime, timedelta, timezone
 from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING
 
-from golem_launcher.localnet.rest import Rest, RestError, timestamp
+from golem_launcher.errors import NodeError
+from golem_launcher.localnet.rest import Rest, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +58,7 @@ class Bills:
             identifier = str(issued["debitNoteId"])
             self._open[identifier] = time.monotonic()
             await self.rest.post(f"/payment-api/v1/debitNotes/{identifier}/send", timeout=_SEND_SECONDS)
-        except RestError as error:
+        except NodeError as error:
             _log.warning("a debit note over %s GLM could not be sent: %s", amount, error)
 
     async def oldest_unaccepted(self) -> float:
@@ -65,7 +66,7 @@ class Bills:
         for identifier in tuple(self._open):
             try:
                 note = await self.rest.get(f"/payment-api/v1/debitNotes/{identifier}")
-            except RestError:
+            except NodeError:
                 continue
             if note.get("status") in {"ACCEPTED", "SETTLED", "CANCELLED"}:
                 # A later note covers the earlier ones, and yagna lets a requestor accept only the last.
@@ -88,5 +89,5 @@ class Bills:
         try:
             issued = await self.rest.post("/payment-api/v1/invoices", body)
             await self.rest.post(f"/payment-api/v1/invoices/{issued['invoiceId']}/send", timeout=_SEND_SECONDS)
-        except RestError as error:
+        except NodeError as error:
             _log.warning("an invoice over %s GLM could not be sent: %s", self.total, error)

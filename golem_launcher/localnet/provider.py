@@ -9,11 +9,11 @@ import time
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import LauncherError
+from golem_launcher.errors import LauncherError, NodeError
 from golem_launcher.localnet.lease import Lease, Terms, Unit
 from golem_launcher.localnet.market import Market
 from golem_launcher.localnet.offer import offer_properties
-from golem_launcher.localnet.rest import Rest, RestError, timestamp
+from golem_launcher.localnet.rest import Rest, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -112,7 +112,7 @@ class Provider:
         while True:
             try:
                 events = await self._rest.events(path, afterTimestamp=after, maxEvents=_MOST_EVENTS)
-            except RestError as error:
+            except NodeError as error:
                 _log.info("%s: no events: %s", self.spec.name, error)
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue

@@ -2,75 +2,42 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from datetime import datetime, timezone
 from typing import Any
 
-import aiohttp
-
-from golem_launcher.errors import LocalNetError
+from golem_launcher.node.rest import NodeRest
 
 LONG_POLL = 50.0
 """Seconds that yagna may hold a request for events (its limit is 60)."""
 
 _ANSWER_SECONDS = 30.0
-_LARGEST_MESSAGE = 300
 
 
-class RestError(LocalNetError):
-    """yagna refused a request; ``status`` is the HTTP status, 0 when it gave no answer at all."""
-
-    def __init__(self, what: str, *, status: int = 0) -> None:
-        super().__init__(what)
-        self.status = status
-
-
-class Rest:
-    """REST calls to one yagna with one app-key."""
-
-    def __init__(self, session: aiohttp.ClientSession, api_url: str, app_key: str) -> None:
-        self._session = session
-        self._api_url = api_url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {app_key}"}
+class Rest(NodeRest):
+    """REST calls to one yagna with one app-key. All raise :class:`~golem_launcher.errors.NodeError`."""
 
     async def get(self, path: str, **parameters: Any) -> Any:
         """GET a JSON value."""
-        return await self._request("GET", path, parameters, None)
+        return await self._ask("GET", path, parameters)
 
     async def post(self, path: str, body: Any = None, **parameters: Any) -> Any:
         """POST a JSON value and return the one that comes back (``None`` for none)."""
-        return await self._request("POST", path, parameters, body)
+        return await self._ask("POST", path, parameters, json.dumps(body))
 
     async def delete(self, path: str) -> None:
         """DELETE a resource."""
-        await self._request("DELETE", path, {}, None)
+        await self._ask("DELETE", path, {})
 
     async def events(self, path: str, **parameters: Any) -> list[Any]:
         """Events of a long poll: as soon as there is one, at the latest after ``LONG_POLL`` seconds none."""
-        events = await self._request("GET", path, {"timeout": LONG_POLL, **parameters}, None)
+        events = await self._ask("GET", path, {"timeout": LONG_POLL, **parameters})
         return events if isinstance(events, list) else []
 
-    async def _request(self, method: str, path: str, parameters: dict[str, Any], body: Any) -> Any:
-        timeout = float(parameters.get("timeout", 0)) + _ANSWER_SECONDS
-        try:
-            async with self._session.request(
-                method,
-                self._api_url + path,
-                params={name: str(value) for name, value in parameters.items()},
-                data=None if method != "POST" else json.dumps(body),
-                headers={**self._headers, "Content-Type": "application/json"},
-                timeout=aiohttp.ClientTimeout(total=timeout),
-            ) as response:
-                text = await response.text()
-                if response.status >= 400:  # noqa: PLR2004 - HTTP's own border
-                    raise RestError(
-                        f"yagna refused {method} {path}: {response.status} {text[:_LARGEST_MESSAGE]}",
-                        status=response.status,
-                    )
-                return json.loads(text) if text else None
-        except (aiohttp.ClientError, asyncio.TimeoutError, ValueError) as error:
-            raise RestError(f"yagna did not answer {method} {path}: {error!r}") from None
+    async def _ask(self, method: str, path: str, parameters: dict[str, Any], data: str | None = None) -> Any:
+        seconds = float(parameters.get("timeout", 0)) + _ANSWER_SECONDS
+        query = {name: str(value) for name, value in parameters.items()}
+        return await self.call(method, path, data=data, query=query, seconds=seconds)
 
 
 def timestamp(moment: datetime) -> str:

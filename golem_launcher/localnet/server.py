@@ -18,14 +18,14 @@ from typing import Any
 import aiohttp
 
 from golem_launcher import files
-from golem_launcher.errors import LauncherError, LocalNetError
+from golem_launcher.errors import LauncherError, LocalNetError, NodeError
 from golem_launcher.localnet import daemons
 from golem_launcher.localnet.accounts import Account, ensure_accounts, open_payments
 from golem_launcher.localnet.hub import Hub
 from golem_launcher.localnet.market import listen_to_offers
 from golem_launcher.localnet.provider import Provider
 from golem_launcher.localnet.registry import Registry
-from golem_launcher.localnet.rest import Rest, RestError
+from golem_launcher.localnet.rest import Rest
 from golem_launcher.localnet.spec import NetworkSpec, capped
 from golem_launcher.localnet.state import STATE_FILE
 from golem_launcher.localnet.units import Units, Workshop
@@ -94,7 +94,7 @@ class Server:
         daemon = self._daemons[daemons.REQUESTOR]
         try:
             await listen_to_offers(Rest(session, daemon.api_url, daemon.app_key))
-        except RestError as error:  # the first demand then waits for the next broadcast
+        except NodeError as error:  # the first demand then waits for the next broadcast
             _log.warning("%s", error)
 
     def state(self) -> dict[str, Any]:

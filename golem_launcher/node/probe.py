@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from golem_launcher.errors import NodeUnreachable
+from golem_launcher.node.rest import key_refused, silent
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
@@ -34,9 +35,9 @@ def identity(node: Node, *, timeout: float = 5.0) -> str:
         with connection.getresponse() as answer:
             return _read_identity(node.api_url, answer.status, answer.read(_LARGEST_ANSWER))
     except UnicodeEncodeError:
-        raise _refused(node.api_url) from None
+        raise key_refused(node.api_url) from None
     except OSError as error:
-        raise _silent(node.api_url, error) from error
+        raise silent(node.api_url, error) from error
     except (http.client.HTTPException, ValueError) as error:
         raise _no_yagna(node.api_url) from error
     finally:
@@ -60,7 +61,7 @@ def _split_url(api_url: str) -> SplitResult:
 def _read_identity(api_url: str, status: int, body: bytes) -> str:
     """The identity in an answer to ``GET /me``; ``NodeUnreachable`` when it is refused or no such answer."""
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        raise _refused(api_url)
+        raise key_refused(api_url)
     try:
         found = json.loads(body)["identity"] if status == HTTPStatus.OK else None
     except (ValueError, TypeError, LookupError, RecursionError):
@@ -70,25 +71,8 @@ def _read_identity(api_url: str, status: int, body: bytes) -> str:
     return found
 
 
-def _refused(api_url: str) -> NodeUnreachable:
-    """The node does not know the key."""
-    return NodeUnreachable(
-        f"The node at {api_url} refuses the app-key.",
-        "Set YAGNA_APPKEY to a key that it lists (yagna app-key list).",
-    )
-
-
 def _no_yagna(api_url: str) -> NodeUnreachable:
     """Something else answers at the address."""
     return NodeUnreachable(
         f"What answers at {api_url} is not a yagna.", "Set YAGNA_API_URL to the address of your node's REST service."
-    )
-
-
-def _silent(api_url: str, error: OSError) -> NodeUnreachable:
-    """Nobody answers at the address."""
-    reason = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or type(error).__name__
-    return NodeUnreachable(
-        f"The node at {api_url} does not answer: {clean_line(reason, longest=200)}.",
-        "Start it, or unset YAGNA_API_URL and YAGNA_APPKEY so that the launcher starts one of its own.",
     )

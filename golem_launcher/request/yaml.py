@@ -32,7 +32,7 @@ _HEADER = "# What is asked of Golem Launcher. Start it: golem-launcher start -f 
 def dump(request: LaunchRequest) -> str:
     """The request as YAML: its name, and whatever differs from the defaults."""
     values = {name: _plain(value) for name, value in changed(request).items()}
-    return str(_HEADER + yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
+    return f"{_HEADER}{yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)}"
 
 
 def changed(request: LaunchRequest) -> dict[str, Any]:

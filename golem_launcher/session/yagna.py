@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from golem_launcher.errors import NodeRefused, NodeUnreachable
+from golem_launcher.errors import NodeRefused
+from golem_launcher.node.rest import ANSWER_SECONDS, NodeRest
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,11 +19,8 @@ if TYPE_CHECKING:
 
     from golem_launcher.node.node import Node
 
-_SECONDS = 10.0
 _NOT_FOUND = 404
 _GONE = 410
-_BAD = 400
-_UNAUTHORIZED = 401
 
 
 class YagnaRest:
@@ -34,7 +31,7 @@ class YagnaRest:
         self._http: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {self._node.app_key}"})
+        self._http = aiohttp.ClientSession()
         return self
 
     async def __aexit__(
@@ -161,40 +158,13 @@ class YagnaRest:
         *,
         body: Any = None,
         query: dict[str, str] | None = None,
-        seconds: float = _SECONDS,
+        seconds: float = ANSWER_SECONDS,
     ) -> Any:
         assert self._http is not None, "enter the client first"
-        url = f"{self._node.api_url}{path}"
-        try:
-            async with self._http.request(
-                method, url, json=body, params=query, timeout=aiohttp.ClientTimeout(total=seconds)
-            ) as response:
-                data = await response.read()
-                status = response.status
-        except (OSError, aiohttp.ClientError, asyncio.TimeoutError) as error:
-            raise NodeUnreachable(
-                f"The node at {self._node.api_url} does not answer ({type(error).__name__}).",
-                "See `golem-launcher doctor`.",
-            ) from None
-        if status == _UNAUTHORIZED:
-            raise NodeUnreachable(f"The node at {self._node.api_url} refuses our key.", "Check YAGNA_APPKEY.")
-        if status >= _BAD:
-            raise NodeRefused(f"The node refused {method} {path}: {_reason(data)} ({status}).", status=status)
-        try:
-            return json.loads(data) if data else None
-        except ValueError:
-            raise NodeRefused(f"The node answered {method} {path} with something that is no JSON.") from None
+        rest = NodeRest(self._http, self._node.api_url, self._node.app_key)
+        data = None if body is None else json.dumps(body)
+        return await rest.call(method, path, data=data, query=query, seconds=seconds)
 
 
 def _iso(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
-
-
-def _reason(data: bytes) -> str:
-    try:
-        answer = json.loads(data)
-    except ValueError:
-        return data[:200].decode(errors="replace")
-    if isinstance(answer, dict):
-        answer = answer.get("message") or answer.get("detail") or answer.get("title") or answer
-    return str(answer)[:300]

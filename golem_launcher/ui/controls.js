@@ -39,7 +39,7 @@ function makeControl(field, changed, tools) {
   function onchange(event) {
     control.complain("");
     if (event?.type === "change") control.touched = true;
-    if (PRIVATE_KEY.test(String(control.value()))) {
+    if (event && PRIVATE_KEY.test(String(control.value()))) {
       control.set("");
       control.complain("This is a private key: it was thrown away. Paste the line of the file that ends in .pub.");
       return;
@@ -85,14 +85,14 @@ function makeChoice(field, { id, described, onchange }) {
   };
 }
 
-/** Workspaces that were saved; a workspace that is not among them (another store's) can be asked for by a file. */
+/** Workspaces that were saved here; one of another store, which a file may name, is added as it is. */
 function makeResume(field, { id, described, onchange, tools }) {
   const input = h("select", { id, name: field.name, class: "gl-input", onchange, ...described });
   let known = [];
   function list(wanted) {
-    const rows = [{ value: "", title: "Start afresh" }, ...known];
-    if (!rows.some(({ value }) => value === wanted)) rows.push({ value: wanted, title: wanted });
-    input.replaceChildren(...rows.map(({ value, title }) => h("option", { value }, title)));
+    const rows = [["", "Start afresh"], ...known.map((saved) => [saved.value, savedWords(saved)])];
+    if (!rows.some(([value]) => value === wanted)) rows.push([wanted, wanted]);
+    input.replaceChildren(...rows.map(([value, title]) => h("option", { value }, title)));
     input.value = wanted;
   }
   tools.onWorkspaces((workspaces) => {
@@ -105,6 +105,11 @@ function makeResume(field, { id, described, onchange, tools }) {
     value: () => input.value,
     set: list,
   };
+}
+
+function savedWords({ value, older, at, files, bytes }) {
+  const when = new Date(at).toLocaleString([], { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+  return `${older ? "\u2003" : ""}${value} · ${when} · ${files} ${files === 1 ? "file" : "files"}, ${bytesWords(bytes)}`;
 }
 
 function makeCheck(field, { id, described, onchange }) {
@@ -188,7 +193,11 @@ function makeLines(field, { id, described, onchange, tools }) {
       }),
     );
   }
-  if (field.kind === "inputs") tools.bringFiles?.(control);
+  if (field.kind === "inputs") {
+    const uploads = tools.makeUploads(() => onchange());
+    control.body.append(uploads.element);
+    control.value = () => [input.value.trim(), ...uploads.paths()].filter(Boolean).join("\n");
+  }
   return control;
 }
 

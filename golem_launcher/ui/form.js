@@ -1,11 +1,15 @@
 const CONSIDER_MS = 250;
+const PAY_WORDS =
+  "You pay a stranger by the second, for as long as it runs. Whoever owns the machine could look into it while it does.";
 const START_WORDS = "Start JupyterLab on Golem";
 
 function renderForm({ model, el }) {
   el.classList.add("gl", "gl-form");
   const controls = new Map();
   const workspaceListeners = [];
+  let uploads = null;
   const tools = {
+    makeUploads: (changed) => (uploads = new Uploads(model, changed)),
     onWorkspaces: (listener) => workspaceListeners.push(listener),
     complain: (name, text) => controls.get(name).complain(text),
   };
@@ -17,7 +21,17 @@ function renderForm({ model, el }) {
   const share = makeShare(model);
   const head = h("div", { class: "gl-form-head" }, h("h2", { id: headingId }, "New session"), presets.element);
   const fields = h("div", { class: "gl-card gl-asked" }, head, ...model.get("groups").map(makeGroup), share.element);
-  const aside = h("aside", { class: "gl-card gl-price", "aria-label": "What it will cost" }, note, button);
+  const offers = makeOffers({ set: put, mend: () => tell(model, { kind: "mend" }) });
+  const priceId = newId("price");
+  const aside = h(
+    "aside",
+    { class: "gl-card gl-price", "aria-labelledby": priceId },
+    h("h2", { id: priceId }, "What it will cost"),
+    offers.element,
+    note,
+    button,
+    h("p", { class: "gl-hint" }, PAY_WORDS),
+  );
   form.append(fields, aside);
   el.append(form);
 
@@ -53,6 +67,14 @@ function renderForm({ model, el }) {
     consider();
   }
 
+  /** Change one field, as if it were typed. */
+  function put(name, value) {
+    const control = controls.get(name);
+    control.set(value);
+    control.complain("");
+    onChange(control);
+  }
+
   /** Show the fields that depend on others, and hide those that do not matter now. */
   function follow() {
     for (const { element, field } of controls.values()) {
@@ -84,6 +106,10 @@ function renderForm({ model, el }) {
     event.preventDefault();
     if (button.disabled) return;
     clear();
+    if (uploads.busy) {
+      controls.get("inputs").complain("Files are still on their way: wait for them, or cancel them.");
+      return controls.get("inputs").focus();
+    }
     busy(true);
     if (!tell(model, { kind: "submit", values: values() })) busy(false);
   }
@@ -114,6 +140,8 @@ function renderForm({ model, el }) {
       form.scrollIntoView({ block: "nearest" });
     },
     preset: ({ title }) => presets.saved(title),
+    upload: (content) => uploads.answer(content),
+    "upload refused": (content) => uploads.refuse(content),
     "not opened": ({ text }) => share.complain(text),
   };
 
@@ -142,12 +170,21 @@ function renderForm({ model, el }) {
   model.on("msg:custom", onMessage);
   model.on("change:presets", presets.list);
   model.on("change:shared", share.update);
+  const showWorkspaces = () => workspaceListeners.forEach((listener) => listener(model.get("workspaces")));
+  model.on("change:workspaces", showWorkspaces);
+  showWorkspaces();
+  const showOffers = () => offers.update(model.get("offers"));
+  model.on("change:offers", showOffers);
+  showOffers();
   fill(model.get("values"));
   return () => {
     clearTimeout(soon);
+    uploads.close();
     model.off("msg:custom", onMessage);
     model.off("change:presets", presets.list);
     model.off("change:shared", share.update);
+    model.off("change:offers", showOffers);
+    model.off("change:workspaces", showWorkspaces);
   };
 }
 

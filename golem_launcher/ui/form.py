@@ -20,6 +20,7 @@ from golem_launcher.request.private import holds_secret, without_secrets
 from golem_launcher.ui import remembered
 from golem_launcher.ui.assets import script, style
 from golem_launcher.ui.fields import form_groups, fresh, read_typed, typed
+from golem_launcher.ui.uploads import Uploads
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
 class RequestForm(anywidget.AnyWidget):
     """Asks for a ``LaunchRequest`` and gives it to ``on_request``; a ``RequestError`` of that shows in the form.
 
-    ``on_change`` is told of every valid request while it is typed, and ``None`` while it is not valid.
+    ``on_change`` is told of every valid request while it is typed, and ``None`` while it is not valid; ``on_mend`` when
+    the network is to be started.
     """
 
-    _esm: ClassVar[str] = script("controls.js", "presets.js", "share.js", "form.js")
+    _esm: ClassVar[str] = script("controls.js", "presets.js", "share.js", "offers.js", "upload.js", "form.js")
     _css: ClassVar[str] = style("form.css")
 
     groups = traitlets.List().tag(sync=True)
@@ -44,16 +46,25 @@ class RequestForm(anywidget.AnyWidget):
     shared = traitlets.Dict().tag(sync=True)
     """The request as ``command`` and ``yaml``, without secrets; ``left_out`` says what that concerns."""
 
+    offers = traitlets.Dict().tag(sync=True)
+    """What it will cost, as :class:`~.offers.Offers` tells it."""
+
+    workspaces = traitlets.List().tag(sync=True)
+    """What can be resumed, as :func:`~.saved.saved_workspaces` tells it."""
+
     def __init__(
         self,
         *,
         on_request: Callable[[LaunchRequest], Awaitable[None]],
-        on_change: Callable[[LaunchRequest | None], None] = lambda _request: None,
+        on_change: Callable[[LaunchRequest | None], None],
+        on_mend: Callable[[], None],
         **kwargs: Any,
     ) -> None:
         super().__init__(groups=form_groups(), values=_first_values(), presets=list(remembered.presets()), **kwargs)
         self._on_request = on_request
         self._on_change = on_change
+        self._on_mend = on_mend
+        uploads = Uploads(self.send)
         self._acts: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {
             "submit": self._submit,
             "consider": self._consider,
@@ -61,6 +72,10 @@ class RequestForm(anywidget.AnyWidget):
             "load preset": self._load_preset,
             "remove preset": self._remove_preset,
             "open file": self._open_file,
+            "mend": self._mend,
+            "upload begin": uploads.begin,
+            "upload part": uploads.part,
+            "upload remove": uploads.remove,
         }
 
     async def receive(self, content: dict[str, Any]) -> None:
@@ -103,6 +118,9 @@ class RequestForm(anywidget.AnyWidget):
     def _refuse(self, kind: str, errors: list[RequestError]) -> None:
         said = [[error.field, _sentence(error)] for error in errors]
         self.send({"kind": kind, "errors": said, "wipe": ["ssh_key"] if _has_private_key(errors) else []})
+
+    async def _mend(self, _content: dict[str, Any]) -> None:
+        self._on_mend()
 
     async def _save_preset(self, content: dict[str, Any]) -> None:
         try:

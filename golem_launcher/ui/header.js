@@ -2,6 +2,10 @@ const ANSWER_SECONDS = 15;
 
 const STATE_WORDS = { up: "running", starting: "starting", down: "not running", failed: "failed" };
 
+const MONEY_WORDS = { none: "no money", test: "test money", real: "real money" };
+const INTRO_WORDS =
+  "Golem is a market of other people's computers: you rent one by the second, and JupyterLab starts on it.";
+
 function renderHeader({ model, el }) {
   el.classList.add("gl", "gl-header");
   const dot = h("span", { class: "gl-dot", "aria-hidden": "true" });
@@ -17,12 +21,17 @@ function renderHeader({ model, el }) {
     h("button", { type: "button", class: "gl-button", onclick: () => location.reload() }, "Reload"),
   );
   const banners = h("div", { class: "gl-banners" });
-  el.append(line, sentence, lost, banners);
+  const badge = h("span", { class: "gl-tile-badge gl-money" });
+  line.insertBefore(badge, state);
+  el.append(h("p", { class: "gl-intro" }, INTRO_WORDS), line, sentence, lost, banners);
 
   function showNetwork() {
     const network = model.get("network");
     line.dataset.state = network.state ?? "unknown";
     setText(title, network.title ?? "");
+    setText(badge, MONEY_WORDS[network.money] ?? "");
+    badge.dataset.mood = network.money ?? "none";
+    show(badge, Boolean(network.money));
     setText(state, network.detail || (STATE_WORDS[network.state] ?? ""));
     setText(sentence, network.sentence ?? "");
     show(mend, Boolean(network.mend));

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from golem_launcher.errors import RequestError, SessionNameTaken
+from golem_launcher.networks import LOCAL
 from golem_launcher.session import client
 from golem_launcher.ui.background import Background
 from golem_launcher.ui.form import RequestForm
 from golem_launcher.ui.header import Header
 from golem_launcher.ui.network import bring_up, network_view
+from golem_launcher.ui.offers import Offers
 from golem_launcher.ui.problems import problem
+from golem_launcher.ui.saved import saved_workspaces
 from golem_launcher.ui.sessions import SessionCards
+from golem_launcher.ui.uploads import sweep_uploads
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 0.2
 NETWORK_SECONDS = 2.0
+WORKSPACES_SECONDS = 20.0
 
 
 class Launcher(ipywidgets.VBox):
@@ -36,8 +41,11 @@ class Launcher(ipywidgets.VBox):
     def __init__(self) -> None:
         self._background = Background(asyncio.get_running_loop(), self._report)
         self._work: Future[None] | None = None
+        self._market_work: Future[None] | None = None
+        self._network = LOCAL.name
         self.header = Header(on_alive=self._wake, on_mend=self._mend)
-        self.form = RequestForm(on_request=self._start)
+        self.offers = Offers(self._show_offers)
+        self.form = RequestForm(on_request=self._start, on_change=self._consider, on_mend=self._mend)
         self.sessions = SessionCards()
         for part in (self.header, self.form, self.sessions):
             self._background.receives(part, part.receive)
@@ -53,15 +61,38 @@ class Launcher(ipywidgets.VBox):
         if self._work is None or self._work.done():
             self._work = self._background.start(self._keep_true())
             self._background.start(self._tidy())
+        if self._market_work is None or self._market_work.done():
+            self._market_work = self._background.start(self._watch_market())
 
     async def _keep_true(self) -> None:
         network_due = float("-inf")
         while self.header.watched:
             await self.sessions.refresh()
             if time.monotonic() >= network_due:
-                self.header.network = await asyncio.to_thread(network_view)
+                await self._show_network()
                 network_due = time.monotonic() + NETWORK_SECONDS
             await asyncio.sleep(REFRESH_SECONDS)
+
+    async def _watch_market(self) -> None:
+        workspaces_due = float("-inf")
+        while self.header.watched:
+            if time.monotonic() >= workspaces_due:
+                self.form.workspaces = await asyncio.to_thread(saved_workspaces)
+                workspaces_due = time.monotonic() + WORKSPACES_SECONDS
+            await self.offers.look()
+
+    async def _show_network(self) -> None:
+        view = await asyncio.to_thread(network_view, self._network)
+        self.header.network = view
+
+    def _consider(self, request: LaunchRequest | None) -> None:
+        self.offers.consider(request)
+        if request is not None and request.network != self._network:
+            self._network = request.network
+            self._background.start(self._show_network())
+
+    def _show_offers(self, view: dict[str, Any]) -> None:
+        self.form.offers = view
 
     async def _start(self, request: LaunchRequest) -> None:
         try:
@@ -72,12 +103,13 @@ class Launcher(ipywidgets.VBox):
 
     async def _tidy(self) -> None:
         await asyncio.to_thread(client.tidy)
+        await asyncio.to_thread(sweep_uploads)
 
     def _mend(self) -> None:
         self._background.start(self._bring_up())
 
     async def _bring_up(self) -> None:
-        await asyncio.to_thread(bring_up)
+        await asyncio.to_thread(bring_up, self._network)
 
     def _report(self, error: BaseException) -> None:
         self.header.add_problem(problem(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -20,16 +21,18 @@ _PRIVATE = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA\n-----
 _PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGhTnGXqrDVJoOrm0OaMTQyZ7F2VgVQXLFVb3KHZcBk8 me@home"
 
 _LISTEN = """
-window.sent = [];
-const send = WebSocket.prototype.send;
-WebSocket.prototype.send = function (data) {
-  window.sent.push(typeof data === "string" ? data : new TextDecoder().decode(data));
-  return send.call(this, data);
-};
+() => {
+  window.sent = [];
+  const send = WebSocket.prototype.send;
+  WebSocket.prototype.send = function (data) {
+    window.sent.push(typeof data === "string" ? data : new TextDecoder().decode(data));
+    return send.call(this, data);
+  };
+}
 """
 _UNNAMED = """
 (form) => [...form.querySelectorAll("input, select, textarea, button")]
-  .filter((one) => !one.labels?.length && !one.getAttribute("aria-label") && !one.textContent.trim())
+  .filter((one) => !one.hidden && !one.labels?.length && !one.getAttribute("aria-label") && !one.textContent.trim())
   .map((one) => one.outerHTML)
 """
 
@@ -148,6 +151,48 @@ def test_presets_and_files(form: Page, tmp_path: Path) -> None:
     form.get_by_text("anchors, aliases and tags have no place").wait_for()
     form.get_by_role("button", name="Remove").click()
     form.get_by_text("No presets yet").wait_for(state="attached")
+
+
+def test_what_it_will_cost_is_shown_before_and_what_to_loosen(form: Page) -> None:
+    form.reload()
+    price = form.locator(".gl-price")
+    price.get_by_text("3 machines fit").wait_for(timeout=60_000)
+    assert "tGLM an hour" in price.get_by_role("img").get_attribute("aria-label")
+    assert "Which would last" in price.inner_text()
+    place = price.get_by_role("button", name="Start JupyterLab on Golem").bounding_box()
+    form.get_by_label("Memory", exact=True).fill("999")
+    price.get_by_text("No machine fits.").wait_for()
+    assert price.get_by_role("button", name="Start JupyterLab on Golem").bounding_box() == place
+    price.get_by_role("button", name="Use this").first.click()
+    assert form.get_by_label("Memory", exact=True).input_value() != "999"
+    price.get_by_text("1 machine fits").wait_for()
+    form.get_by_label("Memory", exact=True).fill("-")
+    price.get_by_text("Prices show when the form is right.").wait_for()
+    form.get_by_label("Memory", exact=True).fill("1")
+    price.get_by_text("3 machines fit").wait_for()
+    form.locator("#rendered_cells").evaluate("panel => panel.scrollTo(0, 600)")
+    assert price.get_by_role("button", name="Start JupyterLab on Golem").bounding_box()["y"] < 600  # still in sight
+
+
+def test_files_are_uploaded_in_parts(form: Page, home: Path, tmp_path: Path) -> None:
+    data = os.urandom(9_000_000)
+    (tmp_path / "data.bin").write_bytes(data)
+    picker = form.locator(".gl-field-inputs input[type=file]")
+    picker.set_input_files([tmp_path / "data.bin", tmp_path / "data.bin"])
+    files = form.locator(".gl-upload")
+    for name in ("data.bin", "data (2).bin"):
+        files.filter(has_text=name).get_by_role("button", name="Remove").wait_for()
+    assert sorted(path.name for path in home.glob("uploads/*/*")) == ["data (2).bin", "data.bin"]
+    assert next(home.glob("uploads/*/data.bin")).read_bytes() == data
+    picker.set_input_files({"name": "<img src=x>\u202e", "mimeType": "", "buffer": b"x"})
+    files.filter(has_text="<img src=x>").get_by_role("button", name="Remove").wait_for()
+    assert form.locator(".gl-form img").count() == 0
+    _command(form, "data.bin", "--input")
+    while files.count():
+        files.first.get_by_role("button").click()
+    _command(form, "golem-launcher start")
+    form.locator(".gl-share pre:not(:has-text('--input'))").wait_for(state="attached")
+    assert list(home.glob("uploads/*/*")) == []
 
 
 def test_the_keyboard_suffices_and_everything_has_a_name(form: Page) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from golem_launcher.localnet.rest import Rest, RestError, timestamp
+from golem_launcher.errors import NodeError, NodeRefused
+from golem_launcher.localnet.rest import Rest, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -109,8 +110,8 @@ class Requestor:
         await self.rest.post(f"/market-api/v1/agreements/{identifier}/confirm")
         try:
             await self.rest.post(f"/market-api/v1/agreements/{identifier}/wait", timeout=15)
-        except RestError as error:
-            if refused is not None and error.status == 410:
+        except NodeError as error:
+            if refused is not None and isinstance(error, NodeRefused) and error.status == 410:
                 refused.append(str(error))
                 return None
             raise
@@ -189,18 +190,18 @@ class Requestor:
 
     async def aclose(self) -> None:
         for identifier in self.agreements:
-            with contextlib.suppress(RestError):
+            with contextlib.suppress(NodeError):
                 await self.rest.post(
                     f"/market-api/v1/agreements/{identifier}/terminate", {"message": "The test is over."}
                 )
         for identifier in self._vpns:
-            with contextlib.suppress(RestError):
+            with contextlib.suppress(NodeError):
                 await self.rest.delete(f"/net-api/v1/net/{identifier}")
         for identifier in self._demands:
-            with contextlib.suppress(RestError):
+            with contextlib.suppress(NodeError):
                 await self.rest.delete(f"/market-api/v1/demands/{identifier}")
         if self.allocation:
-            with contextlib.suppress(RestError):
+            with contextlib.suppress(NodeError):
                 await self.rest.delete(f"/payment-api/v1/allocations/{self.allocation}")
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from golem_launcher.errors import NodeError
 from golem_launcher.localnet import network
 from golem_launcher.localnet.misbehaviour import hostile_name
 from golem_launcher.localnet.payments import amount_due
-from golem_launcher.localnet.rest import RestError
 from tests.localnet.conftest import TROUPE_SIZE
 from tests.localnet.requestor import Requestor, play, until
 
@@ -169,6 +169,6 @@ async def reason(someone: Requestor, agreement: dict[str, Any]) -> dict[str, Any
 async def terminated(someone: Requestor, activity: str) -> bool:
     try:
         state = await someone.rest.get(f"/activity-api/v1/activity/{activity}/state")
-    except RestError:
+    except NodeError:
         return True  # nobody answers for it any more
     return bool(state["state"][0] == "Terminated")

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from golem_launcher.errors import NodeError
 from golem_launcher.localnet import network
 from golem_launcher.localnet.misbehaviour import HOSTILE_TEXT
 from golem_launcher.localnet.offer import NOTE_ACCEPT_TIMEOUT, NOTE_INTERVAL
-from golem_launcher.localnet.rest import RestError
 from tests.localnet.requestor import Requestor, play, until
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def test_the_dead_leave_nothing_behind(in_troupe: network.LocalNetwork) -> None:
         assert state["state"] == "Approved"
         invoices = await someone.rest.get("/payment-api/v1/invoices", afterTimestamp=agreement["timestamp"])
         assert agreement["agreementId"] not in {invoice["agreementId"] for invoice in invoices}
-        with pytest.raises(RestError):
+        with pytest.raises(NodeError):
             await someone.send(activity, shell("true"))
 
     play(in_troupe, scene)

@@ -14,13 +14,13 @@ def test_the_last_choices_come_back_without_name_secrets_and_uploads() -> None:
     request = parse_request(
         {
             "name": "mine", "hours": 3, "inputs": ["~/a", uploaded, "https://me:secret@host/x"],
-            "outbound": "listed", "outbound_urls": ["https://me:secret@host"], "store": "s3://key:secret@bucket",
+            "store": "s3://key:secret@bucket",
         }
     )  # fmt: skip
     remembered.remember(request)
     last = remembered.last_request()
     assert last is not None
-    assert (last.hours, last.inputs, last.store, last.outbound) == (3, ("~/a",), None, "packages")
+    assert (last.hours, last.inputs, last.store) == (3, ("~/a",), None)
     assert last.name != "mine"
     (path,) = (paths.home() / "form").iterdir()
     assert "secret" not in path.read_text()
@@ -40,11 +40,11 @@ def test_presets_are_kept_by_title_and_can_be_removed() -> None:
         remembered.save_preset("  ", request)
 
 
-@pytest.mark.parametrize("kept", ["nonsense", [1], {"cpus": 4, "wings": 2, "hours": -1}])
+@pytest.mark.parametrize("kept", ["nonsense", [1], {"cpus": 4, "wings": 2, "hours": -1, "outbound": "listed"}])
 def test_what_cannot_be_read_any_more_is_left_out(kept: object) -> None:
     remembered.remember(parse_request({}))
     files.write_json(paths.home() / "form" / "last.json", kept)
     files.write_json(paths.home() / "form" / "presets.json", {"one": kept})
     last = remembered.last_request()
-    assert last is None or (last.cpus, last.hours) == (4, 1)
+    assert last is None or (last.cpus, last.hours, last.outbound) == (4, 1, "packages")
     assert list(remembered.presets()) == ["one"]

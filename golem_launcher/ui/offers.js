@@ -1,0 +1,72 @@
+const SVG = "http://www.w3.org/2000/svg";
+const PLOT = { width: 280, height: 48, gap: 2 };
+
+/** What it will cost, by what is on offer now. `set(name, value)` changes a field; `mend()` starts what does not run. */
+function makeOffers({ set, mend }) {
+  const headline = h("p", { class: "gl-offers-headline", role: "status", "aria-live": "polite" });
+  const range = h("p", { class: "gl-offers-range" });
+  const plot = h("div", { class: "gl-offers-plot" });
+  const rows = h("dl", { class: "gl-offers-rows" });
+  const ways = h("ul", { class: "gl-offers-ways", hidden: true });
+  const hint = h("p", { class: "gl-hint gl-offers-hint" });
+  const start = h("button", { type: "button", class: "gl-button gl-small gl-offers-mend", hidden: true, onclick: mend });
+  const element = h(
+    "div",
+    { class: "gl-offers" },
+    headline,
+    range,
+    plot,
+    rows,
+    ways,
+    hint,
+    start,
+  );
+  let drawn = "";
+
+  function update(view) {
+    element.dataset.state = view.state ?? "";
+    setText(headline, view.headline ?? "");
+    setText(range, view.range ?? "");
+    setText(hint, view.hint ?? "");
+    setText(start, view.mend ?? "");
+    show(start, Boolean(view.mend));
+    const now = JSON.stringify([view.bars, view.rows, view.loosen]);
+    if (now === drawn) return;
+    drawn = now;
+    plot.replaceChildren(...(view.bars ? [histogram(view.bars), ends(view.bars)] : []));
+    rows.replaceChildren(...(view.rows ?? []).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+    ways.replaceChildren(...(view.loosen ?? []).map(way));
+    show(rows, Boolean(view.rows));
+    show(ways, Boolean(view.loosen?.length));
+  }
+
+  function way({ text, values }) {
+    const change = () => Object.entries(values).forEach(([name, value]) => set(name, value));
+    return h("li", {}, h("span", {}, text), h("button", { type: "button", class: "gl-button gl-small", onclick: change }, "Use this"));
+  }
+  return { element, update };
+}
+
+function svg(tag, attributes, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  element.append(...children);
+  return element;
+}
+
+/** How many machines ask how much, the cheap ones at the left. */
+function histogram({ counts, words }) {
+  const most = Math.max(...counts);
+  const step = PLOT.width / counts.length;
+  const bars = counts.map((count, index) => {
+    const height = count === 0 ? 1 : Math.max(4, (count / most) * PLOT.height);
+    const width = Math.min(step - PLOT.gap, 24);
+    return svg("rect", { x: index * step, y: PLOT.height - height, width, height, class: count ? "gl-bar-some" : "gl-bar-none" });
+  });
+  const box = { viewBox: `0 0 ${PLOT.width} ${PLOT.height}`, class: "gl-histogram", role: "img", "aria-label": words };
+  return svg("svg", { ...box, preserveAspectRatio: "none" }, ...bars);
+}
+
+function ends({ low, high }) {
+  return h("div", { class: "gl-offers-ends", "aria-hidden": "true" }, h("span", {}, low), h("span", {}, low === high ? "" : high));
+}

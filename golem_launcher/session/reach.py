@@ -20,13 +20,20 @@ class Reach:
 
     def __init__(self, directory: SessionDirectory, request: LaunchRequest, token: str) -> None:
         self.token = token
-        self._ways = WaysIn(directory.path, request.name, ssh_key=request.ssh_key)
+        self._ways = WaysIn(
+            directory.path, request.name, secret=token, ssh_key=request.ssh_key, own_scripts=request.image is not None
+        )
         self._workspace = self._ways.tunnel(LAB_PORT + PORT_OFFSET)
 
     @property
     def address(self) -> str:
         """The Lab's origin on this side; known once the reach is open."""
         return self._ways.address
+
+    @property
+    def base_url(self) -> str:
+        """The path below which the Lab answers."""
+        return self._ways.base_url
 
     @property
     def workspace_address(self) -> str:
@@ -58,4 +65,8 @@ class Reach:
 
     def lab(self) -> LabClient:
         """A new client of the Lab."""
-        return LabClient(self.address, self.token)
+        return LabClient(self._ways.lab, self.token)
+
+    def open_on_hub(self) -> int:
+        """Let the hub's server show the Lab, which the user has agreed to; at which port. Raises ``AccessError``."""
+        return self._ways.allow_hub()

@@ -108,6 +108,13 @@ class Run:
             grace_seconds=AGENT_GRACE_SECONDS,
         )
 
+    async def open_on_hub(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Let the hub's server show the Lab, as the user has agreed to; at which port. Raises ``AccessError``."""
+        del arguments  # there are none
+        port = self._reach.open_on_hub()
+        self._recorder.update(hub_port=port)
+        return {"port": port}
+
     async def save(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Save the workspace now. Raises ``LauncherError``."""
         del arguments  # there are none
@@ -214,6 +221,7 @@ class Run:
         assert self._place is not None
         self._recorder.update(
             address=self._reach.address,
+            base_url=self._reach.base_url,
             activity_id=rented.activity_id,
             extendable_until=self._term.extendable_until,
         )

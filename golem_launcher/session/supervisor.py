@@ -53,6 +53,7 @@ class Supervisor:
             "state": self._on_state,
             "extend": self._run.extend,
             "save": self._run.save,
+            "hub": self._run.open_on_hub,
         }
         control = ControlServer(self._directory.control_socket, commands)
         loop = asyncio.get_running_loop()

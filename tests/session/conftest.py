@@ -3,11 +3,13 @@
 A request picks its provider by memory: offers get dearer as they get larger, and the cheapest that fits is taken.
 """
 
+import asyncio
 import contextlib
 import json
 import os
 import subprocess
 import sys
+import urllib.request
 import uuid
 from datetime import datetime, timedelta, timezone
 
@@ -16,6 +18,8 @@ import pytest
 from golem_launcher import paths
 from golem_launcher.events import Stage
 from golem_launcher.localnet import network as localnet
+from golem_launcher.localnet.accounts import ensure_accounts
+from golem_launcher.node.gsb import GsbClient
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from tests.session.rest import Node
@@ -80,13 +84,13 @@ misbehaviour = { slow_deploy = 6.0 }
 name = "ends"
 memory_gib = 1.05
 price_hour = 5.0
-misbehaviour = { terminate_agreement_after = 6.0 }
+misbehaviour = { terminate_agreement_after = 15.0 }
 
 [[provider]]
 name = "dies-too"
 memory_gib = 1.15
 price_hour = 6.0
-misbehaviour = { die_after = 12.0 }
+misbehaviour = { die_after = 25.0 }
 
 [[provider]]
 name = "last"
@@ -161,6 +165,38 @@ def early(network):  # noqa: ARG001 - it must be up
     yield sessions
     for directory in sessions.values():
         client.stop(directory.name, force=True)
+
+
+@pytest.fixture(scope="session")
+def keys(network):
+    """The key of each provider's identity."""
+
+    async def ask():
+        async with await GsbClient.connect(network.state["daemons"]["provider"]["gsb_url"]) as bus:
+            accounts, _ = await ensure_accounts(bus, _NETWORK.count("[[provider]]"))
+            return {account.node_id: account.app_key for account in accounts}
+
+    return asyncio.run(ask())
+
+
+@pytest.fixture
+def lose(network, keys):
+    """Takes the present provider from a session: the provider terminates the agreement."""
+    url = network.state["daemons"]["provider"]["api_url"]
+
+    def terminate(directory):
+        state = directory.state()
+        urllib.request.urlopen(
+            urllib.request.Request(
+                f"{url}/market-api/v1/agreements/{state.agreement_id}/terminate",
+                data=json.dumps({"message": "no more", "golem.provider.code": "Shutdown"}).encode(),
+                headers={"Authorization": f"Bearer {keys[state.provider_id]}", "Content-Type": "application/json"},
+                method="POST",
+            ),
+            timeout=20,
+        ).close()
+
+    return terminate
 
 
 def explain(directory):

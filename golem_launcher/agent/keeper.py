@@ -223,14 +223,8 @@ class _Keeper:
             os.dup2(self._input, 1)
             os.dup2(self._input, 2)
             for descriptor in (
-                self._input,
-                self._output,
-                self._wake,
-                self._wake_write,
-                self._bell,
-                self._orders,
-                self._gate,
-            ):
+                self._input, self._output, self._wake, self._wake_write, self._bell, self._orders, self._gate,
+            ):  # fmt: skip
                 os.close(descriptor)
             os.close(self._life_write)
             run()

@@ -1,5 +1,7 @@
 """``python3 agent.pyz CONFIG.json``: start JupyterLab in the background and return at once.
 
+``python3 agent.pyz --last-words CONFIG.json`` prints the end of its log instead.
+
 The configuration is a JSON object, deleted once it is read:
 
     token     what every request to the Lab must show; letters, digits, - and _, at least 16
@@ -29,7 +31,7 @@ import sys
 import time
 from typing import Any, NamedTuple
 
-from . import image, keeper, proc
+from . import image, keeper, log, proc
 
 _WRONG_CONFIG = 2
 _NO_LAB = 3
@@ -90,6 +92,9 @@ class Refused(Exception):  # noqa: N818 - it is an answer
 
 def main() -> None:
     """Check everything that can be checked at once, then go to the background."""
+    if sys.argv[1:2] == ["--last-words"]:
+        sys.stdout.write(log.last_words(_log_of("".join(sys.argv[2:3]))))
+        return
     try:
         config = _prepare(sys.argv[1:])
     except Refused as refused:
@@ -154,7 +159,7 @@ def parse(data: bytes, path: str) -> Config:
         deadline=proc.clock() + _seconds(raw),
         base_url=_text(raw, "base_url", _BASE_URL, "/"),
         index_url=_text(raw, "index_url", _INDEX_URL, ""),
-        log=os.path.splitext(path)[0] + ".log",  # noqa: PTH122
+        log=_log_of(path),
         ssh=_ssh(raw),
         hold=_flag(raw, "hold"),
     )
@@ -167,6 +172,11 @@ def _ssh(raw: dict[str, Any]) -> Ssh | None:
     if not isinstance(value, dict):
         raise Refused(_WRONG_CONFIG, "the configuration's ssh is malformed.")
     return Ssh(_text(value, "authorized_key", _PUBLIC_KEY, None), _text(value, "host_key", _PRIVATE_KEY, None))
+
+
+def _log_of(path: str) -> str:
+    """The directory of the log that belongs to a configuration."""
+    return os.path.splitext(path)[0] + ".log"  # noqa: PTH122
 
 
 def _seconds(raw: dict[str, Any]) -> float:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import BudgetError, LauncherError, MarketError, ProviderError
-from golem_launcher.session.prices import SECONDS_PER_HOUR, Price, glm
+from golem_launcher.market.prices import SECONDS_PER_HOUR, Price, glm
 from golem_launcher.text import clean_name
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files, paths, processes
-from golem_launcher.errors import SessionError, SessionNameTaken
+from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
 from golem_launcher.session import leftovers
 from golem_launcher.session.directory import (
     SessionDirectory,
@@ -46,6 +46,7 @@ _KILL_GRACE_SECONDS = 3.0
 _LOCK = ".lock"
 _ENDED = ".ended"
 _KEEP_ENDED = 20
+_STAMP_LENGTH = len("20260101-000000-000000")
 _SUPERVISOR_FILE = "supervisor.json"
 
 
@@ -153,6 +154,32 @@ def control(
     return answer
 
 
+def remove(name: str) -> str:
+    """Take a session that is over off the list; the word that :func:`bring_back` takes.
+
+    Its files are kept for a while, among the last that were removed or replaced. Raises ``SessionError`` while the
+    session lives, and ``SessionNotFound``.
+    """
+    with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):
+        directory = session_directory(name)
+        if alive(directory):
+            raise SessionError(f"The session '{name}' is alive.", f"End it first: golem-launcher stop {name}")
+        return _put_aside(directory)
+
+
+def bring_back(removed: str) -> SessionDirectory:
+    """Undo :func:`remove`. Raises ``SessionNameTaken`` when there is another of that name by now."""
+    with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):
+        place = paths.sessions_directory() / _ENDED / removed
+        if os.sep in removed or removed.startswith(".") or not (place / "request.json").is_file():
+            raise SessionNotFound("This session can't be brought back: its files are gone.")
+        directory = SessionDirectory(paths.sessions_directory() / SessionDirectory(place).state().name)
+        if directory.path.exists():
+            raise SessionNameTaken(f"There is another session '{directory.name}' by now.", "Remove that one first.")
+        place.rename(directory.path)
+        return directory
+
+
 def wait_for(
     directory: SessionDirectory, predicate: Callable[[SessionState], bool], deadline: float
 ) -> SessionState | None:
@@ -216,12 +243,20 @@ def _make_room(name: str) -> None:
         raise SessionNameTaken(
             f"A session '{name}' is alive.", f"Choose another --name, or end it: golem-launcher stop {name}"
         )
-    if (path / "state.json").exists():
+    _put_aside(directory)
+
+
+def _put_aside(directory: SessionDirectory) -> str:
+    """Move the files of a session whose supervisor is dead to the ended ones; their name there."""
+    if (directory.path / "state.json").exists():
         leftovers.close(directory, start_node=True)
     ended = paths.private_directory(paths.sessions_directory() / _ENDED)
-    path.rename(ended / f"{name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}")
-    for old in sorted(ended.iterdir(), key=lambda old: old.stat().st_mtime, reverse=True)[_KEEP_ENDED:]:
+    aside = ended / f"{directory.name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}"
+    directory.path.rename(aside)
+    by_time = sorted(ended.iterdir(), key=lambda old: old.name[-_STAMP_LENGTH:], reverse=True)
+    for old in by_time[_KEEP_ENDED:]:
         shutil.rmtree(old, ignore_errors=True)
+    return aside.name
 
 
 def _check_workspace(request: LaunchRequest) -> None:

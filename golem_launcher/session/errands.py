@@ -22,18 +22,19 @@ class Errand:
 
     commands: Callable[[Any], None]
     """Adds the commands to yapapi's script."""
-    done: asyncio.Future[None]
-    seconds: float = _SECONDS
+    done: asyncio.Future[list[Any]]
+    """Becomes yapapi's events, one a command."""
+    seconds: float
 
-    def succeed(self) -> None:
+    def succeed(self, events: list[Any]) -> None:
         """The batch went well."""
         if not self.done.done():
-            self.done.set_result(None)
+            self.done.set_result(events)
 
     def fail(self, why: str) -> None:
         """The batch failed."""
         if not self.done.done():
-            self.done.set_exception(ProviderError(f"The provider failed at a transfer: {why}."))
+            self.done.set_exception(ProviderError(f"The provider failed: {why}."))
 
 
 class Errands:
@@ -54,13 +55,16 @@ class Errands:
             if errand is None or not errand.done.done():
                 return errand
 
-    async def run(self, commands: Callable[[Any], None]) -> None:
-        """Run one batch. Raises ``ProviderError`` when it fails. Who is cancelled leaves the batch to itself."""
+    async def run(self, commands: Callable[[Any], None], *, seconds: float = _SECONDS) -> list[Any]:
+        """Run one batch; yapapi's events. Raises ``ProviderError`` when it fails.
+
+        Who is cancelled leaves the batch to itself.
+        """
         if self._leave.is_set():
             raise _gone()
-        errand = Errand(commands, asyncio.get_running_loop().create_future())
+        errand = Errand(commands, asyncio.get_running_loop().create_future(), seconds)
         self._queue.put_nowait(errand)
-        await errand.done
+        return await errand.done
 
     def drop(self) -> None:
         """The activity is gone: nobody runs what is left."""

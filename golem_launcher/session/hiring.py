@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from ya_market import ApiException
 from yapapi.engine import Job
+from yapapi.script.capture import CaptureContext
 
 from golem_launcher.errors import MarketError, ProviderError
 from golem_launcher.session.errands import Carry, Errands
-from golem_launcher.session.service import failure_text, run_package
+from golem_launcher.session.service import WORDS_SECONDS, failure_text, run_package
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Hiring:
         self._worker: asyncio.Task[None] | None = None
         self._deployed: asyncio.Future[Rented] | None = None
         self._errands = Errands()
+        self._last_words: tuple[str, ...] = ()
+        """The command that tells what the agent said last."""
 
     def demand(self, payload: Any, expiration: datetime) -> None:
         """Publish the demand for agreements until ``expiration``; offers come in from now on."""
@@ -116,6 +119,20 @@ class Hiring:
         if self._market is not None:
             self._market.cancel()
 
+    async def last_words(self) -> str:
+        """What the agent over there said last, uncleaned; empty when nobody answers."""
+        if self._worker is None or self._worker.done():
+            return ""
+
+        def ask(script: Any) -> None:
+            script.run(*self._last_words, stdout=CaptureContext.build(mode="all"))
+
+        try:
+            done = await wait_for(self._errands.run(ask, seconds=WORDS_SECONDS), WORDS_SECONDS)
+        except (asyncio.TimeoutError, ProviderError):
+            return ""
+        return "".join(getattr(event, "stdout", None) or "" for event in done)
+
     async def give_up(self, reason: str) -> None:
         """Let go of the present provider and never take it again; another can be agreed with."""
         entry = self._journal.entries.agreements[-1] if self._journal.entries.agreements else None
@@ -166,11 +183,13 @@ class Hiring:
         assert self._job is not None
         assert self._deployed is not None
         agreement_id = context._agreement.id
+        package = self._package()
+        self._last_words = package.last_words
         node = await wait_for(self._vpn.add_node(context.provider_id), _REST_SECONDS)
         batches = run_package(
             context,
             node,
-            self._package(),
+            package,
             deployed=self._deployed,
             errands=self._errands,
             deploy_seconds=self._deploy_seconds,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from golem_launcher import files
-from golem_launcher.session.prices import Price
+from golem_launcher.market.prices import Price
 
 if TYPE_CHECKING:
     from pathlib import Path

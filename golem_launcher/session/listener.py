@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from yapapi import events
 
 from golem_launcher.errors import LauncherError
+from golem_launcher.market.prices import Price
 from golem_launcher.session.journal import AgreementEntry, Journal
-from golem_launcher.session.prices import Price
 from golem_launcher.session.strategy import INVOICE
 from golem_launcher.text import clean_name
 

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import BudgetError, LauncherError, MarketError, ProviderError
-from golem_launcher.session.prices import glm
+from golem_launcher.market.prices import glm
 
 if TYPE_CHECKING:
     from decimal import Decimal

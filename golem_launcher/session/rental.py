@@ -12,6 +12,7 @@ from golem_launcher.errors import MarketError, NodeError, ProviderError
 from golem_launcher.events import Stage
 from golem_launcher.session.choice import Choice, offers_at_most
 from golem_launcher.session.package import Package
+from golem_launcher.session.words import agent_has_ended, reason_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,8 @@ _ROOT = "../work"
 
 _ATTEMPTS = 3
 _LAB_POLL_SECONDS = 0.1
+_ASK_SECONDS = 15.0
+"""A Lab that does not answer for that long may have been given up by its agent, which is asked then."""
 _LAB_PROBE_SECONDS = 2.0
 _SCAN_SECONDS = 3.0
 AGENT_GRACE_SECONDS = 120.0
@@ -87,7 +90,7 @@ class Rental:
                 self._enter(Stage.STARTING)
                 self._reach.point_at(self._place.node, rented)
                 self.notices = await self._saves.meet(self._hiring.carry())
-                await self._lab_answers()
+                await self._lab_answers(self._hiring)
             except ProviderError as error:
                 self._recorder.message(f"{self._recorder.state.provider_name}: {error.what}", "warning")
                 self._reach.point_nowhere()
@@ -124,6 +127,7 @@ class Rental:
         return Package(
             files=((_AGENT_PATH, agent_archive()), (_CONFIG_PATH, json.dumps(config).encode())),
             argv=("python3", _AGENT_PATH, _CONFIG_PATH),
+            last_words=("python3", _AGENT_PATH, "--last-words", _CONFIG_PATH),
         )
 
     async def _agree(self, hiring: Hiring) -> None:
@@ -156,10 +160,19 @@ class Rental:
         except NodeError:
             return []
 
-    async def _lab_answers(self) -> None:
-        end = asyncio.get_running_loop().time() + self._place.start_seconds
+    async def _lab_answers(self, hiring: Hiring) -> None:
+        """Wait for it; when it does not come up, ask the agent why: its log is read through the Lab otherwise."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + self._place.start_seconds
+        ask_at = clock() + _ASK_SECONDS
         async with self._reach.lab() as lab:
             while not await lab.answers(seconds=_LAB_PROBE_SECONDS):
-                if asyncio.get_running_loop().time() > end:
-                    raise ProviderError(f"JupyterLab did not answer within {self._place.start_seconds:.0f} s.")
+                if clock() > min(ask_at, end):
+                    said = await hiring.last_words()
+                    ask_at = clock() + _ASK_SECONDS
+                    if agent_has_ended(said):
+                        raise ProviderError(f"JupyterLab could not be started. {reason_in(said)}".rstrip())
+                    if clock() > end:
+                        late = f"JupyterLab did not answer within {self._place.start_seconds:.0f} s."
+                        raise ProviderError(f"{late} {reason_in(said)}".rstrip())
                 await asyncio.sleep(_LAB_POLL_SECONDS)

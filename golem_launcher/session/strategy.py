@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from yapapi.strategy import SCORE_REJECTED, MarketStrategy
 
+from golem_launcher.market.prices import glm
 from golem_launcher.session.journal import TAG_PROPERTY
-from golem_launcher.session.prices import glm
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,49 +1,13 @@
-const STAGE_WORDS = {
-  checking: ["Checking", "Is the node there, is there enough money, does an offer fit?"],
-  allocating: ["Allocating", "Setting the budget aside."],
-  negotiating: ["Negotiating", "Agreeing with a provider on the price."],
-  deploying: ["Deploying", "The provider prepares the machine."],
-  starting: ["Starting", "JupyterLab starts on the provider."],
-  ready: ["Ready", "JupyterLab answers."],
-  recovering: ["Recovering", "The provider was lost; looking for another one."],
-  saving: ["Saving", "Fetching your files."],
-  stopping: ["Stopping", "Ending the session and settling the bill."],
-  ended: ["Ended", ""],
-  failed: ["Failed", ""],
-};
-const LOST_WORDS = "Nothing looks after this session any more. Abort closes it down.";
-const REMOTE_WORDS =
-  "JupyterLab runs, but this page is served by a hub: your browser cannot reach the session from where it is. Run the launcher on your own computer to open it.";
-const STATUS_MARKS = { done: "✓", failed: "✕", current: "●", ahead: "○" };
-const STATUS_WORDS = { done: "done", failed: "failed", current: "in progress", ahead: "to come" };
-
-/** Seconds as 0.4 s, 12 s, 3:05, 1:02:03. */
-function duration(seconds) {
-  const whole = Math.max(0, Math.floor(seconds));
-  if (seconds < 9.95) return `${Math.max(0, seconds).toFixed(1)} s`;
-  if (whole < 60) return `${whole} s`;
-  const two = (number) => String(number).padStart(2, "0");
-  const minutes = Math.floor(whole / 60) % 60;
-  const hours = Math.floor(whole / 3600);
-  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
-}
-
-function clockTime(iso) {
-  const time = new Date(iso);
-  const today = new Date().toDateString() === time.toDateString();
-  const clock = { hour: "2-digit", minute: "2-digit", hour12: false };
-  return today ? time.toLocaleTimeString([], clock) : time.toLocaleString([], { ...clock, month: "short", day: "numeric" });
-}
-
-/** One session. `tools`: send(content), now() in milliseconds of the kernel's clock. */
+/**
+ * One session. `tools`: send(content), now() in milliseconds of the kernel's clock, remote, downloads, toasts.
+ */
 class Card {
   constructor(name, tools) {
     this.name = name;
     this.tools = tools;
     this.session = null;
-    this.steps = [];
     const titleId = newId("card");
-    this.title = h("h3", { id: titleId }, name);
+    this.title = h("h3", { id: titleId, tabindex: -1 }, name);
     this.badge = h("span", { class: "gl-badge" });
     this.where = h("p", { class: "gl-where", dir: "auto" });
     this.open = h(
@@ -53,55 +17,99 @@ class Card {
       h("span", { class: "gl-hidden" }, " (opens a new tab)"),
     );
     this.reason = h("p", { class: "gl-reason", dir: "auto", hidden: true });
-    this.stages = h("ol", { class: "gl-stages", "aria-label": "Stages" });
-    this.spent = meter("Spent");
-    this.left = meter("Time left");
-    this.log = new LogView(`Log of ${name}`);
-    this.logBox = h("details", { class: "gl-log-box" }, h("summary", {}, "Log"), this.log.element);
-    this.logBox.addEventListener("toggle", () => this.logBox.open && tools.send({ kind: "watch", name }));
-    this.buttons = this.makeButtons();
+    this.notices = h("ul", { class: "gl-notices", "aria-label": "Notices", hidden: true });
+    this.stages = new StagesView();
+    this.spent = gauge("Spent", "spent");
+    this.plot = costPlot();
+    this.spent.element.append(this.plot.element);
+    this.left = gauge("Time left", "left");
+    this.saved = gauge("Saved", "saved");
+    this.extend = new ExtendForm(name, tools);
+    this.left.element.append(this.extend.button);
+    this.saveNow = h("button", { type: "button", class: "gl-button gl-small gl-save", onclick: () => this.save() }, "Save now");
+    this.saved.element.append(this.saveNow);
+    this.usage = new UsageView();
+    this.meters = h("div", { class: "gl-meters" }, this.spent.element, this.left.element, this.saved.element);
+    this.ways = new WaysView(name);
+    this.makeLog();
+    this.answer = h("p", { class: "gl-answer gl-error-text", role: "alert", hidden: true });
+    this.buttons = h("div", { class: "gl-session-buttons" }, this.open, ...this.makeButtons());
+    this.results = h("div", { class: "gl-row gl-results" }, ...tools.kinds.filter((kind) => kind !== "log").map((kind) => downloadButton("Download results", tools.downloads, name, kind)));
     this.element = h(
       "article",
       { class: "gl-card gl-session", "aria-labelledby": titleId, "data-name": name },
       h("header", { class: "gl-session-head" }, h("div", { class: "gl-session-title" }, this.title, this.badge), this.buttons),
       this.where,
+      this.answer,
       this.reason,
-      this.stages,
-      h("div", { class: "gl-meters" }, this.spent.element, this.left.element),
+      this.notices,
+      this.stages.element,
+      this.meters,
+      this.extend.form,
+      this.usage.element,
+      this.results,
+      this.ways.element,
       this.logBox,
     );
   }
 
-  makeButtons() {
+  makeLog() {
     const { name, tools } = this;
-    const abort = h("button", { type: "button", class: "gl-button gl-abort", onclick: () => ask(true) }, "Abort");
-    const question = h("span", { class: "gl-question", id: newId("question") }, "End this session?");
-    const yes = h(
-      "button",
-      { type: "button", class: "gl-button gl-danger gl-abort-yes", "aria-describedby": question.id, onclick: confirm },
-      "Abort session",
-    );
-    const no = h("button", { type: "button", class: "gl-button gl-abort-no", onclick: () => ask(false) }, "Keep");
-    const asking = h("span", { class: "gl-asking", role: "group", hidden: true }, question, yes, no);
-    asking.addEventListener("keydown", (event) => event.key === "Escape" && ask(false));
-    function ask(now) {
-      show(asking, now);
-      show(abort, !now);
-      (now ? no : abort).focus();
+    const search = (text, sources) => tools.send({ kind: "search", name, text, sources });
+    this.log = new LogView(`Log of ${name}`, { search });
+    this.log.tail.append(downloadButton("Download the whole log", tools.downloads, name, "log"));
+    this.logBox = h("details", { class: "gl-fold gl-log-box" }, h("summary", {}, "Log"), this.log.element);
+    this.logBox.addEventListener("toggle", () => this.logBox.open && tools.send({ kind: "watch", name }));
+  }
+
+  makeButtons() {
+    const send = (kind) => this.tools.send({ kind, name: this.name });
+    this.abort = askingButton("Abort", { kind: "abort", question: "End this session?", yes: "Abort session", no: "Keep", act: () => this.end("stop") });
+    this.force = askingButton("End at once", {
+      kind: "force",
+      question: "Without saving or waiting for the bill?",
+      yes: "End at once",
+      no: "Wait",
+      act: () => this.end("force"),
+    });
+    this.again = h("button", { type: "button", class: "gl-button gl-small gl-relaunch", onclick: () => send("relaunch") }, "Start again …");
+    this.again.title = "Fills the form with what was asked for then, under a new name";
+    this.remove = askingButton("Remove", { kind: "remove", question: "Take it off this list?", yes: "Remove", no: "Keep", act: () => send("remove") });
+    return [this.abort.element, this.force.element, this.again, this.remove.element];
+  }
+
+  end(kind) {
+    const { button } = kind === "stop" ? this.abort : this.force;
+    button.disabled = true;
+    setText(button, kind === "stop" ? "Aborting …" : "Ending …");
+    this.tools.send({ kind, name: this.name });
+  }
+
+  save() {
+    this.saveNow.disabled = true;
+    setText(this.saveNow, "Saving …");
+    this.tools.send({ kind: "save", name: this.name });
+  }
+
+  /** The kernel's answer to one of the buttons. */
+  answered(content) {
+    const { to, ok, text } = content;
+    if (to === "save") {
+      this.saveNow.disabled = false;
+      setText(this.saveNow, "Save now");
+    } else if (!ok && (to === "stop" || to === "force")) {
+      const { button } = to === "stop" ? this.abort : this.force;
+      button.disabled = false;
+      setText(button, to === "stop" ? "Abort" : "End at once");
     }
-    function confirm() {
-      ask(false);
-      abort.disabled = true;
-      setText(abort, "Aborting …");
-      tools.send({ kind: "abort", name });
-    }
-    this.abort = abort;
-    this.asking = asking;
-    return h("div", { class: "gl-session-buttons" }, this.open, abort, asking);
+    if (to === "extend") return this.extend.answered(content);
+    setText(this.answer, ok ? "" : text);
+    show(this.answer, !ok);
   }
 
   update(session, link) {
     const first = this.session === null;
+    const before = this.session;
     this.session = session;
     const lost = session.live && !session.alive;
     this.element.dataset.stage = lost ? "lost" : session.stage;
@@ -110,38 +118,67 @@ class Card {
     setText(this.reason, lost ? LOST_WORDS : session.reason || (this.tools.remote && session.started && session.live ? REMOTE_WORDS : ""));
     this.reason.classList.toggle("gl-bad", lost || session.stage === "failed");
     show(this.reason, this.reason.textContent !== "");
-    show(this.buttons, session.live);
-    const ending = ["stopping", "saving"].includes(session.stage) && !lost;
-    if (ending) this.abort.disabled = true;
-    this.setLink(session.live ? link : undefined);
-    this.showSteps();
+    this.showNotices();
+    this.showButtons(lost);
+    this.stages.update(session);
     this.showMoney();
-    show(this.left.element, session.live && Boolean(session.deadline));
+    this.showSaving();
+    this.usage.update(session);
+    this.extend.update(session);
+    show(this.meters, session.live);
+    show(this.left.element, Boolean(session.deadline));
+    show(this.results, session.saving?.generation != null);
+    this.setLink(session.live ? link : undefined);
     this.tick();
     if (first && session.live) this.logBox.open = true; // its toggle event asks for the lines
+    if (before?.live && !session.live) this.logBox.open = false;
+  }
+
+  showButtons(lost) {
+    const { live, stage } = this.session;
+    const ending = live && !lost && ["stopping", "saving"].includes(stage);
+    show(this.abort.element, live && !ending);
+    show(this.force.element, ending);
+    show(this.again, !live);
+    show(this.remove.element, !live);
+    setText(this.abort.question, this.session.saving ? "End this session? Its files are saved first." : "End this session?");
+  }
+
+  showNotices() {
+    const { notices } = this.session;
+    show(this.notices, notices.length > 0);
+    if (this.notices.childElementCount !== notices.length) {
+      this.notices.replaceChildren(...notices.map((notice) => h("li", { dir: "auto" }, notice)));
+    }
   }
 
   setLink(link) {
     if (link) this.open.href = link;
     else this.open.removeAttribute("href");
     show(this.open, Boolean(link));
+    if (this.session) this.ways.update(this.session, link);
   }
 
-  showSteps() {
-    const steps = this.session.steps;
-    while (this.steps.length > steps.length) this.steps.pop().element.remove();
-    while (this.steps.length < steps.length) {
-      const step = makeStep();
-      this.steps.push(step);
-      this.stages.append(step.element);
-    }
-    steps.forEach((step, index) => this.steps[index].update(step));
-    show(this.stages, steps.length > 0);
+  setPulse(pulse) {
+    this.pulse = pulse;
+    this.plot.set(pulse.costs);
+    if (!this.session) return;
+    this.stages.setPulse(pulse);
+    this.showMoney();
   }
 
   showMoney() {
-    const { cost, budget, token, spent_share: share } = this.session;
-    this.spent.set(`${cost} of ${budget} ${token}`, share, share > 0.9);
+    const { cost, budget, token, spent_share: share, money_ends: ends } = this.session;
+    const rate = this.pulse?.rate;
+    const lately = rate == null ? "" : `${amount(rate)} ${token} an hour lately`;
+    const until = ends && Date.parse(ends) < Date.parse(this.session.deadline ?? ends) ? `used up at ${clockTime(ends)}` : "";
+    this.spent.set(`${cost} of ${budget} ${token}`, share, { low: share > 0.9 || until !== "", below: [lately, until].filter(Boolean).join(", ") });
+  }
+
+  showSaving() {
+    const { saving } = this.session;
+    show(this.saved.element, Boolean(saving));
+    show(this.saveNow, this.session.stage === "ready");
   }
 
   /** What changes with time alone. */
@@ -149,67 +186,20 @@ class Card {
     const { session } = this;
     if (!session) return;
     const now = this.tools.now();
-    this.steps.forEach((step) => step.tick(now, session.live));
-    if (!session.live || !session.deadline) return;
+    this.stages.tick(now, session.live);
+    if (!session.live) return;
+    if (session.saving) this.tickSaving(session.saving, now);
+    if (!session.deadline) return;
     const end = Date.parse(session.deadline);
     const total = end - Date.parse(session.created);
     const left = Math.max(0, end - now);
-    this.left.set(duration(left / 1000), total > 0 ? left / total : 0, left < 600_000);
+    this.left.set(duration(left / 1000), total > 0 ? left / total : 0, { low: left < 600_000, below: `ends at ${clockTime(session.deadline)}` });
   }
-}
 
-function whereWords(session) {
-  const parts = [session.provider ? `on ${session.provider}` : null, session.network];
-  if (session.price) parts.push(`${session.price} ${session.token} an hour`);
-  if (!session.live && session.ended) parts.push(`ended ${clockTime(session.ended)}`);
-  return parts.filter(Boolean).join(" · ");
-}
-
-function makeStep() {
-  const mark = h("span", { class: "gl-mark", "aria-hidden": "true" });
-  const word = h("span", { class: "gl-step-name" });
-  const status = h("span", { class: "gl-hidden" });
-  const time = h("span", { class: "gl-step-time" });
-  const element = h("li", { class: "gl-step" }, mark, word, status, time);
-  let step = null;
-  return {
-    element,
-    update(next) {
-      step = next;
-      element.dataset.status = step.status;
-      element.dataset.stage = step.stage;
-      element.title = STAGE_WORDS[step.stage][1];
-      if (step.status === "current") element.setAttribute("aria-current", "step");
-      else element.removeAttribute("aria-current");
-      const ready = step.stage === "ready" && step.status === "current";
-      setText(mark, ready ? STATUS_MARKS.done : STATUS_MARKS[step.status]);
-      setText(word, STAGE_WORDS[step.stage][0]);
-      setText(status, `, ${STATUS_WORDS[step.status]}`);
-    },
-    tick(now, live) {
-      if (!step.at || (!step.until && !live)) return setText(time, "");
-      const end = step.until ? Date.parse(step.until) : now;
-      setText(time, duration((end - Date.parse(step.at)) / 1000));
-    },
-  };
-}
-
-function meter(label) {
-  const value = h("span", { class: "gl-meter-value" });
-  const bar = h("span", { class: "gl-bar-fill" });
-  const element = h(
-    "div",
-    { class: "gl-meter" },
-    h("span", { class: "gl-meter-label" }, label),
-    value,
-    h("span", { class: "gl-bar", "aria-hidden": "true" }, bar),
-  );
-  return {
-    element,
-    set(text, share, low) {
-      setText(value, text);
-      bar.style.width = `${(share * 100).toFixed(1)}%`;
-      element.classList.toggle("gl-low", low);
-    },
-  };
+  tickSaving(saving, now) {
+    const when = saving.saved_at ? ago((now - Date.parse(saving.saved_at)) / 1000) : "not yet";
+    const every = saving.interval ? `every ${Math.round(saving.interval) || 1} s` : "";
+    const what = saving.generation ? `${saving.files} files, ${bytes(saving.bytes)}` : "";
+    this.saved.set(when, null, { low: saving.problem !== "", below: saving.problem || [what, every].filter(Boolean).join(", ") });
+  }
 }

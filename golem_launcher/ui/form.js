@@ -1,6 +1,9 @@
 const CONSIDER_MS = 250;
-const PAY_WORDS =
-  "You pay a stranger by the second, for as long as it runs. Whoever owns the machine could look into it while it does.";
+const PAY_WORDS = {
+  none: "Nothing is paid here. On Golem you pay a stranger by the second, who could look into the machine.",
+  test: "Paid with play money, by the second, to a stranger who could look into the machine.",
+  real: "You pay real money, by the second, to a stranger who could look into the machine while it runs.",
+};
 const START_WORDS = "Start JupyterLab on Golem";
 
 function renderForm({ model, el }) {
@@ -22,6 +25,7 @@ function renderForm({ model, el }) {
   const head = h("div", { class: "gl-form-head" }, h("h2", { id: headingId }, "New session"), presets.element);
   const fields = h("div", { class: "gl-card gl-asked" }, head, ...model.get("groups").map(makeGroup), share.element);
   const offers = makeOffers({ set: put, mend: () => tell(model, { kind: "mend" }) });
+  const pay = h("p", { class: "gl-hint" });
   const priceId = newId("price");
   const aside = h(
     "aside",
@@ -30,7 +34,7 @@ function renderForm({ model, el }) {
     offers.element,
     note,
     button,
-    h("p", { class: "gl-hint" }, PAY_WORDS),
+    pay,
   );
   form.append(fields, aside);
   el.append(form);
@@ -85,6 +89,7 @@ function renderForm({ model, el }) {
       show(element, wanted);
       if (when.instead) show(element.nextElementSibling, !wanted);
     }
+    setText(pay, PAY_WORDS[controls.get("network").mood()] ?? "");
   }
 
   function onChange(control) {

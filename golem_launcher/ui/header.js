@@ -12,7 +12,6 @@ function renderHeader({ model, el }) {
   const title = h("strong", { class: "gl-network-title" });
   const state = h("span", { class: "gl-network-state" });
   const mend = h("button", { type: "button", class: "gl-button", onclick: () => tell(model, { kind: "mend" }) });
-  const sentence = h("span", { class: "gl-network-sentence" });
   const line = h("div", { class: "gl-status", role: "status", "aria-live": "polite" }, dot, title, state, mend);
   const lost = h(
     "div",
@@ -23,7 +22,7 @@ function renderHeader({ model, el }) {
   const banners = h("div", { class: "gl-banners" });
   const badge = h("span", { class: "gl-tile-badge gl-money" });
   line.insertBefore(badge, state);
-  el.append(h("p", { class: "gl-intro" }, INTRO_WORDS), line, sentence, lost, banners);
+  el.append(h("p", { class: "gl-intro" }, INTRO_WORDS), line, lost, banners);
 
   function showNetwork() {
     const network = model.get("network");
@@ -33,7 +32,6 @@ function renderHeader({ model, el }) {
     badge.dataset.mood = network.money ?? "none";
     show(badge, Boolean(network.money));
     setText(state, network.detail || (STATE_WORDS[network.state] ?? ""));
-    setText(sentence, network.sentence ?? "");
     show(mend, Boolean(network.mend));
     setText(mend, network.mend ?? "");
   }

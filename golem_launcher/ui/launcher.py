@@ -46,7 +46,7 @@ class Launcher(ipywidgets.VBox):
         self.header = Header(on_alive=self._wake, on_mend=self._mend)
         self.offers = Offers(self._show_offers)
         self.form = RequestForm(on_request=self._start, on_change=self._consider, on_mend=self._mend)
-        self.sessions = SessionCards()
+        self.sessions = SessionCards(on_relaunch=self.form.fill)
         for part in (self.header, self.form, self.sessions):
             self._background.receives(part, part.receive)
         super().__init__([self.header, self.sessions, self.form])
@@ -55,6 +55,7 @@ class Launcher(ipywidgets.VBox):
     def close(self) -> None:
         """Stop the page's work; sessions go on."""
         self._background.close()
+        self.sessions.close()
         super().close()
 
     def _wake(self) -> None:

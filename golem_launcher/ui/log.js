@@ -1,31 +1,98 @@
-const RING_LINES = 500;
+const RING_LINES = 500; // of each source
+const SEARCH_MS = 300;
+const LOG_SOURCES = { event: "Session", lab: "JupyterLab", detail: "Details" };
 
-/** A log of at most RING_LINES lines of text, following its end unless the reader has scrolled up. */
+/** A log of at most RING_LINES lines of each source, following its end unless the reader has scrolled up. */
 class LogView {
-  constructor(label) {
-    this.next = null;
+  /** `tools.search(text, sources)` looks through the whole log; what is found comes to `found`. */
+  constructor(label, tools) {
+    this.tools = tools;
+    this.last = 0;
+    this.rings = Object.fromEntries(Object.keys(LOG_SOURCES).map((source) => [source, []]));
+    this.wanted = "";
     // Not a live region: a screen reader would never fall silent. Stages are announced instead.
-    this.element = h("div", { class: "gl-log", role: "log", "aria-live": "off", "aria-label": label, tabindex: "0" });
+    this.box = h("div", { class: "gl-log", role: "log", "aria-live": "off", "aria-label": label, tabindex: "0" });
     this.empty = h("p", { class: "gl-log-empty" }, "Nothing yet.");
-    this.element.append(this.empty);
+    this.box.append(this.empty);
+    this.foundBox = h("div", { class: "gl-log gl-log-found", role: "region", "aria-label": `Found in: ${label}`, tabindex: "0", hidden: true });
+    this.boxes = Object.entries(LOG_SOURCES).map(([source, title]) => this.makeFilter(source, title));
+    this.input = h("input", {
+      type: "search",
+      class: "gl-input",
+      placeholder: "Search the whole log",
+      "aria-label": `Search the ${label.toLowerCase()}`,
+      oninput: () => this.searchSoon(),
+    });
+    this.count = h("span", { class: "gl-hint", role: "status" });
+    this.tail = h("div", { class: "gl-row gl-log-tail" });
+    this.element = h(
+      "div",
+      { class: "gl-log-view" },
+      h("div", { class: "gl-row" }, h("span", { class: "gl-control gl-log-search" }, this.input), ...this.boxes, this.count),
+      this.box,
+      this.foundBox,
+      this.tail,
+    );
+    this.filter();
   }
 
-  /** Take lines numbered from `start`; those already here are dropped, a gap is marked. */
-  add(start, lines) {
-    if (this.next !== null && start < this.next) {
-      lines = lines.slice(this.next - start);
-      start = this.next;
-    }
-    if (lines.length === 0) return;
+  makeFilter(source, title) {
+    const input = h("input", { type: "checkbox", checked: source !== "detail", onchange: () => this.filter(), "data-source": source });
+    const why = source === "detail" ? "What the launcher itself and yapapi log about this session" : null;
+    return h("label", { class: "gl-log-kind", title: why }, input, title);
+  }
+
+  get sources() {
+    return this.boxes.map((box) => box.firstElementChild).filter((input) => input.checked).map((input) => input.dataset.source);
+  }
+
+  filter() {
+    const chosen = this.sources;
+    for (const source of Object.keys(LOG_SOURCES)) this.box.classList.toggle(`gl-without-${source}`, !chosen.includes(source));
+    this.box.scrollTop = this.box.scrollHeight;
+    if (this.wanted) this.search();
+  }
+
+  searchSoon() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.search(), SEARCH_MS);
+  }
+
+  search() {
+    this.wanted = this.input.value.trim();
+    show(this.foundBox, this.wanted !== "");
+    show(this.box, this.wanted === "");
+    setText(this.count, this.wanted ? "Searching …" : "");
+    if (this.wanted) this.tools.search(this.wanted, this.sources);
+    else this.box.scrollTop = this.box.scrollHeight;
+  }
+
+  found(text, lines) {
+    if (text !== this.wanted) return; // the reader has typed on
+    this.foundBox.replaceChildren(...lines.map(logLine));
+    this.foundBox.scrollTop = this.foundBox.scrollHeight;
+    setText(this.count, lines.length === 0 ? "Not found." : lines.length >= 200 ? "The last 200 matches" : `${lines.length} found`);
+  }
+
+  /** Take lines, each with its number `n`; those already here are dropped. */
+  add(lines, skipped) {
+    const fresh = lines.filter((line) => line.n > this.last);
+    if (fresh.length === 0) return;
     this.empty.remove();
-    const box = this.element;
+    const box = this.box;
     const following = box.scrollHeight - box.scrollTop - box.clientHeight < 24;
-    const gap = start > (this.next ?? 0);
-    if (gap) box.append(h("div", { class: "gl-line gl-line-gap" }, "… earlier lines are in the session's files"));
-    box.append(...lines.map(logLine));
-    while (box.childElementCount > RING_LINES) box.firstElementChild.remove();
-    this.next = start + lines.length;
+    if (skipped) box.append(this.keep("lab", h("div", { class: "gl-line gl-line-lab gl-line-gap" }, "… too fast to show all: the whole log can be downloaded")));
+    box.append(...fresh.map((line) => this.keep(line.source, logLine(line))));
+    this.last = fresh.at(-1).n;
     if (following) box.scrollTop = box.scrollHeight;
+  }
+
+  /** Remember a line's element, and forget the oldest of its source beyond what the ring holds. */
+  keep(source, element) {
+    const ring = this.rings[source];
+    ring.push(element);
+    if (ring.length > RING_LINES) ring.shift().remove();
+    return element;
   }
 }
 

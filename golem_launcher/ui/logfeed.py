@@ -1,4 +1,4 @@
-"""A session's log as the page shows it: its events and the Lab's own output, the last few hundred lines."""
+"""A session's log as the page shows it: its events, the Lab's own output and the supervisor's, the last of each."""
 
 from __future__ import annotations
 
@@ -7,85 +7,117 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from golem_launcher.events import EVENT, Event, Message, Stage, StageChanged
-from golem_launcher.session.directory import read_lines
+from golem_launcher.events import EVENT, Event, Message, ProviderLost, Stage, StageChanged
 from golem_launcher.text import clean_line
+from golem_launcher.ui.tail import Tail
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from golem_launcher.session.directory import SessionDirectory
 
 RING_LINES = 500
-"""How many lines a page keeps. The files hold all."""
+"""How many lines of each source a page keeps. The files hold all."""
 
-_TAIL_BYTES = 256 * 1024
-"""A feed that fell behind further than this starts anew this far from the end: nobody reads faster."""
+FOUND_AT_MOST = 200
+"""How many lines a search gives: the last ones."""
+
+_SEARCHED_BYTES = 64 * 1024 * 1024
+"""How much of the end of each file is searched."""
+
+Line = dict[str, Any]
+
+
+def _sources(directory: SessionDirectory) -> dict[str, tuple[Path, Callable[[bytes], Line | None]]]:
+    """The files a log is made of, by the word the page has for each, and what makes a line of one of theirs."""
+    return {
+        "event": (directory.path / "events.jsonl", _event_line),
+        "lab": (directory.lab_log, _lab_line),
+        "detail": (directory.supervisor_log, _detail_line),
+    }
 
 
 class LogFeed:
-    """The tail of one session's log. ``poll`` does the reading (blocking); lines are numbered from 0."""
+    """The tail of one session's log. ``poll`` does the reading (blocking); lines are numbered from 1, as ``n``."""
 
     def __init__(self, directory: SessionDirectory) -> None:
-        self._events = _Tail(directory.path / "events.jsonl")
-        self._lab = _Tail(directory.lab_log)
-        self._ring: deque[dict[str, Any]] = deque(maxlen=RING_LINES)
+        sources = _sources(directory)
+        self._sources = [(Tail(path), read, deque[Line](maxlen=RING_LINES)) for path, read in sources.values()]
         self._total = 0
 
     def poll(self) -> dict[str, Any] | None:
-        """The lines that are new since the last call, as :meth:`lines` gives them; ``None`` when there are none."""
-        fresh = [line for data in self._events.read() for line in _event_lines(data)]
-        fresh += [_lab_line(data) for data in self._lab.read()]
-        if not fresh:
-            return None
-        self._total += len(fresh)
-        self._ring.extend(fresh)
-        return self.lines(min(len(fresh), RING_LINES))
+        """The ``lines`` new since the last call, and whether some were ``skipped``; ``None`` when there are none."""
+        fresh: list[Line] = []
+        skipped = False
+        for tail, read, ring in self._sources:
+            found = tail.read()
+            skipped = skipped or tail.skipped or len(found) > RING_LINES
+            self._total += max(len(found) - RING_LINES, 0)
+            for data in found[-RING_LINES:]:  # cleaning is most of the work: only what will be seen
+                self._total += 1
+                line = read(data)
+                if line is not None:
+                    line["n"] = self._total
+                    ring.append(line)
+                    fresh.append(line)
+        return {"lines": fresh, "skipped": skipped} if fresh else None
 
-    def lines(self, count: int = RING_LINES) -> dict[str, Any]:
-        """The last ``count`` lines kept, with the number of the first of them as ``start``."""
-        kept = list(self._ring)[-count:] if count else []
-        return {"start": self._total - len(kept), "lines": kept}
-
-
-class _Tail:
-    """Reads what is appended to a file; skips ahead when there is too much of it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._offset = 0
-
-    def read(self) -> list[bytes]:
-        try:
-            size = self._path.stat().st_size
-        except FileNotFoundError:
-            return []
-        if size == self._offset:
-            return []
-        if size < self._offset:  # not ours to explain: somebody cut the file
-            self._offset = 0
-        skipped = size - self._offset > _TAIL_BYTES
-        if skipped:
-            self._offset = size - _TAIL_BYTES
-        lines, self._offset = read_lines(self._path, self._offset)
-        return lines[1:] if skipped else lines  # the first may be the rest of a line
+    def lines(self) -> dict[str, Any]:
+        """All lines kept, in the order in which they came."""
+        kept = sorted((line for *_, ring in self._sources for line in ring), key=lambda line: int(line["n"]))
+        return {"lines": kept, "skipped": False}
 
 
-def _event_lines(data: bytes) -> list[dict[str, Any]]:
+def search(directory: SessionDirectory, text: str, sources: Iterable[str]) -> list[Line]:
+    """The last lines of the whole log, in the files named by ``sources``, that hold ``text`` in any case. Blocking."""
+    found: list[Line] = []
+    wanted = text.casefold()
+    for name, (path, read) in _sources(directory).items():
+        if name in sources:
+            kept: deque[Line] = deque(maxlen=FOUND_AT_MOST)
+            for data in _end_of(path):
+                # As bytes first: most lines do not match, and need not be cleaned to know.
+                if wanted.isascii() and wanted.encode() not in data.lower():
+                    continue
+                line = read(data)
+                if line is not None and wanted in line["text"].casefold():
+                    kept.append(line)
+            found += kept
+    return found[-FOUND_AT_MOST:]
+
+
+def _end_of(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(size - _SEARCHED_BYTES, 0))
+            yield from file
+    except OSError:
+        return
+
+
+def _event_line(data: bytes) -> Line | None:
     try:
         event = EVENT.validate_json(data)
     except ValidationError:
-        return [{"source": "event", "level": "warning", "text": "(an unreadable event)"}]
+        return {"source": "event", "level": "warning", "text": "(an unreadable event)"}
     if not event.line:
-        return []
-    return [{"source": "event", "level": _level(event), "at": event.at.isoformat(), "text": clean_line(event.line)}]
+        return None
+    return {"source": "event", "level": _level(event), "at": event.at.isoformat(), "text": clean_line(event.line)}
 
 
 def _level(event: Event) -> str:
     if isinstance(event, StageChanged):
         return "error" if event.stage is Stage.FAILED else "stage"
+    if isinstance(event, ProviderLost):
+        return "warning"
     return event.level if isinstance(event, Message) else "info"
 
 
-def _lab_line(data: bytes) -> dict[str, Any]:
-    return {"source": "lab", "level": "info", "text": clean_line(data.decode("utf-8", "replace"))}
+def _lab_line(data: bytes) -> Line:
+    return {"source": "lab", "level": "info", "text": clean_line(data.decode("utf-8", "replace").rstrip("\r\n"))}
+
+
+def _detail_line(data: bytes) -> Line:
+    return {"source": "detail", "level": "info", "text": clean_line(data.decode("utf-8", "replace").rstrip("\r\n"))}

@@ -17,12 +17,11 @@ _SHOWN_ID = 6
 
 
 def network_view(name: str = LOCAL.name) -> dict[str, Any]:
-    """Title, sentence, ``state`` (``up``, ``starting``, ``failed``, ``down``) with details, and ``mend``, a button."""
+    """Title, money, ``state`` (``up``, ``starting``, ``failed``, ``down``) with details, and ``mend``, a button."""
     network = NETWORKS[name]
     state, details, mend = _local() if name == LOCAL.name else _node()
     return {
         "title": network.title,
-        "sentence": network.sentence,
         "money": network.money,
         "state": state,
         "detail": " · ".join(details),

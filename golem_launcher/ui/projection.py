@@ -13,6 +13,9 @@ from golem_launcher.session.directory import session_directories
 from golem_launcher.text import clean_line, clean_name
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
 
 PAST_AT_MOST = 50
@@ -20,6 +23,8 @@ PAST_AT_MOST = 50
 
 PLANNED = (Stage.CHECKING, Stage.ALLOCATING, Stage.NEGOTIATING, Stage.DEPLOYING, Stage.STARTING, Stage.READY)
 """The way of a good start; shown ahead."""
+
+_GIB = 2**30
 
 
 class Projection:
@@ -40,14 +45,18 @@ class Projection:
     def _view(self, directory: SessionDirectory) -> dict[str, Any]:
         mark = _mark(directory)
         known = self._known.get(directory.name)
-        if known and known[0] == mark and not known[1]["live"]:
-            return known[1]
-        try:
-            state = directory.state()
-        except SessionNotFound:
-            view = _unreadable(directory.name)
+        if known and known[0] == mark:
+            view = known[1]
+            if view["live"]:
+                view = {**view, "alive": client.alive(directory)}
         else:
-            view = session_view(state, alive=state.stage.final or client.alive(directory))
+            try:
+                state = directory.state()
+            except SessionNotFound:
+                view = _unreadable(directory.name)
+            else:
+                alive = state.stage.final or client.alive(directory)
+                view = session_view(state, alive=alive) | _asked(directory)
         self._known[directory.name] = (mark, view)
         return view
 
@@ -65,13 +74,40 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "token": NETWORKS[state.network].token if state.network in NETWORKS else "GLM",
         "provider": clean_name(state.provider_name) if state.provider_name else None,
         "created": state.created_at.isoformat(),
-        "started": state.started_at.isoformat() if state.started_at else None,
-        "ended": state.ended_at.isoformat() if state.ended_at else None,
-        "deadline": state.deadline.isoformat() if state.deadline else None,
+        "started": _iso(state.started_at),
+        "ended": _iso(state.ended_at),
+        "deadline": _iso(state.deadline),
+        "extendable": _iso(state.extendable_until),
+        "money_ends": _iso(state.money_ends_at),
         "cost": _amount(state.cost),
         "budget": _amount(state.budget),
         "spent_share": float(min(state.cost / state.budget, Decimal(1))) if state.budget > 0 else 0.0,
         "price": _amount(state.price_per_hour) if state.price_per_hour is not None else None,
+        "lost": state.providers_lost,
+        "notices": [clean_line(notice) for notice in state.notices],
+        "usage": state.usage.model_dump() if state.usage and not state.stage.final else None,
+        "saving": _saving(state),
+    }
+
+
+def _saving(state: SessionState) -> dict[str, Any] | None:
+    if state.saving is None:
+        return None
+    saving = state.saving.model_dump(mode="json")
+    return {**saving, "store": clean_line(saving["store"]), "problem": clean_line(saving["problem"])}
+
+
+def _asked(directory: SessionDirectory) -> dict[str, Any]:
+    """What the request says that its state does not: the machine's limits, and whether there is ssh."""
+    try:
+        request: LaunchRequest = directory.request()
+    except (OSError, ValueError):
+        return {}
+    return {
+        "cpus": request.cpus,
+        "memory": request.memory_gib * _GIB,
+        "disk": request.disk_gib * _GIB,
+        "ssh": request.ssh_key is not None,
     }
 
 
@@ -106,6 +142,10 @@ def _mark(directory: SessionDirectory) -> object:
     except OSError:
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _iso(time: datetime | None) -> str | None:
+    return time.isoformat() if time else None
 
 
 def _amount(value: Decimal) -> str:

@@ -5,32 +5,34 @@ function renderSessions({ model, el }) {
   el.classList.add("gl", "gl-sessions");
   const cards = new Map();
   let links = {};
+  let pulses = {};
   let skew = 0;
   let spoken = new Map();
-  const heading = h("h2", {}, "Sessions");
-  const empty = h(
-    "div",
-    { class: "gl-card gl-empty" },
-    h("p", {}, h("strong", {}, "Nothing is running yet.")),
-    h(
-      "ol",
-      {},
-      h("li", {}, "Choose how long, how much and how big, or leave everything as it is."),
-      h("li", {}, "Start. A provider is found, and JupyterLab starts on its machine."),
-      h("li", {}, "Open JupyterLab in a new tab. Closing this page does not end the session."),
-    ),
-  );
   const live = h("div", { class: "gl-live" });
   const past = h("div", { class: "gl-past-list" });
   const pastTitle = h("summary", {});
-  const pastBox = h("details", { class: "gl-past" }, pastTitle, past);
-  const announcer = h("div", { class: "gl-hidden", role: "status", "aria-live": "polite" });
-  el.append(heading, empty, live, pastBox, announcer);
+  const pastBox = h("details", { class: "gl-fold gl-past", hidden: true }, pastTitle, past);
+  const announcer = h("div", { class: "gl-hidden gl-announcer", role: "status", "aria-live": "polite" });
+  const toasts = new Toasts(model);
+  const head = h("div", { class: "gl-row gl-sessions-head" }, h("h2", {}, "Sessions"), toasts.ask);
+  const downloads = new Downloads(model);
+  el.setAttribute("role", "region");
+  el.setAttribute("aria-label", "Sessions");
+  el.append(head, live, pastBox, announcer);
 
-  const tools = { send: (content) => tell(model, content), now: () => Date.now() + skew, remote: model.get("remote") };
+  const tools = {
+    send(content) {
+      if (!tell(model, content)) toasts.add("This page lost its connection", "Reload it. Sessions go on without it.", { mood: "bad" });
+    },
+    now: () => Date.now() + skew,
+    remote: model.get("remote"),
+    kinds: model.get("kinds"),
+    downloads,
+    toasts,
+  };
 
   function showAll() {
-    const sessions = model.get("sessions");
+    const sessions = [...model.get("live"), ...model.get("past")];
     const clock = Date.parse(model.get("clock"));
     if (!Number.isNaN(clock)) skew = clock - Date.now();
     const names = new Set(sessions.map((session) => session.name));
@@ -40,13 +42,19 @@ function renderSessions({ model, el }) {
       cards.delete(name);
     }
     for (const session of sessions) {
-      const card = cards.get(session.name) ?? new Card(session.name, tools);
+      let card = cards.get(session.name);
+      if (card && Date.parse(card.session.created) !== Date.parse(session.created)) {
+        card.element.remove(); // another session of the same name
+        card = undefined;
+      }
+      card ??= new Card(session.name, tools);
       cards.set(session.name, card);
       card.update(session, links[session.name]);
+      if (pulses[session.name] && !card.pulse) card.setPulse(pulses[session.name]);
     }
     place(live, sessions.filter((session) => session.live));
     place(past, sessions.filter((session) => !session.live));
-    show(empty, live.childElementCount === 0);
+    show(head, live.childElementCount > 0);
     show(pastBox, past.childElementCount > 0);
     setText(pastTitle, `Past sessions (${past.childElementCount})`);
     announce(sessions);
@@ -68,11 +76,32 @@ function renderSessions({ model, el }) {
     spoken = stages;
   }
 
-  function onMessage(content) {
-    if (content.kind === "log") cards.get(content.name)?.log.add(content.start, content.lines);
-    if (content.kind !== "links") return;
-    links = content.links;
-    for (const [name, card] of cards) card.setLink(links[name]);
+  const receivers = {
+    log: ({ name, lines, skipped }) => cards.get(name)?.log.add(lines, skipped),
+    found: ({ name, text, lines }) => cards.get(name)?.log.found(text, lines),
+    alerts: ({ alerts }) => alerts.forEach((alert) => toasts.alert(alert, () => cards.get(alert.name)?.title.focus())),
+    answer: onAnswer,
+    links(content) {
+      links = content.links;
+      for (const [name, card] of cards) card.setLink(links[name]);
+    },
+    pulses(content) {
+      pulses = { ...pulses, ...content.pulses };
+      for (const name of Object.keys(content.pulses)) cards.get(name)?.setPulse(pulses[name]);
+    },
+  };
+
+  function onAnswer(content) {
+    cards.get(content.name)?.answered(content);
+    if (content.to !== "remove" || !content.ok) return;
+    const { name, removed } = content;
+    const undo = ["Undo", () => tools.send({ kind: "bring back", removed })];
+    toasts.add(`${name} was removed`, "Saved workspaces are kept.", { action: undo });
+  }
+
+  function onMessage(content, buffers) {
+    if (content.kind in receivers) receivers[content.kind](content);
+    else downloads.onMessage(content, buffers);
   }
 
   let ticks = 0;
@@ -85,14 +114,27 @@ function renderSessions({ model, el }) {
     }
   }
 
-  model.on("change:sessions", showAll);
+  // All of them at once: two traits of one message change one after the other.
+  let due = false;
+  function showSoon() {
+    if (due) return;
+    due = true;
+    queueMicrotask(() => {
+      due = false;
+      showAll();
+    });
+  }
+
+  model.on("change:live change:past", showSoon);
   model.on("msg:custom", onMessage);
   showAll();
   tell(model, { kind: "hello" });
   const timer = setInterval(tick, FAST_TICK_MS);
   return () => {
     clearInterval(timer);
-    model.off("change:sessions", showAll);
+    toasts.dispose();
+    downloads.dispose();
+    model.off("change:live change:past", showSoon);
     model.off("msg:custom", onMessage);
   };
 }

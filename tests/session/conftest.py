@@ -24,10 +24,10 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from tests.session.rest import Node
 
-HONEST, OVERBILLS, DIES, REFUSES, SLOW, ENDS, LAST = 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2
+HONEST, OVERBILLS, DIES, REFUSES, SLOW, ENDS, LAST, BROKEN = 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.3
 """Memory (GiB) to ask for."""
 
-_NETWORK = """
+_NETWORK = '''
 runtime = "process"
 debit_note_interval = 3
 
@@ -96,7 +96,18 @@ misbehaviour = { die_after = 25.0 }
 name = "last"
 memory_gib = 1.25
 price_hour = 7.0
+
+[[provider]]
+name = "broken"
+memory_gib = 1.35
+price_hour = 8.0
+[provider.commands]
+python3 = """
+mkdir -p broken/jupyterlab
+echo "raise RuntimeError('no such luck')" > broken/jupyterlab/__init__.py
+PYTHONPATH=$PWD/broken exec python3 "$@"
 """
+'''
 
 
 @pytest.fixture(scope="session")
@@ -160,6 +171,7 @@ def early(network):  # noqa: ARG001 - it must be up
     sessions = {
         "dies": client.start(LaunchRequest(name="dies", memory_gib=DIES, recover=False, **fields)),
         "deadline": client.start(LaunchRequest(name="deadline", memory_gib=HONEST, hours="0.01", **fields)),
+        "broken": client.start(LaunchRequest(name="broken", memory_gib=BROKEN, **fields)),
         "twice": client.start(LaunchRequest(name="twice", memory_gib=ENDS, **fields)),
     }
     yield sessions

@@ -153,6 +153,16 @@ def test_a_provider_that_dies_is_noticed_within_twenty_seconds(early, node):
     node.holds_nothing_of(journal(directory), provider_is_dead=True)
 
 
+def test_why_an_agent_gave_up_reaches_the_user(early, node):
+    directory = early["broken"]
+    state = ended(directory, 80)
+    assert state.stage is Stage.FAILED
+    assert "JupyterLab could not be started" in state.reason, explain(directory)
+    assert "JupyterLab crashed too often: giving up" in state.reason
+    assert "RuntimeError: no such luck" in state.reason
+    node.holds_nothing_of(journal(directory))
+
+
 def test_the_deadline_ends_it(early, node):
     directory = early["deadline"]
     state = ended(directory, 80)

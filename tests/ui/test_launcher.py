@@ -29,10 +29,10 @@ def test_nothing_happens_until_a_front_end_shows_itself_and_again_when_it_is_gon
         make_session("mine")
         launcher = Launcher()
         try:
-            assert launcher.sessions.sessions == []
+            assert launcher.sessions.live == []
             assert launcher._work is None
             await launcher.header.receive({"kind": "alive"})
-            await _until(lambda: len(launcher.sessions.sessions) == 1)
+            await _until(lambda: len(launcher.sessions.live) == 1)
             await _until(lambda: bool(launcher.header.network))
             launcher.header._last_sign = float("-inf")
             await _until(launcher._work.done)

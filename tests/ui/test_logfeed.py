@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golem_launcher.session.directory import SessionDirectory
-from golem_launcher.ui.logfeed import RING_LINES, LogFeed
+from golem_launcher.ui.logfeed import FOUND_AT_MOST, RING_LINES, LogFeed, search
 from tests.ui.made import make_session, say, write_lab_log
 
 if TYPE_CHECKING:
@@ -36,16 +36,32 @@ def test_an_unreadable_event_is_a_line_like_others() -> None:
     assert _texts(LogFeed(directory).poll())[-3:] == ["(an unreadable event)", "(an unreadable event)", "after"]
 
 
-def test_a_flood_is_skipped_and_numbered() -> None:
+def test_a_flood_is_skipped_and_what_is_shown_is_the_end() -> None:
     directory = make_session("mine")
     feed = LogFeed(directory)
     feed.poll()
+    say(directory, "an event")
     write_lab_log(directory, *(f"line {number} {'x' * 50}" for number in range(50_000)))
     batch = feed.poll()
     assert batch is not None
-    assert len(batch["lines"]) == RING_LINES
+    assert batch["skipped"]
+    assert len(batch["lines"]) == RING_LINES + 1
     assert _texts(batch)[-1].startswith("line 49999 ")
-    assert all(text.startswith("line ") for text in _texts(batch))
+    assert "an event" in _texts(feed.lines())  # no flood of the Lab's drives the session's own lines out
+
+
+def test_the_whole_log_is_searched_not_only_what_is_shown() -> None:
+    directory = make_session("mine")
+    say(directory, "the Needle of an event")
+    write_lab_log(directory, "a needle\x1b[31m long ago", *(f"line {number}" for number in range(5000)))
+    directory.supervisor_log.write_text("a needle in the details\n")
+    assert [line["text"] for line in search(directory, "NEEDLE", ["event", "lab"])] == [
+        "the Needle of an event",
+        "a needle long ago",
+    ]
+    assert [line["source"] for line in search(directory, "needle", ["detail"])] == ["detail"]
+    assert len(search(directory, "line", ["lab"])) == FOUND_AT_MOST
+    assert search(directory, "Näher", ["lab", "nonsense"]) == []
 
 
 @given(st.lists(st.lists(st.text(alphabet="ab\n\r", max_size=5), max_size=5), max_size=8))
@@ -60,8 +76,10 @@ def test_every_line_comes_once_and_in_order(batches: list[list[str]]) -> None:
                 file.write(data)
             lines = feed.poll()
             if lines:
-                assert lines["start"] == len(seen)
+                assert [line["n"] for line in lines["lines"]] == list(
+                    range(len(seen) + 1, len(seen) + 1 + len(lines["lines"]))
+                )
                 seen += _texts(lines)
         whole = written[: written.rfind(b"\n") + 1]
         assert seen == [line.decode() for line in whole.splitlines()]
-        assert feed.lines()["start"] == 0
+        assert _texts(feed.lines()) == seen

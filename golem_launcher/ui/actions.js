@@ -1,0 +1,137 @@
+/** A button that asks once before it does `act`. */
+function askingButton(label, { kind, question, yes, no, act, danger = true }) {
+  const button = h("button", { type: "button", class: `gl-button gl-small gl-${kind}`, onclick: () => ask(true) }, label);
+  const words = h("span", { class: "gl-question", id: newId("question") }, question);
+  const sure = h(
+    "button",
+    { type: "button", class: `gl-button gl-small gl-${kind}-yes${danger ? " gl-danger" : ""}`, "aria-describedby": words.id, onclick: go },
+    yes,
+  );
+  const stay = h("button", { type: "button", class: `gl-button gl-small gl-${kind}-no`, onclick: () => ask(false) }, no);
+  const asking = h("span", { class: "gl-asking", role: "group", hidden: true }, words, sure, stay);
+  asking.addEventListener("keydown", (event) => event.key === "Escape" && ask(false));
+  function ask(now) {
+    show(asking, now);
+    show(button, !now);
+    (now ? stay : button).focus();
+  }
+  function go() {
+    ask(false);
+    act(button);
+  }
+  return { element: h("span", { class: "gl-asks" }, button, asking), button, question: words };
+}
+
+/** More time, more money: how much of each, in words that the kernel answers. */
+class ExtendForm {
+  constructor(name, tools) {
+    this.name = name;
+    this.tools = tools;
+    this.hours = this.field("Hours more", "1", "0.5");
+    this.budget = this.field("Budget more", "", "0.1");
+    this.unit = h("span", { class: "gl-hint" });
+    this.send = h("button", { type: "submit", class: "gl-button gl-small gl-extend-send" }, "Extend");
+    this.answer = h("p", { class: "gl-answer", role: "status" });
+    this.hint = h("p", { class: "gl-hint" });
+    this.form = h(
+      "form",
+      { class: "gl-extend-form", novalidate: true, hidden: true, onsubmit: (event) => this.submit(event), "aria-label": `Extend ${name}` },
+      h("div", { class: "gl-row" }, this.hours.label, this.budget.label, this.unit, this.send),
+      this.hint,
+      this.answer,
+    );
+    this.form.addEventListener("keydown", (event) => event.key === "Escape" && this.open(false));
+    this.button = h(
+      "button",
+      { type: "button", class: "gl-button gl-small gl-extend", "aria-expanded": "false", onclick: () => this.open(this.form.hidden) },
+      "Extend",
+    );
+  }
+
+  field(title, value, step) {
+    const input = h("input", { type: "text", inputmode: "decimal", class: "gl-input", value, step, size: 5 });
+    const label = h("label", { class: "gl-extend-field" }, h("span", {}, title), h("span", { class: "gl-control" }, input));
+    return { input, label };
+  }
+
+  open(now) {
+    show(this.form, now);
+    this.button.setAttribute("aria-expanded", String(now));
+    setText(this.answer, "");
+    (now ? this.hours.input : this.button).focus();
+    if (now) this.hours.input.select();
+  }
+
+  update(session) {
+    setText(this.unit, session.token);
+    const room = session.extendable ? `This provider can be kept until ${clockTime(session.extendable)}.` : "";
+    setText(this.hint, room);
+    show(this.hint, room !== "");
+    show(this.button, session.live && session.alive && ["ready", "recovering"].includes(session.stage));
+    if (this.button.hidden) show(this.form, false);
+  }
+
+  submit(event) {
+    event.preventDefault();
+    this.send.disabled = true;
+    this.answer.classList.remove("gl-error-text");
+    setText(this.answer, "Asking …");
+    this.tools.send({ kind: "extend", name: this.name, hours: this.hours.input.value, budget: this.budget.input.value });
+  }
+
+  answered({ ok, text }) {
+    this.send.disabled = false;
+    if (ok) this.open(false);
+    this.answer.classList.toggle("gl-error-text", !ok);
+    setText(this.answer, text);
+  }
+}
+
+/** Ways into the session beside the link: commands to copy. */
+class WaysView {
+  constructor(name) {
+    this.name = name;
+    this.rows = h("div", { class: "gl-ways-rows" });
+    this.element = h("details", { class: "gl-fold gl-ways" }, h("summary", {}, "Other ways in"), this.rows);
+    this.shown = "";
+  }
+
+  update(session, link) {
+    show(this.element, Boolean(link));
+    const key = `${link} ${session.ssh}`;
+    if (!link || key === this.shown) return;
+    this.shown = key;
+    const { hostname, port, search } = new URL(link);
+    const rows = [
+      way("At an address of your choice, on this computer", `golem-launcher tunnel ${this.name} --port 8888`),
+      way("From another computer that has ssh to this one", `ssh -N -L 8888:${hostname}:${port} THIS-COMPUTER`, `then open http://127.0.0.1:8888/lab with the token of the link`),
+    ];
+    if (session.ssh) rows.splice(1, 0, way("A shell in the session", `golem-launcher ssh ${this.name}`));
+    const token = new URLSearchParams(search).get("token");
+    rows.push(
+      h(
+        "div",
+        { class: "gl-way" },
+        h("span", { class: "gl-hint" }, "Whoever has the link or the token controls the session."),
+        h("div", { class: "gl-row" }, copyButton("Copy link", () => link), copyButton("Copy token", () => token)),
+      ),
+    );
+    this.rows.replaceChildren(...rows);
+  }
+}
+
+function way(title, command, after = "") {
+  const code = h("code", { class: "gl-code", tabindex: 0, "aria-label": title }, command);
+  return h(
+    "div",
+    { class: "gl-way" },
+    h("span", {}, title),
+    h("div", { class: "gl-row gl-way-row" }, code, copyButton("Copy", () => command, code)),
+    after ? h("span", { class: "gl-hint" }, after) : null,
+  );
+}
+
+function copyButton(label, text, shown = null) {
+  const button = h("button", { type: "button", class: "gl-button gl-small", onclick: () => copyOut(text(), shown, button) }, label);
+  return button;
+}

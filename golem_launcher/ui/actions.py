@@ -1,0 +1,105 @@
+"""What the buttons of a session's card do, each answered in words at the card."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.errors import LauncherError
+from golem_launcher.session import client
+from golem_launcher.session.directory import session_directory
+from golem_launcher.text import clean_text
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from concurrent.futures import Executor
+
+    from golem_launcher.request import LaunchRequest
+    from golem_launcher.session.directory import SessionDirectory
+
+_EXTEND_SECONDS = 20.0
+_SAVE_SECONDS = 120.0
+
+Content = dict[str, Any]
+
+
+class Actions:
+    """One per page. ``send`` takes a message for the front ends; ``threads`` run what may take a minute."""
+
+    def __init__(
+        self, send: Callable[[Content], None], threads: Executor, on_relaunch: Callable[[LaunchRequest], None]
+    ) -> None:
+        self._send = send
+        self._threads = threads
+        self._on_relaunch = on_relaunch
+        acts: dict[str, Callable[[SessionDirectory, Content], Content]] = {
+            "stop": _stop,
+            "force": _force,
+            "extend": _extend,
+            "save": _save,
+            "remove": _remove,
+        }
+        self.by_kind: dict[str, Callable[[Content], Awaitable[None]]] = {
+            **{kind: self._answered(kind, act) for kind, act in acts.items()},
+            "relaunch": self._relaunch,
+            "bring back": self._bring_back,
+        }
+
+    def _answered(
+        self, kind: str, act: Callable[[SessionDirectory, Content], Content]
+    ) -> Callable[[Content], Awaitable[None]]:
+        """``act`` on the session of a message, in a thread, with its answer or refusal sent to the card."""
+
+        async def run(content: Content) -> None:
+            name = str(content.get("name"))
+            loop = asyncio.get_running_loop()
+            answer: Content
+            try:
+                directory = session_directory(name)
+                answer = {"ok": True, **await loop.run_in_executor(self._threads, act, directory, content)}
+            except LauncherError as error:
+                answer = {"ok": False, "text": clean_text(str(error))}
+            except BaseException:
+                self._send({"kind": "answer", "to": kind, "name": name, "ok": False, "text": "It did not work."})
+                raise  # it becomes a banner
+            self._send({"kind": "answer", "to": kind, "name": name, **answer})
+
+        return run
+
+    async def _relaunch(self, content: Content) -> None:
+        directory = session_directory(str(content.get("name")))
+        try:
+            request = await asyncio.to_thread(directory.request)
+        except (OSError, ValueError):
+            text = "What was asked for then can't be read any more."
+            self._send({"kind": "answer", "to": "relaunch", "name": directory.name, "ok": False, "text": text})
+        else:
+            self._on_relaunch(request)
+
+    async def _bring_back(self, content: Content) -> None:
+        await asyncio.to_thread(client.bring_back, str(content.get("removed")))
+
+
+def _stop(directory: SessionDirectory, _content: Content) -> Content:
+    client.stop(directory.name)
+    return {}
+
+
+def _force(directory: SessionDirectory, _content: Content) -> Content:
+    client.stop(directory.name, force=True)
+    return {}
+
+
+def _extend(directory: SessionDirectory, content: Content) -> Content:
+    asked = {key: value for key in ("hours", "budget") if (value := str(content.get(key, "")).strip())}
+    client.control(directory, "extend", deadline=_EXTEND_SECONDS, **asked)
+    return {"text": "Extended."}
+
+
+def _save(directory: SessionDirectory, _content: Content) -> Content:
+    client.control(directory, "save", deadline=_SAVE_SECONDS)
+    return {"text": "Saved."}
+
+
+def _remove(directory: SessionDirectory, _content: Content) -> Content:
+    return {"removed": client.remove(directory.name)}

@@ -1,0 +1,89 @@
+const SVG = "http://www.w3.org/2000/svg";
+
+/** A label, a value, a bar, a hint below, and room for more. Their heights do not change with their numbers. */
+function gauge(label, kind) {
+  const value = h("span", { class: "gl-meter-value" });
+  const bar = h("span", { class: "gl-bar-fill" });
+  const track = h("span", { class: "gl-bar", "aria-hidden": "true" }, bar);
+  const hint = h("span", { class: "gl-hint gl-meter-hint" });
+  const element = h(
+    "div",
+    { class: `gl-meter gl-meter-${kind}`, role: "group", "aria-label": label },
+    h("span", { class: "gl-meter-label" }, label),
+    value,
+    track,
+    hint,
+  );
+  return {
+    element,
+    /** `share` between 0 and 1, or null for no bar. */
+    set(text, share, { low = false, below = "" } = {}) {
+      setText(value, text);
+      show(track, share !== null);
+      if (share !== null) bar.style.width = `${(Math.min(1, Math.max(0, share)) * 100).toFixed(1)}%`;
+      element.classList.toggle("gl-low", low);
+      setText(hint, below);
+    },
+  };
+}
+
+/** How the cost grew: a line in a small picture, whose words stand beside it. */
+function costPlot() {
+  const line = svg("polyline", { class: "gl-plot-line", fill: "none", "vector-effect": "non-scaling-stroke" });
+  const area = svg("polygon", { class: "gl-plot-area" });
+  const element = svg("svg", { class: "gl-plot", viewBox: "0 0 100 24", preserveAspectRatio: "none", "aria-hidden": "true" }, area, line);
+  return {
+    element,
+    set(points) {
+      const [first, last] = [points[0], points.at(-1)];
+      const wide = points.length > 1 ? last[0] - first[0] : 0;
+      const high = points.length > 1 ? last[1] : 0;
+      if (wide <= 0 || high <= 0) return element.classList.add("gl-empty-plot");
+      element.classList.remove("gl-empty-plot");
+      const path = points.map(([at, cost]) => `${(((at - first[0]) / wide) * 100).toFixed(2)},${(23 - (cost / high) * 21).toFixed(2)}`);
+      line.setAttribute("points", path.join(" "));
+      area.setAttribute("points", `0,24 ${path.join(" ")} 100,24`);
+    },
+  };
+}
+
+function svg(tag, attributes, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+/** What the session uses of its machine. */
+class UsageView {
+  constructor() {
+    this.parts = {
+      cpu: gauge("CPU", "cpu"),
+      memory: gauge("Memory", "memory"),
+      disk: gauge("Disk", "disk"),
+      gpu: gauge("GPU", "gpu"),
+    };
+    const gauges = Object.values(this.parts).map((part) => part.element);
+    this.element = h("div", { class: "gl-meters gl-usage", role: "group", "aria-label": "The machine" }, ...gauges);
+  }
+
+  update(session) {
+    const { usage } = session;
+    show(this.element, Boolean(usage));
+    if (!usage) return;
+    const { cpu, memory, disk, gpu } = this.parts;
+    const cores = session.cpus ?? 1;
+    cpu.set(`${Math.round(usage.cpu_percent)} %`, usage.cpu_percent / (cores * 100), { below: cores === 1 ? "of one core" : `${cores} cores are ${cores * 100} %` });
+    sized(memory, usage.memory_bytes, session.memory);
+    sized(disk, usage.disk_bytes, session.disk);
+    const has = usage.gpu_percent !== null;
+    show(gpu.element, has);
+    const filled = usage.gpu_memory_bytes === null ? "" : `${bytes(usage.gpu_memory_bytes)} of its memory`;
+    if (has) gpu.set(`${Math.round(usage.gpu_percent)} %`, usage.gpu_percent / 100, { below: filled });
+  }
+}
+
+function sized(part, used, limit) {
+  const share = limit ? used / limit : null;
+  part.set(bytes(used), share, { low: share > 0.9, below: limit ? `of ${bytes(limit)}` : "" });
+}

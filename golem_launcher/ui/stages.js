@@ -1,0 +1,90 @@
+const STATUS_MARKS = { done: "✓", failed: "✕", current: "●", ahead: "○" };
+const STATUS_WORDS = { done: "done", failed: "failed", current: "in progress", ahead: "to come" };
+
+/** The stages of one session with their times, what happens at this moment, and how far transfers are. */
+class StagesView {
+  constructor() {
+    this.steps = [];
+    this.list = h("ol", { class: "gl-stages", "aria-label": "Stages" });
+    this.doing = h("p", { class: "gl-doing", dir: "auto" });
+    this.transfers = h("div", { class: "gl-transfers" });
+    this.now = h("div", { class: "gl-now" }, this.doing, this.transfers);
+    this.element = h("div", { class: "gl-stages-box" }, this.list, this.now);
+  }
+
+  update(session) {
+    const { steps } = session;
+    while (this.steps.length > steps.length) this.steps.pop().element.remove();
+    while (this.steps.length < steps.length) {
+      const step = makeStep();
+      this.steps.push(step);
+      this.list.append(step.element);
+    }
+    steps.forEach((step, index) => this.steps[index].update(step));
+    show(this.element, steps.length > 0 && (session.live || session.stage === "failed"));
+    this.session = session;
+    this.showNow();
+  }
+
+  /** `doing` is the last that the session said, `progress` what is being moved. */
+  setPulse({ doing, progress }) {
+    this.said = doing;
+    this.progress = progress;
+    this.showNow();
+  }
+
+  showNow() {
+    const { session } = this;
+    const busy = session.live && session.alive && (session.stage !== "ready" || this.progress?.length > 0);
+    show(this.now, busy);
+    if (!busy) return;
+    const words = STAGE_WORDS[session.stage][1];
+    setText(this.doing, this.said && session.stage !== "ready" ? `${words} ${this.said}` : words);
+    const moved = (this.progress ?? []).map(transfer);
+    this.transfers.replaceChildren(...moved);
+  }
+
+  tick(now, live) {
+    this.steps.forEach((step) => step.tick(now, live));
+  }
+}
+
+function transfer({ what, done, total, unit }) {
+  const figures = unit === "B" || unit === "bytes" ? `${bytes(done)} of ${bytes(total)}` : `${Math.round(done)} of ${Math.round(total)} ${unit}`;
+  return h(
+    "label",
+    { class: "gl-transfer" },
+    h("span", { dir: "auto" }, what),
+    h("progress", { class: "gl-progress", max: total || 1, value: done }),
+    h("span", { class: "gl-hint" }, figures.trim()),
+  );
+}
+
+function makeStep() {
+  const mark = h("span", { class: "gl-mark", "aria-hidden": "true" });
+  const word = h("span", { class: "gl-step-name" });
+  const status = h("span", { class: "gl-hidden" });
+  const time = h("span", { class: "gl-step-time" });
+  const element = h("li", { class: "gl-step" }, mark, word, status, time);
+  let step = null;
+  return {
+    element,
+    update(next) {
+      step = next;
+      element.dataset.status = step.status;
+      element.dataset.stage = step.stage;
+      element.title = STAGE_WORDS[step.stage][1];
+      if (step.status === "current") element.setAttribute("aria-current", "step");
+      else element.removeAttribute("aria-current");
+      const ready = step.stage === "ready" && step.status === "current";
+      setText(mark, ready ? STATUS_MARKS.done : STATUS_MARKS[step.status]);
+      setText(word, STAGE_WORDS[step.stage][0]);
+      setText(status, `, ${STATUS_WORDS[step.status]}`);
+    },
+    tick(now, live) {
+      if (!step.at || (!step.until && !live)) return setText(time, "");
+      const end = step.until ? Date.parse(step.until) : now;
+      setText(time, duration((end - Date.parse(step.at)) / 1000));
+    },
+  };
+}

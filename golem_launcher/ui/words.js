@@ -1,0 +1,79 @@
+const STAGE_WORDS = {
+  checking: ["Checking", "Is the node there, is there enough money, does an offer fit?"],
+  allocating: ["Allocating", "Setting the budget aside."],
+  negotiating: ["Negotiating", "Agreeing with a provider on the price."],
+  deploying: ["Deploying", "The provider prepares the machine."],
+  starting: ["Starting", "JupyterLab starts on the provider."],
+  ready: ["Ready", "JupyterLab answers."],
+  recovering: ["Recovering", "The provider was lost; looking for another one."],
+  saving: ["Saving", "Fetching your files."],
+  stopping: ["Stopping", "Ending the session and settling the bill."],
+  ended: ["Ended", ""],
+  failed: ["Failed", ""],
+};
+const LOST_WORDS = "Nothing looks after this session any more. What it left is being closed down.";
+const REMOTE_WORDS =
+  "JupyterLab runs, but this page is served by a hub: your browser cannot reach the session from where it is. Run the launcher on your own computer to open it.";
+
+/** Seconds as 0.4 s, 12 s, 3:05, 1:02:03. */
+function duration(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  if (seconds < 9.95) return `${Math.max(0, seconds).toFixed(1)} s`;
+  if (whole < 60) return `${whole} s`;
+  const two = (number) => String(number).padStart(2, "0");
+  const minutes = Math.floor(whole / 60) % 60;
+  const hours = Math.floor(whole / 3600);
+  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+/** Seconds ago, in the one unit that matters. */
+function ago(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  if (whole < 60) return `${whole} s ago`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ago`;
+  return `${Math.floor(whole / 3600)} h ago`;
+}
+
+function clockTime(iso) {
+  const time = new Date(iso);
+  const today = new Date().toDateString() === time.toDateString();
+  const clock = { hour: "2-digit", minute: "2-digit", hour12: false };
+  return today ? time.toLocaleTimeString([], clock) : time.toLocaleString([], { ...clock, month: "short", day: "numeric" });
+}
+
+/** Bytes as 3 MB, 1.4 GB: units of a thousand, as disks and downloads are told. */
+function bytes(count) {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let unit = 0;
+  while (count >= 999.5 && unit < units.length - 1) {
+    count /= 1000;
+    unit += 1;
+  }
+  return `${count < 9.95 && unit ? count.toFixed(1) : Math.round(count)} ${units[unit]}`;
+}
+
+/** A small amount of money with the digits that matter. */
+function amount(value) {
+  if (value === 0) return "0";
+  return value >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+}
+
+function whereWords(session) {
+  const parts = [session.provider ? `on ${session.provider}` : null, session.network];
+  if (session.price && session.live) parts.push(`${session.price} ${session.token} an hour`);
+  if (!session.live) parts.push(`cost ${session.cost} ${session.token}`);
+  if (!session.live && session.ended) parts.push(`ended ${clockTime(session.ended)}`);
+  return parts.filter(Boolean).join(" · ");
+}
+
+/** Copy to the clipboard; where the browser forbids it, select the text so that the reader can. */
+async function copyOut(text, shown, button) {
+  const before = button.textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+    setText(button, "Copied");
+    setTimeout(() => setText(button, before), 1500);
+  } catch {
+    if (shown) getSelection().selectAllChildren(shown);
+  }
+}

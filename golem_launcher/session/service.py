@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 from datetime import timedelta
@@ -16,6 +15,7 @@ from golem_launcher.session.package import Rented
 from golem_launcher.text import clean_line, clean_name
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncGenerator
 
     from golem_launcher.session.errands import Errands

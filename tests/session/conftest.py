@@ -24,7 +24,7 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from tests.session.rest import Node
 
-HONEST, OVERBILLS, DIES, REFUSES, SLOW, ENDS, LAST, BROKEN = 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.3
+HONEST, OVERBILLS, DIES, REFUSES, SLOW, LARGE = 0.5, 0.6, 0.7, 0.8, 0.9, 1.0
 """Memory (GiB) to ask for."""
 
 _NETWORK = '''
@@ -81,28 +81,15 @@ price_hour = 4.0
 misbehaviour = { slow_deploy = 6.0 }
 
 [[provider]]
-name = "ends"
+name = "large"
 memory_gib = 1.05
 price_hour = 5.0
-misbehaviour = { terminate_agreement_after = 15.0 }
 
 [[provider]]
-name = "dies-too"
-memory_gib = 1.15
-price_hour = 6.0
-misbehaviour = { die_after = 25.0 }
-
-[[provider]]
-name = "last"
+name = "larger"
 memory_gib = 1.25
 price_hour = 7.0
-
-[[provider]]
-name = "broken"
-memory_gib = 1.35
-price_hour = 8.0
-[provider.commands]
-python3 = """
+"""
 mkdir -p broken/jupyterlab
 echo "raise RuntimeError('no such luck')" > broken/jupyterlab/__init__.py
 PYTHONPATH=$PWD/broken exec python3 "$@"
@@ -169,10 +156,9 @@ def early(network):  # noqa: ARG001 - it must be up
     """Sessions whose end takes a while: they begin before most tests and are looked at after them."""
     fields = {"budget": 5, "disk_gib": 0.5}
     sessions = {
-        "dies": client.start(LaunchRequest(name="dies", memory_gib=DIES, recover=False, **fields)),
+        "dies": client.start(LaunchRequest(name="dies", memory_gib=DIES, **fields)),
         "deadline": client.start(LaunchRequest(name="deadline", memory_gib=HONEST, hours="0.01", **fields)),
         "broken": client.start(LaunchRequest(name="broken", memory_gib=BROKEN, **fields)),
-        "twice": client.start(LaunchRequest(name="twice", memory_gib=ENDS, **fields)),
     }
     yield sessions
     for directory in sessions.values():

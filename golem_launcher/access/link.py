@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _PIECE = 64 * 1024
 _LONGEST_HEAD = 128 * 1024
+_KEEP_SECONDS = 20.0
+"""How long the Lab's connection is kept for a browser that asks nothing: a VPN may carry but a few hundred."""
 _IDLE_SECONDS = 600.0
 """How long a browser may keep a connection without asking anything."""
 _AGAIN_SECONDS = 3
@@ -136,17 +138,20 @@ class _Conversation:
     async def _await_request(self) -> h11.Request | None:
         """The next request; ``None`` at the end of the connection. Notices when the Lab ends its own meanwhile."""
         asking = asyncio.ensure_future(self._browser.next())
+        waiting = [asking]
         try:
             if self._lab is not None:
                 lab = asyncio.ensure_future(self._lab.stream.read(1))
-                await asyncio.wait({asking, lab}, timeout=_IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                waiting.append(lab)
+                await asyncio.wait(waiting, timeout=_KEEP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 await _end(lab)
-                if not lab.cancelled():  # it ended, or says what nobody asked: the next request gets a new one
+                if not lab.cancelled() or not asking.done():
+                    # It ended, or says what nobody asked, or was not needed for long: the next request gets a new one.
                     self.close()
             await asyncio.wait({asking}, timeout=_IDLE_SECONDS)
             event = asking.result() if asking.done() else None
         finally:
-            await _end(asking)
+            await _end(*waiting)
         return event if isinstance(event, h11.Request) else None
 
     async def _answer(self, request: h11.Request) -> bool:

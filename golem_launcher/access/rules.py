@@ -33,6 +33,7 @@ _READ_BY_SCRIPTS = re.compile(rb"(?i)[a-z_-]{0,24}(xsrf|csrf)[a-z_-]{0,24}")
 """Cookies that a page compares with what it sends: their names stay."""
 _COOKIE_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
 _COOKIE_PARTS = (b"expires", b"max-age", b"path", b"httponly", b"samesite")
+_LOOPBACK = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?")
 _SCHEME = re.compile(r"(?i)[a-z][a-z0-9+.-]*:")
 _REDIRECTS = {301, 302, 303, 307, 308}
 _SANDBOXED = re.compile(rb"/(files|nbconvert|view|static/exports)/")
@@ -76,7 +77,9 @@ class Rules:
     def _known(self, headers: Headers) -> frozenset[str]:
         """The origins by which this is known."""
         if not self.behind_hub:
-            return self.origins
+            # Forwarded by ssh it has another port, or stands at localhost: names that nobody can point elsewhere.
+            own = {value.decode("latin-1").lower() for name, value in headers if name == b"host"}
+            return self.origins | {f"http://{name}" for name in own if _LOOPBACK.fullmatch(name)}
         names = (value.decode("latin-1").lower() for name, value in headers if name in {b"host", b"x-forwarded-host"})
         return frozenset(f"{scheme}://{name}" for name in names for scheme in ("http", "https"))
 

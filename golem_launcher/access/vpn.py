@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from golem_launcher.access.streams import Stream
     from golem_launcher.agent.carrier import Sink, Source
 
-_MOST_CONNECTIONS = 2048
+_MOST_CONNECTIONS = 1536
 _LARGEST_MESSAGE = 1024 * 1024
 _CONNECT_SECONDS = 20.0
 _ATTEMPTS = 3

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NodeError, NodeRefused
+from golem_launcher.session import bills
 from golem_launcher.session.journal import TAG_PROPERTY, AgreementEntry
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ async def close_down(rest: YagnaRest, journal: Journal, *, invoice_seconds: floa
         await rest.release_allocation(journal.entries.allocation_id)
     if journal.entries.network_id is not None:
         await rest.remove_network(journal.entries.network_id)
+    await bills.keep(rest, journal)
     journal.update(closed=True)
 
 

@@ -93,6 +93,12 @@ class Run:
             except ProviderError as error:  # noqa: PERF203 - a provider lost is worth its price
                 rented = await self._go_on_elsewhere(rental, rented, error)
 
+    async def open_on_hub(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        """Let the hub's server show the Lab, which the user has agreed to. Raises ``AccessError``."""
+        port = self._reach.open_on_hub()
+        self._recorder.update(hub_port=port)
+        return {"port": port}
+
     async def extend(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Give the session more time, more money or both. Raises ``LauncherError``."""
         if self._rest is None:
@@ -108,16 +114,8 @@ class Run:
             grace_seconds=AGENT_GRACE_SECONDS,
         )
 
-    async def open_on_hub(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Let the hub's server show the Lab, as the user has agreed to; at which port. Raises ``AccessError``."""
-        del arguments  # there are none
-        port = self._reach.open_on_hub()
-        self._recorder.update(hub_port=port)
-        return {"port": port}
-
-    async def save(self, arguments: dict[str, Any]) -> dict[str, Any]:
+    async def save(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         """Save the workspace now. Raises ``LauncherError``."""
-        del arguments  # there are none
         return as_told(await self._saves.save(_SAVE_SECONDS))
 
     async def save_last(self, seconds: float) -> str:

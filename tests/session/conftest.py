@@ -19,12 +19,13 @@ from golem_launcher import paths
 from golem_launcher.events import Stage
 from golem_launcher.localnet import network as localnet
 from golem_launcher.localnet.accounts import ensure_accounts
+from golem_launcher.market import history
 from golem_launcher.node.gsb import GsbClient
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from tests.session.rest import Node
 
-HONEST, OVERBILLS, DIES, REFUSES, SLOW, LARGE = 0.5, 0.6, 0.7, 0.8, 0.9, 1.0
+HONEST, OVERBILLS, DIES, REFUSES, SLOW, LARGE, BROKEN = 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.3
 """Memory (GiB) to ask for."""
 
 _NETWORK = '''
@@ -89,7 +90,13 @@ price_hour = 5.0
 name = "larger"
 memory_gib = 1.25
 price_hour = 7.0
-"""
+
+[[provider]]
+name = "broken"
+memory_gib = 1.35
+price_hour = 8.0
+[provider.commands]
+python3 = """
 mkdir -p broken/jupyterlab
 echo "raise RuntimeError('no such luck')" > broken/jupyterlab/__init__.py
 PYTHONPATH=$PWD/broken exec python3 "$@"
@@ -129,6 +136,7 @@ def begin(network):  # noqa: ARG001 - it must be up
 
     def start(**fields):
         fields = {"name": f"t-{uuid.uuid4().hex[:8]}", "memory_gib": HONEST, "budget": 5, "disk_gib": 0.5, **fields}
+        history.forget()  # the tests ask for the same few providers, whatever these did before
         directory = client.start(LaunchRequest(**fields))
         names.append(directory.name)
         return directory
@@ -154,6 +162,7 @@ def ready(begin):
 @pytest.fixture(scope="session")
 def early(network):  # noqa: ARG001 - it must be up
     """Sessions whose end takes a while: they begin before most tests and are looked at after them."""
+    history.forget()
     fields = {"budget": 5, "disk_gib": 0.5}
     sessions = {
         "dies": client.start(LaunchRequest(name="dies", memory_gib=DIES, **fields)),

@@ -49,7 +49,12 @@ def sftp(tmp_path_factory):
     loop = asyncio.new_event_loop()
     port = 0
 
+    connections = []
+
     class Server(asyncssh.SSHServer):
+        def connection_made(self, connection):
+            connections.append(connection)
+
         def password_auth_supported(self):
             return True
 
@@ -73,8 +78,15 @@ def sftp(tmp_path_factory):
     try:
         yield f"sftp://user:secret@127.0.0.1:{port}/saves"
     finally:
-        loop.call_soon_threadsafe(listener.close)
-        asyncio.run_coroutine_threadsafe(listener.wait_closed(), loop).result(10)
+
+        async def leave():
+            listener.close()
+            for connection in connections:
+                connection.abort()
+                await connection.wait_closed()
+            await listener.wait_closed()
+
+        asyncio.run_coroutine_threadsafe(leave(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()

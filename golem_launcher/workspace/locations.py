@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -31,6 +32,10 @@ class Location(Protocol):
 
     def write(self, name: str, data: bytes) -> None:
         """Keep an object; whole or not at all, and there after a power cut."""
+        ...
+
+    def create(self, name: str, data: bytes) -> bool:
+        """:meth:`write`, unless an object of that name is there: then nothing happens, and the answer is no."""
         ...
 
     def names(self, prefix: str) -> list[str]:
@@ -92,6 +97,22 @@ class Directory:
                 "Check that it can be written to and has room.",
             ) from error
 
+    def create(self, name: str, data: bytes) -> bool:
+        """Write under a name of its own, then link: of two who do it at once, one gets the name."""
+        path = self._path / name
+        draft = f"{path.parent.relative_to(self._path).as_posix()}/.{path.name}.{secrets.token_hex(4)}"
+        self.write(draft, data)
+        try:
+            os.link(self._path / draft, path)
+            _sync_directory(path.parent)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise WorkspaceError(f"A save could not be written to {self._path}: {error.strerror or error}.") from error
+        finally:
+            self.delete(draft)
+        return True
+
     def names(self, prefix: str) -> list[str]:
         """The files below a directory; unfinished ones, whose names begin with a dot, are none."""
         top = self._path / prefix
@@ -145,6 +166,22 @@ class _Fsspec:
             self._fs.pipe_file(f"{path}.part", data)
             self._fs.mv(f"{path}.part", path)
 
+    def create(self, name: str, data: bytes) -> bool:
+        # s3 and gs refuse to write over an object when asked to; elsewhere the look comes shortly before the write.
+        path = self._path(name)
+        with _reached(self._url):
+            self._fs.invalidate_cache()
+            if self._fs.exists(path):
+                return False
+            if not self._moves:
+                try:
+                    self._fs.pipe_file(path, data, mode="create")
+                except FileExistsError:
+                    return False
+                return True
+        self.write(name, data)
+        return True
+
     def names(self, prefix: str) -> list[str]:
         with _reached(self._url):
             self._fs.invalidate_cache()
@@ -187,6 +224,10 @@ class _Redis:
     def write(self, name: str, data: bytes) -> None:
         with _reached(self._url):
             self._client.set(_key(name), data)
+
+    def create(self, name: str, data: bytes) -> bool:
+        with _reached(self._url):
+            return bool(self._client.set(_key(name), data, nx=True))
 
     def names(self, prefix: str) -> list[str]:
         pattern = re.sub(r"([*?\[\]\\])", r"\\\1", _key(prefix)) + "*"

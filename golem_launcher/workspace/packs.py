@@ -51,6 +51,7 @@ class Packs:
         self._sealing = sealing
         self._places: dict[str, _Place] = {}
         self._loaded: set[str] = set()
+        self._unreadable: set[str] = set()
         self._condemned: set[str] = set()
         self._open = bytearray()
         self._open_places: dict[str, tuple[int, int]] = {}
@@ -73,7 +74,8 @@ class Packs:
             index = json.loads(zlib.decompress(self._sealing.open(name, self._location.read(name))))
             found = {chunk: _Place(pack, int(offset), int(length)) for chunk, (offset, length) in index.items()}
         except (Damaged, FileNotFoundError, ValueError, TypeError, AttributeError, zlib.error):
-            return  # unfinished or damaged: its chunks are missing, and the next save brings them again
+            self._unreadable.add(pack)  # damaged or another's: its chunks are missing, the next save brings them again
+            return
         self._places.update(found)
 
     def missing(self, ids: Iterable[str]) -> set[str]:
@@ -129,7 +131,8 @@ class Packs:
 
     def collect(self, live: set[str], *, now: datetime) -> None:
         """Let go of packs without ``live`` chunks, in two steps; packs that are mostly dead are written anew."""
-        chunks: dict[str, list[str]] = {pack: [] for pack in self._loaded}
+        unfinished = {name.partition("/")[2] for name in self._location.names("packs/")} - self._loaded
+        chunks: dict[str, list[str]] = {pack: [] for pack in (self._loaded | unfinished) - self._unreadable}
         for chunk, place in self._places.items():
             chunks.setdefault(place.pack, []).append(chunk)
         for pack, held in chunks.items():

@@ -11,7 +11,7 @@ import re
 import struct
 import threading
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -107,10 +107,13 @@ class Store:
             lost = self._packs.missing(manifest.chunk_ids)
             if lost:
                 raise WorkspaceError(f"{len(lost)} parts of the workspace are not in the store yet.", "Save again.")
-            generation = _summary(manifest)
-            name = _name(workspace, manifest.generation)
-            self._location.write(name, self._pack_manifest(name, generation, manifest.dump()))
-            return generation
+            while True:
+                generation = _summary(manifest)
+                name = _name(workspace, manifest.generation)
+                if self._location.create(name, self._pack_manifest(name, generation, manifest.dump())):
+                    return generation
+                # Somebody else saved this workspace at the same moment: theirs stays, ours is the next one.
+                manifest = replace(manifest, generation=manifest.generation + 1, parent=manifest.generation)
 
     def workspaces(self) -> list[Generation]:
         """The newest generation of every workspace, the newest first."""
@@ -141,20 +144,30 @@ class Store:
                 self._location.delete(_name(workspace, number))
 
     def prune(self, *, at: datetime | None = None) -> None:
-        """Forget generations as :mod:`retention` says, and chunks that no generation needs any more."""
+        """Forget generations as :mod:`retention` says, and chunks that no generation needs any more.
+
+        Chunks are only forgotten when every generation in the store can be read: one that can't be (it is damaged, or
+        encrypted with another computer's key) may need them.
+        """
         moment = at or now()
         with self._lock:
             self._packs.refresh()
             live: set[str] = set()
+            whole = True
             for workspace in {name.split("/")[1] for name in self._location.names("workspaces/")}:
                 found = self._generations(workspace)
+                whole &= len(found) == len(self._numbers(workspace))
                 keep = retention.kept(found, moment)
                 for generation in found:
-                    if generation.number in keep:
-                        live |= self._manifest(workspace, generation.number).chunk_ids
-                    else:
+                    if generation.number not in keep:
                         self._location.delete(_name(workspace, generation.number))
-            self._packs.collect(live, now=moment)
+                        continue
+                    try:
+                        live |= self._manifest(workspace, generation.number).chunk_ids
+                    except (WorkspaceError, FileNotFoundError):
+                        whole = False
+            if whole:
+                self._packs.collect(live, now=moment)
 
     def verify(self, workspace: str, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Report:
         """Read and re-hash every chunk of every generation of a workspace."""

@@ -207,6 +207,41 @@ def test_a_pack_that_is_mostly_dead_is_written_anew(tmp_path):
     assert content(open_store(str(tmp_path / "store"))) == {"small": b"kept"}
 
 
+def test_nothing_is_collected_while_a_generation_cannot_be_read(tmp_path):
+    place = str(tmp_path / "store")
+    save(open_store(place, encrypt=True), FILES, created_at=NOW)
+    before = key_file().read_bytes()
+    key_file().write_bytes(b"another computer's key, 32 bytes")
+    other = open_store(place, encrypt=True)
+    save(other, {"b": b"b"}, "theirs", created_at=NOW)
+    for hours in (0, 2, 4):
+        other.prune(at=NOW + timedelta(hours=hours))
+    key_file().write_bytes(before)
+    assert content(open_store(place, encrypt=True)) == WHOLE
+
+
+def test_two_who_save_the_same_workspace_at_once_lose_nothing(tmp_path):
+    stores = [open_store(str(tmp_path / "store")) for _ in range(2)]
+    save(stores[0], {"a": b"0"})
+    numbers = [1]
+    stores[0]._numbers = stores[1]._numbers = lambda _workspace: list(numbers)  # both looked before the other wrote
+    made = [save(store, {"a": str(index).encode()}) for index, store in enumerate(stores)]
+    assert [generation.number for generation in made] == [2, 3]
+    again = open_store(str(tmp_path / "store"))
+    assert [content(again, number=number)["a"] for number in (2, 3)] == [b"0", b"1"]
+    assert not list((tmp_path / "store").rglob(".*"))
+
+
+def test_what_a_crash_left_between_pack_and_index_goes_in_the_end(tmp_path):
+    store = open_store(str(tmp_path / "store"))
+    save(store, FILES, created_at=NOW)
+    (tmp_path / "store" / "packs" / "left").write_bytes(b"x" * 1000)
+    store.prune(at=NOW)
+    store.prune(at=NOW + timedelta(hours=2))
+    assert not (tmp_path / "store" / "packs" / "left").exists()
+    assert content(open_store(str(tmp_path / "store"))) == WHOLE
+
+
 def test_a_workspace_is_written_into_an_empty_directory(tmp_path):
     store = open_store()
     save(store, FILES)

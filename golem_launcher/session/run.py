@@ -103,7 +103,7 @@ class Run:
         """Give the session more time, more money or both. Raises ``LauncherError``."""
         if self._rest is None:
             raise LauncherError("The session has not begun yet.", "Try again in a moment.")
-        return await extension.extend(
+        told = await extension.extend(
             arguments,
             request=self._request,
             term=self._term,
@@ -113,10 +113,14 @@ class Run:
             agent=self._lab,
             grace_seconds=AGENT_GRACE_SECONDS,
         )
+        await self._recorder.flush()
+        return told
 
     async def save(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         """Save the workspace now. Raises ``LauncherError``."""
-        return as_told(await self._saves.save(_SAVE_SECONDS))
+        saved = as_told(await self._saves.save(_SAVE_SECONDS))
+        await self._recorder.flush()  # who asked may read the state next
+        return saved
 
     async def save_last(self, seconds: float) -> str:
         """Save a last time, before the end, within ``seconds``; what was not saved, in words, or nothing."""

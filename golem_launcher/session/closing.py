@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.errors import NodeError, NodeRefused
 from golem_launcher.session import bills
 from golem_launcher.session.journal import TAG_PROPERTY, AgreementEntry
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -112,7 +113,7 @@ async def end_agreement(rest: YagnaRest, entry: AgreementEntry) -> None:
 async def _ask_provider(call: Awaitable[None], what: str) -> None:
     """Do something that needs the provider's answer; a provider that is gone can't hold anything any more."""
     try:
-        await asyncio.wait_for(call, _PROVIDER_SECONDS)
+        await wait_for(call, _PROVIDER_SECONDS)
     except (NodeRefused, asyncio.TimeoutError) as error:
         _LOG.warning("could not %s: %s", what, error)
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.access.package import agent_archive
 from golem_launcher.errors import MarketError, NodeError, ProviderError
 from golem_launcher.events import Stage
-from golem_launcher.session.choice import Choice, offers_at_most
 from golem_launcher.session.package import Package
 from golem_launcher.session.words import agent_has_ended, reason_in
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golem_launcher.outbound import Access
+    from golem_launcher.session.choice import Choice
     from golem_launcher.session.engine import Engine
     from golem_launcher.session.hiring import Hiring
     from golem_launcher.session.package import Rented
@@ -141,7 +141,7 @@ class Rental:
         except MarketError:
             offers = await self._offers()
             if self._choice.all_refused or (offers and not any(map(self._choice.fits, offers))):
-                raise self._choice.failure(offers_at_most(offers)) from None
+                raise self._choice.failure(offers) from None
         else:
             return
         try:

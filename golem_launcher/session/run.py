@@ -39,6 +39,8 @@ _LOG = logging.getLogger(__name__)
 
 _SAVE_SECONDS = 300.0
 _LAST_SAVE_SECONDS = 30.0
+_CLOSING_SECONDS = 10.0
+"""What the end itself takes, which costs as well."""
 _INVOICE_SECONDS = 15.0
 _LATE_INVOICE_SECONDS = 3.0
 _SEARCHING = {
@@ -127,8 +129,9 @@ class Run:
         if not self._provider_lives or not self._request.save:
             return ""
         self._recorder.enter(Stage.SAVING)
+        paid = self._money.affords(self._recorder.state.agreement_id or "") - _CLOSING_SECONDS
         try:
-            await self._saves.save(seconds)
+            await self._saves.save(max(min(seconds, paid), 1.0))
         except LauncherError as error:
             saving = self._recorder.state.saving
             kept = "Nothing is saved"

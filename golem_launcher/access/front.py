@@ -107,7 +107,8 @@ class Front:
 
     def _made(self, theirs: dict[str, Any]) -> bytes | None:
         config = {key: value for key, value in theirs.items() if key not in _DROPPED and _is_plain(value)}
-        config.update({key: self.base_url + path for key, path in _URLS.items()})
+        # JupyterLab puts its base before those that do not say that they are full.
+        config.update({key: (self.base_url if key.startswith("full") else "/") + path for key, path in _URLS.items()})
         named = theirs.get("federated_extensions")
         names = (
             {str(each.get("name")) for each in named if isinstance(each, dict)} if isinstance(named, list) else set()

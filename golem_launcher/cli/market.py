@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -153,6 +154,9 @@ def _show(found: Offers, request: LaunchRequest, *, everything: bool) -> None:
         say(f"No machine fits; {len(found.others)} on offer.")
         for advice in found.advice:
             say(f"  {advice.text}")
+        if not found.advice:
+            for reason, count in Counter(offer.why[0] for offer in found.others).most_common(3):
+                say(f"  {count} of them: {reason}")
     elif not everything and found.others:
         say(f"{len(found.others)} more do not fit; see why: --all")
 

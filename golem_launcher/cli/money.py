@@ -38,15 +38,26 @@ def add_commands(app: typer.Typer) -> None:
     app.add_typer(identity_app, name="identity")
 
 
-def wallet(*, network: _NetworkName = "local", json: _Json = False) -> None:
+def wallet(
+    *,
+    network: _NetworkName = "local",
+    release: Annotated[
+        bool, typer.Option("--release", help="Give back what is reserved and belongs to no session that runs.")
+    ] = False,
+    json: _Json = False,
+) -> None:
     """Show the wallet: identity, balance, fees, what is reserved and owed, and the last payments.
 
-    Example: golem-launcher wallet --network polygon
+    Examples:  golem-launcher wallet --network polygon  |  golem-launcher wallet --network polygon --release
     """
     from golem_launcher.market import wallet as wallets
 
     known = _network(network)
-    found = wallets.look(_node(known), known)
+    node = _node(known)
+    if release:
+        count = wallets.release(node, known, keep=_in_use())
+        typer.echo(f"Given back: {count} reservation{'' if count == 1 else 's'}.", err=True)
+    found = wallets.look(node, known)
     if json:
         print_json({**asdict(found), "free": found.free})
         return
@@ -183,6 +194,15 @@ def _readable_bill(directory: SessionDirectory) -> Bill | None:
     except LauncherError as error:
         typer.echo(f"{directory.name}: {error}", err=True)
         return None
+
+
+def _in_use() -> set[str]:
+    """The allocations of sessions that run, or that will be closed down by themselves."""
+    from golem_launcher.session.directory import session_directories
+    from golem_launcher.session.journal import Journal
+
+    journals = [Journal.read(directory.path) for directory in session_directories()]
+    return {str(one.entries.allocation_id) for one in journals if one is not None and one.entries.owes}
 
 
 def _show_address(node: Node, network: Network, *, amount: float, as_json: bool) -> None:

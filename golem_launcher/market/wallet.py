@@ -125,6 +125,14 @@ def leftovers(node: Node, network: Network) -> list[dict[str, Any]]:
     return [one for one in listed if isinstance(one, dict) and one.get("paymentPlatform") == network.platform]
 
 
+def release(node: Node, network: Network, *, keep: set[str]) -> int:
+    """Give back what allocations on a network have set aside, but for those to ``keep``; how many they were."""
+    ids = {str(one.get("allocationId")) for one in leftovers(node, network)} - keep
+    for allocation_id in ids:
+        bridge.delete(node, f"/payment-api/v1/allocations/{allocation_id}")
+    return len(ids)
+
+
 def key_file(node: Node) -> str:
     """The keystore of the node's identity: whoever has it and its password has the money."""
     return str(bridge.call(node, "local/identity/GetKeyFile", probe.identity(node)))

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import BudgetError, LauncherError, MarketError, ProviderError
 from golem_launcher.market import history
-from golem_launcher.market.limits import Limit, misses, unsuited, useful_seconds
-from golem_launcher.market.machine import machine_of
+from golem_launcher.market.limits import Limit, gpus_wanted, loosen, misses, unsuited, useful_seconds, why_not
+from golem_launcher.market.machine import machine_of, machines
 from golem_launcher.market.prices import SECONDS_PER_HOUR, Price, glm
 from golem_launcher.text import clean_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from golem_launcher.market.machine import Machine
     from golem_launcher.request import LaunchRequest
@@ -79,22 +79,16 @@ class Choice:
         return worth * _AFTER_FAILURE if record is not None and record.failed_lately() else worth
 
     def fits(self, offer: Mapping[str, Any]) -> bool:
-        """Whether an offer of a market scan is large enough."""
-        has = offers_at_most([dict(offer)])
-        request = self.request
-        return (
-            has.get("cores", 0) >= request.cpus
-            and has.get("memory", 0) >= request.memory_gib
-            and has.get("disk", 0) >= request.disk_gib
-        )
+        """Whether an offer of a market scan will do."""
+        return any(not why_not(self.request, machine) for machine in machines([offer]))
 
     def exclude(self, provider_id: str, name: str, reason: str) -> None:
         """Never take this provider again in this session, and remember for others that it failed."""
         self.excluded[provider_id] = f"{clean_name(name)}: {reason}"
         history.note_failure(provider_id, name, reason)
 
-    def failure(self, largest: Mapping[str, Any] | None = None) -> LauncherError:
-        """Why no provider was found, by what was seen. ``largest`` is what the market has at most, when it is known."""
+    def failure(self, offers: Sequence[Mapping[str, Any]] = ()) -> LauncherError:
+        """Why no provider was found, by what was seen. ``offers`` is what the market has, when it is known."""
         if self.too_dear and not self.excluded:
             return self._price_error()
         if self.excluded:
@@ -112,8 +106,9 @@ class Choice:
                 "Try again; or ask for less, so that more machines fit.",
             )
         return MarketError(
-            f"No offer fits: nobody offers {limits(self.request)} on '{self.request.network}'{_most(largest)}.",
-            "Ask for less, or try again later.",
+            f"No offer fits: nobody offers {limits(self.request)} on '{self.request.network}'"
+            f"{_most(offers_at_most(offers))}.",
+            _what_to_loosen(self.request, offers),
         )
 
     def _takes(self, machine: Machine) -> bool:
@@ -190,10 +185,15 @@ class Choice:
 def limits(request: LaunchRequest) -> str:
     """The limits of a request in words."""
     cores = "core" if request.cpus == 1 else "cores"
-    return f"{request.cpus} {cores}, {request.memory_gib:g} GiB of memory and {request.disk_gib:g} GiB of disk"
+    size = f"{request.cpus} {cores}, {request.memory_gib:g} GiB of memory and {request.disk_gib:g} GiB of disk"
+    gpus = gpus_wanted(request)
+    if not gpus:
+        return size
+    model = f" like '{request.gpu_model}'" if request.gpu_model else ""
+    return f"{size} with {gpus} GPU{'' if gpus == 1 else 's'}{model}"
 
 
-def offers_at_most(offers: list[dict[str, Any]]) -> dict[str, float]:
+def offers_at_most(offers: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """The most that any single one of these offers has, by resource."""
     keys = {"cores": "golem.inf.cpu.threads", "memory": "golem.inf.mem.gib", "disk": "golem.inf.storage.gib"}
     most: dict[str, float] = {}
@@ -210,7 +210,12 @@ def _first(missed: list[Limit], request: LaunchRequest, machine: Machine) -> str
     return missed[0].why(request, machine) if missed else ""
 
 
-def _most(largest: Mapping[str, Any] | None) -> str:
+def _what_to_loosen(request: LaunchRequest, offers: Sequence[Mapping[str, Any]]) -> str:
+    advice = loosen(request, machines(offers))
+    return f"Loosen this: {advice[0].text}" if advice else "Ask for less, or try again later."
+
+
+def _most(largest: Mapping[str, Any]) -> str:
     if not largest:
         return ""
     return (

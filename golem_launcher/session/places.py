@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from golem_launcher.node.node import Node
 
 REGISTRY = "https://registry.golem.network"
+REGISTRY_VARIABLE = "GOLEM_LAUNCHER_REGISTRY_URL"
+"""Another registry of the same form."""
 IMAGE_VARIABLE = "GOLEM_LAUNCHER_IMAGE"
 """The image of sessions on real networks whose request names none."""
 
@@ -73,7 +75,7 @@ def _enter_real(network: Network) -> Place:
     return Place(
         node=node,
         subnet=os.environ.get("YAGNA_SUBNET") or network.subnet,
-        registry_url=REGISTRY,
+        registry_url=os.environ.get(REGISTRY_VARIABLE, REGISTRY),
         image_tag=os.environ.get(IMAGE_VARIABLE, ""),
         look_seconds=30.0,
         search_seconds=180.0,

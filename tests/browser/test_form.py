@@ -189,7 +189,7 @@ def test_networks_are_told_apart(form: Page) -> None:
 
 def test_pictures_of_the_form(form: Page, pictures: Path) -> None:
     form.get_by_label("Memory", exact=True).fill("999")
-    form.get_by_text("No machine fits.").wait_for()
+    form.get_by_text("No machine fits.").wait_for(timeout=60_000)
     for fold in ("Advanced", "As a command"):
         form.locator("summary", has_text=fold).evaluate("summary => (summary.parentElement.open = true)")
     _command(form, "--mem 999")

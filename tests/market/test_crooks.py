@@ -1,13 +1,17 @@
 """Providers that misbehave with money: never more than the cap is paid, and the user is told why. On real daemons."""
 
 import asyncio
+import json
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
+import aiohttp
 import pytest
 
 from golem_launcher.events import Stage
 from golem_launcher.market import history, scan, wallet
 from golem_launcher.networks import LOCAL
+from golem_launcher.node.rest import NodeRest
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import bills, client
 from golem_launcher.session.journal import Journal
@@ -47,6 +51,13 @@ def paid(directory, node):
     )
 
 
+async def _allocate(node, body):
+    async with aiohttp.ClientSession() as http:
+        rest = NodeRest(http, node.api_url, node.app_key)
+        made = await rest.call("POST", "/payment-api/v1/allocations", data=json.dumps(body))
+        return made["allocationId"]
+
+
 def said(directory):
     state = directory.state()
     return " ".join((state.reason, *state.notices))
@@ -70,6 +81,13 @@ def test_the_wallet_of_a_network_without_money(crooks):
     found = wallet.look(crooks.node, LOCAL)
     assert found.amount is None
     assert "nothing is ever paid" in found.problem
+    end = datetime.now(timezone.utc) + timedelta(days=1)
+    body = {"totalAmount": "3", "paymentPlatform": LOCAL.platform, "timeout": end.isoformat(), "makeDeposit": False}
+    allocation = asyncio.run(_allocate(crooks.node, {**body, "address": found.identity}))
+    assert wallet.look(crooks.node, LOCAL).reserved == 3
+    assert wallet.release(crooks.node, LOCAL, keep={allocation}) == 0
+    code, shown, _ = command("wallet", "--release", "--json")
+    assert (code, shown["reserved"]) == (0, "0")
     keystore = wallet.key_file(crooks.node)
     assert '"crypto"' in keystore
 

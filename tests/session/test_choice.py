@@ -7,7 +7,7 @@ from golem_launcher import paths
 from golem_launcher.errors import BudgetError, MarketError
 from golem_launcher.market.history import Record
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session.choice import Choice, offers_at_most
+from golem_launcher.session.choice import Choice
 from tests.market.offer import offer as market_offer
 
 
@@ -50,7 +50,7 @@ def test_a_budget_too_small_says_what_would_do():
 def test_no_offer_names_the_limits():
     most = {"golem.inf.cpu.threads": 4, "golem.inf.mem.gib": 8.0, "golem.inf.storage.gib": 10.0}
     offers = [{"properties": most}, {"properties": "junk"}]
-    error = Choice(request(cpus=64, memory_gib=512, disk_gib=3)).failure(offers_at_most(offers))
+    error = Choice(request(cpus=64, memory_gib=512, disk_gib=3)).failure(offers)
     assert isinstance(error, MarketError)
     assert "64 cores, 512 GiB of memory and 3 GiB of disk" in error.what
     assert "the most offered is 4 cores, 8 GiB of memory, 10 GiB of disk" in error.what
@@ -110,3 +110,12 @@ def test_reputation_comes_before_price():
     choice = Choice(request(budget=1000, choose="reputation"), known={}, reputation={"good": 0.9, "poor": 0.1})
     assert choice.score("good", offer()) > choice.score("poor", offer(**cheap))
     assert choice.score("other-1", offer(**cheap)) > choice.score("other-2", offer())
+
+
+def test_no_offer_says_what_to_loosen():
+    offers = [market_offer("a"), market_offer("b", gpus=1, model="A100")]
+    error = Choice(request(gpus=2, gpu_model="A100")).failure(offers)
+    assert "with 2 GPUs like 'A100'" in error.what
+    assert error.remedy == "Loosen this: GPUs: 1: 1 machine fits."
+    assert not any(map(Choice(request(gpus=2)).fits, offers))
+    assert any(map(Choice(request(gpus=1)).fits, offers))

@@ -7,6 +7,7 @@ import typer
 from golem_launcher.cli import (
     localnet,
     market,
+    money,
     node,
     page,
     sessions,
@@ -26,6 +27,7 @@ start.add_commands(app)
 sessions.add_commands(app)
 workspaces.add_commands(app)
 market.add_commands(app)
+money.add_commands(app)
 node.add_commands(app)
 page.add_commands(app)
 ways.add_commands(app)

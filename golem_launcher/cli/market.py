@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -71,8 +72,6 @@ def providers(
 
     Examples:  golem-launcher providers  |  golem-launcher providers --forget all
     """
-    from datetime import datetime, timezone
-
     from golem_launcher.errors import MarketError
     from golem_launcher.market import history
 
@@ -85,15 +84,16 @@ def providers(
         else:
             say(f"Forgotten: {count} provider{'' if count == 1 else 's'}.")
         return
-    now = datetime.now(timezone.utc)
     records = history.read()
     if json:
-        print_json({key: {**one.model_dump(), "avoided": one.avoided(now)} for key, one in records.items()})
+        print_json({key: {**one.model_dump(mode="json"), "avoided": one.avoided()} for key, one in records.items()})
         return
     if not records:
         say("Nothing is remembered of any provider yet.")
     for key, one in records.items():
-        said = f"avoided: {one.avoided(now)}" if one.avoided(now) else "may be taken"
+        said = f"avoided: {one.avoided()}" if one.avoided() else "may be taken"
+        if not one.avoided() and one.failed_lately():
+            said = f"taken last, it failed of late: {one.failed_lately()}"
         say(f"{one.name:<24} {key}  {one.agreements} agreements, {one.failures} failures, {said}")
 
 
@@ -139,6 +139,7 @@ def _offer_json(offer: Offer) -> dict[str, Any]:
         "start": f"{offer.start:f}",
         "whole": f"{offer.whole:f}",
         "why": list(offer.why),
+        "note": offer.note,
     }
 
 
@@ -153,6 +154,9 @@ def _show(found: Offers, request: LaunchRequest, *, everything: bool) -> None:
         say(f"No machine fits; {len(found.others)} on offer.")
         for advice in found.advice:
             say(f"  {advice.text}")
+        if not found.advice:
+            for reason, count in Counter(offer.why[0] for offer in found.others).most_common(3):
+                say(f"  {count} of them: {reason}")
     elif not everything and found.others:
         say(f"{len(found.others)} more do not fit; see why: --all")
 
@@ -166,3 +170,5 @@ def _show_offer(offer: Offer) -> None:
     )
     for reason in offer.why:
         say(f"{'':<26}not taken: {reason}")
+    if offer.note:
+        say(f"{'':<26}taken last, it failed of late: {offer.note}")

@@ -189,6 +189,7 @@ def _ssh_server(directory: SessionDirectory) -> SshServer:
     import asyncio
 
     from golem_launcher.access import door, ssh
+    from golem_launcher.waiting import wait_for
 
     async def ask() -> bytes:
         reader, writer = await door.open_door(_door(directory), ssh.STATUS_PORT)
@@ -198,7 +199,7 @@ def _ssh_server(directory: SessionDirectory) -> SshServer:
             writer.close()
 
     try:
-        return ssh.SshServer.told(asyncio.run(asyncio.wait_for(ask(), _STATUS_SECONDS)))
+        return ssh.SshServer.told(asyncio.run(wait_for(ask(), _STATUS_SECONDS)))
     except (OSError, asyncio.TimeoutError):
         raise AccessError("The provider does not answer.", "Try again in a moment.") from None
 

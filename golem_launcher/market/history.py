@@ -1,8 +1,8 @@
 """What we remember of providers: agreements, failures, bills that were too high. One small file of the user's.
 
-A provider that over-billed is not taken again, one that failed not for a day, until the user forgets it. On the local
-network the same rules hold, so that they can be tried. Blocking, a few milliseconds; never raises for a full disk or
-a damaged file: the memory is a help, no condition.
+A provider that over-billed is not taken again until the user forgets it; one that failed comes for a day after all
+that cost less than ten times as much. On the local network the same rules hold, so that they can be tried. Blocking, a
+few milliseconds; never raises for a full disk or a damaged file: the memory is a help, no condition.
 """
 
 from __future__ import annotations
@@ -49,13 +49,15 @@ class Record(BaseModel):
     """What it billed, cleaned."""
     seen_at: datetime | None = None
 
-    def avoided(self, now: datetime) -> str:
-        """Why it is avoided, in words; empty when it is not."""
-        if self.overbilled:
-            return self.overbilling or "it billed too much"
-        if self.failed_at is not None and now - self.failed_at < FAILED_FOR:
-            return self.last_failure or "it failed"
-        return ""
+    def avoided(self) -> str:
+        """Why it is not taken any more, in words; empty when it may be."""
+        return (self.overbilling or "it billed too much") if self.overbilled else ""
+
+    def failed_lately(self) -> str:
+        """Why others are taken before it, in words; empty when it did not fail of late."""
+        if self.failed_at is None or datetime.now(timezone.utc) - self.failed_at >= FAILED_FOR:
+            return ""
+        return self.last_failure or "it failed"
 
     @property
     def reputation(self) -> float:
@@ -73,12 +75,6 @@ def read() -> dict[str, Record]:
         with contextlib.suppress(ValidationError):
             found[str(provider_id)] = Record.model_validate(record)
     return found
-
-
-def avoided() -> dict[str, str]:
-    """The providers that are avoided now, each with the reason."""
-    now = datetime.now(timezone.utc)
-    return {provider_id: reason for provider_id, record in read().items() if (reason := record.avoided(now))}
 
 
 def note_agreement(provider_id: str, name: str) -> None:

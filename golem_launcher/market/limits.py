@@ -74,7 +74,7 @@ def unsuited(request: LaunchRequest, machine: Machine) -> str:
     gpu = GPU_CAPABILITY in machine.capabilities or machine.runtime == GPU_RUNTIME
     if machine.runtime != "vm" and not (gpu and gpus_wanted(request)):
         return f"it runs '{machine.runtime}', not images"
-    if machine.architecture.casefold() not in _ARCHITECTURES:
+    if network.money != "none" and machine.architecture.casefold() not in _ARCHITECTURES:
         return f"its processor is {machine.architecture}, and the image is for x86_64"
     if "vpn" not in machine.capabilities:
         return "it has no private network"

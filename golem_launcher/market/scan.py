@@ -44,6 +44,8 @@ class Offer:
     """For the whole time asked for, the start fee included."""
     why: tuple[str, ...]
     """Why it is not taken; empty when it fits."""
+    note: str = ""
+    """Why others are taken before it: it failed of late."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,15 @@ async def offers_for(request: LaunchRequest, node: Node, *, subnet: str, seconds
 
     Raises ``NodeUnreachable`` and ``NodeRefused``.
     """
-    return judged(request, machines(await scan(node, subnet=subnet, seconds=seconds)), history.avoided())
+    return judged(request, machines(await scan(node, subnet=subnet, seconds=seconds)), history.read())
 
 
-def judged(request: LaunchRequest, found: Iterable[Machine], avoided: Mapping[str, str]) -> Offers:
-    """What these machines are to a request; ``avoided`` are providers not to take, with the reason."""
+def judged(request: LaunchRequest, found: Iterable[Machine], known: Mapping[str, history.Record]) -> Offers:
+    """What these machines are to a request; ``known`` is what we remember of providers."""
     found = list(found)
-    offers = sorted((_offer(request, machine, avoided) for machine in found), key=lambda offer: offer.whole)
+    offers = sorted(
+        (_offer(request, machine, known.get(machine.provider_id)) for machine in found), key=lambda offer: offer.whole
+    )
     fitting = tuple(offer for offer in offers if not offer.why)
     advice = () if fitting else tuple(loosen(request, found))
     return Offers(fitting, tuple(offer for offer in offers if offer.why), advice)
@@ -113,13 +117,14 @@ async def _listen(rest: NodeRest) -> None:
     await rest.call("DELETE", f"/market-api/v1/demands/{name}")
 
 
-def _offer(request: LaunchRequest, machine: Machine, avoided: Mapping[str, str]) -> Offer:
+def _offer(request: LaunchRequest, machine: Machine, record: history.Record | None) -> Offer:
     price = machine.price
-    past = avoided.get(machine.provider_id)
+    past = record.avoided() if record else ""
     return Offer(
         machine=machine,
         per_hour=price.per_hour(),
         start=price.start,
         whole=price.at_most(float(request.hours) * SECONDS_PER_HOUR),
         why=(*why_not(request, machine), *((f"avoided: {past}",) if past else ())),
+        note=record.failed_lately() if record else "",
     )

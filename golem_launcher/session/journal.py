@@ -102,6 +102,11 @@ class Journal:
         except (OSError, ValidationError):
             return None
 
+    @property
+    def directory(self) -> Path:
+        """The session's directory."""
+        return self._path.parent
+
     def update(self, **changes: object) -> None:
         """Write the entries with ``changes``."""
         entries = self.entries.model_copy(update=changes)

@@ -34,6 +34,7 @@ def narrow(choice: Choice, request: LaunchRequest, *, hours: Decimal, money: Dec
     choice.seen.clear()
     choice.too_dear.clear()
     choice.unfit.clear()
+    choice.unwanted.clear()
 
 
 def nobody_left(lost: str, choice: Choice, error: LauncherError, *, money: Decimal) -> LauncherError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 from datetime import timedelta
@@ -16,8 +15,10 @@ from golem_launcher.session.package import Rented
 from golem_launcher.text import clean_line, clean_name
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncGenerator
 
+    from golem_launcher.session.errands import Errands
     from golem_launcher.session.package import Package
 
 _LOG = logging.getLogger(__name__)
@@ -32,47 +33,19 @@ _OF_IMAGE = f"{_AGENT_SAYS}this image: "
 _IMAGE_REMEDY = "Choose another image: it needs Python 3.9 or newer, and JupyterLab or pip."
 
 
-class Stay:
-    """How long an activity lives, and what it is asked meanwhile."""
-
-    def __init__(self) -> None:
-        self._leave = False
-        self._asked: list[asyncio.Future[str]] = []
-        self._news = asyncio.Event()
-
-    def leave(self) -> None:
-        """It is to end."""
-        self._leave = True
-        self._news.set()
-
-    def ask(self) -> asyncio.Future[str]:
-        """What the package says last, once the provider answers; that may be never."""
-        asked = asyncio.get_running_loop().create_future()
-        self._asked.append(asked)
-        self._news.set()
-        return asked
-
-    async def next(self) -> asyncio.Future[str] | None:
-        """Wait for the next who asks; ``None`` when it is to end."""
-        while not (self._leave or self._asked):
-            self._news.clear()
-            await self._news.wait()
-        return None if self._leave else self._asked.pop(0)
-
-
 async def run_package(
     context: Any,
     node: Any,
     package: Package,
     *,
     deployed: asyncio.Future[Rented],
-    stay: Stay,
+    errands: Errands,
     deploy_seconds: float,
 ) -> AsyncGenerator[Any, Any]:
     """The batches of one activity, as yapapi's work generators are: start the package, stay, terminate.
 
     ``deployed`` becomes the provider, or a ``ProviderError``, once the package runs (all of it is one batch, so one
-    exchange with the provider); the activity then lives for its ``stay``.
+    exchange with the provider); the activity then lives, and runs errands, until these say to leave.
     """
     script = context.new_script(timeout=timedelta(seconds=deploy_seconds))
     script.deploy(**node.get_deploy_args())
@@ -98,16 +71,19 @@ async def run_package(
                 network_id=node.network.network_id,
             )
         )
-    while (asked := await stay.next()) is not None:
-        script = context.new_script(timeout=timedelta(seconds=WORDS_SECONDS))
-        script.run(*package.last_words, stdout=CaptureContext.build(mode="all"))
-        try:
-            done = await (yield script)
-        except (BatchTimeoutError, CommandExecutionError, OSError) as error:
-            done = []
-            _LOG.info("the agent's last words could not be had: %s", failure_text(error))
-        if not asked.done():
-            asked.set_result("".join(getattr(event, "stdout", None) or "" for event in done))
+    try:
+        while (errand := await errands.next()) is not None:
+            script = context.new_script(timeout=timedelta(seconds=errand.seconds))
+            errand.commands(script)
+            try:
+                done = await (yield script)
+            except Exception as error:  # noqa: BLE001 - yapapi throws what went wrong; the activity goes on
+                _LOG.info("an errand failed: %s", failure_text(error))
+                errand.fail(failure_text(error))
+            else:
+                errand.succeed(done)
+    finally:
+        errands.drop()
     last = context.new_script(timeout=timedelta(seconds=_TERMINATE_SECONDS))
     last.terminate()
     yield last

@@ -102,9 +102,11 @@ function renderForm({ model, el }) {
   }
 
   let soon = null;
+  let asked = 0; // only the answer to the last question says anything of what stands there now
   function consider() {
     clearTimeout(soon);
-    soon = setTimeout(() => tell(model, { kind: "consider", values: values() }), CONSIDER_MS);
+    asked += 1;
+    soon = setTimeout(() => tell(model, { kind: "consider", asked, values: values() }), CONSIDER_MS);
   }
 
   function submit(event) {
@@ -131,7 +133,10 @@ function renderForm({ model, el }) {
   }
 
   const answers = {
-    considered: ({ errors }) => errors.forEach(([name, text]) => controls.get(name)?.touched && controls.get(name).complain(text)),
+    considered({ asked: answered, errors }) {
+      if (answered !== asked) return;
+      for (const [name, text] of errors) if (controls.get(name)?.touched) controls.get(name).complain(text);
+    },
     refused: refuse,
     failed: () => busy(false),
     accepted({ name }) {
@@ -153,16 +158,11 @@ function renderForm({ model, el }) {
   function refuse({ errors, wipe }) {
     busy(false);
     clear();
-    const general = [];
-    let first = null;
-    for (const [name, text] of errors) {
-      const control = controls.get(name);
-      if (!control) general.push(text);
-      else {
-        control.complain(text);
-        first ??= control;
-      }
-    }
+    const said = new Map(errors);
+    const general = errors.filter(([name]) => !controls.has(name)).map(([, text]) => text);
+    const wrong = [...controls.values()].filter((control) => said.has(control.name)); // in the order of the page
+    for (const control of wrong) control.complain(said.get(control.name));
+    const first = wrong[0];
     for (const name of wipe) controls.get(name).set("");
     setText(note, general.join(" "));
     show(note, general.length > 0);

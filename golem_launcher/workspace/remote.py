@@ -26,6 +26,7 @@ from golem_launcher.agent.workspace.server import PACKS, PORT_OFFSET
 from golem_launcher.agent.workspace.wire import AGAIN, FRAME, GONE, LARGEST_CHUNK, Frames, WireError
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.text import clean_line
+from golem_launcher.waiting import wait_for
 from golem_launcher.workspace.plan import Plan, PlanReader
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class AgentWorkspace:
     async def answers(self, *, seconds: float = 4.0) -> bool:
         """Whether it answers."""
         try:
-            await asyncio.wait_for(self._ask("/state", None), seconds)
+            await wait_for(self._ask("/state", None), seconds)
         except (ProviderError, asyncio.TimeoutError):
             return False
         return True

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError, ProviderError, WorkspaceError
 from golem_launcher.events import Saving
+from golem_launcher.waiting import wait_for
 from golem_launcher.workspace.manifest import Environment, shown
 from golem_launcher.workspace.pull import ordered_missing, pull
 from golem_launcher.workspace.tree import Tree, digest, shrunk
@@ -103,7 +104,7 @@ class Saver:
     async def save_now(self, deadline_seconds: float = 30.0) -> Generation | None:
         """Save at once: the generation that has everything, or ``None``; ``saving.problem`` then says why."""
         try:
-            return await asyncio.wait_for(self._save_now(), deadline_seconds)
+            return await wait_for(self._save_now(), deadline_seconds)
         except asyncio.TimeoutError:
             self._tell(problem=f"The workspace could not be saved within {deadline_seconds:.0f} s.")
             return None

@@ -9,7 +9,9 @@ import typer
 import yaml as pyyaml
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from golem_launcher.cli import main
 from golem_launcher.cli.request import takes_request
 from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest, parse_request, yaml
@@ -125,6 +127,14 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
         yaml.read(tmp_path / "binary")
     (tmp_path / "good.yaml").write_bytes(b"\xef\xbb\xbfname: mine\n")
     assert yaml.read(tmp_path / "good.yaml") == {"name": "mine"}
+
+
+@pytest.mark.parametrize("text", ["a: &x b", "budget: -1", "wings: 2"])
+def test_start_takes_a_file_and_refuses_what_is_wrong_in_it(tmp_path: Path, text: str) -> None:
+    (tmp_path / "request.yaml").write_text(text)
+    ran = CliRunner().invoke(main.app, ["start", "-f", str(tmp_path / "request.yaml")])
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert "Error: " in ran.stderr
 
 
 @given(_REQUESTS)

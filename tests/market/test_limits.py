@@ -2,6 +2,7 @@ from decimal import Decimal
 
 import pytest
 
+from golem_launcher.market.history import Record
 from golem_launcher.market.limits import loosen, misses, why_not
 from golem_launcher.market.machine import GPU_PROPERTY, machine_of, machines
 from golem_launcher.market.scan import judged
@@ -49,7 +50,6 @@ def test_gpus_by_what_providers_publish():
     ("property_name", "value", "word"),
     [
         ("golem.runtime.name", "wasmtime", "wasmtime"),
-        ("golem.inf.cpu.architecture", "aarch64", "aarch64"),
         ("golem.runtime.capabilities", ["inet"], "private network"),
     ],
 )
@@ -60,6 +60,9 @@ def test_what_can_not_run_it_at_all_is_said_and_never_advised(property_name, val
 
 
 def test_a_machine_that_takes_other_money():
+    arm = machine(**{"golem.inf.cpu.architecture": "aarch64"})
+    assert why_not(parse_request({}), arm) == ()
+    assert "aarch64" in why_not(parse_request({"network": "hoodi"}), arm)[0]
     assert "not paid in GLM on polygon" in why_not(parse_request({"network": "polygon"}), machine())[0]
 
 
@@ -76,8 +79,12 @@ def test_advice_says_what_to_loosen_and_it_helps():
 def test_offers_come_with_their_whole_price_and_what_is_avoided():
     dear = {"golem.com.pricing.model.linear.coeffs": [1 / 3600, 0.5 / 3600, 0.25]}
     found = machines([offer("dear", **dear), offer("cheap"), {"providerId": "0xjunk", "properties": {}}, {}])
-    offers = judged(parse_request({"hours": 2, "budget": 100}), found, {"0xcheap": "it hung"})
+    offers = judged(
+        parse_request({"hours": 2, "budget": 100}),
+        found,
+        {"0xcheap": Record(overbilled=1, overbilling="it billed 9 GLM")},
+    )
     (dear_one,) = offers.fitting
     assert (dear_one.start, round(dear_one.whole, 6)) == (Decimal("0.25"), Decimal("6.25"))
     assert dear_one.per_hour == 3
-    assert offers.others[0].why == ("avoided: it hung",)
+    assert offers.others[0].why == ("avoided: it billed 9 GLM",)

@@ -207,6 +207,10 @@ class SessionState(BaseModel):
     activity_id: str | None = None
     address: str | None = None
     """Origin of the Lab on this side (``http://127.x.y.z:port``), without the token."""
+    base_url: str = "/"
+    """The path below which the Lab answers; behind a hub the one by which the hub's server leads to ``hub_port``."""
+    hub_port: int | None = None
+    """Where the hub's server reaches the Lab, once the user has said yes to that (see docs/ways-in.md)."""
     usage: Usage | None = None
     saving: Saving | None = None
     """``None`` when nothing is saved."""

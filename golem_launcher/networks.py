@@ -1,4 +1,8 @@
-"""What each Golem network is: its token, its coin for fees, test or real money."""
+"""What each Golem network is: its token, its coin for fees, test or real money, where to look and to ask for funds.
+
+Addresses and coins are those of yagna 0.17 (``config-payments.toml`` of its erc20 driver). Yagna's command line, its
+REST API and yapapi each default to another network, some of them retired: here the network is always named.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +25,31 @@ class Network:
     subnet: str
     sentence: str
     """One plain sentence for a newcomer."""
+    gas: str = ""
+    """The coin that pays the fees of transfers; empty where nothing is ever paid."""
+    explorer: str = ""
+    """Where transactions can be looked at, without a slash at the end; empty where there are none."""
+    faucet: bool = False
+    """Whether yagna's own faucet gives both coins; where it is not, and the money is for tests, it mints the token."""
 
     @property
     def platform(self) -> str:
         """The payment platform as offers and demands name it."""
         return f"erc20-{self.payment_network}-{self.token.lower()}"
+
+    def transaction_url(self, transaction: str) -> str:
+        """Where a transaction can be looked at; empty when there is no such place."""
+        return f"{self.explorer}/tx/{transaction}" if self.explorer else ""
+
+    def address_url(self, address: str) -> str:
+        """Where a wallet can be looked at; empty when there is no such place."""
+        return f"{self.explorer}/address/{address}" if self.explorer else ""
+
+    def onboarding_url(self, address: str) -> str:
+        """Golem's own page for buying GLM and gas; empty where money is not real."""
+        if self.money != "real":
+            return ""
+        return f"https://glm.golem.network/#/onboarding/budget?yagnaAddress={address}&network={self.payment_network}"
 
 
 LOCAL = Network(
@@ -37,5 +61,76 @@ LOCAL = Network(
     subnet="public",
     sentence="A whole Golem network on this computer, for trying things out. Nothing is paid.",
 )
+HOODI = Network(
+    name="hoodi",
+    title="Hoodi (test)",
+    money="test",
+    payment_network="hoodi",
+    token="tGLM",  # noqa: S106
+    subnet="public",
+    sentence="Golem's test network: real machines of volunteers, play money from a faucet.",
+    gas="tETH",
+    explorer="https://hoodi.etherscan.io",
+    faucet=True,
+)
+POLYGON = Network(
+    name="polygon",
+    title="Polygon",
+    money="real",
+    payment_network="polygon",
+    token="GLM",  # noqa: S106
+    subnet="public",
+    sentence="The Golem network, paid in GLM on Polygon, where fees are small. This is real money.",
+    gas="POL",
+    explorer="https://polygonscan.com",
+)
+MAINNET = Network(
+    name="mainnet",
+    title="Ethereum",
+    money="real",
+    payment_network="mainnet",
+    token="GLM",  # noqa: S106
+    subnet="public",
+    sentence="The Golem network, paid in GLM on Ethereum itself, where fees are high. This is real money.",
+    gas="ETH",
+    explorer="https://etherscan.io",
+)
+AMOY = Network(
+    name="amoy",
+    title="Amoy (test)",
+    money="test",
+    payment_network="amoy",
+    token="tGLM",  # noqa: S106
+    subnet="public",
+    sentence="A test network on Polygon's Amoy: few machines; play money, but you must bring the gas yourself.",
+    gas="POL",
+    explorer="https://amoy.polygonscan.com",
+)
+SEPOLIA = Network(
+    name="sepolia",
+    title="Sepolia (test)",
+    money="test",
+    payment_network="sepolia",
+    token="tGLM",  # noqa: S106
+    subnet="public",
+    sentence="A test network on Ethereum's Sepolia: few machines; play money, but you must bring the gas yourself.",
+    gas="tETH",
+    explorer="https://sepolia.etherscan.io",
+)
 
-NETWORKS: dict[str, Network] = {network.name: network for network in (LOCAL,)}
+NETWORKS: dict[str, Network] = {network.name: network for network in (LOCAL, HOODI, POLYGON, MAINNET, AMOY, SEPOLIA)}
+
+RETIRED: dict[str, str] = {
+    "holesky": "hoodi",
+    "goerli": "hoodi",
+    "rinkeby": "hoodi",
+    "mumbai": "amoy",
+}
+"""Networks that are shut down, each with the one to use instead."""
+
+
+def unknown(name: str) -> str:
+    """What to say of a network that can't be chosen."""
+    if name in RETIRED:
+        return f"the network '{name}' is retired; use '{RETIRED[name]}' instead"
+    return f"there is no network '{name}'; there is {', '.join(NETWORKS)}"

@@ -7,12 +7,18 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 _PROGRAMS = {"chromium": "chromium", "bwrap": "bubblewrap", "mmdebstrap": "mmdebstrap"}
 _INSTALL_SECONDS = 600
+_ROOT = Path(__file__).resolve().parent.parent
+_CACHE = ".pytest_cache"
+# Most tests wait for daemons, browsers and clocks, so two lanes of rooms share a machine well. This is the first one;
+# all other rooms, new ones too, are in the second.
+_FIRST_LANE = ("access", "bus", "exeunit", "session", "vpn")
 
 
 def main() -> int:
@@ -23,17 +29,50 @@ def main() -> int:
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a starter in the background may have it ignored
     _install_missing()
-    code = _pytest(*sys.argv[1:])
+    lanes = [sys.argv[1:]] if sys.argv[1:] or (os.cpu_count() or 1) < 2 else _lanes()
+    return max(_again(lane, number, code) for number, (lane, code) in enumerate(zip(lanes, _first(lanes), strict=True)))
+
+
+def _lanes() -> list[list[str]]:
+    rooms = sorted(path.parent.name for path in (_ROOT / "tests").glob("*/__init__.py"))
+    first = [f"tests/{room}" for room in rooms if room in _FIRST_LANE]
+    return [first, [f"tests/{room}" for room in rooms if room not in _FIRST_LANE]]
+
+
+def _first(lanes: list[list[str]]) -> list[int]:
+    """Run all lanes side by side; their exit codes. The first one is seen as it goes, the others when they end."""
+    with tempfile.TemporaryFile() as shown:
+        others = [
+            subprocess.Popen(_pytest(lane, number), cwd=_ROOT, stdout=shown, stderr=subprocess.STDOUT)
+            for number, lane in enumerate(lanes)
+            if number
+        ]
+        try:
+            codes = [subprocess.call(_pytest(lanes[0], 0), cwd=_ROOT)]
+            codes += [process.wait() for process in others]
+        finally:
+            for process in others:
+                process.send_signal(signal.SIGINT)  # no more than a word to one that has ended
+                process.wait()
+            sys.stdout.flush()
+            shown.seek(0)
+            shutil.copyfileobj(shown, sys.stdout.buffer)
+            sys.stdout.flush()
+    return codes
+
+
+def _again(lane: list[str], number: int, code: int) -> int:
     if code != pytest.ExitCode.TESTS_FAILED:
         return code
-    sys.stdout.write("\nSome tests failed; those are run once more.\n")
+    sys.stdout.write("\nSome tests failed; those are run once more, alone.\n")
     sys.stdout.flush()
-    return _pytest("--last-failed", "--last-failed-no-failures=none", *sys.argv[1:])
+    return subprocess.call(
+        _pytest(["--last-failed", "--last-failed-no-failures=none", *lane], number), cwd=_ROOT
+    )  # fmt: skip
 
 
-def _pytest(*arguments: str) -> int:
-    root = Path(__file__).resolve().parent.parent
-    return subprocess.call([sys.executable, "-m", "pytest", *arguments], cwd=root)
+def _pytest(arguments: list[str], lane: int) -> list[str]:
+    return [sys.executable, "-m", "pytest", "-o", f"cache_dir={_CACHE}/lane-{lane}", *arguments]
 
 
 def _install_missing() -> None:

@@ -17,6 +17,7 @@ from golem_launcher.access.connect import is_closed
 from golem_launcher.access.streams import Joint
 from golem_launcher.agent.carrier import LARGEST, reset
 from golem_launcher.errors import AccessError
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -74,7 +75,7 @@ class Door:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            line = await asyncio.wait_for(reader.readline(), _SECONDS)
+            line = await wait_for(reader.readline(), _SECONDS)
             if _PORT.fullmatch(line) and int(line) <= _LARGEST_PORT:
                 await self._carry(int(line), reader, writer)
         except (AccessError, OSError, ValueError, asyncio.TimeoutError, asyncio.CancelledError):
@@ -86,7 +87,7 @@ class Door:
 async def open_door(path: Path, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A connection to ``port`` of the session's provider. Raises ``AccessError`` when the session is not there."""
     try:
-        reader, writer = await asyncio.wait_for(asyncio.open_unix_connection(str(path), limit=LARGEST), _SECONDS)
+        reader, writer = await wait_for(asyncio.open_unix_connection(str(path), limit=LARGEST), _SECONDS)
     except (OSError, asyncio.TimeoutError):
         raise AccessError("The session is not there any more.", "See `golem-launcher list`.") from None
     writer.write(b"%d\n" % port)

@@ -19,8 +19,8 @@ def agent_archive() -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         _add(archive, "__main__.py", _MAIN.encode())
-        for source in sorted(_SOURCES.glob("*.py")):
-            _add(archive, f"{_PACKAGE}/{source.name}", source.read_bytes())
+        for source in sorted(_SOURCES.rglob("*.py")):
+            _add(archive, f"{_PACKAGE}/{source.relative_to(_SOURCES).as_posix()}", source.read_bytes())
     return target.getvalue()
 
 

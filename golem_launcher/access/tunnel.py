@@ -12,6 +12,7 @@ from golem_launcher.agent.carrier import LARGEST, reset
 from golem_launcher.errors import AccessError
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Awaitable, Callable
 
     from golem_launcher.agent.carrier import Sink, Source
@@ -23,18 +24,24 @@ class Listener:
     """Listens on ``host`` and ``port`` and hands each connection to ``serve``, which is ended with the listener."""
 
     def __init__(
-        self, host: str, port: int, serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+        self,
+        host: str,
+        port: int,
+        serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._host = host
         self._port = port
         self._serve = serve
+        self._tls = tls
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
     @property
     def address(self) -> str:
         """The origin of what is at the other end: ``http://127.x.y.z:port``."""
-        return f"http://{self._host}:{self.port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
 
     @property
     def port(self) -> int:
@@ -46,12 +53,12 @@ class Listener:
         """Listen. Raises ``AccessError`` when the address or the port can't be had."""
         try:
             self._server = await asyncio.start_server(
-                self._accept, self._host, self._port, limit=LARGEST, backlog=_BACKLOG
+                self._accept, self._host, self._port, limit=LARGEST, backlog=_BACKLOG, ssl=self._tls
             )
         except OSError as error:
             raise AccessError(
                 f"The launcher can't listen on {self._host}: {error.strerror or error}.",
-                "Another program may have the port; start the session again.",
+                "Another program may have the port: choose another, or 0 for a free one.",
             ) from None
 
     async def aclose(self) -> None:

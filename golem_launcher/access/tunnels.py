@@ -1,43 +1,215 @@
-"""Tunnels that a command opens: a listener here, the session's door, a port of the provider."""
+"""Tunnels that a command opens: a listener here, and behind it a session of this computer or of a hub's server."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ipaddress
+import json
+import re
 import signal
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote, urlsplit
+
+import aiohttp
 
 from golem_launcher.access import door
+from golem_launcher.access.address import loopback_address
+from golem_launcher.access.link import listen
 from golem_launcher.access.peers import is_ours
 from golem_launcher.access.tunnel import Listener
+from golem_launcher.access.vpn import Vpn, VpnPort
+from golem_launcher.access.ways import LAB_PORT
 from golem_launcher.errors import AccessError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import ssl
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+    from golem_launcher.access.streams import Stream
+    from golem_launcher.agent.carrier import Sink, Source
 
-async def to_port(path: Path, host: str, port: int, remote_port: int, ready: Callable[[str], None]) -> None:
-    """Lead ``host:port`` to ``remote_port`` of the provider behind the door at ``path``, until SIGINT or SIGTERM.
+_HUB_SECONDS = 20.0
+_LARGEST_ABOUT = 4096
+_TOKEN = re.compile(r"[A-Za-z0-9._~-]{8,256}")
+_BASE_URL = re.compile(r"/((?!\.{1,2}/)[A-Za-z0-9._~@-]+/)*")
 
-    What listens there may ask for no password: so only programs of this user are let in. ``ready`` gets the address
-    once it listens. Raises ``AccessError`` when it can't.
+
+class Session(Protocol):
+    """What is known of a session: its directory, for one of this computer."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def path(self) -> Path:
+        """Its directory."""
+
+    def token(self) -> str | None:
+        """The Lab's token."""
+
+    def base_url(self) -> str:
+        """The path below which the Lab answers."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user wants: ``port`` here, ``remote_port`` in the provider (``None``: the Lab), who may come in."""
+
+    port: int
+    remote_port: int | None = None
+    listen: str | None = None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A tunnel that stands."""
+
+    address: str
+    """``host:port``, or the link with its token."""
+    remote_port: int | None
+    fingerprint: str = ""
+    """Of the certificate, when other machines may come in."""
+
+    def to_json(self) -> dict[str, Any]:
+        """For a program."""
+        return {"address": self.address, "remote_port": self.remote_port, "fingerprint": self.fingerprint or None}
+
+    def sentence(self, name: str) -> str:
+        """For a person."""
+        text = f"{self.address} leads to '{name}'. End it with Ctrl-C."
+        if self.fingerprint:
+            text += (
+                "\nOTHER MACHINES CAN REACH IT: whoever has this link has your session. The browser will not know the "
+                f"certificate; compare its SHA-256 print:\n{self.fingerprint}"
+            )
+        return text
+
+
+@dataclass(frozen=True)
+class Way:
+    """How to get to a session."""
+
+    token: str = field(repr=False)
+    """The Lab's."""
+    base_url: str
+    dial: Callable[[int], Awaitable[Stream]]
+    """A stream to a port of the provider."""
+    carry: Callable[[int, Source, Sink], Awaitable[None]]
+    """Joins a connection to a port of the provider, to its end."""
+
+
+@contextlib.asynccontextmanager
+async def through_door(session: Session) -> AsyncIterator[Way]:
+    """The way to a session of this computer: each connection opens its door."""
+    path = door.door_path(session.path)
+    yield Way(
+        session.token() or "",
+        session.base_url(),
+        lambda port: door.dial(path, port),
+        lambda port, reader, writer: door.carry(path, port, reader, writer),
+    )
+
+
+@contextlib.asynccontextmanager
+async def through_hub(server: str, name: str, hub_token: str) -> AsyncIterator[Way]:
+    """The way to the session ``name`` on a hub's server at ``server``: a websocket for each connection.
+
+    Raises ``AccessError`` when the server does not know it, or us.
     """
+    parts = urlsplit(server)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
+        raise AccessError("That is no address of a hub's server.", "It looks like https://hub.example.org/user/me/")
+    address = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/golem-launcher/ways/{quote(name, safe='')}"
+    about = await _about(address, hub_token)
+    uri = address.replace("http", "ws", 1) + "/carrier"
+    async with Vpn(lambda: VpnPort(uri, hub_token, "token")) as vpn:
+        yield Way(about["token"], about["base_url"], vpn.dial, vpn.carry)
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not is_ours(writer):
-            raise AccessError("Another user's program.")
-        await door.carry(path, remote_port, reader, writer)
 
-    listener = Listener(host, port, serve)
-    await listener.start()
+async def _about(address: str, hub_token: str) -> dict[str, str]:
+    """What the hub's server tells of a session: the Lab's token and its path."""
+    headers = {"Authorization": f"token {hub_token}"}
+    timeout = aiohttp.ClientTimeout(total=_HUB_SECONDS)
     try:
-        ready(f"{host}:{listener.port}")
-        await until_told()
-    finally:
-        await listener.aclose()
+        async with (
+            aiohttp.ClientSession(headers=headers, timeout=timeout) as client,
+            client.get(address, allow_redirects=False) as response,
+        ):
+            value = json.loads(await response.content.read(_LARGEST_ABOUT)) if response.status == HTTPStatus.OK else {}
+            status = response.status
+    except (OSError, ValueError, aiohttp.ClientError, asyncio.TimeoutError) as error:
+        raise AccessError(f"The hub's server does not answer ({type(error).__name__}).", "Is it running?") from None
+    if status == HTTPStatus.NOT_FOUND:
+        raise AccessError("The hub's server knows no such session, or has no Golem Launcher.", "See its page.")
+    token, base_url = str(value.get("token")), str(value.get("base_url"))
+    if status != HTTPStatus.OK or not _TOKEN.fullmatch(token) or not _BASE_URL.fullmatch(base_url):
+        raise AccessError(
+            f"The hub's server does not let us in ({status}).", "Check the token; JUPYTER_TOKEN holds it."
+        )
+    return {"token": token, "base_url": base_url}
 
 
-async def until_told() -> None:
+async def open_until_told(
+    way: contextlib.AbstractAsyncContextManager[Way], name: str, asked: Asked, ready: Callable[[Opened], None]
+) -> None:
+    """Open what was ``asked`` for and keep it until SIGINT or SIGTERM; ``ready`` is called once it listens.
+
+    Raises ``AccessError``.
+    """
+    async with way as entered:
+        host = loopback_address(name)
+        if asked.remote_port is not None:
+            listener = _to_port(entered, host, asked.port, asked.remote_port)
+            await listener.start()
+            opened = Opened(f"{host}:{listener.port}", asked.remote_port)
+        else:
+            tls, fingerprint = (None, "") if asked.listen is None else await asyncio.to_thread(_tls, asked.listen)
+            listener = await listen(
+                asked.listen or host,
+                asked.port,
+                lambda: entered.dial(LAB_PORT),
+                secret=entered.token,
+                base_url=entered.base_url,
+                tls=tls,
+            )
+            opened = Opened(f"{listener.address}{entered.base_url}lab?token={entered.token}", None, fingerprint)
+        try:
+            ready(opened)
+            await _until_told()
+        finally:
+            await listener.aclose()
+
+
+def _to_port(way: Way, host: str, port: int, remote_port: int) -> Listener:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not is_ours(writer):  # what listens over there may ask for no password
+            raise AccessError("Another user's program.")
+        await way.carry(remote_port, reader, writer)
+
+    return Listener(host, port, serve)
+
+
+def _tls(host: str) -> tuple[ssl.SSLContext, str]:
+    try:
+        everywhere = ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        everywhere = False
+    if everywhere:
+        raise AccessError(
+            f"{host} is every address of this computer.",
+            "Name the one by which others shall reach it, like 192.168.1.5.",
+        )
+    from golem_launcher.access.tls import server_context  # noqa: PLC0415 - seldom needed, and slow to import
+
+    return server_context(host)
+
+
+async def _until_told() -> None:
     """Wait for SIGINT or SIGTERM."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()

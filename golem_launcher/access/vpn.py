@@ -23,6 +23,7 @@ import aiohttp
 from golem_launcher.access.streams import Joint, Pipe
 from golem_launcher.agent.carrier import Carrier, CarrierError
 from golem_launcher.errors import AccessError
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from golem_launcher.access.streams import Stream
     from golem_launcher.agent.carrier import Sink, Source
 
-_MOST_CONNECTIONS = 2048
+_MOST_CONNECTIONS = 1536
 _LARGEST_MESSAGE = 1024 * 1024
 _CONNECT_SECONDS = 20.0
 _ATTEMPTS = 3
@@ -140,7 +141,7 @@ class Vpn:
     async def _carry(self, target: VpnPort, port: int, reader: Source, writer: Sink) -> None:
         self._count(connections=1)
         try:
-            websocket = await asyncio.wait_for(self._connect(target), _CONNECT_SECONDS)
+            websocket = await wait_for(self._connect(target), _CONNECT_SECONDS)
         except (OSError, aiohttp.ClientError, asyncio.TimeoutError) as error:
             self._count(failures=1)
             raise AccessError(_GONE) from error
@@ -155,7 +156,7 @@ class Vpn:
             self._carriers.discard(carrier)
             self._count(sent=carrier.sent, received=carrier.received)
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(websocket.close(), _CLOSE_SECONDS)
+                await wait_for(websocket.close(), _CLOSE_SECONDS)
 
     def _count(self, **more: int) -> None:
         self._ended = replace(self._ended, **{name: getattr(self._ended, name) + more[name] for name in more})

@@ -5,13 +5,20 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher.access import hub
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.door import Door, door_path
+from golem_launcher.access.link import listen
 from golem_launcher.access.tunnel import Tunnel
 from golem_launcher.access.vpn import Vpn, VpnPort
+from golem_launcher.errors import AccessError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from golem_launcher.access.hub import HubPort
+    from golem_launcher.access.streams import Stream
+    from golem_launcher.access.tunnel import Listener
 
 LAB_PORT = 8888
 """The Lab's in the provider."""
@@ -20,32 +27,77 @@ CARRIER_PORT = LAB_PORT + 1
 
 
 class WaysIn:
-    """The ways into the session ``name`` with this ``directory``. ``start`` once, ``aclose`` once."""
+    """The ways into the session ``name`` with this ``directory``. ``start`` once, ``aclose`` once.
 
-    def __init__(self, directory: Path, name: str, *, ssh_key: str | None) -> None:
+    ``secret``: the Lab's token; ``own_scripts``: whether its image brings a page and extensions of its own.
+    """
+
+    def __init__(
+        self, directory: Path, name: str, *, secret: str, ssh_key: str | None = None, own_scripts: bool = False
+    ) -> None:
         self._directory = directory
         self._name = name
         self._ssh_key = ssh_key
         self._target: VpnPort | None = None
         self._vpn = Vpn(lambda: self._target)
-        self._link = Tunnel(loopback_address(name), 0, LAB_PORT, self._vpn.carry)
+        self._secret = secret
+        self._own_scripts = own_scripts
+        self._host = loopback_address(name)
+        self._link: Listener | None = None
+        self._hub: HubPort | None = None
         self._resources = contextlib.AsyncExitStack()
 
     @property
     def address(self) -> str:
         """The link's origin: ``http://127.x.y.z:port``."""
+        assert self._link is not None, "start it first"
         return self._link.address
+
+    @property
+    def base_url(self) -> str:
+        """The path below which the Lab answers."""
+        return "/" if self._hub is None else self._hub.base_url
+
+    @property
+    def lab(self) -> str:
+        """The Lab's address for programs: origin and path, without a slash at its end."""
+        return self.address + self.base_url.rstrip("/")
+
+    def allow_hub(self) -> int:
+        """Let the hub's server show the Lab on its own origin, as the user wants; at which port.
+
+        Raises ``AccessError`` where there is no hub.
+        """
+        if self._hub is None:
+            raise AccessError("This session does not run on a hub's server.", "Open its link.")
+        self._hub.allowed = True
+        return self._hub.port
 
     def tunnel(self, port: int) -> Tunnel:
         """A listener, not started yet, on the session's own loopback address; it leads to ``port`` of the provider."""
-        return Tunnel(loopback_address(self._name), 0, port, self._vpn.carry)
+        return Tunnel(self._host, 0, port, self._vpn.carry)
 
     async def start(self) -> None:
         """Listen. Raises ``AccessError``."""
         await self._resources.enter_async_context(self._vpn)
-        await self._link.start()
+        hub_prefix = hub.prefix()
+        if hub_prefix is not None:
+            self._hub = hub.HubPort(hub_prefix, self._dial_lab, secret=self._secret, own_scripts=self._own_scripts)
+            await self._hub.start()
+            self._resources.push_async_callback(self._hub.aclose)
+        self._link = await listen(
+            self._host,
+            0,
+            self._dial_lab,
+            secret=self._secret,
+            base_url=self.base_url,
+            own_scripts=self._own_scripts,
+        )
         self._resources.push_async_callback(self._link.aclose)
         await self._resources.enter_async_context(Door(door_path(self._directory), self._vpn.carry))
+
+    async def _dial_lab(self) -> Stream:
+        return await self._vpn.dial(LAB_PORT)
 
     async def aclose(self) -> None:
         """End all connections."""
@@ -61,7 +113,7 @@ class WaysIn:
 
     def agent_settings(self) -> dict[str, Any]:
         """What the agent of the next provider is told about ways in; each gets an ssh host key of its own."""
-        settings: dict[str, Any] = {"port": LAB_PORT, "base_url": "/"}
+        settings: dict[str, Any] = {"port": LAB_PORT, "base_url": self.base_url}
         if self._ssh_key is not None:
             from golem_launcher.access import ssh  # noqa: PLC0415 - its cryptography takes a tenth of a second
 

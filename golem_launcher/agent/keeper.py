@@ -1,6 +1,6 @@
-"""The process that stays: it starts JupyterLab and the ways in, writes their log, ends everything in time.
+"""The process that stays: it starts JupyterLab and its helpers, writes their log, ends everything in time.
 
-What crashes is started again.
+The helpers are the ways in and the workspace server. What crashes is started again.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Before each new start; after the last there is none."""
-_WAYS_PAUSE_SECONDS = 1.0
-"""Before the ways in are started again."""
+_PAUSE_SECONDS = 1.0
+"""Before a helper is started again."""
 _STEADY_SECONDS = 60.0
 """A Lab that ran this long did not crash at its start: the count begins anew."""
 _POLITE_SECONDS = 5.0
@@ -51,6 +51,16 @@ def keep(config: Config) -> None:
         os._exit(code)
 
 
+class _Helper:
+    """A process beside the Lab."""
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        self.run = run
+        self.pid = 0
+        self.at: float | None = 0.0
+        """When to start it, by the monotonic clock; None while it runs."""
+
+
 class _Keeper:
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -64,21 +74,22 @@ class _Keeper:
         self._deadline = config.deadline
         self._life, self._life_write = os.pipe2(os.O_CLOEXEC)
         """Ends with the keeper, for who has no bell."""
+        self._gate, self._gate_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        """A byte from the workspace server: the Lab may start."""
         self._told = 0
         self._lab = 0
         """Its process id; 0 when there is none."""
-        self._ways = 0
-        """The process of the ways in; 0 when there is none."""
-        self._ways_at: float | None = 0.0
-        """When to start it, by the monotonic clock; None when it runs."""
+        self._helpers = [_Helper(self._run_ways), _Helper(self._run_workspace)]
         self._started = 0.0
         self._crashes = 0
-        self._start_at: float | None = 0.0
-        """When to start a Lab, by the monotonic clock; None when one runs."""
+        self._held = config.hold
+        self._start_at: float | None = None if config.hold else 0.0
+        """When to start a Lab, by the monotonic clock; None when one runs, or has to wait."""
         self._poll = select.poll()
         self._poll.register(self._output, select.POLLIN)
         self._poll.register(self._wake, select.POLLIN)
         self._poll.register(self._orders, select.POLLIN)
+        self._poll.register(self._gate, select.POLLIN)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, self._signalled)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -96,13 +107,12 @@ class _Keeper:
                 return 0
             if self._start_at is not None and time.monotonic() >= self._start_at:
                 self._start()
-            if self._ways_at is not None and time.monotonic() >= self._ways_at:
-                self._ways_at = None
-                self._ways = self._child(self._run_ways)
+            for helper in self._helpers:
+                if helper.at is not None and time.monotonic() >= helper.at:
+                    helper.at, helper.pid = None, self._child(helper.run)
             self._wait(left)
             for pid, code in proc.reap().items():
-                if pid == self._ways:
-                    self._ways, self._ways_at = 0, time.monotonic() + _WAYS_PAUSE_SECONDS
+                self._helper_ended(pid)
                 if pid == self._lab and not self._lab_ended(code):
                     return 0 if code == 0 else 1
 
@@ -123,19 +133,27 @@ class _Keeper:
         self._pump()
         self.say("everything has ended")
 
+    def _helper_ended(self, pid: int) -> None:
+        for helper in self._helpers:
+            if helper.pid == pid:
+                helper.pid, helper.at = 0, time.monotonic() + _PAUSE_SECONDS
+
     def _signalled(self, number: int, _: object) -> None:
         if number != signal.SIGCHLD:
             self._told = number
 
     def _wait(self, left: float) -> None:
         seconds = min(left, _LONGEST_SLEEP)
-        for at in (self._start_at, self._ways_at):
+        for at in (self._start_at, *(helper.at for helper in self._helpers)):
             if at is not None:
                 seconds = min(seconds, max(0.0, at - time.monotonic()))
         self._poll.poll(seconds * 1000 + 1)
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake, 4096)
         self._obey()
+        with contextlib.suppress(BlockingIOError):
+            if os.read(self._gate, 4096) and self._held:
+                self._held, self._start_at = False, 0.0
         self._pump()
 
     def _obey(self) -> None:
@@ -173,6 +191,7 @@ class _Keeper:
         self._lab = self._child(self._run_lab)
 
     def _run_lab(self) -> None:
+        os.close(self._gate_write)
         from . import lab  # noqa: PLC0415 - only this process needs it
 
         lab.run(self._config, self._bell_read, self._orders_write)
@@ -181,6 +200,11 @@ class _Keeper:
         from . import ways  # noqa: PLC0415
 
         ways.run(self._config, self._life)
+
+    def _run_workspace(self) -> None:
+        from .workspace import server  # noqa: PLC0415
+
+        server.run(self._config, self._gate_write, self._life)
 
     def _child(self, run: Callable[[], None]) -> int:
         """Fork, and ``run`` in the new process, whose id this is."""
@@ -198,7 +222,9 @@ class _Keeper:
                 signal.signal(number, signal.SIG_DFL)
             os.dup2(self._input, 1)
             os.dup2(self._input, 2)
-            for descriptor in (self._input, self._output, self._wake, self._wake_write, self._bell, self._orders):
+            for descriptor in (
+                self._input, self._output, self._wake, self._wake_write, self._bell, self._orders, self._gate,
+            ):  # fmt: skip
                 os.close(descriptor)
             os.close(self._life_write)
             run()

@@ -11,6 +11,8 @@ from . import extension, shortcuts
 if TYPE_CHECKING:
     from .main import Config
 
+_LAYOUT = ".jupyter/lab"
+
 
 def run(config: Config, bell: int, orders: int) -> None:
     """Run the server until it ends.
@@ -51,6 +53,9 @@ def settings(config: Config) -> dict[str, dict[str, object]]:
         # An image may bring a password of its own: whoever knows it must not get in.
         "PasswordIdentityProvider": {"token": config.token, "hashed_password": "", "allow_password_change": False},
         "LabApp": {
+            # In the workspace, so that open notebooks, layout and settings are saved and restored with it.
+            "workspaces_dir": os.path.join(config.root, _LAYOUT, "workspaces"),  # noqa: PTH118
+            "user_settings_dir": os.path.join(config.root, _LAYOUT, "user-settings"),  # noqa: PTH118
             "news_url": None,
             "check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
             "extension_manager": "readonly",

@@ -14,6 +14,7 @@ SEGMENT_BYTES = 1024 * 1024
 SEGMENTS = 8
 _DIGITS = 20
 _SECRET = b"[token]"
+_LAST_WORDS = 4096
 
 
 class LogWriter:
@@ -104,6 +105,15 @@ def read_log(directory: str, offset: int, most: int) -> tuple[int, bytes]:
         except FileNotFoundError:
             continue  # deleted meanwhile
     return 0, b""
+
+
+def last_words(directory: str) -> str:
+    """The end of the log, for who asks why an agent has ended."""
+    starts = _starts(directory)
+    if not starts:
+        return ""
+    end, _ = read_log(directory, 1 << 62, 0)
+    return read_log(directory, max(starts[-1], end - _LAST_WORDS), _LAST_WORDS)[1].decode(errors="replace")
 
 
 def _path(directory: str, start: int) -> str:

@@ -1,14 +1,18 @@
 """``python3 agent.pyz CONFIG.json``: start JupyterLab in the background and return at once.
 
+``python3 agent.pyz --last-words CONFIG.json`` prints the end of its log instead.
+
 The configuration is a JSON object, deleted once it is read:
 
     token     what every request to the Lab must show; letters, digits, - and _, at least 16
     port      where the Lab listens, on ``$GOLEM_BIND_ADDRESS`` or every address
-              (the launcher's tunnel comes in at the next port, see carrier.py; ssh is at the one after that)
+              (the launcher's tunnel comes in at the next port, see carrier.py; ssh is at the one after that, and at
+              the third the workspace server, see workspace/server.py)
     root      the workspace, seen from the configuration's directory; made when it is not there
     deadline  Unix time at which everything ends
     now       Unix time of whoever wrote this; without it the clock here is trusted to agree with theirs
     base_url  the path below which the Lab answers, / by default
+    hold      true: the Lab starts only when the workspace server is told so; false by default
     ssh       {"authorized_key": a public key's line, "host_key": a private key in OpenSSH's form}; then an ssh server
               is started, see ways.py
     index_url where pip looks for packages, where it always does by default
@@ -27,7 +31,7 @@ import sys
 import time
 from typing import Any, NamedTuple
 
-from . import image, keeper, proc
+from . import image, keeper, log, proc
 
 _WRONG_CONFIG = 2
 _NO_LAB = 3
@@ -39,7 +43,7 @@ _BASE_URL = re.compile(r"/((?!\.{1,2}/)[A-Za-z0-9._~@-]+/)*")
 _PUBLIC_KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [\w@.+-]*)?")
 _PRIVATE_KEY = re.compile(r"-----BEGIN OPENSSH PRIVATE KEY-----[A-Za-z0-9+/=\s]+-----END OPENSSH PRIVATE KEY-----\n")
 _INDEX_URL = re.compile(r"(https?://[A-Za-z0-9._~:/@-]{1,500})?")
-_LARGEST_PORT = 65533
+_LARGEST_PORT = 65532
 _LARGEST_CONFIG = 65536
 _LARGEST_DESCRIPTOR = 4096
 _LATEST = 1e11
@@ -68,6 +72,8 @@ class Config(NamedTuple):
     log: str
     """The directory of the log, beside the configuration."""
     ssh: Ssh | None = None
+    hold: bool = False
+    """The Lab waits until the workspace server is told that it may start."""
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -86,6 +92,9 @@ class Refused(Exception):  # noqa: N818 - it is an answer
 
 def main() -> None:
     """Check everything that can be checked at once, then go to the background."""
+    if sys.argv[1:2] == ["--last-words"]:
+        sys.stdout.write(log.last_words(_log_of("".join(sys.argv[2:3]))))
+        return
     try:
         config = _prepare(sys.argv[1:])
     except Refused as refused:
@@ -112,7 +121,7 @@ def _prepare(arguments: list[str]) -> Config:
     missing = image.bring_lab(_INSTALL_SECONDS)
     if missing:
         raise Refused(_NO_LAB, f"this image: {missing}")
-    for port in (config.port, config.port + 1, *((config.port + 2,) if config.ssh else ())):
+    for port in (config.port, config.port + 1, *((config.port + 2,) if config.ssh else ()), config.port + 3):
         _check_port(config.address, port)
     try:
         os.makedirs(config.root, exist_ok=True)  # noqa: PTH103
@@ -150,8 +159,9 @@ def parse(data: bytes, path: str) -> Config:
         deadline=proc.clock() + _seconds(raw),
         base_url=_text(raw, "base_url", _BASE_URL, "/"),
         index_url=_text(raw, "index_url", _INDEX_URL, ""),
-        log=os.path.splitext(path)[0] + ".log",  # noqa: PTH122
+        log=_log_of(path),
         ssh=_ssh(raw),
+        hold=_flag(raw, "hold"),
     )
 
 
@@ -162,6 +172,11 @@ def _ssh(raw: dict[str, Any]) -> Ssh | None:
     if not isinstance(value, dict):
         raise Refused(_WRONG_CONFIG, "the configuration's ssh is malformed.")
     return Ssh(_text(value, "authorized_key", _PUBLIC_KEY, None), _text(value, "host_key", _PRIVATE_KEY, None))
+
+
+def _log_of(path: str) -> str:
+    """The directory of the log that belongs to a configuration."""
+    return os.path.splitext(path)[0] + ".log"  # noqa: PTH122
 
 
 def _seconds(raw: dict[str, Any]) -> float:
@@ -181,6 +196,13 @@ def _number(raw: dict[str, Any], name: str, least: float, most: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
         raise Refused(_WRONG_CONFIG, f"the configuration's {name} is missing or out of range.")
     return float(value)
+
+
+def _flag(raw: dict[str, Any], name: str) -> bool:
+    value = raw.get(name, False)
+    if not isinstance(value, bool):
+        raise Refused(_WRONG_CONFIG, f"the configuration's {name} is not true or false.")
+    return value
 
 
 def _check_port(address: str, port: int) -> None:

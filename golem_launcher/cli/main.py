@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import typer
 
-from golem_launcher.cli import localnet, node, page, sessions, start, ways, workspaces
+from golem_launcher.cli import (
+    localnet,
+    market,
+    money,
+    node,
+    page,
+    sessions,
+    start,
+    ways,
+    workspaces,
+)
 
 app = typer.Typer(
     name="golem-launcher",
@@ -16,6 +26,8 @@ app = typer.Typer(
 start.add_commands(app)
 sessions.add_commands(app)
 workspaces.add_commands(app)
+market.add_commands(app)
+money.add_commands(app)
 node.add_commands(app)
 page.add_commands(app)
 ways.add_commands(app)

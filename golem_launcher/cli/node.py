@@ -73,6 +73,31 @@ def stop(json: _Json = False) -> None:  # noqa: FBT002
         say("Our own node was not running.")
 
 
+@node_app.command()
+@reports_errors
+def use(
+    url: Annotated[str, typer.Argument(help="The address of its REST service, like https://node.example.org")],
+) -> None:
+    """Use a node elsewhere from now on. Its key is asked for (or read from standard input), and never shown.
+
+    Example: golem-launcher node use https://node.example.org
+    """
+    key = typer.prompt("App-key", hide_input=True, err=True).strip()
+    identity = manager.remember_node(url, key)
+    say(f"From now on the node {identity} is used. Back to one of ours: golem-launcher node forget")
+
+
+@node_app.command()
+@reports_errors
+def forget() -> None:
+    """Use a node of our own again.
+
+    Example: golem-launcher node forget
+    """
+    forgotten = manager.forget_node()
+    say("The node elsewhere is forgotten." if forgotten else "No node elsewhere was in use.")
+
+
 def doctor_command(json: _Json = False) -> None:  # noqa: FBT002
     """Look at everything the launcher needs, and say what to mend first.
 

@@ -1,4 +1,4 @@
-"""Commands about the sessions that there are: list, show, logs, open, extend, stop."""
+"""Commands about the sessions that there are: list, show, logs, open, save, extend, stop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Name = Annotated[str, typer.Argument(help="The session's name; see `golem-launch
 
 def add_commands(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
-    for command in (list_sessions, show, logs, open_session, extend, stop):
+    for command in (list_sessions, show, logs, open_session, save, extend, stop):
         name = {"list_sessions": "list", "open_session": "open"}.get(command.__name__, command.__name__)
         app.command(name)(reports_errors(command))
 
@@ -127,6 +127,20 @@ def open_session(name: Name, *, as_json: Json = False) -> None:
         say(url)
 
 
+def save(name: Name, *, as_json: Json = False) -> None:
+    """Save a session's workspace now; while it runs that also happens by itself, every few seconds.
+
+    Examples:  golem-launcher save my-lab
+    """
+    from golem_launcher.session import client
+
+    saved = client.save(name)
+    if as_json:
+        print_json({"name": name, **saved})
+    else:
+        say(f"Saved '{saved['workspace']}', generation {saved['generation']}: {saved['files']} files.")
+
+
 def extend(
     name: Name,
     *,
@@ -150,10 +164,12 @@ def extend(
 def stop(
     name: Name,
     *,
-    force: Annotated[bool, typer.Option("--force", help="Do not wait for good manners; kill what hangs.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="End it at once, without a last save; kill what hangs.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """End a session: its files in the provider are gone afterwards.
+    """Save a session's workspace a last time, then end the session. What was not saved is gone afterwards.
 
     Examples:  golem-launcher stop my-lab  |  golem-launcher stop my-lab --force
     """

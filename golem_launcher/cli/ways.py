@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import sys
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 import typer
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from golem_launcher.access.ssh import SshServer
     from golem_launcher.session.directory import SessionDirectory
 
-LOOPBACK = "127.0.0.1"
 _STATUS_SECONDS = 10.0
+_GATEWAY_TOKEN = "JUPYTER_GATEWAY_AUTH_TOKEN"  # noqa: S105 - the name of a variable
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 Name = Annotated[str, typer.Argument(help="The session's name; see `golem-launcher list`.")]
@@ -32,6 +32,7 @@ Port = Annotated[int, typer.Argument(min=1, max=65535, help="A port of the provi
 def add_commands(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
     app.command("tunnel")(reports_errors(tunnel))
+    app.command("gateway")(reports_errors(gateway))
     app.command("connect")(reports_errors(connect))
     app.command("ssh", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})(
         reports_errors(ssh)
@@ -40,37 +41,80 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def tunnel(
-    name: Name,
+    name: Annotated[str, typer.Argument(help="The session's name, or the address of a hub's server it runs on.")],
     *,
     port: Annotated[int, typer.Option(min=0, max=65535, help="On this computer; 0 takes a free one.")] = 8888,
     remote_port: Annotated[
-        int | None,
-        typer.Option(min=1, max=65535, help="In the provider: a TensorBoard, a database. The Lab if not given."),
+        int | None, typer.Option(min=1, max=65535, help="In the provider, like a TensorBoard's; the Lab if not given.")
+    ] = None,
+    session: Annotated[str | None, typer.Option(help="With a hub's address: the session's name there.")] = None,
+    listen: Annotated[
+        str | None, typer.Option(help="LETS OTHER MACHINES IN: an address or name of this computer to listen on (TLS).")
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Lead a port of this computer to the session's provider, until Ctrl-C.
 
-    It listens on the session's own loopback address; programs of other users of this computer are turned away.
+    It listens on a loopback address of the session's own. A port other than the Lab's is for your programs alone:
+    those of other users of this computer are turned away.
 
     Examples:  golem-launcher tunnel my-lab  |  golem-launcher tunnel my-lab --port 6006 --remote-port 6006
+    |  golem-launcher tunnel https://hub.example.org/user/me/ --session my-lab
     """
     import asyncio
 
     from golem_launcher.access import tunnels
 
-    directory = _reachable(name)
+    if listen is not None and remote_port is not None:
+        raise AccessError("Only the Lab can be opened to other machines: it asks for its token.", "Use ssh for others.")
+    if "://" not in name:
+        way = tunnels.through_door(_reachable(name))
+    elif session is None:
+        raise AccessError("A hub's server may have several sessions.", "Name one with --session.")
+    else:
+        way, name = tunnels.through_hub(name, session, _hub_token()), session
+    asked = tunnels.Asked(port=port, remote_port=remote_port, listen=listen)
 
-    def ready(address: str) -> None:
+    def ready(opened: tunnels.Opened) -> None:
         if as_json:
-            print_json({"name": name, "address": address, "remote_port": remote_port})
+            print_json({"name": name, **opened.to_json()})
         else:
-            say(f"{address} leads to '{name}'. End it with Ctrl-C.")
+            say(opened.sentence(name))
         sys.stdout.flush()
 
     with contextlib.suppress(KeyboardInterrupt):
-        host = urlsplit(directory.state().address or "").hostname or LOOPBACK
-        asyncio.run(tunnels.to_port(_door(directory), host, port, remote_port or LAB_PORT, ready))
+        asyncio.run(tunnels.open_until_told(way, name, asked, ready))
+
+
+def _hub_token() -> str:
+    """The token for a hub's server: from the environment, or typed; never an argument, which others could see."""
+    found = os.environ.get("JUPYTERHUB_API_TOKEN") or os.environ.get("JUPYTER_TOKEN")
+    return found or str(typer.prompt("Token of the hub's server", hide_input=True))
+
+
+def gateway(
+    name: Name,
+    *,
+    run: Annotated[bool, typer.Option("--run", help="Start it, with the arguments after --.")] = False,
+    arguments: Annotated[list[str] | None, typer.Argument(help="For JupyterLab.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Use a session's kernels from the JupyterLab of this computer: its files here, its computing there.
+
+    Examples:  golem-launcher gateway my-lab  |  golem-launcher gateway my-lab --run -- --port 9999
+    """
+    directory = _reachable(name)
+    address = str(directory.state().address)
+    command = [sys.executable, "-m", "jupyterlab", "--gateway-url", address]
+    if run:
+        environment = {**os.environ, _GATEWAY_TOKEN: directory.token() or ""}
+        sys.stdout.flush()
+        os.execve(sys.executable, [*command, *(arguments or [])], environment)  # noqa: S606
+    token = f'{_GATEWAY_TOKEN}="$(cat {shlex.quote(str(directory.path / "token"))})"'
+    if as_json:
+        print_json({"name": name, "url": address, "variable": _GATEWAY_TOKEN, "token_file": directory.path / "token"})
+    else:
+        say(f"{token} jupyter lab --gateway-url {address}")
 
 
 def connect(name: Name, port: Port) -> None:
@@ -145,6 +189,7 @@ def _ssh_server(directory: SessionDirectory) -> SshServer:
     import asyncio
 
     from golem_launcher.access import door, ssh
+    from golem_launcher.waiting import wait_for
 
     async def ask() -> bytes:
         reader, writer = await door.open_door(_door(directory), ssh.STATUS_PORT)
@@ -154,7 +199,7 @@ def _ssh_server(directory: SessionDirectory) -> SshServer:
             writer.close()
 
     try:
-        return ssh.SshServer.told(asyncio.run(asyncio.wait_for(ask(), _STATUS_SECONDS)))
+        return ssh.SshServer.told(asyncio.run(wait_for(ask(), _STATUS_SECONDS)))
     except (OSError, asyncio.TimeoutError):
         raise AccessError("The provider does not answer.", "Try again in a moment.") from None
 

@@ -108,6 +108,10 @@ class Lease:
     def __post_init__(self) -> None:
         self.bills = Bills(self.rest, self.terms.agreement_id, self.terms.coefficients, self.misbehaviour.overbill)
 
+    @property
+    def _note_interval(self) -> float:
+        return self.misbehaviour.notes_every or self.terms.note_interval
+
     def activity_created(self, activity_id: str) -> None:
         """The requestor wants an activity."""
         self._inbox.put_nowait(_Event("created", activity_id))
@@ -176,12 +180,12 @@ class Lease:
         if self._next_note is not None and now >= self._next_note:
             for activity_id, unit in tuple(self._units.items()):
                 await self.bills.debit(activity_id, unit.usage())
-            self._next_note = now + self.terms.note_interval
+            self._next_note = now + self._note_interval
         return ""
 
     def _next_wake(self) -> float:
         now = time.monotonic()
-        moments = [now + self.terms.note_interval]
+        moments = [now + self._note_interval]
         if self.terms.expires is not None:
             moments.append(now + self.terms.expires - time.time())
         if self.misbehaviour.terminate_agreement_after is not None:
@@ -198,7 +202,7 @@ class Lease:
         self._idle_since = None
         now = time.monotonic()
         if self._next_note is None:
-            self._next_note = now + self.terms.note_interval
+            self._next_note = now + self._note_interval
         if self.misbehaviour.die_after is not None and self._dies is None:
             self._dies = now + self.misbehaviour.die_after
 

@@ -51,6 +51,10 @@ class Market:
     """Told that an agreement taken could not be approved."""
     subscribed: Callable[[], None]
     """Told that an offer is in the market."""
+    refuse_terms: bool = False
+    """Misbehaves: rejects every proposal."""
+    price_factor: float = 1.0
+    """Misbehaves: asks this many times what its offer says."""
     _free: bool = True
     _busy_since: float = 0.0
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -118,8 +122,10 @@ class Market:
 
     async def _negotiate(self, offer_id: str, proposal: dict[str, Any]) -> None:
         path = f"/market-api/v1/offers/{offer_id}/proposals/{proposal['proposalId']}"
-        if self._free:
-            properties = answer(self.properties, proposal["properties"])
+        if self.refuse_terms:
+            await self.rest.post(f"{path}/reject", {"message": "This provider refuses all terms."})
+        elif self._free:
+            properties = answer(self.properties, proposal["properties"], price_factor=self.price_factor)
             await self.rest.post(path, {"properties": properties, "constraints": "()"})
         else:
             await self.rest.post(f"{path}/reject", {"message": "The provider is busy."})

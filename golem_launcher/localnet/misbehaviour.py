@@ -25,6 +25,12 @@ class Misbehaviour(BaseModel):
     """Negotiates as usual, then rejects every agreement."""
     terminate_agreement_after: float | None = Field(default=None, ge=0.0)
     """Terminates each agreement that long after it approved it."""
+    refuse_terms: bool = False
+    """Rejects every proposal that answers its offer."""
+    raise_price: float = Field(default=1.0, ge=0.0)
+    """In the negotiation it asks this many times what its offer says."""
+    notes_every: float | None = Field(default=None, gt=0.0)
+    """Sends a debit note that often (seconds), whatever was agreed."""
     overbill: float = Field(default=1.0, ge=0.0)
     """Amounts of debit notes and invoices are price times usage times this factor."""
     die_after: float | None = Field(default=None, ge=0.0)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 NOTE_INTERVAL = "golem.com.scheme.payu.debit-note.interval-sec?"
 NOTE_ACCEPT_TIMEOUT = "golem.com.payment.debit-notes.accept-timeout?"
+COEFFICIENTS = "golem.com.pricing.model.linear.coeffs"
 EXPIRATION = "golem.srv.comp.expiration"
 
 _NEGOTIABLE = (NOTE_INTERVAL, NOTE_ACCEPT_TIMEOUT)
@@ -41,7 +42,7 @@ def offer_properties(provider: ProviderSpec, network: NetworkSpec, node_id: str)
         NOTE_INTERVAL: network.debit_note_interval,
         NOTE_ACCEPT_TIMEOUT: network.debit_note_accept_timeout,
         "golem.com.pricing.model": "linear",
-        "golem.com.pricing.model.linear.coeffs": [
+        COEFFICIENTS: [
             *(float(price) for _, price in counters),
             float(provider.price_start),
         ],
@@ -55,9 +56,11 @@ def offer_properties(provider: ProviderSpec, network: NetworkSpec, node_id: str)
     return {**properties, **provider.properties}
 
 
-def answer(offer: Mapping[str, Any], demand: Mapping[str, Any]) -> dict[str, Any]:
+def answer(offer: Mapping[str, Any], demand: Mapping[str, Any], *, price_factor: float = 1.0) -> dict[str, Any]:
     """What to counter to a demand: the offer, with the demand's values where they may be negotiated."""
     agreed = dict(offer)
+    if price_factor != 1:
+        agreed[COEFFICIENTS] = [coefficient * price_factor for coefficient in offer[COEFFICIENTS]]
     for name in _NEGOTIABLE:
         value = demand.get(name)
         if isinstance(value, (int, float)) and 1 <= value <= _LONGEST_NEGOTIABLE:

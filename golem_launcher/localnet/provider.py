@@ -63,6 +63,8 @@ class Provider:
             approved=self._approved,
             lost=self._lost,
             subscribed=self.offered.set,
+            refuse_terms=spec.misbehaviour.refuse_terms,
+            price_factor=spec.misbehaviour.raise_price,
         )
 
     def status(self) -> dict[str, Any]:

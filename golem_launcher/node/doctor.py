@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 
 from golem_launcher import paths
 from golem_launcher.errors import LauncherError
-from golem_launcher.node import manager, probe, yagna
+from golem_launcher.node import health, manager, probe, yagna
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def examine() -> Iterator[Check]:
     """Every check, in the order in which things must be mended. Blocking, a second or two."""
     for name, look in _CHECKS:
         yield guarded(name, look)
+    yield from _node_health()
 
 
 def guarded(name: str, look: Callable[[], Check]) -> Check:
@@ -139,6 +140,17 @@ def _node() -> Check:
         return Check("node", Verdict.OK, "Our own node is not running; it starts when it is needed.")
     identity = probe.identity(own.node)
     return Check("node", Verdict.OK, f"Our own node {identity} answers at {own.api_url} (process {own.record.pid}).")
+
+
+def _node_health() -> list[Check]:
+    """What the node in use says of itself, when it runs; that it does not answer was said before."""
+    try:
+        own = manager.own_node()
+        node = manager.named_node() or (own.node if own is not None else None)
+        found = health.troubles(node) if node is not None else []
+    except LauncherError:
+        return []
+    return [Check(one.name, Verdict.WARN, one.message, one.remedy) for one in found]
 
 
 def _disk() -> Check:

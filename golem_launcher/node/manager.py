@@ -7,6 +7,7 @@ it, and it stays until :func:`stop_node`. Everything here blocks: call it from a
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import re
 import secrets
@@ -14,7 +15,7 @@ import time
 from typing import TYPE_CHECKING
 
 from golem_launcher import files, paths
-from golem_launcher.errors import NodeUnreachable
+from golem_launcher.errors import NodeUnreachable, RequestError
 from golem_launcher.node import diagnosis, probe, yagna
 from golem_launcher.node.node import Node
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 DEFAULT_API_URL = "http://127.0.0.1:7465"
 """Where yagna serves unless told otherwise; what yapapi assumes as well."""
 
+_NAMED = "named-node.json"
 _KEY = re.compile(r"[0-9a-f]{32}")
 _POLL_SECONDS = 0.1
 _WAKE_SECONDS = 15.0
@@ -38,7 +40,7 @@ def data_dir() -> Path:
 
 
 def named_node() -> Node | None:
-    """The node that ``YAGNA_APPKEY`` and ``YAGNA_API_URL`` name, unchecked; ``None`` when neither is set.
+    """The node that ``YAGNA_APPKEY`` and ``YAGNA_API_URL`` name, else the one remembered, unchecked; or ``None``.
 
     Raises ``NodeUnreachable`` when there is an address without a key.
     """
@@ -50,7 +52,45 @@ def named_node() -> Node | None:
             f"YAGNA_API_URL names a node ({api_url}), and YAGNA_APPKEY, its key, is not set.",
             "Set both, or unset YAGNA_API_URL so that the launcher starts a node of its own.",
         )
-    return None
+    return _remembered()
+
+
+def remember_node(api_url: str, app_key: str) -> str:
+    """Use the node at an address from now on, whoever asks; its identity. The key is kept for its owner's eyes only.
+
+    Raises ``RequestError`` for an address over which the key would travel in the clear, and ``NodeUnreachable``.
+    """
+    address = probe.split_url(api_url)
+    if address.scheme != "https" and not _is_here(address.hostname or ""):
+        raise RequestError(
+            "Over http anybody on the way could read the node's key.",
+            "Give an https:// address, or one of this machine (through an ssh tunnel, say).",
+        )
+    node = Node(api_url.rstrip("/"), app_key)
+    identity = probe.identity(node)
+    files.write_json(paths.home() / _NAMED, {"api_url": node.api_url, "app_key": app_key})
+    return identity
+
+
+def forget_node() -> bool:
+    """Use a node of our own again; whether another one was remembered."""
+    known = _remembered() is not None
+    (paths.home() / _NAMED).unlink(missing_ok=True)
+    return known
+
+
+def _remembered() -> Node | None:
+    value = files.read_json(paths.home() / _NAMED)
+    try:
+        return Node(str(value["api_url"]), str(value["app_key"])) if isinstance(value, dict) else None
+    except KeyError:
+        return None
+
+
+def _is_here(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
 
 
 def own_node() -> yagna.YagnaProcess | None:

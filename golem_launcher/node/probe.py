@@ -26,7 +26,7 @@ def identity(node: Node, *, timeout: float = 5.0) -> str:
     Raises ``NodeUnreachable`` when nobody answers within ``timeout`` seconds, when who answers is no yagna, or when it
     refuses the key.
     """
-    address = _split_url(node.api_url)
+    address = split_url(node.api_url)
     kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
     connection = kind(address.hostname or "", address.port, timeout=timeout)
     try:
@@ -44,7 +44,7 @@ def identity(node: Node, *, timeout: float = 5.0) -> str:
         connection.close()
 
 
-def _split_url(api_url: str) -> SplitResult:
+def split_url(api_url: str) -> SplitResult:
     """The parts of a node's address; ``NodeUnreachable`` when it is no http address."""
     try:
         address = urlsplit(api_url)

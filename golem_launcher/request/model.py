@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from golem_launcher.networks import NETWORKS
+from golem_launcher.networks import NETWORKS, unknown
 from golem_launcher.request.checks import outbound_addresses, public_ssh_key, requirement_lines
 from golem_launcher.software import SOFTWARE
 
@@ -298,7 +298,7 @@ class LaunchRequest(BaseModel):
     @classmethod
     def _network_is_known(cls, value: str) -> str:
         if value not in NETWORKS:
-            raise ValueError(f"there is no network '{value}'; there is {', '.join(NETWORKS)}")
+            raise ValueError(unknown(value))
         return value
 
     @field_validator("software")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import SessionError
@@ -12,6 +13,9 @@ from golem_launcher.request import parse_request
 from golem_launcher.session import client
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+    from os import PathLike
+
     from golem_launcher.events import SessionState
     from golem_launcher.session.directory import SessionDirectory
 
@@ -44,8 +48,29 @@ class Session:
         """All there is to know about it."""
         return self.directory.state()
 
+    def save(self) -> int:
+        """Save its workspace now, which also happens by itself every few seconds; the generation's number.
+
+        Raises ``SessionError`` when that does not work.
+        """
+        return int(_blocking(client.save, self.name)["generation"])
+
+    def extend(self, *, hours: Decimal | float | str = 0, budget: Decimal | float | str = 0) -> SessionState:
+        """Give it ``hours`` and ``budget`` (GLM) more. Raises ``SessionError``; nothing is changed then."""
+        state: SessionState = _blocking(client.extend, self.name, hours=str(hours), budget=str(budget))
+        return state
+
+    def results(self, path: str | PathLike[str] | None = None, *, generation: int | None = None) -> Path:
+        """Write the workspace as saved last, or as of ``generation``, into a zip file; where it is.
+
+        ``path``: ``<workspace>-<generation>.zip`` when left out. Works after the session's end, too. Raises
+        ``SessionError`` when nothing was saved and ``WorkspaceError`` when the store does not answer.
+        """
+        found: Path = _blocking(_write_results, self.directory, path, generation)
+        return found
+
     def stop(self, *, force: bool = False) -> None:
-        """End it and wait for its end."""
+        """Save its workspace a last time, end it, and wait for its end; ``force`` leaves out the save."""
         _blocking(client.stop, self.name, force=force)
 
     def __repr__(self) -> str:
@@ -63,6 +88,23 @@ def launch(**fields: Any) -> Session:
     if state is None:
         raise SessionError(f"The session '{directory.name}' failed. {directory.state().reason}")
     return Session(directory)
+
+
+def _write_results(directory: SessionDirectory, path: str | PathLike[str] | None, generation: int | None) -> Path:
+    from golem_launcher.workspace.results import save_zip  # noqa: PLC0415 - few need it
+    from golem_launcher.workspace.store import open_store  # noqa: PLC0415
+
+    request, saving = directory.request(), directory.state().saving
+    if saving is None or saving.generation is None:
+        raise SessionError(f"Nothing of the session '{directory.name}' is saved.")
+    store = open_store(request.store, encrypt=request.encrypt)
+    manifest = store.manifest(saving.workspace, generation if generation is not None else saving.generation)
+    target = Path(path if path is not None else f"{saving.workspace}-{manifest.generation}.zip").expanduser()
+    try:
+        save_zip(store, manifest, target)
+    except OSError as error:
+        raise SessionError(f"The results could not be written to {target}: {error.strerror or error}.") from error
+    return target.absolute()
 
 
 def _blocking(function: Any, *args: Any, **kwargs: Any) -> Any:

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import BudgetError, LauncherError, MarketError, ProviderError
-from golem_launcher.session.prices import SECONDS_PER_HOUR, Price, glm
+from golem_launcher.market import history
+from golem_launcher.market.limits import Limit, gpus_wanted, loosen, misses, unsuited, useful_seconds, why_not
+from golem_launcher.market.machine import machine_of, machines
+from golem_launcher.market.prices import SECONDS_PER_HOUR, Price, glm
 from golem_launcher.text import clean_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from golem_launcher.market.machine import Machine
     from golem_launcher.request import LaunchRequest
 
-SHORTEST_USEFUL_SECONDS = 300
-"""A budget must pay for at least this long (or the whole time asked for, when that is shorter)."""
+_NEAR = 0.15
+"""Machines that cost at most this much more than the cheapest are taken at random: a cheap one that swallows every
+agreement and never works would else be everybody's first choice."""
+_MONEY_FIELDS = {"budget", "price_per_hour"}
+_NAME_FIELDS = {"allow", "deny"}
+_AFTER_FAILURE = 0.1
+"""Who failed of late is taken only before those that cost ten times as much."""
+_UNKNOWN_REPUTATION = 0.5
+_ROUNDING = Decimal("1.001")
 
 
 @dataclass
@@ -28,12 +40,22 @@ class Choice:
     """Providers not to ask again, with the reason."""
     too_dear: dict[str, Price] = field(default_factory=dict)
     unfit: dict[str, str] = field(default_factory=dict)
+    unwanted: set[str] = field(default_factory=set)
+    """Those of the unfit whom the user does not want by name."""
     seen: set[str] = field(default_factory=set)
+    known: Mapping[str, history.Record] = field(default_factory=history.read)
+    """What earlier sessions learned of providers."""
+    reputation: Mapping[str, float] = field(default_factory=dict)
+    """What others say of providers, 0 to 1."""
+    quoted: dict[str, Price] = field(default_factory=dict)
+    """What each provider asked at first."""
+    luck: dict[str, float] = field(default_factory=dict)
+    """A random number of each provider, 0 to 1, kept so that its offers are judged alike."""
 
     @property
     def useful_seconds(self) -> float:
         """How long the budget must last at the least."""
-        return min(float(self.request.hours) * SECONDS_PER_HOUR, SHORTEST_USEFUL_SECONDS)
+        return useful_seconds(self.request)
 
     @property
     def all_refused(self) -> bool:
@@ -46,45 +68,109 @@ class Choice:
         if provider_id in self.excluded:
             return None
         try:
-            price = Price.of_offer(properties)
+            machine = machine_of(provider_id, properties)
         except ProviderError as error:
             self.unfit[provider_id] = error.what
             return None
-        if price.at_most(self.useful_seconds) > self.request.budget:
-            self.too_dear[provider_id] = price
+        if not self._takes(machine):
             return None
-        hours = float(self.request.hours) * SECONDS_PER_HOUR
-        return float(1 / (Decimal("0.01") + price.at_most(hours)))
+        worth = self._worth(machine)
+        record = self.known.get(provider_id)
+        return worth * _AFTER_FAILURE if record is not None and record.failed_lately() else worth
 
     def fits(self, offer: Mapping[str, Any]) -> bool:
-        """Whether an offer of a market scan is large enough."""
-        has = offers_at_most([dict(offer)])
-        request = self.request
-        return (
-            has.get("cores", 0) >= request.cpus
-            and has.get("memory", 0) >= request.memory_gib
-            and has.get("disk", 0) >= request.disk_gib
-        )
+        """Whether an offer of a market scan will do."""
+        return any(not why_not(self.request, machine) for machine in machines([offer]))
 
     def exclude(self, provider_id: str, name: str, reason: str) -> None:
-        """Never take this provider again in this session."""
+        """Never take this provider again in this session, and remember for others that it failed."""
         self.excluded[provider_id] = f"{clean_name(name)}: {reason}"
+        history.note_failure(provider_id, name, reason)
 
-    def failure(self, largest: Mapping[str, Any] | None = None) -> LauncherError:
-        """Why no provider was found, by what was seen. ``largest`` is what the market has at most, when it is known."""
+    def failure(self, offers: Sequence[Mapping[str, Any]] = ()) -> LauncherError:
+        """Why no provider was found, by what was seen. ``offers`` is what the market has, when it is known."""
         if self.too_dear and not self.excluded:
-            return self._budget_error()
+            return self._price_error()
         if self.excluded:
             reasons = "; ".join(list(self.excluded.values())[:3])
             return MarketError(f"No provider could run the session ({reasons}).", "Try again, or ask for less.")
-        if self.unfit:
-            return MarketError(f"No offer fits: {next(iter(self.unfit.values()))}", "Try another network.")
+        if self.unfit and self.all_refused:
+            wanted = [reason for provider_id, reason in self.unfit.items() if provider_id not in self.unwanted]
+            return MarketError(
+                f"No offer fits: {next(iter(wanted or self.unfit.values()))}",
+                "See what is on offer and why it is not taken: golem-launcher offers --all",
+            )
+        if self.seen:
+            return MarketError(
+                "Machines that fit are on offer, and none came to terms with us in time.",
+                "Try again; or ask for less, so that more machines fit.",
+            )
         return MarketError(
-            f"No offer fits: nobody offers {limits(self.request)} on '{self.request.network}'{_most(largest)}.",
-            "Ask for less, or try again later.",
+            f"No offer fits: nobody offers {limits(self.request)} on '{self.request.network}'"
+            f"{_most(offers_at_most(offers))}.",
+            _what_to_loosen(self.request, offers),
         )
 
-    def _budget_error(self) -> BudgetError:
+    def _takes(self, machine: Machine) -> bool:
+        """Whether a machine will do; why not is written down."""
+        self.too_dear.pop(machine.provider_id, None)
+        self.unfit.pop(machine.provider_id, None)
+        self.quoted.setdefault(machine.provider_id, machine.price)
+        missed = misses(self.request, machine)
+        if missed and {limit.field for limit in missed} <= _MONEY_FIELDS:
+            self.too_dear[machine.provider_id] = machine.price
+            return False
+        reason = (
+            unsuited(self.request, machine)
+            or _first(missed, self.request, machine)
+            or self._refused(machine)
+            or self._raised(machine)
+        )
+        if {limit.field for limit in missed} & _NAME_FIELDS:
+            self.unwanted.add(machine.provider_id)
+        if reason:
+            self.unfit[machine.provider_id] = f"{machine.name}: {reason}."
+        return not reason
+
+    def _refused(self, machine: Machine) -> str:
+        """Whether it over-billed once, unless the user names it."""
+        record = self.known.get(machine.provider_id)
+        if record is None or not record.overbilled or any(map(machine.is_called, self.request.allow)):
+            return ""
+        return (
+            f"it is avoided, because it once billed too much; forget that: golem-launcher providers --forget "
+            f"{machine.provider_id}"
+        )
+
+    def _raised(self, machine: Machine) -> str:
+        """Whether it asks more, now that it negotiates, than its offer said."""
+        hour = float(SECONDS_PER_HOUR)
+        first, now = self.quoted[machine.provider_id].at_most(hour), machine.price.at_most(hour)
+        if now <= first * _ROUNDING:
+            return ""
+        return f"it offered itself for {glm(first)} an hour, and asked {glm(now)} when it came to an agreement"
+
+    def _worth(self, machine: Machine) -> float:
+        luck = self.luck.setdefault(machine.provider_id, secrets.randbelow(2**20) / 2**20)
+        if self.request.choose == "random":
+            return luck
+        whole = machine.price.at_most(float(self.request.hours) * SECONDS_PER_HOUR)
+        cheap = 1 / (float(Decimal("0.0001") + whole) * (1 + _NEAR * luck))
+        if self.request.choose == "price":
+            return cheap
+        record = self.known.get(machine.provider_id)
+        own = record.reputation if record is not None else _UNKNOWN_REPUTATION
+        others = self.reputation.get(machine.provider_id, _UNKNOWN_REPUTATION)
+        return own + others + cheap / (1e6 + cheap)
+
+    def _price_error(self) -> BudgetError:
+        hourly = self.request.price_per_hour
+        cheapest = min(price.per_hour() for price in self.too_dear.values())
+        if hourly is not None and cheapest > hourly:
+            return BudgetError(
+                f"Nobody asks as little as {glm(hourly)} an hour: the cheapest machine that fits asks {glm(cheapest)}.",
+                f"Allow a price of {glm(cheapest)} an hour, or ask for less.",
+            )
         price = min(self.too_dear.values(), key=lambda price: price.at_most(self.useful_seconds))
         needed = price.at_most(self.useful_seconds)
         minutes = self.useful_seconds / 60
@@ -99,10 +185,15 @@ class Choice:
 def limits(request: LaunchRequest) -> str:
     """The limits of a request in words."""
     cores = "core" if request.cpus == 1 else "cores"
-    return f"{request.cpus} {cores}, {request.memory_gib:g} GiB of memory and {request.disk_gib:g} GiB of disk"
+    size = f"{request.cpus} {cores}, {request.memory_gib:g} GiB of memory and {request.disk_gib:g} GiB of disk"
+    gpus = gpus_wanted(request)
+    if not gpus:
+        return size
+    model = f" like '{request.gpu_model}'" if request.gpu_model else ""
+    return f"{size} with {gpus} GPU{'' if gpus == 1 else 's'}{model}"
 
 
-def offers_at_most(offers: list[dict[str, Any]]) -> dict[str, float]:
+def offers_at_most(offers: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """The most that any single one of these offers has, by resource."""
     keys = {"cores": "golem.inf.cpu.threads", "memory": "golem.inf.mem.gib", "disk": "golem.inf.storage.gib"}
     most: dict[str, float] = {}
@@ -115,7 +206,16 @@ def offers_at_most(offers: list[dict[str, Any]]) -> dict[str, float]:
     return most
 
 
-def _most(largest: Mapping[str, Any] | None) -> str:
+def _first(missed: list[Limit], request: LaunchRequest, machine: Machine) -> str:
+    return missed[0].why(request, machine) if missed else ""
+
+
+def _what_to_loosen(request: LaunchRequest, offers: Sequence[Mapping[str, Any]]) -> str:
+    advice = loosen(request, machines(offers))
+    return f"Loosen this: {advice[0].text}" if advice else "Ask for less, or try again later."
+
+
+def _most(largest: Mapping[str, Any]) -> str:
     if not largest:
         return ""
     return (

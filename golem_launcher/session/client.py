@@ -25,6 +25,7 @@ from golem_launcher.session.directory import (
     session_directories,
     session_directory,
 )
+from golem_launcher.session.inputs import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,9 @@ _POLL_SECONDS = 0.05
 _START_LOCK_SECONDS = 20.0
 _CONTROL_SECONDS = 3.0
 _EXTEND_SECONDS = 60.0
-_STOP_SECONDS = 60.0
+_SAVE_SECONDS = 320.0
+_STOP_SECONDS = 140.0
+"""The last save may take a minute."""
 _ABORT_SECONDS = 20.0
 _KILL_GRACE_SECONDS = 3.0
 _LOCK = ".lock"
@@ -53,9 +56,11 @@ def start(request: LaunchRequest) -> SessionDirectory:
     The directory of an ended session of the same name is moved aside. Raises ``SessionNameTaken`` when the session
     of that name is alive, ``SessionError`` when the disk does not take the new one.
     """
+    request = request.model_copy(update={"inputs": absolute(request.inputs)})
     try:
         with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):
             _make_room(request.name)
+            _check_workspace(request)
             directory = create_session_directory(request)
             record = processes.spawn_detached(
                 [sys.executable, "-m", "golem_launcher.session.supervisor", request.name],
@@ -90,7 +95,10 @@ def stop(name: str, *, force: bool = False, seconds: float = _STOP_SECONDS) -> S
         return directory.state()
     if alive(directory):
         with contextlib.suppress(SessionError):
-            control(directory, "abort" if force else "stop")
+            if force:
+                control(directory, "abort", force=True)
+            else:
+                control(directory, "stop")
         if not wait_for_end(directory, _ABORT_SECONDS if force else seconds):
             if not force:
                 raise SessionError(
@@ -103,13 +111,26 @@ def stop(name: str, *, force: bool = False, seconds: float = _STOP_SECONDS) -> S
 
 def extend(name: str, *, hours: Decimal | str = "0", budget: Decimal | str = "0") -> SessionState:
     """Give a session ``hours`` and ``budget`` (GLM) more; its new state. Raises ``SessionError`` when it can't be."""
+    directory = _running(name)
+    told = control(directory, "extend", deadline=_EXTEND_SECONDS, hours=str(hours), budget=str(budget))
+    state = wait_for(directory, lambda state: str(state.budget) == told["budget"], _CONTROL_SECONDS)
+    return state or directory.state()
+
+
+def save(name: str) -> dict[str, Any]:
+    """Save a session's workspace now: ``workspace``, ``generation``, ``saved_at``, ``files``, ``bytes``.
+
+    Raises ``SessionError`` with the reason when that does not work.
+    """
+    return control(_running(name), "save", deadline=_SAVE_SECONDS)
+
+
+def _running(name: str) -> SessionDirectory:
     directory = session_directory(name)
     if not alive(directory):
         stage = directory.state().stage.value
         raise SessionError(f"The session '{name}' does not run: it is {stage}.", "Start it again.")
-    told = control(directory, "extend", deadline=_EXTEND_SECONDS, hours=str(hours), budget=str(budget))
-    state = wait_for(directory, lambda state: str(state.budget) == told["budget"], _CONTROL_SECONDS)
-    return state or directory.state()
+    return directory
 
 
 def control(
@@ -236,6 +257,20 @@ def _put_aside(directory: SessionDirectory) -> str:
     for old in by_time[_KEEP_ENDED:]:
         shutil.rmtree(old, ignore_errors=True)
     return aside.name
+
+
+def _check_workspace(request: LaunchRequest) -> None:
+    """Two sessions that save into one workspace would take turns in undoing each other's work."""
+    if not request.resume or not request.save:
+        return
+    for directory in session_directories():
+        saving = directory.state().saving
+        same = saving is not None and saving.workspace == request.workspace and alive(directory)
+        if same and directory.request().store == request.store:
+            raise SessionError(
+                f"The session '{directory.name}' is saving into the workspace '{request.workspace}'.",
+                f"End it first: golem-launcher stop {directory.name}",
+            )
 
 
 def _supervisor(directory: SessionDirectory) -> processes.ProcessRecord | None:

@@ -9,7 +9,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NodeError, NodeRefused
+from golem_launcher.session import bills
 from golem_launcher.session.journal import TAG_PROPERTY, AgreementEntry
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -41,6 +43,7 @@ async def close_down(rest: YagnaRest, journal: Journal, *, invoice_seconds: floa
         await rest.release_allocation(journal.entries.allocation_id)
     if journal.entries.network_id is not None:
         await rest.remove_network(journal.entries.network_id)
+    await bills.keep(rest, journal)
     journal.update(closed=True)
 
 
@@ -110,7 +113,7 @@ async def end_agreement(rest: YagnaRest, entry: AgreementEntry) -> None:
 async def _ask_provider(call: Awaitable[None], what: str) -> None:
     """Do something that needs the provider's answer; a provider that is gone can't hold anything any more."""
     try:
-        await asyncio.wait_for(call, _PROVIDER_SECONDS)
+        await wait_for(call, _PROVIDER_SECONDS)
     except (NodeRefused, asyncio.TimeoutError) as error:
         _LOG.warning("could not %s: %s", what, error)
 

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,12 +72,12 @@ class ControlServer:
             writer.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while line := await asyncio.wait_for(reader.readline(), _IDLE_SECONDS):
+        while line := await wait_for(reader.readline(), _IDLE_SECONDS):
             answer = await self.answer(line)
             if answer is None:
                 return
             writer.write(json.dumps(answer, default=str).encode() + b"\n")
-            await asyncio.wait_for(writer.drain(), _IDLE_SECONDS)
+            await wait_for(writer.drain(), _IDLE_SECONDS)
 
     async def answer(self, line: bytes) -> dict[str, Any] | None:
         """The answer to one line, or ``None`` for what is no command."""

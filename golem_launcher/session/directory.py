@@ -92,10 +92,14 @@ class SessionDirectory:
         """Keep the Lab's token, readable by its owner only."""
         files.write_atomic(self.path / "token", token.encode())
 
+    def base_url(self) -> str:
+        """The path below which the Lab answers: ``/`` but behind a hub."""
+        return self.state().base_url
+
     def url(self) -> str | None:
         """The link that opens the Lab, with its token; ``None`` while there is none."""
-        address, token = self.state().address, self.token()
-        return f"{address}/lab?token={token}" if address and token else None
+        state, token = self.state(), self.token()
+        return f"{state.address}{state.base_url}lab?token={token}" if state.address and token else None
 
 
 def session_directory(name: str) -> SessionDirectory:

@@ -23,6 +23,8 @@ from yapapi.engine import _Engine
 from yapapi.network import Network
 from yapapi.rest.payment import Allocation
 
+from golem_launcher.errors import RequestError
+from golem_launcher.market import reputation
 from golem_launcher.session.hiring import Hiring
 from golem_launcher.session.listener import Listener
 from golem_launcher.session.payload import session_payload
@@ -112,6 +114,14 @@ class Engine:
         assert self._starting is not None
         place = self._place
         image = self._request.image or place.image_tag
+        if not image:
+            raise RequestError(
+                f"No image is named, and on '{self._request.network}' one is needed.",
+                "Give one with --image, or set GOLEM_LAUNCHER_IMAGE; docs/image.md says how to make one.",
+                field="image",
+            )
+        if self._request.choose == "reputation":
+            self._choice.reputation = await reputation.scores(self._golem_network)
         payload = await wait_for(
             session_payload(self._request, image, place.registry_url, self._access, expiration), _REST_SECONDS
         )

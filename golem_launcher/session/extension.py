@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError, RequestError, SessionError
 from golem_launcher.events import Stage
+from golem_launcher.market.prices import glm
 from golem_launcher.request import parse_request
-from golem_launcher.session.prices import glm
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from ya_market import ApiException
 from yapapi.engine import Job
+from yapapi.script.capture import CaptureContext
 
 from golem_launcher.errors import MarketError, ProviderError
-from golem_launcher.session.service import failure_text, run_package
+from golem_launcher.session.errands import Carry, Errands
+from golem_launcher.session.service import WORDS_SECONDS, failure_text, run_package
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -56,7 +58,9 @@ class Hiring:
         self._market: asyncio.Task[None] | None = None
         self._worker: asyncio.Task[None] | None = None
         self._deployed: asyncio.Future[Rented] | None = None
-        self._leave = asyncio.Event()
+        self._errands = Errands()
+        self._last_words: tuple[str, ...] = ()
+        """The command that tells what the agent said last."""
 
     def demand(self, payload: Any, expiration: datetime) -> None:
         """Publish the demand for agreements until ``expiration``; offers come in from now on."""
@@ -106,10 +110,28 @@ class Hiring:
             raise ProviderError("The provider could not create the activity.")
         return self._deployed.result()
 
+    def carry(self) -> Carry:
+        """Takes whole files to and from the present activity."""
+        return Carry(self._errands)
+
     def leave_market(self) -> None:
         """Stop looking for offers: one provider is enough."""
         if self._market is not None:
             self._market.cancel()
+
+    async def last_words(self) -> str:
+        """What the agent over there said last, uncleaned; empty when nobody answers."""
+        if self._worker is None or self._worker.done():
+            return ""
+
+        def ask(script: Any) -> None:
+            script.run(*self._last_words, stdout=CaptureContext.build(mode="all"))
+
+        try:
+            done = await wait_for(self._errands.run(ask, seconds=WORDS_SECONDS), WORDS_SECONDS)
+        except (asyncio.TimeoutError, ProviderError):
+            return ""
+        return "".join(getattr(event, "stdout", None) or "" for event in done)
 
     async def give_up(self, reason: str) -> None:
         """Let go of the present provider and never take it again; another can be agreed with."""
@@ -117,12 +139,11 @@ class Hiring:
         if entry is not None:
             self._choice.exclude(entry.provider_id, entry.provider_name, reason)
         await self.release()
-        self._leave.clear()
 
     async def release(self) -> None:
         """End the activity and the agreement in good order, bounded in time."""
         self._listener.invoiced.clear()
-        self._leave.set()
+        self._errands.leave()
         if self._worker is not None:
             await asyncio.wait({self._worker}, timeout=_WORKER_END_SECONDS)
             await self._end_worker()
@@ -143,6 +164,7 @@ class Hiring:
     async def _sign(self) -> bool:
         """Sign with the best of the offers at hand; whether it signed too."""
         self._deployed = asyncio.get_running_loop().create_future()
+        self._errands = Errands()
         try:
             self._worker = await self._engine.start_worker(self._job, self._work)
         except (ApiException, asyncio.TimeoutError, OSError) as error:
@@ -154,19 +176,22 @@ class Hiring:
             self._worker.cancel()
             await asyncio.gather(self._worker, return_exceptions=True)
             self._worker = None
+        self._errands.drop()
 
     async def _work(self, context: Any) -> bool:
         """What yapapi's worker does once there is an activity."""
         assert self._job is not None
         assert self._deployed is not None
         agreement_id = context._agreement.id
+        package = self._package()
+        self._last_words = package.last_words
         node = await wait_for(self._vpn.add_node(context.provider_id), _REST_SECONDS)
         batches = run_package(
             context,
             node,
-            self._package(),
+            package,
             deployed=self._deployed,
-            leave=self._leave,
+            errands=self._errands,
             deploy_seconds=self._deploy_seconds,
         )
         with contextlib.suppress(StopAsyncIteration):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from golem_launcher import files
-from golem_launcher.session.prices import Price
+from golem_launcher.market.prices import Price
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,6 +101,11 @@ class Journal:
             return cls(directory / FILE, Entries.model_validate_json((directory / FILE).read_bytes()))
         except (OSError, ValidationError):
             return None
+
+    @property
+    def directory(self) -> Path:
+        """The session's directory."""
+        return self._path.parent
 
     def update(self, **changes: object) -> None:
         """Write the entries with ``changes``."""

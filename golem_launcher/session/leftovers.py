@@ -13,6 +13,7 @@ from golem_launcher.errors import LauncherError
 from golem_launcher.events import Message, Stage, StageChanged, now
 from golem_launcher.networks import NETWORKS
 from golem_launcher.session.journal import Journal
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from golem_launcher.node.node import Node
@@ -72,7 +73,7 @@ async def _close_down(node: Node, journal: Journal) -> None:
     from golem_launcher.session.yagna import YagnaRest  # noqa: PLC0415
 
     async with YagnaRest(node) as rest:
-        await asyncio.wait_for(close_down(rest, journal, invoice_seconds=_INVOICE_SECONDS), _SECONDS)
+        await wait_for(close_down(rest, journal, invoice_seconds=_INVOICE_SECONDS), _SECONDS)
 
 
 def _write_end(directory: SessionDirectory, *, closed: bool) -> None:

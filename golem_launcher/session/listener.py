@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from yapapi import events
 
 from golem_launcher.errors import LauncherError
+from golem_launcher.market import history
+from golem_launcher.market.prices import Price
 from golem_launcher.session.journal import AgreementEntry, Journal
-from golem_launcher.session.prices import Price
 from golem_launcher.session.strategy import INVOICE
 from golem_launcher.text import clean_name
 
@@ -43,6 +44,7 @@ class Listener:
         elif isinstance(event, events.AgreementConfirmed):
             entry = self._journal.agreement(event.agreement.id)
             if entry is not None:
+                history.note_agreement(entry.provider_id, entry.provider_name)
                 self._money.agreed(entry)
         elif isinstance(event, events.AgreementRejected):
             self._rejected(event.agreement.id)
@@ -60,6 +62,9 @@ class Listener:
 
     def refused_bill(self, agreement_id: str, what: str, reason: str) -> None:
         """A bill was too high and is not accepted."""
+        entry = self._journal.agreement(agreement_id)
+        if entry is not None and self._money.dispute(agreement_id) is None:
+            history.note_overbilling(entry.provider_id, entry.provider_name, reason)
         self._money.disputed(agreement_id, reason)
         if what == INVOICE:
             self.invoiced.set()

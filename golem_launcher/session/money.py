@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import BudgetError, NodeRefused
-from golem_launcher.session.prices import glm
+from golem_launcher.market.prices import glm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,6 +12,8 @@ class Package:
     files: tuple[tuple[str, bytes], ...]
     """Path in the container, content."""
     argv: tuple[str, ...]
+    last_words: tuple[str, ...]
+    """The command that tells, over there, what the package said last."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from yapapi.payload import vm
 from yapapi.payload.package import Package
 
 from golem_launcher import outbound
+from golem_launcher.market.requirements import constraints
 
 if TYPE_CHECKING:
     from golem_launcher.request import LaunchRequest
@@ -23,15 +24,8 @@ async def session_payload(
     A provider lets programs out only by a manifest, so whatever may be reached is asked for in one; a session that may
     reach nothing has one as well, so that every provider agrees on that.
     """
-    inet = list(outbound.CAPABILITIES) if asked.urls or asked.unrestricted else []
-    package = await vm.repo(
-        **_image_name(image),
-        repository_url=registry_url,
-        min_mem_gib=request.memory_gib,
-        min_storage_gib=request.disk_gib,
-        min_cpu_threads=request.cpus,
-        capabilities=[vm.VM_CAPS_VPN, *inet],
-    )
+    package = await vm.repo(**_image_name(image), repository_url=registry_url)
+    package.constraints = constraints(request)  # yapapi's own know no GPU
     manifest = outbound.manifest(await package.resolve_url(), asked, now=datetime.now(timezone.utc), expires=expires)
     return _WithManifest(package, outbound.encoded(manifest))
 

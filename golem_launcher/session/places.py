@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from golem_launcher.errors import RequestError
 from golem_launcher.localnet import network as localnet
+from golem_launcher.market import wallet
 from golem_launcher.networks import LOCAL
+from golem_launcher.node import manager
 
 if TYPE_CHECKING:
     from golem_launcher.networks import Network
     from golem_launcher.node.node import Node
+
+REGISTRY = "https://registry.golem.network"
+REGISTRY_VARIABLE = "GOLEM_LAUNCHER_REGISTRY_URL"
+"""Another registry of the same form."""
+IMAGE_VARIABLE = "GOLEM_LAUNCHER_IMAGE"
+"""The image of sessions on real networks whose request names none."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +30,7 @@ class Place:
     subnet: str
     registry_url: str
     image_tag: str
+    """What runs when the request names no image; empty: it must."""
     look_seconds: float
     """How long to wait for a first answer before looking whether the market has anything that fits."""
     search_seconds: float
@@ -40,8 +49,10 @@ class Place:
 
 def enter(network: Network) -> Place:
     """Make the network ready: find or start what it needs on this machine. Blocking. Raises ``LauncherError``."""
-    if network.name != LOCAL.name:
-        raise RequestError(f"There is no way yet into the network '{network.name}'.", field="network")
+    return _enter_local() if network.name == LOCAL.name else _enter_real(network)
+
+
+def _enter_local() -> Place:
     running = localnet.up()
     return Place(
         node=running.node,
@@ -58,8 +69,26 @@ def enter(network: Network) -> Place:
     )
 
 
+def _enter_real(network: Network) -> Place:
+    node = manager.ensure_node()
+    wallet.open_account(node, network)
+    return Place(
+        node=node,
+        subnet=os.environ.get("YAGNA_SUBNET") or network.subnet,
+        registry_url=os.environ.get(REGISTRY_VARIABLE, REGISTRY),
+        image_tag=os.environ.get(IMAGE_VARIABLE, ""),
+        look_seconds=30.0,
+        search_seconds=180.0,
+        refused_seconds=20.0,
+        compare_seconds=3.0,
+        deploy_seconds=1200.0,
+        start_seconds=300.0,
+    )
+
+
 def present(network: Network) -> Node | None:
     """The network's node when it runs already; nothing is started. Blocking."""
-    if network.name == LOCAL.name and localnet.status().get("stage") == "ready":
-        return localnet.up().node
-    return None
+    if network.name != LOCAL.name:
+        own = manager.own_node()
+        return manager.named_node() or (own.node if own is not None else None)
+    return localnet.up().node if localnet.status().get("stage") == "ready" else None

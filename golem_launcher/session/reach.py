@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.access.ways import WaysIn
+from golem_launcher.access.ways import LAB_PORT, WaysIn
 from golem_launcher.session.lab import LabClient
+from golem_launcher.workspace.remote import PORT_OFFSET
 
 if TYPE_CHECKING:
     from golem_launcher.node.node import Node
@@ -19,19 +20,34 @@ class Reach:
 
     def __init__(self, directory: SessionDirectory, request: LaunchRequest, token: str) -> None:
         self.token = token
-        self._ways = WaysIn(directory.path, request.name, ssh_key=request.ssh_key)
+        self._ways = WaysIn(
+            directory.path, request.name, secret=token, ssh_key=request.ssh_key, own_scripts=request.image is not None
+        )
+        self._workspace = self._ways.tunnel(LAB_PORT + PORT_OFFSET)
 
     @property
     def address(self) -> str:
         """The Lab's origin on this side; known once the reach is open."""
         return self._ways.address
 
+    @property
+    def base_url(self) -> str:
+        """The path below which the Lab answers."""
+        return self._ways.base_url
+
+    @property
+    def workspace_address(self) -> str:
+        """The origin of the agent's workspace server, likewise."""
+        return self._workspace.address
+
     async def open(self) -> None:
         """Listen. Raises ``AccessError``."""
         await self._ways.start()
+        await self._workspace.start()
 
     async def aclose(self) -> None:
         """End the listeners and every connection."""
+        await self._workspace.aclose()
         await self._ways.aclose()
 
     def point_at(self, node: Node, rented: Rented) -> None:
@@ -49,4 +65,8 @@ class Reach:
 
     def lab(self) -> LabClient:
         """A new client of the Lab."""
-        return LabClient(self.address, self.token)
+        return LabClient(self._ways.lab, self.token)
+
+    def open_on_hub(self) -> int:
+        """Let the hub's server show the Lab, which the user has agreed to; at which port. Raises ``AccessError``."""
+        return self._ways.allow_hub()

@@ -54,7 +54,8 @@ class Recorder:
 
     def event(self, event: Event) -> None:
         """Add an event to the log of events."""
-        _LOG.info("%s", event.line)
+        if event.line:
+            _LOG.info("%s", event.line)
         self._append(event)
 
     def provider(self, provider_id: str, name: str, agreement_id: str, price_per_hour: Decimal | None) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import BudgetError, LauncherError, MarketError, ProviderError
-from golem_launcher.session.prices import glm
+from golem_launcher.market.prices import glm
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -34,6 +34,7 @@ def narrow(choice: Choice, request: LaunchRequest, *, hours: Decimal, money: Dec
     choice.seen.clear()
     choice.too_dear.clear()
     choice.unfit.clear()
+    choice.unwanted.clear()
 
 
 def nobody_left(lost: str, choice: Choice, error: LauncherError, *, money: Decimal) -> LauncherError:

@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.access.package import agent_archive
 from golem_launcher.errors import MarketError, NodeError, ProviderError
 from golem_launcher.events import Stage
-from golem_launcher.session.choice import Choice, offers_at_most
 from golem_launcher.session.package import Package
+from golem_launcher.session.words import agent_has_ended, reason_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golem_launcher.outbound import Access
+    from golem_launcher.session.choice import Choice
     from golem_launcher.session.engine import Engine
     from golem_launcher.session.hiring import Hiring
     from golem_launcher.session.package import Rented
     from golem_launcher.session.places import Place
     from golem_launcher.session.reach import Reach
     from golem_launcher.session.recorder import Recorder
+    from golem_launcher.session.saves import Saves
     from golem_launcher.session.term import Term
     from golem_launcher.session.yagna import YagnaRest
 
@@ -33,6 +35,8 @@ _ROOT = "../work"
 
 _ATTEMPTS = 3
 _LAB_POLL_SECONDS = 0.1
+_ASK_SECONDS = 15.0
+"""A Lab that does not answer for that long may have been given up by its agent, which is asked then."""
 _LAB_PROBE_SECONDS = 2.0
 _SCAN_SECONDS = 3.0
 AGENT_GRACE_SECONDS = 120.0
@@ -51,6 +55,7 @@ class Rental:
         choice: Choice,
         term: Term,
         reach: Reach,
+        saves: Saves,
         access: Access,
         recorder: Recorder,
         enter: Callable[[Stage], None],
@@ -61,10 +66,13 @@ class Rental:
         self._choice = choice
         self._term = term
         self._reach = reach
+        self._saves = saves
         self._access = access
         self._recorder = recorder
         self._enter = enter
         self._hiring: Hiring | None = None
+        self.notices: list[str] = []
+        """What the user should know of how the present provider was made ready."""
 
     async def publish(self) -> None:
         """Put a demand on the market; offers come in from now on."""
@@ -80,10 +88,13 @@ class Rental:
             try:
                 rented = await self._hiring.deployed()
                 self._enter(Stage.STARTING)
-                await self._lab_answers(rented)
+                self._reach.point_at(self._place.node, rented)
+                self.notices = await self._saves.meet(self._hiring.carry())
+                await self._lab_answers(self._hiring)
             except ProviderError as error:
                 self._recorder.message(f"{self._recorder.state.provider_name}: {error.what}", "warning")
                 self._reach.point_nowhere()
+                await self._saves.part()
                 await self._hiring.give_up(error.what)
                 self._enter(Stage.NEGOTIATING)
             else:
@@ -110,11 +121,13 @@ class Rental:
             "root": _ROOT,
             "deadline": self._term.deadline.timestamp() + AGENT_GRACE_SECONDS,
             "now": datetime.now(timezone.utc).timestamp(),  # the provider's clock may be wrong
+            "hold": self._saves.hold,
             "index_url": self._access.index_url,
         }
         return Package(
             files=((_AGENT_PATH, agent_archive()), (_CONFIG_PATH, json.dumps(config).encode())),
             argv=("python3", _AGENT_PATH, _CONFIG_PATH),
+            last_words=("python3", _AGENT_PATH, "--last-words", _CONFIG_PATH),
         )
 
     async def _agree(self, hiring: Hiring) -> None:
@@ -128,7 +141,7 @@ class Rental:
         except MarketError:
             offers = await self._offers()
             if self._choice.all_refused or (offers and not any(map(self._choice.fits, offers))):
-                raise self._choice.failure(offers_at_most(offers)) from None
+                raise self._choice.failure(offers) from None
         else:
             return
         try:
@@ -147,11 +160,19 @@ class Rental:
         except NodeError:
             return []
 
-    async def _lab_answers(self, rented: Rented) -> None:
-        self._reach.point_at(self._place.node, rented)
-        end = asyncio.get_running_loop().time() + self._place.start_seconds
+    async def _lab_answers(self, hiring: Hiring) -> None:
+        """Wait for it; when it does not come up, ask the agent why: its log is read through the Lab otherwise."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + self._place.start_seconds
+        ask_at = clock() + _ASK_SECONDS
         async with self._reach.lab() as lab:
             while not await lab.answers(seconds=_LAB_PROBE_SECONDS):
-                if asyncio.get_running_loop().time() > end:
-                    raise ProviderError(f"JupyterLab did not answer within {self._place.start_seconds:.0f} s.")
+                if clock() > min(ask_at, end):
+                    said = await hiring.last_words()
+                    ask_at = clock() + _ASK_SECONDS
+                    if agent_has_ended(said):
+                        raise ProviderError(f"JupyterLab could not be started. {reason_in(said)}".rstrip())
+                    if clock() > end:
+                        late = f"JupyterLab did not answer within {self._place.start_seconds:.0f} s."
+                        raise ProviderError(f"{late} {reason_in(said)}".rstrip())
                 await asyncio.sleep(_LAB_POLL_SECONDS)

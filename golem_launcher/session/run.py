@@ -23,6 +23,7 @@ from golem_launcher.session.meter import follow_usage
 from golem_launcher.session.money import Money
 from golem_launcher.session.reach import Reach
 from golem_launcher.session.rental import AGENT_GRACE_SECONDS, Rental
+from golem_launcher.session.saves import Saves, as_told
 from golem_launcher.session.term import Term
 from golem_launcher.session.watch import Watch
 from golem_launcher.session.yagna import YagnaRest
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
+_SAVE_SECONDS = 300.0
+_LAST_SAVE_SECONDS = 30.0
 _INVOICE_SECONDS = 15.0
 _LATE_INVOICE_SECONDS = 3.0
 _SEARCHING = {
@@ -64,6 +67,7 @@ class Run:
         self._money = Money(self._request.budget, self._journal, recorder)
         self._term = Term.of(self._request.hours)
         self._reach = Reach(directory, self._request, secrets.token_hex(24))
+        self._saves = Saves(directory, self._request, self._reach, recorder)
         self._resources = contextlib.AsyncExitStack()
         self._farewells: set[asyncio.Task[None]] = set()
         self._rest: YagnaRest | None = None
@@ -89,6 +93,12 @@ class Run:
             except ProviderError as error:  # noqa: PERF203 - a provider lost is worth its price
                 rented = await self._go_on_elsewhere(rental, rented, error)
 
+    async def open_on_hub(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        """Let the hub's server show the Lab, which the user has agreed to. Raises ``AccessError``."""
+        port = self._reach.open_on_hub()
+        self._recorder.update(hub_port=port)
+        return {"port": port}
+
     async def extend(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Give the session more time, more money or both. Raises ``LauncherError``."""
         if self._rest is None:
@@ -103,6 +113,25 @@ class Run:
             agent=self._lab,
             grace_seconds=AGENT_GRACE_SECONDS,
         )
+
+    async def save(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        """Save the workspace now. Raises ``LauncherError``."""
+        return as_told(await self._saves.save(_SAVE_SECONDS))
+
+    async def save_last(self, seconds: float) -> str:
+        """Save a last time, before the end, within ``seconds``; what was not saved, in words, or nothing."""
+        if not self._provider_lives or not self._request.save:
+            return ""
+        self._recorder.enter(Stage.SAVING)
+        try:
+            await self._saves.save(seconds)
+        except LauncherError as error:
+            saving = self._recorder.state.saving
+            kept = "Nothing is saved"
+            if saving is not None and saving.generation is not None and saving.saved_at is not None:
+                kept = f"Saved is what was there at {saving.saved_at:%H:%M:%S} UTC (generation {saving.generation})"
+            return f"{error.what} {kept}."
+        return ""
 
     async def close(self) -> str:
         """Give everything back, bounded in time; what could not be done, in words, or nothing. Never raises."""
@@ -132,6 +161,8 @@ class Run:
         self._recorder.enter(Stage.CHECKING)
         self._recorder.write_token(self._reach.token)
         self._recorder.update(deadline=self._term.deadline)
+        await self._saves.open()
+        self._resources.push_async_callback(self._saves.aclose)
         expires = self._term.allocation_ends()
         (place, identity, allocation_id), module = await asyncio.gather(
             self._enter(expires),
@@ -159,6 +190,7 @@ class Run:
             choice=self._choice,
             term=self._term,
             reach=self._reach,
+            saves=self._saves,
             access=self._access,
             recorder=self._recorder,
             enter=self._enter_stage,
@@ -187,14 +219,18 @@ class Run:
         assert self._place is not None
         self._recorder.update(
             address=self._reach.address,
+            base_url=self._reach.base_url,
             activity_id=rented.activity_id,
             extendable_until=self._term.extendable_until,
         )
         if self._lost:
-            files = "Nothing had been saved, so its workspace is empty."
-            self._notice(recovery.went_on(self._lost, rented.provider_name, files))
+            self._notice(recovery.went_on(self._lost, rented.provider_name, self._files))
             self._lost = ""
+        assert self._rental is not None
+        for notice in self._rental.notices:
+            self._notice(notice)
         self._recorder.enter(Stage.READY)
+        self._saves.begin()
         async with self._reach.lab() as lab:
             self._lab = lab
             self._provider_lives = True
@@ -240,8 +276,12 @@ class Run:
         money = self._money.left
         recovery.check_worthwhile(self._lost, self._request, seconds=self._term.left, money=money)
         self._enter_stage(Stage.NEGOTIATING)
-        if disputed:
+        if disputed:  # it is still there: nothing need be lost
+            with contextlib.suppress(LauncherError):
+                await self._saves.save(_LAST_SAVE_SECONDS)
             await rental.release()
+        self._files = self._saves.saved_last()
+        await self._saves.part()
         await rental.abandon()
         self._say_farewell(lost)
         recovery.narrow(self._choice, self._request, hours=self._term.hours_left, money=money)

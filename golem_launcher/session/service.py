@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,12 +18,18 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import AsyncGenerator
 
+    from golem_launcher.session.errands import Errands
     from golem_launcher.session.package import Package
 
+_LOG = logging.getLogger(__name__)
+
+WORDS_SECONDS = 8.0
+"""How long a provider may take to tell its agent's last words."""
 _TERMINATE_SECONDS = 8.0
 _LONGEST_REASON = 300
 _NOT_THERE = re.compile("No such file|not found", re.IGNORECASE)
-_AGENT_SAYS = "golem-launcher agent: this image: "
+_AGENT_SAYS = "golem-launcher agent: "
+_OF_IMAGE = f"{_AGENT_SAYS}this image: "
 _IMAGE_REMEDY = "Choose another image: it needs Python 3.9 or newer, and JupyterLab or pip."
 
 
@@ -32,13 +39,13 @@ async def run_package(
     package: Package,
     *,
     deployed: asyncio.Future[Rented],
-    leave: asyncio.Event,
+    errands: Errands,
     deploy_seconds: float,
 ) -> AsyncGenerator[Any, Any]:
     """The batches of one activity, as yapapi's work generators are: start the package, stay, terminate.
 
     ``deployed`` becomes the provider, or a ``ProviderError``, once the package runs (all of it is one batch, so one
-    exchange with the provider); the activity then lives until ``leave`` is set.
+    exchange with the provider); the activity then lives, and runs errands, until these say to leave.
     """
     script = context.new_script(timeout=timedelta(seconds=deploy_seconds))
     script.deploy(**node.get_deploy_args())
@@ -64,7 +71,19 @@ async def run_package(
                 network_id=node.network.network_id,
             )
         )
-    await leave.wait()
+    try:
+        while (errand := await errands.next()) is not None:
+            script = context.new_script(timeout=timedelta(seconds=errand.seconds))
+            errand.commands(script)
+            try:
+                done = await (yield script)
+            except Exception as error:  # noqa: BLE001 - yapapi throws what went wrong; the activity goes on
+                _LOG.info("an errand failed: %s", failure_text(error))
+                errand.fail(failure_text(error))
+            else:
+                errand.succeed(done)
+    finally:
+        errands.drop()
     last = context.new_script(timeout=timedelta(seconds=_TERMINATE_SECONDS))
     last.terminate()
     yield last
@@ -76,8 +95,8 @@ def _failure(error: Exception, package: Package) -> LauncherError:
     if isinstance(error, CommandExecutionError) and error.command.split()[0].lower() == "run":
         if package.argv[0] in text and _NOT_THERE.search(text):
             return RequestError("The image has no Python.", _IMAGE_REMEDY, field="image")
-        if _AGENT_SAYS in (error.stderr or ""):
-            words = clean_line(str(error.stderr).partition(_AGENT_SAYS)[2], longest=_LONGEST_REASON)
+        if _OF_IMAGE in (error.stderr or ""):
+            words = clean_line(str(error.stderr).partition(_OF_IMAGE)[2], longest=_LONGEST_REASON)
             return RequestError(f"The image can't run JupyterLab: {words}", _IMAGE_REMEDY, field="image")
     return ProviderError(f"The provider failed: {text}")
 
@@ -86,7 +105,9 @@ def failure_text(error: Exception) -> str:
     """Why a batch failed, in one short clean line: it may be a provider's words."""
     text = str(error).strip() or type(error).__name__
     if isinstance(error, CommandExecutionError):  # its text repeats all of the command's arguments first
-        text = f"{error.command.split()[0].lower()}: {error.message or error.stderr or 'no reason given'}"
+        _, found, words = (error.stderr or "").partition(_AGENT_SAYS)  # it knows better than the exit code
+        reason = words if found else error.message or error.stderr or "no reason given"
+        text = f"{error.command.split()[0].lower()}: {reason}"
     elif isinstance(error, BatchTimeoutError):
         text = "it took too long"
     return clean_line(" ".join(text.split()), longest=_LONGEST_REASON)

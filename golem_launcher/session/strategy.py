@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import collections
 import logging
+import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from yapapi.strategy import SCORE_REJECTED, MarketStrategy
 
+from golem_launcher.market.prices import glm
 from golem_launcher.session.journal import TAG_PROPERTY
-from golem_launcher.session.prices import glm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _REFUSED = Decimal(-1)
+
+_MOST_NOTES = 40
+_NOTES_SECONDS = 60.0
+"""Providers send a note every minute or two; the local network's tests one a second."""
 
 DEBIT_NOTE = "a debit note"
 INVOICE = "an invoice"
@@ -32,6 +38,9 @@ class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no
         self._choice = choice
         self._journal = journal
         self._refused = refused
+        self._notes: dict[str, collections.deque[float]] = collections.defaultdict(
+            lambda: collections.deque(maxlen=_MOST_NOTES + 1)
+        )
 
     async def decorate_demand(self, demand: Any) -> None:
         """Tag the demand, so that its agreements are found again."""
@@ -46,11 +55,27 @@ class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no
 
     async def debit_note_accepted_amount(self, debit_note: Any) -> Decimal:
         """The note's amount, or -1 to ignore it."""
+        agreement_id = debit_note.agreement_id
+        if self._floods(agreement_id):
+            self._refused(
+                agreement_id,
+                DEBIT_NOTE,
+                f"The provider sent more than {_MOST_NOTES} debit notes within {_NOTES_SECONDS:.0f} s. "
+                "No more of them are accepted.",
+            )
+            return _REFUSED
         return self._judge(debit_note.agreement_id, Decimal(debit_note.total_amount_due), DEBIT_NOTE)
 
     async def invoice_accepted_amount(self, invoice: Any) -> Decimal:
         """The invoice's amount, or -1 to ignore it."""
         return self._judge(invoice.agreement_id, Decimal(invoice.amount), INVOICE)
+
+    def _floods(self, agreement_id: str) -> bool:
+        """Whether debit notes come far more often than anybody agrees to: each one is work for node and chain."""
+        now = time.monotonic()
+        times = self._notes[agreement_id]
+        times.append(now)
+        return len(times) > _MOST_NOTES and now - times[0] < _NOTES_SECONDS
 
     def _judge(self, agreement_id: str, amount: Decimal, what: str) -> Decimal:
         entry = self._journal.agreement(agreement_id)

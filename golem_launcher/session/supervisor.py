@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _LOCK_SECONDS = 5.0
 _LONGEST_RECORD = 8000
+_LAST_SAVE_SECONDS = 60.0
+_QUICK_SAVE_SECONDS = 20.0
 
 STOPPED = "Stopped as asked."
 
@@ -39,6 +41,9 @@ class Supervisor:
         self._recorder = Recorder(directory)
         self._run = Run(directory, self._recorder)
         self._stop = asyncio.Event()
+        self._force = asyncio.Event()
+        """End without saving and without waiting for anybody."""
+        self._save_seconds = _LAST_SAVE_SECONDS
 
     async def main(self) -> None:
         """Run the session to its end. Raises nothing; the end is in the session's state."""
@@ -47,6 +52,8 @@ class Supervisor:
             "abort": self._on_abort,
             "state": self._on_state,
             "extend": self._run.extend,
+            "save": self._run.save,
+            "hub": self._run.open_on_hub,
         }
         control = ControlServer(self._directory.control_socket, commands)
         loop = asyncio.get_running_loop()
@@ -55,6 +62,8 @@ class Supervisor:
         try:
             await control.start()
             stage, reason = await self._to_the_end()
+            unsaved = await self._save_last()
+            reason = " ".join(filter(None, (reason, unsaved)))
             self._recorder.enter(Stage.STOPPING, reason)
             left_over = await self._run.close()
             self._recorder.enter(stage, " ".join(filter(None, (reason, left_over))))
@@ -83,17 +92,37 @@ class Supervisor:
                 task.cancel()
             await asyncio.gather(work, stopped, return_exceptions=True)
 
+    async def _save_last(self) -> str:
+        """Save before the end, unless that is not wanted; what was not saved, in words."""
+        saving = asyncio.create_task(self._run.save_last(self._save_seconds))
+        forced = asyncio.create_task(self._force.wait())
+        try:
+            await asyncio.wait({saving, forced}, return_when=asyncio.FIRST_COMPLETED)
+            return saving.result() if saving.done() else "It was ended by force, without a last save."
+        finally:
+            for task in (saving, forced):
+                task.cancel()
+            await asyncio.gather(saving, forced, return_exceptions=True)
+
     def _on_signal(self) -> None:
         if self._stop.is_set():
-            self._run.hurry = True
+            self._end_by_force()
         self._stop.set()
+
+    def _end_by_force(self) -> None:
+        self._run.hurry = True
+        self._force.set()
 
     async def _on_stop(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         self._stop.set()
         return {"stage": self._recorder.state.stage.value}
 
     async def _on_abort(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """End soon: with a quick last save, or ``force`` even without."""
         self._run.hurry = True
+        self._save_seconds = _QUICK_SAVE_SECONDS
+        if arguments.get("force"):
+            self._end_by_force()
         return await self._on_stop(arguments)
 
     async def _on_state(self, _arguments: dict[str, Any]) -> dict[str, Any]:

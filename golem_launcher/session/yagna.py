@@ -116,6 +116,10 @@ class YagnaRest:
         """The invoices received or sent after a moment."""
         return list(await self._call("GET", "/payment-api/v1/invoices", query={"afterTimestamp": _iso(after)}))
 
+    async def debit_notes(self, after: datetime) -> list[dict[str, Any]]:
+        """The debit notes received or sent after a moment."""
+        return list(await self._call("GET", "/payment-api/v1/debitNotes", query={"afterTimestamp": _iso(after)}))
+
     async def accept_invoice(self, invoice_id: str, *, amount: str, allocation_id: str) -> None:
         """Accept an invoice in full."""
         body = {"totalAmountAccepted": amount, "allocationId": allocation_id}

@@ -89,14 +89,16 @@ class ExtendForm {
 
 /** Ways into the session beside the link: commands to copy. */
 class WaysView {
-  constructor(name) {
+  constructor(name, tools) {
     this.name = name;
+    this.tools = tools;
     this.rows = h("div", { class: "gl-ways-rows" });
     this.element = h("details", { class: "gl-fold gl-ways" }, h("summary", {}, "Other ways in"), this.rows);
     this.shown = "";
   }
 
   update(session, link) {
+    if (this.tools.remote) return this.updateOnHub(session);
     show(this.element, Boolean(link));
     const key = `${link} ${session.ssh}`;
     if (!link || key === this.shown) return;
@@ -119,6 +121,37 @@ class WaysView {
     this.rows.replaceChildren(...rows);
   }
 }
+
+/** On a hub the browser reaches only the hub: a tunnel at home, or the hub's own address after a yes. */
+WaysView.prototype.updateOnHub = function (session) {
+  const reachable = Boolean(session.hub && session.started && session.live && session.alive);
+  show(this.element, reachable);
+  if (!reachable || this.shown === session.hub) return;
+  this.shown = session.hub;
+  this.element.open = true;
+  const ask = () => this.tools.send({ kind: "hub", name: this.name });
+  const open = session.own
+    ? h("button", { type: "button", class: "gl-button gl-small gl-hub", onclick: ask }, "Open JupyterLab here")
+    : askingButton("Open JupyterLab here", {
+        kind: "hub",
+        question: "The provider's page would stand at your hub's own address and could use your server there in your name: its files, its kernels, your wallet's key. Open it?",
+        yes: "Open it all the same",
+        no: "Don't",
+        act: ask,
+      }).element;
+  this.link = h("a", { class: "gl-hub-link", target: "_blank", rel: "noopener", hidden: true }, "JupyterLab is open at this link");
+  this.rows.replaceChildren(
+    way("On your own computer, with the launcher there (the safest)", `golem-launcher tunnel ${location.origin}${session.hub} --session ${this.name}`),
+    h("div", { class: "gl-way" }, h("div", { class: "gl-row" }, open, this.link)),
+  );
+};
+
+/** The kernel has let the hub show the Lab at `link`, a path of the hub's. */
+WaysView.prototype.opened = function (link) {
+  this.link.href = link;
+  show(this.link, true);
+  window.open(link, "_blank", "noopener");
+};
 
 function way(title, command, after = "") {
   const code = h("code", { class: "gl-code", tabindex: 0, "aria-label": title }, command);

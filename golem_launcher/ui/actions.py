@@ -38,6 +38,7 @@ class Actions:
             "extend": _extend,
             "save": _save,
             "remove": _remove,
+            "hub": _open_on_hub,
         }
         self.by_kind: dict[str, Callable[[Content], Awaitable[None]]] = {
             **{kind: self._answered(kind, act) for kind, act in acts.items()},
@@ -99,6 +100,12 @@ def _extend(directory: SessionDirectory, content: Content) -> Content:
 def _save(directory: SessionDirectory, _content: Content) -> Content:
     client.control(directory, "save", deadline=_SAVE_SECONDS)
     return {"text": "Saved."}
+
+
+def _open_on_hub(directory: SessionDirectory, _content: Content) -> Content:
+    """The user has said yes: the path of the Lab on the hub's own origin, with its token."""
+    client.control(directory, "hub")
+    return {"link": f"{directory.base_url()}lab?token={directory.token()}"}
 
 
 def _remove(directory: SessionDirectory, _content: Content) -> Content:

@@ -30,7 +30,7 @@ class Card {
     this.saved.element.append(this.saveNow);
     this.usage = new UsageView();
     this.meters = h("div", { class: "gl-meters" }, this.spent.element, this.left.element, this.saved.element);
-    this.ways = new WaysView(name);
+    this.ways = new WaysView(name, tools);
     this.makeLog();
     this.answer = h("p", { class: "gl-answer gl-error-text", role: "alert", hidden: true });
     this.buttons = h("div", { class: "gl-session-buttons" }, this.open, ...this.makeButtons());
@@ -103,6 +103,7 @@ class Card {
       setText(button, to === "stop" ? "Abort" : "End at once");
     }
     if (to === "extend") return this.extend.answered(content);
+    if (to === "hub" && ok) return this.ways.opened(content.link);
     setText(this.answer, ok ? "" : text);
     show(this.answer, !ok);
   }

@@ -154,6 +154,7 @@ function makeTiles(field, { id, described, hint, onchange }) {
     value: () => chosen()?.value ?? "",
     /** What the chosen one asks of other fields: the least of each. */
     least: () => chosen()?.least ?? {},
+    mood: () => chosen()?.mood,
     set(value) {
       for (const input of inputs) input.checked = input.value === value;
       tell();

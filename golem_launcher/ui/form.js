@@ -1,6 +1,9 @@
 const CONSIDER_MS = 250;
-const PAY_WORDS =
-  "You pay a stranger by the second, for as long as it runs. Whoever owns the machine could look into it while it does.";
+const PAY_WORDS = {
+  none: "Nothing is paid here. On Golem you pay a stranger by the second, who could look into the machine.",
+  test: "Paid with play money, by the second, to a stranger who could look into the machine.",
+  real: "You pay real money, by the second, to a stranger who could look into the machine while it runs.",
+};
 const START_WORDS = "Start JupyterLab on Golem";
 
 function renderForm({ model, el }) {
@@ -22,6 +25,7 @@ function renderForm({ model, el }) {
   const head = h("div", { class: "gl-form-head" }, h("h2", { id: headingId }, "New session"), presets.element);
   const fields = h("div", { class: "gl-card gl-asked" }, head, ...model.get("groups").map(makeGroup), share.element);
   const offers = makeOffers({ set: put, mend: () => tell(model, { kind: "mend" }) });
+  const pay = h("p", { class: "gl-hint" });
   const priceId = newId("price");
   const aside = h(
     "aside",
@@ -30,7 +34,7 @@ function renderForm({ model, el }) {
     offers.element,
     note,
     button,
-    h("p", { class: "gl-hint" }, PAY_WORDS),
+    pay,
   );
   form.append(fields, aside);
   el.append(form);
@@ -85,6 +89,7 @@ function renderForm({ model, el }) {
       show(element, wanted);
       if (when.instead) show(element.nextElementSibling, !wanted);
     }
+    setText(pay, PAY_WORDS[controls.get("network").mood()] ?? "");
   }
 
   function onChange(control) {
@@ -97,9 +102,11 @@ function renderForm({ model, el }) {
   }
 
   let soon = null;
+  let asked = 0; // only the answer to the last question says anything of what stands there now
   function consider() {
     clearTimeout(soon);
-    soon = setTimeout(() => tell(model, { kind: "consider", values: values() }), CONSIDER_MS);
+    asked += 1;
+    soon = setTimeout(() => tell(model, { kind: "consider", asked, values: values() }), CONSIDER_MS);
   }
 
   function submit(event) {
@@ -126,7 +133,10 @@ function renderForm({ model, el }) {
   }
 
   const answers = {
-    considered: ({ errors }) => errors.forEach(([name, text]) => controls.get(name)?.touched && controls.get(name).complain(text)),
+    considered({ asked: answered, errors }) {
+      if (answered !== asked) return;
+      for (const [name, text] of errors) if (controls.get(name)?.touched) controls.get(name).complain(text);
+    },
     refused: refuse,
     failed: () => busy(false),
     accepted({ name }) {
@@ -148,16 +158,11 @@ function renderForm({ model, el }) {
   function refuse({ errors, wipe }) {
     busy(false);
     clear();
-    const general = [];
-    let first = null;
-    for (const [name, text] of errors) {
-      const control = controls.get(name);
-      if (!control) general.push(text);
-      else {
-        control.complain(text);
-        first ??= control;
-      }
-    }
+    const said = new Map(errors);
+    const general = errors.filter(([name]) => !controls.has(name)).map(([, text]) => text);
+    const wrong = [...controls.values()].filter((control) => said.has(control.name)); // in the order of the page
+    for (const control of wrong) control.complain(said.get(control.name));
+    const first = wrong[0];
     for (const name of wipe) controls.get(name).set("");
     setText(note, general.join(" "));
     show(note, general.length > 0);

@@ -108,16 +108,16 @@ class RequestForm(anywidget.AnyWidget):
         try:
             request = LaunchRequest(**read_typed(content.get("values")))
         except ValidationError as error:
-            self._refuse("considered", request_errors(error))
+            self._refuse("considered", request_errors(error), asked=content.get("asked"))
             self._on_change(None)
             return
-        self._refuse("considered", [])
+        self._refuse("considered", [], asked=content.get("asked"))
         self.shared = _shared(request)
         self._on_change(request)
 
-    def _refuse(self, kind: str, errors: list[RequestError]) -> None:
+    def _refuse(self, kind: str, errors: list[RequestError], **more: Any) -> None:
         said = [[error.field, _sentence(error)] for error in errors]
-        self.send({"kind": kind, "errors": said, "wipe": ["ssh_key"] if _has_private_key(errors) else []})
+        self.send({"kind": kind, "errors": said, "wipe": ["ssh_key"] if _has_private_key(errors) else [], **more})
 
     async def _mend(self, _content: dict[str, Any]) -> None:
         self._on_mend()

@@ -12,7 +12,6 @@ function renderHeader({ model, el }) {
   const title = h("strong", { class: "gl-network-title" });
   const state = h("span", { class: "gl-network-state" });
   const mend = h("button", { type: "button", class: "gl-button", onclick: () => tell(model, { kind: "mend" }) });
-  const sentence = h("span", { class: "gl-network-sentence" });
   const line = h("div", { class: "gl-status", role: "status", "aria-live": "polite" }, dot, title, state, mend);
   const lost = h(
     "div",
@@ -22,8 +21,28 @@ function renderHeader({ model, el }) {
   );
   const banners = h("div", { class: "gl-banners" });
   const badge = h("span", { class: "gl-tile-badge gl-money" });
+  const purse = h("span", { class: "gl-purse", hidden: true });
+  const fund = h("button", { type: "button", class: "gl-button gl-small", hidden: true, onclick: askFunds });
+  const buy = h("a", { class: "gl-button gl-small", target: "_blank", rel: "noopener noreferrer", hidden: true }, "Buy GLM");
   line.insertBefore(badge, state);
-  el.append(h("p", { class: "gl-intro" }, INTRO_WORDS), line, sentence, lost, banners);
+  line.append(purse, fund, buy);
+
+  function askFunds() {
+    fund.disabled = true;
+    tell(model, { kind: "fund" });
+  }
+  function showWallet() {
+    const wallet = model.get("wallet");
+    setText(purse, wallet.words ?? "");
+    purse.classList.toggle("gl-bad", Boolean(wallet.bad));
+    show(purse, Boolean(wallet.words));
+    setText(fund, wallet.fund ?? "");
+    fund.disabled = Boolean(wallet.busy);
+    show(fund, Boolean(wallet.fund));
+    if (wallet.buy) buy.href = wallet.buy;
+    show(buy, Boolean(wallet.buy));
+  }
+  el.append(h("p", { class: "gl-intro" }, INTRO_WORDS), line, lost, banners);
 
   function showNetwork() {
     const network = model.get("network");
@@ -33,7 +52,6 @@ function renderHeader({ model, el }) {
     badge.dataset.mood = network.money ?? "none";
     show(badge, Boolean(network.money));
     setText(state, network.detail || (STATE_WORDS[network.state] ?? ""));
-    setText(sentence, network.sentence ?? "");
     show(mend, Boolean(network.mend));
     setText(mend, network.mend ?? "");
   }
@@ -91,9 +109,11 @@ function renderHeader({ model, el }) {
 
   model.on("change:network", showNetwork);
   model.on("change:problems", showProblems);
+  model.on("change:wallet", showWallet);
   model.on("msg:custom", onMessage);
   document.addEventListener("visibilitychange", onVisible);
   showNetwork();
+  showWallet();
   showProblems();
   beat();
   const timer = setInterval(beat, model.get("heartbeat") * 1000);
@@ -103,6 +123,7 @@ function renderHeader({ model, el }) {
     document.removeEventListener("visibilitychange", onVisible);
     model.off("change:network", showNetwork);
     model.off("change:problems", showProblems);
+    model.off("change:wallet", showWallet);
     model.off("msg:custom", onMessage);
   };
 }

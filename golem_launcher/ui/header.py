@@ -23,19 +23,33 @@ _PROBLEMS_AT_MOST = 5
 
 
 class Header(anywidget.AnyWidget):
-    """Status line and banners. ``on_alive`` is called whenever a front end shows a sign of life."""
+    """Status line and banners. ``on_alive`` is called whenever a front end shows a sign of life.
+
+    ``on_mend`` is called when the network is to be started, ``on_fund`` when play money is wanted.
+    """
 
     _esm: ClassVar[str] = script("header.js")
     _css: ClassVar[str] = style("header.css")
 
     network = traitlets.Dict().tag(sync=True)
+    wallet = traitlets.Dict().tag(sync=True)
+    """What :func:`~.network.wallet_view` says."""
+
     problems = traitlets.List().tag(sync=True)
     heartbeat = traitlets.Int(HEARTBEAT_SECONDS).tag(sync=True)
 
-    def __init__(self, *, on_alive: Callable[[], None], on_mend: Callable[[], None], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        on_alive: Callable[[], None],
+        on_mend: Callable[[], None],
+        on_fund: Callable[[], None],
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self._on_alive = on_alive
         self._on_mend = on_mend
+        self._on_fund = on_fund
         self._last_sign = float("-inf")
 
     @property
@@ -59,3 +73,5 @@ class Header(anywidget.AnyWidget):
             self.problems = [problem for problem in self.problems if problem["id"] != content.get("id")]
         elif kind == "mend":
             self._on_mend()
+        elif kind == "fund":
+            self._on_fund()

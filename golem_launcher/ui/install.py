@@ -29,7 +29,8 @@ def install(prefix: Path) -> list[Path]:
     settings = prefix / "etc/jupyter"
     server = settings / "jupyter_server_config.d" / "golem-launcher.json"
     server.parent.mkdir(parents=True, exist_ok=True)
-    server.write_text(json.dumps(kernel_settings(), indent=1) + "\n")
+    extension = {"ServerApp": {"jpserver_extensions": {"golem_launcher.ui.hub": True}}}
+    server.write_text(json.dumps({**kernel_settings(), **extension}, indent=1) + "\n")
     voila = settings / "voila.py"
     voila.write_text(_VOILA)
     return [copied, server, voila]

@@ -14,7 +14,7 @@ from golem_launcher.session import client
 from golem_launcher.ui.background import Background
 from golem_launcher.ui.form import RequestForm
 from golem_launcher.ui.header import Header
-from golem_launcher.ui.network import bring_up, network_view
+from golem_launcher.ui.network import bring_up, get_funds, network_view, wallet_view
 from golem_launcher.ui.offers import Offers
 from golem_launcher.ui.problems import problem
 from golem_launcher.ui.saved import saved_workspaces
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 0.2
 NETWORK_SECONDS = 2.0
-WORKSPACES_SECONDS = 20.0
+SLOW_SECONDS = 20.0
+"""Between two looks at what changes seldom: saved workspaces, the wallet."""
 
 
 class Launcher(ipywidgets.VBox):
@@ -43,7 +44,7 @@ class Launcher(ipywidgets.VBox):
         self._work: Future[None] | None = None
         self._market_work: Future[None] | None = None
         self._network = LOCAL.name
-        self.header = Header(on_alive=self._wake, on_mend=self._mend)
+        self.header = Header(on_alive=self._wake, on_mend=self._mend, on_fund=self._fund)
         self.offers = Offers(self._show_offers)
         self.form = RequestForm(on_request=self._start, on_change=self._consider, on_mend=self._mend)
         self.sessions = SessionCards(on_relaunch=self.form.fill)
@@ -75,11 +76,12 @@ class Launcher(ipywidgets.VBox):
             await asyncio.sleep(REFRESH_SECONDS)
 
     async def _watch_market(self) -> None:
-        workspaces_due = float("-inf")
+        slow_due = float("-inf")
         while self.header.watched:
-            if time.monotonic() >= workspaces_due:
+            if time.monotonic() >= slow_due:
                 self.form.workspaces = await asyncio.to_thread(saved_workspaces)
-                workspaces_due = time.monotonic() + WORKSPACES_SECONDS
+                self._background.start(self._show_wallet())
+                slow_due = time.monotonic() + SLOW_SECONDS
             await self.offers.look()
 
     async def _show_network(self) -> None:
@@ -90,7 +92,26 @@ class Launcher(ipywidgets.VBox):
         self.offers.consider(request)
         if request is not None and request.network != self._network:
             self._network = request.network
+            self.header.wallet = {}
             self._background.start(self._show_network())
+            self._background.start(self._show_wallet())
+
+    async def _show_wallet(self) -> None:
+        network = self._network
+        view = await asyncio.to_thread(wallet_view, network)
+        if network == self._network and not self.header.wallet.get("busy"):
+            self.header.wallet = view
+
+    def _fund(self) -> None:
+        self._background.start(self._get_funds(self._network))
+
+    async def _get_funds(self, network: str) -> None:
+        self.header.wallet = {"words": "Asking the faucet; this can take some minutes …", "busy": True}
+        try:
+            await asyncio.to_thread(get_funds, network)
+        finally:
+            self.header.wallet = {}
+            await self._show_wallet()
 
     def _show_offers(self, view: dict[str, Any]) -> None:
         self.form.offers = view

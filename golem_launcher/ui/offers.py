@@ -7,9 +7,9 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError
-from golem_launcher.networks import NETWORKS
+from golem_launcher.market.machine import Machine, machines
+from golem_launcher.networks import LOCAL, NETWORKS
 from golem_launcher.ui.estimate import estimate
-from golem_launcher.ui.machines import Machine, machines
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ LOOK_SECONDS = 6.0
 """The time between two looks at the market."""
 
 _SCAN_SECONDS = 2.0
-_EVERYTHING = "(golem.inf.mem.gib>0)"
 
 
 class Offers:
@@ -45,13 +44,13 @@ class Offers:
 
     async def look(self) -> None:
         """Look at the market once, then wait until it is time for the next look."""
+        self._wanted.clear()
         network = self._network
         if network is not None:
             found, trouble = await _seen(network)
             if network == self._network:
                 self._machines, self._trouble = found, trouble
                 self._show()
-        self._wanted.clear()
         with contextlib.suppress(asyncio.TimeoutError):
             await wait_for(self._wanted.wait(), LOOK_SECONDS)
 
@@ -69,23 +68,23 @@ _LOOKING: dict[str, Any] = {"state": "looking", "headline": "Looking at the mark
 
 async def _seen(network: str) -> tuple[list[Machine] | None, dict[str, Any]]:
     """The machines on offer, or ``None`` and what to say instead. Starts nothing."""
-    from golem_launcher.session import places  # noqa: PLC0415 - loads what is not needed to show the page
-    from golem_launcher.session.yagna import YagnaRest  # noqa: PLC0415
+    from golem_launcher.market.scan import scan  # noqa: PLC0415 - loads what is not needed to show the page
+    from golem_launcher.session import places  # noqa: PLC0415
 
     try:
         node = await asyncio.to_thread(places.present, NETWORKS[network])
         if node is None:
             return None, _not_running(network)
-        async with YagnaRest(node) as rest:
-            return machines(await rest.scan_offers(_EVERYTHING, seconds=_SCAN_SECONDS)), _LOOKING
+        return machines(await scan(node, subnet=NETWORKS[network].subnet, seconds=_SCAN_SECONDS)), _LOOKING
     except LauncherError as error:
         return None, {"state": "failed", "headline": "The market can't be seen.", "hint": str(error)}
 
 
 def _not_running(network: str) -> dict[str, Any]:
+    what = "the network of this computer" if network == LOCAL.name else "your node"
     return {
         "state": "down",
         "headline": "No prices yet.",
-        "hint": f"Prices show when '{NETWORKS[network].title}' runs. Starting a session starts it, too.",
+        "hint": f"Prices show when {what} runs. Starting a session starts it, too.",
         "mend": "Start it now",
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import SessionNotFound
 from golem_launcher.events import SessionState, Stage
-from golem_launcher.networks import NETWORKS
+from golem_launcher.networks import LOCAL, NETWORKS
 from golem_launcher.session import client
 from golem_launcher.session.directory import session_directories
 from golem_launcher.text import clean_line, clean_name
@@ -87,6 +87,8 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "notices": [clean_line(notice) for notice in state.notices],
         "usage": state.usage.model_dump() if state.usage and not state.stage.final else None,
         "saving": _saving(state),
+        "hub": state.base_url.partition("proxy/absolute/")[0] if state.base_url != "/" else None,
+        "own": state.network == LOCAL.name,
     }
 
 

@@ -13,7 +13,7 @@ const STAGE_WORDS = {
 };
 const LOST_WORDS = "Nothing looks after this session any more. What it left is being closed down.";
 const REMOTE_WORDS =
-  "JupyterLab runs, but this page is served by a hub: your browser cannot reach the session from where it is. Run the launcher on your own computer to open it.";
+  "JupyterLab runs. This page is served by a hub, so your browser can't reach the session's own address: see below how to open it.";
 
 /** Seconds as 0.4 s, 12 s, 3:05, 1:02:03. */
 function duration(seconds) {

@@ -122,7 +122,9 @@ class _Fsspec:
         import fsspec  # noqa: PLC0415 - most stores need none of it
 
         self._url = shown(url)
-        self._fs, self._root = fsspec.core.url_to_fs(url)
+        fsspec.get_filesystem_class(urlsplit(url).scheme)  # an error of its own when it is unknown or not installed
+        with _reached(self._url):
+            self._fs, self._root = fsspec.core.url_to_fs(url)
         self._moves = type(self._fs).__name__ not in {"S3FileSystem", "GCSFileSystem"}
 
     def _path(self, name: str) -> str:

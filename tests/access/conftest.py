@@ -17,6 +17,9 @@ runtime = "process"
 
 [[provider]]
 name = "far-away"
+
+[[provider]]
+name = "farther-away"
 """
 
 

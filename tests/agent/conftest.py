@@ -107,7 +107,7 @@ class Agent:
         """Their process ids: the Lab is forked from the keeper, so that both look alike."""
 
         def found():
-            pids = [pid for pid, line in self.processes().items() if "agent.pyz" in line and not is_ways(pid)]
+            pids = [pid for pid, line in self.processes().items() if "agent.pyz" in line and not is_helper(pid)]
             return pids if len(pids) == 2 else []  # a third is on its way to another program
 
         pair = eventually(found)
@@ -120,10 +120,10 @@ class Agent:
                     os.kill(pid, signal.SIGKILL)
 
 
-def is_ways(pid):
-    """Whether this is the agent's process for the ways in."""
+def is_helper(pid):
+    """Whether this is one of the agent's processes beside the Lab."""
     with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/comm").read_text() == "golem-ways\n"
+        return Path(f"/proc/{pid}/comm").read_text() in {"golem-ways\n", "golem-workspace\n"}
     return False
 
 

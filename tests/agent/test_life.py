@@ -10,6 +10,7 @@ import textwrap
 
 import pytest
 
+from golem_launcher.session.words import agent_has_ended, reason_in
 from tests.agent.conftest import TOKEN, eventually
 from tests.session.jupyter import Jupyter
 
@@ -101,6 +102,13 @@ def test_it_gives_up_on_a_lab_that_never_starts(agent):
     log = _log(agent)
     assert log.count(b"RuntimeError: no such luck") == 3
     assert b"crashed too often: giving up" in log
+    told = subprocess.run(
+        [sys.executable, str(agent.archive), "--last-words", str(agent.config)],
+        env=agent.environment, capture_output=True, text=True, timeout=30, check=True,
+    ).stdout  # fmt: skip
+    assert agent_has_ended(told)
+    said = "The agent there says: JupyterLab crashed too often: giving up."
+    assert reason_in(told) == f"{said} The last line of its log: RuntimeError: no such luck."
 
 
 def test_no_jupyterlab(agent):

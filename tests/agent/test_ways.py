@@ -24,8 +24,8 @@ def test_the_images_sshd_with_keys_alone(agent, tmp_path):
     agent.up(ssh={"authorized_key": key, "host_key": new_host_key(tmp_path, "x")})
     options = [
         "-F", "none", "-i", tmp_path / "id", "-p", str(agent.port + 2), "-o", "HostKeyAlias=golem-x",
-        "-o", "BatchMode=yes", "-o", f"UserKnownHostsFile={tmp_path / 'known_hosts'}",
-        "-o", "StrictHostKeyChecking=yes",
+        "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes",
+        "-o", f"UserKnownHostsFile={tmp_path / 'known_hosts'}",
     ]  # fmt: skip
 
     def ssh(*command):

@@ -5,10 +5,14 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+import typer
 import yaml as pyyaml
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from golem_launcher.cli import main
+from golem_launcher.cli.request import takes_request
 from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest, parse_request, yaml
 from golem_launcher.request.command import OPTIONS, command
@@ -38,6 +42,18 @@ _REQUESTS = st.fixed_dictionaries(
         "store": st.sampled_from(["~", "no", "0123", "s3://bucket/place"]),
     },
 )
+
+
+_STARTED: list[LaunchRequest] = []
+
+
+def _start(*, given: dict[str, object]) -> None:
+    _STARTED.append(parse_request(given))
+
+
+_APP = typer.Typer()
+_APP.command()(takes_request(_start))
+_START = typer.main.get_command(_APP)
 
 
 @given(_REQUESTS)
@@ -113,10 +129,21 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
     assert yaml.read(tmp_path / "good.yaml") == {"name": "mine"}
 
 
+@pytest.mark.parametrize("text", ["a: &x b", "budget: -1", "wings: 2"])
+def test_start_takes_a_file_and_refuses_what_is_wrong_in_it(tmp_path: Path, text: str) -> None:
+    (tmp_path / "request.yaml").write_text(text)
+    ran = CliRunner().invoke(main.app, ["start", "-f", str(tmp_path / "request.yaml")])
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert "Error: " in ran.stderr
+
+
 @given(_REQUESTS)
 def test_the_command_says_the_same_in_words_of_a_shell(values: dict[str, object]) -> None:
-    words = shlex.split(command(parse_request(values)))
+    request = parse_request(values)
+    words = shlex.split(command(request))
     assert words[:4] == ["golem-launcher", "start", "--name", values["name"]]
+    _START.main(words[2:], standalone_mode=False)
+    assert _STARTED.pop() == request
     assert set(OPTIONS) == set(LaunchRequest.model_fields)
 
 

@@ -15,7 +15,7 @@ from tests.browser.conftest import free_port, new_context, serving
 from tests.ui.made import make_session, say
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sessions")]
@@ -57,12 +57,40 @@ def test_a_hubs_server(chromium: Browser, home: Path, tmp_path: Path) -> None:
         "JUPYTERHUB_SERVICE_PREFIX": "/user/me/",
     }
     served = serving(argv, lambda line: f":{port}/" in line, cwd=tmp_path / "served", env=environment)
-    with served, new_context(chromium) as context:
-        page = context.new_page()
-        page.goto(f"http://127.0.0.1:{port}/user/me/voila/render/launcher.ipynb?token=secret")
-        _works(page)
-        page.get_by_text("served by a hub").wait_for()
-        assert not page.locator(".gl-open").is_visible()
+    address = f"http://127.0.0.1:{port}/user/me/voila/render/launcher.ipynb?token=secret"
+    with served:
+        with new_context(chromium) as context:
+            page = context.new_page()
+            page.goto(address)
+            _works(page)
+            page.get_by_text("served by a hub").wait_for()
+            assert not page.locator(".gl-open").is_visible()
+        with new_context(chromium, strict=False) as context:  # its messages are JupyterLab's
+            page = context.new_page()
+            page.goto(address)
+            _from_the_button_to_a_cell(context, page, f"http://127.0.0.1:{port}/user/me/")
+
+
+def _from_the_button_to_a_cell(context: BrowserContext, page: Page, server: str) -> None:
+    """All of it through the hub's prefix."""
+    page.get_by_label("Cores").wait_for(timeout=60_000)
+    page.get_by_label("Cores").fill("1")
+    page.get_by_label("Name").fill("on-hub")
+    page.get_by_role("button", name="Start JupyterLab on Golem").click()
+    card = page.get_by_role("article", name="on-hub")
+    at_home = f"golem-launcher tunnel {server} --session on-hub"
+    card.get_by_text(at_home).wait_for(timeout=90_000)
+    with context.expect_page() as opened:  # the local network's providers are one's own: nothing is asked
+        card.get_by_role("button", name="Open JupyterLab here").click()
+    tab = opened.value
+    tab.locator(".jp-LauncherCard[data-category=Notebook]").first.click(timeout=60_000)
+    tab.get_by_text("| Idle").wait_for(timeout=60_000)
+    tab.locator(".jp-CodeCell .cm-content").first.click()
+    tab.keyboard.type("print(6 * 7)")
+    tab.keyboard.press("Shift+Enter")
+    tab.locator(".jp-OutputArea-output", has_text="42").wait_for(timeout=60_000)
+    assert "/user/me/proxy/absolute/" in tab.url
+    tab.close()
 
 
 def test_jupyterlab(chromium: Browser, home: Path, tmp_path: Path) -> None:

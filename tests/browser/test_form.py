@@ -174,6 +174,37 @@ def test_what_it_will_cost_is_shown_before_and_what_to_loosen(form: Page) -> Non
     assert price.get_by_role("button", name="Start JupyterLab on Golem").bounding_box()["y"] < 600  # still in sight
 
 
+def test_networks_are_told_apart(form: Page) -> None:
+    form.get_by_role("radio", name="Polygon").check()
+    header = form.locator(".gl-header")
+    header.get_by_text("Polygon", exact=True).wait_for()
+    assert header.locator(".gl-money").inner_text() == "real money"
+    assert header.get_by_role("button", name="Start the node").is_visible()
+    assert "You pay real money" in form.locator(".gl-price").inner_text()
+    form.locator(".gl-price").get_by_text("Prices show when your node runs.").wait_for()
+    form.get_by_role("radio", name="This computer").check()
+    header.get_by_text("This computer", exact=True).wait_for()
+    assert header.locator(".gl-money").inner_text() == "no money"
+
+
+def test_pictures_of_the_form(form: Page, pictures: Path) -> None:
+    form.get_by_label("Memory", exact=True).fill("999")
+    form.get_by_text("No machine fits.").wait_for(timeout=60_000)
+    for fold in ("Advanced", "As a command"):
+        form.locator("summary", has_text=fold).evaluate("summary => (summary.parentElement.open = true)")
+    _command(form, "--mem 999")
+    before = form.viewport_size
+    assert before
+    for scheme in ("light", "dark"):
+        form.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        height = form.locator("#rendered_cells").evaluate("panel => panel.scrollHeight")
+        form.set_viewport_size({"width": before["width"], "height": height})
+        form.screenshot(path=pictures / f"form-{scheme}.png")
+    form.set_viewport_size(before)
+    form.emulate_media(color_scheme="light")
+    form.get_by_label("Memory", exact=True).fill("1")
+
+
 def test_files_are_uploaded_in_parts(form: Page, home: Path, tmp_path: Path) -> None:
     data = os.urandom(9_000_000)
     (tmp_path / "data.bin").write_bytes(data)

@@ -1,6 +1,8 @@
 """What is in the image works in a session: the same root file system, booted by the sandbox of a local provider."""
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 
@@ -65,6 +67,33 @@ def test_a_session_in_the_image(network):  # noqa: ARG001
         asyncio.run(asyncio.wait_for(work(), 60))
     finally:
         client.stop(directory.name)
+
+
+def test_ssh_saves_and_resuming_in_the_image(network, tmp_path):  # noqa: ARG001
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "id"], check=True, timeout=30)
+    directory = start("image-ssh", image=TAG, ssh_key=(tmp_path / "id.pub").read_text())
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "golem_launcher.cli", "ssh", "image-ssh", "-i", str(tmp_path / "id"), "--",
+             "echo from ssh > /golem/work/note.txt; ps -e -o args | grep -c [s]shd"],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert int(done.stdout) >= 1  # the image's own server
+        saved = client.control(directory, "save", deadline=40)
+        assert saved["generation"] >= 1
+    finally:
+        client.stop(directory.name)
+    again = start("image-again", image=TAG, resume="image-ssh")
+
+    async def look():
+        async with Jupyter(again.url()) as lab:
+            return await lab.execute("print(open('note.txt').read())")
+
+    try:
+        assert "from ssh" in asyncio.run(asyncio.wait_for(look(), 60))
+    finally:
+        client.stop(again.name)
 
 
 _REACHED = """

@@ -13,6 +13,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +24,6 @@ from golem_launcher.node.node import Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _ASK = """
 import json
@@ -71,6 +71,9 @@ def test_hanging_node_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     assert own is not None
     monkeypatch.setattr(manager, "_WAKE_SECONDS", 0.2)
     own.record.signal(signal.SIGSTOP)
+    threads = Path(f"/proc/{own.record.pid}/task")  # a thread that has not heard of it may still answer
+    while any((thread / "stat").read_text().rpartition(") ")[2][0] != "T" for thread in threads.iterdir()):
+        time.sleep(0.01)
     monkeypatch.setattr(probe.identity, "__kwdefaults__", {"timeout": 0.2})
     with pytest.raises(NodeUnreachable, match="runs and does not answer") as caught:
         manager.ensure_node()

@@ -3,11 +3,13 @@
 A request picks its provider by memory: offers get dearer as they get larger, and the cheapest that fits is taken.
 """
 
+import asyncio
 import contextlib
 import json
 import os
 import subprocess
 import sys
+import urllib.request
 import uuid
 from datetime import datetime, timedelta, timezone
 
@@ -16,14 +18,17 @@ import pytest
 from golem_launcher import paths
 from golem_launcher.events import Stage
 from golem_launcher.localnet import network as localnet
+from golem_launcher.localnet.accounts import ensure_accounts
+from golem_launcher.market import history
+from golem_launcher.node.gsb import GsbClient
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from tests.session.rest import Node
 
-HONEST, OVERBILLS, DIES, REFUSES, SLOW, ENDS, LAST = 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2
+HONEST, OVERBILLS, DIES, REFUSES, SLOW, LARGE, BROKEN = 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.3
 """Memory (GiB) to ask for."""
 
-_NETWORK = """
+_NETWORK = '''
 runtime = "process"
 debit_note_interval = 3
 
@@ -77,22 +82,26 @@ price_hour = 4.0
 misbehaviour = { slow_deploy = 6.0 }
 
 [[provider]]
-name = "ends"
+name = "large"
 memory_gib = 1.05
 price_hour = 5.0
-misbehaviour = { terminate_agreement_after = 6.0 }
 
 [[provider]]
-name = "dies-too"
-memory_gib = 1.15
-price_hour = 6.0
-misbehaviour = { die_after = 12.0 }
-
-[[provider]]
-name = "last"
+name = "larger"
 memory_gib = 1.25
 price_hour = 7.0
+
+[[provider]]
+name = "broken"
+memory_gib = 1.35
+price_hour = 8.0
+[provider.commands]
+python3 = """
+mkdir -p broken/jupyterlab
+echo "raise RuntimeError('no such luck')" > broken/jupyterlab/__init__.py
+PYTHONPATH=$PWD/broken exec python3 "$@"
 """
+'''
 
 
 @pytest.fixture(scope="session")
@@ -127,6 +136,7 @@ def begin(network):  # noqa: ARG001 - it must be up
 
     def start(**fields):
         fields = {"name": f"t-{uuid.uuid4().hex[:8]}", "memory_gib": HONEST, "budget": 5, "disk_gib": 0.5, **fields}
+        history.forget()  # the tests ask for the same few providers, whatever these did before
         directory = client.start(LaunchRequest(**fields))
         names.append(directory.name)
         return directory
@@ -152,15 +162,48 @@ def ready(begin):
 @pytest.fixture(scope="session")
 def early(network):  # noqa: ARG001 - it must be up
     """Sessions whose end takes a while: they begin before most tests and are looked at after them."""
+    history.forget()
     fields = {"budget": 5, "disk_gib": 0.5}
     sessions = {
-        "dies": client.start(LaunchRequest(name="dies", memory_gib=DIES, recover=False, **fields)),
+        "dies": client.start(LaunchRequest(name="dies", memory_gib=DIES, **fields)),
         "deadline": client.start(LaunchRequest(name="deadline", memory_gib=HONEST, hours="0.01", **fields)),
-        "twice": client.start(LaunchRequest(name="twice", memory_gib=ENDS, **fields)),
+        "broken": client.start(LaunchRequest(name="broken", memory_gib=BROKEN, **fields)),
     }
     yield sessions
     for directory in sessions.values():
         client.stop(directory.name, force=True)
+
+
+@pytest.fixture(scope="session")
+def keys(network):
+    """The key of each provider's identity."""
+
+    async def ask():
+        async with await GsbClient.connect(network.state["daemons"]["provider"]["gsb_url"]) as bus:
+            accounts, _ = await ensure_accounts(bus, _NETWORK.count("[[provider]]"))
+            return {account.node_id: account.app_key for account in accounts}
+
+    return asyncio.run(ask())
+
+
+@pytest.fixture
+def lose(network, keys):
+    """Takes the present provider from a session: the provider terminates the agreement."""
+    url = network.state["daemons"]["provider"]["api_url"]
+
+    def terminate(directory):
+        state = directory.state()
+        urllib.request.urlopen(
+            urllib.request.Request(
+                f"{url}/market-api/v1/agreements/{state.agreement_id}/terminate",
+                data=json.dumps({"message": "no more", "golem.provider.code": "Shutdown"}).encode(),
+                headers={"Authorization": f"Bearer {keys[state.provider_id]}", "Content-Type": "application/json"},
+                method="POST",
+            ),
+            timeout=20,
+        ).close()
+
+    return terminate
 
 
 def explain(directory):

@@ -1,9 +1,24 @@
+from datetime import datetime, timezone
 from decimal import Decimal
 
+import pytest
+
+from golem_launcher import paths
 from golem_launcher.errors import BudgetError, MarketError
+from golem_launcher.market.history import Record
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session.choice import Choice, offers_at_most
-from tests.session.test_prices import offer
+from golem_launcher.session.choice import Choice
+from tests.market.offer import offer as market_offer
+
+
+def offer(**changes):
+    prices = {"golem.com.pricing.model.linear.coeffs": [0.002, 0.001, 0.5]}
+    return market_offer(**{**prices, **changes})["properties"]
+
+
+@pytest.fixture(autouse=True)
+def _no_memory(tmp_path, monkeypatch):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
 
 
 def request(**fields):
@@ -35,7 +50,7 @@ def test_a_budget_too_small_says_what_would_do():
 def test_no_offer_names_the_limits():
     most = {"golem.inf.cpu.threads": 4, "golem.inf.mem.gib": 8.0, "golem.inf.storage.gib": 10.0}
     offers = [{"properties": most}, {"properties": "junk"}]
-    error = Choice(request(cpus=64, memory_gib=512, disk_gib=3)).failure(offers_at_most(offers))
+    error = Choice(request(cpus=64, memory_gib=512, disk_gib=3)).failure(offers)
     assert isinstance(error, MarketError)
     assert "64 cores, 512 GiB of memory and 3 GiB of disk" in error.what
     assert "the most offered is 4 cores, 8 GiB of memory, 10 GiB of disk" in error.what
@@ -56,3 +71,51 @@ def test_an_offer_that_makes_no_sense_is_refused_and_named():
     choice = Choice(request())
     assert choice.score("a", offer(**{"golem.com.pricing.model": "auction"})) is None
     assert "not linear" in choice.failure().what
+
+
+def test_a_price_above_the_highest_allowed_is_too_dear_and_said():
+    choice = Choice(request(budget=1000, price_per_hour=Decimal("0.5")))
+    assert choice.score("a", offer()) is None
+    error = choice.failure()
+    assert isinstance(error, BudgetError)
+    assert "Nobody asks as little as 0.5 GLM an hour: the cheapest machine that fits asks 21.6 GLM" in error.what
+
+
+def test_machines_that_cost_nearly_the_same_take_turns():
+    near = {"golem.com.pricing.model.linear.coeffs": [0.00105, 0.0, 0.0]}
+    cheap = {"golem.com.pricing.model.linear.coeffs": [0.001, 0.0, 0.0]}
+    first = set()
+    for _ in range(100):
+        choice = Choice(request(budget=1000))
+        first.add(choice.score("near", offer(**near)) > choice.score("cheap", offer(**cheap)))
+        assert choice.score("dear", offer()) < min(choice.score("near", offer(**near)), 1)
+    assert first == {True, False}
+
+
+def test_who_over_billed_is_not_taken_and_who_failed_is_taken_last():
+    now = datetime.now(timezone.utc)
+    known = {"bad": Record(overbilled=1), "weak": Record(failures=1, failed_at=now, last_failure="it hung")}
+    choice = Choice(request(budget=1000), known=known)
+    assert choice.score("bad", offer()) is None
+    assert "once billed too much" in choice.failure().what
+    cheap = {"golem.com.pricing.model.linear.coeffs": [0.001, 0.0005, 0.0]}
+    assert choice.score("weak", offer(**cheap)) < choice.score("fine", offer())
+    named = Choice(request(budget=1000, allow=["bad"]), known=known)
+    assert named.score("bad", offer(**{"golem.node.id.name": "bad"})) is not None
+    assert named.score("fine", offer(**{"golem.node.id.name": "fine"})) is None
+
+
+def test_reputation_comes_before_price():
+    cheap = {"golem.com.pricing.model.linear.coeffs": [0.00001, 0.0, 0.0]}
+    choice = Choice(request(budget=1000, choose="reputation"), known={}, reputation={"good": 0.9, "poor": 0.1})
+    assert choice.score("good", offer()) > choice.score("poor", offer(**cheap))
+    assert choice.score("other-1", offer(**cheap)) > choice.score("other-2", offer())
+
+
+def test_no_offer_says_what_to_loosen():
+    offers = [market_offer("a"), market_offer("b", gpus=1, model="A100")]
+    error = Choice(request(gpus=2, gpu_model="A100")).failure(offers)
+    assert "with 2 GPUs like 'A100'" in error.what
+    assert error.remedy == "Loosen this: GPUs: 1: 1 machine fits."
+    assert not any(map(Choice(request(gpus=2)).fits, offers))
+    assert any(map(Choice(request(gpus=1)).fits, offers))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golem_launcher.errors import ProviderError
-from golem_launcher.session.prices import CPU, DURATION, Price, glm
+from golem_launcher.market.prices import CPU, DURATION, Price, glm
 
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),

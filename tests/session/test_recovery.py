@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from golem_launcher.events import Stage
+from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.session import client
 from golem_launcher.session.journal import Journal
-from tests.session.conftest import ENDS, explain, wait_for
+from tests.session.conftest import LARGE, explain, wait_for
 from tests.session.jupyter import Jupyter
 
 pytestmark = pytest.mark.slow
@@ -26,24 +26,46 @@ def kernels(url):
     return asyncio.run(talk())
 
 
-def test_the_same_address_and_token_lead_to_the_new_provider(ready, node):
-    directory = ready(memory_gib=ENDS, budget=Decimal("0.7"), recover=True)
+def test_two_losses_at_one_address_on_one_budget(ready, lose, node):
+    directory = ready()
     before, url = directory.state(), directory.url()
+    providers, cost = [before.provider_id], before.cost
+    for losses in (1, 2):
+        assert kernels(url) == []
+        lose(directory)
+        state = wait_for(
+            directory, lambda state, losses=losses: state.stage is Stage.READY and state.providers_lost == losses, 60
+        )
+        assert state.address == before.address
+        assert state.provider_id not in providers
+        providers.append(state.provider_id)
+        assert "provider ended the" in state.notices[-1]
+        assert f"went on at {state.provider_name}" in state.notices[-1]
     assert kernels(url) == []
-    state = wait_for(directory, lambda state: state.stage is Stage.READY and state.providers_lost == 1, 60)
-    assert state.address == before.address
-    assert kernels(url) == []
-    assert state.provider_name == "last"
-    client.stop(directory.name)
+    lost = [event for event in directory.events()[0] if isinstance(event, ProviderLost)]
+    assert len(lost) == len(state.notices) == 2
+    entries = journal(directory)
+    assert {entry.provider_id for entry in entries.agreements if entry.activity_id} == set(providers)
+    state = client.stop(directory.name)
+    assert state.stage is Stage.ENDED
+    assert cost < state.cost <= state.budget
     node.holds_nothing_of(journal(directory))
 
 
-def test_no_money_for_another_provider_is_said(begin, node):
-    directory = begin(memory_gib=ENDS, budget=Decimal("0.45"))
+def test_no_money_for_another_provider_is_said(ready, lose, node):
+    directory = ready(memory_gib=LARGE, budget=Decimal("0.45"))
+    lose(directory)
     state = wait_for(directory, lambda state: state.stage.final, 60)
-    assert Stage.READY in {stage for stage, _ in state.stages}, explain(directory)
     assert state.stage is Stage.FAILED
-    assert "The provider ends was lost" in state.reason
-    assert "does not pay for any other provider" in state.reason
+    assert "The provider large was lost" in state.reason
+    assert "does not pay for any other provider" in state.reason, explain(directory)
     assert client.wait_for_end(directory, 20)
     node.holds_nothing_of(journal(directory))
+
+
+def test_going_on_elsewhere_can_be_turned_off(ready, lose):
+    directory = ready(recover=False)
+    lose(directory)
+    state = wait_for(directory, lambda state: state.stage.final, 60)
+    assert state.stage is Stage.FAILED
+    assert "turned off" in state.reason

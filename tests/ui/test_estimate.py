@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from golem_launcher.market.machine import Machine, machines
 from golem_launcher.request import parse_request
 from golem_launcher.ui.estimate import estimate, glm
 from golem_launcher.ui.fields import read_typed, typed
-from golem_launcher.ui.machines import Machine, machines
 from golem_launcher.ui.offers import Offers
 
 _CARD = "golem.!exp.gap-35.v1.inf.gpu.d0"
@@ -24,6 +24,8 @@ def _offer(name: str, per_hour: float, **sizes: Any) -> dict[str, Any]:
         "golem.inf.cpu.threads": sizes.get("cpus", 4),
         "golem.inf.mem.gib": sizes.get("memory", 8.0),
         "golem.inf.storage.gib": sizes.get("disk", 20.0),
+        "golem.runtime.name": "vm",
+        "golem.runtime.capabilities": ["vpn", "inet", "manifest-support"],
         "golem.com.pricing.model": "linear",
         "golem.com.usage.vector": ["golem.usage.duration_sec", "golem.usage.cpu_sec"],
         "golem.com.pricing.model.linear.coeffs": [per_hour / 3600, 0.0, sizes.get("start", 0.0)],

@@ -28,6 +28,7 @@ import signal
 import socket
 import struct
 import sys
+import warnings  # noqa: F401 - os.execvpe imports it, and does so in an image that has no Python
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:

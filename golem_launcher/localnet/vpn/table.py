@@ -35,7 +35,7 @@ class Limits:
     """What one node holds at most."""
 
     tcp: TcpSettings = field(default_factory=TcpSettings)
-    connections: int = 512
+    connections: int = 2048
     opening: int = 128  # of those, how many may not have finished their handshake; more SYNs are not answered
     dial_seconds: float = 8.0
 

@@ -1,0 +1,222 @@
+"""The Lab's page from our side: its files from the launcher's own JupyterLab, its HTML made here.
+
+JupyterLab's files have content hashes in their names: a file of the same name here is the same file. So over ten
+megabytes stay off the VPN. And the page itself is made here, from the settings that the provider's server put into
+its own, as data: then no script of a stranger's runs in it. Only an image with extensions of its own, which the user
+chose, brings its own page; equal files still come from here.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import json
+import mimetypes
+import re
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from golem_launcher.access.rules import OUR_HEADERS, OUR_PAGE, Headers
+
+_HASHED = re.compile(r"(^|[./])[0-9a-f]{16,20}(\.|$)")
+_PAGES = re.compile(r"/(lab|doc)(/(tree|workspaces)(/.*)?)?/?")
+_CONFIG = re.compile(rb'<script id="jupyter-config-data" type="application/json">(.*?)</script>', re.DOTALL)
+_MAIN = re.compile(r'src="{{ ?page_config\.fullStaticUrl ?}}/(main\.[0-9a-f]+\.js)(\?v=[0-9a-f]+)?"')
+_TOKEN_SCRIPT = re.compile(r"<script>(/\* Remove token.*?)</script>", re.DOTALL)
+_COMPRESSED = {".css", ".js", ".json", ".map", ".svg", ".txt", ".html"}
+_LEAST_TO_COMPRESS = 1024
+_COMPRESSION = 6
+_LONGEST_TEXT = 4096
+_MOST_ITEMS = 200
+LARGEST_PAGE = 1024 * 1024
+"""Of a provider's page, in bytes: what is longer is none of JupyterLab's."""
+_FOREVER = b"public, max-age=31536000, immutable"
+_URLS = {
+    "appUrl": "lab", "fullAppUrl": "lab",
+    "fullLabextensionsUrl": "lab/extensions", "labextensionsUrl": "lab/extensions",
+    "fullLicensesUrl": "lab/api/licenses", "licensesUrl": "lab/api/licenses", "fullListingsUrl": "lab/api/listings",
+    "listingsUrl": "lab/api/listings", "fullSettingsUrl": "lab/api/settings", "settingsUrl": "lab/api/settings",
+    "fullStaticUrl": "static/lab", "fullThemesUrl": "lab/api/themes", "themesUrl": "lab/api/themes",
+    "fullTranslationsApiUrl": "lab/api/translations", "translationsApiUrl": "lab/api/translations",
+    "fullTreeUrl": "lab/tree", "treeUrl": "lab/tree", "fullWorkspacesApiUrl": "lab/api/workspaces",
+    "workspacesApiUrl": "lab/api/workspaces",
+}  # fmt: skip
+_DROPPED = {"fullMathjaxUrl", "mathjaxUrl", "extensionManager", "extraLabextensionsPath", "news", "wsUrl"}
+
+
+@dataclass(frozen=True)
+class Served:
+    """A whole answer."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Front:
+    """The files and the page of one listener."""
+
+    base_url: str = "/"
+    own_scripts: bool = False
+    """Whether the image's own page and files are wanted where they differ."""
+    compress: bool = False
+    """Worth it where the browser is on another machine."""
+
+    def file(self, path: str, *, gzipped: bool, known: bytes | None = None) -> Served | None:
+        """What answers a GET of ``path`` from here, ``None`` for what the provider answers. Blocking.
+
+        ``gzipped``: the browser takes that; ``known``: the tag of what it has already.
+        """
+        inner = self._inner(path)
+        hashed = bool(_HASHED.search(inner.rpartition("/")[2]))
+        if inner.startswith(("/static/lab/", "/lab/extensions/", "/lab/api/themes/", "/static/")):
+            if self.own_scripts and not hashed:
+                return None
+            source = find(inner)
+            if source is not None:
+                return _serve(source, hashed=hashed, gzipped=gzipped and self.compress, known=known)
+            if not self.own_scripts and Path(inner).suffix in {".js", ".mjs", ".wasm"}:
+                return Served(
+                    404, [*OUR_HEADERS, (b"content-type", b"text/plain")], b"The launcher has no such script.\n"
+                )
+        return None
+
+    def wants(self, path: str) -> bool:
+        """Whether the page at ``path`` is made here."""
+        return not self.own_scripts and bool(_PAGES.fullmatch(self._inner(path)))
+
+    def page(self, theirs: bytes) -> bytes | None:
+        """The Lab's page with the settings of the provider's one; ``None`` when that is no page of JupyterLab's."""
+        found = _CONFIG.search(theirs)
+        if found is None:
+            return None
+        try:
+            config = json.loads(found.group(1))
+        except (ValueError, RecursionError):
+            return None
+        return self._made(config) if isinstance(config, dict) else None
+
+    def _inner(self, path: str) -> str:
+        path = unquote(path.partition("?")[0])
+        return path[len(self.base_url) - 1 :] if path.startswith(self.base_url) else path
+
+    def _made(self, theirs: dict[str, Any]) -> bytes | None:
+        config = {key: value for key, value in theirs.items() if key not in _DROPPED and _is_plain(value)}
+        # JupyterLab puts its base before those that do not say that they are full.
+        config.update({key: (self.base_url if key.startswith("full") else "/") + path for key, path in _URLS.items()})
+        named = theirs.get("federated_extensions")
+        names = (
+            {str(each.get("name")) for each in named if isinstance(each, dict)} if isinstance(named, list) else set()
+        )
+        config["federated_extensions"] = [each for each in own_extensions() if each["name"] in names]
+        config.update(baseUrl=self.base_url, wsUrl="")
+        main, script = own_page()
+        # As tojson of Jinja writes it: nothing in it can end the element.
+        data = json.dumps(config).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+        icons = self.base_url + "static/favicons/favicon"
+        return (
+            '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>JupyterLab</title>'
+            '<meta name="viewport" content="width=device-width,initial-scale=1">'
+            f'<script id="jupyter-config-data" type="application/json">{data}</script>'
+            f'<link rel="icon" type="image/x-icon" href="{icons}.ico" class="idle favicon">'
+            f'<link rel="" type="image/x-icon" href="{icons}-busy-1.ico" class="busy favicon">'
+            f'<script defer="defer" src="{self.base_url}static/lab/{main}"></script></head>'
+            f'<body class="jp-ThemedContainer"><script>{script}</script></body></html>'
+        ).encode()
+
+
+def page_headers() -> Headers:
+    """Of a page that is made here."""
+    return [*OUR_PAGE, (b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store")]
+
+
+@functools.lru_cache(maxsize=4096)
+def find(inner: str) -> Path | None:
+    """The launcher's own file for a path of JupyterLab's server, links followed; ``None`` when there is none."""
+    for prefix, folders in _places().items():
+        if inner.startswith(prefix):
+            rest = inner[len(prefix) :]
+            for folder in folders:
+                path = (folder / rest).resolve()
+                if path.is_file() and path.is_relative_to(folder):
+                    return path
+            return None
+    return None
+
+
+@functools.cache
+def own_extensions() -> tuple[dict[str, Any], ...]:
+    """The front-end extensions installed beside the launcher, as JupyterLab's page names them."""
+    found = []
+    for folder in _places()["/lab/extensions/"]:
+        for package in sorted([*folder.glob("*/package.json"), *folder.glob("@*/*/package.json")]):
+            try:
+                value = json.loads(package.read_bytes())
+                build = value["jupyterlab"]["_build"]
+                name, load = str(value["name"]), str(build["load"])
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+            parts = {key: build[key] for key in ("extension", "mimeExtension", "style") if key in build}
+            found.append({"name": name, "load": load, "entrypoints": None, **parts})
+    return tuple(found)
+
+
+@functools.cache
+def own_page() -> tuple[str, str]:
+    """Of the launcher's own JupyterLab: the name of its main script, and the script that hides the link's token."""
+    text = (_places()["/static/lab/"][0] / "index.html").read_text(encoding="utf-8")
+    main, script = _MAIN.search(text), _TOKEN_SCRIPT.search(text)
+    assert main is not None, "JupyterLab's page has changed"
+    return main.group(1) + (main.group(2) or ""), script.group(1) if script else ""
+
+
+@functools.cache
+def _places() -> dict[str, tuple[Path, ...]]:
+    """Where the files behind a path are; the longest prefix first."""
+    share = Path(sys.prefix) / "share" / "jupyter"
+    server = find_spec("jupyter_server")
+    assert server is not None
+    assert server.origin is not None
+    return {
+        "/static/lab/": ((share / "lab" / "static").resolve(),),
+        "/lab/extensions/": ((share / "labextensions").resolve(),),
+        "/lab/api/themes/": ((share / "lab" / "themes").resolve(),),
+        "/static/": ((Path(server.origin).parent / "static").resolve(),),
+    }
+
+
+def _serve(source: Path, *, hashed: bool, gzipped: bool, known: bytes | None) -> Served:
+    about = source.stat()
+    tag = f'"{about.st_mtime_ns:x}-{about.st_size:x}"'.encode()
+    kind = mimetypes.guess_type(source.name)[0] or "application/octet-stream"
+    headers: Headers = [
+        *OUR_HEADERS,
+        (b"content-type", kind.encode()),
+        (b"cache-control", _FOREVER if hashed else b"no-cache"),
+        (b"etag", tag),
+        (b"vary", b"accept-encoding"),
+    ]
+    if known is not None and tag in known:
+        return Served(304, headers, b"")
+    if gzipped and source.suffix in _COMPRESSED and about.st_size >= _LEAST_TO_COMPRESS:
+        return Served(200, [*headers, (b"content-encoding", b"gzip")], _compressed(source, about.st_mtime_ns))
+    return Served(200, headers, source.read_bytes())
+
+
+@functools.lru_cache(maxsize=512)
+def _compressed(source: Path, changed: int) -> bytes:  # noqa: ARG001 - a changed file is another one
+    return gzip.compress(source.read_bytes(), _COMPRESSION, mtime=0)
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is a number, a short text, or a short list of those."""
+    if isinstance(value, list):
+        return len(value) <= _MOST_ITEMS and all(not isinstance(item, list) and _is_plain(item) for item in value)
+    if isinstance(value, str):
+        return len(value) <= _LONGEST_TEXT
+    return value is None or isinstance(value, bool | int | float)

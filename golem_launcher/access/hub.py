@@ -1,0 +1,84 @@
+"""A session behind a hub: the Lab shown under the hub's own address, once the user has said yes to that.
+
+JupyterHub and Binder show one address to the browser: that of the user's server there, on which the launcher runs.
+jupyter-server-proxy joins ``<prefix>proxy/absolute/<port>/`` of it with a port beside the server, and a Lab that is
+told this path at its start can be opened there. It then shares its origin with the launcher and everything else on
+that server: a stranger's page could use them in the user's name. So the port refuses everybody until the user allows
+it for this session. The other way, ``golem-launcher tunnel`` on the user's own computer, shares nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from golem_launcher.access import rules as ruling
+from golem_launcher.access.front import Front
+from golem_launcher.access.link import Link
+from golem_launcher.access.peers import is_ours
+from golem_launcher.access.rules import Rules
+from golem_launcher.access.tunnel import Listener
+from golem_launcher.errors import AccessError
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable
+
+    from golem_launcher.access.streams import Stream
+
+PREFIX_VARIABLE = "JUPYTERHUB_SERVICE_PREFIX"
+_PREFIX = re.compile(r"/((?!\.{1,2}/)[A-Za-z0-9._~@-]+/)*")
+_LOOPBACK = "127.0.0.1"  # where jupyter-server-proxy looks
+_NOT_YET = "The launcher's page asks you first whether this session may be shown here."
+
+
+def prefix() -> str | None:
+    """The path of the user's server on its hub, ``None`` where this is no hub's server."""
+    found = os.environ.get(PREFIX_VARIABLE, "")
+    return found if _PREFIX.fullmatch(found) else None
+
+
+class HubPort:
+    """A port for the hub's server alone, closed until :attr:`allowed`. Started before: the Lab must know it."""
+
+    def __init__(
+        self, hub_prefix: str, dial: Callable[[], Awaitable[Stream]], *, secret: str, own_scripts: bool
+    ) -> None:
+        self._prefix = hub_prefix
+        self._dial = dial
+        self._secret = secret
+        self._own_scripts = own_scripts
+        self._listener = Listener(_LOOPBACK, 0, self._serve)
+        self.allowed = False
+
+    async def start(self) -> None:
+        """Listen. Raises ``AccessError``."""
+        await self._listener.start()
+
+    async def aclose(self) -> None:
+        """Stop listening."""
+        await self._listener.aclose()
+
+    @property
+    def port(self) -> int:
+        """Beside the hub's server."""
+        return self._listener.port
+
+    @property
+    def base_url(self) -> str:
+        """The path by which the hub's server leads here, and the Lab answers."""
+        return f"{self._prefix}proxy/absolute/{self.port}/"
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not is_ours(writer):
+            raise AccessError("Another user's program.")
+        if not self.allowed:
+            body = ruling.page("Not yet", f"<p>{_NOT_YET}</p>")
+            writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/html; charset=utf-8\r\nConnection: close\r\n")
+            writer.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+            await writer.drain()
+            return
+        rules = Rules(frozenset(), self._secret, self.base_url, own_scripts=self._own_scripts, behind_hub=True)
+        front = Front(self.base_url, own_scripts=self._own_scripts, compress=True)
+        await Link(rules, front, self._dial).serve(reader, writer)

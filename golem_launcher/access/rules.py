@@ -1,0 +1,225 @@
+"""What the link lets through, and what it takes out: both sides of it are strangers to each other.
+
+Pure functions on headers as h11 gives them: lower-case names, bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Headers = list[tuple[bytes, bytes]]
+
+LAB_HOST = b"127.0.0.1:8888"
+"""The name by which the Lab is asked: it answers to a loopback address alone."""
+
+_HOP = {b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te",
+        b"trailer", b"upgrade"}  # fmt: skip
+_REPLACED = {b"host", b"origin", b"cookie", b"referer", b"forwarded", b"x-real-ip", b"via"}
+_KEPT_BACK = {
+    b"alt-svc", b"clear-site-data", b"link", b"nel", b"permissions-policy", b"public-key-pins", b"refresh",
+    b"report-to", b"reporting-endpoints", b"service-worker-allowed", b"strict-transport-security", b"www-authenticate",
+    b"referrer-policy", b"x-frame-options",
+}  # fmt: skip
+"""Of an answer: what reaches beyond it. A stranger may not give others our permission, or an address other news."""
+_READ_BY_SCRIPTS = re.compile(rb"(?i)[a-z_-]{0,24}(xsrf|csrf)[a-z_-]{0,24}")
+"""Cookies that a page compares with what it sends: their names stay."""
+_COOKIE_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
+_COOKIE_PARTS = (b"expires", b"max-age", b"path", b"httponly", b"samesite")
+_LOOPBACK = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?")
+_SCHEME = re.compile(r"(?i)[a-z][a-z0-9+.-]*:")
+_REDIRECTS = {301, 302, 303, 307, 308}
+_SANDBOXED = re.compile(rb"/(files|nbconvert|view|static/exports)/")
+_NO_SCRIPT = b"script-src 'none'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+_SANDBOX = b"sandbox allow-scripts allow-popups allow-downloads allow-forms; frame-ancestors 'self'"
+_OUR_PAGE = b"object-src 'none'; base-uri 'self'; frame-ancestors 'self'"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules of one listener."""
+
+    origins: frozenset[str]
+    """The origins by which it is known, ``http://host:port``; anybody else's name for it is refused."""
+    secret: str = field(repr=False)
+    """Of this session alone: makes the names of its cookies its own."""
+    base_url: str = "/"
+    own_scripts: bool = False
+    """Whether the provider's pages may run scripts: the user chose an image with extensions of its own."""
+    behind_hub: bool = False
+    """Whether a hub's server asks in the browser's name: it has its own names, and has let the user in."""
+
+    def refusal(self, method: bytes, target: bytes, headers: Headers) -> str:
+        """Why a request is refused, in a sentence for who sees it; empty when it is not."""
+        asked = [value.decode("latin-1").lower() for name, value in headers if name == b"host"]
+        known = self._known(headers)
+        if len(asked) != 1 or not (self.behind_hub or asked[0] in {urlsplit(origin).netloc for origin in known}):
+            return "This address answers only to its own name."
+        if method == b"CONNECT" or not target.startswith(b"/") or target.startswith(b"//"):
+            return "This is no proxy for other places."
+        origins = [value.decode("latin-1").lower() for name, value in headers if name == b"origin"]
+        if any(origin not in known for origin in origins):
+            return "A page of another origin may not ask for this."
+        site = _one(headers, b"sec-fetch-site")
+        if site not in (None, b"same-origin", b"none"):
+            mode, place = _one(headers, b"sec-fetch-mode"), _one(headers, b"sec-fetch-dest")
+            if mode != b"navigate" or place != b"document" or method != b"GET":
+                return "A page of another origin may not use this."
+        return ""
+
+    def _known(self, headers: Headers) -> frozenset[str]:
+        """The origins by which this is known."""
+        if not self.behind_hub:
+            # Forwarded by ssh it has another port, or stands at localhost: names that nobody can point elsewhere.
+            own = {value.decode("latin-1").lower() for name, value in headers if name == b"host"}
+            return self.origins | {f"http://{name}" for name in own if _LOOPBACK.fullmatch(name)}
+        names = (value.decode("latin-1").lower() for name, value in headers if name in {b"host", b"x-forwarded-host"})
+        return frozenset(f"{scheme}://{name}" for name in names for scheme in ("http", "https"))
+
+    def request(self, headers: Headers) -> Headers:
+        """The headers of a request as the Lab gets them."""
+        kept = [(b"host", LAB_HOST)]
+        upgrade = _one(headers, b"upgrade")
+        if upgrade is not None:
+            kept += [(b"connection", b"Upgrade"), (b"upgrade", upgrade)]
+        for name, value in headers:
+            if name == b"authorization" and self.behind_hub and self.secret.encode() not in value.split():
+                continue  # what lets into the hub is none of the provider's business
+            if name not in _HOP and name not in _REPLACED and not name.startswith(b"x-forwarded-"):
+                kept.append((name, value))
+            elif name == b"origin":
+                kept.append((name, b"http://" + LAB_HOST))
+        cookies = self._own_cookies(value for name, value in headers if name == b"cookie")
+        return [*kept, (b"cookie", cookies)] if cookies else kept
+
+    def target(self, target: bytes) -> bytes:
+        """What is asked for, as the Lab gets it: a hub's own token may stand in its query."""
+        path, mark, query = target.partition(b"?")
+        if not self.behind_hub or not mark:
+            return target
+        own = b"token=" + self.secret.encode()
+        kept = [part for part in query.split(b"&") if not part.lower().startswith(b"token=") or part == own]
+        return path + (mark + b"&".join(kept) if kept else b"")
+
+    def response(self, path: bytes, headers: Headers, *, upgrade: bool = False) -> Headers:
+        """The headers of an answer as the user's browser gets them."""
+        kept: Headers = []
+        for name, value in headers:
+            if name == b"set-cookie":
+                cookie = self._renamed(value)
+                if cookie:
+                    kept.append((name, cookie))
+            elif name == b"location":
+                kept.append((name, self._here(value)))
+            elif name not in _HOP and name not in _KEPT_BACK and not name.startswith(b"access-control-"):
+                kept.append((name, value))
+        if upgrade:
+            wanted = _one(headers, b"upgrade") or b"websocket"
+            return [*kept, (b"connection", b"Upgrade"), (b"upgrade", wanted)]
+        if not self.own_scripts:
+            inner = path[len(self.base_url) - 1 :]
+            kept.append((b"content-security-policy", _SANDBOX if _SANDBOXED.match(inner) else _NO_SCRIPT))
+        kept = [(name, value) for name, value in kept if name != b"x-content-type-options"]
+        return [*kept, *OUR_HEADERS]
+
+    def leaves(self, status: int, headers: Headers) -> str | None:
+        """Where a redirect leads, when that is not here."""
+        if status not in _REDIRECTS:
+            return None
+        for name, value in headers:
+            if name == b"location":
+                place = value.decode("latin-1").strip()
+                if not self._is_here(place):
+                    return place
+        return None
+
+    def _is_here(self, place: str) -> bool:
+        if any(sign <= " " or sign in "\\\x7f" for sign in place):
+            return False  # browsers mend such addresses in ways of their own
+        if _SCHEME.match(place):
+            parts = urlsplit(place)
+            origin = f"{parts.scheme}://{parts.netloc}".lower()
+            return origin in self.origins or origin == f"http://{LAB_HOST.decode()}"
+        return not place.startswith("//")
+
+    def _here(self, value: bytes) -> bytes:
+        """A redirect without the name by which the Lab was asked."""
+        own = b"http://" + LAB_HOST
+        return value[len(own) :] or b"/" if value.lower().startswith(own) else value
+
+    def _prefix(self) -> bytes:
+        return f"golem-{hashlib.sha256(self.secret.encode()).hexdigest()[:12]}-".encode()
+
+    def _own_cookies(self, values: Iterable[bytes]) -> bytes:
+        """The cookies that the Lab has set itself, by the names it gave them; no others."""
+        prefix, found = self._prefix(), {}
+        for part in b";".join(values).split(b";"):
+            name, equals, value = part.strip().partition(b"=")
+            if name.startswith(prefix):
+                name = name[len(prefix) :]
+            elif not _READ_BY_SCRIPTS.fullmatch(name):
+                continue
+            if equals and name not in found:  # browsers send the one of the narrower path first
+                found[name] = value
+        return b"; ".join(name + b"=" + value for name, value in found.items())
+
+    def _renamed(self, cookie: bytes) -> bytes:
+        first, *parts = cookie.split(b";")
+        name, equals, value = first.strip().partition(b"=")
+        if not equals or not _COOKIE_NAME.fullmatch(name):
+            return b""
+        if not _READ_BY_SCRIPTS.fullmatch(name):
+            name = self._prefix() + name
+        kept = [part.strip() for part in parts if part.strip().partition(b"=")[0].lower() in _COOKIE_PARTS]
+        base = self.base_url.encode()
+        paths = [part for part in kept if part.lower().startswith(b"path=")]
+        if base != b"/" and not (paths and paths[-1][5:].startswith(base)):
+            kept = [part for part in kept if part not in paths] + [b"Path=" + base]
+        return b"; ".join([name + b"=" + value, *kept])
+
+
+OUR_HEADERS: Headers = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),  # the link's token is in its address
+]
+OUR_PAGE: Headers = [*OUR_HEADERS, (b"content-security-policy", _OUR_PAGE)]
+
+_PAGE = """\
+<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>{more}
+<style>body{{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem}}
+code{{word-break:break-all}}
+@media(prefers-color-scheme:dark){{body{{background:#111;color:#eee}}a{{color:#9cf}}}}</style></head>
+<body><h1>{title}</h1>{body}</body></html>
+"""
+
+
+def page(title: str, body: str, *, again_seconds: int | None = None) -> bytes:
+    """A page of our own. ``title`` is text, ``body`` is HTML."""
+    more = f'<meta http-equiv="refresh" content="{again_seconds}">' if again_seconds else ""
+    return _PAGE.format(title=html.escape(title), body=body, more=more).encode()
+
+
+def leaving_page(place: str) -> bytes:
+    """What is shown in the place of a redirect that leaves the session's origin."""
+    shown = html.escape("".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in place[:2000]))
+    link = (
+        f'<p><a rel="noreferrer noopener" href="{shown}">Go there</a></p>'
+        if place.startswith(("http://", "https://"))
+        else ""
+    )
+    return page(
+        "The session sends you elsewhere",
+        f"<p>The provider's server wants your browser to go to</p><p><code>{shown}</code></p>"
+        f"<p>That is not your session any more. Type no password there that you did not expect to type.</p>{link}",
+    )
+
+
+def _one(headers: Headers, wanted: bytes) -> bytes | None:
+    return next((value.strip().lower() for name, value in headers if name == wanted), None)

@@ -1,0 +1,334 @@
+"""What is in the workspace: walked at each plan, read only where something changed since the last.
+
+A file counts as unchanged while its times, inode, size and mode are. Nothing is followed out of the workspace (each
+directory is opened by its name in the one above, never through a link); pipes, sockets and devices are left out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from . import ignore
+from .chunker import Cuts, chunk_id, cut_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MOST_ENTRIES = 500_000
+_MOST_DEPTH = 100
+_LONGEST_PATH = 4096
+_MOST_NOTES = 100
+_ATTEMPTS = 3
+_RACE_NS = 50_000_000
+"""A file that was changed this short a time ago may change again without its times telling."""
+_MOST_GONE = 100_000
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_OWN_NAMES = ("pyvenv.cfg", "conda-meta")
+
+Stamp = tuple[int, ...]
+
+
+class Entry:
+    """One file, directory or link."""
+
+    __slots__ = ("cuts", "kind", "seen", "size", "stamp", "target", "version")
+
+    def __init__(self, kind: str, stamp: Stamp, version: int) -> None:
+        self.kind = kind
+        self.stamp = stamp
+        """Mode, mtime, ctime, inode, size; empty: not to be relied on."""
+        self.version = version
+        """The walk that found it changed."""
+        self.seen = version
+        self.cuts: Cuts | None = None
+        self.target = ""
+        self.size = 0
+
+
+class Place(NamedTuple):
+    """Where the bytes of a chunk are."""
+
+    path: str
+    offset: int
+    size: int
+
+
+class Index:
+    """The workspace as it was found at the last walk. One thread at a time."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._entries: dict[str, Entry] = {}
+        self._gone: dict[str, int] = {}
+        self._forgotten = 0
+        """Walks up to this one are no base for a difference any more."""
+        self._places: dict[bytes, Place] = {}
+        self._since = 0
+        self.version = 1
+        self.notes: list[list[str]] = []
+        """What is not saved, or not for sure, at the last walk: kind and path."""
+        self.environments: list[str] = []
+        """Virtual environments seen at the last walk: paths."""
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def walk(self, since: int) -> Iterator[list[Any]]:
+        """Look through the workspace; lines of what is new since the walk ``since`` (0: all there is).
+
+        What a caller that leaves early has not read comes with the next walk from the same base.
+        """
+        self.version += 1
+        self.notes, self.environments, self.bytes = [], [], 0
+        if since < self._forgotten or since >= self.version:
+            since = 0
+        self._since = since
+        try:
+            top = os.open(self._root, _DIRECTORY)
+        except OSError:
+            self._note("unreadable", ".")
+            return
+        yield from self._directory(top, "", ignore.defaults())
+        for path in [path for path, entry in self._entries.items() if entry.seen != self.version]:
+            del self._entries[path]
+            self._gone[path] = self.version
+        if since:
+            yield from (["-", path] for path, version in self._gone.items() if version > since)
+        if len(self._gone) > _MOST_GONE:
+            self._gone.clear()
+            self._forgotten = self.version
+
+    def can_tell(self, since: int) -> bool:
+        """Whether the difference to the walk ``since`` is known."""
+        return max(1, self._forgotten) <= since <= self.version
+
+    def chunk(self, wanted: bytes) -> bytes | None:
+        """The bytes of a chunk; None when they are no longer in the workspace."""
+        place = self._places.get(wanted)
+        if place is None:
+            return None
+        with contextlib.suppress(OSError):
+            descriptor = os.open(os.path.join(self._root, place.path), _FILE)
+            try:
+                data = os.pread(descriptor, place.size, place.offset)
+            finally:
+                os.close(descriptor)
+            if chunk_id(data) == wanted:
+                return data
+        return None
+
+    def learn(self, path: str, cuts: Cuts) -> None:
+        """A file that was just written from these chunks need not be read again."""
+        with contextlib.suppress(OSError):
+            status = os.lstat(os.path.join(self._root, path))
+            entry = self._put(path, "f", _stamp(status), self.version)
+            entry.cuts, entry.size = cuts, status.st_size
+            self._remember(path, cuts)
+
+    def _directory(self, descriptor: int, prefix: str, rules: ignore.Rules) -> Iterator[Any]:
+        """Everything in the open directory, which is closed afterwards. ``prefix`` is empty or ends with ``/``."""
+        below = []
+        try:
+            with os.scandir(descriptor) as listing:
+                found = list(listing)
+            names = {each.name for each in found}
+            if ignore.FILE in names:
+                rules = rules.below(prefix, _read_rules(descriptor))
+            for each in found:
+                name = each.name
+                path = prefix + name
+                try:
+                    directory = each.is_dir(follow_symlinks=False)
+                    if rules.leave_out(name, path, directory=directory):
+                        continue
+                    status = each.stat(follow_symlinks=False)
+                except OSError:
+                    continue  # gone meanwhile
+                if directory:
+                    below.append((name, path, status))
+                    continue
+                entry = self._entries.get(path)
+                if entry is not None and entry.stamp == _stamp(status):
+                    entry.seen = self.version
+                else:
+                    entry = self._look(descriptor, name, path, status, entry)
+                if entry is not None:
+                    self.bytes += entry.size
+                    if entry.version > self._since:
+                        yield _line(path, entry)
+            for name, path, status in below:
+                yield from self._below(descriptor, name, path, status, rules)
+        finally:
+            os.close(descriptor)
+
+    def _below(self, parent: int, name: str, path: str, status: os.stat_result, rules: ignore.Rules) -> Iterator[Any]:
+        if not self._fits(path):
+            return
+        try:
+            descriptor = os.open(name, _DIRECTORY, dir_fd=parent)
+        except FileNotFoundError:
+            return
+        except OSError:
+            self._note("unreadable", path)
+            return
+        if any(_there(own, descriptor) for own in _OWN_NAMES):
+            os.close(descriptor)
+            self.environments.append(path)
+            return
+        if path.count("/") >= _MOST_DEPTH:
+            os.close(descriptor)
+            self._note("too deep", path)
+            return
+        stamp = (stat.S_IMODE(status.st_mode), status.st_mtime_ns)
+        entry = self._entries.get(path)
+        if entry is None or entry.stamp != stamp:
+            entry = self._put(path, "d", stamp, self.version)
+        entry.seen = self.version
+        if entry.version > self._since:
+            yield _line(path, entry)
+        yield from self._directory(descriptor, path + "/", rules)
+
+    def _look(self, parent: int, name: str, path: str, status: os.stat_result, before: Entry | None) -> Entry | None:
+        """A file or link that is new, or changed."""
+        try:
+            if stat.S_ISLNK(status.st_mode) and self._fits(path):
+                target = os.readlink(name, dir_fd=parent)
+                if _plain(target):
+                    entry = self._put(path, "l", _stamp(status), self.version)
+                    entry.target = target
+                    return entry
+                self._note("name", path)
+            elif stat.S_ISREG(status.st_mode) and self._fits(path):
+                return self._read(parent, name, path, before)
+        except FileNotFoundError:
+            pass
+        except OSError:
+            self._note("unreadable", path)
+            if before is not None and before.kind == "f":  # what was saved of it stays saved
+                before.seen = self.version
+                return before
+        return None
+
+    def _read(self, parent: int, name: str, path: str, before: Entry | None) -> Entry:
+        known = before.cuts if before is not None else None
+        descriptor = os.open(name, _FILE, dir_fd=parent)
+        try:
+            steady = False
+            for _ in range(_ATTEMPTS):
+                status = os.fstat(descriptor)
+                os.lseek(descriptor, 0, os.SEEK_SET)
+                known = cut_file(lambda most: os.read(descriptor, most), status.st_size, known)
+                after = os.fstat(descriptor)
+                steady = _stamp(status) == _stamp(after)
+                if steady:
+                    break
+        finally:
+            os.close(descriptor)
+        assert known is not None
+        if not steady:
+            self._note("busy", path)
+        # A stamp of this very moment says nothing of what is written in the next.
+        sure = steady and time.time_ns() - max(after.st_mtime_ns, after.st_ctime_ns) > _RACE_NS
+        same = (
+            before is not None
+            and before.kind == "f"
+            and before.cuts is not None
+            and before.cuts.ids == known.ids
+            and before.stamp[:2] == (stat.S_IMODE(after.st_mode), after.st_mtime_ns)
+        )
+        entry = self._put(path, "f", _stamp(after), before.version if before is not None and same else self.version)
+        entry.seen, entry.cuts, entry.size = self.version, known, sum(known.sizes)
+        if not sure:
+            entry.stamp = (*entry.stamp[:2], 0)  # of no file: it is read again next time
+        self._remember(path, known)
+        return entry
+
+    def _remember(self, path: str, cuts: Cuts) -> None:
+        offset = 0
+        for chunk, size in cuts:
+            self._places[chunk] = Place(path, offset, size)
+            offset += size
+        if len(self._places) > 1000 + 4 * len(self._entries) + self.bytes // 16384:
+            self._places = {}
+            for each, entry in self._entries.items():
+                offset = 0
+                for chunk, size in entry.cuts or ():
+                    self._places[chunk] = Place(each, offset, size)
+                    offset += size
+
+    def _put(self, path: str, kind: str, stamp: Stamp, version: int) -> Entry:
+        entry = self._entries[path] = Entry(kind, stamp, version)
+        entry.seen = self.version
+        self._gone.pop(path, None)
+        return entry
+
+    def _fits(self, path: str) -> bool:
+        if not _plain(path):
+            self._note("name", path.encode(errors="replace").decode())
+            return False
+        if len(path) > _LONGEST_PATH:
+            self._note("long name", path[:200])
+            return False
+        if len(self._entries) >= MOST_ENTRIES and path not in self._entries:
+            self._note("too many files", path)
+            return False
+        return True
+
+    def _note(self, kind: str, path: str) -> None:
+        if len(self.notes) < _MOST_NOTES:
+            self.notes.append([kind, path])
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    return (
+        stat.S_IMODE(status.st_mode),
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+        status.st_ino,
+        status.st_size,
+        stat.S_IFMT(status.st_mode),
+    )
+
+
+def _line(path: str, entry: Entry) -> list[Any]:
+    mode, mtime = entry.stamp[:2]
+    if entry.kind == "f":
+        assert entry.cuts is not None
+        return ["f", path, mode, mtime, entry.size, entry.cuts.hexes]
+    return ["l", path, mode, mtime, entry.target] if entry.kind == "l" else ["d", path, mode, mtime]
+
+
+def _there(name: str, directory: int) -> bool:
+    try:
+        os.lstat(name, dir_fd=directory)
+    except OSError:
+        return False
+    return True
+
+
+def _plain(text: str) -> bool:
+    """Whether a name can be written down: some file systems hold names that are no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _read_rules(directory: int) -> str:
+    try:
+        descriptor = os.open(ignore.FILE, _FILE, dir_fd=directory)
+    except OSError:
+        return ""
+    try:
+        return os.read(descriptor, ignore.LARGEST_FILE).decode(errors="replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,199 @@
+"""Puts a workspace back: directories at once, then the chunks of all files one after the other, last links and times.
+
+The launcher sends the chunks in the order of the manifest, each once: where one comes again, a frame without content
+says so. So a connection that broke goes on at the next chunk, and nothing is held in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .chunker import ID_BYTES, Cuts, chunk_id
+from .index import Place
+from .wire import AGAIN, GONE, WireError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .index import Index
+
+_MOST_PROBLEMS = 100
+
+
+class _File(NamedTuple):
+    path: str
+    mode: int
+    mtime: int
+    size: int
+    chunks: list[bytes]
+
+
+class Restore:
+    """One restore: :meth:`begin` once, :meth:`put` for each frame in order, :meth:`finish` once."""
+
+    def __init__(self, root: str, index: Index) -> None:
+        self._root = os.path.realpath(root)
+        self._index = index
+        self._directories: list[tuple[str, int, int]] = []
+        self._links: list[tuple[str, str, int]] = []
+        self._files: list[_File] = []
+        self._again: dict[bytes, Place] = {}
+        self._several: set[bytes] = set()
+        self._at = self._chunk = self._offset = 0
+        self._sizes: list[int] = []
+        self._descriptor = -1
+        self.next = 0
+        """The number of chunks taken so far."""
+        self.problems: list[list[str]] = []
+        """Path and reason of what could not be restored."""
+
+    def begin(self, lines: Iterable[Any]) -> None:
+        """Take the entries, make the directories. Raises ``WireError`` for what is no list of entries."""
+        seen: set[bytes] = set()
+        for line in lines:
+            kind, path, mode, mtime, *more = line
+            _check(path)
+            if kind == "d":
+                self._directories.append((path, mode & 0o7777, mtime))
+            elif kind == "l":
+                self._links.append((path, more[0], mtime))
+            elif kind == "f":
+                size, chunks = more[0], [bytes.fromhex(each) for each in more[1]]
+                if any(len(each) != ID_BYTES for each in chunks):
+                    raise WireError("an id that is none")
+                for each in chunks:
+                    (self._several if each in seen else seen).add(each)
+                self._files.append(_File(path, mode & 0o7777, mtime, size, chunks))
+            else:
+                raise WireError("an entry of an unknown kind")
+        for path, _, _ in sorted(self._directories):
+            self._make(path)
+        self._open()
+
+    def put(self, chunk: bytes, kind: int, data: bytes) -> None:
+        """The next chunk. Raises ``WireError`` when it is not the one whose turn it is."""
+        if self._at == len(self._files):
+            raise WireError("a chunk too many")
+        expected = self._files[self._at].chunks[self._chunk]
+        if chunk != expected or kind == GONE:
+            raise WireError("a chunk out of its turn")
+        if kind == AGAIN:
+            data = self._earlier(chunk)
+        elif chunk_id(data) != chunk:
+            raise WireError("a chunk that was damaged")
+        if self._descriptor >= 0:
+            self._write(data)
+            if chunk in self._several:
+                self._again.setdefault(chunk, Place(self._files[self._at].path, self._offset, len(data)))
+        self._sizes.append(len(data))
+        self._offset += len(data)
+        self._chunk += 1
+        self.next += 1
+        if self._chunk == len(self._files[self._at].chunks):
+            self._close()
+
+    def finish(self) -> None:
+        """Links, modes and times. Raises ``WireError`` while chunks are missing."""
+        if self._at < len(self._files):
+            raise WireError("chunks are missing")
+        for path, target, mtime in self._links:
+            full = os.path.join(self._root, path)
+            try:
+                self._inside(path)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(full)
+                os.symlink(target, full)
+                os.utime(full, ns=(mtime, mtime), follow_symlinks=False)
+            except OSError as error:
+                self._problem(path, error)
+        for path, mode, mtime in sorted(self._directories, reverse=True):
+            with contextlib.suppress(OSError):
+                os.chmod(self._inside(path), mode | 0o700)
+                os.utime(self._inside(path), ns=(mtime, mtime))
+
+    def abandon(self) -> None:
+        """Close what is open."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _make(self, path: str) -> None:
+        try:
+            os.makedirs(self._inside(path), exist_ok=True)
+        except OSError as error:
+            self._problem(path, error)
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+        except OSError as error:
+            self._problem(self._files[self._at].path, error)
+            self.abandon()
+
+    def _open(self) -> None:
+        """Begin with the next file; those without content are made on the way."""
+        while self._at < len(self._files):
+            file = self._files[self._at]
+            self._chunk = self._offset = 0
+            self._sizes = []
+            try:
+                full = self._inside(file.path)
+                os.makedirs(os.path.dirname(full), exist_ok=True)
+                flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+                self._descriptor = os.open(full, flags, 0o600)
+            except OSError as error:
+                self._problem(file.path, error)
+                self._descriptor = -1
+            if file.chunks:
+                return
+            self._close(go_on=False)
+
+    def _close(self, *, go_on: bool = True) -> None:
+        """The file is whole."""
+        file = self._files[self._at]
+        if self._descriptor >= 0:
+            with contextlib.suppress(OSError):
+                os.fchmod(self._descriptor, file.mode)
+                os.utime(self._descriptor, ns=(file.mtime, file.mtime))
+            os.close(self._descriptor)
+            self._descriptor = -1
+            self._index.learn(file.path, Cuts(b"".join(file.chunks), tuple(self._sizes)))
+        self._at += 1
+        if go_on:
+            self._open()
+
+    def _earlier(self, chunk: bytes) -> bytes:
+        """A chunk that was written before; without it this file is given up."""
+        place = self._again.get(chunk)
+        with contextlib.suppress(OSError):
+            descriptor = os.open(self._inside(place.path if place else ""), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                data = os.pread(descriptor, place.size, place.offset) if place else b""
+            finally:
+                os.close(descriptor)
+            if chunk_id(data) == chunk:
+                return data
+        self._problem(self._files[self._at].path, OSError("a part of it is not there"))
+        self.abandon()
+        return b""
+
+    def _inside(self, path: str) -> str:
+        """The full path; ``OSError`` when a link on the way leads out of the workspace."""
+        full = os.path.join(self._root, path)
+        parent = os.path.realpath(os.path.dirname(full))
+        if parent != self._root and not parent.startswith(self._root + "/"):
+            raise PermissionError(1, "a link leads out of the workspace")
+        return full
+
+    def _problem(self, path: str, error: OSError) -> None:
+        if len(self.problems) < _MOST_PROBLEMS:
+            self.problems.append([path, error.strerror or str(error)])
+
+
+def _check(path: Any) -> None:
+    if not isinstance(path, str) or "\0" in path or not all(part not in {"", ".", ".."} for part in path.split("/")):
+        raise WireError("a path that leads out of the workspace")

@@ -1,0 +1,174 @@
+"""Commands about the market: ``offers``, ``providers``, ``networks``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from golem_launcher.cli.output import print_json, reports_errors, say
+from golem_launcher.cli.request import takes_request
+from golem_launcher.networks import NETWORKS, RETIRED
+
+if TYPE_CHECKING:
+    from golem_launcher.market.scan import Offer, Offers
+    from golem_launcher.request import LaunchRequest
+
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
+_SCAN_SECONDS = {"none": 2.0, "test": 8.0, "real": 8.0}
+"""Offers on the real networks spread slowly."""
+_MONEY = {"none": "no money", "test": "play money", "real": "REAL MONEY"}
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add this module's commands to the command line."""
+    app.command("offers")(reports_errors(takes_request(offers)))
+    app.command("providers")(reports_errors(providers))
+    app.command("networks")(reports_errors(networks))
+
+
+def offers(
+    *,
+    words: Annotated[
+        list[str] | None, typer.Argument(help="Requirements in short: 'mem>4' 'disk>100' 'cores>2' strategy=random")
+    ] = None,
+    given: dict[str, Any],
+    everything: Annotated[bool, typer.Option("--all", help="List machines that do not fit, too, with why.")] = False,
+    json: _Json = False,
+) -> None:
+    """Show which machines on the market fit, and what they cost; exit code 1 when none fits.
+
+    Examples:  golem-launcher offers  |  golem-launcher offers --network polygon --cpus 4 --mem 8 --hours 3  |
+    golem-launcher offers 'mem>4' 'cores>2' --all
+    """
+    import asyncio
+
+    from golem_launcher.market import scan
+    from golem_launcher.market.words import read_words
+    from golem_launcher.request import parse_request
+    from golem_launcher.session import places
+
+    request = parse_request({**read_words(words or ()), **given})
+    network = NETWORKS[request.network]
+    place = places.enter(network)
+    seconds = _SCAN_SECONDS[network.money]
+    found = asyncio.run(scan.offers_for(request, place.node, subnet=place.subnet, seconds=seconds))
+    if json:
+        print_json(_as_json(found))
+    else:
+        _show(found, request, everything=everything)
+    if not found.fitting:
+        raise typer.Exit(1)
+
+
+def providers(
+    *,
+    forget: Annotated[str | None, typer.Option("--forget", help="Forget one, by its id or name; 'all': all.")] = None,
+    json: _Json = False,
+) -> None:
+    """Show what is remembered of providers: agreements, failures, who is avoided and why.
+
+    Examples:  golem-launcher providers  |  golem-launcher providers --forget all
+    """
+    from golem_launcher.errors import MarketError
+    from golem_launcher.market import history
+
+    if forget is not None:
+        count = history.forget(None if forget == "all" else forget)
+        if not count and forget != "all":
+            raise MarketError(f"No provider is remembered as '{forget}'.", "See: golem-launcher providers")
+        if json:
+            print_json({"forgotten": count})
+        else:
+            say(f"Forgotten: {count} provider{'' if count == 1 else 's'}.")
+        return
+    records = history.read()
+    if json:
+        print_json({key: {**one.model_dump(mode="json"), "avoided": one.avoided()} for key, one in records.items()})
+        return
+    if not records:
+        say("Nothing is remembered of any provider yet.")
+    for key, one in records.items():
+        said = f"avoided: {one.avoided()}" if one.avoided() else "may be taken"
+        if not one.avoided() and one.failed_lately():
+            said = f"taken last, it failed of late: {one.failed_lately()}"
+        say(f"{one.name:<24} {key}  {one.agreements} agreements, {one.failures} failures, {said}")
+
+
+def networks(*, json: _Json = False) -> None:
+    """List the networks, and what is paid on each.
+
+    Example: golem-launcher networks
+    """
+    if json:
+        print_json({"networks": [asdict(one) for one in NETWORKS.values()], "retired": RETIRED})
+        return
+    for one in NETWORKS.values():
+        coins = f"{one.token} and {one.gas} for fees" if one.gas else "nothing is paid"
+        say(f"{one.name:<8}  {_MONEY[one.money]:<10}  {coins:<24}  {one.sentence}")
+    for name, instead in RETIRED.items():
+        say(f"{name:<8}  retired: use {instead}")
+
+
+def _as_json(found: Offers) -> dict[str, Any]:
+    return {
+        "fitting": [_offer_json(offer) for offer in found.fitting],
+        "others": [_offer_json(offer) for offer in found.others],
+        "advice": [asdict(advice) for advice in found.advice],
+    }
+
+
+def _offer_json(offer: Offer) -> dict[str, Any]:
+    machine = offer.machine
+    return {
+        "provider_id": machine.provider_id,
+        "name": machine.name,
+        "wallets": sorted(machine.wallets),
+        "runtime": machine.runtime,
+        "capabilities": sorted(machine.capabilities),
+        "architecture": machine.architecture,
+        "cpus": machine.cpus,
+        "memory_gib": machine.memory_gib,
+        "disk_gib": machine.disk_gib,
+        "gpus": machine.gpus,
+        "gpu_model": machine.gpu_model,
+        "gpu_memory_gib": machine.gpu_memory_gib,
+        "per_hour": f"{offer.per_hour:f}",
+        "start": f"{offer.start:f}",
+        "whole": f"{offer.whole:f}",
+        "why": list(offer.why),
+        "note": offer.note,
+    }
+
+
+def _show(found: Offers, request: LaunchRequest, *, everything: bool) -> None:
+    token = NETWORKS[request.network].token
+    shown = (*found.fitting, *found.others) if everything else found.fitting
+    if shown:
+        say(f"{'provider':<24} {'cores':>5} {'GiB':>6} {'disk':>6} {f'{token}/h':>10} {'start':>8} {'in all':>10}  GPU")
+    for offer in shown:
+        _show_offer(offer)
+    if not found.fitting:
+        say(f"No machine fits; {len(found.others)} on offer.")
+        for advice in found.advice:
+            say(f"  {advice.text}")
+        if not found.advice:
+            for reason, count in Counter(offer.why[0] for offer in found.others).most_common(3):
+                say(f"  {count} of them: {reason}")
+    elif not everything and found.others:
+        say(f"{len(found.others)} more do not fit; see why: --all")
+
+
+def _show_offer(offer: Offer) -> None:
+    machine = offer.machine
+    gpu = f"{machine.gpus} x {machine.gpu_model}" if machine.gpus else ""
+    say(
+        f"{machine.name[:24]:<24} {machine.cpus:>5g} {machine.memory_gib:>6.1f} {machine.disk_gib:>6.0f} "
+        f"{offer.per_hour:>10.6f} {offer.start:>8.4f} {offer.whole:>10.6f}  {gpu}"
+    )
+    for reason in offer.why:
+        say(f"{'':<26}not taken: {reason}")
+    if offer.note:
+        say(f"{'':<26}taken last, it failed of late: {offer.note}")

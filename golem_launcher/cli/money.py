@@ -1,0 +1,315 @@
+"""Commands about money: ``wallet``, ``fund``, ``identity``, ``bill``, ``ledger``."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from golem_launcher.cli.output import print_json, reports_errors, say
+from golem_launcher.errors import LauncherError, RequestError
+from golem_launcher.networks import NETWORKS, Network, unknown
+
+if TYPE_CHECKING:
+    from golem_launcher.node.node import Node
+    from golem_launcher.session.bills import Bill
+    from golem_launcher.session.directory import SessionDirectory
+
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
+_Csv = Annotated[bool, typer.Option("--csv", help="Print comma-separated values with a head line.")]
+_NetworkName = Annotated[str, typer.Option("--network", help="Which one; see: golem-launcher networks")]
+
+identity_app = typer.Typer(help="The identity that owns the wallet: back it up, bring it back.", no_args_is_help=True)
+
+_WARNING = (
+    "WHOEVER HAS THIS FILE HAS YOUR MONEY: yagna protects it with an empty password.\n"
+    "Keep it where only you can read it, not on this computer alone; without it the money is lost with this computer."
+)
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add this module's commands to the command line."""
+    for command in (wallet, fund, bill, ledger):
+        app.command(command.__name__)(reports_errors(command))
+    app.add_typer(identity_app, name="identity")
+
+
+def wallet(
+    *,
+    network: _NetworkName = "local",
+    release: Annotated[
+        bool, typer.Option("--release", help="Give back what is reserved and belongs to no session that runs.")
+    ] = False,
+    json: _Json = False,
+) -> None:
+    """Show the wallet: identity, balance, fees, what is reserved and owed, and the last payments.
+
+    Examples:  golem-launcher wallet --network polygon  |  golem-launcher wallet --network polygon --release
+    """
+    from golem_launcher.market import wallet as wallets
+
+    known = _network(network)
+    node = _node(known)
+    if release:
+        count = wallets.release(node, known, keep=_in_use())
+        typer.echo(f"Given back: {count} reservation{'' if count == 1 else 's'}.", err=True)
+    found = wallets.look(node, known)
+    if json:
+        print_json({**asdict(found), "free": found.free})
+        return
+    say(f"address:   {found.identity}  {found.url}".rstrip())
+    say(f"balance:   {_amount(found.amount)} {found.token}")
+    if found.gas_coin:
+        say(f"for fees:  {_amount(found.gas)} {found.gas_coin}")
+    say(f"reserved:  {_amount(found.reserved)} {found.token}")
+    say(f"owed:      {_amount(found.owed)} {found.token}")
+    for payment in found.payments:
+        say(f"paid:      {payment.at[:19]}  {_amount(payment.amount)} to {payment.to}  {payment.url}".rstrip())
+    if found.problem:
+        say(found.problem)
+
+
+def fund(
+    *,
+    network: _NetworkName = "hoodi",
+    hours: Annotated[float, typer.Option(help="How long a session is to be paid for.")] = 1.0,
+    price: Annotated[float, typer.Option(help="What it may cost an hour.")] = 1.0,
+    json: _Json = False,
+) -> None:
+    """Fill the wallet: by the faucet on test networks; on real ones, see where to send how much.
+
+    Examples:  golem-launcher fund --network hoodi  |  golem-launcher fund --network polygon --hours 10 --price 0.2
+    """
+    known = _network(network)
+    if known.money == "none":
+        raise RequestError("On 'local' nothing is ever paid, so there is nothing to fund.", "See: --network hoodi")
+    node = _node(known)
+    if known.money == "real":
+        _show_address(node, known, amount=hours * price, as_json=json)
+    else:
+        _ask_faucet(node, known, as_json=json)
+
+
+@identity_app.command()
+@reports_errors
+def backup(file: Annotated[Path, typer.Argument(help="The file to write; it must not be there yet.")]) -> None:
+    """Write the identity of your node to a file. Do this before you send real money to it.
+
+    Example: golem-launcher identity backup golem-identity.json
+    """
+    import os
+
+    from golem_launcher.market import wallet as wallets
+    from golem_launcher.node import manager
+
+    keystore = wallets.key_file(manager.ensure_node())
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as target:
+            target.write(keystore)
+            target.flush()
+            os.fsync(target.fileno())
+    except OSError as error:
+        raise LauncherError(
+            f"{file} can't be written: {error.strerror}.", "Give a name that is not there yet."
+        ) from None
+    say(f"The identity is in {file}.\n{_WARNING}")
+
+
+@identity_app.command()
+@reports_errors
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `identity backup` or `yagna id export` wrote.")],
+) -> None:
+    """Make the identity in a file that of our own node, which is started anew.
+
+    Example: golem-launcher identity restore golem-identity.json
+    """
+    from golem_launcher.market import wallet as wallets
+    from golem_launcher.node import manager
+
+    if manager.named_node() is not None:
+        raise RequestError("The node in use is not one of ours.", "There, use: yagna id create --from-keystore FILE")
+    try:
+        keystore = file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"{file} can't be read: {error}.") from None
+    identity = wallets.restore(manager.ensure_node(), keystore)
+    manager.stop_node()
+    manager.ensure_node()
+    say(f"The node is {identity} now. The identity it had before is still in it, and comes back with its own backup.")
+
+
+def bill(
+    name: Annotated[str, typer.Argument(help="The session.")], *, json: _Json = False, as_csv: _Csv = False
+) -> None:
+    """Show what a session was billed: time, usage, price, debit notes, invoice, and how far it is paid.
+
+    Example: golem-launcher bill my-lab --csv
+    """
+    from golem_launcher.session import bills, places
+    from golem_launcher.session.directory import session_directory
+
+    directory = session_directory(name)
+    network = NETWORKS.get(directory.state().network)
+    found = bills.bill(directory, places.present(network) if network else None)
+    if json:
+        print_json(_bill_json(found))
+    elif as_csv:
+        _print_csv([{**_head(found), **_flat(one.model_dump(mode="json"))} for one in found.agreements])
+    else:
+        _show_bill(found)
+
+
+def ledger(*, json: _Json = False, as_csv: _Csv = False) -> None:
+    """List all sessions with what they cost and how far they are paid.
+
+    Example: golem-launcher ledger --csv > ledger.csv
+    """
+    from golem_launcher.session.directory import session_directories
+
+    found = [one for one in map(_readable_bill, session_directories()) if one is not None]
+    if json:
+        print_json([_bill_json(one) for one in found])
+    elif as_csv:
+        _print_csv([_head(one) for one in found])
+    else:
+        for one in found:
+            say(f"{one.session:<24} {one.network:<8} {one.created_at:%Y-%m-%d %H:%M}  {one.seconds / 3600:>7.2f} h "
+                f"{_amount(one.cost):>12} {one.token:<5} {one.state}")  # fmt: skip
+        for token in sorted({one.token for one in found if one.network != "local"}):
+            total = sum(one.cost for one in found if one.token == token and one.network != "local")
+            say(f"In all: {_amount(total)} {token}")
+
+
+def _readable_bill(directory: SessionDirectory) -> Bill | None:
+    from golem_launcher.session import bills
+
+    try:
+        return bills.bill(directory)
+    except LauncherError as error:
+        typer.echo(f"{directory.name}: {error}", err=True)
+        return None
+
+
+def _in_use() -> set[str]:
+    """The allocations of sessions that run, or that will be closed down by themselves."""
+    from golem_launcher.session.directory import session_directories
+    from golem_launcher.session.journal import Journal
+
+    journals = [Journal.read(directory.path) for directory in session_directories()]
+    return {str(one.entries.allocation_id) for one in journals if one is not None and one.entries.owes}
+
+
+def _show_address(node: Node, network: Network, *, amount: float, as_json: bool) -> None:
+    from golem_launcher.market import wallet as wallets
+
+    identity = wallets.open_account(node, network)
+    needed = f"{amount:.4f}".rstrip("0").rstrip(".")
+    url = network.onboarding_url(identity)
+    if as_json:
+        print_json({"address": identity, "needed": needed, "token": network.token, "gas": network.gas, "url": url})
+        return
+    import segno
+
+    code = io.StringIO()
+    segno.make(identity, error="m").terminal(code, compact=True)
+    say(
+        f"THIS IS REAL MONEY. First back up the identity that owns the wallet: golem-launcher identity backup FILE\n"
+        f"For this you need {needed} {network.token}, and a little {network.gas} for fees, on {network.title}:\n"
+        f"{identity}"
+    )
+    typer.echo(code.getvalue())
+    say(
+        f"Buy or send it there, or use Golem's own page: {url}\n"
+        f"Then look: golem-launcher wallet --network {network.name}"
+    )
+
+
+def _ask_faucet(node: Node, network: Network, *, as_json: bool) -> None:
+    import concurrent.futures
+
+    from golem_launcher.market import wallet as wallets
+
+    started = "Asking the faucet, then minting" if network.faucet else "Minting"
+    typer.echo(f"{started} {network.token}; this takes one to four minutes …", err=True)
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as thread:
+        asked = thread.submit(wallets.fund, node, network)
+        seconds = 0
+        while not concurrent.futures.wait([asked], timeout=15).done:
+            seconds += 15
+            typer.echo(f"  {seconds} s: the chain has not confirmed it yet …", err=True)
+    said = asked.result()
+    if as_json:
+        print_json({"said": said})
+    else:
+        say(f"{said}\nLook: golem-launcher wallet --network {network.name}".strip())
+
+
+def _show_bill(found: Bill) -> None:
+    say(f"session:   {found.session} ({found.stage}) on {found.network}")
+    say(f"time:      {found.seconds / 3600:.3f} h since its JupyterLab answered")
+    say(f"cost:      {_amount(found.cost)} of {_amount(found.budget)} {found.token}")
+    say(f"payment:   {found.state}")
+    for one in found.agreements:
+        say(f"agreement: {one.agreement_id}")
+        say(f"  provider:    {one.provider_name} {one.provider_id}")
+        if one.per_hour is not None:
+            say(f"  price:       {_amount(one.per_hour)} an hour at full load, {_amount(one.start_fee)} at the start")
+        for counter, used in one.usage.items():
+            say(f"  usage:       {counter.removeprefix('golem.usage.')} {used:.1f}")
+        say(f"  debit notes: {one.debit_notes}, the last of {_amount(one.debited)} {one.debit_state.lower()}".rstrip())
+        if one.invoiced is not None:
+            say(f"  invoice:     {_amount(one.invoiced)}, {one.invoice_state.lower()}")
+
+
+def _bill_json(found: Bill) -> dict[str, Any]:
+    return {**found.model_dump(mode="json"), "seconds": found.seconds, "state": found.state}
+
+
+def _head(found: Bill) -> dict[str, Any]:
+    value = found.model_dump(mode="json", exclude={"agreements"})
+    return {**value, "seconds": round(found.seconds, 1), "payment": found.state}
+
+
+def _flat(value: dict[str, Any]) -> dict[str, Any]:
+    usage = value.pop("usage")
+    return {**value, "usage": " ".join(f"{counter}={used}" for counter, used in usage.items())}
+
+
+def _print_csv(rows: list[dict[str, Any]]) -> None:
+    text = io.StringIO()
+    if rows:
+        table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        table.writeheader()
+        table.writerows([{key: _no_formula(value) for key, value in row.items()} for row in rows])
+    typer.echo(text.getvalue(), nl=False)
+
+
+def _no_formula(value: Any) -> Any:
+    """A provider's words that a spreadsheet would take for a formula, made plain text."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@"} else value
+
+
+def _amount(value: Any) -> str:
+    return "unknown" if value is None else f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+def _network(name: str) -> Network:
+    if name not in NETWORKS:
+        raise RequestError(f"{unknown(name).capitalize()}.", field="network")
+    return NETWORKS[name]
+
+
+def _node(network: Network) -> Node:
+    if network.money == "none":
+        from golem_launcher.localnet import network as localnet
+
+        return localnet.up().node
+    from golem_launcher.node import manager
+
+    return manager.ensure_node()

@@ -1,0 +1,140 @@
+"""What we remember of providers: agreements, failures, bills that were too high. One small file of the user's.
+
+A provider that over-billed is not taken again until the user forgets it; one that failed comes for a day after all
+that cost less than ten times as much. On the local network the same rules hold, so that they can be tried. Blocking, a
+few milliseconds; never raises for a full disk or a damaged file: the memory is a help, no condition.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from golem_launcher import files, paths
+from golem_launcher.text import clean_line, clean_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_LOG = logging.getLogger(__name__)
+
+FILE = "providers.json"
+FAILED_FOR = timedelta(days=1)
+"""How long a provider is avoided after it failed."""
+
+_LOCK_SECONDS = 2.0
+_MOST_PROVIDERS = 5000
+_LONGEST_REASON = 200
+
+
+class Record(BaseModel):
+    """One provider as we know it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = ""
+    """Cleaned."""
+    agreements: int = 0
+    failures: int = 0
+    overbilled: int = 0
+    last_failure: str = ""
+    """Why, cleaned."""
+    failed_at: datetime | None = None
+    overbilling: str = ""
+    """What it billed, cleaned."""
+    seen_at: datetime | None = None
+
+    def avoided(self) -> str:
+        """Why it is not taken any more, in words; empty when it may be."""
+        return (self.overbilling or "it billed too much") if self.overbilled else ""
+
+    def failed_lately(self) -> str:
+        """Why others are taken before it, in words; empty when it did not fail of late."""
+        if self.failed_at is None or datetime.now(timezone.utc) - self.failed_at >= FAILED_FOR:
+            return ""
+        return self.last_failure or "it failed"
+
+    @property
+    def reputation(self) -> float:
+        """From our own history, 0 to 1: the share of agreements that went well; one half where there were none."""
+        return (self.agreements - min(self.failures, self.agreements) + 1) / (self.agreements + 2)
+
+
+def read() -> dict[str, Record]:
+    """All that is remembered, by provider id."""
+    value = None
+    with contextlib.suppress(OSError):
+        value = files.read_json(_path())
+    found = {}
+    for provider_id, record in (value if isinstance(value, dict) else {}).items():
+        with contextlib.suppress(ValidationError):
+            found[str(provider_id)] = Record.model_validate(record)
+    return found
+
+
+def note_agreement(provider_id: str, name: str) -> None:
+    """We signed an agreement with it."""
+    _change(provider_id, name, lambda record: {"agreements": record.agreements + 1})
+
+
+def note_failure(provider_id: str, name: str, reason: str) -> None:
+    """It failed us."""
+    said = clean_line(reason, longest=_LONGEST_REASON)
+    _change(
+        provider_id,
+        name,
+        lambda record: {
+            "failures": record.failures + 1,
+            "last_failure": said,
+            "failed_at": datetime.now(timezone.utc),
+        },
+    )
+
+
+def note_overbilling(provider_id: str, name: str, reason: str) -> None:
+    """It billed more than price and usage allow."""
+    said = clean_line(reason, longest=_LONGEST_REASON)
+    _change(provider_id, name, lambda record: {"overbilled": record.overbilled + 1, "overbilling": said})
+
+
+def forget(provider_id: str | None = None) -> int:
+    """Forget a provider, by its id or name, or all of them; how many were forgotten."""
+    with _alone():
+        records = read()
+        kept = {
+            key: record
+            for key, record in records.items()
+            if provider_id is not None and provider_id.casefold() not in {key.casefold(), record.name.casefold()}
+        }
+        if len(kept) != len(records):
+            _write(kept)
+        return len(records) - len(kept)
+
+
+def _change(provider_id: str, name: str, change: Callable[[Record], dict[str, object]]) -> None:
+    try:
+        with _alone():
+            records = read()
+            known = records.pop(provider_id, Record())
+            now = datetime.now(timezone.utc)
+            records[provider_id] = known.model_copy(update={"name": clean_name(name), "seen_at": now, **change(known)})
+            _write(dict(list(records.items())[-_MOST_PROVIDERS:]))
+    except (OSError, TimeoutError) as error:
+        _LOG.warning("what happened with a provider is not remembered: %s", error)
+
+
+def _write(records: dict[str, Record]) -> None:
+    files.write_json(_path(), {key: record.model_dump(mode="json") for key, record in records.items()})
+
+
+def _alone() -> contextlib.AbstractContextManager[None]:
+    return files.locked(paths.home() / f".{FILE}.lock", deadline=_LOCK_SECONDS)
+
+
+def _path() -> Path:
+    return paths.home() / FILE

@@ -1,0 +1,276 @@
+"""How a request shuts machines out: each limit by itself, what is said of it, and how far to loosen it.
+
+Pure: machines and a request in, words out. Prices are at full load, the most that an hour can cost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.market.machine import GPU_CAPABILITY, GPU_RUNTIME
+from golem_launcher.market.prices import SECONDS_PER_HOUR
+from golem_launcher.networks import NETWORKS
+from golem_launcher.outbound import CAPABILITIES
+from golem_launcher.request.yaml import number
+from golem_launcher.software import SOFTWARE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from golem_launcher.market.machine import Machine
+    from golem_launcher.request import LaunchRequest
+
+SHORTEST_USEFUL_SECONDS = 300
+"""A budget must pay for at least this long (or the whole time asked for, when that is shorter)."""
+
+_WAYS_AT_MOST = 3
+_ARCHITECTURES = {"x86_64", "amd64", ""}
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One way in which a request shuts machines out: how to see it, and how far to loosen it for a machine."""
+
+    field: str
+    title: str
+    unit: str
+    fits: Callable[[LaunchRequest, Machine], bool]
+    has: Callable[[LaunchRequest, Machine], float | Decimal | str | None]
+    """The value of the field that would just take the machine; ``None`` when only an empty field would."""
+    why: Callable[[LaunchRequest, Machine], str]
+    """What the machine lacks, in words."""
+    more: bool = False
+    """Whether loosening means a larger value."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Which limits to loosen: in words, and as values of the request's fields (empty: no limit)."""
+
+    text: str
+    values: dict[str, str]
+
+
+def useful_seconds(request: LaunchRequest) -> float:
+    """The seconds that a budget must pay for at the least."""
+    return min(float(request.hours) * SECONDS_PER_HOUR, SHORTEST_USEFUL_SECONDS)
+
+
+def gpus_wanted(request: LaunchRequest) -> int:
+    """How many GPUs a machine must have: software that is made for one asks for one."""
+    return max(request.gpus, 1 if SOFTWARE[request.software].gpu and request.image is None else 0)
+
+
+def capabilities_wanted(request: LaunchRequest) -> frozenset[str]:
+    """What a runtime must be capable of."""
+    return frozenset({"vpn", *(CAPABILITIES if request.outbound != "off" else ())})
+
+
+def unsuited(request: LaunchRequest, machine: Machine) -> str:
+    """Why a machine can't run such a session whatever its size and price, in words; empty when it can."""
+    network = NETWORKS[request.network]
+    gpu = GPU_CAPABILITY in machine.capabilities or machine.runtime == GPU_RUNTIME
+    if machine.runtime != "vm" and not (gpu and gpus_wanted(request)):
+        return f"it runs '{machine.runtime}', not images"
+    if network.money != "none" and machine.architecture.casefold() not in _ARCHITECTURES:
+        return f"its processor is {machine.architecture}, and the image is for x86_64"
+    if "vpn" not in machine.capabilities:
+        return "it has no private network"
+    if machine.platforms and network.platform not in dict(machine.platforms):
+        return f"it is not paid in {network.token} on {network.payment_network}"
+    return ""
+
+
+def misses(request: LaunchRequest, machine: Machine) -> list[Limit]:
+    """The limits that shut a machine out."""
+    return [limit for limit in LIMITS if not limit.fits(request, machine)]
+
+
+def why_not(request: LaunchRequest, machine: Machine) -> tuple[str, ...]:
+    """Why a machine is not taken, one reason each, in words; empty when it fits."""
+    reason = unsuited(request, machine)
+    return (*((reason,) if reason else ()), *(limit.why(request, machine) for limit in misses(request, machine)))
+
+
+def loosen(request: LaunchRequest, found: Sequence[Machine]) -> list[Advice]:
+    """Which limits to loosen, and by how much, when no machine fits: for the machines that miss the fewest.
+
+    The way that most machines wait for comes first, and of each way the smallest change. Empty when no machine could
+    run such a session.
+    """
+    missed = [(machine, misses(request, machine)) for machine in found if not unsuited(request, machine)]
+    if not missed:
+        return []
+    fewest = min(len(limits) for _, limits in missed)
+    ways: dict[tuple[str, ...], list[Machine]] = {}
+    for machine, limits in missed:
+        if len(limits) == fewest:
+            ways.setdefault(tuple(limit.field for limit in limits), []).append(machine)
+    return [_advice(request, fields, machines, found) for fields, machines in _by_size(ways)[:_WAYS_AT_MOST]]
+
+
+def _by_size(ways: dict[tuple[str, ...], list[Machine]]) -> list[tuple[tuple[str, ...], list[Machine]]]:
+    return sorted(ways.items(), key=lambda way: -len(way[1]))
+
+
+def _advice(
+    request: LaunchRequest, fields: tuple[str, ...], machines: list[Machine], found: Sequence[Machine]
+) -> Advice:
+    by_field = {limit.field: limit for limit in LIMITS}
+    machine = min(machines, key=lambda machine: _distance(request, [by_field[field] for field in fields], machine))
+    values = {field: by_field[field].has(request, machine) for field in fields}
+    words = [_words(by_field[field], value) for field, value in values.items()]
+    loosened = request.model_copy(update=_given(values))
+    fit = max(1, sum(not why_not(loosened, other) for other in found))
+    return Advice(
+        f"{' and '.join(words)}: {fit} {'machine fits' if fit == 1 else 'machines fit'}.",
+        {field: _typed(value) for field, value in values.items()},
+    )
+
+
+def _distance(request: LaunchRequest, limits: Sequence[Limit], machine: Machine) -> float:
+    """How far a request must go towards a machine: the sum of its steps, each as a share of what is asked."""
+    distance = 0.0
+    for limit in limits:
+        asked, has = getattr(request, limit.field), limit.has(request, machine)
+        measured = asked and has is not None and not isinstance(has, str)
+        distance += abs(float(has) / float(asked) - 1) if measured else 1.0  # type: ignore[arg-type]
+    return distance
+
+
+def _given(values: dict[str, float | Decimal | str | None]) -> dict[str, Any]:
+    empty = {"allow": (), "deny": ()}
+    return {field: empty.get(field) if value is None else value for field, value in values.items()}
+
+
+def _typed(value: float | Decimal | str | None) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    return number(value)
+
+
+def _words(limit: Limit, value: float | Decimal | str | None) -> str:
+    if value is None:
+        return f"{limit.title}: any"
+    return f"{limit.title}: {'at least ' if limit.more else ''}{_typed(value)} {limit.unit}".rstrip()
+
+
+def _model_fits(request: LaunchRequest, machine: Machine) -> bool:
+    model = request.gpu_model
+    return not gpus_wanted(request) or not model or model.casefold() in machine.gpu_model.casefold()
+
+
+def _gpu_memory_fits(request: LaunchRequest, machine: Machine) -> bool:
+    least = request.gpu_memory_gib
+    return not gpus_wanted(request) or not least or machine.gpu_memory_gib >= least
+
+
+def _named(names: tuple[str, ...], machine: Machine) -> bool:
+    return any(map(machine.is_called, names))
+
+
+def rounded_up(amount: Decimal) -> Decimal:
+    """The amount, rounded up to what a field takes."""
+    step = Decimal("0.000001") if amount < Decimal("0.01") else Decimal("0.0001") if amount < 1 else Decimal("0.01")
+    return max(step, (amount / step).to_integral_value("ROUND_CEILING") * step)
+
+
+def _down(size: float) -> float:
+    """The size, rounded down to a tenth."""
+    return max(0.1, int(size * 10) / 10)
+
+
+LIMITS = (
+    Limit(
+        "cpus",
+        "Cores",
+        "",
+        fits=lambda r, m: m.cpus >= r.cpus,
+        has=lambda _r, m: max(1, int(m.cpus)),
+        why=lambda r, m: f"{m.cpus:g} cores, {r.cpus} are asked for",
+    ),
+    Limit(
+        "memory_gib",
+        "Memory",
+        "GiB",
+        fits=lambda r, m: m.memory_gib >= r.memory_gib,
+        has=lambda _r, m: _down(m.memory_gib),
+        why=lambda r, m: f"{m.memory_gib:.3g} GiB of memory, {r.memory_gib:g} are asked for",
+    ),
+    Limit(
+        "disk_gib",
+        "Disk",
+        "GiB",
+        fits=lambda r, m: m.disk_gib >= r.disk_gib,
+        has=lambda _r, m: _down(m.disk_gib),
+        why=lambda r, m: f"{m.disk_gib:.3g} GiB of disk, {r.disk_gib:g} are asked for",
+    ),
+    Limit(
+        "gpus",
+        "GPUs",
+        "",
+        fits=lambda r, m: m.gpus >= gpus_wanted(r),
+        has=lambda _r, m: m.gpus,
+        why=lambda r, m: f"{m.gpus or 'no'} GPU{'' if m.gpus == 1 else 's'}, {gpus_wanted(r)} asked for",
+    ),
+    Limit(
+        "gpu_model",
+        "GPU model",
+        "",
+        fits=_model_fits,
+        has=lambda _r, _m: None,
+        why=lambda r, m: f"its GPU is {m.gpu_model or 'none'}, '{r.gpu_model}' is asked for",
+    ),
+    Limit(
+        "gpu_memory_gib",
+        "GPU memory",
+        "GiB",
+        fits=_gpu_memory_fits,
+        has=lambda _r, m: _down(m.gpu_memory_gib) if m.gpus else None,
+        why=lambda r, m: f"{m.gpu_memory_gib:g} GiB of GPU memory, {r.gpu_memory_gib or 0:g} are asked for",
+    ),
+    Limit(
+        "price_per_hour",
+        "Highest price",
+        "GLM per hour",
+        fits=lambda r, m: r.price_per_hour is None or m.price.per_hour() <= r.price_per_hour,
+        has=lambda _r, m: rounded_up(m.price.per_hour()),
+        why=lambda r, m: f"it asks {m.price.per_hour().normalize():f} an hour, at most {r.price_per_hour} may be paid",
+        more=True,
+    ),
+    Limit(
+        "budget",
+        "Budget",
+        "GLM",
+        fits=lambda r, m: m.price.at_most(useful_seconds(r)) <= r.budget,
+        has=lambda r, m: rounded_up(m.price.at_most(useful_seconds(r))),
+        why=lambda r, _m: f"the budget of {r.budget} does not pay for {useful_seconds(r) / 60:.0f} minutes of it",
+        more=True,
+    ),
+    Limit(
+        "outbound",
+        "Internet for the session",
+        "",
+        fits=lambda r, m: capabilities_wanted(r) <= m.capabilities | {"vpn"},
+        has=lambda _r, _m: "off",
+        why=lambda _r, _m: "it lets nothing out to the internet",
+    ),
+    Limit(
+        "allow",
+        "Only these providers",
+        "",
+        fits=lambda r, m: not r.allow or _named(r.allow, m),
+        has=lambda _r, _m: None,
+        why=lambda _r, _m: "it is not among the providers that you allow",
+    ),
+    Limit(
+        "deny",
+        "Never these providers",
+        "",
+        fits=lambda r, m: not _named(r.deny, m),
+        has=lambda _r, _m: None,
+        why=lambda _r, _m: "you never want this one",
+    ),
+)

@@ -1,0 +1,125 @@
+"""What the market offers, read from offers that may say anything: one machine per offer that we understand."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.errors import ProviderError
+from golem_launcher.market.prices import Price
+from golem_launcher.text import clean_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+GPU_PROPERTY = "golem.!exp.gap-35.v1.inf.gpu"
+"""Where providers describe their GPUs (GAP-35): one at this place, several at ``.d0``, ``.d1`` and so on below it."""
+GPU_RUNTIME = "vm-nvidia"
+GPU_CAPABILITY = "!exp:gpu"
+
+_CARD = re.compile(r"golem\.!exp\.gap-35\.v1\.inf\.gpu\.(?:(d\d{1,2})\.)?(model|quantity|memory\.total\.gib)")
+_PLATFORM = re.compile(r"golem\.com\.payment\.platform\.([a-z0-9-]{1,60})\.address")
+_WALLET = re.compile(r"0x[0-9a-fA-F]{40}")
+_MOST_CARDS = 64
+_MOST_WORDS = 64
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine on offer. Memory and disk in GiB."""
+
+    provider_id: str
+    name: str
+    """Cleaned: may be shown as text."""
+    price: Price
+    cpus: float
+    memory_gib: float
+    disk_gib: float
+    gpus: int
+    gpu_model: str
+    """Cleaned; empty where there is none."""
+    gpu_memory_gib: float
+    runtime: str = "vm"
+    """Cleaned."""
+    architecture: str = ""
+    """Cleaned; empty where the offer does not say."""
+    capabilities: frozenset[str] = frozenset()
+    platforms: tuple[tuple[str, str], ...] = ()
+    """Payment platforms it takes, each with the wallet it is paid to."""
+    subnet: str = ""
+
+    @property
+    def wallets(self) -> frozenset[str]:
+        """Who operates it: the wallets it is paid to, in small letters."""
+        return frozenset(wallet.lower() for _, wallet in self.platforms)
+
+    def is_called(self, word: str) -> bool:
+        """Whether ``word`` names it: its id, its name or its operator's wallet, in letters of any size."""
+        return word.strip().casefold() in {self.provider_id.casefold(), self.name.casefold(), *self.wallets}
+
+
+def machines(offers: Iterable[Mapping[str, Any]]) -> list[Machine]:
+    """The machines in a market's scan, one per provider (its cheapest); offers that make no sense are left out."""
+    found: dict[str, Machine] = {}
+    for offer in offers:
+        properties = offer.get("properties")
+        if not isinstance(properties, dict):
+            continue
+        try:
+            machine = machine_of(str(offer.get("providerId")), properties)
+        except ProviderError:
+            continue
+        known = found.get(machine.provider_id)
+        if known is None or machine.price.per_hour() < known.price.per_hour():
+            found[machine.provider_id] = machine
+    return list(found.values())
+
+
+def machine_of(provider_id: str, properties: Mapping[str, Any]) -> Machine:
+    """The machine of one offer. Raises ``ProviderError`` when its price makes no sense."""
+    cards: dict[str, dict[str, Any]] = {}
+    for key, value in properties.items():
+        if match := _CARD.fullmatch(str(key)):
+            cards.setdefault(match[1] or "", {})[match[2]] = value
+    if len(cards) > 1:
+        cards.pop("", None)  # what stands there is the first of the numbered ones once more
+    first = cards[min(cards)] if cards else {}
+    return Machine(
+        provider_id=provider_id,
+        name=clean_name(str(properties.get("golem.node.id.name", ""))),
+        price=Price.of_offer(properties),
+        cpus=_size(properties, "golem.inf.cpu.threads"),
+        memory_gib=_size(properties, "golem.inf.mem.gib"),
+        disk_gib=_size(properties, "golem.inf.storage.gib"),
+        gpus=min(_MOST_CARDS, sum(max(1, int(_size(card, "quantity"))) for card in cards.values())),
+        gpu_model=clean_name(str(first.get("model", ""))) if first else "",
+        gpu_memory_gib=_size(first, "memory.total.gib"),
+        runtime=clean_name(str(properties.get("golem.runtime.name", "vm"))),
+        architecture=clean_name(str(properties.get("golem.inf.cpu.architecture") or "")).replace("(no name)", ""),
+        capabilities=_words(properties.get("golem.runtime.capabilities")),
+        platforms=_platforms(properties),
+        subnet=clean_name(str(properties.get("golem.node.debug.subnet", ""))),
+    )
+
+
+def _platforms(properties: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    found = []
+    for key, value in properties.items():
+        match = _PLATFORM.fullmatch(str(key))
+        if match and isinstance(value, str) and _WALLET.fullmatch(value):
+            found.append((match[1], value))
+    return tuple(sorted(found)[:_MOST_WORDS])
+
+
+def _words(value: Any) -> frozenset[str]:
+    words = value if isinstance(value, list) else [value]
+    return frozenset(word for word in words[:_MOST_WORDS] if isinstance(word, str))
+
+
+def _size(properties: Mapping[str, Any], key: str) -> float:
+    value = properties.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        return 0.0
+    return float(value)

@@ -1,0 +1,222 @@
+"""The wallet behind a node: what is in it, what is reserved and owed, what was paid; getting funds. Blocking.
+
+yagna signs and sends every payment itself; here it is only asked. Balances come from the chain, through yagna: without
+the internet they are unknown, and everything else is still said.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.errors import BudgetError, NodeRefused
+from golem_launcher.node import bridge, probe
+
+if TYPE_CHECKING:
+    from golem_launcher.networks import Network
+    from golem_launcher.node.node import Node
+
+_SEND = {"bits": 2}
+_STATUS_SECONDS = 20.0
+_FUND_SECONDS = 300.0
+"""Faucet and minting may wait two minutes each for the chain."""
+_LAST_PAYMENTS = 10
+_TRANSACTION = re.compile(r"0x[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Payment:
+    """One payment that was sent."""
+
+    at: str
+    """ISO 8601, as the node says it."""
+    to: str
+    amount: Decimal
+    transaction: str
+    """Its hash, ``0x…``; empty when the node does not say."""
+    url: str
+    """Where it can be looked at; empty where there is no such place."""
+
+
+@dataclass(frozen=True)
+class Wallet:
+    """A wallet on one network. Amounts in the network's token; ``None``: not known."""
+
+    identity: str
+    network: str
+    token: str
+    amount: Decimal | None
+    gas: Decimal | None
+    gas_coin: str
+    reserved: Decimal
+    """Set aside by allocations of sessions, and by what crashed programs left."""
+    owed: Decimal | None
+    """Accepted, and not yet paid."""
+    payments: tuple[Payment, ...]
+    url: str
+    """Where the wallet can be looked at; empty where there is no such place."""
+    problem: str = ""
+    """Why the balances are not known, and what to do; empty when they are."""
+
+    @property
+    def free(self) -> Decimal | None:
+        """What a new session can set aside."""
+        return None if self.amount is None else max(self.amount - self.reserved, Decimal(0))
+
+
+def open_account(node: Node, network: Network) -> str:
+    """Have the node ready to pay on a network; its identity. Changes nothing when it was. No money is moved."""
+    identity = probe.identity(node)
+    init = {"address": identity, "network": network.payment_network, "token": network.token, "mode": _SEND}
+    bridge.call(node, "local/driver/erc20/Init", init)
+    return identity
+
+
+def look(node: Node, network: Network) -> Wallet:
+    """The wallet as it is now. Raises ``NodeUnreachable`` and ``NodeRefused`` when the node itself fails."""
+    identity = open_account(node, network)
+    status, problem = _status(node, network, identity)
+    gas = status.get("gas") or {}
+    outgoing = status.get("outgoing") or {}
+    accepted, confirmed = (_amount((outgoing.get(key) or {}).get("totalAmount")) for key in ("accepted", "confirmed"))
+    return Wallet(
+        identity=identity,
+        network=network.name,
+        token=network.token,
+        amount=_amount(status.get("amount")),
+        gas=_amount(gas.get("balance")),
+        gas_coin=str(gas.get("currency_short_name") or network.gas),
+        reserved=_reserved(node, network),
+        owed=None if accepted is None or confirmed is None else max(accepted - confirmed, Decimal(0)),
+        payments=_payments(node, network),
+        url="" if network.money == "none" else network.address_url(identity),
+        problem=problem,
+    )
+
+
+def fund(node: Node, network: Network) -> str:
+    """Ask yagna's faucet for play money; what the node says about it. Minutes. Raises ``BudgetError``."""
+    if network.money != "test":
+        raise BudgetError(f"There is no faucet for '{network.name}'.", "See: golem-launcher fund --network hoodi")
+    identity = open_account(node, network)
+    body = {
+        "address": identity,
+        "network": network.payment_network,
+        "token": network.token,
+        "mint_only": not network.faucet,
+    }
+    try:
+        return str(bridge.call(node, "local/driver/erc20/Fund", body, seconds=_FUND_SECONDS))
+    except NodeRefused as error:
+        remedy = "Look at your internet connection, and try again in a few minutes: test faucets are often busy."
+        if not network.faucet:
+            remedy = f"Minting needs some {network.gas} in {identity} for its fee. Or use the network 'hoodi'."
+        raise BudgetError(f"The faucet gave nothing: {error.what}", remedy) from None
+
+
+def leftovers(node: Node, network: Network) -> list[dict[str, Any]]:
+    """The allocations on a network that are not released, as the node lists them."""
+    found = bridge.get(node, "/payment-api/v1/allocations")
+    listed = found if isinstance(found, list) else []
+    return [one for one in listed if isinstance(one, dict) and one.get("paymentPlatform") == network.platform]
+
+
+def release(node: Node, network: Network, *, keep: set[str]) -> int:
+    """Give back what allocations on a network have set aside, but for those to ``keep``; how many they were."""
+    ids = {str(one.get("allocationId")) for one in leftovers(node, network)} - keep
+    for allocation_id in ids:
+        bridge.delete(node, f"/payment-api/v1/allocations/{allocation_id}")
+    return len(ids)
+
+
+def key_file(node: Node) -> str:
+    """The keystore of the node's identity: whoever has it and its password has the money."""
+    return str(bridge.call(node, "local/identity/GetKeyFile", probe.identity(node)))
+
+
+def restore(node: Node, keystore: str) -> str:
+    """Put an identity into the node and make it its first; its address. It counts from the node's next start on."""
+    made = bridge.call(node, "local/identity/CreateGenerated", {"alias": None, "fromKeystore": keystore})
+    identity = str(made["nodeId"])
+    bridge.call(node, "local/identity/Update", {"nodeId": identity, "alias": None, "setDefault": True})
+    return identity
+
+
+def _status(node: Node, network: Network, identity: str) -> tuple[dict[str, Any], str]:
+    if network.money == "none":
+        return {}, "On 'local' nothing is ever paid, so there is no balance."
+    body = {
+        "address": identity,
+        "driver": "erc20",
+        "network": network.payment_network,
+        "token": network.token,
+        "after_timestamp": 0,
+    }
+    try:
+        status = bridge.call(node, "local/payment/GetStatus", body, seconds=_STATUS_SECONDS)
+    except NodeRefused as error:
+        return {}, said_plainly(error.what)
+    return (status, "") if isinstance(status, dict) else ({}, "The node's answer makes no sense.")
+
+
+def said_plainly(text: str) -> str:
+    """A payment problem of the node's, in words, with what to do."""
+    lower = text.lower()
+    if "unreachable" in lower or "rpc" in lower or "dns" in lower:
+        return "The chain can't be reached from the node, so balances are unknown. Look at its internet connection."
+    return f"The node can't tell the balance: {text[:200]}"
+
+
+def _reserved(node: Node, network: Network) -> Decimal:
+    amounts = (_amount(one.get("remainingAmount")) for one in leftovers(node, network))
+    return sum((amount for amount in amounts if amount is not None), Decimal(0))
+
+
+def _payments(node: Node, network: Network) -> tuple[Payment, ...]:
+    path = f"/payment-api/v1/payments?network={network.payment_network}&timeout=0"
+    try:
+        found = bridge.get(node, path)
+    except NodeRefused:
+        return ()
+    identity = probe.identity(node).lower()
+    sent = [
+        _payment(one, network)
+        for one in (found if isinstance(found, list) else [])
+        if isinstance(one, dict) and str(one.get("payerId", "")).lower() == identity
+    ]
+    return tuple(sorted(sent, key=lambda payment: payment.at, reverse=True)[:_LAST_PAYMENTS])
+
+
+def _payment(value: dict[str, Any], network: Network) -> Payment:
+    transaction = _hash(value.get("details"))
+    return Payment(
+        at=str(value.get("timestamp", "")),
+        to=str(value.get("payeeId", "")),
+        amount=_amount(value.get("amount")) or Decimal(0),
+        transaction=transaction,
+        url=network.transaction_url(transaction) if transaction and network.money != "none" else "",
+    )
+
+
+def _hash(details: Any) -> str:
+    """The hash of a transaction in a payment's confirmation, which is base64 of its bytes or of its text."""
+    try:
+        data = base64.b64decode(str(details), validate=True)
+    except (binascii.Error, ValueError):
+        data = b""
+    if len(data) == 32:  # noqa: PLR2004
+        return f"0x{data.hex()}"
+    text = data.decode(errors="replace").lower()
+    return text if _TRANSACTION.fullmatch(text) else ""
+
+
+def _amount(value: Any) -> Decimal | None:
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() else None

@@ -1,0 +1,90 @@
+"""Requirements as the Jupyter on Golem kernel taught its users to write them: ``mem>4 disk>100 cores>2``.
+
+Each word is a name, a sign (``>``, ``>=`` or ``=``, all of which mean "at least" for a size) and a value.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_WORD = re.compile(r"([A-Za-z_][A-Za-z_-]{0,40})\s*(>=|>|<=|<|=)\s*(\S{1,200})", re.ASCII)
+_TOUCHING = re.compile(r"\s*(>=|<=|>|<|=)\s*")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|min|h|d)?", re.ASCII)
+_HOURS = {"s": Decimal(1) / 3600, "m": Decimal(1) / 60, "min": Decimal(1) / 60, "h": Decimal(1), "d": Decimal(24)}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)(?:gib|gb|g)?", re.ASCII | re.IGNORECASE)
+
+_AT_LEAST = {
+    "mem": "memory_gib",
+    "memory": "memory_gib",
+    "disk": "disk_gib",
+    "storage": "disk_gib",
+    "cores": "cpus",
+    "cpus": "cpus",
+    "threads": "cpus",
+    "gpus": "gpus",
+    "gpu_memory": "gpu_memory_gib",
+}
+_AT_MOST = {"price": "price_per_hour", "budget": "budget"}
+_EXACT = {
+    "strategy": "choose",
+    "choose": "choose",
+    "image_hash": "image",
+    "image": "image",
+    "network": "network",
+    "gpu_model": "gpu_model",
+    "software": "software",
+    "name": "name",
+}
+_STRATEGIES = {"bestprice": "price", "best_price": "price", "cheapest": "price", "score": "reputation"}
+
+
+def read_words(words: str | Iterable[str]) -> dict[str, Any]:
+    """The fields of a request that these words mean, for :func:`golem_launcher.request.parse_request`.
+
+    Raises ``RequestError`` that names the word at fault.
+    """
+    text = words if isinstance(words, str) else " ".join(words)
+    values: dict[str, Any] = {}
+    for word in _TOUCHING.sub(r"\1", text).split():
+        match = _WORD.fullmatch(word)
+        if match is None:
+            raise _unclear(word)
+        field, value = _meaning(word, match[1].lower().replace("-", "_"), match[2], match[3])
+        if field in values:
+            raise RequestError(f"'{word}' says again what was said before.", field=field)
+        values[field] = value
+    return values
+
+
+def _meaning(word: str, name: str, sign: str, value: str) -> tuple[str, Any]:
+    if name in _AT_LEAST and sign in {">", ">=", "="}:
+        field = _AT_LEAST[name]
+        size = _SIZE.fullmatch(value)
+        if size is not None and (field not in {"cpus", "gpus"} or size[0].isdigit()):
+            return field, size[1]
+    elif name in _AT_MOST and sign in {"<", "<=", "="}:
+        try:
+            return _AT_MOST[name], str(Decimal(value))
+        except InvalidOperation:
+            raise _unclear(word) from None
+    elif name in _EXACT and sign == "=":
+        return _EXACT[name], _STRATEGIES.get(value.lower(), value) if _EXACT[name] == "choose" else value
+    elif name in {"hours", "time"} and sign == "=":
+        duration = _DURATION.fullmatch(value)
+        if duration is not None:
+            return "hours", str(round(Decimal(duration[1]) * _HOURS[duration[2] or "h"], 4))
+    raise _unclear(word)
+
+
+def _unclear(word: str) -> RequestError:
+    return RequestError(
+        f"'{word[:60]}' is no requirement.",
+        "Write them like: mem>4 disk>100 cores>2 gpus>=1 gpu_model=RTX price<0.5 time=2h strategy=random.",
+    )

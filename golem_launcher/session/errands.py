@@ -1,0 +1,107 @@
+"""Files to and from a provider while its session runs, by commands of its activity: bulk that would crowd the VPN."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.errors import ProviderError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Errand:
+    """One batch of commands that somebody waits for."""
+
+    commands: Callable[[Any], None]
+    """Adds the commands to yapapi's script."""
+    done: asyncio.Future[list[Any]]
+    """Becomes yapapi's events, one a command."""
+    seconds: float
+
+    def succeed(self, events: list[Any]) -> None:
+        """The batch went well."""
+        if not self.done.done():
+            self.done.set_result(events)
+
+    def fail(self, why: str) -> None:
+        """The batch failed."""
+        if not self.done.done():
+            self.done.set_exception(ProviderError(f"The provider failed: {why}."))
+
+
+class Errands:
+    """The errands of one activity; they run one after another, as the commands of an activity do."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[Errand] = asyncio.Queue()
+        self._leave = asyncio.Event()
+
+    def leave(self) -> None:
+        """There are no more: the activity ends."""
+        self._leave.set()
+
+    async def next(self) -> Errand | None:
+        """The next one that somebody still waits for; ``None`` when the activity should end."""
+        while True:
+            errand = await self._first()
+            if errand is None or not errand.done.done():
+                return errand
+
+    async def run(self, commands: Callable[[Any], None], *, seconds: float = _SECONDS) -> list[Any]:
+        """Run one batch; yapapi's events. Raises ``ProviderError`` when it fails.
+
+        Who is cancelled leaves the batch to itself.
+        """
+        if self._leave.is_set():
+            raise _gone()
+        errand = Errand(commands, asyncio.get_running_loop().create_future(), seconds)
+        self._queue.put_nowait(errand)
+        return await errand.done
+
+    def drop(self) -> None:
+        """The activity is gone: nobody runs what is left."""
+        self.leave()
+        while not self._queue.empty():
+            self._queue.get_nowait().fail("the activity has ended")
+
+    async def _first(self) -> Errand | None:
+        errand = asyncio.ensure_future(self._queue.get())
+        leave = asyncio.ensure_future(self._leave.wait())
+        waiting: set[asyncio.Future[Any]] = {errand, leave}
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if errand.done() and leave.done():
+                self._queue.put_nowait(errand.result())  # for `drop`
+            return None if leave.done() else errand.result()
+        finally:
+            for task in waiting:
+                task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.gather(*waiting, return_exceptions=True)
+
+
+def _gone() -> ProviderError:
+    return ProviderError("The activity has ended.")
+
+
+class Carry:
+    """Whole files to and from an activity, as the workspace room asks for it."""
+
+    def __init__(self, errands: Errands) -> None:
+        self._errands = errands
+
+    async def transfer_out(self, container_path: str, local_path: Path) -> None:
+        """A file of the provider's to this side. Raises ``ProviderError``."""
+        await self._errands.run(lambda script: script.download_file(container_path, str(local_path)))
+
+    async def transfer_in(self, local_path: Path, container_path: str) -> None:
+        """A file of this side to the provider. Raises ``ProviderError``."""
+        await self._errands.run(lambda script: script.upload_file(str(local_path), container_path))

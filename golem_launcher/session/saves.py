@@ -1,0 +1,231 @@
+"""The workspace of a session over all providers: put there before the Lab opens, saved while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.errors import ProviderError, RequestError, SessionError, WorkspaceError
+from golem_launcher.events import Progress, Saving
+from golem_launcher.networks import LOCAL
+from golem_launcher.session import inputs
+from golem_launcher.software import SOFTWARE
+from golem_launcher.waiting import wait_for
+from golem_launcher.workspace.remote import AgentWorkspace
+from golem_launcher.workspace.restore_into import install, put_files, restore_into
+from golem_launcher.workspace.saver import Limits, Saver
+from golem_launcher.workspace.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+    from pathlib import Path
+
+    from golem_launcher.request import LaunchRequest
+    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.errands import Carry
+    from golem_launcher.session.reach import Reach
+    from golem_launcher.session.recorder import Recorder
+    from golem_launcher.workspace.store import Generation, Store
+
+_LOG = logging.getLogger(__name__)
+
+_ANSWER_SECONDS = 60.0
+_ANSWER_POLL_SECONDS = 0.1
+_SETTLE_SECONDS = 3600.0
+"""All that comes before the Lab: files, then packages."""
+_GIBIBYTE = 1 << 30
+
+
+class Saves:
+    """What becomes of one session's files. ``open`` once, ``meet`` each provider, ``aclose`` once."""
+
+    def __init__(self, directory: SessionDirectory, request: LaunchRequest, reach: Reach, recorder: Recorder) -> None:
+        self._request = request
+        self._reach = reach
+        self._recorder = recorder
+        self._scratch = directory.path / "inputs"
+        self._store: Store | None = None
+        self._workspace = request.workspace
+        self._restore: int | None = None
+        """The generation to begin with; ``None`` begins with nothing."""
+        self._inputs: list[tuple[Path, str]] = []
+        self._agent: AgentWorkspace | None = None
+        self._saver: Saver | None = None
+        self._saving: asyncio.Task[None] | None = None
+        self._newest: Saving | None = None
+        """How saving stood at the newest generation of this session."""
+
+    @property
+    def hold(self) -> bool:
+        """Whether something must be in the provider before its Lab opens."""
+        return bool(self._restore is not None or self._inputs or self._packages)
+
+    @property
+    def _packages(self) -> list[str]:
+        """What is to be installed; elsewhere than on `local` a software choice is an image."""
+        request = self._request
+        chosen = SOFTWARE[request.software].packages if request.network == LOCAL.name and not request.image else ()
+        return list(dict.fromkeys((*chosen, *request.packages)))
+
+    async def open(self) -> None:
+        """Find out whether what is asked for is there. Raises ``LauncherError``; nothing was paid by then."""
+        request = self._request
+        self._inputs = await inputs.collect(request.inputs, self._scratch)
+        if not request.save and not request.resume:
+            return
+        store = self._store = await asyncio.to_thread(open_store, request.store, encrypt=request.encrypt)
+        if request.resume:
+            name, _, number = request.resume.partition("@")
+            self._restore = await asyncio.to_thread(_generation, store, name, int(number) if number else None)
+        elif await asyncio.to_thread(store.generations, self._workspace):
+            self._workspace = await asyncio.to_thread(_unused, store, self._workspace)
+            self._recorder.message(
+                f"There is a saved workspace '{request.workspace}'. It is left alone; this session is saved as "
+                f"'{self._workspace}'."
+            )
+        if request.save:
+            self._recorder.update(
+                saving=Saving(workspace=self._workspace, store=store.shown, interval=request.save_seconds)
+            )
+
+    async def meet(self, carry: Carry) -> list[str]:
+        """The agent runs in another provider: put there what must be there, open the Lab; what to tell the user.
+
+        Raises ``ProviderError`` when the provider fails.
+        """
+        await self.part()
+        agent = AgentWorkspace(address=self._reach.workspace_address, token=self._reach.token, carry=carry)
+        self._agent = await agent.__aenter__()
+        if not self.hold:
+            return []
+        try:
+            return await wait_for(self._settle(agent), _SETTLE_SECONDS)
+        except asyncio.TimeoutError:
+            raise ProviderError("Its files could not be brought there in time.") from None
+
+    def begin(self) -> None:
+        """Save from now on, every few seconds."""
+        if not self._request.save or self._store is None or self._agent is None:
+            return
+        self._saver = Saver(
+            self._agent,
+            self._store,
+            self._workspace,
+            interval=self._request.save_seconds,
+            limits=Limits(total_bytes=int(self._request.disk_gib * _GIBIBYTE)),
+            on_change=self._on_change,
+            after=self._restore,
+        )
+        self._saving = asyncio.create_task(self._saver.run())
+
+    async def save(self, seconds: float) -> Generation:
+        """Save now. Raises ``SessionError`` with the reason when that does not work within ``seconds``."""
+        saver = self._saver
+        if saver is None:
+            raise SessionError(
+                "Nothing is saved in this session." if not self._request.save else "The session is not ready yet."
+            )
+        generation = None
+        with contextlib.suppress(asyncio.TimeoutError):
+            generation = await wait_for(saver.save_now(deadline_seconds=seconds), seconds + 1)
+        if generation is None:
+            raise SessionError(f"The last save did not work: {saver.saving.problem or 'it took too long'}.")
+        return generation
+
+    def saved_last(self) -> str:
+        """What became of the files of a session whose provider is gone, in words; and what the next begins with."""
+        if self._newest is None:
+            return "Nothing had been saved there; it begins as the session began."
+        self._restore = self._newest.generation
+        at = f" of {self._newest.saved_at:%H:%M:%S} UTC" if self._newest.saved_at else ""
+        return f"Its files are those{at} (generation {self._restore})."
+
+    async def part(self) -> None:
+        """Let go of the present provider."""
+        self._saver = None
+        if self._saving is not None:
+            self._saving.cancel()
+            await asyncio.gather(self._saving, return_exceptions=True)
+            self._saving = None
+        if self._agent is not None:
+            agent, self._agent = self._agent, None
+            await agent.__aexit__(None, None, None)
+
+    async def aclose(self) -> None:
+        """End everything and remove what was cloned."""
+        await self.part()
+        await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
+
+    async def _settle(self, agent: AgentWorkspace) -> list[str]:
+        end = asyncio.get_running_loop().time() + _ANSWER_SECONDS
+        while not await agent.answers(seconds=2.0):
+            if asyncio.get_running_loop().time() > end:
+                raise ProviderError(f"Its workspace did not answer within {_ANSWER_SECONDS:.0f} s.")
+            await asyncio.sleep(_ANSWER_POLL_SECONDS)
+        steps: list[Awaitable[list[str]]] = []
+        if self._restore is not None and self._store is not None:
+            steps.append(restore_into(agent, self._store, self._workspace, self._restore, self._progress))
+        if self._inputs and self._newest is None:  # what this session saved has them already
+            steps.append(put_files(agent, self._inputs, self._progress))
+        if self._packages:
+            steps.append(install(agent, self._packages, self._progress))
+        notices: list[str] = []
+        for step in steps:
+            try:
+                notices += await step
+            except WorkspaceError as error:  # noqa: PERF203 - few steps, each for itself
+                notices.append(f"Not everything could be brought there: {error}")
+        await agent.open_lab()
+        return notices
+
+    def _on_change(self, saving: Saving) -> None:
+        """How saving stands; a saver that has just begun with another provider knows of no generation yet."""
+        if saving.generation is not None:
+            self._newest = saving
+        elif self._newest is not None:
+            known = {"generation": self._newest.generation, "saved_at": self._newest.saved_at}
+            saving = saving.model_copy(update=known)
+        if saving != self._recorder.state.saving:
+            self._recorder.update(saving=saving)
+
+    def _progress(self, what: str, done: float, total: float) -> None:
+        self._recorder.event(Progress(what=what, done=done, total=total))
+
+
+def _generation(store: Store, workspace: str, number: int | None) -> int:
+    found = store.generations(workspace)
+    if not found:
+        raise RequestError(
+            f"Resume: there is no saved workspace '{workspace}'.", "See `golem-launcher workspaces`.", field="resume"
+        )
+    if number is None:
+        return found[-1].number
+    if number not in {generation.number for generation in found}:
+        raise RequestError(
+            f"Resume: the workspace '{workspace}' has no generation {number}.",
+            f"See `golem-launcher generations {workspace}`.",
+            field="resume",
+        )
+    return number
+
+
+def _unused(store: Store, name: str) -> str:
+    taken = {generation.workspace for generation in store.workspaces()}
+    number = 2
+    while f"{name[:36]}-{number}" in taken:
+        number += 1
+    return f"{name[:36]}-{number}"
+
+
+def as_told(generation: Generation) -> dict[str, Any]:
+    """A generation as the answer to a command."""
+    return {
+        "workspace": generation.workspace,
+        "generation": generation.number,
+        "saved_at": generation.created_at.isoformat(),
+        "files": generation.files,
+        "bytes": generation.bytes,
+    }

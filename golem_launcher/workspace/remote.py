@@ -1,0 +1,326 @@
+"""The workspace server of a session's agent, seen from here: plans, chunks, putting back, packages.
+
+Small things come over the tunnel; bulk by a :class:`Carry`, in files of frames, where there is one: the tunnel's way
+through yagna's VPN carries 3.5 MB/s, the file transfer of an activity thirty times that. Everything that arrives is
+from a stranger. Raises ``ProviderError`` when the server can't be reached or used, ``WorkspaceError`` for what no agent
+of ours would send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import secrets
+import shutil
+import tempfile
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
+
+import aiohttp
+
+from golem_launcher import paths
+from golem_launcher.agent.workspace.server import PACKS, PORT_OFFSET
+from golem_launcher.agent.workspace.wire import AGAIN, FRAME, GONE, LARGEST_CHUNK, Frames, WireError
+from golem_launcher.errors import ProviderError, WorkspaceError
+from golem_launcher.text import clean_line
+from golem_launcher.waiting import wait_for
+from golem_launcher.workspace.plan import Plan, PlanReader
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+__all__ = ["PORT_OFFSET", "AgentWorkspace", "Carry"]
+
+_PACKS = "/golem/run/golem-launcher-agent" + PACKS
+_SILENCE_SECONDS = 120.0
+"""A plan of a large workspace that nobody has read before takes time, but not in silence for that long."""
+_ANSWER_SECONDS = 600.0
+_LARGEST_ANSWER = 1024 * 1024
+_PIECE = 256 * 1024
+_WATCH_SECONDS = 0.2
+_DEADLY = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
+
+
+class Carry(Protocol):
+    """Moves files between this computer and the activity, past the tunnel. Cancelling must be safe."""
+
+    async def transfer_out(self, container_path: str, local_path: Path) -> None:
+        """Fetch a file of the container. Raises ``ProviderError``."""
+
+    async def transfer_in(self, local_path: Path, container_path: str) -> None:
+        """Send a file into the container. Raises ``ProviderError``."""
+
+
+class AgentWorkspace:
+    """A client of the workspace server behind ``address`` (a tunnel's origin on this side). ``async with`` it."""
+
+    def __init__(self, address: str, token: str, carry: Carry | None = None) -> None:
+        self._address = address
+        self._headers = {"Authorization": f"token {token}"}
+        self.carry = carry
+        self._http: aiohttp.ClientSession | None = None
+        self._scratch: Path | None = None
+        self.received = 0
+        """Bytes that came over the tunnel, or by the carry."""
+        self.sent = 0
+
+    async def __aenter__(self) -> Self:
+        # No cookies kept, no proxy asked, nothing followed: the other side is a stranger.
+        timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS, sock_read=_SILENCE_SECONDS)
+        self._http = aiohttp.ClientSession(
+            headers=self._headers, cookie_jar=aiohttp.DummyCookieJar(), timeout=timeout, auto_decompress=False
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._http is not None:
+            await self._http.close()
+        if self._scratch is not None:
+            await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
+
+    async def answers(self, *, seconds: float = 4.0) -> bool:
+        """Whether it answers."""
+        try:
+            await wait_for(self._ask("/state", None), seconds)
+        except (ProviderError, asyncio.TimeoutError):
+            return False
+        return True
+
+    async def open_lab(self) -> None:
+        """Let the Lab start that waits for what is put back first."""
+        await self._ask("/open", {})
+
+    async def plan(self, base: str | None, state: str) -> Plan:
+        """What changed since the plan ``base``; everything when that is ``None`` or not known there any more."""
+        reader = PlanReader()
+        async with self._post("/plan", json.dumps({"base": base, "state": state}).encode()) as response:
+            async for piece in self._pieces(response):
+                reader.feed(piece)
+        plan = reader.end()
+        if plan.base not in {None, base}:
+            raise WorkspaceError("The provider's list of files builds on another than the one that is known.")
+        return plan
+
+    async def chunks(self, ids: Sequence[str]) -> AsyncIterator[tuple[str, bytes | None]]:
+        """These chunks in their order, over the tunnel; ``None`` for one that is not there any more."""
+        frames, wanted = Frames(), iter(ids)
+        left = len(ids) * (FRAME.size + LARGEST_CHUNK)
+        async with self._post("/chunks", json.dumps({"ids": list(ids)}).encode()) as response:
+            async for piece in self._pieces(response):
+                left -= len(piece)
+                if left < 0:
+                    raise _nonsense("too long")
+                for identifier, data in _expected(frames, piece, wanted):
+                    yield identifier, data
+        if next(wanted, None) is not None:
+            raise ProviderError("The connection to the provider broke.")
+
+    async def pack(self, ids: Sequence[str]) -> Path:
+        """A file with the frames of these chunks, by the carry; whoever gets it removes it."""
+        assert self.carry is not None
+        name = f"out-{secrets.token_hex(6)}"
+        size = (await self._ask("/pack", {"ids": list(ids), "name": name})).get("size")
+        most = len(ids) * (FRAME.size + LARGEST_CHUNK)
+        if not isinstance(size, int) or not 0 <= size <= most:
+            raise _nonsense("a file of a size that can't be")
+        path = await self._scratch_file(name)
+        try:
+            await _watched(self.carry.transfer_out(f"{_PACKS}/{name}", path), path, size)
+            await asyncio.to_thread(_check_size, path, size)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        finally:
+            with contextlib.suppress(ProviderError):  # it throws away what is left at its next start
+                await self._ask("/drop", {"name": name})
+        self.received += size
+        return path
+
+    async def begin(self, lines: bytes) -> None:
+        """Begin to put a workspace back: its entries, packed."""
+        await self._ask_with("/restore", lines)
+
+    async def put(self, frames: bytes) -> int:
+        """Send chunks over the tunnel; how many have arrived in all."""
+        self.sent += len(frames)
+        return _next(await self._ask_with("/put", frames))
+
+    async def put_file(self, path: Path) -> int:
+        """Send a file of frames by the carry; how many chunks have arrived in all."""
+        assert self.carry is not None
+        name = f"in-{secrets.token_hex(6)}"
+        await self.carry.transfer_in(path, f"{_PACKS}/{name}")
+        self.sent += await asyncio.to_thread(_size, path)
+        return _next(await self._ask("/take", {"name": name}))
+
+    async def finish(self) -> list[tuple[str, str]]:
+        """End the restore; what could not be put back, and why."""
+        found = (await self._ask("/finish", {})).get("problems")
+        return [(_shown(path), _shown(reason)) for path, reason in found] if _pairs(found) else []
+
+    async def install(
+        self, requirements: Sequence[str], seconds: float, line: Callable[[str], None]
+    ) -> list[tuple[str, str]]:
+        """Install packages; which ones failed, and why. ``line`` gets what pip says, cleaned."""
+        body = json.dumps({"requirements": list(requirements), "seconds": seconds}).encode()
+        failed: Any = None
+        rest = b""
+        timeout = aiohttp.ClientTimeout(total=seconds + 60.0, sock_read=seconds + 30.0)
+        async with self._post("/install", body, timeout=timeout) as response:
+            async for piece in self._pieces(response):
+                *lines, rest = (rest + piece).split(b"\n")
+                if len(rest) > _LARGEST_ANSWER:
+                    raise _nonsense("a line without an end")
+                for each in map(_object, lines):
+                    if "line" in each:
+                        line(_shown(each["line"]))
+                    failed = each.get("failed", failed)
+        if not _pairs(failed):
+            raise ProviderError("The provider did not say how the installing went.")
+        return [(_shown(name), _shown(reason)) for name, reason in failed]
+
+    async def _scratch_file(self, name: str) -> Path:
+        if self._scratch is None:
+            parent = await asyncio.to_thread(paths.private_directory, paths.home() / "transfers")
+            self._scratch = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=parent))
+        return self._scratch / name
+
+    async def scratch_file(self) -> Path:
+        """A new name for a file of ours, gone with this client."""
+        return await self._scratch_file(f"own-{secrets.token_hex(6)}")
+
+    async def _ask(self, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        return await self._ask_with(path, None if body is None else json.dumps(body).encode())
+
+    async def _ask_with(self, path: str, body: bytes | None) -> dict[str, Any]:
+        data = b""
+        async with self._post(path, body) as response:
+            async for piece in self._pieces(response):
+                data += piece
+                if len(data) > _LARGEST_ANSWER:
+                    raise _nonsense("too long")
+        return _object(data)
+
+    @contextlib.asynccontextmanager
+    async def _post(self, path: str, body: bytes | None, **options: Any) -> AsyncIterator[aiohttp.ClientResponse]:
+        assert self._http is not None, "enter the client first"
+        method, data = ("GET", None) if body is None else ("POST", io.BytesIO(body))
+        try:
+            async with self._http.request(
+                method, self._address + path, data=data, allow_redirects=False, **options
+            ) as response:
+                if response.status != HTTPStatus.OK:
+                    raise await self._refusal(response)
+                yield response
+        except (OSError, aiohttp.ClientError, asyncio.TimeoutError) as error:
+            reason = clean_line(str(error) or type(error).__name__, longest=200)
+            raise ProviderError(f"The provider's workspace can't be reached ({reason}).") from None
+
+    async def _refusal(self, response: aiohttp.ClientResponse) -> ProviderError:
+        said = ""
+        with contextlib.suppress(ValueError):
+            said = _shown(_object(await response.content.read(4096)).get("error", ""))
+        if response.status in _DEADLY:
+            said = "it does not know us"
+        return ProviderError(f"The provider's workspace refused: {said or response.status}.")
+
+    async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        async for piece in response.content.iter_chunked(_PIECE):
+            self.received += len(piece)
+            yield piece
+
+
+def read_frames(path: Path, ids: Iterable[str], take: Callable[[str, bytes], None]) -> list[str]:
+    """Give each chunk in a file of frames to ``take``; those that were not there any more. Blocking.
+
+    Raises ``WorkspaceError`` for anything but these chunks in their order.
+    """
+    frames, wanted, gone = Frames(), iter(ids), []
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            for identifier, data in _expected(frames, piece, wanted):
+                if data is None:
+                    gone.append(identifier)
+                else:
+                    take(identifier, data)
+    if next(wanted, None) is not None:
+        raise _nonsense("it ended too early")
+    return gone
+
+
+def _expected(frames: Frames, piece: bytes, wanted: Iterable[str]) -> list[tuple[str, bytes | None]]:
+    found: list[tuple[str, bytes | None]] = []
+    ids = iter(wanted)
+    try:
+        for chunk, kind, data in frames.feed(piece):
+            identifier = chunk.hex()
+            if kind == AGAIN or next(ids, None) != identifier:
+                raise _nonsense("a chunk that nobody asked for")
+            found.append((identifier, None if kind == GONE else data))
+    except WireError as error:
+        raise _nonsense(str(error)) from None
+    return found
+
+
+async def _watched(work: Any, path: Path, most: int) -> None:
+    """Await ``work``, which writes to ``path``; end it when that grows beyond ``most`` bytes."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait([task], timeout=_WATCH_SECONDS))[0]:
+            if _size(path) > most:
+                raise _nonsense("more than it had announced")
+        task.result()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _check_size(path: Path, size: int) -> None:
+    if _size(path) != size:
+        raise _nonsense("a file of another size than announced")
+
+
+def _next(answer: dict[str, Any]) -> int:
+    count, error = answer.get("next"), answer.get("error")
+    if error:
+        raise ProviderError(f"The provider could not take the files: {_shown(error)}.")
+    if not isinstance(count, int):
+        raise _nonsense("no number")
+    return count
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        raise _nonsense("no JSON") from None
+    if not isinstance(value, dict):
+        raise _nonsense("no object")
+    return value
+
+
+def _pairs(value: Any) -> TypeGuard[list[list[Any]]]:
+    return isinstance(value, list) and all(isinstance(each, list) and len(each) == 2 for each in value)  # noqa: PLR2004
+
+
+def _shown(value: Any) -> str:
+    return clean_line(str(value), longest=300)
+
+
+def _nonsense(what: str) -> WorkspaceError:
+    return WorkspaceError(f"The provider sent what our program never sends ({what}).", "What was saved before is safe.")

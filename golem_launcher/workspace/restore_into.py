@@ -1,0 +1,272 @@
+"""Puts things into a session before its Lab opens: a generation, the user's files, packages.
+
+What could not be put there is told, not raised: the Lab opens all the same. Only a provider that is lost, or a store
+that can't be read, raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from golem_launcher.agent.workspace import wire
+from golem_launcher.agent.workspace.chunker import chunk_id, cut_file
+from golem_launcher.errors import ProviderError, WorkspaceError
+from golem_launcher.text import clean_line
+from golem_launcher.workspace.environment import installable
+from golem_launcher.workspace.manifest import Entry, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from golem_launcher.workspace.remote import AgentWorkspace
+    from golem_launcher.workspace.store import Store
+
+    Progress = Callable[[str, int, int], None]
+
+_BULK_BYTES = 4 * 1024 * 1024
+_PART_BYTES = 4 * 1024 * 1024
+_FILE_BYTES = 64 * 1024 * 1024
+_ATTEMPTS = 3
+_RETRY_SECONDS = 1.0
+_INSTALL_SECONDS = 900.0
+_MOST_NOTICES = 20
+
+
+class Chunks(Protocol):
+    """Where chunks come from. Blocking."""
+
+    def get_chunk(self, identifier: str) -> bytes:
+        """The bytes of a chunk. Raises ``WorkspaceError``."""
+
+
+def _quiet(_what: str, _done: int, _total: int) -> None:
+    """Nobody wants to know."""
+
+
+async def restore_into(
+    agent: AgentWorkspace,
+    store: Store,
+    workspace: str,
+    generation: int | None = None,
+    progress: Progress = _quiet,
+    *,
+    install_seconds: float = _INSTALL_SECONDS,
+) -> list[str]:
+    """Put a generation back, then its packages; what could not be, a sentence each.
+
+    ``progress`` gets what, how much is done and of how much. Raises ``WorkspaceError`` when there is no such
+    generation, ``ProviderError`` when the provider is lost.
+    """
+    manifest = await asyncio.to_thread(store.manifest, workspace, generation)
+    notices = await send(agent, manifest.entries, store, progress)
+    good, refused = installable(manifest.environment.requirements)
+    notices += [f"The package {_name(line)} was not installed again: it is from no package index." for line in refused]
+    return notices + await install(agent, good, progress, seconds=install_seconds)
+
+
+async def put_files(
+    agent: AgentWorkspace, sources: Sequence[tuple[Path, str]], progress: Progress = _quiet
+) -> list[str]:
+    """Put files and directories of the user's into the workspace, each at its relative path; what could not be.
+
+    Links and special files are left out. Raises ``WorkspaceError`` when a file can't be read.
+    """
+    local = await asyncio.to_thread(LocalFiles, sources)
+    return [*local.notices, *await send(agent, local.entries, local, progress)]
+
+
+async def install(
+    agent: AgentWorkspace,
+    requirements: Sequence[str],
+    progress: Progress = _quiet,
+    *,
+    seconds: float = _INSTALL_SECONDS,
+) -> list[str]:
+    """Install packages by the session's own pip; which ones could not be, a sentence each."""
+    if not requirements:
+        return []
+    count = 0
+
+    def line(_text: str) -> None:
+        nonlocal count
+        count += 1
+        progress("packages", count, 0)
+
+    failed = await agent.install(requirements, seconds, line)
+    return [f"The package {name} could not be installed: {reason}" for name, reason in failed][:_MOST_NOTICES]
+
+
+async def send(
+    agent: AgentWorkspace, entries: Sequence[Entry], chunks: Chunks, progress: Progress = _quiet
+) -> list[str]:
+    """Write entries into the workspace; what could not be, a sentence each. Goes on where a connection broke."""
+    total = sum(entry.size for entry in entries)
+    order = [chunk for entry in entries if entry.kind == "file" for chunk in entry.chunks]
+    await agent.begin(await asyncio.to_thread(_lines, entries))
+    in_files = agent.carry is not None and total >= _BULK_BYTES
+    done = failures = sent = 0
+    while done < len(order):
+        part = _Part(chunks, order, done)
+        try:
+            done = await (_by_file(agent, part) if in_files else _by_tunnel(agent, part))
+        except ProviderError:
+            failures += 1
+            if failures == _ATTEMPTS:
+                raise
+            await asyncio.sleep(_RETRY_SECONDS)
+            done = await agent.put(b"")
+            continue
+        failures = 0
+        sent = min(sent + part.plain, total)
+        progress("files", sent, total)
+    problems = await agent.finish()
+    return [f"{shown(path)} could not be written: {reason}." for path, reason in problems][:_MOST_NOTICES]
+
+
+async def _by_tunnel(agent: AgentWorkspace, part: _Part) -> int:
+    return await agent.put(await asyncio.to_thread(lambda: b"".join(part.frames(_PART_BYTES))))
+
+
+async def _by_file(agent: AgentWorkspace, part: _Part) -> int:
+    path = await agent.scratch_file()
+
+    def write() -> None:
+        with path.open("wb") as file:
+            file.writelines(part.frames(_FILE_BYTES))
+
+    try:
+        await asyncio.to_thread(write)
+        return await agent.put_file(path)
+    finally:
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+
+
+def _lines(entries: Sequence[Entry]) -> bytes:
+    letters = {"file": "f", "directory": "d", "link": "l"}
+
+    def line(entry: Entry) -> list[object]:
+        more: dict[str, list[object]] = {"file": [entry.size, list(entry.chunks)], "link": [entry.target]}
+        return [letters[entry.kind], entry.path, entry.mode, entry.mtime_ns, *more.get(entry.kind, [])]
+
+    return b"".join(wire.pack_lines(map(line, entries)))
+
+
+class _Part:
+    """Frames of the chunks from ``start`` on; one that was sent before is only named."""
+
+    def __init__(self, chunks: Chunks, order: list[str], start: int) -> None:
+        self._chunks = chunks
+        self._order = order
+        self._start = start
+        self.plain = 0
+        """Bytes of the chunks so far."""
+
+    def frames(self, most: int) -> Iterator[bytes]:
+        """About ``most`` bytes of them. Blocking."""
+        before = set(self._order[: self._start])
+        size = 0
+        for chunk in self._order[self._start :]:
+            identifier = bytes.fromhex(chunk)
+            if chunk in before:
+                frame = [wire.bare(identifier, wire.AGAIN)]
+            else:
+                data = self._chunks.get_chunk(chunk)
+                self.plain += len(data)
+                frame = wire.frame(identifier, data)
+                before.add(chunk)
+            yield from frame
+            size += sum(map(len, frame))
+            if size >= most:
+                return
+
+
+@dataclass(frozen=True)
+class _Place:
+    path: Path
+    offset: int
+    size: int
+
+
+class LocalFiles:
+    """Files of this computer as entries and their chunks. Blocking; ``WorkspaceError`` for what can't be read."""
+
+    def __init__(self, sources: Sequence[tuple[Path, str]]) -> None:
+        self.notices: list[str] = []
+        self._entries: dict[str, Entry] = {}
+        self._places: dict[str, _Place] = {}
+        for path, target in sources:
+            self._add(path.expanduser(), target.strip("/"))
+
+    @property
+    def entries(self) -> list[Entry]:
+        """What is to be written, what lies above first."""
+        return [self._entries[path] for path in sorted(self._entries)]
+
+    def get_chunk(self, identifier: str) -> bytes:
+        """The bytes of a chunk."""
+        place = self._places[identifier]
+        try:
+            with place.path.open("rb") as file:
+                file.seek(place.offset)
+                data = file.read(place.size)
+        except OSError as error:
+            raise WorkspaceError(f"{place.path} can't be read: {error.strerror}.") from None
+        if chunk_id(data).hex() != identifier:
+            raise WorkspaceError(f"{place.path} was changed while it was sent.", "Start again.")
+        return data
+
+    def _add(self, path: Path, target: str) -> None:
+        try:
+            found = path.stat()
+            if stat.S_ISREG(found.st_mode):
+                self._add_file(path, target, found)
+                return
+            for folder, directories, names in os.walk(path):
+                directories.sort()
+                inside = os.path.relpath(folder, path)
+                prefix = "/".join(part for part in (target, "" if inside == "." else inside) if part)
+                if prefix:
+                    status = os.stat(folder)  # noqa: PTH116
+                    self._put(Entry(prefix, "directory", status.st_mode & 0o777, status.st_mtime_ns))
+                for each in self._regular(path.__class__(folder), names):
+                    self._add_file(each, f"{prefix}/{each.name}".lstrip("/"), each.stat())
+        except OSError as error:
+            raise WorkspaceError(
+                f"{path} can't be read: {error.strerror}.", "Leave it out, or make it readable."
+            ) from None
+
+    def _regular(self, folder: Path, names: list[str]) -> Iterator[Path]:
+        for name in sorted(names):
+            if stat.S_ISREG((folder / name).lstat().st_mode):
+                yield folder / name
+            elif len(self.notices) < _MOST_NOTICES:
+                self.notices.append(f"{clean_line(str(folder / name))} was left out: it is no file of its own.")
+
+    def _add_file(self, path: Path, target: str, status: os.stat_result) -> None:
+        with path.open("rb") as file:
+            cuts = cut_file(_reader(file), status.st_size)
+        offset = 0
+        for chunk, size in cuts:
+            self._places[chunk.hex()] = _Place(path, offset, size)
+            offset += size
+        mode, mtime = status.st_mode & 0o777, status.st_mtime_ns
+        self._put(Entry(target, "file", mode, mtime, offset, tuple(cuts.hexes)))
+
+    def _put(self, entry: Entry) -> None:
+        self._entries[entry.path] = entry
+
+
+def _reader(file: BinaryIO) -> Callable[[int], bytes]:
+    return file.read
+
+
+def _name(line: str) -> str:
+    with contextlib.suppress(ValueError):
+        return clean_line(line[: line.index("@")].strip() or line, longest=100)
+    return clean_line(line, longest=100)

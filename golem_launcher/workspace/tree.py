@@ -1,0 +1,102 @@
+"""The workspace as it was last told, put together from one plan after the other, and what is odd about it."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from typing import TYPE_CHECKING
+
+from golem_launcher.workspace.manifest import Entry, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from golem_launcher.workspace.plan import Plan
+
+_MANY = 10
+_MUCH = 10 * 1024 * 1024
+_HALF = 0.5
+_COLLISION = "another file has the same name on many computers"
+_BELOW_FILE = "it lies below something that is no directory"
+
+
+class Tree:
+    """Entries by their path."""
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self.entries = {entry.path: entry for entry in entries}
+        self.refused: dict[str, str] = {}
+        """What is there but can't be saved, and why."""
+        self.clashes: dict[str, str] = {}
+        """What can't be saved beside the others, and why, as of the last :meth:`sifted`."""
+
+    def apply(self, plan: Plan) -> bool:
+        """Bring it up to date; whether anything is another than before."""
+        if plan.base is None:
+            before, self.entries = self.entries, dict(plan.changed)
+            self.refused = dict(plan.refused)
+            return before != self.entries
+        changed = False
+        for path in (*plan.removed, *plan.changed):
+            self.refused.pop(path, None)
+        self.refused |= plan.refused
+        for path in plan.removed:
+            changed = self.entries.pop(path, None) is not None or changed
+        for path, entry in plan.changed.items():
+            if self.entries.get(path) != entry:
+                self.entries[path] = entry
+                changed = True
+        return changed
+
+    @property
+    def odd(self) -> dict[str, str]:
+        """What is not saved, as it may be shown, and why."""
+        return {shown(path): reason for path, reason in (self.refused | self.clashes).items()}
+
+    def sifted(self) -> list[Entry]:
+        """The entries that can be saved together, sorted."""
+        kept: dict[str, Entry] = {}
+        odd: dict[str, str] = {}
+        for entry in sorted(self.entries.values(), key=lambda entry: entry.path.split("/")):
+            key = unicodedata.normalize("NFC", entry.path).casefold()
+            if key in kept:
+                odd[entry.path] = _COLLISION
+            elif not _below_directories(key, kept):
+                odd[entry.path] = _BELOW_FILE
+            else:
+                kept[key] = entry
+        self.clashes = odd
+        return list(kept.values())
+
+
+def _below_directories(key: str, kept: dict[str, Entry]) -> bool:
+    """Whether what it lies in is a directory. Sorted as they are, what is above a path comes before it."""
+    parent = key.rpartition("/")[0]
+    while parent:
+        above = kept.get(parent)
+        if above is not None:
+            return above.kind == "directory"
+        parent = parent.rpartition("/")[0]
+    return True
+
+
+def digest(entries: Iterable[Entry]) -> bytes:
+    """The same for the same files, whenever they were written."""
+    state = hashlib.blake2b(digest_size=16)
+    for entry in entries:
+        if entry.kind != "directory":
+            state.update(f"{entry.path}\0{entry.kind}\0{''.join(entry.chunks)}\0{entry.target}\0".encode())
+    return state.digest()
+
+
+def shrunk(before: Iterable[Entry], after: Iterable[Entry]) -> str:
+    """A sentence when most of what was there is not there any more; else nothing."""
+    old = {entry.path: entry.size for entry in before if entry.kind == "file"}
+    new = {entry.path: entry.size for entry in after if entry.kind == "file"}
+    gone = sum(path not in new for path in old)
+    if gone and (not new or (gone >= _MANY and gone >= _HALF * len(old))):
+        return f"{gone} of {len(old)} files are not there any more"
+    lost = sum(old.values()) - sum(new.values())
+    if lost >= _MUCH and lost >= _HALF * sum(old.values()):
+        return f"{lost / 1e6:.0f} of {sum(old.values()) / 1e6:.0f} MB are not there any more"
+    return ""

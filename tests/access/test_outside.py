@@ -1,0 +1,198 @@
+"""Ways that begin elsewhere: a JupyterLab of one's own, another machine, a hub's server."""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from golem_launcher.access import hub as hub_module
+from golem_launcher.events import Stage
+from golem_launcher.request import LaunchRequest
+from golem_launcher.session import client
+from golem_launcher.ui.install import install
+from tests.access.test_commands import tunnel
+from tests.session.conftest import command
+from tests.session.jupyter import Jupyter
+
+SECONDS = 60
+TOKEN = "a-token-of-a-hub-0123456789"
+
+
+@contextlib.contextmanager
+def server(*arguments, environment, directory, path):
+    """A Jupyter server on a free port; its origin. It answers at ``path``."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    log = (directory / "log").open("wb")
+    process = subprocess.Popen(
+        [*arguments, "--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0"],
+        env={**os.environ, **environment, "JUPYTER_RUNTIME_DIR": str(directory)},
+        cwd=directory, stdout=log, stderr=log, start_new_session=True,
+    )  # fmt: skip
+    try:
+        origin = f"http://127.0.0.1:{port}"
+        for _ in range(600):
+            assert process.poll() is None, (directory / "log").read_text()
+            try:
+                with urllib.request.urlopen(f"{origin}{path}", timeout=SECONDS):
+                    break
+            except OSError:
+                signal.sigtimedwait([], 0.05)
+        yield origin
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(SECONDS)
+        log.close()
+
+
+def test_a_jupyterlab_here_uses_the_kernels_there(far_session, tmp_path):
+    _, line, _ = command("gateway", "tunnel")
+    assert far_session[0].token() not in line
+    assert re.match(r'JUPYTER_GATEWAY_AUTH_TOKEN="\$\(cat \S+/token\)" jupyter lab --gateway-url http://127\.', line)
+    arguments = [sys.executable, "-m", "golem_launcher.cli", "gateway", "tunnel", "--run", "--"]
+    token = {"JUPYTER_TOKEN": TOKEN, "JUPYTER_CONFIG_DIR": str(tmp_path), "JUPYTERLAB_SETTINGS_DIR": str(tmp_path)}
+    with server(*arguments, environment=token, directory=tmp_path, path="/api") as origin:
+
+        async def compute():
+            async with Jupyter(f"{origin}/lab?token={TOKEN}") as jupyter:
+                return await jupyter.execute("import os; print(os.getcwd(), 6 * 7)")
+
+        found = asyncio.run(compute()).split()
+        assert found[0].endswith("/golem/work")
+        assert found[1] == "42"
+        assert far_session[0].token() not in (tmp_path / "log").read_text()
+
+
+def test_the_lab_at_a_port_of_ones_choice_and_for_other_machines_by_tls(far_session):
+    directory, _ = far_session
+    with tunnel("tunnel", "--port", "0") as (_, told):
+        assert told["address"].endswith(f"/lab?token={directory.token()}")
+        with urllib.request.urlopen(told["address"], timeout=SECONDS) as answer:
+            assert b"jupyter-config-data" in answer.read()
+    with tunnel("tunnel", "--port", "0", "--listen", "localhost") as (_, told):
+        assert told["address"].startswith("https://localhost:")
+        host, port = told["address"].removeprefix("https://").partition("/")[0].split(":")
+        pem = ssl.get_server_certificate((host, int(port)))
+        trusting = ssl.create_default_context(cadata=pem)
+        with urllib.request.urlopen(told["address"], timeout=SECONDS, context=trusting) as answer:
+            assert b"jupyter-config-data" in answer.read()
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(
+                told["address"].partition("lab?")[0] + "api/status", timeout=SECONDS, context=trusting
+            )
+        assert refused.value.code == 403
+        refused.value.close()
+        with pytest.raises(OSError, match=r"reset|closed|end|Remote"):
+            urllib.request.urlopen(f"http://{host}:{port}/api", timeout=SECONDS)
+    code, _, error = command("tunnel", "tunnel", "--listen", "0.0.0.0", check=False)
+    assert code == 1
+    assert "every address" in error
+
+
+@pytest.fixture(scope="module")
+def hub(far_session, tmp_path_factory):  # noqa: ARG001 - its network must be up
+    """A server with a prefix and a token, as a hub starts one, and a session begun on it; its address."""
+    directory = tmp_path_factory.mktemp("hub")
+    prefix = "/user/me/"
+    install(directory)
+    environment = {"JUPYTER_TOKEN": TOKEN, "JUPYTER_CONFIG_PATH": str(directory / "etc/jupyter")}
+    before = os.environ.get(hub_module.PREFIX_VARIABLE)
+    os.environ[hub_module.PREFIX_VARIABLE] = prefix
+    try:
+        session = client.start(LaunchRequest(name="on-hub", budget=5, memory_gib=0.5, disk_gib=0.5))
+    finally:
+        if before is None:
+            del os.environ[hub_module.PREFIX_VARIABLE]
+    arguments = [
+        sys.executable, "-m", "jupyter_server", f"--ServerApp.base_url={prefix}",
+        "--ServerApp.jpserver_extensions={'golem_launcher.ui.hub': True, 'jupyter_server_proxy': True}",
+    ]  # fmt: skip
+    try:
+        with server(*arguments, environment=environment, directory=directory, path=f"{prefix}api") as origin:
+            state = client.wait_for(session, lambda state: state.stage is Stage.READY, SECONDS)
+            assert state is not None, session.supervisor_log.read_text()[-4000:]
+            yield f"{origin}{prefix}", session
+    finally:
+        client.stop("on-hub", force=True)
+
+
+def test_from_ones_own_computer_through_the_hub(hub, monkeypatch):
+    address, session = hub
+    monkeypatch.setenv("JUPYTER_TOKEN", TOKEN)
+    with tunnel(address, "--session", "on-hub", "--port", "0") as (process, told):
+        assert told["address"].endswith(f"lab?token={session.token()}")
+        assert TOKEN.encode() not in Path(f"/proc/{process.pid}/cmdline").read_bytes()
+
+        async def compute():
+            link = told["address"]
+            async with Jupyter(link) as jupyter:
+                jupyter.origin = link.partition("/lab?")[0]
+                return await jupyter.execute("print(6 * 7)")
+
+        assert asyncio.run(compute()) == "42\n"
+    monkeypatch.setenv("JUPYTER_TOKEN", "a-wrong-one")
+    code, _, error = command("tunnel", address, "--session", "on-hub", "--port", "0", check=False)
+    assert code == 1
+    assert "does not let us in" in error
+    monkeypatch.setenv("JUPYTER_TOKEN", TOKEN)
+    code, _, error = command("tunnel", address, "--session", "no-such", "--port", "0", check=False)
+    assert code == 1
+    assert "knows no such session" in error
+
+
+def test_on_the_hubs_own_origin_only_after_a_yes(hub):
+    address, session = hub
+    base_url = session.state().base_url
+    assert re.fullmatch(r"/user/me/proxy/absolute/\d+/", base_url)
+    lab = address.partition("/user/")[0] + base_url
+    link = f"{lab}lab?token={session.token()}"
+
+    async def scene():
+        # A browser that is logged in at the hub: an address of this machine gets cookies here, too.
+        jar = aiohttp.CookieJar(unsafe=True)
+        timeout = aiohttp.ClientTimeout(total=SECONDS)
+        async with aiohttp.ClientSession(cookie_jar=jar, timeout=timeout) as browser:
+            await (await browser.get(f"{address}api/status?token={TOKEN}")).read()
+            async with browser.get(link) as response:
+                assert response.status == 403
+                assert "asks you first" in await response.text()
+            assert session.state().hub_port is None
+            told = await asyncio.to_thread(client.control, session, "hub")
+            assert f"/{told['port']}/" in base_url
+            port_is_known = await asyncio.to_thread(client.wait_for, session, lambda state: state.hub_port, 10)
+            assert port_is_known
+            async with browser.get(link) as response:
+                page = await response.text()
+                cookies = response.headers.getall("Set-Cookie")
+            config = json.loads(page.partition('type="application/json">')[2].partition("</script>")[0])
+            assert config["baseUrl"] == base_url
+            theirs = [cookie for cookie in cookies if cookie.startswith("golem-")]
+            assert theirs
+            assert all(f"Path={base_url}" in cookie for cookie in theirs)
+            mine = {"Authorization": f"token {session.token()}"}
+            async with browser.post(f"{lab}api/kernels", json={"name": "python3"}, headers=mine) as response:
+                kernel = (await response.json())["id"]
+            async with browser.ws_connect(f"{lab}api/kernels/{kernel}/channels?token={session.token()}"):
+                pass
+            # What lets into the hub's server never reaches the provider, which answers as to a stranger.
+            for path, headers in (
+                ("api/status", {"Authorization": f"token {TOKEN}"}),
+                (f"api/status?token={TOKEN}", {}),
+            ):
+                jar.clear(lambda cookie: cookie.key.startswith("golem-"))
+                async with browser.get(lab + path, headers=headers) as response:
+                    assert response.status == 403
+
+    asyncio.run(asyncio.wait_for(scene(), SECONDS))

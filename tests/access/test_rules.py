@@ -1,0 +1,134 @@
+"""What the link lets through: origins, cookies, redirects. Tables, and what hypothesis finds beside them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from golem_launcher.access.rules import Rules, leaving_page
+
+HERE = "http://127.200.1.2:4000"
+RULES = Rules(frozenset({HERE}), "secret")
+OTHER = Rules(frozenset({HERE}), "another session of the same name")
+HOST = (b"host", b"127.200.1.2:4000")
+NAVIGATES = [(b"sec-fetch-site", b"cross-site"), (b"sec-fetch-mode", b"navigate"), (b"sec-fetch-dest", b"document")]
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "headers"),
+    [
+        (b"GET", b"/lab", [HOST]),
+        (b"POST", b"/api", [(b"host", b"localhost:8888"), (b"origin", b"http://localhost:8888")]),
+        (b"POST", b"/api/kernels", [HOST, (b"origin", HERE.encode())]),
+        (b"GET", b"/lab", [HOST, *NAVIGATES]),
+        (b"GET", b"/lab", [HOST, (b"sec-fetch-site", b"same-origin"), (b"sec-fetch-mode", b"cors")]),
+    ],
+)
+def test_its_own_page_and_programs_and_a_link_from_elsewhere_get_in(method, target, headers):
+    assert RULES.refusal(method, target, headers) == ""
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "headers"),
+    [
+        pytest.param(b"GET", b"/lab", [], id="no host"),
+        pytest.param(b"GET", b"/lab", [HOST, HOST], id="two hosts"),
+        pytest.param(b"GET", b"/lab", [(b"host", b"evil.example:4000")], id="a name that leads here (DNS rebinding)"),
+        pytest.param(b"GET", b"/lab", [(b"host", b"127.0.0.1.evil.example")], id="a name that begins like ours"),
+        pytest.param(b"GET", b"/lab", [(b"host", b"evil.localhost:4000")], id="a name below localhost"),
+        pytest.param(b"CONNECT", b"example.org:443", [HOST], id="connect"),
+        pytest.param(b"GET", b"http://example.org/", [HOST], id="an absolute address"),
+        pytest.param(b"GET", b"//example.org/", [HOST], id="another host in the path"),
+        pytest.param(b"OPTIONS", b"*", [HOST], id="star"),
+        pytest.param(b"GET", b"/api", [HOST, (b"origin", b"http://127.0.0.1:8866")], id="the launcher's page"),
+        pytest.param(b"POST", b"/api", [HOST, (b"origin", b"null")], id="an opaque origin"),
+        pytest.param(b"GET", b"/api", [HOST, (b"origin", b"https://127.200.1.2:4000")], id="another scheme"),
+        pytest.param(b"GET", b"/x.js", [HOST, (b"sec-fetch-site", b"cross-site")], id="a foreign page's script"),
+        pytest.param(b"POST", b"/x", [HOST, *NAVIGATES], id="a foreign form"),
+        pytest.param(b"GET", b"/x", [HOST, *NAVIGATES[:2], (b"sec-fetch-dest", b"iframe")], id="a foreign frame"),
+    ],
+)
+def test_others_are_refused(method, target, headers):
+    assert RULES.refusal(method, target, headers)
+
+
+def test_cookies_of_others_stay_outside():
+    (kept,) = (
+        value
+        for name, value in RULES.response(b"/", [(b"set-cookie", b"session=1; Domain=localhost; Path=/; HttpOnly")])
+        if name == b"set-cookie"
+    )
+    assert kept.startswith(b"golem-")
+    assert kept.endswith(b"-session=1; Path=/; HttpOnly")
+    mine = kept.partition(b";")[0]
+    headers = [
+        (b"cookie", b"username-127-0-0-1-8866=launcher; " + mine + b"; _xsrf=2|a; _xsrf=2|hub; jupyterhub-session-id=x")
+    ]
+    assert (b"cookie", b"session=1; _xsrf=2|a") in RULES.request(headers)
+    assert (b"cookie", b"_xsrf=2|a") in OTHER.request(headers)
+
+
+def test_what_is_told_of_the_user_is_only_what_is_needed():
+    headers = [
+        HOST, (b"referer", b"http://127.200.1.2:4000/lab?token=abc"), (b"x-forwarded-for", b"10.0.0.1"),
+        (b"origin", HERE.encode()), (b"accept", b"*/*"), (b"connection", b"keep-alive"), (b"proxy-authorization", b"x"),
+    ]  # fmt: skip
+    assert RULES.request(headers) == [
+        (b"host", b"127.0.0.1:8888"), (b"origin", b"http://127.0.0.1:8888"), (b"accept", b"*/*"),
+    ]  # fmt: skip
+
+
+def test_a_provider_gives_nobody_permissions_and_no_script_runs_in_its_pages():
+    theirs = [
+        (b"content-type", b"text/html"), (b"access-control-allow-origin", b"*"), (b"service-worker-allowed", b"/"),
+        (b"refresh", b"0;url=http://evil.example"), (b"link", b"<http://evil.example/x>; rel=preload"),
+        (b"clear-site-data", b'"*"'), (b"strict-transport-security", b"max-age=1"), (b"www-authenticate", b"Basic"),
+        (b"referrer-policy", b"unsafe-url"),
+    ]  # fmt: skip
+    headers = RULES.response(b"/login", theirs)
+    assert dict(headers).keys() == {
+        b"content-type", b"content-security-policy", b"x-content-type-options", b"referrer-policy"
+    }  # fmt: skip
+    assert dict(headers)[b"referrer-policy"] == b"same-origin"
+    assert b"script-src 'none'" in dict(headers)[b"content-security-policy"]
+    assert b"sandbox" in dict(RULES.response(b"/files/x.html", theirs))[b"content-security-policy"]
+    chosen = Rules(frozenset({HERE}), "secret", own_scripts=True)
+    assert b"content-security-policy" not in dict(chosen.response(b"/lab", theirs))
+
+
+@pytest.mark.parametrize(
+    ("location", "leaves"),
+    [
+        (b"/lab?next=%2F", False),
+        (b"tree", False),
+        (b"http://127.0.0.1:8888/lab", False),
+        (HERE.encode() + b"/lab", False),
+        (b"http://127.0.0.1:8866/", True),
+        (b"//evil.example/", True),
+        (b"/\\evil.example/", True),
+        (b"\thttp://evil.example/", True),
+        (b"/\t/evil.example", True),
+        (b"HTTPS://evil.example", True),
+        (b"javascript:alert(1)", True),
+    ],
+)
+def test_redirects_that_leave_are_seen(location, leaves):
+    assert (RULES.leaves(302, [(b"location", location)]) is not None) == leaves
+    assert RULES.leaves(200, [(b"location", location)]) is None
+
+
+def test_what_the_lab_calls_itself_is_taken_out_of_redirects():
+    assert (b"location", b"/lab") in RULES.response(b"/", [(b"location", b"http://127.0.0.1:8888/lab")])
+
+
+@given(st.text(max_size=300))
+def test_the_page_about_a_redirect_holds_no_markup_of_theirs(place):
+    body = leaving_page(place + '"><script>alert(1)</script>').decode()
+    assert "<script" not in body
+    assert body.count("<a ") <= 1
+
+
+@given(st.lists(st.tuples(st.binary(max_size=20), st.binary(max_size=60)), max_size=6))
+def test_any_cookie_is_renamed_or_dropped(headers):
+    for name, value in RULES.response(b"/", [(b"set-cookie", value) for _, value in headers]):
+        if name == b"set-cookie":
+            assert value.startswith(b"golem-") or b"srf" in value.lower()

@@ -1,0 +1,157 @@
+"""Providers that misbehave with money: never more than the cap is paid, and the user is told why. On real daemons."""
+
+import asyncio
+import json
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+
+import aiohttp
+import pytest
+
+from golem_launcher.events import Stage
+from golem_launcher.market import history, scan, wallet
+from golem_launcher.networks import LOCAL
+from golem_launcher.node.rest import NodeRest
+from golem_launcher.request import LaunchRequest
+from golem_launcher.session import bills, client
+from golem_launcher.session.journal import Journal
+from tests.session.conftest import command, explain
+
+BUDGET = Decimal("0.5")
+CROOKS = ("overbills", "floods", "raises", "instant-end", "no-terms", "never-ready")
+
+
+@pytest.fixture(scope="module")
+def sessions(crooks):  # noqa: ARG001 - it must be up
+    """One session at each crook, all at once."""
+    fields = {"budget": BUDGET, "memory_gib": 0.5, "disk_gib": 0.5, "outbound": "off", "save": False}
+    found = {name: client.start(LaunchRequest(name=name, allow=[name], **fields)) for name in CROOKS}
+    yield found
+    for name in CROOKS:
+        client.stop(name, force=True)
+
+
+def ended(directory, seconds=45):
+    state = client.wait_for(directory, lambda state: state.stage.final, seconds)
+    return directory.state() if state is None and directory.state().stage.final else _there(state, directory)
+
+
+def _there(state, directory):
+    assert state is not None, explain(directory)
+    return state
+
+
+def paid(directory, node):
+    """What was accepted of everything that was billed."""
+    bill = bills.bill(directory, node)
+    accepted = {"ACCEPTED", "SETTLED"}
+    return sum(
+        one.invoiced if one.invoice_state in accepted else one.debited if one.debit_state in accepted else Decimal(0)
+        for one in bill.agreements
+    )
+
+
+async def _allocate(node, body):
+    async with aiohttp.ClientSession() as http:
+        rest = NodeRest(http, node.api_url, node.app_key)
+        made = await rest.call("POST", "/payment-api/v1/allocations", data=json.dumps(body))
+        return made["allocationId"]
+
+
+def said(directory):
+    state = directory.state()
+    return " ".join((state.reason, *state.notices))
+
+
+def test_offers_live_on_the_network(crooks):
+    request = LaunchRequest(memory_gib=0.5, disk_gib=0.5, gpus=1, gpu_model="rtx", hours=2, budget=100)
+    found = asyncio.run(scan.offers_for(request, crooks.node, subnet="public"))
+    (gpu,) = found.fitting
+    assert (gpu.machine.name, gpu.machine.gpus, gpu.machine.gpu_memory_gib) == ("gpu", 1, 24)
+    assert gpu.start == Decimal("0.001")
+    assert gpu.whole == pytest.approx(Decimal("0.001") + 2 * gpu.per_hour, rel=Decimal("1e-6"))
+    assert all("no GPUs, 1 asked for" in offer.why for offer in found.others)
+    assert len(found.others) == len(CROOKS)
+    code, shown, _ = command("offers", "gpus>=2", "--json", check=False)
+    assert code == 1
+    assert shown["advice"][0]["values"]["gpus"] == "1"
+
+
+def test_the_wallet_of_a_network_without_money(crooks):
+    found = wallet.look(crooks.node, LOCAL)
+    assert found.amount is None
+    assert "nothing is ever paid" in found.problem
+    end = datetime.now(timezone.utc) + timedelta(days=1)
+    body = {"totalAmount": "3", "paymentPlatform": LOCAL.platform, "timeout": end.isoformat(), "makeDeposit": False}
+    allocation = asyncio.run(_allocate(crooks.node, {**body, "address": found.identity}))
+    assert wallet.look(crooks.node, LOCAL).reserved == 3
+    assert wallet.release(crooks.node, LOCAL, keep={allocation}) == 0
+    code, shown, _ = command("wallet", "--release", "--json")
+    assert (code, shown["reserved"]) == (0, "0")
+    keystore = wallet.key_file(crooks.node)
+    assert '"crypto"' in keystore
+
+
+@pytest.mark.slow
+def test_ten_times_too_much(sessions, crooks):
+    directory = sessions["overbills"]
+    state = ended(directory)
+    assert state.stage is Stage.FAILED
+    assert "more than the" in said(directory)
+    assert paid(directory, crooks.node) <= state.cost <= BUDGET
+    record = next(one for one in history.read().values() if one.name == "overbills")
+    assert record.overbilled == 1
+    _, shown, _ = command("providers")
+    assert "avoided: The provider sent a debit note" in shown
+    assert history.forget("overbills") == 1
+
+
+@pytest.mark.slow
+def test_a_flood_of_debit_notes(sessions, crooks):
+    directory = sessions["floods"]
+    state = ended(directory)
+    assert "debit notes within" in said(directory), explain(directory)
+    assert paid(directory, crooks.node) <= BUDGET
+    assert state.cost <= BUDGET
+
+
+@pytest.mark.slow
+def test_a_price_that_rises_after_the_offer(sessions, crooks):
+    directory = sessions["raises"]
+    state = ended(directory)
+    assert state.stage is Stage.FAILED
+    assert "when it came to an agreement" in state.reason
+    assert state.cost == paid(directory, crooks.node) == 0
+
+
+@pytest.mark.slow
+def test_an_agreement_that_ends_at_once(sessions, crooks):
+    directory = sessions["instant-end"]
+    state = ended(directory)
+    assert state.stage is Stage.FAILED
+    assert "instant-end" in said(directory)
+    assert paid(directory, crooks.node) <= BUDGET
+
+
+@pytest.mark.slow
+def test_nobody_accepts_the_terms(sessions, crooks):
+    directory = sessions["no-terms"]
+    state = ended(directory)
+    assert state.stage is Stage.FAILED
+    assert "none came to terms" in state.reason
+    assert state.cost == paid(directory, crooks.node) == 0
+
+
+@pytest.mark.slow
+def test_a_machine_that_is_never_ready_is_stopped_without_a_bill_of_note(sessions, crooks):
+    directory = sessions["never-ready"]
+    state = client.wait_for(directory, lambda state: state.stage is Stage.DEPLOYING, 20)
+    assert state is not None, explain(directory)
+    assert client.stop("never-ready").stage is Stage.ENDED
+    assert paid(directory, crooks.node) <= BUDGET
+    assert wallet.leftovers(crooks.node, LOCAL) == [] or Journal.read(directory.path).entries.closed
+    code, ledger, _ = command("ledger", "--json")
+    assert code == 0
+    assert {one["session"] for one in ledger} == set(CROOKS)
+    _, text, _ = command("bill", "overbills", "--csv")
+    assert text.startswith("session,network,token")

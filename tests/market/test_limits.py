@@ -1,0 +1,90 @@
+from decimal import Decimal
+
+import pytest
+
+from golem_launcher.market.history import Record
+from golem_launcher.market.limits import loosen, misses, why_not
+from golem_launcher.market.machine import GPU_PROPERTY, machine_of, machines
+from golem_launcher.market.scan import judged
+from golem_launcher.request import parse_request
+from tests.market.offer import WALLET, machine, offer
+
+
+def fields(request, found):
+    return {limit.field for limit in misses(parse_request(request), found)}
+
+
+def test_each_limit_by_itself():
+    small = machine(per_hour=0.05)
+    assert fields({"memory_gib": 8, "cpus": 4, "disk_gib": 20}, small) == set()
+    asked = {"cpus": 5, "memory_gib": 9, "disk_gib": 21, "gpus": 1, "price_per_hour": "0.04", "budget": "0.000001"}
+    assert fields(asked, small) == set(asked)
+    assert fields({"software": "gpu"}, small) == {"gpus"}
+    assert fields({"deny": [WALLET.upper().replace("0X", "0x")]}, small) == {"deny"}
+    assert fields({"allow": ["other"]}, small) == {"allow"}
+    assert fields({"allow": ["STANDARD"]}, small) == set()
+    shut = machine(**{"golem.runtime.capabilities": ["vpn"]})
+    assert fields({}, shut) == {"outbound"}
+    assert fields({"outbound": "off"}, shut) == set()
+
+
+def test_gpus_by_what_providers_publish():
+    cards = machine(gpus=2, model="GeForce RTX 3090")
+    assert (cards.gpus, cards.gpu_model, cards.gpu_memory_gib) == (2, "GeForce RTX 3090", 24.0)
+    assert fields({"gpus": 2, "gpu_model": "rtx 3090", "gpu_memory_gib": 24}, cards) == set()
+    assert fields({"gpus": 3, "gpu_model": "A100", "gpu_memory_gib": 25}, cards) == {
+        "gpus",
+        "gpu_model",
+        "gpu_memory_gib",
+    }
+    single = {f"{GPU_PROPERTY}.model": "A100", f"{GPU_PROPERTY}.memory.total.gib": 80.0}
+    lone = machine(**single, **{"golem.runtime.name": "vm-nvidia"})
+    assert (lone.gpus, lone.gpu_model, lone.gpu_memory_gib) == (1, "A100", 80.0)
+    assert why_not(parse_request({"gpus": 1, "gpu_model": "a100"}), lone) == ()
+    assert "vm-nvidia" in why_not(parse_request({}), lone)[0]
+    both = machine_of("0x1", {**offer(gpus=1, model="A")["properties"], **single})
+    assert both.gpus == 1
+
+
+@pytest.mark.parametrize(
+    ("property_name", "value", "word"),
+    [
+        ("golem.runtime.name", "wasmtime", "wasmtime"),
+        ("golem.runtime.capabilities", ["inet"], "private network"),
+    ],
+)
+def test_what_can_not_run_it_at_all_is_said_and_never_advised(property_name, value, word):
+    found = machine(**{property_name: value})
+    assert any(word in reason for reason in why_not(parse_request({}), found))
+    assert loosen(parse_request({}), [found]) == []
+
+
+def test_a_machine_that_takes_other_money():
+    arm = machine(**{"golem.inf.cpu.architecture": "aarch64"})
+    assert why_not(parse_request({}), arm) == ()
+    assert "aarch64" in why_not(parse_request({"network": "hoodi"}), arm)[0]
+    assert "not paid in GLM on polygon" in why_not(parse_request({"network": "polygon"}), machine())[0]
+
+
+def test_advice_says_what_to_loosen_and_it_helps():
+    found = [machine("a"), machine("b", 0.06, **{"golem.inf.cpu.threads": 16})]
+    request = parse_request({"cpus": 20})
+    (advice,) = loosen(request, found)
+    assert advice.text == "Cores: 16: 1 machine fits."
+    offers = judged(parse_request({"cpus": advice.values["cpus"]}), found, {})
+    assert [one.machine.name for one in offers.fitting] == ["b"]
+    assert "4 cores, 16 are asked for" in offers.others[0].why[0]
+
+
+def test_offers_come_with_their_whole_price_and_what_is_avoided():
+    dear = {"golem.com.pricing.model.linear.coeffs": [1 / 3600, 0.5 / 3600, 0.25]}
+    found = machines([offer("dear", **dear), offer("cheap"), {"providerId": "0xjunk", "properties": {}}, {}])
+    offers = judged(
+        parse_request({"hours": 2, "budget": 100}),
+        found,
+        {"0xcheap": Record(overbilled=1, overbilling="it billed 9 GLM")},
+    )
+    (dear_one,) = offers.fitting
+    assert (dear_one.start, round(dear_one.whole, 6)) == (Decimal("0.25"), Decimal("6.25"))
+    assert dear_one.per_hour == 3
+    assert offers.others[0].why == ("avoided: it billed 9 GLM",)

@@ -1,0 +1,203 @@
+"""Services outside: faucet and balances as the node tells them, reputation, the node's own complaints. Fakes answer
+in the shapes that yagna 0.17 and the reputation service were recorded with."""
+
+import asyncio
+import base64
+import json
+import threading
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from golem_launcher import paths
+from golem_launcher.errors import BudgetError, NodeUnreachable, RequestError
+from golem_launcher.market import reputation, wallet
+from golem_launcher.networks import HOODI, NETWORKS, POLYGON, RETIRED, SEPOLIA
+from golem_launcher.node import health, manager
+from golem_launcher.node.node import Node
+from golem_launcher.request import parse_request
+from tests.session.test_prices import JUNK
+
+ME = "0x" + "12" * 20
+HASH = "ab" * 32
+STATUS = {
+    "amount": "12.5",
+    "reserved": "1",
+    "outgoing": {
+        "requested": {"totalAmount": "3", "agreementsCount": 2},
+        "accepted": {"totalAmount": "2.5", "agreementsCount": 2},
+        "confirmed": {"totalAmount": "2", "agreementsCount": 1},
+    },
+    "incoming": {},
+    "driver": "erc20",
+    "network": "hoodi",
+    "token": "tGLM",
+    "gas": {"currency_short_name": "tETH", "currency_long_name": "Hoodi Ether", "balance": "0.01"},
+    "block_number": 1,
+    "block_datetime": "2026-11-21T00:00:00Z",
+}
+PAYMENT = {
+    "paymentId": "p",
+    "payerId": ME,
+    "payeeId": "0x" + "34" * 20,
+    "amount": "2",
+    "timestamp": "2026-11-20T10:00:00.000Z",
+    "details": base64.b64encode(bytes.fromhex(HASH)).decode(),
+}
+ALLOCATIONS = [
+    {"allocationId": "a", "paymentPlatform": "erc20-hoodi-tglm", "remainingAmount": "1.25"},
+    {"allocationId": "b", "paymentPlatform": "erc20-polygon-glm", "remainingAmount": "7"},
+]
+SCORES = {
+    "providers": [
+        {"providerId": "0x1", "scores": {"uptime": 0.9, "successRate": 0.6}},
+        {"providerId": "0x2", "scores": {"uptime": 5, "successRate": None}},
+        {"providerId": 3},
+        "junk",
+    ]
+}
+
+
+@pytest.fixture
+def answers():
+    return {
+        "/me": {"identity": ME},
+        "/_gsb/local/driver/erc20/Init": {"Ok": {}},
+        "/_gsb/local/payment/GetStatus": {"Ok": STATUS},
+        "/_gsb/local/driver/erc20/Fund": {"Ok": "Received 0.01 tETH and minted 1000 tGLM"},
+        "/payment-api/v1/allocations": ALLOCATIONS,
+        "/payment-api/v1/payments": [PAYMENT, {**PAYMENT, "payerId": "0x" + "99" * 20}],
+        "/payment-api/v1/payments/status": [{"kind": "InsufficientGas", "network": "hoodi"}, {"kind": "New<b>\x1b[2J"}],
+        "/version/get": {"current": {"version": "0.17.6"}, "pending": {"version": "0.18.0"}},
+        "/_gsb/local/net/Status": {"Ok": {"sessions": 0, "public_address": None}},
+        "/v2/providers/scores": SCORES,
+    }
+
+
+@pytest.fixture
+def asked():
+    return []
+
+
+@pytest.fixture
+def server(answers, asked):
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self):
+            size = int(self.headers.get("Content-Length") or 0)
+            asked.append((self.path, json.loads(self.rfile.read(size) or b"null")))
+            path = self.path.split("?")[0]
+            body = json.dumps(answers.get(path, {})).encode()
+            self.send_response(200 if path in answers else 404)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = _answer  # noqa: N815 - the library's names
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def node(server):
+    return Node(server, "key")
+
+
+def test_the_wallet_and_where_its_payments_can_be_seen(node, asked):
+    found = wallet.look(node, HOODI)
+    assert (found.identity, found.amount, found.gas, found.gas_coin) == (ME, Decimal("12.5"), Decimal("0.01"), "tETH")
+    assert (found.reserved, found.owed, found.free) == (Decimal("1.25"), Decimal("0.5"), Decimal("11.25"))
+    (payment,) = found.payments
+    assert payment.url == f"https://hoodi.etherscan.io/tx/0x{HASH}"
+    init = next(body for path, body in asked if path.endswith("Init"))
+    assert (init["network"], init["token"]) == ("hoodi", "tGLM")  # the network is always named
+
+
+def test_a_chain_out_of_reach_is_said_and_the_rest_is_shown(node, answers):
+    answers["/_gsb/local/payment/GetStatus"] = {"Err": {"inner": "Error getting balance - Server is unreachable, x.rs"}}
+    found = wallet.look(node, HOODI)
+    assert found.amount is None
+    assert found.free is None
+    assert "can't be reached" in found.problem
+    assert found.reserved == Decimal("1.25")
+
+
+def test_the_faucet_gives_or_says_why_not(node, answers, asked):
+    assert "minted" in wallet.fund(node, HOODI)
+    assert asked[-1][1]["mint_only"] is False
+    wallet.fund(node, SEPOLIA)
+    assert asked[-1][1]["mint_only"] is True
+    answers["/_gsb/local/driver/erc20/Fund"] = {"Err": {"inner": "deadline has elapsed"}}
+    with pytest.raises(BudgetError, match=r"deadline has elapsed.* busy"):
+        wallet.fund(node, HOODI)
+    with pytest.raises(BudgetError, match="Minting needs some tETH"):
+        wallet.fund(node, SEPOLIA)
+    with pytest.raises(BudgetError, match="no faucet"):
+        wallet.fund(node, POLYGON)
+
+
+def test_the_nodes_complaints_are_said_with_what_to_do(node, answers):
+    found = health.troubles(node)
+    assert [one.name for one in found] == ["release", "neighbours", "payments", "payments"]
+    assert "0.18.0" in found[0].message
+    assert "fees on hoodi" in found[2].message
+    assert "\x1b" not in found[3].message
+    answers["/_gsb/local/net/Status"] = {"Ok": {"sessions": 3, "public_address": None}}
+    assert health.troubles(node)[1].name == "nat"
+
+
+def test_reputation_where_it_is_reachable(server, asked, monkeypatch):
+    monkeypatch.setenv(reputation.SERVICE_VARIABLE, server)
+    found = asyncio.run(reputation.scores(POLYGON))
+    assert found == {"0x1": pytest.approx(0.8), "0x2": pytest.approx(2 / 3)}
+    assert asked[-1][0] == "/v2/providers/scores?network=polygon"
+    monkeypatch.setenv(reputation.SERVICE_VARIABLE, "http://127.0.0.1:1")
+    assert asyncio.run(reputation.scores(POLYGON)) == {}
+
+
+@given(JUNK | st.fixed_dictionaries({"providers": JUNK}))
+def test_any_answer_is_read(value):
+    assert all(0 <= score <= 1 for score in reputation.read_scores(value).values())
+    assert isinstance(health.payments(value), list)
+
+
+def test_a_node_elsewhere_is_remembered_for_its_owner_alone(server, tmp_path, monkeypatch):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
+    monkeypatch.delenv("YAGNA_APPKEY", raising=False)
+    monkeypatch.delenv("YAGNA_API_URL", raising=False)
+    assert manager.remember_node(server, "secret") == ME
+    kept = tmp_path / "named-node.json"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert manager.named_node().api_url == server
+    assert "secret" not in repr(manager.named_node())
+    assert manager.forget_node()
+    assert manager.named_node() is None
+    with pytest.raises(RequestError, match="read the node's key"):
+        manager.remember_node("http://node.example.org", "secret")
+    with pytest.raises(NodeUnreachable):
+        manager.remember_node("http://127.0.0.1:1", "secret")
+
+
+def test_networks():
+    assert [NETWORKS[name].platform for name in ("polygon", "mainnet", "hoodi", "amoy", "sepolia")] == [
+        "erc20-polygon-glm",
+        "erc20-mainnet-glm",
+        "erc20-hoodi-tglm",
+        "erc20-amoy-tglm",
+        "erc20-sepolia-tglm",
+    ]
+    for name, instead in RETIRED.items():
+        with pytest.raises(RequestError, match=f"retired; use '{instead}' instead"):
+            parse_request({"network": name})
+    assert ME in POLYGON.onboarding_url(ME)
+    assert HOODI.onboarding_url(ME) == ""

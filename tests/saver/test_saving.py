@@ -1,0 +1,76 @@
+"""From a provider's workspace into a store and into another provider: real processes, real HTTP, a real store."""
+
+import asyncio
+import os
+
+import pytest
+
+from golem_launcher.workspace.restore_into import restore_into
+from golem_launcher.workspace.saver import Saver
+from tests.saver.conftest import Carry, tree
+
+
+def fill(work):
+    (work / "notes").mkdir()
+    (work / "notes" / "a.ipynb").write_text('{"cells": []}' * 50)
+    (work / "notes" / ".ipynb_checkpoints").mkdir()
+    (work / "notes" / ".ipynb_checkpoints" / "a.ipynb").write_text("before")
+    (work / "run.sh").write_text("#!/bin/sh\n")
+    (work / "run.sh").chmod(0o755)
+    (work / "empty").mkdir()
+    (work / "nothing").write_bytes(b"")
+    (work / "ünï côdé\n.txt").write_text("ü")
+    (work / "latest").symlink_to("notes/a.ipynb")
+    (work / "big.bin").write_bytes(os.urandom(9_000_000))
+    (work / "twice.bin").write_bytes((work / "big.bin").read_bytes())
+    (work / ".cache").mkdir()
+    (work / ".cache" / "x").write_text("made again by itself")
+    os.mkfifo(work / "pipe")
+    for path in work.rglob("*"):
+        os.utime(path, ns=(1_600_000_000_123_456_789,) * 2, follow_symlinks=False)
+
+
+@pytest.mark.parametrize("bulk", [True, False], ids=["by transfers", "over the tunnel"])
+def test_the_same_files_at_another_provider(providers, store, bulk):
+    one, other = providers("one"), providers("other")
+    fill(one.work)
+
+    async def scenario():
+        carry = Carry(one) if bulk else None
+        async with one.agent(carry) as agent:
+            assert await agent.answers()
+            saver = Saver(agent, store, "work")
+            generation = await saver.save_now()
+            assert generation is not None, saver.saving
+            assert (generation.number, generation.files, generation.flags) == (1, 7, ())
+            assert saver.saving.problem == ""
+            assert agent.received < 9_200_000
+            received = agent.received
+            again = await saver.save_now()
+            assert again.number == 1  # nothing changed: nothing is written down
+            assert agent.received - received < 1000
+            (one.work / "notes" / "a.ipynb").write_text("changed")
+            with (one.work / "big.bin").open("ab") as file:
+                file.write(os.urandom(200_000))
+            assert (await saver.save_now()).number == 2
+            assert agent.received - received < 800_000
+            (one.work / "run.sh").unlink()
+            assert (await saver.save_now()).files == 6
+        if bulk:
+            assert carry.out == 1
+        async with other.agent(Carry(other) if bulk else None) as agent:
+            assert await restore_into(agent, store, "work") == []
+            (one.work / ".cache" / "x").unlink()
+            (one.work / ".cache").rmdir()
+            (one.work / "pipe").unlink()
+            here, there = tree(one.work), tree(other.work)
+            assert there == here
+            # What was just put there is known: saving it reads no file and makes no generation.
+            saver = Saver(agent, store, "work", after=3)
+            assert (await saver.save_now()).number == 3
+            assert not list(other.packs.iterdir())
+            await agent.open_lab()
+        assert os.read(other.gate, 10) == b"o"
+
+    asyncio.run(scenario())
+    assert not list((one.directory.parent / "launcher" / "transfers").glob("*/*"))

@@ -1,0 +1,152 @@
+"""Every kind of store, against a real server of its kind or a well-kept one that stands in for it."""
+
+import asyncio
+import contextlib
+import threading
+
+import pytest
+
+from golem_launcher import paths
+from golem_launcher.errors import WorkspaceError
+from golem_launcher.workspace.locations import open_location
+from golem_launcher.workspace.store import open_store
+from tests.workspace.test_store import FILES, WHOLE, content, save
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
+
+
+@pytest.fixture(scope="module")
+def s3():
+    pytest.importorskip("s3fs")
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+            patch.setenv("AWS_ACCESS_KEY_ID", "user")
+            patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+            patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+            import boto3  # noqa: PLC0415 - one of s3's own
+
+            boto3.client("s3").create_bucket(Bucket="saves")
+            yield "s3://saves/mine"
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def sftp(tmp_path_factory):
+    pytest.importorskip("paramiko")
+    asyncssh = pytest.importorskip("asyncssh")
+    root = tmp_path_factory.mktemp("sftp")
+    started = threading.Event()
+    loop = asyncio.new_event_loop()
+    port = 0
+
+    connections = []
+
+    class Server(asyncssh.SSHServer):
+        def connection_made(self, connection):
+            connections.append(connection)
+
+        def password_auth_supported(self):
+            return True
+
+        def validate_password(self, username, password):
+            return (username, password) == ("user", "secret")
+
+    async def serve():
+        nonlocal port
+        listener = await asyncssh.listen(
+            "127.0.0.1", 0, server_factory=Server, server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
+            sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(root).encode()),
+        )  # fmt: skip
+        port = listener.get_port()
+        return listener
+
+    listener = loop.run_until_complete(serve())
+    loop.call_soon(started.set)
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    started.wait(10)
+    try:
+        yield f"sftp://user:secret@127.0.0.1:{port}/saves"
+    finally:
+
+        async def leave():
+            listener.close()
+            for connection in connections:
+                connection.abort()
+                await connection.wait_closed()
+            await listener.wait_closed()
+
+        asyncio.run_coroutine_threadsafe(leave(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+@pytest.fixture(scope="module")
+def redis():
+    fakeredis = pytest.importorskip("fakeredis")
+    pytest.importorskip("redis")
+    server = fakeredis.TcpFakeServer(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"redis://127.0.0.1:{server.server_address[1]}/0"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(10)
+
+
+@pytest.mark.parametrize("kind", ["s3", "sftp", "redis", "directory"])
+def test_a_store_of_every_kind(kind, request, tmp_path):
+    url = str(tmp_path / "store") if kind == "directory" else request.getfixturevalue(kind)
+    store = open_store(url, encrypt=kind == "s3")
+    first = save(store, FILES)
+    save(store, {**FILES, "new": b"new" * 5000})
+    again = open_store(url)
+    assert [generation.number for generation in again.generations("work")] == [1, 2]
+    assert content(again, number=1) == WHOLE
+    assert again.verify("work").damaged == ()
+    assert again.missing(again.manifest("work").chunk_ids) == set()
+    again.prune(at=first.created_at)
+    again.remove("work")
+    assert open_store(url).workspaces() == []
+    assert "secret" not in again.shown
+
+
+@pytest.mark.parametrize("kind", ["s3", "sftp", "redis", "directory"])
+def test_a_location_keeps_what_it_promises(kind, request, tmp_path):
+    place = open_location(str(tmp_path / "p") if kind == "directory" else request.getfixturevalue(kind))
+    assert place.names("things/") == []
+    place.write("things/a", b"0123456789")
+    place.write("things/b", b"")
+    place.write("things/a", b"abcdefghij")
+    assert place.names("things/") == ["things/a", "things/b"]
+    assert place.read("things/a") == b"abcdefghij"
+    assert place.read("things/a", 2, 3) == b"cde"
+    assert place.read("things/a", 8, 100) == b"ij"
+    with pytest.raises(FileNotFoundError):
+        place.read("things/none")
+    with pytest.raises(FileNotFoundError):
+        place.read("things/none", 1, 2)
+    place.delete("things/a")
+    place.delete("things/a")
+    assert place.names("things/") == ["things/b"]
+    place.delete("things/b")
+
+
+def test_a_store_that_is_not_there_is_a_clear_error():
+    for url in ("redis://127.0.0.1:9/0", "sftp://user:secret@127.0.0.1:9/x"):
+        with contextlib.suppress(ModuleNotFoundError), pytest.raises(WorkspaceError) as caught:
+            open_store(url)
+        assert "secret" not in str(caught.value)

@@ -79,7 +79,7 @@ def test_a_reload_and_a_second_tab_show_the_same(page: Page, context: BrowserCon
     say(directory, "one more line")
     for tab in (page, other):
         tab.locator(".gl-badge", has_text="Stopping").wait_for(timeout=3000)
-        tab.get_by_text("one more line").wait_for(timeout=3000)
+        tab.get_by_text("one more line", exact=True).wait_for(timeout=3000)
 
     change(directory, stage=Stage.ENDED, reason="The time was up.")
     for tab in (page, other):

@@ -99,10 +99,10 @@ class Session:
 
 
 @contextlib.contextmanager
-def session(name: str) -> Iterator[Session]:
-    """Start a session as the page does, wait for its Lab, and end it afterwards."""
+def session(name: str, **fields: Any) -> Iterator[Session]:
+    """Start a session as the page does, wait for its Lab, and end it afterwards. ``fields`` are its request's."""
     began = time.perf_counter()
-    directory = client.start(parse_request({"name": name}))
+    directory = client.start(parse_request({"name": name, **fields}))
     try:
         address, token = _link(directory, began + _START_SECONDS)
         seconds = answered(address, token, began)

@@ -9,6 +9,7 @@ import time
 from typing import NamedTuple
 
 _SUBREAPER = 36
+_PARENT_DEATH = 1
 _PAUSE_SECONDS = 0.02
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -36,6 +37,14 @@ def adopt_orphans() -> None:
         import ctypes  # noqa: PLC0415 - some builds of Python lack it
 
         ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_with_parent() -> None:
+    """In a new process: it gets SIGTERM when its parent dies. Without effect where unsupported."""
+    with contextlib.suppress(ImportError, OSError, AttributeError):
+        import ctypes  # noqa: PLC0415
+
+        ctypes.CDLL(None).prctl(_PARENT_DEATH, signal.SIGTERM, 0, 0, 0)
 
 
 def descendants(root: int) -> list[Process]:

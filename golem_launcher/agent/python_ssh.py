@@ -29,6 +29,8 @@ _KEEPALIVE_SECONDS = 30
 _KEEPALIVES = 4
 _LOGIN_SECONDS = 30
 _PIECE = 65536
+_TERMINAL_SECONDS = 2.0
+"""For what a program that has ended left in its terminal."""
 
 
 async def serve(hosts: Sequence[str], port: int, ssh: Ssh, root: str) -> None:
@@ -101,10 +103,14 @@ class _Server(asyncssh.SSHServer):
         return True
 
 
-async def _copy(reader: Any, writer: Any) -> None:
+async def _pour(reader: Any, writer: Any) -> None:
     while data := await reader.read(_PIECE):
         writer.write(data)
         await writer.drain()
+
+
+async def _copy(reader: Any, writer: Any) -> None:
+    await _pour(reader, writer)
     if writer.can_write_eof():
         writer.write_eof()
 
@@ -138,7 +144,8 @@ async def _with_pipes(process: Any, arguments: list[str], environment: dict[str,
         *arguments, cwd=root, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
     )
     typing = asyncio.ensure_future(_copy(_Typed(process, child), child.stdin))
-    output = asyncio.gather(_copy(child.stdout, process.stdout), _copy(child.stderr, process.stderr))
+    # Neither is ended by itself: an end of one would be the channel's. The exit says that both have.
+    output = asyncio.gather(_pour(child.stdout, process.stdout), _pour(child.stderr, process.stderr))
     return await _until_ended(process, child, output, typing)
 
 
@@ -159,7 +166,7 @@ async def _in_terminal(process: Any, arguments: list[str], environment: dict[str
     terminal = _Terminal(ours)
     try:
         typing = asyncio.ensure_future(_copy(_Typed(process, child, ours), terminal))
-        return await _until_ended(process, child, asyncio.ensure_future(_copy(terminal, process.stdout)), typing)
+        return await _until_ended(process, child, asyncio.ensure_future(_pour(terminal, process.stdout)), typing)
     finally:
         os.close(ours)
 
@@ -167,20 +174,27 @@ async def _in_terminal(process: Any, arguments: list[str], environment: dict[str
 async def _until_ended(
     process: Any, child: asyncio.subprocess.Process, output: asyncio.Future[Any], typing: asyncio.Future[Any]
 ) -> int:
-    """Wait for the program and for what it wrote, or for the user to leave; its exit code, negative for a signal."""
+    """Wait for the program and for what it wrote, or for the user to leave; its exit code, negative for a signal.
+
+    What was written comes first: asyncio calls no program ended that has an unread pipe. A terminal may be held by
+    others for ever, so there the program comes first.
+    """
     left = asyncio.ensure_future(process.wait_closed())
     ended = asyncio.ensure_future(child.wait())
+    first, then = (ended, output) if process.term_type else (output, ended)
     try:
-        await asyncio.wait([left, ended], return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.wait([left, output], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([left, first], return_when=asyncio.FIRST_COMPLETED)
+        patience = _TERMINAL_SECONDS if process.term_type else None
+        await asyncio.wait([left, then], timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            return ended.result()
+        with contextlib.suppress(OSError):
+            os.killpg(child.pid, signal.SIGHUP)
+        return -signal.SIGHUP
     finally:
-        for task in (left, output, typing):
+        for task in (left, ended, output, typing):
             task.cancel()
-        await asyncio.gather(left, output, typing, return_exceptions=True)
-        if not ended.done():
-            with contextlib.suppress(OSError):
-                os.killpg(child.pid, signal.SIGHUP)
-    return await ended
+        await asyncio.gather(left, ended, output, typing, return_exceptions=True)
 
 
 class _Typed:

@@ -17,7 +17,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
-from . import carrier
+from . import carrier, proc
 
 if TYPE_CHECKING:
     from .main import Config
@@ -77,7 +77,9 @@ class _Ways:
         command = None if python and not _at_home() else await self._sshd()
         if command is not None:
             self._status["ssh"] = "sshd"
-            process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
+            process = await asyncio.create_subprocess_exec(
+                *command, stdin=asyncio.subprocess.DEVNULL, preexec_fn=proc.end_with_parent
+            )
             code = await process.wait()
             raise RuntimeError(f"sshd ended with exit code {code}")
         if not python:

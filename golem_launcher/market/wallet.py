@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import BudgetError, NodeRefused
+from golem_launcher.errors import BudgetError, NodeRefused, RequestError
 from golem_launcher.node import bridge, probe
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ _STATUS_SECONDS = 20.0
 _FUND_SECONDS = 300.0
 """Faucet and minting may wait two minutes each for the chain."""
 _LAST_PAYMENTS = 10
+_ADDRESS = re.compile(r"[0-9a-f]{40}")
 _TRANSACTION = re.compile(r"0x[0-9a-f]{64}")
 
 
@@ -139,11 +141,30 @@ def key_file(node: Node) -> str:
 
 
 def restore(node: Node, keystore: str) -> str:
-    """Put an identity into the node and make it its first; its address. It counts from the node's next start on."""
-    made = bridge.call(node, "local/identity/CreateGenerated", {"alias": None, "fromKeystore": keystore})
-    identity = str(made["nodeId"])
+    """Make the identity in a keystore the node's first one; its address. It counts from the node's next start on.
+
+    Raises ``RequestError`` when this is no keystore, and ``NodeRefused``.
+    """
+    identity = _address(keystore)
+    listed = bridge.call(node, "local/identity/List", {})
+    if identity not in {str(one.get("nodeId")).lower() for one in listed}:
+        bridge.call(node, "local/identity/CreateGenerated", {"alias": None, "fromKeystore": keystore})
     bridge.call(node, "local/identity/Update", {"nodeId": identity, "alias": None, "setDefault": True})
     return identity
+
+
+def _address(keystore: str) -> str:
+    """Whose keystore it is, ``0x…`` in small letters."""
+    try:
+        value = json.loads(keystore)
+        address = str(value["address"]).lower().removeprefix("0x") if "crypto" in value else ""
+    except (ValueError, TypeError, LookupError, RecursionError):
+        address = ""
+    if not _ADDRESS.fullmatch(address):
+        raise RequestError(
+            "This is no keystore of an identity.", "Give a file that `identity backup` or `yagna id export` wrote."
+        )
+    return f"0x{address}"
 
 
 def _status(node: Node, network: Network, identity: str) -> tuple[dict[str, Any], str]:

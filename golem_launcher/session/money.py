@@ -132,6 +132,14 @@ class Money:
             self._project()
         return f"The budget of {glm(self.budget)} is used up." if over else None
 
+    def affords(self, agreement_id: str) -> float:
+        """For how many seconds at the highest price of an agreement the rest of the budget lasts."""
+        entry = self._journal.agreement(agreement_id)
+        if entry is None or entry.price is None:
+            return 0.0
+        rate = entry.price.at_most(1.0) - entry.price.start
+        return float(self.left / rate) if rate > 0 else float("inf")
+
     def _tell(self) -> None:
         self._told_at = time.monotonic()
         if self.cost != self._recorder.state.cost:

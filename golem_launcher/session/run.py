@@ -39,6 +39,8 @@ _LOG = logging.getLogger(__name__)
 
 _SAVE_SECONDS = 300.0
 _LAST_SAVE_SECONDS = 30.0
+_CLOSING_SECONDS = 10.0
+"""What the end itself takes, which costs as well."""
 _INVOICE_SECONDS = 15.0
 _LATE_INVOICE_SECONDS = 3.0
 _SEARCHING = {
@@ -103,7 +105,7 @@ class Run:
         """Give the session more time, more money or both. Raises ``LauncherError``."""
         if self._rest is None:
             raise LauncherError("The session has not begun yet.", "Try again in a moment.")
-        return await extension.extend(
+        told = await extension.extend(
             arguments,
             request=self._request,
             term=self._term,
@@ -113,18 +115,23 @@ class Run:
             agent=self._lab,
             grace_seconds=AGENT_GRACE_SECONDS,
         )
+        await self._recorder.flush()
+        return told
 
     async def save(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         """Save the workspace now. Raises ``LauncherError``."""
-        return as_told(await self._saves.save(_SAVE_SECONDS))
+        saved = as_told(await self._saves.save(_SAVE_SECONDS))
+        await self._recorder.flush()  # who asked may read the state next
+        return saved
 
     async def save_last(self, seconds: float) -> str:
         """Save a last time, before the end, within ``seconds``; what was not saved, in words, or nothing."""
         if not self._provider_lives or not self._request.save:
             return ""
         self._recorder.enter(Stage.SAVING)
+        paid = self._money.affords(self._recorder.state.agreement_id or "") - _CLOSING_SECONDS
         try:
-            await self._saves.save(seconds)
+            await self._saves.save(max(min(seconds, paid), 1.0))
         except LauncherError as error:
             saving = self._recorder.state.saving
             kept = "Nothing is saved"

@@ -33,7 +33,8 @@ _LAB_SILENT_SECONDS = 120.0
 _LAB_WARN_SECONDS = 15.0
 _NODE_AWAY_SECONDS = 300.0
 """A provider waits about four minutes for its requestor before it gives up."""
-_BUDGET_MARGIN_SECONDS = 12.0
+_BUDGET_MARGIN_SECONDS = 30.0
+"""Of work at the highest price: for the last save and the end."""
 
 TIME_IS_OVER = "The time that was asked for is over."
 

@@ -1,5 +1,6 @@
 const TICK_MS = 1000;
 const FAST_TICK_MS = 200;
+const NEWS_MS = 600_000;
 
 function renderSessions({ model, el }) {
   el.classList.add("gl", "gl-sessions");
@@ -8,6 +9,7 @@ function renderSessions({ model, el }) {
   let pulses = {};
   let skew = 0;
   let spoken = new Map();
+  const shownAsNews = new Set();
   const live = h("div", { class: "gl-live" });
   const past = h("div", { class: "gl-past-list" });
   const pastTitle = h("summary", {});
@@ -56,8 +58,16 @@ function renderSessions({ model, el }) {
     place(past, sessions.filter((session) => !session.live));
     show(head, live.childElementCount > 0);
     show(pastBox, past.childElementCount > 0);
+    if (sessions.some(isNews)) pastBox.open = true;
     setText(pastTitle, `Past sessions (${past.childElementCount})`);
     announce(sessions);
+  }
+
+  /** Whether a session ended badly a moment ago: its reason must not stay folded away. Once: it may be folded again. */
+  function isNews({ name, created, stage, ended }) {
+    const key = `${name} ${created}`;
+    if (stage !== "failed" || shownAsNews.has(key) || !ended || tools.now() - Date.parse(ended) > NEWS_MS) return false;
+    return Boolean(shownAsNews.add(key));
   }
 
   /** Put the cards of `sessions` into `box` in order, moving only those that stand elsewhere. */

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from golem_launcher.workspace.locations import Location
     from golem_launcher.workspace.sealing import Sealing
 
-PACK_BYTES = 16 * 1024 * 1024
+PACK_BYTES = 6 * 1024 * 1024
 """A pack is written when it has grown to this."""
 GRACE = timedelta(hours=1)
 """Between the condemning of a pack and its end."""

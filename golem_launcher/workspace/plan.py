@@ -58,6 +58,7 @@ class PlanReader:
     def __init__(self, most: int = LARGEST_LIST) -> None:
         self._lines = Lines(most, _LONGEST_LINE)
         self._plan: Plan | None = None
+        self._count = 0
         self._ended = False
 
     def feed(self, data: bytes) -> None:
@@ -107,7 +108,8 @@ class PlanReader:
                     plan.refused[path] = error.what
             case _:
                 raise _refused("a line describes nothing")
-        if len(plan.changed) + len(plan.removed) > 2 * MOST_ENTRIES:
+        self._count += 1
+        if self._count > 2 * MOST_ENTRIES:  # all there may be, and all there may have been
             raise _refused("it has too many files")
 
     def _finish(self, plan: Plan, line: dict[str, Any]) -> None:

@@ -103,7 +103,7 @@ class AgentWorkspace:
         reader = PlanReader()
         async with self._post("/plan", json.dumps({"base": base, "state": state}).encode()) as response:
             async for piece in self._pieces(response):
-                reader.feed(piece)
+                await asyncio.to_thread(reader.feed, piece)
         plan = reader.end()
         if plan.base not in {None, base}:
             raise WorkspaceError("The provider's list of files builds on another than the one that is known.")

@@ -51,6 +51,8 @@ def test_commands_with_their_streams_and_exit_codes(config):
     assert where[0].endswith("/golem/work")
     assert where[1].endswith("/env")
     assert ssh(config, "kill -9 $$").returncode == 255
+    done = ssh(config, "head -c 3000000 /dev/zero; echo last >&2; sleep 0.2; echo said")  # whole, whatever ends first
+    assert (len(done.stdout), done.stdout[-5:], done.stderr) == (3_000_005, b"said\n", b"last\n")
 
 
 @needs_ssh

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from tests.browser.conftest import new_context, open_page
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Request
 
+FROM_HERE = re.compile(r"/static/|/lab/extensions/|/lab/api/themes/")
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sessions")]
 
 
@@ -28,6 +30,8 @@ def test_start_run_a_cell_reload_abort(chromium: Browser, address: str) -> None:
 
         with new_context(chromium, strict=False) as other:  # its errors and requests are JupyterLab's
             tab = other.new_page()
+            answered: list[Request] = []
+            tab.on("requestfinished", lambda request: answered.append(request))  # noqa: PLW0108 - Playwright marks what it calls
             tab.goto(lab)
             tab.locator(".jp-LauncherCard[data-category=Notebook]").first.click(timeout=60_000)
             tab.get_by_text("| Idle").wait_for(timeout=60_000)
@@ -35,6 +39,10 @@ def test_start_run_a_cell_reload_abort(chromium: Browser, address: str) -> None:
             tab.keyboard.type("print(6 * 7)")
             tab.keyboard.press("Shift+Enter")
             tab.locator(".jp-OutputArea-output", has_text="42").wait_for(timeout=60_000)
+            # What the launcher's own JupyterLab has comes from here: less than 1 MB went through the VPN.
+            theirs = [request for request in answered if not FROM_HERE.search(request.url)]
+            assert 0 < sum(sum(request.sizes().values()) for request in theirs) < 1_000_000
+            assert len(answered) > 2 * len(theirs)
 
         page.reload()
         link.wait_for()

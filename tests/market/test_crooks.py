@@ -13,7 +13,7 @@ from golem_launcher.market import history, scan, wallet
 from golem_launcher.networks import LOCAL
 from golem_launcher.node.rest import NodeRest
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import bills, client
+from golem_launcher.session import bills, client, places
 from golem_launcher.session.journal import Journal
 from tests.session.conftest import command, explain
 
@@ -22,12 +22,18 @@ CROOKS = ("overbills", "floods", "raises", "instant-end", "no-terms", "never-rea
 
 
 @pytest.fixture(scope="module")
-def sessions(crooks):  # noqa: ARG001 - it must be up
-    """One session at each crook, all at once."""
+def sessions(crooks):
+    """One session at each crook, and one by the way of the real networks, all at once."""
     fields = {"budget": BUDGET, "memory_gib": 0.5, "disk_gib": 0.5, "outbound": "off", "save": False}
     found = {name: client.start(LaunchRequest(name=name, allow=[name], **fields)) for name in CROOKS}
+    with pytest.MonkeyPatch.context() as patch:  # to the launcher, these providers are the test network of a named node
+        patch.setenv("YAGNA_API_URL", crooks.node.api_url)
+        patch.setenv("YAGNA_APPKEY", crooks.node.app_key)
+        patch.setenv(places.REGISTRY_VARIABLE, crooks.registry_url)
+        image = "golem/jupyterlab:local"
+        found["real"] = client.start(LaunchRequest(name="real", network="hoodi", allow=["gpu"], image=image, **fields))
     yield found
-    for name in CROOKS:
+    for name in found:
         client.stop(name, force=True)
 
 
@@ -152,6 +158,21 @@ def test_a_machine_that_is_never_ready_is_stopped_without_a_bill_of_note(session
     assert wallet.leftovers(crooks.node, LOCAL) == [] or Journal.read(directory.path).entries.closed
     code, ledger, _ = command("ledger", "--json")
     assert code == 0
-    assert {one["session"] for one in ledger} == set(CROOKS)
+    assert {one["session"] for one in ledger} == {*CROOKS, "real"}
     _, text, _ = command("bill", "overbills", "--csv")
     assert text.startswith("session,network,token")
+
+
+@pytest.mark.slow
+def test_a_session_by_the_way_of_the_real_networks(sessions, crooks):
+    """A node that the user names, an image, a payment account of the network: all but the chain itself."""
+    directory = sessions["real"]
+    state = client.wait_for(directory, lambda state: state.stage is Stage.READY, 45)
+    assert state is not None, explain(directory)
+    assert (state.network, state.provider_name) == ("hoodi", "gpu")
+    assert client.stop("real").stage is Stage.ENDED
+    bill = bills.bill(directory)
+    assert (bill.state, bill.token) == ("accepted", "tGLM")
+    (agreement,) = bill.agreements
+    assert agreement.start_fee == Decimal("0.001")
+    assert agreement.invoiced == paid(directory, crooks.node) == pytest.approx(bill.cost)

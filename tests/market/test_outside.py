@@ -188,6 +188,23 @@ def test_a_node_elsewhere_is_remembered_for_its_owner_alone(server, tmp_path, mo
         manager.remember_node("http://127.0.0.1:1", "secret")
 
 
+def test_an_identity_comes_back(node, answers, asked):
+    keystore = json.dumps({"address": "AB" * 20, "crypto": {}, "version": 3})
+    identity = "0x" + "ab" * 20
+    answers["/_gsb/local/identity/List"] = {"Ok": [{"nodeId": ME}]}
+    answers["/_gsb/local/identity/CreateGenerated"] = {"Ok": {"nodeId": identity}}
+    answers["/_gsb/local/identity/Update"] = {"Ok": {"nodeId": identity}}
+    assert wallet.restore(node, keystore) == identity
+    assert next(body for path, body in asked if path.endswith("CreateGenerated"))["fromKeystore"] == keystore
+    assert asked[-1][1] == {"nodeId": identity, "alias": None, "setDefault": True}
+    answers["/_gsb/local/identity/List"] = {"Ok": [{"nodeId": ME}, {"nodeId": identity}]}
+    del answers["/_gsb/local/identity/CreateGenerated"]
+    assert wallet.restore(node, keystore) == identity  # it is in the node already
+    for junk in ("", "[]", "{}", '{"address": "zz", "crypto": {}}', "null"):
+        with pytest.raises(RequestError, match="no keystore"):
+            wallet.restore(node, junk)
+
+
 def test_networks():
     assert [NETWORKS[name].platform for name in ("polygon", "mainnet", "hoodi", "amoy", "sepolia")] == [
         "erc20-polygon-glm",

@@ -12,6 +12,7 @@ import pytest
 
 from golem_launcher.localnet.vpn import BadLine, LineRule, VpnEndpoint
 
+NET = f"10.231.{os.getpid() % 250}"  # two suites on one machine have different ones
 TUNSETIFF, TAP, NO_PI = 0x400454CA, 2, 0x1000
 
 
@@ -25,7 +26,7 @@ def tap():
     try:
         try:
             fcntl.ioctl(device, TUNSETIFF, struct.pack("16sH22x", name.encode(), TAP | NO_PI))
-            for command in (f"addr add 10.231.7.1/24 dev {name}", f"link set {name} mtu 1386 up"):
+            for command in (f"addr add {NET}.1/24 dev {name}", f"link set {name} mtu 1386 up"):
                 subprocess.run(["ip", *command.split()], check=True, timeout=10, capture_output=True)
         except (OSError, subprocess.SubprocessError) as error:
             pytest.skip(f"no TAP device: {error}")
@@ -59,11 +60,11 @@ async def converse(device, connections, size, loss):
         return sock
 
     line = BadLine(lambda frame: os.write(device, frame), LineRule(loss=loss, seed=3))
-    node = VpnEndpoint("10.231.7.2", "10.231.7.0/24", line.send, dial)
+    node = VpnEndpoint(f"{NET}.2", f"{NET}.0/24", line.send, dial)
     loop.add_reader(device, lambda: node.receive(os.read(device, 65536)))
 
     async def talk(number):
-        reader, writer = await asyncio.open_connection("10.231.7.2", 80)
+        reader, writer = await asyncio.open_connection(f"{NET}.2", 80)
         body = bytes((number + at) % 251 for at in range(size))
         writer.write(body)
         writer.write_eof()
@@ -75,7 +76,7 @@ async def converse(device, connections, size, loss):
     try:
         await asyncio.wait_for(asyncio.gather(*(talk(number) for number in range(connections))), 50)
         with pytest.raises(ConnectionRefusedError):
-            await asyncio.wait_for(asyncio.open_connection("10.231.7.2", 81), 5)
+            await asyncio.wait_for(asyncio.open_connection(f"{NET}.2", 81), 5)
         assert node.counters.malformed == 0
         assert node.counters.opened == connections
     finally:

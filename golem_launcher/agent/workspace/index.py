@@ -18,7 +18,8 @@ from .chunker import Cuts, chunk_id, cut_file
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MOST_ENTRIES = 500_000
+MOST_ENTRIES = 200_000
+"""No store takes more."""
 _MOST_DEPTH = 100
 _LONGEST_PATH = 4096
 _MOST_NOTES = 100

@@ -1,0 +1,92 @@
+"""What the user installed is known, comes back at another provider, and one bad package blocks no other."""
+
+import asyncio
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from golem_launcher.agent.workspace.packages import Packages, freeze
+from golem_launcher.workspace.restore_into import install, put_files
+
+
+def wheel(directory, name, *requires):
+    path = directory / f"{name}-1.0-py3-none-any.whl"
+    info = f"{name}-1.0.dist-info"
+    needs = "".join(f"Requires-Dist: {each}\n" for each in requires)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{name}.py", "")
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{needs}")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory):
+    """An environment with pip where two packages were asked for and one came along."""
+    base = tmp_path_factory.mktemp("packages")
+    wheels = base / "wheels"
+    wheels.mkdir()
+    wheel(wheels, "asked", "along")
+    wheel(wheels, "along")
+    wheel(wheels, "other")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", "--system-site-packages", base / "venv"], check=True)
+    environment = {"PATH": "/usr/bin:/bin", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "HOME": str(base)}
+    return base / "venv", wheels, environment
+
+
+def test_only_what_was_asked_for_is_listed(python, tmp_path):
+    venv, _, environment = python
+    pip = [sys.executable, "-m", "pip", "--python", str(venv / "bin" / "python"), "install", "-q"]
+    subprocess.run([*pip, "asked", "other"], env=environment, check=True)
+    assert freeze(str(venv)) == ["asked==1.0", "other==1.0"]
+    packages = Packages(str(tmp_path / "base"))
+    assert packages.environment()["requirements"] == []
+    assert any(line.startswith("pytest==") for line in packages.environment()["full"])
+
+
+def test_one_bad_package_blocks_no_other(python, providers, tmp_path, monkeypatch):
+    _, _, environment = python
+    for name, value in environment.items():
+        if name.startswith("PIP_"):
+            monkeypatch.setenv(name, value)
+    target = tmp_path / "target"
+    monkeypatch.setenv("PIP_TARGET", str(target))
+    provider = providers()
+    told = []
+
+    async def scenario():
+        async with provider.agent() as agent:
+            return await install(
+                agent, ["other", "no-such-package", "asked"], lambda *each: told.append(each), seconds=60
+            )
+
+    (notice,) = asyncio.run(scenario())
+    assert notice.startswith("The package no-such-package could not be installed: ")
+    assert {path.name for path in target.glob("*.py")} == {"asked.py", "along.py", "other.py"}
+    assert told
+
+
+def test_the_users_own_files_are_there_byte_for_byte(providers, tmp_path):
+    source = tmp_path / "mine"
+    (source / "sub").mkdir(parents=True)
+    (source / "sub" / "a b.bin").write_bytes(bytes(range(256)) * 3000)
+    (source / "link").symlink_to("/etc/hostname")
+    (source / "empty").write_bytes(b"")
+    single = tmp_path / "single.txt"
+    single.write_text("one")
+    provider = providers()
+
+    async def scenario():
+        async with provider.agent() as agent:
+            return await put_files(agent, [(source, ""), (source, "again"), (single, "data/single.txt")])
+
+    notices = asyncio.run(scenario())
+    assert all("link was left out" in notice for notice in notices)
+    for place in (provider.work, provider.work / "again"):
+        assert (place / "sub" / "a b.bin").read_bytes() == (source / "sub" / "a b.bin").read_bytes()
+        assert (place / "empty").read_bytes() == b""
+        assert not (place / "link").is_symlink()
+    assert (provider.work / "data" / "single.txt").read_text() == "one"

@@ -1,0 +1,107 @@
+"""The budget over several agreements, the term, the warnings and the meter: without a network."""
+
+import json
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+
+from golem_launcher import paths
+from golem_launcher.events import EndsSoon
+from golem_launcher.market.prices import CPU, DURATION, Price
+from golem_launcher.request import LaunchRequest
+from golem_launcher.session.directory import create_session_directory
+from golem_launcher.session.journal import AgreementEntry, Journal
+from golem_launcher.session.meter import Meter
+from golem_launcher.session.money import Money
+from golem_launcher.session.recorder import Recorder
+from golem_launcher.session.term import Term
+from golem_launcher.session.warnings import Warnings
+
+PRICE = Price(Decimal("0.1"), Decimal("0.001"), Decimal(0), 1, (DURATION, CPU))
+
+
+@pytest.fixture
+def session(tmp_path, monkeypatch):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
+    directory = create_session_directory(LaunchRequest(name="a"))
+    journal, recorder = Journal.create(directory.path), Recorder(directory)
+    started = datetime.now(timezone.utc) - timedelta(seconds=1000)
+    for name in ("one", "two"):
+        entry = AgreementEntry(agreement_id=name, provider_id=name, provider_name=name, price=PRICE, started_at=started)
+        journal.add_agreement(entry)
+    yield directory, journal, recorder
+    recorder.close()
+
+
+def test_all_agreements_cost_the_one_budget(session):
+    directory, journal, recorder = session
+    money = Money(Decimal("1.0"), journal, recorder)
+    assert money.used("one", (200.0, 0.0), reserve_seconds=10) is None
+    assert money.cost == Decimal("0.3")
+    assert money.used("two", (100.0, 0.0), reserve_seconds=10) is None
+    assert money.left == Decimal("0.5")
+    assert money.affords("two") == 500
+    money.billed("one", Decimal("0.25"), last=False)  # less than what was reckoned: the bill may be late
+    assert money.cost == Decimal("0.5")
+    money.billed("one", Decimal("0.29"), last=True)  # the invoice is the truth
+    assert money.cost == Decimal("0.49")
+    assert "used up" in money.used("two", (600.0, 0.0), reserve_seconds=10)
+    money.disputed("one", "too much")
+    money.disputed("one", "again too much")
+    assert money.dispute("one") == "too much"
+    assert money.dispute("two") is None
+    recorder.close()
+    assert directory.state().cost == money.cost
+
+
+def test_a_lost_agreement_stops_to_cost(session):
+    _, journal, _ = session
+    lost_at = datetime.now(timezone.utc) - timedelta(seconds=900)
+    journal.update_agreement("one", lost_at=lost_at)
+    assert journal.agreement("one").acceptable() < PRICE.at_most(100 + 60)
+    assert journal.agreement("two").acceptable() > PRICE.at_most(1000)
+
+
+def test_an_agreement_is_asked_for_with_a_reserve():
+    for hours, reserve in [("1", 3), ("10", 5), ("100", 24)]:
+        term = Term.of(Decimal(hours))
+        assert term.extendable_until is None
+        ends = term.agree()
+        assert abs((term.extendable_until - term.deadline).total_seconds() / 3600 - reserve) < 0.01
+        assert ends > term.extendable_until
+        assert term.allocation_ends() > ends
+
+
+def test_warnings_come_once_and_again_after_an_extension(session):
+    directory, _, recorder = session
+    term = Term.of(Decimal(1))
+    warnings = Warnings(recorder, term)
+    warnings.look()
+    for left in (9, 8, 1, 1, 20, 9):
+        term.deadline = datetime.now(timezone.utc) + timedelta(minutes=left)
+        warnings.look()
+    recorder.update(money_ends_at=datetime.now(timezone.utc) + timedelta(minutes=1))
+    warnings.look()
+    recorder.close()
+    told = [(event.minutes, event.why) for event in directory.events()[0] if isinstance(event, EndsSoon)]
+    assert told == [(10, "time"), (2, "time"), (10, "time"), (2, "money")]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"[]", b"{", b'{"time": 1}', b'{"time": 1, "cpu_seconds": -1, "memory_bytes": 1}',
+     b'{"time": 1, "cpu_seconds": NaN, "memory_bytes": 1}', b'{"time": true, "cpu_seconds": 1, "memory_bytes": 1}',
+     b'{"time": 1, "cpu_seconds": 1, "memory_bytes": 1e300}', b"[" * 100_000],
+)  # fmt: skip
+def test_nonsense_is_no_usage(answer):
+    assert Meter().read(answer) is None
+
+
+def test_usage_is_made_of_two_answers():
+    meter = Meter()
+    first = meter.read(json.dumps({"time": 10, "cpu_seconds": 5, "memory_bytes": 7, "workspace_bytes": 9}).encode())
+    assert (first.cpu_percent, first.memory_bytes, first.disk_bytes, first.gpu_percent) == (0.0, 7, 9, None)
+    values = {"time": 14, "cpu_seconds": 11, "memory_bytes": 7, "gpu_percent": 40, "gpu_memory_bytes": 3}
+    second = meter.read(json.dumps(values).encode())
+    assert (second.cpu_percent, second.gpu_percent, second.gpu_memory_bytes) == (150.0, 40.0, 3)

@@ -121,8 +121,8 @@ async def _run(process: Any, root: str) -> None:
     arguments = [shell, "-c", process.command] if process.command else [shell, "-l"]
     environment = {**os.environ, **{name: value for name, value in process.env.items() if name.startswith("LC_")}}
     try:
-        if process.term_type:
-            environment["TERM"] = process.term_type
+        if process.term_type is not None:  # a terminal without a type is one
+            environment["TERM"] = process.term_type or "dumb"
             code = await _in_terminal(process, arguments, environment, root)
         else:
             code = await _with_pipes(process, arguments, environment, root)
@@ -181,10 +181,10 @@ async def _until_ended(
     """
     left = asyncio.ensure_future(process.wait_closed())
     ended = asyncio.ensure_future(child.wait())
-    first, then = (ended, output) if process.term_type else (output, ended)
+    first, then = (ended, output) if process.term_type is not None else (output, ended)
     try:
         await asyncio.wait([left, first], return_when=asyncio.FIRST_COMPLETED)
-        patience = _TERMINAL_SECONDS if process.term_type else None
+        patience = _TERMINAL_SECONDS if process.term_type is not None else None
         await asyncio.wait([left, then], timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         if ended.done():
             return ended.result()

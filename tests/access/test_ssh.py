@@ -56,10 +56,12 @@ def test_commands_with_their_streams_and_exit_codes(config):
 
 
 @needs_ssh
-def test_a_terminal_of_its_own(config):
+@pytest.mark.parametrize("kind", ["xterm", ""])
+def test_a_terminal_of_its_own(config, kind):
     done = run(
-        "ssh", "-tt", "-F", config, "golem-tunnel", "stty cols 83; tty; stty size; exit 4", stdin=subprocess.DEVNULL
-    )
+        "ssh", "-tt", "-F", config, "golem-tunnel", "stty cols 83; tty; stty size; exit 4",
+        stdin=subprocess.DEVNULL, env={**os.environ, "TERM": kind},
+    )  # fmt: skip
     assert re.search(rb"/dev/pts/\d+\r\n0 83\r\n", done.stdout), done
     assert done.returncode == 4
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from golem_launcher import files, paths
 from golem_launcher.errors import WorkspaceError
+from golem_launcher.workspace.known_hosts import known_hosts_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,8 @@ _PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "sftp": "paramiko", "h
 """What has to be installed for a kind of store."""
 
 
+_OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
+"""Where moving is copying, and an object is there when it is whole."""
 _READERS = 16
 ROOM_LEFT = 256 * 1024 * 1024
 """Bytes of the user's disk that saves leave free."""
@@ -68,7 +71,7 @@ def open_location(url: str | None) -> Location:
     if "://" not in url or scheme == "file":
         return Directory(Path(url.removeprefix("file://")).expanduser().absolute())
     with _installed(scheme):
-        if scheme in {"redis", "rediss"}:
+        if scheme in {"redis", "rediss", "unix"}:
             return _redis(url)
         return _Fsspec(url)
 
@@ -160,24 +163,46 @@ class _Fsspec:
     def __init__(self, url: str) -> None:
         import fsspec  # noqa: PLC0415 - most stores need none of it
 
-        self._url = shown(url)
-        fsspec.get_filesystem_class(urlsplit(url).scheme)  # an error of its own when it is unknown or not installed
-        with _reached(self._url):
-            self._fs, self._root = fsspec.core.url_to_fs(url)
-        self._moves = type(self._fs).__name__ not in {"S3FileSystem", "GCSFileSystem"}
+        self._url = url
+        self._scheme = urlsplit(url).scheme
+        fsspec.get_filesystem_class(self._scheme)  # an error of its own when it is unknown or not installed
+        self._moves = self._scheme not in _OBJECT_STORES
         self.readers = 1 if self._moves else _READERS
+        self._connected = False
+        with self._reaching():
+            pass
+
+    @contextlib.contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """:func:`_reached`, by a new connection when the last use of it failed."""
+        import fsspec  # noqa: PLC0415
+
+        with _reached(shown(self._url)):
+            if not self._connected:
+                own: dict[str, Any] = {}
+                if self._scheme in {"sftp", "ssh"}:  # where fsspec would keep a broken connection for ever
+                    own = {"host_key_policy": known_hosts_policy(), "skip_instance_cache": True}
+                self._fs, self._root = fsspec.core.url_to_fs(self._url, **own)
+                self._connected = True
+            try:
+                yield
+            except FileNotFoundError:
+                raise
+            except Exception:
+                self._connected = False
+                raise
 
     def _path(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}"
 
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
-        with _reached(self._url):
+        with self._reaching():
             end = None if length is None else start + length
             return bytes(self._fs.cat_file(self._path(name), start=start or None, end=end))
 
     def write(self, name: str, data: bytes) -> None:
         path = self._path(name)
-        with _reached(self._url):
+        with self._reaching():
             if not self._moves:
                 self._fs.pipe_file(path, data)  # an object store shows an object when it is whole
                 return
@@ -188,7 +213,7 @@ class _Fsspec:
     def create(self, name: str, data: bytes) -> bool:
         # s3 and gs refuse to write over an object when asked to; elsewhere the look comes shortly before the write.
         path = self._path(name)
-        with _reached(self._url):
+        with self._reaching():
             self._fs.invalidate_cache()
             if self._fs.exists(path):
                 return False
@@ -202,7 +227,7 @@ class _Fsspec:
         return True
 
     def names(self, prefix: str) -> list[str]:
-        with _reached(self._url):
+        with self._reaching():
             self._fs.invalidate_cache()
             try:
                 found = self._fs.find(self._path(prefix))
@@ -212,7 +237,7 @@ class _Fsspec:
         return sorted(path[start:] for path in found if not path.endswith(".part"))
 
     def delete(self, name: str) -> None:
-        with _reached(self._url), contextlib.suppress(FileNotFoundError):
+        with self._reaching(), contextlib.suppress(FileNotFoundError):
             self._fs.rm_file(self._path(name))
 
 

@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import shutil
+import subprocess
 import threading
+import time
 
 import pytest
 
@@ -64,19 +67,26 @@ def sftp(tmp_path_factory):
     async def serve():
         nonlocal port
         listener = await asyncssh.listen(
-            "127.0.0.1", 0, server_factory=Server, server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
+            "127.0.0.1", 0, server_factory=Server, server_host_keys=[key],
             sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(root).encode()),
         )  # fmt: skip
         port = listener.get_port()
         return listener
 
+    key = asyncssh.generate_private_key("ssh-ed25519")
     listener = loop.run_until_complete(serve())
+    home = tmp_path_factory.mktemp("home")
+    (home / ".ssh").mkdir()
+    known = home / ".ssh" / "known_hosts"
+    known.write_text(f"[127.0.0.1]:{port} {key.export_public_key().decode()}")
     loop.call_soon(started.set)
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     started.wait(10)
     try:
-        yield f"sftp://user:secret@127.0.0.1:{port}/saves"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HOME", str(home))
+            yield f"sftp://user:secret@127.0.0.1:{port}/saves"
     finally:
 
         async def leave():
@@ -90,6 +100,42 @@ def sftp(tmp_path_factory):
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+
+
+@pytest.fixture(scope="module")
+def gs():
+    pytest.importorskip("gcsfs")
+    emulator = pytest.importorskip("gcp_storage_emulator.server")
+    server = emulator.create_server("127.0.0.1", 0, in_memory=True, default_bucket="saves")
+    server.start()
+    host, port = server._api._httpd.server_address
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("STORAGE_EMULATOR_HOST", f"http://{host}:{port}")
+            yield "gs://saves/mine"
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def real_redis(tmp_path_factory):
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("there is no redis-server")
+    pytest.importorskip("redis")
+    place = tmp_path_factory.mktemp("redis")
+    socket = place / "s"
+    with subprocess.Popen(
+        [program, "--port", "0", "--unixsocket", str(socket), "--appendonly", "yes", "--dir", str(place)],
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        try:
+            end = time.monotonic() + 10
+            while not socket.exists() and time.monotonic() < end:
+                time.sleep(0.01)
+            yield f"unix://{socket}?db=0"
+        finally:
+            process.terminate()
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +153,7 @@ def redis():
         thread.join(10)
 
 
-@pytest.mark.parametrize("kind", ["s3", "sftp", "redis", "directory"])
+@pytest.mark.parametrize("kind", ["s3", "gs", "sftp", "redis", "real_redis", "directory"])
 def test_a_store_of_every_kind(kind, request, tmp_path):
     url = str(tmp_path / "store") if kind == "directory" else request.getfixturevalue(kind)
     store = open_store(url, encrypt=kind == "s3")
@@ -124,7 +170,7 @@ def test_a_store_of_every_kind(kind, request, tmp_path):
     assert "secret" not in again.shown
 
 
-@pytest.mark.parametrize("kind", ["s3", "sftp", "redis", "directory"])
+@pytest.mark.parametrize("kind", ["s3", "gs", "sftp", "redis", "real_redis", "directory"])
 def test_a_location_keeps_what_it_promises(kind, request, tmp_path):
     place = open_location(str(tmp_path / "p") if kind == "directory" else request.getfixturevalue(kind))
     assert place.names("things/") == []
@@ -143,6 +189,33 @@ def test_a_location_keeps_what_it_promises(kind, request, tmp_path):
     place.delete("things/a")
     assert place.names("things/") == ["things/b"]
     place.delete("things/b")
+    assert place.create("things/c", b"first")
+    assert not place.create("things/c", b"second")
+    assert place.read("things/c") == b"first"
+    place.delete("things/c")
+
+
+def test_a_broken_connection_is_made_again(sftp):
+    place = open_location(sftp)
+    place.write("things/a", b"a")
+    place._fs.client.close()
+    with contextlib.suppress(WorkspaceError):  # it may take this to see that it is broken
+        place.read("things/a")
+    assert place.read("things/a") == b"a"
+    place.delete("things/a")
+
+
+def test_a_server_that_ssh_does_not_know_is_not_believed(sftp, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    other = sftp.replace("user:secret", "user2:secret")  # not the connection that is open already
+    with pytest.raises(WorkspaceError, match="is not in"):
+        open_store(other)
+    asyncssh = pytest.importorskip("asyncssh")
+    line = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{sftp.split(':')[-1].split('/')[0]} {line}")
+    with pytest.raises(WorkspaceError, match="another key"):
+        open_store(other)
 
 
 def test_a_store_that_is_not_there_is_a_clear_error():

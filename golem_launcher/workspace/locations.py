@@ -6,9 +6,11 @@ A location keeps small immutable objects under names like ``packs/ab12``. Writte
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -23,8 +25,16 @@ _PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "sftp": "paramiko", "h
 """What has to be installed for a kind of store."""
 
 
+_READERS = 16
+ROOM_LEFT = 256 * 1024 * 1024
+"""Bytes of the user's disk that saves leave free."""
+
+
 class Location(Protocol):
     """A place for objects. Blocking. Every method raises ``WorkspaceError`` when the place can't be reached."""
+
+    readers: int
+    """How many threads may read at once to some use: more than one where each read is a way there and back."""
 
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
         """The bytes of an object, or a part of them; ``FileNotFoundError`` when there is none."""
@@ -75,6 +85,8 @@ def shown(url: str | None) -> str:
 class Directory:
     """Objects are files. They are on disk before they have their names, and the names are on disk before we go on."""
 
+    readers = 1
+
     def __init__(self, path: Path) -> None:
         self._path = path
 
@@ -89,6 +101,7 @@ class Directory:
         path = self._path / name
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _check_room(path.parent, len(data))
             files.write_atomic(path, data)
             _sync_directory(path.parent)
         except OSError as error:
@@ -128,6 +141,11 @@ class Directory:
             (self._path / name).unlink()
 
 
+def _check_room(directory: Path, size: int) -> None:
+    if size + ROOM_LEFT > shutil.disk_usage(directory).free:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def _sync_directory(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -147,6 +165,7 @@ class _Fsspec:
         with _reached(self._url):
             self._fs, self._root = fsspec.core.url_to_fs(url)
         self._moves = type(self._fs).__name__ not in {"S3FileSystem", "GCSFileSystem"}
+        self.readers = 1 if self._moves else _READERS
 
     def _path(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}"
@@ -205,6 +224,8 @@ def _redis(url: str) -> Location:
 
 class _Redis:
     """Objects are keys. They are as safe as the settings for persistence of that Redis are."""
+
+    readers = 4
 
     def __init__(self, client: Any, url: str) -> None:
         self._client = client

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -89,7 +89,13 @@ class Manifest:
 
     def dump(self) -> bytes:
         """Its canonical JSON."""
-        value = {**asdict(self), "created_at": self.created_at.isoformat(), "format": FORMAT}
+        value = {
+            **vars(self),
+            "entries": [vars(entry) for entry in self.entries],
+            "environment": vars(self.environment),
+            "created_at": self.created_at.isoformat(),
+            "format": FORMAT,
+        }
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 

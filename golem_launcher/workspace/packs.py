@@ -6,12 +6,14 @@ nobody does: a save that counted on it meanwhile finds it missing and brings its
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import zstandard
 
@@ -20,19 +22,23 @@ from golem_launcher.workspace.manifest import LARGEST_CHUNK, chunk_id
 from golem_launcher.workspace.sealing import Damaged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from golem_launcher.workspace.locations import Location
     from golem_launcher.workspace.sealing import Sealing
 
 PACK_BYTES = 6 * 1024 * 1024
 """A pack is written when it has grown to this."""
+SMALL = 1024 * 1024
+MANY = 64
+"""So many packs smaller than :data:`SMALL` are put together."""
 GRACE = timedelta(hours=1)
 """Between the condemning of a pack and its end."""
 _LIVE_ENOUGH = 0.5
 _LEVEL = 1
 _SAMPLE = 16 * 1024
 _WORTH_IT = 0.95
+_T = TypeVar("_T")
 _DAMAGED = Damaged("A part of the store is damaged.", "golem-launcher verify NAME says what is lost.")
 
 
@@ -50,7 +56,7 @@ class Packs:
         self._location = location
         self._sealing = sealing
         self._places: dict[str, _Place] = {}
-        self._loaded: set[str] = set()
+        self._held: dict[str, dict[str, _Place]] = {}
         self._unreadable: set[str] = set()
         self._condemned: set[str] = set()
         self._open = bytearray()
@@ -59,24 +65,38 @@ class Packs:
 
     def refresh(self) -> None:
         """See what others wrote, deleted and condemned meanwhile."""
+        condemned = {name.partition("/")[2] for name in self._location.names("condemned/")}
         there = {name.partition("/")[2] for name in self._location.names("indexes/")}
-        for pack in there - self._loaded:
-            self._load(pack)
-        self._condemned = {name.partition("/")[2] for name in self._location.names("condemned/")}
-        gone = self._loaded - there
-        if gone:
-            self._places = {chunk: place for chunk, place in self._places.items() if place.pack not in gone}
-        self._loaded = there
+        new = there - self._held.keys() - self._unreadable
+        self._unreadable &= there
+        for pack, held in zip(new, self._each(self._load, new), strict=True):
+            if held is None:
+                self._unreadable.add(pack)  # damaged or another's: its chunks are missing, the next save brings them
+            else:
+                self._held[pack] = held
+        gone = self._held.keys() - there
+        for pack in gone:
+            del self._held[pack]
+        if new or gone or condemned != self._condemned:
+            self._condemned = condemned
+            # Of a chunk in several packs, all who share the store take the same one, and one that is to stay.
+            self._places = {}
+            for pack in sorted(self._held, key=lambda pack: (pack not in condemned, pack)):
+                self._places.update(self._held[pack])
 
-    def _load(self, pack: str) -> None:
+    def _each(self, read: Callable[[str], _T], names: Iterable[str]) -> list[_T]:
+        if self._location.readers == 1:
+            return [read(name) for name in names]
+        with ThreadPoolExecutor(self._location.readers) as pool:
+            return list(pool.map(read, names))
+
+    def _load(self, pack: str) -> dict[str, _Place] | None:
         name = f"indexes/{pack}"
         try:
             index = json.loads(zlib.decompress(self._sealing.open(name, self._location.read(name))))
-            found = {chunk: _Place(pack, int(offset), int(length)) for chunk, (offset, length) in index.items()}
+            return {chunk: _Place(pack, int(offset), int(length)) for chunk, (offset, length) in index.items()}
         except (Damaged, FileNotFoundError, ValueError, TypeError, AttributeError, zlib.error):
-            self._unreadable.add(pack)  # damaged or another's: its chunks are missing, the next save brings them again
-            return
-        self._places.update(found)
+            return None
 
     def missing(self, ids: Iterable[str]) -> set[str]:
         """Those of ``ids`` that have to be put before a generation may name them."""
@@ -107,49 +127,65 @@ class Packs:
         self._location.write(f"packs/{pack}", bytes(self._open))
         index = zlib.compress(json.dumps(self._open_places, separators=(",", ":")).encode(), 1)
         self._location.write(f"indexes/{pack}", self._sealing.seal(f"indexes/{pack}", index))
-        self._places |= {chunk: _Place(pack, *span) for chunk, span in self._open_places.items()}
-        self._loaded.add(pack)
+        self._held[pack] = {chunk: _Place(pack, *span) for chunk, span in self._open_places.items()}
+        self._places |= self._held[pack]
         self._open, self._open_places = bytearray(), {}
 
     def get(self, chunk: str) -> bytes:
         """A chunk's bytes, checked. Raises ``WorkspaceError`` when it is lost or damaged."""
         span = self._open_places.get(chunk)
-        if span is not None:
-            sealed = bytes(self._open[span[0] : sum(span)])
-        else:
-            place = self._places.get(chunk)
-            if place is None:
-                raise _DAMAGED
-            try:
-                sealed = self._location.read(f"packs/{place.pack}", place.offset, place.length)
-            except FileNotFoundError:
-                raise _DAMAGED from None
+        sealed = bytes(self._open[span[0] : sum(span)]) if span is not None else self._read(chunk)
         plain = _expanded(self._sealing.open(chunk, sealed))
         if chunk_id(plain) != chunk:
             raise _DAMAGED
         return plain
 
+    def _read(self, chunk: str) -> bytes:
+        for looked_again in (False, True):
+            place = self._places.get(chunk)
+            if place is not None:
+                with contextlib.suppress(FileNotFoundError):
+                    return self._location.read(f"packs/{place.pack}", place.offset, place.length)
+            if not looked_again:  # another process may have put packs together
+                self.refresh()
+        raise _DAMAGED
+
     def collect(self, live: set[str], *, now: datetime) -> None:
-        """Let go of packs without ``live`` chunks, in two steps; packs that are mostly dead are written anew."""
-        unfinished = {name.partition("/")[2] for name in self._location.names("packs/")} - self._loaded
-        chunks: dict[str, list[str]] = {pack: [] for pack in (self._loaded | unfinished) - self._unreadable}
-        for chunk, place in self._places.items():
-            chunks.setdefault(place.pack, []).append(chunk)
+        """Let go of packs without ``live`` chunks, in two steps; packs that are mostly dead are written anew.
+
+        So are small ones when they are many: each save makes one, and whoever opens the store reads them all.
+        """
+        unfinished = {name.partition("/")[2] for name in self._location.names("packs/")} - self._held.keys()
+        chunks = {pack: list(self._held.get(pack, ())) for pack in self._held.keys() | unfinished - self._unreadable}
+        small = {pack for pack, held in self._held.items() if sum(place.length for place in held.values()) < SMALL}
+        small -= self._condemned
+        if len(small) < MANY:
+            small = set()
         for pack, held in chunks.items():
-            needed = [chunk for chunk in held if chunk in live]
+            needed = [chunk for chunk in held if chunk in live and self._places[chunk].pack == pack]
             if pack in self._condemned:
                 if needed and self.missing(needed):
                     self._location.delete(f"condemned/{pack}")  # a generation counts on it again
                 elif self._since(pack, now) > GRACE:
                     for kind in ("indexes", "packs", "condemned"):  # in this order: no index without its pack
                         self._location.delete(f"{kind}/{pack}")
-            elif len(needed) < _LIVE_ENOUGH * len(held) or not held:
-                self._location.write(f"condemned/{pack}", now.isoformat().encode())
-                self._condemned.add(pack)
+            elif len(needed) < _LIVE_ENOUGH * len(held) or not held or pack in small:
+                self._condemn(pack, now)
                 for chunk in needed:
-                    self.put(chunk, self.get(chunk))
+                    with contextlib.suppress(Damaged):  # it keeps what is left of its pack
+                        self.put(chunk, self.get(chunk))
         self.flush()
         self.refresh()
+
+    def distrust(self, chunk: str) -> None:
+        """A damaged chunk: whoever saves again brings what was in its pack once more. Nothing is deleted by that."""
+        place = self._places.get(chunk)
+        if place is not None and place.pack not in self._condemned:
+            self._condemn(place.pack, now())
+
+    def _condemn(self, pack: str, moment: datetime) -> None:
+        self._location.write(f"condemned/{pack}", moment.isoformat().encode())
+        self._condemned.add(pack)
 
     def _since(self, pack: str, now: datetime) -> timedelta:
         try:

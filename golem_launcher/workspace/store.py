@@ -16,10 +16,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import WorkspaceError
+from golem_launcher.text import clean_line
 from golem_launcher.workspace import locations, retention
 from golem_launcher.workspace.manifest import LARGEST_MANIFEST, Entry, Environment, Manifest, checked, chunk_id, parse
 from golem_launcher.workspace.packs import Packs, now
-from golem_launcher.workspace.sealing import Sealing, sealing
+from golem_launcher.workspace.sealing import Damaged, Sealing, sealing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -31,6 +32,9 @@ _HEAD = struct.Struct(">4sI")
 _MAGIC = b"GLM1"
 _HEAD_AT_MOST = 64 * 1024
 _MOST_FLAGS = 20
+_LONGEST_FLAG = 300
+_CHUNK_IN_MANIFEST = re.compile(rb'"([0-9a-f]{64})"')
+"""Many times faster than reading the manifest; a file that is named like a chunk keeps that chunk, no more."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ class Store:
                 created_at=created_at or now(),
                 entries=checked(list(entries)),
                 environment=environment or Environment(),
-                flags=tuple(flags)[:_MOST_FLAGS],
+                flags=tuple(clean_line(flag, longest=_LONGEST_FLAG) for flag in flags[:_MOST_FLAGS]),
             )
             self._packs.flush()
             self._packs.refresh()
@@ -110,7 +114,13 @@ class Store:
             while True:
                 generation = _summary(manifest)
                 name = _name(workspace, manifest.generation)
-                if self._location.create(name, self._pack_manifest(name, generation, manifest.dump())):
+                data = manifest.dump()
+                if len(data) > LARGEST_MANIFEST:
+                    raise WorkspaceError(
+                        "The list of the workspace's files is too long to be saved.",
+                        "Leave some directories out by a file .golemignore.",
+                    )
+                if self._location.create(name, self._pack_manifest(name, generation, data)):
                     return generation
                 # Somebody else saved this workspace at the same moment: theirs stays, ours is the next one.
                 manifest = replace(manifest, generation=manifest.generation + 1, parent=manifest.generation)
@@ -118,8 +128,7 @@ class Store:
     def workspaces(self) -> list[Generation]:
         """The newest generation of every workspace, the newest first."""
         with self._lock:
-            names = {name.split("/")[1] for name in self._location.names("workspaces/")}
-            newest = [found[-1] for workspace in names if (found := self._generations(workspace))]
+            newest = [found[-1] for workspace in self._names() if (found := self._generations(workspace))]
             return sorted(newest, key=lambda generation: generation.created_at, reverse=True)
 
     def generations(self, workspace: str) -> list[Generation]:
@@ -150,24 +159,31 @@ class Store:
         encrypted with another computer's key) may need them.
         """
         moment = at or now()
+        for workspace in self._names():
+            found = self._generations(workspace)
+            keep = retention.kept(found, moment)
+            for generation in found:
+                if generation.number not in keep:
+                    self._location.delete(_name(workspace, generation.number))
+        live: set[str] = set()
+        seen: set[str] = set()
+        if not self._live(live, seen):  # most of the reading, while others save
+            return
         with self._lock:
             self._packs.refresh()
-            live: set[str] = set()
-            whole = True
-            for workspace in {name.split("/")[1] for name in self._location.names("workspaces/")}:
-                found = self._generations(workspace)
-                whole &= len(found) == len(self._numbers(workspace))
-                keep = retention.kept(found, moment)
-                for generation in found:
-                    if generation.number not in keep:
-                        self._location.delete(_name(workspace, generation.number))
-                        continue
-                    try:
-                        live |= self._manifest(workspace, generation.number).chunk_ids
-                    except (WorkspaceError, FileNotFoundError):
-                        whole = False
-            if whole:
+            if self._live(live, seen):
                 self._packs.collect(live, now=moment)
+
+    def _live(self, live: set[str], seen: set[str]) -> bool:
+        """Add the chunks of all generations that are not among those ``seen``; whether each could be read."""
+        for name in set(self._location.names("workspaces/")) - seen:
+            try:
+                data = self._written(name)
+            except (WorkspaceError, FileNotFoundError, ValueError):
+                return False
+            live.update(found.decode() for found in _CHUNK_IN_MANIFEST.findall(data))
+            seen.add(name)
+        return True
 
     def verify(self, workspace: str, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Report:
         """Read and re-hash every chunk of every generation of a workspace."""
@@ -189,9 +205,15 @@ class Store:
             progress(done, len(wanted))
             try:
                 self.get_chunk(chunk)
-            except WorkspaceError:
+            except Damaged:
                 damaged.append(f"Generation {number}: a part of {path} is lost.")
+                with self._lock:
+                    self._packs.distrust(chunk)
         return Report(len(numbers), len(wanted), tuple(damaged))
+
+    def _names(self) -> set[str]:
+        found = {name.split("/")[1] for name in self._location.names("workspaces/")}
+        return {workspace for workspace in found if _NAME.fullmatch(workspace)}
 
     def _generations(self, workspace: str) -> list[Generation]:
         found = []
@@ -232,15 +254,19 @@ class Store:
         )
 
     def _manifest(self, workspace: str, number: int) -> Manifest:
-        name = _name(workspace, number)
+        return parse(self._written(_name(workspace, number)))
+
+    def _written(self, name: str) -> bytes:
+        """The JSON of the manifest in the object ``name``."""
+        _, workspace, number = name.split("/")
         summary, body = self._split(name, self._location.read(name))
         try:
             data = zlib.decompressobj().decompress(self._sealing.open(name, body), LARGEST_MANIFEST)
         except zlib.error:
-            raise _damaged(workspace, number) from None
+            raise _damaged(workspace, int(number)) from None
         if chunk_id(data) != summary["digest"]:
-            raise _damaged(workspace, number)
-        return parse(data)
+            raise _damaged(workspace, int(number))
+        return data
 
     def _split(self, name: str, data: bytes) -> tuple[dict, bytes]:  # type: ignore[type-arg]
         _, workspace, number = name.split("/")

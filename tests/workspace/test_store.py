@@ -242,6 +242,66 @@ def test_what_a_crash_left_between_pack_and_index_goes_in_the_end(tmp_path):
     assert content(open_store(str(tmp_path / "store"))) == WHOLE
 
 
+def test_what_is_damaged_is_brought_again_by_the_next_save(tmp_path):
+    place = str(tmp_path / "store")
+    saving = open_store(place)
+    save(saving, FILES)
+    (pack,) = (tmp_path / "store" / "packs").iterdir()
+    pack.write_bytes(b"\0" * 10)
+    assert open_store(place).verify("work").damaged
+    with pytest.raises(WorkspaceError, match="not in the store yet"):
+        saving.commit("work", saving.manifest("work").entries)
+    save(saving, FILES)
+    assert open_store(place).verify("work").damaged == ()
+    for hours in (0, 2):
+        saving.prune(at=packs.now() + timedelta(hours=hours))
+    assert not pack.exists()
+    assert content(open_store(place)) == WHOLE
+
+
+def test_damaged_packs_do_not_keep_others_from_being_collected(tmp_path, monkeypatch):
+    monkeypatch.setattr(packs, "MANY", 3)
+    monkeypatch.setattr(packs, "GRACE", timedelta(minutes=10))
+    place = str(tmp_path / "store")
+    store = open_store(place)
+    for number in range(5):
+        save(store, {"a": b"%d" % number, "always": b"always"}, created_at=NOW)
+    lost = min((tmp_path / "store" / "packs").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    lost.write_bytes(b"")
+    for minutes in (0, 5, 12):
+        store.prune(at=NOW + timedelta(minutes=minutes))
+    assert len(list((tmp_path / "store" / "packs").iterdir())) == 2
+    assert len(open_store(place).verify("work").damaged) == 2
+    assert lost.exists()
+
+
+def test_many_small_saves_become_few_packs_and_stay_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(packs, "MANY", 10)
+    monkeypatch.setattr(packs, "GRACE", timedelta(minutes=10))
+    place = str(tmp_path / "store")
+    store, other = open_store(place), open_store(place)
+    for number in range(12):
+        save(store if number % 2 else other, {"a": b"%d" % number}, created_at=NOW)
+    store.prune(at=NOW)
+    other.prune(at=NOW + timedelta(minutes=9))
+    assert len(list((tmp_path / "store" / "packs").iterdir())) == 13
+    other.prune(at=NOW + timedelta(minutes=11))
+    assert len(list((tmp_path / "store" / "packs").iterdir())) == 1
+    again = open_store(place)
+    assert [content(again, number=number)["a"] for number in range(1, 13)] == [b"%d" % number for number in range(12)]
+    assert content(store, number=3) == {"a": b"2"}  # one that has not looked for long
+    save(store, {"a": b"1"})
+    assert content(again) == {"a": b"1"}
+
+
+def test_saves_leave_room_on_the_disk(tmp_path, monkeypatch):
+    store = open_store(str(tmp_path / "store"))
+    monkeypatch.setattr("golem_launcher.workspace.locations.ROOM_LEFT", 1 << 60)
+    with pytest.raises(WorkspaceError, match="No space left"):
+        save(store, FILES)
+    assert store.generations("work") == []
+
+
 def test_a_workspace_is_written_into_an_empty_directory(tmp_path):
     store = open_store()
     save(store, FILES)

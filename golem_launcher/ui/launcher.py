@@ -41,8 +41,8 @@ class Launcher(ipywidgets.VBox):
 
     def __init__(self) -> None:
         self._background = Background(asyncio.get_running_loop(), self._report)
-        self._work: Future[None] | None = None
-        self._market_work: Future[None] | None = None
+        self._work: dict[Any, Future[None]] = {}
+        """What keeps each part of the page true: none waits for another, whatever a network makes it wait for."""
         self._network = LOCAL.name
         self.header = Header(on_alive=self._wake, on_mend=self._mend, on_fund=self._fund)
         self.offers = Offers(self._show_offers)
@@ -60,20 +60,20 @@ class Launcher(ipywidgets.VBox):
         super().close()
 
     def _wake(self) -> None:
-        if self._work is None or self._work.done():
-            self._work = self._background.start(self._keep_true())
-            self._background.start(self._tidy())
-        if self._market_work is None or self._market_work.done():
-            self._market_work = self._background.start(self._watch_market())
+        for work in (self._watch_sessions, self._watch_network, self._watch_market):
+            if work not in self._work or self._work[work].done():
+                self._work[work] = self._background.start(work())
 
-    async def _keep_true(self) -> None:
-        network_due = float("-inf")
+    async def _watch_sessions(self) -> None:
+        self._background.start(self._tidy())
         while self.header.watched:
             await self.sessions.refresh()
-            if time.monotonic() >= network_due:
-                await self._show_network()
-                network_due = time.monotonic() + NETWORK_SECONDS
             await asyncio.sleep(REFRESH_SECONDS)
+
+    async def _watch_network(self) -> None:
+        while self.header.watched:
+            await self._show_network()
+            await asyncio.sleep(NETWORK_SECONDS)
 
     async def _watch_market(self) -> None:
         slow_due = float("-inf")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import anywidget
 import traitlets
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
+
+_T = TypeVar("_T")
 
 LOG_SECONDS = 0.25
 """The least time between two batches of log lines."""
@@ -86,6 +88,8 @@ class SessionCards(anywidget.AnyWidget):
         self._logs_sent = self._pulses_sent = self._tidied = float("-inf")
         self._untold: set[str] = set()
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="page")  # for what may take a minute
+        self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="sessions")
+        """Nothing but reading sessions: what waits for a network elsewhere must not keep them from being shown."""
         self.downloads = Downloads(self.send, _KINDS, self._threads)
         actions = Actions(self.send, self._threads, on_relaunch)
         self._acts: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {
@@ -101,12 +105,13 @@ class SessionCards(anywidget.AnyWidget):
     def close(self) -> None:
         """End what this widget does in the background."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._readers.shutdown(wait=False, cancel_futures=True)
         self.downloads.close()
         super().close()
 
     async def refresh(self) -> None:
         """Read the directories once and tell the front ends what changed."""
-        sessions, self._directories = await asyncio.to_thread(self._projection.read)
+        sessions, self._directories = await self._read(self._projection.read)
         live = [view for view in sessions if view["live"]]
         past = [view for view in sessions if not view["live"]]
         if (live, past) != (self.live, self.past):
@@ -120,6 +125,9 @@ class SessionCards(anywidget.AnyWidget):
             self._logs_sent = time.monotonic()
             await self._tell_logs()
         self._close_down_unattended()
+
+    async def _read(self, read: Callable[..., _T], *arguments: Any) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, read, *arguments)
 
     async def receive(self, content: dict[str, Any]) -> None:
         """A message from a front end."""
@@ -139,7 +147,7 @@ class SessionCards(anywidget.AnyWidget):
         feed = self._feeds.get(name)
         if feed is None:
             feed = self._feeds[name] = LogFeed(self._directories[name])
-            await asyncio.to_thread(feed.poll)
+            await self._read(feed.poll)
         self.send({"kind": "log", "name": name, **feed.lines()})
 
     async def _search(self, content: dict[str, Any]) -> None:
@@ -151,7 +159,7 @@ class SessionCards(anywidget.AnyWidget):
 
     async def _tell_logs(self) -> None:
         for name, feed in tuple(self._feeds.items()):
-            lines = await asyncio.to_thread(feed.poll)
+            lines = await self._read(feed.poll)
             if lines:
                 self.send({"kind": "log", "name": name, **lines})
 
@@ -161,7 +169,7 @@ class SessionCards(anywidget.AnyWidget):
                 self._pulses[view["name"]] = Pulse(self._directories[view["name"]])
         if not self._pulses:
             return
-        alerts = await asyncio.to_thread(self._read_pulses)
+        alerts = await self._read(self._read_pulses)
         if alerts:
             self.send({"kind": "alerts", "alerts": alerts})
         if self._untold and time.monotonic() - self._pulses_sent >= PULSE_SECONDS:
@@ -189,7 +197,7 @@ class SessionCards(anywidget.AnyWidget):
         ready = [view["name"] for view in self.live if view["alive"] and view["started"]]
         links = {}
         for name in ready:
-            link = await asyncio.to_thread(lab_link, self._directories[name])
+            link = await self._read(lab_link, self._directories[name])
             if link:
                 links[name] = link
         if links != self._links:

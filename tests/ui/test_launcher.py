@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from tests.ui.made import make_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pytest
 
 
 async def _until(true: Callable[[], bool]) -> None:
@@ -30,16 +33,40 @@ def test_nothing_happens_until_a_front_end_shows_itself_and_again_when_it_is_gon
         launcher = Launcher()
         try:
             assert launcher.sessions.live == []
-            assert launcher._work is None
+            assert launcher._work == {}
             await launcher.header.receive({"kind": "alive"})
             await _until(lambda: len(launcher.sessions.live) == 1)
             await _until(lambda: bool(launcher.header.network))
             launcher.header._last_sign = float("-inf")
-            await _until(launcher._work.done)
+            await _until(lambda: all(work.done() for work in launcher._work.values()))
         finally:
             launcher.close()
 
     asyncio.run(main())
+
+
+def test_a_node_that_never_answers_keeps_no_session_from_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main(silent: socket.socket) -> None:
+        monkeypatch.setenv("YAGNA_API_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("YAGNA_APPKEY", "0" * 32)
+        launcher = Launcher()
+        launcher._network = "hoodi"
+        try:
+            for _ in range(8):  # as many as wait in a thread by themselves
+                launcher._background.start(launcher._show_network())
+            await launcher.header.receive({"kind": "alive"})
+            connection, _ = await asyncio.get_running_loop().sock_accept(silent)
+            with connection:
+                make_session("mine")
+                await _until(lambda: len(launcher.sessions.live) == 1)
+                assert launcher.header.network == {}  # still waiting
+        finally:
+            launcher.header._last_sign = float("-inf")
+            launcher.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.setblocking(False)
+        asyncio.run(main(silent))
 
 
 def test_the_token_is_in_no_widgets_state() -> None:

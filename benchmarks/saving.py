@@ -34,7 +34,7 @@ def rows(base: Path) -> list[Row]:
 
 def _large(base: Path, session: bed.Session) -> list[Row]:
     made, work = base / "made", session.work()
-    _fill(made)
+    fill(made)
     size = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
     restic, restic_after, rsync_bytes, changed = _rivals(base, made)
     made.rename(work / "data")  # all at once: the session saves by itself meanwhile
@@ -77,7 +77,7 @@ def _stored(base: Path) -> int:
     return sum(path.stat().st_size for path in (base / "home" / "workspaces").rglob("*") if path.is_file())
 
 
-def _fill(made: Path) -> None:
+def fill(made: Path) -> None:
     chance = random.Random(1)
     words = ["".join(chance.choices("etaoinshrdlu", k=6)) for _ in range(2000)]
     made.mkdir(parents=True)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SECONDS = {
     "start": 240,
-    "tunnel": 150,
+    "tunnel": 260,
     "ways": 420,
     "idle": 120,
     "gftp": 120,

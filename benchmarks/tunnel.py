@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
-_SIZE = 6_000_000
-_ROUNDS = 7
+_SIZE = 12_000_000
+_ROUNDS = 5
 _REQUESTS = 150
 _FILE = "download.bin"
 _DOWNLOAD_SECONDS = 60.0

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _PIECE = 64 * 1024
 _LONGEST_HEAD = 128 * 1024
-_KEEP_SECONDS = 20.0
+_KEEP_SECONDS = 10.0
 """How long the Lab's connection is kept for a browser that asks nothing: a VPN may carry but a few hundred."""
 _IDLE_SECONDS = 600.0
 """How long a browser may keep a connection without asking anything."""

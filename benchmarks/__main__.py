@@ -34,7 +34,6 @@ SECONDS = {
     "vpn_stack": 60,
     "saving": 400,
     "store": 300,
-    "page": 400,
 }
 """All benchmarks, and how long each may take."""
 

@@ -163,8 +163,3 @@ function way(title, command, after = "") {
     after ? h("span", { class: "gl-hint" }, after) : null,
   );
 }
-
-function copyButton(label, text, shown = null) {
-  const button = h("button", { type: "button", class: "gl-button gl-small", onclick: () => copyOut(text(), shown, button) }, label);
-  return button;
-}

@@ -65,15 +65,3 @@ function whereWords(session) {
   if (!session.live && session.ended) parts.push(`ended ${clockTime(session.ended)}`);
   return parts.filter(Boolean).join(" · ");
 }
-
-/** Copy to the clipboard; where the browser forbids it, select the text so that the reader can. */
-async function copyOut(text, shown, button) {
-  const before = button.textContent;
-  try {
-    await navigator.clipboard.writeText(text);
-    setText(button, "Copied");
-    setTimeout(() => setText(button, before), 1500);
-  } catch {
-    if (shown) getSelection().selectAllChildren(shown);
-  }
-}

@@ -100,7 +100,7 @@ def _saving(state: SessionState) -> dict[str, Any] | None:
 
 
 def _asked(directory: SessionDirectory) -> dict[str, Any]:
-    """What the request says that its state does not: the machine's limits, and whether there is ssh."""
+    """What the request says that its state does not: the machine's limits, whether there is ssh, whose image it is."""
     try:
         request: LaunchRequest = directory.request()
     except (OSError, ValueError):
@@ -110,6 +110,7 @@ def _asked(directory: SessionDirectory) -> dict[str, Any]:
         "memory": request.memory_gib * _GIB,
         "disk": request.disk_gib * _GIB,
         "ssh": request.ssh_key is not None,
+        "own_image": request.image is not None,
     }
 
 

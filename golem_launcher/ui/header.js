@@ -42,7 +42,9 @@ function renderHeader({ model, el }) {
     if (wallet.buy) buy.href = wallet.buy;
     show(buy, Boolean(wallet.buy));
   }
-  el.append(h("p", { class: "gl-intro" }, INTRO_WORDS), line, lost, banners);
+  const place = model.get("place");
+  const note = h("p", { class: "gl-place", role: "note", hidden: !place }, place);
+  el.append(h("p", { class: "gl-intro" }, INTRO_WORDS), note, line, lost, banners);
 
   function showNetwork() {
     const network = model.get("network");

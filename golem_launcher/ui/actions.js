@@ -173,10 +173,14 @@ WaysView.prototype.updateOnHub = function (session) {
         act: ask,
       }).element;
   this.link = h("a", { class: "gl-hub-link", target: "_blank", rel: "noopener", hidden: true }, "JupyterLab is open at this link");
-  this.rows.replaceChildren(
-    way("On your own computer, with the launcher there (the safest)", `golem-launcher tunnel ${location.origin}${session.hub} --session ${this.name}`),
+  const rows = [
+    way("This session on your own computer, with the launcher there (the safest)", `golem-launcher tunnel ${location.origin}${session.hub} --session ${this.name}`),
     h("div", { class: "gl-way" }, h("div", { class: "gl-row" }, open, this.link)),
-  );
+    session.command
+      ? way("To carry on at home: the same session, started there", session.command, "Download your files here first: this server will be gone.")
+      : null,
+  ];
+  this.rows.replaceChildren(...rows.filter(Boolean));
 };
 
 /** The kernel has let the hub show the Lab at `link`, a path of the hub's. */

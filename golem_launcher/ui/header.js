@@ -33,7 +33,9 @@ function renderHeader({ model, el }) {
     show(purse, Boolean(words));
     wallet.update(model.get("wallet"));
   }
-  el.append(h("p", { class: "gl-intro" }, INTRO_WORDS), line, wallet.element, lost, banners);
+  const place = model.get("place");
+  const note = h("p", { class: "gl-place", role: "note", hidden: !place }, place);
+  el.append(h("p", { class: "gl-intro" }, INTRO_WORDS), note, line, wallet.element, lost, banners);
 
   function showNetwork() {
     const network = model.get("network");

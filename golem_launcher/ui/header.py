@@ -9,6 +9,7 @@ import anywidget
 import traitlets
 
 from golem_launcher.ui.assets import script, style
+from golem_launcher.ui.links import place_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +37,9 @@ class Header(anywidget.AnyWidget):
     wallet = traitlets.Dict().tag(sync=True)
     """What :class:`~.wallet.Purse` tells."""
 
+    place = traitlets.Unicode().tag(sync=True)
+    """What can't be done where this page is served from."""
+
     problems = traitlets.List().tag(sync=True)
     heartbeat = traitlets.Int(HEARTBEAT_SECONDS).tag(sync=True)
 
@@ -48,7 +52,7 @@ class Header(anywidget.AnyWidget):
         on_back_up: Callable[[], None],
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(place=place_words(), **kwargs)
         self._on_alive = on_alive
         self._on_mend = on_mend
         self._on_fund = on_fund

@@ -1,7 +1,7 @@
 const CONSIDER_MS = 250;
 const PAY_WORDS = {
-  none: "Nothing is paid here. On Golem you pay a stranger by the second, who could look into the machine.",
-  test: "Paid with play money, by the second, to a stranger who could look into the machine.",
+  none: "Nothing is paid here: tGLM is play money. On Golem you pay a stranger by the second, who could look into the machine.",
+  test: "Paid with play money (tGLM), by the second, to a stranger who could look into the machine.",
   real: "You pay real money, by the second, to a stranger who could look into the machine while it runs.",
 };
 const START_WORDS = "Start JupyterLab on Golem";

@@ -45,7 +45,8 @@ _RECORD_STAGES = """() => {
         for (const card of document.querySelectorAll('article[data-name]')) {
             const stages = [...card.querySelectorAll('.gl-step[data-stage]')]
                 .filter((step) => step.dataset.status !== 'ahead').map((step) => step.dataset.stage);
-            for (const stage of [...stages, card.dataset.stage]) seenStages[card.dataset.name + ' ' + stage] ??= Date.now();
+            const { name, stage } = card.dataset;
+            for (const each of [...stages, stage]) seenStages[`${name} ${each}`] ??= Date.now();
         }
     };
     new MutationObserver(look).observe(document.body, { subtree: true, childList: true, attributes: true });

@@ -25,6 +25,7 @@ from benchmarks.row import Row
 from golem_launcher import paths
 from golem_launcher.events import Usage
 from golem_launcher.session.recorder import Recorder
+from golem_launcher.ui.launcher import REFRESH_SECONDS
 from tests.session.jupyter import Jupyter
 from tests.ui.made import make_session, write_lab_log
 
@@ -43,7 +44,7 @@ _ARRIVE_SECONDS = 30.0
 
 _FASTER = 60
 _HOUR_OF_BATCHES = 4 * 3600
-_HOUR_OF_REFRESHES = 5 * 3600
+_HOUR_OF_REFRESHES = 3600 / REFRESH_SECONDS
 _WARM_UP_SECONDS = 10.0
 _LIFE_SECONDS = 40.0
 _STATES_AN_HOUR = 2100
@@ -178,9 +179,9 @@ def _growth_row(hour: list[dict[str, float]], plain: float) -> Row:
         "MB",
         least=5,
         aim=1,
-        detail=f"{grown:.2f} MB ({last['objects'] - first['objects']:+.0f} objects) after collections of garbage, over "
-        f"{share:.0%} of an hour lived in {_LIFE_SECONDS:.0f} s ({refreshes:.0f} refreshes, {batches:.0f} batches of log "
-        f"lines); by the clock, garbage included, {plain:.1f} MB/h over {_QUIET_SECONDS:.0f} s",
+        detail=f"{grown:.2f} MB ({last['objects'] - first['objects']:+.0f} objects) after collections of garbage over "
+        f"{share:.0%} of an hour, lived in {_LIFE_SECONDS:.0f} s: {refreshes:.0f} refreshes, {batches:.0f} batches of "
+        f"log lines; by the clock, garbage included, {plain:.1f} MB an hour over {_QUIET_SECONDS:.0f} s",
     )
 
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from golem_launcher.session import lab
 from golem_launcher.session.lab import LabClient, _LogFile
 from golem_launcher.text import LONGEST_LINE
-from golem_launcher.waiting import wait_for
 
 
 @given(st.lists(st.binary(max_size=300), max_size=10))
@@ -88,13 +87,11 @@ async def _follow(answer, path, size):
     async with LabClient(f"http://127.0.0.1:{port}", "token") as client:
         task = asyncio.create_task(client.follow_log(path))
         try:
-            await wait_for(_grown(path, size), 20)
+            for _ in range(1000):
+                if path.exists() and path.stat().st_size >= size:
+                    break
+                await asyncio.sleep(0.02)
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             await runner.cleanup()
-
-
-async def _grown(path, size):
-    while not path.exists() or path.stat().st_size < size:
-        await asyncio.sleep(0.02)

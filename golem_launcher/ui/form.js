@@ -68,7 +68,7 @@ function renderForm({ model, el }) {
       control.touched = false;
     }
     follow();
-    consider();
+    consider(0); // nobody types on
   }
 
   /** Change one field, as if it were typed. */
@@ -103,10 +103,10 @@ function renderForm({ model, el }) {
 
   let soon = null;
   let asked = 0; // only the answer to the last question says anything of what stands there now
-  function consider() {
+  function consider(wait = CONSIDER_MS) {
     clearTimeout(soon);
     asked += 1;
-    soon = setTimeout(() => tell(model, { kind: "consider", asked, values: values() }), CONSIDER_MS);
+    soon = setTimeout(() => tell(model, { kind: "consider", asked, values: values() }), wait);
   }
 
   function submit(event) {

@@ -114,6 +114,7 @@ function renderHeader({ model, el }) {
   return () => {
     clearInterval(timer);
     clearTimeout(overdue);
+    wallet.dispose();
     document.removeEventListener("visibilitychange", onVisible);
     model.off("change:network", showNetwork);
     model.off("change:problems", showProblems);

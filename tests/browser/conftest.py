@@ -76,7 +76,9 @@ def home(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def address(home: Path) -> Iterator[str]:
     """The page's address, token included."""
     del home
-    with serving(command("page", "--no-browser", "--json"), lambda line: '"url"' in line) as lines:
+    with serving(
+        command("page", "--no-browser", "--json", f"--port={free_port()}"), lambda line: '"url"' in line
+    ) as lines:
         yield json.loads("{" + lines[-1] + "}")["url"]
 
 

@@ -6,7 +6,8 @@ REST API and yapapi each default to another network, some of them retired: here 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Literal
 
 Money = Literal["none", "test", "real"]
@@ -29,6 +30,8 @@ class Network:
     """The coin that pays the fees of transfers; empty where nothing is ever paid."""
     explorer: str = ""
     """Where transactions can be looked at, without a slash at the end; empty where there are none."""
+    least_gas: Decimal = Decimal(0)
+    """What one payment may cost in fees at most: yagna sends none from a wallet that has less."""
     faucet: bool = False
     """Whether yagna's own faucet gives both coins; where it is not, and the money is for tests, it mints the token."""
 
@@ -59,8 +62,16 @@ LOCAL = Network(
     payment_network="hoodi",
     token="tGLM",  # noqa: S106 - a coin, not a secret
     subnet="public",
-    sentence="A whole Golem network on this computer, for trying things out. Nothing is paid.",
+    sentence="A whole Golem network on this computer, for trying things out. Nothing is settled.",
 )
+LOCAL_ON_CHAIN = replace(
+    LOCAL,
+    money="test",
+    gas="tETH",
+    least_gas=Decimal("0.0013"),
+    sentence="A whole Golem network on this computer, paid in test tokens on a chain on this machine.",
+)
+"""The same while it settles on a chain of its own."""
 HOODI = Network(
     name="hoodi",
     title="Hoodi (test)",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher import files, paths, processes
 from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet import daemons, spec, state
+from golem_launcher.localnet.chain import keeper
 from golem_launcher.localnet.runtime.model import family_of
 from golem_launcher.localnet.runtime.sweep import sweep
 from golem_launcher.localnet.state import LocalNetwork
@@ -150,6 +151,7 @@ def _stop(directory: Path) -> bool:
     if record is not None:
         record.stop(grace=_STOP_SECONDS)
     daemons.stop_all(directory)
+    keeper.stop(directory)
     # Each activity's first process ends with the server, and its descendants with it; but who kills the one may have
     # killed the other too.
     escaped = sweep(family_of(directory))

@@ -81,6 +81,7 @@ HOODI = Network(
     subnet="public",
     sentence="Golem's test network: real machines of volunteers, play money from a faucet.",
     gas="tETH",
+    least_gas=Decimal("0.0013"),
     explorer="https://hoodi.etherscan.io",
     faucet=True,
 )
@@ -93,6 +94,7 @@ POLYGON = Network(
     subnet="public",
     sentence="The Golem network, paid in GLM on Polygon, where fees are small. This is real money.",
     gas="POL",
+    least_gas=Decimal("0.0325"),
     explorer="https://polygonscan.com",
 )
 MAINNET = Network(
@@ -104,6 +106,7 @@ MAINNET = Network(
     subnet="public",
     sentence="The Golem network, paid in GLM on Ethereum itself, where fees are high. This is real money.",
     gas="ETH",
+    least_gas=Decimal("0.0026"),
     explorer="https://etherscan.io",
 )
 AMOY = Network(
@@ -115,6 +118,7 @@ AMOY = Network(
     subnet="public",
     sentence="A test network on Polygon's Amoy: few machines; play money, but you must bring the gas yourself.",
     gas="POL",
+    least_gas=Decimal("0.0325"),
     explorer="https://amoy.polygonscan.com",
 )
 SEPOLIA = Network(
@@ -126,6 +130,7 @@ SEPOLIA = Network(
     subnet="public",
     sentence="A test network on Ethereum's Sepolia: few machines; play money, but you must bring the gas yourself.",
     gas="tETH",
+    least_gas=Decimal("0.0013"),
     explorer="https://sepolia.etherscan.io",
 )
 

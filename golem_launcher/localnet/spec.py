@@ -196,6 +196,17 @@ def load_spec(path: Path) -> NetworkSpec:
     return spec.model_copy(update={"images": images})
 
 
+def wanted_spec(path: Path | None, chain: str | None) -> NetworkSpec | None:
+    """What is asked for: a file's description, or the default one, on ``chain``; ``None`` when nothing is."""
+    spec = load_spec(path) if path else None
+    if chain is None:
+        return spec
+    try:
+        return (spec or default_spec()).model_copy(update={"chain": check_chain(chain)})
+    except ValueError as error:
+        raise LocalNetError(f"'{chain}' is no chain: {error}.") from None
+
+
 def capped(provider: ProviderSpec) -> ProviderSpec:
     """The provider with no more threads, memory and disk than this machine has."""
     free = psutil.disk_usage(os.sep).free / _GIB

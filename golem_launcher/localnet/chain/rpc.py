@@ -39,8 +39,8 @@ def call(url: str, method: str, *parameters: Any) -> Any:
         ) from None
     if isinstance(value, dict) and value.get("error") is None and "result" in value:
         return value["result"]
-    error = value.get("error") if isinstance(value, dict) else value
-    said = error.get("message") if isinstance(error, dict) else error
+    refusal = value.get("error") if isinstance(value, dict) else value
+    said = refusal.get("message") if isinstance(refusal, dict) else refusal
     raise LocalNetError(f"The chain's node refused {method}: {clean_line(str(said), longest=_LONGEST_REASON)}")
 
 

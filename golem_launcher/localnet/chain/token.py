@@ -7,7 +7,7 @@ making the token and for what wallets are given. The token is our own (``token.s
 from __future__ import annotations
 
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ _MINT = "0x40c10f19"  # mint(address,uint256)
 _BALANCE = "0x70a08231"  # balanceOf(address)
 _MOST_GAS = hex(3_000_000)
 _GIFT_OF_COINS = Decimal(1)
+_KEY_BYTES = 5
 
 
 @dataclass(frozen=True)
@@ -86,20 +87,19 @@ def open_chain(url: str, directory: Path) -> Chain:
             "The chain's node holds no unlocked account, so nothing can be made or given there.",
             "Use a development node: anvil, hardhat node, geth --dev.",
         )
-    bank, first = str(accounts[0]), _first_block(url)
     known = files.read_json(directory / _RECORD)
-    if not (isinstance(known, dict) and known.get("first_block") == first and _is_there(url, known.get("token"))):
-        known = {"first_block": first, "token": _deploy(url, bank), "key": secrets.token_hex(5)}
-        files.write_json(directory / _RECORD, known)
-    return Chain(url, chain_id, str(known["token"]), str(known["key"]), bank)
+    words = known if isinstance(known, dict) else {}
+    chain = Chain(url, chain_id, str(words.get("token")), str(words.get("key")), str(accounts[0]))
+    if not words or not _is_there(chain):
+        chain = _begin(chain)
+        files.write_json(directory / _RECORD, {"token": chain.token, "key": chain.key})
+    return chain
 
 
 def balances(chain: Chain, address: str) -> tuple[Decimal, Decimal]:
     """What is in a wallet: of the token, and coins for fees."""
-    question = {"to": chain.token, "data": _BALANCE + _word(int(address, 16))}
-    tokens = rpc.number(chain.url, "eth_call", question, "latest")
     coins = rpc.number(chain.url, "eth_getBalance", address, "latest")
-    return Decimal(tokens) / UNIT, Decimal(coins) / UNIT
+    return Decimal(_tokens(chain, address)) / UNIT, Decimal(coins) / UNIT
 
 
 def give(chain: Chain, address: str, *, tokens: Decimal, coins: Decimal = _GIFT_OF_COINS) -> str:
@@ -107,24 +107,33 @@ def give(chain: Chain, address: str, *, tokens: Decimal, coins: Decimal = _GIFT_
     missing = coins - balances(chain, address)[1]
     if missing > 0:
         rpc.send(chain.url, {"from": chain.bank, "to": address, "value": hex(int(missing * UNIT))})
-    data = _MINT + _word(int(address, 16)) + _word(int(tokens * UNIT))
-    transaction = {"from": chain.bank, "to": chain.token, "data": data, "gas": _MOST_GAS}
-    return str(rpc.send(chain.url, transaction)["transactionHash"])
+    return _mint(chain, address, int(tokens * UNIT))
 
 
-def _first_block(url: str) -> str:
-    """The hash of the chain's first block, which tells it from others."""
-    block = rpc.call(url, "eth_getBlockByNumber", "0x0", False)
-    return str(block.get("hash")) if isinstance(block, dict) else ""
-
-
-def _is_there(url: str, token: Any) -> bool:
-    return isinstance(token, str) and rpc.call(url, "eth_getCode", token, "latest") not in {"0x", None}
-
-
-def _deploy(url: str, bank: str) -> str:
+def _begin(chain: Chain) -> Chain:
+    """Make the token, and mark it with the name of the chain: the smallest part of it for a wallet of that name."""
     code = "0x" + _BYTECODE.read_text().strip()
-    return str(rpc.send(url, {"from": bank, "data": code, "gas": _MOST_GAS})["contractAddress"])
+    receipt = rpc.send(chain.url, {"from": chain.bank, "data": code, "gas": _MOST_GAS})
+    begun = replace(chain, token=str(receipt["contractAddress"]), key=secrets.token_hex(_KEY_BYTES))
+    _mint(begun, begun.key, 1)
+    return begun
+
+
+def _is_there(chain: Chain) -> bool:
+    """Whether this is the chain that it is named: another one may have a token at the same address."""
+    code = rpc.call(chain.url, "eth_getCode", chain.token, "latest")
+    return code not in {"0x", None} and _tokens(chain, chain.key) == 1
+
+
+def _mint(chain: Chain, address: str, parts: int) -> str:
+    data = _MINT + _word(int(address, 16)) + _word(parts)
+    receipt = rpc.send(chain.url, {"from": chain.bank, "to": chain.token, "data": data, "gas": _MOST_GAS})
+    return str(receipt["transactionHash"])
+
+
+def _tokens(chain: Chain, address: str) -> int:
+    """What a wallet has of the token, in its smallest parts."""
+    return rpc.number(chain.url, "eth_call", {"to": chain.token, "data": _BALANCE + _word(int(address, 16))}, "latest")
 
 
 def _word(value: int) -> str:

@@ -83,7 +83,8 @@ class Engine:
             api_config=ApiConfig(app_key=place.node.app_key, api_url=place.node.api_url),
         )
         self._starting: asyncio.Task[None] | None = None
-        self._vpn: Any = None
+        self._vpn: asyncio.Task[Any] | None = None
+        """Makes the private network, beside the first negotiations."""
         self._hirings: list[Hiring] = []
 
     async def start(self, identity: str, allocation_id: str, expires: datetime) -> None:
@@ -106,12 +107,12 @@ class Engine:
             self._starting.result()
         address = f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.0/24"
         self._journal.update(network_address=address)
-        self._vpn = await wait_for(Network.create(self._engine._net_api, address, identity), _REST_SECONDS)
-        self._journal.update(network_id=str(self._vpn.network_id))
+        self._vpn = asyncio.create_task(self._make_network(address, identity))
 
     async def hire(self, package: Callable[[], Package], expiration: datetime) -> Hiring:
         """Publish a demand for agreements until ``expiration``; ``package`` is what goes into the activity."""
         assert self._starting is not None
+        assert self._vpn is not None
         place = self._place
         image = self._request.image or place.image_tag
         if not image:
@@ -127,7 +128,7 @@ class Engine:
         )
         hiring = Hiring(
             self._engine,
-            self._vpn,
+            vpn=self._vpn,
             started=self._starting,
             listener=self._listener,
             choice=self._choice,
@@ -158,10 +159,8 @@ class Engine:
 
     async def stop(self) -> None:
         """End yapapi's engine: its tasks, its ``gftp``. Safe to call at any moment; never raises."""
-        if self._starting is not None:
-            self._starting.cancel()
-        tasks = [task for task in (self._starting, *self._engine._services) if task is not None]
-        for task in self._engine._services:
+        tasks = [task for task in (self._starting, self._vpn, *self._engine._services) if task is not None]
+        for task in tasks:
             task.cancel()
         await asyncio.gather(*(hiring.aclose() for hiring in self._hirings))
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -169,3 +168,8 @@ class Engine:
             await wait_for(self._engine.stop(None, None, None, wait_for_payments=False), _ENGINE_STOP_SECONDS)
         except Exception:  # noqa: BLE001 - it is the end: what it holds is closed from the journal
             _LOG.exception("yapapi did not stop in good order")
+
+    async def _make_network(self, address: str, identity: str) -> Any:
+        network = await wait_for(Network.create(self._engine._net_api, address, identity), _REST_SECONDS)
+        self._journal.update(network_id=str(network.network_id))
+        return network

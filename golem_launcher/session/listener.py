@@ -33,6 +33,8 @@ class Listener:
         self._money = money
         self.news = asyncio.Event()
         """An offer came, or one is off the table."""
+        self.negotiating: set[str] = set()
+        """The providers whose offers we answer, or who have our answer and may still come to terms."""
         self.invoiced = asyncio.Event()
         """An invoice was accepted or refused."""
 
@@ -55,7 +57,10 @@ class Listener:
         elif isinstance(event, events.DebitNoteAccepted | events.InvoiceAccepted):
             last = isinstance(event, events.InvoiceAccepted)
             self._money.billed(event.agreement.id, Decimal(str(event.amount)), last=last)
-        elif isinstance(event, events.ProposalConfirmed | events.ProposalRejected):
+        elif isinstance(event, events.ProposalReceived | events.ProposalResponded):
+            self.negotiating.add(event.proposal.issuer)
+        elif isinstance(event, events.ProposalConfirmed | events.ProposalRejected | events.ProposalFailed):
+            self.negotiating.discard(event.proposal.issuer)
             self.news.set()
         if isinstance(event, events.InvoiceAccepted | events.PaymentFailed):
             self.invoiced.set()

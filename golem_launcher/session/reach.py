@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.access.ways import LAB_PORT, WaysIn
+from golem_launcher.agent.workspace.wire import PORT_OFFSET
 from golem_launcher.session.lab import LabClient
-from golem_launcher.workspace.remote import PORT_OFFSET
 
 if TYPE_CHECKING:
+    from golem_launcher.access.tunnel import Tunnel
+    from golem_launcher.access.ways import WaysIn
     from golem_launcher.node.node import Node
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class Reach:
-    """The ways into wherever the session is at present, and the Lab's token."""
+    """The ways into wherever the session is at present, and the Lab's token. All but the token once it is open."""
 
     def __init__(self, directory: SessionDirectory, request: LaunchRequest, token: str) -> None:
         self.token = token
-        self._ways = WaysIn(
-            directory.path, request.name, secret=token, ssh_key=request.ssh_key, own_scripts=request.image is not None
-        )
-        self._workspace = self._ways.tunnel(LAB_PORT + PORT_OFFSET)
+        self._directory = directory
+        self._request = request
+        self._ways: WaysIn
+        self._workspace: Tunnel
 
     @property
     def address(self) -> str:
@@ -42,6 +43,15 @@ class Reach:
 
     async def open(self) -> None:
         """Listen. Raises ``AccessError``."""
+        # Half a tenth of a second that the market need not wait for.
+        from golem_launcher.access.ways import LAB_PORT, WaysIn  # noqa: PLC0415
+
+        request = self._request
+        own_scripts = request.image is not None
+        self._ways = WaysIn(
+            self._directory.path, request.name, secret=self.token, ssh_key=request.ssh_key, own_scripts=own_scripts
+        )
+        self._workspace = self._ways.tunnel(LAB_PORT + PORT_OFFSET)
         await self._ways.start()
         await self._workspace.start()
 

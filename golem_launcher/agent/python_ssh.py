@@ -22,7 +22,7 @@ from . import carrier
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from .main import Ssh
+    from .config import Ssh
 
 _LOCAL = ("localhost", "127.0.0.1", "::1", "")
 _KEEPALIVE_SECONDS = 30

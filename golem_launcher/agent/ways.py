@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from . import carrier, proc
 
 if TYPE_CHECKING:
-    from .main import Config
+    from .config import Config
 
 STATUS_PORT = 0
 """A connection to this port is answered by the agent itself: a JSON object that tells what ways there are."""

@@ -25,11 +25,6 @@ _NetworkName = Annotated[str, typer.Option("--network", help="Which one; see: go
 
 identity_app = typer.Typer(help="The identity that owns the wallet: back it up, bring it back.", no_args_is_help=True)
 
-_WARNING = (
-    "WHOEVER HAS THIS FILE HAS YOUR MONEY: yagna protects it with an empty password.\n"
-    "Keep it where only you can read it, not on this computer alone; without it the money is lost with this computer."
-)
-
 
 def add_commands(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
@@ -103,10 +98,12 @@ def backup(file: Annotated[Path, typer.Argument(help="The file to write; it must
     """
     import os
 
+    from golem_launcher.market import funding
     from golem_launcher.market import wallet as wallets
-    from golem_launcher.node import manager
+    from golem_launcher.node import manager, probe
 
-    keystore = wallets.key_file(manager.ensure_node())
+    node = manager.ensure_node()
+    identity, keystore = probe.identity(node), wallets.key_file(node)
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as target:
@@ -117,7 +114,8 @@ def backup(file: Annotated[Path, typer.Argument(help="The file to write; it must
         raise LauncherError(
             f"{file} can't be written: {error.strerror}.", "Give a name that is not there yet."
         ) from None
-    say(f"The identity is in {file}.\n{_WARNING}")
+    funding.note_back_up(identity)
+    say(f"The identity is in {file}.\n{funding.KEEP_SAFE}")
 
 
 @identity_app.command()
@@ -206,21 +204,30 @@ def _in_use() -> set[str]:
 
 
 def _show_address(node: Node, network: Network, *, amount: float, as_json: bool) -> None:
+    from decimal import Decimal
+
+    from golem_launcher.market import funding
     from golem_launcher.market import wallet as wallets
 
     identity = wallets.open_account(node, network)
-    needed = f"{amount:.4f}".rstrip("0").rstrip(".")
+    needed = round(Decimal(amount), 4)
     url = network.onboarding_url(identity)
     if as_json:
-        print_json({"address": identity, "needed": needed, "token": network.token, "gas": network.gas, "url": url})
+        print_json(
+            {
+                "address": identity,
+                "needed": funding.coins(needed),
+                "token": network.token,
+                "gas": network.gas,
+                "url": url,
+            }
+        )
         return
-    import segno
-
     code = io.StringIO()
-    segno.make(identity, error="m").terminal(code, compact=True)
+    funding.address_code(identity).terminal(code, compact=True)
     say(
-        f"THIS IS REAL MONEY. First back up the identity that owns the wallet: golem-launcher identity backup FILE\n"
-        f"For this you need {needed} {network.token}, and a little {network.gas} for fees, on {network.title}:\n"
+        f"THIS IS REAL MONEY. {funding.FIRST_BACK_UP}\n  golem-launcher identity backup FILE\n"
+        f"For this you need {funding.needed_words(network, needed)}:\n"
         f"{identity}"
     )
     typer.echo(code.getvalue())
@@ -233,10 +240,10 @@ def _show_address(node: Node, network: Network, *, amount: float, as_json: bool)
 def _ask_faucet(node: Node, network: Network, *, as_json: bool) -> None:
     import concurrent.futures
 
+    from golem_launcher.market import funding
     from golem_launcher.market import wallet as wallets
 
-    started = "Asking the faucet, then minting" if network.faucet else "Minting"
-    typer.echo(f"{started} {network.token}; this takes one to four minutes …", err=True)
+    typer.echo(f"{funding.asking_words(network)} …", err=True)
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as thread:
         asked = thread.submit(wallets.fund, node, network)
         seconds = 0

@@ -1,5 +1,3 @@
-const SVG = "http://www.w3.org/2000/svg";
-
 /** A label, a value, a bar, a hint below, and room for more. Their heights do not change with their numbers. */
 function gauge(label, kind) {
   const value = h("span", { class: "gl-meter-value" });
@@ -45,13 +43,6 @@ function costPlot() {
       area.setAttribute("points", `0,24 ${path.join(" ")} 100,24`);
     },
   };
-}
-
-function svg(tag, attributes, ...children) {
-  const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
 }
 
 /** What the session uses of its machine. */

@@ -22,27 +22,20 @@ function renderHeader({ model, el }) {
   const banners = h("div", { class: "gl-banners" });
   const badge = h("span", { class: "gl-tile-badge gl-money" });
   const purse = h("span", { class: "gl-purse", hidden: true });
-  const fund = h("button", { type: "button", class: "gl-button gl-small", hidden: true, onclick: askFunds });
-  const buy = h("a", { class: "gl-button gl-small", target: "_blank", rel: "noopener noreferrer", hidden: true }, "Buy GLM");
   line.insertBefore(badge, state);
-  line.append(purse, fund, buy);
+  line.append(purse);
+  const wallet = makeWallet(model);
 
-  function askFunds() {
-    fund.disabled = true;
-    tell(model, { kind: "fund" });
-  }
   function showWallet() {
-    const wallet = model.get("wallet");
-    setText(purse, wallet.words ?? "");
-    purse.classList.toggle("gl-bad", Boolean(wallet.bad));
-    show(purse, Boolean(wallet.words));
-    setText(fund, wallet.fund ?? "");
-    fund.disabled = Boolean(wallet.busy);
-    show(fund, Boolean(wallet.fund));
-    if (wallet.buy) buy.href = wallet.buy;
-    show(buy, Boolean(wallet.buy));
+    const { words, bad } = model.get("wallet");
+    setText(purse, words ?? "");
+    purse.classList.toggle("gl-bad", Boolean(bad));
+    show(purse, Boolean(words));
+    wallet.update(model.get("wallet"));
   }
-  el.append(h("p", { class: "gl-intro" }, INTRO_WORDS), line, lost, banners);
+  const place = model.get("place");
+  const note = h("p", { class: "gl-place", role: "note", hidden: !place }, place);
+  el.append(h("p", { class: "gl-intro" }, INTRO_WORDS), note, line, wallet.element, lost, banners);
 
   function showNetwork() {
     const network = model.get("network");
@@ -98,6 +91,7 @@ function renderHeader({ model, el }) {
     if (!tell(model, { kind: "alive" })) show(lost, true);
   }
   function onMessage(content) {
+    if (content.kind === "file") return saveText(content.name, content.text, "application/json");
     if (content.kind !== "alive") return;
     clearTimeout(overdue);
     overdue = null;

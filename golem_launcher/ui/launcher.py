@@ -14,12 +14,13 @@ from golem_launcher.session import client
 from golem_launcher.ui.background import Background
 from golem_launcher.ui.form import RequestForm
 from golem_launcher.ui.header import Header
-from golem_launcher.ui.network import bring_up, get_funds, network_view, wallet_view
+from golem_launcher.ui.network import bring_up, network_view
 from golem_launcher.ui.offers import Offers
 from golem_launcher.ui.problems import problem
 from golem_launcher.ui.saved import saved_workspaces
 from golem_launcher.ui.sessions import SessionCards
 from golem_launcher.ui.uploads import sweep_uploads
+from golem_launcher.ui.wallet import Purse
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -44,7 +45,8 @@ class Launcher(ipywidgets.VBox):
         self._work: dict[Any, Future[None]] = {}
         """What keeps each part of the page true: none waits for another, whatever a network makes it wait for."""
         self._network = LOCAL.name
-        self.header = Header(on_alive=self._wake, on_mend=self._mend, on_fund=self._fund)
+        self.header = Header(on_alive=self._wake, on_mend=self._mend, on_fund=self._fund, on_back_up=self._back_up)
+        self.purse = Purse(self._show_wallet)
         self.offers = Offers(self._show_offers)
         self.form = RequestForm(on_request=self._start, on_change=self._consider, on_mend=self._mend)
         self.sessions = SessionCards(on_relaunch=self.form.fill)
@@ -56,6 +58,7 @@ class Launcher(ipywidgets.VBox):
     def close(self) -> None:
         """Stop the page's work; sessions go on."""
         self._background.close()
+        self.purse.close()
         self.sessions.close()
         super().close()
 
@@ -80,7 +83,7 @@ class Launcher(ipywidgets.VBox):
         while self.header.watched:
             if time.monotonic() >= slow_due:
                 self.form.workspaces = await asyncio.to_thread(saved_workspaces)
-                self._background.start(self._show_wallet())
+                self._background.start(self.purse.look())
                 slow_due = time.monotonic() + SLOW_SECONDS
             await self.offers.look()
 
@@ -90,28 +93,25 @@ class Launcher(ipywidgets.VBox):
 
     def _consider(self, request: LaunchRequest | None) -> None:
         self.offers.consider(request)
-        if request is not None and request.network != self._network:
+        if request is None:
+            return
+        if request.network != self._network:
             self._network = request.network
-            self.header.wallet = {}
             self._background.start(self._show_network())
-            self._background.start(self._show_wallet())
+        if self.purse.consider(request.network, request.budget):
+            self._background.start(self.purse.look())
 
-    async def _show_wallet(self) -> None:
-        network = self._network
-        view = await asyncio.to_thread(wallet_view, network)
-        if network == self._network and not self.header.wallet.get("busy"):
-            self.header.wallet = view
+    def _show_wallet(self, view: dict[str, Any]) -> None:
+        self.header.wallet = view
 
     def _fund(self) -> None:
-        self._background.start(self._get_funds(self._network))
+        self._background.start(self.purse.fund())
 
-    async def _get_funds(self, network: str) -> None:
-        self.header.wallet = {"words": "Asking the faucet; this can take some minutes …", "busy": True}
-        try:
-            await asyncio.to_thread(get_funds, network)
-        finally:
-            self.header.wallet = {}
-            await self._show_wallet()
+    def _back_up(self) -> None:
+        self._background.start(self._hand_out_key())
+
+    async def _hand_out_key(self) -> None:
+        self.header.hand_out(await self.purse.key_file())
 
     def _show_offers(self, view: dict[str, Any]) -> None:
         self.form.offers = view

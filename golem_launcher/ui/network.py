@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NodeError
 from golem_launcher.networks import LOCAL, NETWORKS
-from golem_launcher.ui.estimate import glm
 
 if TYPE_CHECKING:
-    from golem_launcher.market.wallet import Wallet
-    from golem_launcher.networks import Network
     from golem_launcher.node.node import Node
 
 _STATES = {"ready": "up", "starting": "starting", "broken": "failed"}
@@ -42,51 +39,6 @@ def bring_up(name: str = LOCAL.name) -> None:
         from golem_launcher.node import manager  # noqa: PLC0415
 
         manager.ensure_node()
-
-
-def wallet_view(name: str) -> dict[str, Any]:
-    """What is in the wallet on a network whose node runs, in ``words``; empty where nothing is paid.
-
-    ``fund`` is the word on a button that gets play money, ``buy`` an address where GLM can be bought: either only when
-    the wallet is known to be empty. Takes seconds. Starts nothing.
-    """
-    network = NETWORKS[name]
-    if network.money == "none":
-        return {}
-    from golem_launcher.market import wallet  # noqa: PLC0415 - not needed to show the page
-    from golem_launcher.session import places  # noqa: PLC0415
-
-    node = places.present(network)
-    if node is None:
-        return {}
-    try:
-        return wallet_words(wallet.look(node, network), network)
-    except NodeError as error:
-        return {"words": str(error), "bad": True}
-
-
-def wallet_words(found: Wallet, network: Network) -> dict[str, Any]:
-    """A wallet as the header shows it."""
-    if found.amount is None or found.gas is None:
-        return {"words": found.problem or "The balance is not known.", "bad": True}
-    words = f"{glm(found.amount)} {found.token}, {glm(found.gas)} {found.gas_coin} for fees"
-    if found.reserved:
-        words += f", {glm(found.reserved)} {found.token} reserved"
-    empty = found.amount == 0 or found.gas == 0
-    return {
-        "words": words,
-        "bad": empty,
-        "fund": "Get play money" if empty and network.money == "test" else "",
-        "buy": network.onboarding_url(found.identity) if empty else "",
-    }
-
-
-def get_funds(name: str) -> None:
-    """Ask the faucet of a test network for play money. Takes minutes. Raises ``LauncherError``."""
-    from golem_launcher.market import wallet  # noqa: PLC0415
-    from golem_launcher.node import manager  # noqa: PLC0415
-
-    wallet.fund(manager.ensure_node(), NETWORKS[name])
 
 
 def _local() -> tuple[str, list[str], str]:

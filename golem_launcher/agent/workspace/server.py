@@ -42,7 +42,7 @@ from .wire import PACKS, PORT_OFFSET
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from ..main import Config  # noqa: TID252 - the archive has another name
+    from ..config import Config  # noqa: TID252 - the archive has another name
 
 BASE = ".base"
 _NICE = 10

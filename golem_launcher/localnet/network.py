@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files, paths, processes
 from golem_launcher.errors import LocalNetError
-from golem_launcher.localnet import daemons, spec, state
-from golem_launcher.localnet.runtime.model import family_of
-from golem_launcher.localnet.runtime.sweep import sweep
+from golem_launcher.localnet import state
 from golem_launcher.localnet.state import LocalNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from types import ModuleType
 
+    from golem_launcher.localnet.spec import NetworkSpec
     from golem_launcher.processes import ProcessRecord
 
 __all__ = ["LocalNetwork", "down", "status", "up"]
@@ -41,7 +41,7 @@ def up(description: Path | None = None, *, deadline: float = 60.0) -> LocalNetwo
     ``description`` is a TOML file (default: three providers). Raises ``LocalNetError`` when it is up with another
     description, and when it can't be started within ``deadline`` seconds.
     """
-    wanted = spec.load_spec(description) if description else None
+    wanted = _spec().load_spec(description) if description else None
     end = time.monotonic() + deadline
     directory = _directory()
     running = _running(directory, wanted)
@@ -54,7 +54,7 @@ def up(description: Path | None = None, *, deadline: float = 60.0) -> LocalNetwo
         record = state.server_record(state.read(directory))
         if record is None or not record.alive() or not _fits(directory, wanted):
             _stop(directory)
-            record = _start(directory, wanted or spec.default_spec())
+            record = _start(directory, wanted or _spec().default_spec())
         return _wait(directory, record, end)
 
 
@@ -99,7 +99,7 @@ def _alone(directory: Path, deadline: float) -> Iterator[None]:
         ) from error
 
 
-def _running(directory: Path, wanted: spec.NetworkSpec | None) -> LocalNetwork | None:
+def _running(directory: Path, wanted: NetworkSpec | None) -> LocalNetwork | None:
     found = state.healthy(directory, state.read(directory))
     if found and not _fits(directory, wanted):
         raise LocalNetError(
@@ -108,11 +108,11 @@ def _running(directory: Path, wanted: spec.NetworkSpec | None) -> LocalNetwork |
     return found
 
 
-def _fits(directory: Path, wanted: spec.NetworkSpec | None) -> bool:
+def _fits(directory: Path, wanted: NetworkSpec | None) -> bool:
     return wanted is None or files.read_json(directory / _SPEC) == wanted.model_dump(mode="json")
 
 
-def _start(directory: Path, wanted: spec.NetworkSpec) -> ProcessRecord:
+def _start(directory: Path, wanted: NetworkSpec) -> ProcessRecord:
     _check_room(directory, _LEAST_ROOM)
     files.write_json(directory / _SPEC, wanted.model_dump(mode="json"))
     return processes.spawn_detached(
@@ -144,7 +144,18 @@ def _wait(directory: Path, record: ProcessRecord, end: float) -> LocalNetwork:
     raise LocalNetError("The local network did not come up in time.", f"Its log: {directory / _LOG}")
 
 
+def _spec() -> ModuleType:
+    """The module of descriptions: much to import for a network that is up already, which is what a session finds."""
+    from golem_launcher.localnet import spec  # noqa: PLC0415
+
+    return spec
+
+
 def _stop(directory: Path) -> bool:
+    from golem_launcher.localnet import daemons  # noqa: PLC0415 - likewise
+    from golem_launcher.localnet.runtime.model import family_of  # noqa: PLC0415
+    from golem_launcher.localnet.runtime.sweep import sweep  # noqa: PLC0415
+
     record = state.server_record(state.read(directory))
     alive = record is not None and record.alive()
     if record is not None:

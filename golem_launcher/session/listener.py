@@ -57,13 +57,17 @@ class Listener:
         elif isinstance(event, events.DebitNoteAccepted | events.InvoiceAccepted):
             last = isinstance(event, events.InvoiceAccepted)
             self._money.billed(event.agreement.id, Decimal(str(event.amount)), last=last)
-        elif isinstance(event, events.ProposalReceived | events.ProposalResponded):
+        elif isinstance(event, events.ProposalEvent):
+            self._negotiates(event)
+        if isinstance(event, events.InvoiceAccepted | events.PaymentFailed):
+            self.invoiced.set()
+
+    def _negotiates(self, event: Any) -> None:
+        if isinstance(event, events.ProposalReceived | events.ProposalResponded):
             self.negotiating.add(event.proposal.issuer)
         elif isinstance(event, events.ProposalConfirmed | events.ProposalRejected | events.ProposalFailed):
             self.negotiating.discard(event.proposal.issuer)
             self.news.set()
-        if isinstance(event, events.InvoiceAccepted | events.PaymentFailed):
-            self.invoiced.set()
 
     def refused_bill(self, agreement_id: str, what: str, reason: str) -> None:
         """A bill was too high and is not accepted."""

@@ -62,7 +62,7 @@ def _enter_local() -> Place:
         registry_url=running.registry_url,
         image_tag="golem/jupyterlab:local",
         look_seconds=5.0,
-        search_seconds=20.0,
+        search_seconds=10.0,
         refused_seconds=3.0,
         compare_seconds=0.15,
         head_start_seconds=1.0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.agent.workspace.wire import PORT_OFFSET
+from golem_launcher.errors import AccessError
 from golem_launcher.session.lab import LabClient
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Reach:
         self._request = request
         self._ways: WaysIn
         self._workspace: Tunnel
+        self._listening = False
 
     @property
     def address(self) -> str:
@@ -52,13 +54,15 @@ class Reach:
             self._directory.path, request.name, secret=self.token, ssh_key=request.ssh_key, own_scripts=own_scripts
         )
         self._workspace = self._ways.tunnel(LAB_PORT + PORT_OFFSET)
+        self._listening = True
         await self._ways.start()
         await self._workspace.start()
 
     async def aclose(self) -> None:
         """End the listeners and every connection."""
-        await self._workspace.aclose()
-        await self._ways.aclose()
+        if self._listening:
+            await self._workspace.aclose()
+            await self._ways.aclose()
 
     def point_at(self, node: Node, rented: Rented) -> None:
         """From now on, connections lead to this provider."""
@@ -79,4 +83,6 @@ class Reach:
 
     def open_on_hub(self) -> int:
         """Let the hub's server show the Lab, which the user has agreed to; at which port. Raises ``AccessError``."""
+        if not self._listening:
+            raise AccessError("The session has not begun yet.", "Try again in a moment.")
         return self._ways.allow_hub()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FIRST_BACK_UP = "First back up the identity that owns the wallet: without it the money is lost with this computer."
 KEEP_SAFE = (
     "Whoever has this file has your money: yagna protects it with an empty password. "
-    "Keep it where only you can read it, not on this computer alone; without it the money is lost with this computer."
+    "Keep it where only you can read it, and not on this computer alone."
 )
 
 _LOCK_SECONDS = 5.0

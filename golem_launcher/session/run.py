@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import secrets
@@ -259,6 +260,7 @@ class Run:
                     silent_seconds=self._place.silent_seconds,
                     leave_overbilling=self._request.recover,
                     node_is_back=self._engine.revive,
+                    rejoin=functools.partial(self._rental.rejoin, rented),
                     node_moved=self._node_moved,
                 )
                 return await watch.until_over()

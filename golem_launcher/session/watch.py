@@ -56,6 +56,8 @@ class Watch:
     leave_overbilling: bool
     """Whether a provider whose bill was refused is left."""
     node_is_back: Callable[[], None]
+    rejoin: Callable[[], Awaitable[str]]
+    """Makes the private network again after the node has forgotten it; its new id. Raises ``ProviderError``."""
     node_moved: Callable[[], Awaitable[bool]]
     """Whether the node answers somewhere else now: it was started anew."""
     _warnings: Warnings = field(init=False)
@@ -152,15 +154,23 @@ class Watch:
             self.recorder.message(f"{error.what} The session waits for it.", "error")
             self.recorder.enter(Stage.RECOVERING, f"{error.what} The session waits for the node to come back.")
         elif await self.node_moved():
-            raise _restarted()
+            raise NodeError(
+                "The node was started anew at another address, and the session can't follow it there.",
+                "Start the session again.",
+            )
         elif now - self._node_away_since > _NODE_AWAY_SECONDS:
             raise error
 
     async def _find_network(self) -> None:
-        """Private networks live in the node's memory alone."""
+        """Private networks live in the node's memory alone: one that was started anew gets another."""
         known = {str(network.get("id")) for network in await self.rest.networks()}
-        if self.network_id not in known:
-            raise _restarted()
+        if self.network_id in known:
+            return
+        what = "The node was started anew, and forgot the private network to the provider."
+        self.recorder.message(f"{what} It is made again.", "warning")
+        self.recorder.enter(Stage.RECOVERING, f"{what} It is made again.")
+        self.network_id = await self.rejoin()
+        self._node_away_since = self._node_away_since or asyncio.get_running_loop().time()  # it was, for a moment
 
     def _node_answers(self) -> None:
         self._node_away_since = None
@@ -168,13 +178,6 @@ class Watch:
         self.node_is_back()
         self.recorder.message("The node answers again.")
         self.recorder.enter(Stage.READY)
-
-
-def _restarted() -> NodeError:
-    return NodeError(
-        "The node was started anew, and the private network to the provider went with the old one.",
-        "Start the session again.",
-    )
 
 
 def _why(agreement: dict[str, object]) -> str:

@@ -16,7 +16,7 @@ class Card {
       "Open JupyterLab",
       h("span", { class: "gl-hidden" }, " (opens a new tab)"),
     );
-    this.own = h("p", { class: "gl-hint gl-own-image", hidden: true }, OWN_IMAGE_WORDS);
+    this.own = h("p", { class: "gl-reason gl-own-image", hidden: true }, OWN_IMAGE_WORDS);
     this.reason = h("p", { class: "gl-reason", dir: "auto", hidden: true });
     this.notices = h("ul", { class: "gl-notices", "aria-label": "Notices", hidden: true });
     this.stages = new StagesView();

@@ -1,7 +1,7 @@
 const CONSIDER_MS = 250;
 const PAY_WORDS = {
-  none: "Nothing is paid here. On Golem you pay a stranger by the second, who could look into the machine.",
-  test: "Paid with play money, by the second, to a stranger who could look into the machine.",
+  none: "Nothing is paid here: tGLM is play money. On Golem you pay a stranger by the second, who could look into the machine.",
+  test: "Paid with play money (tGLM), by the second, to a stranger who could look into the machine.",
   real: "You pay real money, by the second, to a stranger who could look into the machine while it runs.",
 };
 const START_WORDS = "Start JupyterLab on Golem";
@@ -68,7 +68,7 @@ function renderForm({ model, el }) {
       control.touched = false;
     }
     follow();
-    consider();
+    consider(0); // nobody types on
   }
 
   /** Change one field, as if it were typed. */
@@ -103,10 +103,10 @@ function renderForm({ model, el }) {
 
   let soon = null;
   let asked = 0; // only the answer to the last question says anything of what stands there now
-  function consider() {
+  function consider(wait = CONSIDER_MS) {
     clearTimeout(soon);
     asked += 1;
-    soon = setTimeout(() => tell(model, { kind: "consider", asked, values: values() }), CONSIDER_MS);
+    soon = setTimeout(() => tell(model, { kind: "consider", asked, values: values() }), wait);
   }
 
   function submit(event) {

@@ -4,7 +4,7 @@ const STATE_WORDS = { up: "running", starting: "starting", down: "not running", 
 
 const MONEY_WORDS = { none: "no money", test: "test money", real: "real money" };
 const INTRO_WORDS =
-  "Golem is a market of other people's computers: you rent one by the second, and JupyterLab starts on it.";
+  "Golem is a market of other people's computers: you rent one by the second, for its coin GLM, and JupyterLab starts on it.";
 
 function renderHeader({ model, el }) {
   el.classList.add("gl", "gl-header");

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.request import LaunchRequest
 
-REFRESH_SECONDS = 0.2
+REFRESH_SECONDS = 0.1
 NETWORK_SECONDS = 2.0
 SLOW_SECONDS = 20.0
 """Between two looks at what changes seldom: saved workspaces, the wallet."""

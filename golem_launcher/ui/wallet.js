@@ -36,7 +36,7 @@ function makeWallet(model) {
   function backUp({ done, first, safe }) {
     const hand = () => send("back up");
     if (done) return h("p", { class: "gl-hint" }, "The identity is backed up. ", smallButton("Back up again", hand));
-    const ask = h("div", { class: "gl-row" }, smallButton("Download the back-up", hand), h("code", {}, "golem-launcher identity backup FILE"));
+    const ask = h("div", { class: "gl-row" }, smallButton("Download the back-up", hand), h("span", { class: "gl-hint" }, "or in a terminal:"), h("code", {}, "golem-launcher identity backup FILE"));
     return h(
       "div",
       { class: "gl-banner gl-warning gl-back-up", role: "note" },

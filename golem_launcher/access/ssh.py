@@ -6,6 +6,7 @@ machine the session was given to, and with no other; it proves nothing of that m
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shlex
@@ -17,7 +18,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from golem_launcher import files
+from golem_launcher.access.door import door_path, open_door
 from golem_launcher.errors import AccessError
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +31,7 @@ LARGEST_STATUS = 4096
 KNOWN_HOSTS = "known_hosts"
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,31}")
 _FIRST_PORT, _LAST_PORT = 1, 65535
+_STATUS_SECONDS = 10.0
 
 
 def new_host_key(directory: Path, name: str) -> str:
@@ -75,6 +79,27 @@ class SshServer:
         if isinstance(port, bool) or not isinstance(port, int) or not _FIRST_PORT <= port <= _LAST_PORT:
             raise AccessError("The provider tells a port that can't be one.")
         return SshServer(user, port)
+
+
+async def ask(door: Path) -> SshServer:
+    """The ssh server of the session behind ``door``, as its agent tells. Raises ``AccessError``."""
+    try:
+        return SshServer.told(await wait_for(_read_status(door), _STATUS_SECONDS))
+    except (OSError, asyncio.TimeoutError):
+        raise AccessError("The provider does not answer.", "Try again in a moment.") from None
+
+
+async def _read_status(door: Path) -> bytes:
+    reader, writer = await open_door(door, STATUS_PORT)
+    try:
+        return await reader.read(LARGEST_STATUS)
+    finally:
+        writer.close()
+
+
+def settings_for(directory: Path, name: str, server: SshServer) -> dict[str, str]:
+    """Ssh's options for the session ``name`` with this ``directory``, by way of the launcher."""
+    return options(directory, name, server, proxy=our_proxy(door_path(directory), server.port))
 
 
 def options(directory: Path, name: str, server: SshServer, *, proxy: str) -> dict[str, str]:

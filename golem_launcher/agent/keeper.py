@@ -20,7 +20,7 @@ from .log import LogWriter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .main import Config
+    from .config import Config
 
 _BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Before each new start; after the last there is none."""

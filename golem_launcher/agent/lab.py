@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from . import extension, shortcuts
 
 if TYPE_CHECKING:
-    from .main import Config
+    from .config import Config
 
 _LAYOUT = ".jupyter/lab"
 

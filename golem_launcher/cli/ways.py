@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from golem_launcher.access.ssh import SshServer
     from golem_launcher.session.directory import SessionDirectory
 
-_STATUS_SECONDS = 10.0
 _GATEWAY_TOKEN = "JUPYTER_GATEWAY_AUTH_TOKEN"  # noqa: S105 - the name of a variable
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
@@ -178,30 +177,13 @@ def ssh_config(
 
 
 def _ssh_settings(name: str) -> tuple[dict[str, str], SshServer]:
+    import asyncio
+
     from golem_launcher.access import ssh as access
 
     directory = _reachable(name)
-    server = _ssh_server(directory)
-    return access.options(directory.path, name, server, proxy=access.our_proxy(_door(directory), server.port)), server
-
-
-def _ssh_server(directory: SessionDirectory) -> SshServer:
-    import asyncio
-
-    from golem_launcher.access import door, ssh
-    from golem_launcher.waiting import wait_for
-
-    async def ask() -> bytes:
-        reader, writer = await door.open_door(_door(directory), ssh.STATUS_PORT)
-        try:
-            return await reader.read(ssh.LARGEST_STATUS)
-        finally:
-            writer.close()
-
-    try:
-        return ssh.SshServer.told(asyncio.run(wait_for(ask(), _STATUS_SECONDS)))
-    except (OSError, asyncio.TimeoutError):
-        raise AccessError("The provider does not answer.", "Try again in a moment.") from None
+    server = asyncio.run(access.ask(_door(directory)))
+    return access.settings_for(directory.path, name, server), server
 
 
 def _door(directory: SessionDirectory) -> Path:

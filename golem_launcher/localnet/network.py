@@ -9,9 +9,13 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from golem_launcher import files, paths, processes
 from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet import daemons, spec, state
+from golem_launcher.localnet.chain import keeper
+from golem_launcher.localnet.chain.token import Chain
 from golem_launcher.localnet.runtime.model import family_of
 from golem_launcher.localnet.runtime.sweep import sweep
 from golem_launcher.localnet.state import LocalNetwork
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.processes import ProcessRecord
 
-__all__ = ["LocalNetwork", "down", "status", "up"]
+__all__ = ["LocalNetwork", "chain", "down", "status", "up"]
 
 _LOCK = "up.lock"
 _LOG = "server.log"
@@ -35,13 +39,13 @@ _LEAST_ROOM = 64 * _MIB
 """Bytes that must be free: databases of two daemons, logs, the base of the private environments."""
 
 
-def up(description: Path | None = None, *, deadline: float = 60.0) -> LocalNetwork:
+def up(description: Path | None = None, *, chain: str | None = None, deadline: float = 60.0) -> LocalNetwork:
     """The local network, started when it is not up, mended when a part of it is gone.
 
-    ``description`` is a TOML file (default: three providers). Raises ``LocalNetError`` when it is up with another
-    description, and when it can't be started within ``deadline`` seconds.
+    ``description`` is a TOML file (default: three providers), ``chain`` what it settles on, whatever that says. Raises
+    ``LocalNetError`` when it is up with another description, and when it can't be started within ``deadline`` seconds.
     """
-    wanted = spec.load_spec(description) if description else None
+    wanted = spec.wanted_spec(description, chain)
     end = time.monotonic() + deadline
     directory = _directory()
     running = _running(directory, wanted)
@@ -53,8 +57,9 @@ def up(description: Path | None = None, *, deadline: float = 60.0) -> LocalNetwo
             return running
         record = state.server_record(state.read(directory))
         if record is None or not record.alive() or not _fits(directory, wanted):
+            wanted = wanted or _kept(directory) or spec.default_spec()
             _stop(directory)
-            record = _start(directory, wanted or spec.default_spec())
+            record = _start(directory, wanted)
         return _wait(directory, record, end)
 
 
@@ -76,6 +81,12 @@ def status() -> dict[str, Any]:
         return known
     stage = "starting" if record.alive() and known.get("stage") == "starting" else "broken"
     return {**known, "stage": stage}
+
+
+def chain() -> Chain | None:
+    """The chain that the network settles on; ``None`` when it is not up or settles nothing."""
+    known = status()
+    return Chain.from_json(known.get("chain")) if known["stage"] == "ready" else None
 
 
 def _directory() -> Path:
@@ -110,6 +121,16 @@ def _running(directory: Path, wanted: spec.NetworkSpec | None) -> LocalNetwork |
 
 def _fits(directory: Path, wanted: spec.NetworkSpec | None) -> bool:
     return wanted is None or files.read_json(directory / _SPEC) == wanted.model_dump(mode="json")
+
+
+def _kept(directory: Path) -> spec.NetworkSpec | None:
+    """The description of a network that broke down: it was not taken down, so it keeps it."""
+    if state.read(directory) is None:
+        return None
+    try:
+        return spec.NetworkSpec.model_validate(files.read_json(directory / _SPEC))
+    except ValidationError:  # an older installation's
+        return None
 
 
 def _start(directory: Path, wanted: spec.NetworkSpec) -> ProcessRecord:
@@ -150,6 +171,7 @@ def _stop(directory: Path) -> bool:
     if record is not None:
         record.stop(grace=_STOP_SECONDS)
     daemons.stop_all(directory)
+    keeper.stop(directory)
     # Each activity's first process ends with the server, and its descendants with it; but who kills the one may have
     # killed the other too.
     escaped = sweep(family_of(directory))

@@ -1,3 +1,6 @@
+const SSH_AGAIN_MS = 3000;
+const SSH_TRIES = 5;
+
 /** A button that asks once before it does `act`. */
 function askingButton(label, { kind, question, yes, no, act, danger = true }) {
   const button = h("button", { type: "button", class: `gl-button gl-small gl-${kind}`, onclick: () => ask(true) }, label);
@@ -93,24 +96,30 @@ class WaysView {
     this.name = name;
     this.tools = tools;
     this.rows = h("div", { class: "gl-ways-rows" });
-    this.element = h("details", { class: "gl-fold gl-ways" }, h("summary", {}, "Other ways in"), this.rows);
+    this.ssh = h("div", { class: "gl-ways-rows gl-ways-ssh", hidden: true });
+    this.element = h("details", { class: "gl-fold gl-ways" }, h("summary", {}, "Other ways in"), h("div", { class: "gl-ways-rows" }, this.rows, this.ssh));
+    this.element.addEventListener("toggle", () => this.askSsh());
     this.shown = "";
+    this.tries = 0;
   }
 
   update(session, link) {
+    this.session = session;
+    show(this.ssh, Boolean(session.ssh));
     if (this.tools.remote) return this.updateOnHub(session);
     show(this.element, Boolean(link));
-    const key = `${link} ${session.ssh}`;
+    const key = `${link} ${session.provider}`;
     if (!link || key === this.shown) return;
     this.shown = key;
     const { hostname, port, search } = new URL(link);
-    const rows = [
-      way("At an address of your choice, on this computer", `golem-launcher tunnel ${this.name} --port 8888`),
-      way("From another computer that has ssh to this one", `ssh -N -L 8888:${hostname}:${port} THIS-COMPUTER`, `then open http://127.0.0.1:8888/lab with the token of the link`),
-    ];
-    if (session.ssh) rows.splice(1, 0, way("A shell in the session", `golem-launcher ssh ${this.name}`));
     const token = new URLSearchParams(search).get("token");
-    rows.push(
+    this.rows.replaceChildren(
+      way("At an address of your choice, on this computer", `golem-launcher tunnel ${this.name} --port 8888`),
+      way(
+        "From another computer that has ssh to this one",
+        `ssh -N -L 8888:${hostname}:${port} THIS-COMPUTER`,
+        "then open http://127.0.0.1:8888/lab with the token of the link",
+      ),
       h(
         "div",
         { class: "gl-way" },
@@ -118,7 +127,31 @@ class WaysView {
         h("div", { class: "gl-row" }, copyButton("Copy link", () => link), copyButton("Copy token", () => token)),
       ),
     );
-    this.rows.replaceChildren(...rows);
+    this.askSsh(); // another provider has another user and port
+  }
+
+  /** The kernel asks the provider for its ssh server: only when somebody looks. */
+  askSsh() {
+    if (!this.element.open || !this.session?.ssh) return;
+    if (!this.ssh.childElementCount) this.ssh.replaceChildren(h("span", { class: "gl-hint", role: "status" }, "Asking for the ssh server …"));
+    this.tools.send({ kind: "ssh", name: this.name });
+  }
+
+  /** What the kernel found of the ssh server. */
+  toldSsh({ ok, text, command, websocat }) {
+    const again = h("button", { type: "button", class: "gl-button gl-small", onclick: () => this.askSsh() }, "Ask again");
+    if (!ok) {
+      this.ssh.replaceChildren(h("div", { class: "gl-row" }, h("span", { class: "gl-hint", role: "status" }, text), again));
+      this.tries += 1;
+      if (this.tries < SSH_TRIES) setTimeout(() => this.askSsh(), SSH_AGAIN_MS); // it starts beside the Lab, a little later
+      return;
+    }
+    this.tries = 0;
+    this.ssh.replaceChildren(
+      way("A shell in the session; your private key stays here", `golem-launcher ssh ${this.name}`),
+      way("JupyterLab at http://localhost:8888 by one line of ssh", command),
+      way("The same with websocat, without the launcher's own program", websocat),
+    );
   }
 }
 
@@ -134,16 +167,20 @@ WaysView.prototype.updateOnHub = function (session) {
     ? h("button", { type: "button", class: "gl-button gl-small gl-hub", onclick: ask }, "Open JupyterLab here")
     : askingButton("Open JupyterLab here", {
         kind: "hub",
-        question: "The provider's page would stand at your hub's own address and could use your server there in your name: its files, its kernels, your wallet's key. Open it?",
+        question: HUB_WORDS,
         yes: "Open it all the same",
         no: "Don't",
         act: ask,
       }).element;
   this.link = h("a", { class: "gl-hub-link", target: "_blank", rel: "noopener", hidden: true }, "JupyterLab is open at this link");
-  this.rows.replaceChildren(
-    way("On your own computer, with the launcher there (the safest)", `golem-launcher tunnel ${location.origin}${session.hub} --session ${this.name}`),
+  const rows = [
+    way("This session on your own computer, with the launcher there (the safest)", `golem-launcher tunnel ${location.origin}${session.hub} --session ${this.name}`),
     h("div", { class: "gl-way" }, h("div", { class: "gl-row" }, open, this.link)),
-  );
+    session.command
+      ? way("To carry on at home: the same session, started there", session.command, "Download your files here first: this server will be gone.")
+      : null,
+  ];
+  this.rows.replaceChildren(...rows.filter(Boolean));
 };
 
 /** The kernel has let the hub show the Lab at `link`, a path of the hub's. */
@@ -162,9 +199,4 @@ function way(title, command, after = "") {
     h("div", { class: "gl-row gl-way-row" }, code, copyButton("Copy", () => command, code)),
     after ? h("span", { class: "gl-hint" }, after) : null,
   );
-}
-
-function copyButton(label, text, shown = null) {
-  const button = h("button", { type: "button", class: "gl-button gl-small", onclick: () => copyOut(text(), shown, button) }, label);
-  return button;
 }

@@ -39,6 +39,7 @@ class Actions:
             "save": _save,
             "remove": _remove,
             "hub": _open_on_hub,
+            "ssh": _ssh_lines,
         }
         self.by_kind: dict[str, Callable[[Content], Awaitable[None]]] = {
             **{kind: self._answered(kind, act) for kind, act in acts.items()},
@@ -110,3 +111,15 @@ def _open_on_hub(directory: SessionDirectory, _content: Content) -> Content:
 
 def _remove(directory: SessionDirectory, _content: Content) -> Content:
     return {"removed": client.remove(directory.name)}
+
+
+def _ssh_lines(directory: SessionDirectory, _content: Content) -> Content:
+    """Lines for a terminal that lead to the Lab by ssh; they name no secret."""
+    from golem_launcher.access import ssh  # noqa: PLC0415 - its cryptography takes a tenth of a second
+    from golem_launcher.access.door import door_path  # noqa: PLC0415
+    from golem_launcher.access.ways import LAB_PORT  # noqa: PLC0415
+
+    door = door_path(directory.path)
+    server = asyncio.run(ssh.ask(door))
+    settings = ssh.settings_for(directory.path, directory.name, server)
+    return ssh.lines(settings, directory.name, server, door, LAB_PORT)

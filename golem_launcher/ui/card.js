@@ -16,6 +16,7 @@ class Card {
       "Open JupyterLab",
       h("span", { class: "gl-hidden" }, " (opens a new tab)"),
     );
+    this.own = h("p", { class: "gl-reason gl-own-image", hidden: true }, OWN_IMAGE_WORDS);
     this.reason = h("p", { class: "gl-reason", dir: "auto", hidden: true });
     this.notices = h("ul", { class: "gl-notices", "aria-label": "Notices", hidden: true });
     this.stages = new StagesView();
@@ -40,6 +41,7 @@ class Card {
       { class: "gl-card gl-session", "aria-labelledby": titleId, "data-name": name },
       h("header", { class: "gl-session-head" }, h("div", { class: "gl-session-title" }, this.title, this.badge), this.buttons),
       this.where,
+      this.own,
       this.answer,
       this.reason,
       this.notices,
@@ -103,6 +105,7 @@ class Card {
       setText(button, to === "stop" ? "Abort" : "End at once");
     }
     if (to === "extend") return this.extend.answered(content);
+    if (to === "ssh") return this.ways.toldSsh(content);
     if (to === "hub" && ok) return this.ways.opened(content.link);
     setText(this.answer, ok ? "" : text);
     show(this.answer, !ok);
@@ -119,6 +122,7 @@ class Card {
     setText(this.reason, lost ? LOST_WORDS : session.reason || (this.tools.remote && session.started && session.live ? REMOTE_WORDS : ""));
     this.reason.classList.toggle("gl-bad", lost || session.stage === "failed");
     show(this.reason, this.reason.textContent !== "");
+    show(this.own, Boolean(session.own_image && session.live && session.started));
     this.showNotices();
     this.showButtons(lost);
     this.stages.update(session);

@@ -36,3 +36,36 @@ function newId(prefix) {
   lastId += 1;
   return `gl-${prefix}-${Math.random().toString(36).slice(2, 8)}-${lastId}`;
 }
+
+/** Copy to the clipboard; where the browser forbids it, select the text so that the reader can. */
+async function copyOut(text, shown, button) {
+  const before = button.textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+    setText(button, "Copied");
+    setTimeout(() => setText(button, before), 1500);
+  } catch {
+    if (shown) getSelection().selectAllChildren(shown);
+  }
+}
+
+function copyButton(label, text, shown = null) {
+  const button = h("button", { type: "button", class: "gl-button gl-small", onclick: () => copyOut(text(), shown, button) }, label);
+  return button;
+}
+
+/** Let the browser keep `text` as a file. */
+function saveText(name, text, type) {
+  const address = URL.createObjectURL(new Blob([text], { type }));
+  h("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function svg(tag, attributes, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
+  element.append(...children);
+  return element;
+}

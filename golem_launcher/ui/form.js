@@ -1,7 +1,7 @@
 const CONSIDER_MS = 250;
 const PAY_WORDS = {
-  none: "Nothing is paid here. On Golem you pay a stranger by the second, who could look into the machine.",
-  test: "Paid with play money, by the second, to a stranger who could look into the machine.",
+  none: "Nothing is paid here: tGLM is play money. On Golem you pay a stranger by the second, who could look into the machine.",
+  test: "Paid with play money (tGLM), by the second, to a stranger who could look into the machine.",
   real: "You pay real money, by the second, to a stranger who could look into the machine while it runs.",
 };
 const START_WORDS = "Start JupyterLab on Golem";
@@ -68,7 +68,7 @@ function renderForm({ model, el }) {
       control.touched = false;
     }
     follow();
-    consider();
+    consider(0); // nobody types on
   }
 
   /** Change one field, as if it were typed. */
@@ -104,11 +104,11 @@ function renderForm({ model, el }) {
   let soon = null;
   let asked = 0; // only the answer to the last question says anything of what stands there now
   const considering = new Insist(() => tell(model, { kind: "consider", asked, values: values() }));
-  function consider() {
+  function consider(wait = CONSIDER_MS) {
     clearTimeout(soon);
     considering.done();
     asked += 1;
-    soon = setTimeout(() => considering.begin(), CONSIDER_MS);
+    soon = setTimeout(() => considering.begin(), wait);
   }
 
   let order = null; // the kernel starts one session for it, however often it hears of it

@@ -1,5 +1,3 @@
-const SVG = "http://www.w3.org/2000/svg";
-
 /** A label, a value, a bar, a hint below, and room for more. Their heights do not change with their numbers. */
 function gauge(label, kind) {
   const value = h("span", { class: "gl-meter-value" });
@@ -19,7 +17,7 @@ function gauge(label, kind) {
     /** `share` between 0 and 1, or null for no bar. */
     set(text, share, { low = false, below = "" } = {}) {
       setText(value, text);
-      show(track, share !== null);
+      track.classList.toggle("gl-no-bar", share === null); // its place stays: what stands below is in line with others
       if (share !== null) bar.style.width = `${(Math.min(1, Math.max(0, share)) * 100).toFixed(1)}%`;
       element.classList.toggle("gl-low", low);
       setText(hint, below);
@@ -45,13 +43,6 @@ function costPlot() {
       area.setAttribute("points", `0,24 ${path.join(" ")} 100,24`);
     },
   };
-}
-
-function svg(tag, attributes, ...children) {
-  const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
 }
 
 /** What the session uses of its machine. */

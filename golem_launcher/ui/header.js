@@ -2,7 +2,7 @@ const STATE_WORDS = { up: "running", starting: "starting", down: "not running", 
 
 const MONEY_WORDS = { none: "no money", test: "test money", real: "real money" };
 const INTRO_WORDS =
-  "Golem is a market of other people's computers: you rent one by the second, and JupyterLab starts on it.";
+  "Golem is a market of other people's computers: you rent one by the second, for its coin GLM, and JupyterLab starts on it.";
 
 function renderHeader({ model, el }) {
   el.classList.add("gl", "gl-header");
@@ -20,27 +20,20 @@ function renderHeader({ model, el }) {
   const banners = h("div", { class: "gl-banners" });
   const badge = h("span", { class: "gl-tile-badge gl-money" });
   const purse = h("span", { class: "gl-purse", hidden: true });
-  const fund = h("button", { type: "button", class: "gl-button gl-small", hidden: true, onclick: askFunds });
-  const buy = h("a", { class: "gl-button gl-small", target: "_blank", rel: "noopener noreferrer", hidden: true }, "Buy GLM");
   line.insertBefore(badge, state);
-  line.append(purse, fund, buy);
+  line.append(purse);
+  const wallet = makeWallet(model);
 
-  function askFunds() {
-    fund.disabled = true;
-    tell(model, { kind: "fund" });
-  }
   function showWallet() {
-    const wallet = model.get("wallet");
-    setText(purse, wallet.words ?? "");
-    purse.classList.toggle("gl-bad", Boolean(wallet.bad));
-    show(purse, Boolean(wallet.words));
-    setText(fund, wallet.fund ?? "");
-    fund.disabled = Boolean(wallet.busy);
-    show(fund, Boolean(wallet.fund));
-    if (wallet.buy) buy.href = wallet.buy;
-    show(buy, Boolean(wallet.buy));
+    const { words, bad } = model.get("wallet");
+    setText(purse, words ?? "");
+    purse.classList.toggle("gl-bad", Boolean(bad));
+    show(purse, Boolean(words));
+    wallet.update(model.get("wallet"));
   }
-  el.append(h("p", { class: "gl-intro" }, INTRO_WORDS), line, lost, banners);
+  const place = model.get("place");
+  const note = h("p", { class: "gl-place", role: "note", hidden: !place }, place);
+  el.append(h("p", { class: "gl-intro" }, INTRO_WORDS), note, line, wallet.element, lost, banners);
 
   function showNetwork() {
     const network = model.get("network");
@@ -89,6 +82,10 @@ function renderHeader({ model, el }) {
     banners.append(...problems.filter((problem) => wanted.has(String(problem.id))).map(banner));
   }
 
+  function onMessage(content) {
+    if (content.kind === "file") saveText(content.name, content.text, "application/json");
+  }
+  model.on("msg:custom", onMessage);
   model.on("change:network", showNetwork);
   model.on("change:problems", showProblems);
   model.on("change:wallet", showWallet);
@@ -99,6 +96,8 @@ function renderHeader({ model, el }) {
   const presence = new Presence(model, { onAnswer: () => show(lost, false), onSilence: () => show(lost, true) });
   return () => {
     presence.end();
+    wallet.dispose();
+    model.off("msg:custom", onMessage);
     model.off("change:network", showNetwork);
     model.off("change:problems", showProblems);
     model.off("change:wallet", showWallet);

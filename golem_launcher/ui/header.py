@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import traitlets
 
 from golem_launcher.ui.assets import script, style
+from golem_launcher.ui.links import place_words
 from golem_launcher.ui.presence import Present
 
 if TYPE_CHECKING:
@@ -25,15 +26,19 @@ _PROBLEMS_AT_MOST = 5
 class Header(Present):
     """Status line and banners. ``on_alive`` is called whenever a front end shows a sign of life.
 
-    ``on_mend`` is called when the network is to be started, ``on_fund`` when play money is wanted.
+    ``on_mend`` is called when the network is to be started, ``on_fund`` when play money is wanted,
+    ``on_back_up`` when the wallet's identity is.
     """
 
-    _esm: ClassVar[str] = script("here.js", "header.js")
-    _css: ClassVar[str] = style("header.css")
+    _esm: ClassVar[str] = script("here.js", "wallet.js", "header.js")
+    _css: ClassVar[str] = style("header.css", "wallet.css")
 
     network = traitlets.Dict().tag(sync=True)
     wallet = traitlets.Dict().tag(sync=True)
-    """What :func:`~.network.wallet_view` says."""
+    """What :class:`~.wallet.Purse` tells."""
+
+    place = traitlets.Unicode().tag(sync=True)
+    """What can't be done where this page is served from."""
 
     problems = traitlets.List().tag(sync=True)
 
@@ -43,12 +48,14 @@ class Header(Present):
         on_alive: Callable[[], None],
         on_mend: Callable[[], None],
         on_fund: Callable[[], None],
+        on_back_up: Callable[[], None],
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(place=place_words(), **kwargs)
         self._on_alive = on_alive
         self._on_mend = on_mend
         self._on_fund = on_fund
+        self._on_back_up = on_back_up
         self._watched_until = float("-inf")
 
     @property
@@ -60,6 +67,10 @@ class Header(Present):
         """Show one more banner; the same problem again replaces its older self."""
         others = [other for other in self.problems if other["title"] != problem["title"]]
         self.problems = [*others, problem][-_PROBLEMS_AT_MOST:]
+
+    def hand_out(self, file: dict[str, str]) -> None:
+        """Let the browser save a file, ``name`` and ``text``: a message, which nothing keeps."""
+        self.send({"kind": "file", **file})
 
     async def here(self, content: dict[str, Any]) -> None:
         """A view is there: so is somebody who looks."""
@@ -79,3 +90,5 @@ class Header(Present):
             self._on_mend()
         elif kind == "fund":
             self._on_fund()
+        elif kind == "back up":
+            self._on_back_up()

@@ -15,12 +15,13 @@ from golem_launcher.session import client
 from golem_launcher.ui.background import Background
 from golem_launcher.ui.form import RequestForm
 from golem_launcher.ui.header import Header
-from golem_launcher.ui.network import bring_up, get_funds, network_view, wallet_view
+from golem_launcher.ui.network import bring_up, network_view
 from golem_launcher.ui.offers import Offers
 from golem_launcher.ui.problems import problem
 from golem_launcher.ui.saved import saved_workspaces
 from golem_launcher.ui.sessions import SessionCards
 from golem_launcher.ui.uploads import sweep_uploads
+from golem_launcher.ui.wallet import Purse
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-REFRESH_SECONDS = 0.2
+REFRESH_SECONDS = 0.1
 NETWORK_SECONDS = 2.0
 SLOW_SECONDS = 20.0
 """Between two looks at what changes seldom: saved workspaces, the wallet."""
@@ -43,7 +44,6 @@ _LATER = (
     "golem_launcher.localnet.network",
     "golem_launcher.node.manager",
     "golem_launcher.market.scan",
-    "golem_launcher.market.wallet",
     "golem_launcher.session.places",
     "golem_launcher.workspace.store",
 )
@@ -64,10 +64,9 @@ class Launcher(ipywidgets.VBox):
         self._loading = asyncio.Lock()
         self._networks = ThreadPoolExecutor(max_workers=16, thread_name_prefix="networks")
         """For what waits for networks and nodes, which may never answer: nothing else must wait behind it."""
-        self._purses: set[str] = set()
-        """The networks whose wallets are being looked into."""
         self._network = LOCAL.name
-        self.header = Header(on_alive=self._wake, on_mend=self._mend, on_fund=self._fund)
+        self.header = Header(on_alive=self._wake, on_mend=self._mend, on_fund=self._fund, on_back_up=self._back_up)
+        self.purse = Purse(self._show_wallet)
         self.offers = Offers(self._show_offers, self._networks)
         self.form = RequestForm(on_request=self._start, on_change=self._consider, on_mend=self._mend)
         self.sessions = SessionCards(on_relaunch=self.form.fill)
@@ -79,6 +78,7 @@ class Launcher(ipywidgets.VBox):
     def close(self) -> None:
         """Stop the page's work; sessions go on."""
         self._background.close()
+        self.purse.close()
         self.sessions.close()
         self._networks.shutdown(wait=False, cancel_futures=True)
         super().close()
@@ -125,7 +125,7 @@ class Launcher(ipywidgets.VBox):
 
     async def _watch_wallet(self) -> None:
         await self._loaded()
-        await self._keep(self._show_wallet, SLOW_SECONDS)
+        await self._keep(self.purse.look, SLOW_SECONDS)
 
     async def _wait(self, call: Callable[[str], _T], network: str) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._networks, call, network)
@@ -141,34 +141,25 @@ class Launcher(ipywidgets.VBox):
 
     def _consider(self, request: LaunchRequest | None) -> None:
         self.offers.consider(request)
-        if request is not None and request.network != self._network:
+        if request is None:
+            return
+        if request.network != self._network:
             self._network = request.network
-            self.header.wallet = {}
             self._background.start(self._show_network())
-            self._background.start(self._show_wallet())
+        if self.purse.consider(request.network, request.budget):
+            self._background.start(self.purse.look())
 
-    async def _show_wallet(self) -> None:
-        network = self._network
-        if network in self._purses:
-            return  # it may take minutes
-        self._purses.add(network)
-        try:
-            view = await self._wait(wallet_view, network)
-        finally:
-            self._purses.discard(network)
-        if network == self._network and not self.header.wallet.get("busy"):
-            self.header.wallet = view
+    def _show_wallet(self, view: dict[str, Any]) -> None:
+        self.header.wallet = view
 
     def _fund(self) -> None:
-        self._background.start(self._get_funds(self._network))
+        self._background.start(self.purse.fund())
 
-    async def _get_funds(self, network: str) -> None:
-        self.header.wallet = {"words": "Asking the faucet; this can take some minutes …", "busy": True}
-        try:
-            await self._wait(get_funds, network)
-        finally:
-            self.header.wallet = {}
-            await self._show_wallet()
+    def _back_up(self) -> None:
+        self._background.start(self._hand_out_key())
+
+    async def _hand_out_key(self) -> None:
+        self.header.hand_out(await self.purse.key_file())
 
     def _show_offers(self, view: dict[str, Any]) -> None:
         self.form.offers = view

@@ -6,12 +6,10 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NodeError
+from golem_launcher.market.settlement import as_it_is
 from golem_launcher.networks import LOCAL, NETWORKS
-from golem_launcher.ui.estimate import glm
 
 if TYPE_CHECKING:
-    from golem_launcher.market.wallet import Wallet
-    from golem_launcher.networks import Network
     from golem_launcher.node.node import Node
 
 _STATES = {"ready": "up", "starting": "starting", "broken": "failed"}
@@ -21,7 +19,7 @@ _SHOWN_ID = 6
 
 def network_view(name: str = LOCAL.name) -> dict[str, Any]:
     """Title, money, ``state`` (``up``, ``starting``, ``failed``, ``down``) with details, and ``mend``, a button."""
-    network = NETWORKS[name]
+    network = as_it_is(NETWORKS[name])
     state, details, mend = _local() if name == LOCAL.name else _node()
     return {
         "title": network.title,
@@ -44,51 +42,6 @@ def bring_up(name: str = LOCAL.name) -> None:
         manager.ensure_node()
 
 
-def wallet_view(name: str) -> dict[str, Any]:
-    """What is in the wallet on a network whose node runs, in ``words``; empty where nothing is paid.
-
-    ``fund`` is the word on a button that gets play money, ``buy`` an address where GLM can be bought: either only when
-    the wallet is known to be empty. Takes seconds. Starts nothing.
-    """
-    network = NETWORKS[name]
-    if network.money == "none":
-        return {}
-    from golem_launcher.market import wallet  # noqa: PLC0415 - not needed to show the page
-    from golem_launcher.session import places  # noqa: PLC0415
-
-    node = places.present(network)
-    if node is None:
-        return {}
-    try:
-        return wallet_words(wallet.look(node, network), network)
-    except NodeError as error:
-        return {"words": str(error), "bad": True}
-
-
-def wallet_words(found: Wallet, network: Network) -> dict[str, Any]:
-    """A wallet as the header shows it."""
-    if found.amount is None or found.gas is None:
-        return {"words": found.problem or "The balance is not known.", "bad": True}
-    words = f"{glm(found.amount)} {found.token}, {glm(found.gas)} {found.gas_coin} for fees"
-    if found.reserved:
-        words += f", {glm(found.reserved)} {found.token} reserved"
-    empty = found.amount == 0 or found.gas == 0
-    return {
-        "words": words,
-        "bad": empty,
-        "fund": "Get play money" if empty and network.money == "test" else "",
-        "buy": network.onboarding_url(found.identity) if empty else "",
-    }
-
-
-def get_funds(name: str) -> None:
-    """Ask the faucet of a test network for play money. Takes minutes. Raises ``LauncherError``."""
-    from golem_launcher.market import wallet  # noqa: PLC0415
-    from golem_launcher.node import manager  # noqa: PLC0415
-
-    wallet.fund(manager.ensure_node(), NETWORKS[name])
-
-
 def _local() -> tuple[str, list[str], str]:
     from golem_launcher.localnet import network  # noqa: PLC0415 - not needed to show the page
 
@@ -97,6 +50,8 @@ def _local() -> tuple[str, list[str], str]:
     providers = len(status.get("providers", []))
     if state == "up":
         details = [f"running, {providers} provider{'' if providers == 1 else 's'}", _you_are(_known(network.up().node))]
+        if status.get("chain"):
+            details.append("paid in test tokens on a chain on this machine")
     else:
         words = {
             "starting": "starting …",

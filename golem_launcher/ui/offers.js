@@ -1,4 +1,3 @@
-const SVG = "http://www.w3.org/2000/svg";
 const PLOT = { width: 280, height: 48, gap: 2 };
 
 /** What it will cost, by what is on offer now. `set(name, value)` changes a field; `mend()` starts what does not run. */
@@ -45,13 +44,6 @@ function makeOffers({ set, mend }) {
     return h("li", {}, h("span", {}, text), h("button", { type: "button", class: "gl-button gl-small", onclick: change }, "Use this"));
   }
   return { element, update };
-}
-
-function svg(tag, attributes, ...children) {
-  const element = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
-  element.append(...children);
-  return element;
 }
 
 /** How many machines ask how much, the cheap ones at the left. */

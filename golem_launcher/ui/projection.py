@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.errors import SessionNotFound
 from golem_launcher.events import SessionState, Stage
 from golem_launcher.networks import LOCAL, NETWORKS
+from golem_launcher.request.command import command
+from golem_launcher.request.private import without_secrets
 from golem_launcher.session import client
 from golem_launcher.session.directory import session_directories
 from golem_launcher.text import clean_line, clean_name
@@ -100,7 +102,7 @@ def _saving(state: SessionState) -> dict[str, Any] | None:
 
 
 def _asked(directory: SessionDirectory) -> dict[str, Any]:
-    """What the request says that its state does not: the machine's limits, and whether there is ssh."""
+    """What the request says that its state does not: limits, ssh, whose image it is, the command that asks the same."""
     try:
         request: LaunchRequest = directory.request()
     except (OSError, ValueError):
@@ -110,6 +112,8 @@ def _asked(directory: SessionDirectory) -> dict[str, Any]:
         "memory": request.memory_gib * _GIB,
         "disk": request.disk_gib * _GIB,
         "ssh": request.ssh_key is not None,
+        "own_image": request.image is not None,
+        "command": command(without_secrets(request)[0]),
     }
 
 

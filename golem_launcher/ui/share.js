@@ -1,21 +1,9 @@
-/** Copy to the clipboard; where the browser forbids it, select the text so that the reader can. */
-async function copyText(text, shown, button) {
-  const before = button.textContent;
-  try {
-    await navigator.clipboard.writeText(text);
-    setText(button, "Copied");
-    setTimeout(() => setText(button, before), 1500);
-  } catch {
-    getSelection().selectAllChildren(shown);
-  }
-}
-
 /** The request as a command and as a file, and the way back from a file. */
 function makeShare(model) {
   const code = h("pre", { class: "gl-code", tabindex: 0, "aria-label": "Command" });
   const left = h("p", { class: "gl-hint", hidden: true });
   const wrong = h("p", { class: "gl-error-text", role: "alert", hidden: true });
-  const copy = h("button", { type: "button", class: "gl-button gl-small", onclick: () => copyText(code.textContent, code, copy) }, "Copy command");
+  const copy = copyButton("Copy command", () => code.textContent, code);
   const download = h("button", { type: "button", class: "gl-button gl-small", onclick: save }, "Download as a file");
   const open = filePicker("Open a file", { accept: ".yaml,.yml,text/yaml" }, async ([file]) => {
     complain("");
@@ -34,9 +22,7 @@ function makeShare(model) {
   );
 
   function save() {
-    const address = URL.createObjectURL(new Blob([model.get("shared").yaml ?? ""], { type: "text/yaml" }));
-    h("a", { href: address, download: "request.yaml" }).click();
-    setTimeout(() => URL.revokeObjectURL(address), 10_000);
+    saveText("request.yaml", model.get("shared").yaml ?? "", "text/yaml");
   }
   function update() {
     const { command, left_out: out } = model.get("shared");

@@ -15,6 +15,11 @@ const LOST_WORDS = "Nothing looks after this session any more. What it left is b
 const REMOTE_WORDS =
   "JupyterLab runs. This page is served by a hub, so your browser can't reach the session's own address: see below how to open it.";
 
+const OWN_IMAGE_WORDS =
+  "Your own image brings its own page: a stranger's JavaScript runs in the Lab's page. It reaches this session, and nothing else of yours.";
+const HUB_WORDS =
+  "The provider's page would stand at your hub's own address and could use your server there in your name: its files, its kernels, your wallet's key. Open it?";
+
 /** Seconds as 0.4 s, 12 s, 3:05, 1:02:03. */
 function duration(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
@@ -64,16 +69,4 @@ function whereWords(session) {
   if (!session.live) parts.push(`cost ${session.cost} ${session.token}`);
   if (!session.live && session.ended) parts.push(`ended ${clockTime(session.ended)}`);
   return parts.filter(Boolean).join(" · ");
-}
-
-/** Copy to the clipboard; where the browser forbids it, select the text so that the reader can. */
-async function copyOut(text, shown, button) {
-  const before = button.textContent;
-  try {
-    await navigator.clipboard.writeText(text);
-    setText(button, "Copied");
-    setTimeout(() => setText(button, before), 1500);
-  } catch {
-    if (shown) getSelection().selectAllChildren(shown);
-  }
 }

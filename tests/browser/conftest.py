@@ -34,7 +34,7 @@ _ARGUMENTS = (
 KERNEL = "JSON.parse(document.getElementById('jupyter-config-data').textContent).kernelId"
 """The id of a Voilà page's kernel, for ``evaluate``."""
 
-_PICTURES = "GOLEM_LAUNCHER_PICTURES"
+PICTURES = "GOLEM_LAUNCHERPICTURES"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -108,7 +108,7 @@ def page(context: BrowserContext, address: str) -> Page:
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where pictures go: ``docs/images`` when asked for (``make pictures``), else nowhere that stays."""
-    chosen = os.environ.get(_PICTURES)
+    chosen = os.environ.get(PICTURES)
     return Path(chosen).absolute() if chosen else tmp_path_factory.mktemp("pictures")
 
 

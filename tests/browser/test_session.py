@@ -12,6 +12,7 @@ from tests.browser.conftest import new_context, open_page
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Request
 
+PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGhTnGXqrDVJoOrm0OaMTQyZ7F2VgVQXLFVb3KHZcBk8 me@home"
 FROM_HERE = re.compile(r"/static/|/lab/extensions/|/lab/api/themes/")
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sessions")]
 
@@ -20,6 +21,8 @@ def test_start_run_a_cell_reload_abort(chromium: Browser, address: str) -> None:
     with new_context(chromium) as context:
         page = open_page(context, address)
         page.get_by_label("Name").fill("first")
+        page.locator("summary", has_text="Advanced").click()
+        page.get_by_label("Public SSH key").fill(PUBLIC)
         page.get_by_role("button", name="Start JupyterLab on Golem").click()
         card = page.get_by_role("article", name="first")
         link = card.get_by_role("link", name="Open JupyterLab")
@@ -47,6 +50,11 @@ def test_start_run_a_cell_reload_abort(chromium: Browser, address: str) -> None:
         page.reload()
         link.wait_for()
         assert link.get_attribute("href") == lab
+        card.get_by_text("Other ways in").click()
+        line = card.get_by_label("JupyterLab at http://localhost:8888 by one line of ssh").inner_text()
+        assert line.startswith("ssh -N -L 8888:localhost:8888 ")
+        assert line.endswith(" golem-first")
+        assert "websocat" in card.get_by_label("The same with websocat").inner_text()
         card.get_by_role("button", name="Abort", exact=True).click()
         card.get_by_role("button", name="Abort session").click()
         page.get_by_text("Past sessions (1)").wait_for(timeout=60_000)

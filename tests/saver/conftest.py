@@ -18,7 +18,7 @@ TOKEN = "0123456789abcdef" * 2
 _octets = iter(range(1, 250))
 _PROGRAM = """
 import os, sys
-from golem_launcher.agent.main import Config
+from golem_launcher.agent.config import Config
 from golem_launcher.agent.workspace import server
 address, root, log, gate = sys.argv[1:]
 config = Config(token=sys.stdin.readline().strip(), port=8888, address=address, root=root, deadline=0.0, base_url="/",

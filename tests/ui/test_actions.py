@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from golem_launcher.access.door import door_path
 from golem_launcher.errors import RequestError, SessionError, SessionNameTaken, SessionNotFound
 from golem_launcher.events import Stage
 from golem_launcher.session import client
@@ -89,3 +91,32 @@ def test_what_is_removed_stays_among_the_last_that_were_and_comes_back_to_its_ow
     for strange in ("../mine", ".", "", "nothing"):
         with pytest.raises(SessionNotFound):
             client.bring_back(strange)
+
+
+def test_lines_for_ssh_name_the_session_and_no_secret() -> None:
+    async def main() -> None:
+        directory = make_session("mine")
+        told = [{"ssh": "starting", "user": "", "port": 0}, {"ssh": "sshd", "user": "golem", "port": 2222}]
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            assert await reader.readline() == b"0\n"
+            writer.write(json.dumps(told.pop(0)).encode())
+            writer.close()
+
+        server = await asyncio.start_unix_server(answer, door_path(directory.path))
+        try:
+            sent: list[dict[str, Any]] = []
+            for _ in range(2):
+                await _actions(sent).by_kind["ssh"]({"name": "mine"})
+        finally:
+            server.close()
+            await server.wait_closed()
+        starting, lines = sent
+        assert not starting["ok"]
+        assert "starting" in starting["text"]
+        assert lines["command"].startswith("ssh -N -L 8888:localhost:8888 ")
+        assert lines["command"].endswith(" golem-mine")
+        assert f"unix:{door_path(directory.path)}" in lines["websocat"]
+        assert str(directory.token()) not in str(lines)
+
+    asyncio.run(main())

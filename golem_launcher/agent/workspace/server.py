@@ -41,7 +41,7 @@ from .restore import Restore
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from ..main import Config  # noqa: TID252 - the archive has another name
+    from ..config import Config  # noqa: TID252 - the archive has another name
 
 PORT_OFFSET = 3
 """Of its port, from that of the Lab."""

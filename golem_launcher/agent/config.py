@@ -1,0 +1,137 @@
+"""What the launcher asks of the agent: a JSON object in a file, checked.
+
+token     what every request to the Lab must show; letters, digits, - and _, at least 16
+port      where the Lab listens, on ``$GOLEM_BIND_ADDRESS`` or every address
+          (the launcher's tunnel comes in at the next port, see carrier.py; ssh is at the one after that, and at
+          the third the workspace server, see workspace/server.py)
+root      the workspace, seen from the configuration's directory; made when it is not there
+deadline  Unix time at which everything ends
+now       Unix time of whoever wrote this; without it the clock here is trusted to agree with theirs
+base_url  the path below which the Lab answers, / by default
+hold      true: the Lab starts only when the workspace server is told so; false by default
+ssh       {"authorized_key": a public key's line, "host_key": a private key in OpenSSH's form}; then an ssh server
+          is started, see ways.py
+index_url where pip looks for packages, where it always does by default
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from typing import Any, NamedTuple
+
+from . import proc
+
+WRONG_CONFIG = 2
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,256}")
+_BASE_URL = re.compile(r"/((?!\.{1,2}/)[A-Za-z0-9._~@-]+/)*")
+_PUBLIC_KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [\w@.+-]*)?")
+_PRIVATE_KEY = re.compile(r"-----BEGIN OPENSSH PRIVATE KEY-----[A-Za-z0-9+/=\s]+-----END OPENSSH PRIVATE KEY-----\n")
+_INDEX_URL = re.compile(r"(https?://[A-Za-z0-9._~:/@-]{1,500})?")
+_LARGEST_PORT = 65532
+_LATEST = 1e11
+_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - inside the provider's own network; the token guards it
+
+
+class Ssh(NamedTuple):
+    """Who may come in by ssh, and what the server shows."""
+
+    authorized_key: str
+    host_key: str
+
+
+class Config(NamedTuple):
+    """What the launcher asks for, checked."""
+
+    token: str
+    port: int
+    address: str
+    root: str
+    deadline: float
+    """By the clock of ``proc.clock``."""
+    base_url: str
+    index_url: str
+    """Where pip must look for packages, empty for where it always does."""
+    log: str
+    """The directory of the log, beside the configuration."""
+    ssh: Ssh | None = None
+    hold: bool = False
+    """The Lab waits until the workspace server is told that it may start."""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Where servers of this session listen: the Lab at the first one, others at any."""
+        first = () if self.address == _ANY_ADDRESS else (self.address,)
+        return (*first, "127.0.0.1", "::1")
+
+
+class Refused(Exception):  # noqa: N818 - it is an answer
+    """The agent does not start."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def parse(data: bytes, path: str) -> Config:
+    """The configuration in ``data``, read from ``path``. Raises ``Refused``, never with the token in its words."""
+    try:
+        raw = json.loads(data)
+    except ValueError:
+        raise Refused(WRONG_CONFIG, "the configuration is not JSON.") from None
+    if not isinstance(raw, dict):
+        raise Refused(WRONG_CONFIG, "the configuration is not an object.")
+    return Config(
+        token=_text(raw, "token", _TOKEN, None),
+        port=int(_number(raw, "port", 1, _LARGEST_PORT)),
+        address=os.environ.get("GOLEM_BIND_ADDRESS") or _ANY_ADDRESS,
+        root=os.path.normpath(os.path.join(os.path.dirname(path), _text(raw, "root", None, None))),  # noqa: PTH118, PTH120
+        deadline=proc.clock() + _seconds(raw),
+        base_url=_text(raw, "base_url", _BASE_URL, "/"),
+        index_url=_text(raw, "index_url", _INDEX_URL, ""),
+        log=log_of(path),
+        ssh=_ssh(raw),
+        hold=_flag(raw, "hold"),
+    )
+
+
+def _ssh(raw: dict[str, Any]) -> Ssh | None:
+    value = raw.get("ssh")
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise Refused(WRONG_CONFIG, "the configuration's ssh is malformed.")
+    return Ssh(_text(value, "authorized_key", _PUBLIC_KEY, None), _text(value, "host_key", _PRIVATE_KEY, None))
+
+
+def log_of(path: str) -> str:
+    """The directory of the log that belongs to a configuration."""
+    return os.path.splitext(path)[0] + ".log"  # noqa: PTH122
+
+
+def _seconds(raw: dict[str, Any]) -> float:
+    now = _number(raw, "now", 0, _LATEST) if "now" in raw else time.time()
+    return _number(raw, "deadline", now, _LATEST) - now
+
+
+def _text(raw: dict[str, Any], name: str, pattern: re.Pattern[str] | None, default: str | None) -> str:
+    value = raw.get(name, default)
+    if not isinstance(value, str) or "\0" in value or (pattern is not None and not pattern.fullmatch(value)):
+        raise Refused(WRONG_CONFIG, f"the configuration's {name} is missing or malformed.")
+    return value
+
+
+def _number(raw: dict[str, Any], name: str, least: float, most: float) -> float:
+    value = raw.get(name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+        raise Refused(WRONG_CONFIG, f"the configuration's {name} is missing or out of range.")
+    return float(value)
+
+
+def _flag(raw: dict[str, Any], name: str) -> bool:
+    value = raw.get(name, False)
+    if not isinstance(value, bool):
+        raise Refused(WRONG_CONFIG, f"the configuration's {name} is not true or false.")
+    return value

@@ -1,0 +1,138 @@
+const WAIT_WORDS = "The wallet shows when the node runs.";
+
+/** The wallet behind the chosen network, folded away unless there is something to do. */
+function makeWallet(model) {
+  const send = (kind) => tell(model, { kind });
+  const body = h("div", { class: "gl-wallet-body" });
+  const element = h("details", { class: "gl-wallet" }, h("summary", {}, "Wallet"), body);
+  const faucet = makeFaucet(() => send("fund"));
+  const opened = new Set();
+  let drawn = "";
+
+  function update(wallet) {
+    const known = Boolean(wallet.identity);
+    const shown = JSON.stringify({ ...wallet, busy: null, said: null });
+    faucet.update(wallet);
+    if (shown !== drawn) {
+      drawn = shown;
+      body.replaceChildren(...(known ? parts(wallet) : [h("p", { class: "gl-hint" }, wallet.words || WAIT_WORDS)]));
+    }
+    if (!wallet.urgent || opened.has(wallet.network)) return;
+    opened.add(wallet.network); // once: it may be folded away again
+    element.open = true;
+  }
+
+  function parts(wallet) {
+    const main = h("div", { class: "gl-wallet-main" });
+    if (wallet.back_up?.first) main.append(backUp(wallet.back_up));
+    main.append(address(wallet), amounts(wallet.rows));
+    if (wallet.problem) main.append(h("p", { class: "gl-hint" }, wallet.problem));
+    if (wallet.need) main.append(h("p", { class: wallet.lacking ? "gl-need gl-lacking" : "gl-need" }, wallet.need));
+    if (wallet.fund) main.append(faucet.element);
+    main.append(payments(wallet));
+    return wallet.code?.size ? [main, deposit(wallet)] : [main];
+  }
+
+  function backUp({ done, first, safe }) {
+    const hand = () => send("back up");
+    if (done) return h("p", { class: "gl-hint" }, "The identity is backed up. ", smallButton("Back up again", hand));
+    const ask = h("div", { class: "gl-row" }, smallButton("Download the back-up", hand), h("span", { class: "gl-hint" }, "or in a terminal:"), h("code", {}, "golem-launcher identity backup FILE"));
+    return h(
+      "div",
+      { class: "gl-banner gl-warning gl-back-up", role: "note" },
+      h("p", {}, h("strong", {}, `This is real money. ${first}`)),
+      h("p", { class: "gl-hint" }, safe),
+      ask,
+    );
+  }
+  return { element, update, dispose: faucet.stop };
+}
+
+function smallButton(label, onclick) {
+  return h("button", { type: "button", class: "gl-button gl-small", onclick }, label);
+}
+
+function outside(url, label) {
+  return h("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, label, h("span", { class: "gl-hidden" }, " (opens a new tab)"));
+}
+
+function address({ identity, url }) {
+  const code = h("code", { class: "gl-address" }, identity);
+  const look = url ? outside(url, "Look at it") : null;
+  const hint = "Who you are on Golem, and where your wallet is. Others may know it.";
+  return h(
+    "div",
+    { class: "gl-wallet-address" },
+    h("span", { class: "gl-meter-label" }, "Your address"),
+    h("div", { class: "gl-row" }, code, copyButton("Copy", () => identity, code), look),
+    h("span", { class: "gl-hint" }, hint),
+  );
+}
+
+function amounts(rows) {
+  const row = ({ name, value, hint }) =>
+    h("div", { class: "gl-amount" }, h("dt", {}, name), h("dd", {}, value), h("dd", { class: "gl-hint" }, hint));
+  return h("dl", { class: "gl-amounts" }, ...rows.map(row));
+}
+
+function payments({ payments: sent, settles }) {
+  if (!sent.length) {
+    return h("p", { class: "gl-hint" }, settles ? "No payments yet." : "No payments: nothing is settled on this network.");
+  }
+  const line = ({ at, to, amount, url, transaction }) => {
+    const time = new Date(at);
+    const when = Number.isNaN(time.getTime()) ? at : time.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+    const whom = to.length > 16 ? `${to.slice(0, 8)}…${to.slice(-6)}` : to;
+    return h("li", {}, h("span", {}, when), h("span", {}, amount), h("span", { title: to }, `to ${whom}`), url ? outside(url, "Look at it") : h("span", { title: transaction }, transaction && `transaction ${transaction.slice(0, 10)}…`));
+  };
+  return h("div", {}, h("span", { class: "gl-meter-label" }, "Last payments"), h("ul", { class: "gl-payments" }, ...sent.map(line)));
+}
+
+/** Where to send money to: the QR code is black on white in every theme, or it can't be read. */
+function deposit({ code, buy, identity }) {
+  const path = svg("path", { d: code.path, stroke: "black", "stroke-width": 1 });
+  const picture = svg(
+    "svg",
+    { class: "gl-code-picture", viewBox: `-3 -3 ${code.size + 6} ${code.size + 6}`, role: "img", "aria-label": `QR code of ${identity}` },
+    svg("rect", { x: -3, y: -3, width: code.size + 6, height: code.size + 6, fill: "white" }),
+    path,
+  );
+  const link = h("a", { class: "gl-button gl-small", href: buy, target: "_blank", rel: "noopener noreferrer" }, "Buy GLM at Golem's page");
+  return h("div", { class: "gl-wallet-deposit" }, picture, h("p", { class: "gl-hint" }, "Send to this address, or"), link);
+}
+
+/** The button that asks the faucet, how long it has been asked, and what it said. */
+function makeFaucet(ask) {
+  const button = h("button", { type: "button", class: "gl-button gl-small gl-fund", onclick: ask });
+  const bar = h("progress", { class: "gl-progress", "aria-label": "Asking the faucet", hidden: true });
+  const words = h("span", { class: "gl-hint", role: "status" });
+  const element = h("div", { class: "gl-row gl-faucet" }, button, bar, words);
+  let asking = "";
+  let began = null;
+  let timer = null;
+  function stop() {
+    clearInterval(timer);
+    timer = null;
+  }
+  function tick() {
+    setText(words, `${asking}. ${Math.round((Date.now() - began) / 1000)} s so far …`);
+  }
+  return {
+    element,
+    stop,
+    update({ fund, busy, said, asking: what }) {
+      asking = what ?? "";
+      setText(button, fund ?? "");
+      button.disabled = Boolean(busy);
+      show(bar, Boolean(busy));
+      if (busy && timer === null) {
+        began = Date.now();
+        timer = setInterval(tick, 5000);
+        tick();
+      } else if (!busy) {
+        stop();
+        setText(words, said ?? "");
+      }
+    },
+  };
+}

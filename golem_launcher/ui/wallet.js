@@ -45,7 +45,7 @@ function makeWallet(model) {
       ask,
     );
   }
-  return { element, update };
+  return { element, update, dispose: faucet.stop };
 }
 
 function smallButton(label, onclick) {
@@ -110,11 +110,16 @@ function makeFaucet(ask) {
   let asking = "";
   let began = null;
   let timer = null;
+  function stop() {
+    clearInterval(timer);
+    timer = null;
+  }
   function tick() {
     setText(words, `${asking}. ${Math.round((Date.now() - began) / 1000)} s so far …`);
   }
   return {
     element,
+    stop,
     update({ fund, busy, said, asking: what }) {
       asking = what ?? "";
       setText(button, fund ?? "");
@@ -125,8 +130,7 @@ function makeFaucet(ask) {
         timer = setInterval(tick, 5000);
         tick();
       } else if (!busy) {
-        clearInterval(timer);
-        timer = null;
+        stop();
         setText(words, said ?? "");
       }
     },

@@ -69,7 +69,9 @@ def far_session(tmp_path_factory, ssh_key):
 
 @pytest.fixture(scope="session")
 def hub(far_session, tmp_path_factory):  # noqa: ARG001 - its network must be up
-    """A server with a prefix and a token, as a hub starts one, and a session begun on it; its address."""
+    """A server with a prefix and a token, as a hub starts one; its address. A session is begun on it, whose image is
+    the user's own choice.
+    """
     directory = tmp_path_factory.mktemp("hub")
     prefix = "/user/me/"
     install(directory)
@@ -77,7 +79,9 @@ def hub(far_session, tmp_path_factory):  # noqa: ARG001 - its network must be up
     before = os.environ.get(hub_module.PREFIX_VARIABLE)
     os.environ[hub_module.PREFIX_VARIABLE] = prefix
     try:
-        session = client.start(LaunchRequest(name="on-hub", budget=5, memory_gib=0.5, disk_gib=0.5))
+        session = client.start(
+            LaunchRequest(name="on-hub", budget=5, memory_gib=0.5, disk_gib=0.5, image="golem/jupyterlab:local")
+        )
     finally:
         if before is None:
             del os.environ[hub_module.PREFIX_VARIABLE]

@@ -45,7 +45,7 @@ def test_the_lab_at_a_port_of_ones_choice_and_for_other_machines_by_tls(far_sess
     with tunnel("tunnel", "--port", "0") as (_, told):
         assert told["address"].endswith(f"/lab?token={directory.token()}")
         with urllib.request.urlopen(told["address"], timeout=SECONDS) as answer:
-            assert b"jupyter-config-data" in answer.read()
+            assert _is_ours(answer)
     with tunnel("tunnel", "--port", "0", "--listen", "localhost") as (_, told):
         assert told["address"].startswith("https://localhost:")
         host, port = told["address"].removeprefix("https://").partition("/")[0].split(":")
@@ -66,6 +66,12 @@ def test_the_lab_at_a_port_of_ones_choice_and_for_other_machines_by_tls(far_sess
     assert "every address" in error
 
 
+def _is_ours(answer):
+    """Whether it is the page that is made on this side."""
+    assert b"jupyter-config-data" in answer.read()
+    return answer.headers["Cache-Control"] == "no-store"
+
+
 def test_from_ones_own_computer_through_the_hub(hub, far_session, monkeypatch):
     address, session = hub
     monkeypatch.setenv("JUPYTER_TOKEN", TOKEN)
@@ -80,6 +86,8 @@ def test_from_ones_own_computer_through_the_hub(hub, far_session, monkeypatch):
                 return await jupyter.execute("print(6 * 7)")
 
         assert asyncio.run(compute()) == "42\n"
+        with urllib.request.urlopen(told["address"], timeout=SECONDS) as answer:
+            assert not _is_ours(answer)  # its image brings its own page
         assert seen(far_session[1], **{"the hub's token": TOKEN}) == []
     monkeypatch.setenv("JUPYTER_TOKEN", "a-wrong-one")
     code, _, error = command("tunnel", address, "--session", "on-hub", "--port", "0", check=False)

@@ -125,7 +125,7 @@ def _advice(
     loosened = request.model_copy(update=_given(values))
     fit = max(1, sum(not why_not(loosened, other) for other in found))
     return Advice(
-        f"{' and '.join(words)}: {fit} {'machine fits' if fit == 1 else 'machines fit'}.",
+        f"{' and '.join(words)}, then {fit} {'machine fits' if fit == 1 else 'machines fit'}.",
         {field: _typed(value) for field, value in values.items()},
     )
 

@@ -33,6 +33,7 @@ GRACE = 5.0
 """Seconds a daemon gets between SIGTERM and SIGKILL. One that still waits for its hub ignores SIGTERM."""
 
 _RECORD = "process.json"
+_LAST_PORT = "api-port"
 _LOCK = "launcher.lock"
 _LOG = "yagna.log"
 _LARGEST_LOG = 16 * 1024 * 1024
@@ -140,16 +141,24 @@ def start(config: YagnaConfig, *, deadline: float = 60.0) -> YagnaProcess:
     program = config.program or find_program()
     with exclusively(config.data_dir / _LOCK, deadline=deadline):
         _refuse_second_daemon(config.data_dir)
-        for _ in range(_PORT_TRIES):
-            port = config.api_port or free_port()
+        for port in _ports(config):
             try:
                 _refuse_taken_port(port)
                 return _start_once(config, program, f"http://{HOST}:{port}", end)
-            except diagnosis.PortTaken as error:
+            except diagnosis.PortTaken as error:  # noqa: PERF203 - a try each is what is wanted
                 taken = error
-                if config.api_port:
-                    break
         raise taken
+
+
+def _ports(config: YagnaConfig) -> Iterator[int]:
+    """The port asked for, else the daemon's last one, where its clients look for it, then others."""
+    if config.api_port:
+        yield config.api_port
+        return
+    with contextlib.suppress(OSError, ValueError):
+        yield int((config.data_dir / _LAST_PORT).read_text())
+    for _ in range(_PORT_TRIES):
+        yield free_port()
 
 
 def _start_once(config: YagnaConfig, program: Path, api_url: str, end: float) -> YagnaProcess:
@@ -275,6 +284,7 @@ def _rotate(log: Path) -> None:
 def _write(daemon: YagnaProcess) -> None:
     value = {"api_url": daemon.api_url, "gsb_url": daemon.gsb_url, "app_key": daemon.app_key}
     files.write_json(daemon.data_dir / _RECORD, {**daemon.record.to_json(), **value})
+    files.write_atomic(daemon.data_dir / _LAST_PORT, daemon.api_url.rpartition(":")[2].encode())
 
 
 def _read(data_dir: Path) -> YagnaProcess | None:

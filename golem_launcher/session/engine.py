@@ -16,19 +16,23 @@ import asyncio
 import contextlib
 import logging
 import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ya_net.exceptions import ApiException
 from yapapi.config import ApiConfig
 from yapapi.engine import _Engine
 from yapapi.network import Network
 from yapapi.rest.payment import Allocation
 
-from golem_launcher.errors import RequestError
+from golem_launcher.access.splice import Splice, far_end
+from golem_launcher.errors import NodeError, RequestError
 from golem_launcher.market import reputation
 from golem_launcher.session.hiring import Hiring
 from golem_launcher.session.listener import Listener
 from golem_launcher.session.payload import session_payload
 from golem_launcher.session.strategy import LaunchStrategy
+from golem_launcher.text import clean_line
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -41,7 +45,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.choice import Choice
     from golem_launcher.session.journal import Journal
     from golem_launcher.session.money import Money
-    from golem_launcher.session.package import Package
+    from golem_launcher.session.package import Package, Rented
     from golem_launcher.session.places import Place
 
 _LOG = logging.getLogger(__name__)
@@ -84,6 +88,12 @@ class Engine:
         )
         self._starting: asyncio.Task[None] | None = None
         self._vpn: Any = None
+        self._joining: asyncio.Task[Any] | None = None
+        """Makes the private network, beside the first negotiations."""
+        self._identity = ""
+        self._splice: Splice | None = None
+        self._far_network = ""
+        """What the provider's end calls the private network, once the node was started anew and calls it otherwise."""
         self._hirings: list[Hiring] = []
 
     async def start(self, identity: str, allocation_id: str, expires: datetime) -> None:
@@ -104,14 +114,52 @@ class Engine:
             await asyncio.sleep(_START_POLL_SECONDS)
         if self._starting.done():
             self._starting.result()
-        address = f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.0/24"
-        self._journal.update(network_address=address)
-        self._vpn = await wait_for(Network.create(self._engine._net_api, address, identity), _REST_SECONDS)
+        self._identity = identity
+        self._journal.update(network_address=f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.0/24")
+        self._joining = asyncio.create_task(self._make_network())
+
+    async def _make_network(self) -> Any:
+        address = str(self._journal.entries.network_address)
+        self._vpn = await wait_for(Network.create(self._engine._net_api, address, self._identity), _REST_SECONDS)
         self._journal.update(network_id=str(self._vpn.network_id))
+        return self._vpn
+
+    async def rejoin(self, rented: Rented) -> Rented:
+        """Reach a provider again after the node was started anew: the private network is made again, under a new id.
+
+        Whether the provider's end goes along shows when its Lab is asked. Raises ``NodeError`` or ``BusError``.
+        """
+        self.revive()
+        await self._unsplice()
+        self._far_network = self._far_network or rented.network_id
+        gsb_url = self._place.node.gsb_url
+        if gsb_url is None:
+            raise NodeError("The node's bus is not on this computer.")
+        try:
+            await self._make_network()
+            network_id = str(self._vpn.network_id)
+            self._splice = await Splice.open(gsb_url, old_network=self._far_network, new_network=network_id)
+            away = far_end(rented.provider_id, self._far_network)
+            await wait_for(self._engine._net_api.add_node(network_id, away, rented.ip), _REST_SECONDS)
+        except (ApiException, OSError, asyncio.TimeoutError) as error:
+            raise NodeError(f"The node did not make the private network again: {clean_line(str(error))}") from error
+        return replace(rented, network_id=network_id)
+
+    async def _unsplice(self) -> None:
+        splice, self._splice = self._splice, None
+        if splice is not None:
+            await splice.aclose()
 
     async def hire(self, package: Callable[[], Package], expiration: datetime) -> Hiring:
         """Publish a demand for agreements until ``expiration``; ``package`` is what goes into the activity."""
         assert self._starting is not None
+        assert self._joining is not None
+        if self._far_network:  # yapapi does not know all that is in the present network
+            await self._unsplice()
+            self._far_network = ""
+            with contextlib.suppress(ApiException):
+                await wait_for(self._vpn.remove(), _REST_SECONDS)
+            self._joining = asyncio.create_task(self._make_network())
         place = self._place
         image = self._request.image or place.image_tag
         if not image:
@@ -127,7 +175,7 @@ class Engine:
         )
         hiring = Hiring(
             self._engine,
-            self._vpn,
+            vpn=self._joining,
             started=self._starting,
             listener=self._listener,
             choice=self._choice,
@@ -158,11 +206,10 @@ class Engine:
 
     async def stop(self) -> None:
         """End yapapi's engine: its tasks, its ``gftp``. Safe to call at any moment; never raises."""
-        if self._starting is not None:
-            self._starting.cancel()
-        tasks = [task for task in (self._starting, *self._engine._services) if task is not None]
-        for task in self._engine._services:
+        tasks = [task for task in (self._starting, self._joining, *self._engine._services) if task is not None]
+        for task in tasks:
             task.cancel()
+        await self._unsplice()
         await asyncio.gather(*(hiring.aclose() for hiring in self._hirings))
         await asyncio.gather(*tasks, return_exceptions=True)
         try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
+import zlib
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -23,8 +25,11 @@ _LOG_SECONDS = 40.0
 _RETRY_SECONDS = 2.0
 _TELL_SECONDS = 10.0
 _LARGEST_PIECE = 256 * 1024
-_BYTES_PER_SECOND = 256 * 1024
-_LARGEST_LOG = 16 * 1024 * 1024
+_BYTES_PER_SECOND = 2 * 1024 * 1024
+"""10,000 lines a second, with room; more would be the work of a core, and a stranger's choice."""
+_GATHER_SECONDS = 0.1
+"""Between two questions for a log that grows: many small answers cost both sides more than one that waited."""
+_LARGEST_LOG = 512 * 1024 * 1024
 _OK = 200
 _NO_CONTENT = 204
 _OFFSET_HEADER = "Golem-Launcher-Offset"
@@ -41,8 +46,10 @@ class LabClient:
         self._http: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        # No cookies kept, no proxy asked, nothing followed: the other side is a stranger.
-        self._http = aiohttp.ClientSession(headers=self._headers, cookie_jar=aiohttp.DummyCookieJar())
+        # No cookies kept, no proxy asked, nothing followed, nothing unpacked unseen: the other side is a stranger.
+        headers = {**self._headers, "Accept-Encoding": "identity"}
+        jar = aiohttp.DummyCookieJar()
+        self._http = aiohttp.ClientSession(headers=headers, cookie_jar=jar, auto_decompress=False)
         return self
 
     async def __aexit__(
@@ -87,29 +94,38 @@ class LabClient:
             started = time.monotonic()
             try:
                 status, data, following = await self._get(
-                    f"/golem-launcher/log?offset={offset}", seconds=_LOG_SECONDS, largest=_LARGEST_PIECE
+                    f"/golem-launcher/log?offset={offset}", seconds=_LOG_SECONDS, largest=_LARGEST_PIECE, packed=True
                 )
-            except (OSError, aiohttp.ClientError, asyncio.TimeoutError):
+            except (OSError, aiohttp.ClientError, asyncio.TimeoutError, zlib.error):
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
             if status != _OK:
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
-            offset = following if following is not None else offset + len(data)
+            following = following if following is not None else offset + len(data)
+            missing = following - len(data) - offset
+            offset = following
             if data:
-                await asyncio.to_thread(log.append, data)
-            least = len(data) / _BYTES_PER_SECOND if data else 0.2
+                await asyncio.to_thread(log.append, data, missing)
+            least = max(len(data) / _BYTES_PER_SECOND, _GATHER_SECONDS)
             await asyncio.sleep(max(0.0, least - (time.monotonic() - started)))
 
-    async def _get(self, path: str, *, seconds: float, largest: int) -> tuple[int, bytes, int | None]:
+    async def _get(
+        self, path: str, *, seconds: float, largest: int, packed: bool = False
+    ) -> tuple[int, bytes, int | None]:
+        """Status, body and where the log goes on. ``packed``: the body may travel compressed."""
         assert self._http is not None, "enter the client first"
         timeout = aiohttp.ClientTimeout(total=seconds)
-        async with self._http.get(self._address + path, timeout=timeout, allow_redirects=False) as response:
+        headers = {"Accept-Encoding": "gzip"} if packed else None
+        async with self._http.get(
+            self._address + path, headers=headers, timeout=timeout, allow_redirects=False
+        ) as response:
             following = response.headers.get(_OFFSET_HEADER, "")
             offset = int(following) if _OFFSET.fullmatch(following) else None
+            unpack = zlib.decompressobj(31) if response.headers.get("Content-Encoding") == "gzip" else None
             data = b""
             async for piece in response.content.iter_chunked(65536):
-                data += piece
+                data += unpack.decompress(piece, largest - len(data)) if unpack else piece
                 if len(data) >= largest:
                     response.close()  # more than anybody needs
                     return response.status, data[:largest], None
@@ -123,10 +139,17 @@ class _LogFile:
         self._path = path
         self._rest = b""
         self._room = _LARGEST_LOG
+        with contextlib.suppress(OSError):
+            self._room -= path.stat().st_size  # of the provider before
         self.full = False
 
-    def append(self, data: bytes) -> None:
-        """Write the whole lines of ``data`` and what was left before; keep the rest (at most a piece of it)."""
+    def append(self, data: bytes, missing: int = 0) -> None:
+        """Write the whole lines of ``data`` and what was left before; keep the rest (at most a piece of it).
+
+        ``missing`` bytes between both are gone: the log grew faster than it could be brought.
+        """
+        if missing > 0:
+            data = b"\n(%d bytes of the log are missing here: it grew too fast)\n" % missing + data
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > _LARGEST_PIECE:
             lines.append(self._rest)
@@ -138,5 +161,8 @@ class _LogFile:
             text = b"(the log is too long; the rest is left out)\n"
             self.full = True
         self._room -= len(text)
-        with self._path.open("ab") as file:
-            file.write(text)
+        try:
+            with self._path.open("ab") as file:
+                file.write(text)
+        except OSError:  # a full disk: the session matters more than its log
+            self.full = True

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.access.package import agent_archive
-from golem_launcher.errors import MarketError, NodeError, ProviderError
+from golem_launcher.errors import BusError, MarketError, NodeError, ProviderError
 from golem_launcher.events import Stage
 from golem_launcher.session.package import Package
 from golem_launcher.session.words import agent_has_ended, reason_in
@@ -38,6 +38,7 @@ _LAB_POLL_SECONDS = 0.1
 _ASK_SECONDS = 15.0
 """A Lab that does not answer for that long may have been given up by its agent, which is asked then."""
 _LAB_PROBE_SECONDS = 2.0
+_REJOIN_SECONDS = 25.0
 _SCAN_SECONDS = 3.0
 AGENT_GRACE_SECONDS = 120.0
 """The agent ends everything that long after the deadline, should nobody else: the last save comes before."""
@@ -102,6 +103,27 @@ class Rental:
                 return rented
         raise self._choice.failure()
 
+    async def rejoin(self, rented: Rented) -> str:
+        """Reach the present provider again after the node was started anew; the private network's new id.
+
+        Raises ``ProviderError`` when that does not work.
+        """
+        what = "The node was started anew, and the private network to the provider went with the old one."
+        clock = asyncio.get_running_loop().time
+        end = clock() + _REJOIN_SECONDS
+        self._reach.point_nowhere()
+        try:
+            again = await self._engine.rejoin(rented)
+        except (BusError, NodeError) as error:
+            raise ProviderError(f"{what} {error.what}") from error
+        self._reach.point_at(self._place.node, again)
+        async with self._reach.lab() as lab:
+            while not await lab.answers(seconds=_LAB_PROBE_SECONDS):
+                if clock() > end:
+                    raise ProviderError(what)
+                await asyncio.sleep(_LAB_POLL_SECONDS)
+        return again.network_id
+
     async def release(self) -> None:
         """Let go of the present provider in good order, bounded in time."""
         self._reach.point_nowhere()
@@ -135,6 +157,7 @@ class Rental:
         patience = {
             "refused_seconds": self._place.refused_seconds,
             "compare_seconds": self._place.compare_seconds,
+            "head_start_seconds": self._place.head_start_seconds,
         }
         try:
             await hiring.agree(search_seconds=self._place.look_seconds, **patience)

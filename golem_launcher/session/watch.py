@@ -28,6 +28,7 @@ _LOG = logging.getLogger(__name__)
 
 ROUND_SECONDS = 3.0
 _TROUBLED_ROUND_SECONDS = 0.5
+_SLEPT_SECONDS = 2.0
 _PROBE_SECONDS = 3.0
 _LAB_SILENT_SECONDS = 120.0
 _LAB_WARN_SECONDS = 15.0
@@ -56,6 +57,8 @@ class Watch:
     leave_overbilling: bool
     """Whether a provider whose bill was refused is left."""
     node_is_back: Callable[[], None]
+    rejoin: Callable[[], Awaitable[str]]
+    """Makes the private network again after the node has forgotten it; its new id. Raises ``ProviderError``."""
     node_moved: Callable[[], Awaitable[bool]]
     """Whether the node answers somewhere else now: it was started anew."""
     _warnings: Warnings = field(init=False)
@@ -78,8 +81,7 @@ class Watch:
             left = self.term.left
             if left <= 0:
                 return TIME_IS_OVER
-            troubled = self._troubled or self._node_away_since
-            await asyncio.sleep(min(_TROUBLED_ROUND_SECONDS if troubled else ROUND_SECONDS, left))
+            await self._pause(left)
             try:
                 reason = await self._round()
             except NodeUnreachable as error:
@@ -88,6 +90,15 @@ class Watch:
             if reason is not None:
                 return reason
             self._warnings.look()
+
+    async def _pause(self, left: float) -> None:
+        clock = asyncio.get_running_loop().time
+        troubled = self._troubled or self._node_away_since
+        seconds = min(_TROUBLED_ROUND_SECONDS if troubled else ROUND_SECONDS, left)
+        due = clock() + seconds
+        await asyncio.sleep(seconds)
+        if clock() - due > _SLEPT_SECONDS:  # this computer slept: who was silent was not to be heard
+            self._reported_at = self._lab_answered_at = clock()
 
     async def _round(self) -> str | None:
         lab_answers, state, agreement = await asyncio.gather(
@@ -152,15 +163,23 @@ class Watch:
             self.recorder.message(f"{error.what} The session waits for it.", "error")
             self.recorder.enter(Stage.RECOVERING, f"{error.what} The session waits for the node to come back.")
         elif await self.node_moved():
-            raise _restarted()
+            raise NodeError(
+                "The node was started anew at another address, and the session can't follow it there.",
+                "Start the session again.",
+            )
         elif now - self._node_away_since > _NODE_AWAY_SECONDS:
             raise error
 
     async def _find_network(self) -> None:
-        """Private networks live in the node's memory alone."""
+        """Private networks live in the node's memory alone: one that was started anew gets another."""
         known = {str(network.get("id")) for network in await self.rest.networks()}
-        if self.network_id not in known:
-            raise _restarted()
+        if self.network_id in known:
+            return
+        what = "The node was started anew, and forgot the private network to the provider."
+        self.recorder.message(f"{what} It is made again.", "warning")
+        self.recorder.enter(Stage.RECOVERING, f"{what} It is made again.")
+        self.network_id = await self.rejoin()
+        self._node_away_since = self._node_away_since or asyncio.get_running_loop().time()  # it was, for a moment
 
     def _node_answers(self) -> None:
         self._node_away_since = None
@@ -168,13 +187,6 @@ class Watch:
         self.node_is_back()
         self.recorder.message("The node answers again.")
         self.recorder.enter(Stage.READY)
-
-
-def _restarted() -> NodeError:
-    return NodeError(
-        "The node was started anew, and the private network to the provider went with the old one.",
-        "Start the session again.",
-    )
 
 
 def _why(agreement: dict[str, object]) -> str:

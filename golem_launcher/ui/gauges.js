@@ -17,7 +17,7 @@ function gauge(label, kind) {
     /** `share` between 0 and 1, or null for no bar. */
     set(text, share, { low = false, below = "" } = {}) {
       setText(value, text);
-      show(track, share !== null);
+      track.classList.toggle("gl-no-bar", share === null); // its place stays: what stands below is in line with others
       if (share !== null) bar.style.width = `${(Math.min(1, Math.max(0, share)) * 100).toFixed(1)}%`;
       element.classList.toggle("gl-low", low);
       setText(hint, below);

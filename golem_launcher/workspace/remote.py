@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import aiohttp
 
 from golem_launcher import paths
-from golem_launcher.agent.workspace.server import PACKS, PORT_OFFSET
-from golem_launcher.agent.workspace.wire import FRAME, LARGEST_CHUNK, Frames
+from golem_launcher.agent.workspace.wire import FRAME, LARGEST_CHUNK, PACKS, Frames
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.text import clean_line
 from golem_launcher.waiting import wait_for
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.workspace.manifest import Entry
 
-__all__ = ["PORT_OFFSET", "AgentWorkspace", "Carry"]
+__all__ = ["AgentWorkspace", "Carry"]
 
 _PACKS = "/golem/run/golem-launcher-agent" + PACKS
 _SILENCE_SECONDS = 120.0

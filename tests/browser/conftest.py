@@ -31,7 +31,7 @@ _ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-_PICTURES = "GOLEM_LAUNCHER_PICTURES"
+PICTURES = "GOLEM_LAUNCHER_PICTURES"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -76,7 +76,9 @@ def home(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def address(home: Path) -> Iterator[str]:
     """The page's address, token included."""
     del home
-    with serving(command("page", "--no-browser", "--json"), lambda line: '"url"' in line) as lines:
+    with serving(
+        command("page", "--no-browser", "--json", f"--port={free_port()}"), lambda line: '"url"' in line
+    ) as lines:
         yield json.loads("{" + lines[-1] + "}")["url"]
 
 
@@ -103,7 +105,7 @@ def page(context: BrowserContext, address: str) -> Page:
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where pictures go: ``docs/images`` when asked for (``make pictures``), else nowhere that stays."""
-    chosen = os.environ.get(_PICTURES)
+    chosen = os.environ.get(PICTURES)
     return Path(chosen).absolute() if chosen else tmp_path_factory.mktemp("pictures")
 
 

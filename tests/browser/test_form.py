@@ -187,24 +187,6 @@ def test_networks_are_told_apart(form: Page) -> None:
     assert header.locator(".gl-money").inner_text() == "no money"
 
 
-def test_pictures_of_the_form(form: Page, pictures: Path) -> None:
-    form.get_by_label("Memory", exact=True).fill("999")
-    form.get_by_text("No machine fits.").wait_for(timeout=60_000)
-    for fold in ("Advanced", "As a command"):
-        form.locator("summary", has_text=fold).evaluate("summary => (summary.parentElement.open = true)")
-    _command(form, "--mem 999")
-    before = form.viewport_size
-    assert before
-    for scheme in ("light", "dark"):
-        form.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        height = form.locator("#rendered_cells").evaluate("panel => panel.scrollHeight")
-        form.set_viewport_size({"width": before["width"], "height": height})
-        form.screenshot(path=pictures / f"form-{scheme}.png")
-    form.set_viewport_size(before)
-    form.emulate_media(color_scheme="light")
-    form.get_by_label("Memory", exact=True).fill("1")
-
-
 def test_files_are_uploaded_in_parts(form: Page, home: Path, tmp_path: Path) -> None:
     data = os.urandom(9_000_000)
     (tmp_path / "data.bin").write_bytes(data)

@@ -13,13 +13,10 @@ from tests.browser.conftest import new_context, open_page
 from tests.ui.made import GOOD_START, change, make_session, say, write_lab_log
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from playwright.sync_api import Browser, BrowserContext, Page
 
 pytestmark = pytest.mark.usefixtures("sessions")
 
-_WIDTHS = {360: "-narrow", 1280: "", 3840: "-wide"}
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>\x1b[31m\u202egnp.exe"
 
 
@@ -162,45 +159,3 @@ def test_a_page_without_its_kernel_says_so(page: Page, context: BrowserContext, 
     page.get_by_text("This page lost its connection.").wait_for()
     assert page.get_by_role("button", name="Reload").is_visible()
     context.complaints.clear()  # type: ignore[attr-defined]  # Voilà's own about the lost kernel
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280, 3840])
-def test_pictures_of_themes_and_widths(
-    chromium: Browser, address: str, pictures: Path, scheme: str, width: int
-) -> None:
-    with new_context(chromium, color_scheme=scheme, viewport={"width": width, "height": 900}) as context:
-        ready = make_session("thesis-figures")
-        say(ready, "3 offers fit; the best asks 0.0306 tGLM an hour")
-        write_lab_log(ready, "[I ServerApp] Jupyter Server 2.21.1 is running")
-        make_session("image-tests", GOOD_START[:4], age=4)
-        make_session("first-try", (*GOOD_START, Stage.STOPPING, Stage.ENDED), age=9000, reason="The time was up.")
-        page = open_page(context, address)
-        page.get_by_role("link", name="Open JupyterLab").wait_for()
-        page.locator(".gl-status[data-state=up]").wait_for(timeout=60_000)
-
-        background = page.evaluate("getComputedStyle(document.querySelector('.gl-card')).backgroundColor")
-        lightness = sum(map(int, re.findall(r"\d+", background)[:3])) / 3
-        assert lightness > 200 if scheme == "light" else lightness < 60
-        panel = page.locator("#rendered_cells")
-        _picture(page, pictures / f"running-{scheme}{_WIDTHS[width]}.png")
-        page.get_by_text("Past sessions (1)").click()
-        assert panel.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
-
-
-def test_pictures_of_errors(page: Page, pictures: Path) -> None:
-    page.locator(".gl-status[data-state=up]").wait_for(timeout=60_000)
-    page.get_by_label("Budget").fill("0")
-    page.get_by_label("Memory", exact=True).fill("a lot")
-    page.get_by_label("Memory", exact=True).press("Enter")
-    page.locator("[aria-invalid]").first.wait_for()
-    _picture(page, pictures / "errors-light.png")
-
-
-def _picture(page: Page, path: Path) -> None:
-    """The whole page: its panel scrolls, so the window is made as high as the panel's content."""
-    size = page.viewport_size
-    assert size
-    height = page.locator("#rendered_cells").evaluate("panel => panel.scrollHeight")
-    page.set_viewport_size({"width": size["width"], "height": height})
-    page.screenshot(path=path)

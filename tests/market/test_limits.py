@@ -70,7 +70,7 @@ def test_advice_says_what_to_loosen_and_it_helps():
     found = [machine("a"), machine("b", 0.06, **{"golem.inf.cpu.threads": 16})]
     request = parse_request({"cpus": 20})
     (advice,) = loosen(request, found)
-    assert advice.text == "Cores: 16: 1 machine fits."
+    assert advice.text == "Cores: 16, then 1 machine fits."
     offers = judged(parse_request({"cpus": advice.values["cpus"]}), found, {})
     assert [one.machine.name for one in offers.fitting] == ["b"]
     assert "4 cores, 16 are asked for" in offers.others[0].why[0]

@@ -86,7 +86,7 @@ def test_killed_daemon_comes_back_the_same(config: Config) -> None:
         time.sleep(0.01)
     assert yagna.find_running(wanted.data_dir) is None
     second = yagna.start(wanted, deadline=30)
-    assert probe.identity(second.node) == identity
+    assert (probe.identity(second.node), second.api_url) == (identity, first.api_url)  # sessions look for it there
 
 
 def test_taken_port_is_named(config: Config) -> None:

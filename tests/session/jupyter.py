@@ -39,9 +39,13 @@ class Jupyter:
         """Run code in a new kernel; what it printed."""
         kernel = await self._new_kernel()
         try:
-            return await asyncio.wait_for(self._execute(kernel["id"], code), _SECONDS)
+            return await self.run(kernel["id"], code)
         finally:
             await self.call("DELETE", f"/api/kernels/{kernel['id']}")
+
+    async def run(self, kernel_id, code):
+        """Run code in a kernel that is there; what it printed."""
+        return await asyncio.wait_for(self._execute(kernel_id, code), _SECONDS)
 
     async def _new_kernel(self):
         """As a person does who sees that the Lab did not answer: yagna now and then drops a new connection."""

@@ -116,6 +116,6 @@ def test_no_offer_says_what_to_loosen():
     offers = [market_offer("a"), market_offer("b", gpus=1, model="A100")]
     error = Choice(request(gpus=2, gpu_model="A100")).failure(offers)
     assert "with 2 GPUs like 'A100'" in error.what
-    assert error.remedy == "Loosen this: GPUs: 1: 1 machine fits."
+    assert error.remedy == "Loosen this: GPUs: 1, then 1 machine fits."
     assert not any(map(Choice(request(gpus=2)).fits, offers))
     assert any(map(Choice(request(gpus=1)).fits, offers))

@@ -1,5 +1,6 @@
 """How sessions end when something goes wrong, and that nothing stays behind."""
 
+import asyncio
 import os
 import signal
 import time
@@ -15,6 +16,7 @@ from golem_launcher.node import yagna
 from golem_launcher.session import client
 from golem_launcher.session.journal import Journal
 from tests.session.conftest import OVERBILLS, REFUSES, SLOW, command, explain, wait_for
+from tests.session.jupyter import Jupyter
 from tests.session.rest import Node
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("early")]
@@ -186,15 +188,32 @@ def test_a_node_that_pauses_is_waited_for(ready, network):
     assert client.stop(directory.name).stage is Stage.ENDED
 
 
-def test_a_node_that_is_killed_and_started_again_ends_it_cleanly(ready, network):
+def test_a_session_stays_where_it_is_when_the_node_is_killed_and_started_again(ready, network):
     directory = ready()
-    os.kill(daemon(network), signal.SIGKILL)
-    again = localnet.up()  # mends it, unless it mended itself already
-    state = ended(directory, 60)
-    assert state.stage is Stage.FAILED
-    assert "started anew" in state.reason, explain(directory)
-    assert journal(directory).closed
-    Node(again.node).holds_nothing_of(journal(directory))
+    before = directory.state()
+
+    async def kernel():
+        async with Jupyter(directory.url()) as jupyter:
+            return (await jupyter.call("POST", "/api/kernels", {"name": "python3"}))["id"]
+
+    async def run(code):
+        async with Jupyter(directory.url()) as jupyter:
+            return await jupyter.run(kernel_id, code)
+
+    kernel_id = asyncio.run(kernel())
+    assert asyncio.run(run("x = 6 * 7; open('work.txt', 'w').write('x'); print(x)")) == "42\n"
+    for _ in range(2):  # its second life is no different
+        network_id = journal(directory).network_id
+        os.kill(daemon(network), signal.SIGKILL)
+        wait_for(directory, lambda state: state.stage is Stage.RECOVERING, 40)
+        state = wait_for(directory, lambda state: state.stage in {Stage.READY, Stage.FAILED}, 60)
+        assert (state.stage, state.activity_id, state.address) == (Stage.READY, before.activity_id, before.address)
+        assert journal(directory).network_id != network_id
+        assert asyncio.run(run("print(x)")) == "42\n"
+    saved = client.control(directory, "save", deadline=60)
+    assert saved["generation"] >= 1
+    assert client.stop(directory.name).stage is Stage.ENDED
+    Node(localnet.up().node).holds_nothing_of(journal(directory))
 
 
 def daemon(network):

@@ -1,7 +1,13 @@
+import asyncio
+import gzip
+import hashlib
+
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golem_launcher.session.lab import _LARGEST_LOG, _LogFile
+from golem_launcher.session import lab
+from golem_launcher.session.lab import LabClient, _LogFile
 from golem_launcher.text import LONGEST_LINE
 
 
@@ -16,11 +22,76 @@ def test_only_clean_lines_reach_the_file(tmp_path_factory, pieces):
     assert all(character.isprintable() or character in "\t\n " for character in written)
 
 
-def test_a_line_of_megabytes_is_cut_and_the_file_ends_somewhere(tmp_path):
+def test_a_line_of_megabytes_is_cut_and_the_file_ends_somewhere(tmp_path, monkeypatch):
+    monkeypatch.setattr(lab, "_LARGEST_LOG", 5_000_000)
     log = _LogFile(tmp_path / "lab.log")
     log.append(b"x" * 1_000_000 + b"\n")
     assert (tmp_path / "lab.log").stat().st_size <= 4 * LONGEST_LINE
     while not log.full:
+        log = _LogFile(tmp_path / "lab.log")  # of the next provider: what is there counts
         log.append((b"y" * 4000 + b"\n") * 200)
-    assert (tmp_path / "lab.log").stat().st_size <= _LARGEST_LOG + 100
+    assert (tmp_path / "lab.log").stat().st_size <= 5_000_000 + 100
     assert "too long" in (tmp_path / "lab.log").read_text()[-100:]
+
+
+def test_what_is_missing_is_said(tmp_path):
+    log = _LogFile(tmp_path / "lab.log")
+    log.append(b"one\nhalf of a li")
+    log.append(b"ther\nthree\n", missing=1234)
+    said = "(1234 bytes of the log are missing here: it grew too fast)"
+    assert (tmp_path / "lab.log").read_text().splitlines() == ["one", "half of a li", said, "ther", "three"]
+
+
+_LINES = 12_000
+
+
+def _line(number):
+    return b"[I 2026-11-21 10:11:12.345 ServerApp] line %d of a provider that has much to say\n" % number
+
+
+def test_a_burst_reaches_the_disk_whole(tmp_path):
+    whole = b"".join(map(_line, range(_LINES)))
+
+    async def answer(request):
+        offset = int(request.query["offset"])
+        data = whole[offset : offset + 128 * 1024]
+        headers = {"Golem-Launcher-Offset": str(offset + len(data)), "Content-Encoding": "gzip"}
+        return web.Response(body=gzip.compress(data, 1), headers=headers)
+
+    asyncio.run(_follow(answer, tmp_path / "lab.log", len(whole)))
+    written = (tmp_path / "lab.log").read_bytes()
+    assert written.count(b"\n") == _LINES
+    assert hashlib.sha256(written).digest() == hashlib.sha256(whole).digest()
+
+
+def test_what_unpacks_to_much_more_is_cut(tmp_path):
+    bomb = gzip.compress(b"\n" * 50_000_000, 9)
+
+    async def answer(request):
+        headers = {"Golem-Launcher-Offset": "5", "Content-Encoding": "gzip"}
+        return web.Response(body=bomb if request.query["offset"] == "0" else b"", headers=headers)
+
+    asyncio.run(_follow(answer, tmp_path / "lab.log", lab._LARGEST_PIECE))
+    assert (tmp_path / "lab.log").stat().st_size == lab._LARGEST_PIECE
+
+
+async def _follow(answer, path, size):
+    """Let a ``LabClient`` follow the log that ``answer`` serves, until ``path`` has ``size`` bytes."""
+    app = web.Application()
+    app.router.add_get("/golem-launcher/log", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = site._server.sockets[0].getsockname()[1]
+    async with LabClient(f"http://127.0.0.1:{port}", "token") as client:
+        task = asyncio.create_task(client.follow_log(path))
+        try:
+            for _ in range(1000):
+                if path.exists() and path.stat().st_size >= size:
+                    break
+                await asyncio.sleep(0.02)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await runner.cleanup()

@@ -14,7 +14,12 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.session.directory import SessionDirectory, create_session_directory
 
 GOOD_START = (Stage.CHECKING, Stage.ALLOCATING, Stage.NEGOTIATING, Stage.DEPLOYING, Stage.STARTING, Stage.READY)
-_SECONDS = dict(zip(GOOD_START, (0.2, 0.1, 1.4, 0.6, 2.1), strict=False))  # ready lasts
+_SECONDS = dict(zip(GOOD_START, (0.2, 0.1, 1.4, 0.6, 2.1), strict=False)) | {
+    Stage.READY: 3600.0,
+    Stage.SAVING: 3.2,
+    Stage.STOPPING: 1.3,
+    Stage.RECOVERING: 8.4,
+}
 
 
 if TYPE_CHECKING:
@@ -22,10 +27,19 @@ if TYPE_CHECKING:
 
 
 def make_session(
-    name: str, stages: Sequence[Stage] = GOOD_START, *, alive: bool = True, age: float = 900.0, **state: Any
+    name: str,
+    stages: Sequence[Stage] = GOOD_START,
+    *,
+    alive: bool = True,
+    age: float = 900.0,
+    asked: dict[str, Any] | None = None,
+    **state: Any,
 ) -> SessionDirectory:
-    """A session that went through ``stages`` and began ``age`` seconds ago; ``state`` overrides its state."""
-    directory = create_session_directory(LaunchRequest(name=name))
+    """A session that went through ``stages`` and began ``age`` seconds ago; ``state`` overrides its state.
+
+    ``asked``: fields of its request.
+    """
+    directory = create_session_directory(LaunchRequest(name=name, **(asked or {})))
     at = now() - timedelta(seconds=age)
     values: dict[str, Any] = {"name": name, "network": "local", "created_at": at, "budget": Decimal(1)}
     entered = []
@@ -41,7 +55,7 @@ def make_session(
             directory.write_token("abcdefgh12345678")
         if stage.final:
             values["ended_at"] = at
-        at += timedelta(seconds=_SECONDS.get(stage, 1.3 if stage == Stage.STOPPING else 3600.0))
+        at += timedelta(seconds=_SECONDS.get(stage, 0.0))
     values |= {"stage": stages[-1], "stages": tuple(entered), "deadline": now() + timedelta(seconds=3600 - age)}
     directory.write_state(SessionState(**{**values, **state}))
     if alive:

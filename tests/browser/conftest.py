@@ -31,7 +31,10 @@ _ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-PICTURES = "GOLEM_LAUNCHER_PICTURES"
+KERNEL = "JSON.parse(document.getElementById('jupyter-config-data').textContent).kernelId"
+"""The id of a Voilà page's kernel, for ``evaluate``."""
+
+PICTURES = "GOLEM_LAUNCHERPICTURES"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -127,6 +130,8 @@ def new_context(chromium: Browser, *, strict: bool = True, **options: Any) -> It
     try:
         yield context
     finally:
+        for page in context.pages:
+            _leave(page)
         context.close()
     assert complaints == []
 
@@ -136,6 +141,13 @@ def open_page(context: BrowserContext, address: str) -> Page:
     page.goto(address)
     page.locator(".gl-start").wait_for()
     return page
+
+
+def _leave(page: Page) -> None:
+    """As a person does, so that its kernel ends with it: a dozen that nobody looks at would slow down what follows."""
+    if not page.is_closed():
+        with page.expect_event("close"):
+            page.close(run_before_unload=True)
 
 
 def _answer(dialog: Dialog, complaints: list[str]) -> None:

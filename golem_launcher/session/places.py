@@ -45,6 +45,8 @@ class Place:
     """How long a provider may take until our agent runs: it may have to fetch the image."""
     start_seconds: float
     """How long JupyterLab may then take until it answers."""
+    settles: bool = True
+    """Whether bills are paid, in whatever coin."""
     silent_seconds: float = 60.0
     """How long a provider may be silent in every way before it is given up: the user's own line may have paused."""
 
@@ -68,6 +70,7 @@ def _enter_local() -> Place:
         head_start_seconds=1.0,
         deploy_seconds=60.0,
         start_seconds=60.0,
+        settles=running.chain is not None,
         silent_seconds=6.5,
     )
 

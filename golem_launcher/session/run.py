@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError, NodeError, NodeUnreachable, ProviderError
 from golem_launcher.events import ProviderLost, Stage
+from golem_launcher.market import wallet
 from golem_launcher.networks import NETWORKS
 from golem_launcher.outbound import access
 from golem_launcher.session import extension, places, recovery, warm
@@ -224,7 +225,8 @@ class Run:
         os.environ.update(place.node.environment())  # yapapi starts `gftp` by the PATH
         self._rest = await self._resources.enter_async_context(YagnaRest(place.node))
         identity = await self._rest.identity()
-        self._journal.update(api_url=place.node.api_url)
+        self._journal.update(api_url=place.node.api_url, settles=place.settles)
+        await asyncio.to_thread(wallet.check_fees, place.node, self._network)
         self._recorder.enter(Stage.ALLOCATING)
         return place, identity, await self._money.reserve(self._rest, self._network, identity, expires)
 

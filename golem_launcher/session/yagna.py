@@ -130,6 +130,11 @@ class YagnaRest:
         """The debit notes received or sent after a moment."""
         return list(await self._call("GET", "/payment-api/v1/debitNotes", query={"afterTimestamp": _iso(after)}))
 
+    async def payments(self, after: datetime) -> list[dict[str, Any]]:
+        """The payments that were confirmed on a chain after a moment, those received as well."""
+        query = {"afterTimestamp": _iso(after), "timeout": "0"}
+        return list(await self._call("GET", "/payment-api/v1/payments", query=query))
+
     async def accept_invoice(self, invoice_id: str, *, amount: str, allocation_id: str) -> None:
         """Accept an invoice in full."""
         body = {"totalAmountAccepted": amount, "allocationId": allocation_id}

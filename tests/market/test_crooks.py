@@ -98,7 +98,7 @@ def test_offers_live_on_the_network(crooks):
 def test_the_wallet_of_a_network_without_money(crooks):
     found = wallet.look(crooks.node, LOCAL)
     assert found.amount is None
-    assert "nothing is ever paid" in found.problem
+    assert "nothing is settled" in found.problem
     end = datetime.now(timezone.utc) + timedelta(days=1)
     body = {"totalAmount": "3", "paymentPlatform": LOCAL.platform, "timeout": end.isoformat(), "makeDeposit": False}
     allocation = asyncio.run(_allocate(crooks.node, {**body, "address": found.identity}))

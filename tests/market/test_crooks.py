@@ -12,10 +12,11 @@ import pytest
 from golem_launcher import paths
 from golem_launcher.events import Stage
 from golem_launcher.market import history, scan, wallet
+from golem_launcher.market.services import REGISTRY
 from golem_launcher.networks import LOCAL
 from golem_launcher.node.rest import NodeRest
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import bills, client, places
+from golem_launcher.session import bills, client
 from golem_launcher.session.journal import Journal
 from tests.session.conftest import command, explain
 from tests.session.rest import Node
@@ -41,7 +42,7 @@ def sessions(crooks):
     with pytest.MonkeyPatch.context() as patch:  # to the launcher, these providers are the test network of a named node
         patch.setenv("YAGNA_API_URL", crooks.node.api_url)
         patch.setenv("YAGNA_APPKEY", crooks.node.app_key)
-        patch.setenv(places.REGISTRY_VARIABLE, crooks.registry_url)
+        patch.setenv(REGISTRY.variable, crooks.registry_url)
         image = "golem/jupyterlab:local"
         found["real"] = client.start(LaunchRequest(name="real", network="hoodi", allow=["gpu"], image=image, **fields))
     yield found

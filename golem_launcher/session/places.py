@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.localnet import network as localnet
 from golem_launcher.market import wallet
+from golem_launcher.market.services import REGISTRY
 from golem_launcher.networks import LOCAL
 from golem_launcher.node import manager
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from golem_launcher.networks import Network
     from golem_launcher.node.node import Node
 
-REGISTRY = "https://registry.golem.network"
-REGISTRY_VARIABLE = "GOLEM_LAUNCHER_REGISTRY_URL"
-"""Another registry of the same form."""
 IMAGE_VARIABLE = "GOLEM_LAUNCHER_IMAGE"
 """The image of sessions on real networks whose request names none."""
 
@@ -81,7 +79,7 @@ def _enter_real(network: Network) -> Place:
     return Place(
         node=node,
         subnet=os.environ.get("YAGNA_SUBNET") or network.subnet,
-        registry_url=os.environ.get(REGISTRY_VARIABLE, REGISTRY),
+        registry_url=REGISTRY.address,
         image_tag=os.environ.get(IMAGE_VARIABLE, ""),
         look_seconds=30.0,
         search_seconds=180.0,

@@ -65,7 +65,7 @@ def _enter_local() -> Place:
         compare_seconds=0.15,
         deploy_seconds=60.0,
         start_seconds=60.0,
-        silent_seconds=6.5,
+        silent_seconds=3.5,
     )
 
 

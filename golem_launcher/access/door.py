@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from golem_launcher import paths
 from golem_launcher.access.connect import is_closed
 from golem_launcher.access.streams import Joint
-from golem_launcher.agent.carrier import LARGEST, reset
+from golem_launcher.agent.carrier import reset
+from golem_launcher.agent.records import LARGEST
 from golem_launcher.errors import AccessError
 from golem_launcher.waiting import wait_for
 

@@ -6,9 +6,12 @@ The bytes are not looked at; what reads HTTP is :mod:`golem_launcher.access.link
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from typing import TYPE_CHECKING
 
-from golem_launcher.agent.carrier import LARGEST, reset
+from golem_launcher.agent.carrier import reset
+from golem_launcher.agent.records import LARGEST
 from golem_launcher.errors import AccessError
 
 if TYPE_CHECKING:
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from golem_launcher.agent.carrier import Sink, Source
 
 _BACKLOG = 512
+_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 120_000}
+"""Seconds, and milliseconds for the last: how long what was sent may stay unanswered."""
 
 
 class Listener:
@@ -70,6 +75,7 @@ class Listener:
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        notice_silence(writer.get_extra_info("socket"))
         task = asyncio.create_task(self._run(reader, writer))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
@@ -81,6 +87,17 @@ class Listener:
             reset(writer)  # so that nobody takes a part for the whole
         finally:
             writer.close()
+
+
+def notice_silence(connection: socket.socket) -> None:
+    """Have the kernel end a connection whose other end is gone without a word, within about two minutes.
+
+    On loopback nothing goes so; other machines (``--listen``) fall asleep or change their network.
+    """
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE.items():
+        with contextlib.suppress(AttributeError, OSError):  # not every kernel has all of them
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 class Tunnel(Listener):

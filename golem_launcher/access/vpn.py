@@ -1,7 +1,7 @@
 """Connections to a provider's ports through Golem's VPN.
 
 yagna joins ``ws://…/net-api/v1/net/<network>/tcp/<ip>/<port>`` to that port of the node with that address. Bare, such
-a websocket damages what it carries, so the connections travel in the records of :mod:`golem_launcher.agent.carrier`,
+a websocket damages what it carries, so the connections travel in the records of :mod:`golem_launcher.agent.records`,
 which the agent takes apart over there; it is told the port that each is for. yagna pings every 5 s and ends a
 websocket from which it heard nothing for 10 s; the carrier's window lets us read at any time, so that aiohttp always
 answers.
@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from golem_launcher.access.streams import Joint, Pipe
-from golem_launcher.agent.carrier import Carrier, CarrierError
+from golem_launcher.agent.carrier import Carrier
+from golem_launcher.agent.records import CarrierError
 from golem_launcher.errors import AccessError
 from golem_launcher.waiting import wait_for
 
@@ -79,6 +80,7 @@ class Vpn:
         self._carriers: set[Carrier] = set()
         self._dialled: set[asyncio.Task[None]] = set()
         self._open = 0
+        self._cuts = 0
         self._ended = Counters()
 
     @property
@@ -105,6 +107,12 @@ class Vpn:
         await asyncio.gather(*self._dialled, return_exceptions=True)
         if self._http is not None:
             await self._http.close()
+
+    def cut(self) -> None:
+        """End all connections: the provider they lead to is gone, or let go of."""
+        self._cuts += 1
+        for carrier in self._carriers:
+            carrier.give_up()
 
     async def carry(self, port: int, reader: Source, writer: Sink) -> None:
         """One connection to ``port`` of the provider, from the first byte to the last; closes neither side's.
@@ -140,6 +148,7 @@ class Vpn:
 
     async def _carry(self, target: VpnPort, port: int, reader: Source, writer: Sink) -> None:
         self._count(connections=1)
+        cuts = self._cuts
         try:
             websocket = await wait_for(self._connect(target), _CONNECT_SECONDS)
         except (OSError, aiohttp.ClientError, asyncio.TimeoutError) as error:
@@ -147,6 +156,8 @@ class Vpn:
             raise AccessError(_GONE) from error
         carrier = Carrier(reader, writer, websocket.send_bytes, port=port)
         self._carriers.add(carrier)
+        if self._cuts != cuts:
+            carrier.give_up()
         try:
             await carrier.run(_payloads(websocket))
         except (OSError, aiohttp.ClientError, CarrierError) as error:

@@ -104,12 +104,17 @@ class WaysIn:
         await self._resources.aclose()
 
     def lead_to(self, network: str, ip: str, app_key: str) -> None:
-        """From now on to the provider with this address; ``network`` is its private network's, ``ws://…/net/<id>``."""
+        """From now on to the provider with this address; connections to another one end.
+
+        ``network`` is its private network's, ``ws://…/net/<id>``.
+        """
         self._target = VpnPort(f"{network}/tcp/{ip}/{CARRIER_PORT}", app_key)
+        self._vpn.cut()
 
     def lead_nowhere(self) -> None:
-        """The provider is lost: new connections end at once."""
+        """The provider is lost: all connections end at once, new ones too."""
         self._target = None
+        self._vpn.cut()
 
     def agent_settings(self) -> dict[str, Any]:
         """What the agent of the next provider is told about ways in; each gets an ssh host key of its own."""

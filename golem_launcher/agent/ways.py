@@ -17,7 +17,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
-from . import carrier, proc
+from . import answering, proc
 
 if TYPE_CHECKING:
     from .config import Config
@@ -50,7 +50,7 @@ class _Ways:
     async def serve(self, life: int) -> None:
         ended = asyncio.Event()
         asyncio.get_running_loop().add_reader(life, ended.set)
-        server = await carrier.serve(self._config.address, self._config.port + 1, self._dial)
+        server = await answering.serve(self._config.address, self._config.port + 1, self._dial)
         ssh = asyncio.ensure_future(self._ssh())
         waiting = asyncio.ensure_future(ended.wait())
         await asyncio.wait([ssh, waiting], return_when=asyncio.FIRST_COMPLETED)
@@ -67,7 +67,7 @@ class _Ways:
             with there:
                 there.sendall(json.dumps(self._status).encode())
             return await asyncio.open_connection(sock=here)
-        return await carrier.dial(self._config.hosts, port)
+        return await answering.dial(self._config.hosts, port)
 
     async def _ssh(self) -> None:
         if self._config.ssh is None:

@@ -28,6 +28,7 @@ _LOG = logging.getLogger(__name__)
 
 ROUND_SECONDS = 3.0
 _TROUBLED_ROUND_SECONDS = 0.5
+_SLEPT_SECONDS = 2.0
 _PROBE_SECONDS = 3.0
 _PROMPT_SECONDS = 1.0
 """A Lab that takes longer to answer may be gone."""
@@ -82,8 +83,7 @@ class Watch:
             left = self.term.left
             if left <= 0:
                 return TIME_IS_OVER
-            troubled = self._troubled or self._node_away_since
-            await asyncio.sleep(min(_TROUBLED_ROUND_SECONDS if troubled else ROUND_SECONDS, left))
+            await self._pause(left)
             try:
                 reason = await self._round()
             except NodeUnreachable as error:
@@ -92,6 +92,15 @@ class Watch:
             if reason is not None:
                 return reason
             self._warnings.look()
+
+    async def _pause(self, left: float) -> None:
+        clock = asyncio.get_running_loop().time
+        troubled = self._troubled or self._node_away_since
+        seconds = min(_TROUBLED_ROUND_SECONDS if troubled else ROUND_SECONDS, left)
+        due = clock() + seconds
+        await asyncio.sleep(seconds)
+        if clock() - due > _SLEPT_SECONDS:  # this computer slept: who was silent was not to be heard
+            self._reported_at = self._lab_answered_at = clock()
 
     async def _round(self) -> str | None:
         asking = asyncio.create_task(self.lab.answers(seconds=_PROBE_SECONDS))

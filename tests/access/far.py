@@ -5,7 +5,8 @@ import base64
 import contextlib
 import hashlib
 
-from golem_launcher.agent import carrier
+from golem_launcher.agent import answering
+from golem_launcher.agent.records import CarrierError
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 SECONDS = 10
@@ -109,8 +110,8 @@ async def program(serve):
         async def dial(_):
             return await asyncio.open_connection("127.0.0.1", port)
 
-        with contextlib.suppress(carrier.CarrierError, OSError, asyncio.IncompleteReadError):
-            await carrier.answer(incoming(), send, dial)
+        with contextlib.suppress(CarrierError, OSError, asyncio.IncompleteReadError):
+            await answering.answer(incoming(), send, dial)
 
     try:
         async with far_side(carry) as uri:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golem_launcher.agent.carrier import (
+from golem_launcher.agent.records import (
     DATA,
     END,
     LARGEST,

@@ -11,11 +11,22 @@ from golem_launcher.access import vpn as module
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.tunnel import Tunnel
 from golem_launcher.access.vpn import Vpn, VpnPort
-from golem_launcher.agent.carrier import DATA, END, OPEN, TAKEN, WINDOW, Record, encode, reset
+from golem_launcher.agent import carrier
+from golem_launcher.agent.carrier import reset
+from golem_launcher.agent.records import DATA, END, OPEN, TAKEN, WINDOW, Record, encode
 from golem_launcher.errors import AccessError
 from tests.access.far import SECONDS, far_side, program
 
 KEY = "0123456789abcdef"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_farewells():
+    """The far sides here do not say goodbye, and are not waited for long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_CLOSE_SECONDS", 0.1)
+        patch.setattr(carrier, "_RESET_SECONDS", 0.1)
+        yield
 
 
 def run(coroutine):
@@ -417,6 +428,68 @@ def test_a_flood_of_pings_is_answered_and_harmless():
         async with tunnel_into(behave) as tunnel:
             reader, writer = await connect(tunnel)
             assert await asyncio.wait_for(reader.readexactly(4), SECONDS) == b"done"
+            writer.close()
+
+    run(scene())
+
+
+def test_an_hour_of_silence_changes_nothing(monkeypatch):
+    """The clock is made to run fast: what counts are ticks."""
+    monkeypatch.setattr(carrier, "_TICK_SECONDS", 0.003)
+
+    async def scene():
+        async with tunnel_to(echo) as tunnel:
+            reader, writer = await connect(tunnel)
+            await asyncio.sleep(400 * 0.003)
+            writer.write(b"still there?")
+            assert await asyncio.wait_for(reader.readexactly(12), SECONDS) == b"still there?"
+            writer.close()
+
+    run(scene())
+
+
+@pytest.mark.parametrize(
+    ("says", "ticks"), [(b"", 9), (b"x" * 10, 3), (b"x" * 4_000_000, 3)], ids=["idle", "busy", "full"]
+)
+def test_a_far_side_that_is_gone_without_a_word_is_noticed(monkeypatch, says, ticks):
+    monkeypatch.setattr(carrier, "_TICK_SECONDS", tick := 0.05)
+    monkeypatch.setattr(carrier, "_IDLE_TICKS", 0 if not says else 1000)
+    left = asyncio.Event()
+
+    async def behave(peer):
+        await peer.upgrade()
+        peer.writer.transport.pause_reading()
+        await left.wait()
+
+    async def scene():
+        async with tunnel_into(behave) as tunnel:
+            reader, writer = await connect(tunnel)
+            began = asyncio.get_running_loop().time()
+            writer.write(says)
+            assert await all_of(reader) == (b"", False)
+            assert asyncio.get_running_loop().time() - began < (ticks + 2) * tick + 2  # the last word waits a second
+            writer.close()
+            left.set()
+
+    run(scene())
+
+
+def test_connections_to_a_provider_that_was_left_end_at_once():
+    target = []
+
+    async def scene():
+        async with program(echo) as uri, program(echo) as other, opened(lambda: target[-1]) as tunnel:
+            target.append(VpnPort(uri, KEY))
+            reader, writer = await connect(tunnel)
+            writer.write(b"hello")
+            await asyncio.wait_for(reader.readexactly(5), SECONDS)
+            target.append(VpnPort(other, KEY))
+            tunnel.vpn.cut()
+            assert await all_of(reader) == (b"", False)
+            writer.close()
+            reader, writer = await connect(tunnel)
+            writer.write(b"again")
+            assert await asyncio.wait_for(reader.readexactly(5), SECONDS) == b"again"
             writer.close()
 
     run(scene())

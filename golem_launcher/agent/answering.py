@@ -1,0 +1,86 @@
+"""The far end of carriers: reads which port each is for, and joins it to that."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from .carrier import Carrier, reset
+from .records import LARGEST, OPEN, PORT, RESET, CarrierError, Decoder, Record, encode
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+_OPEN_SECONDS = 20.0
+_DIAL_SECONDS = 10.0
+
+
+async def answer(
+    incoming: AsyncIterator[bytes],
+    send: Callable[[bytes], Awaitable[None]],
+    dial: Callable[[int], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]],
+) -> None:
+    """The other end of one carrier, to its end. Raises ``CarrierError`` or ``OSError`` when that is not a good one."""
+    decoder = Decoder()
+    opening, *early = await asyncio.wait_for(_first(incoming, decoder), _OPEN_SECONDS)
+    if opening.kind != OPEN:
+        raise CarrierError("it does not say where to")
+    (port,) = PORT.unpack(opening.payload)
+    try:
+        reader, writer = await dial(port)
+    except OSError:
+        await send(encode(0, Record(RESET, b"")))
+        raise
+    try:
+        await Carrier(reader, writer, send, decoder=decoder, early=early).run(incoming)
+    except BaseException:
+        reset(writer)
+        raise
+    finally:
+        writer.close()
+
+
+async def _first(incoming: AsyncIterator[bytes], decoder: Decoder) -> list[Record]:
+    async for data in incoming:
+        records = decoder.receive(data)
+        if records:
+            return records
+    raise CarrierError("nothing came")
+
+
+async def dial(hosts: Sequence[str], port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to ``port`` on the first of ``hosts`` that answers. Raises ``OSError``."""
+    refused = OSError("no address")
+    for host in hosts:
+        try:
+            return await asyncio.wait_for(asyncio.open_connection(host, port, limit=LARGEST), _DIAL_SECONDS)
+        except asyncio.TimeoutError:  # noqa: PERF203 - a try each is what is wanted
+            refused = OSError("it does not answer")
+        except OSError as error:
+            refused = error
+    raise refused
+
+
+async def serve(
+    address: str, port: int, dial: Callable[[int], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+) -> asyncio.AbstractServer:
+    """The provider's end: listens on ``address:port`` for carriers, each of which names the port to ``dial``."""
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def send(data: bytes) -> None:
+            writer.write(data)
+            await writer.drain()
+
+        try:
+            with contextlib.suppress(CarrierError, OSError, asyncio.TimeoutError):
+                await answer(_chunks(reader), send, dial)
+        finally:
+            reset(writer)  # yagna passes on nothing else, and keeps the connection
+
+    return await asyncio.start_server(accept, address, port, limit=LARGEST, backlog=512)
+
+
+async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    while data := await reader.read(2 * LARGEST):
+        yield data

@@ -1,0 +1,98 @@
+"""The records in which a TCP connection travels through Golem's VPN.
+
+The bare way would be a websocket of yagna's that is a TCP connection in the provider. Measured on yagna 0.17.6, it
+
+* mixes up what goes to the provider: each message of the websocket is handed to the network stack in a task of its
+  own, and several at a time get there in any order (two of three uploads of 2 MB arrived with their parts exchanged);
+* takes without limit, so that a large upload lies in the daemon's memory;
+* never passes on the end of a stream, in either direction, only a reset.
+
+So each message is one record, which stays whole: its number puts it in its place, a window bounds what is under way,
+and both ends of the stream are said in words. A record is a header (number, length, kind) and a payload:
+
+    OPEN    the first of all, from the user's side: the port over there that the connection is for, as two bytes
+    DATA    bytes of the stream
+    END     no more bytes from here; the other direction stays
+    TAKEN   how much of the window was taken so far, as eight bytes; also sent now and then as a sign of life
+    RESET   it went wrong here
+
+DATA and END use the length of their payload from the window, ``_LEAST_COST`` at least.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+LARGEST = 64 * 1024 - 8
+"""With its header a message of 64 KiB at most: yagna takes no larger ones."""
+WINDOW = 1024 * 1024
+DATA, END, TAKEN, RESET, OPEN = range(5)
+
+COUNT = struct.Struct(">Q")
+"""The payload of TAKEN."""
+PORT = struct.Struct(">H")
+"""The payload of OPEN."""
+_HEADER = struct.Struct(">IHB")
+_LENGTHS = {TAKEN: COUNT.size, OPEN: PORT.size}
+_NUMBERS = 1 << 32
+_LEAST_COST = 512
+_MOST_EARLY = 4 * WINDOW // _LEAST_COST
+
+
+class CarrierError(Exception):
+    """The connection did not end well; the text says why."""
+
+
+class Record(NamedTuple):
+    """One record, its number aside."""
+
+    kind: int
+    payload: bytes
+
+    @property
+    def cost(self) -> int:
+        """What it uses from the window."""
+        return max(len(self.payload), _LEAST_COST) if self.kind in (DATA, END) else 0
+
+
+def encode(number: int, record: Record) -> bytes:
+    """A record as it travels."""
+    return _HEADER.pack(number % _NUMBERS, len(record.payload), record.kind) + record.payload
+
+
+class Decoder:
+    """Takes what arrives apart and puts it in order. Holds at most a window's worth, and one record."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._next = 0
+        self._early: dict[int, Record] = {}
+        self._held = 0
+
+    def receive(self, data: bytes) -> list[Record]:
+        """The records whose turn has come. Raises ``CarrierError`` for anything that we would not have sent."""
+        data = self._buffer + data if self._buffer else data
+        position = 0
+        found = []
+        while len(data) - position >= _HEADER.size:
+            number, length, kind = _HEADER.unpack_from(data, position)
+            if kind > OPEN or length > LARGEST or length != _LENGTHS.get(kind, length):
+                raise CarrierError("a malformed record")
+            end = position + _HEADER.size + length
+            if end > len(data):
+                break
+            self._place(number, Record(kind, data[end - length : end]))
+            while (record := self._early.pop(self._next, None)) is not None:
+                self._held -= record.cost
+                self._next = (self._next + 1) % _NUMBERS
+                found.append(record)
+            position = end
+        self._buffer = data[position:]
+        return found
+
+    def _place(self, number: int, record: Record) -> None:
+        self._held += record.cost
+        if (number - self._next) % _NUMBERS >= _MOST_EARLY or number in self._early or self._held > 2 * WINDOW:
+            raise CarrierError("a record that is far out of order")
+        self._early[number] = record

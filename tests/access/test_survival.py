@@ -1,0 +1,84 @@
+"""What a link survives: a computer that sleeps, a network that is away for a moment."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import time
+import urllib.request
+
+import pytest
+
+from golem_launcher.access import door
+from golem_launcher.events import Stage
+from golem_launcher.localnet import daemons
+from golem_launcher.node import yagna
+from golem_launcher.session import client
+
+pytestmark = pytest.mark.slow
+SECONDS = 30
+_NODES_PATIENCE = 10  # yagna ends a websocket that is silent for so long
+
+
+@contextlib.contextmanager
+def stopped(*pids):
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in reversed(pids):
+            os.kill(pid, signal.SIGCONT)
+
+
+def supervisor(directory):
+    return client._supervisor(directory).pid
+
+
+def node(network):
+    return yagna.find_running(daemons.data_dir(network.directory, daemons.REQUESTOR)).record.pid
+
+
+def status(directory):
+    request = urllib.request.Request(
+        f"{directory.state().address}/api/status", headers={"Authorization": f"token {directory.token()}"}
+    )
+    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+        return json.load(answer)
+
+
+def answers_again(directory):
+    """The Lab's status once it answers, which must be soon."""
+    end = time.monotonic() + SECONDS
+    while True:
+        try:
+            return status(directory)
+        except OSError:  # noqa: PERF203 - until it works
+            assert time.monotonic() < end
+            time.sleep(0.1)
+
+
+def test_a_computer_that_sleeps(far_session):
+    directory, network = far_session
+    before = directory.state()
+    started = status(directory)["started"]
+    with stopped(supervisor(directory), node(network)):
+        time.sleep(_NODES_PATIENCE + 2)  # nothing here runs, so nothing can be waited for
+    assert answers_again(directory)["started"] == started
+    state = client.wait_for(directory, lambda state: state.stage is Stage.READY, SECONDS)
+    assert (state.address, state.activity_id, state.providers_lost) == (before.address, before.activity_id, 0)
+
+
+def test_a_network_that_is_away_for_a_moment(far_session):
+    """A connection that is open lives on, with what was said meanwhile."""
+    directory, network = far_session
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(SECONDS)
+        connection.connect(str(door.door_path(directory.path)))
+        connection.sendall(b"8888\n" + b"GET /api HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+        with stopped(network.state["server"]["pid"]):  # hub and providers
+            connection.sendall(b"X-Said: meanwhile\r\n\r\n")
+            time.sleep(3)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+    assert directory.state().providers_lost == 0

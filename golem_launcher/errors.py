@@ -26,6 +26,11 @@ says what to do, or empty when nothing can be done.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 __all__ = [
     "AccessError",
     "BudgetError",
@@ -82,11 +87,14 @@ class NodeUnreachable(NodeError):  # noqa: N818 - reads as what it says
 
 
 class NodeRefused(NodeError):  # noqa: N818
-    """The node answered a request with an error; ``status`` is the HTTP status."""
+    """The node answered a request with an error; ``status`` is the HTTP status, ``details`` the answer's own fields."""
 
-    def __init__(self, what: str, remedy: str = "", *, status: int = 0) -> None:
+    def __init__(
+        self, what: str, remedy: str = "", *, status: int = 0, details: Mapping[str, object] | None = None
+    ) -> None:
         super().__init__(what, remedy)
         self.status = status
+        self.details = details or {}
 
 
 class BusError(LauncherError):

@@ -6,7 +6,8 @@ REST API and yapapi each default to another network, some of them retired: here 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Literal
 
 Money = Literal["none", "test", "real"]
@@ -29,6 +30,8 @@ class Network:
     """The coin that pays the fees of transfers; empty where nothing is ever paid."""
     explorer: str = ""
     """Where transactions can be looked at, without a slash at the end; empty where there are none."""
+    least_gas: Decimal = Decimal(0)
+    """What one payment may cost in fees at most: yagna sends none from a wallet that has less."""
     faucet: bool = False
     """Whether yagna's own faucet gives both coins; where it is not, and the money is for tests, it mints the token."""
 
@@ -59,8 +62,16 @@ LOCAL = Network(
     payment_network="hoodi",
     token="tGLM",  # noqa: S106 - a coin, not a secret
     subnet="public",
-    sentence="A whole Golem network on this computer, for trying things out. Nothing is paid.",
+    sentence="A whole Golem network on this computer, for trying things out. Nothing is settled.",
 )
+LOCAL_ON_CHAIN = replace(
+    LOCAL,
+    money="test",
+    gas="tETH",
+    least_gas=Decimal("0.0013"),
+    sentence="A whole Golem network on this computer, paid in test tokens on a chain on this machine.",
+)
+"""The same while it settles on a chain of its own."""
 HOODI = Network(
     name="hoodi",
     title="Hoodi (test)",
@@ -70,6 +81,7 @@ HOODI = Network(
     subnet="public",
     sentence="Golem's test network: real machines of volunteers, play money from a faucet.",
     gas="tETH",
+    least_gas=Decimal("0.0013"),
     explorer="https://hoodi.etherscan.io",
     faucet=True,
 )
@@ -82,6 +94,7 @@ POLYGON = Network(
     subnet="public",
     sentence="The Golem network, paid in GLM on Polygon, where fees are small. This is real money.",
     gas="POL",
+    least_gas=Decimal("0.0325"),
     explorer="https://polygonscan.com",
 )
 MAINNET = Network(
@@ -93,6 +106,7 @@ MAINNET = Network(
     subnet="public",
     sentence="The Golem network, paid in GLM on Ethereum itself, where fees are high. This is real money.",
     gas="ETH",
+    least_gas=Decimal("0.0026"),
     explorer="https://etherscan.io",
 )
 AMOY = Network(
@@ -104,6 +118,7 @@ AMOY = Network(
     subnet="public",
     sentence="A test network on Polygon's Amoy: few machines; play money, but you must bring the gas yourself.",
     gas="POL",
+    least_gas=Decimal("0.0325"),
     explorer="https://amoy.polygonscan.com",
 )
 SEPOLIA = Network(
@@ -115,6 +130,7 @@ SEPOLIA = Network(
     subnet="public",
     sentence="A test network on Ethereum's Sepolia: few machines; play money, but you must bring the gas yourself.",
     gas="tETH",
+    least_gas=Decimal("0.0013"),
     explorer="https://sepolia.etherscan.io",
 )
 

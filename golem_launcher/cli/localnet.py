@@ -15,17 +15,21 @@ from golem_launcher.localnet import network
 app = typer.Typer(help="A whole Golem network on this machine.", no_args_is_help=True)
 
 _Spec = Annotated[Optional[Path], typer.Option("--spec", help="TOML file that describes the network.")]  # noqa: UP045
+_Chain = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--chain", help="What bills are paid on: anvil, or the address of an EVM node."),
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 
 
 @app.command()
 @reports_errors
-def up(spec: _Spec = None, json: _Json = False) -> None:  # noqa: FBT002 - typer's way to a flag
+def up(spec: _Spec = None, chain: _Chain = None, json: _Json = False) -> None:  # noqa: FBT002 - typer's way to a flag
     """Start the network, or mend it; nothing happens when it is up.
 
-    Example: golem-launcher localnet up --spec network.toml
+    Examples:  golem-launcher localnet up --spec network.toml  |  golem-launcher localnet up --chain anvil
     """
-    network.up(spec)
+    network.up(spec, chain=chain)
     _show(network.status(), as_json=json)
 
 
@@ -37,6 +41,19 @@ def status(json: _Json = False) -> None:  # noqa: FBT002
     Example: golem-launcher localnet status --json
     """
     _show(network.status(), as_json=json)
+
+
+@app.command("install-chain")
+@reports_errors
+def install_chain() -> None:
+    """Have npm install anvil, the node of a chain on this machine, into the launcher's home.
+
+    Example: golem-launcher localnet install-chain
+    """
+    from golem_launcher.localnet.chain import program
+
+    typer.echo(f"npm fetches anvil {program.VERSION} …", err=True)
+    say(f"anvil is in {program.install()}.\nNow: golem-launcher localnet up --chain anvil")
 
 
 @app.command()
@@ -77,8 +94,16 @@ def _show(state: dict[str, Any], *, as_json: bool) -> None:
     say(f"The local network is {state['stage']}.")
     if state.get("runtime"):
         say(state["runtime"])
+    if state["stage"] == "ready":
+        say(_settlement(state.get("chain")))
     for provider in state["providers"]:
         say(
             f"  {provider['name']:<20} {provider['state']:<5} {provider['threads']} threads, "
             f"{provider['memory_gib']:g} GiB, {provider['price_hour']} GLM/h + {provider['price_cpu_hour']} GLM/CPU h"
         )
+
+
+def _settlement(chain: dict[str, Any] | None) -> str:
+    if chain is None:
+        return "Money: nothing is settled."
+    return f"Money: test tokens on a chain on this machine ({chain['url']}, token {chain['token']})."

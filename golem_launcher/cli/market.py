@@ -102,11 +102,14 @@ def networks(*, json: _Json = False) -> None:
 
     Example: golem-launcher networks
     """
+    from golem_launcher.market.settlement import as_it_is
+
+    listed = [as_it_is(one) for one in NETWORKS.values()]
     if json:
-        print_json({"networks": [asdict(one) for one in NETWORKS.values()], "retired": RETIRED})
+        print_json({"networks": [asdict(one) for one in listed], "retired": RETIRED})
         return
-    for one in NETWORKS.values():
-        coins = f"{one.token} and {one.gas} for fees" if one.gas else "nothing is paid"
+    for one in listed:
+        coins = f"{one.token} and {one.gas} for fees" if one.gas else "nothing is settled"
         say(f"{one.name:<8}  {_MONEY[one.money]:<10}  {coins:<24}  {one.sentence}")
     for name, instead in RETIRED.items():
         say(f"{name:<8}  retired: use {instead}")

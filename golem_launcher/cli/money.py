@@ -12,7 +12,7 @@ import typer
 
 from golem_launcher.cli.output import print_json, reports_errors, say
 from golem_launcher.errors import LauncherError, RequestError
-from golem_launcher.networks import NETWORKS, Network, unknown
+from golem_launcher.networks import LOCAL, NETWORKS, Network, unknown
 
 if TYPE_CHECKING:
     from golem_launcher.node.node import Node
@@ -63,7 +63,8 @@ def wallet(
     say(f"reserved:  {_amount(found.reserved)} {found.token}")
     say(f"owed:      {_amount(found.owed)} {found.token}")
     for payment in found.payments:
-        say(f"paid:      {payment.at[:19]}  {_amount(payment.amount)} to {payment.to}  {payment.url}".rstrip())
+        where = payment.url or payment.transaction
+        say(f"paid:      {payment.at[:19]}  {_amount(payment.amount)} to {payment.to}  {where}".rstrip())
     if found.problem:
         say(found.problem)
 
@@ -78,12 +79,13 @@ def fund(
     """Fill the wallet: by the faucet on test networks; on real ones, see where to send how much.
 
     Examples:  golem-launcher fund --network hoodi  |  golem-launcher fund --network polygon --hours 10 --price 0.2
+    On 'local' with a chain (localnet up --chain anvil), test tokens are made: golem-launcher fund --network local
     """
     known = _network(network)
-    if known.money == "none":
-        raise RequestError("On 'local' nothing is ever paid, so there is nothing to fund.", "See: --network hoodi")
     node = _node(known)
-    if known.money == "real":
+    if known.name == LOCAL.name:
+        _mint(node, known, as_json=json)
+    elif known.money == "real":
         _show_address(node, known, amount=hours * price, as_json=json)
     else:
         _ask_faucet(node, known, as_json=json)
@@ -170,7 +172,9 @@ def ledger(*, json: _Json = False, as_csv: _Csv = False) -> None:
     """
     from golem_launcher.session.directory import session_directories
 
-    found = [one for one in map(_readable_bill, session_directories()) if one is not None]
+    nodes: dict[str, Node | None] = {}
+    listed = [_readable_bill(directory, nodes) for directory in session_directories()]
+    found = [one for one in listed if one is not None]
     if json:
         print_json([_bill_json(one) for one in found])
     elif as_csv:
@@ -179,16 +183,22 @@ def ledger(*, json: _Json = False, as_csv: _Csv = False) -> None:
         for one in found:
             say(f"{one.session:<24} {one.network:<8} {one.created_at:%Y-%m-%d %H:%M}  {one.seconds / 3600:>7.2f} h "
                 f"{_amount(one.cost):>12} {one.token:<5} {one.state}")  # fmt: skip
-        for token in sorted({one.token for one in found if one.network != "local"}):
-            total = sum(one.cost for one in found if one.token == token and one.network != "local")
+        for token in sorted({one.token for one in found if one.network != LOCAL.name}):
+            total = sum(one.cost for one in found if one.token == token and one.network != LOCAL.name)
             say(f"In all: {_amount(total)} {token}")
 
 
-def _readable_bill(directory: SessionDirectory) -> Bill | None:
-    from golem_launcher.session import bills
+def _readable_bill(directory: SessionDirectory, nodes: dict[str, Node | None]) -> Bill | None:
+    """A session's bill; where it may have been paid meanwhile, its node is asked. ``nodes`` keeps those that run."""
+    from golem_launcher.session import bills, places
 
     try:
-        return bills.bill(directory)
+        found = bills.bill(directory)
+        if found.state not in bills.PENDING or found.network not in NETWORKS:
+            return found
+        if found.network not in nodes:
+            nodes[found.network] = places.present(NETWORKS[found.network])
+        return bills.bill(directory, nodes[found.network])
     except LauncherError as error:
         typer.echo(f"{directory.name}: {error}", err=True)
         return None
@@ -237,6 +247,16 @@ def _show_address(node: Node, network: Network, *, amount: float, as_json: bool)
     )
 
 
+def _mint(node: Node, network: Network, *, as_json: bool) -> None:
+    from golem_launcher.market import wallet as wallets
+
+    said = wallets.fund(node, network)
+    if as_json:
+        print_json({"said": said})
+    else:
+        say(f"{said}\nLook: golem-launcher wallet")
+
+
 def _ask_faucet(node: Node, network: Network, *, as_json: bool) -> None:
     import concurrent.futures
 
@@ -272,6 +292,8 @@ def _show_bill(found: Bill) -> None:
         say(f"  debit notes: {one.debit_notes}, the last of {_amount(one.debited)} {one.debit_state.lower()}".rstrip())
         if one.invoiced is not None:
             say(f"  invoice:     {_amount(one.invoiced)}, {one.invoice_state.lower()}")
+        for transaction in one.transactions:
+            say(f"  paid by:     {_transaction_place(found.network, transaction)}")
 
 
 def _bill_json(found: Bill) -> dict[str, Any]:
@@ -285,7 +307,14 @@ def _head(found: Bill) -> dict[str, Any]:
 
 def _flat(value: dict[str, Any]) -> dict[str, Any]:
     usage = value.pop("usage")
+    value["transactions"] = " ".join(value["transactions"])
     return {**value, "usage": " ".join(f"{counter}={used}" for counter, used in usage.items())}
+
+
+def _transaction_place(network: str, transaction: str) -> str:
+    """Where to look at a transaction, else its hash."""
+    url = NETWORKS[network].transaction_url(transaction) if network in NETWORKS else ""
+    return url or transaction
 
 
 def _print_csv(rows: list[dict[str, Any]]) -> None:
@@ -313,7 +342,7 @@ def _network(name: str) -> Network:
 
 
 def _node(network: Network) -> Node:
-    if network.money == "none":
+    if network.name == LOCAL.name:
         from golem_launcher.localnet import network as localnet
 
         return localnet.up().node

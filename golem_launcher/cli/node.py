@@ -11,6 +11,7 @@ import typer
 from golem_launcher.cli.output import print_json, reports_errors, say
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.localnet import network
+from golem_launcher.networks import LOCAL
 from golem_launcher.node import doctor, manager, probe
 from golem_launcher.node.doctor import Check, Verdict
 from golem_launcher.session import client
@@ -187,7 +188,20 @@ def _local_network() -> Check:
         return Check(
             "local network", Verdict.WARN, "A part of the local network is gone.", "Run: golem-launcher localnet up"
         )
-    return Check("local network", Verdict.OK, f"The local network is {stage}.")
+    if stage != "ready":
+        return Check("local network", Verdict.OK, f"The local network is {stage}.")
+    running = network.up()
+    if running.chain is None:
+        return Check("local network", Verdict.OK, "The local network is ready; nothing is settled there.")
+    from golem_launcher.market import wallet
+    from golem_launcher.market.funding import coins
+
+    wallet.check_fees(running.node, LOCAL)
+    found = wallet.look(running.node, LOCAL)
+    if found.problem:
+        return Check("local network", Verdict.FAIL, found.problem, "See: golem-launcher localnet status")
+    has = f"the wallet has {coins(found.amount)} {found.token} and {coins(found.gas)} {found.gas_coin} for fees"
+    return Check("local network", Verdict.OK, f"The local network is ready, on a chain on this machine; {has}.")
 
 
 def _show_node(*, as_json: bool) -> None:

@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING
 
 from golem_launcher import files, paths
 from golem_launcher.errors import LocalNetError, NodeStartError
+from golem_launcher.localnet.chain import driver
 from golem_launcher.node import yagna
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from golem_launcher.localnet.chain.token import Chain
     from golem_launcher.processes import ProcessRecord
 
 REQUESTOR = "requestor"
 PROVIDER = "provider"
 
+_CHAINS = "chains"
 _POLL_SECONDS = 1.0
 # A demand finds the offers within a second instead of minutes.
 _FAST_MARKET = {
@@ -31,20 +34,25 @@ _FAST_MARKET = {
 }
 
 
-def data_dir(directory: Path, role: str) -> Path:
-    """Where the daemon of a role keeps its data."""
-    return directory / role
+def data_dir(directory: Path, role: str, chain: Chain | None = None) -> Path:
+    """Where the daemon of a role keeps its data: for each chain another place, as a wallet's history is a chain's."""
+    return directory / role if chain is None else directory / _CHAINS / chain.key / role
 
 
-def config(directory: Path, role: str, *, hub_port: int, api_port: int = 0) -> yagna.YagnaConfig:
+def config(
+    directory: Path, role: str, *, hub_port: int, api_port: int = 0, chain: Chain | None = None
+) -> yagna.YagnaConfig:
     """How to run the daemon of a role in the network of ``directory``; its key is made once and kept."""
-    home = paths.private_directory(data_dir(directory, role))
+    home = paths.private_directory(data_dir(directory, role, chain))
     environment = {
         **_FAST_MARKET,
         "YA_NET_TYPE": "central",
         "CENTRAL_NET_HOST": f"{yagna.HOST}:{hub_port}",
     }
-    if role == REQUESTOR:
+    if chain is not None:
+        driver.write_config(home, chain)
+        environment |= driver.ENVIRONMENT
+    elif role == REQUESTOR:
         environment["YAGNA_DEV_SKIP_ALLOCATION_VALIDATION"] = "1"  # there is no chain to ask
     return yagna.YagnaConfig(
         data_dir=home,
@@ -72,7 +80,8 @@ async def start(wanted: yagna.YagnaConfig, *, deadline: float) -> yagna.YagnaPro
 
 def stop_all(directory: Path) -> None:
     """Stop both daemons, also one that is just starting. Blocking."""
-    left = [yagna.find_running(data_dir(directory, role)) for role in (REQUESTOR, PROVIDER)]
+    places = [directory, *(directory / _CHAINS).glob("*")]
+    left = [yagna.find_running(place / role) for place in places for role in (REQUESTOR, PROVIDER)]
     running = [daemon for daemon in left if daemon is not None]
     for daemon in running:  # both at once, and without the lock that whoever starts one holds
         daemon.record.signal(signal.SIGTERM)

@@ -53,6 +53,8 @@ class Market:
     """Told that an offer is in the market."""
     refuse_terms: bool = False
     """Misbehaves: rejects every proposal."""
+    ignore_agreements: bool = False
+    """Misbehaves: never decides on an agreement."""
     price_factor: float = 1.0
     """Misbehaves: asks this many times what its offer says."""
     _free: bool = True
@@ -115,7 +117,7 @@ class Market:
         try:
             if event.get("eventType") == "ProposalEvent":
                 await self._negotiate(offer_id, event["proposal"])
-            elif event.get("eventType") == "AgreementEvent":
+            elif event.get("eventType") == "AgreementEvent" and not self.ignore_agreements:
                 await self._decide(event["agreement"])
         except NodeError as error:
             _log.info("a proposal or agreement came to nothing: %s", error)

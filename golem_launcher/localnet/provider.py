@@ -64,6 +64,7 @@ class Provider:
             lost=self._lost,
             subscribed=self.offered.set,
             refuse_terms=spec.misbehaviour.refuse_terms,
+            ignore_agreements=spec.misbehaviour.ignore_agreements,
             price_factor=spec.misbehaviour.raise_price,
         )
 

@@ -21,6 +21,8 @@ from golem_launcher import files
 from golem_launcher.errors import LauncherError, LocalNetError, NodeError
 from golem_launcher.localnet import daemons
 from golem_launcher.localnet.accounts import Account, ensure_accounts, open_payments
+from golem_launcher.localnet.chain import driver
+from golem_launcher.localnet.chain.keeper import ChainKeeper
 from golem_launcher.localnet.hub import Hub
 from golem_launcher.localnet.market import listen_to_offers
 from golem_launcher.localnet.provider import Provider
@@ -49,6 +51,7 @@ class Server:
         self._record = ProcessRecord.of(os.getpid())
         self._stage = "starting"
         self._hub = Hub()
+        self._chain = ChainKeeper(directory, spec.chain, gift=spec.chain_gift) if spec.chain else None
         self._workshop: Workshop | None = None
         self._registry = Registry(spec.images)
         self._daemons: dict[str, yagna.YagnaProcess] = {}
@@ -67,6 +70,8 @@ class Server:
             endings = await asyncio.gather(writing, working, return_exceptions=True)
             # A daemon without its hub does not listen to SIGTERM: the hub goes last.
             await asyncio.to_thread(daemons.stop_all, self._directory)
+            if self._chain is not None:
+                await asyncio.to_thread(self._chain.stop)
             await self._registry.aclose()
             await self._hub.aclose()
         for ending in endings:
@@ -75,8 +80,11 @@ class Server:
 
     async def _work(self) -> None:
         await self._hub.start()
-        requestor = daemons.config(self._directory, daemons.REQUESTOR, hub_port=self._hub.port)
-        provider = daemons.config(self._directory, daemons.PROVIDER, hub_port=self._hub.port)
+        chain = await asyncio.to_thread(self._chain.start) if self._chain is not None else None
+        requestor, provider = (
+            daemons.config(self._directory, role, hub_port=self._hub.port, chain=chain)
+            for role in (daemons.REQUESTOR, daemons.PROVIDER)
+        )
         workshop, *_ = await asyncio.gather(
             asyncio.to_thread(Workshop.open, self._directory, self._spec.runtime, internet=self._spec.internet),
             self._registry.start(),
@@ -104,7 +112,8 @@ class Server:
             "server": self._record.to_json(),
             "spec": self._spec.digest(),
             "subnet": self._spec.subnet,
-            "payment_network": self._spec.payment_networks[0],
+            "payment_network": self._payment_networks[0],
+            "chain": self._chain.state() if self._chain is not None else None,
             "hub_port": self._hub.port,
             "registry_url": self._registry.url,
             "runtime": self._workshop.reason if self._workshop else "",
@@ -114,6 +123,10 @@ class Server:
             },
             "providers": [provider.status() for provider in self._providers],
         }
+
+    @property
+    def _payment_networks(self) -> tuple[str, ...]:
+        return self._spec.payment_networks if self._chain is None else (driver.NETWORK,)
 
     async def _start(self, wanted: yagna.YagnaConfig) -> None:
         self._daemons[wanted.data_dir.name] = await daemons.start(wanted, deadline=_START_SECONDS)
@@ -133,6 +146,8 @@ class Server:
             asyncio.create_task(self._keep_requestor(requestor)),
             asyncio.create_task(self._keep_providers(session, provider)),
         ]
+        if self._chain is not None:
+            keepers.append(asyncio.create_task(self._chain.keep()))
         try:
             done, _ = await asyncio.wait(keepers, return_when=asyncio.FIRST_EXCEPTION)
             for keeper in done:
@@ -148,7 +163,9 @@ class Server:
             config = _same_port(config, daemon)
             async with await GsbClient.connect(daemon.gsb_url) as bus:
                 own = [info["nodeId"] for info in await bus.call("/local/identity/List", {}) if info["isDefault"]]
-                await open_payments(bus, own, self._spec.payment_networks, sends=True)
+                await open_payments(bus, own, self._payment_networks, sends=True)
+            if self._chain is not None:
+                await asyncio.to_thread(self._chain.welcome, own[0])
             await daemons.gone(daemon.record)
             await self._restart(config)
 
@@ -159,7 +176,7 @@ class Server:
             async with await GsbClient.connect(daemon.gsb_url) as bus:
                 accounts, new = await ensure_accounts(bus, len(self._spec.provider))
                 if not new:
-                    await open_payments(bus, (a.node_id for a in accounts), self._spec.payment_networks)
+                    await open_payments(bus, (a.node_id for a in accounts), self._payment_networks)
                     await self._provide(session, bus, daemon, accounts)
                 else:
                     await asyncio.to_thread(daemon.stop)  # new identities reach the network at its next start

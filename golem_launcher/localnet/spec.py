@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import psutil
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from golem_launcher.errors import LocalNetError
+from golem_launcher.localnet.chain.token import check_url
 from golem_launcher.localnet.misbehaviour import Misbehaviour
 
 if sys.version_info >= (3, 11):
@@ -31,6 +32,15 @@ _GIB = 1024**3
 _SHA3_224 = re.compile(r"[0-9a-f]{56}")
 _LARGEST_FILE = 1_000_000
 _MOST_PROVIDERS = 50
+
+ANVIL = "anvil"
+"""The chain that is a node of ours."""
+
+
+def check_chain(value: str) -> str:
+    """What the chain is: nothing, ``anvil``, or the address of a node; ``ValueError`` in words when it is neither."""
+    return value if value in {"", ANVIL} else check_url(value)
+
 
 _Price = Annotated[Decimal, Field(ge=0, le=1_000_000)]
 
@@ -105,7 +115,11 @@ class NetworkSpec(_Part):
     subnet: str = Field(default="public", min_length=1)
     """The subnet of the offers; the default is where yapapi's own examples look."""
     payment_networks: tuple[str, ...] = ("hoodi", "holesky")
-    """Test networks whose token the providers take. Nothing is ever paid on them."""
+    """Test networks whose token the providers take. Nothing is ever paid there; on a chain it is ``hoodi`` alone."""
+    chain: Annotated[str, AfterValidator(check_chain)] = ""
+    """What bills are paid on: ``anvil``, a chain of our own, or the address of an EVM node; empty: nothing is paid."""
+    chain_gift: Annotated[Decimal, Field(ge=0, le=1_000_000)] = Decimal(100)
+    """Test GLM in the requestor's wallet when the chain begins, with a coin for fees; 0: the wallet begins empty."""
     debit_note_interval: float = Field(default=60.0, ge=1.0)
     """Seconds between debit notes, unless requestor and provider agree on another interval."""
     debit_note_accept_timeout: float = Field(default=240.0, ge=1.0)
@@ -180,6 +194,17 @@ def load_spec(path: Path) -> NetworkSpec:
         if not image.path.is_dir():
             raise LocalNetError(f"{path}: the image {tag} is to be in {image.path}, which is no directory.")
     return spec.model_copy(update={"images": images})
+
+
+def wanted_spec(path: Path | None, chain: str | None) -> NetworkSpec | None:
+    """What is asked for: a file's description, or the default one, on ``chain``; ``None`` when nothing is."""
+    spec = load_spec(path) if path else None
+    if chain is None:
+        return spec
+    try:
+        return (spec or default_spec()).model_copy(update={"chain": check_chain(chain)})
+    except ValueError as error:
+        raise LocalNetError(f"'{chain}' is no chain: {error}.") from None
 
 
 def capped(provider: ProviderSpec) -> ProviderSpec:

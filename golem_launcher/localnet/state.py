@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files
 from golem_launcher.localnet import daemons
+from golem_launcher.localnet.chain.token import Chain
 from golem_launcher.node import yagna
 from golem_launcher.processes import ProcessRecord
 
@@ -36,6 +37,11 @@ class LocalNetwork:
     def providers(self) -> list[dict[str, Any]]:
         """The providers: name, node_id, state, sizes, prices."""
         return list(self.state.get("providers", []))
+
+    @property
+    def chain(self) -> Chain | None:
+        """The chain that bills are paid on; ``None`` when nothing is paid."""
+        return Chain.from_json(self.state.get("chain"))
 
     def environment(self) -> dict[str, str]:
         """Variables that make an unmodified yapapi program use this network (to add to a child's own)."""
@@ -75,6 +81,6 @@ def healthy(directory: Path, state: dict[str, Any] | None) -> LocalNetwork | Non
 
 def _daemon(directory: Path, state: dict[str, Any], role: str) -> yagna.YagnaProcess | None:
     """The daemon of a role, when it runs and the network's process knows it (it may be just starting another one)."""
-    running = yagna.find_running(daemons.data_dir(directory, role))
+    running = yagna.find_running(daemons.data_dir(directory, role, Chain.from_json(state.get("chain"))))
     known = ProcessRecord.from_json(state.get("daemons", {}).get(role))
     return running if running is not None and running.record == known else None

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from golem_launcher import files, paths
+from golem_launcher.networks import LOCAL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +34,8 @@ def needed_words(network: Network, amount: Decimal) -> str:
 
 def asking_words(network: Network) -> str:
     """What getting play money does and how long it takes."""
+    if network.name == LOCAL.name:
+        return f"Making {network.token} on the chain on this machine"
     started = "Asking the faucet, then minting" if network.faucet else "Minting"
     return f"{started} {network.token}; this takes one to four minutes"
 

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import BudgetError, NodeRefused, RequestError
+from golem_launcher.errors import BudgetError, NodeError, NodeRefused, RequestError
+from golem_launcher.market import settlement
+from golem_launcher.networks import LOCAL
 from golem_launcher.node import bridge, probe
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ def open_account(node: Node, network: Network) -> str:
 
 def look(node: Node, network: Network) -> Wallet:
     """The wallet as it is now. Raises ``NodeUnreachable`` and ``NodeRefused`` when the node itself fails."""
+    network = settlement.as_it_is(network)
     identity = open_account(node, network)
     status, problem = _status(node, network, identity)
     gas = status.get("gas") or {}
@@ -100,8 +103,38 @@ def look(node: Node, network: Network) -> Wallet:
     )
 
 
+def check_fees(node: Node, network: Network) -> None:
+    """See that the wallet can pay a fee, which yagna finds out only when a bill is due.
+
+    Raises ``BudgetError``, also when the local network's chain does not answer. Elsewhere a balance that can't be known
+    is no reason: the money is to be set aside next, and some nodes do that without asking the chain.
+    """
+    network = settlement.as_it_is(network)
+    if not network.least_gas:
+        return
+    try:
+        status, problem = _status(node, network, open_account(node, network))
+    except NodeError:  # the next who asks the node says so
+        return
+    if problem and network.name == LOCAL.name:
+        raise BudgetError(problem, "Then try again.")
+    gas = _amount((status.get("gas") or {}).get("balance"))
+    if gas is not None and gas < network.least_gas:
+        have = f"{gas:.6f}".rstrip("0").rstrip(".")
+        raise BudgetError(
+            f"The wallet has {have} {network.gas} for fees, and one payment may take {network.least_gas}: "
+            "no bill could be paid.",
+            f"Fill it: golem-launcher fund --network {network.name}",
+        )
+
+
 def fund(node: Node, network: Network) -> str:
-    """Ask yagna's faucet for play money; what the node says about it. Minutes. Raises ``BudgetError``."""
+    """Ask yagna's faucet for play money, or make some on the local chain; what is said about it. Minutes.
+
+    Raises ``BudgetError``, ``LocalNetError``.
+    """
+    if network.name == LOCAL.name:
+        return settlement.mint(node)
     if network.money != "test":
         raise BudgetError(f"There is no faucet for '{network.name}'.", "See: golem-launcher fund --network hoodi")
     identity = open_account(node, network)
@@ -169,7 +202,7 @@ def _address(keystore: str) -> str:
 
 def _status(node: Node, network: Network, identity: str) -> tuple[dict[str, Any], str]:
     if network.money == "none":
-        return {}, "On 'local' nothing is ever paid, so there is no balance."
+        return {}, "On 'local' nothing is settled, so there is no balance."
     body = {
         "address": identity,
         "driver": "erc20",
@@ -180,6 +213,8 @@ def _status(node: Node, network: Network, identity: str) -> tuple[dict[str, Any]
     try:
         status = bridge.call(node, "local/payment/GetStatus", body, seconds=_STATUS_SECONDS)
     except NodeRefused as error:
+        if network.name == LOCAL.name:
+            return {}, "The chain on this machine does not answer: start its node, or the local network, again."
         return {}, said_plainly(error.what)
     return (status, "") if isinstance(status, dict) else ({}, "The node's answer makes no sense.")
 
@@ -187,7 +222,7 @@ def _status(node: Node, network: Network, identity: str) -> tuple[dict[str, Any]
 def said_plainly(text: str) -> str:
     """A payment problem of the node's, in words, with what to do."""
     lower = text.lower()
-    if "unreachable" in lower or "rpc" in lower or "dns" in lower:
+    if any(word in lower for word in ("unreachable", "rpc", "dns", "connect")):
         return "The chain can't be reached from the node, so balances are unknown. Look at its internet connection."
     return f"The node can't tell the balance: {text[:200]}"
 
@@ -198,32 +233,33 @@ def _reserved(node: Node, network: Network) -> Decimal:
 
 
 def _payments(node: Node, network: Network) -> tuple[Payment, ...]:
-    path = f"/payment-api/v1/payments?network={network.payment_network}&timeout=0"
-    try:
-        found = bridge.get(node, path)
+    try:  # all networks' at once: yagna 0.17's own choice by network finds none
+        found = bridge.get(node, "/payment-api/v1/payments?timeout=0")
     except NodeRefused:
         return ()
     identity = probe.identity(node).lower()
     sent = [
         _payment(one, network)
         for one in (found if isinstance(found, list) else [])
-        if isinstance(one, dict) and str(one.get("payerId", "")).lower() == identity
+        if isinstance(one, dict)
+        and one.get("paymentPlatform") == network.platform
+        and str(one.get("payerId", "")).lower() == identity
     ]
     return tuple(sorted(sent, key=lambda payment: payment.at, reverse=True)[:_LAST_PAYMENTS])
 
 
 def _payment(value: dict[str, Any], network: Network) -> Payment:
-    transaction = _hash(value.get("details"))
+    transaction = transaction_of(value.get("details"))
     return Payment(
         at=str(value.get("timestamp", "")),
         to=str(value.get("payeeId", "")),
         amount=_amount(value.get("amount")) or Decimal(0),
         transaction=transaction,
-        url=network.transaction_url(transaction) if transaction and network.money != "none" else "",
+        url=network.transaction_url(transaction) if transaction else "",
     )
 
 
-def _hash(details: Any) -> str:
+def transaction_of(details: Any) -> str:
     """The hash of a transaction in a payment's confirmation, which is base64 of its bytes or of its text."""
     try:
         data = base64.b64decode(str(details), validate=True)

@@ -68,7 +68,9 @@ def understood(api_url: str, call: str, status: int, body: bytes) -> Any:
     if status == HTTPStatus.UNAUTHORIZED:
         raise key_refused(api_url)
     if status >= HTTPStatus.BAD_REQUEST:
-        raise NodeRefused(f"The node refused {call}: {_reason(body)} ({status}).", status=status)
+        answer = _answer(body)
+        details = answer if isinstance(answer, dict) else {}
+        raise NodeRefused(f"The node refused {call}: {_reason(answer)} ({status}).", status=status, details=details)
     try:
         return json.loads(body) if body else None
     except (ValueError, RecursionError):
@@ -95,11 +97,14 @@ def silent(api_url: str, error: Exception) -> NodeUnreachable:
     )
 
 
-def _reason(body: bytes) -> str:
+def _answer(body: bytes) -> Any:
     try:
-        answer = json.loads(body)
+        return json.loads(body)
     except (ValueError, RecursionError):
-        return clean_line(body[:_LONGEST_REASON].decode(errors="replace"), longest=_LONGEST_REASON)
+        return body[:_LONGEST_REASON].decode(errors="replace")
+
+
+def _reason(answer: Any) -> str:
     if isinstance(answer, dict):
         answer = answer.get("message") or answer.get("detail") or answer.get("title") or answer
     return clean_line(str(answer), longest=_LONGEST_REASON)

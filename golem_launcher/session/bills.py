@@ -18,11 +18,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from golem_launcher import files
 from golem_launcher.errors import LauncherError, NodeError
 from golem_launcher.events import Stage
-from golem_launcher.networks import NETWORKS
+from golem_launcher.market.wallet import transaction_of
+from golem_launcher.networks import LOCAL, NETWORKS
 from golem_launcher.session.journal import Journal
 from golem_launcher.session.yagna import YagnaRest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from golem_launcher.events import SessionState
     from golem_launcher.node.node import Node
     from golem_launcher.session.directory import SessionDirectory
@@ -32,6 +35,8 @@ _LOG = logging.getLogger(__name__)
 
 FILE = "bill.json"
 _CLOCKS_APART = timedelta(minutes=1)
+PENDING = ("billed", "accepted")
+"""States of a bill that may have changed since it was kept."""
 _LEAST_STATES = ("nothing was billed", "billed", "accepted", "paid")
 
 
@@ -56,6 +61,8 @@ class AgreementBill(BaseModel):
     invoiced: Decimal | None = None
     invoice_state: str = ""
     """``RECEIVED``, ``ACCEPTED``, ``SETTLED`` and so on, as yagna calls it; empty when none came."""
+    transactions: tuple[str, ...] = ()
+    """The hashes of the transactions on the chain that paid for it; one may pay for others as well."""
 
     @property
     def state(self) -> str:
@@ -84,6 +91,8 @@ class Bill(BaseModel):
     created_at: datetime
     ready_at: datetime | None
     ended_at: datetime | None
+    settles: bool = True
+    """Whether bills are paid at all; on the local network, only with a chain."""
     agreements: tuple[AgreementBill, ...] = ()
 
     @property
@@ -96,8 +105,8 @@ class Bill(BaseModel):
     @property
     def state(self) -> str:
         """How far it is paid, in words: the agreement that is furthest behind decides."""
-        if self.network == "local":
-            return "nothing is paid on 'local'"
+        if not self.settles:
+            return "nothing is settled"
         billed = [one.state for one in self.agreements if one.state != _LEAST_STATES[0]]
         return min(billed, key=_LEAST_STATES.index, default=_LEAST_STATES[0])
 
@@ -105,8 +114,7 @@ class Bill(BaseModel):
 async def keep(rest: YagnaRest, journal: Journal) -> None:
     """Write down what the node knows of this session's bills. Never raises: a bill is no reason not to close down."""
     try:
-        found = await collect(rest, journal)
-        files.write_json(journal.directory / FILE, [one.model_dump(mode="json") for one in found])
+        _write(journal.directory, await collect(rest, journal))
     except (NodeError, OSError) as error:
         _LOG.warning("the bill was not kept: %s", error)
 
@@ -114,19 +122,28 @@ async def keep(rest: YagnaRest, journal: Journal) -> None:
 async def collect(rest: YagnaRest, journal: Journal) -> list[AgreementBill]:
     """The bills of a session's agreements, as its node knows them. Raises ``NodeError``."""
     after = journal.entries.opened_at - _CLOCKS_APART
-    invoices, notes = await asyncio.gather(rest.invoices(after), rest.debit_notes(after))
+    invoices, notes, payments = await asyncio.gather(
+        rest.invoices(after), rest.debit_notes(after), rest.payments(after)
+    )
     return [
         _agreement_bill(
             entry,
             [one for one in invoices if one.get("agreementId") == entry.agreement_id],
             [one for one in notes if one.get("agreementId") == entry.agreement_id],
+            [transaction_of(one.get("details")) for one in payments if _pays(one, entry)],
         )
         for entry in journal.entries.agreements
     ]
 
 
+def _pays(payment: dict[str, Any], entry: AgreementEntry) -> bool:
+    paid = {part.get("agreementId") for part in payment.get("agreementPayments") or ()}
+    activities = {part.get("activityId") for part in payment.get("activityPayments") or ()}
+    return entry.agreement_id in paid or entry.activity_id in activities
+
+
 def bill(directory: SessionDirectory, node: Node | None = None) -> Bill:
-    """The bill of a session; ``node`` is asked how far it is paid. Blocking. Raises ``SessionNotFound``."""
+    """The bill of a session; ``node`` is asked how far it is paid, which is kept. Blocking. ``SessionNotFound``."""
     state = directory.state()
     kept = _kept(directory)
     journal = Journal.read(directory.path)
@@ -135,9 +152,12 @@ def bill(directory: SessionDirectory, node: Node | None = None) -> Bill:
             fresh = asyncio.run(_ask(node, journal))
             known = {one.agreement_id: one for one in kept}
             kept = [known[one.agreement_id] if _lost(one, known) else one for one in fresh]
+            if journal.entries.closed and [*known.values()] != kept:
+                with contextlib.suppress(OSError):
+                    _write(directory.path, kept)
     elif journal is not None and not kept:
-        kept = [_agreement_bill(entry, [], []) for entry in journal.entries.agreements]
-    return _bill(state, kept)
+        kept = [_agreement_bill(entry, [], [], []) for entry in journal.entries.agreements]
+    return _bill(state, kept, settles=state.network != LOCAL.name or (journal is not None and journal.entries.settles))
 
 
 def _lost(fresh: AgreementBill, known: dict[str, AgreementBill]) -> bool:
@@ -151,7 +171,7 @@ async def _ask(node: Node, journal: Journal) -> list[AgreementBill]:
         return await collect(rest, journal)
 
 
-def _bill(state: SessionState, agreements: list[AgreementBill]) -> Bill:
+def _bill(state: SessionState, agreements: list[AgreementBill], *, settles: bool) -> Bill:
     ready = next((at for stage, at in state.stages if stage is Stage.READY), None)
     return Bill(
         session=state.name,
@@ -163,8 +183,13 @@ def _bill(state: SessionState, agreements: list[AgreementBill]) -> Bill:
         created_at=state.created_at,
         ready_at=ready,
         ended_at=state.ended_at,
+        settles=settles,
         agreements=tuple(agreements),
     )
+
+
+def _write(directory: Path, agreements: list[AgreementBill]) -> None:
+    files.write_json(directory / FILE, [one.model_dump(mode="json") for one in agreements])
 
 
 def _kept(directory: SessionDirectory) -> list[AgreementBill]:
@@ -177,7 +202,10 @@ def _kept(directory: SessionDirectory) -> list[AgreementBill]:
 
 
 def _agreement_bill(
-    entry: AgreementEntry, invoices: list[dict[str, Any]], notes: list[dict[str, Any]]
+    entry: AgreementEntry,
+    invoices: list[dict[str, Any]],
+    notes: list[dict[str, Any]],
+    transactions: list[str],
 ) -> AgreementBill:
     last = max(notes, key=lambda note: str(note.get("timestamp", "")), default=None)
     invoice = max(invoices, key=lambda one: str(one.get("timestamp", "")), default=None)
@@ -197,4 +225,5 @@ def _agreement_bill(
         debit_state=str(last.get("status", "")) if last else "",
         invoiced=Decimal(str(invoice["amount"])) if invoice else None,
         invoice_state=str(invoice.get("status", "")) if invoice else "",
+        transactions=tuple(transaction for transaction in transactions if transaction),
     )

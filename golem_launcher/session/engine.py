@@ -88,6 +88,8 @@ class Engine:
         )
         self._starting: asyncio.Task[None] | None = None
         self._vpn: Any = None
+        self._joining: asyncio.Task[Any] | None = None
+        """Makes the private network, beside the first negotiations."""
         self._identity = ""
         self._splice: Splice | None = None
         self._far_network = ""
@@ -114,12 +116,13 @@ class Engine:
             self._starting.result()
         self._identity = identity
         self._journal.update(network_address=f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.0/24")
-        await self._make_network()
+        self._joining = asyncio.create_task(self._make_network())
 
-    async def _make_network(self) -> None:
+    async def _make_network(self) -> Any:
         address = str(self._journal.entries.network_address)
         self._vpn = await wait_for(Network.create(self._engine._net_api, address, self._identity), _REST_SECONDS)
         self._journal.update(network_id=str(self._vpn.network_id))
+        return self._vpn
 
     async def rejoin(self, rented: Rented) -> Rented:
         """Reach a provider again after the node was started anew: the private network is made again, under a new id.
@@ -150,12 +153,13 @@ class Engine:
     async def hire(self, package: Callable[[], Package], expiration: datetime) -> Hiring:
         """Publish a demand for agreements until ``expiration``; ``package`` is what goes into the activity."""
         assert self._starting is not None
+        assert self._joining is not None
         if self._far_network:  # yapapi does not know all that is in the present network
             await self._unsplice()
             self._far_network = ""
             with contextlib.suppress(ApiException):
                 await wait_for(self._vpn.remove(), _REST_SECONDS)
-            await self._make_network()
+            self._joining = asyncio.create_task(self._make_network())
         place = self._place
         image = self._request.image or place.image_tag
         if not image:
@@ -171,7 +175,7 @@ class Engine:
         )
         hiring = Hiring(
             self._engine,
-            self._vpn,
+            vpn=self._joining,
             started=self._starting,
             listener=self._listener,
             choice=self._choice,
@@ -202,10 +206,8 @@ class Engine:
 
     async def stop(self) -> None:
         """End yapapi's engine: its tasks, its ``gftp``. Safe to call at any moment; never raises."""
-        if self._starting is not None:
-            self._starting.cancel()
-        tasks = [task for task in (self._starting, *self._engine._services) if task is not None]
-        for task in self._engine._services:
+        tasks = [task for task in (self._starting, self._joining, *self._engine._services) if task is not None]
+        for task in tasks:
             task.cancel()
         await self._unsplice()
         await asyncio.gather(*(hiring.aclose() for hiring in self._hirings))

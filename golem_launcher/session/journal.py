@@ -61,6 +61,8 @@ class Entries(BaseModel):
     opened_at: datetime = Field(default_factory=lambda: datetime.now(timezone.utc))
     api_url: str | None = None
     """The node that everything below is on."""
+    settles: bool = False
+    """Whether the local network paid bills when the session began; the others always do."""
     allocation_timeout: datetime | None = None
     allocation_id: str | None = None
     network_address: str | None = None

@@ -6,7 +6,7 @@ import collections
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import BudgetError, NodeRefused
@@ -70,10 +70,7 @@ class Money:
                 amount=self.budget, platform=network.platform, address=identity, timeout=expires
             )
         except NodeRefused as error:
-            raise BudgetError(
-                f"The node could not set {glm(self.budget)} aside: {error.what}",
-                "Put more into the wallet, or lower the budget.",
-            ) from None
+            raise BudgetError(_refused(self.budget, error), "Put more into the wallet, or lower the budget.") from None
         self._journal.update(allocation_id=allocation_id)
         self._recorder.update(allocation_id=allocation_id)
         return allocation_id
@@ -85,10 +82,7 @@ class Money:
         try:
             await rest.amend_allocation(allocation_id, amount=budget, timeout=expires)
         except NodeRefused as error:
-            raise BudgetError(
-                f"The node could not set {glm(budget)} aside: {error.what}",
-                "Put more into the wallet, or extend by less.",
-            ) from None
+            raise BudgetError(_refused(budget, error), "Put more into the wallet, or extend by less.") from None
         self._journal.update(allocation_timeout=expires)
         self.budget = budget
 
@@ -161,3 +155,13 @@ class Money:
             if seconds < _LONGEST_PROJECTION.total_seconds():
                 ends = datetime.now(timezone.utc) + timedelta(seconds=seconds)
         self._recorder.update(money_ends_at=ends)
+
+
+def _refused(amount: Decimal, error: NodeRefused) -> str:
+    """Why an amount can't be set aside, in words."""
+    try:
+        left, reserved = (Decimal(str(error.details[name])) for name in ("availableFunds", "reservedFunds"))
+    except (KeyError, InvalidOperation):
+        return f"The node could not set {glm(amount)} aside: {error.what}"
+    kept = f", {glm(reserved)} more being set aside for others" if reserved > 0 else ""
+    return f"The wallet has {glm(max(left, Decimal(0)))} to set aside{kept}, and this takes {glm(amount)}."

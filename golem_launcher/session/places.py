@@ -38,11 +38,15 @@ class Place:
     refused_seconds: float
     """How long to go on looking when all offers so far were refused."""
     compare_seconds: float
-    """How long to wait for better offers after the first one that will do."""
+    """How long to wait for better offers after the first one that will do, at most."""
+    head_start_seconds: float
+    """How long the best offer has to sign before the next best is asked as well."""
     deploy_seconds: float
     """How long a provider may take until our agent runs: it may have to fetch the image."""
     start_seconds: float
     """How long JupyterLab may then take until it answers."""
+    settles: bool = True
+    """Whether bills are paid, in whatever coin."""
     silent_seconds: float = 60.0
     """How long a provider may be silent in every way before it is given up: the user's own line may have paused."""
 
@@ -60,11 +64,13 @@ def _enter_local() -> Place:
         registry_url=running.registry_url,
         image_tag="golem/jupyterlab:local",
         look_seconds=5.0,
-        search_seconds=20.0,
+        search_seconds=10.0,
         refused_seconds=3.0,
         compare_seconds=0.15,
+        head_start_seconds=1.0,
         deploy_seconds=60.0,
         start_seconds=60.0,
+        settles=running.chain is not None,
         silent_seconds=3.5,
     )
 
@@ -81,6 +87,7 @@ def _enter_real(network: Network) -> Place:
         search_seconds=180.0,
         refused_seconds=20.0,
         compare_seconds=3.0,
+        head_start_seconds=3.0,
         deploy_seconds=1200.0,
         start_seconds=300.0,
     )

@@ -157,6 +157,7 @@ class Rental:
         patience = {
             "refused_seconds": self._place.refused_seconds,
             "compare_seconds": self._place.compare_seconds,
+            "head_start_seconds": self._place.head_start_seconds,
         }
         try:
             await hiring.agree(search_seconds=self._place.look_seconds, **patience)

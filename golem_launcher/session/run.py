@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import importlib
 import logging
 import os
 import secrets
@@ -14,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError, NodeError, NodeUnreachable, ProviderError
 from golem_launcher.events import ProviderLost, Stage
+from golem_launcher.market import wallet
 from golem_launcher.networks import NETWORKS
 from golem_launcher.outbound import access
-from golem_launcher.session import extension, places, recovery
+from golem_launcher.session import extension, places, recovery, warm
 from golem_launcher.session.choice import Choice
 from golem_launcher.session.closing import close_down, end_agreement
 from golem_launcher.session.journal import Journal
@@ -28,6 +28,7 @@ from golem_launcher.session.saves import Saves, as_told
 from golem_launcher.session.term import Term
 from golem_launcher.session.watch import Watch
 from golem_launcher.session.yagna import YagnaRest
+from golem_launcher.waiting import together
 
 if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory
@@ -88,7 +89,6 @@ class Run:
         await self._begin()
         rental = self._rental
         assert rental is not None
-        await rental.publish()
         rented = await rental.rent()
         while True:
             try:
@@ -165,16 +165,16 @@ class Run:
         return ""
 
     async def _begin(self) -> None:
-        """Everything that needs no provider: the network, the money, the address, yapapi."""
+        """Everything that needs no provider: the network, the money, yapapi, the demand, the address."""
         self._recorder.enter(Stage.CHECKING)
         self._recorder.write_token(self._reach.token)
         self._recorder.update(deadline=self._term.deadline)
-        await self._saves.open()
         self._resources.push_async_callback(self._saves.aclose)
         expires = self._term.allocation_ends()
-        (place, identity, allocation_id), module = await asyncio.gather(
+        (place, identity, allocation_id), module, _ = await together(
             self._enter(expires),
-            asyncio.to_thread(importlib.import_module, "golem_launcher.session.engine"),  # half a second of imports
+            asyncio.to_thread(warm.engine),
+            self._saves.open(),
         )
         assert self._rest is not None
         self._engine = module.Engine(
@@ -188,8 +188,6 @@ class Run:
         )
         self._recorder.message(self._access.sentence)
         await self._engine.start(identity, allocation_id, expires)
-        await self._reach.open()
-        self._resources.push_async_callback(self._reach.aclose)
         self._place = place
         self._rental = Rental(
             place=place,
@@ -203,6 +201,10 @@ class Run:
             recorder=self._recorder,
             enter=self._enter_stage,
         )
+        await self._rental.publish()
+        self._resources.push_async_callback(self._reach.aclose)
+        await self._reach.open()  # while offers come in
+        warm.end()
 
     async def _enter(self, expires: datetime) -> tuple[places.Place, str, str]:
         """Reach the network and set the money aside there: the place, our identity, the allocation's id."""
@@ -210,7 +212,8 @@ class Run:
         os.environ.update(place.node.environment())  # yapapi starts `gftp` by the PATH
         self._rest = await self._resources.enter_async_context(YagnaRest(place.node))
         identity = await self._rest.identity()
-        self._journal.update(api_url=place.node.api_url)
+        self._journal.update(api_url=place.node.api_url, settles=place.settles)
+        await asyncio.to_thread(wallet.check_fees, place.node, self._network)
         self._recorder.enter(Stage.ALLOCATING)
         return place, identity, await self._money.reserve(self._rest, self._network, identity, expires)
 

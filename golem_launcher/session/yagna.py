@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from golem_launcher.node.node import Node
 
 _NOT_FOUND = 404
+_CONFLICT = 409
 _GONE = 410
 
 
@@ -86,7 +87,16 @@ class YagnaRest:
         try:
             await self._call("POST", f"/market-api/v1/agreements/{agreement_id}/terminate", body=body)
         except NodeRefused as error:
-            if error.status not in {_GONE, _NOT_FOUND, 409}:
+            if error.status not in {_GONE, _NOT_FOUND, _CONFLICT}:
+                raise
+
+    async def cancel_agreement(self, agreement_id: str, message: str) -> None:
+        """Take back an agreement that the provider has not signed; nothing happens when it has, or said no."""
+        body = {"message": message, "golem.requestor.code": "Cancelled"}
+        try:
+            await self._call("POST", f"/market-api/v1/agreements/{agreement_id}/cancel", body=body)
+        except NodeRefused as error:
+            if error.status not in {_GONE, _NOT_FOUND, _CONFLICT}:
                 raise
 
     async def activities(self, agreement_id: str) -> list[str]:
@@ -119,6 +129,11 @@ class YagnaRest:
     async def debit_notes(self, after: datetime) -> list[dict[str, Any]]:
         """The debit notes received or sent after a moment."""
         return list(await self._call("GET", "/payment-api/v1/debitNotes", query={"afterTimestamp": _iso(after)}))
+
+    async def payments(self, after: datetime) -> list[dict[str, Any]]:
+        """The payments that were confirmed on a chain after a moment, those received as well."""
+        query = {"afterTimestamp": _iso(after), "timeout": "0"}
+        return list(await self._call("GET", "/payment-api/v1/payments", query=query))
 
     async def accept_invoice(self, invoice_id: str, *, amount: str, allocation_id: str) -> None:
         """Accept an invoice in full."""

@@ -8,6 +8,7 @@ captured at the start, and a failure goes to ``report``.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,12 +23,15 @@ class Background:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, report: Callable[[BaseException], None]) -> None:
         self._loop = loop
+        self._context = contextvars.copy_context()
+        """Where it was made. A kernel takes a widget's messages to where its last one was sent from, which may be a
+        subshell that goes with a notebook's tab: work that outlives a message must not belong to it."""
         self._report = report
         self._running: set[Future[None]] = set()
 
     def start(self, work: Coroutine[Any, Any, None]) -> Future[None]:
         """Run ``work`` on the page's loop; may be called from any thread."""
-        future = asyncio.run_coroutine_threadsafe(self._guarded(work), self._loop)
+        future = self._context.copy().run(asyncio.run_coroutine_threadsafe, self._guarded(work), self._loop)
         self._running.add(future)
         future.add_done_callback(self._running.discard)
         return future

@@ -1,5 +1,5 @@
 /**
- * One session. `tools`: send(content), now() in milliseconds of the kernel's clock, remote, downloads, toasts.
+ * One session. `tools`: send(content), watch(), now() in milliseconds of the kernel's clock, remote, downloads, toasts.
  */
 class Card {
   constructor(name, tools) {
@@ -58,10 +58,10 @@ class Card {
   makeLog() {
     const { name, tools } = this;
     const search = (text, sources) => tools.send({ kind: "search", name, text, sources });
-    this.log = new LogView(`Log of ${name}`, { search });
+    this.log = new LogView(`Log of ${name}`, { search, watch: tools.watch });
     this.log.tail.append(downloadButton("Download the whole log", tools.downloads, name, "log"));
     this.logBox = h("details", { class: "gl-fold gl-log-box" }, h("summary", {}, "Log"), this.log.element);
-    this.logBox.addEventListener("toggle", () => this.logBox.open && tools.send({ kind: "watch", name }));
+    this.logBox.addEventListener("toggle", () => this.logBox.open && tools.watch());
   }
 
   makeButtons() {

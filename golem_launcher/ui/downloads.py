@@ -47,6 +47,9 @@ class Make(Protocol):
 class _Prepared:
     path: Path
     size: int
+    name: str
+    """That the file shall have."""
+    note: str
     asked_at: float = field(default_factory=time.monotonic)
 
 
@@ -66,13 +69,21 @@ class Downloads:
         self._kinds = kinds
         self._threads = threads
         self._prepared: dict[str, _Prepared] = {}
+        self._making: set[str] = set()
 
     async def fetch(self, content: dict[str, Any]) -> None:
-        """Prepare what the front end asks for under an ``id`` of its own, and tell how large it is."""
+        """Prepare what the front end asks for under an ``id`` of its own, and tell how large it is.
+
+        Asked again, because the answer may have been lost, it is told again.
+        """
         key, name, what = str(content.get("id")), str(content.get("name")), str(content.get("what"))
-        if what not in self._kinds or key in self._prepared:
+        if what not in self._kinds or key in self._making:
+            return
+        if key in self._prepared:
+            self._tell_prepared(key)
             return
         ending, make = self._kinds[what]
+        self._making.add(key)
         loop = asyncio.get_running_loop()
         told = 0.0
 
@@ -92,9 +103,15 @@ class Downloads:
             text = f"The file could not be made: {error.strerror or error}."
             self._send({"kind": "unfetched", "id": key, "text": text}, [])
         else:
-            self._prepared[key] = prepared = _Prepared(path, path.stat().st_size)
-            file_name = f"{name}-{ending}"
-            self._send({"kind": "fetched", "id": key, "size": prepared.size, "file": file_name, "note": note}, [])
+            self._prepared[key] = _Prepared(path, path.stat().st_size, f"{name}-{ending}", note)
+            self._tell_prepared(key)
+        finally:
+            self._making.discard(key)
+
+    def _tell_prepared(self, key: str) -> None:
+        prepared = self._prepared[key]
+        told = {"kind": "fetched", "id": key, "size": prepared.size, "file": prepared.name, "note": prepared.note}
+        self._send(told, [])
 
     async def part(self, content: dict[str, Any]) -> None:
         """Send the part that begins at ``offset``."""

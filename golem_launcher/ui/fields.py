@@ -8,6 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher.market.settlement import as_it_is
 from golem_launcher.networks import NETWORKS
 from golem_launcher.request import LaunchRequest, parse_request
 from golem_launcher.request.yaml import number
@@ -135,7 +136,8 @@ def _options(name: str) -> list[dict[str, Any]]:
     """What can be chosen: ``value``, ``title``, and for some a ``sentence``, a ``badge``, the ``least`` of fields."""
     if name == "network":
         return [
-            {**_words(network), "badge": _MONEY[network.money], "mood": network.money} for network in NETWORKS.values()
+            {**_words(network), "badge": _MONEY[network.money], "mood": network.money}
+            for network in map(as_it_is, NETWORKS.values())
         ]
     if name == "software":
         return [{**_words(choice), "least": {"gpus": 1} if choice.gpu else {}} for choice in SOFTWARE.values()]

@@ -103,10 +103,20 @@ function renderForm({ model, el }) {
 
   let soon = null;
   let asked = 0; // only the answer to the last question says anything of what stands there now
+  const considering = new Insist(() => tell(model, { kind: "consider", asked, values: values() }));
   function consider(wait = CONSIDER_MS) {
     clearTimeout(soon);
+    considering.done();
     asked += 1;
-    soon = setTimeout(() => tell(model, { kind: "consider", asked, values: values() }), wait);
+    soon = setTimeout(() => considering.begin(), wait);
+  }
+
+  let order = null; // the kernel starts one session for it, however often it hears of it
+  const ordering = new Insist(() => tell(model, { kind: "submit", ...order }) || answered());
+  function answered() {
+    order = null;
+    ordering.done();
+    busy(false);
   }
 
   function submit(event) {
@@ -118,7 +128,8 @@ function renderForm({ model, el }) {
       return controls.get("inputs").focus();
     }
     busy(true);
-    if (!tell(model, { kind: "submit", values: values() })) busy(false);
+    order = { order: newId("order"), values: values() };
+    ordering.begin();
   }
 
   function busy(now) {
@@ -135,12 +146,14 @@ function renderForm({ model, el }) {
   const answers = {
     considered({ asked: answered, errors }) {
       if (answered !== asked) return;
+      considering.done();
       for (const [name, text] of errors) if (controls.get(name)?.touched) controls.get(name).complain(text);
     },
     refused: refuse,
-    failed: () => busy(false),
-    accepted({ name }) {
-      busy(false);
+    failed: ({ order: of }) => of === order?.order && answered(),
+    accepted({ name, order: of }) {
+      if (of !== order?.order) return;
+      answered();
       controls.get("name").set(name);
       controls.get("name").touched = false;
       consider();
@@ -155,8 +168,9 @@ function renderForm({ model, el }) {
     "not opened": ({ text }) => share.complain(text),
   };
 
-  function refuse({ errors, wipe }) {
-    busy(false);
+  function refuse({ errors, wipe, order: of }) {
+    if (of && of !== order?.order) return;
+    if (of) answered();
     clear();
     const said = new Map(errors);
     const general = errors.filter(([name]) => !controls.has(name)).map(([, text]) => text);
@@ -182,8 +196,12 @@ function renderForm({ model, el }) {
   model.on("change:offers", showOffers);
   showOffers();
   fill(model.get("values"));
+  const presence = new Presence(model);
   return () => {
     clearTimeout(soon);
+    considering.done();
+    ordering.done();
+    presence.end();
     uploads.close();
     model.off("msg:custom", onMessage);
     model.off("change:presets", presets.list);

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import anywidget
 import traitlets
 from pydantic import ValidationError
 
@@ -20,20 +19,27 @@ from golem_launcher.request.private import holds_secret, without_secrets
 from golem_launcher.ui import remembered
 from golem_launcher.ui.assets import script, style
 from golem_launcher.ui.fields import form_groups, fresh, read_typed, typed
+from golem_launcher.ui.presence import Present
 from golem_launcher.ui.uploads import Uploads
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
-class RequestForm(anywidget.AnyWidget):
+_SCRIPTS = ("here.js", "controls.js", "presets.js", "share.js", "offers.js", "upload.js", "form.js")
+
+_ORDERS_AT_MOST = 20
+"""Of which it is remembered how they were answered."""
+
+
+class RequestForm(Present):
     """Asks for a ``LaunchRequest`` and gives it to ``on_request``; a ``RequestError`` of that shows in the form.
 
     ``on_change`` is told of every valid request while it is typed, and ``None`` while it is not valid; ``on_mend`` when
     the network is to be started.
     """
 
-    _esm: ClassVar[str] = script("controls.js", "presets.js", "share.js", "offers.js", "upload.js", "form.js")
+    _esm: ClassVar[str] = script(*_SCRIPTS)
     _css: ClassVar[str] = style("form.css")
 
     groups = traitlets.List().tag(sync=True)
@@ -64,8 +70,11 @@ class RequestForm(anywidget.AnyWidget):
         self._on_request = on_request
         self._on_change = on_change
         self._on_mend = on_mend
+        self._orders: dict[str, dict[str, Any] | None] = {}
+        """The answers to what was ordered last, by its id; ``None`` while there is none."""
         uploads = Uploads(self.send)
         self._acts: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {
+            "here": self.here,
             "submit": self._submit,
             "consider": self._consider,
             "save preset": self._save_preset,
@@ -89,19 +98,33 @@ class RequestForm(anywidget.AnyWidget):
         self.send({"kind": "fill", "values": fresh(typed(request))})
 
     async def _submit(self, content: dict[str, Any]) -> None:
+        """Start a session. The form asks again until it is answered: only the first time anything is done."""
+        order = str(content.get("order"))
+        if order in self._orders:
+            answer = self._orders[order]
+            if answer is not None:
+                self.send(answer)
+            return
+        self._orders[order] = None
+        for old in list(self._orders)[:-_ORDERS_AT_MOST]:
+            del self._orders[old]
         try:
             request = LaunchRequest(**read_typed(content.get("values")))
             await self._on_request(request)
         except ValidationError as error:
-            self._refuse("refused", request_errors(error))
+            self._answer(order, _refusal("refused", request_errors(error)))
         except RequestError as error:
-            self._refuse("refused", [error])
+            self._answer(order, _refusal("refused", [error]))
         except BaseException:
-            self.send({"kind": "failed"})  # whatever it was becomes a banner; the button must come back
+            self._answer(order, {"kind": "failed"})  # whatever it was becomes a banner; the button must come back
             raise
         else:
-            self.send({"kind": "accepted", "name": fresh()["name"]})
+            self._answer(order, {"kind": "accepted", "name": fresh()["name"]})
             await asyncio.to_thread(remembered.remember, request)
+
+    def _answer(self, order: str, answer: dict[str, Any]) -> None:
+        self._orders[order] = answer = {**answer, "order": order}
+        self.send(answer)
 
     async def _consider(self, content: dict[str, Any]) -> None:
         """What was typed changed: say what is wrong with it, and what it will be."""
@@ -116,8 +139,7 @@ class RequestForm(anywidget.AnyWidget):
         self._on_change(request)
 
     def _refuse(self, kind: str, errors: list[RequestError], **more: Any) -> None:
-        said = [[error.field, _sentence(error)] for error in errors]
-        self.send({"kind": kind, "errors": said, "wipe": ["ssh_key"] if _has_private_key(errors) else [], **more})
+        self.send({**_refusal(kind, errors), **more})
 
     async def _mend(self, _content: dict[str, Any]) -> None:
         self._on_mend()
@@ -179,6 +201,11 @@ def _shared(request: LaunchRequest) -> dict[str, Any]:
         "yaml": yaml.dump(clean),
         "left_out": f"Left out, because a password or key is in it: {titles}." if titles else "",
     }
+
+
+def _refusal(kind: str, errors: list[RequestError]) -> dict[str, Any]:
+    said = [[error.field, _sentence(error)] for error in errors]
+    return {"kind": kind, "errors": said, "wipe": ["ssh_key"] if _has_private_key(errors) else []}
 
 
 def _as_typed(value: str | tuple[str, ...]) -> str:

@@ -1,5 +1,3 @@
-const ANSWER_SECONDS = 15;
-
 const STATE_WORDS = { up: "running", starting: "starting", down: "not running", failed: "failed" };
 
 const MONEY_WORDS = { none: "no money", test: "test money", real: "real money" };
@@ -84,41 +82,25 @@ function renderHeader({ model, el }) {
     banners.append(...problems.filter((problem) => wanted.has(String(problem.id))).map(banner));
   }
 
-  // The heartbeat: without one the kernel stops its work and may be culled; without an answer the kernel is gone.
-  let overdue = null;
-  function beat() {
-    if (overdue === null) overdue = setTimeout(() => show(lost, true), ANSWER_SECONDS * 1000);
-    if (!tell(model, { kind: "alive" })) show(lost, true);
-  }
   function onMessage(content) {
-    if (content.kind === "file") return saveText(content.name, content.text, "application/json");
-    if (content.kind !== "alive") return;
-    clearTimeout(overdue);
-    overdue = null;
-    show(lost, false);
+    if (content.kind === "file") saveText(content.name, content.text, "application/json");
   }
-  function onVisible() {
-    if (document.visibilityState === "visible") beat();
-  }
-
+  model.on("msg:custom", onMessage);
   model.on("change:network", showNetwork);
   model.on("change:problems", showProblems);
   model.on("change:wallet", showWallet);
-  model.on("msg:custom", onMessage);
-  document.addEventListener("visibilitychange", onVisible);
   showNetwork();
   showWallet();
   showProblems();
-  beat();
-  const timer = setInterval(beat, model.get("heartbeat") * 1000);
+  // Without a sign of us the kernel stops its work and may be culled; without an answer the kernel is gone.
+  const presence = new Presence(model, { onAnswer: () => show(lost, false), onSilence: () => show(lost, true) });
   return () => {
-    clearInterval(timer);
-    clearTimeout(overdue);
-    document.removeEventListener("visibilitychange", onVisible);
+    presence.end();
+    wallet.dispose();
+    model.off("msg:custom", onMessage);
     model.off("change:network", showNetwork);
     model.off("change:problems", showProblems);
     model.off("change:wallet", showWallet);
-    model.off("msg:custom", onMessage);
   };
 }
 

@@ -5,32 +5,32 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import anywidget
 import traitlets
 
 from golem_launcher.ui.assets import script, style
 from golem_launcher.ui.links import place_words
+from golem_launcher.ui.presence import Present
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HEARTBEAT_SECONDS = 20
-"""How often a front end says that it is there."""
+GONE_SECONDS = 60
+"""A page silent for so long is gone: one in sight says every 20 s that it is there …"""
 
-GONE_SECONDS = 150
-"""A page silent for so long is gone. Browsers slow the timers of hidden tabs down to one a minute."""
+HIDDEN_GONE_SECONDS = 150
+"""… and browsers slow the timers of hidden tabs down to one a minute."""
 
 _PROBLEMS_AT_MOST = 5
 
 
-class Header(anywidget.AnyWidget):
+class Header(Present):
     """Status line and banners. ``on_alive`` is called whenever a front end shows a sign of life.
 
     ``on_mend`` is called when the network is to be started, ``on_fund`` when play money is wanted,
     ``on_back_up`` when the wallet's identity is.
     """
 
-    _esm: ClassVar[str] = script("wallet.js", "header.js")
+    _esm: ClassVar[str] = script("here.js", "wallet.js", "header.js")
     _css: ClassVar[str] = style("header.css", "wallet.css")
 
     network = traitlets.Dict().tag(sync=True)
@@ -41,7 +41,6 @@ class Header(anywidget.AnyWidget):
     """What can't be done where this page is served from."""
 
     problems = traitlets.List().tag(sync=True)
-    heartbeat = traitlets.Int(HEARTBEAT_SECONDS).tag(sync=True)
 
     def __init__(
         self,
@@ -57,12 +56,12 @@ class Header(anywidget.AnyWidget):
         self._on_mend = on_mend
         self._on_fund = on_fund
         self._on_back_up = on_back_up
-        self._last_sign = float("-inf")
+        self._watched_until = float("-inf")
 
     @property
     def watched(self) -> bool:
         """Whether somebody has this page open."""
-        return time.monotonic() - self._last_sign < GONE_SECONDS
+        return time.monotonic() < self._watched_until
 
     def add_problem(self, problem: dict[str, Any]) -> None:
         """Show one more banner; the same problem again replaces its older self."""
@@ -73,13 +72,18 @@ class Header(anywidget.AnyWidget):
         """Let the browser save a file, ``name`` and ``text``: a message, which nothing keeps."""
         self.send({"kind": "file", **file})
 
+    async def here(self, content: dict[str, Any]) -> None:
+        """A view is there: so is somebody who looks."""
+        until = time.monotonic() + (HIDDEN_GONE_SECONDS if content.get("hidden") else GONE_SECONDS)
+        self._watched_until = max(self._watched_until, until)
+        await super().here(content)
+        self._on_alive()
+
     async def receive(self, content: dict[str, Any]) -> None:
         """A message from a front end."""
         kind = content.get("kind")
-        if kind == "alive":
-            self._last_sign = time.monotonic()
-            self.send({"kind": "alive"})
-            self._on_alive()
+        if kind == "here":
+            await self.here(content)
         elif kind == "dismiss":
             self.problems = [problem for problem in self.problems if problem["id"] != content.get("id")]
         elif kind == "mend":

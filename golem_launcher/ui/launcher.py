@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from typing import TYPE_CHECKING, Any
+import importlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import ipywidgets
 
@@ -23,14 +24,30 @@ from golem_launcher.ui.uploads import sweep_uploads
 from golem_launcher.ui.wallet import Purse
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from concurrent.futures import Future
 
     from golem_launcher.request import LaunchRequest
+
+_T = TypeVar("_T")
 
 REFRESH_SECONDS = 0.1
 NETWORK_SECONDS = 2.0
 SLOW_SECONDS = 20.0
 """Between two looks at what changes seldom: saved workspaces, the wallet."""
+
+_AFTER_FAILURE_SECONDS = 2.0
+_SELDOM_SECONDS = 60.0
+"""What fails is tried again after the first of these, then twice that, up to the second."""
+
+_LATER = (
+    "golem_launcher.localnet.life",
+    "golem_launcher.node.manager",
+    "golem_launcher.market.scan",
+    "golem_launcher.session.places",
+    "golem_launcher.workspace.store",
+)
+"""What is not needed to show the page. Loaded by one thread: two that load modules of one circle can get halves."""
 
 
 class Launcher(ipywidgets.VBox):
@@ -44,10 +61,13 @@ class Launcher(ipywidgets.VBox):
         self._background = Background(asyncio.get_running_loop(), self._report)
         self._work: dict[Any, Future[None]] = {}
         """What keeps each part of the page true: none waits for another, whatever a network makes it wait for."""
+        self._loading = asyncio.Lock()
+        self._networks = ThreadPoolExecutor(max_workers=16, thread_name_prefix="networks")
+        """For what waits for networks and nodes, which may never answer: nothing else must wait behind it."""
         self._network = LOCAL.name
         self.header = Header(on_alive=self._wake, on_mend=self._mend, on_fund=self._fund, on_back_up=self._back_up)
         self.purse = Purse(self._show_wallet)
-        self.offers = Offers(self._show_offers)
+        self.offers = Offers(self._show_offers, self._networks)
         self.form = RequestForm(on_request=self._start, on_change=self._consider, on_mend=self._mend)
         self.sessions = SessionCards(on_relaunch=self.form.fill)
         for part in (self.header, self.form, self.sessions):
@@ -60,36 +80,64 @@ class Launcher(ipywidgets.VBox):
         self._background.close()
         self.purse.close()
         self.sessions.close()
+        self._networks.shutdown(wait=False, cancel_futures=True)
         super().close()
 
     def _wake(self) -> None:
-        for work in (self._watch_sessions, self._watch_network, self._watch_market):
+        """Somebody looks: keep every part true, each by itself."""
+        works = (self._watch_sessions, self._watch_network, self._watch_market, self._watch_saved, self._watch_wallet)
+        for work in works:
             if work not in self._work or self._work[work].done():
                 self._work[work] = self._background.start(work())
 
+    async def _keep(self, look: Callable[[], Awaitable[None]], seconds: float) -> None:
+        """Look again and again while somebody watches; a look that fails is told, and is not the last."""
+        pause = seconds
+        while self.header.watched:
+            try:
+                await look()
+            except Exception as error:  # noqa: BLE001 - whatever it was, the page goes on
+                self._report(error)
+                pause = min(max(2 * pause, _AFTER_FAILURE_SECONDS), _SELDOM_SECONDS)
+            else:
+                pause = seconds
+            await asyncio.sleep(pause)
+
+    async def _loaded(self) -> None:
+        async with self._loading:
+            await asyncio.to_thread(lambda: [importlib.import_module(name) for name in _LATER])
+
     async def _watch_sessions(self) -> None:
         self._background.start(self._tidy())
-        while self.header.watched:
-            await self.sessions.refresh()
-            await asyncio.sleep(REFRESH_SECONDS)
+        await self._keep(self.sessions.refresh, REFRESH_SECONDS)
 
     async def _watch_network(self) -> None:
-        while self.header.watched:
-            await self._show_network()
-            await asyncio.sleep(NETWORK_SECONDS)
+        await self._loaded()
+        await self._keep(self._show_network, NETWORK_SECONDS)
 
     async def _watch_market(self) -> None:
-        slow_due = float("-inf")
-        while self.header.watched:
-            if time.monotonic() >= slow_due:
-                self.form.workspaces = await asyncio.to_thread(saved_workspaces)
-                self._background.start(self.purse.look())
-                slow_due = time.monotonic() + SLOW_SECONDS
-            await self.offers.look()
+        await self._loaded()
+        await self._keep(self.offers.look, 0)
+
+    async def _watch_saved(self) -> None:
+        await self._loaded()
+        await self._keep(self._show_saved, SLOW_SECONDS)
+
+    async def _watch_wallet(self) -> None:
+        await self._loaded()
+        await self._keep(self.purse.look, SLOW_SECONDS)
+
+    async def _wait(self, call: Callable[[str], _T], network: str) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._networks, call, network)
+
+    async def _show_saved(self) -> None:
+        self.form.workspaces = await asyncio.to_thread(saved_workspaces)
 
     async def _show_network(self) -> None:
-        view = await asyncio.to_thread(network_view, self._network)
-        self.header.network = view
+        network = self._network
+        view = await self._wait(network_view, network)
+        if network == self._network:
+            self.header.network = view
 
     def _consider(self, request: LaunchRequest | None) -> None:
         self.offers.consider(request)
@@ -124,6 +172,7 @@ class Launcher(ipywidgets.VBox):
         await self.sessions.refresh()
 
     async def _tidy(self) -> None:
+        await self._loaded()
         await asyncio.to_thread(client.tidy)
         await asyncio.to_thread(sweep_uploads)
 
@@ -131,7 +180,7 @@ class Launcher(ipywidgets.VBox):
         self._background.start(self._bring_up())
 
     async def _bring_up(self) -> None:
-        await asyncio.to_thread(bring_up, self._network)
+        await self._wait(bring_up, self._network)
 
     def _report(self, error: BaseException) -> None:
         self.header.add_problem(problem(error))

@@ -4,7 +4,7 @@ const LOG_SOURCES = { event: "Session", lab: "JupyterLab", detail: "Details" };
 
 /** A log of at most RING_LINES lines of each source, following its end unless the reader has scrolled up. */
 class LogView {
-  /** `tools.search(text, sources)` looks through the whole log; what is found comes to `found`. */
+  /** `tools.search(text, sources)` looks through the whole log; what is found comes to `found`. `tools.watch` asks for lines. */
   constructor(label, tools) {
     this.tools = tools;
     this.last = 0;
@@ -74,8 +74,9 @@ class LogView {
     setText(this.count, lines.length === 0 ? "Not found." : lines.length >= 200 ? "The last 200 matches" : `${lines.length} found`);
   }
 
-  /** Take lines, each with its number `n`; those already here are dropped. */
-  add(lines, skipped) {
+  /** Take the lines `after` a number, each with its own, `n`: those already here are dropped, and those lost fetched. */
+  add({ lines, skipped, after }) {
+    if (after > this.last && !skipped) return this.tools.watch();
     const fresh = lines.filter((line) => line.n > this.last);
     if (fresh.length === 0) return;
     this.empty.remove();

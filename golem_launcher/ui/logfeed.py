@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -39,17 +40,28 @@ def _sources(directory: SessionDirectory) -> dict[str, tuple[Path, Callable[[byt
 
 
 class LogFeed:
-    """The tail of one session's log. ``poll`` does the reading (blocking); lines are numbered from 1, as ``n``."""
+    """The tail of one session's log. ``poll`` does the reading (blocking); lines are numbered from 1, as ``n``.
+
+    What one call of ``poll`` gave comes by no other: one at a time reads.
+    """
 
     def __init__(self, directory: SessionDirectory) -> None:
         sources = _sources(directory)
         self._sources = [(Tail(path), read, deque[Line](maxlen=RING_LINES)) for path, read in sources.values()]
         self._total = 0
+        self._reading = threading.Lock()
 
     def poll(self) -> dict[str, Any] | None:
-        """The ``lines`` new since the last call, and whether some were ``skipped``; ``None`` when there are none."""
+        """The ``lines`` new since the last call, those ``after`` a number; ``None`` when there are none.
+
+        ``skipped`` tells that there were more between.
+        """
+        with self._reading:
+            return self._poll()
+
+    def _poll(self) -> dict[str, Any] | None:
         fresh: list[Line] = []
-        skipped = False
+        skipped, before = False, self._total
         for tail, read, ring in self._sources:
             found = tail.read()
             skipped = skipped or tail.skipped or len(found) > RING_LINES
@@ -61,12 +73,13 @@ class LogFeed:
                     line["n"] = self._total
                     ring.append(line)
                     fresh.append(line)
-        return {"lines": fresh, "skipped": skipped} if fresh else None
+        return {"lines": fresh, "skipped": skipped, "after": before} if fresh else None
 
-    def lines(self) -> dict[str, Any]:
-        """All lines kept, in the order in which they came."""
-        kept = sorted((line for *_, ring in self._sources for line in ring), key=lambda line: int(line["n"]))
-        return {"lines": kept, "skipped": False}
+    def lines(self, *, after: int = 0) -> list[Line]:
+        """The lines kept whose number is higher than ``after``, in the order in which they came."""
+        with self._reading:
+            kept = [line for *_, ring in self._sources for line in ring if line["n"] > after]
+        return sorted(kept, key=lambda line: int(line["n"]))
 
 
 def search(directory: SessionDirectory, text: str, sources: Iterable[str]) -> list[Line]:

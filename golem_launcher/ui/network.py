@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NodeError
+from golem_launcher.market.settlement import as_it_is
 from golem_launcher.networks import LOCAL, NETWORKS
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _SHOWN_ID = 6
 
 def network_view(name: str = LOCAL.name) -> dict[str, Any]:
     """Title, money, ``state`` (``up``, ``starting``, ``failed``, ``down``) with details, and ``mend``, a button."""
-    network = NETWORKS[name]
+    network = as_it_is(NETWORKS[name])
     state, details, mend = _local() if name == LOCAL.name else _node()
     return {
         "title": network.title,
@@ -49,6 +50,8 @@ def _local() -> tuple[str, list[str], str]:
     providers = len(status.get("providers", []))
     if state == "up":
         details = [f"running, {providers} provider{'' if providers == 1 else 's'}", _you_are(_known(network.up().node))]
+        if status.get("chain"):
+            details.append("paid in test tokens on a chain on this machine")
     else:
         words = {
             "starting": "starting …",

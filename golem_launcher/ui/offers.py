@@ -14,6 +14,7 @@ from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Executor
 
     from golem_launcher.request import LaunchRequest
 
@@ -24,10 +25,14 @@ _SCAN_SECONDS = 2.0
 
 
 class Offers:
-    """Tells ``tell`` what the page shows of the price, whenever the request or the market changed."""
+    """Tells ``tell`` what the page shows of the price, whenever the request or the market changed.
 
-    def __init__(self, tell: Callable[[dict[str, Any]], None]) -> None:
+    ``threads`` run what waits for the node.
+    """
+
+    def __init__(self, tell: Callable[[dict[str, Any]], None], threads: Executor) -> None:
         self._tell = tell
+        self._threads = threads
         self._request: LaunchRequest | None = None
         self._network: str | None = None
         self._machines: list[Machine] | None = None
@@ -47,7 +52,7 @@ class Offers:
         self._wanted.clear()
         network = self._network
         if network is not None:
-            found, trouble = await _seen(network)
+            found, trouble = await _seen(network, self._threads)
             if network == self._network:
                 self._machines, self._trouble = found, trouble
                 self._show()
@@ -66,13 +71,13 @@ class Offers:
 _LOOKING: dict[str, Any] = {"state": "looking", "headline": "Looking at the market …"}
 
 
-async def _seen(network: str) -> tuple[list[Machine] | None, dict[str, Any]]:
+async def _seen(network: str, threads: Executor) -> tuple[list[Machine] | None, dict[str, Any]]:
     """The machines on offer, or ``None`` and what to say instead. Starts nothing."""
     from golem_launcher.market.scan import scan  # noqa: PLC0415 - loads what is not needed to show the page
     from golem_launcher.session import places  # noqa: PLC0415
 
     try:
-        node = await asyncio.to_thread(places.present, NETWORKS[network])
+        node = await asyncio.get_running_loop().run_in_executor(threads, places.present, NETWORKS[network])
         if node is None:
             return None, _not_running(network)
         return machines(await scan(node, subnet=NETWORKS[network].subnet, seconds=_SCAN_SECONDS)), _LOOKING

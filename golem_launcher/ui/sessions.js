@@ -27,6 +27,8 @@ function renderSessions({ model, el }) {
       if (!tell(model, content)) toasts.add("This page lost its connection", "Reload it. Sessions go on without it.", { mood: "bad" });
     },
     now: () => Date.now() + skew,
+    /** A log was opened: ask for its lines. */
+    watch: () => presence.ask(),
     remote: model.get("remote"),
     kinds: model.get("kinds"),
     downloads,
@@ -87,7 +89,7 @@ function renderSessions({ model, el }) {
   }
 
   const receivers = {
-    log: ({ name, lines, skipped }) => cards.get(name)?.log.add(lines, skipped),
+    log: (content) => cards.get(content.name)?.log.add(content),
     found: ({ name, text, lines }) => cards.get(name)?.log.found(text, lines),
     alerts: ({ alerts }) => alerts.forEach((alert) => toasts.alert(alert, () => cards.get(alert.name)?.title.focus())),
     answer: onAnswer,
@@ -135,13 +137,20 @@ function renderSessions({ model, el }) {
     });
   }
 
+  /** The logs that are shown, each with the number of the last line that is here. */
+  function logs() {
+    const shown = [...cards.values()].filter((card) => card.logBox.open);
+    return Object.fromEntries(shown.map((card) => [card.name, card.log.last]));
+  }
+
   model.on("change:live change:past", showSoon);
   model.on("msg:custom", onMessage);
   showAll();
-  tell(model, { kind: "hello" });
+  const presence = new Presence(model, { more: () => ({ logs: logs() }) });
   const timer = setInterval(tick, FAST_TICK_MS);
   return () => {
     clearInterval(timer);
+    presence.end();
     toasts.dispose();
     downloads.dispose();
     model.off("change:live change:past", showSoon);

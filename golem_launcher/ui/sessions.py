@@ -10,7 +10,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-import anywidget
 import traitlets
 
 from golem_launcher.events import now
@@ -20,6 +19,7 @@ from golem_launcher.ui.assets import script, style
 from golem_launcher.ui.downloads import Downloads, Make, write_log, write_results
 from golem_launcher.ui.links import lab_link, on_hub
 from golem_launcher.ui.logfeed import LogFeed, search
+from golem_launcher.ui.presence import Present
 from golem_launcher.ui.projection import Projection
 from golem_launcher.ui.pulse import Pulse
 
@@ -44,6 +44,7 @@ _TIDY_SECONDS = 30.0
 
 _KINDS: dict[str, tuple[str, Make]] = {"log": ("log.zip", write_log), "results": ("results.zip", write_results)}
 _SCRIPTS = (
+    "here.js",
     "words.js",
     "toasts.js",
     "download.js",
@@ -56,7 +57,7 @@ _SCRIPTS = (
 )
 
 
-class SessionCards(anywidget.AnyWidget):
+class SessionCards(Present):
     """All sessions on disk. ``refresh`` reads them; between two calls nothing happens.
 
     ``on_relaunch`` gets the request of a session that is to be started again.
@@ -93,8 +94,7 @@ class SessionCards(anywidget.AnyWidget):
         self.downloads = Downloads(self.send, _KINDS, self._threads)
         actions = Actions(self.send, self._threads, on_relaunch)
         self._acts: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {
-            "hello": self._hello,
-            "watch": self._watch,
+            "here": self.here,
             "search": self._search,
             "fetch": self.downloads.fetch,
             "part": self.downloads.part,
@@ -135,20 +135,23 @@ class SessionCards(anywidget.AnyWidget):
         if act is not None:
             await act(content)
 
-    async def _hello(self, _content: dict[str, Any]) -> None:
-        """A new view: it has the sessions, but not what went by in messages."""
+    async def here(self, content: dict[str, Any]) -> None:
+        """A view is there; ``logs`` says which logs it shows, and the number of the last line that it has of each."""
         self.send({"kind": "links", "links": self._links})
         self.send({"kind": "pulses", "pulses": {name: pulse.view() for name, pulse in self._pulses.items()}})
+        logs = content.get("logs")
+        for name, last in logs.items() if isinstance(logs, dict) else ():
+            await self._watch(name, last)
+        await super().here(content)
 
-    async def _watch(self, content: dict[str, Any]) -> None:
-        name = content.get("name")
-        if name not in self._directories:
+    async def _watch(self, name: str, last: Any) -> None:
+        if name not in self._directories or not isinstance(last, int):
             return
-        feed = self._feeds.get(name)
-        if feed is None:
-            feed = self._feeds[name] = LogFeed(self._directories[name])
-            await self._read(feed.poll)
-        self.send({"kind": "log", "name": name, **feed.lines()})
+        feed = self._feeds.setdefault(name, LogFeed(self._directories[name]))
+        await self._read(feed.poll)
+        lines = feed.lines(after=last)
+        if lines:
+            self.send({"kind": "log", "name": name, "lines": lines, "skipped": False, "after": last})
 
     async def _search(self, content: dict[str, Any]) -> None:
         name, text, sources = content.get("name"), str(content.get("text", "")), content.get("sources")

@@ -1,6 +1,6 @@
 const PART_BYTES = 4 * 1024 * 1024;
-const ANSWER_MS = 20_000;
-const TRIES = 4;
+const PATIENCE_MS = { least: 3_000, first: 15_000, most: 60_000 }; // with an answer, before it is asked for again
+const SILENT_MS = 300_000;
 
 /** Bytes as 12 B, 3.4 MB, 2 GB. */
 function bytesWords(bytes) {
@@ -21,6 +21,7 @@ class Uploads {
     this.changed = changed;
     this.files = new Map();
     this.sending = null;
+    this.patience = PATIENCE_MS.first;
     this.list = h("ul", { class: "gl-uploads", "aria-label": "Files to upload", hidden: true });
     this.picker = filePicker("Upload files", { multiple: true }, (files) => this.add(files));
     this.element = h("div", { class: "gl-stack gl-drop" }, h("div", { class: "gl-row" }, this.picker), this.list);
@@ -42,7 +43,7 @@ class Uploads {
 
   add(files) {
     for (const file of files) {
-      const one = { id: newId("upload"), file, at: 0, path: null, failed: false, tries: 0, timer: null };
+      const one = { id: newId("upload"), file, at: 0, asked: 0, path: null, failed: false, timer: null };
       one.row = this.makeRow(one);
       this.files.set(one.id, one);
       this.list.append(one.row.element);
@@ -64,30 +65,39 @@ class Uploads {
   next() {
     if (this.sending && this.files.has(this.sending.id)) return;
     this.sending = [...this.files.values()].find((one) => !one.path && !one.failed) ?? null;
-    if (this.sending) this.ask(this.sending, { kind: "upload begin", name: this.sending.file.name, size: this.sending.file.size });
+    if (this.sending) this.begin(this.sending);
   }
 
-  /** Send, and send again when no answer comes. */
-  ask(one, content, buffers) {
+  /** Say what is to come. Said again, it asks how far the file is. */
+  begin(one, since) {
+    this.ask(one, { kind: "upload begin", name: one.file.name, size: one.file.size }, undefined, since);
+  }
+
+  /** Send. When no answer comes, the connection broke and what it carried is lost: ask how far the file is. */
+  ask(one, content, buffers, since = Date.now()) {
     clearTimeout(one.timer);
     one.timer = setTimeout(() => {
-      one.tries += 1;
-      if (one.tries < TRIES) this.ask(one, content, buffers);
-      else this.fail(one, "The connection to this page's kernel is lost.");
-    }, ANSWER_MS);
+      if (Date.now() - since > SILENT_MS) return this.fail(one, "The connection to this page's kernel is lost.");
+      setText(one.row.state, `Waiting for the connection, ${bytesWords(one.at)} are there`);
+      this.patience = PATIENCE_MS.least; // the question is small
+      this.begin(one, since);
+    }, this.patience);
+    one.asked += 1; // its answer is the one that counts
+    this.askedAt = Date.now();
     try {
-      this.model.send({ ...content, id: one.id }, undefined, buffers);
+      this.model.send({ ...content, id: one.id, asked: one.asked }, undefined, buffers);
     } catch {
-      this.fail(one, "The connection to this page's kernel is lost.");
+      // There is no connection: asked again in a while.
     }
   }
 
   /** The kernel's word how far a file is. */
-  async answer({ id, name, at, path }) {
+  async answer({ id, asked, name, at, path }) {
     const one = this.files.get(id);
-    if (!one || one.path || one.failed) return;
+    if (!one || one.path || one.failed || asked !== one.asked) return;
     clearTimeout(one.timer);
-    one.tries = 0;
+    // A slow line needs longer for a part; a fast one that broke should not be waited for long.
+    if (at > one.at) this.patience = Math.min(Math.max(4 * (Date.now() - this.askedAt), PATIENCE_MS.least), PATIENCE_MS.most);
     one.at = at;
     setText(one.row.name, name);
     one.row.bar.value = at;

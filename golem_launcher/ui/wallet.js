@@ -45,7 +45,7 @@ function makeWallet(model) {
       ask,
     );
   }
-  return { element, update };
+  return { element, update, dispose: faucet.stop };
 }
 
 function smallButton(label, onclick) {
@@ -75,15 +75,15 @@ function amounts(rows) {
   return h("dl", { class: "gl-amounts" }, ...rows.map(row));
 }
 
-function payments({ payments: sent, network }) {
+function payments({ payments: sent, settles }) {
   if (!sent.length) {
-    return h("p", { class: "gl-hint" }, network === "local" ? "No payments: nothing is paid on this network." : "No payments yet.");
+    return h("p", { class: "gl-hint" }, settles ? "No payments yet." : "No payments: nothing is settled on this network.");
   }
-  const line = ({ at, to, amount, url }) => {
+  const line = ({ at, to, amount, url, transaction }) => {
     const time = new Date(at);
     const when = Number.isNaN(time.getTime()) ? at : time.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
     const whom = to.length > 16 ? `${to.slice(0, 8)}…${to.slice(-6)}` : to;
-    return h("li", {}, h("span", {}, when), h("span", {}, amount), h("span", { title: to }, `to ${whom}`), url ? outside(url, "Look at it") : null);
+    return h("li", {}, h("span", {}, when), h("span", {}, amount), h("span", { title: to }, `to ${whom}`), url ? outside(url, "Look at it") : h("span", { title: transaction }, transaction && `transaction ${transaction.slice(0, 10)}…`));
   };
   return h("div", {}, h("span", { class: "gl-meter-label" }, "Last payments"), h("ul", { class: "gl-payments" }, ...sent.map(line)));
 }
@@ -110,11 +110,16 @@ function makeFaucet(ask) {
   let asking = "";
   let began = null;
   let timer = null;
+  function stop() {
+    clearInterval(timer);
+    timer = null;
+  }
   function tick() {
     setText(words, `${asking}. ${Math.round((Date.now() - began) / 1000)} s so far …`);
   }
   return {
     element,
+    stop,
     update({ fund, busy, said, asking: what }) {
       asking = what ?? "";
       setText(button, fund ?? "");
@@ -125,8 +130,7 @@ function makeFaucet(ask) {
         timer = setInterval(tick, 5000);
         tick();
       } else if (!busy) {
-        clearInterval(timer);
-        timer = null;
+        stop();
         setText(words, said ?? "");
       }
     },

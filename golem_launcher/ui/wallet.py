@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.errors import LauncherError, NodeError
 from golem_launcher.market import funding
 from golem_launcher.market.funding import coins, needed_words
+from golem_launcher.market.settlement import as_it_is
 from golem_launcher.networks import LOCAL, NETWORKS
 from golem_launcher.text import clean_line
 from golem_launcher.ui.estimate import glm
@@ -66,10 +67,11 @@ class Purse:
         self._looking.add(network.name)
         try:
             found, trouble, backed_up = await self._run(_look, network)
+            seen = await self._run(as_it_is, network)
         finally:
             self._looking.discard(network.name)
-        if network is self._network:
-            self._shown, self._trouble, self._backed_up = found, trouble, backed_up
+        if network.name == self._network.name:
+            self._network, self._shown, self._trouble, self._backed_up = seen, found, trouble, backed_up
             self._show()
 
     async def fund(self) -> None:
@@ -82,7 +84,8 @@ class Purse:
         self._show()
         try:
             said = await self._run(_fund, network)
-            self._said[network.name] = f"The faucet says: {clean_line(said, longest=_LONGEST_SENTENCE)}"
+            who = "" if network.name == LOCAL.name else "The faucet says: "
+            self._said[network.name] = who + clean_line(said, longest=_LONGEST_SENTENCE)
         finally:
             self._asking.discard(network.name)
             self._show()
@@ -114,6 +117,7 @@ def wallet_view(found: Wallet, network: Network, budget: Decimal, *, backed_up: 
     lacking = Decimal(0) if network.money == "none" else funding.missing(budget, found.free)
     return {
         "network": network.name,
+        "settles": network.money != "none",
         "words": _words(found, network),
         "bad": network.money != "none" and (empty or found.amount is None),
         "urgent": empty or (real and not backed_up),
@@ -154,7 +158,7 @@ def _rows(found: Wallet, network: Network) -> list[dict[str, str]]:
     if found.owed is not None:
         rows.append(_row("Owed", f"{coins(found.owed)} {found.token}", "Accepted bills that are being paid."))
     elif network.money == "none":
-        rows.append(_row("Owed", "nothing", "Bills are made and checked here, and never paid."))
+        rows.append(_row("Owed", "nothing", "Bills are made and checked here; nothing is settled."))
     return rows
 
 
@@ -168,6 +172,7 @@ def _payment(payment: Payment, network: Network) -> dict[str, str]:
         "to": clean_line(payment.to, longest=60),
         "amount": f"{coins(payment.amount)} {network.token}",
         "url": payment.url,
+        "transaction": payment.transaction,
     }
 
 
@@ -202,8 +207,10 @@ def _look(network: Network) -> tuple[Wallet | None, str, bool]:
 def _fund(network: Network) -> str:
     from golem_launcher.market import wallet  # noqa: PLC0415
     from golem_launcher.node import manager  # noqa: PLC0415
+    from golem_launcher.session import places  # noqa: PLC0415
 
-    return wallet.fund(manager.ensure_node(), network)
+    node = places.enter(network).node if network.name == LOCAL.name else manager.ensure_node()
+    return wallet.fund(node, network)
 
 
 def _back_up(network: Network) -> tuple[str, str]:

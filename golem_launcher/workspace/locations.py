@@ -8,27 +8,23 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import secrets
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit, urlunsplit
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
 from golem_launcher import files, paths
 from golem_launcher.errors import WorkspaceError
-from golem_launcher.workspace.known_hosts import known_hosts_policy
+from golem_launcher.workspace.fsspec_location import FsspecLocation
+from golem_launcher.workspace.redis_location import RedisLocation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "sftp": "paramiko", "hdfs": "pyarrow", "redis": "redis"}
+_PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "sftp": "paramiko", "hdfs": "requests", "redis": "redis"}
 """What has to be installed for a kind of store."""
-
-
-_OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
-"""Where moving is copying, and an object is there when it is whole."""
-_READERS = 16
+_REDIS = {"redis", "rediss", "unix"}
 ROOM_LEFT = 256 * 1024 * 1024
 """Bytes of the user's disk that saves leave free."""
 
@@ -71,18 +67,7 @@ def open_location(url: str | None) -> Location:
     if "://" not in url or scheme == "file":
         return Directory(Path(url.removeprefix("file://")).expanduser().absolute())
     with _installed(scheme):
-        if scheme in {"redis", "rediss", "unix"}:
-            return _redis(url)
-        return _Fsspec(url)
-
-
-def shown(url: str | None) -> str:
-    """The address of a store without user, password and options, for state and logs; empty for this computer's own."""
-    if url is None or "://" not in url:
-        return url or ""
-    parts = urlsplit(url)
-    host = (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+        return RedisLocation(url) if scheme in _REDIS else FsspecLocation(url)
 
 
 class Directory:
@@ -95,7 +80,7 @@ class Directory:
 
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
         """The bytes of a file, or a part of them."""
-        with (self._path / name).open("rb") as file:
+        with self._reading(), (self._path / name).open("rb") as file:
             file.seek(start)
             return file.read(-1 if length is None else length)
 
@@ -133,15 +118,34 @@ class Directory:
         """The files below a directory; unfinished ones, whose names begin with a dot, are none."""
         top = self._path / prefix
         found = []
-        for directory, _, names in os.walk(top):
-            base = Path(directory).relative_to(self._path).as_posix()
-            found += [f"{base}/{name}" for name in names if not name.startswith(".")]
+        with self._reading():
+            for directory, _, names in os.walk(top, onerror=_raise):
+                base = Path(directory).relative_to(self._path).as_posix()
+                found += [f"{base}/{name}" for name in names if not name.startswith(".")]
         return sorted(found)
 
     def delete(self, name: str) -> None:
         """Remove a file."""
         with contextlib.suppress(FileNotFoundError):
             (self._path / name).unlink()
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise WorkspaceError(
+                f"The saves in {self._path} can't be read: {error.strerror or error}.",
+                "Check its disk and permissions.",
+            ) from error
+
+
+def _raise(error: OSError) -> None:
+    """A directory that can't be read is no empty one: what it holds would be taken for lost."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _check_room(directory: Path, size: int) -> None:
@@ -155,152 +159,6 @@ def _sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-class _Fsspec:
-    """Objects in a file system of fsspec. An object is written beside its name and moved where moving is atomic."""
-
-    def __init__(self, url: str) -> None:
-        import fsspec  # noqa: PLC0415 - most stores need none of it
-
-        self._url = url
-        self._scheme = urlsplit(url).scheme
-        fsspec.get_filesystem_class(self._scheme)  # an error of its own when it is unknown or not installed
-        self._moves = self._scheme not in _OBJECT_STORES
-        self.readers = 1 if self._moves else _READERS
-        self._connected = False
-        with self._reaching():
-            pass
-
-    @contextlib.contextmanager
-    def _reaching(self) -> Iterator[None]:
-        """:func:`_reached`, by a new connection when the last use of it failed."""
-        import fsspec  # noqa: PLC0415
-
-        with _reached(shown(self._url)):
-            if not self._connected:
-                own: dict[str, Any] = {}
-                if self._scheme in {"sftp", "ssh"}:  # where fsspec would keep a broken connection for ever
-                    own = {"host_key_policy": known_hosts_policy(), "skip_instance_cache": True}
-                self._fs, self._root = fsspec.core.url_to_fs(self._url, **own)
-                self._connected = True
-            try:
-                yield
-            except FileNotFoundError:
-                raise
-            except Exception:
-                self._connected = False
-                raise
-
-    def _path(self, name: str) -> str:
-        return f"{self._root.rstrip('/')}/{name}"
-
-    def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
-        with self._reaching():
-            end = None if length is None else start + length
-            return bytes(self._fs.cat_file(self._path(name), start=start or None, end=end))
-
-    def write(self, name: str, data: bytes) -> None:
-        path = self._path(name)
-        with self._reaching():
-            if not self._moves:
-                self._fs.pipe_file(path, data)  # an object store shows an object when it is whole
-                return
-            self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-            self._fs.pipe_file(f"{path}.part", data)
-            self._fs.mv(f"{path}.part", path)
-
-    def create(self, name: str, data: bytes) -> bool:
-        # s3 and gs refuse to write over an object when asked to; elsewhere the look comes shortly before the write.
-        path = self._path(name)
-        with self._reaching():
-            self._fs.invalidate_cache()
-            if self._fs.exists(path):
-                return False
-            if not self._moves:
-                try:
-                    self._fs.pipe_file(path, data, mode="create")
-                except FileExistsError:
-                    return False
-                return True
-        self.write(name, data)
-        return True
-
-    def names(self, prefix: str) -> list[str]:
-        with self._reaching():
-            self._fs.invalidate_cache()
-            try:
-                found = self._fs.find(self._path(prefix))
-            except FileNotFoundError:
-                return []
-        start = len(self._root.rstrip("/")) + 1
-        return sorted(path[start:] for path in found if not path.endswith(".part"))
-
-    def delete(self, name: str) -> None:
-        with self._reaching(), contextlib.suppress(FileNotFoundError):
-            self._fs.rm_file(self._path(name))
-
-
-def _redis(url: str) -> Location:
-    import redis  # noqa: PLC0415
-
-    return _Redis(redis.Redis.from_url(url, socket_timeout=30), shown(url))
-
-
-class _Redis:
-    """Objects are keys. They are as safe as the settings for persistence of that Redis are."""
-
-    readers = 4
-
-    def __init__(self, client: Any, url: str) -> None:
-        self._client = client
-        self._url = url
-
-    def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
-        with _reached(self._url):
-            if start == 0 and length is None:
-                data = self._client.get(_key(name))
-            else:
-                end = -1 if length is None else start + length - 1
-                data = self._client.getrange(_key(name), start, end) or None
-        if data is None:
-            raise FileNotFoundError(name)
-        return bytes(data)
-
-    def write(self, name: str, data: bytes) -> None:
-        with _reached(self._url):
-            self._client.set(_key(name), data)
-
-    def create(self, name: str, data: bytes) -> bool:
-        with _reached(self._url):
-            return bool(self._client.set(_key(name), data, nx=True))
-
-    def names(self, prefix: str) -> list[str]:
-        pattern = re.sub(r"([*?\[\]\\])", r"\\\1", _key(prefix)) + "*"
-        with _reached(self._url):
-            found = list(self._client.scan_iter(match=pattern, count=1000))
-        return sorted(key.decode().removeprefix(_key("")) for key in found)
-
-    def delete(self, name: str) -> None:
-        with _reached(self._url):
-            self._client.delete(_key(name))
-
-
-def _key(name: str) -> str:
-    return f"golem-launcher:{name}"
-
-
-@contextlib.contextmanager
-def _reached(url: str) -> Iterator[None]:
-    """Whatever a store's library raises is a ``WorkspaceError``; only "no such object" stays what it is."""
-    try:
-        yield
-    except (FileNotFoundError, WorkspaceError):
-        raise
-    except Exception as error:
-        raise WorkspaceError(
-            f"The store {url} can't be reached ({type(error).__name__}).", "Check its address and your access to it."
-        ) from error
 
 
 @contextlib.contextmanager

@@ -22,8 +22,15 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 import aiohttp
 
 from golem_launcher import paths
-from golem_launcher.agent.workspace.server import PACKS, PORT_OFFSET
-from golem_launcher.agent.workspace.wire import AGAIN, FRAME, GONE, LARGEST_CHUNK, Frames, WireError
+from golem_launcher.agent.workspace.wire import (
+    AGAIN,
+    FRAME,
+    GONE,
+    LARGEST_CHUNK,
+    PACKS,
+    Frames,
+    WireError,
+)
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.text import clean_line
 from golem_launcher.waiting import wait_for
@@ -35,7 +42,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["PORT_OFFSET", "AgentWorkspace", "Carry"]
+__all__ = ["AgentWorkspace", "Carry"]
 
 _PACKS = "/golem/run/golem-launcher-agent" + PACKS
 _SILENCE_SECONDS = 120.0

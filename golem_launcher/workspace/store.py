@@ -20,6 +20,7 @@ from golem_launcher.text import clean_line
 from golem_launcher.workspace import locations, retention
 from golem_launcher.workspace.manifest import LARGEST_MANIFEST, Entry, Environment, Manifest, checked, chunk_id, parse
 from golem_launcher.workspace.packs import Packs, now
+from golem_launcher.workspace.reaching import shown
 from golem_launcher.workspace.sealing import Damaged, Sealing, sealing
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Store:
         self._sealing = sealing
         self._lock = threading.RLock()
         self._packs = Packs(location, sealing)
-        self.shown = locations.shown(url)
+        self.shown = shown(url)
         """Its address without credentials; empty for this computer's own store."""
 
     def missing(self, ids: Iterable[str]) -> set[str]:

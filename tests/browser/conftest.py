@@ -31,7 +31,10 @@ _ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-_PICTURES = "GOLEM_LAUNCHER_PICTURES"
+KERNEL = "JSON.parse(document.getElementById('jupyter-config-data').textContent).kernelId"
+"""The id of a Voilà page's kernel, for ``evaluate``."""
+
+PICTURES = "GOLEM_LAUNCHERPICTURES"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -76,7 +79,9 @@ def home(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def address(home: Path) -> Iterator[str]:
     """The page's address, token included."""
     del home
-    with serving(command("page", "--no-browser", "--json"), lambda line: '"url"' in line) as lines:
+    with serving(
+        command("page", "--no-browser", "--json", f"--port={free_port()}"), lambda line: '"url"' in line
+    ) as lines:
         yield json.loads("{" + lines[-1] + "}")["url"]
 
 
@@ -103,7 +108,7 @@ def page(context: BrowserContext, address: str) -> Page:
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where pictures go: ``docs/images`` when asked for (``make pictures``), else nowhere that stays."""
-    chosen = os.environ.get(_PICTURES)
+    chosen = os.environ.get(PICTURES)
     return Path(chosen).absolute() if chosen else tmp_path_factory.mktemp("pictures")
 
 
@@ -125,6 +130,8 @@ def new_context(chromium: Browser, *, strict: bool = True, **options: Any) -> It
     try:
         yield context
     finally:
+        for page in context.pages:
+            _leave(page)
         context.close()
     assert complaints == []
 
@@ -134,6 +141,13 @@ def open_page(context: BrowserContext, address: str) -> Page:
     page.goto(address)
     page.locator(".gl-start").wait_for()
     return page
+
+
+def _leave(page: Page) -> None:
+    """As a person does, so that its kernel ends with it: a dozen that nobody looks at would slow down what follows."""
+    if not page.is_closed():
+        with page.expect_event("close"):
+            page.close(run_before_unload=True)
 
 
 def _answer(dialog: Dialog, complaints: list[str]) -> None:

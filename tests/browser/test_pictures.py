@@ -5,6 +5,7 @@ States that are hard to reach come from session directories written by the produ
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import socketserver
@@ -18,9 +19,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from golem_launcher import files
 from golem_launcher.access.door import door_path
 from golem_launcher.events import CostChanged, EndsSoon, Progress, ProviderLost, Saving, Stage, Usage, now
-from tests.browser.conftest import new_context, open_page
+from tests.browser.conftest import PICTURES, new_context, open_page
+from tests.browser.small_png import reduced
 from tests.ui.fake_node import answers_of, fake_node
 from tests.ui.made import GOOD_START, change, make_session, say, write_lab_log
 
@@ -43,8 +46,9 @@ _SIZE_NAMES = {NARROW: "-narrow", NORMAL: "", WIDE: "-wide"}
 class Camera:
     """Takes pictures of one page in themes and sizes, and looks whether each holds."""
 
-    def __init__(self, page: Page, directory: Path) -> None:
+    def __init__(self, page: Page, workshop: Page, directory: Path) -> None:
         self.page = page
+        self._workshop = workshop
         self._directory = directory
 
     def take(
@@ -61,7 +65,9 @@ class Camera:
             for scheme in schemes:
                 self._set(scheme, size, whole=whole or part is not None)
                 path = self._directory / f"{name}-{scheme}{_SIZE_NAMES[size]}.png"
-                (part or self.page).screenshot(path=path, animations="disabled")
+                picture = (part or self.page).screenshot(animations="disabled")
+                if PICTURES in os.environ:
+                    path.write_bytes(reduced(self._workshop, picture))
                 self._check(scheme)
         self._set("light", NORMAL)
 
@@ -86,7 +92,7 @@ def camera(chromium: Browser, address: str, pictures: Path) -> Iterator[Camera]:
         page = open_page(context, address)
         page.locator(".gl-status[data-state=up]").wait_for(timeout=60_000)
         page.locator(".gl-price").get_by_text("3 machines fit").wait_for(timeout=60_000)
-        yield Camera(page, pictures)
+        yield Camera(page, context.new_page(), pictures)
 
 
 @pytest.fixture(autouse=True)
@@ -223,7 +229,14 @@ def test_ready(camera: Camera) -> None:
 
 
 def test_ending_soon(camera: Camera) -> None:
-    directory = _running("parameter-sweep", asked={"image": "you/image:tag"})
+    busy = Usage(
+        cpu_percent=92,
+        memory_bytes=2_900_000_000,
+        disk_bytes=4_640_000_000,
+        gpu_percent=61,
+        gpu_memory_bytes=7_200_000_000,
+    )
+    directory = _running("parameter-sweep", asked={"image": "you/image:tag", "gpus": 1}, usage=busy)
     card = _card(camera.page, "parameter-sweep", "Ready")
     card.get_by_text("an hour lately").wait_for()
     change(directory, deadline=now() + timedelta(seconds=560))
@@ -288,8 +301,9 @@ def test_ended_with_results(camera: Camera) -> None:
 
 def test_without_its_supervisor(camera: Camera) -> None:
     directory = make_session("old-laptop", GOOD_START[:3], alive=False)
-    card = _card(camera.page, "old-laptop", "Unattended")
-    camera.take("unattended", card)
+    with files.locked(directory.lock, deadline=5):  # somebody closes it down already, and takes long
+        card = _card(camera.page, "old-laptop", "Unattended")
+        camera.take("unattended", card)
     change(directory, stage=Stage.FAILED)
 
 

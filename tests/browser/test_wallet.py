@@ -27,7 +27,7 @@ def test_the_wallet_of_this_computers_node(page: Page) -> None:
     address.wait_for()
     assert address.inner_text().startswith("0x")
     assert "Reserved" in wallet.inner_text()
-    assert "nothing is paid on this network" in wallet.inner_text()
+    assert "nothing is settled on this network" in wallet.inner_text()
     assert wallet.get_by_role("link").count() == 0
 
 

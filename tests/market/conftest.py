@@ -11,7 +11,7 @@ from golem_launcher.session import client
 
 _NETWORK = """
 runtime = "process"
-debit_note_interval = 2
+debit_note_interval = 1
 
 [[provider]]
 name = "overbills"
@@ -36,6 +36,14 @@ misbehaviour = { terminate_agreement_after = 0.0 }
 [[provider]]
 name = "no-terms"
 misbehaviour = { refuse_terms = true }
+
+[[provider]]
+name = "never-signs"
+misbehaviour = { ignore_agreements = true }
+
+[[provider]]
+name = "signs"
+price_hour = 0.5
 
 [[provider]]
 name = "gpu"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import json
 from decimal import Decimal
 from typing import Any
@@ -153,7 +154,7 @@ def test_amounts_have_three_digits_that_count(amount: str, text: str) -> None:
 def test_without_a_node_it_says_so_and_starts_nothing() -> None:
     async def main() -> None:
         told: list[dict[str, Any]] = []
-        offers = Offers(told.append)
+        offers = Offers(told.append, concurrent.futures.ThreadPoolExecutor(1))
         offers.consider(parse_request({}))
         assert told[-1]["state"] == "looking"
         look = asyncio.ensure_future(offers.look())

@@ -24,6 +24,7 @@ class _Page:
     """A form with what its front end was told and what was started."""
 
     def __init__(self) -> None:
+        self.orders = 0
         self.told: list[dict[str, Any]] = []
         self.started: list[LaunchRequest] = []
         self.considered: list[LaunchRequest | None] = []
@@ -37,7 +38,8 @@ class _Page:
 
     def say(self, kind: str, **content: Any) -> dict[str, Any]:
         """Send a message; the last answer."""
-        asyncio.run(self.form.receive({"kind": kind, **content}))
+        self.orders += 1
+        asyncio.run(self.form.receive({"kind": kind, "order": str(self.orders), **content}))
         return self.told[-1] if self.told else {}
 
 
@@ -68,6 +70,21 @@ def test_a_bad_one_is_not_and_each_field_says_why(page: _Page) -> None:
     ]
     assert page.say("submit", values="nonsense")["kind"] == "accepted"
     assert len(page.started) == 1
+
+
+def test_an_order_that_is_heard_twice_starts_one_session_and_is_answered_again(page: _Page) -> None:
+    answer = page.say("submit", order="one", values={**fresh(), "name": "mine"})
+    assert page.say("submit", order="two", values={**fresh(), "name": "taken"})["kind"] == "refused"
+    assert page.say("submit", order="one", values={**fresh(), "name": "mine"}) == answer
+    assert [request.name for request in page.started] == ["mine"]
+
+
+def test_a_view_that_says_it_is_there_gets_everything_then_the_word_that_it_has_it(page: _Page) -> None:
+    sent: list[Any] = []
+    page.form.send_state = sent.append
+    assert page.say("here", view="v", turn=3) == {"kind": "here", "view": "v", "turn": 3}
+    assert {"values", "presets", "shared", "offers", "workspaces"} <= set(sent[0])
+    assert not any(name.startswith("_") for name in sent[0])
 
 
 def test_a_private_key_is_refused_wiped_and_nowhere(page: _Page) -> None:

@@ -3,11 +3,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from typing import TYPE_CHECKING
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
+import pytest
 
 from golem_launcher.errors import LauncherError
+from golem_launcher.request import LaunchRequest
 from golem_launcher.ui import Launcher
 from golem_launcher.ui.background import Background
 from golem_launcher.ui.problems import problem
@@ -15,8 +18,6 @@ from tests.ui.made import make_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
 
 async def _until(true: Callable[[], bool]) -> None:
@@ -34,11 +35,12 @@ def test_nothing_happens_until_a_front_end_shows_itself_and_again_when_it_is_gon
         try:
             assert launcher.sessions.live == []
             assert launcher._work == {}
-            await launcher.header.receive({"kind": "alive"})
+            await launcher.header.receive({"kind": "here"})
             await _until(lambda: len(launcher.sessions.live) == 1)
             await _until(lambda: bool(launcher.header.network))
-            launcher.header._last_sign = float("-inf")
-            await _until(lambda: all(work.done() for work in launcher._work.values()))
+            launcher.header._watched_until = float("-inf")
+            frequent = (launcher._watch_sessions, launcher._watch_network)  # the others end after their pause
+            await _until(lambda: all(launcher._work[work].done() for work in frequent))
         finally:
             launcher.close()
 
@@ -54,19 +56,51 @@ def test_a_node_that_never_answers_keeps_no_session_from_being_shown(monkeypatch
         try:
             for _ in range(8):  # as many as wait in a thread by themselves
                 launcher._background.start(launcher._show_network())
-            await launcher.header.receive({"kind": "alive"})
+            await launcher.header.receive({"kind": "here"})
             connection, _ = await asyncio.get_running_loop().sock_accept(silent)
             with connection:
                 make_session("mine")
                 await _until(lambda: len(launcher.sessions.live) == 1)
                 assert launcher.header.network == {}  # still waiting
         finally:
-            launcher.header._last_sign = float("-inf")
+            launcher.header._watched_until = float("-inf")
             launcher.close()
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.setblocking(False)
         asyncio.run(main(silent))
+
+
+def test_what_fails_is_tried_again_and_keeps_nothing_else_from_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        monkeypatch.setattr("golem_launcher.ui.launcher._AFTER_FAILURE_SECONDS", 0.01)
+        monkeypatch.setattr("golem_launcher.ui.launcher.saved_workspaces", _fail)
+        make_session("mine")
+        launcher = Launcher()
+        refresh, failures = launcher.sessions.refresh, [LauncherError("Not now."), LauncherError("Nor now.")]
+
+        async def refresh_in_the_end() -> None:
+            if failures:
+                raise failures.pop()
+            await refresh()
+
+        launcher.sessions.refresh = refresh_in_the_end
+        try:
+            launcher._consider(LaunchRequest(name="mine"))
+            await launcher.header.receive({"kind": "here"})
+            await _until(lambda: len(launcher.sessions.live) == 1)
+            await _until(lambda: launcher.form.offers.get("state") == "down")  # the market was looked at
+            await _until(lambda: len(launcher.header.problems) == 3)
+            assert {problem["title"] for problem in launcher.header.problems} == {"Not now.", "Nor now.", "Never."}
+        finally:
+            launcher.header._watched_until = float("-inf")
+            launcher.close()
+
+    asyncio.run(main())
+
+
+def _fail() -> list[dict[str, Any]]:
+    raise LauncherError("Never.")
 
 
 def test_the_token_is_in_no_widgets_state() -> None:
@@ -103,6 +137,24 @@ def test_messages_from_any_thread_run_on_the_one_loop_and_failures_are_shown() -
         ((error, where),) = seen
         assert str(error) == "boo"
         assert where == threading.get_ident()
+
+    asyncio.run(main())
+
+
+def test_work_does_not_belong_to_the_message_that_asked_for_it() -> None:
+    """A message of a JupyterLab tab marks what is sent because of it, and answers to that go where that tab's went."""
+    asked_by: ContextVar[str] = ContextVar("asked_by", default="nobody")
+
+    async def main() -> None:
+        background = Background(asyncio.get_running_loop(), pytest.fail)
+        seen: list[str] = []
+
+        async def work() -> None:
+            seen.append(asked_by.get())
+
+        asked_by.set("a tab that goes")
+        await asyncio.wrap_future(background.start(work()))
+        assert seen == ["nobody"]
 
     asyncio.run(main())
 

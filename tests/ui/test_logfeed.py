@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +49,8 @@ def test_a_flood_is_skipped_and_what_is_shown_is_the_end() -> None:
     assert batch["skipped"]
     assert len(batch["lines"]) == RING_LINES + 1
     assert _texts(batch)[-1].startswith("line 49999 ")
-    assert "an event" in _texts(feed.lines())  # no flood of the Lab's drives the session's own lines out
+    # No flood of the Lab's drives the session's own lines out.
+    assert "an event" in [line["text"] for line in feed.lines()]
 
 
 def test_the_whole_log_is_searched_not_only_what_is_shown() -> None:
@@ -62,6 +65,22 @@ def test_the_whole_log_is_searched_not_only_what_is_shown() -> None:
     assert [line["source"] for line in search(directory, "needle", ["detail"])] == ["detail"]
     assert len(search(directory, "line", ["lab"])) == FOUND_AT_MOST
     assert search(directory, "Näher", ["lab", "nonsense"]) == []
+
+
+def test_two_that_read_at_once_do_not_get_a_line_twice() -> None:
+    directory = make_session("mine")
+    write_lab_log(directory, *(f"line {number}" for number in range(2000)))
+    feed = LogFeed(directory)
+    start = threading.Barrier(4)
+
+    def read() -> list[str]:
+        start.wait()
+        return _texts(feed.poll())
+
+    with ThreadPoolExecutor(4) as threads:
+        found = [line for lines in threads.map(lambda _: read(), range(4)) for line in lines]
+    assert len(found) == len(set(found))
+    assert [line["text"] for line in feed.lines(after=feed.lines()[-1]["n"] - 1)] == ["line 1999"]
 
 
 @given(st.lists(st.lists(st.text(alphabet="ab\n\r", max_size=5), max_size=5), max_size=8))
@@ -82,4 +101,4 @@ def test_every_line_comes_once_and_in_order(batches: list[list[str]]) -> None:
                 seen += _texts(lines)
         whole = written[: written.rfind(b"\n") + 1]
         assert seen == [line.decode() for line in whole.splitlines()]
-        assert _texts(feed.lines()) == seen
+        assert [line["text"] for line in feed.lines()] == seen

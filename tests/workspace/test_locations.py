@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import getpass
 import shutil
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import pytest
 
@@ -13,14 +16,36 @@ from golem_launcher import paths
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace.locations import open_location
 from golem_launcher.workspace.store import open_store
+from tests.workspace import hadoop
 from tests.workspace.test_store import FILES, WHOLE, content, save
 
 pytestmark = pytest.mark.slow
+KINDS = ["s3", "gs", "sftp", "redis", "real_redis", "directory", "hdfs"]
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster(request, tmp_path_factory):
+    """HDFS, which takes the longest to start, while the others are tried."""
+    if not any("hdfs" in each.name for each in request.session.items if each.path == request.path):
+        yield None
+        return
+    found = hadoop.Cluster(tmp_path_factory.mktemp("hdfs"))
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def hdfs(cluster):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HADOOP_USER_NAME", getpass.getuser())
+        yield cluster.url()
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +178,7 @@ def redis():
         thread.join(10)
 
 
-@pytest.mark.parametrize("kind", ["s3", "gs", "sftp", "redis", "real_redis", "directory"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_store_of_every_kind(kind, request, tmp_path):
     url = str(tmp_path / "store") if kind == "directory" else request.getfixturevalue(kind)
     store = open_store(url, encrypt=kind == "s3")
@@ -164,13 +189,18 @@ def test_a_store_of_every_kind(kind, request, tmp_path):
     assert content(again, number=1) == WHOLE
     assert again.verify("work").damaged == ()
     assert again.missing(again.manifest("work").chunk_ids) == set()
+    lost = again._location.names("packs/")[0]
+    again._location.delete(lost)
+    assert open_store(url).verify("work").damaged
+    save(open_store(url), {**FILES, "new": b"new" * 5000})
+    assert open_store(url).verify("work").damaged == ()
     again.prune(at=first.created_at)
     again.remove("work")
     assert open_store(url).workspaces() == []
     assert "secret" not in again.shown
 
 
-@pytest.mark.parametrize("kind", ["s3", "gs", "sftp", "redis", "real_redis", "directory"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_location_keeps_what_it_promises(kind, request, tmp_path):
     place = open_location(str(tmp_path / "p") if kind == "directory" else request.getfixturevalue(kind))
     assert place.names("things/") == []
@@ -193,6 +223,59 @@ def test_a_location_keeps_what_it_promises(kind, request, tmp_path):
     assert not place.create("things/c", b"second")
     assert place.read("things/c") == b"first"
     place.delete("things/c")
+
+
+@pytest.mark.parametrize("kind", ["s3", "sftp", "redis", "real_redis", "directory", "hdfs"])
+def test_of_two_who_save_at_the_same_moment_both_are_there(kind, request, tmp_path):
+    """The emulated gs alone knows of no condition for writing; Google's own is the one that s3 has, too."""
+    url = str(tmp_path / "store") if kind == "directory" else request.getfixturevalue(kind)
+    url += "/two" if kind == "s3" else ""
+    stores = [open_store(url) for _ in range(2)]
+    for number in range(3):
+        with ThreadPoolExecutor(2) as pool:
+            jobs = [pool.submit(save, store, {"a": b"%d %d" % (number, who)}) for who, store in enumerate(stores)]
+            made = [job.result() for job in jobs]
+        assert sorted(generation.number for generation in made) == [2 * number + 1, 2 * number + 2]
+        for who, generation in enumerate(made):
+            assert content(open_store(url), number=generation.number) == {"a": b"%d %d" % (number, who)}
+    stores[0].remove("work")
+
+
+@pytest.mark.parametrize("kind", ["sftp", "hdfs"])
+def test_of_two_who_create_an_object_one_gets_the_name(kind, request, monkeypatch):
+    """Also when both have looked before the other wrote. No draft stays."""
+    place = open_location(request.getfixturevalue(kind))
+    place.write("things/c", b"first")
+    looked = []
+    ls = place._fs.ls
+    monkeypatch.setattr(place._fs, "exists", lambda path: bool(looked) or looked.append(path))
+    assert not place.create("things/c", b"second")
+    assert place.read("things/c") == b"first"
+    assert len(ls(place._path("things"), detail=False)) == 1
+    place.delete("things/c")
+
+
+@pytest.mark.parametrize("kind", ["sftp", "hdfs", "directory"])
+def test_what_can_not_be_listed_is_not_taken_for_empty(kind, request, tmp_path, monkeypatch):
+    if kind == "directory":
+        place = open_location(str(tmp_path / "p"))
+        (tmp_path / "p").mkdir()
+        (tmp_path / "p" / "packs").write_bytes(b"")
+    else:
+        place = open_location(request.getfixturevalue(kind))
+        monkeypatch.setattr(place._fs, "ls", mock.Mock(side_effect=PermissionError))
+    with pytest.raises(WorkspaceError, match="can't be re"):
+        place.names("packs/")
+
+
+def test_hdfs_says_who_may_not_write_there(hdfs):
+    place = open_location(hdfs.replace("//", "//stranger@"))
+    with pytest.raises(WorkspaceError, match="PermissionError") as caught:
+        place.write("things/a", b"a")
+    assert "9870" in caught.value.remedy
+    place = open_location("hdfs://127.0.0.1:9/x")
+    with pytest.raises(WorkspaceError, match="can't be reached"):
+        place.names("packs/")
 
 
 def test_a_broken_connection_is_made_again(sftp):

@@ -37,15 +37,13 @@ from .chunker import chunk_id
 from .index import Index
 from .packages import Packages, freeze, install
 from .restore import Restore
+from .wire import PACKS, PORT_OFFSET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ..config import Config  # noqa: TID252 - the archive has another name
 
-PORT_OFFSET = 3
-"""Of its port, from that of the Lab."""
-PACKS = ".packs"
 BASE = ".base"
 _NICE = 10
 _LARGEST_JSON = 16 * 1024 * 1024

@@ -30,6 +30,10 @@ from .chunker import ID_BYTES, MOST
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+PORT_OFFSET = 3
+"""Of the workspace server's port, from that of the Lab."""
+PACKS = ".packs"
+"""What the directory of whole files in transfer ends with."""
 PLAIN, ZLIB, GONE, AGAIN = range(4)
 LARGEST_CHUNK = 1024 * 1024
 """A chunk of ours is smaller; whoever reads takes up to this."""

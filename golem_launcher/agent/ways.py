@@ -18,7 +18,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from . import answering, proc
-from .workspace.server import PORT_OFFSET
+from .workspace.wire import PORT_OFFSET
 
 if TYPE_CHECKING:
     from .config import Config

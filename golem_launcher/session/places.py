@@ -69,7 +69,7 @@ def _enter_local() -> Place:
         deploy_seconds=60.0,
         start_seconds=60.0,
         settles=running.chain is not None,
-        silent_seconds=6.5,
+        silent_seconds=3.5,
     )
 
 

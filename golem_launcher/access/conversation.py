@@ -18,6 +18,7 @@ from golem_launcher.access import answers
 from golem_launcher.access import rules as ruling
 from golem_launcher.access.front import LARGEST_PAGE, Front, Served, page_headers
 from golem_launcher.errors import AccessError
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,6 +32,12 @@ _KEEP_SECONDS = 10.0
 """How long the Lab's connection is kept for a browser that asks nothing: a VPN may carry but a few hundred."""
 _IDLE_SECONDS = 600.0
 """How long a browser may keep a connection without asking anything."""
+_HELD_SECONDS = 25.0
+"""How long a request of a program, the Lab's page among them, waits for a Lab that is away: another may take over."""
+_SHOWN_SECONDS = 1.5
+"""How long a person waits before a page says so."""
+_ATTEMPTS = 2
+"""At what only reads: a connection may break while nothing was asked for."""
 _READS = {b"GET", b"HEAD"}
 _BARE = {b"accept-encoding", b"if-none-match"}
 _OK, _SWITCHING, _NOT_MODIFIED = 200, 101, 304
@@ -134,15 +141,19 @@ class Conversation:
                 await self._finish_request()
                 await self._give(served)
                 return True
+        makes_page = request.method == b"GET" and self._front.wants(target)
+        navigates = asked.get(b"sec-fetch-mode") == b"navigate"
         try:
-            return await self._forward(
-                request, headers, makes_page=request.method == b"GET" and self._front.wants(target)
-            )
+            for _ in range(_ATTEMPTS - 1 if request.method in _READS else 0):
+                with contextlib.suppress(Gone):
+                    return await self._forward(request, headers, makes_page=makes_page, navigates=navigates)
+                self.close()
+            return await self._forward(request, headers, makes_page=makes_page, navigates=navigates)
         except Gone:
-            await self._give(answers.away(navigates=asked.get(b"sec-fetch-mode") == b"navigate"))
+            await self._give(answers.away(navigates=navigates))
             return False
 
-    async def _forward(self, request: h11.Request, headers: Headers, *, makes_page: bool) -> bool:
+    async def _forward(self, request: h11.Request, headers: Headers, *, makes_page: bool, navigates: bool) -> bool:
         """Pass a request on and its answer back; whether the connection can be used again.
 
         Raises ``Gone`` when the Lab's connection breaks before anything of the answer was passed back.
@@ -151,11 +162,11 @@ class Conversation:
         if makes_page:
             onward = [(name, value) for name, value in onward if name not in _BARE]
         try:
-            lab = await self._connected()
+            lab = await self._connected(_SHOWN_SECONDS if navigates else _HELD_SECONDS)
             await lab.send(
                 h11.Request(method=request.method, target=self._rules.target(request.target), headers=onward)
             )
-        except (OSError, AccessError):
+        except (OSError, AccessError, asyncio.TimeoutError):
             raise Gone from None
         sending = asyncio.ensure_future(self._send_body(lab))
         try:
@@ -170,12 +181,35 @@ class Conversation:
             self.close()
         return True
 
-    async def _connected(self) -> Side:
+    async def _connected(self, seconds: float) -> Side:
+        """The connection to the Lab, made within so many seconds. Raises ``OSError``, ``AccessError``, a time-out."""
         if self._lab is None:
-            self._lab = Side(h11.Connection(h11.CLIENT, LONGEST_HEAD), await self._dial())
+            self._lab = Side(h11.Connection(h11.CLIENT, LONGEST_HEAD), await wait_for(self._dialled(), seconds))
         return self._lab
 
+    async def _dialled(self) -> Stream:
+        """A new connection to the Lab, unless the browser leaves first."""
+        dialling = asyncio.ensure_future(self._dial())
+        listening = asyncio.ensure_future(self._browser.stream.read(_PIECE))
+        stays = False
+        try:
+            await asyncio.wait({dialling, listening}, return_when=asyncio.FIRST_COMPLETED)
+            if listening.done():
+                self._browser.http.receive_data(listening.result())
+                if not listening.result():
+                    raise ConnectionResetError("the browser left")
+            stream = await dialling
+            stays = True
+            return stream
+        finally:
+            await _end(dialling, listening)
+            if not stays and not dialling.cancelled() and dialling.exception() is None:
+                dialling.result().close()
+
     async def _send_body(self, lab: Side) -> None:
+        if self._browser.http.their_state is not h11.SEND_BODY:
+            await lab.send(h11.EndOfMessage())  # all of it was read before, when another connection broke
+            return
         while True:
             event = await self._browser.next()
             if isinstance(event, h11.Data | h11.EndOfMessage):

@@ -23,7 +23,7 @@ from golem_launcher.session.directory import session_directory
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
     from pathlib import Path
 
@@ -188,11 +188,17 @@ def write_results(name: str, path: Path, progress: Callable[[float, float], None
     store = open_store(request.store, encrypt=request.encrypt)
     kept = {generation.number for generation in store.generations(saving.workspace)}
     manifest = store.manifest(saving.workspace, saving.generation if saving.generation in kept else None)
-    risky = save_zip(store, manifest, path, progress).could_run
-    if not risky:
-        return ""
-    names = ", ".join(risky[:_NAMED]) + (" …" if len(risky) > _NAMED else "")
-    return clean_line(f"Some programs run files like these by themselves, so look at them first: {names}", longest=400)
+    written = save_zip(store, manifest, path, progress)
+    notes = []
+    if risky := written.could_run:
+        notes.append(f"Some programs run files like these by themselves, so look at them first: {_some(risky)}.")
+    if renamed := [f"{path} is {name}" for path, name in written.renamed]:
+        notes.append(f"On many computers these would have others' names, so they have new ones: {_some(renamed)}.")
+    return clean_line(" ".join(notes), longest=600)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (" …" if len(names) > _NAMED else "")
 
 
 def _prepare(name: str, make: Make, progress: Callable[[float, float], None]) -> tuple[Path, str]:

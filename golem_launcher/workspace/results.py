@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from golem_launcher.errors import WorkspaceError
+from golem_launcher.workspace.apart import apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +46,8 @@ class Results:
     could_run: tuple[str, ...]
     """Files that some program may run when the results are opened: look at them first."""
     links_left_out: int
+    renamed: tuple[tuple[str, str], ...]
+    """Files whose names would be one with another's on many computers, and what they are called here."""
 
 
 def could_run(path: str) -> bool:
@@ -66,12 +69,15 @@ def write_zip(
     ``progress`` is called with bytes done and in all. Raises ``WorkspaceError`` when a chunk is lost.
     """
     done = 0
+    names = apart(entry.path for entry in manifest.entries if entry.kind != "link")
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1, allowZip64=True) as archive:
         for entry in manifest.entries:
             if entry.kind == "link":
                 continue
             directory = entry.kind == "directory"
-            info = zipfile.ZipInfo(entry.path + ("/" if directory else ""), _date(entry.mtime_ns))
+            info = zipfile.ZipInfo(
+                names.get(entry.path, entry.path) + ("/" if directory else ""), _date(entry.mtime_ns)
+            )
             kind = stat.S_IFDIR if directory else stat.S_IFREG
             info.external_attr = (kind | entry.mode) << 16 | (0x10 if directory else 0)
             info.create_system = 3
@@ -90,6 +96,7 @@ def write_zip(
         bytes=manifest.size,
         could_run=tuple(entry.path for entry in manifest.entries if entry.kind == "file" and could_run(entry.path)),
         links_left_out=sum(entry.kind == "link" for entry in manifest.entries),
+        renamed=tuple(names.items()),
     )
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from golem_launcher.errors import LauncherError, ProviderError, WorkspaceError
 from golem_launcher.events import Saving
 from golem_launcher.waiting import wait_for
+from golem_launcher.workspace.ahead import Ahead
 from golem_launcher.workspace.manifest import Environment, shown
 from golem_launcher.workspace.pull import ordered_missing, pull
 from golem_launcher.workspace.tree import Tree, digest, shrunk
@@ -174,7 +175,8 @@ class Saver:
 
     async def _look(self) -> bool:
         """Ask what changed; whether anything did, packages included."""
-        plan = await self._agent.plan(self._plan, self._packages if self._plan else "")
+        async with Ahead(self._agent, self._store, self._limits.total_bytes) as ahead:
+            plan = await self._agent.plan(self._plan, self._packages if self._plan else "", ahead.saw)
         changed = await asyncio.to_thread(self._tree.apply, plan)
         self._notes = plan.notes
         if len(self._tree.entries) + len(self._tree.refused) != plan.entries:

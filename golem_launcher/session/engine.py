@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.networks import Network as GolemNetwork
     from golem_launcher.outbound import Access
+    from golem_launcher.permits import Permit
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.choice import Choice
     from golem_launcher.session.journal import Journal
@@ -66,6 +67,7 @@ class Engine:
         request: LaunchRequest,
         access: Access,
         choice: Choice,
+        permit: Permit | None,
         journal: Journal,
         money: Money,
     ) -> None:
@@ -73,6 +75,7 @@ class Engine:
         self._golem_network = network
         self._request = request
         self._access = access
+        self._permit = permit
         self._choice = choice
         self._journal = journal
         self._listener = Listener(choice, journal, money)
@@ -171,7 +174,15 @@ class Engine:
         if self._request.choose == "reputation":
             self._choice.reputation = await reputation.scores(self._golem_network)
         payload = await wait_for(
-            session_payload(self._request, image, place.registry_url, self._access, expiration), _REST_SECONDS
+            session_payload(
+                self._request,
+                image,
+                registry_url=place.registry_url,
+                asked=self._access,
+                permit=self._permit,
+                expires=expiration,
+            ),
+            _REST_SECONDS,
         )
         hiring = Hiring(
             self._engine,

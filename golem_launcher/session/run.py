@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError, NodeError, NodeUnreachable, ProviderError
@@ -31,6 +32,7 @@ from golem_launcher.session.yagna import YagnaRest
 from golem_launcher.waiting import together
 
 if TYPE_CHECKING:
+    from golem_launcher.permits import Permit
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.engine import Engine
     from golem_launcher.session.lab import LabClient
@@ -183,6 +185,7 @@ class Run:
             request=self._request,
             access=self._access,
             choice=self._choice,
+            permit=await self._permit(identity),
             journal=self._journal,
             money=self._money,
         )
@@ -205,6 +208,16 @@ class Run:
         self._resources.push_async_callback(self._reach.aclose)
         await self._reach.open()  # while offers come in
         warm.end()
+
+    async def _permit(self, identity: str) -> Permit | None:
+        """What lets the session reach more than everybody's may, as far as it asks for more."""
+        if not self._request.outbound_permit or self._request.outbound not in {"listed", "unrestricted"}:
+            return None
+        from golem_launcher import permits  # noqa: PLC0415 - cryptography takes a tenth of a second
+
+        permit = await asyncio.to_thread(permits.read, map(Path, self._request.outbound_permit))
+        permit.check(self._access, identity, datetime.now(timezone.utc))
+        return permit
 
     async def _enter(self, expires: datetime) -> tuple[places.Place, str, str]:
         """Reach the network and set the money aside there: the place, our identity, the allocation's id."""

@@ -1,6 +1,6 @@
 const PART_BYTES = 4 * 1024 * 1024;
-const PATIENCE_MS = { least: 3_000, first: 15_000, most: 60_000 }; // with an answer, before it is asked for again
-const SILENT_MS = 300_000;
+const UPLOAD_PATIENCE_MS = { least: 3_000, first: 15_000, most: 60_000 }; // with an answer, before it is asked for again
+const UPLOAD_SILENT_MS = 300_000;
 
 /** Bytes as 12 B, 3.4 MB, 2 GB. */
 function bytesWords(bytes) {
@@ -21,7 +21,7 @@ class Uploads {
     this.changed = changed;
     this.files = new Map();
     this.sending = null;
-    this.patience = PATIENCE_MS.first;
+    this.patience = UPLOAD_PATIENCE_MS.first;
     this.list = h("ul", { class: "gl-uploads", "aria-label": "Files to upload", hidden: true });
     this.picker = filePicker("Upload files", { multiple: true }, (files) => this.add(files));
     this.element = h("div", { class: "gl-stack gl-drop" }, h("div", { class: "gl-row" }, this.picker), this.list);
@@ -77,9 +77,9 @@ class Uploads {
   ask(one, content, buffers, since = Date.now()) {
     clearTimeout(one.timer);
     one.timer = setTimeout(() => {
-      if (Date.now() - since > SILENT_MS) return this.fail(one, "The connection to this page's kernel is lost.");
+      if (Date.now() - since > UPLOAD_SILENT_MS) return this.fail(one, "The connection to this page's kernel is lost.");
       setText(one.row.state, `Waiting for the connection, ${bytesWords(one.at)} are there`);
-      this.patience = PATIENCE_MS.least; // the question is small
+      this.patience = UPLOAD_PATIENCE_MS.least; // the question is small
       this.begin(one, since);
     }, this.patience);
     one.asked += 1; // its answer is the one that counts
@@ -97,7 +97,7 @@ class Uploads {
     if (!one || one.path || one.failed || asked !== one.asked) return;
     clearTimeout(one.timer);
     // A slow line needs longer for a part; a fast one that broke should not be waited for long.
-    if (at > one.at) this.patience = Math.min(Math.max(4 * (Date.now() - this.askedAt), PATIENCE_MS.least), PATIENCE_MS.most);
+    if (at > one.at) this.patience = Math.min(Math.max(4 * (Date.now() - this.askedAt), UPLOAD_PATIENCE_MS.least), UPLOAD_PATIENCE_MS.most);
     one.at = at;
     setText(one.row.name, name);
     one.row.bar.value = at;

@@ -100,8 +100,8 @@ class Saver:
         while True:
             async with self._lock:
                 began = loop.time()
-                await self._guarded()
-                took = loop.time() - began
+                whole = await self._guarded()
+                took = loop.time() - began if whole else 0.0  # how long a way that broke was waited for says nothing
             pause = min(max(self._interval, _SLOWER * took), _LONGEST_INTERVAL)
             self._tell(interval=round(pause, 1))
             await asyncio.sleep(pause)

@@ -9,18 +9,20 @@ from decimal import Decimal
 import aiohttp
 import pytest
 
+from golem_launcher import paths
 from golem_launcher.events import Stage
 from golem_launcher.market import history, scan, wallet
+from golem_launcher.market.services import REGISTRY
 from golem_launcher.networks import LOCAL
 from golem_launcher.node.rest import NodeRest
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import bills, client, places
+from golem_launcher.session import bills, client
 from golem_launcher.session.journal import Journal
 from tests.session.conftest import command, explain
 from tests.session.rest import Node
 
 BUDGET = Decimal("0.5")
-CROOKS = ("overbills", "floods", "raises", "instant-end", "no-terms", "never-ready", "never-signs")
+CROOKS = ("overbills", "floods", "raises", "instant-end", "no-terms", "never-ready")
 
 
 YAPAPI_WAITS = 15
@@ -31,13 +33,16 @@ YAPAPI_WAITS = 15
 def sessions(crooks):
     """One session at each crook, and one by the way of the real networks, all at once."""
     fields = {"budget": BUDGET, "memory_gib": 0.5, "disk_gib": 0.5, "outbound": "off", "save": False}
-    # One at a time would take minutes; the first ones are those that take longest.
-    others = {"never-signs": ["never-signs", "signs"]}
-    found = {name: client.start(LaunchRequest(name=name, allow=others.get(name, [name]), **fields)) for name in CROOKS}
+    found = {name: client.start(LaunchRequest(name=name, allow=[name], **fields)) for name in CROOKS}
+    beyond = {**fields, "outbound": "listed", "outbound_urls": ["https://data.example.org"]}
+    found["unsigned"] = client.start(LaunchRequest(name="unsigned", allow=["signs"], **beyond))
+    permit = [str(paths.home() / name) for name in ("trusted.pem", "key.pem")]
+    allow = ["never-signs", "signs"]
+    found["permitted"] = client.start(LaunchRequest(name="permitted", allow=allow, outbound_permit=permit, **beyond))
     with pytest.MonkeyPatch.context() as patch:  # to the launcher, these providers are the test network of a named node
         patch.setenv("YAGNA_API_URL", crooks.node.api_url)
         patch.setenv("YAGNA_APPKEY", crooks.node.app_key)
-        patch.setenv(places.REGISTRY_VARIABLE, crooks.registry_url)
+        patch.setenv(REGISTRY.variable, crooks.registry_url)
         image = "golem/jupyterlab:local"
         found["real"] = client.start(LaunchRequest(name="real", network="hoodi", allow=["gpu"], image=image, **fields))
     yield found
@@ -85,7 +90,7 @@ def test_offers_live_on_the_network(crooks):
     assert gpu.start == Decimal("0.001")
     assert gpu.whole == pytest.approx(Decimal("0.001") + 2 * gpu.per_hour, rel=Decimal("1e-6"))
     assert all("no GPUs, 1 asked for" in offer.why for offer in found.others)
-    assert len(found.others) == len(CROOKS) + 1
+    assert len(found.others) == len(CROOKS) + 2
     code, shown, _ = command("offers", "gpus>=2", "--json", check=False)
     assert code == 1
     assert shown["advice"][0]["values"]["gpus"] == "1"
@@ -108,8 +113,8 @@ def test_the_wallet_of_a_network_without_money(crooks):
 
 @pytest.mark.slow
 def test_a_provider_that_never_signs_delays_nobody(sessions, crooks):
-    """The next best is asked beside it, and it is left with nothing to sign."""
-    directory = sessions["never-signs"]
+    """The next best is asked beside it, and it is left with nothing to sign. Both let nobody out without a permit."""
+    directory = sessions["permitted"]
     state = client.wait_for(directory, lambda state: state.stage is Stage.DEPLOYING, 30)
     assert state is not None, explain(directory)
     assert state.provider_name == "signs"
@@ -193,6 +198,14 @@ def test_an_agreement_that_ends_at_once(sessions, crooks):
 
 
 @pytest.mark.slow
+def test_what_is_beyond_the_whitelist_needs_a_signature(sessions):
+    state = ended(sessions["unsigned"])
+    assert state.stage is Stage.FAILED
+    assert "--outbound-permit" in state.reason
+    assert Journal.read(sessions["unsigned"].path).entries.agreements == ()
+
+
+@pytest.mark.slow
 def test_nobody_accepts_the_terms(sessions, crooks):
     directory = sessions["no-terms"]
     state = ended(directory)
@@ -206,6 +219,6 @@ def test_all_of_it_is_in_the_ledger(sessions):
     assert all(directory.state().stage.final for directory in sessions.values())
     code, ledger, _ = command("ledger", "--json")
     assert code == 0
-    assert {one["session"] for one in ledger} == {*CROOKS, "real"}
+    assert {one["session"] for one in ledger} == set(sessions)
     _, text, _ = command("bill", "overbills", "--csv")
     assert text.startswith("session,network,token")

@@ -220,7 +220,7 @@ def _status(node: Node, network: Network, identity: str) -> tuple[dict[str, Any]
         return {}, said_plainly(error.what)
     if not isinstance(status, dict):
         return {}, "The node's answer makes no sense."
-    return status, "" if network.money == "none" else _clock_problem(status.get("block_datetime"))
+    return status, "" if network.name == LOCAL.name else _clock_problem(status.get("block_datetime"))
 
 
 def _clock_problem(newest_block: Any, now: datetime | None = None) -> str:

@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -78,5 +79,22 @@ def _packages(root: Path, variant: str) -> None:
     _run([*argv, "--unshare-user", "--uid", "0", "--gid", "0", "--", f"{inside}/install", variant])
 
 
+def main() -> int:
+    """``python -m provider.rootfs VARIANT DIRECTORY``: make the contents of a variant there, unless they are."""
+    try:
+        print(ensure(sys.argv[1], Path(sys.argv[2])))
+    except Missing as missing:
+        print(missing, file=sys.stderr)
+        return 1
+    except subprocess.CalledProcessError as error:
+        print(f"{error.cmd[0]} failed:\n{error.stdout}{error.stderr}", file=sys.stderr)
+        return 1
+    return 0
+
+
 def _run(argv: list[str]) -> None:
     subprocess.run(argv, check=True, timeout=_SECONDS, capture_output=True, text=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -11,6 +11,7 @@ import binascii
 import json
 import re
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ _STATUS_SECONDS = 20.0
 _FUND_SECONDS = 300.0
 """Faucet and minting may wait two minutes each for the chain."""
 _LAST_PAYMENTS = 10
+_CLOCK_SECONDS = 300
 _ADDRESS = re.compile(r"[0-9a-f]{40}")
 _TRANSACTION = re.compile(r"0x[0-9a-f]{64}")
 
@@ -64,7 +66,7 @@ class Wallet:
     url: str
     """Where the wallet can be looked at; empty where there is no such place."""
     problem: str = ""
-    """Why the balances are not known, and what to do; empty when they are."""
+    """Why the balances are not known, or that the clock is wrong, and what to do; empty when all is well."""
 
     @property
     def free(self) -> Decimal | None:
@@ -216,7 +218,25 @@ def _status(node: Node, network: Network, identity: str) -> tuple[dict[str, Any]
         if network.name == LOCAL.name:
             return {}, "The chain on this machine does not answer: start its node, or the local network, again."
         return {}, said_plainly(error.what)
-    return (status, "") if isinstance(status, dict) else ({}, "The node's answer makes no sense.")
+    if not isinstance(status, dict):
+        return {}, "The node's answer makes no sense."
+    return status, "" if network.name == LOCAL.name else _clock_problem(status.get("block_datetime"))
+
+
+def _clock_problem(newest_block: Any, now: datetime | None = None) -> str:
+    """What is wrong with this computer's clock by that of the chain, whose blocks come every few seconds."""
+    try:
+        at = datetime.fromisoformat(str(newest_block).replace("Z", "+00:00"))
+        off = ((now or datetime.now(timezone.utc)) - at).total_seconds()
+    except (ValueError, TypeError):
+        return ""
+    if abs(off) <= _CLOCK_SECONDS:
+        return ""
+    side = "ahead of" if off > 0 else "behind"
+    return (
+        f"This computer's clock is {abs(off) / 60:.0f} min {side} the chain's newest block. Set it, unless the "
+        "chain stands still: offers and agreements expire by it."
+    )
 
 
 def said_plainly(text: str) -> str:

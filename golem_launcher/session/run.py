@@ -17,7 +17,7 @@ from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.market import wallet
 from golem_launcher.networks import NETWORKS
 from golem_launcher.outbound import access
-from golem_launcher.session import extension, places, recovery, warm
+from golem_launcher.session import asleep, extension, places, recovery, warm
 from golem_launcher.session.choice import Choice
 from golem_launcher.session.closing import close_down, end_agreement
 from golem_launcher.session.journal import Journal
@@ -271,6 +271,8 @@ class Run:
                 asyncio.create_task(lab.follow_log(self._directory.lab_log)),
                 asyncio.create_task(follow_usage(lab, self._recorder)),
             ]
+            if self._network.money != "none":  # the local network sleeps along
+                followers.append(asyncio.create_task(asleep.watch(self._saves.save, self._recorder)))
             try:
                 watch = Watch(
                     rest=self._rest,

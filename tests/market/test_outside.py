@@ -7,6 +7,7 @@ import dataclasses
 import json
 import socket
 import threading
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import unquote
@@ -41,7 +42,7 @@ STATUS = {
     "token": "tGLM",
     "gas": {"currency_short_name": "tETH", "currency_long_name": "Hoodi Ether", "balance": "0.01"},
     "block_number": 1,
-    "block_datetime": "2026-11-21T00:00:00Z",
+    "block_datetime": datetime.now(timezone.utc).isoformat(),
 }
 PAYMENT = {
     "paymentId": "p",
@@ -137,6 +138,17 @@ def test_the_wallet_and_where_its_payments_can_be_seen(node, asked):
     assert payment.url == f"https://hoodi.etherscan.io/tx/0x{HASH}"
     init = next(body for path, body in asked if path.endswith("Init"))
     assert (init["network"], init["token"]) == ("hoodi", "tGLM")  # the network is always named
+
+
+def test_a_clock_that_is_wrong_is_told_by_the_chains(node, answers):
+    hours = 6
+    block = datetime.now(timezone.utc) + timedelta(hours=hours)
+    answers["/_gsb/local/payment/GetStatus"] = {"Ok": {**STATUS, "block_datetime": block.isoformat()}}
+    found = wallet.look(node, HOODI)
+    assert found.amount == Decimal("12.5")
+    assert f"clock is {hours * 60} min behind" in found.problem
+    for nonsense in (None, "soon", 5, "2026-11-21T00:00:00"):
+        assert wallet._clock_problem(nonsense) == ""
 
 
 def test_a_chain_out_of_reach_is_said_and_the_rest_is_shown(node, answers):

@@ -1,0 +1,71 @@
+"""Images that bring no JupyterLab: pip installs it, or it is said why not. pip gets its packages from a directory."""
+
+import os
+import subprocess
+import venv
+import zipfile
+from pathlib import Path
+
+import pip
+import pytest
+
+from golem_launcher.agent import image
+
+_PROGRAM = """
+import importlib.util, sys
+sys.path.insert(0, sys.argv[1])
+import image
+print(image.bring_lab(60.0))
+print(importlib.util.find_spec("jupyterlab") is not None)
+"""
+
+
+@pytest.fixture
+def bring(tmp_path):
+    """Runs ``bring_lab`` in a Python of its own, with ``pip`` or not; what it said, and whether a Lab is there now."""
+    venv.create(tmp_path / "python", with_pip=False, symlinks=True)
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "pip").mkdir()
+    (tmp_path / "pip" / "pip").symlink_to(Path(pip.__file__).parent)
+
+    def run(*, has_pip):
+        done = subprocess.run(
+            [tmp_path / "python" / "bin" / "python", "-c", _PROGRAM, Path(image.__file__).parent],
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=True,
+            env={
+                "PATH": os.defpath,
+                "HOME": str(tmp_path),
+                "PIP_NO_INDEX": "1",
+                "PIP_FIND_LINKS": str(tmp_path / "wheels"),
+                "PYTHONPATH": str(tmp_path / "pip") if has_pip else "",
+            },
+        )
+        said, there = done.stdout.splitlines()
+        return said, there == "True"
+
+    return run
+
+
+def test_what_is_missing_is_installed_or_named(bring, tmp_path):
+    said, there = bring(has_pip=False)
+    assert "neither JupyterLab nor pip" in said
+    assert not there
+    said, there = bring(has_pip=True)
+    assert "could not be installed" in said
+    assert "jupyterlab" in said
+    assert not there
+    info = "jupyterlab-4.4.0.dist-info"
+    with zipfile.ZipFile(tmp_path / "wheels" / "jupyterlab-4.4.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("jupyterlab/__init__.py", "")
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: jupyterlab\nVersion: 4.4.0\n")
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(
+            f"{info}/RECORD", f"jupyterlab/__init__.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n"
+        )
+    assert bring(has_pip=True) == ("", True)
+    assert bring(has_pip=False) == ("", True)  # there already

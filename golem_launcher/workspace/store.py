@@ -6,19 +6,16 @@ A generation is there when its manifest is; it is written last, after every chun
 from __future__ import annotations
 
 import contextlib
-import json
 import re
-import struct
 import threading
-import zlib
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.text import clean_line
-from golem_launcher.workspace import locations, retention
-from golem_launcher.workspace.manifest import LARGEST_MANIFEST, Entry, Environment, Manifest, checked, chunk_id, parse
+from golem_launcher.workspace import locations, manifest_object, retention
+from golem_launcher.workspace.manifest import Entry, Environment, Manifest, checked, parse
 from golem_launcher.workspace.packs import Packs, now
 from golem_launcher.workspace.reaching import shown
 from golem_launcher.workspace.sealing import Damaged, Sealing, sealing
@@ -29,9 +26,6 @@ if TYPE_CHECKING:
     from golem_launcher.workspace.locations import Location
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
-_HEAD = struct.Struct(">4sI")
-_MAGIC = b"GLM1"
-_HEAD_AT_MOST = 64 * 1024
 _MOST_FLAGS = 20
 _LONGEST_FLAG = 300
 _CHUNK_IN_MANIFEST = re.compile(rb'"([0-9a-f]{64})"')
@@ -118,13 +112,13 @@ class Store:
             while True:
                 generation = _summary(manifest)
                 name = _name(workspace, manifest.generation)
-                data = manifest.dump()
-                if len(data) > LARGEST_MANIFEST:
-                    raise WorkspaceError(
-                        "The list of the workspace's files is too long to be saved.",
-                        "Leave some directories out by a file .golemignore.",
-                    )
-                if self._location.create(name, self._pack_manifest(name, generation, data)):
+                summary = {
+                    "created_at": generation.created_at.isoformat(),
+                    "files": generation.files,
+                    "bytes": generation.bytes,
+                    "flags": generation.flags,
+                }
+                if self._location.create(name, manifest_object.packed(self._sealing, name, summary, manifest.dump())):
                     return generation
                 # Somebody else saved this workspace at the same moment: theirs stays, ours is the next one.
                 manifest = replace(manifest, generation=manifest.generation + 1, parent=manifest.generation)
@@ -232,21 +226,10 @@ class Store:
         names = self._location.names(f"workspaces/{workspace}/")
         return sorted(int(tail) for name in names if (tail := name.rpartition("/")[2]).isdigit())
 
-    def _pack_manifest(self, name: str, generation: Generation, data: bytes) -> bytes:
-        summary = {
-            "created_at": generation.created_at.isoformat(),
-            "files": generation.files,
-            "bytes": generation.bytes,
-            "flags": generation.flags,
-            "digest": chunk_id(data),
-        }
-        head = self._sealing.seal(f"{name}:head", json.dumps(summary).encode())
-        body = self._sealing.seal(name, zlib.compress(data, 1))
-        return _HEAD.pack(_MAGIC, len(head)) + head + body
-
     def _head(self, workspace: str, number: int) -> Generation:
-        summary, _ = self._split(
-            _name(workspace, number), self._location.read(_name(workspace, number), 0, _HEAD_AT_MOST)
+        name = _name(workspace, number)
+        summary = manifest_object.summary_of(
+            self._sealing, name, self._location.read(name, 0, manifest_object.HEAD_AT_MOST)
         )
         return Generation(
             workspace=workspace,
@@ -262,26 +245,7 @@ class Store:
 
     def _written(self, name: str) -> bytes:
         """The JSON of the manifest in the object ``name``."""
-        _, workspace, number = name.split("/")
-        summary, body = self._split(name, self._location.read(name))
-        try:
-            data = zlib.decompressobj().decompress(self._sealing.open(name, body), LARGEST_MANIFEST)
-        except zlib.error:
-            raise _damaged(workspace, int(number)) from None
-        if chunk_id(data) != summary["digest"]:
-            raise _damaged(workspace, int(number))
-        return data
-
-    def _split(self, name: str, data: bytes) -> tuple[dict, bytes]:  # type: ignore[type-arg]
-        _, workspace, number = name.split("/")
-        try:
-            magic, length = _HEAD.unpack_from(data)
-            head = data[_HEAD.size : _HEAD.size + length]
-            if magic != _MAGIC or len(head) != length:
-                raise _damaged(workspace, int(number))
-            return json.loads(self._sealing.open(f"{name}:head", head)), data[_HEAD.size + length :]
-        except (struct.error, ValueError):
-            raise _damaged(workspace, int(number)) from None
+        return manifest_object.unpacked(self._sealing, name, self._location.read(name))
 
 
 def open_store(url: str | None = None, *, encrypt: bool = False) -> Store:
@@ -300,12 +264,6 @@ def _summary(manifest: Manifest) -> Generation:
 
 def _name(workspace: str, number: int) -> str:
     return f"workspaces/{workspace}/{number:08d}"
-
-
-def _damaged(workspace: str, number: int) -> WorkspaceError:
-    return WorkspaceError(
-        f"Generation {number} of '{workspace}' is damaged.", f"See the others: golem-launcher generations {workspace}"
-    )
 
 
 def _unknown(workspace: str, number: int | None, numbers: Sequence[int]) -> WorkspaceError:

@@ -10,13 +10,16 @@ import contextlib
 import os
 import stat
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from . import ignore
 from .chunker import Cuts, chunk_id, cut_file
+from .entries import Entry, Place, is_plain, line_of, stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from .entries import Stamp
 
 MOST_ENTRIES = 200_000
 """No store takes more."""
@@ -30,33 +33,6 @@ _MOST_GONE = 100_000
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _OWN_NAMES = ("pyvenv.cfg", "conda-meta")
-
-Stamp = tuple[int, ...]
-
-
-class Entry:
-    """One file, directory or link."""
-
-    __slots__ = ("cuts", "kind", "seen", "size", "stamp", "target", "version")
-
-    def __init__(self, kind: str, stamp: Stamp, version: int) -> None:
-        self.kind = kind
-        self.stamp = stamp
-        """Mode, mtime, ctime, inode, size; empty: not to be relied on."""
-        self.version = version
-        """The walk that found it changed."""
-        self.seen = version
-        self.cuts: Cuts | None = None
-        self.target = ""
-        self.size = 0
-
-
-class Place(NamedTuple):
-    """Where the bytes of a chunk are."""
-
-    path: str
-    offset: int
-    size: int
 
 
 class Index:
@@ -128,7 +104,7 @@ class Index:
         """A file that was just written from these chunks need not be read again."""
         with contextlib.suppress(OSError):
             status = os.lstat(os.path.join(self._root, path))
-            entry = self._put(path, "f", _stamp(status), self.version)
+            entry = self._put(path, "f", stamp_of(status), self.version)
             entry.cuts, entry.size = cuts, status.st_size
             self._remember(path, cuts)
 
@@ -155,14 +131,14 @@ class Index:
                     below.append((name, path, status))
                     continue
                 entry = self._entries.get(path)
-                if entry is not None and entry.stamp == _stamp(status):
+                if entry is not None and entry.stamp == stamp_of(status):
                     entry.seen = self.version
                 else:
                     entry = self._look(descriptor, name, path, status, entry)
                 if entry is not None:
                     self.bytes += entry.size
                     if entry.version > self._since:
-                        yield _line(path, entry)
+                        yield line_of(path, entry)
             for name, path, status in below:
                 yield from self._below(descriptor, name, path, status, rules)
         finally:
@@ -192,7 +168,7 @@ class Index:
             entry = self._put(path, "d", stamp, self.version)
         entry.seen = self.version
         if entry.version > self._since:
-            yield _line(path, entry)
+            yield line_of(path, entry)
         yield from self._directory(descriptor, path + "/", rules)
 
     def _look(self, parent: int, name: str, path: str, status: os.stat_result, before: Entry | None) -> Entry | None:
@@ -200,8 +176,8 @@ class Index:
         try:
             if stat.S_ISLNK(status.st_mode) and self._fits(path):
                 target = os.readlink(name, dir_fd=parent)
-                if _plain(target):
-                    entry = self._put(path, "l", _stamp(status), self.version)
+                if is_plain(target):
+                    entry = self._put(path, "l", stamp_of(status), self.version)
                     entry.target = target
                     return entry
                 self._note("name", path)
@@ -226,7 +202,7 @@ class Index:
                 os.lseek(descriptor, 0, os.SEEK_SET)
                 known = cut_file(lambda most: os.read(descriptor, most), status.st_size, known)
                 after = os.fstat(descriptor)
-                steady = _stamp(status) == _stamp(after)
+                steady = stamp_of(status) == stamp_of(after)
                 if steady:
                     break
         finally:
@@ -243,7 +219,7 @@ class Index:
             and before.cuts.ids == known.ids
             and before.stamp[:2] == (stat.S_IMODE(after.st_mode), after.st_mtime_ns)
         )
-        entry = self._put(path, "f", _stamp(after), before.version if before is not None and same else self.version)
+        entry = self._put(path, "f", stamp_of(after), before.version if before is not None and same else self.version)
         entry.seen, entry.cuts, entry.size = self.version, known, sum(known.sizes)
         if not sure:
             entry.stamp = (*entry.stamp[:2], 0)  # of no file: it is read again next time
@@ -270,7 +246,7 @@ class Index:
         return entry
 
     def _fits(self, path: str) -> bool:
-        if not _plain(path):
+        if not is_plain(path):
             self._note("name", path.encode(errors="replace").decode())
             return False
         if len(path) > _LONGEST_PATH:
@@ -286,38 +262,10 @@ class Index:
             self.notes.append([kind, path])
 
 
-def _stamp(status: os.stat_result) -> Stamp:
-    return (
-        stat.S_IMODE(status.st_mode),
-        status.st_mtime_ns,
-        status.st_ctime_ns,
-        status.st_ino,
-        status.st_size,
-        stat.S_IFMT(status.st_mode),
-    )
-
-
-def _line(path: str, entry: Entry) -> list[Any]:
-    mode, mtime = entry.stamp[:2]
-    if entry.kind == "f":
-        assert entry.cuts is not None
-        return ["f", path, mode, mtime, entry.size, entry.cuts.hexes]
-    return ["l", path, mode, mtime, entry.target] if entry.kind == "l" else ["d", path, mode, mtime]
-
-
 def _there(name: str, directory: int) -> bool:
     try:
         os.lstat(name, dir_fd=directory)
     except OSError:
-        return False
-    return True
-
-
-def _plain(text: str) -> bool:
-    """Whether a name can be written down: some file systems hold names that are no UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
         return False
     return True
 

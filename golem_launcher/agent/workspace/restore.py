@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .chunker import ID_BYTES, Cuts, chunk_id
-from .index import Place
+from .entries import Place
 from .wire import AGAIN, GONE, WireError
 
 if TYPE_CHECKING:

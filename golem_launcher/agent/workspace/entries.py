@@ -1,0 +1,68 @@
+"""What the index knows of one file, directory or link."""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import os
+
+    from .chunker import Cuts
+
+Stamp = tuple[int, ...]
+
+
+class Entry:
+    """One file, directory or link."""
+
+    __slots__ = ("cuts", "kind", "seen", "size", "stamp", "target", "version")
+
+    def __init__(self, kind: str, stamp: Stamp, version: int) -> None:
+        self.kind = kind
+        self.stamp = stamp
+        """Mode, mtime, ctime, inode, size; empty: not to be relied on."""
+        self.version = version
+        """The walk that found it changed."""
+        self.seen = version
+        self.cuts: Cuts | None = None
+        self.target = ""
+        self.size = 0
+
+
+class Place(NamedTuple):
+    """Where the bytes of a chunk are."""
+
+    path: str
+    offset: int
+    size: int
+
+
+def stamp_of(status: os.stat_result) -> Stamp:
+    """What tells whether a file or link is another than before."""
+    return (
+        stat.S_IMODE(status.st_mode),
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+        status.st_ino,
+        status.st_size,
+        stat.S_IFMT(status.st_mode),
+    )
+
+
+def line_of(path: str, entry: Entry) -> list[Any]:
+    """It as it travels."""
+    mode, mtime = entry.stamp[:2]
+    if entry.kind == "f":
+        assert entry.cuts is not None
+        return ["f", path, mode, mtime, entry.size, entry.cuts.hexes]
+    return ["l", path, mode, mtime, entry.target] if entry.kind == "l" else ["d", path, mode, mtime]
+
+
+def is_plain(text: str) -> bool:
+    """Whether a name can be written down: some file systems hold names that are no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,69 @@
+"""A generation's manifest as an object of a store: first what one wants to know of many, then the whole of it, packed.
+
+Both parts are sealed. Raises ``WorkspaceError`` for what is damaged or can't be decrypted.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.errors import WorkspaceError
+from golem_launcher.workspace.manifest import LARGEST_MANIFEST, chunk_id
+
+if TYPE_CHECKING:
+    from golem_launcher.workspace.sealing import Sealing
+
+_HEAD = struct.Struct(">4sI")
+_MAGIC = b"GLM1"
+HEAD_AT_MOST = 64 * 1024
+"""So many bytes of an object have its head."""
+
+
+def packed(sealing: Sealing, name: str, summary: dict[str, Any], data: bytes) -> bytes:
+    """The object ``name``, of a summary and the manifest's JSON."""
+    if len(data) > LARGEST_MANIFEST:
+        raise WorkspaceError(
+            "The list of the workspace's files is too long to be saved.",
+            "Leave some directories out by a file .golemignore.",
+        )
+    head = sealing.seal(f"{name}:head", json.dumps({**summary, "digest": chunk_id(data)}).encode())
+    return _HEAD.pack(_MAGIC, len(head)) + head + sealing.seal(name, zlib.compress(data, 1))
+
+
+def summary_of(sealing: Sealing, name: str, data: bytes) -> dict[str, Any]:
+    """The summary in an object, or in its beginning."""
+    return _split(sealing, name, data)[0]
+
+
+def unpacked(sealing: Sealing, name: str, data: bytes) -> bytes:
+    """The manifest's JSON in an object."""
+    summary, body = _split(sealing, name, data)
+    try:
+        plain = zlib.decompressobj().decompress(sealing.open(name, body), LARGEST_MANIFEST)
+    except zlib.error:
+        raise _damaged(name) from None
+    if chunk_id(plain) != summary["digest"]:
+        raise _damaged(name)
+    return plain
+
+
+def _split(sealing: Sealing, name: str, data: bytes) -> tuple[dict[str, Any], bytes]:
+    try:
+        magic, length = _HEAD.unpack_from(data)
+        head = data[_HEAD.size : _HEAD.size + length]
+        if magic != _MAGIC or len(head) != length:
+            raise _damaged(name)
+        return json.loads(sealing.open(f"{name}:head", head)), data[_HEAD.size + length :]
+    except (struct.error, ValueError):
+        raise _damaged(name) from None
+
+
+def _damaged(name: str) -> WorkspaceError:
+    _, workspace, number = name.split("/")
+    return WorkspaceError(
+        f"Generation {int(number)} of '{workspace}' is damaged.",
+        f"See the others: golem-launcher generations {workspace}",
+    )

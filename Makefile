@@ -1,7 +1,7 @@
 # make run    everything on this machine: a Golem network, the launcher page, JupyterLab one click away
 # make test   the whole test suite, with its own set-up
 # make check  style, types and the direction of imports
-# make soak   twenty kills at random moments of a busy session (about five minutes)
+# make soak   twenty kills at random moments of a busy session (six to ten minutes)
 # make down   stop what `make run` left running in the background
 
 PYTHON ?= python3

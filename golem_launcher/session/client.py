@@ -48,6 +48,8 @@ _ENDED = ".ended"
 _KEEP_ENDED = 20
 _STAMP_LENGTH = len("20260101-000000-000000")
 _SUPERVISOR_FILE = "supervisor.json"
+_FRUGAL = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
+"""Has glibc give memory back after each chunk of a save: without it, threads hold on to three times as much."""
 
 
 def start(request: LaunchRequest) -> SessionDirectory:
@@ -68,7 +70,7 @@ def start(request: LaunchRequest) -> SessionDirectory:
             directory = create_session_directory(request)
             record = processes.spawn_detached(
                 [sys.executable, "-m", "golem_launcher.session.supervisor", request.name],
-                env={**os.environ, paths.HOME_VARIABLE: str(paths.home())},
+                env={**_FRUGAL, **os.environ, paths.HOME_VARIABLE: str(paths.home())},
                 log=directory.supervisor_log,
                 cwd=directory.path,
             )

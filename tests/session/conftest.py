@@ -22,7 +22,7 @@ from golem_launcher.session import client
 from tests.session import providers
 from tests.session.rest import Node
 
-HONEST, OVERBILLS, DIES, REFUSES, SLOW, LARGE, BROKEN = 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.3
+HONEST, OVERBILLS, DIES, REFUSES, SLOW, LARGE, BROKEN, ONLY = 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.3, 1.4
 """Memory (GiB) to ask for."""
 
 _NETWORK = '''
@@ -98,6 +98,11 @@ mkdir -p broken/jupyterlab
 echo "raise RuntimeError('no such luck')" > broken/jupyterlab/__init__.py
 PYTHONPATH=$PWD/broken exec python3 "$@"
 """
+
+[[provider]]
+name = "only"
+memory_gib = 1.45
+price_hour = 2.0
 '''
 
 

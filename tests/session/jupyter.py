@@ -37,7 +37,7 @@ class Jupyter:
 
     async def execute(self, code):
         """Run code in a new kernel; what it printed."""
-        kernel = await self._new_kernel()
+        kernel = await self.call("POST", "/api/kernels", {"name": "python3"})
         try:
             return await self.run(kernel["id"], code)
         finally:
@@ -46,15 +46,6 @@ class Jupyter:
     async def run(self, kernel_id, code):
         """Run code in a kernel that is there; what it printed."""
         return await asyncio.wait_for(self._execute(kernel_id, code), _SECONDS)
-
-    async def _new_kernel(self):
-        """As a person does who sees that the Lab did not answer: yagna now and then drops a new connection."""
-        try:
-            return await self.call("POST", "/api/kernels", {"name": "python3"})
-        except AssertionError as error:
-            if error.args[0][0] != 502:
-                raise
-            return await self.call("POST", "/api/kernels", {"name": "python3"})
 
     async def _execute(self, kernel_id, code):
         uri = f"{self.origin}/api/kernels/{kernel_id}/channels?session_id={uuid.uuid4().hex}"

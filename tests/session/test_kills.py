@@ -27,9 +27,9 @@ from golem_launcher.workspace.store import open_store
 from tests.session.conftest import explain, wait_for
 from tests.session.jupyter import Jupyter
 
-pytestmark = pytest.mark.slow
-
 KILLS = int(os.environ.get("GOLEM_LAUNCHER_KILLS", "2"))
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120 + 60 * KILLS)]
+
 SEED = int(os.environ.get("GOLEM_LAUNCHER_SEED", "1"))
 SAVE_SECONDS = 1
 LATE_SECONDS = 8.0

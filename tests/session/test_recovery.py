@@ -7,8 +7,9 @@ import pytest
 
 from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.session import client
+from golem_launcher.session.api import Session
 from golem_launcher.session.journal import Journal
-from tests.session.conftest import LARGE, explain, wait_for
+from tests.session.conftest import LARGE, ONLY, explain, wait_for
 from tests.session.jupyter import Jupyter
 
 pytestmark = pytest.mark.slow
@@ -22,6 +23,14 @@ def kernels(url):
     async def talk():
         async with Jupyter(url) as jupyter:
             return await jupyter.call("GET", "/api/kernels")
+
+    return asyncio.run(talk())
+
+
+def run(url, code):
+    async def talk():
+        async with Jupyter(url) as jupyter:
+            return await jupyter.execute(code)
 
     return asyncio.run(talk())
 
@@ -50,6 +59,21 @@ def test_two_losses_at_one_address_on_one_budget(ready, lose, node):
     assert state.stage is Stage.ENDED
     assert cost < state.cost <= state.budget
     node.holds_nothing_of(journal(directory))
+
+
+def test_when_nobody_is_left_it_says_so_and_can_be_resumed_later(ready, lose, node):
+    directory = ready(memory_gib=ONLY)
+    run(directory.url(), "open('kept.txt', 'w').write('kept')")
+    Session(directory).save()
+    lose(directory)
+    state = wait_for(directory, lambda state: state.stage.final, 60)
+    assert state.stage is Stage.FAILED
+    assert "The provider only was lost" in state.reason
+    assert "There is no other provider that fits" in state.reason, explain(directory)
+    assert client.wait_for_end(directory, 20)
+    node.holds_nothing_of(journal(directory))
+    later = ready(resume=directory.name)
+    assert run(later.url(), "print(open('kept.txt').read())") == "kept\n"
 
 
 def test_no_money_for_another_provider_is_said(ready, lose, node):

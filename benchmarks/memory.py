@@ -62,7 +62,13 @@ class Memory:
 def _agent() -> list[psutil.Process]:
     """The processes of the agent in the only session: its keeper and what that forked."""
     everything = psutil.Process(bed.localnet_pid()).children(recursive=True)
-    found = [process for process in everything if any(part.endswith("agent.json") for part in process.cmdline())]
+    found = [process for process in everything if _is_agent(process)]
     if not found:
         raise RuntimeError("the agent's processes are not to be seen")
     return found
+
+
+def _is_agent(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):  # one that is just ending
+        return any(part.endswith("agent.json") for part in process.cmdline())
+    return False

@@ -35,6 +35,7 @@ _RATE_SECONDS = 600.0
 """The burn rate is that of the last so many seconds …"""
 _RATE_AT_LEAST_SECONDS = 20.0
 """… and unknown until so many have passed."""
+_RATE_STEP_SECONDS = 1.0
 
 Alert = dict[str, str]
 
@@ -127,6 +128,8 @@ class Pulse:
         self._points.append((round(at, 1), cost))
         if len(self._points) > POINTS_AT_MOST:
             self._points = [*self._points[:-1:2], self._points[-1]]  # the shape stays, at half the points
+        if len(self._recent) > 1 and at - self._recent[-2][0] < _RATE_STEP_SECONDS:
+            del self._recent[-1]
         self._recent.append((at, cost))
         while self._recent and self._recent[0][0] < at - _RATE_SECONDS:
             del self._recent[0]

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 _REST_SECONDS = 15.0
 _WORKER_END_SECONDS = 15.0
-_LEAST_OF_COMPARING = 1 / 3
-"""Offers come one after the other: for this share of the time to compare they are waited for in any case."""
 
 
 class Hiring:
@@ -71,14 +69,19 @@ class Hiring:
         self._market = asyncio.create_task(self._job.find_offers())
 
     async def agree(
-        self, *, search_seconds: float, refused_seconds: float, compare_seconds: float, head_start_seconds: float
+        self,
+        *,
+        search_seconds: float,
+        refused_seconds: float,
+        compare_seconds: tuple[float, float],
+        head_start_seconds: float,
     ) -> None:
         """Find a provider and sign with it; its activity is made and its worker begins.
 
-        Offers are compared until all who answered ours have come to terms, at most ``compare_seconds`` from the first
-        one that will do. Then the best has ``head_start_seconds`` to sign before the next best is asked too. Raises
-        ``MarketError`` when nobody was found within ``search_seconds``, or ``refused_seconds`` after all offers seen
-        were refused; :meth:`Choice.failure` knows why.
+        Offers are compared until all whose offers we answered have come to terms, at least and at most
+        ``compare_seconds`` from the first one that will do. Then the best has ``head_start_seconds`` to sign before
+        the next best is asked too. Raises ``MarketError`` when nobody was found within ``search_seconds``, or
+        ``refused_seconds`` after all offers seen were refused; :meth:`Choice.failure` knows why.
         """
         assert self._job is not None
         assert self._signing is not None
@@ -90,7 +93,7 @@ class Hiring:
             news.clear()
             if self._job.agreements_pool._offer_buffer:
                 if not compared:
-                    await self._compare(compare_seconds)
+                    await self._compare(*compare_seconds)
                     compared = True
                 await asyncio.shield(self._vpn)
                 if await self._signing.sign(head_start_seconds):
@@ -170,11 +173,11 @@ class Hiring:
         if self._job is not None and not self._job.finished.is_set():
             self._engine.finalize_job(self._job)
 
-    async def _compare(self, seconds: float) -> None:
+    async def _compare(self, least: float, most: float) -> None:
         """Wait for more offers, while there are providers that may still come to terms."""
         clock = asyncio.get_running_loop().time
-        end = clock() + seconds
-        await asyncio.sleep(seconds * _LEAST_OF_COMPARING)
+        end = clock() + most
+        await asyncio.sleep(least)
         while self._listener.negotiating and clock() < end:
             self._listener.news.clear()
             with contextlib.suppress(asyncio.TimeoutError):

@@ -35,10 +35,10 @@ class Place:
     """How long to look for a provider when it has."""
     refused_seconds: float
     """How long to go on looking when all offers so far were refused."""
-    compare_seconds: float
-    """How long to wait for better offers after the first one that will do, at most."""
+    compare_seconds: tuple[float, float]
+    """How long to wait for better offers after the first one that will do: at least, and at most."""
     head_start_seconds: float
-    """How long the best offer has to sign before the next best is asked as well."""
+    """How long the best offer has to sign before one that is as good is asked as well."""
     deploy_seconds: float
     """How long a provider may take until our agent runs: it may have to fetch the image."""
     start_seconds: float
@@ -64,12 +64,12 @@ def _enter_local() -> Place:
         look_seconds=5.0,
         search_seconds=10.0,
         refused_seconds=3.0,
-        compare_seconds=0.15,
+        compare_seconds=(0.05, 1.0),
         head_start_seconds=1.0,
         deploy_seconds=60.0,
         start_seconds=60.0,
         settles=running.chain is not None,
-        silent_seconds=6.5,
+        silent_seconds=3.5,
     )
 
 
@@ -84,7 +84,7 @@ def _enter_real(network: Network) -> Place:
         look_seconds=30.0,
         search_seconds=180.0,
         refused_seconds=20.0,
-        compare_seconds=3.0,
+        compare_seconds=(1.0, 4.0),
         head_start_seconds=3.0,
         deploy_seconds=1200.0,
         start_seconds=300.0,

@@ -154,7 +154,7 @@ class Rental:
 
     async def _agree(self, hiring: Hiring) -> None:
         """An agreement with somebody, or the reason why there is none, as early as it is known."""
-        patience = {
+        patience: dict[str, Any] = {
             "refused_seconds": self._place.refused_seconds,
             "compare_seconds": self._place.compare_seconds,
             "head_start_seconds": self._place.head_start_seconds,

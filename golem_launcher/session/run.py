@@ -173,10 +173,11 @@ class Run:
         self._recorder.update(deadline=self._term.deadline)
         self._resources.push_async_callback(self._saves.aclose)
         expires = self._term.allocation_ends()
+        opened = asyncio.Event()
         (place, identity, allocation_id), module, _ = await together(
-            self._enter(expires),
+            self._enter(expires, opened),
             asyncio.to_thread(warm.engine),
-            self._saves.open(),
+            self._open_saves(opened),
         )
         assert self._rest is not None
         self._engine = module.Engine(
@@ -219,14 +220,22 @@ class Run:
         permit.check(self._access, identity, datetime.now(timezone.utc))
         return permit
 
-    async def _enter(self, expires: datetime) -> tuple[places.Place, str, str]:
-        """Reach the network and set the money aside there: the place, our identity, the allocation's id."""
+    async def _open_saves(self, opened: asyncio.Event) -> None:
+        await self._saves.open()
+        opened.set()
+
+    async def _enter(self, expires: datetime, opened: asyncio.Event) -> tuple[places.Place, str, str]:
+        """Reach the network and set the money aside there: the place, our identity, the allocation's id.
+
+        No money before the saves are ``opened``: what is to be resumed may not be there.
+        """
         place = await asyncio.to_thread(places.enter, self._network)
         os.environ.update(place.node.environment())  # yapapi starts `gftp` by the PATH
         self._rest = await self._resources.enter_async_context(YagnaRest(place.node))
         identity = await self._rest.identity()
         self._journal.update(api_url=place.node.api_url, settles=place.settles)
         await asyncio.to_thread(wallet.check_fees, place.node, self._network)
+        await opened.wait()
         self._recorder.enter(Stage.ALLOCATING)
         return place, identity, await self._money.reserve(self._rest, self._network, identity, expires)
 

@@ -1,8 +1,9 @@
 """Agreements with several providers side by side: the first that signs is taken, the others are let go.
 
-yapapi signs with one provider at a time and waits 15 s for each. Here the best offer has a head start; while it is not
-signed, the next best is asked as well, up to a few at once. Nobody is paid for an agreement alone: a provider that
-signed too late loses nothing but a moment, and is told at once.
+yapapi signs with one provider at a time and waits 15 s for each. Here the best offer has a head start, the longer the
+more the next best falls behind: for somebody nearly as good a second is too much, for one that costs five times as much
+it is not. While it is not signed, the next best is asked as well, up to a few at once. Nobody is paid for an agreement
+alone: a provider that signed too late loses nothing but a moment, and is told at once.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 _AT_ONCE = 3
+_MOST_HEAD_STARTS = 5.0
 _REST_SECONDS = 15.0
 _FAILURES = (ApiException, asyncio.TimeoutError, OSError, aiohttp.ClientError)
 _REASON = {"message": "Another provider was faster", "golem.requestor.code": "Cancelled"}
@@ -40,8 +42,9 @@ class Signing:
         self._farewells: set[asyncio.Task[None]] = set()
 
     async def sign(self, head_start: float) -> bool:
-        """Sign with the best of the offers at hand, or with whoever is faster after ``head_start`` seconds for each.
+        """Sign with the best of the offers at hand, or with whoever is faster after its head start.
 
+        That is ``head_start`` seconds before one who is as good, and up to five times as much before one who is not.
         Whether somebody signed; the agreement is in the job's pool then.
         """
         for proposal in self._passed_over:
@@ -66,12 +69,14 @@ class Signing:
 
     async def _first(self, asked: dict[asyncio.Task[Any], Any], head_start: float) -> Any:
         """Ask one more and wait for the head start's time: the agreement that is signed by then, or ``None``."""
-        proposal = self._best() if len(asked) < _AT_ONCE else None
-        if proposal is not None:
-            asked[asyncio.create_task(self._ask(proposal))] = proposal
+        best = self._best() if len(asked) < _AT_ONCE else None
+        if best is not None:
+            del self._job.agreements_pool._offer_buffer[best.proposal.issuer]
+            asked[asyncio.create_task(self._ask(best.proposal))] = best
         if not asked:
             return None
-        done, _ = await asyncio.wait(asked, timeout=head_start, return_when=asyncio.FIRST_COMPLETED)
+        leads = self._lead(max(offer.score for offer in asked.values()))
+        done, _ = await asyncio.wait(asked, timeout=head_start * leads, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             del asked[task]
             if task.result() is not None:
@@ -79,12 +84,15 @@ class Signing:
         return None
 
     def _best(self) -> Any:
-        """The best offer on the table, taken off it."""
-        buffer = self._job.agreements_pool._offer_buffer
-        if not buffer:
-            return None
-        provider_id = max(buffer, key=lambda known: buffer[known].score)
-        return buffer.pop(provider_id).proposal
+        """The best offer on the table, which yapapi keeps with its score; ``None`` when there is none."""
+        return max(self._job.agreements_pool._offer_buffer.values(), key=lambda offer: offer.score, default=None)
+
+    def _lead(self, score: float) -> float:
+        """How many head starts an offer of this score has before the next best one on the table."""
+        following = self._best()
+        if following is None or following.score >= score:
+            return 1.0
+        return min(score / following.score, _MOST_HEAD_STARTS) if following.score > 0 else _MOST_HEAD_STARTS
 
     async def _ask(self, proposal: Any) -> Any:
         """Sign and wait until the provider did, or did not: the agreement or ``None``."""
@@ -115,7 +123,7 @@ class Signing:
         for agreement in await asyncio.gather(*asked, return_exceptions=True):
             if agreement is not None and not isinstance(agreement, BaseException):
                 self._let_go(agreement)  # a dead heat
-        self._passed_over += asked.values()
+        self._passed_over += (offer.proposal for offer in asked.values())
 
     def _let_go(self, agreement: Any) -> None:
         task = asyncio.create_task(_release(agreement))

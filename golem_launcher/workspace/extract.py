@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace.apart import apart, ignores_case
+from golem_launcher.workspace.environment import package_lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,8 +30,9 @@ def extract(
 ) -> dict[str, str]:
     """Write all of ``manifest`` into ``directory``, which is made when it is not there and must be empty.
 
-    ``progress`` is called with bytes done and in all. Where names that differ in case alone are one, the second gets
-    another: those are the answer. Raises ``WorkspaceError``; what was written so far stays.
+    The lists of its packages lie beside its files. ``progress`` is called with bytes done and in all. Where names that
+    differ in case alone are one, the second gets another: those are the answer. Raises ``WorkspaceError``; what was
+    written so far stays.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -41,6 +43,9 @@ def extract(
         top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             _write(store, entries, top, lambda done: progress(done, manifest.size))
+            for name, lines in package_lists(manifest.environment, [entry.path for entry in entries]).items():
+                with os.fdopen(os.open(name, _CREATE, 0o644, dir_fd=top), "wb") as file:
+                    file.write(lines)
         finally:
             os.close(top)
     except OSError as error:

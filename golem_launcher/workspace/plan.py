@@ -116,7 +116,8 @@ class PlanReader:
             case _:
                 raise _refused("a line describes nothing")
         self._count += 1
-        if self._count > 2 * MOST_ENTRIES:  # all there may be, and all there may have been
+        # All there may be, and all there may have been.
+        if len(plan.changed) + len(plan.refused) > MOST_ENTRIES or self._count > 2 * MOST_ENTRIES:
             raise _refused("it has too many files")
 
     def _finish(self, plan: Plan, line: dict[str, Any]) -> None:

@@ -233,7 +233,7 @@ class AgentWorkspace:
 
     async def _refusal(self, response: aiohttp.ClientResponse) -> ProviderError:
         said = ""
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(WorkspaceError):
             said = as_shown(as_object(await response.content.read(4096)).get("error", ""))
         if response.status in _DEADLY:
             said = "it does not know us"

@@ -1,4 +1,7 @@
-"""The results of a session as a zip file, made from a generation and streamed. No link is followed."""
+"""The results of a session as a zip file, made from a generation and streamed. No link is followed.
+
+Beside the files lie the lists of the session's packages.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace.apart import apart
+from golem_launcher.workspace.environment import package_lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,6 +95,8 @@ def write_zip(
                 for chunk in entry.chunks:
                     done += member.write(store.get_chunk(chunk))
                     progress(done, manifest.size)
+        for name, lines in package_lists(manifest.environment, [entry.path for entry in manifest.entries]).items():
+            archive.writestr(name, lines)
     return Results(
         files=manifest.files,
         bytes=manifest.size,

@@ -51,12 +51,13 @@ class Agreement:
 class Job:
     """Offers by name, the first one the best."""
 
-    def __init__(self, *agreements):
+    def __init__(self, *agreements, scores=(1.0, 0.99, 0.98)):
+        self.scores = scores
         self.events, self.signed, self.recycled = [], [], []
         offers = {}
         for place, agreement in enumerate(agreements):
-            proposal = SimpleNamespace(name=agreement.id, create_agreement=lambda a=agreement: asyncio.sleep(0, a))
-            offers[agreement.id] = SimpleNamespace(score=-place, proposal=proposal)
+            proposal = SimpleNamespace(issuer=agreement.id, create_agreement=lambda a=agreement: asyncio.sleep(0, a))
+            offers[agreement.id] = SimpleNamespace(score=self.scores[place], proposal=proposal)
         self.agreements_pool = SimpleNamespace(
             _offer_buffer=offers, _prepare_agreement=self._keep, offer_recycler=self.recycled.append
         )
@@ -94,6 +95,16 @@ def test_who_never_signs_costs_its_head_start_and_is_let_go():
     assert job.signed == ["b"]
     assert silent.fate == ["cancelled"]
     assert other.fate == []
+
+
+def test_the_head_start_is_longer_before_one_that_is_much_worse():
+    job = Job(Agreement("a", NEVER), scores=(1.0,))
+    signing = Signing(job)
+    leads = []
+    for score in (2.0, 1.0, 0.5, 0.01, 0.0):
+        job.agreements_pool._offer_buffer["a"].score = score
+        leads.append(signing._lead(1.0))
+    assert leads == [1, 1, 2, 5, 5]
 
 
 def test_who_signed_too_late_is_ended():
@@ -143,7 +154,7 @@ def test_those_let_go_are_there_for_the_next_time():
         await signing.aclose()
 
     asyncio.run(twice())
-    assert [proposal.name for proposal in job.recycled] == ["a"]
+    assert [proposal.issuer for proposal in job.recycled] == ["a"]
 
 
 def test_who_stops_meanwhile_leaves_nothing_signed():

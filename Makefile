@@ -31,7 +31,7 @@ bench: $(VENV)/.installed-tests
 
 # Pictures of the page for the documents, made by the browser tests.
 pictures: $(VENV)/.installed-tests
-	GOLEM_LAUNCHER_PICTURES=docs/images $(BIN)/python -m pytest -q tests/browser -k picture
+	GOLEM_LAUNCHER_PICTURES=docs/images $(BIN)/python -m pytest -q tests/browser/test_pictures.py
 
 down: $(VENV)/.installed
 	$(BIN)/golem-launcher down

@@ -62,7 +62,7 @@ LOCAL = Network(
     payment_network="hoodi",
     token="tGLM",  # noqa: S106 - a coin, not a secret
     subnet="public",
-    sentence="A whole Golem network on this computer, for trying things out. Nothing is settled.",
+    sentence="A whole Golem network on this computer, for trying things out without money. Nothing is settled.",
 )
 LOCAL_ON_CHAIN = replace(
     LOCAL,

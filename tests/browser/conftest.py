@@ -34,7 +34,7 @@ _ARGUMENTS = (
 KERNEL = "JSON.parse(document.getElementById('jupyter-config-data').textContent).kernelId"
 """The id of a Voilà page's kernel, for ``evaluate``."""
 
-PICTURES = "GOLEM_LAUNCHERPICTURES"
+PICTURES = "GOLEM_LAUNCHER_PICTURES"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -100,8 +100,7 @@ def _nothing_left(home: Path, camera: Camera) -> Iterator[None]:
     yield
     for path in (home / "sessions").glob("*"):
         shutil.rmtree(path, ignore_errors=True)
-    for toast in camera.page.locator(".gl-toast-close").all():
-        toast.click()
+    camera.page.locator(".gl-toast-close").evaluate_all("all => all.forEach((one) => one.click())")
 
 
 @contextmanager

@@ -128,3 +128,13 @@ def test_binder_delegates_to_the_root() -> None:
         root = ROOT / path.name
         if root.is_file():  # what binder/ does must be what the root does, not a copy that ages
             assert path.resolve() == root or path.name in path.read_text(), path
+
+
+def test_links_of_the_documents_lead_somewhere() -> None:
+    broken = [
+        f"{page.name}: {target}"
+        for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+        for target in re.findall(r"(?:\]\(|src=\")([^)#\s\"]+)", page.read_text())
+        if "://" not in target and not (page.parent / target).exists()
+    ]
+    assert broken == []

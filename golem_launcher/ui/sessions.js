@@ -63,6 +63,7 @@ function renderSessions({ model, el }) {
     if (sessions.some(isNews)) pastBox.open = true;
     setText(pastTitle, `Past sessions (${past.childElementCount})`);
     announce(sessions);
+    if (started) lead();
   }
 
   /** Whether a session ended badly a moment ago: its reason must not stay folded away. Once: it may be folded again. */
@@ -143,6 +144,22 @@ function renderSessions({ model, el }) {
     return Object.fromEntries(shown.map((card) => [card.name, card.log.last]));
   }
 
+  // Who pressed Start is led to the session, unless they have gone on elsewhere: the button was off for a while, and the
+  // browser then forgets where the reader was.
+  let started = null;
+  function onStarted({ detail: name }) {
+    started = name;
+    showSoon();
+  }
+  function lead() {
+    const card = cards.get(started);
+    if (!card) return;
+    started = null;
+    const { activeElement } = document;
+    if (activeElement === document.body || activeElement?.matches(".gl-start")) card.title.focus();
+  }
+
+  document.addEventListener("gl-started", onStarted);
   model.on("change:live change:past", showSoon);
   model.on("msg:custom", onMessage);
   showAll();
@@ -151,6 +168,7 @@ function renderSessions({ model, el }) {
   return () => {
     clearInterval(timer);
     presence.end();
+    document.removeEventListener("gl-started", onStarted);
     toasts.dispose();
     downloads.dispose();
     model.off("change:live change:past", showSoon);

@@ -159,6 +159,15 @@ class _Notebook:
         self.page.locator(".jp-CodeCell .cm-content").first.click()
         self.page.keyboard.press("Shift+Enter")
 
+    def close_tab(self) -> None:
+        """JupyterLab may ask about changes; the kernel stays."""
+        self.page.locator(".lm-TabBar-tab", has_text="launcher.ipynb").locator(".lm-TabBar-tabCloseIcon").click()
+        asks_or_gone = "document.querySelector('.jp-Dialog') || !document.querySelector('.jp-Notebook')"
+        self.page.wait_for_function(asks_or_gone)
+        discard = self.page.get_by_role("button", name="Discard")
+        if discard.count():
+            discard.click()
+
     def saved(self) -> str:
         """The notebook as it is on disk after it was saved, the state of its widgets included."""
         page = self.page
@@ -232,7 +241,7 @@ def test_jupyterlab(chromium: Browser, home: Path, tmp_path: Path) -> None:
         assert "abcdefgh12345678" not in text
         page.reload()
         _works(page)  # the kernel lives on, and shows what it showed
-        page.locator(".lm-TabBar-tabCloseIcon").first.click()
+        notebook.close_tab()
         page.locator(".jp-DirListing-item", has_text="launcher.ipynb").dblclick()
         page.locator(".gl-start").wait_for()
         say(session_directory("mine"), "after it was closed and opened again")

@@ -86,8 +86,7 @@ def test_from_the_first_visit_to_the_end_without_a_mouse(page: Page) -> None:
     card.get_by_role("link", name="Open JupyterLab").wait_for(timeout=90_000)
     assert page.evaluate(_HERE) == "by-key"  # and left there while things changed
     assert page.evaluate(_FAULTS) == []
-    for summary in page.locator("details:not([open]) > summary").all():
-        summary.evaluate("summary => (summary.parentElement.open = true)")
+    page.evaluate("document.querySelectorAll('.gl details').forEach((fold) => (fold.open = true))")
     assert page.evaluate(_FAULTS) == []
     for width in (360, 899, 3840):
         page.set_viewport_size({"width": width, "height": 900})
@@ -104,5 +103,4 @@ def test_from_the_first_visit_to_the_end_without_a_mouse(page: Page) -> None:
     page.keyboard.press("Enter")
     past = page.locator(".gl-past")
     past.get_by_text("Past sessions (1)").wait_for(timeout=60_000)
-    assert page.evaluate("document.activeElement !== document.body")  # the reader has not lost their place
-    _tab_to(page, "Past sessions")
+    page.wait_for_timeout(3000); print("HERE", page.evaluate(_HERE), page.evaluate("document.activeElement.outerHTML.slice(0,200)")); assert False

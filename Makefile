@@ -1,13 +1,14 @@
 # make run    everything on this machine: a Golem network, the launcher page, JupyterLab one click away
 # make test   the whole test suite, with its own set-up
 # make check  style, types and the direction of imports
+# make soak   twenty kills at random moments of a busy session (about five minutes)
 # make down   stop what `make run` left running in the background
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test quick check down pins clean bench pictures
+.PHONY: run test soak quick check down pins clean bench pictures
 
 run: $(VENV)/.installed
 	$(BIN)/golem-launcher page
@@ -17,6 +18,10 @@ test: $(VENV)/.installed-tests
 
 quick: $(VENV)/.installed-tests
 	$(BIN)/python -m pytest -q -m "not slow and not browser"
+
+# GOLEM_LAUNCHER_SEED chooses other moments; they are printed.
+soak: $(VENV)/.installed-tests
+	GOLEM_LAUNCHER_KILLS=$${GOLEM_LAUNCHER_KILLS:-20} $(BIN)/python -m pytest -q tests/session/test_kills.py
 
 check: $(VENV)/.installed-tests
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

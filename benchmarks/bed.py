@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import paths
-from golem_launcher.events import Stage
+from golem_launcher.events import ProviderChosen, Stage
 from golem_launcher.localnet import network as localnet
 from golem_launcher.localnet import state as localnet_state
 from golem_launcher.processes import ProcessRecord
@@ -73,6 +73,14 @@ class Session:
     token: str
     seconds: float
     """From Start to the Lab's first answer."""
+    began: float
+    """When Start was clicked, in the clock of :func:`time.time`."""
+
+    @property
+    def agreed_seconds(self) -> float:
+        """From Start to the agreement with a provider."""
+        agreed = next(event.at for event in self.directory.events()[0] if isinstance(event, ProviderChosen))
+        return agreed.timestamp() - self.began
 
     @property
     def supervisor(self) -> int:
@@ -101,12 +109,12 @@ class Session:
 @contextlib.contextmanager
 def session(name: str, **fields: Any) -> Iterator[Session]:
     """Start a session as the page does, wait for its Lab, and end it afterwards. ``fields`` are its request's."""
-    began = time.perf_counter()
+    began, clicked = time.perf_counter(), time.time()
     directory = client.start(parse_request({"name": name, **fields}))
     try:
         address, token = _link(directory, began + _START_SECONDS)
         seconds = answered(address, token, began)
-        yield Session(directory, address, token, seconds)
+        yield Session(directory, address, token, seconds, clicked)
     finally:
         client.stop(name)
 

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from benchmarks import bed
+from benchmarks.memory import Memory
 from benchmarks.row import Row
 from golem_launcher.localnet import network as localnet
 from golem_launcher.session import client
@@ -37,8 +38,9 @@ def _large(base: Path, session: bed.Session) -> list[Row]:
     fill(made)
     size = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
     restic, restic_after, rsync_bytes, changed = _rivals(base, made)
-    made.rename(work / "data")  # all at once: the session saves by itself meanwhile
-    first = _save()
+    with Memory(session) as memory:
+        made.rename(work / "data")  # all at once: the session saves by itself meanwhile
+        first = _save()
     _edit(work / "data")
     stored = _stored(base)
     after = _save()
@@ -48,6 +50,14 @@ def _large(base: Path, session: bed.Session) -> list[Row]:
     sent_by = f"rsync sends {rsync_bytes / _MEGA:.1f} MB; chunks changed, about {changed:.1f} MB"
     return [
         Row("first save of 1 GB", rate, "MB/s", least=20, aim=size / _MEGA / restic, more_is_better=True, detail=rival),
+        Row(
+            "memory of agent and supervisor while saving 1 GB, more than before",
+            memory.more / _MEGA,
+            "MB",
+            least=64,
+            aim=32,
+            detail=f"highest resident sizes: {memory.told}",
+        ),
         Row("save after four small changes", after, "s", least=2, aim=1, detail=f"restic {restic_after:.1f} s"),
         Row("bytes it stores", sent / _MEGA, "MB", least=1.3 * changed, aim=rsync_bytes / _MEGA, detail=sent_by),
     ]

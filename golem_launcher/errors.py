@@ -11,6 +11,7 @@
     │   ├── BusCallError     the other side answered with an error
     │   └── BusProtocolError the other side broke the protocol
     ├── LocalNetError        the embedded network
+    ├── ServiceError         a service on the internet (images, reputation) does not answer
     ├── MarketError          no offer fits, or nobody agreed
     ├── BudgetError          the money allowed does not reach
     ├── ProviderError        the provider failed, misbehaved or vanished
@@ -47,6 +48,7 @@ __all__ = [
     "NodeUnreachable",
     "ProviderError",
     "RequestError",
+    "ServiceError",
     "SessionError",
     "SessionNameTaken",
     "SessionNotFound",
@@ -119,6 +121,14 @@ class BusProtocolError(BusError):
 
 class LocalNetError(LauncherError):
     """The embedded network."""
+
+
+class ServiceError(LauncherError):
+    """A service on the internet does not answer; ``status`` is the HTTP status of what it said, 0 for nothing."""
+
+    def __init__(self, what: str, remedy: str = "", *, status: int = 0) -> None:
+        super().__init__(what, remedy)
+        self.status = status
 
 
 class MarketError(LauncherError):

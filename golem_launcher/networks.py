@@ -69,9 +69,9 @@ LOCAL_ON_CHAIN = replace(
     money="test",
     gas="tETH",
     least_gas=Decimal("0.0013"),
-    sentence="A whole Golem network on this computer, paid in test tokens on a chain on this machine.",
+    sentence="A whole Golem network on this computer, paid in test tokens.",
 )
-"""The same while it settles on a chain of its own."""
+"""The same while it settles on a chain."""
 HOODI = Network(
     name="hoodi",
     title="Hoodi (test)",

@@ -7,8 +7,9 @@ happened, and a task that serves in a loop goes on for ever while its owner wait
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if sys.version_info >= (3, 11):
     from asyncio import timeout as _timeout
@@ -18,7 +19,7 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-__all__ = ["wait_for"]
+__all__ = ["together", "wait_for"]
 
 _T = TypeVar("_T")
 
@@ -30,3 +31,14 @@ async def wait_for(awaitable: Awaitable[_T], seconds: float) -> _T:
     """
     async with _timeout(seconds):
         return await awaitable
+
+
+async def together(*awaitables: Awaitable[Any]) -> list[Any]:
+    """The results of all; when one fails, the others are cancelled and waited for, and its exception is raised."""
+    tasks = [asyncio.ensure_future(one) for one in awaitables]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

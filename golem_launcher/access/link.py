@@ -1,69 +1,23 @@
-"""The link: reads the HTTP between a browser and the Lab, and lets through what :mod:`golem_launcher.access.rules` do.
-
-One connection to the Lab for each of the browser's, made when it is first needed. Bodies stream both ways as they
-come, so uploads of any size and server-sent events pass; after an upgrade (websockets) the bytes are not looked at.
-HTTP is h11's, which is strict: what a provider answers in some other way ends that connection and no more.
-"""
+"""The link: a listener for browsers that lets through to the Lab what :mod:`golem_launcher.access.rules` do."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from dataclasses import dataclass
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import h11
 
-from golem_launcher.access import rules as ruling
-from golem_launcher.access.front import LARGEST_PAGE, Front, Served, page_headers
+from golem_launcher.access.conversation import LONGEST_HEAD, Conversation, Gone, Side
+from golem_launcher.access.front import Front
 from golem_launcher.access.rules import Rules
 from golem_launcher.access.tunnel import Listener
 from golem_launcher.errors import AccessError
 
 if TYPE_CHECKING:
+    import asyncio
     import ssl
     from collections.abc import Awaitable, Callable
 
-    from golem_launcher.access.rules import Headers
     from golem_launcher.access.streams import Stream
-
-_PIECE = 64 * 1024
-_LONGEST_HEAD = 128 * 1024
-_KEEP_SECONDS = 10.0
-"""How long the Lab's connection is kept for a browser that asks nothing: a VPN may carry but a few hundred."""
-_IDLE_SECONDS = 600.0
-"""How long a browser may keep a connection without asking anything."""
-_AGAIN_SECONDS = 3
-_READS = {b"GET", b"HEAD"}
-_BARE = {b"accept-encoding", b"if-none-match"}
-_OK, _SWITCHING, _NOT_MODIFIED = 200, 101, 304
-_TEXT = (b"content-type", b"text/plain; charset=utf-8")
-_HTML = (b"content-type", b"text/html; charset=utf-8")
-
-
-class _Gone(Exception):  # noqa: N818 - it is a state of affairs
-    """The Lab's connection ended before it answered."""
-
-
-@dataclass
-class _Side:
-    """One side of a conversation: a connection and what h11 knows of it."""
-
-    http: h11.Connection
-    stream: Stream
-
-    async def next(self) -> Any:
-        """The next event. Raises ``h11.RemoteProtocolError`` or ``OSError``."""
-        while (event := self.http.next_event()) is h11.NEED_DATA:
-            self.http.receive_data(await self.stream.read(_PIECE))
-        return event
-
-    async def send(self, event: Any) -> None:
-        data = self.http.send(event)
-        if data:
-            self.stream.write(data)
-            await self.stream.drain()
 
 
 class Link:
@@ -76,11 +30,11 @@ class Link:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, to its end. Raises ``OSError`` or ``AccessError`` when it did not end well."""
-        browser = _Side(h11.Connection(h11.SERVER, _LONGEST_HEAD), _Accepted(reader, writer))
-        conversation = _Conversation(self._rules, self._front, self._dial, browser)
+        browser = Side(h11.Connection(h11.SERVER, LONGEST_HEAD), _Accepted(reader, writer))
+        conversation = Conversation(self._rules, self._front, self._dial, browser)
         try:
             await conversation.run()
-        except (h11.ProtocolError, _Gone) as error:
+        except (h11.ProtocolError, Gone) as error:
             raise AccessError("It did not speak HTTP.") from error
         finally:
             conversation.close()
@@ -101,248 +55,6 @@ class _Accepted:
 
     def close(self) -> None:
         self._writer.close()
-
-
-class _Conversation:
-    """The requests of one connection, one after the other."""
-
-    def __init__(self, rules: Rules, front: Front, dial: Callable[[], Awaitable[Stream]], browser: _Side) -> None:
-        self._rules = rules
-        self._front = front
-        self._dial = dial
-        self._browser = browser
-        self._lab: _Side | None = None
-
-    def close(self) -> None:
-        """Let go of the Lab's connection."""
-        if self._lab is not None:
-            self._lab.stream.close()
-            self._lab = None
-
-    async def run(self) -> None:
-        """Until the browser has had enough, or one of the two can't go on."""
-        http = self._browser.http
-        while True:
-            try:
-                request = await self._await_request()
-            except h11.RemoteProtocolError as error:
-                if http.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-                    await self._give(_plain(error.error_status_hint, "This is not HTTP as it should be."))
-                return
-            if request is None or not await self._answer(request):
-                return
-            if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
-                return
-            http.start_next_cycle()
-
-    async def _await_request(self) -> h11.Request | None:
-        """The next request; ``None`` at the end of the connection. Notices when the Lab ends its own meanwhile."""
-        asking = asyncio.ensure_future(self._browser.next())
-        waiting = [asking]
-        try:
-            if self._lab is not None:
-                lab = asyncio.ensure_future(self._lab.stream.read(1))
-                waiting.append(lab)
-                await asyncio.wait(waiting, timeout=_KEEP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                await _end(lab)
-                if not lab.cancelled() or not asking.done():
-                    # It ended, or says what nobody asked, or was not needed for long: the next request gets a new one.
-                    self.close()
-            await asyncio.wait({asking}, timeout=_IDLE_SECONDS)
-            event = asking.result() if asking.done() else None
-        finally:
-            await _end(*waiting)
-        return event if isinstance(event, h11.Request) else None
-
-    async def _answer(self, request: h11.Request) -> bool:
-        """Answer one request; whether the connection can be used again."""
-        headers: Headers = list(request.headers)
-        refusal = self._rules.refusal(request.method, request.target, headers)
-        if refusal:
-            await self._give(_plain(403, refusal))
-            return False
-        asked = dict(headers)
-        target = request.target.decode("ascii", "replace")
-        if request.method in _READS:
-            if not target.startswith(self._rules.base_url):
-                await self._finish_request()
-                await self._give(_moved(self._rules.base_url + target[1:]))
-                return True
-            gzipped = b"gzip" in asked.get(b"accept-encoding", b"")
-            served = await asyncio.to_thread(
-                self._front.file, target, gzipped=gzipped, known=asked.get(b"if-none-match")
-            )
-            if served is not None:
-                await self._finish_request()
-                await self._give(served)
-                return True
-        try:
-            return await self._forward(
-                request, headers, makes_page=request.method == b"GET" and self._front.wants(target)
-            )
-        except _Gone:
-            await self._give(_away(navigates=asked.get(b"sec-fetch-mode") == b"navigate"))
-            return False
-
-    async def _forward(self, request: h11.Request, headers: Headers, *, makes_page: bool) -> bool:
-        """Pass a request on and its answer back; whether the connection can be used again.
-
-        Raises ``_Gone`` when the Lab's connection breaks before anything of the answer was passed back.
-        """
-        onward = self._rules.request(headers)
-        if makes_page:
-            onward = [(name, value) for name, value in onward if name not in _BARE]
-        try:
-            lab = await self._connected()
-            await lab.send(
-                h11.Request(method=request.method, target=self._rules.target(request.target), headers=onward)
-            )
-        except (OSError, AccessError):
-            raise _Gone from None
-        sending = asyncio.ensure_future(self._send_body(lab))
-        try:
-            if not await self._pass_back(request.target, lab, makes_page=makes_page) or not sending.done():
-                return False  # upgraded; or the Lab did not want to hear the rest
-            await sending
-        finally:
-            await _end(sending)
-        if lab.http.our_state is h11.DONE and lab.http.their_state is h11.DONE:
-            lab.http.start_next_cycle()
-        else:
-            self.close()
-        return True
-
-    async def _connected(self) -> _Side:
-        if self._lab is None:
-            self._lab = _Side(h11.Connection(h11.CLIENT, _LONGEST_HEAD), await self._dial())
-        return self._lab
-
-    async def _send_body(self, lab: _Side) -> None:
-        while True:
-            event = await self._browser.next()
-            if isinstance(event, h11.Data | h11.EndOfMessage):
-                await lab.send(event)
-            if not isinstance(event, h11.Data):
-                return
-
-    async def _finish_request(self) -> None:
-        """A request that is answered from here is read to its end: it should have no body, but may."""
-        while isinstance(await self._browser.next(), h11.Data):
-            pass
-
-    async def _pass_back(self, path: bytes, lab: _Side, *, makes_page: bool) -> bool:
-        """The Lab's answer to the browser; whether it was a whole one with nothing after it."""
-        while isinstance(event := await _head(lab), h11.InformationalResponse):
-            upgrade = event.status_code == _SWITCHING
-            await self._inform(path, event, upgrade=upgrade)
-            if upgrade:
-                await self._splice(lab)
-                return False
-        headers: Headers = list(event.headers)
-        place = self._rules.leaves(event.status_code, headers)
-        if place is not None:
-            await self._give(Served(502, [*ruling.OUR_PAGE, _HTML], ruling.leaving_page(place)))
-            return False
-        passed = self._rules.response(path, headers)
-        if makes_page and event.status_code == _OK:
-            return await self._make_page(lab, passed)
-        await self._browser.send(h11.Response(status_code=event.status_code, headers=passed, reason=event.reason))
-        while isinstance(piece := await lab.next(), h11.Data):
-            await self._browser.send(piece)
-        if not isinstance(piece, h11.EndOfMessage):
-            raise ConnectionResetError("the Lab left in the middle of its answer")
-        await self._browser.send(h11.EndOfMessage())
-        return True
-
-    async def _inform(self, path: bytes, event: h11.InformationalResponse, *, upgrade: bool) -> None:
-        headers = self._rules.response(path, list(event.headers), upgrade=upgrade)
-        passed = h11.InformationalResponse(status_code=event.status_code, headers=headers, reason=event.reason)
-        await self._browser.send(passed)
-
-    async def _make_page(self, lab: _Side, passed: Headers) -> bool:
-        """The Lab's page, made here from the settings in the provider's."""
-        theirs = b""
-        while isinstance(event := await lab.next(), h11.Data):
-            theirs += event.data
-            if len(theirs) > LARGEST_PAGE:
-                break
-        made = self._front.page(theirs)
-        if made is None:
-            await self._give(_plain(502, "The provider answers with something that is not JupyterLab's page."))
-            return False
-        cookies = [(name, value) for name, value in passed if name == b"set-cookie"]
-        await self._give(Served(200, [*page_headers(), *cookies], made))
-        return True
-
-    async def _splice(self, lab: _Side) -> None:
-        """After an upgrade: bytes both ways until both have ended."""
-        browser = self._browser
-        ways = [
-            asyncio.ensure_future(_copy(browser.http.trailing_data[0], browser.stream, lab.stream)),
-            asyncio.ensure_future(_copy(lab.http.trailing_data[0], lab.stream, browser.stream)),
-        ]
-        try:
-            await asyncio.gather(*ways)
-        finally:
-            await _end(*ways)
-
-    async def _give(self, served: Served) -> None:
-        """Send a whole answer of our own."""
-        headers = [*served.headers, (b"content-length", b"%d" % len(served.body))]
-        await self._browser.send(
-            h11.Response(status_code=served.status, headers=headers, reason=_reason(served.status))
-        )
-        if self._browser.http.our_state is h11.SEND_BODY and served.status != _NOT_MODIFIED:
-            with contextlib.suppress(h11.LocalProtocolError):  # the answer to HEAD has no body
-                await self._browser.send(h11.Data(data=served.body))
-        await self._browser.send(h11.EndOfMessage())
-
-
-async def _head(lab: _Side) -> h11.InformationalResponse | h11.Response:
-    """The next head of an answer. Raises ``_Gone`` when there is none."""
-    try:
-        event = await lab.next()
-    except (OSError, h11.RemoteProtocolError):
-        raise _Gone from None
-    if not isinstance(event, h11.InformationalResponse | h11.Response):
-        raise _Gone
-    return event
-
-
-def _reason(status: int) -> bytes:
-    return HTTPStatus(status).phrase.encode()
-
-
-def _plain(status: int, text: str) -> Served:
-    return Served(status, [*ruling.OUR_PAGE, _TEXT], f"{text}\n".encode())
-
-
-def _moved(place: str) -> Served:
-    return Served(302, [*ruling.OUR_PAGE, (b"location", place.encode("ascii", "replace"))], b"")
-
-
-def _away(*, navigates: bool) -> Served:
-    """What is said while the Lab does not answer; a page tries again by itself."""
-    if not navigates:
-        return _plain(502, "JupyterLab does not answer at the moment.")
-    body = "<p>The session's provider can't be reached just now. This page tries again by itself.</p>"
-    title = "JupyterLab does not answer at the moment"
-    return Served(502, [*ruling.OUR_PAGE, _HTML], ruling.page(title, body, again_seconds=_AGAIN_SECONDS))
-
-
-async def _copy(first: bytes, source: Stream, target: Stream) -> None:
-    if first:
-        target.write(first)
-    while data := await source.read(_PIECE):
-        target.write(data)
-        await target.drain()
-    target.write_eof()
-
-
-async def _end(*tasks: asyncio.Future[Any]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def listen(

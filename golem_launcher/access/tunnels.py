@@ -97,6 +97,8 @@ class Way:
     token: str = field(repr=False)
     """The Lab's."""
     base_url: str
+    own_scripts: bool
+    """Whether its image brings a page and extensions of its own, which then run."""
     dial: Callable[[int], Awaitable[Stream]]
     """A stream to a port of the provider."""
     carry: Callable[[int, Source, Sink], Awaitable[None]]
@@ -104,12 +106,13 @@ class Way:
 
 
 @contextlib.asynccontextmanager
-async def through_door(session: Session) -> AsyncIterator[Way]:
+async def through_door(session: Session, *, own_scripts: bool) -> AsyncIterator[Way]:
     """The way to a session of this computer: each connection opens its door."""
     path = door.door_path(session.path)
     yield Way(
         session.token() or "",
         session.base_url(),
+        own_scripts,
         lambda port: door.dial(path, port),
         lambda port, reader, writer: door.carry(path, port, reader, writer),
     )
@@ -128,11 +131,11 @@ async def through_hub(server: str, name: str, hub_token: str) -> AsyncIterator[W
     about = await _about(address, hub_token)
     uri = address.replace("http", "ws", 1) + "/carrier"
     async with Vpn(lambda: VpnPort(uri, hub_token, "token")) as vpn:
-        yield Way(about["token"], about["base_url"], vpn.dial, vpn.carry)
+        yield Way(about["token"], about["base_url"], about["own_scripts"], vpn.dial, vpn.carry)
 
 
-async def _about(address: str, hub_token: str) -> dict[str, str]:
-    """What the hub's server tells of a session: the Lab's token and its path."""
+async def _about(address: str, hub_token: str) -> dict[str, Any]:
+    """What the hub's server tells of a session: the Lab's token, its path, whose page it has."""
     headers = {"Authorization": f"token {hub_token}"}
     timeout = aiohttp.ClientTimeout(total=_HUB_SECONDS)
     try:
@@ -151,7 +154,7 @@ async def _about(address: str, hub_token: str) -> dict[str, str]:
         raise AccessError(
             f"The hub's server does not let us in ({status}).", "Check the token; JUPYTER_TOKEN holds it."
         )
-    return {"token": token, "base_url": base_url}
+    return {"token": token, "base_url": base_url, "own_scripts": value.get("own_scripts") is True}
 
 
 async def open_until_told(
@@ -175,6 +178,7 @@ async def open_until_told(
                 lambda: entered.dial(LAB_PORT),
                 secret=entered.token,
                 base_url=entered.base_url,
+                own_scripts=entered.own_scripts,
                 tls=tls,
             )
             opened = Opened(f"{listener.address}{entered.base_url}lab?token={entered.token}", None, fingerprint)

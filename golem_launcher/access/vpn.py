@@ -15,19 +15,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field, replace
-from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
 from golem_launcher.access.streams import Joint, Pipe
+from golem_launcher.agent.answering import first
 from golem_launcher.agent.carrier import Carrier
-from golem_launcher.agent.records import CarrierError
+from golem_launcher.agent.records import OPEN, PORT, RESET, TAKEN, CarrierError, Decoder, Record, encode
 from golem_launcher.errors import AccessError
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from typing_extensions import Self
 
@@ -38,6 +38,8 @@ _MOST_CONNECTIONS = 1536
 _LARGEST_MESSAGE = 1024 * 1024
 _CONNECT_SECONDS = 20.0
 _ATTEMPTS = 3
+"""yagna may close a new socket in the place of an old one, about once in 600 connections: at once, with a 400, or after
+it was connected. It says the same of a closed port: no more than a few attempts."""
 _CLOSE_SECONDS = 1.0
 _GONE = "The way to the provider is closed."
 
@@ -67,6 +69,17 @@ class Counters:
     """Bytes, seen from this side."""
 
 
+@dataclass
+class _Opened:
+    """A connection that the agent has joined to its port."""
+
+    websocket: aiohttp.ClientWebSocketResponse[bool]
+    incoming: AsyncIterator[bytes]
+    decoder: Decoder
+    early: list[Record] = field(default_factory=list)
+    """What came along with the answer."""
+
+
 class Vpn:
     """Connects to ports of one provider, and nowhere else. ``async with`` it.
 
@@ -79,8 +92,9 @@ class Vpn:
         self._http: aiohttp.ClientSession | None = None
         self._carriers: set[Carrier] = set()
         self._dialled: set[asyncio.Task[None]] = set()
-        self._open = 0
-        self._cuts = 0
+        self._connections = 0
+        self._cut: asyncio.Future[None] | None = None
+        """Done when the provider changes; there is a new one then."""
         self._ended = Counters()
 
     @property
@@ -93,6 +107,7 @@ class Vpn:
         )
 
     async def __aenter__(self) -> Self:
+        self._cut = asyncio.get_running_loop().create_future()
         # One websocket per connection: no pool, no cookies, no proxy between us and the user's own node.
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, force_close=True),
@@ -110,7 +125,9 @@ class Vpn:
 
     def cut(self) -> None:
         """End all connections: the provider they lead to is gone, or let go of."""
-        self._cuts += 1
+        if self._cut is not None:
+            self._cut.set_result(None)
+            self._cut = self._cut.get_loop().create_future()
         for carrier in self._carriers:
             carrier.give_up()
 
@@ -119,23 +136,16 @@ class Vpn:
 
         Raises ``AccessError`` when there is no way, or it broke: the caller then resets its side.
         """
-        target = self._target() if self._open < _MOST_CONNECTIONS else None
-        if target is None:
-            self._count(refused=1)
-            raise AccessError(_GONE, "Wait until the session is ready.")
-        self._open += 1
-        try:
-            await self._carry(target, port, reader, writer)
-        finally:
-            self._open -= 1
+        await self._carry(await self._open(port), reader, writer)
 
     async def dial(self, port: int) -> Stream:
-        """A connection to ``port`` of the provider. That nobody listens there shows at the first read."""
+        """A connection to ``port`` of the provider, where somebody listens. Raises ``AccessError``."""
+        opened = await self._open(port)
         outward, inward = Pipe(), Pipe()
 
         async def carry() -> None:
             try:
-                await self.carry(port, outward, inward)
+                await self._carry(opened, outward, inward)
             except AccessError:
                 inward.break_off()
             finally:
@@ -146,44 +156,88 @@ class Vpn:
         task.add_done_callback(self._dialled.discard)
         return Joint(inward, outward, task.cancel)
 
-    async def _carry(self, target: VpnPort, port: int, reader: Source, writer: Sink) -> None:
+    async def _open(self, port: int) -> _Opened:
+        """A new connection, joined to ``port`` over there. Raises ``AccessError``."""
+        target = self._target() if self._connections < _MOST_CONNECTIONS else None
+        if target is None:
+            self._count(refused=1)
+            raise AccessError(_GONE, "Wait until the session is ready.")
         self._count(connections=1)
-        cuts = self._cuts
+        self._connections += 1
+        opened = None
         try:
-            websocket = await wait_for(self._connect(target), _CONNECT_SECONDS)
-        except (OSError, aiohttp.ClientError, asyncio.TimeoutError) as error:
-            self._count(failures=1)
+            opened = await self._unless_cut(self._attempt(target, port))
+        except (OSError, aiohttp.ClientError, CarrierError, asyncio.TimeoutError) as error:
             raise AccessError(_GONE) from error
-        carrier = Carrier(reader, writer, websocket.send_bytes, port=port)
-        self._carriers.add(carrier)
-        if self._cuts != cuts:
-            carrier.give_up()
+        finally:
+            if opened is None:
+                self._connections -= 1
+                self._count(failures=1)
+        return opened
+
+    async def _unless_cut(self, work: Coroutine[Any, Any, _Opened]) -> _Opened:
+        """``work``, but not longer than the provider stays the same. Raises ``asyncio.TimeoutError``."""
+        assert self._cut is not None, "enter it first"
+        task = asyncio.ensure_future(work)
+        either: set[asyncio.Future[Any]] = {task, self._cut}
         try:
-            await carrier.run(_payloads(websocket))
+            await asyncio.wait(either, timeout=_CONNECT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise asyncio.TimeoutError
+            return task.result()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _attempt(self, target: VpnPort, port: int) -> _Opened:
+        """Connect; again when yagna drops the connection before anybody over there has said a word."""
+        for _ in range(_ATTEMPTS - 1):
+            with contextlib.suppress(OSError, aiohttp.ClientError, CarrierError):
+                return await self._attempt_once(target, port)
+        return await self._attempt_once(target, port)
+
+    async def _attempt_once(self, target: VpnPort, port: int) -> _Opened:
+        assert self._http is not None, "enter it first"
+        headers = {"Authorization": f"{target.scheme} {target.app_key}"}
+        websocket = await self._http.ws_connect(target.uri, headers=headers, max_msg_size=_LARGEST_MESSAGE)
+        try:
+            await websocket.send_bytes(encode(0, Record(OPEN, PORT.pack(port))))
+            opened = _Opened(websocket, _payloads(websocket), Decoder())
+            answer, *opened.early = await first(opened.incoming, opened.decoder)
+            _check(answer)
+        except BaseException:
+            await _close(websocket)
+            raise
+        return opened
+
+    async def _carry(self, opened: _Opened, reader: Source, writer: Sink) -> None:
+        carrier = Carrier(reader, writer, opened.websocket.send_bytes, decoder=opened.decoder, early=opened.early)
+        self._carriers.add(carrier)
+        try:
+            await carrier.run(opened.incoming)
         except (OSError, aiohttp.ClientError, CarrierError) as error:
             self._count(failures=1)
             raise AccessError(f"The connection to the provider broke: {error}.") from error
         finally:
+            self._connections -= 1
             self._carriers.discard(carrier)
             self._count(sent=carrier.sent, received=carrier.received)
-            with contextlib.suppress(asyncio.TimeoutError):
-                await wait_for(websocket.close(), _CLOSE_SECONDS)
+            await _close(opened.websocket)
 
     def _count(self, **more: int) -> None:
         self._ended = replace(self._ended, **{name: getattr(self._ended, name) + more[name] for name in more})
 
-    async def _connect(self, target: VpnPort) -> aiohttp.ClientWebSocketResponse[bool]:
-        assert self._http is not None, "enter it first"
-        headers = {"Authorization": f"{target.scheme} {target.app_key}"}
-        for _ in range(_ATTEMPTS - 1):
-            # yagna may close a new socket in the place of an old one: it then says 400 "Socket closed" at once, about
-            # once in 600 connections. It says so of a closed port, too: no more than a few attempts.
-            try:
-                return await self._http.ws_connect(target.uri, headers=headers, max_msg_size=_LARGEST_MESSAGE)
-            except aiohttp.WSServerHandshakeError as error:  # noqa: PERF203 - a try each is what is wanted
-                if error.status != HTTPStatus.BAD_REQUEST:
-                    raise
-        return await self._http.ws_connect(target.uri, headers=headers, max_msg_size=_LARGEST_MESSAGE)
+
+def _check(answer: Record) -> None:
+    if answer.kind == RESET:
+        raise AccessError("Nobody listens there.")
+    if answer.kind != TAKEN:
+        raise CarrierError("it does not say that it is connected")
+
+
+async def _close(websocket: aiohttp.ClientWebSocketResponse[bool]) -> None:
+    with contextlib.suppress(asyncio.TimeoutError):
+        await wait_for(websocket.close(), _CLOSE_SECONDS)
 
 
 async def _payloads(websocket: aiohttp.ClientWebSocketResponse[bool]) -> AsyncIterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from golem_launcher.access.streams import Stream
     from golem_launcher.access.tunnel import Listener
 
+_AGAIN_SECONDS = 0.1
 LAB_PORT = 8888
 """The Lab's in the provider."""
 CARRIER_PORT = LAB_PORT + 1
@@ -97,7 +99,11 @@ class WaysIn:
         await self._resources.enter_async_context(Door(door_path(self._directory), self._vpn.carry))
 
     async def _dial_lab(self) -> Stream:
-        return await self._vpn.dial(LAB_PORT)
+        """A connection to the Lab, of whichever provider answers next: who waits sets the limit."""
+        while True:
+            with contextlib.suppress(AccessError):
+                return await self._vpn.dial(LAB_PORT)
+            await asyncio.sleep(_AGAIN_SECONDS)
 
     async def aclose(self) -> None:
         """End all connections."""

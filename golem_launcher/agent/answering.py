@@ -7,13 +7,15 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from .carrier import Carrier, reset
-from .records import LARGEST, OPEN, PORT, RESET, CarrierError, Decoder, Record, encode
+from .records import COUNT, LARGEST, OPEN, PORT, RESET, TAKEN, CarrierError, Decoder, Record, encode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 _OPEN_SECONDS = 20.0
 _DIAL_SECONDS = 10.0
+_HEARD_SECONDS = 1.0
+_AGAIN_SECONDS = 0.05
 
 
 async def answer(
@@ -23,7 +25,7 @@ async def answer(
 ) -> None:
     """The other end of one carrier, to its end. Raises ``CarrierError`` or ``OSError`` when that is not a good one."""
     decoder = Decoder()
-    opening, *early = await asyncio.wait_for(_first(incoming, decoder), _OPEN_SECONDS)
+    opening, *early = await asyncio.wait_for(first(incoming, decoder), _OPEN_SECONDS)
     if opening.kind != OPEN:
         raise CarrierError("it does not say where to")
     (port,) = PORT.unpack(opening.payload)
@@ -31,8 +33,11 @@ async def answer(
         reader, writer = await dial(port)
     except OSError:
         await send(encode(0, Record(RESET, b"")))
+        with contextlib.suppress(asyncio.TimeoutError):  # what we said would be lost with a connection that is reset
+            await asyncio.wait_for(_to_the_end(incoming), _HEARD_SECONDS)
         raise
     try:
+        await send(encode(0, Record(TAKEN, COUNT.pack(0))))
         await Carrier(reader, writer, send, decoder=decoder, early=early).run(incoming)
     except BaseException:
         reset(writer)
@@ -41,12 +46,33 @@ async def answer(
         writer.close()
 
 
-async def _first(incoming: AsyncIterator[bytes], decoder: Decoder) -> list[Record]:
+async def _to_the_end(incoming: AsyncIterator[bytes]) -> None:
+    async for _ in incoming:
+        pass
+
+
+async def first(incoming: AsyncIterator[bytes], decoder: Decoder) -> list[Record]:
+    """The first records that come. Raises ``CarrierError`` when none does."""
     async for data in incoming:
         records = decoder.receive(data)
         if records:
             return records
     raise CarrierError("nothing came")
+
+
+async def dial_patiently(
+    hosts: Sequence[str], port: int, seconds: float
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to a server of our own, waiting up to ``seconds`` for one that is being started. Raises ``OSError``."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while True:
+        try:
+            return await dial(hosts, port)
+        except OSError:
+            if loop.time() > end:
+                raise
+        await asyncio.sleep(_AGAIN_SECONDS)
 
 
 async def dial(hosts: Sequence[str], port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

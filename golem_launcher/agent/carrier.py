@@ -12,7 +12,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .records import COUNT, DATA, END, LARGEST, OPEN, PORT, RESET, TAKEN, WINDOW, CarrierError, Decoder, Record, encode
+from .records import COUNT, DATA, END, LARGEST, OPEN, RESET, TAKEN, WINDOW, CarrierError, Decoder, Record, encode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
@@ -59,7 +59,8 @@ class Sink(Protocol):
 class Carrier:
     """One end: ``reader`` and ``writer`` are the connection carried, ``send`` puts one record's bytes on the way.
 
-    The user's side names the ``port`` over there; the other has read that from its ``decoder``, and ``early`` records.
+    Both have said a word before, which the other has read: the user's side the port, the provider's that it is
+    connected to it. Hence the ``decoder``, and the ``early`` records that came along.
     """
 
     def __init__(
@@ -67,19 +68,16 @@ class Carrier:
         reader: Source,
         writer: Sink,
         send: Callable[[bytes], Awaitable[None]],
-        *,
-        port: int | None = None,
-        decoder: Decoder | None = None,
+        decoder: Decoder,
         early: Sequence[Record] = (),
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._send_bytes = send
-        self._port = port
-        self._decoder = decoder or Decoder()
+        self._decoder = decoder
         self._early = early
         self._sending = asyncio.Lock()
-        self._number = 0
+        self._number = 1
         self._cost_sent = self._cost_told = 0
         self._cost_received = self._cost_taken = 0
         self._room = asyncio.Event()
@@ -124,8 +122,6 @@ class Carrier:
             await self._send_bytes(encode(number, record))
 
     async def _outward(self) -> None:
-        if self._port is not None:
-            await self._send(Record(OPEN, PORT.pack(self._port)))
         while True:
             while self._cost_sent - self._cost_told > WINDOW - LARGEST:
                 self._room.clear()

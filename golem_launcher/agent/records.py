@@ -16,6 +16,9 @@ and both ends of the stream are said in words. A record is a header (number, len
     TAKEN   how much of the window was taken so far, as eight bytes; also sent now and then as a sign of life
     RESET   it went wrong here
 
+The provider's side answers OPEN with TAKEN once it is connected, or with RESET; before that nothing else is sent. So a
+connection that yagna drops while it is made, which happens, can be made again without doing anything twice.
+
 DATA and END use the length of their payload from the window, ``_LEAST_COST`` at least.
 """
 

@@ -18,12 +18,15 @@ import sys
 from typing import TYPE_CHECKING
 
 from . import answering, proc
+from .workspace.wire import PORT_OFFSET
 
 if TYPE_CHECKING:
     from .config import Config
 
 STATUS_PORT = 0
 """A connection to this port is answered by the agent itself: a JSON object that tells what ways there are."""
+_START_SECONDS = 10.0
+"""How long a connection waits for the Lab, or the workspace server, while that is being started."""
 _SSHD_CHECK_SECONDS = 10.0
 _SSHD_PLACES = "/usr/sbin:/usr/local/sbin:/sbin"
 _KEPT = (
@@ -45,6 +48,8 @@ def run(config: Config, life: int) -> None:
 class _Ways:
     def __init__(self, config: Config) -> None:
         self._config = config
+        self._ours = {config.port, config.port + PORT_OFFSET}
+        """Where the Lab and the workspace server listen, or will."""
         self._status = {"ssh": "none" if config.ssh is None else "starting", "port": config.port + 2, "user": user()}
 
     async def serve(self, life: int) -> None:
@@ -67,6 +72,8 @@ class _Ways:
             with there:
                 there.sendall(json.dumps(self._status).encode())
             return await asyncio.open_connection(sock=here)
+        if port in self._ours:
+            return await answering.dial_patiently(self._config.hosts, port, _START_SECONDS)
         return await answering.dial(self._config.hosts, port)
 
     async def _ssh(self) -> None:

@@ -11,6 +11,7 @@ import typer
 from golem_launcher.cli.output import print_json, reports_errors, say
 from golem_launcher.errors import LocalNetError, RequestError
 from golem_launcher.localnet import network
+from golem_launcher.localnet.chain.token import Chain
 
 app = typer.Typer(help="A whole Golem network on this machine.", no_args_is_help=True)
 
@@ -19,6 +20,7 @@ _Chain = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--chain", help="What bills are paid on: anvil, or the address of an EVM node."),
 ]
+_TELL_SECONDS = 5
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 
 
@@ -50,10 +52,17 @@ def install_chain() -> None:
 
     Example: golem-launcher localnet install-chain
     """
+    import concurrent.futures
+
     from golem_launcher.localnet.chain import program
 
     typer.echo(f"npm fetches anvil {program.VERSION} …", err=True)
-    say(f"anvil is in {program.install()}.\nNow: golem-launcher localnet up --chain anvil")
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as thread:
+        asked, seconds = thread.submit(program.install), 0
+        while not concurrent.futures.wait([asked], timeout=_TELL_SECONDS).done:
+            seconds += _TELL_SECONDS
+            typer.echo(f"  {seconds} s …", err=True)
+    say(f"anvil is in {asked.result()}.\nNow: golem-launcher localnet up --chain anvil")
 
 
 @app.command()
@@ -95,7 +104,7 @@ def _show(state: dict[str, Any], *, as_json: bool) -> None:
     if state.get("runtime"):
         say(state["runtime"])
     if state["stage"] == "ready":
-        say(_settlement(state.get("chain")))
+        say(_settlement(Chain.from_json(state.get("chain"))))
     for provider in state["providers"]:
         say(
             f"  {provider['name']:<20} {provider['state']:<5} {provider['threads']} threads, "
@@ -103,7 +112,7 @@ def _show(state: dict[str, Any], *, as_json: bool) -> None:
         )
 
 
-def _settlement(chain: dict[str, Any] | None) -> str:
+def _settlement(chain: Chain | None) -> str:
     if chain is None:
         return "Money: nothing is settled."
-    return f"Money: test tokens on a chain on this machine ({chain['url']}, token {chain['token']})."
+    return f"Money: {chain.words} ({chain.url}, token {chain.token})."

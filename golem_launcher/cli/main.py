@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from golem_launcher.cli import (
+    bills,
     localnet,
     market,
     money,
@@ -28,6 +29,7 @@ sessions.add_commands(app)
 workspaces.add_commands(app)
 market.add_commands(app)
 money.add_commands(app)
+bills.add_commands(app)
 node.add_commands(app)
 page.add_commands(app)
 ways.add_commands(app)

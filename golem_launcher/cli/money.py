@@ -1,8 +1,7 @@
-"""Commands about money: ``wallet``, ``fund``, ``identity``, ``bill``, ``ledger``."""
+"""Commands about money: ``wallet``, ``fund``, ``identity``."""
 
 from __future__ import annotations
 
-import csv
 import io
 from dataclasses import asdict
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
@@ -16,8 +15,6 @@ from golem_launcher.networks import LOCAL, NETWORKS, Network, unknown
 
 if TYPE_CHECKING:
     from golem_launcher.node.node import Node
-    from golem_launcher.session.bills import Bill
-    from golem_launcher.session.directory import SessionDirectory
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 _Csv = Annotated[bool, typer.Option("--csv", help="Print comma-separated values with a head line.")]
@@ -28,7 +25,7 @@ identity_app = typer.Typer(help="The identity that owns the wallet: back it up, 
 
 def add_commands(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
-    for command in (wallet, fund, bill, ledger):
+    for command in (wallet, fund):
         app.command(command.__name__)(reports_errors(command))
     app.add_typer(identity_app, name="identity")
 
@@ -144,66 +141,6 @@ def restore(
     say(f"The node is {identity} now. The identity it had before is still in it, and comes back with its own backup.")
 
 
-def bill(
-    name: Annotated[str, typer.Argument(help="The session.")], *, json: _Json = False, as_csv: _Csv = False
-) -> None:
-    """Show what a session was billed: time, usage, price, debit notes, invoice, and how far it is paid.
-
-    Example: golem-launcher bill my-lab --csv
-    """
-    from golem_launcher.session import bills, places
-    from golem_launcher.session.directory import session_directory
-
-    directory = session_directory(name)
-    network = NETWORKS.get(directory.state().network)
-    found = bills.bill(directory, places.present(network) if network else None)
-    if json:
-        print_json(_bill_json(found))
-    elif as_csv:
-        _print_csv([{**_head(found), **_flat(one.model_dump(mode="json"))} for one in found.agreements])
-    else:
-        _show_bill(found)
-
-
-def ledger(*, json: _Json = False, as_csv: _Csv = False) -> None:
-    """List all sessions with what they cost and how far they are paid.
-
-    Example: golem-launcher ledger --csv > ledger.csv
-    """
-    from golem_launcher.session.directory import session_directories
-
-    nodes: dict[str, Node | None] = {}
-    listed = [_readable_bill(directory, nodes) for directory in session_directories()]
-    found = [one for one in listed if one is not None]
-    if json:
-        print_json([_bill_json(one) for one in found])
-    elif as_csv:
-        _print_csv([_head(one) for one in found])
-    else:
-        for one in found:
-            say(f"{one.session:<24} {one.network:<8} {one.created_at:%Y-%m-%d %H:%M}  {one.seconds / 3600:>7.2f} h "
-                f"{_amount(one.cost):>12} {one.token:<5} {one.state}")  # fmt: skip
-        for token in sorted({one.token for one in found if one.network != LOCAL.name}):
-            total = sum(one.cost for one in found if one.token == token and one.network != LOCAL.name)
-            say(f"In all: {_amount(total)} {token}")
-
-
-def _readable_bill(directory: SessionDirectory, nodes: dict[str, Node | None]) -> Bill | None:
-    """A session's bill; where it may have been paid meanwhile, its node is asked. ``nodes`` keeps those that run."""
-    from golem_launcher.session import bills, places
-
-    try:
-        found = bills.bill(directory)
-        if found.state not in bills.PENDING or found.network not in NETWORKS:
-            return found
-        if found.network not in nodes:
-            nodes[found.network] = places.present(NETWORKS[found.network])
-        return bills.bill(directory, nodes[found.network])
-    except LauncherError as error:
-        typer.echo(f"{directory.name}: {error}", err=True)
-        return None
-
-
 def _in_use() -> set[str]:
     """The allocations of sessions that run, or that will be closed down by themselves."""
     from golem_launcher.session.directory import session_directories
@@ -275,60 +212,6 @@ def _ask_faucet(node: Node, network: Network, *, as_json: bool) -> None:
         print_json({"said": said})
     else:
         say(f"{said}\nLook: golem-launcher wallet --network {network.name}".strip())
-
-
-def _show_bill(found: Bill) -> None:
-    say(f"session:   {found.session} ({found.stage}) on {found.network}")
-    say(f"time:      {found.seconds / 3600:.3f} h since its JupyterLab answered")
-    say(f"cost:      {_amount(found.cost)} of {_amount(found.budget)} {found.token}")
-    say(f"payment:   {found.state}")
-    for one in found.agreements:
-        say(f"agreement: {one.agreement_id}")
-        say(f"  provider:    {one.provider_name} {one.provider_id}")
-        if one.per_hour is not None:
-            say(f"  price:       {_amount(one.per_hour)} an hour at full load, {_amount(one.start_fee)} at the start")
-        for counter, used in one.usage.items():
-            say(f"  usage:       {counter.removeprefix('golem.usage.')} {used:.1f}")
-        say(f"  debit notes: {one.debit_notes}, the last of {_amount(one.debited)} {one.debit_state.lower()}".rstrip())
-        if one.invoiced is not None:
-            say(f"  invoice:     {_amount(one.invoiced)}, {one.invoice_state.lower()}")
-        for transaction in one.transactions:
-            say(f"  paid by:     {_transaction_place(found.network, transaction)}")
-
-
-def _bill_json(found: Bill) -> dict[str, Any]:
-    return {**found.model_dump(mode="json"), "seconds": found.seconds, "state": found.state}
-
-
-def _head(found: Bill) -> dict[str, Any]:
-    value = found.model_dump(mode="json", exclude={"agreements"})
-    return {**value, "seconds": round(found.seconds, 1), "payment": found.state}
-
-
-def _flat(value: dict[str, Any]) -> dict[str, Any]:
-    usage = value.pop("usage")
-    value["transactions"] = " ".join(value["transactions"])
-    return {**value, "usage": " ".join(f"{counter}={used}" for counter, used in usage.items())}
-
-
-def _transaction_place(network: str, transaction: str) -> str:
-    """Where to look at a transaction, else its hash."""
-    url = NETWORKS[network].transaction_url(transaction) if network in NETWORKS else ""
-    return url or transaction
-
-
-def _print_csv(rows: list[dict[str, Any]]) -> None:
-    text = io.StringIO()
-    if rows:
-        table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        table.writeheader()
-        table.writerows([{key: _no_formula(value) for key, value in row.items()} for row in rows])
-    typer.echo(text.getvalue(), nl=False)
-
-
-def _no_formula(value: Any) -> Any:
-    """A provider's words that a spreadsheet would take for a formula, made plain text."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@"} else value
 
 
 def _amount(value: Any) -> str:

@@ -201,7 +201,7 @@ def _local_network() -> Check:
     if found.problem:
         return Check("local network", Verdict.FAIL, found.problem, "See: golem-launcher localnet status")
     has = f"the wallet has {coins(found.amount)} {found.token} and {coins(found.gas)} {found.gas_coin} for fees"
-    return Check("local network", Verdict.OK, f"The local network is ready, on a chain on this machine; {has}.")
+    return Check("local network", Verdict.OK, f"The local network is ready, it pays {running.chain.words}; {has}.")
 
 
 def _show_node(*, as_json: bool) -> None:

@@ -67,7 +67,8 @@ def tunnel(
     if listen is not None and remote_port is not None:
         raise AccessError("Only the Lab can be opened to other machines: it asks for its token.", "Use ssh for others.")
     if "://" not in name:
-        way = tunnels.through_door(_reachable(name))
+        directory = _reachable(name)
+        way = tunnels.through_door(directory, own_scripts=directory.own_scripts())
     elif session is None:
         raise AccessError("A hub's server may have several sessions.", "Name one with --session.")
     else:

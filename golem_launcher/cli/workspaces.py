@@ -116,12 +116,14 @@ def results(
                 "bytes": written.bytes,
                 "could_run": written.could_run,
                 "links_left_out": written.links_left_out,
+                "renamed": dict(written.renamed),
             }
         )
         return
     say(f"{target}: {written.files:,} files, {_size(written.bytes)}, saved {_time(manifest.created_at)}.")
     if written.links_left_out:
         say(f"{written.links_left_out} links were left out.")
+    _say_renamed(dict(written.renamed))
     if written.could_run:
         say("Look at these before you open the folder with anything: some programs run such files by themselves.")
         for path in written.could_run[:_MOST_NAMED]:
@@ -149,11 +151,24 @@ def restore(
         raise RequestError(f"'{number}' is no number of a save.", f"See `golem-launcher generations {workspace}`.")
     kept = open_store(store)
     manifest = kept.manifest(workspace, int(number) if number else None)
-    extract(kept, manifest, directory, _progress("Writing"))
+    renamed = extract(kept, manifest, directory, _progress("Writing"))
     if as_json:
-        print_json({"directory": str(directory.absolute()), "generation": manifest.generation, "files": manifest.files})
-    else:
-        say(f"{manifest.files:,} files of {_time(manifest.created_at)} are in {directory}.")
+        told = {"directory": str(directory.absolute()), "generation": manifest.generation, "files": manifest.files}
+        print_json({**told, "renamed": renamed})
+        return
+    say(f"{manifest.files:,} files of {_time(manifest.created_at)} are in {directory}.")
+    _say_renamed(renamed)
+
+
+def _say_renamed(renamed: dict[str, str]) -> None:
+    from golem_launcher.workspace.manifest import shown
+
+    if renamed:
+        say("These have another name here: on many computers theirs are the same as others', but for case or accents.")
+        for path, name in list(renamed.items())[:_MOST_NAMED]:
+            say(f"  {shown(path)} is {shown(name)}")
+        if len(renamed) > _MOST_NAMED:
+            say(f"  and {len(renamed) - _MOST_NAMED} more (all with --json)")
 
 
 def verify(name: Name, *, store: StoreUrl = None, as_json: Json = False) -> None:

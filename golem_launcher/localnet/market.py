@@ -53,6 +53,10 @@ class Market:
     """Told that an offer is in the market."""
     refuse_terms: bool = False
     """Misbehaves: rejects every proposal."""
+    refuses: Callable[[Mapping[str, Any], str], str] = lambda _demand, _requestor: ""
+    """Why a demand's properties are no terms for its requestor, by id; nothing when they are."""
+    ignore_agreements: bool = False
+    """Misbehaves: never decides on an agreement."""
     price_factor: float = 1.0
     """Misbehaves: asks this many times what its offer says."""
     _free: bool = True
@@ -115,7 +119,7 @@ class Market:
         try:
             if event.get("eventType") == "ProposalEvent":
                 await self._negotiate(offer_id, event["proposal"])
-            elif event.get("eventType") == "AgreementEvent":
+            elif event.get("eventType") == "AgreementEvent" and not self.ignore_agreements:
                 await self._decide(event["agreement"])
         except NodeError as error:
             _log.info("a proposal or agreement came to nothing: %s", error)
@@ -124,6 +128,8 @@ class Market:
         path = f"/market-api/v1/offers/{offer_id}/proposals/{proposal['proposalId']}"
         if self.refuse_terms:
             await self.rest.post(f"{path}/reject", {"message": "This provider refuses all terms."})
+        elif refusal := self.refuses(proposal["properties"], str(proposal["issuerId"])):
+            await self.rest.post(f"{path}/reject", {"message": refusal})
         elif self._free:
             properties = answer(self.properties, proposal["properties"], price_factor=self.price_factor)
             await self.rest.post(path, {"properties": properties, "constraints": "()"})

@@ -23,6 +23,8 @@ class Misbehaviour(BaseModel):
 
     refuse_agreements: bool = False
     """Negotiates as usual, then rejects every agreement."""
+    ignore_agreements: bool = False
+    """Negotiates as usual, then neither approves nor rejects an agreement."""
     terminate_agreement_after: float | None = Field(default=None, ge=0.0)
     """Terminates each agreement that long after it approved it."""
     refuse_terms: bool = False

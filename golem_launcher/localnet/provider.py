@@ -13,6 +13,7 @@ from golem_launcher.errors import LauncherError, NodeError
 from golem_launcher.localnet.lease import Lease, Terms, Unit
 from golem_launcher.localnet.market import Market
 from golem_launcher.localnet.offer import offer_properties
+from golem_launcher.localnet.outbound import refusal
 from golem_launcher.localnet.rest import Rest, timestamp
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class Provider:
             lost=self._lost,
             subscribed=self.offered.set,
             refuse_terms=spec.misbehaviour.refuse_terms,
+            refuses=functools.partial(refusal, network.outbound),
+            ignore_agreements=spec.misbehaviour.ignore_agreements,
             price_factor=spec.misbehaviour.raise_price,
         )
 

@@ -106,12 +106,24 @@ class ImageSpec(_Part):
     path: Path
 
 
+class Outbound(_Part):
+    """To whom the providers grant what of the internet, by manifests. Without it they grant all that is asked."""
+
+    whitelist: tuple[str, ...] = ()
+    """Names of machines that everybody's sessions may reach."""
+    certificates: tuple[Path, ...] = ()
+    """Certificates (PEM): who signs a manifest with one of theirs may reach what it says."""
+    partners: tuple[str, ...] = ()
+    """Public keys (Ed25519, hex) of roots whose node descriptors count."""
+
+
 class NetworkSpec(_Part):
     """A whole local network."""
 
     runtime: Literal["auto", "process", "sandbox"] = "auto"
     internet: bool = True
     """Whether programs in a sandbox reach public addresses. (Without one they have this machine's network.)"""
+    outbound: Outbound | None = None
     subnet: str = Field(default="public", min_length=1)
     """The subnet of the offers; the default is where yapapi's own examples look."""
     payment_networks: tuple[str, ...] = ("hoodi", "holesky")
@@ -193,7 +205,11 @@ def load_spec(path: Path) -> NetworkSpec:
     for tag, image in images.items():
         if not image.path.is_dir():
             raise LocalNetError(f"{path}: the image {tag} is to be in {image.path}, which is no directory.")
-    return spec.model_copy(update={"images": images})
+    outbound = spec.outbound
+    if outbound is not None:
+        certificates = tuple((path.parent / one).resolve() for one in outbound.certificates)
+        outbound = outbound.model_copy(update={"certificates": certificates})
+    return spec.model_copy(update={"images": images, "outbound": outbound})
 
 
 def wanted_spec(path: Path | None, chain: str | None) -> NetworkSpec | None:

@@ -5,23 +5,17 @@ Scores are a help, no condition: without them our own history decides.
 
 from __future__ import annotations
 
-import asyncio
-import json
 import logging
-import os
 from typing import TYPE_CHECKING, Any
+
+from golem_launcher.errors import ServiceError
+from golem_launcher.market import services
 
 if TYPE_CHECKING:
     from golem_launcher.networks import Network
 
 _LOG = logging.getLogger(__name__)
 
-SERVICE = "https://reputation.golem.network"
-SERVICE_VARIABLE = "GOLEM_LAUNCHER_REPUTATION_URL"
-"""Another service of the same form."""
-
-_SECONDS = 4.0
-_LARGEST_ANSWER = 8 * 1024 * 1024
 _UPTIME_SHARE = 1.0
 _SUCCESS_SHARE = 0.5
 
@@ -30,11 +24,11 @@ async def scores(network: Network) -> dict[str, float]:
     """The scores of providers, 0 to 1, by id; empty when nobody can say. Never raises, at most a few seconds."""
     if network.money == "none":
         return {}
-    service = os.environ.get(SERVICE_VARIABLE, SERVICE).rstrip("/")
+    query = {"network": network.payment_network}
     try:
-        return read_scores(await _fetch(f"{service}/v2/providers/scores?network={network.payment_network}"))
-    except (OSError, ValueError, RecursionError, asyncio.TimeoutError) as error:
-        _LOG.warning("the reputation service does not answer: %s", error or type(error).__name__)
+        return read_scores(await services.ask(services.REPUTATION, "/v2/providers/scores", query))
+    except ServiceError as error:
+        _LOG.warning("%s", error)
         return {}
 
 
@@ -58,16 +52,3 @@ def _share(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 0.0
     return min(max(float(value), 0.0), 1.0)
-
-
-async def _fetch(url: str) -> Any:
-    import aiohttp  # noqa: PLC0415 - a quarter of a second that other commands should not pay
-
-    timeout = aiohttp.ClientTimeout(total=_SECONDS)
-    try:
-        async with aiohttp.ClientSession(timeout=timeout) as http, http.get(url) as answer:
-            if answer.status != 200:  # noqa: PLR2004
-                raise ValueError(f"{url} says {answer.status}")
-            return json.loads(await answer.content.read(_LARGEST_ANSWER))
-    except aiohttp.ClientError as error:
-        raise OSError(str(error)) from None

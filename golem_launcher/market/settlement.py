@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,10 @@ _GIFT = Decimal(100)
 
 def as_it_is(network: Network) -> Network:
     """The network as it is at the moment: the local one settles, or it does not."""
-    return LOCAL_ON_CHAIN if network.name == LOCAL.name and localnet.chain() is not None else network
+    chain = localnet.chain() if network.name == LOCAL.name else None
+    if chain is None:
+        return network
+    return replace(LOCAL_ON_CHAIN, sentence=f"A whole Golem network on this computer, paid in {chain.words}.")
 
 
 def mint(node: Node) -> str:

@@ -34,6 +34,7 @@ OPTIONS = {
     "deny": "--deny",
     "outbound": "--outbound",
     "outbound_urls": "--outbound-url",
+    "outbound_permit": "--outbound-permit",
     "save": "--no-save",
     "save_seconds": "--save-seconds",
     "store": "--store",

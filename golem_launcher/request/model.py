@@ -246,6 +246,16 @@ class LaunchRequest(BaseModel):
             json_schema_extra=_form("advanced"),
         ),
     ]
+    outbound_permit: Annotated[
+        tuple[Text, ...],
+        Field(
+            default=(),
+            max_length=4,
+            title="Permit files",
+            description="For what providers don't allow everybody: a node descriptor, or a certificate and its key.",
+            json_schema_extra=_form("advanced"),
+        ),
+    ]
     save: Annotated[
         bool,
         Field(

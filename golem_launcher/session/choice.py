@@ -101,10 +101,13 @@ class Choice:
                 "See what is on offer and why it is not taken: golem-launcher offers --all",
             )
         if self.seen:
-            return MarketError(
-                "Machines that fit are on offer, and none came to terms with us in time.",
-                "Try again; or ask for less, so that more machines fit.",
-            )
+            remedy = "Try again; or ask for less, so that more machines fit."
+            if self.request.outbound in {"listed", "unrestricted"}:
+                remedy = (
+                    "Most providers let sessions reach only what is on their whitelist: ask for fewer addresses, or "
+                    "give a permit that they trust (--outbound-permit)."
+                )
+            return MarketError("Machines that fit are on offer, and none came to terms with us in time.", remedy)
         return MarketError(
             f"No offer fits: nobody offers {limits(self.request)} on '{self.request.network}'"
             f"{_most(offers_at_most(offers))}.",

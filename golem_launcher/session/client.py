@@ -56,7 +56,11 @@ def start(request: LaunchRequest) -> SessionDirectory:
     The directory of an ended session of the same name is moved aside. Raises ``SessionNameTaken`` when the session
     of that name is alive, ``SessionError`` when the disk does not take the new one.
     """
-    request = request.model_copy(update={"inputs": absolute(request.inputs)})
+    files_of_ours = {
+        "inputs": absolute(request.inputs),
+        "outbound_permit": absolute(request.outbound_permit, field="outbound_permit"),
+    }
+    request = request.model_copy(update=files_of_ours)
     try:
         with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):
             _make_room(request.name)

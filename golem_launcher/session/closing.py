@@ -104,6 +104,8 @@ async def _of_agreement(rest: YagnaRest, agreement_id: str) -> list[str]:
 
 async def end_agreement(rest: YagnaRest, entry: AgreementEntry) -> None:
     """End one agreement and its activity, whether the provider is still there or not. Raises ``NodeUnreachable``."""
+    if entry.activity_id is None:  # the provider may not have signed it yet
+        await _ask_provider(rest.cancel_agreement(entry.agreement_id, "The session ended"), "cancel the agreement")
     calls = [_ask_provider(rest.terminate_agreement(entry.agreement_id, "The session ended"), "end the agreement")]
     if entry.activity_id is not None:
         calls.append(_ask_provider(rest.destroy_activity(entry.activity_id), "destroy the activity"))

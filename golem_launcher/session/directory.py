@@ -96,6 +96,10 @@ class SessionDirectory:
         """The path below which the Lab answers: ``/`` but behind a hub."""
         return self.state().base_url
 
+    def own_scripts(self) -> bool:
+        """Whether its image is the user's choice, and brings a page and extensions of its own."""
+        return self.request().image is not None
+
     def url(self) -> str | None:
         """The link that opens the Lab, with its token; ``None`` while there is none."""
         state, token = self.state(), self.token()

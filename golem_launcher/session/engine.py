@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.networks import Network as GolemNetwork
     from golem_launcher.outbound import Access
+    from golem_launcher.permits import Permit
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.choice import Choice
     from golem_launcher.session.journal import Journal
@@ -66,6 +67,7 @@ class Engine:
         request: LaunchRequest,
         access: Access,
         choice: Choice,
+        permit: Permit | None,
         journal: Journal,
         money: Money,
     ) -> None:
@@ -73,6 +75,7 @@ class Engine:
         self._golem_network = network
         self._request = request
         self._access = access
+        self._permit = permit
         self._choice = choice
         self._journal = journal
         self._listener = Listener(choice, journal, money)
@@ -88,6 +91,8 @@ class Engine:
         )
         self._starting: asyncio.Task[None] | None = None
         self._vpn: Any = None
+        self._joining: asyncio.Task[Any] | None = None
+        """Makes the private network, beside the first negotiations."""
         self._identity = ""
         self._splice: Splice | None = None
         self._far_network = ""
@@ -114,12 +119,13 @@ class Engine:
             self._starting.result()
         self._identity = identity
         self._journal.update(network_address=f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.0/24")
-        await self._make_network()
+        self._joining = asyncio.create_task(self._make_network())
 
-    async def _make_network(self) -> None:
+    async def _make_network(self) -> Any:
         address = str(self._journal.entries.network_address)
         self._vpn = await wait_for(Network.create(self._engine._net_api, address, self._identity), _REST_SECONDS)
         self._journal.update(network_id=str(self._vpn.network_id))
+        return self._vpn
 
     async def rejoin(self, rented: Rented) -> Rented:
         """Reach a provider again after the node was started anew: the private network is made again, under a new id.
@@ -150,12 +156,13 @@ class Engine:
     async def hire(self, package: Callable[[], Package], expiration: datetime) -> Hiring:
         """Publish a demand for agreements until ``expiration``; ``package`` is what goes into the activity."""
         assert self._starting is not None
+        assert self._joining is not None
         if self._far_network:  # yapapi does not know all that is in the present network
             await self._unsplice()
             self._far_network = ""
             with contextlib.suppress(ApiException):
                 await wait_for(self._vpn.remove(), _REST_SECONDS)
-            await self._make_network()
+            self._joining = asyncio.create_task(self._make_network())
         place = self._place
         image = self._request.image or place.image_tag
         if not image:
@@ -167,11 +174,19 @@ class Engine:
         if self._request.choose == "reputation":
             self._choice.reputation = await reputation.scores(self._golem_network)
         payload = await wait_for(
-            session_payload(self._request, image, place.registry_url, self._access, expiration), _REST_SECONDS
+            session_payload(
+                self._request,
+                image,
+                registry_url=place.registry_url,
+                asked=self._access,
+                permit=self._permit,
+                expires=expiration,
+            ),
+            _REST_SECONDS,
         )
         hiring = Hiring(
             self._engine,
-            self._vpn,
+            vpn=self._joining,
             started=self._starting,
             listener=self._listener,
             choice=self._choice,
@@ -202,10 +217,8 @@ class Engine:
 
     async def stop(self) -> None:
         """End yapapi's engine: its tasks, its ``gftp``. Safe to call at any moment; never raises."""
-        if self._starting is not None:
-            self._starting.cancel()
-        tasks = [task for task in (self._starting, *self._engine._services) if task is not None]
-        for task in self._engine._services:
+        tasks = [task for task in (self._starting, self._joining, *self._engine._services) if task is not None]
+        for task in tasks:
             task.cancel()
         await self._unsplice()
         await asyncio.gather(*(hiring.aclose() for hiring in self._hirings))

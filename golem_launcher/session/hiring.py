@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from typing import TYPE_CHECKING, Any
 
-from ya_market import ApiException
 from yapapi.engine import Job
 from yapapi.script.capture import CaptureContext
 
 from golem_launcher.errors import MarketError, ProviderError
 from golem_launcher.session.errands import Carry, Errands
-from golem_launcher.session.service import WORDS_SECONDS, failure_text, run_package
+from golem_launcher.session.service import WORDS_SECONDS, run_package
+from golem_launcher.session.signing import Signing
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from golem_launcher.session.listener import Listener
     from golem_launcher.session.package import Package, Rented
 
-_LOG = logging.getLogger(__name__)
-
 _REST_SECONDS = 15.0
 _WORKER_END_SECONDS = 15.0
 
@@ -37,8 +34,8 @@ class Hiring:
     def __init__(
         self,
         engine: Any,
-        vpn: Any,
         *,
+        vpn: asyncio.Task[Any],
         started: asyncio.Task[None],
         listener: Listener,
         choice: Choice,
@@ -55,6 +52,7 @@ class Hiring:
         self._package = package
         self._deploy_seconds = deploy_seconds
         self._job: Job | None = None
+        self._signing: Signing | None = None
         self._market: asyncio.Task[None] | None = None
         self._worker: asyncio.Task[None] | None = None
         self._deployed: asyncio.Future[Rented] | None = None
@@ -66,17 +64,27 @@ class Hiring:
         """Publish the demand for agreements until ``expiration``; offers come in from now on."""
         self._journal.update(demanded=True)
         self._job = Job(self._engine, expiration, payload)
+        self._signing = Signing(self._job)
         self._engine.add_job(self._job)
         self._market = asyncio.create_task(self._job.find_offers())
 
-    async def agree(self, *, search_seconds: float, refused_seconds: float, compare_seconds: float) -> None:
+    async def agree(
+        self,
+        *,
+        search_seconds: float,
+        refused_seconds: float,
+        compare_seconds: tuple[float, float],
+        head_start_seconds: float,
+    ) -> None:
         """Find a provider and sign with it; its activity is made and its worker begins.
 
-        The best offer is taken ``compare_seconds`` after the first one that will do. Raises ``MarketError`` when
-        nobody was found within ``search_seconds``, or ``refused_seconds`` after all offers seen were refused;
-        :meth:`Choice.failure` knows why.
+        Offers are compared until all whose offers we answered have come to terms, at least and at most
+        ``compare_seconds`` from the first one that will do. Then the best has ``head_start_seconds`` to sign before
+        the next best is asked too. Raises ``MarketError`` when nobody was found within ``search_seconds``, or
+        ``refused_seconds`` after all offers seen were refused; :meth:`Choice.failure` knows why.
         """
         assert self._job is not None
+        assert self._signing is not None
         news = self._listener.news
         clock = asyncio.get_running_loop().time
         end = clock() + search_seconds
@@ -85,10 +93,12 @@ class Hiring:
             news.clear()
             if self._job.agreements_pool._offer_buffer:
                 if not compared:
-                    await asyncio.sleep(compare_seconds)
+                    await self._compare(*compare_seconds)
                     compared = True
-                await self._started
-                if await self._sign():
+                await asyncio.shield(self._vpn)
+                if await self._signing.sign(head_start_seconds):
+                    await asyncio.shield(self._started)
+                    await self._start_work()
                     return
             if self._market is not None and self._market.done():
                 self._market.result()
@@ -158,18 +168,26 @@ class Hiring:
         await self._end_worker()
         if self._market is not None:
             await asyncio.gather(self._market, return_exceptions=True)
+        if self._signing is not None:
+            await self._signing.aclose()
         if self._job is not None and not self._job.finished.is_set():
             self._engine.finalize_job(self._job)
 
-    async def _sign(self) -> bool:
-        """Sign with the best of the offers at hand; whether it signed too."""
+    async def _compare(self, least: float, most: float) -> None:
+        """Wait for more offers, while there are providers that may still come to terms."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + most
+        await asyncio.sleep(least)
+        while self._listener.negotiating and clock() < end:
+            self._listener.news.clear()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await wait_for(self._listener.news.wait(), end - clock())
+
+    async def _start_work(self) -> None:
+        """Begin to work with who signed last."""
         self._deployed = asyncio.get_running_loop().create_future()
         self._errands = Errands()
-        try:
-            self._worker = await self._engine.start_worker(self._job, self._work)
-        except (ApiException, asyncio.TimeoutError, OSError) as error:
-            _LOG.warning("an agreement could not be made: %s", failure_text(error))
-        return self._worker is not None
+        self._worker = await self._engine.start_worker(self._job, self._work)
 
     async def _end_worker(self) -> None:
         if self._worker is not None:
@@ -185,7 +203,7 @@ class Hiring:
         agreement_id = context._agreement.id
         package = self._package()
         self._last_words = package.last_words
-        node = await wait_for(self._vpn.add_node(context.provider_id), _REST_SECONDS)
+        node = await wait_for(self._vpn.result().add_node(context.provider_id), _REST_SECONDS)
         batches = run_package(
             context,
             node,

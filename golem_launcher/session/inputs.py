@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from golem_launcher.errors import RequestError
+from golem_launcher.request.model import LaunchRequest
 from golem_launcher.text import clean_line
 from golem_launcher.waiting import wait_for
 
@@ -33,7 +34,7 @@ def is_repository(text: str) -> bool:
     return bool(_URL.fullmatch(text) or _SCP.fullmatch(text))
 
 
-def absolute(inputs: Iterable[str]) -> tuple[str, ...]:
+def absolute(inputs: Iterable[str], field: str = "inputs") -> tuple[str, ...]:
     """The inputs with their paths absolute. Raises ``RequestError`` for a path with nothing there."""
     found = []
     for text in inputs:
@@ -42,7 +43,8 @@ def absolute(inputs: Iterable[str]) -> tuple[str, ...]:
             continue
         path = Path(os.path.abspath(Path(text).expanduser()))  # noqa: PTH100 - a link stays a link
         if not path.exists():
-            raise RequestError(f"Files to bring: there is nothing at {clean_line(str(path))}.", field="inputs")
+            title = LaunchRequest.model_fields[field].title
+            raise RequestError(f"{title}: there is nothing at {clean_line(str(path))}.", field=field)
         found.append(str(path))
     return tuple(found)
 

@@ -33,6 +33,8 @@ class Listener:
         self._money = money
         self.news = asyncio.Event()
         """An offer came, or one is off the table."""
+        self.negotiating: set[str] = set()
+        """The providers whose offers we answer, or who have our answer and may still come to terms."""
         self.invoiced = asyncio.Event()
         """An invoice was accepted or refused."""
 
@@ -55,10 +57,17 @@ class Listener:
         elif isinstance(event, events.DebitNoteAccepted | events.InvoiceAccepted):
             last = isinstance(event, events.InvoiceAccepted)
             self._money.billed(event.agreement.id, Decimal(str(event.amount)), last=last)
-        elif isinstance(event, events.ProposalConfirmed | events.ProposalRejected):
-            self.news.set()
+        elif isinstance(event, events.ProposalEvent):
+            self._negotiates(event)
         if isinstance(event, events.InvoiceAccepted | events.PaymentFailed):
             self.invoiced.set()
+
+    def _negotiates(self, event: Any) -> None:
+        if isinstance(event, events.ProposalReceived | events.ProposalResponded):
+            self.negotiating.add(event.proposal.issuer)
+        elif isinstance(event, events.ProposalConfirmed | events.ProposalRejected | events.ProposalFailed):
+            self.negotiating.discard(event.proposal.issuer)
+            self.news.set()
 
     def refused_bill(self, agreement_id: str, what: str, reason: str) -> None:
         """A bill was too high and is not accepted."""

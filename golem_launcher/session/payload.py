@@ -10,43 +10,53 @@ from yapapi.payload import vm
 from yapapi.payload.package import Package
 
 from golem_launcher import outbound
+from golem_launcher.market.images import task_package
 from golem_launcher.market.requirements import constraints
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from golem_launcher.permits import Permit
     from golem_launcher.request import LaunchRequest
 
 
 async def session_payload(
-    request: LaunchRequest, image: str, registry_url: str, asked: outbound.Access, expires: datetime
+    request: LaunchRequest,
+    image: str,
+    *,
+    registry_url: str,
+    asked: outbound.Access,
+    permit: Permit | None,
+    expires: datetime,
 ) -> Package:
     """The payload of a session in ``image``, a tag or a hash that the registry knows.
 
     A provider lets programs out only by a manifest, so whatever may be reached is asked for in one; a session that may
-    reach nothing has one as well, so that every provider agrees on that.
+    reach nothing has one as well, so that every provider agrees on that. A ``permit`` of the user's is put beside it.
+    Raises ``RequestError`` or ``ServiceError`` when the image can't be had.
     """
-    package = await vm.repo(**_image_name(image), repository_url=registry_url)
-    package.constraints = constraints(request)  # yapapi's own know no GPU
-    manifest = outbound.manifest(await package.resolve_url(), asked, now=datetime.now(timezone.utc), expires=expires)
-    return _WithManifest(package, outbound.encoded(manifest))
-
-
-def _image_name(image: str) -> dict[str, str]:
-    """How yapapi wants an image named: a tag has a slash, a hash has none."""
-    return {"image_tag" if "/" in image else "image_hash": image}
+    package = await task_package(image, registry_url=registry_url)
+    manifest = outbound.manifest(package, asked, now=datetime.now(timezone.utc), expires=expires)
+    encoded = outbound.encoded(manifest)
+    permits = permit.properties(encoded) if permit else {}
+    return _Payload(package, constraints(request), {outbound.PROPERTY: encoded, **permits})
 
 
 @dataclass
-class _WithManifest(Package):
-    """A package with a manifest beside it. yapapi's own takes signed ones only, and providers' whitelists need none."""
+class _Payload(Package):
+    """An image with a manifest beside it. yapapi's own know no GPU and only signed manifests."""
 
-    package: Package
-    manifest: str
+    url: str
+    constraints: str
+    properties: Mapping[str, Any]
+    """The manifest, and what permits it."""
 
     async def resolve_url(self) -> str:
         """Where the image is, as the demand names it."""
-        return str(await self.package.resolve_url())
+        return self.url
 
     async def decorate_demand(self, demand: Any) -> None:
-        """Add what the package says, and the manifest."""
-        await self.package.decorate_demand(demand)
-        demand.properties[outbound.PROPERTY] = self.manifest
+        """Say what is wanted, and what it is to run."""
+        demand.ensure(self.constraints)
+        demand.add(vm.VmRequest(package_url=self.url, package_format=vm.VmPackageFormat.GVMKIT_SQUASH))
+        demand.properties.update(self.properties)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.localnet import network as localnet
 from golem_launcher.market import wallet
+from golem_launcher.market.services import REGISTRY
 from golem_launcher.networks import LOCAL
 from golem_launcher.node import manager
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from golem_launcher.networks import Network
     from golem_launcher.node.node import Node
 
-REGISTRY = "https://registry.golem.network"
-REGISTRY_VARIABLE = "GOLEM_LAUNCHER_REGISTRY_URL"
-"""Another registry of the same form."""
 IMAGE_VARIABLE = "GOLEM_LAUNCHER_IMAGE"
 """The image of sessions on real networks whose request names none."""
 
@@ -37,8 +35,10 @@ class Place:
     """How long to look for a provider when it has."""
     refused_seconds: float
     """How long to go on looking when all offers so far were refused."""
-    compare_seconds: float
-    """How long to wait for better offers after the first one that will do."""
+    compare_seconds: tuple[float, float]
+    """How long to wait for better offers after the first one that will do: at least, and at most."""
+    head_start_seconds: float
+    """How long the best offer has to sign before one that is as good is asked as well."""
     deploy_seconds: float
     """How long a provider may take until our agent runs: it may have to fetch the image."""
     start_seconds: float
@@ -62,13 +62,14 @@ def _enter_local() -> Place:
         registry_url=running.registry_url,
         image_tag="golem/jupyterlab:local",
         look_seconds=5.0,
-        search_seconds=20.0,
+        search_seconds=10.0,
         refused_seconds=3.0,
-        compare_seconds=0.15,
+        compare_seconds=(0.05, 1.0),
+        head_start_seconds=1.0,
         deploy_seconds=60.0,
         start_seconds=60.0,
         settles=running.chain is not None,
-        silent_seconds=6.5,
+        silent_seconds=3.5,
     )
 
 
@@ -78,12 +79,13 @@ def _enter_real(network: Network) -> Place:
     return Place(
         node=node,
         subnet=os.environ.get("YAGNA_SUBNET") or network.subnet,
-        registry_url=os.environ.get(REGISTRY_VARIABLE, REGISTRY),
+        registry_url=REGISTRY.address,
         image_tag=os.environ.get(IMAGE_VARIABLE, ""),
         look_seconds=30.0,
         search_seconds=180.0,
         refused_seconds=20.0,
-        compare_seconds=3.0,
+        compare_seconds=(1.0, 4.0),
+        head_start_seconds=3.0,
         deploy_seconds=1200.0,
         start_seconds=300.0,
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.access.ways import LAB_PORT, WaysIn
+from golem_launcher.agent.workspace.wire import PORT_OFFSET
+from golem_launcher.errors import AccessError
 from golem_launcher.session.lab import LabClient
-from golem_launcher.workspace.remote import PORT_OFFSET
 
 if TYPE_CHECKING:
+    from golem_launcher.access.tunnel import Tunnel
+    from golem_launcher.access.ways import WaysIn
     from golem_launcher.node.node import Node
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
@@ -16,14 +18,15 @@ if TYPE_CHECKING:
 
 
 class Reach:
-    """The ways into wherever the session is at present, and the Lab's token."""
+    """The ways into wherever the session is at present, and the Lab's token. All but the token once it is open."""
 
     def __init__(self, directory: SessionDirectory, request: LaunchRequest, token: str) -> None:
         self.token = token
-        self._ways = WaysIn(
-            directory.path, request.name, secret=token, ssh_key=request.ssh_key, own_scripts=request.image is not None
-        )
-        self._workspace = self._ways.tunnel(LAB_PORT + PORT_OFFSET)
+        self._directory = directory
+        self._request = request
+        self._ways: WaysIn
+        self._workspace: Tunnel
+        self._listening = False
 
     @property
     def address(self) -> str:
@@ -42,13 +45,24 @@ class Reach:
 
     async def open(self) -> None:
         """Listen. Raises ``AccessError``."""
+        # Half a tenth of a second that the market need not wait for.
+        from golem_launcher.access.ways import LAB_PORT, WaysIn  # noqa: PLC0415
+
+        request = self._request
+        own_scripts = request.image is not None
+        self._ways = WaysIn(
+            self._directory.path, request.name, secret=self.token, ssh_key=request.ssh_key, own_scripts=own_scripts
+        )
+        self._workspace = self._ways.tunnel(LAB_PORT + PORT_OFFSET)
+        self._listening = True
         await self._ways.start()
         await self._workspace.start()
 
     async def aclose(self) -> None:
         """End the listeners and every connection."""
-        await self._workspace.aclose()
-        await self._ways.aclose()
+        if self._listening:
+            await self._workspace.aclose()
+            await self._ways.aclose()
 
     def point_at(self, node: Node, rented: Rented) -> None:
         """From now on, connections lead to this provider."""
@@ -69,4 +83,6 @@ class Reach:
 
     def open_on_hub(self) -> int:
         """Let the hub's server show the Lab, which the user has agreed to; at which port. Raises ``AccessError``."""
+        if not self._listening:
+            raise AccessError("The session has not begun yet.", "Try again in a moment.")
         return self._ways.allow_hub()

@@ -154,9 +154,10 @@ class Rental:
 
     async def _agree(self, hiring: Hiring) -> None:
         """An agreement with somebody, or the reason why there is none, as early as it is known."""
-        patience = {
+        patience: dict[str, Any] = {
             "refused_seconds": self._place.refused_seconds,
             "compare_seconds": self._place.compare_seconds,
+            "head_start_seconds": self._place.head_start_seconds,
         }
         try:
             await hiring.agree(search_seconds=self._place.look_seconds, **patience)

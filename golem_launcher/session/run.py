@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import importlib
 import logging
 import os
 import secrets
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError, NodeError, NodeUnreachable, ProviderError
@@ -17,7 +17,7 @@ from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.market import wallet
 from golem_launcher.networks import NETWORKS
 from golem_launcher.outbound import access
-from golem_launcher.session import extension, places, recovery
+from golem_launcher.session import extension, places, recovery, warm
 from golem_launcher.session.choice import Choice
 from golem_launcher.session.closing import close_down, end_agreement
 from golem_launcher.session.journal import Journal
@@ -29,8 +29,10 @@ from golem_launcher.session.saves import Saves, as_told
 from golem_launcher.session.term import Term
 from golem_launcher.session.watch import Watch
 from golem_launcher.session.yagna import YagnaRest
+from golem_launcher.waiting import together
 
 if TYPE_CHECKING:
+    from golem_launcher.permits import Permit
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.engine import Engine
     from golem_launcher.session.lab import LabClient
@@ -89,7 +91,6 @@ class Run:
         await self._begin()
         rental = self._rental
         assert rental is not None
-        await rental.publish()
         rented = await rental.rent()
         while True:
             try:
@@ -166,16 +167,17 @@ class Run:
         return ""
 
     async def _begin(self) -> None:
-        """Everything that needs no provider: the network, the money, the address, yapapi."""
+        """Everything that needs no provider: the network, the money, yapapi, the demand, the address."""
         self._recorder.enter(Stage.CHECKING)
         self._recorder.write_token(self._reach.token)
         self._recorder.update(deadline=self._term.deadline)
-        await self._saves.open()
         self._resources.push_async_callback(self._saves.aclose)
         expires = self._term.allocation_ends()
-        (place, identity, allocation_id), module = await asyncio.gather(
-            self._enter(expires),
-            asyncio.to_thread(importlib.import_module, "golem_launcher.session.engine"),  # half a second of imports
+        opened = asyncio.Event()
+        (place, identity, allocation_id), module, _ = await together(
+            self._enter(expires, opened),
+            asyncio.to_thread(warm.engine),
+            self._open_saves(opened),
         )
         assert self._rest is not None
         self._engine = module.Engine(
@@ -184,13 +186,12 @@ class Run:
             request=self._request,
             access=self._access,
             choice=self._choice,
+            permit=await self._permit(identity),
             journal=self._journal,
             money=self._money,
         )
         self._recorder.message(self._access.sentence)
         await self._engine.start(identity, allocation_id, expires)
-        await self._reach.open()
-        self._resources.push_async_callback(self._reach.aclose)
         self._place = place
         self._rental = Rental(
             place=place,
@@ -204,15 +205,37 @@ class Run:
             recorder=self._recorder,
             enter=self._enter_stage,
         )
+        await self._rental.publish()
+        self._resources.push_async_callback(self._reach.aclose)
+        await self._reach.open()  # while offers come in
+        warm.end()
 
-    async def _enter(self, expires: datetime) -> tuple[places.Place, str, str]:
-        """Reach the network and set the money aside there: the place, our identity, the allocation's id."""
+    async def _permit(self, identity: str) -> Permit | None:
+        """What lets the session reach more than everybody's may, as far as it asks for more."""
+        if not self._request.outbound_permit or self._request.outbound not in {"listed", "unrestricted"}:
+            return None
+        from golem_launcher import permits  # noqa: PLC0415 - cryptography takes a tenth of a second
+
+        permit = await asyncio.to_thread(permits.read, map(Path, self._request.outbound_permit))
+        permit.check(self._access, identity, datetime.now(timezone.utc))
+        return permit
+
+    async def _open_saves(self, opened: asyncio.Event) -> None:
+        await self._saves.open()
+        opened.set()
+
+    async def _enter(self, expires: datetime, opened: asyncio.Event) -> tuple[places.Place, str, str]:
+        """Reach the network and set the money aside there: the place, our identity, the allocation's id.
+
+        No money before the saves are ``opened``: what is to be resumed may not be there.
+        """
         place = await asyncio.to_thread(places.enter, self._network)
         os.environ.update(place.node.environment())  # yapapi starts `gftp` by the PATH
         self._rest = await self._resources.enter_async_context(YagnaRest(place.node))
         identity = await self._rest.identity()
         self._journal.update(api_url=place.node.api_url, settles=place.settles)
         await asyncio.to_thread(wallet.check_fees, place.node, self._network)
+        await opened.wait()
         self._recorder.enter(Stage.ALLOCATING)
         return place, identity, await self._money.reserve(self._rest, self._network, identity, expires)
 

@@ -14,10 +14,6 @@ from golem_launcher.networks import LOCAL
 from golem_launcher.session import inputs
 from golem_launcher.software import SOFTWARE
 from golem_launcher.waiting import wait_for
-from golem_launcher.workspace.remote import AgentWorkspace
-from golem_launcher.workspace.restore_into import install, put_files, restore_into
-from golem_launcher.workspace.saver import Limits, Saver
-from golem_launcher.workspace.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -28,6 +24,8 @@ if TYPE_CHECKING:
     from golem_launcher.session.errands import Carry
     from golem_launcher.session.reach import Reach
     from golem_launcher.session.recorder import Recorder
+    from golem_launcher.workspace.remote import AgentWorkspace
+    from golem_launcher.workspace.saver import Saver
     from golem_launcher.workspace.store import Generation, Store
 
 _LOG = logging.getLogger(__name__)
@@ -76,7 +74,7 @@ class Saves:
         self._inputs = await inputs.collect(request.inputs, self._scratch)
         if not request.save and not request.resume:
             return
-        store = self._store = await asyncio.to_thread(open_store, request.store, encrypt=request.encrypt)
+        store = self._store = await asyncio.to_thread(_open_store, request.store, encrypt=request.encrypt)
         if request.resume:
             name, _, number = request.resume.partition("@")
             self._restore = await asyncio.to_thread(_generation, store, name, int(number) if number else None)
@@ -96,6 +94,8 @@ class Saves:
 
         Raises ``ProviderError`` when the provider fails.
         """
+        from golem_launcher.workspace.remote import AgentWorkspace  # noqa: PLC0415 - the market need not wait for it
+
         await self.part()
         agent = AgentWorkspace(address=self._reach.workspace_address, token=self._reach.token, carry=carry)
         self._agent = await agent.__aenter__()
@@ -110,6 +110,8 @@ class Saves:
         """Save from now on, every few seconds."""
         if not self._request.save or self._store is None or self._agent is None:
             return
+        from golem_launcher.workspace.saver import Limits, Saver  # noqa: PLC0415 - likewise
+
         self._saver = Saver(
             self._agent,
             self._store,
@@ -160,6 +162,8 @@ class Saves:
         await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
 
     async def _settle(self, agent: AgentWorkspace) -> list[str]:
+        from golem_launcher.workspace.restore_into import install, put_files, restore_into  # noqa: PLC0415 - likewise
+
         end = asyncio.get_running_loop().time() + _ANSWER_SECONDS
         while not await agent.answers(seconds=2.0):
             if asyncio.get_running_loop().time() > end:
@@ -193,6 +197,12 @@ class Saves:
 
     def _progress(self, what: str, done: float, total: float) -> None:
         self._recorder.event(Progress(what=what, done=done, total=total))
+
+
+def _open_store(url: str | None, *, encrypt: bool) -> Store:
+    from golem_launcher.workspace.store import open_store  # noqa: PLC0415 - in a thread, beside the first calls
+
+    return open_store(url, encrypt=encrypt)
 
 
 def _generation(store: Store, workspace: str, number: int | None) -> int:

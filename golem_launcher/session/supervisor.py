@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from golem_launcher import files, text
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.events import Stage
+from golem_launcher.session import warm
 from golem_launcher.session.control import ControlServer
 from golem_launcher.session.directory import session_directory
 from golem_launcher.session.recorder import Recorder
-from golem_launcher.session.run import Run
 
 if TYPE_CHECKING:
     from typing import Any
@@ -39,6 +39,8 @@ class Supervisor:
     def __init__(self, directory: SessionDirectory) -> None:
         self._directory = directory
         self._recorder = Recorder(directory)
+        from golem_launcher.session.run import Run  # noqa: PLC0415 - its many modules load beside what is warmed up
+
         self._run = Run(directory, self._recorder)
         self._stop = asyncio.Event()
         self._force = asyncio.Event()
@@ -151,6 +153,7 @@ def main() -> int:
         time.sleep(0.02)
     if directory.state().stage.final:
         return 0
+    warm.begin()
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(Supervisor(directory).main())
     return 0

@@ -30,6 +30,8 @@ ROUND_SECONDS = 3.0
 _TROUBLED_ROUND_SECONDS = 0.5
 _SLEPT_SECONDS = 2.0
 _PROBE_SECONDS = 3.0
+_PROMPT_SECONDS = 1.0
+"""A Lab that takes longer to answer may be gone."""
 _LAB_SILENT_SECONDS = 120.0
 _LAB_WARN_SECONDS = 15.0
 _NODE_AWAY_SECONDS = 300.0
@@ -101,28 +103,19 @@ class Watch:
             self._reported_at = self._lab_answered_at = clock()
 
     async def _round(self) -> str | None:
-        lab_answers, state, agreement = await asyncio.gather(
-            self.lab.answers(seconds=_PROBE_SECONDS),
-            self.rest.activity_state(self.activity_id),
-            self.rest.agreement(self.agreement_id),
-            return_exceptions=True,
-        )
-        for result in (state, agreement):
-            if isinstance(result, NodeUnreachable):
-                raise result
-            if isinstance(result, BaseException) and not isinstance(result, NodeRefused):
-                raise result
-        if self._node_away_since is not None or lab_answers is not True:
+        asking = asyncio.create_task(self.lab.answers(seconds=_PROBE_SECONDS))
+        try:
+            state = await self._check_terms()
+            lab = await self._lab_answers(asking)
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+        if self._node_away_since is not None or not lab:
             await self._find_network()
         if self._node_away_since is not None:
             self._node_answers()
-        if state == "Terminated":
-            raise ProviderError("The provider ended the session.")
-        if isinstance(agreement, dict) and agreement.get("state") in {"Terminated", "Expired", "Cancelled"}:
-            raise ProviderError(f"The provider ended the agreement{_why(agreement)}.")
-        usage = await self._usage() if isinstance(state, str) else None
-        self._judge_silence(reports=usage is not None and usage != self._last_usage, lab=lab_answers is True)
-        self._last_usage = usage
+        usage = await self._look_at_usage() if isinstance(state, str) else None
+        self._judge_silence(lab=lab)
         dispute = self.money.dispute(self.agreement_id) if self.leave_overbilling else None
         if dispute is not None:
             raise ProviderError(dispute)
@@ -130,10 +123,38 @@ class Watch:
             return None
         return self.money.used(self.agreement_id, usage, reserve_seconds=_BUDGET_MARGIN_SECONDS)
 
-    def _judge_silence(self, *, reports: bool, lab: bool) -> None:
-        """A provider is gone when neither its Lab answers nor its usage grows: yagna goes on telling its last state."""
+    async def _check_terms(self) -> object:
+        """The activity's state, or why it is not known. Raises ``ProviderError`` when the provider has ended it."""
+        state, agreement = await asyncio.gather(
+            self.rest.activity_state(self.activity_id), self.rest.agreement(self.agreement_id), return_exceptions=True
+        )
+        for result in (state, agreement):
+            if isinstance(result, BaseException) and not isinstance(result, NodeRefused):
+                raise result
+        if state == "Terminated":
+            raise ProviderError("The provider ended the session.")
+        if isinstance(agreement, dict) and agreement.get("state") in {"Terminated", "Expired", "Cancelled"}:
+            raise ProviderError(f"The provider ended the agreement{_why(agreement)}.")
+        return state
+
+    async def _lab_answers(self, asking: asyncio.Task[bool]) -> bool:
+        """Whether the Lab answers; while it hesitates, the provider's usage is looked at closely."""
+        await asyncio.wait({asking}, timeout=_PROMPT_SECONDS)
+        while not asking.done():
+            await self._look_at_usage()
+            if self._vanished():
+                return False
+            await asyncio.wait({asking}, timeout=_TROUBLED_ROUND_SECONDS)
+        return asking.result()
+
+    def _vanished(self) -> bool:
+        """Whether there was no sign of life for too long: yagna goes on telling the last state."""
+        last = max(self._reported_at, self._lab_answered_at)
+        return asyncio.get_running_loop().time() - last >= self.silent_seconds
+
+    def _judge_silence(self, *, lab: bool) -> None:
+        """Raise ``ProviderError`` for a provider that is gone: neither its Lab answers nor does its usage grow."""
         now = asyncio.get_running_loop().time()
-        self._reported_at = now if reports else self._reported_at
         self._lab_answered_at = now if lab else self._lab_answered_at
         self._troubled = not lab
         if lab and self._warned_of_lab:
@@ -142,13 +163,21 @@ class Watch:
         if lab:
             return
         lab_silent = now - self._lab_answered_at
-        if min(lab_silent, now - self._reported_at) >= self.silent_seconds:
+        if self._vanished():
             raise ProviderError("The provider vanished: nothing there answers.")
         if lab_silent >= _LAB_SILENT_SECONDS:
             raise ProviderError("JupyterLab stopped answering.")
         if lab_silent >= _LAB_WARN_SECONDS and not self._warned_of_lab:
             self._warned_of_lab = True
             self.recorder.message("JupyterLab does not answer; waiting for it.", "warning")
+
+    async def _look_at_usage(self) -> tuple[float, ...] | None:
+        """The provider's usage, when it has reported any; that it changed is a sign of life."""
+        usage = await self._usage()
+        if usage is not None and usage != self._last_usage:
+            self._last_usage = usage
+            self._reported_at = asyncio.get_running_loop().time()
+        return usage
 
     async def _usage(self) -> tuple[float, ...] | None:
         try:

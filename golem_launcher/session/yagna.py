@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from golem_launcher.node.node import Node
 
 _NOT_FOUND = 404
+_CONFLICT = 409
 _GONE = 410
 
 
@@ -86,7 +87,16 @@ class YagnaRest:
         try:
             await self._call("POST", f"/market-api/v1/agreements/{agreement_id}/terminate", body=body)
         except NodeRefused as error:
-            if error.status not in {_GONE, _NOT_FOUND, 409}:
+            if error.status not in {_GONE, _NOT_FOUND, _CONFLICT}:
+                raise
+
+    async def cancel_agreement(self, agreement_id: str, message: str) -> None:
+        """Take back an agreement that the provider has not signed; nothing happens when it has, or said no."""
+        body = {"message": message, "golem.requestor.code": "Cancelled"}
+        try:
+            await self._call("POST", f"/market-api/v1/agreements/{agreement_id}/cancel", body=body)
+        except NodeRefused as error:
+            if error.status not in {_GONE, _NOT_FOUND, _CONFLICT}:
                 raise
 
     async def activities(self, agreement_id: str) -> list[str]:

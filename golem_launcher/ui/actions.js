@@ -172,7 +172,7 @@ WaysView.prototype.updateOnHub = function (session) {
         no: "Don't",
         act: ask,
       }).element;
-  this.link = h("a", { class: "gl-hub-link", target: "_blank", rel: "noopener", hidden: true }, "JupyterLab is open at this link");
+  this.link = h("a", { class: "gl-hub-link", target: "_blank", rel: "noopener noreferrer", hidden: true }, "JupyterLab is open at this link");
   const rows = [
     way("This session on your own computer, with the launcher there (the safest)", `golem-launcher tunnel ${location.origin}${session.hub} --session ${this.name}`),
     h("div", { class: "gl-way" }, h("div", { class: "gl-row" }, open, this.link)),
@@ -187,7 +187,7 @@ WaysView.prototype.updateOnHub = function (session) {
 WaysView.prototype.opened = function (link) {
   this.link.href = link;
   show(this.link, true);
-  window.open(link, "_blank", "noopener");
+  window.open(link, "_blank", "noopener,noreferrer");
 };
 
 function way(title, command, after = "") {

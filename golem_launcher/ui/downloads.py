@@ -23,7 +23,7 @@ from golem_launcher.session.directory import session_directory
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
     from pathlib import Path
 
@@ -47,6 +47,9 @@ class Make(Protocol):
 class _Prepared:
     path: Path
     size: int
+    name: str
+    """That the file shall have."""
+    note: str
     asked_at: float = field(default_factory=time.monotonic)
 
 
@@ -66,13 +69,21 @@ class Downloads:
         self._kinds = kinds
         self._threads = threads
         self._prepared: dict[str, _Prepared] = {}
+        self._making: set[str] = set()
 
     async def fetch(self, content: dict[str, Any]) -> None:
-        """Prepare what the front end asks for under an ``id`` of its own, and tell how large it is."""
+        """Prepare what the front end asks for under an ``id`` of its own, and tell how large it is.
+
+        Asked again, because the answer may have been lost, it is told again.
+        """
         key, name, what = str(content.get("id")), str(content.get("name")), str(content.get("what"))
-        if what not in self._kinds or key in self._prepared:
+        if what not in self._kinds or key in self._making:
+            return
+        if key in self._prepared:
+            self._tell_prepared(key)
             return
         ending, make = self._kinds[what]
+        self._making.add(key)
         loop = asyncio.get_running_loop()
         told = 0.0
 
@@ -92,9 +103,15 @@ class Downloads:
             text = f"The file could not be made: {error.strerror or error}."
             self._send({"kind": "unfetched", "id": key, "text": text}, [])
         else:
-            self._prepared[key] = prepared = _Prepared(path, path.stat().st_size)
-            file_name = f"{name}-{ending}"
-            self._send({"kind": "fetched", "id": key, "size": prepared.size, "file": file_name, "note": note}, [])
+            self._prepared[key] = _Prepared(path, path.stat().st_size, f"{name}-{ending}", note)
+            self._tell_prepared(key)
+        finally:
+            self._making.discard(key)
+
+    def _tell_prepared(self, key: str) -> None:
+        prepared = self._prepared[key]
+        told = {"kind": "fetched", "id": key, "size": prepared.size, "file": prepared.name, "note": prepared.note}
+        self._send(told, [])
 
     async def part(self, content: dict[str, Any]) -> None:
         """Send the part that begins at ``offset``."""
@@ -171,11 +188,17 @@ def write_results(name: str, path: Path, progress: Callable[[float, float], None
     store = open_store(request.store, encrypt=request.encrypt)
     kept = {generation.number for generation in store.generations(saving.workspace)}
     manifest = store.manifest(saving.workspace, saving.generation if saving.generation in kept else None)
-    risky = save_zip(store, manifest, path, progress).could_run
-    if not risky:
-        return ""
-    names = ", ".join(risky[:_NAMED]) + (" …" if len(risky) > _NAMED else "")
-    return clean_line(f"Some programs run files like these by themselves, so look at them first: {names}", longest=400)
+    written = save_zip(store, manifest, path, progress)
+    notes = []
+    if risky := written.could_run:
+        notes.append(f"Some programs run files like these by themselves, so look at them first: {_some(risky)}.")
+    if renamed := [f"{path} is {name}" for path, name in written.renamed]:
+        notes.append(f"On many computers these would have others' names, so they have new ones: {_some(renamed)}.")
+    return clean_line(" ".join(notes), longest=600)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (" …" if len(names) > _NAMED else "")
 
 
 def _prepare(name: str, make: Make, progress: Callable[[float, float], None]) -> tuple[Path, str]:

@@ -45,6 +45,7 @@ _WHEN: dict[str, dict[str, Any]] = {
     "gpu_model": {"field": "gpus", "not": ["", "0"]},
     "gpu_memory_gib": {"field": "gpus", "not": ["", "0"]},
     "outbound_urls": {"field": "outbound", "is": ["listed"]},
+    "outbound_permit": {"field": "outbound", "is": ["listed", "unrestricted"]},
     "save_seconds": {"field": "save", "is": [True]},
     "store": {"field": "save", "is": [True]},
     "encrypt": {"field": "save", "is": [True]},
@@ -58,6 +59,7 @@ _EXAMPLES = {
     "ssh_key": "ssh-ed25519 AAAA… you@home",
     "image": "you/image:tag",
     "store": "this computer",
+    "outbound_permit": "~/golem/certificate.pem\n~/golem/key.pem",
 }
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 RING_LINES = 500
 """How many lines of each source a page keeps. The files hold all."""
 
+FLOOD_LINES = 100
+"""How many lines of each source a page gets at once while that source goes on to say more than anybody could read."""
+
 FOUND_AT_MOST = 200
 """How many lines a search gives: the last ones."""
 
@@ -48,6 +51,8 @@ class LogFeed:
     def __init__(self, directory: SessionDirectory) -> None:
         sources = _sources(directory)
         self._sources = [(Tail(path), read, deque[Line](maxlen=RING_LINES)) for path, read in sources.values()]
+        self._flooded: set[Tail] = set()
+        """Those that brought more than a ring's lines the last time."""
         self._total = 0
         self._reading = threading.Lock()
 
@@ -64,9 +69,12 @@ class LogFeed:
         skipped, before = False, self._total
         for tail, read, ring in self._sources:
             found = tail.read()
-            skipped = skipped or tail.skipped or len(found) > RING_LINES
-            self._total += max(len(found) - RING_LINES, 0)
-            for data in found[-RING_LINES:]:  # cleaning is most of the work: only what will be seen
+            too_many = tail.skipped or len(found) > RING_LINES
+            most = FLOOD_LINES if too_many and tail in self._flooded else RING_LINES
+            (self._flooded.add if too_many else self._flooded.discard)(tail)
+            skipped = skipped or too_many
+            self._total += max(len(found) - most, 0)
+            for data in found[-most:]:  # cleaning is most of the work: only what will be seen
                 self._total += 1
                 line = read(data)
                 if line is not None:

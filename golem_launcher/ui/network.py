@@ -51,7 +51,7 @@ def _local() -> tuple[str, list[str], str]:
     if state == "up":
         details = [f"running, {providers} provider{'' if providers == 1 else 's'}", _you_are(_known(network.up().node))]
         if status.get("chain"):
-            details.append("paid in test tokens on a chain on this machine")
+            details.append("paid in test tokens on a chain")
     else:
         words = {
             "starting": "starting …",

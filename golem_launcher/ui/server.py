@@ -80,6 +80,7 @@ def serve(port: int, *, ready: Callable[[str], None]) -> None:
     _log_to(app.log, directory.parent / "page.log")
     with contextlib.suppress(KeyboardInterrupt):  # one that comes before the server takes them itself
         ready(f"http://127.0.0.1:{port}{PAGE}?token={token}")
+        app.no_browser_open_file = True  # it would hold the token, and anybody could read it
         app.start()
 
 

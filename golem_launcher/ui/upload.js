@@ -1,6 +1,6 @@
 const PART_BYTES = 4 * 1024 * 1024;
-const ANSWER_MS = 20_000;
-const TRIES = 4;
+const UPLOAD_PATIENCE_MS = { least: 3_000, first: 15_000, most: 60_000 }; // with an answer, before it is asked for again
+const UPLOAD_SILENT_MS = 300_000;
 
 /** Bytes as 12 B, 3.4 MB, 2 GB. */
 function bytesWords(bytes) {
@@ -34,7 +34,8 @@ class Uploads {
     this.files = new Map();
     this.sending = null;
     this.place = placeOfTab();
-    this.asked = true; // until it is known what is there
+    this.unknown = true; // what is there already
+    this.patience = UPLOAD_PATIENCE_MS.first;
     this.list = h("ul", { class: "gl-uploads", "aria-label": "Files to upload", hidden: true });
     this.picker = filePicker("Upload files", { multiple: true }, (files) => this.add(files));
     this.element = h("div", { class: "gl-stack gl-drop" }, h("div", { class: "gl-row" }, this.picker), this.list);
@@ -62,15 +63,15 @@ class Uploads {
 
   /** What the kernel should be asked for. */
   wanted() {
-    return this.asked ? { uploads: this.place } : {};
+    return this.unknown ? { uploads: this.place } : {};
   }
 
   /** What came before the page was loaded again. */
   found({ place, files }) {
-    if (place !== this.place || !this.asked) return;
-    this.asked = false;
+    if (place !== this.place || !this.unknown) return;
+    this.unknown = false;
     for (const { id, name, size, at, path } of files) {
-      const one = { id, file: null, name, size, at, path, failed: false, tries: 0, timer: null };
+      const one = { id, file: null, name, size, at, path, asked: 0, failed: false, timer: null };
       one.row = this.makeRow(one);
       this.files.set(id, one);
       this.list.append(one.row.element);
@@ -85,7 +86,7 @@ class Uploads {
 
   add(files) {
     for (const file of files) {
-      const one = { id: newId("upload"), file, name: file.name, size: file.size, at: 0, path: null, failed: false, tries: 0, timer: null };
+      const one = { id: newId("upload"), file, name: file.name, size: file.size, at: 0, asked: 0, path: null, failed: false, timer: null };
       one.row = this.makeRow(one);
       this.files.set(one.id, one);
       this.list.append(one.row.element);
@@ -107,32 +108,40 @@ class Uploads {
   next() {
     if (this.sending && this.files.has(this.sending.id)) return;
     this.sending = [...this.files.values()].find((one) => one.file && !one.path && !one.failed) ?? null;
-    if (!this.sending) return;
-    const { name, size, lastModified: changed } = this.sending.file;
-    this.ask(this.sending, { kind: "upload begin", place: this.place, name, size, changed });
+    if (this.sending) this.begin(this.sending);
   }
 
-  /** Send, and send again when no answer comes. */
-  ask(one, content, buffers) {
+  /** Say what is to come. Said again, it asks how far the file is. */
+  begin(one, since) {
+    const { name, size, lastModified: changed } = one.file;
+    this.ask(one, { kind: "upload begin", place: this.place, name, size, changed }, undefined, since);
+  }
+
+  /** Send. When no answer comes, the connection broke and what it carried is lost: ask how far the file is. */
+  ask(one, content, buffers, since = Date.now()) {
     clearTimeout(one.timer);
     one.timer = setTimeout(() => {
-      one.tries += 1;
-      if (one.tries < TRIES) this.ask(one, content, buffers);
-      else this.fail(one, "The connection to this page's kernel is lost.");
-    }, ANSWER_MS);
+      if (Date.now() - since > UPLOAD_SILENT_MS) return this.fail(one, "The connection to this page's kernel is lost.");
+      setText(one.row.state, `Waiting for the connection, ${bytesWords(one.at)} are there`);
+      this.patience = UPLOAD_PATIENCE_MS.least; // the question is small
+      this.begin(one, since);
+    }, this.patience);
+    one.asked += 1; // its answer is the one that counts
+    this.askedAt = Date.now();
     try {
-      this.model.send({ ...content, id: one.id }, undefined, buffers);
+      this.model.send({ ...content, id: one.id, asked: one.asked }, undefined, buffers);
     } catch {
-      this.fail(one, "The connection to this page's kernel is lost.");
+      // There is no connection: asked again in a while.
     }
   }
 
   /** The kernel's word how far a file is. */
-  async answer({ id, name, at, path }) {
+  async answer({ id, asked, name, at, path }) {
     const one = this.files.get(id);
-    if (!one || one.path || one.failed) return;
+    if (!one || one.path || one.failed || asked !== one.asked) return;
     clearTimeout(one.timer);
-    one.tries = 0;
+    // A slow line needs longer for a part; a fast one that broke should not be waited for long.
+    if (at > one.at) this.patience = Math.min(Math.max(4 * (Date.now() - this.askedAt), UPLOAD_PATIENCE_MS.least), UPLOAD_PATIENCE_MS.most);
     one.at = at;
     setText(one.row.name, name);
     for (const other of this.files.values()) if (!other.file && !other.path && other.name === name) this.forget(other); // it goes on here

@@ -87,6 +87,8 @@ class Uploads:
         """A file of ``size`` bytes called ``name`` is to come to ``place``; ``id`` is the front end's word for it.
 
         ``changed`` is when it was changed last: with name and size it tells a file that was partly here before.
+        Said again, it is the question how far the file is. The answer to each message bears its number, ``asked``: of
+        those that a broken connection held up, the front end heeds the last alone.
         """
         identifier, size, changed = str(content.get("id")), content.get("size"), content.get("changed")
         place = _place(content.get("place"))
@@ -100,7 +102,7 @@ class Uploads:
                     self._tell({"kind": "upload refused", "id": identifier, "text": refusal})
                     return
                 self._uploads[identifier] = upload
-            await self._go_on(identifier)
+            await self._go_on(identifier, content.get("asked"))
 
     async def part(self, content: dict[str, Any]) -> None:
         """The bytes of ``buffers`` belong ``at`` that place of the file ``id``."""
@@ -118,19 +120,20 @@ class Uploads:
                     await self._drop(identifier)
                     self._tell({"kind": "upload refused", "id": identifier, "text": _said(error)})
                     return
-            await self._go_on(identifier)
+            await self._go_on(identifier, content.get("asked"))
 
     async def remove(self, content: dict[str, Any]) -> None:
         """The file ``id`` is not wanted, whole or not."""
         async with self._lock:
             await self._drop(str(content.get("id")))
 
-    async def _go_on(self, identifier: str) -> None:
+    async def _go_on(self, identifier: str, asked: object) -> None:
         upload = self._uploads[identifier]
         if upload.done == upload.size and not upload.complete:
             await asyncio.to_thread(upload.part.rename, upload.path)
             upload.complete = True
-        progress = {"id": identifier, "name": upload.path.name, "at": upload.done}
+        number = asked if isinstance(asked, int) else None
+        progress = {"id": identifier, "asked": number, "name": upload.path.name, "at": upload.done}
         self._tell({"kind": "upload", **progress, "path": _where(upload)})
 
     async def _drop(self, identifier: str) -> None:

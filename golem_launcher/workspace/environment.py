@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from golem_launcher.workspace.manifest import Environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _MOST_LINES = 5000
 _LONGEST_LINE = 500
@@ -30,6 +33,26 @@ def installable(lines: tuple[str, ...]) -> tuple[list[str], list[str]]:
     for line in lines:
         (good if _plain(line) else refused).append(line)
     return good, refused
+
+
+def package_lists(environment: Environment, taken: Iterable[str]) -> dict[str, bytes]:
+    """Files for pip with the packages, by their names, to lie beside the files whose paths are ``taken``.
+
+    ``requirements.txt`` has what the user installed, ``requirements-full.txt`` everything, pinned. The user's own files
+    of these names stay what they are: these get others then.
+    """
+    folded = {path.casefold() for path in taken}
+    found = {}
+    for name, lines in (("requirements.txt", environment.requirements), ("requirements-full.txt", environment.full)):
+        if not lines:
+            continue
+        title = name
+        while title in folded:
+            title = f"session-{title}"
+        good, refused = installable(lines)
+        notes = [f"# from no package index, so not listed: {line}" for line in refused]
+        found[title] = "".join(f"{line}\n" for line in (*good, *notes)).encode()
+    return found
 
 
 def _plain(line: str) -> bool:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import WorkspaceError
+from golem_launcher.workspace.apart import apart, ignores_case
+from golem_launcher.workspace.environment import package_lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,40 +27,48 @@ def extract(
     manifest: Manifest,
     directory: Path,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> None:
+) -> dict[str, str]:
     """Write all of ``manifest`` into ``directory``, which is made when it is not there and must be empty.
 
-    ``progress`` is called with bytes done and in all. Raises ``WorkspaceError``; what was written so far stays.
+    The lists of its packages lie beside its files. ``progress`` is called with bytes done and in all. Where names that
+    differ in case alone are one, the second gets another: those are the answer. Raises ``WorkspaceError``; what was
+    written so far stays.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if any(directory.iterdir()):
             raise WorkspaceError(f"{directory} is not empty.", "Name a new directory: nothing is written over.")
+        names = apart(entry.path for entry in manifest.entries) if ignores_case(directory) else {}
+        entries = [replace(entry, path=names.get(entry.path, entry.path)) for entry in manifest.entries]
         top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            _write(store, manifest, top, progress)
+            _write(store, entries, top, lambda done: progress(done, manifest.size))
+            for name, lines in package_lists(manifest.environment, [entry.path for entry in entries]).items():
+                with os.fdopen(os.open(name, _CREATE, 0o644, dir_fd=top), "wb") as file:
+                    file.write(lines)
         finally:
             os.close(top)
     except OSError as error:
         raise WorkspaceError(f"The workspace could not be written: {error.strerror or error}.") from error
+    return names
 
 
-def _write(store: Store, manifest: Manifest, top: int, progress: Callable[[int, int], None]) -> None:
+def _write(store: Store, entries: list[Entry], top: int, progress: Callable[[int], None]) -> None:
     done = 0
-    for entry in manifest.entries:
+    for entry in entries:
         if entry.kind == "directory":
             with _parent(top, f"{entry.path}/x", make=True):
                 pass
-    for entry in manifest.entries:
+    for entry in entries:
         if entry.kind == "file":
             _write_file(store, entry, top)
             done += entry.size
-            progress(done, manifest.size)
-    for entry in manifest.entries:  # after the files: nothing is ever written through a link
+            progress(done)
+    for entry in entries:  # after the files: nothing is ever written through a link
         if entry.kind == "link":
             with _parent(top, entry.path, make=True) as parent:
                 os.symlink(entry.target, entry.path.rpartition("/")[2], dir_fd=parent)
-    for entry in reversed(manifest.entries):  # the deepest first: writing into a directory changes its time
+    for entry in reversed(entries):  # the deepest first: writing into a directory changes its time
         if entry.kind == "directory":
             with _parent(top, f"{entry.path}/x", make=False) as own:
                 os.fchmod(own, entry.mode | 0o700)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -136,7 +135,7 @@ def checked(entries: list[Entry]) -> tuple[Entry, ...]:
     """The entries in the order of their paths, when they make a tree that can be written anywhere without harm.
 
     Raises ``WorkspaceError`` that names the first path at fault: one that leaves the workspace, that another entry
-    takes already (also on systems that ignore case), or that lies below something that is no directory.
+    takes already, or that lies below something that is no directory. Names that differ in case alone are two.
     """
     if len(entries) > MOST_ENTRIES:
         raise WorkspaceError(f"A workspace may have {MOST_ENTRIES:,} files; this one has {len(entries):,}.")
@@ -144,12 +143,11 @@ def checked(entries: list[Entry]) -> tuple[Entry, ...]:
     for entry in sorted(entries, key=lambda entry: entry.path.split("/") if isinstance(entry.path, str) else []):
         _check_fields(entry)
         _check_path(entry.path)
-        key = _folded(entry.path)
-        if key in seen:
-            raise WorkspaceError(f"Two files of the workspace would be one on many computers: {shown(entry.path)}.")
-        seen[key] = entry
-    for key, entry in seen.items():
-        parent = key.rpartition("/")[0]
+        if entry.path in seen:
+            raise WorkspaceError(f"Two files of the workspace have one name: {shown(entry.path)}.")
+        seen[entry.path] = entry
+    for path, entry in seen.items():
+        parent = path.rpartition("/")[0]
         while parent:
             above = seen.get(parent)
             if above is not None and above.kind != "directory":
@@ -162,10 +160,6 @@ def shown(path: object) -> str:
     """A path as it may be shown: short, and every odd character visible."""
     text = str(path)
     return ascii(text[:120])[1:-1] + ("…" if len(text) > 120 else "")  # noqa: PLR2004
-
-
-def _folded(path: str) -> str:
-    return unicodedata.normalize("NFC", path).casefold()
 
 
 def _check_path(path: str) -> None:

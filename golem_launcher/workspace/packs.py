@@ -13,6 +13,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from itertools import accumulate
 from typing import TYPE_CHECKING, TypeVar
 
 import zstandard
@@ -59,8 +60,9 @@ class Packs:
         self._held: dict[str, dict[str, _Place]] = {}
         self._unreadable: set[str] = set()
         self._condemned: set[str] = set()
-        self._open = bytearray()
-        self._open_places: dict[str, tuple[int, int]] = {}
+        self._open: dict[str, bytes] = {}
+        """What is not written down yet, sealed, in its order."""
+        self._open_bytes = 0
         self.refresh()
 
     def refresh(self) -> None:
@@ -103,8 +105,7 @@ class Packs:
         return {
             chunk
             for chunk in ids
-            if chunk not in self._open_places
-            and ((place := self._places.get(chunk)) is None or place.pack in self._condemned)
+            if chunk not in self._open and ((place := self._places.get(chunk)) is None or place.pack in self._condemned)
         }
 
     def put(self, chunk: str, plain: bytes) -> None:
@@ -113,29 +114,32 @@ class Packs:
             raise WorkspaceError("The provider sent other bytes than it had announced.")
         if not self.missing([chunk]):
             return
-        sealed = self._sealing.seal(chunk, _squeezed(plain))
-        self._open_places[chunk] = (len(self._open), len(sealed))
-        self._open += sealed
-        if len(self._open) >= PACK_BYTES:
+        if self._open_bytes >= PACK_BYTES:  # it could not be written down before
+            self.flush()
+        self._open[chunk] = self._sealing.seal(chunk, _squeezed(plain))
+        self._open_bytes += len(self._open[chunk])
+        if self._open_bytes >= PACK_BYTES:
             self.flush()
 
     def flush(self) -> None:
         """Write down what was put so far: the pack, then its index."""
-        if not self._open_places:
+        if not self._open:
             return
         pack = secrets.token_hex(12)
-        self._location.write(f"packs/{pack}", bytes(self._open))
-        index = zlib.compress(json.dumps(self._open_places, separators=(",", ":")).encode(), 1)
+        self._location.write(f"packs/{pack}", b"".join(self._open.values()))
+        offsets = accumulate(map(len, self._open.values()), initial=0)
+        places = {
+            chunk: (offset, len(sealed)) for offset, (chunk, sealed) in zip(offsets, self._open.items(), strict=False)
+        }
+        index = zlib.compress(json.dumps(places, separators=(",", ":")).encode(), 1)
         self._location.write(f"indexes/{pack}", self._sealing.seal(f"indexes/{pack}", index))
-        self._held[pack] = {chunk: _Place(pack, *span) for chunk, span in self._open_places.items()}
+        self._held[pack] = {chunk: _Place(pack, *span) for chunk, span in places.items()}
         self._places |= self._held[pack]
-        self._open, self._open_places = bytearray(), {}
+        self._open, self._open_bytes = {}, 0
 
     def get(self, chunk: str) -> bytes:
         """A chunk's bytes, checked. Raises ``WorkspaceError`` when it is lost or damaged."""
-        span = self._open_places.get(chunk)
-        sealed = bytes(self._open[span[0] : sum(span)]) if span is not None else self._read(chunk)
-        plain = _expanded(self._sealing.open(chunk, sealed))
+        plain = _expanded(self._sealing.open(chunk, self._open.get(chunk) or self._read(chunk)))
         if chunk_id(plain) != chunk:
             raise _DAMAGED
         return plain
@@ -196,9 +200,10 @@ class Packs:
 
 def _squeezed(plain: bytes) -> bytes:
     """Compressed where a sample says that it is worth it."""
+    compressor = zstandard.ZstdCompressor(level=_LEVEL)
     sample = plain[:_SAMPLE]
-    if len(zstandard.ZstdCompressor(level=_LEVEL).compress(sample)) < _WORTH_IT * len(sample):
-        return b"z" + zstandard.ZstdCompressor(level=_LEVEL).compress(plain)
+    if len(compressor.compress(sample)) < _WORTH_IT * len(sample):
+        return b"z" + compressor.compress(plain)
     return b"=" + plain
 
 

@@ -60,6 +60,7 @@ class PlanReader:
         self._plan: Plan | None = None
         self._count = 0
         self._ended = False
+        self._fresh: list[Entry] = []
 
     def feed(self, data: bytes) -> None:
         """The next bytes."""
@@ -68,6 +69,11 @@ class PlanReader:
                 self._take(line)
         except WireError as error:
             raise _refused(str(error)) from None
+
+    def fresh(self) -> list[Entry]:
+        """The entries that came in since this was asked for the last time."""
+        found, self._fresh = self._fresh, []
+        return found
 
     def end(self) -> Plan:
         """The whole of it."""
@@ -102,6 +108,7 @@ class PlanReader:
                 try:
                     (entry,) = checked([_described(kind, path, mode & _PERMISSIONS, mtime, more)])
                     plan.changed[path] = entry
+                    self._fresh.append(entry)
                 except WorkspaceError as error:
                     plan.changed.pop(path, None)
                     plan.removed.add(path)  # what was there under this name is no longer what it was
@@ -109,7 +116,8 @@ class PlanReader:
             case _:
                 raise _refused("a line describes nothing")
         self._count += 1
-        if self._count > 2 * MOST_ENTRIES:  # all there may be, and all there may have been
+        # All there may be, and all there may have been.
+        if len(plan.changed) + len(plan.refused) > MOST_ENTRIES or self._count > 2 * MOST_ENTRIES:
             raise _refused("it has too many files")
 
     def _finish(self, plan: Plan, line: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher import paths
 from golem_launcher.errors import WorkspaceError
-from golem_launcher.workspace.remote import read_frames
+from golem_launcher.workspace.frames import read_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from golem_launcher.workspace.remote import AgentWorkspace
     from golem_launcher.workspace.store import Store
 
-BULK_BYTES = 6 * 1024 * 1024
+BULK_BYTES = 2 * 1024 * 1024
 """From here on a file transfer, which costs its own half a second, is faster than the tunnel."""
 SPARE_DISK = 256 * 1024 * 1024
 """What a save leaves free on the disk here."""
@@ -64,15 +64,17 @@ async def _over_tunnel(
     done = 0
     for start in range(0, len(ids), _PER_REQUEST):
         waiting: list[tuple[str, bytes]] = []
-        async for chunk, data in agent.chunks(ids[start : start + _PER_REQUEST]):
-            if data is None:
-                gone.append(chunk)
-                continue
-            waiting.append((chunk, data))
-            if sum(len(data) for _, data in waiting) >= _WRITE_BYTES:
-                await asyncio.to_thread(_put, store, waiting)
-                waiting = []
-        await asyncio.to_thread(_put, store, waiting)
+        try:
+            async for chunk, data in agent.chunks(ids[start : start + _PER_REQUEST]):
+                if data is None:
+                    gone.append(chunk)
+                    continue
+                waiting.append((chunk, data))
+                if sum(len(data) for _, data in waiting) >= _WRITE_BYTES:
+                    full, waiting = waiting, []
+                    await asyncio.to_thread(_put, store, full)
+        finally:  # also what came before a connection broke
+            await asyncio.to_thread(_put, store, waiting)
         done += min(_PER_REQUEST, len(ids) - start)
         arrived(done)
     return gone

@@ -17,25 +17,28 @@ import shutil
 import tempfile
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
 
 from golem_launcher import paths
-from golem_launcher.agent.workspace.server import PACKS, PORT_OFFSET
-from golem_launcher.agent.workspace.wire import AGAIN, FRAME, GONE, LARGEST_CHUNK, Frames, WireError
+from golem_launcher.agent.workspace.wire import FRAME, LARGEST_CHUNK, PACKS, Frames
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.text import clean_line
 from golem_launcher.waiting import wait_for
+from golem_launcher.workspace.answers import are_pairs, as_object, as_shown, count_of, nonsense
+from golem_launcher.workspace.frames import expected
 from golem_launcher.workspace.plan import Plan, PlanReader
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
 
-__all__ = ["PORT_OFFSET", "AgentWorkspace", "Carry"]
+    from golem_launcher.workspace.manifest import Entry
+
+__all__ = ["AgentWorkspace", "Carry"]
 
 _PACKS = "/golem/run/golem-launcher-agent" + PACKS
 _SILENCE_SECONDS = 120.0
@@ -98,12 +101,16 @@ class AgentWorkspace:
         """Let the Lab start that waits for what is put back first."""
         await self._ask("/open", {})
 
-    async def plan(self, base: str | None, state: str) -> Plan:
-        """What changed since the plan ``base``; everything when that is ``None`` or not known there any more."""
+    async def plan(self, base: str | None, state: str, seen: Callable[[list[Entry]], None] = lambda _: None) -> Plan:
+        """What changed since the plan ``base``; everything when that is ``None`` or not known there any more.
+
+        ``seen`` gets the entries as they come in.
+        """
         reader = PlanReader()
         async with self._post("/plan", json.dumps({"base": base, "state": state}).encode()) as response:
             async for piece in self._pieces(response):
                 await asyncio.to_thread(reader.feed, piece)
+                seen(reader.fresh())
         plan = reader.end()
         if plan.base not in {None, base}:
             raise WorkspaceError("The provider's list of files builds on another than the one that is known.")
@@ -117,8 +124,8 @@ class AgentWorkspace:
             async for piece in self._pieces(response):
                 left -= len(piece)
                 if left < 0:
-                    raise _nonsense("too long")
-                for identifier, data in _expected(frames, piece, wanted):
+                    raise nonsense("too long")
+                for identifier, data in expected(frames, piece, wanted):
                     yield identifier, data
         if next(wanted, None) is not None:
             raise ProviderError("The connection to the provider broke.")
@@ -130,7 +137,7 @@ class AgentWorkspace:
         size = (await self._ask("/pack", {"ids": list(ids), "name": name})).get("size")
         most = len(ids) * (FRAME.size + LARGEST_CHUNK)
         if not isinstance(size, int) or not 0 <= size <= most:
-            raise _nonsense("a file of a size that can't be")
+            raise nonsense("a file of a size that can't be")
         path = await self._scratch_file(name)
         try:
             await _watched(self.carry.transfer_out(f"{_PACKS}/{name}", path), path, size)
@@ -151,7 +158,7 @@ class AgentWorkspace:
     async def put(self, frames: bytes) -> int:
         """Send chunks over the tunnel; how many have arrived in all."""
         self.sent += len(frames)
-        return _next(await self._ask_with("/put", frames))
+        return count_of(await self._ask_with("/put", frames))
 
     async def put_file(self, path: Path) -> int:
         """Send a file of frames by the carry; how many chunks have arrived in all."""
@@ -159,12 +166,12 @@ class AgentWorkspace:
         name = f"in-{secrets.token_hex(6)}"
         await self.carry.transfer_in(path, f"{_PACKS}/{name}")
         self.sent += await asyncio.to_thread(_size, path)
-        return _next(await self._ask("/take", {"name": name}))
+        return count_of(await self._ask("/take", {"name": name}))
 
     async def finish(self) -> list[tuple[str, str]]:
         """End the restore; what could not be put back, and why."""
         found = (await self._ask("/finish", {})).get("problems")
-        return [(_shown(path), _shown(reason)) for path, reason in found] if _pairs(found) else []
+        return [(as_shown(path), as_shown(reason)) for path, reason in found] if are_pairs(found) else []
 
     async def install(
         self, requirements: Sequence[str], seconds: float, line: Callable[[str], None]
@@ -178,14 +185,14 @@ class AgentWorkspace:
             async for piece in self._pieces(response):
                 *lines, rest = (rest + piece).split(b"\n")
                 if len(rest) > _LARGEST_ANSWER:
-                    raise _nonsense("a line without an end")
-                for each in map(_object, lines):
+                    raise nonsense("a line without an end")
+                for each in map(as_object, lines):
                     if "line" in each:
-                        line(_shown(each["line"]))
+                        line(as_shown(each["line"]))
                     failed = each.get("failed", failed)
-        if not _pairs(failed):
+        if not are_pairs(failed):
             raise ProviderError("The provider did not say how the installing went.")
-        return [(_shown(name), _shown(reason)) for name, reason in failed]
+        return [(as_shown(name), as_shown(reason)) for name, reason in failed]
 
     async def _scratch_file(self, name: str) -> Path:
         if self._scratch is None:
@@ -206,8 +213,8 @@ class AgentWorkspace:
             async for piece in self._pieces(response):
                 data += piece
                 if len(data) > _LARGEST_ANSWER:
-                    raise _nonsense("too long")
-        return _object(data)
+                    raise nonsense("too long")
+        return as_object(data)
 
     @contextlib.asynccontextmanager
     async def _post(self, path: str, body: bytes | None, **options: Any) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -226,8 +233,8 @@ class AgentWorkspace:
 
     async def _refusal(self, response: aiohttp.ClientResponse) -> ProviderError:
         said = ""
-        with contextlib.suppress(ValueError):
-            said = _shown(_object(await response.content.read(4096)).get("error", ""))
+        with contextlib.suppress(WorkspaceError):
+            said = as_shown(as_object(await response.content.read(4096)).get("error", ""))
         if response.status in _DEADLY:
             said = "it does not know us"
         return ProviderError(f"The provider's workspace refused: {said or response.status}.")
@@ -238,45 +245,13 @@ class AgentWorkspace:
             yield piece
 
 
-def read_frames(path: Path, ids: Iterable[str], take: Callable[[str, bytes], None]) -> list[str]:
-    """Give each chunk in a file of frames to ``take``; those that were not there any more. Blocking.
-
-    Raises ``WorkspaceError`` for anything but these chunks in their order.
-    """
-    frames, wanted, gone = Frames(), iter(ids), []
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            for identifier, data in _expected(frames, piece, wanted):
-                if data is None:
-                    gone.append(identifier)
-                else:
-                    take(identifier, data)
-    if next(wanted, None) is not None:
-        raise _nonsense("it ended too early")
-    return gone
-
-
-def _expected(frames: Frames, piece: bytes, wanted: Iterable[str]) -> list[tuple[str, bytes | None]]:
-    found: list[tuple[str, bytes | None]] = []
-    ids = iter(wanted)
-    try:
-        for chunk, kind, data in frames.feed(piece):
-            identifier = chunk.hex()
-            if kind == AGAIN or next(ids, None) != identifier:
-                raise _nonsense("a chunk that nobody asked for")
-            found.append((identifier, None if kind == GONE else data))
-    except WireError as error:
-        raise _nonsense(str(error)) from None
-    return found
-
-
 async def _watched(work: Any, path: Path, most: int) -> None:
     """Await ``work``, which writes to ``path``; end it when that grows beyond ``most`` bytes."""
     task = asyncio.ensure_future(work)
     try:
         while not (await asyncio.wait([task], timeout=_WATCH_SECONDS))[0]:
             if _size(path) > most:
-                raise _nonsense("more than it had announced")
+                raise nonsense("more than it had announced")
         task.result()
     finally:
         task.cancel()
@@ -292,35 +267,4 @@ def _size(path: Path) -> int:
 
 def _check_size(path: Path, size: int) -> None:
     if _size(path) != size:
-        raise _nonsense("a file of another size than announced")
-
-
-def _next(answer: dict[str, Any]) -> int:
-    count, error = answer.get("next"), answer.get("error")
-    if error:
-        raise ProviderError(f"The provider could not take the files: {_shown(error)}.")
-    if not isinstance(count, int):
-        raise _nonsense("no number")
-    return count
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        raise _nonsense("no JSON") from None
-    if not isinstance(value, dict):
-        raise _nonsense("no object")
-    return value
-
-
-def _pairs(value: Any) -> TypeGuard[list[list[Any]]]:
-    return isinstance(value, list) and all(isinstance(each, list) and len(each) == 2 for each in value)  # noqa: PLR2004
-
-
-def _shown(value: Any) -> str:
-    return clean_line(str(value), longest=300)
-
-
-def _nonsense(what: str) -> WorkspaceError:
-    return WorkspaceError(f"The provider sent what our program never sends ({what}).", "What was saved before is safe.")
+        raise nonsense("a file of another size than announced")

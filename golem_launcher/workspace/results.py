@@ -1,4 +1,7 @@
-"""The results of a session as a zip file, made from a generation and streamed. No link is followed."""
+"""The results of a session as a zip file, made from a generation and streamed. No link is followed.
+
+Beside the files lie the lists of the session's packages.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from golem_launcher.errors import WorkspaceError
+from golem_launcher.workspace.apart import apart
+from golem_launcher.workspace.environment import package_lists
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +50,8 @@ class Results:
     could_run: tuple[str, ...]
     """Files that some program may run when the results are opened: look at them first."""
     links_left_out: int
+    renamed: tuple[tuple[str, str], ...]
+    """Files whose names would be one with another's on many computers, and what they are called here."""
 
 
 def could_run(path: str) -> bool:
@@ -66,12 +73,15 @@ def write_zip(
     ``progress`` is called with bytes done and in all. Raises ``WorkspaceError`` when a chunk is lost.
     """
     done = 0
+    names = apart(entry.path for entry in manifest.entries if entry.kind != "link")
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1, allowZip64=True) as archive:
         for entry in manifest.entries:
             if entry.kind == "link":
                 continue
             directory = entry.kind == "directory"
-            info = zipfile.ZipInfo(entry.path + ("/" if directory else ""), _date(entry.mtime_ns))
+            info = zipfile.ZipInfo(
+                names.get(entry.path, entry.path) + ("/" if directory else ""), _date(entry.mtime_ns)
+            )
             kind = stat.S_IFDIR if directory else stat.S_IFREG
             info.external_attr = (kind | entry.mode) << 16 | (0x10 if directory else 0)
             info.create_system = 3
@@ -85,11 +95,14 @@ def write_zip(
                 for chunk in entry.chunks:
                     done += member.write(store.get_chunk(chunk))
                     progress(done, manifest.size)
+        for name, lines in package_lists(manifest.environment, [entry.path for entry in manifest.entries]).items():
+            archive.writestr(name, lines)
     return Results(
         files=manifest.files,
         bytes=manifest.size,
         could_run=tuple(entry.path for entry in manifest.entries if entry.kind == "file" and could_run(entry.path)),
         links_left_out=sum(entry.kind == "link" for entry in manifest.entries),
+        renamed=tuple(names.items()),
     )
 
 

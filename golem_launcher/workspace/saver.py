@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from golem_launcher.errors import LauncherError, ProviderError, WorkspaceError
 from golem_launcher.events import Saving
 from golem_launcher.waiting import wait_for
+from golem_launcher.workspace.ahead import Ahead
 from golem_launcher.workspace.manifest import Environment, shown
 from golem_launcher.workspace.pull import ordered_missing, pull
 from golem_launcher.workspace.tree import Tree, digest, shrunk
@@ -34,6 +35,8 @@ _SLOWER = 4.0
 _LONGEST_INTERVAL = 120.0
 _ATTEMPTS = 4
 """Plans of one round: a file that changes meanwhile makes the one before useless."""
+_IN_VAIN = 2
+"""Times the disk asked for: what may arrive without one whole save."""
 _SHOWN_PATHS = 3
 _PRUNE_EVERY = 50
 """Generations."""
@@ -88,6 +91,8 @@ class Saver:
         self._flagged = ""
         """What was odd about the newest generation."""
         self._commits = 0
+        self._taken = store.taken
+        """What the store had taken at the last generation."""
 
     async def run(self) -> None:
         """Save until cancelled. What a provider or a store does wrong is told by ``saving.problem``."""
@@ -95,8 +100,8 @@ class Saver:
         while True:
             async with self._lock:
                 began = loop.time()
-                await self._guarded()
-                took = loop.time() - began
+                whole = await self._guarded()
+                took = loop.time() - began if whole else 0.0  # how long a way that broke was waited for says nothing
             pause = min(max(self._interval, _SLOWER * took), _LONGEST_INTERVAL)
             self._tell(interval=round(pause, 1))
             await asyncio.sleep(pause)
@@ -136,6 +141,11 @@ class Saver:
     async def _round(self) -> None:
         if self._committed is None:
             await self._begin()
+        if self._store.taken - self._taken > _IN_VAIN * self._limits.total_bytes:
+            raise WorkspaceError(
+                "The provider has sent more than its disk holds, and no whole save. Nothing more is taken from it.",
+                "What was saved before is safe. Download what you need, and go on with another provider.",
+            )
         for attempt in range(_ATTEMPTS):
             if not await self._look() and self._whole:
                 self._tell(saved_at=_now(), problem=self._problem())
@@ -174,7 +184,8 @@ class Saver:
 
     async def _look(self) -> bool:
         """Ask what changed; whether anything did, packages included."""
-        plan = await self._agent.plan(self._plan, self._packages if self._plan else "")
+        async with Ahead(self._agent, self._store, self._limits.total_bytes) as ahead:
+            plan = await self._agent.plan(self._plan, self._packages if self._plan else "", ahead.saw)
         changed = await asyncio.to_thread(self._tree.apply, plan)
         self._notes = plan.notes
         if len(self._tree.entries) + len(self._tree.refused) != plan.entries:
@@ -216,6 +227,7 @@ class Saver:
         before = self.saving.generation
         self._committed, self._committed_environment = entries, self._environment
         self._whole = whole
+        self._taken = self._store.taken
         self._seen.setdefault(content, generation.number)
         kept = [f"Generation {before} is kept as it was."] if flags and before is not None else []
         self._flagged = " ".join([*flags, *kept])

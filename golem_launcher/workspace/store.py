@@ -70,6 +70,8 @@ class Store:
         self._packs = Packs(location, sealing)
         self.shown = shown(url)
         """Its address without credentials; empty for this computer's own store."""
+        self.taken = 0
+        """Bytes of the chunks that were put so far."""
 
     def missing(self, ids: Iterable[str]) -> set[str]:
         """Those of the chunks that have to be put before a generation may name them."""
@@ -80,6 +82,7 @@ class Store:
         """Keep a chunk; it is re-hashed, and refused when it is not what its id says."""
         with self._lock:
             self._packs.put(identifier, plain)
+            self.taken += len(plain)
 
     def get_chunk(self, identifier: str) -> bytes:
         """A chunk's bytes, re-hashed."""

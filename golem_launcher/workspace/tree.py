@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from typing import TYPE_CHECKING
 
 from golem_launcher.workspace.manifest import Entry, shown
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 _MANY = 10
 _MUCH = 10 * 1024 * 1024
 _HALF = 0.5
-_COLLISION = "another file has the same name on many computers"
 _BELOW_FILE = "it lies below something that is no directory"
 
 
@@ -58,20 +56,17 @@ class Tree:
         kept: dict[str, Entry] = {}
         odd: dict[str, str] = {}
         for entry in sorted(self.entries.values(), key=lambda entry: entry.path.split("/")):
-            key = unicodedata.normalize("NFC", entry.path).casefold()
-            if key in kept:
-                odd[entry.path] = _COLLISION
-            elif not _below_directories(key, kept):
-                odd[entry.path] = _BELOW_FILE
+            if _below_directories(entry.path, kept):
+                kept[entry.path] = entry
             else:
-                kept[key] = entry
+                odd[entry.path] = _BELOW_FILE
         self.clashes = odd
         return list(kept.values())
 
 
-def _below_directories(key: str, kept: dict[str, Entry]) -> bool:
+def _below_directories(path: str, kept: dict[str, Entry]) -> bool:
     """Whether what it lies in is a directory. Sorted as they are, what is above a path comes before it."""
-    parent = key.rpartition("/")[0]
+    parent = path.rpartition("/")[0]
     while parent:
         above = kept.get(parent)
         if above is not None:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 
 from golem_launcher.agent import answering
-from golem_launcher.agent.records import CarrierError
+from golem_launcher.agent.records import TAKEN, CarrierError, Record, encode
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 SECONDS = 10
@@ -39,6 +39,12 @@ class Peer:
             b"HTTP/1.1 %b\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %b\r\n\r\n"
             % (status, accept)
         )
+
+    async def join(self):
+        """Upgrade, and say that the connection stands, as the agent does."""
+        await self.upgrade()
+        await self.message()
+        self.send(encode(0, Record(TAKEN, bytes(8))))
 
     async def message(self):
         """The next frame of the client: opcode and body."""

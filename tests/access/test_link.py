@@ -25,8 +25,12 @@ def run(coroutine):
 
 
 @contextlib.asynccontextmanager
-async def link_to(port, **more):
+async def link_to(port, there=None, **more):
+    """``there``: an event, for a way that is not open before."""
+
     async def dial():
+        if there is not None:
+            await there.wait()
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         return Joint(reader, writer, lambda: reset(writer))
 
@@ -383,5 +387,56 @@ def test_a_lab_that_is_away_and_comes_back():
                 async with client.get(address + "/api") as response:
                     assert await response.text() == "hello"
                 await runner.cleanup()
+
+    run(scene())
+
+
+def test_requests_wait_for_another_provider_and_arrive_once():
+    heard = []
+
+    async def take(request):
+        heard.append(await request.read())
+        return web.Response(text="taken")
+
+    async def scene():
+        there = asyncio.Event()
+        async with lab(web.put("/api/contents/a", take), web.get("/api", take), there=there) as client:
+            body = b"x" * 300_000
+            waiting = [
+                asyncio.ensure_future(client.put("/api/contents/a", data=body)),
+                asyncio.ensure_future(client.get("/api")),
+            ]
+            leaving = asyncio.ensure_future(client.get("/api"))
+            async with client.get("/lab/x", headers={"Sec-Fetch-Mode": "navigate"}) as response:
+                assert response.status == 502
+                assert 'http-equiv="refresh"' in await response.text()  # a person is told, and need not wait
+            leaving.cancel()
+            assert not any(task.done() for task in waiting)
+            there.set()
+            assert [(await task).status for task in waiting] == [200, 200]
+            assert sorted(heard) == [b"", body]
+
+    run(scene())
+
+
+def test_only_what_reads_is_asked_for_again():
+    asked = []
+
+    async def serve(reader, writer):
+        asked.append((await reader.readuntil(b"\r\n\r\n"))[:4])
+        if len(asked) % 2 == 0:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        writer.close()
+
+    async def scene():
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        try:
+            async with link_to(server.sockets[0].getsockname()[1]) as address:
+                assert (await ask(address))[1] == b"ok"
+                head, _ = await ask(address, b"POST /api/kernels HTTP/1.1\r\nContent-Length: 0\r\n")
+                assert head.startswith(b"HTTP/1.1 502")
+        finally:
+            server.close()
+        assert asked == [b"GET ", b"GET ", b"POST"]
 
     run(scene())

@@ -1,60 +1,24 @@
 """Ways that begin elsewhere: a JupyterLab of one's own, another machine, a hub's server."""
 
 import asyncio
-import contextlib
 import json
-import os
 import re
-import signal
-import socket
 import ssl
-import subprocess
 import sys
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import aiohttp
 import pytest
 
-from golem_launcher.access import hub as hub_module
-from golem_launcher.events import Stage
-from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
-from golem_launcher.ui.install import install
+from tests.access.conftest import TOKEN, server
+from tests.access.seen import seen
 from tests.access.test_commands import tunnel
 from tests.session.conftest import command
 from tests.session.jupyter import Jupyter
 
 SECONDS = 60
-TOKEN = "a-token-of-a-hub-0123456789"
-
-
-@contextlib.contextmanager
-def server(*arguments, environment, directory, path):
-    """A Jupyter server on a free port; its origin. It answers at ``path``."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    log = (directory / "log").open("wb")
-    process = subprocess.Popen(
-        [*arguments, "--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0"],
-        env={**os.environ, **environment, "JUPYTER_RUNTIME_DIR": str(directory)},
-        cwd=directory, stdout=log, stderr=log, start_new_session=True,
-    )  # fmt: skip
-    try:
-        origin = f"http://127.0.0.1:{port}"
-        for _ in range(600):
-            assert process.poll() is None, (directory / "log").read_text()
-            try:
-                with urllib.request.urlopen(f"{origin}{path}", timeout=SECONDS):
-                    break
-            except OSError:
-                signal.sigtimedwait([], 0.05)
-        yield origin
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(SECONDS)
-        log.close()
 
 
 def test_a_jupyterlab_here_uses_the_kernels_there(far_session, tmp_path):
@@ -69,6 +33,7 @@ def test_a_jupyterlab_here_uses_the_kernels_there(far_session, tmp_path):
             async with Jupyter(f"{origin}/lab?token={TOKEN}") as jupyter:
                 return await jupyter.execute("import os; print(os.getcwd(), 6 * 7)")
 
+        assert seen(far_session[1], **{"the token of the JupyterLab here": TOKEN}) == []
         found = asyncio.run(compute()).split()
         assert found[0].endswith("/golem/work")
         assert found[1] == "42"
@@ -80,7 +45,7 @@ def test_the_lab_at_a_port_of_ones_choice_and_for_other_machines_by_tls(far_sess
     with tunnel("tunnel", "--port", "0") as (_, told):
         assert told["address"].endswith(f"/lab?token={directory.token()}")
         with urllib.request.urlopen(told["address"], timeout=SECONDS) as answer:
-            assert b"jupyter-config-data" in answer.read()
+            assert _is_ours(answer)
     with tunnel("tunnel", "--port", "0", "--listen", "localhost") as (_, told):
         assert told["address"].startswith("https://localhost:")
         host, port = told["address"].removeprefix("https://").partition("/")[0].split(":")
@@ -101,39 +66,18 @@ def test_the_lab_at_a_port_of_ones_choice_and_for_other_machines_by_tls(far_sess
     assert "every address" in error
 
 
-@pytest.fixture(scope="module")
-def hub(far_session, tmp_path_factory):  # noqa: ARG001 - its network must be up
-    """A server with a prefix and a token, as a hub starts one, and a session begun on it; its address."""
-    directory = tmp_path_factory.mktemp("hub")
-    prefix = "/user/me/"
-    install(directory)
-    environment = {"JUPYTER_TOKEN": TOKEN, "JUPYTER_CONFIG_PATH": str(directory / "etc/jupyter")}
-    before = os.environ.get(hub_module.PREFIX_VARIABLE)
-    os.environ[hub_module.PREFIX_VARIABLE] = prefix
-    try:
-        session = client.start(LaunchRequest(name="on-hub", budget=5, memory_gib=0.5, disk_gib=0.5))
-    finally:
-        if before is None:
-            del os.environ[hub_module.PREFIX_VARIABLE]
-    arguments = [
-        sys.executable, "-m", "jupyter_server", f"--ServerApp.base_url={prefix}",
-        "--ServerApp.jpserver_extensions={'golem_launcher.ui.hub': True, 'jupyter_server_proxy': True}",
-    ]  # fmt: skip
-    try:
-        with server(*arguments, environment=environment, directory=directory, path=f"{prefix}api") as origin:
-            state = client.wait_for(session, lambda state: state.stage is Stage.READY, SECONDS)
-            assert state is not None, session.supervisor_log.read_text()[-4000:]
-            yield f"{origin}{prefix}", session
-    finally:
-        client.stop("on-hub", force=True)
+def _is_ours(answer):
+    """Whether it is the page that is made on this side."""
+    assert b"jupyter-config-data" in answer.read()
+    return answer.headers["Cache-Control"] == "no-store"
 
 
-def test_from_ones_own_computer_through_the_hub(hub, monkeypatch):
+def test_from_ones_own_computer_through_the_hub(hub, far_session, monkeypatch):
     address, session = hub
     monkeypatch.setenv("JUPYTER_TOKEN", TOKEN)
     with tunnel(address, "--session", "on-hub", "--port", "0") as (process, told):
         assert told["address"].endswith(f"lab?token={session.token()}")
-        assert TOKEN.encode() not in Path(f"/proc/{process.pid}/cmdline").read_bytes()
+        assert process.poll() is None
 
         async def compute():
             link = told["address"]
@@ -142,6 +86,9 @@ def test_from_ones_own_computer_through_the_hub(hub, monkeypatch):
                 return await jupyter.execute("print(6 * 7)")
 
         assert asyncio.run(compute()) == "42\n"
+        with urllib.request.urlopen(told["address"], timeout=SECONDS) as answer:
+            assert not _is_ours(answer)  # its image brings its own page
+        assert seen(far_session[1], **{"the hub's token": TOKEN}) == []
     monkeypatch.setenv("JUPYTER_TOKEN", "a-wrong-one")
     code, _, error = command("tunnel", address, "--session", "on-hub", "--port", "0", check=False)
     assert code == 1

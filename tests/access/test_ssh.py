@@ -18,6 +18,8 @@ from golem_launcher import paths
 from golem_launcher.access import ssh as access
 from golem_launcher.access.door import door_path
 from golem_launcher.errors import AccessError
+from tests.access.seen import private_part, seen
+from tests.access.test_commands import tunnel
 from tests.session.conftest import command
 
 SECONDS = 40
@@ -106,6 +108,26 @@ def test_the_printed_lines_lead_to_the_lab(far_session, ssh_key):
         assert run("ssh", "-f", *mine, *arguments, "sleep 2", env=path, capture_output=False, **streams).returncode == 0
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=SECONDS) as answer:
             assert "version" in json.load(answer)
+
+
+@needs_ssh
+def test_no_secret_is_to_be_seen_while_the_ways_are_in_use(far_session, config, ssh_key):
+    directory, network = far_session
+    keys = {"the user's private key": private_part(ssh_key[0])}
+    with (
+        tunnel(directory.name, "--port", "0"),
+        tunnel(directory.name, "--port", "0", "--remote-port", "8888"),
+        urllib.request.urlopen(f"{directory.url()}", timeout=SECONDS) as page,
+        subprocess.Popen(["ssh", "-F", config, "golem-tunnel", "echo here; cat"], stdin=-1, stdout=-1) as shell,
+    ):
+        assert shell.stdout.readline() == b"here\n"
+        assert page.headers["Referrer-Policy"] == "same-origin"
+        assert seen(network, **keys) == []
+        # It sees when there is something to see, the arguments of a stranger's program for one.
+        token = directory.token()
+        with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()", token], stdin=-1):
+            assert len(seen(network)) == 1
+        shell.stdin.close()
 
 
 @needs_ssh

@@ -13,7 +13,7 @@ from golem_launcher.access.tunnel import Tunnel
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.agent import carrier
 from golem_launcher.agent.carrier import reset
-from golem_launcher.agent.records import DATA, END, OPEN, TAKEN, WINDOW, Record, encode
+from golem_launcher.agent.records import DATA, END, OPEN, RESET, TAKEN, WINDOW, Record, encode
 from golem_launcher.errors import AccessError
 from tests.access.far import SECONDS, far_side, program
 
@@ -176,25 +176,34 @@ def test_a_refused_upgrade_resets_the_connection(status):
 
 
 def test_a_socket_that_yagna_closes_by_mistake_is_asked_for_again():
-    statuses = [b"400 Bad Request"] * 2 + [b"101 Switching Protocols"]
+    dropped = [b"400 Bad Request", b"101 Switching Protocols"]
+    heard = []
 
     async def behave(peer):
-        await peer.upgrade(statuses.pop(0))
-        if not statuses:
-            peer.send(encode(0, Record(DATA, b"third time lucky")) + encode(1, Record(END, b"")))
+        if not dropped:
+            await peer.join()
+            peer.send(encode(1, Record(DATA, b"third time lucky")) + encode(2, Record(END, b"")))
             await peer.reader.read()
+            return
+        status = dropped.pop(0)
+        await peer.upgrade(status)
+        if status.startswith(b"101"):
+            heard.append(await peer.message())
+            peer.writer.transport.abort()
 
     async def scene():
         async with tunnel_into(behave) as tunnel:
             reader, writer = await connect(tunnel)
+            writer.write(b"once and no more")
             assert await asyncio.wait_for(reader.readexactly(16), SECONDS) == b"third time lucky"
             writer.close()
             assert tunnel.vpn.counters.failures == 0
+        assert heard == [(0x2, encode(0, Record(OPEN, (8888).to_bytes(2, "big"))))]
 
     run(scene())
 
 
-def test_a_closed_port_is_not_asked_for_ever():
+def test_what_yagna_refuses_is_not_asked_for_ever():
     asked = 0
 
     async def behave(peer):
@@ -209,6 +218,29 @@ def test_a_closed_port_is_not_asked_for_ever():
             writer.close()
             assert tunnel.vpn.counters.failures == 1
         assert asked == 3
+
+    run(scene())
+
+
+def test_a_closed_port_is_asked_for_once():
+    asked = 0
+
+    async def behave(peer):
+        nonlocal asked
+        asked += 1
+        await peer.upgrade()
+        await peer.message()
+        peer.send(encode(0, Record(RESET, b"")))
+        await peer.reader.read()
+
+    async def scene():
+        async with tunnel_into(behave) as tunnel:
+            reader, writer = await connect(tunnel)
+            assert await all_of(reader) == (b"", False)
+            writer.close()
+            with pytest.raises(AccessError, match="Nobody listens"):
+                await tunnel.vpn.dial(1)
+        assert asked == 2
 
     run(scene())
 
@@ -315,9 +347,9 @@ def test_who_does_not_read_stops_the_far_side_within_the_window():
 
     async def behave(peer):
         nonlocal sent, pongs
-        await peer.upgrade()
+        await peer.join()
         for number in range(WINDOW // 32768):
-            peer.send(encode(number, Record(DATA, b"x" * 32768)))
+            peer.send(encode(number + 1, Record(DATA, b"x" * 32768)))
             sent += 32768
         for _ in range(3):
             peer.send(b"are you there?", 0x9)
@@ -325,7 +357,7 @@ def test_who_does_not_read_stops_the_far_side_within_the_window():
                 pass
             pongs += 1
         pinged.set()
-        for later in range(number + 1, number + 200):  # more than the window, and nobody reads
+        for later in range(number + 2, number + 200):  # more than the window, and nobody reads
             peer.send(encode(later, Record(DATA, b"x" * 32768)))
             await peer.writer.drain()
 
@@ -346,7 +378,7 @@ def test_an_upload_waits_for_who_takes_it():
 
     async def behave(peer):
         nonlocal got
-        await peer.upgrade()
+        await peer.join()
         while True:
             opcode, body = await peer.message()
             got += len(body) if opcode == 0x2 else 0
@@ -372,16 +404,16 @@ def test_an_upload_waits_for_who_takes_it():
         pytest.param((b"x" * 126, {"opcode": 0x9}), id="long ping"),
         pytest.param((b"x", {"opcode": 0x0}), id="continuation of nothing"),
         pytest.param((encode(1 << 20, Record(DATA, b"")), {}), id="record out of order"),
-        pytest.param((encode(1, Record(9, b"")), {}), id="unknown record"),
-        pytest.param((encode(1, Record(TAKEN, b"\xff" * 8)), {}), id="account of more than was sent"),
+        pytest.param((encode(2, Record(9, b"")), {}), id="unknown record"),
+        pytest.param((encode(2, Record(TAKEN, b"\xff" * 8)), {}), id="account of more than was sent"),
     ],
 )
 def test_who_breaks_the_protocol_is_cut_off(evil):
     body, lies = evil
 
     async def behave(peer):
-        await peer.upgrade()
-        peer.send(encode(0, Record(DATA, b"good")))
+        await peer.join()
+        peer.send(encode(1, Record(DATA, b"good")))
         peer.send(body, **lies)
         await peer.reader.read()
 
@@ -399,8 +431,8 @@ def test_who_breaks_the_protocol_is_cut_off(evil):
 
 def test_nothing_comes_after_the_end():
     async def behave(peer):
-        await peer.upgrade()
-        peer.send(b"".join(encode(number, Record(kind, b"x")) for number, kind in enumerate((DATA, END, DATA))))
+        await peer.join()
+        peer.send(b"".join(encode(number, Record(kind, b"x")) for number, kind in enumerate((DATA, END, DATA), 1)))
         await peer.reader.read()
 
     async def scene():
@@ -415,13 +447,12 @@ def test_nothing_comes_after_the_end():
 
 def test_a_flood_of_pings_is_answered_and_harmless():
     async def behave(peer):
-        await peer.upgrade()
+        await peer.join()
         for _ in range(2000):
             peer.send(b"ping", 0x9)
-        assert (await peer.message())[1] == encode(0, Record(OPEN, (8888).to_bytes(2, "big")))
         for _ in range(2000):
             assert await peer.message() == (0xA, b"ping")
-        peer.send(encode(0, Record(DATA, b"done")))
+        peer.send(encode(1, Record(DATA, b"done")))
         await peer.reader.read()
 
     async def scene():
@@ -457,7 +488,7 @@ def test_a_far_side_that_is_gone_without_a_word_is_noticed(monkeypatch, says, ti
     left = asyncio.Event()
 
     async def behave(peer):
-        await peer.upgrade()
+        await peer.join()
         peer.writer.transport.pause_reading()
         await left.wait()
 
@@ -496,10 +527,12 @@ def test_connections_to_a_provider_that_was_left_end_at_once():
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(st.binary(max_size=300), max_size=6), st.sampled_from(["raw", "frames", "no upgrade"]))
+@given(st.lists(st.binary(max_size=300), max_size=6), st.sampled_from(["raw", "frames", "no upgrade", "connected"]))
 def test_garbage_never_harms_the_tunnel(pieces, how):
     async def behave(peer):
-        if how != "no upgrade":
+        if how == "connected":
+            await peer.join()
+        elif how != "no upgrade":
             await peer.upgrade()
         for piece in pieces:
             if how == "frames":

@@ -2,8 +2,12 @@
 
 import contextlib
 import os
+from datetime import datetime, timedelta, timezone
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from golem_launcher import paths
 from golem_launcher.localnet import network as localnet
@@ -11,7 +15,11 @@ from golem_launcher.session import client
 
 _NETWORK = """
 runtime = "process"
-debit_note_interval = 2
+debit_note_interval = 1
+
+[outbound]
+whitelist = []
+certificates = ["trusted.pem"]
 
 [[provider]]
 name = "overbills"
@@ -38,6 +46,14 @@ name = "no-terms"
 misbehaviour = { refuse_terms = true }
 
 [[provider]]
+name = "never-signs"
+misbehaviour = { ignore_agreements = true }
+
+[[provider]]
+name = "signs"
+price_hour = 0.5
+
+[[provider]]
 name = "gpu"
 price_hour = 2.0
 price_start = 0.001
@@ -45,11 +61,29 @@ gpu = { model = "Pretend RTX 3090", memory_gib = 24 }
 """
 
 
+def trusted_certificate(directory):
+    """Make the certificate that the providers trust, ``trusted.pem``, and its private key, ``key.pem``."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "trusted")])
+    now = datetime.now(timezone.utc)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    (directory / "trusted.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (directory / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+
+
 @pytest.fixture(scope="module")
 def crooks(tmp_path_factory):
     home = tmp_path_factory.mktemp("crooks")
     description = home / "network.toml"
     description.write_text(_NETWORK)
+    trusted_certificate(home)
     before = os.environ.get(paths.HOME_VARIABLE)
     os.environ[paths.HOME_VARIABLE] = str(home)
     try:

@@ -2,23 +2,31 @@
 
 import asyncio
 import json
+import time
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 import aiohttp
 import pytest
 
+from golem_launcher import paths
 from golem_launcher.events import Stage
 from golem_launcher.market import history, scan, wallet
+from golem_launcher.market.services import REGISTRY
 from golem_launcher.networks import LOCAL
 from golem_launcher.node.rest import NodeRest
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import bills, client, places
+from golem_launcher.session import bills, client
 from golem_launcher.session.journal import Journal
 from tests.session.conftest import command, explain
+from tests.session.rest import Node
 
 BUDGET = Decimal("0.5")
 CROOKS = ("overbills", "floods", "raises", "instant-end", "no-terms", "never-ready")
+
+
+YAPAPI_WAITS = 15
+"""Seconds for each agreement; it tries one after the other."""
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +34,15 @@ def sessions(crooks):
     """One session at each crook, and one by the way of the real networks, all at once."""
     fields = {"budget": BUDGET, "memory_gib": 0.5, "disk_gib": 0.5, "outbound": "off", "save": False}
     found = {name: client.start(LaunchRequest(name=name, allow=[name], **fields)) for name in CROOKS}
+    beyond = {**fields, "outbound": "listed", "outbound_urls": ["https://data.example.org"]}
+    found["unsigned"] = client.start(LaunchRequest(name="unsigned", allow=["signs"], **beyond))
+    permit = [str(paths.home() / name) for name in ("trusted.pem", "key.pem")]
+    allow = ["never-signs", "signs"]
+    found["permitted"] = client.start(LaunchRequest(name="permitted", allow=allow, outbound_permit=permit, **beyond))
     with pytest.MonkeyPatch.context() as patch:  # to the launcher, these providers are the test network of a named node
         patch.setenv("YAGNA_API_URL", crooks.node.api_url)
         patch.setenv("YAGNA_APPKEY", crooks.node.app_key)
-        patch.setenv(places.REGISTRY_VARIABLE, crooks.registry_url)
+        patch.setenv(REGISTRY.variable, crooks.registry_url)
         image = "golem/jupyterlab:local"
         found["real"] = client.start(LaunchRequest(name="real", network="hoodi", allow=["gpu"], image=image, **fields))
     yield found
@@ -77,7 +90,7 @@ def test_offers_live_on_the_network(crooks):
     assert gpu.start == Decimal("0.001")
     assert gpu.whole == pytest.approx(Decimal("0.001") + 2 * gpu.per_hour, rel=Decimal("1e-6"))
     assert all("no GPUs, 1 asked for" in offer.why for offer in found.others)
-    assert len(found.others) == len(CROOKS)
+    assert len(found.others) == len(CROOKS) + 2
     code, shown, _ = command("offers", "gpus>=2", "--json", check=False)
     assert code == 1
     assert shown["advice"][0]["values"]["gpus"] == "1"
@@ -96,6 +109,51 @@ def test_the_wallet_of_a_network_without_money(crooks):
     assert (code, shown["reserved"]) == (0, "0")
     keystore = wallet.key_file(crooks.node)
     assert '"crypto"' in keystore
+
+
+@pytest.mark.slow
+def test_a_provider_that_never_signs_delays_nobody(sessions, crooks):
+    """The next best is asked beside it, and it is left with nothing to sign. Both let nobody out without a permit."""
+    directory = sessions["permitted"]
+    state = client.wait_for(directory, lambda state: state.stage is Stage.DEPLOYING, 30)
+    assert state is not None, explain(directory)
+    assert state.provider_name == "signs"
+    stages = dict(reversed(state.stages))
+    assert (stages[Stage.DEPLOYING] - stages[Stage.NEGOTIATING]).total_seconds() < YAPAPI_WAITS
+    silent, signed = Journal.read(directory.path).entries.agreements
+    assert (silent.provider_name, signed.provider_name) == ("never-signs", "signs")
+    assert silent.activity_id is None
+    node = Node(crooks.node)
+    end = time.monotonic() + 15
+    while node.ask("agreement", silent.agreement_id)["state"] != "Cancelled":  # while the session goes on
+        assert time.monotonic() < end, explain(directory)
+    assert client.stop(directory.name, force=True).stage is Stage.ENDED
+    node.holds_nothing_of(Journal.read(directory.path).entries)
+
+
+@pytest.mark.slow
+def test_a_session_by_the_way_of_the_real_networks(sessions, crooks):
+    """A node that the user names, an image, a payment account of the network: all but the chain itself."""
+    directory = sessions["real"]
+    state = client.wait_for(directory, lambda state: state.stage is Stage.READY, 45)
+    assert state is not None, explain(directory)
+    assert (state.network, state.provider_name) == ("hoodi", "gpu")
+    assert client.stop("real").stage is Stage.ENDED
+    bill = bills.bill(directory)
+    assert (bill.state, bill.token) == ("accepted", "tGLM")
+    (agreement,) = bill.agreements
+    assert agreement.start_fee == Decimal("0.001")
+    assert agreement.invoiced == paid(directory, crooks.node) == pytest.approx(bill.cost)
+
+
+@pytest.mark.slow
+def test_a_machine_that_is_never_ready_is_stopped_without_a_bill_of_note(sessions, crooks):
+    directory = sessions["never-ready"]
+    state = client.wait_for(directory, lambda state: state.stage is Stage.DEPLOYING, 20)
+    assert state is not None, explain(directory)
+    assert client.stop("never-ready").stage is Stage.ENDED
+    assert paid(directory, crooks.node) <= BUDGET
+    assert wallet.leftovers(crooks.node, LOCAL) == [] or Journal.read(directory.path).entries.closed
 
 
 @pytest.mark.slow
@@ -140,6 +198,14 @@ def test_an_agreement_that_ends_at_once(sessions, crooks):
 
 
 @pytest.mark.slow
+def test_what_is_beyond_the_whitelist_needs_a_signature(sessions):
+    state = ended(sessions["unsigned"])
+    assert state.stage is Stage.FAILED
+    assert "--outbound-permit" in state.reason
+    assert Journal.read(sessions["unsigned"].path).entries.agreements == ()
+
+
+@pytest.mark.slow
 def test_nobody_accepts_the_terms(sessions, crooks):
     directory = sessions["no-terms"]
     state = ended(directory)
@@ -149,30 +215,10 @@ def test_nobody_accepts_the_terms(sessions, crooks):
 
 
 @pytest.mark.slow
-def test_a_machine_that_is_never_ready_is_stopped_without_a_bill_of_note(sessions, crooks):
-    directory = sessions["never-ready"]
-    state = client.wait_for(directory, lambda state: state.stage is Stage.DEPLOYING, 20)
-    assert state is not None, explain(directory)
-    assert client.stop("never-ready").stage is Stage.ENDED
-    assert paid(directory, crooks.node) <= BUDGET
-    assert wallet.leftovers(crooks.node, LOCAL) == [] or Journal.read(directory.path).entries.closed
+def test_all_of_it_is_in_the_ledger(sessions):
+    assert all(directory.state().stage.final for directory in sessions.values())
     code, ledger, _ = command("ledger", "--json")
     assert code == 0
-    assert {one["session"] for one in ledger} == {*CROOKS, "real"}
+    assert {one["session"] for one in ledger} == set(sessions)
     _, text, _ = command("bill", "overbills", "--csv")
     assert text.startswith("session,network,token")
-
-
-@pytest.mark.slow
-def test_a_session_by_the_way_of_the_real_networks(sessions, crooks):
-    """A node that the user names, an image, a payment account of the network: all but the chain itself."""
-    directory = sessions["real"]
-    state = client.wait_for(directory, lambda state: state.stage is Stage.READY, 45)
-    assert state is not None, explain(directory)
-    assert (state.network, state.provider_name) == ("hoodi", "gpu")
-    assert client.stop("real").stage is Stage.ENDED
-    bill = bills.bill(directory)
-    assert (bill.state, bill.token) == ("accepted", "tGLM")
-    (agreement,) = bill.agreements
-    assert agreement.start_fee == Decimal("0.001")
-    assert agreement.invoiced == paid(directory, crooks.node) == pytest.approx(bill.cost)

@@ -3,18 +3,22 @@ in the shapes that yagna 0.17 and the reputation service were recorded with."""
 
 import asyncio
 import base64
+import dataclasses
 import json
+import socket
 import threading
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from golem_launcher import paths
-from golem_launcher.errors import BudgetError, NodeUnreachable, RequestError
-from golem_launcher.market import reputation, wallet
+from golem_launcher.errors import BudgetError, NodeUnreachable, RequestError, ServiceError
+from golem_launcher.market import images, reputation, services, wallet
+from golem_launcher.market.services import REGISTRY, REPUTATION
 from golem_launcher.networks import HOODI, NETWORKS, POLYGON, RETIRED, SEPOLIA
 from golem_launcher.node import health, manager
 from golem_launcher.node.node import Node
@@ -43,6 +47,7 @@ PAYMENT = {
     "paymentId": "p",
     "payerId": ME,
     "payeeId": "0x" + "34" * 20,
+    "paymentPlatform": "erc20-hoodi-tglm",
     "amount": "2",
     "timestamp": "2026-11-20T10:00:00.000Z",
     "details": base64.b64encode(bytes.fromhex(HASH)).decode(),
@@ -51,6 +56,13 @@ ALLOCATIONS = [
     {"allocationId": "a", "paymentPlatform": "erc20-hoodi-tglm", "remainingAmount": "1.25"},
     {"allocationId": "b", "paymentPlatform": "erc20-polygon-glm", "remainingAmount": "7"},
 ]
+SHA3 = "5c" * 28
+IMAGE = {
+    "http": f"http://registry.golem.network/download/{SHA3}",
+    "https": f"https://registry.golem.network/download/{SHA3}",
+    "sha3": SHA3,
+    "size": 330000000,
+}
 SCORES = {
     "providers": [
         {"providerId": "0x1", "scores": {"uptime": 0.9, "successRate": 0.6}},
@@ -69,7 +81,11 @@ def answers():
         "/_gsb/local/payment/GetStatus": {"Ok": STATUS},
         "/_gsb/local/driver/erc20/Fund": {"Ok": "Received 0.01 tETH and minted 1000 tGLM"},
         "/payment-api/v1/allocations": ALLOCATIONS,
-        "/payment-api/v1/payments": [PAYMENT, {**PAYMENT, "payerId": "0x" + "99" * 20}],
+        "/payment-api/v1/payments": [
+            PAYMENT,
+            {**PAYMENT, "payerId": "0x" + "99" * 20},
+            {**PAYMENT, "paymentPlatform": "erc20-polygon-glm"},
+        ],
         "/payment-api/v1/payments/status": [{"kind": "InsufficientGas", "network": "hoodi"}, {"kind": "New<b>\x1b[2J"}],
         "/version/get": {"current": {"version": "0.17.6"}, "pending": {"version": "0.18.0"}},
         "/_gsb/local/net/Status": {"Ok": {"sessions": 0, "public_address": None}},
@@ -157,12 +173,66 @@ def test_the_nodes_complaints_are_said_with_what_to_do(node, answers):
 
 
 def test_reputation_where_it_is_reachable(server, asked, monkeypatch):
-    monkeypatch.setenv(reputation.SERVICE_VARIABLE, server)
+    monkeypatch.setenv(REPUTATION.variable, server)
     found = asyncio.run(reputation.scores(POLYGON))
     assert found == {"0x1": pytest.approx(0.8), "0x2": pytest.approx(2 / 3)}
     assert asked[-1][0] == "/v2/providers/scores?network=polygon"
-    monkeypatch.setenv(reputation.SERVICE_VARIABLE, "http://127.0.0.1:1")
+    monkeypatch.setenv(REPUTATION.variable, "http://127.0.0.1:1")
     assert asyncio.run(reputation.scores(POLYGON)) == {}
+
+
+def test_an_image_by_tag_and_by_hash(server, answers, asked):
+    answers["/v1/image/info"] = IMAGE
+    for image, query in (("you/image:1", "tag=you/image:1"), (SHA3, f"hash={SHA3}")):
+        package = asyncio.run(images.task_package(image, registry_url=server))
+        assert package == f"hash:sha3:{SHA3}:{IMAGE['http']}"
+        assert unquote(asked[-1][0]) == f"/v1/image/info?{query}&count=true"
+
+
+def test_an_image_that_is_not_there_is_told_at_its_field(server):
+    with pytest.raises(RequestError, match="no image 'you/image:1' in the registry") as caught:
+        asyncio.run(images.task_package("you/image:1", registry_url=server))
+    assert caught.value.field == "image"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        [],
+        None,
+        {**IMAGE, "sha3": "zz"},
+        {**IMAGE, "http": "file:///etc/passwd"},
+        {**IMAGE, "http": "http://" + "a" * 3000},
+    ],
+)
+def test_a_registry_that_makes_no_sense_is_not_believed(server, answers, answer):
+    answers["/v1/image/info"] = answer
+    with pytest.raises(ServiceError, match="makes no sense"):
+        asyncio.run(images.task_package("you/image:1", registry_url=server))
+    answers["/v1/image/info"] = IMAGE
+    with pytest.raises(ServiceError, match="makes no sense"):  # another image than was asked for
+        asyncio.run(images.task_package("0" * 56, registry_url=server))
+
+
+@pytest.mark.parametrize("service", [REGISTRY, REPUTATION], ids=lambda service: service.variable)
+def test_what_goes_wrong_with_a_service_is_said_in_words(service, server, answers, monkeypatch):
+    def failure(**changes):
+        changed = dataclasses.replace(service, **changes)
+        with pytest.raises(ServiceError, match=service.name) as caught:
+            asyncio.run(services.ask(changed, "/large", {}))
+        assert caught.value.remedy == service.remedy
+        return caught.value
+
+    monkeypatch.setenv(service.variable, "http://127.0.0.1:1")
+    assert "127.0.0.1:1" in failure().what
+    monkeypatch.setenv(service.variable, server)
+    assert (failure().status, "says 404" in failure().what) == (404, True)
+    answers["/large"] = ["x" * 1000]
+    assert "too large" in failure(largest=100).what
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv(service.variable, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        assert "no answer in time" in failure(seconds=0.2).what
 
 
 @given(JUNK | st.fixed_dictionaries({"providers": JUNK}))

@@ -1,6 +1,7 @@
 """An agent that lies: nothing outside the store is written, memory and disk stay capped, the user is told."""
 
 import asyncio
+import functools
 import json
 import os
 import resource
@@ -29,6 +30,7 @@ class Liar(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.plan = self.chunks = lambda: iter(())
+        self.elsewhere = ""
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     def lists(self, *lines, notes=(), entries=None, base=None, environment=None):
@@ -52,7 +54,9 @@ class Liar(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
+        self.send_response(307 if self.server.elsewhere else 200)
+        if self.server.elsewhere:
+            self.send_header("Location", self.server.elsewhere)
         self.end_headers()
         try:
             for piece in getattr(self.server, self.path.strip("/"))():
@@ -105,9 +109,15 @@ def test_what_can_not_stand_beside_the_rest_is_left_out_and_told(liar, store):
     liar.has(sound())
     generation, saving = liar.save(store)
     entries = {entry.path: entry for entry in store.manifest("work", generation.number).entries}
-    assert set(entries) == {"README", "a", "way/passwd", "setuid"}  # the link is none: so nothing lies below it
+    assert set(entries) == {
+        "README",
+        "Readme",
+        "a",
+        "way/passwd",
+        "setuid",
+    }  # the link is none: so nothing lies below it
     assert entries["setuid"].mode == 0o755
-    assert "and 2 more" in saving.problem
+    assert "and 1 more" in saving.problem
 
 
 @pytest.mark.parametrize(
@@ -133,24 +143,25 @@ def test_a_list_that_nobody_of_ours_would_send_is_refused(liar, store, lines):
     assert store.workspaces() == []
 
 
-def test_bombs_and_endless_streams_end(liar, store):
+def test_bombs_and_endless_streams_end(liar, store, monkeypatch):
     """No more than some memory, whatever is sent."""
+    monkeypatch.setattr("golem_launcher.workspace.plan.MOST_ENTRIES", 40_000)  # so that a million does not take long
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     bomb = zlib.compress(bytes(60_000_000), 1)
     liar.plan = lambda: iter([bomb])
     assert liar.save(store)[0] is None
-    many = zlib.compressobj(1)
-    packed = many.compress(b'{"plan":"p","base":null}\n')
 
-    def million():
-        yield packed
-        for start in range(0, 1_000_000, 50_000):
-            yield many.compress(b"".join(b'["-","%d"]\n' % number for number in range(start, start + 50_000)))
+    def million(kind):
+        many = zlib.compressobj(1)
+        yield many.compress(b'{"plan":"p","base":null}\n')
+        for start in range(0, 1_000_000, 10_000):
+            yield many.compress(b"".join(kind % number for number in range(start, start + 10_000)))
 
-    liar.plan = million
-    generation, saving = liar.save(store)
-    assert generation is None
-    assert "too many files" in saving.problem
+    for kind in (b'["-","%d"]\n', b'["d","%d",1,1]\n'):
+        liar.plan = functools.partial(million, kind)
+        generation, saving = liar.save(store)
+        assert generation is None
+        assert "too many files" in saving.problem
     liar.lists(file("a"))
     liar.chunks = lambda: iter(sound, b"")  # without an end
     assert liar.save(store)[0] is None
@@ -182,6 +193,41 @@ def test_chunks_that_are_not_what_was_asked_for_are_refused(liar, store, answer)
     assert generation is None
     assert saving.problem
     assert store.workspaces() == []
+
+
+def test_what_makes_no_whole_save_ends_some_time(liar, store, tmp_path):
+    """New chunks each time, and never the last of them: the disk here would fill with what is in no save."""
+
+    async def scenario():
+        async with AgentWorkspace(f"http://127.0.0.1:{liar.server_port}", TOKEN) as agent:
+            saver = Saver(agent, store, "work", limits=Limits(total_bytes=300_000))
+            for _ in range(20):
+                data = os.urandom(100_000)
+                liar.lists(file("a", data), file("b"))
+                liar.has(sound(data), b"and then it breaks")
+                assert await saver.save_now() is None
+            liar.chunks = lambda: pytest.fail("nobody should ask")
+            assert await saver.save_now() is None
+            return saver.saving
+
+    assert "no whole save" in asyncio.run(scenario()).problem
+    assert sum(path.stat().st_size for path in (tmp_path / "store").rglob("*") if path.is_file()) < 800_000
+
+
+def test_nobody_is_sent_elsewhere(liar, store):
+    """An agent may answer with the address of something on the user's own computer."""
+    other = Liar()
+    asked = []
+    other.plan = lambda: asked.append(True) or iter(())
+    liar.elsewhere = f"http://127.0.0.1:{other.server_port}/plan"
+    try:
+        generation, saving = liar.save(store)
+    finally:
+        other.shutdown()
+        other.server_close()
+    assert generation is None
+    assert "refused: 307" in saving.problem
+    assert asked == []
 
 
 def test_more_than_the_disk_asked_for_is_not_fetched(liar, store):

@@ -8,7 +8,8 @@ import zipfile
 import pytest
 
 from golem_launcher.agent.workspace.packages import Packages, freeze
-from golem_launcher.workspace.restore_into import install, put_files
+from golem_launcher.workspace.manifest import Environment
+from golem_launcher.workspace.restore_into import put_files, restore_into
 
 
 def wheel(directory, name, *requires):
@@ -47,26 +48,34 @@ def test_only_what_was_asked_for_is_listed(python, tmp_path):
     assert any(line.startswith("pytest==") for line in packages.environment()["full"])
 
 
-def test_one_bad_package_blocks_no_other(python, providers, tmp_path, monkeypatch):
+def test_one_bad_package_blocks_no_other_and_pip_is_led_nowhere(python, providers, store, tmp_path, monkeypatch):
     _, _, environment = python
     for name, value in environment.items():
         if name.startswith("PIP_"):
             monkeypatch.setenv(name, value)
     target = tmp_path / "target"
     monkeypatch.setenv("PIP_TARGET", str(target))
+    evil = ("--index-url=http://127.0.0.1:9", "evil @ file:///evil.whl", "-e .", "-r /etc/passwd", "https://evil/x.whl")
+    store.commit("work", [], Environment((evil[0], "no-such-package==1", *evil[1:], "asked==1.0"), ("all==1",)))
     provider = providers()
     told = []
 
     async def scenario():
         async with provider.agent() as agent:
-            return await install(
-                agent, ["other", "no-such-package", "asked"], lambda *each: told.append(each), seconds=60
-            )
+            return await restore_into(agent, store, "work", progress=lambda *each: told.append(each))
 
-    (notice,) = asyncio.run(scenario())
-    assert notice.startswith("The package no-such-package could not be installed: ")
-    assert {path.name for path in target.glob("*.py")} == {"asked.py", "along.py", "other.py"}
-    assert told
+    *refused, notice = asyncio.run(scenario())
+    assert [each.split()[2] for each in refused] == [
+        "--index-url=http://127.0.0.1:9",
+        "evil",
+        "-e",
+        "-r",
+        "https://evil/x.whl",
+    ]
+    assert all("was not installed again: it is from no package index" in each for each in refused)
+    assert notice.startswith("The package no-such-package==1 could not be installed: ")
+    assert {path.name for path in target.glob("*.py")} == {"asked.py", "along.py"}
+    assert ("packages", 1, 0) in told
 
 
 def test_the_users_own_files_are_there_byte_for_byte(providers, tmp_path):

@@ -3,13 +3,11 @@
 A request picks its provider by memory: offers get dearer as they get larger, and the cheapest that fits is taken.
 """
 
-import asyncio
 import contextlib
 import json
 import os
 import subprocess
 import sys
-import urllib.request
 import uuid
 from datetime import datetime, timedelta, timezone
 
@@ -18,11 +16,10 @@ import pytest
 from golem_launcher import paths
 from golem_launcher.events import Stage
 from golem_launcher.localnet import network as localnet
-from golem_launcher.localnet.accounts import ensure_accounts
 from golem_launcher.market import history
-from golem_launcher.node.gsb import GsbClient
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
+from tests.session import providers
 from tests.session.rest import Node
 
 HONEST, OVERBILLS, DIES, REFUSES, SLOW, LARGE, BROKEN = 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.3
@@ -177,33 +174,13 @@ def early(network):  # noqa: ARG001 - it must be up
 @pytest.fixture(scope="session")
 def keys(network):
     """The key of each provider's identity."""
-
-    async def ask():
-        async with await GsbClient.connect(network.state["daemons"]["provider"]["gsb_url"]) as bus:
-            accounts, _ = await ensure_accounts(bus, _NETWORK.count("[[provider]]"))
-            return {account.node_id: account.app_key for account in accounts}
-
-    return asyncio.run(ask())
+    return providers.keys(network, _NETWORK.count("[[provider]]"))
 
 
 @pytest.fixture
 def lose(network, keys):
     """Takes the present provider from a session: the provider terminates the agreement."""
-    url = network.state["daemons"]["provider"]["api_url"]
-
-    def terminate(directory):
-        state = directory.state()
-        urllib.request.urlopen(
-            urllib.request.Request(
-                f"{url}/market-api/v1/agreements/{state.agreement_id}/terminate",
-                data=json.dumps({"message": "no more", "golem.provider.code": "Shutdown"}).encode(),
-                headers={"Authorization": f"Bearer {keys[state.provider_id]}", "Content-Type": "application/json"},
-                method="POST",
-            ),
-            timeout=20,
-        ).close()
-
-    return terminate
+    return lambda directory: providers.terminate(network, keys, directory.state())
 
 
 def explain(directory):

@@ -102,6 +102,23 @@ def test_the_labs_log_arrives(lab):
     assert lab["token"] not in text
 
 
+BURST = """
+import os
+lab = os.open(f"/proc/{os.getppid()}/fd/1", os.O_WRONLY)
+data = "".join(f"burst {number}: a line of a provider that has much to say\\n" for number in range(12_000)).encode()
+while data:
+    data = data[os.write(lab, data):]
+"""
+
+
+def test_a_burst_of_log_lines_arrives_whole(lab):
+    directory = session_directory("whole")
+    in_lab(lab, lambda jupyter: jupyter.execute(BURST))
+    wait_for(directory, lambda _: b"burst 11999:" in directory.lab_log.read_bytes(), 30)
+    found = [line for line in directory.lab_log.read_text().splitlines() if line.startswith("burst ")]
+    assert found == [f"burst {number}: a line of a provider that has much to say" for number in range(12_000)]
+
+
 def test_secrets_are_private_and_not_in_arguments(lab, network):
     directory = session_directory("whole")
     assert directory.path.stat().st_mode & 0o077 == 0

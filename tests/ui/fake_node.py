@@ -29,6 +29,7 @@ def offers(platform: str) -> list[dict[str, Any]]:
 def answers_of(network: str = "polygon", token: str = "GLM", gas: str = "POL", **status: Any) -> dict[str, Any]:
     """What a node with a filled wallet says, by path; ``status`` overrides what it says of the wallet."""
     platform = f"erc20-{network}-{token.lower()}"
+    paid = {**PAYMENT, "paymentPlatform": platform}
     coins = {"currency_short_name": gas, "currency_long_name": gas, "balance": "0.82"}
     return {
         "/me": {"identity": ME},
@@ -37,7 +38,7 @@ def answers_of(network: str = "polygon", token: str = "GLM", gas: str = "POL", *
         "/_gsb/local/payment/GetStatus": {"Ok": {**STATUS, "amount": "12.5", "gas": coins, **status}},
         "/_gsb/local/identity/GetKeyFile": {"Ok": _KEYSTORE},
         "/payment-api/v1/allocations": [{"allocationId": "a", "paymentPlatform": platform, "remainingAmount": "1.25"}],
-        "/payment-api/v1/payments": [PAYMENT, {**PAYMENT, "amount": "0.5", "timestamp": "2026-11-19T08:30:00Z"}],
+        "/payment-api/v1/payments": [paid, {**paid, "amount": "0.5", "timestamp": "2026-11-19T08:30:00Z"}],
         "/market-api/v1/scan": "scan",
         "/market-api/v1/scan/scan": None,
         "/market-api/v1/scan/scan/events": offers(platform),

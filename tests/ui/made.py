@@ -7,10 +7,11 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher import files
+from golem_launcher import files, paths
 from golem_launcher.events import Message, ProviderChosen, SessionState, Stage, StageChanged, now
 from golem_launcher.processes import ProcessRecord
 from golem_launcher.request import LaunchRequest
+from golem_launcher.session import client
 from golem_launcher.session.directory import SessionDirectory, create_session_directory
 
 GOOD_START = (Stage.CHECKING, Stage.ALLOCATING, Stage.NEGOTIATING, Stage.DEPLOYING, Stage.STARTING, Stage.READY)
@@ -37,11 +38,18 @@ def make_session(
 ) -> SessionDirectory:
     """A session that went through ``stages`` and began ``age`` seconds ago; ``state`` overrides its state.
 
-    ``asked``: fields of its request.
+    ``asked``: fields of its request. As in the product, nobody takes one that is half made for one that died.
     """
-    directory = create_session_directory(LaunchRequest(name=name, **(asked or {})))
+    with files.locked(paths.sessions_directory() / client._LOCK, deadline=20):
+        return _make(LaunchRequest(name=name, **(asked or {})), stages, alive=alive, age=age, state=state)
+
+
+def _make(
+    request: LaunchRequest, stages: Sequence[Stage], *, alive: bool, age: float, state: dict[str, Any]
+) -> SessionDirectory:
+    directory = create_session_directory(request)
     at = now() - timedelta(seconds=age)
-    values: dict[str, Any] = {"name": name, "network": "local", "created_at": at, "budget": Decimal(1)}
+    values: dict[str, Any] = {"name": request.name, "network": "local", "created_at": at, "budget": Decimal(1)}
     entered = []
     for stage in stages:
         entered.append((stage, at))

@@ -111,3 +111,25 @@ def test_what_goes_wrong_is_said() -> None:
         ]
 
     asyncio.run(main())
+
+
+def test_an_answer_that_was_lost_is_told_again() -> None:
+    made = []
+
+    def make(_name: str, path: Path, _progress: Callable[[float, float], None]) -> str:
+        made.append(path)
+        path.write_bytes(b"x" * 7)
+        return "Look at it."
+
+    async def main() -> None:
+        sent: list[tuple[dict[str, Any], list[bytes]]] = []
+        downloads = _downloads(sent, one=("1.zip", make))
+        wanted = {"id": "a", "name": "mine", "what": "one"}
+        await asyncio.gather(downloads.fetch(wanted), downloads.fetch(wanted))
+        await downloads.fetch(wanted)
+        told = {"kind": "fetched", "id": "a", "size": 7, "file": "mine-1.zip", "note": "Look at it."}
+        assert [message for message, _ in sent] == [told, told]
+        assert len(made) == 1
+        downloads.close()
+
+    asyncio.run(main())

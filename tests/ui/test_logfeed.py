@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golem_launcher.session.directory import SessionDirectory
-from golem_launcher.ui.logfeed import FOUND_AT_MOST, RING_LINES, LogFeed, search
+from golem_launcher.ui.logfeed import FLOOD_LINES, FOUND_AT_MOST, RING_LINES, LogFeed, search
 from tests.ui.made import make_session, say, write_lab_log
 
 if TYPE_CHECKING:
@@ -49,6 +49,13 @@ def test_a_flood_is_skipped_and_what_is_shown_is_the_end() -> None:
     assert batch["skipped"]
     assert len(batch["lines"]) == RING_LINES + 1
     assert _texts(batch)[-1].startswith("line 49999 ")
+    # While it goes on, the page gets what can be read; when it ends, all again.
+    for lines, shown in ((9000, FLOOD_LINES), (9000, FLOOD_LINES), (RING_LINES, RING_LINES), (9000, RING_LINES)):
+        write_lab_log(directory, *(f"line {number} {'x' * 50}" for number in range(lines)))
+        batch = feed.poll()
+        assert batch is not None
+        assert (len(batch["lines"]), batch["skipped"]) == (shown, lines > RING_LINES)
+        assert _texts(batch)[-1].startswith(f"line {lines - 1} ")
     # No flood of the Lab's drives the session's own lines out.
     assert "an event" in [line["text"] for line in feed.lines()]
 

@@ -80,6 +80,19 @@ def test_parts_that_come_twice_out_of_place_or_too_large_change_nothing() -> Non
     assert path.read_bytes() == b"abcdef"
 
 
+def test_how_far_a_file_is_can_be_asked_and_each_answer_says_to_what() -> None:
+    async def main() -> None:
+        browser = _Browser()
+        begin = {"id": "1", "name": "x", "size": 6, "changed": 1, "place": _PLACE}
+        await browser.uploads.begin({**begin, "asked": 1})
+        await browser.uploads.part({"id": "1", "asked": 2, "at": 0, "buffers": [b"abc"]})
+        await browser.uploads.begin({**begin, "asked": 3})
+        await browser.uploads.begin({**begin, "asked": "<b>"})
+        assert [(told["asked"], told["at"]) for told in browser.told] == [(1, 0), (2, 3), (3, 3), (None, 3)]
+
+    asyncio.run(main())
+
+
 def test_a_cancelled_upload_leaves_nothing() -> None:
     async def main() -> None:
         browser = _Browser()

@@ -315,6 +315,23 @@ def test_a_workspace_is_written_into_an_empty_directory(tmp_path):
         extract(store, store.manifest("work"), target)
 
 
+def test_the_lists_of_packages_lie_beside_the_files(tmp_path):
+    store = open_store()
+    evil = "--index-url http://evil"
+    save(store, {"Requirements.txt": b"mine"}, environment=Environment(("a==1", evil), ("a==1", "b==2")))
+    extract(store, store.manifest("work"), tmp_path / "out")
+    lists = {path.name: path.read_text() for path in (tmp_path / "out").iterdir()}
+    assert lists == {
+        "Requirements.txt": "mine",
+        "session-requirements.txt": f"a==1\n# from no package index, so not listed: {evil}\n",
+        "requirements-full.txt": "a==1\nb==2\n",
+    }
+    target = io.BytesIO()
+    write_zip(store, store.manifest("work"), target)
+    with zipfile.ZipFile(target) as archive:
+        assert {name: archive.read(name).decode() for name in archive.namelist()} == lists
+
+
 def test_links_are_made_and_never_followed(tmp_path):
     store = open_store()
     store.commit("work", [Entry("d", "directory"), Entry("d/l", "link", target="../x"), Entry("l", "link", target="d")])

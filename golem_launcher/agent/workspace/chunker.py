@@ -11,6 +11,7 @@ The launcher imports this module, too: files that a user sends along are cut the
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import random
 from typing import TYPE_CHECKING
@@ -18,12 +19,15 @@ from zlib import crc32
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import ThreadPoolExecutor
 
 LEAST = 128 * 1024
 MOST = 384 * 1024
 """Bytes of a chunk; the last of a file may be smaller."""
 ID_BYTES = 32
 _BLOCK = 2 * 1024 * 1024
+_FEWEST_AHEAD, _MOST_AHEAD = 2, 8
+"""Chunks of before that are looked at together: more, as long as they are still in their places."""
 _MOST_TIES = 256
 _FIRST_RUN = 4
 _BEFORE, _BEHIND = 40, 24
@@ -102,33 +106,82 @@ def cut_file(read: Callable[[int], bytes], size: int, before: Cuts | None = None
     little more than the hash.
     """
     known = _places(before)
-    ids, sizes = [], []
-    data, letters, at, offset, left = b"", b"", 0, 0, size
+    found: list[tuple[memoryview, bytes]] = []
+    data, letters, at, offset, left, ahead = b"", b"", 0, 0, size, _FEWEST_AHEAD
+    ids: list[bytes] = []
+    sizes: list[int] = []
     while True:
         if len(data) - at < MOST and left:
-            data, at, letters = data[at:], 0, b""
-            while len(data) < MOST and left:
-                more = read(min(_BLOCK, left))
-                left = left - len(more) if more else 0
-                data += more
+            ids += _named(found)
+            found = []
+            data, left = _more(read, data[at:], left)
+            letters, at = b"", 0
         if at == len(data):
             break
-        chunk, length = known.get(offset, (b"", 0))
         view = memoryview(data)
-        last = not left and at + length == len(data)
-        # The last chunk of a file that has grown ended with the file, not where its content says.
-        if not (chunk and at + length <= len(data) and (last or length >= LEAST)) or (
-            chunk_id(view[at : at + length]) != chunk
-        ):
+        same = _unchanged(view[at:], known, offset, ahead, last=not left)
+        ahead = min(2 * ahead, _MOST_AHEAD) if len(same) == ahead else _FEWEST_AHEAD
+        if not same:
             if not letters:
                 letters = data.translate(_LETTERS)
-            length = cut(letters, data, at, len(data)) - at
-            chunk = chunk_id(view[at : at + length])
-        ids.append(chunk)
-        sizes.append(length)
+            same = [(view[at : cut(letters, data, at, len(data))], b"")]
+        for chunk in same:
+            length = len(chunk[0])
+            found.append(chunk)
+            sizes.append(length)
+            at += length
+            offset += length
+    return Cuts(b"".join(ids + _named(found)), tuple(sizes))
+
+
+def _more(read: Callable[[int], bytes], data: bytes, left: int) -> tuple[bytes, int]:
+    """A block more, or what there is, and how much is left then."""
+    while len(data) < MOST and left:
+        more = read(min(_BLOCK, left))
+        left = left - len(more) if more else 0
+        data += more
+    return data, left
+
+
+def _unchanged(
+    view: memoryview, known: dict[int, tuple[bytes, int]], offset: int, ahead: int, *, last: bool
+) -> list[tuple[memoryview, bytes]]:
+    """The chunks of before that ``view``, which is at ``offset``, begins with, ``ahead`` of them at most."""
+    there: list[tuple[memoryview, bytes]] = []
+    at = 0
+    while len(there) < ahead:
+        chunk, length = known.get(offset + at, (b"", 0))
+        # The last chunk of a file that has grown ended with the file, not where its content says.
+        ends = length >= LEAST or (last and at + length == len(view))
+        if not chunk or at + length > len(view) or not ends:
+            break
+        there.append((view[at : at + length], chunk))
         at += length
-        offset += length
-    return Cuts(b"".join(ids), tuple(sizes))
+    ids = _hashes([piece for piece, _ in there])
+    right = 0
+    while right < len(there) and ids[right] == there[right][1]:
+        right += 1
+    return there[:right]
+
+
+def _named(chunks: list[tuple[memoryview, bytes]]) -> list[bytes]:
+    """The ids of chunks, some of which are known."""
+    fresh = iter(_hashes([piece for piece, chunk in chunks if not chunk]))
+    return [chunk or next(fresh) for _, chunk in chunks]
+
+
+def _hashes(pieces: list[memoryview]) -> list[bytes]:
+    """On two cores where there is enough to do: hashing leaves Python to other threads."""
+    if len(pieces) < _FEWEST_AHEAD:
+        return [chunk_id(piece) for piece in pieces]
+    return list(_pool().map(chunk_id, pieces))
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - most workspaces need none
+
+    return ThreadPoolExecutor(2, "hash")
 
 
 def _places(before: Cuts | None) -> dict[int, tuple[bytes, int]]:

@@ -37,15 +37,13 @@ from .chunker import chunk_id
 from .index import Index
 from .packages import Packages, freeze, install
 from .restore import Restore
+from .wire import PACKS, PORT_OFFSET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ..config import Config  # noqa: TID252 - the archive has another name
 
-PORT_OFFSET = 3
-"""Of its port, from that of the Lab."""
-PACKS = ".packs"
 BASE = ".base"
 _NICE = 10
 _LARGEST_JSON = 16 * 1024 * 1024
@@ -156,27 +154,34 @@ class Service:
 
     def put(self, pieces: Iterable[bytes]) -> dict[str, Any]:
         """Take chunks."""
-        with self._lock:
-            restore = self._restoring()
-            frames = wire.Frames()
-            error = ""
-            try:
-                for piece in pieces:
-                    for frame in frames.feed(piece):
-                        restore.put(*frame)
-                frames.end()
-            except wire.WireError as wrong:
-                error = str(wrong)
-            return {"next": restore.next, "error": error}
+        frames = wire.Frames()
+
+        def found() -> Iterator[tuple[bytes, int, bytes]]:
+            for piece in pieces:
+                yield from frames.feed(piece)
+            frames.end()
+
+        return self._put(found())
 
     def take(self, name: str) -> dict[str, Any]:
         """Take chunks from a file."""
         path = self._pack(name)
         try:
             with open(path, "rb") as file:
-                return self.put(iter(lambda: file.read(_PIECE), b""))
+                return self._put(wire.frames_in(file))
         finally:
             self.drop(name)
+
+    def _put(self, frames: Iterable[tuple[bytes, int, bytes]]) -> dict[str, Any]:
+        with self._lock:
+            restore = self._restoring()
+            error = ""
+            try:
+                for frame in frames:
+                    restore.put(*frame)
+            except wire.WireError as wrong:
+                error = str(wrong)
+            return {"next": restore.next, "error": error}
 
     def finish(self) -> dict[str, Any]:
         """End the restore."""

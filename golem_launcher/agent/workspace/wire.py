@@ -22,14 +22,19 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from .chunker import ID_BYTES, MOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+PORT_OFFSET = 3
+"""Of the workspace server's port, from that of the Lab."""
+PACKS = ".packs"
+"""What the directory of whole files in transfer ends with."""
 PLAIN, ZLIB, GONE, AGAIN = range(4)
 LARGEST_CHUNK = 1024 * 1024
 """A chunk of ours is smaller; whoever reads takes up to this."""
@@ -38,6 +43,7 @@ _SAMPLE = 4096
 _WORTH = 0.9
 _LEVEL = 1
 _PIECE = 64 * 1024
+_PIECE_SECONDS = 0.1
 assert MOST <= LARGEST_CHUNK
 
 
@@ -78,11 +84,7 @@ class Frames:
         at = 0
         try:
             while len(self._buffer) - at >= FRAME.size:
-                chunk, plain, packed, kind = FRAME.unpack_from(self._buffer, at)
-                if kind > AGAIN or plain > LARGEST_CHUNK or packed > plain or (kind == PLAIN and packed != plain):
-                    raise WireError("a malformed frame")
-                if kind in (GONE, AGAIN) and plain:
-                    raise WireError("a frame that should have no content")
+                chunk, plain, packed, kind = _head(self._buffer, at)
                 end = at + FRAME.size + packed
                 if end > len(self._buffer):
                     break
@@ -98,6 +100,27 @@ class Frames:
             raise WireError("the stream ended inside a frame")
 
 
+def frames_in(file: IO[bytes]) -> Iterator[tuple[bytes, int, bytes]]:
+    """The frames of a file, as :class:`Frames` gives them."""
+    while head := file.read(FRAME.size):
+        if len(head) < FRAME.size:
+            raise WireError("the file ended inside a frame")
+        chunk, plain, packed, kind = _head(head, 0)
+        payload = file.read(packed)
+        if len(payload) < packed:
+            raise WireError("the file ended inside a frame")
+        yield chunk, kind, inflate(payload, plain) if kind == ZLIB else payload
+
+
+def _head(data: bytes | bytearray, at: int) -> tuple[bytes, int, int, int]:
+    chunk, plain, packed, kind = FRAME.unpack_from(data, at)
+    if kind > AGAIN or plain > LARGEST_CHUNK or packed > plain or (kind == PLAIN and packed != plain):
+        raise WireError("a malformed frame")
+    if kind in (GONE, AGAIN) and plain:
+        raise WireError("a frame that should have no content")
+    return chunk, plain, packed, kind
+
+
 def inflate(data: bytes, size: int) -> bytes:
     """The ``size`` bytes that were compressed, never more. Raises ``WireError`` when they are not that."""
     try:
@@ -111,16 +134,16 @@ def inflate(data: bytes, size: int) -> bytes:
 
 
 def pack_lines(values: Iterable[Any]) -> Iterator[bytes]:
-    """Values as compressed lines, in pieces."""
+    """Values as compressed lines, in pieces, a few times a second: who reads them need not wait for the end."""
     deflater = zlib.compressobj(_LEVEL)
-    lines, length = [], 0
+    lines: list[str] = []
+    length, due = 0, time.monotonic() + _PIECE_SECONDS
     for value in values:
-        line = json.dumps(value, separators=(",", ":"))
-        lines.append(line)
-        length += len(line)
-        if length > _PIECE:
-            yield deflater.compress(("\n".join(lines) + "\n").encode())
-            lines, length = [], 0
+        lines.append(json.dumps(value, separators=(",", ":")))
+        length += len(lines[-1])
+        if length > _PIECE or time.monotonic() > due:
+            yield deflater.compress(("\n".join(lines) + "\n").encode()) + deflater.flush(zlib.Z_SYNC_FLUSH)
+            lines, length, due = [], 0, time.monotonic() + _PIECE_SECONDS
     yield deflater.compress(("\n".join(lines) + "\n").encode() if lines else b"") + deflater.flush()
 
 

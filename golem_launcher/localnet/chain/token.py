@@ -46,6 +46,13 @@ class Chain:
     bank: str
     """The node's own account, which pays."""
 
+    @property
+    def words(self) -> str:
+        """What is paid with, and where."""
+        address = urlsplit(self.url)
+        here = address.hostname in {"127.0.0.1", "::1", "localhost"}
+        return f"test tokens on {'a chain on this machine' if here else f'the chain at {address.netloc}'}"
+
     def to_json(self) -> dict[str, Any]:
         """A JSON value for ``state.json``."""
         return asdict(self)

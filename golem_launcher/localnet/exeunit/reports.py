@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-USAGE_SECONDS = 3.0
+USAGE_SECONDS = 1.5
 """Between usage reports: after 10 s of silence yagna destroys the activity."""
 _BUS_SECONDS = 10.0
 _GiB = 2**30

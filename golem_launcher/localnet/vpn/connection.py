@@ -14,9 +14,11 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from .acks import Acks
-from .packets import ACK, FIN, PSH, RST, SYN, syn_options
-from .receiver import LARGEST_SCALE, LARGEST_WINDOW, Arrival, Receiver
+from .handshake import Handshake
+from .packets import ACK, FIN, PSH, RST, SYN
+from .receiver import LARGEST_SCALE, Arrival, Receiver
 from .sender import Sender
+from .silence import Silence
 from .tcp import Outgoing, State
 
 if TYPE_CHECKING:
@@ -39,16 +41,11 @@ class Connection:
         self._iss = iss
         self._irs = 0
         self._shift_in = 0  # the peer's window scale
-        self._offer_scale = True
         self.receiver = Receiver(settings.receive)
         self.sender = Sender(settings.mss, settings.send)
         self._out: list[Outgoing] = []
-        self._started = now
-        self._heard = now
-        self._moved = now  # when bytes last came or went
-        self._asked = 0  # keepalive probes without an answer
-        self._handshake_at = now if state is State.SYN_SENT else inf  # when to (re)send our SYN
-        self._handshake_tries = 0
+        self._silence = Silence(settings, now)
+        self._handshake = Handshake(settings, now, asks=state is State.SYN_SENT)
         self._ended = inf
         self._acks = Acks(settings)
         self._window_at = (0, 0)  # position and acknowledgement of the segment that set the peer's window
@@ -70,19 +67,19 @@ class Connection:
         """A passive connection is wanted."""
         if self.state is State.WAITING:
             self.state = State.SYN_RECEIVED
-            self._started = self._handshake_at = now
+            self._handshake.begin(now)
 
     def write(self, data: bytes, now: float) -> None:
         """Bytes for the peer; the caller keeps to ``sender.room``."""
         self.sender.write(data)
-        self._moved = now
+        self._silence.moved = now
 
     def close(self, now: float) -> None:
         """No more bytes from us; the other direction stays."""
         if not self.sender.closing:
             self.sender.close()
             self._closed_first = not self.receiver.finished
-            self._moved = now
+            self._silence.moved = now
 
     def abort(self, failure: str) -> None:
         """Ends the connection at once with a RST."""
@@ -105,14 +102,13 @@ class Connection:
     def deadline(self) -> float:
         """When ``poll`` must be called at the latest."""
         if self.state is State.OPEN:
-            idle = self._heard + self._settings.keepalive_idle + self._asked * self._settings.keepalive_interval
-            lonely = self._moved + self._settings.lonely if self.sender.finished else inf
-            return min(self.sender.deadline, self._acks.at, self._acks.remind_at, idle, lonely)
+            silence = self._silence.deadline(said_all=self.sender.finished)
+            return min(self.sender.deadline, self._acks.at, self._acks.remind_at, silence)
         if self.state is State.TIME_WAIT:
             return self._ended
         if self.state is State.CLOSED:
             return inf
-        return min(self._handshake_at, self._started + self._settings.handshake)
+        return self._handshake.deadline
 
     def receive(self, segment: Segment, now: float) -> None:
         """A segment of this connection came."""
@@ -147,7 +143,7 @@ class Connection:
             self._learn(segment)
             if not answers:  # both opened at the same moment
                 self.state = State.SYN_RECEIVED
-                self._handshake_at = now
+                self._handshake.at = now
                 return
             self._opened(segment, now)
             self._acks.at = now
@@ -171,14 +167,13 @@ class Connection:
         if acked > self.sender.sent or position > max(receiver.edge, receiver.next) or position + size < receiver.next:
             self._acks.challenge(now, always=position > receiver.next)  # a probe of our window is always answered
             return
-        self._heard = now
-        self._asked = 0
+        self._silence.ended(now)
         at, by = self._window_at
         fresh = position > at or (position == at and acked >= by)
         if fresh:
             self._window_at = (position, acked)
         if acked > self.sender.una:
-            self._moved = now
+            self._silence.moved = now
         self.sender.acknowledge(acked, window << self._shift_in, now, pure=size == 0, fresh=fresh)
         if size:
             self._take_in(position, payload, now, fin=bool(flags & FIN))
@@ -203,8 +198,8 @@ class Connection:
         if arrival is Arrival.GAP:
             self._acks.gap()
             return
-        quiet = now - self._moved
-        self._moved = now
+        quiet = now - self._silence.moved
+        self._silence.moved = now
         self._acks.arrived(now, quiet=quiet, position=receiver.next, fin=fin)
 
     def _receive_control(self, segment: Segment, position: int, now: float) -> None:
@@ -217,7 +212,7 @@ class Connection:
                 self._acks.challenge(now, always=False)  # RFC 5961: a blind attacker does not know the exact number
         elif segment.flags & SYN and self.state is State.SYN_RECEIVED:
             if position == 0 and not segment.flags & ACK:
-                self._handshake_at = min(self._handshake_at, now)
+                self._handshake.at = min(self._handshake.at, now)
             elif position == 0 and self._position(segment.ack) == 1:
                 self._opened(segment, now)
                 self._acks.at = now
@@ -227,21 +222,22 @@ class Connection:
     def _opened(self, segment: Segment, now: float) -> None:
         """The handshake is done."""
         self.state = State.OPEN
-        self._heard = self._moved = now
+        self._silence.opened(now)
         shift = 0 if segment.flags & SYN else self._shift_in  # the window of a SYN is never scaled
         self.sender.open(segment.window << shift)
-        if self._handshake_tries == 1:
-            self.sender.handshake_took(now - self._started)
+        took = self._handshake.took(now)
+        if took is not None:
+            self.sender.handshake_took(took)
 
     def _learn(self, syn: Segment) -> None:
         """What the peer's SYN says."""
         self._irs = syn.seq
         mss = _DEFAULT_MSS if syn.mss < 0 else max(syn.mss, _LEAST_MSS)
         self.sender.agree(min(mss, self._settings.mss))
-        self._offer_scale = syn.scale >= 0
-        if self._offer_scale:
+        self._handshake.scales = syn.scale >= 0
+        if self._handshake.scales:
             self._shift_in = min(syn.scale, LARGEST_SCALE)
-        self.receiver.agree(self._settings.mss, self._settings.receive.scale if self._offer_scale else 0)
+        self.receiver.agree(self._settings.mss, self._settings.receive.scale if self._handshake.scales else 0)
 
     def _finish(self, now: float) -> None:
         """Closes what has ended in both directions."""
@@ -263,31 +259,19 @@ class Connection:
         if self.state is State.TIME_WAIT:
             self._end("")
         elif self.state is not State.OPEN:
-            if now >= self._started + self._settings.handshake:
+            if self._handshake.late(now):
                 self.abort("the handshake took too long")
             else:
-                self._send_syn(now)
+                ack = self._number(self._irs, 1) if self.state is State.SYN_RECEIVED else None
+                self._out.append(self._handshake.syn(self._iss, ack, now))
         else:
             self.sender.expire(now)
-            if self.sender.dead:
-                self.abort("the peer does not answer")
-            elif self.sender.finished and now >= self._moved + self._settings.lonely:
-                self.abort("the peer did not close")
-            elif now >= self._heard + self._settings.keepalive_idle + self._asked * self._settings.keepalive_interval:
-                self._asked += 1
-                if self._asked > self._settings.keepalive_probes:
-                    self.abort("the peer does not answer")
-                else:
-                    self._out.append(self._outgoing(self.sender.una - 1, ACK))
-
-    def _send_syn(self, now: float) -> None:
-        passive = self.state is State.SYN_RECEIVED
-        window = min(self._settings.receive.limit, LARGEST_WINDOW)  # that of a SYN is never scaled
-        options = syn_options(self._settings.mss, self._settings.receive.scale if self._offer_scale else -1)
-        ack = self._number(self._irs, 1) if passive else 0
-        self._out.append(Outgoing(self._iss, ack, SYN | ACK if passive else SYN, window, b"", options))
-        self._handshake_at = now + self._settings.send.first_timeout * 2**self._handshake_tries
-        self._handshake_tries += 1
+            probe, said_all = self._silence.asks(now), self.sender.finished
+            failure = "the peer does not answer" if self.sender.dead else self._silence.failure(now, said_all=said_all)
+            if failure:
+                self.abort(failure)
+            elif probe:
+                self._out.append(self._outgoing(self.sender.una - 1, ACK))
 
     def _fill(self, now: float) -> None:
         while self._acks.duplicates:  # these must be bare: only so the peer counts them

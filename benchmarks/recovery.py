@@ -1,0 +1,107 @@
+"""A provider is lost: how long until the same address answers with what was saved last, 100 MB of it."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import time
+import urllib.parse
+from typing import TYPE_CHECKING
+
+from benchmarks import bed
+from benchmarks.row import Row
+from golem_launcher.events import Stage
+from golem_launcher.localnet import network as localnet
+from golem_launcher.session import client
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MEGA = 1_000_000
+_FILES = 20
+_FILE_BYTES = 5 * _MEGA
+_LIFE_SECONDS = 30
+"""From the activity to the death: the session starts and is saved meanwhile."""
+_END_SECONDS = 120.0
+_POLL_SECONDS = 0.02
+_NETWORK = f"""
+[[provider]]
+name = "mortal"
+memory_gib = 2
+price_hour = 0.01
+misbehaviour = {{ die_after = {_LIFE_SECONDS} }}
+
+[[provider]]
+name = "other"
+memory_gib = 2
+"""
+
+
+def rows(base: Path) -> list[Row]:
+    with bed.home(base / "home"):
+        description = base / "network.toml"
+        description.write_text(_NETWORK)
+        localnet.up(description)
+        with bed.session("recovery", memory_gib=1, disk_gib=2) as session:
+            for number in range(_FILES):
+                (session.work() / f"data{number}.bin").write_bytes(os.urandom(_FILE_BYTES))
+            last = session.work() / "last.bin"
+            last.write_bytes(os.urandom(_MEGA))
+            wanted = last.read_bytes()
+            client.save("recovery")
+            _until(_is_dead, "the provider lives on")
+            steps = _follow(session, wanted)
+    return [
+        Row(
+            "provider vanishes without a word → same address answers with the last save, 100 MB",
+            steps["answers"],
+            "s",
+            least=20.0,
+            aim=10.0,
+            detail=", ".join(f"{name} at {seconds:.1f} s" for name, seconds in steps.items()),
+        )
+    ]
+
+
+def _is_dead() -> bool:
+    return any(provider["state"] == "dead" for provider in localnet.status()["providers"])
+
+
+def _follow(session: bed.Session, wanted: bytes) -> dict[str, float]:
+    """Seconds since now at which each step was seen."""
+    began = time.perf_counter()
+    steps: dict[str, float] = {}
+
+    def step(name: str) -> None:
+        steps[name] = time.perf_counter() - began
+
+    _until(lambda: session.directory.state().stage is Stage.RECOVERING, "the loss is not noticed")
+    step("noticed")
+    _until(lambda: session.directory.state().provider_name == "other", "nobody takes over")
+    step("agreed")
+    _until(lambda: session.directory.state().activity_id is not None, "it does not get ready")
+    step("ready")
+    _until(lambda: _fetch(session, "last.bin") == wanted, "the files are not there")
+    step("answers")
+    return steps
+
+
+def _fetch(session: bed.Session, name: str) -> bytes:
+    parts = urllib.parse.urlsplit(session.address)
+    connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=_END_SECONDS)
+    try:
+        connection.request("GET", f"/files/{name}", headers={"Authorization": f"token {session.token}"})
+        return connection.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        return b""
+    finally:
+        connection.close()
+
+
+def _until(condition: object, otherwise: str) -> None:
+    assert callable(condition)
+    end = time.perf_counter() + _END_SECONDS
+    while not condition():
+        if time.perf_counter() > end:
+            raise RuntimeError(otherwise)
+        time.sleep(_POLL_SECONDS)

@@ -1,0 +1,172 @@
+"""Starting, mending and ending the local network: its description, its process and what that leaves behind.
+
+Apart from ``network.py`` because it takes time to import, and most callers find the network up already.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from golem_launcher import files, paths, processes
+from golem_launcher.errors import LocalNetError
+from golem_launcher.localnet import daemons, spec, state
+from golem_launcher.localnet.chain import keeper
+from golem_launcher.localnet.runtime.model import family_of
+from golem_launcher.localnet.runtime.sweep import sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from golem_launcher.localnet.state import LocalNetwork
+    from golem_launcher.processes import ProcessRecord
+
+_LOCK = "up.lock"
+_LOG = "server.log"
+_SPEC = "spec.json"
+_POLL_SECONDS = 0.03
+_STOP_SECONDS = 20.0
+_LOG_TAIL = 2000
+_MIB = 1 << 20
+_LEAST_ROOM = 64 * _MIB
+"""Bytes that must be free: databases of two daemons, logs, the base of the private environments."""
+
+
+def up(directory: Path, wanted: spec.NetworkSpec | None, deadline: float) -> LocalNetwork:
+    """The network of ``directory`` as ``wanted`` describes it, or as it is when that is ``None``.
+
+    Raises ``LocalNetError`` when it is up with another description, or can't be started within ``deadline`` seconds.
+    """
+    end = time.monotonic() + deadline
+    running = _running(directory, wanted)
+    if running:
+        return running
+    with _alone(directory, deadline):
+        running = _running(directory, wanted)  # somebody may have started it while we waited for the lock
+        if running:
+            return running
+        record = state.server_record(state.read(directory))
+        if record is None or not record.alive() or not _fits(directory, wanted):
+            wanted = wanted or _kept(directory) or spec.default_spec()
+            _stop(directory)
+            record = _start(directory, wanted)
+        return _wait(directory, record, end)
+
+
+def down(directory: Path, deadline: float) -> bool:
+    """End every process of the network of ``directory``; whether there was anything to end."""
+    with _alone(directory, deadline):
+        return _stop(directory)
+
+
+@contextlib.contextmanager
+def _alone(directory: Path, deadline: float) -> Iterator[None]:
+    try:
+        with files.locked(directory / _LOCK, deadline=deadline):
+            yield
+    except TimeoutError:
+        raise LocalNetError(
+            f"Another program has been starting or stopping the local network for {deadline:.0f} s.",
+            "Wait for it, or end it, then try again.",
+        ) from None
+    except OSError as error:
+        raise LocalNetError(
+            f"The local network can't use {directory}: {error.strerror or error}.",
+            f"Make room or repair it, or choose another directory with {paths.HOME_VARIABLE}.",
+        ) from error
+
+
+def _running(directory: Path, wanted: spec.NetworkSpec | None) -> LocalNetwork | None:
+    found = state.healthy(directory, state.read(directory))
+    if found and not _fits(directory, wanted):
+        raise LocalNetError(
+            "The local network is up with another description.", "End it first: golem-launcher localnet down"
+        )
+    return found
+
+
+def _fits(directory: Path, wanted: spec.NetworkSpec | None) -> bool:
+    return wanted is None or files.read_json(directory / _SPEC) == wanted.model_dump(mode="json")
+
+
+def _kept(directory: Path) -> spec.NetworkSpec | None:
+    """The description of a network that broke down: it was not taken down, so it keeps it."""
+    if state.read(directory) is None:
+        return None
+    try:
+        return spec.NetworkSpec.model_validate(files.read_json(directory / _SPEC))
+    except ValidationError:  # an older installation's
+        return None
+
+
+def _start(directory: Path, wanted: spec.NetworkSpec) -> ProcessRecord:
+    _check_room(directory, _LEAST_ROOM)
+    files.write_json(directory / _SPEC, wanted.model_dump(mode="json"))
+    return processes.spawn_detached(
+        [sys.executable, "-m", "golem_launcher.localnet.server", str(directory)],
+        env=os.environ,
+        log=directory / _LOG,
+        cwd=directory,
+    )
+
+
+def _wait(directory: Path, record: ProcessRecord, end: float) -> LocalNetwork:
+    while time.monotonic() < end:
+        known = state.read(directory)
+        if state.server_record(known) == record:
+            found = state.healthy(directory, known)
+            if found:
+                return found
+            if known and known.get("stage") == "failed":
+                _stop(directory)
+                raise LocalNetError(str(known.get("what")), str(known.get("remedy", "")))
+        if not record.alive():
+            _stop(directory)
+            _check_room(directory, _MIB)  # a full disk has no place for the process's last words either
+            raise LocalNetError(
+                f"The local network's process ended: {_last_line(directory / _LOG)}", f"Its log: {directory / _LOG}"
+            )
+        time.sleep(_POLL_SECONDS)
+    _stop(directory)
+    raise LocalNetError("The local network did not come up in time.", f"Its log: {directory / _LOG}")
+
+
+def _stop(directory: Path) -> bool:
+    record = state.server_record(state.read(directory))
+    alive = record is not None and record.alive()
+    if record is not None:
+        record.stop(grace=_STOP_SECONDS)
+    daemons.stop_all(directory)
+    keeper.stop(directory)
+    # Each activity's first process ends with the server, and its descendants with it; but who kills the one may have
+    # killed the other too.
+    escaped = sweep(family_of(directory))
+    paths.forget_plain_path(directory / "activities")
+    with contextlib.suppress(FileNotFoundError):
+        (directory / state.STATE_FILE).unlink()
+    return alive or escaped > 0
+
+
+def _check_room(directory: Path, least: int) -> None:
+    free = shutil.disk_usage(directory).free
+    if free < least:
+        raise LocalNetError(
+            f"The disk is full: {free // _MIB} MiB are free where {directory} is, and the local network needs "
+            f"{_LEAST_ROOM // _MIB}.",
+            f"Make room there, or choose another directory with {paths.HOME_VARIABLE}.",
+        )
+
+
+def _last_line(log: Path) -> str:
+    try:
+        lines = log.read_bytes()[-_LOG_TAIL:].decode(errors="replace").strip().splitlines()
+    except OSError:
+        return "it left no log."
+    return lines[-1] if lines else "it left no log."

@@ -1,0 +1,56 @@
+"""What a provider says to a manifest that asks for the internet: the rules that yagna's providers come with."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher import outbound
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from golem_launcher.localnet.spec import Outbound
+
+
+def refusal(rules: Outbound | None, demand: Mapping[str, Any], requestor_id: str) -> str:
+    """Why a demand's manifest is not granted; empty when it is. One rule of three is enough, as at any provider.
+
+    Everybody may reach what is on the whitelist; who signs with a trusted certificate, or has a node descriptor of a
+    partner's, what that permits.
+    """
+    manifest = demand.get(outbound.PROPERTY)
+    if rules is None or manifest is None:
+        return ""
+    try:
+        asked = outbound.granted(str(manifest))[1]
+    except ValueError as error:
+        return str(error)
+    beyond = "everything" if asked.unrestricted else ", ".join(sorted(asked.hosts - set(rules.whitelist)))
+    if not beyond:
+        return ""
+    reasons = [f"{beyond} is not on the whitelist"]
+    for rule in (_audited_payload, _partner):
+        try:
+            rule(rules, demand, requestor_id, asked)
+        except ValueError as error:  # noqa: PERF203 - two rules
+            reasons.append(str(error))
+        else:
+            return ""
+    return f"Outbound rejected because: {'; '.join(reasons)}."
+
+
+def _audited_payload(rules: Outbound, demand: Mapping[str, Any], _requestor_id: str, _asked: outbound.Access) -> None:
+    from golem_launcher import permits  # noqa: PLC0415 - cryptography, for the few who need it
+
+    permits.signed_by(demand, permits.certificates(rules.certificates), datetime.now(timezone.utc))
+
+
+def _partner(rules: Outbound, demand: Mapping[str, Any], requestor_id: str, asked: outbound.Access) -> None:
+    from golem_launcher import permits  # noqa: PLC0415 - likewise
+
+    descriptor = demand.get(outbound.NODE_DESCRIPTOR_PROPERTY)
+    if descriptor is None:
+        raise ValueError("there is no node descriptor")
+    if permits.granted_by(descriptor, requestor_id, asked, datetime.now(timezone.utc)) not in rules.partners:
+        raise ValueError("the node descriptor's root is no partner")

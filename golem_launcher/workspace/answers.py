@@ -1,0 +1,45 @@
+"""What a workspace server may answer. Raises ``WorkspaceError`` for what none of ours would say."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeGuard
+
+from golem_launcher.errors import ProviderError, WorkspaceError
+from golem_launcher.text import clean_line
+
+
+def count_of(answer: dict[str, Any]) -> int:
+    """How many chunks have arrived there. Raises ``ProviderError`` when it could not take them."""
+    count, error = answer.get("next"), answer.get("error")
+    if error:
+        raise ProviderError(f"The provider could not take the files: {as_shown(error)}.")
+    if not isinstance(count, int):
+        raise nonsense("no number")
+    return count
+
+
+def as_object(data: bytes) -> dict[str, Any]:
+    """A JSON object."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        raise nonsense("no JSON") from None
+    if not isinstance(value, dict):
+        raise nonsense("no object")
+    return value
+
+
+def are_pairs(value: Any) -> TypeGuard[list[list[Any]]]:
+    """Whether it is a list of pairs."""
+    return isinstance(value, list) and all(isinstance(each, list) and len(each) == 2 for each in value)  # noqa: PLR2004
+
+
+def as_shown(value: Any) -> str:
+    """Its words as they may be shown."""
+    return clean_line(str(value), longest=300)
+
+
+def nonsense(what: str) -> WorkspaceError:
+    """The error for what no agent of ours would send."""
+    return WorkspaceError(f"The provider sent what our program never sends ({what}).", "What was saved before is safe.")

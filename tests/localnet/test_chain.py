@@ -82,12 +82,13 @@ def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 
 
 @pytest.fixture(scope="module")
-def program_on_path(request: pytest.FixtureRequest) -> Iterator[Path]:
+def program_on_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The program, on the PATH: the machine's own, else one that npm installs once and for all."""
     try:
         found = program.find_anvil()
     except LocalNetError:
-        with at_home(request.config.cache.mkdir("anvil")):
+        cache = getattr(request.config, "cache", None)
+        with at_home(cache.mkdir("anvil") if cache else tmp_path_factory.mktemp("anvil")):
             try:
                 found = program.install(seconds=90)
             except LocalNetError as error:

@@ -127,6 +127,10 @@ function renderForm({ model, el }) {
       controls.get("inputs").complain("Files are still on their way: wait for them, or cancel them.");
       return controls.get("inputs").focus();
     }
+    if (uploads.partial) {
+      controls.get("inputs").complain("Some files are only partly here: add them again, or remove them.");
+      return controls.get("inputs").focus();
+    }
     busy(true);
     order = { order: newId("order"), values: values() };
     ordering.begin();
@@ -153,6 +157,7 @@ function renderForm({ model, el }) {
     failed: ({ order: of }) => of === order?.order && answered(),
     accepted({ name, order: of }) {
       if (of !== order?.order) return;
+      document.dispatchEvent(new CustomEvent("gl-started", { detail: order.values.name.trim() }));
       answered();
       controls.get("name").set(name);
       controls.get("name").touched = false;
@@ -163,6 +168,7 @@ function renderForm({ model, el }) {
       form.scrollIntoView({ block: "nearest" });
     },
     preset: ({ title }) => presets.saved(title),
+    uploads: (content) => uploads.found(content),
     upload: (content) => uploads.answer(content),
     "upload refused": (content) => uploads.refuse(content),
     "not opened": ({ text }) => share.complain(text),
@@ -196,7 +202,7 @@ function renderForm({ model, el }) {
   model.on("change:offers", showOffers);
   showOffers();
   fill(model.get("values"));
-  const presence = new Presence(model);
+  const presence = new Presence(model, { more: () => uploads.wanted() });
   return () => {
     clearTimeout(soon);
     considering.done();

@@ -72,7 +72,7 @@ class RequestForm(Present):
         self._on_mend = on_mend
         self._orders: dict[str, dict[str, Any] | None] = {}
         """The answers to what was ordered last, by its id; ``None`` while there is none."""
-        uploads = Uploads(self.send)
+        self._uploads = uploads = Uploads(self.send)
         self._acts: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {
             "here": self.here,
             "submit": self._submit,
@@ -86,6 +86,11 @@ class RequestForm(Present):
             "upload part": uploads.part,
             "upload remove": uploads.remove,
         }
+
+    async def here(self, content: dict[str, Any]) -> None:
+        """A view is there; ``uploads`` in a new one is where its files are."""
+        await self._uploads.here(content)
+        await super().here(content)
 
     async def receive(self, content: dict[str, Any]) -> None:
         """A message from a front end: its ``kind``, and ``values`` as typed, by field."""

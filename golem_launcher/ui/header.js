@@ -4,7 +4,11 @@ const MONEY_WORDS = { none: "no money", test: "test money", real: "real money" }
 const INTRO_WORDS =
   "Golem is a market of other people's computers: you rent one by the second, for its coin GLM, and JupyterLab starts on it.";
 
+const RELOAD_WORDS = "It is tried again by itself; reload the page when that takes long.";
+const CELL_WORDS = "It is tried again by itself; when that takes long, run the notebook's cell again.";
+
 function renderHeader({ model, el }) {
+  const inNotebook = !document.body.dataset.voila; // there a reload brings no new kernel
   el.classList.add("gl", "gl-header");
   const dot = h("span", { class: "gl-dot", "aria-hidden": "true" });
   const title = h("strong", { class: "gl-network-title" });
@@ -14,8 +18,8 @@ function renderHeader({ model, el }) {
   const lost = h(
     "div",
     { class: "gl-banner gl-warning gl-lost", role: "alert", hidden: true },
-    h("p", {}, h("strong", {}, "This page lost its connection."), " Sessions go on without it. Reload to see them."),
-    h("button", { type: "button", class: "gl-button", onclick: () => location.reload() }, "Reload"),
+    h("p", {}, h("strong", {}, "This page lost its connection."), ` Sessions go on without it. ${inNotebook ? CELL_WORDS : RELOAD_WORDS}`),
+    inNotebook ? "" : h("button", { type: "button", class: "gl-button", onclick: () => location.reload() }, "Reload"),
   );
   const banners = h("div", { class: "gl-banners" });
   const badge = h("span", { class: "gl-tile-badge gl-money" });

@@ -1,5 +1,6 @@
 const BEAT_MS = 20_000;
 const SILENT_MS = 15_000;
+const UNCONNECTED_MS = 3000;
 const FIRST_TRY_MS = 1000;
 const LAST_TRY_MS = 30_000;
 
@@ -38,14 +39,18 @@ class Insist {
 class Presence {
   constructor(model, { more = () => ({}), onAnswer = () => {}, onSilence = () => {} } = {}) {
     Object.assign(this, { model, more, onAnswer, onSilence });
+    this.kernel = model.widget_manager?.kernel ?? null;
     this.view = newId("view");
     this.turn = 0;
     this.silence = null;
     this.insist = new Insist(() => this.say());
     this.ask = this.ask.bind(this);
     this.take = this.take.bind(this);
+    this.again = this.again.bind(this);
     model.on("msg:custom", this.take);
-    for (const [target, name] of this.events()) target.addEventListener(name, this.ask);
+    for (const [target, name] of this.events()) target.addEventListener(name, this.again);
+    this.kernel?.connectionStatusChanged?.connect(this.onConnection, this);
+    this.kernel?.statusChanged?.connect(this.onKernel, this);
     this.ask();
     this.timer = setInterval(() => this.insist.timer === null && this.ask(), BEAT_MS);
   }
@@ -69,15 +74,37 @@ class Presence {
     if (kind !== "here" || view !== this.view || turn !== this.turn) return;
     this.insist.done();
     clearTimeout(this.silence);
+    clearTimeout(this.unconnected);
     this.silence = null;
     this.onAnswer();
+  }
+
+  /** The connection may have been away. */
+  again() {
+    if (!document.hidden && this.kernel?.connectionStatus !== "connected") this.reconnect();
+    this.ask();
+  }
+
+  onConnection(_kernel, status) {
+    clearTimeout(this.unconnected);
+    if (status === "connected") this.ask();
+    else this.unconnected = setTimeout(this.onSilence, UNCONNECTED_MS);
+  }
+
+  /** A kernel that has ended or begun anew knows nothing of this view. */
+  onKernel(_kernel, status) {
+    if (["dead", "terminating", "restarting", "autorestarting"].includes(status)) this.onSilence();
   }
 
   /** No answer: the connection may only look alive, or nobody tries it any more. */
   onSilent() {
     this.silence = setTimeout(() => this.onSilent(), SILENT_MS);
     this.onSilence();
-    const kernel = this.model.widget_manager?.kernel;
+    this.reconnect();
+  }
+
+  reconnect() {
+    const { kernel } = this;
     if (kernel && !kernel.isDisposed && kernel.status !== "dead") kernel.reconnect?.().catch(() => {});
   }
 
@@ -85,7 +112,10 @@ class Presence {
     this.insist.done();
     clearInterval(this.timer);
     clearTimeout(this.silence);
+    clearTimeout(this.unconnected);
+    this.kernel?.connectionStatusChanged?.disconnect(this.onConnection, this);
+    this.kernel?.statusChanged?.disconnect(this.onKernel, this);
     this.model.off("msg:custom", this.take);
-    for (const [target, name] of this.events()) target.removeEventListener(name, this.ask);
+    for (const [target, name] of this.events()) target.removeEventListener(name, this.again);
   }
 }

@@ -9,6 +9,7 @@ function renderSessions({ model, el }) {
   let pulses = {};
   let skew = 0;
   let spoken = new Map();
+  let reader = null; // the session in which the keyboard's place is
   const shownAsNews = new Set();
   const live = h("div", { class: "gl-live" });
   const past = h("div", { class: "gl-past-list" });
@@ -63,6 +64,16 @@ function renderSessions({ model, el }) {
     if (sessions.some(isNews)) pastBox.open = true;
     setText(pastTitle, `Past sessions (${past.childElementCount})`);
     announce(sessions);
+    if (started) lead();
+    keepPlace();
+  }
+
+  /** A button that goes takes the keyboard's place on the page with it: that is then at the card, or where the card is. */
+  function keepPlace() {
+    const { activeElement } = document;
+    if (!reader || (activeElement !== document.body && activeElement?.checkVisibility())) return;
+    const title = cards.get(reader)?.title;
+    (title?.checkVisibility() ? title : pastTitle).focus({ preventScroll: true });
   }
 
   /** Whether a session ended badly a moment ago: its reason must not stay folded away. Once: it may be folded again. */
@@ -143,6 +154,24 @@ function renderSessions({ model, el }) {
     return Object.fromEntries(shown.map((card) => [card.name, card.log.last]));
   }
 
+  // Who pressed Start is led to the session, unless they have gone on elsewhere: the button was off for a while, and the
+  // browser then forgets where the reader was.
+  let started = null;
+  function onStarted({ detail: name }) {
+    started = name;
+    showSoon();
+  }
+  function lead() {
+    const card = cards.get(started);
+    if (!card) return;
+    started = null;
+    const { activeElement } = document;
+    if (activeElement === document.body || activeElement?.matches(".gl-start")) card.title.focus();
+  }
+
+  el.addEventListener("focusin", ({ target }) => (reader = target.closest(".gl-session")?.dataset.name ?? null));
+  el.addEventListener("focusout", ({ relatedTarget }) => relatedTarget && (reader = null)); // gone on, not lost
+  document.addEventListener("gl-started", onStarted);
   model.on("change:live change:past", showSoon);
   model.on("msg:custom", onMessage);
   showAll();
@@ -151,6 +180,7 @@ function renderSessions({ model, el }) {
   return () => {
     clearInterval(timer);
     presence.end();
+    document.removeEventListener("gl-started", onStarted);
     toasts.dispose();
     downloads.dispose();
     model.off("change:live change:past", showSoon);

@@ -14,6 +14,18 @@ function bytesWords(bytes) {
   return `${value >= 100 || unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
 
+/** Where this tab's files are kept: the same after a reload. */
+function placeOfTab() {
+  const fresh = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  try {
+    const place = sessionStorage.getItem("gl-uploads") ?? fresh;
+    sessionStorage.setItem("gl-uploads", place);
+    return place;
+  } catch {
+    return fresh; // the browser keeps nothing
+  }
+}
+
 /** Files of this computer that are to be brought: chosen or dropped, sent in parts one after the other. */
 class Uploads {
   constructor(model, changed) {
@@ -21,10 +33,13 @@ class Uploads {
     this.changed = changed;
     this.files = new Map();
     this.sending = null;
+    this.place = placeOfTab();
+    this.unknown = true; // what is there already
     this.patience = UPLOAD_PATIENCE_MS.first;
     this.list = h("ul", { class: "gl-uploads", "aria-label": "Files to upload", hidden: true });
     this.picker = filePicker("Upload files", { multiple: true }, (files) => this.add(files));
     this.element = h("div", { class: "gl-stack gl-drop" }, h("div", { class: "gl-row" }, this.picker), this.list);
+    this.unguard = this.guard();
     this.element.addEventListener("dragover", (event) => event.preventDefault());
     this.element.addEventListener("drop", (event) => {
       event.preventDefault();
@@ -38,12 +53,40 @@ class Uploads {
   }
 
   get busy() {
-    return [...this.files.values()].some((one) => !one.path && !one.failed);
+    return [...this.files.values()].some((one) => one.file && !one.path && !one.failed);
+  }
+
+  /** Whether there are files of which only a part came before the page was loaded again. */
+  get partial() {
+    return [...this.files.values()].some((one) => !one.file && !one.path);
+  }
+
+  /** What the kernel should be asked for. */
+  wanted() {
+    return this.unknown ? { uploads: this.place } : {};
+  }
+
+  /** What came before the page was loaded again. */
+  found({ place, files }) {
+    if (place !== this.place || !this.unknown) return;
+    this.unknown = false;
+    for (const { id, name, size, at, path } of files) {
+      const one = { id, file: null, name, size, at, path, asked: 0, failed: false, timer: null };
+      one.row = this.makeRow(one);
+      this.files.set(id, one);
+      this.list.append(one.row.element);
+      show(one.row.bar, !path);
+      one.row.bar.value = at;
+      setText(one.row.remove, "Remove");
+      setText(one.row.state, path ? bytesWords(size) : `${bytesWords(at)} of ${bytesWords(size)} is here: add it again to go on`);
+    }
+    show(this.list, this.files.size > 0);
+    if (files.length) this.changed();
   }
 
   add(files) {
     for (const file of files) {
-      const one = { id: newId("upload"), file, at: 0, asked: 0, path: null, failed: false, timer: null };
+      const one = { id: newId("upload"), file, name: file.name, size: file.size, at: 0, asked: 0, path: null, failed: false, timer: null };
       one.row = this.makeRow(one);
       this.files.set(one.id, one);
       this.list.append(one.row.element);
@@ -54,9 +97,9 @@ class Uploads {
   }
 
   makeRow(one) {
-    const name = h("span", { class: "gl-upload-name", dir: "auto" }, one.file.name);
+    const name = h("span", { class: "gl-upload-name", dir: "auto" }, one.name);
     const state = h("span", { class: "gl-upload-state" }, "waiting");
-    const bar = h("progress", { max: one.file.size || 1, value: 0, "aria-label": one.file.name });
+    const bar = h("progress", { max: one.size || 1, value: 0, "aria-label": one.name });
     const remove = h("button", { type: "button", class: "gl-button gl-small", onclick: () => this.remove(one) }, "Cancel");
     return { name, state, bar, remove, element: h("li", { class: "gl-upload" }, name, state, bar, remove) };
   }
@@ -64,13 +107,14 @@ class Uploads {
   /** Start with the next file that waits. */
   next() {
     if (this.sending && this.files.has(this.sending.id)) return;
-    this.sending = [...this.files.values()].find((one) => !one.path && !one.failed) ?? null;
+    this.sending = [...this.files.values()].find((one) => one.file && !one.path && !one.failed) ?? null;
     if (this.sending) this.begin(this.sending);
   }
 
   /** Say what is to come. Said again, it asks how far the file is. */
   begin(one, since) {
-    this.ask(one, { kind: "upload begin", name: one.file.name, size: one.file.size }, undefined, since);
+    const { name, size, lastModified: changed } = one.file;
+    this.ask(one, { kind: "upload begin", place: this.place, name, size, changed }, undefined, since);
   }
 
   /** Send. When no answer comes, the connection broke and what it carried is lost: ask how far the file is. */
@@ -100,6 +144,7 @@ class Uploads {
     if (at > one.at) this.patience = Math.min(Math.max(4 * (Date.now() - this.askedAt), UPLOAD_PATIENCE_MS.least), UPLOAD_PATIENCE_MS.most);
     one.at = at;
     setText(one.row.name, name);
+    for (const other of this.files.values()) if (!other.file && !other.path && other.name === name) this.forget(other); // it goes on here
     one.row.bar.value = at;
     setText(one.row.state, `${bytesWords(at)} of ${bytesWords(one.file.size)}`);
     if (path) return this.finish(one, path);
@@ -135,11 +180,15 @@ class Uploads {
     if (one) this.fail(one, text);
   }
 
-  remove(one) {
+  forget(one) {
     clearTimeout(one.timer);
     this.files.delete(one.id);
     one.row.element.remove();
     show(this.list, this.files.size > 0);
+  }
+
+  remove(one) {
+    this.forget(one);
     tell(this.model, { kind: "upload remove", id: one.id });
     this.picker.querySelector("input").focus();
     this.goOn();
@@ -151,7 +200,26 @@ class Uploads {
     this.next();
   }
 
+  /** Whoever leaves while files are on their way is asked. Voilà ends the kernel before the answer: it must wait, too. */
+  guard() {
+    let held = false;
+    const leaving = (event) => {
+      if (!event.isTrusted || !this.busy) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      held = true;
+    };
+    const gone = () => held && window.dispatchEvent(new Event("beforeunload"));
+    window.addEventListener("beforeunload", leaving, { capture: true });
+    window.addEventListener("pagehide", gone);
+    return () => {
+      window.removeEventListener("beforeunload", leaving, { capture: true });
+      window.removeEventListener("pagehide", gone);
+    };
+  }
+
   close() {
+    this.unguard();
     for (const one of this.files.values()) clearTimeout(one.timer);
   }
 }

@@ -3,6 +3,9 @@
 The browser sends one part and waits for the word how far the file is before it sends the next, so nothing piles up, a
 part that is lost on the way is sent again, and a part that comes twice does no harm. The sender chooses name and size:
 the name is cleaned, and the size is what the disk must have room for.
+
+Each tab of a browser has a place of its own, a directory, and says which. So what came before a reload of the page is
+there afterwards: files that are whole, and of others what arrived, which goes on when the file is added again.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import secrets
+import re
 import shutil
 import time
 import unicodedata
@@ -31,9 +34,13 @@ LARGEST_PART = 8 * 1024 * 1024
 _ROOM = 256 * 1024 * 1024
 """Bytes of the disk that uploads leave free."""
 
-_LONGEST_NAME = 200
+_LONGEST_NAME = 180
 _LONGEST_SUFFIX = 20
 _STALE_SECONDS = 24 * 3600.0
+
+_WORD = re.compile(r"[0-9a-f]{16}")
+_PART = ".golem-part-"
+_PART_NAME = re.compile(re.escape(_PART) + r"(?P<size>\d+)-\d+-(?P<name>.+)", re.DOTALL)
 
 
 @dataclass
@@ -47,6 +54,8 @@ class _Upload:
     size: int
     done: int = 0
     complete: bool = False
+    kept: bool = False
+    """Whether it is from before the page was loaded, and not added again."""
 
 
 class Uploads:
@@ -55,21 +64,40 @@ class Uploads:
     def __init__(self, tell: Callable[[dict[str, Any]], None]) -> None:
         self._tell = tell
         self._uploads: dict[str, _Upload] = {}
-        self._directory: Path | None = None
         self._lock = asyncio.Lock()
 
-    async def begin(self, content: dict[str, Any]) -> None:
-        """A file of ``size`` bytes called ``name`` is to come; ``id`` is the front end's word for it.
+    async def here(self, content: dict[str, Any]) -> None:
+        """A view has come; ``uploads`` is its place. Tell what is there already."""
+        place = _place(content.get("uploads"))
+        if place is None:
+            return
+        async with self._lock:
+            known = {upload.path for upload in self._uploads.values()}
+            for upload in await asyncio.to_thread(_found, place):
+                if upload.path not in known:
+                    self._uploads[f"{place.name}/{upload.path.name}"] = upload
+            kept = [
+                {"id": identifier, "name": one.path.name, "size": one.size, "at": one.done, "path": _where(one)}
+                for identifier, one in self._uploads.items()
+                if one.kept and one.path.parent == place
+            ]
+        self._tell({"kind": "uploads", "place": content["uploads"], "files": kept})
 
+    async def begin(self, content: dict[str, Any]) -> None:
+        """A file of ``size`` bytes called ``name`` is to come to ``place``; ``id`` is the front end's word for it.
+
+        ``changed`` is when it was changed last: with name and size it tells a file that was partly here before.
         Said again, it is the question how far the file is. The answer to each message bears its number, ``asked``: of
         those that a broken connection held up, the front end heeds the last alone.
         """
-        identifier, size = str(content.get("id")), content.get("size")
-        if not isinstance(size, int) or size < 0:
+        identifier, size, changed = str(content.get("id")), content.get("size"), content.get("changed")
+        place = _place(content.get("place"))
+        if not isinstance(size, int) or not isinstance(changed, int) or size < 0 or place is None:
             return
         async with self._lock:
             if identifier not in self._uploads:
-                upload, refusal = await asyncio.to_thread(self._make, str(content.get("name", "")), size)
+                name = clean_file_name(str(content.get("name", ""))).removeprefix(_PART) or "file"
+                upload, refusal = await asyncio.to_thread(self._make, place, name, size, changed)
                 if upload is None:
                     self._tell({"kind": "upload refused", "id": identifier, "text": refusal})
                     return
@@ -106,26 +134,61 @@ class Uploads:
             upload.complete = True
         number = asked if isinstance(asked, int) else None
         progress = {"id": identifier, "asked": number, "name": upload.path.name, "at": upload.done}
-        self._tell({"kind": "upload", **progress, "path": str(upload.path) if upload.complete else None})
+        self._tell({"kind": "upload", **progress, "path": _where(upload)})
 
     async def _drop(self, identifier: str) -> None:
         upload = self._uploads.pop(identifier, None)
         if upload is not None:
             await asyncio.to_thread(_remove, (upload.part, upload.path))
 
-    def _make(self, name: str, size: int) -> tuple[_Upload | None, str]:
+    def _make(self, place: Path, name: str, size: int, changed: int) -> tuple[_Upload | None, str]:
         try:
-            directory = self._directory or paths.private_directory(uploads_directory() / secrets.token_hex(6))
-            self._directory = directory
-            free = shutil.disk_usage(directory).free
+            paths.private_directory(place)
+            found = _found(place)
+            for identifier, upload in self._uploads.items():
+                if upload.kept and not upload.complete and _is_rest(upload, place, name, size, changed):
+                    del self._uploads[identifier]
+                    upload.kept = False
+                    return upload, ""
+            free = shutil.disk_usage(place).free
             if size > free - _ROOM:
                 return None, f"The disk has room for {max(0, free - _ROOM) // 1024**2} MiB, and this file needs more."
-            path = directory / _unused(clean_file_name(name), {upload.path.name for upload in self._uploads.values()})
-            part = directory / f".{secrets.token_hex(6)}.part"
+            path = place / _unused(name, {upload.path.name for upload in found})
+            part = place / f"{_PART}{size}-{changed}-{path.name}"
             os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         except OSError as error:
             return None, _said(error)
         return _Upload(path, part, size), ""
+
+
+def _place(word: object) -> Path | None:
+    """The directory of a tab, from its word for it."""
+    return uploads_directory() / word if isinstance(word, str) and _WORD.fullmatch(word) else None
+
+
+def _where(upload: _Upload) -> str | None:
+    return str(upload.path) if upload.complete else None
+
+
+def _found(place: Path) -> list[_Upload]:
+    """What is in a place: whole files, and what arrived of others."""
+    found = []
+    for file in sorted(place.iterdir()) if place.is_dir() else ():
+        size = file.stat().st_size
+        if not file.name.startswith(_PART):
+            found.append(_Upload(file, file, size, done=size, complete=True, kept=True))
+        elif parts := _PART_NAME.fullmatch(file.name):
+            whole = int(parts["size"])
+            found.append(_Upload(place / parts["name"], file, whole, done=min(size, whole), kept=True))
+    return found
+
+
+def _is_rest(upload: _Upload, place: Path, name: str, size: int, changed: int) -> bool:
+    """Whether a file that is added is the one of which ``upload`` is a part, whatever number its name got."""
+    if upload.path.parent != place or not upload.part.name.startswith(f"{_PART}{size}-{changed}-"):
+        return False
+    stem, tail = _split(name)
+    return re.fullmatch(rf"{re.escape(stem)}( \(\d+\))?{re.escape(tail)}", upload.path.name) is not None
 
 
 def clean_file_name(name: str) -> str:
@@ -155,13 +218,17 @@ def sweep_uploads() -> None:
 
 def _unused(name: str, taken: set[str]) -> str:
     """``name``, or with a number when a file of that name was brought before."""
-    stem, dot, suffix = name.rpartition(".")
-    stem, tail = (stem, f"{dot}{suffix}") if stem else (name, "")
+    stem, tail = _split(name)
     number, found = 1, name
     while found in taken:
         number += 1
         found = f"{stem} ({number}){tail}"
     return found
+
+
+def _split(name: str) -> tuple[str, str]:
+    stem, dot, suffix = name.rpartition(".")
+    return (stem, f"{dot}{suffix}") if stem else (name, "")
 
 
 def _append(upload: _Upload, data: memoryview) -> None:

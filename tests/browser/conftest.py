@@ -178,13 +178,13 @@ def program(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def serving(argv: list[str], found: Callable[[str], bool], **options: Any) -> Iterator[list[str]]:
-    """Run a server until the block ends; its output's lines up to the one that is ``found``."""
+    """Run a server until the block ends; its output's lines up to the one that is ``found``, afterwards all."""
     server = subprocess.Popen(
         argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, **options
     )
+    lines: list[str] = []
     try:
         assert server.stdout is not None
-        lines = []
         for line in server.stdout:
             lines.append(line.strip())
             if found(line):
@@ -195,7 +195,8 @@ def serving(argv: list[str], found: Callable[[str], bool], **options: Any) -> It
     finally:
         server.terminate()
         try:
-            server.communicate(timeout=SERVE_SECONDS)
+            rest, _ = server.communicate(timeout=SERVE_SECONDS)
         except subprocess.TimeoutExpired:
             server.kill()
-            server.communicate()
+            rest, _ = server.communicate()
+        lines += rest.splitlines()

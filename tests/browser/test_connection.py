@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
-from tests.browser.conftest import new_context, open_page
-from tests.ui.made import make_session, say, write_lab_log
+from golem_launcher.events import Stage
+from tests.browser.conftest import KERNEL, new_context, open_page
+from tests.ui.made import change, make_session, say, write_lab_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute
 
@@ -27,9 +32,25 @@ class _Line:
     def __init__(self, context: BrowserContext) -> None:
         self.passes: Callable[[bytes], bool] = lambda _message: True
         self.lost: list[bytes] = []
+        self._whole = True
+        self._pages: list[WebSocketRoute] = []
         context.route_web_socket(re.compile("/channels"), self._connect)
 
+    def cut(self) -> None:
+        """Break it, and let nobody connect."""
+        self._whole = False
+        for page in self._pages:
+            page.close(code=1001)
+        self._pages.clear()
+
+    def mend(self) -> None:
+        self._whole = True
+
     def _connect(self, page: WebSocketRoute) -> None:
+        if not self._whole:
+            page.close(code=1001)
+            return
+        self._pages.append(page)
         kernel = page.connect_to_server()
         page.on_message(lambda message: self._pass(message, kernel))
         kernel.on_message(lambda message: self._pass(message, page))
@@ -79,3 +100,95 @@ def test_messages_that_are_lost_at_the_start_are_not_missed(chromium: Browser, a
         write_lab_log(directory, "one that arrives")
         _shows(page, "one that is lost")
         _shows(page, "one that arrives")
+
+
+def test_a_connection_that_breaks_is_said_and_what_was_missed_comes_when_it_is_back(
+    chromium: Browser, address: str
+) -> None:
+    directory = make_session("mine")
+    say(directory, "before")
+    with new_context(chromium) as context:
+        line = _Line(context)
+        page = open_page(context, address)
+        _shows(page, "before")
+        lost = page.get_by_text("This page lost its connection.")
+
+        page.context.set_offline(True)
+        line.cut()
+        lost.wait_for()
+        say(directory, "while it was away")
+        change(directory, cost=Decimal("0.5"))
+        page.context.set_offline(False)  # the browser says so, and the page tries at once
+        line.mend()
+        _shows(page, "while it was away")
+        page.get_by_role("article", name="mine").get_by_text("0.5 of 1 tGLM").wait_for()
+        lost.wait_for(state="hidden")
+        context.complaints.clear()  # type: ignore[attr-defined]  # the browser's own about the connection
+
+
+def test_a_page_that_was_frozen_shows_what_it_missed(page: Page, context: BrowserContext) -> None:
+    """As in a tab that nobody looked at for long, or on a laptop that slept."""
+    directory = make_session("mine")
+    say(directory, "before")
+    _shows(page, "before")
+    browser = context.new_cdp_session(page)
+    browser.send("Page.setWebLifecycleState", {"state": "frozen"})
+    say(directory, "while it was frozen")
+    change(directory, stage=Stage.STOPPING)
+    browser.send("Page.setWebLifecycleState", {"state": "active"})
+    page.locator(".gl-badge", has_text="Stopping").wait_for()
+    page.get_by_role("article", name="mine").get_by_text("while it was frozen").wait_for()
+
+
+def test_a_page_whose_kernel_was_killed_says_so_and_a_reload_brings_the_same(
+    page: Page, context: BrowserContext
+) -> None:
+    directory = make_session("mine")
+    say(directory, "before")
+    _shows(page, "before")
+    kernel = page.evaluate(KERNEL)
+    process = next(one for one in psutil.process_iter(["cmdline"]) if kernel in " ".join(one.info["cmdline"] or []))
+    process.kill()
+    page.get_by_text("This page lost its connection.").wait_for()
+    say(directory, "after")
+    page.get_by_role("button", name="Reload").click()
+    _shows(page, "after")
+    _shows(page, "before")
+    assert page.get_by_text("This page lost its connection.").is_hidden()
+    context.complaints.clear()  # type: ignore[attr-defined]  # Voilà's own about the lost kernel
+
+
+def test_uploads_outlive_a_reload(chromium: Browser, address: str, home: Path, tmp_path: Path) -> None:
+    data = os.urandom(9_000_000)
+    (tmp_path / "whole.bin").write_bytes(b"whole")
+    (tmp_path / "big.bin").write_bytes(data)
+    with new_context(chromium) as context:
+        asked: list[str] = []
+        context.on("dialog", lambda dialog: asked.append(dialog.type))
+        line = _Line(context)
+        page = open_page(context, address)
+        page.get_by_label("Name").click()  # browsers ask only those who have touched the page
+        picker = page.locator(".gl-field-inputs input[type=file]")
+        files = page.locator(".gl-upload")
+        line.passes = lambda data: b'"at":4194304' not in data
+        picker.set_input_files([tmp_path / "whole.bin", tmp_path / "big.bin"])
+        files.filter(has_text="whole.bin").get_by_role("button", name="Remove").wait_for()
+        files.filter(has_text="4.2 MB of 9.0 MB").wait_for()
+        page.reload()
+        assert asked == ["beforeunload"]
+
+        line.passes = lambda _message: True
+        files.filter(has_text="4.2 MB of 9.0 MB is here: add it again to go on").wait_for()
+        page.get_by_role("button", name="Start JupyterLab on Golem").click()
+        page.get_by_text("Some files are only partly here").wait_for()
+        picker.set_input_files([tmp_path / "big.bin"])
+        arrived = page.locator(".gl-upload-state", has_text=re.compile(r"^9\.0 MB$"))
+        files.filter(has_text="big.bin").filter(has=arrived).get_by_role("button", name="Remove").wait_for()
+        assert files.count() == 2
+        page.locator(".gl-share pre", has_text="whole.bin").filter(has_text="big.bin").first.wait_for(state="attached")
+        assert next(home.glob("uploads/*/big.bin")).read_bytes() == data
+        page.reload()
+        assert asked == ["beforeunload"]
+        files.filter(has_text="big.bin").get_by_role("button", name="Remove").click()
+        files.filter(has_text="whole.bin").get_by_role("button", name="Remove").click()
+        files.first.wait_for(state="detached")

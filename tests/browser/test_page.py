@@ -147,15 +147,3 @@ def test_closing_the_page_ends_its_kernel(chromium: Browser, address: str) -> No
         deadline = time.monotonic() + 20
         while kernel in {one["id"] for one in context.request.get(api).json()}:
             assert time.monotonic() < deadline
-
-
-@pytest.mark.slow
-def test_a_page_without_its_kernel_says_so(page: Page, context: BrowserContext, address: str) -> None:
-    kernel = page.evaluate(KERNEL)
-    cookies = {cookie["name"]: cookie["value"] for cookie in context.cookies()}
-    api = re.sub(r"/voila/.*\?", f"/api/kernels/{kernel}?", address)
-    assert context.request.delete(api, headers={"X-XSRFToken": cookies["_xsrf"]}).status == 204
-    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    page.get_by_text("This page lost its connection.").wait_for()
-    assert page.get_by_role("button", name="Reload").is_visible()
-    context.complaints.clear()  # type: ignore[attr-defined]  # Voilà's own about the lost kernel

@@ -9,20 +9,20 @@ import logging
 import os
 import secrets
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import LauncherError, NodeError, NodeUnreachable, ProviderError
+from golem_launcher.errors import LauncherError, NodeError, ProviderError
 from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.market import wallet
 from golem_launcher.networks import NETWORKS
 from golem_launcher.outbound import access
 from golem_launcher.session import asleep, extension, places, recovery, warm
 from golem_launcher.session.choice import Choice
-from golem_launcher.session.closing import close_down, end_agreement
+from golem_launcher.session.ending import Farewells, close_wherever
 from golem_launcher.session.journal import Journal
 from golem_launcher.session.meter import follow_usage
 from golem_launcher.session.money import Money
+from golem_launcher.session.permission import permit_of
 from golem_launcher.session.reach import Reach
 from golem_launcher.session.rental import AGENT_GRACE_SECONDS, Rental
 from golem_launcher.session.saves import Saves, as_told
@@ -32,7 +32,6 @@ from golem_launcher.session.yagna import YagnaRest
 from golem_launcher.waiting import together
 
 if TYPE_CHECKING:
-    from golem_launcher.permits import Permit
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.engine import Engine
     from golem_launcher.session.lab import LabClient
@@ -75,7 +74,7 @@ class Run:
         self._reach = Reach(directory, self._request, secrets.token_hex(24))
         self._saves = Saves(directory, self._request, self._reach, recorder)
         self._resources = contextlib.AsyncExitStack()
-        self._farewells: set[asyncio.Task[None]] = set()
+        self._farewells = Farewells()
         self._rest: YagnaRest | None = None
         self._engine: Engine | None = None
         self._rental: Rental | None = None
@@ -151,10 +150,9 @@ class Run:
                     await self._rental.release()
                     await self._engine.invoice_came(_INVOICE_SECONDS)
                 await self._engine.stop()
-            for task in self._farewells:
-                task.cancel()
-            await asyncio.gather(*self._farewells, return_exceptions=True)
-            await self._close_down()
+            await self._farewells.cut_short()
+            if self._rest is not None:
+                await close_wherever(self._rest, self._network, self._journal, invoice_seconds=_LATE_INVOICE_SECONDS)
         except NodeError as error:
             _LOG.warning("not everything was closed: %s", error)
             return f"Not everything could be closed down ({error.what}); it is tried again later."
@@ -186,7 +184,7 @@ class Run:
             request=self._request,
             access=self._access,
             choice=self._choice,
-            permit=await self._permit(identity),
+            permit=await permit_of(self._request, self._access, identity),
             journal=self._journal,
             money=self._money,
         )
@@ -209,16 +207,6 @@ class Run:
         self._resources.push_async_callback(self._reach.aclose)
         await self._reach.open()  # while offers come in
         warm.end()
-
-    async def _permit(self, identity: str) -> Permit | None:
-        """What lets the session reach more than everybody's may, as far as it asks for more."""
-        if not self._request.outbound_permit or self._request.outbound not in {"listed", "unrestricted"}:
-            return None
-        from golem_launcher import permits  # noqa: PLC0415 - cryptography takes a tenth of a second
-
-        permit = await asyncio.to_thread(permits.read, map(Path, self._request.outbound_permit))
-        permit.check(self._access, identity, datetime.now(timezone.utc))
-        return permit
 
     async def _open_saves(self, opened: asyncio.Event) -> None:
         await self._saves.open()
@@ -319,7 +307,10 @@ class Run:
         self._files = self._saves.saved_last()
         await self._saves.part()
         await rental.abandon()
-        self._say_farewell(lost)
+        entry = self._journal.agreement(lost.agreement_id)
+        assert entry is not None
+        assert self._rest is not None
+        self._farewells.say(self._rest, entry)
         recovery.narrow(self._choice, self._request, hours=self._term.hours_left, money=money)
         try:
             await rental.publish()
@@ -329,36 +320,10 @@ class Run:
                 raise
             raise recovery.nobody_left(self._lost, self._choice, why, money=money) from None
 
-    def _say_farewell(self, lost: Rented) -> None:
-        """End the agreement and the activity of a lost provider, beside all else: it may be slow to answer, or dead."""
-        assert self._rest is not None
-        entry = self._journal.agreement(lost.agreement_id)
-        assert entry is not None
-        task = asyncio.create_task(_quietly_end(self._rest, entry))
-        self._farewells.add(task)
-        task.add_done_callback(self._farewells.discard)
-
     def _notice(self, text: str) -> None:
         self._recorder.update(notices=(*self._recorder.state.notices, text))
         self._recorder.message(text, "warning")
 
-    async def _close_down(self) -> None:
-        if self._rest is None:
-            return
-        try:
-            await close_down(self._rest, self._journal, invoice_seconds=_LATE_INVOICE_SECONDS)
-        except NodeUnreachable:
-            node = await asyncio.to_thread(places.present, self._network)
-            if node is None:
-                raise
-            async with YagnaRest(node) as rest:  # the node was started anew, elsewhere
-                await close_down(rest, self._journal, invoice_seconds=_LATE_INVOICE_SECONDS)
-
     async def _node_moved(self) -> bool:
         node = await asyncio.to_thread(places.present, self._network)
         return node is not None and node.api_url != self._journal.entries.api_url
-
-
-async def _quietly_end(rest: YagnaRest, entry: Any) -> None:
-    with contextlib.suppress(NodeError):  # closing tries again
-        await end_agreement(rest, entry)

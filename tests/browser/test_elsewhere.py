@@ -30,6 +30,17 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sessions")]
 
 _NEVER = "jupyterlab.handlers.announcements.NeverCheckForUpdate"
 _OURS = "golem_launcher/ui"
+_RUN_TRIES = 8
+_RUNS_OR_DROPPED = """
+() => {
+  const prompt = document.querySelector(".jp-CodeCell .jp-InputPrompt")?.textContent ?? "";
+  if (/\\[(\\*|\\d+)\\]/.test(prompt)) return "runs";
+  window.glSince ??= performance.now();
+  if (performance.now() - window.glSince < 4000) return null;
+  window.glSince = undefined;
+  return "dropped";
+}
+"""
 _SAVE_STATE = {"saveState": True}
 """JupyterLab's setting to keep the state of widgets in the notebook."""
 
@@ -154,10 +165,15 @@ class _Notebook:
             self._complaints.append(text)
 
     def run(self, idle: str) -> None:
-        """Run the cell once ``idle`` is there: sooner, JupyterLab drops what it is told to run."""
+        """Run the cell once ``idle`` is there; told too soon, JupyterLab and Notebook drop what they are to run."""
         self.page.locator(idle).first.wait_for(timeout=60_000)
-        self.page.locator(".jp-CodeCell .cm-content").first.click()
-        self.page.keyboard.press("Shift+Enter")
+        cell = self.page.locator(".jp-CodeCell").first
+        for _ in range(_RUN_TRIES):
+            cell.locator(".cm-content").click()
+            self.page.keyboard.press("Shift+Enter")
+            if self.page.wait_for_function(_RUNS_OR_DROPPED).json_value() == "runs":
+                return
+        pytest.fail("the cell does not run")
 
     def close_tab(self) -> None:
         """JupyterLab may ask about changes; the kernel stays."""

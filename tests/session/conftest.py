@@ -102,7 +102,7 @@ PYTHONPATH=$PWD/broken exec python3 "$@"
 [[provider]]
 name = "only"
 memory_gib = 1.45
-price_hour = 2.0
+price_hour = 9.0
 '''
 
 

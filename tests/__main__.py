@@ -18,7 +18,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 _CACHE = ".pytest_cache"
 # Most tests wait for daemons, browsers and clocks, so two lanes of rooms share a machine well. This is the first one;
 # all other rooms, new ones too, are in the second.
-_FIRST_LANE = ("access", "bus", "exeunit", "session", "vpn")
+_FIRST_LANE = ("access", "bus", "exeunit", "localnet", "market", "session", "vpn")
 
 
 def main() -> int:

@@ -95,12 +95,11 @@ def server(image: Image, port: int) -> list[str]:
 
 def _python(runtime: str) -> str:
     version = runtime.removeprefix("python-")
-    for place in sorted(Path.home().glob(f".pyenv/versions/{version}*/bin/python")):
-        return str(place)
-    found = shutil.which(f"python{version}")
-    if found is None:
-        pytest.skip(f"needs Python {version}, which binder/runtime.txt names")
-    return found
+    for python in (*sorted(Path.home().glob(f".pyenv/versions/{version}*/bin/python")), f"python{version}"):
+        found = shutil.which(python)
+        if found and not subprocess.run([found, "-VV"], capture_output=True, check=False).returncode:
+            return found
+    return pytest.skip(f"needs Python {version}, which binder/runtime.txt names")
 
 
 def _layer(image: Image, python: str, place: str) -> Path:

@@ -22,8 +22,11 @@ from golem_launcher.session import client
 from tests.session import providers
 from tests.session.rest import Node
 
-HONEST, OVERBILLS, DIES, REFUSES, SLOW, LARGE, BROKEN, ONLY = 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.3, 1.4
+HONEST, OVERBILLS, DIES, REFUSES, SLOW, LARGE, BROKEN = 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.3
 """Memory (GiB) to ask for."""
+
+ONLY = {"memory_gib": 0.4, "disk_gib": 11}
+"""What one provider alone has."""
 
 _NETWORK = '''
 runtime = "process"
@@ -101,8 +104,9 @@ PYTHONPATH=$PWD/broken exec python3 "$@"
 
 [[provider]]
 name = "only"
-memory_gib = 1.45
-price_hour = 9.0
+memory_gib = 0.45
+storage_gib = 12
+price_hour = 0.02
 '''
 
 

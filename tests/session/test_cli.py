@@ -71,8 +71,8 @@ def test_every_field_of_a_request_has_its_option(monkeypatch):
         name="whole", budget="2.5", price_per_hour="0.3", hours="1.5", cpus=2, memory_gib=3.5, disk_gib=4, gpus=1,
         gpu_model="RTX 3090", gpu_memory_gib=24, software="sklearn", image="me/app:1", packages=("numpy>=2", "pandas"),
         inputs=("data", "https://example.org/a.git"), resume="old@3", ssh_key=key, choose="random", allow=("a", "b"),
-        deny=("c",), outbound="listed", outbound_urls=("https://example.org",), save=False, save_seconds=9,
-        store="s3://bucket/a", encrypt=True, recover=False,
+        deny=("c",), outbound="listed", outbound_urls=("https://example.org",), outbound_permit=("me.pem", "me.key"),
+        save=False, save_seconds=9, store="s3://bucket/a", encrypt=True, recover=False,
     )  # fmt: skip
     same = {name for name, value in request if value == LaunchRequest.model_fields[name].get_default()}
     assert same <= {"network"}  # else this shows nothing

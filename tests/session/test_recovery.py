@@ -62,7 +62,7 @@ def test_two_losses_at_one_address_on_one_budget(ready, lose, node):
 
 
 def test_when_nobody_is_left_it_says_so_and_can_be_resumed_later(ready, lose, node):
-    directory = ready(memory_gib=ONLY)
+    directory = ready(**ONLY)
     run(directory.url(), "open('kept.txt', 'w').write('kept')")
     Session(directory).save()
     lose(directory)

@@ -98,7 +98,7 @@ def _python(runtime: str) -> str:
     for python in (*sorted(Path.home().glob(f".pyenv/versions/{version}*/bin/python")), f"python{version}"):
         found = shutil.which(python)
         if found and not subprocess.run([found, "-VV"], capture_output=True, check=False).returncode:
-            return found
+            return str(found)
     return pytest.skip(f"needs Python {version}, which binder/runtime.txt names")
 
 

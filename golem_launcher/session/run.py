@@ -25,7 +25,7 @@ from golem_launcher.session.money import Money
 from golem_launcher.session.permission import permit_of
 from golem_launcher.session.reach import Reach
 from golem_launcher.session.rental import AGENT_GRACE_SECONDS, Rental
-from golem_launcher.session.saves import Saves, as_told
+from golem_launcher.session.saves import NothingThere, Saves, as_told
 from golem_launcher.session.term import Term
 from golem_launcher.session.watch import Watch
 from golem_launcher.session.yagna import YagnaRest
@@ -134,6 +134,8 @@ class Run:
         paid = self._money.affords(self._recorder.state.agreement_id or "") - _CLOSING_SECONDS
         try:
             await self._saves.save(max(min(seconds, paid), 1.0))
+        except NothingThere:
+            return ""
         except LauncherError as error:
             saving = self._recorder.state.saving
             kept = "Nothing is saved"

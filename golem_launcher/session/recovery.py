@@ -11,9 +11,9 @@ from golem_launcher.market.prices import glm
 
 if TYPE_CHECKING:
     from golem_launcher.request import LaunchRequest
-    from golem_launcher.session.choice import Choice
-    from golem_launcher.session.money import Money
-    from golem_launcher.session.package import Rented
+    from golem_launcher.session.hire.choice import Choice
+    from golem_launcher.session.hire.package import Rented
+    from golem_launcher.session.pay.money import Money
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.session.term import Term
 

@@ -16,24 +16,24 @@ from golem_launcher.market import wallet
 from golem_launcher.networks import NETWORKS
 from golem_launcher.outbound import access
 from golem_launcher.session import extension, places, warm
-from golem_launcher.session.choice import Choice
-from golem_launcher.session.ending import Farewells, close_wherever
-from golem_launcher.session.journal import Journal
-from golem_launcher.session.money import Money
-from golem_launcher.session.permission import permit_of
+from golem_launcher.session.hire.choice import Choice
+from golem_launcher.session.hire.permission import permit_of
+from golem_launcher.session.pay.ending import Farewells, close_wherever
+from golem_launcher.session.pay.journal import Journal
+from golem_launcher.session.pay.money import Money
+from golem_launcher.session.pay.yagna import YagnaRest
 from golem_launcher.session.reach import Reach
 from golem_launcher.session.recovery import Recovery
 from golem_launcher.session.rental import AGENT_GRACE_SECONDS, Rental
 from golem_launcher.session.saves import Saves, as_told
 from golem_launcher.session.stay import Stay
 from golem_launcher.session.term import Term
-from golem_launcher.session.yagna import YagnaRest
 from golem_launcher.waiting import together
 
 if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.session.engine import Engine
-    from golem_launcher.session.package import Rented
+    from golem_launcher.session.hire.engine import Engine
+    from golem_launcher.session.hire.package import Rented
     from golem_launcher.session.recorder import Recorder
 
 _LOG = logging.getLogger(__name__)

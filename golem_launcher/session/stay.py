@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from typing import Any
 
     from golem_launcher.networks import Network
-    from golem_launcher.session.engine import Engine
+    from golem_launcher.session.hire.engine import Engine
+    from golem_launcher.session.hire.package import Rented
     from golem_launcher.session.lab import LabClient
-    from golem_launcher.session.money import Money
-    from golem_launcher.session.package import Rented
+    from golem_launcher.session.pay.money import Money
+    from golem_launcher.session.pay.yagna import YagnaRest
     from golem_launcher.session.places import Place
     from golem_launcher.session.reach import Reach
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.session.rental import Rental
     from golem_launcher.session.saves import Saves
     from golem_launcher.session.term import Term
-    from golem_launcher.session.yagna import YagnaRest
 
 
 @dataclass

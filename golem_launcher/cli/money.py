@@ -162,7 +162,7 @@ def _on_our_node() -> list[str]:
 def _in_use() -> set[str]:
     """The allocations of sessions that run, or that will be closed down by themselves."""
     from golem_launcher.session.directory import session_directories
-    from golem_launcher.session.journal import Journal
+    from golem_launcher.session.pay.journal import Journal
 
     journals = [Journal.read(directory.path) for directory in session_directories()]
     return {str(one.entries.allocation_id) for one in journals if one is not None and one.entries.owes}

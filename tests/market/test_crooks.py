@@ -17,8 +17,9 @@ from golem_launcher.market.services import REGISTRY
 from golem_launcher.networks import LOCAL
 from golem_launcher.node.rest import NodeRest
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import bills, client
-from golem_launcher.session.journal import Journal
+from golem_launcher.session import client
+from golem_launcher.session.pay import bills
+from golem_launcher.session.pay.journal import Journal
 from tests.session.conftest import command, explain
 from tests.session.rest import Node
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.errors import ProviderError, RequestError, SessionError, WorkspaceError
 from golem_launcher.events import Progress, Saving
 from golem_launcher.networks import LOCAL
-from golem_launcher.session import inputs
+from golem_launcher.session import client, inputs
 from golem_launcher.software import SOFTWARE
 from golem_launcher.waiting import wait_for
 
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.session.errands import Carry
+    from golem_launcher.session.hire.errands import Carry
     from golem_launcher.session.reach import Reach
     from golem_launcher.session.recorder import Recorder
+    from golem_launcher.workspace.generation import Generation
     from golem_launcher.workspace.remote import AgentWorkspace
     from golem_launcher.workspace.saver import Saver
-    from golem_launcher.workspace.store import Generation, Store
+    from golem_launcher.workspace.store import Store
 
 _LOG = logging.getLogger(__name__)
 
@@ -78,12 +79,13 @@ class Saves:
         if request.resume:
             name, _, number = request.resume.partition("@")
             self._restore = await asyncio.to_thread(_generation, store, name, int(number) if number else None)
-        elif await asyncio.to_thread(store.generations, self._workspace):
-            self._workspace = await asyncio.to_thread(_unused, store, self._workspace)
-            self._recorder.message(
-                f"There is a saved workspace '{request.workspace}'. It is left alone; this session is saved as "
-                f"'{self._workspace}'."
-            )
+        else:
+            self._workspace = await asyncio.to_thread(_unused, store, request)
+            if self._workspace != request.workspace:
+                self._recorder.message(
+                    f"There is a saved workspace '{request.workspace}'. It is left alone; this session is saved as "
+                    f"'{self._workspace}'."
+                )
         if request.save:
             self._recorder.update(
                 saving=Saving(workspace=self._workspace, store=store.shown, interval=request.save_seconds)
@@ -222,8 +224,13 @@ def _generation(store: Store, workspace: str, number: int | None) -> int:
     return number
 
 
-def _unused(store: Store, name: str) -> str:
-    taken = {generation.workspace for generation in store.workspaces()}
+def _unused(store: Store, request: LaunchRequest) -> str:
+    """The request's workspace, or one with a number where that is saved already, or another session's. Blocking."""
+    name = request.workspace
+    others = {workspace for workspace, session in client.claimed(request.store).items() if session != request.name}
+    if name not in others and not store.generations(name):
+        return name
+    taken = others | {generation.workspace for generation in store.workspaces()}
     number = 2
     while f"{name[:36]}-{number}" in taken:
         number += 1

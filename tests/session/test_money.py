@@ -11,9 +11,9 @@ from golem_launcher.events import EndsSoon
 from golem_launcher.market.prices import CPU, DURATION, Price
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.directory import create_session_directory
-from golem_launcher.session.journal import AgreementEntry, Journal
 from golem_launcher.session.meter import Meter
-from golem_launcher.session.money import Money
+from golem_launcher.session.pay.journal import AgreementEntry, Journal
+from golem_launcher.session.pay.money import Money
 from golem_launcher.session.recorder import Recorder
 from golem_launcher.session.term import Term
 from golem_launcher.session.warnings import Warnings

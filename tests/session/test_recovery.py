@@ -8,7 +8,7 @@ import pytest
 from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.session import client
 from golem_launcher.session.api import Session
-from golem_launcher.session.journal import Journal
+from golem_launcher.session.pay.journal import Journal
 from tests.session.conftest import LARGE, ONLY, explain, wait_for
 from tests.session.jupyter import Jupyter
 

@@ -116,7 +116,7 @@ class Carrier:
             self._given_up.set_result(None)
 
     async def _send(self, record: Record | None = None) -> None:
-        """``None``: how much was taken. Counted when it leaves, because an account must not fall behind an earlier one."""
+        """``None``: how much was taken, counted when it leaves: an account must not fall behind an earlier one."""
         async with self._sending:
             record = record or Record(TAKEN, COUNT.pack(self._cost_taken))
             number, self._number = self._number, self._number + 1

@@ -31,6 +31,7 @@ from golem_launcher.session.term import Term
 from golem_launcher.waiting import together
 
 if TYPE_CHECKING:
+    from golem_launcher.node.node import Node
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.hire.engine import Engine
     from golem_launcher.session.hire.package import Rented
@@ -71,6 +72,8 @@ class Run:
         self._engine: Engine | None = None
         self._rental: Rental | None = None
         self._place: places.Place | None = None
+        self._identity = ""
+        """The node's."""
         self._stay: Stay | None = None
         """With the provider whose Lab became ready, unless it was lost."""
         self._recovery = Recovery(
@@ -146,7 +149,7 @@ class Run:
                 await self._engine.stop()
             await self._farewells.cut_short()
             if self._rest is not None:
-                await close_wherever(self._rest, self._network, self._journal, invoice_seconds=_LATE_INVOICE_SECONDS)
+                await close_wherever(self._rest, self._find_node, self._journal, invoice_seconds=_LATE_INVOICE_SECONDS)
         except NodeError as error:
             _LOG.warning("not everything was closed: %s", error)
             return f"Not everything could be closed down ({error.what}); it is tried again later."
@@ -184,7 +187,7 @@ class Run:
         )
         self._recorder.message(self._access.sentence)
         await self._engine.start(identity, allocation_id, expires)
-        self._place = place
+        self._place, self._identity = place, identity
         self._rental = Rental(
             place=place,
             rest=self._rest,
@@ -240,6 +243,7 @@ class Run:
             rented=rented,
             network=self._network,
             place=self._place,
+            find_node=self._find_node,
             rest=self._rest,
             engine=self._engine,
             rental=self._rental,
@@ -281,6 +285,12 @@ class Run:
             raise
         except LauncherError as why:
             raise self._recovery.nobody_left(why) from None
+
+    def _find_node(self) -> Node | None:
+        """The node at another address, where it is. Blocking."""
+        if self._place is None:
+            return None
+        return places.elsewhere(self._network, self._place.node, self._identity)
 
     def _notice(self, text: str) -> None:
         self._recorder.update(notices=(*self._recorder.state.notices, text))

@@ -15,7 +15,7 @@ from golem_launcher.errors import RequestError, WorkspaceError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.workspace.store import Generation
+    from golem_launcher.workspace.generation import Generation
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 Name = Annotated[str, typer.Argument(help="The workspace's name; see `golem-launcher workspaces`.")]

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from golem_launcher.session.hire.errands import Carry
     from golem_launcher.session.reach import Reach
     from golem_launcher.session.recorder import Recorder
+    from golem_launcher.workspace.generation import Generation
     from golem_launcher.workspace.remote import AgentWorkspace
     from golem_launcher.workspace.saver import Saver
-    from golem_launcher.workspace.store import Generation, Store
+    from golem_launcher.workspace.store import Store
 
 _LOG = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import pytest
 from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.localnet import daemons
 from golem_launcher.localnet import network as localnet
-from golem_launcher.node import yagna
+from golem_launcher.node import yagna_process
 from golem_launcher.session import client
 from golem_launcher.session.pay.journal import Journal
 from tests.session.conftest import OVERBILLS, REFUSES, SLOW, command, explain, wait_for
@@ -218,4 +218,4 @@ def test_a_session_stays_where_it_is_when_the_node_is_killed_and_started_again(r
 
 
 def daemon(network):
-    return yagna.find_running(daemons.data_dir(network.directory, daemons.REQUESTOR)).record.pid
+    return yagna_process.find_running(daemons.data_dir(network.directory, daemons.REQUESTOR)).record.pid

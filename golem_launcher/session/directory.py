@@ -17,7 +17,7 @@ from golem_launcher import files, paths
 from golem_launcher.errors import SessionNotFound
 from golem_launcher.events import EVENT, Event, SessionState
 from golem_launcher.request import LaunchRequest
-from golem_launcher.request.model import NAME_PATTERN
+from golem_launcher.request.kinds import NAME_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -31,7 +31,7 @@ from golem_launcher.localnet.rest import Rest
 from golem_launcher.localnet.spec import NetworkSpec, capped
 from golem_launcher.localnet.state import STATE_FILE
 from golem_launcher.localnet.units import Units, Workshop
-from golem_launcher.node import yagna
+from golem_launcher.node import yagna, yagna_process
 from golem_launcher.node.gsb import GsbClient
 from golem_launcher.processes import ProcessRecord
 from golem_launcher.waiting import wait_for
@@ -54,7 +54,7 @@ class Server:
         self._chain = ChainKeeper(directory, spec.chain, gift=spec.chain_gift) if spec.chain else None
         self._workshop: Workshop | None = None
         self._registry = Registry(spec.images)
-        self._daemons: dict[str, yagna.YagnaProcess] = {}
+        self._daemons: dict[str, yagna_process.YagnaProcess] = {}
         self._providers: list[Provider] = []
         self._dirty = asyncio.Event()
 
@@ -183,7 +183,11 @@ class Server:
             await self._restart(config)
 
     async def _provide(
-        self, session: aiohttp.ClientSession, bus: GsbClient, daemon: yagna.YagnaProcess, accounts: list[Account]
+        self,
+        session: aiohttp.ClientSession,
+        bus: GsbClient,
+        daemon: yagna_process.YagnaProcess,
+        accounts: list[Account],
     ) -> None:
         """Run the providers until their daemon ends."""
         assert self._workshop is not None
@@ -222,7 +226,7 @@ class Server:
             self._dirty.clear()
 
 
-def _same_port(config: yagna.YagnaConfig, daemon: yagna.YagnaProcess) -> yagna.YagnaConfig:
+def _same_port(config: yagna.YagnaConfig, daemon: yagna_process.YagnaProcess) -> yagna.YagnaConfig:
     """The configuration that gives the daemon the address it has now, for its next life."""
     return yagna.YagnaConfig(
         config.data_dir, int(daemon.api_url.rpartition(":")[2]), config.gsb_url, config.app_key, config.environment

@@ -25,7 +25,7 @@ from golem_launcher.session.pay.yagna import YagnaRest
 from golem_launcher.session.reach import Reach
 from golem_launcher.session.recovery import Recovery
 from golem_launcher.session.rental import AGENT_GRACE_SECONDS, Rental
-from golem_launcher.session.saves import Saves, as_told
+from golem_launcher.session.saves import NothingThere, Saves, as_told
 from golem_launcher.session.stay import Stay
 from golem_launcher.session.term import Term
 from golem_launcher.waiting import together
@@ -128,6 +128,8 @@ class Run:
         paid = self._money.affords(self._recorder.state.agreement_id or "") - _CLOSING_SECONDS
         try:
             await self._saves.save(max(min(seconds, paid), 1.0))
+        except NothingThere:
+            return ""
         except LauncherError as error:
             saving = self._recorder.state.saving
             kept = "Nothing is saved"

@@ -9,10 +9,11 @@ from decimal import Decimal
 import psutil
 import pytest
 
+from golem_launcher.errors import SessionError
 from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.localnet import daemons
 from golem_launcher.localnet import network as localnet
-from golem_launcher.node import yagna
+from golem_launcher.node import yagna_process
 from golem_launcher.session import client
 from golem_launcher.session.pay.journal import Journal
 from tests.session.conftest import OVERBILLS, REFUSES, SLOW, command, explain, wait_for
@@ -124,8 +125,11 @@ def test_what_never_got_its_id_on_disk_is_found_again(ready, node):
 
 def test_sigterm_is_an_orderly_stop(ready, node):
     directory = ready()
+    with pytest.raises(SessionError, match="There is nothing to save"):
+        client.save(directory.name)
     os.kill(client._supervisor(directory).pid, signal.SIGTERM)
-    assert ended(directory, 30).stage is Stage.ENDED
+    state = ended(directory, 30)
+    assert (state.stage, "did not work" in state.reason) == (Stage.ENDED, False)
     node.holds_nothing_of(journal(directory))
 
 
@@ -218,4 +222,4 @@ def test_a_session_stays_where_it_is_when_the_node_is_killed_and_started_again(r
 
 
 def daemon(network):
-    return yagna.find_running(daemons.data_dir(network.directory, daemons.REQUESTOR)).record.pid
+    return yagna_process.find_running(daemons.data_dir(network.directory, daemons.REQUESTOR)).record.pid

@@ -30,7 +30,9 @@ _LONGEST_REASON = 300
 _NOT_THERE = re.compile("No such file|not found", re.IGNORECASE)
 _AGENT_SAYS = "golem-launcher agent: "
 _OF_IMAGE = f"{_AGENT_SAYS}this image: "
-_IMAGE_REMEDY = "Choose another image: it needs Python 3.9 or newer, and JupyterLab unless the session may reach packages."
+_IMAGE_REMEDY = (
+    "Choose another image: it needs Python 3.9 or newer, and JupyterLab unless the session may reach packages."
+)
 
 
 async def run_package(

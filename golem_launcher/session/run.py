@@ -200,6 +200,7 @@ class Run:
             saves=self._saves,
             access=self._access,
             recorder=self._recorder,
+            image=self._request.image or place.image_tag,
             enter=self._recovery.enter,
         )
         await self._rental.publish()

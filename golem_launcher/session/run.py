@@ -8,9 +8,9 @@ import functools
 import logging
 import os
 import secrets
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher import clock
 from golem_launcher.errors import LauncherError, NodeError, ProviderError
 from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.market import wallet
@@ -32,6 +32,8 @@ from golem_launcher.session.yagna import YagnaRest
 from golem_launcher.waiting import together
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.engine import Engine
     from golem_launcher.session.lab import LabClient
@@ -82,6 +84,7 @@ class Run:
         self._lab: LabClient | None = None
         """A client of the Lab while it is ready."""
         self._provider_lives = False
+        self._extending = asyncio.Lock()
         self._lost = ""
         """What happened to the provider that was lost last; empty while none was, or another took over."""
 
@@ -107,16 +110,17 @@ class Run:
         """Give the session more time, more money or both. Raises ``LauncherError``."""
         if self._rest is None:
             raise LauncherError("The session has not begun yet.", "Try again in a moment.")
-        told = await extension.extend(
-            arguments,
-            request=self._request,
-            term=self._term,
-            money=self._money,
-            rest=self._rest,
-            recorder=self._recorder,
-            agent=self._lab,
-            grace_seconds=AGENT_GRACE_SECONDS,
-        )
+        async with self._extending:  # of two at once, the second extends what the first has made
+            told = await extension.extend(
+                arguments,
+                request=self._request,
+                term=self._term,
+                money=self._money,
+                rest=self._rest,
+                recorder=self._recorder,
+                agent=self._lab,
+                grace_seconds=AGENT_GRACE_SECONDS,
+            )
         await self._recorder.flush()
         return told
 
@@ -290,7 +294,7 @@ class Run:
     async def _go_on_elsewhere(self, rental: Rental, lost: Rented, error: ProviderError) -> Rented:
         """Another provider in the place of one that was lost. Raises ``LauncherError`` when there is none."""
         disputed = self._money.dispute(lost.agreement_id) is not None
-        self._journal.update_agreement(lost.agreement_id, lost_at=datetime.now(timezone.utc))
+        self._journal.update_agreement(lost.agreement_id, lost_at=clock.now())
         self._choice.exclude(lost.provider_id, lost.provider_name, error.what)
         self._recorder.event(ProviderLost(provider_name=lost.provider_name, reason=error.what))
         self._lost = f"The provider {lost.provider_name} was lost: {error.what}"

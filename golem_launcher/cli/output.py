@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import sys
+import threading
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import typer
@@ -13,7 +15,7 @@ from golem_launcher.errors import LauncherError, RequestError
 from golem_launcher.text import clean_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -30,6 +32,26 @@ def say(text: str) -> None:
 def print_json(value: Any) -> None:
     """Print one JSON value."""
     typer.echo(json.dumps(value, indent=2, default=str))
+
+
+@contextlib.contextmanager
+def waiting_for(words: str, *, every: float = 3.0) -> Iterator[None]:
+    """Say on stderr what is waited for, and for how long by now, each ``every`` seconds until the block ends."""
+    over = threading.Event()
+
+    def tell() -> None:
+        seconds = every
+        while not over.wait(every):
+            typer.echo(f"{words} … {seconds:.0f} s", err=True)
+            seconds += every
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        teller.join()
 
 
 def reports_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:

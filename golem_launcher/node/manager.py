@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from golem_launcher import files, paths
@@ -30,6 +31,8 @@ _KEY = re.compile(r"[0-9a-f]{32}")
 _POLL_SECONDS = 0.1
 _WAKE_SECONDS = 15.0
 _STOP_SECONDS = 30.0
+_BRIEF_LOOK_UP_SECONDS = 3.0
+"""For who only wants to see the wallet."""
 # What a user sets to tune a node of theirs; all else that steers a daemon is ours to choose.
 _TUNING = re.compile(r"YA_NET_|YAGNA_AUTOCONF_ID_SECRET$|CENTRAL_NET_|PAYMENT_|ERC20_|RUST_LOG$|[A-Z]+_GETH_ADDR$")
 
@@ -102,7 +105,7 @@ def ensure_node(*, deadline: float = 90.0) -> Node:
     """A node that answers and accepts our key: the named one, else our own, started if need be.
 
     Many threads and processes may ask at the same moment: one starts it, all get the same. Raises ``NodeUnreachable``
-    for a named node that can't be used, or an own one that hangs, and ``NodeStartError``.
+    for a named node that can't be used, or an own one that hangs, and ``NodeStartError``; offline that takes 12 s.
     """
     named = named_node()
     if named is not None:
@@ -111,17 +114,31 @@ def ensure_node(*, deadline: float = 90.0) -> Node:
     end = time.monotonic() + deadline
     with yagna.exclusively(_lock(), deadline=deadline):
         running = own_node()
+        if running is not None and running.alone:  # it never looks again whether the Golem network is there
+            running.stop()
+            running = None
         if running is not None:
             return _answering(running, min(end, time.monotonic() + _WAKE_SECONDS))
-        directory = data_dir()
-        config = yagna.YagnaConfig(
-            directory,
-            api_port=0,
-            gsb_url=f"unix:{paths.socket_path(directory, 'gsb.sock')}",
-            app_key=_app_key(directory),
-            environment={"YA_NET_BIND_URL": "udp://0.0.0.0:0", **_tuning()},
-        )
-        return yagna.start(config, deadline=end - time.monotonic()).node
+        return yagna.start(_config(), deadline=end - time.monotonic()).node
+
+
+def ensure_wallet_node(*, deadline: float = 90.0) -> Node:
+    """A node for what needs no Golem network: wallet and identity. As :func:`ensure_node`, and offline as well.
+
+    A node that had to be started without the Golem network is started anew when that is needed.
+    """
+    if named_node() is not None:
+        return ensure_node()
+    end = time.monotonic() + deadline
+    with yagna.exclusively(_lock(), deadline=deadline):
+        running = own_node()
+        if running is not None:
+            return _answering(running, min(end, time.monotonic() + _WAKE_SECONDS))
+        config = replace(_config(), look_up_seconds=_BRIEF_LOOK_UP_SECONDS)
+        try:
+            return yagna.start(config, deadline=end - time.monotonic()).node
+        except diagnosis.Offline:
+            return yagna.start(replace(config, alone=True), deadline=end - time.monotonic()).node
 
 
 def stop_node(*, grace: float = yagna.GRACE) -> yagna.YagnaProcess | None:
@@ -151,6 +168,18 @@ def _answers(node: Node) -> bool:
     except NodeUnreachable:
         return False
     return True
+
+
+def _config() -> yagna.YagnaConfig:
+    """How our own node runs."""
+    directory = data_dir()
+    return yagna.YagnaConfig(
+        directory,
+        api_port=0,
+        gsb_url=f"unix:{paths.socket_path(directory, 'gsb.sock')}",
+        app_key=_app_key(directory),
+        environment={"YA_NET_BIND_URL": "udp://0.0.0.0:0", **_tuning()},
+    )
 
 
 def _app_key(directory: Path) -> str:

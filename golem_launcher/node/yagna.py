@@ -40,6 +40,8 @@ _LARGEST_LOG = 16 * 1024 * 1024
 _POLL_SECONDS = 0.05
 _ANSWER_SECONDS = 1.0
 _PORT_TRIES = 5
+_NOBODY = "127.0.0.1:9"
+"""A relay that does not answer: yagna goes on without it, and without the Golem network."""
 _RELEASE_SECONDS = 3.0
 """A killed daemon is a zombie at once; its last threads may hold its files a little longer."""
 # Quiet where yagna repeats itself, as its own default is, and without its debug lines about payments.
@@ -60,6 +62,10 @@ class YagnaConfig:
     app_key: str = field(repr=False)
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables for the daemon, on top of the starter's own (those for other daemons are left out)."""
+    look_up_seconds: float = 12.0
+    """What the look-up of the Golem network may take from the start on: yagna's second try comes after ten."""
+    alone: bool = False
+    """Start it without the Golem network: wallet and identity work, markets and sessions don't."""
     program: Path | None = None
     """The yagna program; by default the one that came with ``golem-node``."""
 
@@ -73,6 +79,8 @@ class YagnaProcess:
     api_url: str
     gsb_url: str
     app_key: str = field(repr=False)
+    alone: bool = False
+    """Whether it was started without the Golem network."""
 
     @property
     def node(self) -> Node:
@@ -175,10 +183,10 @@ def _start_once(config: YagnaConfig, program: Path, api_url: str, end: float) ->
         )
     except OSError as error:
         raise diagnosis.cannot_run(error, program, config.data_dir) from error
-    daemon = YagnaProcess(record, config.data_dir, api_url, config.gsb_url, config.app_key)
+    daemon = YagnaProcess(record, config.data_dir, api_url, config.gsb_url, config.app_key, config.alone)
     try:
         _write(daemon)
-        _wait_until_it_answers(daemon, end, log_start)
+        _wait_until_it_answers(daemon, end, time.monotonic() + config.look_up_seconds, log_start)
     except BaseException as error:
         daemon._stop(grace=0.0)  # noqa: SLF001 - the lock is held already
         if isinstance(error, OSError):
@@ -187,10 +195,12 @@ def _start_once(config: YagnaConfig, program: Path, api_url: str, end: float) ->
     return daemon
 
 
-def _wait_until_it_answers(daemon: YagnaProcess, end: float, log_start: int) -> None:
+def _wait_until_it_answers(daemon: YagnaProcess, end: float, looked_up: float, log_start: int) -> None:
     while not _accepts_key(daemon, max(0.1, min(_ANSWER_SECONDS, end - time.monotonic()))):
         if not daemon.alive():
             raise diagnosis.died(daemon.log, log_start, daemon.record.exit_status(), daemon.api_url)
+        if time.monotonic() > min(end, looked_up) and diagnosis.looks_up(daemon.log, log_start):
+            raise diagnosis.offline(daemon.log)
         if time.monotonic() > end:
             raise diagnosis.silent(daemon.log, log_start)
         time.sleep(_POLL_SECONDS)
@@ -214,6 +224,7 @@ def _environment(config: YagnaConfig, api_url: str) -> dict[str, str]:
         "RUST_LOG": _LOG_LEVELS,
         "RUST_BACKTRACE": "0",  # its last words shall be the reason, not fifty frames
         **config.environment,
+        **({"YA_NET_RELAY_HOST": _NOBODY} if config.alone else {}),
         "YAGNA_DATADIR": str(config.data_dir),
         "YAGNA_API_URL": api_url,
         "GSB_URL": config.gsb_url,
@@ -282,7 +293,7 @@ def _rotate(log: Path) -> None:
 
 
 def _write(daemon: YagnaProcess) -> None:
-    value = {"api_url": daemon.api_url, "gsb_url": daemon.gsb_url, "app_key": daemon.app_key}
+    value = {name: getattr(daemon, name) for name in ("api_url", "gsb_url", "app_key", "alone")}
     files.write_json(daemon.data_dir / _RECORD, {**daemon.record.to_json(), **value})
     files.write_atomic(daemon.data_dir / _LAST_PORT, daemon.api_url.rpartition(":")[2].encode())
 
@@ -298,6 +309,7 @@ def _read(data_dir: Path) -> YagnaProcess | None:
     if record is None:
         return None
     try:
-        return YagnaProcess(record, data_dir, str(value["api_url"]), str(value["gsb_url"]), str(value["app_key"]))
+        api_url, gsb_url, app_key = (str(value[name]) for name in ("api_url", "gsb_url", "app_key"))
+        return YagnaProcess(record, data_dir, api_url, gsb_url, app_key, alone=value.get("alone") is True)
     except KeyError:
         return None

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files, paths, processes
 from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
-from golem_launcher.session import leftovers
 from golem_launcher.session.directory import (
     SessionDirectory,
     create_session_directory,
@@ -27,6 +26,7 @@ from golem_launcher.session.directory import (
     session_directory,
 )
 from golem_launcher.session.inputs import absolute
+from golem_launcher.session.pay import leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Callable

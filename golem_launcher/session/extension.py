@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.lab import LabClient
-    from golem_launcher.session.money import Money
+    from golem_launcher.session.pay.money import Money
+    from golem_launcher.session.pay.yagna import YagnaRest
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.session.term import Term
-    from golem_launcher.session.yagna import YagnaRest
 
 _MOST = 10**12
 _EXTENDABLE = {Stage.READY, Stage.SAVING, Stage.RECOVERING}

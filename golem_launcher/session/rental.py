@@ -10,23 +10,23 @@ from golem_launcher import clock
 from golem_launcher.access.package import agent_archive
 from golem_launcher.errors import BusError, MarketError, NodeError, ProviderError
 from golem_launcher.events import Stage
-from golem_launcher.session.package import Package
+from golem_launcher.session.hire.package import Package
 from golem_launcher.session.words import agent_has_ended, reason_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golem_launcher.outbound import Access
-    from golem_launcher.session.choice import Choice
-    from golem_launcher.session.engine import Engine
-    from golem_launcher.session.hiring import Hiring
-    from golem_launcher.session.package import Rented
+    from golem_launcher.session.hire.choice import Choice
+    from golem_launcher.session.hire.engine import Engine
+    from golem_launcher.session.hire.hiring import Hiring
+    from golem_launcher.session.hire.package import Rented
+    from golem_launcher.session.pay.yagna import YagnaRest
     from golem_launcher.session.places import Place
     from golem_launcher.session.reach import Reach
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.session.saves import Saves
     from golem_launcher.session.term import Term
-    from golem_launcher.session.yagna import YagnaRest
 
 _AGENT_PATH = "/golem/run/golem-launcher-agent.pyz"
 _CONFIG_PATH = "/golem/run/golem-launcher-agent.json"

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from golem_launcher.session.lab import LabClient
-    from golem_launcher.session.money import Money
+    from golem_launcher.session.pay.money import Money
+    from golem_launcher.session.pay.yagna import YagnaRest
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.session.term import Term
-    from golem_launcher.session.yagna import YagnaRest
 
 _LOG = logging.getLogger(__name__)
 

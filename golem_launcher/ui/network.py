@@ -76,6 +76,8 @@ def _node() -> tuple[str, list[str], str]:
         identity = probe.identity(node)
     except NodeError as error:
         return "failed", [str(error)], ""
+    if own is not None and own.alone:
+        return "failed", ["your node runs without the Golem network, which could not be looked up"], "Try again"
     return "up", ["your node is running", _you_are(identity)], ""
 
 

@@ -209,18 +209,18 @@ def _fund(network: Network) -> str:
     from golem_launcher.node import manager  # noqa: PLC0415
     from golem_launcher.session import places  # noqa: PLC0415
 
-    node = places.enter(network).node if network.name == LOCAL.name else manager.ensure_node()
+    node = places.enter(network).node if network.name == LOCAL.name else manager.ensure_wallet_node()
     return wallet.fund(node, network)
 
 
 def _back_up(network: Network) -> tuple[str, str]:
-    from golem_launcher.market import wallet  # noqa: PLC0415
+    from golem_launcher.market import identity as identities  # noqa: PLC0415
     from golem_launcher.node import probe  # noqa: PLC0415
     from golem_launcher.session import places  # noqa: PLC0415
 
     node = places.present(network)
     if node is None:
         raise LauncherError("Your node does not run.", "Start it first: the button is at the top of the page.")
-    identity, text = probe.identity(node), wallet.key_file(node)
+    identity, text = probe.identity(node), identities.key_file(node)
     funding.note_back_up(identity)
     return identity, text

@@ -9,7 +9,7 @@ from golem_launcher.market.limits import loosen, misses, why_not
 from golem_launcher.market.machine import GPU_PROPERTY, machine_of, machines
 from golem_launcher.market.scan import judged
 from golem_launcher.request import parse_request
-from golem_launcher.session.choice import Choice
+from golem_launcher.session.hire.choice import Choice
 from tests.market.offer import WALLET, machine, offer
 
 

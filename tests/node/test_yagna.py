@@ -212,6 +212,18 @@ def test_daemon_that_never_answers_is_killed_with_its_children(config: Config, h
     assert _nothing_left(wanted)
 
 
+def test_look_up_that_fails_is_told_soon(config: Config, home: Path) -> None:
+    """yagna itself would try six times, for 100 s."""
+    script = "echo 'WARN Failed to resolve _net_relay._udp SRV record: no record. Trying again'; exec sleep 60"
+    wanted = config(program=_fake(home, script), look_up_seconds=0.3)
+    with pytest.raises(diagnosis.Offline, match="could not be looked up"):
+        yagna.start(wanted, deadline=60)
+    assert _nothing_left(wanted)
+    script = "echo 'INFO Resolving _net_relay._udp SRV record...'; echo 'INFO _net_relay._udp resolved to: x'; sleep 60"
+    with pytest.raises(NodeStartError, match="did not answer in time"):
+        yagna.start(config(program=_fake(home, script), look_up_seconds=0.1), deadline=0.4)
+
+
 def test_program_that_is_none(config: Config, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = _fake(home, "exit 0")
     for content, mode, message in (

@@ -89,7 +89,7 @@ def test_what_is_lost_in_the_store_costs_its_file_alone(provider, store, tmp_pat
                 (provider.work / name).write_bytes(content)
                 assert await saver.save_now() is not None
                 (packs[name],) = set((tmp_path / "store" / "packs").glob("*")) - known
-            (provider.work / "n").write_bytes(data["m"] + data["a"])
+            (provider.work / "n").write_bytes(data["m"])
             (provider.work / "to m").symlink_to("m")
             assert await saver.save_now() is not None
             packs["m"].unlink()

@@ -14,7 +14,7 @@ from golem_launcher.localnet import daemons
 from golem_launcher.localnet import network as localnet
 from golem_launcher.node import yagna
 from golem_launcher.session import client
-from golem_launcher.session.journal import Journal
+from golem_launcher.session.pay.journal import Journal
 from tests.session.conftest import OVERBILLS, REFUSES, SLOW, command, explain, wait_for
 from tests.session.jupyter import Jupyter
 from tests.session.rest import Node

@@ -14,11 +14,11 @@ from golem_launcher.events import EndsSoon
 from golem_launcher.market.prices import CPU, DURATION, Price
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import warm
-from golem_launcher.session.choice import Choice
 from golem_launcher.session.directory import create_session_directory
-from golem_launcher.session.journal import AgreementEntry, Journal
+from golem_launcher.session.hire.choice import Choice
 from golem_launcher.session.meter import Meter
-from golem_launcher.session.money import Money
+from golem_launcher.session.pay.journal import AgreementEntry, Journal
+from golem_launcher.session.pay.money import Money
 from golem_launcher.session.recorder import Recorder
 from golem_launcher.session.term import Term
 from golem_launcher.session.warnings import Warnings
@@ -103,7 +103,7 @@ def test_a_bill_below_nothing_is_refused(session, amount):
     """Accepted, it would make room in the allocation for more than the budget."""
     _, journal, _ = session
     warm.engine()  # yapapi as a supervisor loads it: any other way, it warns
-    from golem_launcher.session.strategy import DEBIT_NOTE, INVOICE, LaunchStrategy  # noqa: PLC0415
+    from golem_launcher.session.hire.strategy import DEBIT_NOTE, INVOICE, LaunchStrategy  # noqa: PLC0415
 
     refused = []
     strategy = LaunchStrategy(Choice(LaunchRequest(), known={}), journal, lambda *told: refused.append(told))

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import NodeError, NodeUnreachable
 from golem_launcher.session import places
-from golem_launcher.session.closing import close_down, end_agreement
-from golem_launcher.session.yagna import YagnaRest
+from golem_launcher.session.pay.closing import close_down, end_agreement
+from golem_launcher.session.pay.yagna import YagnaRest
 
 if TYPE_CHECKING:
     from golem_launcher.networks import Network
-    from golem_launcher.session.journal import AgreementEntry, Journal
+    from golem_launcher.session.pay.journal import AgreementEntry, Journal
 
 
 class Farewells:

@@ -10,26 +10,26 @@ from yapapi.engine import Job
 from yapapi.script.capture import CaptureContext
 
 from golem_launcher.errors import MarketError, ProviderError
-from golem_launcher.session.errands import Carry, Errands
-from golem_launcher.session.service import WORDS_SECONDS, run_package
-from golem_launcher.session.signing import Signing
+from golem_launcher.session.hire.errands import Carry, Errands
+from golem_launcher.session.hire.service import WORDS_SECONDS, run_package
+from golem_launcher.session.hire.signing import Signing
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from golem_launcher.session.choice import Choice
-    from golem_launcher.session.journal import Journal
-    from golem_launcher.session.listener import Listener
-    from golem_launcher.session.package import Package, Rented
+    from golem_launcher.session.hire.choice import Choice
+    from golem_launcher.session.hire.listener import Listener
+    from golem_launcher.session.hire.package import Package, Rented
+    from golem_launcher.session.pay.journal import Journal
 
 _REST_SECONDS = 15.0
 _WORKER_END_SECONDS = 15.0
 
 
 class Hiring:
-    """Finds one provider and keeps it. Made by :class:`golem_launcher.session.engine.Engine`; not reusable."""
+    """Finds one provider and keeps it. Made by :class:`golem_launcher.session.hire.engine.Engine`; not reusable."""
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ Three things follow from that:
 
 * the event consumer is called synchronously, so ids are on disk before yapapi's next step;
 * the allocation is ours: with a time-out by which it is found again, instead of ten years (yapapi#923);
-* yapapi ends nothing on its own account: :mod:`golem_launcher.session.closing` does, from the journal.
+* yapapi ends nothing on its own account: :mod:`golem_launcher.session.pay.closing` does, from the journal.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from yapapi.rest.payment import Allocation
 from golem_launcher.access.splice import Splice, far_end
 from golem_launcher.errors import NodeError, RequestError
 from golem_launcher.market import reputation
-from golem_launcher.session.hiring import Hiring
-from golem_launcher.session.listener import Listener
-from golem_launcher.session.payload import session_payload
-from golem_launcher.session.strategy import LaunchStrategy
+from golem_launcher.session.hire.hiring import Hiring
+from golem_launcher.session.hire.listener import Listener
+from golem_launcher.session.hire.payload import session_payload
+from golem_launcher.session.hire.strategy import LaunchStrategy
 from golem_launcher.text import clean_line
 from golem_launcher.waiting import wait_for
 
@@ -43,10 +43,10 @@ if TYPE_CHECKING:
     from golem_launcher.outbound import Access
     from golem_launcher.permits import Permit
     from golem_launcher.request import LaunchRequest
-    from golem_launcher.session.choice import Choice
-    from golem_launcher.session.journal import Journal
-    from golem_launcher.session.money import Money
-    from golem_launcher.session.package import Package, Rented
+    from golem_launcher.session.hire.choice import Choice
+    from golem_launcher.session.hire.package import Package, Rented
+    from golem_launcher.session.pay.journal import Journal
+    from golem_launcher.session.pay.money import Money
     from golem_launcher.session.places import Place
 
 _LOG = logging.getLogger(__name__)

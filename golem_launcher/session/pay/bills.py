@@ -20,8 +20,8 @@ from golem_launcher.errors import LauncherError, NodeError
 from golem_launcher.events import Stage
 from golem_launcher.market.wallet import transaction_of
 from golem_launcher.networks import LOCAL, NETWORKS
-from golem_launcher.session.journal import Journal
-from golem_launcher.session.yagna import YagnaRest
+from golem_launcher.session.pay.journal import Journal
+from golem_launcher.session.pay.yagna import YagnaRest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from golem_launcher.events import SessionState
     from golem_launcher.node.node import Node
     from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.session.journal import AgreementEntry
+    from golem_launcher.session.pay.journal import AgreementEntry
 
 _LOG = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from golem_launcher import files
 from golem_launcher.errors import LauncherError
 from golem_launcher.events import Message, Stage, StageChanged, now
 from golem_launcher.networks import NETWORKS
-from golem_launcher.session.journal import Journal
+from golem_launcher.session.pay.journal import Journal
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ def _close_at_node(directory: SessionDirectory, journal: Journal, *, start_node:
 
 
 async def _close_down(node: Node, journal: Journal) -> None:
-    from golem_launcher.session.closing import close_down  # noqa: PLC0415
-    from golem_launcher.session.yagna import YagnaRest  # noqa: PLC0415
+    from golem_launcher.session.pay.closing import close_down  # noqa: PLC0415
+    from golem_launcher.session.pay.yagna import YagnaRest  # noqa: PLC0415
 
     async with YagnaRest(node) as rest:
         await wait_for(close_down(rest, journal, invoice_seconds=_INVOICE_SECONDS), _SECONDS)

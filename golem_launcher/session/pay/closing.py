@@ -9,15 +9,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NodeError, NodeRefused
-from golem_launcher.session import bills
-from golem_launcher.session.journal import TAG_PROPERTY, AgreementEntry
+from golem_launcher.session.pay import bills
+from golem_launcher.session.pay.journal import TAG_PROPERTY, AgreementEntry
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from golem_launcher.session.journal import Journal
-    from golem_launcher.session.yagna import YagnaRest
+    from golem_launcher.session.pay.journal import Journal
+    from golem_launcher.session.pay.yagna import YagnaRest
 
 _LOG = logging.getLogger(__name__)
 

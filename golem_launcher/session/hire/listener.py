@@ -13,13 +13,13 @@ from golem_launcher import clock
 from golem_launcher.errors import LauncherError
 from golem_launcher.market import history
 from golem_launcher.market.prices import Price
-from golem_launcher.session.journal import AgreementEntry, Journal
-from golem_launcher.session.strategy import INVOICE
+from golem_launcher.session.hire.strategy import INVOICE
+from golem_launcher.session.pay.journal import AgreementEntry, Journal
 from golem_launcher.text import clean_name
 
 if TYPE_CHECKING:
-    from golem_launcher.session.choice import Choice
-    from golem_launcher.session.money import Money
+    from golem_launcher.session.hire.choice import Choice
+    from golem_launcher.session.pay.money import Money
 
 _LOG = logging.getLogger(__name__)
 

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from golem_launcher.networks import Network
-    from golem_launcher.session.journal import AgreementEntry, Journal
+    from golem_launcher.session.pay.journal import AgreementEntry, Journal
+    from golem_launcher.session.pay.yagna import YagnaRest
     from golem_launcher.session.recorder import Recorder
-    from golem_launcher.session.yagna import YagnaRest
 
 _TELL_SECONDS = 10.0
 _RATE_SECONDS = 120.0

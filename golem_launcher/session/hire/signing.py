@@ -17,7 +17,7 @@ import aiohttp
 from ya_market import ApiException
 from yapapi import events
 
-from golem_launcher.session.service import failure_text
+from golem_launcher.session.hire.service import failure_text
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:

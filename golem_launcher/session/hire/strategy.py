@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from yapapi.strategy import SCORE_REJECTED, MarketStrategy
 
 from golem_launcher.market.prices import glm
-from golem_launcher.session.journal import TAG_PROPERTY
+from golem_launcher.session.pay.journal import TAG_PROPERTY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.session.choice import Choice
-    from golem_launcher.session.journal import Journal
+    from golem_launcher.session.hire.choice import Choice
+    from golem_launcher.session.pay.journal import Journal
 
 _LOG = logging.getLogger(__name__)
 _REFUSED = Decimal(-1)

@@ -11,15 +11,15 @@ from yapapi.rest.activity import BatchTimeoutError, CommandExecutionError
 from yapapi.script.capture import CaptureContext
 
 from golem_launcher.errors import LauncherError, ProviderError, RequestError
-from golem_launcher.session.package import Rented
+from golem_launcher.session.hire.package import Rented
 from golem_launcher.text import clean_line, clean_name
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import AsyncGenerator
 
-    from golem_launcher.session.errands import Errands
-    from golem_launcher.session.package import Package
+    from golem_launcher.session.hire.errands import Errands
+    from golem_launcher.session.hire.package import Package
 
 _LOG = logging.getLogger(__name__)
 

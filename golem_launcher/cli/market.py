@@ -40,7 +40,9 @@ def offers(
 ) -> None:
     """Show which machines on the market fit, and what they cost; exit code 1 when none fits.
 
-    Examples:  golem-launcher offers  |  golem-launcher offers --network polygon --cpus 4 --mem 8 --hours 3  |
+    Examples:
+    golem-launcher offers
+    golem-launcher offers --network polygon --cpus 4 --mem 8 --hours 3
     golem-launcher offers 'mem>4' 'cores>2' --all
     """
     import asyncio
@@ -70,7 +72,9 @@ def providers(
 ) -> None:
     """Show what is remembered of providers: agreements, failures, who is avoided and why.
 
-    Examples:  golem-launcher providers  |  golem-launcher providers --forget all
+    Examples:
+    golem-launcher providers
+    golem-launcher providers --forget all
     """
     from golem_launcher.errors import MarketError
     from golem_launcher.market import history

@@ -35,7 +35,9 @@ def add_commands(app: typer.Typer) -> None:
 def list_sessions(*, as_json: Json = False) -> None:
     """List the sessions, the newest first.
 
-    Examples:  golem-launcher list  |  golem-launcher list --json
+    Examples:
+    golem-launcher list
+    golem-launcher list --json
     """
     from golem_launcher.session import client
     from golem_launcher.session.directory import session_directories
@@ -53,7 +55,9 @@ def list_sessions(*, as_json: Json = False) -> None:
 def show(name: Name, *, as_json: Json = False) -> None:
     """Show all about one session.
 
-    Examples:  golem-launcher show my-lab  |  golem-launcher show my-lab --json
+    Examples:
+    golem-launcher show my-lab
+    golem-launcher show my-lab --json
     """
     from golem_launcher.session import client
     from golem_launcher.session.directory import session_directory
@@ -75,7 +79,9 @@ def logs(
 ) -> None:
     """Print what happened to a session, and what JupyterLab in the provider logged.
 
-    Examples:  golem-launcher logs my-lab  |  golem-launcher logs my-lab -f
+    Examples:
+    golem-launcher logs my-lab
+    golem-launcher logs my-lab -f
     """
     from golem_launcher.session import client
     from golem_launcher.session.directory import session_directory
@@ -116,7 +122,7 @@ def _clock(at: str) -> str:
 def open_session(name: Name, *, as_json: Json = False) -> None:
     """Open a session's JupyterLab in the browser, and print its link.
 
-    Examples:  golem-launcher open my-lab
+    Example: golem-launcher open my-lab
     """
     from golem_launcher.session.directory import session_directory
 
@@ -135,7 +141,7 @@ def open_session(name: Name, *, as_json: Json = False) -> None:
 def save(name: Name, *, as_json: Json = False) -> None:
     """Save a session's workspace now; while it runs that also happens by itself, every few seconds.
 
-    Examples:  golem-launcher save my-lab
+    Example: golem-launcher save my-lab
     """
     from golem_launcher.session import client
 
@@ -155,7 +161,9 @@ def extend(
 ) -> None:
     """Give a session that runs more time, more money, or both.
 
-    Examples:  golem-launcher extend my-lab --hours +1  |  golem-launcher extend my-lab --hours +2 --budget +0.5
+    Examples:
+    golem-launcher extend my-lab --hours +1
+    golem-launcher extend my-lab --hours +2 --budget +0.5
     """
     from golem_launcher.session import client
 
@@ -176,7 +184,9 @@ def stop(
 ) -> None:
     """Save a session's workspace a last time, then end the session. What was not saved is gone afterwards.
 
-    Examples:  golem-launcher stop my-lab  |  golem-launcher stop my-lab --force
+    Examples:
+    golem-launcher stop my-lab
+    golem-launcher stop my-lab --force
     """
     from golem_launcher.session import client
     from golem_launcher.session.directory import session_directory

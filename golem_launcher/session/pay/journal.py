@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from golem_launcher import files
+from golem_launcher import clock, files
 from golem_launcher.market.prices import Price, glm
 
 if TYPE_CHECKING:
@@ -43,15 +43,16 @@ class AgreementEntry(BaseModel):
     """The last usage vector that the provider reported."""
     lost_at: datetime | None = None
     """When the provider was lost: no time after that is paid for, and no invoice is waited for."""
-
     refused: str = ""
     """Why its invoice is not accepted, in words; empty when it is, or when none came."""
 
     def objection(self, what: str, amount: Decimal) -> str:
         """Why a bill (``a debit note``, ``an invoice``) is too high, in words; empty when it is not."""
         most = self.acceptable()
-        if amount <= most:
+        if 0 <= amount <= most:
             return ""
+        if amount < 0:
+            return f"The provider sent {what} of {glm(amount)}, less than nothing. It is not accepted."
         return (
             f"The provider sent {what} of {glm(amount)}, more than the {glm(most)} that price and usage allow. "
             "It is not accepted."
@@ -61,7 +62,7 @@ class AgreementEntry(BaseModel):
         """The most that we accept as a bill by now."""
         if self.price is None or self.started_at is None:
             return Decimal(0)
-        seconds = ((self.lost_at or datetime.now(timezone.utc)) - self.started_at).total_seconds()
+        seconds = ((self.lost_at or clock.now()) - self.started_at).total_seconds()
         return self.price.acceptable(self.last_usage, seconds)
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+<<<<<<< HEAD
 from golem_launcher.access.package import agent_archive, spare_pip
+=======
+from golem_launcher import clock
+from golem_launcher.access.package import agent_archive
+>>>>>>> attack
 from golem_launcher.errors import BusError, MarketError, NodeError, ProviderError
 from golem_launcher.events import Stage
 from golem_launcher.localnet.spec import BASE_IMAGE
@@ -149,7 +153,7 @@ class Rental:
             **self._reach.agent_settings(),
             "root": _ROOT,
             "deadline": self._term.deadline.timestamp() + AGENT_GRACE_SECONDS,
-            "now": datetime.now(timezone.utc).timestamp(),  # the provider's clock may be wrong
+            "now": clock.now().timestamp(),  # the provider's clock may be wrong
             "hold": self._saves.hold,
             "index_url": self._access.index_url,
         }

@@ -6,12 +6,8 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-<<<<<<< HEAD
-from golem_launcher.access.package import agent_archive, spare_pip
-=======
 from golem_launcher import clock
-from golem_launcher.access.package import agent_archive
->>>>>>> attack
+from golem_launcher.access.package import agent_archive, spare_pip
 from golem_launcher.errors import BusError, MarketError, NodeError, ProviderError
 from golem_launcher.events import Stage
 from golem_launcher.localnet.spec import BASE_IMAGE

@@ -31,12 +31,9 @@ from golem_launcher.session.term import Term
 from golem_launcher.waiting import together
 
 if TYPE_CHECKING:
-<<<<<<< HEAD
-    from golem_launcher.node.node import Node
-=======
     from datetime import datetime
 
->>>>>>> attack
+    from golem_launcher.node.node import Node
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.hire.engine import Engine
     from golem_launcher.session.hire.package import Rented

@@ -116,9 +116,9 @@ class Run:
 
     async def save(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         """Save the workspace now. Raises ``LauncherError``."""
-        saved = as_told(await self._saves.save(_SAVE_SECONDS))
+        saved = await self._saves.save(_SAVE_SECONDS)
         await self._recorder.flush()  # who asked may read the state next
-        return saved
+        return as_told(self._saves.workspace, saved)
 
     async def save_last(self, seconds: float) -> str:
         """Save a last time, before the end, within ``seconds``; what was not saved, in words, or nothing."""

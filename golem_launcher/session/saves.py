@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -135,14 +134,15 @@ class Saves:
             raise SessionError(
                 "Nothing is saved in this session." if not self._request.save else "The session is not ready yet."
             )
-        generation = None
-        with contextlib.suppress(asyncio.TimeoutError):
-            try:
-                generation = await wait_for(saver.save_now(deadline_seconds=seconds), seconds + 1)
-            except NothingToSave:
-                return None
+        try:
+            generation = await wait_for(saver.save_now(deadline_seconds=seconds), seconds + 1)
+        except NothingToSave:
+            return None
+        except asyncio.TimeoutError:
+            generation = None
         if generation is None:
-            raise SessionError(f"The last save did not work: {saver.saving.problem or 'it took too long'}.")
+            problem = saver.saving.problem.rstrip(".") or "it took too long"
+            raise SessionError(f"The last save did not work: {problem}.")
         return generation
 
     def saved_last(self) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError, NodeUnreachable
 from golem_launcher.localnet import network as localnet
+from golem_launcher.localnet.spec import BASE_IMAGE
 from golem_launcher.market import wallet
 from golem_launcher.market.services import REGISTRY
 from golem_launcher.networks import LOCAL
@@ -62,7 +63,7 @@ def _enter_local() -> Place:
         node=running.node,
         subnet=str(running.state["subnet"]),
         registry_url=running.registry_url,
-        image_tag="golem/jupyterlab:local",
+        image_tag=BASE_IMAGE,
         look_seconds=5.0,
         search_seconds=10.0,
         refused_seconds=3.0,

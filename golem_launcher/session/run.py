@@ -7,9 +7,9 @@ import contextlib
 import logging
 import os
 import secrets
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher import clock
 from golem_launcher.errors import LauncherError, NodeError, ProviderError
 from golem_launcher.events import Stage
 from golem_launcher.market import wallet
@@ -31,6 +31,8 @@ from golem_launcher.session.term import Term
 from golem_launcher.waiting import together
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from golem_launcher.node.node import Node
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.hire.engine import Engine
@@ -79,6 +81,7 @@ class Run:
         self._recovery = Recovery(
             self._request, choice=self._choice, term=self._term, money=self._money, recorder=recorder
         )
+        self._extending = asyncio.Lock()
         self._files = ""
         """What became of the files when a provider was lost, in words."""
 
@@ -104,16 +107,17 @@ class Run:
         """Give the session more time, more money or both. Raises ``LauncherError``."""
         if self._rest is None:
             raise LauncherError("The session has not begun yet.", "Try again in a moment.")
-        told = await extension.extend(
-            arguments,
-            request=self._request,
-            term=self._term,
-            money=self._money,
-            rest=self._rest,
-            recorder=self._recorder,
-            agent=self._stay.lab if self._stay else None,
-            grace_seconds=AGENT_GRACE_SECONDS,
-        )
+        async with self._extending:  # of two at once, the second extends what the first has made
+            told = await extension.extend(
+                arguments,
+                request=self._request,
+                term=self._term,
+                money=self._money,
+                rest=self._rest,
+                recorder=self._recorder,
+                agent=self._stay.lab if self._stay else None,
+                grace_seconds=AGENT_GRACE_SECONDS,
+            )
         await self._recorder.flush()
         return told
 
@@ -200,6 +204,7 @@ class Run:
             saves=self._saves,
             access=self._access,
             recorder=self._recorder,
+            image=self._request.image or place.image_tag,
             enter=self._recovery.enter,
         )
         await self._rental.publish()
@@ -266,7 +271,7 @@ class Run:
     async def _go_on_elsewhere(self, rental: Rental, lost: Rented, error: ProviderError) -> Rented:
         """Another provider in the place of one that was lost. Raises ``LauncherError`` when there is none."""
         disputed = self._money.dispute(lost.agreement_id) is not None
-        self._journal.update_agreement(lost.agreement_id, lost_at=datetime.now(timezone.utc))
+        self._journal.update_agreement(lost.agreement_id, lost_at=clock.now())
         self._recovery.begin(lost, error)
         if disputed:  # it is still there: nothing need be lost
             with contextlib.suppress(LauncherError):

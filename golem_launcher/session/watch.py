@@ -123,8 +123,6 @@ class Watch:
         dispute = self.money.dispute(self.agreement_id) if self.leave_overbilling else None
         if dispute is not None:
             raise ProviderError(dispute)
-        if usage is None:
-            return None
         return self.money.used(self.agreement_id, usage, reserve_seconds=_BUDGET_MARGIN_SECONDS)
 
     async def _check_terms(self) -> object:

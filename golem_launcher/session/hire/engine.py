@@ -28,6 +28,7 @@ from yapapi.rest.payment import Allocation
 
 from golem_launcher.access.splice import Splice, far_end
 from golem_launcher.errors import NodeError, RequestError
+from golem_launcher.localnet.spec import BASE_IMAGE
 from golem_launcher.market import reputation
 from golem_launcher.session.hire.hiring import Hiring
 from golem_launcher.session.hire.listener import Listener
@@ -56,6 +57,8 @@ _LOG = logging.getLogger(__name__)
 _START_POLL_SECONDS = 0.005
 _REST_SECONDS = 15.0
 _ENGINE_STOP_SECONDS = 15.0
+_IMAGE_SECONDS = 900.0
+"""How long an image takes at most until our agent runs in it: it may have to install JupyterLab (10 minutes)."""
 
 
 class Engine:
@@ -207,7 +210,7 @@ class Engine:
             choice=self._choice,
             journal=self._journal,
             package=package,
-            deploy_seconds=self._place.deploy_seconds,
+            deploy_seconds=place.deploy_seconds if image == BASE_IMAGE else max(place.deploy_seconds, _IMAGE_SECONDS),
         )
         self._hirings.append(hiring)
         hiring.demand(payload, expiration)

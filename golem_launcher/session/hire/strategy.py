@@ -79,14 +79,9 @@ class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no
 
     def _judge(self, agreement_id: str, amount: Decimal, what: str) -> Decimal:
         entry = self._journal.agreement(agreement_id)
-        most = entry.acceptable() if entry else Decimal(0)
-        if 0 <= amount <= most:
+        objection = entry.objection(what, amount) if entry else f"Nobody knows what {what} of {glm(amount)} is for."
+        if not objection:
             return amount
-        _LOG.warning("refused %s of %s, at most %s", what, amount, most)
-        self._refused(
-            agreement_id,
-            what,
-            f"The provider sent {what} of {glm(amount)}, more than the {glm(most)} that price and usage allow. "
-            "It is not accepted.",
-        )
+        _LOG.warning("refused: %s", objection)
+        self._refused(agreement_id, what, objection)
         return _REFUSED

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 FILE = "bill.json"
+_COUNT = {"ACCEPTED", "SETTLED"}
+"""The states of an invoice that is to be paid; another one beside it changes nothing."""
 _CLOCKS_APART = timedelta(minutes=1)
 PENDING = ("billed", "accepted")
 """States of a bill that may have changed since it was kept."""
@@ -61,6 +63,8 @@ class AgreementBill(BaseModel):
     invoiced: Decimal | None = None
     invoice_state: str = ""
     """``RECEIVED``, ``ACCEPTED``, ``SETTLED`` and so on, as yagna calls it; empty when none came."""
+    refused: str = ""
+    """Why the invoice is not accepted, in words; empty when it is."""
     transactions: tuple[str, ...] = ()
     """The hashes of the transactions on the chain that paid for it; one may pay for others as well."""
 
@@ -208,7 +212,7 @@ def _agreement_bill(
     transactions: list[str],
 ) -> AgreementBill:
     last = max(notes, key=lambda note: str(note.get("timestamp", "")), default=None)
-    invoice = max(invoices, key=lambda one: str(one.get("timestamp", "")), default=None)
+    invoice = max(invoices, key=lambda one: (one.get("status") in _COUNT, str(one.get("timestamp", ""))), default=None)
     usage = (last.get("usageCounterVector") if last else None) or list(entry.last_usage or ())
     counters = entry.price.counters if entry.price else ()
     numbers = [float(value) for value in usage if isinstance(value, int | float)] if isinstance(usage, list) else []
@@ -225,5 +229,6 @@ def _agreement_bill(
         debit_state=str(last.get("status", "")) if last else "",
         invoiced=Decimal(str(invoice["amount"])) if invoice else None,
         invoice_state=str(invoice.get("status", "")) if invoice else "",
+        refused="" if invoice and invoice.get("status") in _COUNT else entry.refused,
         transactions=tuple(transaction for transaction in transactions if transaction),
     )

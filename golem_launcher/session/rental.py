@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher import clock
 from golem_launcher.access.package import agent_archive, spare_pip
 from golem_launcher.errors import BusError, MarketError, NodeError, ProviderError
 from golem_launcher.events import Stage
@@ -149,7 +149,7 @@ class Rental:
             **self._reach.agent_settings(),
             "root": _ROOT,
             "deadline": self._term.deadline.timestamp() + AGENT_GRACE_SECONDS,
-            "now": datetime.now(timezone.utc).timestamp(),  # the provider's clock may be wrong
+            "now": clock.now().timestamp(),  # the provider's clock may be wrong
             "hold": self._saves.hold,
             "index_url": self._access.index_url,
         }

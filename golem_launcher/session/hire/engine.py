@@ -23,6 +23,7 @@ from ya_net.exceptions import ApiException
 from yapapi.config import ApiConfig
 from yapapi.engine import _Engine
 from yapapi.network import Network
+from yapapi.rest.configuration import Configuration
 from yapapi.rest.payment import Allocation
 
 from golem_launcher.access.splice import Splice, far_end
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from golem_launcher.networks import Network as GolemNetwork
+    from golem_launcher.node.node import Node
     from golem_launcher.outbound import Access
     from golem_launcher.permits import Permit
     from golem_launcher.request import LaunchRequest
@@ -129,6 +131,19 @@ class Engine:
         self._vpn = await wait_for(Network.create(self._engine._net_api, address, self._identity), _REST_SECONDS)
         self._journal.update(network_id=str(self._vpn.network_id))
         return self._vpn
+
+    def follow(self, node: Node) -> None:
+        """The node answers at another address now: yapapi's clients ask it there."""
+        engine, urls = self._engine, Configuration(ApiConfig(app_key=node.app_key, api_url=node.api_url))
+        for api, url in (
+            (engine._market_api, urls.market_url),
+            (engine._activity_api, urls.activity_url),
+            (engine._payment_api, urls.payment_url),
+            (engine._net_api, urls.net_url),
+        ):
+            api._api.api_client.configuration.host = url
+        if node.gsb_url is None:  # else `gftp` finds the bus again, where it was
+            engine._storage_manager._process = None  # the next one goes by the environment
 
     async def rejoin(self, rented: Rented) -> Rented:
         """Reach a provider again after the node was started anew: the private network is made again, under a new id.

@@ -98,7 +98,11 @@ def providers(
         said = f"avoided: {one.avoided()}" if one.avoided() else "may be taken"
         if not one.avoided() and one.failed_lately():
             said = f"taken last, it failed of late: {one.failed_lately()}"
-        say(f"{one.name:<24} {key}  {one.agreements} agreements, {one.failures} failures, {said}")
+        say(f"{one.name:<24} {key}  {_count(one.agreements, 'agreement')}, {_count(one.failures, 'failure')}, {said}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def networks(*, json: _Json = False) -> None:
@@ -144,7 +148,7 @@ def _offer_json(offer: Offer) -> dict[str, Any]:
         "gpu_memory_gib": machine.gpu_memory_gib,
         "per_hour": f"{offer.per_hour:f}",
         "start": f"{offer.start:f}",
-        "whole": f"{offer.whole:f}",
+        "whole": f"{offer.whole:.9f}",
         "why": list(offer.why),
         "note": offer.note,
     }

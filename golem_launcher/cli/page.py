@@ -44,9 +44,9 @@ def page(
         if browser and has_screen():
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
-    chosen = serve.usable_port(port)
+    listener = serve.listen(port)
     threading.Thread(target=_bring_up, daemon=True).start()
-    serve.serve(chosen, ready=ready)
+    serve.serve(listener, ready=ready)
     if not as_json:
         say("The page is closed; sessions go on. See them: golem-launcher list. End everything: golem-launcher down.")
 

@@ -58,6 +58,15 @@ def named_node() -> Node | None:
     return _remembered()
 
 
+def known_nodes() -> list[Node]:
+    """All that we know of, unchecked: the one that the environment names, the one remembered, our own if it runs.
+
+    Raises as :func:`named_node` does.
+    """
+    own = own_node()
+    return list(filter(None, (named_node(), _remembered(), own.node if own is not None else None)))
+
+
 def remember_node(api_url: str, app_key: str) -> str:
     """Use the node at an address from now on, whoever asks; its identity. The key is kept for its owner's eyes only.
 

@@ -15,11 +15,11 @@ from golem_launcher.request.checks import (
     requirement_lines,
 )
 
-NAME = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 _GENERATION = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?(@[1-9][0-9]{0,8})?$"
 _IMAGE = r"^([A-Za-z0-9][\w.-]*/[\w.-]+(:[\w.-]+)?|[0-9a-f]{56})$"
 
-Name = Annotated[str, Field(pattern=NAME)]
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 NetworkName = Annotated[str, AfterValidator(known_network)]
 Software = Annotated[str, AfterValidator(known_software)]
 SavedWorkspace = Annotated[str, Field(pattern=_GENERATION)]

@@ -235,7 +235,13 @@ def tidy() -> list[str]:
     """
     with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):  # none is half started now
         dead = [directory for directory in session_directories() if not alive(directory)]
-    return [directory.name for directory in dead if leftovers.close(directory, start_node=False)]
+        dead += [directory for directory in map(SessionDirectory, _ended()) if leftovers.owes(directory)]
+    closed = []
+    for directory in dead:
+        with contextlib.suppress(SessionNotFound, FileNotFoundError):  # removed, or brought back, meanwhile
+            if leftovers.close(directory, start_node=False):
+                closed.append(directory.state().name)
+    return closed
 
 
 def describe(directory: SessionDirectory) -> dict[str, Any]:
@@ -268,10 +274,16 @@ def _put_aside(directory: SessionDirectory) -> str:
     ended = paths.private_directory(paths.sessions_directory() / _ENDED)
     aside = ended / f"{directory.name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}"
     directory.path.rename(aside)
-    by_time = sorted(ended.iterdir(), key=lambda old: old.name[-_STAMP_LENGTH:], reverse=True)
-    for old in by_time[_KEEP_ENDED:]:
-        shutil.rmtree(old, ignore_errors=True)
+    for old in _ended()[_KEEP_ENDED:]:
+        if not leftovers.owes(SessionDirectory(old)):
+            shutil.rmtree(old, ignore_errors=True)
     return aside.name
+
+
+def _ended() -> list[Path]:
+    """What was removed or replaced, the newest first."""
+    found = (paths.sessions_directory() / _ENDED).glob("*")
+    return sorted(found, key=lambda old: old.name[-_STAMP_LENGTH:], reverse=True)
 
 
 def _check_workspace(request: LaunchRequest) -> None:
@@ -290,8 +302,10 @@ def claimed(store: str | None) -> dict[str, str]:
     """The workspaces of a store into which living sessions save, or are about to, and the names of those sessions."""
     found = {}
     for directory in session_directories():
+        if not alive(directory):
+            continue
         request = directory.request()
-        if request.save and request.store == store and alive(directory):
+        if request.save and request.store == store:
             saving = directory.state().saving  # there once its store was opened, a second or so after its start
             found[request.workspace if saving is None else saving.workspace] = directory.name
     return found

@@ -7,9 +7,9 @@ import contextlib
 import logging
 import os
 import secrets
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher import clock
 from golem_launcher.errors import LauncherError, NodeError, ProviderError
 from golem_launcher.events import Stage
 from golem_launcher.market import wallet
@@ -25,12 +25,15 @@ from golem_launcher.session.pay.yagna import YagnaRest
 from golem_launcher.session.reach import Reach
 from golem_launcher.session.recovery import Recovery
 from golem_launcher.session.rental import AGENT_GRACE_SECONDS, Rental
-from golem_launcher.session.saves import Saves, as_told
+from golem_launcher.session.saves import NothingThere, Saves, as_told
 from golem_launcher.session.stay import Stay
 from golem_launcher.session.term import Term
 from golem_launcher.waiting import together
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from golem_launcher.node.node import Node
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.hire.engine import Engine
     from golem_launcher.session.hire.package import Rented
@@ -71,11 +74,14 @@ class Run:
         self._engine: Engine | None = None
         self._rental: Rental | None = None
         self._place: places.Place | None = None
+        self._identity = ""
+        """The node's."""
         self._stay: Stay | None = None
         """With the provider whose Lab became ready, unless it was lost."""
         self._recovery = Recovery(
             self._request, choice=self._choice, term=self._term, money=self._money, recorder=recorder
         )
+        self._extending = asyncio.Lock()
         self._files = ""
         """What became of the files when a provider was lost, in words."""
 
@@ -101,16 +107,17 @@ class Run:
         """Give the session more time, more money or both. Raises ``LauncherError``."""
         if self._rest is None:
             raise LauncherError("The session has not begun yet.", "Try again in a moment.")
-        told = await extension.extend(
-            arguments,
-            request=self._request,
-            term=self._term,
-            money=self._money,
-            rest=self._rest,
-            recorder=self._recorder,
-            agent=self._stay.lab if self._stay else None,
-            grace_seconds=AGENT_GRACE_SECONDS,
-        )
+        async with self._extending:  # of two at once, the second extends what the first has made
+            told = await extension.extend(
+                arguments,
+                request=self._request,
+                term=self._term,
+                money=self._money,
+                rest=self._rest,
+                recorder=self._recorder,
+                agent=self._stay.lab if self._stay else None,
+                grace_seconds=AGENT_GRACE_SECONDS,
+            )
         await self._recorder.flush()
         return told
 
@@ -128,6 +135,8 @@ class Run:
         paid = self._money.affords(self._recorder.state.agreement_id or "") - _CLOSING_SECONDS
         try:
             await self._saves.save(max(min(seconds, paid), 1.0))
+        except NothingThere:
+            return ""
         except LauncherError as error:
             saving = self._recorder.state.saving
             kept = "Nothing is saved"
@@ -146,7 +155,7 @@ class Run:
                 await self._engine.stop()
             await self._farewells.cut_short()
             if self._rest is not None:
-                await close_wherever(self._rest, self._network, self._journal, invoice_seconds=_LATE_INVOICE_SECONDS)
+                await close_wherever(self._rest, self._find_node, self._journal, invoice_seconds=_LATE_INVOICE_SECONDS)
         except NodeError as error:
             _LOG.warning("not everything was closed: %s", error)
             return f"Not everything could be closed down ({error.what}); it is tried again later."
@@ -184,7 +193,7 @@ class Run:
         )
         self._recorder.message(self._access.sentence)
         await self._engine.start(identity, allocation_id, expires)
-        self._place = place
+        self._place, self._identity = place, identity
         self._rental = Rental(
             place=place,
             rest=self._rest,
@@ -195,6 +204,7 @@ class Run:
             saves=self._saves,
             access=self._access,
             recorder=self._recorder,
+            image=self._request.image or place.image_tag,
             enter=self._recovery.enter,
         )
         await self._rental.publish()
@@ -240,6 +250,7 @@ class Run:
             rented=rented,
             network=self._network,
             place=self._place,
+            find_node=self._find_node,
             rest=self._rest,
             engine=self._engine,
             rental=self._rental,
@@ -260,7 +271,7 @@ class Run:
     async def _go_on_elsewhere(self, rental: Rental, lost: Rented, error: ProviderError) -> Rented:
         """Another provider in the place of one that was lost. Raises ``LauncherError`` when there is none."""
         disputed = self._money.dispute(lost.agreement_id) is not None
-        self._journal.update_agreement(lost.agreement_id, lost_at=datetime.now(timezone.utc))
+        self._journal.update_agreement(lost.agreement_id, lost_at=clock.now())
         self._recovery.begin(lost, error)
         if disputed:  # it is still there: nothing need be lost
             with contextlib.suppress(LauncherError):
@@ -281,6 +292,12 @@ class Run:
             raise
         except LauncherError as why:
             raise self._recovery.nobody_left(why) from None
+
+    def _find_node(self) -> Node | None:
+        """The node at another address, where it is. Blocking."""
+        if self._place is None:
+            return None
+        return places.elsewhere(self._network, self._place.node, self._identity)
 
     def _notice(self, text: str) -> None:
         self._recorder.update(notices=(*self._recorder.state.notices, text))

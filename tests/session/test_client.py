@@ -85,6 +85,19 @@ def test_what_is_owed_waits_for_the_node():
     assert Journal.read(directory.path).entries.owes
 
 
+def test_what_a_removed_session_owes_is_not_forgotten():
+    ended = paths.private_directory(paths.sessions_directory() / ".ended")
+    for number in range(23):
+        directory = create_session_directory(LaunchRequest(name="a"))
+        if number == 0:  # the node was away when it was removed
+            Journal.create(directory.path).update(allocation_timeout=datetime.now(timezone.utc) + timedelta(hours=1))
+            directory.path.rename(ended / "a-20260101-000000-000000")
+        else:
+            client._put_aside(directory)
+    assert len(list(ended.iterdir())) == 21
+    assert client.tidy() == ["a"]
+
+
 def test_two_do_not_close_down_the_same_session():
     directory = create_session_directory(LaunchRequest(name="a"))
     descriptor = os.open(directory.lock, os.O_RDWR | os.O_CREAT)

@@ -43,7 +43,11 @@ def test_two_losses_at_one_address_on_one_budget(ready, lose, node):
         assert kernels(url) == []
         lose(directory)
         state = wait_for(
-            directory, lambda state, losses=losses: state.stage is Stage.READY and state.providers_lost == losses, 60
+            directory,
+            lambda state, losses=losses: (
+                (state.stage, state.providers_lost) == (Stage.READY, losses) and state.activity_id
+            ),
+            60,
         )
         assert state.address == before.address
         assert state.provider_id not in providers

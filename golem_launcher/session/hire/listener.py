@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import datetime, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from yapapi import events
 
+from golem_launcher import clock
 from golem_launcher.errors import LauncherError
 from golem_launcher.market import history
 from golem_launcher.market.prices import Price
@@ -51,7 +51,7 @@ class Listener:
         elif isinstance(event, events.AgreementRejected):
             self._rejected(event.agreement.id)
         elif isinstance(event, events.WorkerStarted):
-            self._journal.update_agreement(event.agreement.id, started_at=datetime.now(timezone.utc))
+            self._journal.update_agreement(event.agreement.id, started_at=clock.now())
         elif isinstance(event, events.ActivityCreated):
             self._journal.update_agreement(event.agreement.id, activity_id=event.activity.id)
         elif isinstance(event, events.DebitNoteAccepted | events.InvoiceAccepted):

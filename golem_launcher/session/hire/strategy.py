@@ -80,7 +80,7 @@ class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no
     def _judge(self, agreement_id: str, amount: Decimal, what: str) -> Decimal:
         entry = self._journal.agreement(agreement_id)
         most = entry.acceptable() if entry else Decimal(0)
-        if amount <= most:
+        if 0 <= amount <= most:
             return amount
         _LOG.warning("refused %s of %s, at most %s", what, amount, most)
         self._refused(

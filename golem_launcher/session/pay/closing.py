@@ -141,8 +141,8 @@ async def _accept_invoice(rest: YagnaRest, invoice: dict[str, Any], entry: Agree
     if invoice.get("status") not in _OPEN_INVOICES:
         return
     amount = Decimal(str(invoice["amount"]))
-    if amount > entry.acceptable():
-        _LOG.warning("an invoice of %s is more than %s and stays unpaid", amount, entry.acceptable())
+    if not 0 <= amount <= entry.acceptable():
+        _LOG.warning("an invoice of %s is not between 0 and %s and stays unpaid", amount, entry.acceptable())
         return
     try:
         await rest.accept_invoice(str(invoice["invoiceId"]), amount=str(invoice["amount"]), allocation_id=allocation_id)

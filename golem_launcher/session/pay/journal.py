@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from golem_launcher import files
+from golem_launcher import clock, files
 from golem_launcher.market.prices import Price
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class AgreementEntry(BaseModel):
         """The most that we accept as a bill by now."""
         if self.price is None or self.started_at is None:
             return Decimal(0)
-        seconds = ((self.lost_at or datetime.now(timezone.utc)) - self.started_at).total_seconds()
+        seconds = ((self.lost_at or clock.now()) - self.started_at).total_seconds()
         return self.price.acceptable(self.last_usage, seconds)
 
 

@@ -28,6 +28,12 @@ DIED = "Its supervisor died; everything it had was closed down."
 NOT_YET = "Its supervisor died, and the node does not run: what it left is closed down when the node is back."
 
 
+def owes(directory: SessionDirectory) -> bool:
+    """Whether a session may have something left at its node."""
+    journal = Journal.read(directory.path)
+    return journal is not None and journal.entries.owes
+
+
 def close(directory: SessionDirectory, *, start_node: bool) -> bool:
     """Close down a session whose supervisor is dead; whether there was something to do. Blocking.
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import collections
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
+from golem_launcher import clock
 from golem_launcher.errors import BudgetError, NodeRefused
 from golem_launcher.market.prices import glm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from golem_launcher.networks import Network
     from golem_launcher.session.pay.journal import AgreementEntry, Journal
@@ -108,17 +110,21 @@ class Money:
         """Why a bill of this agreement was not accepted; ``None`` when all were."""
         return self._disputes.get(agreement_id)
 
-    def used(self, agreement_id: str, usage: Sequence[float], *, reserve_seconds: float) -> str | None:
-        """The provider reported its usage; the reason to end the session when the budget is nearly used up.
+    def used(self, agreement_id: str, usage: Sequence[float] | None, *, reserve_seconds: float) -> str | None:
+        """The provider reported its usage (``None``: nothing); the reason to end when the budget is nearly used up.
 
         ``reserve_seconds`` of work at the highest price must remain.
         """
         entry = self._journal.agreement(agreement_id)
         if entry is None or entry.price is None or entry.started_at is None:
             return None
-        self._journal.remember_usage(agreement_id, tuple(usage))
-        seconds = (datetime.now(timezone.utc) - entry.started_at).total_seconds()
-        self._accounts[agreement_id].reckoned = entry.price.cost(usage, seconds)
+        if usage is not None:
+            self._journal.remember_usage(agreement_id, tuple(usage))
+        known = usage if usage is not None else entry.last_usage
+        seconds = (clock.now() - entry.started_at).total_seconds()
+        # Of a provider that reports nothing, bills are judged by the clock: so is what it costs.
+        reckoned = entry.price.at_most(seconds) if known is None else entry.price.cost(known, seconds)
+        self._accounts[agreement_id].reckoned = reckoned
         reserve = entry.price.at_most(reserve_seconds) - entry.price.start
         over = self.cost + reserve >= self.budget
         if over or time.monotonic() - self._told_at >= _TELL_SECONDS:
@@ -153,7 +159,7 @@ class Money:
         if spent > 0:
             seconds = float(self.left / spent) * (now - since)
             if seconds < _LONGEST_PROJECTION.total_seconds():
-                ends = datetime.now(timezone.utc) + timedelta(seconds=seconds)
+                ends = clock.now() + timedelta(seconds=seconds)
         self._recorder.update(money_ends_at=ends)
 
 

@@ -38,50 +38,52 @@ _LONGEST_MESSAGE = 64 * 1024 * 1024
 """Tornado's own limit of 10 MiB drops the connection without a word."""
 
 
-def usable_port(wanted: int | None = None) -> int:
-    """``wanted``, else 8866 or the next port on 127.0.0.1 that nobody listens on.
+def listen(wanted: int | None = None) -> socket.socket:
+    """Listen on port ``wanted`` of 127.0.0.1, else on 8866 or the next one that is free: nobody can take it any more.
 
     Raises ``LauncherError`` when ``wanted``, or every port tried, is taken.
     """
+    ports = range(FIRST_PORT, FIRST_PORT + _PORTS_TO_TRY) if wanted is None else [wanted]
+    for port in ports:
+        with contextlib.suppress(OSError):
+            return socket.create_server(("127.0.0.1", port))
     if wanted is not None:
-        if not _is_free(wanted):
-            raise LauncherError(f"Port {wanted} is taken.", "Choose another, or leave --port away.")
-        return wanted
-    for port in range(FIRST_PORT, FIRST_PORT + _PORTS_TO_TRY):
-        if _is_free(port):
-            return port
-    raise LauncherError(
-        f"No port from {FIRST_PORT} to {FIRST_PORT + _PORTS_TO_TRY - 1} is free.", "Choose one with --port."
-    )
+        raise LauncherError(f"Port {wanted} is taken.", "Choose another, or leave --port away.")
+    raise LauncherError(f"No port from {ports[0]} to {ports[-1]} is free.", "Choose one with --port.")
 
 
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def serve(port: int, *, ready: Callable[[str], None]) -> None:
-    """Serve the page on ``port`` until SIGINT or SIGTERM; ``ready`` gets its address once it answers. Blocking."""
-    from jupyter_server.serverapp import ServerApp  # noqa: PLC0415 - half a second that no other command should pay
-    from traitlets.config import Config  # noqa: PLC0415
+def serve(listener: socket.socket, *, ready: Callable[[str], None]) -> None:
+    """Serve the page at ``listener`` until SIGINT or SIGTERM; ``ready`` gets its address once it answers. Blocking."""
+    from traitlets.config import Config  # noqa: PLC0415 - half a second that no other command should pay
 
     directory = served_directory()
     jupyter_path = [str(JUPYTER_DATA), *filter(None, [os.environ.get("JUPYTER_PATH")])]
     os.environ["JUPYTER_PATH"] = os.pathsep.join(jupyter_path)
     os.environ["JUPYTER_RUNTIME_DIR"] = str(paths.sockets_directory(paths.home() / "page" / "run", _SOCKET_NAME))
     token = secrets.token_urlsafe(24)
-    app = ServerApp(config=Config(server_settings(port, token, directory)))
+    port = listener.getsockname()[1]
+    app = _app(listener, Config(server_settings(port, token, directory)))
     app.initialize(argv=[])
     _log_to(app.log, directory.parent / "page.log")
     with contextlib.suppress(KeyboardInterrupt):  # one that comes before the server takes them itself
         ready(f"http://127.0.0.1:{port}{PAGE}?token={token}")
         app.no_browser_open_file = True  # it would hold the token, and anybody could read it
         app.start()
+
+
+def _app(listener: socket.socket, config: Any) -> Any:
+    """A Jupyter server that takes its connections from ``listener``: its own look for a port ends before it listens."""
+    from jupyter_server.serverapp import ServerApp  # noqa: PLC0415
+    from tornado.httpserver import HTTPServer  # noqa: PLC0415
+
+    class PageServer(ServerApp):
+        def init_httpserver(self) -> None:
+            sizes = {"max_body_size": self.max_body_size, "max_buffer_size": self.max_buffer_size}
+            self._http_server = HTTPServer(self.web_app, **sizes)
+            listener.setblocking(False)
+            self.io_loop.add_callback(self._http_server.add_socket, listener)
+
+    return PageServer(config=config)
 
 
 def served_directory() -> Path:
@@ -97,7 +99,6 @@ def server_settings(port: int, token: str, directory: Path) -> dict[str, Any]:
         "ServerApp": {
             "ip": "127.0.0.1",
             "port": port,
-            "port_retries": 0,
             "open_browser": False,
             "root_dir": str(directory),
             "default_url": PAGE,

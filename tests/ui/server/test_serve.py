@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -7,13 +8,14 @@ import socket
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from golem_launcher.errors import LauncherError
 from golem_launcher.ui.server.install import install
-from golem_launcher.ui.server.serve import NOTEBOOK, served_directory, usable_port
+from golem_launcher.ui.server.serve import NOTEBOOK, listen, served_directory
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -25,14 +27,21 @@ def test_the_served_directory_holds_the_notebook_alone() -> None:
     assert (directory / NOTEBOOK).read_bytes() == (ROOT / NOTEBOOK).read_bytes()
 
 
-def test_a_taken_port_is_refused_when_wanted_and_passed_over_when_not() -> None:
+def test_a_taken_port_is_refused_when_wanted() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(LauncherError, match="is taken"):
-            usable_port(port)
-    assert usable_port() >= 8866
+            listen(port)
+
+
+def test_pages_that_start_at_the_same_moment_get_ports_of_their_own() -> None:
+    with contextlib.ExitStack() as open_ports, ThreadPoolExecutor(8) as starting:
+        listeners = [open_ports.enter_context(one) for one in starting.map(lambda _: listen(), range(8))]
+        ports = {listener.getsockname()[1] for listener in listeners}
+        assert len(ports) == 8
+        assert min(ports) >= 8866
 
 
 def test_the_notebook_is_a_title_and_the_launcher() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files, paths
+from golem_launcher.agent import shortcuts
 from golem_launcher.errors import LauncherError
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def _is_free(port: int) -> bool:
 
 def serve(port: int, *, ready: Callable[[str], None]) -> None:
     """Serve the page on ``port`` until SIGINT or SIGTERM; ``ready`` gets its address once it answers. Blocking."""
+    shortcuts.grammar_when_needed()
     from jupyter_server.serverapp import ServerApp  # noqa: PLC0415 - half a second that no other command should pay
     from traitlets.config import Config  # noqa: PLC0415
 

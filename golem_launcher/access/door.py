@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
 from typing import TYPE_CHECKING
 
@@ -51,13 +50,9 @@ class Door:
 
     async def __aenter__(self) -> Self:
         self._path.unlink(missing_ok=True)  # a dead supervisor's
-        before = os.umask(0o177)
-        try:
-            self._server = await asyncio.start_unix_server(
-                self._accept, str(self._path), limit=LARGEST, backlog=_BACKLOG
-            )
-        finally:
-            os.umask(before)
+        # Its directory is private already. (A umask would be everybody's: other threads make files meanwhile.)
+        self._server = await asyncio.start_unix_server(self._accept, str(self._path), limit=LARGEST, backlog=_BACKLOG)
+        self._path.chmod(0o600)
         return self
 
     async def __aexit__(self, *_: object) -> None:

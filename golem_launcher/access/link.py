@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import h11
 
-from golem_launcher.access.conversation import LONGEST_HEAD, Conversation, Gone, Side
+from golem_launcher.access.conversation import Conversation
 from golem_launcher.access.front import Front
 from golem_launcher.access.rules import Rules
+from golem_launcher.access.sides import LONGEST_HEAD, Gone, Side
 from golem_launcher.access.tunnel import Listener
 from golem_launcher.errors import AccessError
 

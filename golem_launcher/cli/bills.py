@@ -14,8 +14,8 @@ from golem_launcher.networks import LOCAL, NETWORKS
 
 if TYPE_CHECKING:
     from golem_launcher.node.node import Node
-    from golem_launcher.session.bills import Bill
     from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.pay.bills import Bill
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 _Csv = Annotated[bool, typer.Option("--csv", help="Print comma-separated values with a head line.")]
@@ -34,8 +34,9 @@ def bill(
 
     Example: golem-launcher bill my-lab --csv
     """
-    from golem_launcher.session import bills, places
+    from golem_launcher.session import places
     from golem_launcher.session.directory import session_directory
+    from golem_launcher.session.pay import bills
 
     directory = session_directory(name)
     network = NETWORKS.get(directory.state().network)
@@ -73,7 +74,8 @@ def ledger(*, json: _Json = False, as_csv: _Csv = False) -> None:
 
 def _readable_bill(directory: SessionDirectory, nodes: dict[str, Node | None]) -> Bill | None:
     """A session's bill; where it may have been paid meanwhile, its node is asked. ``nodes`` keeps those that run."""
-    from golem_launcher.session import bills, places
+    from golem_launcher.session import places
+    from golem_launcher.session.pay import bills
 
     try:
         found = bills.bill(directory)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from golem_launcher.cli.output import print_json, reports_errors, say
+from golem_launcher.cli.output import print_json, reports_errors, say, waiting_for
 from golem_launcher.errors import LauncherError, RequestError
 from golem_launcher.networks import LOCAL, NETWORKS, Network, unknown
 
@@ -40,7 +40,9 @@ def wallet(
 ) -> None:
     """Show the wallet: identity, balance, fees, what is reserved and owed, and the last payments.
 
-    Examples:  golem-launcher wallet --network polygon  |  golem-launcher wallet --network polygon --release
+    Examples:
+    golem-launcher wallet --network polygon
+    golem-launcher wallet --network polygon --release
     """
     from golem_launcher.market import wallet as wallets
 
@@ -49,7 +51,8 @@ def wallet(
     if release:
         count = wallets.release(node, known, keep=_in_use())
         typer.echo(f"Given back: {count} reservation{'' if count == 1 else 's'}.", err=True)
-    found = wallets.look(node, known)
+    with waiting_for("The node asks the chain"):
+        found = wallets.look(node, known)
     if json:
         print_json({**asdict(found), "free": found.free})
         return
@@ -75,8 +78,10 @@ def fund(
 ) -> None:
     """Fill the wallet: by the faucet on test networks; on real ones, see where to send how much.
 
-    Examples:  golem-launcher fund --network hoodi  |  golem-launcher fund --network polygon --hours 10 --price 0.2
-    On 'local' with a chain (localnet up --chain anvil), test tokens are made: golem-launcher fund --network local
+    Examples:
+    golem-launcher fund --network hoodi
+    golem-launcher fund --network polygon --hours 10 --price 0.2
+    golem-launcher fund --network local   (test tokens, after: golem-launcher localnet up --chain anvil)
     """
     known = _network(network)
     node = _node(known)
@@ -98,11 +103,12 @@ def backup(file: Annotated[Path, typer.Argument(help="The file to write; it must
     import os
 
     from golem_launcher.market import funding
-    from golem_launcher.market import wallet as wallets
+    from golem_launcher.market import identity as identities
     from golem_launcher.node import manager, probe
 
-    node = manager.ensure_node()
-    identity, keystore = probe.identity(node), wallets.key_file(node)
+    with waiting_for("The node starts"):
+        node = manager.ensure_wallet_node()
+    identity, keystore = probe.identity(node), identities.key_file(node)
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as target:
@@ -126,7 +132,7 @@ def restore(
 
     Example: golem-launcher identity restore golem-identity.json
     """
-    from golem_launcher.market import wallet as wallets
+    from golem_launcher.market import identity as identities
     from golem_launcher.node import manager
 
     if manager.named_node() is not None:
@@ -134,17 +140,33 @@ def restore(
     try:
         keystore = file.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(f"{file} can't be read: {error}.") from None
-    identity = wallets.restore(manager.ensure_node(), keystore)
-    manager.stop_node()
-    manager.ensure_node()
+        raise RequestError(f"{file} can't be read: {getattr(error, 'strerror', None) or 'it is no text'}.") from None
+    identities.address(keystore)  # before a node is started for it
+    busy = _on_our_node()
+    if busy:
+        raise LauncherError(
+            f"Sessions run on the node: {', '.join(busy)}.", "Stop them first: golem-launcher stop NAME"
+        )
+    with waiting_for("The node starts"):
+        identity = identities.restore(manager.ensure_wallet_node(), keystore)
+        manager.stop_node()
+        manager.ensure_wallet_node()
     say(f"The node is {identity} now. The identity it had before is still in it, and comes back with its own backup.")
+
+
+def _on_our_node() -> list[str]:
+    """The sessions that live on a node of the user's: all but those of the local network."""
+    from golem_launcher.session import client
+    from golem_launcher.session.directory import session_directories
+
+    living = [one for one in session_directories() if client.alive(one)]
+    return sorted(one.name for one in living if one.state().network != LOCAL.name)
 
 
 def _in_use() -> set[str]:
     """The allocations of sessions that run, or that will be closed down by themselves."""
     from golem_launcher.session.directory import session_directories
-    from golem_launcher.session.journal import Journal
+    from golem_launcher.session.pay.journal import Journal
 
     journals = [Journal.read(directory.path) for directory in session_directories()]
     return {str(one.entries.allocation_id) for one in journals if one is not None and one.entries.owes}
@@ -195,19 +217,12 @@ def _mint(node: Node, network: Network, *, as_json: bool) -> None:
 
 
 def _ask_faucet(node: Node, network: Network, *, as_json: bool) -> None:
-    import concurrent.futures
-
     from golem_launcher.market import funding
     from golem_launcher.market import wallet as wallets
 
     typer.echo(f"{funding.asking_words(network)} …", err=True)
-    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as thread:
-        asked = thread.submit(wallets.fund, node, network)
-        seconds = 0
-        while not concurrent.futures.wait([asked], timeout=15).done:
-            seconds += 15
-            typer.echo(f"  {seconds} s: the chain has not confirmed it yet …", err=True)
-    said = asked.result()
+    with waiting_for("  the chain has not confirmed it yet", every=15):
+        said = wallets.fund(node, network)
     if as_json:
         print_json({"said": said})
     else:
@@ -231,4 +246,5 @@ def _node(network: Network) -> Node:
         return localnet.up().node
     from golem_launcher.node import manager
 
-    return manager.ensure_node()
+    with waiting_for("The node starts"):
+        return manager.ensure_wallet_node()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from golem_launcher.cli.output import print_json, reports_errors, say
+from golem_launcher.cli.output import print_json, reports_errors, say, waiting_for
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.networks import LOCAL
 
@@ -41,7 +41,8 @@ def start(json: _Json = False) -> None:  # noqa: FBT002 - typer's way to a flag
     """
     from golem_launcher.node import manager
 
-    manager.ensure_node()
+    with waiting_for("The node starts"):
+        manager.ensure_node()
     _show_node(as_json=json)
 
 

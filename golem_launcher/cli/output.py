@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
 import json
 import sys
+import threading
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import typer
@@ -13,7 +16,7 @@ from golem_launcher.errors import LauncherError, RequestError
 from golem_launcher.text import clean_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -32,8 +35,31 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, default=str))
 
 
+@contextlib.contextmanager
+def waiting_for(words: str, *, every: float = 3.0) -> Iterator[None]:
+    """Say on stderr what is waited for, and for how long by now, each ``every`` seconds until the block ends."""
+    over = threading.Event()
+
+    def tell() -> None:
+        seconds = every
+        while not over.wait(every):
+            typer.echo(f"{words} … {seconds:.0f} s", err=True)
+            seconds += every
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        teller.join()
+
+
 def reports_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Turn a ``LauncherError`` of a command into its message on stderr and the right exit code."""
+    """Turn a ``LauncherError`` of a command into its message on stderr and the right exit code.
+
+    An ``OSError`` that nobody foresaw (a full disk, a directory that may not be written) is told with the file's name.
+    """
 
     @functools.wraps(command)
     def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -42,5 +68,11 @@ def reports_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
         except LauncherError as error:
             sys.stderr.write(f"Error: {clean_text(str(error))}\n")
             raise typer.Exit(BAD_USAGE if isinstance(error, RequestError) else FAILED) from None
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # nobody reads what we print: typer ends the command
+                raise
+            where = f" ({error.filename})" if error.filename is not None else ""
+            sys.stderr.write(f"Error: {clean_text(f'The system refused: {error.strerror or error}{where}.')}\n")
+            raise typer.Exit(FAILED) from None
 
     return wrapper

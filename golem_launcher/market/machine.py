@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,8 @@ _PLATFORM = re.compile(r"golem\.com\.payment\.platform\.([a-z0-9-]{1,60})\.addre
 _WALLET = re.compile(r"0x[0-9a-fA-F]{40}")
 _MOST_CARDS = 64
 _MOST_WORDS = 64
+_LARGEST = 1e9
+"""Cores, or GiB: more is nonsense."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,6 @@ def _words(value: Any) -> frozenset[str]:
 
 def _size(properties: Mapping[str, Any], key: str) -> float:
     value = properties.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LARGEST:
         return 0.0
     return float(value)

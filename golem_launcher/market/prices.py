@@ -17,6 +17,8 @@ CPU = "golem.usage.cpu_sec"
 
 SECONDS_PER_HOUR = 3600
 _MOST_THREADS = 4096
+_MOST_GLM = 10**9
+"""All there is."""
 _SHOWN = Decimal("0.000000001")
 _CENT = Decimal("0.000000000000000001")  # yagna's smallest amount, 1e-18 GLM
 
@@ -46,6 +48,8 @@ class Price:
         coefficients = properties.get("golem.com.pricing.model.linear.coeffs")
         if not isinstance(vector, list) or not isinstance(coefficients, list) or len(coefficients) != len(vector) + 1:
             raise ProviderError("Its price is malformed.")
+        if len(set(map(str, vector))) < len(vector):
+            raise ProviderError("It charges for the same thing twice.")
         rates = [_amount(value) for value in coefficients]
         by_counter = {str(counter): rate for counter, rate in zip(vector, rates, strict=False)}
         strange = [counter for counter, rate in by_counter.items() if counter not in {DURATION, CPU} and rate]
@@ -100,6 +104,6 @@ def glm(amount: Decimal) -> str:
 
 
 def _amount(value: Any) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST_GLM:
         raise ProviderError("Its price is malformed.")
     return Decimal(str(value))

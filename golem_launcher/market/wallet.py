@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import BudgetError, NodeError, NodeRefused, RequestError
+from golem_launcher.errors import BudgetError, NodeError, NodeRefused, NodeUnreachable
 from golem_launcher.market import settlement
 from golem_launcher.networks import LOCAL
 from golem_launcher.node import bridge, probe
@@ -25,12 +24,14 @@ if TYPE_CHECKING:
     from golem_launcher.node.node import Node
 
 _SEND = {"bits": 2}
-_STATUS_SECONDS = 20.0
+_STATUS_SECONDS = 10.0
+"""yagna tries a chain's addresses one after another, ten seconds for one that is silent."""
 _FUND_SECONDS = 300.0
 """Faucet and minting may wait two minutes each for the chain."""
+_NO_CHAIN = "the chain can't be reached from the node."
+_LOOK_AT_CONNECTION = "So balances are unknown. Look at its internet connection."
 _LAST_PAYMENTS = 10
 _CLOCK_SECONDS = 300
-_ADDRESS = re.compile(r"[0-9a-f]{40}")
 _TRANSACTION = re.compile(r"0x[0-9a-f]{64}")
 
 
@@ -149,6 +150,8 @@ def fund(node: Node, network: Network) -> str:
     try:
         return str(bridge.call(node, "local/driver/erc20/Fund", body, seconds=_FUND_SECONDS))
     except NodeRefused as error:
+        if _out_of_reach(error.what):
+            raise BudgetError(f"The faucet gave nothing: {_NO_CHAIN}", "Look at its internet connection.") from None
         remedy = "Look at your internet connection, and try again in a few minutes: test faucets are often busy."
         if not network.faucet:
             remedy = f"Minting needs some {network.gas} in {identity} for its fee. Or use the network 'hoodi'."
@@ -170,38 +173,6 @@ def release(node: Node, network: Network, *, keep: set[str]) -> int:
     return len(ids)
 
 
-def key_file(node: Node) -> str:
-    """The keystore of the node's identity: whoever has it and its password has the money."""
-    return str(bridge.call(node, "local/identity/GetKeyFile", probe.identity(node)))
-
-
-def restore(node: Node, keystore: str) -> str:
-    """Make the identity in a keystore the node's first one; its address. It counts from the node's next start on.
-
-    Raises ``RequestError`` when this is no keystore, and ``NodeRefused``.
-    """
-    identity = _address(keystore)
-    listed = bridge.call(node, "local/identity/List", {})
-    if identity not in {str(one.get("nodeId")).lower() for one in listed}:
-        bridge.call(node, "local/identity/CreateGenerated", {"alias": None, "fromKeystore": keystore})
-    bridge.call(node, "local/identity/Update", {"nodeId": identity, "alias": None, "setDefault": True})
-    return identity
-
-
-def _address(keystore: str) -> str:
-    """Whose keystore it is, ``0x…`` in small letters."""
-    try:
-        value = json.loads(keystore)
-        address = str(value["address"]).lower().removeprefix("0x") if "crypto" in value else ""
-    except (ValueError, TypeError, LookupError, RecursionError):
-        address = ""
-    if not _ADDRESS.fullmatch(address):
-        raise RequestError(
-            "This is no keystore of an identity.", "Give a file that `identity backup` or `yagna id export` wrote."
-        )
-    return f"0x{address}"
-
-
 def _status(node: Node, network: Network, identity: str) -> tuple[dict[str, Any], str]:
     if network.money == "none":
         return {}, "On 'local' nothing is settled, so there is no balance."
@@ -214,6 +185,9 @@ def _status(node: Node, network: Network, identity: str) -> tuple[dict[str, Any]
     }
     try:
         status = bridge.call(node, "local/payment/GetStatus", body, seconds=_STATUS_SECONDS)
+    except NodeUnreachable:
+        probe.identity(node)  # the node is there, so it is the chain that it waits for
+        return {}, f"The node has had no answer from the chain for {_STATUS_SECONDS:.0f} s. {_LOOK_AT_CONNECTION}"
     except NodeRefused as error:
         if network.name == LOCAL.name:
             return {}, "The chain on this machine does not answer: start its node, or the local network, again."
@@ -241,10 +215,15 @@ def _clock_problem(newest_block: Any, now: datetime | None = None) -> str:
 
 def said_plainly(text: str) -> str:
     """A payment problem of the node's, in words, with what to do."""
-    lower = text.lower()
-    if any(word in lower for word in ("unreachable", "rpc", "dns", "connect")):
-        return "The chain can't be reached from the node, so balances are unknown. Look at its internet connection."
+    if _out_of_reach(text):
+        return f"{_NO_CHAIN.capitalize()} {_LOOK_AT_CONNECTION}"
     return f"The node can't tell the balance: {text[:200]}"
+
+
+def _out_of_reach(text: str) -> bool:
+    """Whether the node's words mean that no address of the chain answers."""
+    lower = text.lower()
+    return any(word in lower for word in ("unreachable", "rpc", "dns", "connect"))
 
 
 def _reserved(node: Node, network: Network) -> Decimal:

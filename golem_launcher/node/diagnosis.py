@@ -24,6 +24,10 @@ class PortTaken(NodeStartError):  # noqa: N818 - reads as what it says
     """Another program serves the port that the daemon was given."""
 
 
+class Offline(NodeStartError):  # noqa: N818
+    """The daemon waits for the address of the Golem network, which can't be looked up."""
+
+
 def no_program(system: str, machine: str) -> NodeStartError:
     """There is no yagna program in this environment."""
     if (system, machine) in {("Linux", "x86_64"), ("Linux", "amd64")}:
@@ -115,6 +119,17 @@ def died(log: Path, log_start: int, status: int | None, api_url: str) -> NodeSta
     )
 
 
+def looks_up(log: Path, log_start: int) -> bool:
+    """Whether the daemon waits for the address of the Golem network. It asks up to six times, for 100 s in all."""
+    lines = [line for line in _tail(log, log_start).splitlines() if "_net_relay" in line]
+    return bool(lines) and "resolved to" not in lines[-1]
+
+
+def offline(log: Path) -> Offline:
+    """The address of the Golem network was not to be had in time."""
+    return Offline(f"yagna does not start: {_NO_NETWORK}", f"{_NO_INTERNET} Its log is {log}.")
+
+
 def silent(log: Path, log_start: int) -> NodeStartError:
     """The daemon runs and does not answer in time."""
     text = _tail(log, log_start)
@@ -139,13 +154,14 @@ def _tail(log: Path, start: int) -> str:
 
 
 _NO_SPACE = "Free some space (100 MB will do), then try again."
+_NO_NETWORK = "the Golem network could not be looked up."
 _NO_INTERNET = (
     "Look at the connection and the name server; the local network (golem-launcher localnet up) works without."
 )
 _KNOWN = (
     (r"already running", "another yagna uses its data directory.", "Stop that one."),
     (r"No space left on device|disk is full|File too large|os error 28", "the disk is full.", _NO_SPACE),
-    (r"relay server failed|Failed to resolve _net_relay", "the Golem network could not be looked up.", _NO_INTERNET),
+    (r"relay server failed|Failed to resolve _net_relay", _NO_NETWORK, _NO_INTERNET),
     (
         r"GLIBC_|cannot open shared object|required file not found",
         "this system's libraries are too old for it.",
@@ -163,10 +179,7 @@ _KNOWN = (
     ),
     (r"Address already in use", "an address of its is taken by another program.", "End that program."),
 )
-_WAITING = (
-    (r"_net_relay", "the Golem network could not be looked up.", _NO_INTERNET),
-    (r"CENTRAL_NET|central NET|Connecting to Central", "its hub does not answer.", "Start the hub first."),
-)
+_WAITING = ((r"CENTRAL_NET|central NET|Connecting to Central", "its hub does not answer.", "Start the hub first."),)
 
 
 def _status(status: int | None) -> str:

@@ -139,7 +139,15 @@ def _node() -> Check:
     if own is None:
         return Check("node", Verdict.OK, "Our own node is not running; it starts when it is needed.")
     identity = probe.identity(own.node)
-    return Check("node", Verdict.OK, f"Our own node {identity} answers at {own.api_url} (process {own.record.pid}).")
+    shown = f"Our own node {identity} answers at {own.api_url} (process {own.record.pid})."
+    if own.alone:
+        return Check(
+            "node",
+            Verdict.WARN,
+            f"{shown} It runs without the Golem network, which could not be looked up when it started.",
+            "Look at the internet connection. With the next session, or golem-launcher node start, it is started anew.",
+        )
+    return Check("node", Verdict.OK, shown)
 
 
 def _node_health() -> list[Check]:

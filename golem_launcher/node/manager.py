@@ -12,11 +12,12 @@ import os
 import re
 import secrets
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from golem_launcher import files, paths
 from golem_launcher.errors import NodeUnreachable, RequestError
-from golem_launcher.node import diagnosis, probe, yagna
+from golem_launcher.node import diagnosis, probe, yagna, yagna_process
 from golem_launcher.node.node import Node
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ _KEY = re.compile(r"[0-9a-f]{32}")
 _POLL_SECONDS = 0.1
 _WAKE_SECONDS = 15.0
 _STOP_SECONDS = 30.0
+_BRIEF_LOOK_UP_SECONDS = 3.0
+"""For who only wants to see the wallet."""
 # What a user sets to tune a node of theirs; all else that steers a daemon is ours to choose.
 _TUNING = re.compile(r"YA_NET_|YAGNA_AUTOCONF_ID_SECRET$|CENTRAL_NET_|PAYMENT_|ERC20_|RUST_LOG$|[A-Z]+_GETH_ADDR$")
 
@@ -53,6 +56,15 @@ def named_node() -> Node | None:
             "Set both, or unset YAGNA_API_URL so that the launcher starts a node of its own.",
         )
     return _remembered()
+
+
+def known_nodes() -> list[Node]:
+    """All that we know of, unchecked: the one that the environment names, the one remembered, our own if it runs.
+
+    Raises as :func:`named_node` does.
+    """
+    own = own_node()
+    return list(filter(None, (named_node(), _remembered(), own.node if own is not None else None)))
 
 
 def remember_node(api_url: str, app_key: str) -> str:
@@ -93,47 +105,61 @@ def _is_here(host: str) -> bool:
     return host == "localhost"
 
 
-def own_node() -> yagna.YagnaProcess | None:
+def own_node() -> yagna_process.YagnaProcess | None:
     """Our own node, when its process runs."""
-    return yagna.find_running(data_dir())
+    return yagna_process.find_running(data_dir())
 
 
 def ensure_node(*, deadline: float = 90.0) -> Node:
     """A node that answers and accepts our key: the named one, else our own, started if need be.
 
     Many threads and processes may ask at the same moment: one starts it, all get the same. Raises ``NodeUnreachable``
-    for a named node that can't be used, or an own one that hangs, and ``NodeStartError``.
+    for a named node that can't be used, or an own one that hangs, and ``NodeStartError``; offline that takes 12 s.
     """
     named = named_node()
     if named is not None:
         probe.identity(named)
         return named
     end = time.monotonic() + deadline
-    with yagna.exclusively(_lock(), deadline=deadline):
+    with yagna_process.exclusively(_lock(), deadline=deadline):
+        running = own_node()
+        if running is not None and running.alone:  # it never looks again whether the Golem network is there
+            running.stop()
+            running = None
+        if running is not None:
+            return _answering(running, min(end, time.monotonic() + _WAKE_SECONDS))
+        return yagna.start(_config(), deadline=end - time.monotonic()).node
+
+
+def ensure_wallet_node(*, deadline: float = 90.0) -> Node:
+    """A node for what needs no Golem network: wallet and identity. As :func:`ensure_node`, and offline as well.
+
+    A node that had to be started without the Golem network is started anew when that is needed.
+    """
+    if named_node() is not None:
+        return ensure_node()
+    end = time.monotonic() + deadline
+    with yagna_process.exclusively(_lock(), deadline=deadline):
         running = own_node()
         if running is not None:
             return _answering(running, min(end, time.monotonic() + _WAKE_SECONDS))
-        directory = data_dir()
-        config = yagna.YagnaConfig(
-            directory,
-            api_port=0,
-            gsb_url=f"unix:{paths.socket_path(directory, 'gsb.sock')}",
-            app_key=_app_key(directory),
-            environment={"YA_NET_BIND_URL": "udp://0.0.0.0:0", **_tuning()},
-        )
-        return yagna.start(config, deadline=end - time.monotonic()).node
+        config = replace(_config(), look_up_seconds=_BRIEF_LOOK_UP_SECONDS)
+        try:
+            return yagna.start(config, deadline=end - time.monotonic()).node
+        except diagnosis.Offline:
+            return yagna.start(replace(config, alone=True), deadline=end - time.monotonic()).node
 
 
-def stop_node(*, grace: float = yagna.GRACE) -> yagna.YagnaProcess | None:
+def stop_node(*, grace: float = yagna_process.GRACE) -> yagna_process.YagnaProcess | None:
     """Stop our own node and say which it was; ``None`` when it did not run. A named node is never stopped."""
-    with yagna.exclusively(_lock(), deadline=_STOP_SECONDS):
+    with yagna_process.exclusively(_lock(), deadline=_STOP_SECONDS):
         running = own_node()
         if running is not None:
             running.stop(grace)
         return running
 
 
-def _answering(running: yagna.YagnaProcess, end: float) -> Node:
+def _answering(running: yagna_process.YagnaProcess, end: float) -> Node:
     """Wait for a daemon whose starter died, or that is busy, to answer."""
     while not _answers(running.node):
         if time.monotonic() > end or not running.alive():
@@ -151,6 +177,18 @@ def _answers(node: Node) -> bool:
     except NodeUnreachable:
         return False
     return True
+
+
+def _config() -> yagna.YagnaConfig:
+    """How our own node runs."""
+    directory = data_dir()
+    return yagna.YagnaConfig(
+        directory,
+        api_port=0,
+        gsb_url=f"unix:{paths.socket_path(directory, 'gsb.sock')}",
+        app_key=_app_key(directory),
+        environment={"YA_NET_BIND_URL": "udp://0.0.0.0:0", **_tuning()},
+    )
 
 
 def _app_key(directory: Path) -> str:

@@ -14,11 +14,11 @@ import socket
 import sys
 import time
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files, paths, processes
 from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
-from golem_launcher.session import leftovers
 from golem_launcher.session.directory import (
     SessionDirectory,
     create_session_directory,
@@ -26,6 +26,7 @@ from golem_launcher.session.directory import (
     session_directory,
 )
 from golem_launcher.session.inputs import absolute
+from golem_launcher.session.pay import leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,11 +59,7 @@ def start(request: LaunchRequest) -> SessionDirectory:
     The directory of an ended session of the same name is moved aside. Raises ``SessionNameTaken`` when the session
     of that name is alive, ``SessionError`` when the disk does not take the new one.
     """
-    files_of_ours = {
-        "inputs": absolute(request.inputs),
-        "outbound_permit": absolute(request.outbound_permit, field="outbound_permit"),
-    }
-    request = request.model_copy(update=files_of_ours)
+    request = settled(request)
     try:
         with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):
             _make_room(request.name)
@@ -81,6 +78,19 @@ def start(request: LaunchRequest) -> SessionDirectory:
             f"The session '{request.name}' could not be started: {error.strerror or error}.",
             f"Check that {paths.home()} can be written to and has room.",
         ) from error
+
+
+def settled(request: LaunchRequest) -> LaunchRequest:
+    """The request with its paths absolute: the supervisor works in another directory than whoever asked."""
+    store = request.store
+    if store is not None and "://" not in store:
+        store = os.path.abspath(Path(store).expanduser())  # noqa: PTH100 - a link stays a link
+    settled = {
+        "inputs": absolute(request.inputs),
+        "outbound_permit": absolute(request.outbound_permit, field="outbound_permit"),
+        "store": store,
+    }
+    return request.model_copy(update=settled)
 
 
 def alive(directory: SessionDirectory) -> bool:
@@ -225,7 +235,13 @@ def tidy() -> list[str]:
     """
     with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):  # none is half started now
         dead = [directory for directory in session_directories() if not alive(directory)]
-    return [directory.name for directory in dead if leftovers.close(directory, start_node=False)]
+        dead += [directory for directory in map(SessionDirectory, _ended()) if leftovers.owes(directory)]
+    closed = []
+    for directory in dead:
+        with contextlib.suppress(SessionNotFound, FileNotFoundError):  # removed, or brought back, meanwhile
+            if leftovers.close(directory, start_node=False):
+                closed.append(directory.state().name)
+    return closed
 
 
 def describe(directory: SessionDirectory) -> dict[str, Any]:
@@ -258,24 +274,41 @@ def _put_aside(directory: SessionDirectory) -> str:
     ended = paths.private_directory(paths.sessions_directory() / _ENDED)
     aside = ended / f"{directory.name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}"
     directory.path.rename(aside)
-    by_time = sorted(ended.iterdir(), key=lambda old: old.name[-_STAMP_LENGTH:], reverse=True)
-    for old in by_time[_KEEP_ENDED:]:
-        shutil.rmtree(old, ignore_errors=True)
+    for old in _ended()[_KEEP_ENDED:]:
+        if not leftovers.owes(SessionDirectory(old)):
+            shutil.rmtree(old, ignore_errors=True)
     return aside.name
+
+
+def _ended() -> list[Path]:
+    """What was removed or replaced, the newest first."""
+    found = (paths.sessions_directory() / _ENDED).glob("*")
+    return sorted(found, key=lambda old: old.name[-_STAMP_LENGTH:], reverse=True)
 
 
 def _check_workspace(request: LaunchRequest) -> None:
     """Two sessions that save into one workspace would take turns in undoing each other's work."""
     if not request.resume or not request.save:
         return
+    name = claimed(request.store).get(request.workspace)
+    if name is not None:
+        raise SessionError(
+            f"The session '{name}' is saving into the workspace '{request.workspace}'.",
+            f"End it first: golem-launcher stop {name}",
+        )
+
+
+def claimed(store: str | None) -> dict[str, str]:
+    """The workspaces of a store into which living sessions save, or are about to, and the names of those sessions."""
+    found = {}
     for directory in session_directories():
-        saving = directory.state().saving
-        same = saving is not None and saving.workspace == request.workspace and alive(directory)
-        if same and directory.request().store == request.store:
-            raise SessionError(
-                f"The session '{directory.name}' is saving into the workspace '{request.workspace}'.",
-                f"End it first: golem-launcher stop {directory.name}",
-            )
+        if not alive(directory):
+            continue
+        request = directory.request()
+        if request.save and request.store == store:
+            saving = directory.state().saving  # there once its store was opened, a second or so after its start
+            found[request.workspace if saving is None else saving.workspace] = directory.name
+    return found
 
 
 def _supervisor(directory: SessionDirectory) -> processes.ProcessRecord | None:

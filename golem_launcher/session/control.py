@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -42,11 +41,9 @@ class ControlServer:
         """Listen."""
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()  # left by a supervisor that was killed; ours is the lock, so nobody listens there
-        old = os.umask(0o177)
-        try:
-            self._server = await asyncio.start_unix_server(self._accept, path=str(self._path), limit=LONGEST_LINE)
-        finally:
-            os.umask(old)
+        # Its directory is private already. (A umask would be everybody's: other threads make files meanwhile.)
+        self._server = await asyncio.start_unix_server(self._accept, path=str(self._path), limit=LONGEST_LINE)
+        self._path.chmod(0o600)
 
     async def aclose(self) -> None:
         """Stop listening, end every connection and remove the socket."""

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.lab import LabClient
-    from golem_launcher.session.money import Money
+    from golem_launcher.session.pay.money import Money
+    from golem_launcher.session.pay.yagna import YagnaRest
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.session.term import Term
-    from golem_launcher.session.yagna import YagnaRest
 
+_MOST = 10**12
 _EXTENDABLE = {Stage.READY, Stage.SAVING, Stage.RECOVERING}
 
 
@@ -83,7 +84,11 @@ def _amount(arguments: dict[str, Any], name: str) -> Decimal:
     try:
         amount = Decimal(str(value))
     except InvalidOperation:
-        raise RequestError(f"'{str(value)[:40]}' is no number.", field=name) from None
-    if not amount.is_finite() or amount < 0:
+        amount = Decimal("NaN")
+    if not amount.is_finite():
+        raise RequestError(f"'{str(value)[:40]}' is no number.", field=name)
+    if amount > _MOST:
+        raise RequestError(f"'{str(value)[:40]}' is too much.", field=name)
+    if amount < 0:
         raise RequestError("A session can only be extended, not shortened: give a number above 0.", field=name)
     return amount

@@ -96,7 +96,7 @@ class LabClient:
                 status, data, following = await self._get(
                     f"/golem-launcher/log?offset={offset}", seconds=_LOG_SECONDS, largest=_LARGEST_PIECE, packed=True
                 )
-            except (OSError, aiohttp.ClientError, asyncio.TimeoutError, zlib.error):
+            except (OSError, aiohttp.ClientError, asyncio.TimeoutError):
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
             if status != _OK:
@@ -122,10 +122,14 @@ class LabClient:
         ) as response:
             following = response.headers.get(_OFFSET_HEADER, "")
             offset = int(following) if _OFFSET.fullmatch(following) else None
-            unpack = zlib.decompressobj(31) if response.headers.get("Content-Encoding") == "gzip" else None
+            gzipped = packed and response.headers.get("Content-Encoding") == "gzip"
+            unpack = zlib.decompressobj(31) if gzipped else None
             data = b""
             async for piece in response.content.iter_chunked(65536):
-                data += unpack.decompress(piece, largest - len(data)) if unpack else piece
+                try:
+                    data += unpack.decompress(piece, largest - len(data)) if unpack else piece
+                except zlib.error:
+                    raise aiohttp.ClientPayloadError("what should be gzip is not") from None
                 if len(data) >= largest:
                     response.close()  # more than anybody needs
                     return response.status, data[:largest], None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from golem_launcher.node.node import Node
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.session.package import Rented
+    from golem_launcher.session.hire.package import Rented
 
 
 class Reach:

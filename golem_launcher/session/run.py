@@ -4,38 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
 import os
 import secrets
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher import clock
 from golem_launcher.errors import LauncherError, NodeError, ProviderError
-from golem_launcher.events import ProviderLost, Stage
+from golem_launcher.events import Stage
 from golem_launcher.market import wallet
 from golem_launcher.networks import NETWORKS
 from golem_launcher.outbound import access
-from golem_launcher.session import asleep, extension, places, recovery, warm
-from golem_launcher.session.choice import Choice
-from golem_launcher.session.ending import Farewells, close_wherever
-from golem_launcher.session.journal import Journal
-from golem_launcher.session.meter import follow_usage
-from golem_launcher.session.money import Money
-from golem_launcher.session.permission import permit_of
+from golem_launcher.session import extension, places, warm
+from golem_launcher.session.hire.choice import Choice
+from golem_launcher.session.hire.permission import permit_of
+from golem_launcher.session.pay.ending import Farewells, close_wherever
+from golem_launcher.session.pay.journal import Journal
+from golem_launcher.session.pay.money import Money
+from golem_launcher.session.pay.yagna import YagnaRest
 from golem_launcher.session.reach import Reach
+from golem_launcher.session.recovery import Recovery
 from golem_launcher.session.rental import AGENT_GRACE_SECONDS, Rental
-from golem_launcher.session.saves import Saves, as_told
+from golem_launcher.session.saves import NothingThere, Saves, as_told
+from golem_launcher.session.stay import Stay
 from golem_launcher.session.term import Term
-from golem_launcher.session.watch import Watch
-from golem_launcher.session.yagna import YagnaRest
 from golem_launcher.waiting import together
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from golem_launcher.node.node import Node
     from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.session.engine import Engine
-    from golem_launcher.session.lab import LabClient
-    from golem_launcher.session.package import Rented
+    from golem_launcher.session.hire.engine import Engine
+    from golem_launcher.session.hire.package import Rented
     from golem_launcher.session.recorder import Recorder
 
 _LOG = logging.getLogger(__name__)
@@ -46,12 +47,6 @@ _CLOSING_SECONDS = 10.0
 """What the end itself takes, which costs as well."""
 _INVOICE_SECONDS = 15.0
 _LATE_INVOICE_SECONDS = 3.0
-_SEARCHING = {
-    Stage.NEGOTIATING: "Looking for another provider.",
-    Stage.DEPLOYING: "Another provider makes ready.",
-    Stage.STARTING: "JupyterLab starts there.",
-}
-"""What is said of a stage that a session passes again because its provider was lost."""
 
 
 class Run:
@@ -79,11 +74,16 @@ class Run:
         self._engine: Engine | None = None
         self._rental: Rental | None = None
         self._place: places.Place | None = None
-        self._lab: LabClient | None = None
-        """A client of the Lab while it is ready."""
-        self._provider_lives = False
-        self._lost = ""
-        """What happened to the provider that was lost last; empty while none was, or another took over."""
+        self._identity = ""
+        """The node's."""
+        self._stay: Stay | None = None
+        """With the provider whose Lab became ready, unless it was lost."""
+        self._recovery = Recovery(
+            self._request, choice=self._choice, term=self._term, money=self._money, recorder=recorder
+        )
+        self._extending = asyncio.Lock()
+        self._files = ""
+        """What became of the files when a provider was lost, in words."""
 
     async def work(self) -> str:
         """From the request to the end of the session by its own terms; the reason. Raises ``LauncherError``."""
@@ -107,16 +107,17 @@ class Run:
         """Give the session more time, more money or both. Raises ``LauncherError``."""
         if self._rest is None:
             raise LauncherError("The session has not begun yet.", "Try again in a moment.")
-        told = await extension.extend(
-            arguments,
-            request=self._request,
-            term=self._term,
-            money=self._money,
-            rest=self._rest,
-            recorder=self._recorder,
-            agent=self._lab,
-            grace_seconds=AGENT_GRACE_SECONDS,
-        )
+        async with self._extending:  # of two at once, the second extends what the first has made
+            told = await extension.extend(
+                arguments,
+                request=self._request,
+                term=self._term,
+                money=self._money,
+                rest=self._rest,
+                recorder=self._recorder,
+                agent=self._stay.lab if self._stay else None,
+                grace_seconds=AGENT_GRACE_SECONDS,
+            )
         await self._recorder.flush()
         return told
 
@@ -128,12 +129,14 @@ class Run:
 
     async def save_last(self, seconds: float) -> str:
         """Save a last time, before the end, within ``seconds``; what was not saved, in words, or nothing."""
-        if not self._provider_lives or not self._request.save:
+        if self._stay is None or not self._request.save:
             return ""
         self._recorder.enter(Stage.SAVING)
         paid = self._money.affords(self._recorder.state.agreement_id or "") - _CLOSING_SECONDS
         try:
             await self._saves.save(max(min(seconds, paid), 1.0))
+        except NothingThere:
+            return ""
         except LauncherError as error:
             saving = self._recorder.state.saving
             kept = "Nothing is saved"
@@ -146,13 +149,13 @@ class Run:
         """Give everything back, bounded in time; what could not be done, in words, or nothing. Never raises."""
         try:
             if self._engine is not None:
-                if self._provider_lives and self._rental is not None and not self.hurry:
-                    await self._rental.release()
+                if self._stay is not None and not self.hurry:
+                    await self._stay.rental.release()
                     await self._engine.invoice_came(_INVOICE_SECONDS)
                 await self._engine.stop()
             await self._farewells.cut_short()
             if self._rest is not None:
-                await close_wherever(self._rest, self._network, self._journal, invoice_seconds=_LATE_INVOICE_SECONDS)
+                await close_wherever(self._rest, self._find_node, self._journal, invoice_seconds=_LATE_INVOICE_SECONDS)
         except NodeError as error:
             _LOG.warning("not everything was closed: %s", error)
             return f"Not everything could be closed down ({error.what}); it is tried again later."
@@ -190,7 +193,7 @@ class Run:
         )
         self._recorder.message(self._access.sentence)
         await self._engine.start(identity, allocation_id, expires)
-        self._place = place
+        self._place, self._identity = place, identity
         self._rental = Rental(
             place=place,
             rest=self._rest,
@@ -201,7 +204,8 @@ class Run:
             saves=self._saves,
             access=self._access,
             recorder=self._recorder,
-            enter=self._enter_stage,
+            image=self._request.image or place.image_tag,
+            enter=self._recovery.enter,
         )
         await self._rental.publish()
         self._resources.push_async_callback(self._reach.aclose)
@@ -227,79 +231,48 @@ class Run:
         self._recorder.enter(Stage.ALLOCATING)
         return place, identity, await self._money.reserve(self._rest, self._network, identity, expires)
 
-    def _enter_stage(self, stage: Stage) -> None:
-        """A stage of renting; one that is passed again is a part of recovering."""
-        if self._lost:
-            self._recorder.enter(Stage.RECOVERING, f"{self._lost} {_SEARCHING[stage]}")
-        else:
-            self._recorder.enter(stage)
-
     async def _be_ready(self, rented: Rented) -> str:
         assert self._rest is not None
         assert self._engine is not None
         assert self._place is not None
+        assert self._rental is not None
         self._recorder.update(
             address=self._reach.address,
             base_url=self._reach.base_url,
             activity_id=rented.activity_id,
             extendable_until=self._term.extendable_until,
         )
-        if self._lost:
-            self._notice(recovery.went_on(self._lost, rented.provider_name, self._files))
-            self._lost = ""
-        assert self._rental is not None
-        for notice in self._rental.notices:
+        for notice in filter(None, (self._recovery.end(rented.provider_name, self._files), *self._rental.notices)):
             self._notice(notice)
         self._recorder.enter(Stage.READY)
         self._saves.begin()
-        async with self._reach.lab() as lab:
-            self._lab = lab
-            self._provider_lives = True
-            followers = [
-                asyncio.create_task(lab.follow_log(self._directory.lab_log)),
-                asyncio.create_task(follow_usage(lab, self._recorder)),
-            ]
-            if self._network.money != "none":  # the local network sleeps along
-                followers.append(asyncio.create_task(asleep.watch(self._saves.save, self._recorder)))
-            try:
-                watch = Watch(
-                    rest=self._rest,
-                    lab=lab,
-                    money=self._money,
-                    term=self._term,
-                    recorder=self._recorder,
-                    agreement_id=rented.agreement_id,
-                    activity_id=rented.activity_id,
-                    network_id=rented.network_id,
-                    silent_seconds=self._place.silent_seconds,
-                    leave_overbilling=self._request.recover,
-                    node_is_back=self._engine.revive,
-                    rejoin=functools.partial(self._rental.rejoin, rented),
-                    node_moved=self._node_moved,
-                )
-                return await watch.until_over()
-            except (ProviderError, NodeError):
-                self._provider_lives = False
-                raise
-            finally:
-                self._lab = None
-                for task in followers:
-                    task.cancel()
-                await asyncio.gather(*followers, return_exceptions=True)
+        self._stay = Stay(
+            rented=rented,
+            network=self._network,
+            place=self._place,
+            find_node=self._find_node,
+            rest=self._rest,
+            engine=self._engine,
+            rental=self._rental,
+            reach=self._reach,
+            saves=self._saves,
+            money=self._money,
+            term=self._term,
+            recorder=self._recorder,
+            lab_log=self._directory.lab_log,
+            leave_overbilling=self._request.recover,
+        )
+        try:
+            return await self._stay.until_over()
+        except (ProviderError, NodeError):
+            self._stay = None
+            raise
 
     async def _go_on_elsewhere(self, rental: Rental, lost: Rented, error: ProviderError) -> Rented:
         """Another provider in the place of one that was lost. Raises ``LauncherError`` when there is none."""
         disputed = self._money.dispute(lost.agreement_id) is not None
-        self._journal.update_agreement(lost.agreement_id, lost_at=datetime.now(timezone.utc))
-        self._choice.exclude(lost.provider_id, lost.provider_name, error.what)
-        self._recorder.event(ProviderLost(provider_name=lost.provider_name, reason=error.what))
-        self._lost = f"The provider {lost.provider_name} was lost: {error.what}"
-        self._recorder.update(
-            providers_lost=self._recorder.state.providers_lost + 1, activity_id=None, usage=None, money_ends_at=None
-        )
-        money = self._money.left
-        recovery.check_worthwhile(self._lost, self._request, seconds=self._term.left, money=money)
-        self._enter_stage(Stage.NEGOTIATING)
+        self._journal.update_agreement(lost.agreement_id, lost_at=clock.now())
+        self._recovery.begin(lost, error)
         if disputed:  # it is still there: nothing need be lost
             with contextlib.suppress(LauncherError):
                 await self._saves.save(_LAST_SAVE_SECONDS)
@@ -311,19 +284,21 @@ class Run:
         assert entry is not None
         assert self._rest is not None
         self._farewells.say(self._rest, entry)
-        recovery.narrow(self._choice, self._request, hours=self._term.hours_left, money=money)
+        self._recovery.look_again()
         try:
             await rental.publish()
             return await rental.rent()
+        except NodeError:
+            raise
         except LauncherError as why:
-            if isinstance(why, NodeError):
-                raise
-            raise recovery.nobody_left(self._lost, self._choice, why, money=money) from None
+            raise self._recovery.nobody_left(why) from None
+
+    def _find_node(self) -> Node | None:
+        """The node at another address, where it is. Blocking."""
+        if self._place is None:
+            return None
+        return places.elsewhere(self._network, self._place.node, self._identity)
 
     def _notice(self, text: str) -> None:
         self._recorder.update(notices=(*self._recorder.state.notices, text))
         self._recorder.message(text, "warning")
-
-    async def _node_moved(self) -> bool:
-        node = await asyncio.to_thread(places.present, self._network)
-        return node is not None and node.api_url != self._journal.entries.api_url

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.errors import ProviderError, RequestError, SessionError, WorkspaceError
 from golem_launcher.events import Progress, Saving
 from golem_launcher.networks import LOCAL
-from golem_launcher.session import inputs
+from golem_launcher.session import client, inputs
 from golem_launcher.software import SOFTWARE
 from golem_launcher.waiting import wait_for
 
@@ -21,12 +20,13 @@ if TYPE_CHECKING:
 
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.session.errands import Carry
+    from golem_launcher.session.hire.errands import Carry
     from golem_launcher.session.reach import Reach
     from golem_launcher.session.recorder import Recorder
+    from golem_launcher.workspace.generation import Generation
     from golem_launcher.workspace.remote import AgentWorkspace
     from golem_launcher.workspace.saver import Saver
-    from golem_launcher.workspace.store import Generation, Store
+    from golem_launcher.workspace.store import Store
 
 _LOG = logging.getLogger(__name__)
 
@@ -35,6 +35,10 @@ _ANSWER_POLL_SECONDS = 0.1
 _SETTLE_SECONDS = 3600.0
 """All that comes before the Lab: files, then packages."""
 _GIBIBYTE = 1 << 30
+
+
+class NothingThere(SessionError):  # noqa: N818 - reads as what it says
+    """There is no file to save, and there never was."""
 
 
 class Saves:
@@ -78,12 +82,13 @@ class Saves:
         if request.resume:
             name, _, number = request.resume.partition("@")
             self._restore = await asyncio.to_thread(_generation, store, name, int(number) if number else None)
-        elif await asyncio.to_thread(store.generations, self._workspace):
-            self._workspace = await asyncio.to_thread(_unused, store, self._workspace)
-            self._recorder.message(
-                f"There is a saved workspace '{request.workspace}'. It is left alone; this session is saved as "
-                f"'{self._workspace}'."
-            )
+        else:
+            self._workspace = await asyncio.to_thread(_unused, store, request)
+            if self._workspace != request.workspace:
+                self._recorder.message(
+                    f"There is a saved workspace '{request.workspace}'. It is left alone; this session is saved as "
+                    f"'{self._workspace}'."
+                )
         if request.save:
             self._recorder.update(
                 saving=Saving(workspace=self._workspace, store=store.shown, interval=request.save_seconds)
@@ -124,17 +129,23 @@ class Saves:
         self._saving = asyncio.create_task(self._saver.run())
 
     async def save(self, seconds: float) -> Generation:
-        """Save now. Raises ``SessionError`` with the reason when that does not work within ``seconds``."""
+        """Save now. Raises ``SessionError`` with the reason when that does not work within ``seconds``.
+
+        That is ``NothingThere`` when there has never been a file.
+        """
         saver = self._saver
         if saver is None:
             raise SessionError(
                 "Nothing is saved in this session." if not self._request.save else "The session is not ready yet."
             )
-        generation = None
-        with contextlib.suppress(asyncio.TimeoutError):
+        try:
             generation = await wait_for(saver.save_now(deadline_seconds=seconds), seconds + 1)
+        except asyncio.TimeoutError:
+            raise SessionError("The last save did not work: it took too long.") from None
+        if generation is None and saver.saving.problem:
+            raise SessionError(f"The last save did not work: {saver.saving.problem.rstrip('.')}.")
         if generation is None:
-            raise SessionError(f"The last save did not work: {saver.saving.problem or 'it took too long'}.")
+            raise NothingThere("There is nothing to save: the workspace has no file yet.")
         return generation
 
     def saved_last(self) -> str:
@@ -222,8 +233,13 @@ def _generation(store: Store, workspace: str, number: int | None) -> int:
     return number
 
 
-def _unused(store: Store, name: str) -> str:
-    taken = {generation.workspace for generation in store.workspaces()}
+def _unused(store: Store, request: LaunchRequest) -> str:
+    """The request's workspace, or one with a number where that is saved already, or another session's. Blocking."""
+    name = request.workspace
+    others = {workspace for workspace, session in client.claimed(request.store).items() if session != request.name}
+    if name not in others and not store.generations(name):
+        return name
+    taken = others | {generation.workspace for generation in store.workspaces()}
     number = 2
     while f"{name[:36]}-{number}" in taken:
         number += 1

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from decimal import Decimal
+
+from golem_launcher import clock
 
 _AGREEMENT_MARGIN = timedelta(minutes=5)
 """The agreement outlives every deadline by this: the last save and the last bills need it; real providers want it."""
@@ -29,12 +31,12 @@ class Term:
     @classmethod
     def of(cls, hours: Decimal) -> Term:
         """The term of a session that begins now."""
-        return cls(datetime.now(timezone.utc) + timedelta(hours=float(hours)))
+        return cls(clock.now() + timedelta(hours=float(hours)))
 
     @property
     def left(self) -> float:
         """Seconds until the deadline; negative after it."""
-        return (self.deadline - datetime.now(timezone.utc)).total_seconds()
+        return (self.deadline - clock.now()).total_seconds()
 
     @property
     def hours_left(self) -> Decimal:

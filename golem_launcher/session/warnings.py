@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Literal
 
+from golem_launcher import clock
 from golem_launcher.events import EndsSoon
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Warnings:
         self._look("time", self._term.left)
         ends = self._recorder.state.money_ends_at
         if ends is not None:
-            left = (ends - datetime.now(timezone.utc)).total_seconds()
+            left = (ends - clock.now()).total_seconds()
             if left < self._term.left:
                 self._look("money", left)
 

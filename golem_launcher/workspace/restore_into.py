@@ -19,6 +19,7 @@ from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.text import clean_line
 from golem_launcher.workspace.environment import installable
 from golem_launcher.workspace.manifest import Entry, shown
+from golem_launcher.workspace.sealing import Damaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +43,7 @@ class Chunks(Protocol):
     """Where chunks come from. Blocking."""
 
     def get_chunk(self, identifier: str) -> bytes:
-        """The bytes of a chunk. Raises ``WorkspaceError``."""
+        """The bytes of a chunk. Raises ``WorkspaceError``; ``Damaged`` when it is lost, and others need not be."""
 
 
 def _quiet(_what: str, _done: int, _total: int) -> None:
@@ -105,17 +106,21 @@ async def install(
 async def send(
     agent: AgentWorkspace, entries: Sequence[Entry], chunks: Chunks, progress: Progress = _quiet
 ) -> list[str]:
-    """Write entries into the workspace; what could not be, a sentence each. Goes on where a connection broke."""
+    """Write entries into the workspace; what could not be, a sentence each.
+
+    Goes on where a connection broke, to the provider or to the store. A chunk that is lost costs its files alone.
+    """
     total = sum(entry.size for entry in entries)
     order = [chunk for entry in entries if entry.kind == "file" for chunk in entry.chunks]
     await agent.begin(await asyncio.to_thread(_lines, entries))
     in_files = agent.carry is not None and total >= _BULK_BYTES
+    lost: list[str] = []
     done = failures = sent = 0
     while done < len(order):
-        part = _Part(chunks, order, done)
+        part = _Part(chunks, order, done, lost)
         try:
             done = await (_by_file(agent, part) if in_files else _by_tunnel(agent, part))
-        except ProviderError:
+        except (ProviderError, WorkspaceError):
             failures += 1
             if failures == _ATTEMPTS:
                 raise
@@ -126,7 +131,8 @@ async def send(
         sent = min(sent + part.plain, total)
         progress("files", sent, total)
     problems = await agent.finish()
-    return [f"{shown(path)} could not be written: {reason}." for path, reason in problems][:_MOST_NOTICES]
+    said = [f"{shown(path)} could not be written: {reason}." for path, reason in problems]
+    return [*dict.fromkeys(lost), *said][:_MOST_NOTICES]
 
 
 async def _by_tunnel(agent: AgentWorkspace, part: _Part) -> int:
@@ -160,8 +166,10 @@ def _lines(entries: Sequence[Entry]) -> bytes:
 class _Part:
     """Frames of the chunks from ``start`` on; one that was sent before is only named."""
 
-    def __init__(self, chunks: Chunks, order: list[str], start: int) -> None:
+    def __init__(self, chunks: Chunks, order: list[str], start: int, lost: list[str]) -> None:
+        """``lost`` gets a sentence for each chunk that can't be had."""
         self._chunks = chunks
+        self._lost = lost
         self._order = order
         self._start = start
         self.plain = 0
@@ -176,14 +184,21 @@ class _Part:
             if chunk in before:
                 frame = [wire.bare(identifier, wire.AGAIN)]
             else:
-                data = self._chunks.get_chunk(chunk)
-                self.plain += len(data)
-                frame = wire.frame(identifier, data)
+                frame = self._frame(identifier, chunk)
                 before.add(chunk)
             yield from frame
             size += sum(map(len, frame))
             if size >= most:
                 return
+
+    def _frame(self, identifier: bytes, chunk: str) -> list[bytes]:
+        try:
+            data = self._chunks.get_chunk(chunk)
+        except Damaged as error:
+            self._lost.append(error.what)
+            return [wire.bare(identifier, wire.GONE)]
+        self.plain += len(data)
+        return wire.frame(identifier, data)
 
 
 @dataclass(frozen=True)
@@ -216,9 +231,9 @@ class LocalFiles:
                 file.seek(place.offset)
                 data = file.read(place.size)
         except OSError as error:
-            raise WorkspaceError(f"{place.path} can't be read: {error.strerror}.") from None
+            raise Damaged(f"{shown(place.path)} can't be read: {error.strerror}.") from None
         if chunk_id(data).hex() != identifier:
-            raise WorkspaceError(f"{place.path} was changed while it was sent.", "Start again.")
+            raise Damaged(f"{shown(place.path)} was changed while it was sent.")
         return data
 
     def _add(self, path: Path, target: str) -> None:

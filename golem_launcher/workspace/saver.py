@@ -24,9 +24,10 @@ from golem_launcher.workspace.tree import Tree, digest, shrunk
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from golem_launcher.workspace.generation import Generation
     from golem_launcher.workspace.manifest import Entry
     from golem_launcher.workspace.remote import AgentWorkspace
-    from golem_launcher.workspace.store import Generation, Store
+    from golem_launcher.workspace.store import Store
 
 _LOG = logging.getLogger(__name__)
 
@@ -186,12 +187,13 @@ class Saver:
         """Ask what changed; whether anything did, packages included."""
         async with Ahead(self._agent, self._store, self._limits.total_bytes) as ahead:
             plan = await self._agent.plan(self._plan, self._packages if self._plan else "", ahead.saw)
-        changed = await asyncio.to_thread(self._tree.apply, plan)
+        # Another tree, because who is cancelled here has not seen what changed: the next plan tells it again.
+        tree, changed = await asyncio.to_thread(self._tree.after, plan)
         self._notes = plan.notes
-        if len(self._tree.entries) + len(self._tree.refused) != plan.entries:
+        if len(tree.entries) + len(tree.refused) != plan.entries:
             self._plan = None
             raise ProviderError("The provider's list of files does not add up; it is read again.")
-        self._plan = plan.name
+        self._tree, self._plan = tree, plan.name
         if plan.environment is not None:
             changed = changed or plan.environment != self._environment
             self._environment, self._packages = plan.environment, plan.state

@@ -28,23 +28,20 @@ class Tree:
         self.clashes: dict[str, str] = {}
         """What can't be saved beside the others, and why, as of the last :meth:`sifted`."""
 
-    def apply(self, plan: Plan) -> bool:
-        """Bring it up to date; whether anything is another than before."""
-        if plan.base is None:
-            before, self.entries = self.entries, dict(plan.changed)
-            self.refused = dict(plan.refused)
-            return before != self.entries
-        changed = False
-        for path in (*plan.removed, *plan.changed):
-            self.refused.pop(path, None)
-        self.refused |= plan.refused
+    def after(self, plan: Plan) -> tuple[Tree, bool]:
+        """The tree that a plan makes of this one, which stays as it is; whether anything is another than before."""
+        touched = plan.removed | plan.changed.keys()
+        tree = Tree(() if plan.base is None else self.entries.values())
+        if plan.base is not None:
+            tree.refused = {path: why for path, why in self.refused.items() if path not in touched}
+        tree.refused |= plan.refused
+        tree.clashes = self.clashes
         for path in plan.removed:
-            changed = self.entries.pop(path, None) is not None or changed
-        for path, entry in plan.changed.items():
-            if self.entries.get(path) != entry:
-                self.entries[path] = entry
-                changed = True
-        return changed
+            tree.entries.pop(path, None)
+        tree.entries |= plan.changed
+        if plan.base is None:
+            return tree, tree.entries != self.entries
+        return tree, any(self.entries.get(path) != tree.entries.get(path) for path in touched)
 
     @property
     def odd(self) -> dict[str, str]:

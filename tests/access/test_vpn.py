@@ -10,7 +10,7 @@ import pytest
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.tunnel import Tunnel
 from golem_launcher.access.vpn import Vpn, VpnPort
-from golem_launcher.session.journal import Journal
+from golem_launcher.session.pay.journal import Journal
 from tests.session.jupyter import Jupyter
 
 pytestmark = pytest.mark.slow

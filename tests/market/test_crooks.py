@@ -12,12 +12,14 @@ import pytest
 from golem_launcher import paths
 from golem_launcher.events import Stage
 from golem_launcher.market import history, scan, wallet
+from golem_launcher.market import identity as identities
 from golem_launcher.market.services import REGISTRY
 from golem_launcher.networks import LOCAL
 from golem_launcher.node.rest import NodeRest
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import bills, client
-from golem_launcher.session.journal import Journal
+from golem_launcher.session import client
+from golem_launcher.session.pay import bills
+from golem_launcher.session.pay.journal import Journal
 from tests.session.conftest import command, explain
 from tests.session.rest import Node
 
@@ -107,7 +109,7 @@ def test_the_wallet_of_a_network_without_money(crooks):
     assert wallet.release(crooks.node, LOCAL, keep={allocation}) == 0
     code, shown, _ = command("wallet", "--release", "--json")
     assert (code, shown["reserved"]) == (0, "0")
-    keystore = wallet.key_file(crooks.node)
+    keystore = identities.key_file(crooks.node)
     assert '"crypto"' in keystore
 
 
@@ -138,6 +140,10 @@ def test_a_session_by_the_way_of_the_real_networks(sessions, crooks):
     state = client.wait_for(directory, lambda state: state.stage is Stage.READY, 45)
     assert state is not None, explain(directory)
     assert (state.network, state.provider_name) == ("hoodi", "gpu")
+    keystore = paths.home() / "identity.json"
+    keystore.write_text(json.dumps({"address": "12" * 20, "crypto": {}}))
+    code, _, refused = command("identity", "restore", str(keystore), check=False)  # its node would be started anew
+    assert (code, "Sessions run on the node: real." in refused) == (1, True)
     assert client.stop("real").stage is Stage.ENDED
     bill = bills.bill(directory)
     assert (bill.state, bill.token) == ("accepted", "tGLM")

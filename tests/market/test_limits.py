@@ -1,12 +1,15 @@
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from golem_launcher.market.history import Record
 from golem_launcher.market.limits import loosen, misses, why_not
 from golem_launcher.market.machine import GPU_PROPERTY, machine_of, machines
 from golem_launcher.market.scan import judged
 from golem_launcher.request import parse_request
+from golem_launcher.session.hire.choice import Choice
 from tests.market.offer import WALLET, machine, offer
 
 
@@ -88,3 +91,37 @@ def test_offers_come_with_their_whole_price_and_what_is_avoided():
     assert (dear_one.start, round(dear_one.whole, 6)) == (Decimal("0.25"), Decimal("6.25"))
     assert dear_one.per_hour == 3
     assert offers.others[0].why == ("avoided: it billed 9 GLM",)
+
+
+NUMBERS = st.one_of(st.floats(), st.integers(), st.sampled_from([0, -1, 1e20, 1e300, 10**400, True, None, "4"]))
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1e12) | NUMBERS, NUMBERS, NUMBERS, NUMBERS), min_size=1, max_size=3),
+    st.sampled_from([{}, {"price_per_hour": "0.01"}, {"budget": "0.001"}, {"memory_gib": 64, "gpus": 1, "cpus": 8}]),
+)
+def test_no_offer_spoils_the_market_for_the_others(strange, asked):
+    """Each provider publishes twice; the third is a plain one."""
+    request = parse_request(asked)
+    offers = [
+        offer(
+            f"p{number % 2}",
+            **{
+                "golem.com.pricing.model.linear.coeffs": [seconds, start, start],
+                "golem.inf.cpu.threads": threads,
+                "golem.inf.mem.gib": size,
+                f"{GPU_PROPERTY}.quantity": threads,
+                f"{GPU_PROPERTY}.memory.total.gib": size,
+            },
+        )
+        for number, (seconds, start, threads, size) in enumerate(strange * 2)
+    ]
+    found = machines([*offers, offer("plain")])
+    assert "plain" in {each.name for each in found}
+    for each in found:
+        why_not(request, each)
+    loosen(request, found)
+    choice = Choice(request, known={})
+    for each in offers:
+        choice.score(each["providerId"], each["properties"])
+    choice.failure(offers)

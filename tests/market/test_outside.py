@@ -9,7 +9,7 @@ import socket
 import threading
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
 import pytest
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from golem_launcher import paths
 from golem_launcher.errors import BudgetError, NodeUnreachable, RequestError, ServiceError
+from golem_launcher.market import identity as identities
 from golem_launcher.market import images, reputation, services, wallet
 from golem_launcher.market.services import REGISTRY, REPUTATION
 from golem_launcher.networks import HOODI, NETWORKS, POLYGON, RETIRED, SEPOLIA
@@ -58,6 +59,7 @@ ALLOCATIONS = [
     {"allocationId": "b", "paymentPlatform": "erc20-polygon-glm", "remainingAmount": "7"},
 ]
 SHA3 = "5c" * 28
+SILENCE = object()
 IMAGE = {
     "http": f"http://registry.golem.network/download/{SHA3}",
     "https": f"https://registry.golem.network/download/{SHA3}",
@@ -106,6 +108,9 @@ def server(answers, asked):
             size = int(self.headers.get("Content-Length") or 0)
             asked.append((self.path, json.loads(self.rfile.read(size) or b"null")))
             path = self.path.split("?")[0]
+            if answers.get(path) is SILENCE:
+                self.connection.recv(1)  # until the asker has left
+                return
             body = json.dumps(answers.get(path, {})).encode()
             self.send_response(200 if path in answers else 404)
             self.send_header("Content-Length", str(len(body)))
@@ -117,7 +122,7 @@ def server(answers, asked):
         def log_message(self, *_):
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as running:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield f"http://127.0.0.1:{running.server_port}"
@@ -160,6 +165,15 @@ def test_a_chain_out_of_reach_is_said_and_the_rest_is_shown(node, answers):
     assert found.reserved == Decimal("1.25")
 
 
+def test_a_chain_that_is_silent_is_waited_for_in_bounds(node, answers, monkeypatch):
+    monkeypatch.setattr(wallet, "_STATUS_SECONDS", 0.2)
+    answers["/_gsb/local/payment/GetStatus"] = SILENCE
+    found = wallet.look(node, HOODI)
+    assert found.amount is None
+    assert "no answer from the chain" in found.problem
+    assert found.reserved == Decimal("1.25")
+
+
 def test_the_faucet_gives_or_says_why_not(node, answers, asked):
     assert "minted" in wallet.fund(node, HOODI)
     assert asked[-1][1]["mint_only"] is False
@@ -169,6 +183,9 @@ def test_the_faucet_gives_or_says_why_not(node, answers, asked):
     with pytest.raises(BudgetError, match=r"deadline has elapsed.* busy"):
         wallet.fund(node, HOODI)
     with pytest.raises(BudgetError, match="Minting needs some tETH"):
+        wallet.fund(node, SEPOLIA)
+    answers["/_gsb/local/driver/erc20/Fund"] = {"Err": {"inner": "Error getting balance - Server is unreachable, x.rs"}}
+    with pytest.raises(BudgetError, match=r"the chain can't be reached from the node\. Look"):
         wallet.fund(node, SEPOLIA)
     with pytest.raises(BudgetError, match="no faucet"):
         wallet.fund(node, POLYGON)
@@ -276,15 +293,15 @@ def test_an_identity_comes_back(node, answers, asked):
     answers["/_gsb/local/identity/List"] = {"Ok": [{"nodeId": ME}]}
     answers["/_gsb/local/identity/CreateGenerated"] = {"Ok": {"nodeId": identity}}
     answers["/_gsb/local/identity/Update"] = {"Ok": {"nodeId": identity}}
-    assert wallet.restore(node, keystore) == identity
+    assert identities.restore(node, keystore) == identity
     assert next(body for path, body in asked if path.endswith("CreateGenerated"))["fromKeystore"] == keystore
     assert asked[-1][1] == {"nodeId": identity, "alias": None, "setDefault": True}
     answers["/_gsb/local/identity/List"] = {"Ok": [{"nodeId": ME}, {"nodeId": identity}]}
     del answers["/_gsb/local/identity/CreateGenerated"]
-    assert wallet.restore(node, keystore) == identity  # it is in the node already
+    assert identities.restore(node, keystore) == identity  # it is in the node already
     for junk in ("", "[]", "{}", '{"address": "zz", "crypto": {}}', "null"):
         with pytest.raises(RequestError, match="no keystore"):
-            wallet.restore(node, junk)
+            identities.restore(node, junk)
 
 
 def test_networks():

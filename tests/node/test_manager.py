@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +20,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from golem_launcher.errors import LauncherError, NodeUnreachable
-from golem_launcher.node import manager, probe
+from golem_launcher.market import identity as identities
+from golem_launcher.market import wallet
+from golem_launcher.networks import NETWORKS, POLYGON
+from golem_launcher.node import diagnosis, doctor, manager, probe, yagna
 from golem_launcher.node.node import Node
+from golem_launcher.session import places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,6 +93,16 @@ def test_named_node(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("YAGNA_API_URL", own.api_url + "/")
     monkeypatch.setenv("GSB_URL", str(own.gsb_url))
     assert manager.ensure_node() == own
+
+    # Started anew at another address, it is known by its identity.
+    monkeypatch.setenv("YAGNA_API_URL", "http://127.0.0.1:9")
+    lost, network = manager.named_node(), NETWORKS["hoodi"]
+    assert lost is not None
+    assert places.elsewhere(network, lost, probe.identity(own)) == own
+    assert places.elsewhere(network, own, probe.identity(own)) is None
+    assert places.elsewhere(network, lost, "0x" + 40 * "0") is None
+
+    monkeypatch.setenv("YAGNA_API_URL", own.api_url)
     monkeypatch.setenv("YAGNA_APPKEY", "wrong")
     with pytest.raises(NodeUnreachable, match="refuses the app-key"):
         manager.ensure_node()
@@ -102,6 +117,34 @@ def test_named_node(monkeypatch: pytest.MonkeyPatch) -> None:
     named = manager.named_node()
     assert named is not None
     assert named.api_url == manager.DEFAULT_API_URL
+
+
+def test_wallet_and_identity_need_no_golem_network(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Offline a node is started without it, and anew when a session needs it."""
+    monkeypatch.delenv("YA_NET_RELAY_HOST")
+    program = home / "yagna-offline"
+    failed = "echo 'WARN Failed to resolve _net_relay._udp SRV record: no record. Trying again in 10 seconds'"
+    offline = f'[ "$YA_NET_RELAY_HOST" ] || {{ {failed}; exec sleep 60; }}'
+    program.write_text(f'#!/bin/sh\n{offline}\nexec {yagna.find_program()} "$@"\n')
+    program.chmod(0o700)
+    plain = manager._config
+    monkeypatch.setattr(manager, "_config", lambda: replace(plain(), program=program, look_up_seconds=0.2))
+    monkeypatch.setattr(manager, "_BRIEF_LOOK_UP_SECONDS", 0.1)
+    node = manager.ensure_wallet_node(deadline=60)
+    found = wallet.look(node, POLYGON)
+    assert found.amount is None
+    assert '"crypto"' in identities.key_file(node)
+    assert manager.ensure_wallet_node() == node
+    assert next(one for one in doctor.examine() if one.name == "node").verdict is doctor.Verdict.WARN
+    with pytest.raises(diagnosis.Offline):
+        manager.ensure_node(deadline=60)
+    assert manager.own_node() is None
+    monkeypatch.setenv("YA_NET_RELAY_HOST", "127.0.0.1:9")  # the network is back
+    manager.ensure_wallet_node(deadline=60)
+    own = manager.own_node()
+    assert own is not None
+    assert not own.alone
+    assert probe.identity(manager.ensure_node()) == found.identity
 
 
 class _NoYagna(BaseHTTPRequestHandler):

@@ -13,6 +13,7 @@ import pytest
 from golem_launcher.errors import ProviderError
 from golem_launcher.workspace.remote import AgentWorkspace
 from golem_launcher.workspace.saver import Saver
+from golem_launcher.workspace.tree import Tree
 from tests.saver.conftest import TOKEN, Carry
 from tests.saver.test_hostile import Liar, file, sound
 
@@ -175,3 +176,38 @@ def test_on_a_slow_link_the_pause_grows_and_comes_back(store):
     finally:
         liar.shutdown()
         liar.server_close()
+
+
+@pytest.mark.timeout(20)
+def test_a_save_that_was_given_up_while_its_list_was_taken_in_is_made_up_for(provider, store, monkeypatch):
+    """Whoever asked for it waits a limited time: the saver must not take for saved what it only knows of."""
+    (provider.work / "old.txt").write_text("old")
+    taking, go_on, taken = threading.Event(), threading.Event(), threading.Event()
+
+    async def scenario():
+        async with provider.agent() as agent:
+            saver = Saver(agent, store, "work")
+            assert (await saver.save_now()).files == 1
+            (provider.work / "new.txt").write_text("new")
+            after = Tree.after
+
+            def slowly(tree, plan):
+                taking.set()
+                go_on.wait(10)
+                try:
+                    return after(tree, plan)
+                finally:
+                    taken.set()
+
+            with monkeypatch.context() as slow:
+                slow.setattr(Tree, "after", slowly)
+                saving = asyncio.create_task(saver.save_now())
+                await asyncio.to_thread(taking.wait, 10)
+                saving.cancel()
+                await asyncio.gather(saving, return_exceptions=True)
+            go_on.set()
+            await asyncio.to_thread(taken.wait, 10)
+            assert (await saver.save_now()).files == 2
+        assert {entry.path for entry in store.manifest("work").entries} == {"old.txt", "new.txt"}
+
+    asyncio.run(scenario())

@@ -5,8 +5,9 @@ import os
 
 import pytest
 
-from golem_launcher.workspace.restore_into import restore_into
+from golem_launcher.workspace.restore_into import LocalFiles, restore_into, send
 from golem_launcher.workspace.saver import Saver
+from golem_launcher.workspace.store import open_store
 from tests.saver.conftest import Carry, tree
 
 
@@ -74,3 +75,46 @@ def test_the_same_files_at_another_provider(providers, store, bulk):
 
     asyncio.run(scenario())
     assert not list((one.directory.parent / "launcher" / "transfers").glob("*/*"))
+
+
+def test_what_is_lost_in_the_store_costs_its_file_alone(provider, store, tmp_path):
+    data = {name: os.urandom(300_000) for name in ("a", "m", "z")}
+    packs = {}
+
+    async def scenario():
+        async with provider.agent() as agent:
+            saver = Saver(agent, store, "work")
+            for name, content in data.items():
+                known = set((tmp_path / "store" / "packs").glob("*"))
+                (provider.work / name).write_bytes(content)
+                assert await saver.save_now() is not None
+                (packs[name],) = set((tmp_path / "store" / "packs").glob("*")) - known
+            (provider.work / "n").write_bytes(data["m"])
+            (provider.work / "to m").symlink_to("m")
+            assert await saver.save_now() is not None
+            packs["m"].unlink()
+            for path in provider.work.iterdir():
+                path.unlink()
+            notices = await restore_into(agent, open_store(str(tmp_path / "store")), "work")
+        assert [line for line in notices if line.startswith("m could not be written: a part of it is lost")], notices
+        assert {path.name for path in provider.work.iterdir()} == {"a", "z", "to m"}
+        assert (provider.work / "z").read_bytes() == data["z"]
+
+    asyncio.run(scenario())
+
+
+def test_a_file_of_the_users_that_changes_while_it_is_sent_costs_no_other(provider, tmp_path):
+    here = tmp_path / "here"
+    here.mkdir()
+    for name in ("a", "m", "z"):
+        (here / name).write_text(name)
+
+    async def scenario():
+        local = LocalFiles([(here, "in")])
+        (here / "m").write_text("!")
+        async with provider.agent() as agent:
+            return await send(agent, local.entries, local)
+
+    notices = asyncio.run(scenario())
+    assert any(f"{here / 'm'} was changed while it was sent." in line for line in notices), notices
+    assert {path.name for path in (provider.work / "in").iterdir()} == {"a", "z"}

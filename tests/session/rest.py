@@ -3,7 +3,7 @@
 import asyncio
 from datetime import datetime, timedelta, timezone
 
-from golem_launcher.session.yagna import YagnaRest
+from golem_launcher.session.pay.yagna import YagnaRest
 
 
 class Node:

@@ -7,7 +7,7 @@ from golem_launcher import paths
 from golem_launcher.errors import BudgetError, MarketError
 from golem_launcher.market.history import Record
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session.choice import Choice
+from golem_launcher.session.hire.choice import Choice
 from tests.market.offer import offer as market_offer
 
 

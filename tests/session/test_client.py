@@ -1,3 +1,4 @@
+import asyncio
 import json
 import os
 import socket
@@ -9,11 +10,14 @@ import pytest
 
 from golem_launcher import files, paths, processes
 from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
-from golem_launcher.events import Stage
+from golem_launcher.events import Saving, Stage
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import client, leftovers
+from golem_launcher.session import client
 from golem_launcher.session.directory import create_session_directory, session_directory
-from golem_launcher.session.journal import Journal
+from golem_launcher.session.pay import leftovers
+from golem_launcher.session.pay.journal import Journal
+from golem_launcher.session.recorder import Recorder
+from golem_launcher.session.saves import Saves
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +85,19 @@ def test_what_is_owed_waits_for_the_node():
     assert Journal.read(directory.path).entries.owes
 
 
+def test_what_a_removed_session_owes_is_not_forgotten():
+    ended = paths.private_directory(paths.sessions_directory() / ".ended")
+    for number in range(23):
+        directory = create_session_directory(LaunchRequest(name="a"))
+        if number == 0:  # the node was away when it was removed
+            Journal.create(directory.path).update(allocation_timeout=datetime.now(timezone.utc) + timedelta(hours=1))
+            directory.path.rename(ended / "a-20260101-000000-000000")
+        else:
+            client._put_aside(directory)
+    assert len(list(ended.iterdir())) == 21
+    assert client.tidy() == ["a"]
+
+
 def test_two_do_not_close_down_the_same_session():
     directory = create_session_directory(LaunchRequest(name="a"))
     descriptor = os.open(directory.lock, os.O_RDWR | os.O_CREAT)
@@ -130,3 +147,34 @@ def test_a_session_is_described_in_one_flat_object():
     assert wanted | {"name", "stage", "url", "token", "provider", "network"} <= value.keys()
     assert value["url"] is None
     assert value["token"] is None
+
+
+def test_a_session_that_has_only_begun_has_its_workspace_already(sleeper):
+    for name, resume in [("first", "mine"), ("fresh", None)]:
+        lives(create_session_directory(LaunchRequest(name=name, resume=resume)), sleeper.pid)
+    for workspace, session in [("mine", "first"), ("fresh", "fresh")]:
+        with pytest.raises(SessionError, match=f"'{session}' is saving into the workspace '{workspace}'"):
+            client.start(LaunchRequest(name="second", resume=workspace))
+    assert not (paths.sessions_directory() / "second").exists()
+    assert client.claimed("s3://another/store") == {}
+
+
+def test_a_folder_for_saves_is_where_the_user_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    wanted = {"saves": tmp_path / "saves", "../saves": tmp_path.parent / "saves", "~/saves": tmp_path / "me" / "saves"}
+    for store, place in wanted.items():
+        assert client.settled(LaunchRequest(name="a", store=store)).store == str(place)
+    for store in ("s3://bucket/saves", None):
+        assert client.settled(LaunchRequest(name="a", store=store)).store == store
+
+
+def test_a_new_session_takes_no_workspace_into_which_another_saves(sleeper):
+    first = create_session_directory(LaunchRequest(name="lab"))
+    lives(first, sleeper.pid)
+    first.write_state(first.state().model_copy(update={"saving": Saving(workspace="lab-2", store="", interval=5.0)}))
+    directory = create_session_directory(LaunchRequest(name="lab-2"))  # nothing is saved as lab-2 yet
+    recorder = Recorder(directory)
+    asyncio.run(Saves(directory, directory.request(), None, recorder).open())
+    recorder.close()
+    assert directory.state().saving.workspace == "lab-2-2"

@@ -5,6 +5,7 @@ import stat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from golem_launcher.access.door import Door
 from golem_launcher.session.control import LONGEST_LINE, ControlServer
 from tests.session.test_prices import JUNK
 
@@ -80,3 +81,21 @@ async def talk(path, data):
         return b""
     finally:
         writer.close()
+
+
+def test_who_makes_files_while_a_socket_is_made_makes_them_as_ever(tmp_path):
+    """The mask for new files is the whole process's: a folder made meanwhile could not be entered."""
+
+    async def work():
+        async def others():
+            (tmp_path / "folder").mkdir()
+
+        for number, listener in enumerate((ControlServer(tmp_path / "c.sock", {}), Door(tmp_path / "d.sock", None))):
+            for each in tmp_path.glob("folder"):
+                each.rmdir()
+            starting = asyncio.create_task(listener.start() if number == 0 else listener.__aenter__())
+            await asyncio.gather(starting, asyncio.create_task(others()))
+            assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) & 0o700 == 0o700
+            await (listener.aclose() if number == 0 else listener.__aexit__())
+
+    asyncio.run(work())

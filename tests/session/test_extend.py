@@ -1,5 +1,6 @@
 """Sessions that are extended: more time, more money, in all the places that know of them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 
@@ -36,10 +37,19 @@ def test_extend_moves_deadline_and_budget_everywhere_and_usage_is_told(ready, no
         ({"hours": 10_000}, "at most"),
         ({"budget": "lots"}, "is no number"),
         ({"budget": 10**9}, "at most"),
+        ({"hours": "1e300"}, "too much"),
+        ({"budget": "NaN"}, "is no number"),
         ({}, "by how much"),
     ]:
         with pytest.raises(SessionError, match=why):
             client.extend(directory.name, **refused)
     assert directory.state().deadline == after.deadline
     assert directory.state().budget == after.budget
+
+    with ThreadPoolExecutor() as pool:  # two tabs
+        list(pool.map(lambda _: client.extend(directory.name, hours="0.1", budget="0.25"), range(3)))
+    assert directory.state().deadline == after.deadline + 3 * timedelta(hours=0.1)
+    assert directory.state().budget == after.budget + Decimal("0.75")
+    (allocation,) = [each for each in node.ask("allocations") if each["allocationId"] == after.allocation_id]
+    assert Decimal(allocation["totalAmount"]) == directory.state().budget
     assert client.stop(directory.name).stage is Stage.ENDED

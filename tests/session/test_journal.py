@@ -2,7 +2,7 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 from golem_launcher.market.prices import CPU, DURATION, Price
-from golem_launcher.session.journal import FILE, AgreementEntry, Journal
+from golem_launcher.session.pay.journal import FILE, AgreementEntry, Journal
 
 PRICE = Price(Decimal("0.5"), Decimal("0.001"), Decimal("0.002"), 2, (CPU, DURATION))
 

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import gzip
 import hashlib
 
@@ -75,16 +76,48 @@ def test_what_unpacks_to_much_more_is_cut(tmp_path):
     assert (tmp_path / "lab.log").stat().st_size == lab._LARGEST_PIECE
 
 
-async def _follow(answer, path, size):
-    """Let a ``LabClient`` follow the log that ``answer`` serves, until ``path`` has ``size`` bytes."""
+def test_a_lab_that_says_gzip_and_means_something_else_is_one_that_does_not_answer(tmp_path):
+    """It ends no session: another provider takes over, as for any Lab that is silent."""
+    asked = []
+
+    async def answer(request):
+        asked.append(request.path)
+        return web.Response(body=b"no gzip at all", headers={"Content-Encoding": "gzip"}, status=len(asked) * 100 + 100)
+
+    async def ask():
+        async with _served(answer) as client:
+            assert await client.answers(seconds=5)  # what nobody asked for compressed is not unpacked
+            assert not await client.answers(seconds=5)
+            assert await client.usage() == b""
+            following = asyncio.create_task(client.follow_log(tmp_path / "lab.log"))
+            await asyncio.wait({following}, timeout=0.3)
+            assert not following.done()
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+    asyncio.run(ask())
+
+
+@contextlib.asynccontextmanager
+async def _served(answer):
+    """A ``LabClient`` of a Lab all of whose answers are ``answer``'s."""
     app = web.Application()
-    app.router.add_get("/golem-launcher/log", answer)
+    app.router.add_get("/{path:.*}", answer)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port = site._server.sockets[0].getsockname()[1]
-    async with LabClient(f"http://127.0.0.1:{port}", "token") as client:
+    try:
+        async with LabClient(f"http://127.0.0.1:{port}", "token") as client:
+            yield client
+    finally:
+        await runner.cleanup()
+
+
+async def _follow(answer, path, size):
+    """Let a ``LabClient`` follow the log that ``answer`` serves, until ``path`` has ``size`` bytes."""
+    async with _served(answer) as client:
         task = asyncio.create_task(client.follow_log(path))
         try:
             for _ in range(1000):
@@ -94,4 +127,3 @@ async def _follow(answer, path, size):
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            await runner.cleanup()

@@ -1,8 +1,11 @@
 """The budget over several agreements, the term, the warnings and the meter: without a network."""
 
+import asyncio
 import json
+import sys
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,10 +13,12 @@ from golem_launcher import paths
 from golem_launcher.events import EndsSoon
 from golem_launcher.market.prices import CPU, DURATION, Price
 from golem_launcher.request import LaunchRequest
+from golem_launcher.session import warm
 from golem_launcher.session.directory import create_session_directory
-from golem_launcher.session.journal import AgreementEntry, Journal
+from golem_launcher.session.hire.choice import Choice
 from golem_launcher.session.meter import Meter
-from golem_launcher.session.money import Money
+from golem_launcher.session.pay.journal import AgreementEntry, Journal
+from golem_launcher.session.pay.money import Money
 from golem_launcher.session.recorder import Recorder
 from golem_launcher.session.term import Term
 from golem_launcher.session.warnings import Warnings
@@ -61,6 +66,51 @@ def test_a_lost_agreement_stops_to_cost(session):
     journal.update_agreement("one", lost_at=lost_at)
     assert journal.agreement("one").acceptable() < PRICE.at_most(100 + 60)
     assert journal.agreement("two").acceptable() > PRICE.at_most(1000)
+
+
+def test_a_provider_that_reports_nothing_uses_up_the_budget_by_the_clock(session):
+    _, journal, recorder = session  # for 1000 seconds now
+    money = Money(Decimal("1.2"), journal, recorder)
+    assert money.used("one", None, reserve_seconds=10) is None
+    assert money.cost == pytest.approx(Decimal("1.1"), abs=Decimal("0.05"))
+    assert "used up" in money.used("one", None, reserve_seconds=150)
+    assert money.used("one", (200.0, 0.0), reserve_seconds=10) is None
+    assert money.used("one", None, reserve_seconds=10) is None  # only not just now: the last report counts
+    assert money.cost == Decimal("0.3")
+
+
+def test_a_clock_that_is_set_back_makes_no_bill_too_high_and_no_session_longer(session, monkeypatch):
+    _, journal, recorder = session
+    money, term = Money(Decimal(5), journal, recorder), Term.of(Decimal(1))
+    used = (1000.0, 0.0)
+
+    class Back(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) - timedelta(minutes=20)
+
+    for module in [module for name, module in sys.modules.items() if name.startswith("golem_launcher.")]:
+        if getattr(module, "datetime", None) is datetime:
+            monkeypatch.setattr(module, "datetime", Back)
+    assert money.used("one", used, reserve_seconds=10) is None
+    assert money.cost == pytest.approx(PRICE.cost(used, 1000.0), abs=Decimal("0.001"))
+    assert journal.agreement("one").acceptable() >= PRICE.cost(used, 1000.0)
+    assert 3590 < term.left <= 3600
+
+
+@pytest.mark.parametrize("amount", [Decimal("-0.5"), Decimal("-1e30")])
+def test_a_bill_below_nothing_is_refused(session, amount):
+    """Accepted, it would make room in the allocation for more than the budget."""
+    _, journal, _ = session
+    warm.engine()  # yapapi as a supervisor loads it: any other way, it warns
+    from golem_launcher.session.hire.strategy import DEBIT_NOTE, INVOICE, LaunchStrategy  # noqa: PLC0415
+
+    refused = []
+    strategy = LaunchStrategy(Choice(LaunchRequest(), known={}), journal, lambda *told: refused.append(told))
+    note = SimpleNamespace(agreement_id="one", total_amount_due=str(amount), amount=str(amount))
+    assert asyncio.run(strategy.debit_note_accepted_amount(note)) == -1
+    assert asyncio.run(strategy.invoice_accepted_amount(note)) == -1
+    assert [what for _, what, _ in refused] == [DEBIT_NOTE, INVOICE]
 
 
 def test_an_agreement_is_asked_for_with_a_reserve():

@@ -102,3 +102,10 @@ def test_ten_times_the_price_is_too_much_after_a_minute():
 )
 def test_amounts_as_people_read_them(amount, text):
     assert glm(Decimal(amount)) == f"{text} GLM"
+
+
+def test_what_is_charged_twice_is_refused():
+    """By the hour it would look as cheap as one of the two, and be billed for both."""
+    twice = {"golem.com.usage.vector": [DURATION] * 50, "golem.com.pricing.model.linear.coeffs": [0.00001] * 50 + [0.0]}
+    with pytest.raises(ProviderError, match="twice"):
+        Price.of_offer(offer(**twice))

@@ -8,7 +8,7 @@ import pytest
 from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.session import client
 from golem_launcher.session.api import Session
-from golem_launcher.session.journal import Journal
+from golem_launcher.session.pay.journal import Journal
 from tests.session.conftest import LARGE, ONLY, explain, wait_for
 from tests.session.jupyter import Jupyter
 
@@ -43,7 +43,11 @@ def test_two_losses_at_one_address_on_one_budget(ready, lose, node):
         assert kernels(url) == []
         lose(directory)
         state = wait_for(
-            directory, lambda state, losses=losses: state.stage is Stage.READY and state.providers_lost == losses, 60
+            directory,
+            lambda state, losses=losses: (
+                (state.stage, state.providers_lost) == (Stage.READY, losses) and state.activity_id
+            ),
+            60,
         )
         assert state.address == before.address
         assert state.provider_id not in providers

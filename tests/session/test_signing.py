@@ -10,7 +10,7 @@ from golem_launcher.session import warm
 warm.engine()  # yapapi as a supervisor loads it: any other way, it warns
 from yapapi import events  # noqa: E402
 
-from golem_launcher.session.signing import Signing  # noqa: E402
+from golem_launcher.session.hire.signing import Signing  # noqa: E402
 
 NEVER, REFUSES = None, False
 SOON = 0.02

@@ -10,7 +10,7 @@ import pytest
 from golem_launcher.events import Stage
 from golem_launcher.session import client
 from golem_launcher.session.directory import session_directory
-from golem_launcher.session.journal import Journal
+from golem_launcher.session.pay.journal import Journal
 from tests.session.conftest import HONEST, command, explain, wait_for
 from tests.session.jupyter import Jupyter
 

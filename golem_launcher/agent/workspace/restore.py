@@ -44,6 +44,8 @@ class Restore:
         self._at = self._chunk = self._offset = 0
         self._sizes: list[int] = []
         self._descriptor = -1
+        self._broken: list[str] = []
+        """Files of which a part is missing."""
         self.next = 0
         """The number of chunks taken so far."""
         self.problems: list[list[str]] = []
@@ -77,9 +79,11 @@ class Restore:
         if self._at == len(self._files):
             raise WireError("a chunk too many")
         expected = self._files[self._at].chunks[self._chunk]
-        if chunk != expected or kind == GONE:
+        if chunk != expected:
             raise WireError("a chunk out of its turn")
-        if kind == AGAIN:
+        if kind == GONE:
+            self._give_up(OSError("a part of it is lost"))
+        elif kind == AGAIN:
             data = self._earlier(chunk)
         elif chunk_id(data) != chunk:
             raise WireError("a chunk that was damaged")
@@ -98,6 +102,9 @@ class Restore:
         """Links, modes and times. Raises ``WireError`` while chunks are missing."""
         if self._at < len(self._files):
             raise WireError("chunks are missing")
+        for path in self._broken:
+            with contextlib.suppress(OSError):
+                os.unlink(self._inside(path))
         for path, target, mtime in self._links:
             full = os.path.join(self._root, path)
             try:
@@ -131,7 +138,13 @@ class Restore:
             while view:
                 view = view[os.write(self._descriptor, view) :]
         except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        """The file whose turn it is can't be had whole: it is removed in the end, but others may take its chunks."""
+        if self._descriptor >= 0:
             self._problem(self._files[self._at].path, error)
+            self._broken.append(self._files[self._at].path)
             self.abandon()
 
     def _open(self) -> None:
@@ -177,8 +190,7 @@ class Restore:
                 os.close(descriptor)
             if chunk_id(data) == chunk:
                 return data
-        self._problem(self._files[self._at].path, OSError("a part of it is not there"))
-        self.abandon()
+        self._give_up(OSError("a part of it is not there"))
         return b""
 
     def _inside(self, path: str) -> str:

@@ -12,7 +12,7 @@ A **list of entries** is a zlib stream of lines, each a JSON value:
 Paths are relative, with ``/``; ids are hex. A **frame** is a header (id, plain size, size here, kind) and a payload:
 
     PLAIN, ZLIB   the chunk's bytes, bare or compressed
-    GONE          the chunk is not there any more (asked for too late)
+    GONE          the chunk is not there any more (asked for too late; lost in the store that is put back)
     AGAIN         the same chunk as one earlier in this restore
 
 The launcher imports this module, too, but reads what a provider sends with a parser of its own.

@@ -1,0 +1,137 @@
+"""One request of a browser's passed on to the Lab, and the answer passed back.
+
+Bodies stream both ways as they come, so uploads of any size and server-sent events pass; after an upgrade (websockets)
+the bytes are not looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import h11
+
+from golem_launcher.access import answers
+from golem_launcher.access import rules as ruling
+from golem_launcher.access.front import LARGEST_PAGE, Front, Served, page_headers
+from golem_launcher.access.sides import PIECE, Gone, Side, end
+
+if TYPE_CHECKING:
+    from golem_launcher.access.rules import Headers, Rules
+    from golem_launcher.access.streams import Stream
+
+_BARE = {b"accept-encoding", b"if-none-match"}
+_OK, _SWITCHING = 200, 101
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A browser and the Lab, for the time of one request."""
+
+    rules: Rules
+    front: Front
+    browser: Side
+    lab: Side
+    makes_page: bool
+    """Whether the Lab's page is asked for, which is made on this side."""
+
+    async def run(self, request: h11.Request, headers: Headers) -> bool:
+        """The request, then its answer; whether it was a whole one, after which both may go on.
+
+        Raises ``Gone`` when the Lab's connection breaks before anything of the answer was passed back.
+        """
+        onward = self.rules.request(headers)
+        if self.makes_page:
+            onward = [(name, value) for name, value in onward if name not in _BARE]
+        target = self.rules.target(request.target)
+        try:
+            await self.lab.send(h11.Request(method=request.method, target=target, headers=onward))
+        except OSError:
+            raise Gone from None
+        sending = asyncio.ensure_future(self._send_body())
+        try:
+            if not await self._pass_back(request.target) or not sending.done():
+                return False  # upgraded; or the Lab did not want to hear the rest
+            await sending
+        finally:
+            await end(sending)
+        return True
+
+    async def _send_body(self) -> None:
+        if self.browser.http.their_state is not h11.SEND_BODY:
+            await self.lab.send(h11.EndOfMessage())  # all of it was read before, when another connection broke
+            return
+        while True:
+            event = await self.browser.next()
+            if isinstance(event, h11.Data | h11.EndOfMessage):
+                await self.lab.send(event)
+            if not isinstance(event, h11.Data):
+                return
+
+    async def _pass_back(self, path: bytes) -> bool:
+        """The Lab's answer to the browser; whether it was a whole one with nothing after it."""
+        while isinstance(event := await self.lab.head(), h11.InformationalResponse):
+            upgrade = event.status_code == _SWITCHING
+            await self._inform(path, event, upgrade=upgrade)
+            if upgrade:
+                await self._splice()
+                return False
+        headers: Headers = list(event.headers)
+        place = self.rules.leaves(event.status_code, headers)
+        if place is not None:
+            await self.browser.give(Served(502, [*ruling.OUR_PAGE, answers.HTML], ruling.leaving_page(place)))
+            return False
+        passed = self.rules.response(path, headers)
+        if self.makes_page and event.status_code == _OK:
+            return await self._make_page(passed)
+        await self.browser.send(h11.Response(status_code=event.status_code, headers=passed, reason=event.reason))
+        while isinstance(piece := await self.lab.next(), h11.Data):
+            await self.browser.send(piece)
+        if not isinstance(piece, h11.EndOfMessage):
+            raise ConnectionResetError("the Lab left in the middle of its answer")
+        await self.browser.send(h11.EndOfMessage())
+        return True
+
+    async def _inform(self, path: bytes, event: h11.InformationalResponse, *, upgrade: bool) -> None:
+        headers = self.rules.response(path, list(event.headers), upgrade=upgrade)
+        passed = h11.InformationalResponse(status_code=event.status_code, headers=headers, reason=event.reason)
+        await self.browser.send(passed)
+
+    async def _make_page(self, passed: Headers) -> bool:
+        """The Lab's page, made here from the settings in the provider's."""
+        theirs = b""
+        while isinstance(event := await self.lab.next(), h11.Data):
+            theirs += event.data
+            if len(theirs) > LARGEST_PAGE:
+                break
+        made = self.front.page(theirs)
+        if made is None:
+            await self.browser.give(
+                answers.plain(502, "The provider answers with something that is not JupyterLab's page.")
+            )
+            return False
+        cookies = [(name, value) for name, value in passed if name == b"set-cookie"]
+        await self.browser.give(Served(200, [*page_headers(), *cookies], made))
+        return True
+
+    async def _splice(self) -> None:
+        """After an upgrade: bytes both ways until both have ended."""
+        browser, lab = self.browser, self.lab
+        ways = [
+            asyncio.ensure_future(_copy(browser.http.trailing_data[0], browser.stream, lab.stream)),
+            asyncio.ensure_future(_copy(lab.http.trailing_data[0], lab.stream, browser.stream)),
+        ]
+        try:
+            await asyncio.gather(*ways)
+        finally:
+            await end(*ways)
+
+
+async def _copy(first: bytes, source: Stream, target: Stream) -> None:
+    if first:
+        target.write(first)
+    while data := await source.read(PIECE):
+        target.write(data)
+        await target.drain()
+    target.write_eof()

@@ -1,0 +1,218 @@
+"""One demand on the market, the provider taken from its offers, and what runs there, through yapapi's parts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from yapapi.engine import Job
+from yapapi.script.capture import CaptureContext
+
+from golem_launcher.errors import MarketError, ProviderError
+from golem_launcher.session.hire.errands import Carry, Errands
+from golem_launcher.session.hire.service import WORDS_SECONDS, run_package
+from golem_launcher.session.hire.signing import Signing
+from golem_launcher.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from golem_launcher.session.hire.choice import Choice
+    from golem_launcher.session.hire.listener import Listener
+    from golem_launcher.session.hire.package import Package, Rented
+    from golem_launcher.session.pay.journal import Journal
+
+_REST_SECONDS = 15.0
+_WORKER_END_SECONDS = 15.0
+
+
+class Hiring:
+    """Finds one provider and keeps it. Made by :class:`golem_launcher.session.hire.engine.Engine`; not reusable."""
+
+    def __init__(
+        self,
+        engine: Any,
+        *,
+        vpn: asyncio.Task[Any],
+        started: asyncio.Task[None],
+        listener: Listener,
+        choice: Choice,
+        journal: Journal,
+        package: Callable[[], Package],
+        deploy_seconds: float,
+    ) -> None:
+        self._engine = engine
+        self._vpn = vpn
+        self._started = started
+        self._listener = listener
+        self._choice = choice
+        self._journal = journal
+        self._package = package
+        self._deploy_seconds = deploy_seconds
+        self._job: Job | None = None
+        self._signing: Signing | None = None
+        self._market: asyncio.Task[None] | None = None
+        self._worker: asyncio.Task[None] | None = None
+        self._deployed: asyncio.Future[Rented] | None = None
+        self._errands = Errands()
+        self._last_words: tuple[str, ...] = ()
+        """The command that tells what the agent said last."""
+
+    def demand(self, payload: Any, expiration: datetime) -> None:
+        """Publish the demand for agreements until ``expiration``; offers come in from now on."""
+        self._journal.update(demanded=True)
+        self._job = Job(self._engine, expiration, payload)
+        self._signing = Signing(self._job)
+        self._engine.add_job(self._job)
+        self._market = asyncio.create_task(self._job.find_offers())
+
+    async def agree(
+        self,
+        *,
+        search_seconds: float,
+        refused_seconds: float,
+        compare_seconds: tuple[float, float],
+        head_start_seconds: float,
+    ) -> None:
+        """Find a provider and sign with it; its activity is made and its worker begins.
+
+        Offers are compared until all whose offers we answered have come to terms, at least and at most
+        ``compare_seconds`` from the first one that will do. Then the best has ``head_start_seconds`` to sign before
+        the next best is asked too. Raises ``MarketError`` when nobody was found within ``search_seconds``, or
+        ``refused_seconds`` after all offers seen were refused; :meth:`Choice.failure` knows why.
+        """
+        assert self._job is not None
+        assert self._signing is not None
+        news = self._listener.news
+        clock = asyncio.get_running_loop().time
+        end = clock() + search_seconds
+        compared = False
+        while True:
+            news.clear()
+            if self._job.agreements_pool._offer_buffer:
+                if not compared:
+                    await self._compare(*compare_seconds)
+                    compared = True
+                await asyncio.shield(self._vpn)
+                if await self._signing.sign(head_start_seconds):
+                    await asyncio.shield(self._started)
+                    await self._start_work()
+                    return
+            if self._market is not None and self._market.done():
+                self._market.result()
+                raise MarketError("The demand left the market.", "Try again.")
+            left = end - clock()
+            patience = min(left, refused_seconds) if self._choice.all_refused else left
+            try:
+                await wait_for(news.wait(), max(patience, 0.0))
+            except asyncio.TimeoutError:
+                raise MarketError("Nobody agreed in time.") from None
+
+    async def deployed(self) -> Rented:
+        """Wait until the package runs. Raises ``ProviderError`` when the provider failed at it."""
+        assert self._worker is not None
+        assert self._deployed is not None
+        either: list[asyncio.Future[Any]] = [self._worker, self._deployed]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not self._deployed.done():
+            raise ProviderError("The provider could not create the activity.")
+        return self._deployed.result()
+
+    def carry(self) -> Carry:
+        """Takes whole files to and from the present activity."""
+        return Carry(self._errands)
+
+    def leave_market(self) -> None:
+        """Stop looking for offers: one provider is enough."""
+        if self._market is not None:
+            self._market.cancel()
+
+    async def last_words(self) -> str:
+        """What the agent over there said last, uncleaned; empty when nobody answers."""
+        if self._worker is None or self._worker.done():
+            return ""
+
+        def ask(script: Any) -> None:
+            script.run(*self._last_words, stdout=CaptureContext.build(mode="all"))
+
+        try:
+            done = await wait_for(self._errands.run(ask, seconds=WORDS_SECONDS), WORDS_SECONDS)
+        except (asyncio.TimeoutError, ProviderError):
+            return ""
+        return "".join(getattr(event, "stdout", None) or "" for event in done)
+
+    async def give_up(self, reason: str) -> None:
+        """Let go of the present provider and never take it again; another can be agreed with."""
+        entry = self._journal.entries.agreements[-1] if self._journal.entries.agreements else None
+        if entry is not None:
+            self._choice.exclude(entry.provider_id, entry.provider_name, reason)
+        await self.release()
+
+    async def release(self) -> None:
+        """End the activity and the agreement in good order, bounded in time."""
+        self._listener.invoiced.clear()
+        self._errands.leave()
+        if self._worker is not None:
+            await asyncio.wait({self._worker}, timeout=_WORKER_END_SECONDS)
+            await self._end_worker()
+        if self._job is not None:
+            reason = {"message": "The session ended", "golem.requestor.code": "Success"}
+            with contextlib.suppress(asyncio.TimeoutError):
+                await wait_for(self._job.agreements_pool.terminate_all(reason), _REST_SECONDS)
+
+    async def aclose(self) -> None:
+        """End all tasks here without asking the provider: it is gone, or let go of. Safe to call at any moment."""
+        self.leave_market()
+        await self._end_worker()
+        if self._market is not None:
+            await asyncio.gather(self._market, return_exceptions=True)
+        if self._signing is not None:
+            await self._signing.aclose()
+        if self._job is not None and not self._job.finished.is_set():
+            self._engine.finalize_job(self._job)
+
+    async def _compare(self, least: float, most: float) -> None:
+        """Wait for more offers, while there are providers that may still come to terms."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + most
+        await asyncio.sleep(least)
+        while self._listener.negotiating and clock() < end:
+            self._listener.news.clear()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await wait_for(self._listener.news.wait(), end - clock())
+
+    async def _start_work(self) -> None:
+        """Begin to work with who signed last."""
+        self._deployed = asyncio.get_running_loop().create_future()
+        self._errands = Errands()
+        self._worker = await self._engine.start_worker(self._job, self._work)
+
+    async def _end_worker(self) -> None:
+        if self._worker is not None:
+            self._worker.cancel()
+            await asyncio.gather(self._worker, return_exceptions=True)
+            self._worker = None
+        self._errands.drop()
+
+    async def _work(self, context: Any) -> bool:
+        """What yapapi's worker does once there is an activity."""
+        assert self._job is not None
+        assert self._deployed is not None
+        agreement_id = context._agreement.id
+        package = self._package()
+        self._last_words = package.last_words
+        node = await wait_for(self._vpn.result().add_node(context.provider_id), _REST_SECONDS)
+        batches = run_package(
+            context,
+            node,
+            package,
+            deployed=self._deployed,
+            errands=self._errands,
+            deploy_seconds=self._deploy_seconds,
+        )
+        with contextlib.suppress(StopAsyncIteration):
+            await self._engine.process_batches(self._job.id, agreement_id, context._activity, batches)
+        await self._engine.accept_payments_for_agreement(self._job.id, agreement_id)
+        return False

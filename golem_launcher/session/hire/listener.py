@@ -1,0 +1,101 @@
+"""What yapapi tells while it works, turned into what a session knows: ids on disk, refusals, bills."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from yapapi import events
+
+from golem_launcher import clock
+from golem_launcher.errors import LauncherError
+from golem_launcher.market import history
+from golem_launcher.market.prices import Price
+from golem_launcher.session.hire.strategy import INVOICE
+from golem_launcher.session.pay.journal import AgreementEntry, Journal
+from golem_launcher.text import clean_name
+
+if TYPE_CHECKING:
+    from golem_launcher.session.hire.choice import Choice
+    from golem_launcher.session.pay.money import Money
+
+_LOG = logging.getLogger(__name__)
+
+
+class Listener:
+    """yapapi's event consumer: called before yapapi's next step, so ids are on disk by then."""
+
+    def __init__(self, choice: Choice, journal: Journal, money: Money) -> None:
+        self._choice = choice
+        self._journal = journal
+        self._money = money
+        self.news = asyncio.Event()
+        """An offer came, or one is off the table."""
+        self.negotiating: set[str] = set()
+        """The providers whose offers we answer, or who have our answer and may still come to terms."""
+        self.invoiced = asyncio.Event()
+        """An invoice was accepted or refused."""
+
+    def __call__(self, event: Any) -> None:
+        """Take one event."""
+        _LOG.debug("%s", event)
+        if isinstance(event, events.AgreementCreated):
+            self._write_agreement(event.agreement)
+        elif isinstance(event, events.AgreementConfirmed):
+            entry = self._journal.agreement(event.agreement.id)
+            if entry is not None:
+                history.note_agreement(entry.provider_id, entry.provider_name)
+                self._money.agreed(entry)
+        elif isinstance(event, events.AgreementRejected):
+            self._rejected(event.agreement.id)
+        elif isinstance(event, events.WorkerStarted):
+            self._journal.update_agreement(event.agreement.id, started_at=clock.now())
+        elif isinstance(event, events.ActivityCreated):
+            self._journal.update_agreement(event.agreement.id, activity_id=event.activity.id)
+        elif isinstance(event, events.DebitNoteAccepted | events.InvoiceAccepted):
+            last = isinstance(event, events.InvoiceAccepted)
+            self._money.billed(event.agreement.id, Decimal(str(event.amount)), last=last)
+        elif isinstance(event, events.ProposalEvent):
+            self._negotiates(event)
+        if isinstance(event, events.InvoiceAccepted | events.PaymentFailed):
+            self.invoiced.set()
+
+    def _negotiates(self, event: Any) -> None:
+        if isinstance(event, events.ProposalReceived | events.ProposalResponded):
+            self.negotiating.add(event.proposal.issuer)
+        elif isinstance(event, events.ProposalConfirmed | events.ProposalRejected | events.ProposalFailed):
+            self.negotiating.discard(event.proposal.issuer)
+            self.news.set()
+
+    def refused_bill(self, agreement_id: str, what: str, reason: str) -> None:
+        """A bill was too high and is not accepted."""
+        entry = self._journal.agreement(agreement_id)
+        if entry is not None and self._money.dispute(agreement_id) is None:
+            history.note_overbilling(entry.provider_id, entry.provider_name, reason)
+        self._money.disputed(agreement_id, reason)
+        if what == INVOICE:
+            self.invoiced.set()
+
+    def _write_agreement(self, agreement: Any) -> None:
+        details = agreement.details
+        properties = details.provider_view.properties
+        try:
+            price: Price | None = Price.of_offer(properties)
+        except LauncherError:
+            price = None  # its bills are then never accepted
+        self._journal.add_agreement(
+            AgreementEntry(
+                agreement_id=agreement.id,
+                provider_id=details.raw_details.offer.provider_id,
+                provider_name=clean_name(str(properties.get("golem.node.id.name", ""))),
+                price=price,
+            )
+        )
+
+    def _rejected(self, agreement_id: str) -> None:
+        self.news.set()
+        entry = self._journal.agreement(agreement_id)
+        if entry is not None:
+            self._choice.exclude(entry.provider_id, entry.provider_name, "it did not sign the agreement")

@@ -1,0 +1,115 @@
+"""What runs in an activity: the commands that bring our package to life there, as yapapi sends them."""
+
+from __future__ import annotations
+
+import logging
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from yapapi.rest.activity import BatchTimeoutError, CommandExecutionError
+from yapapi.script.capture import CaptureContext
+
+from golem_launcher.errors import LauncherError, ProviderError, RequestError
+from golem_launcher.session.hire.package import Rented
+from golem_launcher.text import clean_line, clean_name
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import AsyncGenerator
+
+    from golem_launcher.session.hire.errands import Errands
+    from golem_launcher.session.hire.package import Package
+
+_LOG = logging.getLogger(__name__)
+
+WORDS_SECONDS = 8.0
+"""How long a provider may take to tell its agent's last words."""
+_TERMINATE_SECONDS = 8.0
+_LONGEST_REASON = 300
+_NOT_THERE = re.compile("No such file|not found", re.IGNORECASE)
+_AGENT_SAYS = "golem-launcher agent: "
+_OF_IMAGE = f"{_AGENT_SAYS}this image: "
+_IMAGE_REMEDY = (
+    "Choose another image: it needs Python 3.9 or newer, and JupyterLab unless the session may reach packages."
+)
+
+
+async def run_package(
+    context: Any,
+    node: Any,
+    package: Package,
+    *,
+    deployed: asyncio.Future[Rented],
+    errands: Errands,
+    deploy_seconds: float,
+) -> AsyncGenerator[Any, Any]:
+    """The batches of one activity, as yapapi's work generators are: start the package, stay, terminate.
+
+    ``deployed`` becomes the provider, or a ``ProviderError``, once the package runs (all of it is one batch, so one
+    exchange with the provider); the activity then lives, and runs errands, until these say to leave.
+    """
+    script = context.new_script(timeout=timedelta(seconds=deploy_seconds))
+    script.deploy(volumes=list(package.volumes), **node.get_deploy_args())
+    script.start()
+    for path, content in package.files:
+        script.upload_bytes(content, path)
+    output = CaptureContext.build(mode="all")
+    script.run(*package.argv, stdout=output, stderr=output)
+    try:
+        yield script
+    except Exception as error:
+        if not deployed.done():
+            deployed.set_exception(_failure(error, package))
+        raise
+    if not deployed.done():
+        deployed.set_result(
+            Rented(
+                provider_id=context.provider_id,
+                provider_name=clean_name(context.provider_name or ""),
+                agreement_id=context._agreement.id,  # noqa: SLF001 - yapapi tells it nowhere else
+                activity_id=context.id,
+                ip=node.ip,
+                network_id=node.network.network_id,
+            )
+        )
+    try:
+        while (errand := await errands.next()) is not None:
+            script = context.new_script(timeout=timedelta(seconds=errand.seconds))
+            errand.commands(script)
+            try:
+                done = await (yield script)
+            except Exception as error:  # noqa: BLE001 - yapapi throws what went wrong; the activity goes on
+                _LOG.info("an errand failed: %s", failure_text(error))
+                errand.fail(failure_text(error))
+            else:
+                errand.succeed(done)
+    finally:
+        errands.drop()
+    last = context.new_script(timeout=timedelta(seconds=_TERMINATE_SECONDS))
+    last.terminate()
+    yield last
+
+
+def _failure(error: Exception, package: Package) -> LauncherError:
+    """Whose fault it is: another provider would fail in the same way at an image that lacks what is needed."""
+    text = failure_text(error)
+    if isinstance(error, CommandExecutionError) and error.command.split()[0].lower() == "run":
+        if package.argv[0] in text and _NOT_THERE.search(text):
+            return RequestError("The image has no Python.", _IMAGE_REMEDY, field="image")
+        if _OF_IMAGE in (error.stderr or ""):
+            words = clean_line(str(error.stderr).partition(_OF_IMAGE)[2], longest=_LONGEST_REASON)
+            return RequestError(f"The image can't run JupyterLab: {words}", _IMAGE_REMEDY, field="image")
+    return ProviderError(f"The provider failed: {text}")
+
+
+def failure_text(error: Exception) -> str:
+    """Why a batch failed, in one short clean line: it may be a provider's words."""
+    text = str(error).strip() or type(error).__name__
+    if isinstance(error, CommandExecutionError):  # its text repeats all of the command's arguments first
+        _, found, words = (error.stderr or "").partition(_AGENT_SAYS)  # it knows better than the exit code
+        reason = words if found else error.message or error.stderr or "no reason given"
+        text = f"{error.command.split()[0].lower()}: {reason}"
+    elif isinstance(error, BatchTimeoutError):
+        text = "it took too long"
+    return clean_line(" ".join(text.split()), longest=_LONGEST_REASON)

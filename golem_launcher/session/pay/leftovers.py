@@ -1,0 +1,97 @@
+"""Closes down what a dead supervisor left: at its node, in its state."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from golem_launcher import files
+from golem_launcher.errors import LauncherError
+from golem_launcher.events import Message, Stage, StageChanged, now
+from golem_launcher.networks import NETWORKS
+from golem_launcher.session.pay.journal import Journal
+from golem_launcher.waiting import wait_for
+
+if TYPE_CHECKING:
+    from golem_launcher.node.node import Node
+    from golem_launcher.session.directory import SessionDirectory
+
+_LOG = logging.getLogger(__name__)
+_INVOICE_SECONDS = 5.0
+_SECONDS = 60.0
+_LOCK_SECONDS = 1.0
+
+DIED = "Its supervisor died; everything it had was closed down."
+NOT_YET = "Its supervisor died, and the node does not run: what it left is closed down when the node is back."
+
+
+def owes(directory: SessionDirectory) -> bool:
+    """Whether a session may have something left at its node."""
+    journal = Journal.read(directory.path)
+    return journal is not None and journal.entries.owes
+
+
+def close(directory: SessionDirectory, *, start_node: bool) -> bool:
+    """Close down a session whose supervisor is dead; whether there was something to do. Blocking.
+
+    Without ``start_node``, a node that does not run is left alone and the work stays for another time.
+    """
+    state = directory.state()
+    journal = Journal.read(directory.path)
+    owes = journal is not None and journal.entries.owes
+    if state.stage.final and not owes:
+        return False
+    try:
+        # A killed process's other threads may hold the lock for a moment after it.
+        with files.locked(directory.lock, deadline=_LOCK_SECONDS):
+            closed = not owes
+            if journal is not None and owes:
+                closed = _close_at_node(directory, journal, start_node=start_node)
+            _write_end(directory, closed=closed)
+    except TimeoutError:
+        return False  # a supervisor that begins, or somebody who closes down already
+    return True
+
+
+def _close_at_node(directory: SessionDirectory, journal: Journal, *, start_node: bool) -> bool:
+    from golem_launcher.session import places  # noqa: PLC0415 - much to import for a look at a list
+
+    network = NETWORKS[directory.state().network]
+    try:
+        node = places.enter(network).node if start_node else places.present(network)
+        if node is None:
+            return False
+        with ThreadPoolExecutor(max_workers=1) as thread:  # the caller's thread may have a loop of its own
+            thread.submit(asyncio.run, _close_down(node, journal)).result()
+    except LauncherError as error:
+        _LOG.warning("%s: %s", directory.name, error)
+        return False
+    except asyncio.TimeoutError:
+        return False
+    return True
+
+
+async def _close_down(node: Node, journal: Journal) -> None:
+    from golem_launcher.session.pay.closing import close_down  # noqa: PLC0415
+    from golem_launcher.session.pay.yagna import YagnaRest  # noqa: PLC0415
+
+    async with YagnaRest(node) as rest:
+        await wait_for(close_down(rest, journal, invoice_seconds=_INVOICE_SECONDS), _SECONDS)
+
+
+def _write_end(directory: SessionDirectory, *, closed: bool) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        directory.control_socket.unlink()
+    state = directory.state()
+    if not state.stage.final:
+        at = now()
+        reason = DIED if closed else NOT_YET
+        ended = {"stages": (*state.stages, (Stage.FAILED, at)), "ended_at": at, "address": None}
+        directory.write_state(state.model_copy(update={"stage": Stage.FAILED, "reason": reason, **ended}))
+        directory.append_event(StageChanged(at=at, stage=Stage.FAILED, reason=reason))
+    elif closed:
+        directory.write_state(state.model_copy(update={"reason": state.reason.replace(NOT_YET, DIED)}))
+        directory.append_event(Message(text="What it had left at the node is closed down now."))

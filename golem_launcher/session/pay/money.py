@@ -1,0 +1,173 @@
+"""The one budget of a session: the allocation at the node, what all agreements together cost, when it is used up."""
+
+from __future__ import annotations
+
+import collections
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING
+
+from golem_launcher import clock
+from golem_launcher.errors import BudgetError, NodeRefused
+from golem_launcher.market.prices import glm
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from golem_launcher.networks import Network
+    from golem_launcher.session.pay.journal import AgreementEntry, Journal
+    from golem_launcher.session.pay.yagna import YagnaRest
+    from golem_launcher.session.recorder import Recorder
+
+_TELL_SECONDS = 10.0
+_RATE_SECONDS = 120.0
+"""What the session costs a second is measured over this long."""
+_SHORTEST_RATE_SECONDS = 15.0
+_LONGEST_PROJECTION = timedelta(days=60)
+
+
+@dataclass
+class _Account:
+    """What one agreement costs: by our own reckoning while it runs, by its invoice in the end."""
+
+    reckoned: Decimal = Decimal(0)
+    billed: Decimal = Decimal(0)
+    invoiced: bool = False
+
+    @property
+    def cost(self) -> Decimal:
+        return self.billed if self.invoiced else max(self.reckoned, self.billed)
+
+
+class Money:
+    """Keeps the budget. Amounts are GLM."""
+
+    def __init__(self, budget: Decimal, journal: Journal, recorder: Recorder) -> None:
+        self.budget = budget
+        self._journal = journal
+        self._recorder = recorder
+        self._accounts: dict[str, _Account] = collections.defaultdict(_Account)
+        self._disputes: dict[str, str] = {}
+        self._told_at = 0.0
+        self._costs: collections.deque[tuple[float, Decimal]] = collections.deque()
+
+    @property
+    def cost(self) -> Decimal:
+        """What all agreements together cost so far."""
+        return sum((account.cost for account in self._accounts.values()), Decimal(0))
+
+    @property
+    def left(self) -> Decimal:
+        """What is left of the budget."""
+        return max(self.budget - self.cost, Decimal(0))
+
+    async def reserve(self, rest: YagnaRest, network: Network, identity: str, expires: datetime) -> str:
+        """Set the budget aside at the node; the allocation's id. Raises ``BudgetError`` when it is not there."""
+        self._journal.update(allocation_timeout=expires)
+        try:
+            allocation_id = await rest.create_allocation(
+                amount=self.budget, platform=network.platform, address=identity, timeout=expires
+            )
+        except NodeRefused as error:
+            raise BudgetError(_refused(self.budget, error), "Put more into the wallet, or lower the budget.") from None
+        self._journal.update(allocation_id=allocation_id)
+        self._recorder.update(allocation_id=allocation_id)
+        return allocation_id
+
+    async def extend(self, rest: YagnaRest, budget: Decimal, expires: datetime) -> None:
+        """Make the budget ``budget``, set aside until ``expires``. Raises ``BudgetError``; all is as before then."""
+        allocation_id = self._journal.entries.allocation_id
+        assert allocation_id is not None
+        try:
+            await rest.amend_allocation(allocation_id, amount=budget, timeout=expires)
+        except NodeRefused as error:
+            raise BudgetError(_refused(budget, error), "Put more into the wallet, or extend by less.") from None
+        self._journal.update(allocation_timeout=expires)
+        self.budget = budget
+
+    def agreed(self, entry: AgreementEntry) -> None:
+        """An agreement is confirmed."""
+        per_hour = entry.price.per_hour() if entry.price else None
+        self._recorder.provider(entry.provider_id, entry.provider_name, entry.agreement_id, per_hour)
+
+    def billed(self, agreement_id: str, amount: Decimal, *, last: bool) -> None:
+        """A bill was accepted: ``amount`` in all for its agreement, the ``last`` one being its invoice."""
+        account = self._accounts[agreement_id]
+        account.billed = amount if last else max(account.billed, amount)
+        account.invoiced = account.invoiced or last
+        self._tell()
+
+    def disputed(self, agreement_id: str, reason: str) -> None:
+        """A bill is higher than price and usage allow, and was not accepted."""
+        if agreement_id not in self._disputes:  # once is enough: the next notes are no better
+            self._disputes[agreement_id] = reason
+            self._recorder.message(reason, "warning")
+
+    def dispute(self, agreement_id: str) -> str | None:
+        """Why a bill of this agreement was not accepted; ``None`` when all were."""
+        return self._disputes.get(agreement_id)
+
+    def used(self, agreement_id: str, usage: Sequence[float] | None, *, reserve_seconds: float) -> str | None:
+        """The provider reported its usage (``None``: nothing); the reason to end when the budget is nearly used up.
+
+        ``reserve_seconds`` of work at the highest price must remain.
+        """
+        entry = self._journal.agreement(agreement_id)
+        if entry is None or entry.price is None or entry.started_at is None:
+            return None
+        if usage is not None:
+            self._journal.remember_usage(agreement_id, tuple(usage))
+        known = usage if usage is not None else entry.last_usage
+        seconds = (clock.now() - entry.started_at).total_seconds()
+        # Of a provider that reports nothing, bills are judged by the clock: so is what it costs.
+        reckoned = entry.price.at_most(seconds) if known is None else entry.price.cost(known, seconds)
+        self._accounts[agreement_id].reckoned = reckoned
+        reserve = entry.price.at_most(reserve_seconds) - entry.price.start
+        over = self.cost + reserve >= self.budget
+        if over or time.monotonic() - self._told_at >= _TELL_SECONDS:
+            self._tell()
+            self._project()
+        return f"The budget of {glm(self.budget)} is used up." if over else None
+
+    def affords(self, agreement_id: str) -> float:
+        """For how many seconds at the highest price of an agreement the rest of the budget lasts."""
+        entry = self._journal.agreement(agreement_id)
+        if entry is None or entry.price is None:
+            return 0.0
+        rate = entry.price.at_most(1.0) - entry.price.start
+        return float(self.left / rate) if rate > 0 else float("inf")
+
+    def _tell(self) -> None:
+        self._told_at = time.monotonic()
+        if self.cost != self._recorder.state.cost:
+            self._recorder.cost(self.cost, sum((account.billed for account in self._accounts.values()), Decimal(0)))
+
+    def _project(self) -> None:
+        """When the money ends, should the session go on as it did lately."""
+        now = time.monotonic()
+        self._costs.append((now, self.cost))
+        while now - self._costs[0][0] > _RATE_SECONDS:
+            self._costs.popleft()
+        since, cost = self._costs[0]
+        spent = self.cost - cost
+        if now - since < _SHORTEST_RATE_SECONDS:
+            return
+        ends = None
+        if spent > 0:
+            seconds = float(self.left / spent) * (now - since)
+            if seconds < _LONGEST_PROJECTION.total_seconds():
+                ends = clock.now() + timedelta(seconds=seconds)
+        self._recorder.update(money_ends_at=ends)
+
+
+def _refused(amount: Decimal, error: NodeRefused) -> str:
+    """Why an amount can't be set aside, in words."""
+    try:
+        left, reserved = (Decimal(str(error.details[name])) for name in ("availableFunds", "reservedFunds"))
+    except (KeyError, InvalidOperation):
+        return f"The node could not set {glm(amount)} aside: {error.what}"
+    kept = f", {glm(reserved)} more being set aside for others" if reserved > 0 else ""
+    return f"The wallet has {glm(max(left, Decimal(0)))} to set aside{kept}, and this takes {glm(amount)}."

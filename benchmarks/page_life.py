@@ -56,7 +56,9 @@ NOTEBOOK = f"""
 import ctypes, gc, json, os, signal
 import psutil
 from golem_launcher import paths
-from golem_launcher.ui import launcher, offers, sessions
+from golem_launcher.ui import launcher
+from golem_launcher.ui.cards import sessions
+from golem_launcher.ui.form import offers
 
 for module, name in [(launcher, "REFRESH_SECONDS"), (launcher, "NETWORK_SECONDS"), (launcher, "SLOW_SECONDS"),
                      (offers, "LOOK_SECONDS"), (offers, "_SCAN_SECONDS"),

@@ -22,7 +22,7 @@ import psutil
 from benchmarks import bed
 from benchmarks.row import Row
 from golem_launcher.access.hub import PREFIX_VARIABLE
-from golem_launcher.ui.install import install
+from golem_launcher.ui.server.install import install
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

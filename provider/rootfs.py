@@ -15,7 +15,6 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SUITE = "bookworm"
-_LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
 _SECONDS = 1800
 _CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -47,7 +46,7 @@ def ensure(variant: str, cache: Path) -> Path:
 def _contents(variant: str) -> str:
     """What decides the contents, as a short hash: the same files make the same image."""
     digest = hashlib.blake2b(SUITE.encode(), digest_size=8)
-    for name in ("system.txt", "install", "python/base.txt", f"python/{variant}.txt"):
+    for name in ("system.txt", "install", "trim", "python/base.txt", f"python/{variant}.txt"):
         digest.update((HERE / name).read_bytes())
     return digest.hexdigest()
 
@@ -61,7 +60,6 @@ def system_packages() -> list[str]:
 def _debian(root: Path) -> None:
     mode = "root" if os.geteuid() == 0 else "unshare"
     argv = ["mmdebstrap", "--quiet", f"--mode={mode}", "--variant=minbase", f"--include={','.join(system_packages())}"]
-    argv += [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
     _run([*argv, SUITE, str(root)])
 
 

@@ -8,9 +8,14 @@ import warnings
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+# How long one example takes says more of the machine than of the code; a test that hangs has pytest's time-out.
+settings.register_profile("launcher", deadline=None)
+settings.load_profile("launcher")
 
 _FAILED = pytest.StashKey[bool]()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import io
 import zipfile
 from pathlib import Path
@@ -21,6 +22,24 @@ def agent_archive() -> bytes:
         _add(archive, "__main__.py", _MAIN.encode())
         for source in sorted(_SOURCES.rglob("*.py")):
             _add(archive, f"{_PACKAGE}/{source.relative_to(_SOURCES).as_posix()}", source.read_bytes())
+    return target.getvalue()
+
+
+@functools.cache
+def spare_pip() -> bytes:
+    """pip, as a zip file that a Python can run, for an image that has none; empty when this Python has none either.
+
+    Blocking, half a second the first time.
+    """
+    try:
+        files = importlib.metadata.files("pip") or []
+    except importlib.metadata.PackageNotFoundError:
+        return b""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            if file.parts[0].startswith("pip") and file.suffix not in {".pyc", ".exe"}:
+                _add(archive, file.as_posix(), file.read_binary())
     return target.getvalue()
 
 

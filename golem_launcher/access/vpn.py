@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
     from golem_launcher.access.streams import Stream
     from golem_launcher.agent.carrier import Sink, Source
+
+_LOG = logging.getLogger(__name__)
 
 _MOST_CONNECTIONS = 1536
 _LARGEST_MESSAGE = 1024 * 1024
@@ -217,6 +220,7 @@ class Vpn:
             await carrier.run(opened.incoming)
         except (OSError, aiohttp.ClientError, CarrierError) as error:
             self._count(failures=1)
+            _LOG.info("a connection to the provider broke: %s", error)
             raise AccessError(f"The connection to the provider broke: {error}.") from error
         finally:
             self._connections -= 1

@@ -115,8 +115,10 @@ class Carrier:
         if not self._given_up.done():
             self._given_up.set_result(None)
 
-    async def _send(self, record: Record) -> None:
+    async def _send(self, record: Record | None = None) -> None:
+        """``None``: how much was taken, counted when it leaves: an account must not fall behind an earlier one."""
         async with self._sending:
+            record = record or Record(TAKEN, COUNT.pack(self._cost_taken))
             number, self._number = self._number, self._number + 1
             self._cost_sent += record.cost
             await self._send_bytes(encode(number, record))
@@ -188,7 +190,7 @@ class Carrier:
             self._cost_taken = received
             if received - told >= _TELL or last:
                 told = received
-                await self._send(self._account())
+                await self._send()
             if last:
                 return
 
@@ -216,13 +218,10 @@ class Carrier:
                 if sign is not None and sign.done():
                     sign.result()
                 if (busy or tick % _SELDOM == 0) and (sign is None or sign.done()):
-                    sign = asyncio.ensure_future(self._send(self._account()))  # it may find no room for long
+                    sign = asyncio.ensure_future(self._send())  # it may find no room for long
         finally:
             if sign is not None:
                 await _end(sign)
-
-    def _account(self) -> Record:
-        return Record(TAKEN, COUNT.pack(self._cost_taken))
 
 
 async def _end(*tasks: asyncio.Future[Any]) -> None:

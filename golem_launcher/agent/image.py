@@ -20,11 +20,16 @@ _INTERNET = "eth1"
 _MTU = 1450
 _SIOCSIFMTU = 0x8922
 _REASON = 300
+_BASH = "/bin/bash"
+_SPARE_PIP_FROM = (3, 10)
+"""The oldest Python that the pip of the launcher's own installation runs on."""
 
 
 def settle(volume: str) -> None:
     """Move what would fill the image's root to ``volume``, and mend the network card. Changes this environment."""
     _mend_mtu()
+    if os.path.exists(_BASH):  # noqa: PTH110
+        os.environ.setdefault("SHELL", _BASH)  # Golem's VM names none; without one terminals have plain sh
     root = os.stat("/").st_dev  # noqa: PTH116 - pathlib costs time to import
     if os.stat(volume).st_dev == root:  # noqa: PTH116
         return  # no volumes, no small root: a machine, not an image
@@ -36,20 +41,36 @@ def settle(volume: str) -> None:
         user = _made(volume, "python")
         os.environ["PYTHONUSERBASE"] = user
         os.environ["PIP_USER"] = os.environ["PIP_BREAK_SYSTEM_PACKAGES"] = "1"
+        os.environ["PIP_ROOT_USER_ACTION"] = "ignore"  # its warning is of no use here
         os.environ["PATH"] = f"{user}/bin:{os.environ.get('PATH', os.defpath)}"
 
 
-def bring_lab(seconds: float) -> str:
-    """Install JupyterLab where there is none; why that failed, in a sentence, or nothing. Blocking."""
+def bring_lab(seconds: float, spare_pip: str) -> str:
+    """Install JupyterLab where there is none; why that failed, in a sentence, or nothing. Blocking.
+
+    ``spare_pip``: a zip file with pip, for an image that has none; it may be absent, and is deleted.
+    """
+    try:
+        return _bring_lab(seconds, spare_pip)
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(spare_pip)  # noqa: PTH108
+
+
+def _bring_lab(seconds: float, spare_pip: str) -> str:
     if importlib.util.find_spec("jupyterlab") is not None:
         return ""
     import site  # noqa: PLC0415 - seldom needed, and this start is counted in milliseconds
     import subprocess  # noqa: PLC0415
 
     here = f"{sys.executable} (Python {sys.version.split()[0]})"
-    if importlib.util.find_spec("pip") is None:
+    options = ["install", "--quiet", "--no-input", "--disable-pip-version-check", LAB]
+    if importlib.util.find_spec("pip") is not None:
+        pip = [sys.executable, "-m", "pip", *options]
+    elif os.path.exists(spare_pip) and sys.version_info >= _SPARE_PIP_FROM:  # noqa: PTH110
+        pip = [sys.executable, f"{spare_pip}/pip", *options, "pip"]
+    else:
         return f"There is neither JupyterLab nor pip for {here}. Use an image with one of them."
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", LAB]
     try:
         done = subprocess.run(pip, capture_output=True, text=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:

@@ -49,6 +49,8 @@ def settings(config: Config) -> dict[str, dict[str, object]]:
             "allow_remote_access": False,  # only a Host that is a loopback address is answered: no DNS rebinding
             "root_dir": config.root,
             "base_url": config.base_url,
+            # No login shell, which is the default here: it would forget the PATH that leads to what pip installed.
+            "terminado_settings": {"shell_command": [os.environ.get("SHELL") or "sh"]},
             "identity_provider_class": "jupyter_server.auth.identity.PasswordIdentityProvider",
         },
         # An image may bring a password of its own: whoever knows it must not get in.

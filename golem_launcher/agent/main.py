@@ -21,6 +21,8 @@ _NO_LAB = 3
 _PORT_TAKEN = 4
 _OLDEST_PYTHON = (3, 9)
 _INSTALL_SECONDS = 600.0
+_SPARE_PIP = "golem-launcher-pip.zip"
+"""Sent along with us."""
 _LARGEST_CONFIG = 65536
 _LARGEST_DESCRIPTOR = 4096
 
@@ -52,8 +54,9 @@ def _prepare(arguments: list[str]) -> Config:
         raise Refused(_NO_LAB, f"this image: its Python is {sys.version.split()[0]}; 3.9 or newer is needed.")
     if config.index_url:
         os.environ["PIP_INDEX_URL"] = config.index_url
-    image.settle(os.path.dirname(config.log))  # noqa: PTH120
-    missing = image.bring_lab(_INSTALL_SECONDS)
+    volume = os.path.dirname(config.log)  # noqa: PTH120
+    image.settle(volume)
+    missing = image.bring_lab(_INSTALL_SECONDS, os.path.join(volume, _SPARE_PIP))  # noqa: PTH118
     if missing:
         raise Refused(_NO_LAB, f"this image: {missing}")
     for port in (config.port, config.port + 1, *((config.port + 2,) if config.ssh else ()), config.port + 3):

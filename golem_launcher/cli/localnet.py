@@ -29,7 +29,9 @@ _Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 def up(spec: _Spec = None, chain: _Chain = None, json: _Json = False) -> None:  # noqa: FBT002 - typer's way to a flag
     """Start the network, or mend it; nothing happens when it is up.
 
-    Examples:  golem-launcher localnet up --spec network.toml  |  golem-launcher localnet up --chain anvil
+    Examples:
+    golem-launcher localnet up --spec network.toml
+    golem-launcher localnet up --chain anvil
     """
     network.up(spec, chain=chain)
     _show(network.status(), as_json=json)

@@ -40,7 +40,9 @@ def offers(
 ) -> None:
     """Show which machines on the market fit, and what they cost; exit code 1 when none fits.
 
-    Examples:  golem-launcher offers  |  golem-launcher offers --network polygon --cpus 4 --mem 8 --hours 3  |
+    Examples:
+    golem-launcher offers
+    golem-launcher offers --network polygon --cpus 4 --mem 8 --hours 3
     golem-launcher offers 'mem>4' 'cores>2' --all
     """
     import asyncio
@@ -70,7 +72,9 @@ def providers(
 ) -> None:
     """Show what is remembered of providers: agreements, failures, who is avoided and why.
 
-    Examples:  golem-launcher providers  |  golem-launcher providers --forget all
+    Examples:
+    golem-launcher providers
+    golem-launcher providers --forget all
     """
     from golem_launcher.errors import MarketError
     from golem_launcher.market import history
@@ -94,7 +98,11 @@ def providers(
         said = f"avoided: {one.avoided()}" if one.avoided() else "may be taken"
         if not one.avoided() and one.failed_lately():
             said = f"taken last, it failed of late: {one.failed_lately()}"
-        say(f"{one.name:<24} {key}  {one.agreements} agreements, {one.failures} failures, {said}")
+        say(f"{one.name:<24} {key}  {_count(one.agreements, 'agreement')}, {_count(one.failures, 'failure')}, {said}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def networks(*, json: _Json = False) -> None:
@@ -140,7 +148,7 @@ def _offer_json(offer: Offer) -> dict[str, Any]:
         "gpu_memory_gib": machine.gpu_memory_gib,
         "per_hour": f"{offer.per_hour:f}",
         "start": f"{offer.start:f}",
-        "whole": f"{offer.whole:f}",
+        "whole": f"{offer.whole:.9f}",
         "why": list(offer.why),
         "note": offer.note,
     }

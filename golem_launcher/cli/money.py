@@ -40,7 +40,9 @@ def wallet(
 ) -> None:
     """Show the wallet: identity, balance, fees, what is reserved and owed, and the last payments.
 
-    Examples:  golem-launcher wallet --network polygon  |  golem-launcher wallet --network polygon --release
+    Examples:
+    golem-launcher wallet --network polygon
+    golem-launcher wallet --network polygon --release
     """
     from golem_launcher.market import wallet as wallets
 
@@ -76,8 +78,10 @@ def fund(
 ) -> None:
     """Fill the wallet: by the faucet on test networks; on real ones, see where to send how much.
 
-    Examples:  golem-launcher fund --network hoodi  |  golem-launcher fund --network polygon --hours 10 --price 0.2
-    On 'local' with a chain (localnet up --chain anvil), test tokens are made: golem-launcher fund --network local
+    Examples:
+    golem-launcher fund --network hoodi
+    golem-launcher fund --network polygon --hours 10 --price 0.2
+    golem-launcher fund --network local   (test tokens, after: golem-launcher localnet up --chain anvil)
     """
     known = _network(network)
     node = _node(known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import json
 import sys
@@ -55,7 +56,10 @@ def waiting_for(words: str, *, every: float = 3.0) -> Iterator[None]:
 
 
 def reports_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Turn a ``LauncherError`` of a command into its message on stderr and the right exit code."""
+    """Turn a ``LauncherError`` of a command into its message on stderr and the right exit code.
+
+    An ``OSError`` that nobody foresaw (a full disk, a directory that may not be written) is told with the file's name.
+    """
 
     @functools.wraps(command)
     def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -64,5 +68,11 @@ def reports_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
         except LauncherError as error:
             sys.stderr.write(f"Error: {clean_text(str(error))}\n")
             raise typer.Exit(BAD_USAGE if isinstance(error, RequestError) else FAILED) from None
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # nobody reads what we print: typer ends the command
+                raise
+            where = f" ({error.filename})" if error.filename is not None else ""
+            sys.stderr.write(f"Error: {clean_text(f'The system refused: {error.strerror or error}{where}.')}\n")
+            raise typer.Exit(FAILED) from None
 
     return wrapper

@@ -13,7 +13,7 @@ import typer
 from golem_launcher.cli.output import print_json, reports_errors, say
 from golem_launcher.errors import LauncherError
 from golem_launcher.text import clean_text
-from golem_launcher.ui import server
+from golem_launcher.ui.server import serve
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -44,16 +44,16 @@ def page(
         if browser and has_screen():
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
-    chosen = server.usable_port(port)
+    listener = serve.listen(port)
     threading.Thread(target=_bring_up, daemon=True).start()
-    server.serve(chosen, ready=ready)
+    serve.serve(listener, ready=ready)
     if not as_json:
         say("The page is closed; sessions go on. See them: golem-launcher list. End everything: golem-launcher down.")
 
 
 def _bring_up() -> None:
     """Start the local network while the page is opened; the page itself shows how that goes."""
-    from golem_launcher.ui.network import bring_up
+    from golem_launcher.ui.header.network import bring_up
 
     try:
         bring_up()

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from golem_launcher.errors import RequestError
+from golem_launcher.networks import NETWORKS
 from golem_launcher.request.command import OPTIONS
 from golem_launcher.request.model import LaunchRequest
+from golem_launcher.software import SOFTWARE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,9 +101,11 @@ def _extra(field: FieldInfo) -> dict[str, Any]:
 
 
 def _help(field: FieldInfo) -> str:
-    text = field.description or f"{field.title}, at least."
+    text = f"{field.title}: {field.description}" if field.description else f"{field.title}, at least."
+    if choices := _choices(field):
+        text = f"{text} One of: {', '.join(choices)}."
     if field.annotation is bool and field.default:
-        return f"Not: {text[:1].lower()}{text[1:]}"
+        return f"Turns off: {text}"
     if _is_list(field):
         return f"{text.replace(', one a line', '').replace('One a line', 'One')} Can be given several times."
     default = field.default
@@ -112,12 +116,19 @@ def _help(field: FieldInfo) -> str:
     return f"{text} (default: {shown} {unit.removesuffix('s') if shown == '1' else unit}".rstrip() + ")"
 
 
-def _metavar(field: FieldInfo) -> str:
-    """What a value looks like: its choices, or a word."""
+def _choices(field: FieldInfo) -> tuple[str, ...]:
+    """The words that a field takes; none when it takes others than a few."""
+    if field.title == "Network":
+        return tuple(NETWORKS)
+    if field.title == "Software":
+        return tuple(SOFTWARE)
     choices = typing.get_args(field.annotation)
-    if choices and all(isinstance(choice, str) for choice in choices):
-        return "|".join(choices)
-    kinds = set(choices) - {types.NoneType} or {field.annotation}
+    return choices if all(isinstance(choice, str) for choice in choices) else ()
+
+
+def _metavar(field: FieldInfo) -> str:
+    """What kind of value it is."""
+    kinds = set(typing.get_args(field.annotation)) - {types.NoneType} or {field.annotation}
     return "NUMBER" if kinds & {int, float, Decimal} else "TEXT"
 
 

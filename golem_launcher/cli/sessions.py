@@ -5,16 +5,18 @@ from __future__ import annotations
 import sys
 import time
 import webbrowser
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from golem_launcher.cli.output import print_json, reports_errors, say
+from golem_launcher.cli.words import moment, session_lines
 from golem_launcher.errors import SessionError
+from golem_launcher.market.prices import glm
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
+    from golem_launcher.events import SessionState
     from golem_launcher.session.directory import SessionDirectory
 
 _FOLLOW_SECONDS = 0.25
@@ -33,38 +35,40 @@ def add_commands(app: typer.Typer) -> None:
 def list_sessions(*, as_json: Json = False) -> None:
     """List the sessions, the newest first.
 
-    Examples:  golem-launcher list  |  golem-launcher list --json
+    Examples:
+    golem-launcher list
+    golem-launcher list --json
     """
     from golem_launcher.session import client
     from golem_launcher.session.directory import session_directories
 
     client.tidy()
-    found = [client.describe(directory) for directory in session_directories()]
+    found = list(session_directories())
     if as_json:
-        print_json(found)
+        print_json([client.describe(directory) for directory in found])
     elif not found:
         say("There are no sessions. Start one: golem-launcher start --wait")
     else:
-        _print_table(found)
+        _print_table([directory.state() for directory in found])
 
 
 def show(name: Name, *, as_json: Json = False) -> None:
     """Show all about one session.
 
-    Examples:  golem-launcher show my-lab  |  golem-launcher show my-lab --json
+    Examples:
+    golem-launcher show my-lab
+    golem-launcher show my-lab --json
     """
     from golem_launcher.session import client
     from golem_launcher.session.directory import session_directory
 
     directory = session_directory(name)
     client.tidy()
-    value = client.describe(directory)
     if as_json:
-        print_json(value)
+        print_json(client.describe(directory))
         return
-    for key in _SHOWN:
-        if value.get(key) not in {None, ""}:
-            say(f"{key.replace('_', ' ') + ':':16}{value[key]}")
+    for title, text in session_lines(directory.state(), directory.url()):
+        say(f"{title + ':':16}{text}")
 
 
 def logs(
@@ -75,7 +79,9 @@ def logs(
 ) -> None:
     """Print what happened to a session, and what JupyterLab in the provider logged.
 
-    Examples:  golem-launcher logs my-lab  |  golem-launcher logs my-lab -f
+    Examples:
+    golem-launcher logs my-lab
+    golem-launcher logs my-lab -f
     """
     from golem_launcher.session import client
     from golem_launcher.session.directory import session_directory
@@ -90,7 +96,7 @@ def logs(
                 if as_json:
                     print_json(line)
                 else:
-                    say(f"{line['at'][11:19]}  {line['line']}" if "at" in line else line["line"])
+                    say(f"{_clock(line['at'])}  {line['line']}" if "at" in line else line["line"])
             lines, seen = _log_since(directory, seen)
         if not follow or not living:
             return
@@ -108,10 +114,15 @@ def _log_since(directory: SessionDirectory, seen: tuple[int, int]) -> tuple[list
     return found, (events_end, lab_end)
 
 
+def _clock(at: str) -> str:
+    """A moment's time of day by the clock of this machine."""
+    return f"{datetime.fromisoformat(at).astimezone():%H:%M:%S}"
+
+
 def open_session(name: Name, *, as_json: Json = False) -> None:
     """Open a session's JupyterLab in the browser, and print its link.
 
-    Examples:  golem-launcher open my-lab
+    Example: golem-launcher open my-lab
     """
     from golem_launcher.session.directory import session_directory
 
@@ -130,7 +141,7 @@ def open_session(name: Name, *, as_json: Json = False) -> None:
 def save(name: Name, *, as_json: Json = False) -> None:
     """Save a session's workspace now; while it runs that also happens by itself, every few seconds.
 
-    Examples:  golem-launcher save my-lab
+    Example: golem-launcher save my-lab
     """
     from golem_launcher.session import client
 
@@ -150,7 +161,9 @@ def extend(
 ) -> None:
     """Give a session that runs more time, more money, or both.
 
-    Examples:  golem-launcher extend my-lab --hours +1  |  golem-launcher extend my-lab --hours +2 --budget +0.5
+    Examples:
+    golem-launcher extend my-lab --hours +1
+    golem-launcher extend my-lab --hours +2 --budget +0.5
     """
     from golem_launcher.session import client
 
@@ -158,7 +171,7 @@ def extend(
     if as_json:
         print_json({"name": name, "deadline": state.deadline, "budget": state.budget})
     else:
-        say(f"'{name}' ends at {_local(state.deadline)} and may cost {state.budget.normalize():f} GLM.")
+        say(f"'{name}' ends at {moment(state.deadline)} and may cost {glm(state.budget)}.")
 
 
 def stop(
@@ -171,7 +184,9 @@ def stop(
 ) -> None:
     """Save a session's workspace a last time, then end the session. What was not saved is gone afterwards.
 
-    Examples:  golem-launcher stop my-lab  |  golem-launcher stop my-lab --force
+    Examples:
+    golem-launcher stop my-lab
+    golem-launcher stop my-lab --force
     """
     from golem_launcher.session import client
     from golem_launcher.session.directory import session_directory
@@ -183,18 +198,7 @@ def stop(
     if as_json:
         print_json(summary(directory))
     else:
-        say(f"Session '{name}' is {state.stage.value}. It cost {state.cost.normalize():f} GLM.")
-
-
-def _local(moment: datetime | None) -> str:
-    """A moment by the clock of this machine."""
-    return f"{moment.astimezone():%Y-%m-%d %H:%M}" if moment else "no fixed time"
-
-
-_SHOWN = (
-    "name", "stage", "reason", "network", "provider", "url", "cost", "budget", "price_per_hour", "created_at",
-    "started_at", "deadline", "ended_at", "allocation_id", "agreement_id", "activity_id",
-)  # fmt: skip
+        say(f"Session '{name}' is {state.stage.value}. It cost {glm(state.cost)}.")
 
 
 def summary(directory: SessionDirectory) -> dict[str, Any]:
@@ -205,14 +209,14 @@ def summary(directory: SessionDirectory) -> dict[str, Any]:
     return {key: value.get(key) for key in ("name", "stage", "reason", "url", "token", "provider", "network")}
 
 
-def _print_table(found: list[dict[str, Any]]) -> None:
+def _print_table(found: list[SessionState]) -> None:
     rows = [("NAME", "STAGE", "NETWORK", "PROVIDER", "COST", "DEADLINE")]
     rows += [
         (
-            str(value["name"]), str(value["stage"]), str(value["network"]), str(value["provider"] or "-")[:24],
-            str(value["cost"])[:10], str(value["deadline"] or "-")[:16].replace("T", " "),
+            state.name, state.stage.value, state.network, (state.provider_name or "-")[:24],
+            glm(state.cost), moment(state.deadline) if state.deadline else "-",
         )
-        for value in found
+        for state in found
     ]  # fmt: skip
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:

@@ -35,9 +35,12 @@ def start(
 ) -> None:
     """Start JupyterLab on a Golem provider.
 
-    Examples:  golem-launcher start --wait  |  golem-launcher start --name my-lab --hours 2 --budget 0.5 --price 0.3  |
-    golem-launcher start --software sklearn --package seaborn --input data/ --input https://github.com/me/work  |
-    golem-launcher start --resume my-lab --cpus 4 --mem 8  |  golem-launcher start -f request.yaml
+    Examples:
+    golem-launcher start --wait
+    golem-launcher start --name my-lab --hours 2 --budget 0.5 --price 0.3
+    golem-launcher start --software sklearn --package seaborn --input data/ --input https://github.com/me/work
+    golem-launcher start --resume my-lab --cpus 4 --mem 8
+    golem-launcher start -f request.yaml
     """
     from golem_launcher.request import parse_request, yaml
     from golem_launcher.session import client

@@ -57,8 +57,10 @@ def tunnel(
     It listens on a loopback address of the session's own. A port other than the Lab's is for your programs alone:
     those of other users of this computer are turned away.
 
-    Examples:  golem-launcher tunnel my-lab  |  golem-launcher tunnel my-lab --port 6006 --remote-port 6006
-    |  golem-launcher tunnel https://hub.example.org/user/me/ --session my-lab
+    Examples:
+    golem-launcher tunnel my-lab
+    golem-launcher tunnel my-lab --port 6006 --remote-port 6006
+    golem-launcher tunnel https://hub.example.org/user/me/ --session my-lab
     """
     import asyncio
 
@@ -101,7 +103,9 @@ def gateway(
 ) -> None:
     """Use a session's kernels from the JupyterLab of this computer: its files here, its computing there.
 
-    Examples:  golem-launcher gateway my-lab  |  golem-launcher gateway my-lab --run -- --port 9999
+    Examples:
+    golem-launcher gateway my-lab
+    golem-launcher gateway my-lab --run -- --port 9999
     """
     directory = _reachable(name)
     address = str(directory.state().address)
@@ -120,7 +124,9 @@ def gateway(
 def connect(name: Name, port: Port) -> None:
     """Join standard input and output to a port of the session's provider, as ssh's ProxyCommand wants it.
 
-    Examples:  golem-launcher connect my-lab 5432  |  ssh -o ProxyCommand='golem-launcher connect my-lab %p' …
+    Examples:
+    golem-launcher connect my-lab 5432
+    ssh -o ProxyCommand='golem-launcher connect my-lab %p' …
     """
     from golem_launcher.access.connect import join
 
@@ -144,7 +150,9 @@ def ssh(
 
     The session must have been started with a public key, and ssh must find the private one (as a file or in an agent).
 
-    Examples:  golem-launcher ssh my-lab  |  golem-launcher ssh my-lab nvidia-smi
+    Examples:
+    golem-launcher ssh my-lab
+    golem-launcher ssh my-lab nvidia-smi
     """
     from golem_launcher.access import ssh as access
 
@@ -165,7 +173,9 @@ def ssh_config(
 
     With the lines in place: ssh golem-NAME, rsync -a data golem-NAME:, code --remote ssh-remote+golem-NAME.
 
-    Examples:  golem-launcher ssh-config my-lab >> ~/.ssh/config  |  golem-launcher ssh-config my-lab --json
+    Examples:
+    golem-launcher ssh-config my-lab >> ~/.ssh/config
+    golem-launcher ssh-config my-lab --json
     """
     from golem_launcher.access import ssh as access
 

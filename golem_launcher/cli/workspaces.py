@@ -15,7 +15,7 @@ from golem_launcher.errors import RequestError, WorkspaceError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.workspace.store import Generation
+    from golem_launcher.workspace.generation import Generation
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 Name = Annotated[str, typer.Argument(help="The workspace's name; see `golem-launcher workspaces`.")]
@@ -44,7 +44,9 @@ def workspaces(
 ) -> None:
     """List the saved workspaces, the newest first; or forget one.
 
-    Examples:  golem-launcher workspaces  |  golem-launcher workspaces --remove old-lab
+    Examples:
+    golem-launcher workspaces
+    golem-launcher workspaces --remove old-lab
     """
     from golem_launcher.workspace.store import open_store
 
@@ -65,7 +67,9 @@ def workspaces(
 def generations(name: Name, *, store: StoreUrl = None, as_json: Json = False) -> None:
     """List the saves of a workspace, the oldest first.
 
-    Examples:  golem-launcher generations my-lab  |  golem-launcher generations my-lab --json
+    Examples:
+    golem-launcher generations my-lab
+    golem-launcher generations my-lab --json
     """
     from golem_launcher.workspace.store import open_store
 
@@ -95,7 +99,9 @@ def results(
 ) -> None:
     """Write the files of a session's last save into a zip file.
 
-    Examples:  golem-launcher results my-lab  |  golem-launcher results my-lab -o work.zip --generation 3
+    Examples:
+    golem-launcher results my-lab
+    golem-launcher results my-lab -o work.zip --generation 3
     """
     from golem_launcher.workspace.results import save_zip
     from golem_launcher.workspace.store import open_store
@@ -141,7 +147,9 @@ def restore(
 ) -> None:
     """Write a saved workspace into a directory.
 
-    Examples:  golem-launcher restore my-lab work  |  golem-launcher restore my-lab@3 work
+    Examples:
+    golem-launcher restore my-lab work
+    golem-launcher restore my-lab@3 work
     """
     from golem_launcher.workspace.extract import extract
     from golem_launcher.workspace.store import open_store
@@ -174,7 +182,9 @@ def _say_renamed(renamed: dict[str, str]) -> None:
 def verify(name: Name, *, store: StoreUrl = None, as_json: Json = False) -> None:
     """Read every part of every save of a workspace again and see that none is damaged.
 
-    Examples:  golem-launcher verify my-lab  |  golem-launcher verify my-lab --json
+    Examples:
+    golem-launcher verify my-lab
+    golem-launcher verify my-lab --json
     """
     from golem_launcher.workspace.store import open_store
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from golem_launcher import files, paths
 from golem_launcher.errors import LocalNetError, NodeStartError
 from golem_launcher.localnet.chain import driver
-from golem_launcher.node import yagna
+from golem_launcher.node import yagna, yagna_process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,11 +63,11 @@ def config(
     )
 
 
-async def start(wanted: yagna.YagnaConfig, *, deadline: float) -> yagna.YagnaProcess:
+async def start(wanted: yagna.YagnaConfig, *, deadline: float) -> yagna_process.YagnaProcess:
     """Start a daemon (ending one that an earlier network left behind); ``LocalNetError`` when it does not start."""
 
-    def blocking() -> yagna.YagnaProcess:
-        left = yagna.find_running(wanted.data_dir)
+    def blocking() -> yagna_process.YagnaProcess:
+        left = yagna_process.find_running(wanted.data_dir)
         if left is not None:
             left.stop()
         return yagna.start(wanted, deadline=deadline)
@@ -81,12 +81,12 @@ async def start(wanted: yagna.YagnaConfig, *, deadline: float) -> yagna.YagnaPro
 def stop_all(directory: Path) -> None:
     """Stop both daemons, also one that is just starting. Blocking."""
     places = [directory, *(directory / _CHAINS).glob("*")]
-    left = [yagna.find_running(place / role) for place in places for role in (REQUESTOR, PROVIDER)]
+    left = [yagna_process.find_running(place / role) for place in places for role in (REQUESTOR, PROVIDER)]
     running = [daemon for daemon in left if daemon is not None]
     for daemon in running:  # both at once, and without the lock that whoever starts one holds
         daemon.record.signal(signal.SIGTERM)
     for daemon in running:
-        daemon.record.stop(grace=yagna.GRACE)
+        daemon.record.stop(grace=yagna_process.GRACE)
         daemon.stop()
 
 

@@ -12,7 +12,7 @@ from golem_launcher.node.gsb.connection import FrameConnection
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from golem_launcher.localnet.hub import Hub
+    from golem_launcher.node.gsb.calls import Handler, Replies
 
 MOST_NAMES: Final = 1024  # services and topics of one peer, each
 LONGEST_NAME: Final = 1024
@@ -40,6 +40,37 @@ class Origin(Protocol):
         """Take a reply that the hub makes itself."""
 
 
+class Router(Protocol):
+    """What a peer's frames are routed by: the hub."""
+
+    dropped: int
+    """Frames that were not passed on, because who should have them was full."""
+
+    def joined(self, peer: Peer) -> None:
+        """A connection was made."""
+
+    def greeted(self, peer: Peer) -> None:
+        """A peer said who it is."""
+
+    def left(self, peer: Peer, error: Exception | None) -> None:
+        """A connection ended."""
+
+    def owner(self, address: str) -> Peer | Handler | None:
+        """Who serves an address."""
+
+    def claim(self, prefix: str, peer: Peer) -> bool:
+        """Give a prefix to a peer; ``False`` when it is taken."""
+
+    def forget(self, prefix: str) -> None:
+        """Take a prefix back from the peer that has it."""
+
+    def broadcast(self, packet: packets.BroadcastRequest) -> None:
+        """Pass a broadcast on to all who subscribed."""
+
+    def serve(self, handler: Handler, packet: packets.CallRequest, replies: Replies) -> None:
+        """Have a call answered by a handler of the hub's own process."""
+
+
 class Peer(FrameConnection):
     """A daemon, or whoever else connects. Nothing it sends can end more than its own connection.
 
@@ -48,7 +79,7 @@ class Peer(FrameConnection):
     it is dropped. So memory stays bounded and nobody is held up for long.
     """
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Router) -> None:
         super().__init__()
         self._hub = hub
         self.services: set[str] = set()

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
@@ -31,10 +31,12 @@ from golem_launcher.localnet.rest import Rest
 from golem_launcher.localnet.spec import NetworkSpec, capped
 from golem_launcher.localnet.state import STATE_FILE
 from golem_launcher.localnet.units import Units, Workshop
-from golem_launcher.node import yagna
 from golem_launcher.node.gsb import GsbClient
 from golem_launcher.processes import ProcessRecord
 from golem_launcher.waiting import wait_for
+
+if TYPE_CHECKING:
+    from golem_launcher.node import yagna, yagna_process
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +56,7 @@ class Server:
         self._chain = ChainKeeper(directory, spec.chain, gift=spec.chain_gift) if spec.chain else None
         self._workshop: Workshop | None = None
         self._registry = Registry(spec.images)
-        self._daemons: dict[str, yagna.YagnaProcess] = {}
+        self._daemons: dict[str, yagna_process.YagnaProcess] = {}
         self._providers: list[Provider] = []
         self._dirty = asyncio.Event()
 
@@ -160,7 +162,6 @@ class Server:
     async def _keep_requestor(self, config: yagna.YagnaConfig) -> None:
         while True:
             daemon = self._daemons[daemons.REQUESTOR]
-            config = _same_port(config, daemon)
             async with await GsbClient.connect(daemon.gsb_url) as bus:
                 own = [info["nodeId"] for info in await bus.call("/local/identity/List", {}) if info["isDefault"]]
                 await open_payments(bus, own, self._payment_networks, sends=True)
@@ -172,7 +173,6 @@ class Server:
     async def _keep_providers(self, session: aiohttp.ClientSession, config: yagna.YagnaConfig) -> None:
         while True:
             daemon = self._daemons[daemons.PROVIDER]
-            config = _same_port(config, daemon)
             async with await GsbClient.connect(daemon.gsb_url) as bus:
                 accounts, new = await ensure_accounts(bus, len(self._spec.provider))
                 if not new:
@@ -183,7 +183,11 @@ class Server:
             await self._restart(config)
 
     async def _provide(
-        self, session: aiohttp.ClientSession, bus: GsbClient, daemon: yagna.YagnaProcess, accounts: list[Account]
+        self,
+        session: aiohttp.ClientSession,
+        bus: GsbClient,
+        daemon: yagna_process.YagnaProcess,
+        accounts: list[Account],
     ) -> None:
         """Run the providers until their daemon ends."""
         assert self._workshop is not None
@@ -220,13 +224,6 @@ class Server:
             await asyncio.to_thread(files.write_json, self._directory / STATE_FILE, self.state())
             await self._dirty.wait()
             self._dirty.clear()
-
-
-def _same_port(config: yagna.YagnaConfig, daemon: yagna.YagnaProcess) -> yagna.YagnaConfig:
-    """The configuration that gives the daemon the address it has now, for its next life."""
-    return yagna.YagnaConfig(
-        config.data_dir, int(daemon.api_url.rpartition(":")[2]), config.gsb_url, config.app_key, config.environment
-    )
 
 
 async def _main(directory: Path) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher import files
 from golem_launcher.localnet import daemons
 from golem_launcher.localnet.chain.token import Chain
-from golem_launcher.node import yagna
+from golem_launcher.node import yagna_process
 from golem_launcher.processes import ProcessRecord
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ def healthy(directory: Path, state: dict[str, Any] | None) -> LocalNetwork | Non
     return LocalNetwork(directory, requestor.node, str(state.get("registry_url", "")), state)
 
 
-def _daemon(directory: Path, state: dict[str, Any], role: str) -> yagna.YagnaProcess | None:
+def _daemon(directory: Path, state: dict[str, Any], role: str) -> yagna_process.YagnaProcess | None:
     """The daemon of a role, when it runs and the network's process knows it (it may be just starting another one)."""
-    running = yagna.find_running(daemons.data_dir(directory, role, Chain.from_json(state.get("chain"))))
+    running = yagna_process.find_running(daemons.data_dir(directory, role, Chain.from_json(state.get("chain"))))
     known = ProcessRecord.from_json(state.get("daemons", {}).get(role))
     return running if running is not None and running.record == known else None

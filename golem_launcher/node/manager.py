@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher import files, paths
 from golem_launcher.errors import NodeUnreachable, RequestError
-from golem_launcher.node import diagnosis, probe, yagna
+from golem_launcher.node import diagnosis, probe, yagna, yagna_process
 from golem_launcher.node.node import Node
 
 if TYPE_CHECKING:
@@ -58,6 +58,15 @@ def named_node() -> Node | None:
     return _remembered()
 
 
+def known_nodes() -> list[Node]:
+    """All that we know of, unchecked: the one that the environment names, the one remembered, our own if it runs.
+
+    Raises as :func:`named_node` does.
+    """
+    own = own_node()
+    return list(filter(None, (named_node(), _remembered(), own.node if own is not None else None)))
+
+
 def remember_node(api_url: str, app_key: str) -> str:
     """Use the node at an address from now on, whoever asks; its identity. The key is kept for its owner's eyes only.
 
@@ -96,9 +105,9 @@ def _is_here(host: str) -> bool:
     return host == "localhost"
 
 
-def own_node() -> yagna.YagnaProcess | None:
+def own_node() -> yagna_process.YagnaProcess | None:
     """Our own node, when its process runs."""
-    return yagna.find_running(data_dir())
+    return yagna_process.find_running(data_dir())
 
 
 def ensure_node(*, deadline: float = 90.0) -> Node:
@@ -112,7 +121,7 @@ def ensure_node(*, deadline: float = 90.0) -> Node:
         probe.identity(named)
         return named
     end = time.monotonic() + deadline
-    with yagna.exclusively(_lock(), deadline=deadline):
+    with yagna_process.exclusively(_lock(), deadline=deadline):
         running = own_node()
         if running is not None and running.alone:  # it never looks again whether the Golem network is there
             running.stop()
@@ -130,7 +139,7 @@ def ensure_wallet_node(*, deadline: float = 90.0) -> Node:
     if named_node() is not None:
         return ensure_node()
     end = time.monotonic() + deadline
-    with yagna.exclusively(_lock(), deadline=deadline):
+    with yagna_process.exclusively(_lock(), deadline=deadline):
         running = own_node()
         if running is not None:
             return _answering(running, min(end, time.monotonic() + _WAKE_SECONDS))
@@ -141,16 +150,16 @@ def ensure_wallet_node(*, deadline: float = 90.0) -> Node:
             return yagna.start(replace(config, alone=True), deadline=end - time.monotonic()).node
 
 
-def stop_node(*, grace: float = yagna.GRACE) -> yagna.YagnaProcess | None:
+def stop_node(*, grace: float = yagna_process.GRACE) -> yagna_process.YagnaProcess | None:
     """Stop our own node and say which it was; ``None`` when it did not run. A named node is never stopped."""
-    with yagna.exclusively(_lock(), deadline=_STOP_SECONDS):
+    with yagna_process.exclusively(_lock(), deadline=_STOP_SECONDS):
         running = own_node()
         if running is not None:
             running.stop(grace)
         return running
 
 
-def _answering(running: yagna.YagnaProcess, end: float) -> Node:
+def _answering(running: yagna_process.YagnaProcess, end: float) -> Node:
     """Wait for a daemon whose starter died, or that is busy, to answer."""
     while not _answers(running.node):
         if time.monotonic() > end or not running.alive():

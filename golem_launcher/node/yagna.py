@@ -1,8 +1,6 @@
-"""One real yagna daemon: start it detached, find it again from any process, stop it.
+"""Starts one real yagna daemon, detached. It belongs to its data directory (:mod:`golem_launcher.node.yagna_process`).
 
-A daemon belongs to its data directory. Beside yagna's own files the directory holds ``process.json`` (mode 0600: pid,
-start time, addresses and app-key of the daemon that runs there), ``launcher.lock`` (held while somebody starts or stops
-it) and ``yagna.log``. Everything here blocks: call it from a thread where an event loop runs.
+Everything here blocks: call it from a thread where an event loop runs.
 """
 
 from __future__ import annotations
@@ -13,29 +11,20 @@ import os
 import platform
 import re
 import socket
-import stat
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
-from golem_launcher import files, paths, processes
-from golem_launcher.errors import NodeError, NodeStartError, NodeUnreachable
-from golem_launcher.node import diagnosis, probe
-from golem_launcher.node.node import Node
+from golem_launcher import files, processes
+from golem_launcher.errors import NodeStartError, NodeUnreachable
+from golem_launcher.node import diagnosis, probe, yagna_process
+from golem_launcher.node.yagna_process import YagnaProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 HOST = "127.0.0.1"
-GRACE = 5.0
-"""Seconds a daemon gets between SIGTERM and SIGKILL. One that still waits for its hub ignores SIGTERM."""
-
-_RECORD = "process.json"
-_LAST_PORT = "api-port"
-_LOCK = "launcher.lock"
-_LOG = "yagna.log"
 _LARGEST_LOG = 16 * 1024 * 1024
 _POLL_SECONDS = 0.05
 _ANSWER_SECONDS = 1.0
@@ -70,45 +59,6 @@ class YagnaConfig:
     """The yagna program; by default the one that came with ``golem-node``."""
 
 
-@dataclass(frozen=True)
-class YagnaProcess:
-    """A daemon that was started from here, in this process or another one."""
-
-    record: processes.ProcessRecord
-    data_dir: Path
-    api_url: str
-    gsb_url: str
-    app_key: str = field(repr=False)
-    alone: bool = False
-    """Whether it was started without the Golem network."""
-
-    @property
-    def node(self) -> Node:
-        """The way to this daemon for those who use it."""
-        return Node(self.api_url, self.app_key, self.gsb_url)
-
-    @property
-    def log(self) -> Path:
-        """The daemon's log."""
-        return self.data_dir / _LOG
-
-    def alive(self) -> bool:
-        """Whether the daemon's process runs."""
-        return self.record.alive()
-
-    def stop(self, grace: float = GRACE) -> None:
-        """End the daemon: SIGTERM, ``grace`` seconds, SIGKILL to its whole session. Does nothing when it is gone."""
-        with exclusively(self.data_dir / _LOCK, deadline=grace + GRACE):
-            self._stop(grace)
-
-    def _stop(self, grace: float) -> None:
-        self.record.stop(grace=grace)
-        known = _read(self.data_dir)
-        if known is None or known.record == self.record:
-            (self.data_dir / _RECORD).unlink(missing_ok=True)
-            _forget_socket(self.gsb_url)
-
-
 def find_program() -> Path:
     """The yagna program of the ``golem-node`` package; ``NodeStartError`` when this platform has none."""
     try:
@@ -134,12 +84,6 @@ def free_port(candidates: range | None = None) -> int:
     )
 
 
-def find_running(data_dir: Path) -> YagnaProcess | None:
-    """The daemon that runs in ``data_dir``, when :func:`start` started it and its process is alive."""
-    found = _read(data_dir)
-    return found if found is not None and found.alive() else None
-
-
 def start(config: YagnaConfig, *, deadline: float = 60.0) -> YagnaProcess:
     """Start a daemon, detached from this process, and return once its REST service accepts the key.
 
@@ -147,7 +91,7 @@ def start(config: YagnaConfig, *, deadline: float = 60.0) -> YagnaProcess:
     """
     end = time.monotonic() + deadline
     program = config.program or find_program()
-    with exclusively(config.data_dir / _LOCK, deadline=deadline):
+    with yagna_process.exclusively(config.data_dir / yagna_process.LOCK, deadline=deadline):
         _refuse_second_daemon(config.data_dir)
         for port in _ports(config):
             try:
@@ -164,14 +108,14 @@ def _ports(config: YagnaConfig) -> Iterator[int]:
         yield config.api_port
         return
     with contextlib.suppress(OSError, ValueError):
-        yield int((config.data_dir / _LAST_PORT).read_text())
+        yield int((config.data_dir / yagna_process.LAST_PORT).read_text())
     for _ in range(_PORT_TRIES):
         yield free_port()
 
 
 def _start_once(config: YagnaConfig, program: Path, api_url: str, end: float) -> YagnaProcess:
-    log = config.data_dir / _LOG
-    _forget_socket(config.gsb_url)
+    log = config.data_dir / yagna_process.LOG
+    yagna_process.forget_socket(config.gsb_url)
     try:
         _rotate(log)
         log_start = log.stat().st_size if log.exists() else 0
@@ -185,10 +129,10 @@ def _start_once(config: YagnaConfig, program: Path, api_url: str, end: float) ->
         raise diagnosis.cannot_run(error, program, config.data_dir) from error
     daemon = YagnaProcess(record, config.data_dir, api_url, config.gsb_url, config.app_key, config.alone)
     try:
-        _write(daemon)
+        yagna_process.write(daemon)
         _wait_until_it_answers(daemon, end, time.monotonic() + config.look_up_seconds, log_start)
     except BaseException as error:
-        daemon._stop(grace=0.0)  # noqa: SLF001 - the lock is held already
+        daemon.stop_locked(grace=0.0)
         if isinstance(error, OSError):
             raise diagnosis.cannot_run(error, program, config.data_dir) from error
         raise
@@ -232,25 +176,8 @@ def _environment(config: YagnaConfig, api_url: str) -> dict[str, str]:
     }
 
 
-@contextlib.contextmanager
-def exclusively(lock: Path, *, deadline: float) -> Iterator[None]:
-    """Hold ``lock``, whose directory is made if need be; ``NodeStartError`` when that can't be had in time."""
-    with contextlib.ExitStack() as held:
-        try:
-            paths.private_directory(lock.parent)
-            held.enter_context(files.locked(lock, deadline=deadline))
-        except TimeoutError:
-            raise NodeStartError(
-                f"Another program has been starting or stopping the node for {deadline:.0f} s ({lock} is locked).",
-                "Wait for it, or end it, then try again.",
-            ) from None
-        except OSError as error:
-            raise diagnosis.cannot_use(error, lock.parent) from error
-        yield
-
-
 def _refuse_second_daemon(data_dir: Path) -> None:
-    ours = find_running(data_dir)
+    ours = yagna_process.find_running(data_dir)
     if ours is not None:
         raise NodeStartError(
             f"A node of ours already runs in {data_dir} (process {ours.record.pid}, {ours.api_url}).",
@@ -275,41 +202,8 @@ def _refuse_taken_port(port: int) -> None:
             raise
 
 
-def _forget_socket(gsb_url: str) -> None:
-    """Remove the socket file that a killed daemon left: yagna would refuse to bind there."""
-    address = urlsplit(gsb_url)
-    if address.scheme == "unix":
-        path = Path(address.path)
-        with contextlib.suppress(OSError):
-            if stat.S_ISSOCK(path.lstat().st_mode):
-                path.unlink()
-
-
 def _rotate(log: Path) -> None:
     """Keep the log bounded: the last one of more than ``_LARGEST_LOG`` bytes becomes ``yagna.log.1``."""
     with contextlib.suppress(FileNotFoundError):
         if log.stat().st_size > _LARGEST_LOG:
             log.replace(log.with_name(f"{log.name}.1"))
-
-
-def _write(daemon: YagnaProcess) -> None:
-    value = {name: getattr(daemon, name) for name in ("api_url", "gsb_url", "app_key", "alone")}
-    files.write_json(daemon.data_dir / _RECORD, {**daemon.record.to_json(), **value})
-    files.write_atomic(daemon.data_dir / _LAST_PORT, daemon.api_url.rpartition(":")[2].encode())
-
-
-def _read(data_dir: Path) -> YagnaProcess | None:
-    try:
-        value: Any = files.read_json(data_dir / _RECORD)
-    except OSError as error:
-        raise NodeError(
-            f"{data_dir / _RECORD} can't be read: {error.strerror}.", "Look at its owner and mode."
-        ) from error
-    record = processes.ProcessRecord.from_json(value)
-    if record is None:
-        return None
-    try:
-        api_url, gsb_url, app_key = (str(value[name]) for name in ("api_url", "gsb_url", "app_key"))
-        return YagnaProcess(record, data_dir, api_url, gsb_url, app_key, alone=value.get("alone") is True)
-    except KeyError:
-        return None

@@ -12,7 +12,9 @@ import struct
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from golem_launcher.networks import NETWORKS, unknown
 from golem_launcher.outbound import address
+from golem_launcher.software import SOFTWARE
 
 _KEY_TYPES = re.compile(
     r"ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com"
@@ -20,6 +22,20 @@ _KEY_TYPES = re.compile(
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _LONGEST_KEY = 16_384
 _LONGEST_LINE = 500
+
+
+def known_network(name: str) -> str:
+    """The name of a network that there is."""
+    if name not in NETWORKS:
+        raise ValueError(unknown(name))
+    return name
+
+
+def known_software(name: str) -> str:
+    """A choice of software that there is."""
+    if name not in SOFTWARE:
+        raise ValueError(f"there is no '{name}'; there is {', '.join(SOFTWARE)}")
+    return name
 
 
 def requirement_lines(lines: tuple[str, ...]) -> tuple[str, ...]:

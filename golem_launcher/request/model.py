@@ -6,19 +6,9 @@ import secrets
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from golem_launcher.networks import NETWORKS, unknown
-from golem_launcher.request.checks import outbound_addresses, public_ssh_key, requirement_lines
-from golem_launcher.software import SOFTWARE
-
-NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
-WORKSPACE_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?(@[1-9][0-9]{0,8})?$"
-IMAGE_PATTERN = r"^([A-Za-z0-9][\w.-]*/[\w.-]+(:[\w.-]+)?|[0-9a-f]{56})$"
-
-Text = Annotated[str, Field(min_length=1, max_length=500)]
-Choose = Literal["price", "random", "reputation"]
-Outbound = Literal["off", "packages", "listed", "unrestricted"]
+from golem_launcher.request import kinds
 
 
 def _new_name() -> str:
@@ -39,17 +29,16 @@ class LaunchRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     name: Annotated[
-        str,
+        kinds.Name,
         Field(
             default_factory=_new_name,
-            pattern=NAME_PATTERN,
             title="Name",
             description="Small letters, digits and dashes, at most 40 characters.",
             json_schema_extra=_form("main"),
         ),
     ]
     network: Annotated[
-        str,
+        kinds.NetworkName,
         Field(
             default="local",
             title="Network",
@@ -58,36 +47,27 @@ class LaunchRequest(BaseModel):
         ),
     ]
     budget: Annotated[
-        Decimal,
+        kinds.Glm,
         Field(
             default=Decimal(1),
-            gt=0,
-            le=100_000,
-            decimal_places=6,
             title="Budget",
             description="The most this session may ever cost.",
             json_schema_extra=_form("main", unit="GLM", step="0.1"),
         ),
     ]
     price_per_hour: Annotated[
-        Decimal | None,
+        kinds.Glm | None,
         Field(
             default=None,
-            gt=0,
-            le=100_000,
-            decimal_places=6,
             title="Highest price",
             description="Providers that ask more for an hour are not taken. Empty: the budget alone decides.",
             json_schema_extra=_form("main", unit="GLM per hour", step="0.01"),
         ),
     ]
     hours: Annotated[
-        Decimal,
+        kinds.Hours,
         Field(
             default=Decimal(1),
-            ge=Decimal("0.01"),
-            le=24 * 30,
-            decimal_places=4,
             title="Time",
             description="The session ends by itself after this time.",
             json_schema_extra=_form("main", unit="hours", step="0.5"),
@@ -117,7 +97,7 @@ class LaunchRequest(BaseModel):
         ),
     ]
     gpu_model: Annotated[
-        Text | None,
+        kinds.Text | None,
         Field(
             default=None,
             title="GPU model",
@@ -137,7 +117,7 @@ class LaunchRequest(BaseModel):
         ),
     ]
     software: Annotated[
-        str,
+        kinds.Software,
         Field(
             default="base",
             title="Software",
@@ -146,29 +126,25 @@ class LaunchRequest(BaseModel):
         ),
     ]
     image: Annotated[
-        str | None,
+        kinds.Image | None,
         Field(
             default=None,
-            pattern=IMAGE_PATTERN,
-            max_length=200,
             title="Image",
             description="An image of your own instead: its tag (user/name:tag) or hash. It needs Python 3.9 or newer.",
             json_schema_extra=_form("advanced"),
         ),
     ]
     packages: Annotated[
-        tuple[str, ...],
-        AfterValidator(requirement_lines),
+        kinds.Packages,
         Field(
             default=(),
-            max_length=1000,
             title="Packages",
             description="Python packages to install, one a line, as in a requirements file.",
             json_schema_extra=_form("software"),
         ),
     ]
     inputs: Annotated[
-        tuple[Text, ...],
+        tuple[kinds.Text, ...],
         Field(
             default=(),
             max_length=1000,
@@ -178,17 +154,16 @@ class LaunchRequest(BaseModel):
         ),
     ]
     resume: Annotated[
-        str | None,
+        kinds.SavedWorkspace | None,
         Field(
             default=None,
-            pattern=WORKSPACE_PATTERN,
             title="Resume",
             description="A saved workspace to go on with: its name, or name@generation.",
             json_schema_extra=_form("files"),
         ),
     ]
     ssh_key: Annotated[
-        Annotated[str, AfterValidator(public_ssh_key)] | None,
+        kinds.SshKey | None,
         Field(
             default=None,
             title="Public SSH key",
@@ -197,7 +172,7 @@ class LaunchRequest(BaseModel):
         ),
     ]
     choose: Annotated[
-        Choose,
+        kinds.Choose,
         Field(
             default="price",
             title="Provider",
@@ -206,27 +181,25 @@ class LaunchRequest(BaseModel):
         ),
     ]
     allow: Annotated[
-        tuple[Text, ...],
+        kinds.Lines,
         Field(
             default=(),
-            max_length=100,
             title="Only these providers",
             description="Ids, names or operators' wallets, one a line. Empty: all.",
             json_schema_extra=_form("advanced"),
         ),
     ]
     deny: Annotated[
-        tuple[Text, ...],
+        kinds.Lines,
         Field(
             default=(),
-            max_length=100,
             title="Never these providers",
             description="Ids, names or operators' wallets, one a line.",
             json_schema_extra=_form("advanced"),
         ),
     ]
     outbound: Annotated[
-        Outbound,
+        kinds.Outbound,
         Field(
             default="packages",
             title="Internet for the session",
@@ -235,11 +208,9 @@ class LaunchRequest(BaseModel):
         ),
     ]
     outbound_urls: Annotated[
-        tuple[Text, ...],
-        AfterValidator(outbound_addresses),
+        kinds.Addresses,
         Field(
             default=(),
-            max_length=100,
             title="Addresses it may reach",
             validate_default=True,
             description="One a line, like https://data.example.org. Used with 'listed'.",
@@ -247,7 +218,7 @@ class LaunchRequest(BaseModel):
         ),
     ]
     outbound_permit: Annotated[
-        tuple[Text, ...],
+        tuple[kinds.Text, ...],
         Field(
             default=(),
             max_length=4,
@@ -277,7 +248,7 @@ class LaunchRequest(BaseModel):
         ),
     ]
     store: Annotated[
-        Text | None,
+        kinds.Text | None,
         Field(
             default=None,
             title="Where saves are kept",
@@ -303,20 +274,6 @@ class LaunchRequest(BaseModel):
             json_schema_extra=_form("advanced"),
         ),
     ]
-
-    @field_validator("network")
-    @classmethod
-    def _network_is_known(cls, value: str) -> str:
-        if value not in NETWORKS:
-            raise ValueError(unknown(value))
-        return value
-
-    @field_validator("software")
-    @classmethod
-    def _software_is_known(cls, value: str) -> str:
-        if value not in SOFTWARE:
-            raise ValueError(f"there is no '{value}'; there is {', '.join(SOFTWARE)}")
-        return value
 
     @field_validator("outbound_urls")
     @classmethod

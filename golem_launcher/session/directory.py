@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from golem_launcher import files, paths
 from golem_launcher.errors import SessionNotFound
 from golem_launcher.events import EVENT, Event, SessionState
 from golem_launcher.request import LaunchRequest
+from golem_launcher.request.kinds import NAME_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,7 +110,7 @@ class SessionDirectory:
 def session_directory(name: str) -> SessionDirectory:
     """The directory of the session ``name``; ``SessionNotFound`` when there is none."""
     path = paths.sessions_directory() / name
-    if os.sep in name or name.startswith(".") or not (path / "request.json").is_file():
+    if not re.fullmatch(NAME, name) or not (path / "request.json").is_file():
         raise SessionNotFound(f"There is no session '{name}'.", "See `golem-launcher list`.")
     return SessionDirectory(path)
 

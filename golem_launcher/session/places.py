@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from golem_launcher.errors import LauncherError, NodeUnreachable
 from golem_launcher.localnet import network as localnet
+from golem_launcher.localnet.spec import BASE_IMAGE
 from golem_launcher.market import wallet
 from golem_launcher.market.services import REGISTRY
 from golem_launcher.networks import LOCAL
-from golem_launcher.node import manager
+from golem_launcher.node import manager, probe
 
 if TYPE_CHECKING:
     from golem_launcher.networks import Network
@@ -20,9 +23,9 @@ IMAGE_VARIABLE = "GOLEM_LAUNCHER_IMAGE"
 """The image of sessions on real networks whose request names none."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Place:
-    """A network that is ready for sessions. Times in seconds."""
+    """A network that is ready for sessions. Times in seconds. All of it stays as it is, but for the node's address."""
 
     node: Node
     subnet: str
@@ -60,7 +63,7 @@ def _enter_local() -> Place:
         node=running.node,
         subnet=str(running.state["subnet"]),
         registry_url=running.registry_url,
-        image_tag="golem/jupyterlab:local",
+        image_tag=BASE_IMAGE,
         look_seconds=5.0,
         search_seconds=10.0,
         refused_seconds=3.0,
@@ -89,6 +92,17 @@ def _enter_real(network: Network) -> Place:
         deploy_seconds=1200.0,
         start_seconds=300.0,
     )
+
+
+def elsewhere(network: Network, lost: Node, identity: str) -> Node | None:
+    """The node with this identity, which was ``lost``, where it answers now: at another address. Blocking."""
+    with contextlib.suppress(LauncherError):
+        known = manager.known_nodes() if network.name != LOCAL.name else [present(network)]
+        for node in filter(None, known):
+            with contextlib.suppress(NodeUnreachable):
+                if node.api_url != lost.api_url and probe.identity(node) == identity:
+                    return node
+    return None
 
 
 def present(network: Network) -> Node | None:

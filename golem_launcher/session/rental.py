@@ -7,9 +7,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import clock
-from golem_launcher.access.package import agent_archive
+from golem_launcher.access.package import agent_archive, spare_pip
 from golem_launcher.errors import BusError, MarketError, NodeError, ProviderError
 from golem_launcher.events import Stage
+from golem_launcher.localnet.spec import BASE_IMAGE
 from golem_launcher.session.hire.package import Package
 from golem_launcher.session.words import agent_has_ended, reason_in
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _AGENT_PATH = "/golem/run/golem-launcher-agent.pyz"
 _CONFIG_PATH = "/golem/run/golem-launcher-agent.json"
+_PIP_PATH = "/golem/run/golem-launcher-pip.zip"
+_VOLUMES = ("/golem/work", "/golem/run")
 _ROOT = "../work"
 """As seen from the configuration: a runtime without mounts keeps the container's paths somewhere else."""
 
@@ -59,6 +62,7 @@ class Rental:
         saves: Saves,
         access: Access,
         recorder: Recorder,
+        image: str,
         enter: Callable[[Stage], None],
     ) -> None:
         self._place = place
@@ -70,6 +74,7 @@ class Rental:
         self._saves = saves
         self._access = access
         self._recorder = recorder
+        self._image = image
         self._enter = enter
         self._hiring: Hiring | None = None
         self.notices: list[str] = []
@@ -79,6 +84,8 @@ class Rental:
         """Put a demand on the market; offers come in from now on."""
         self._enter(Stage.NEGOTIATING)
         self._hiring = await self._engine.hire(self._package, self._term.agree())
+        if self._image != BASE_IMAGE:
+            await asyncio.to_thread(spare_pip)  # kept, for the moment when it is sent
 
     async def rent(self) -> Rented:
         """A provider whose Lab answers. Raises ``MarketError`` or ``BudgetError`` when there is none."""
@@ -146,8 +153,12 @@ class Rental:
             "hold": self._saves.hold,
             "index_url": self._access.index_url,
         }
+        files = [(_AGENT_PATH, agent_archive()), (_CONFIG_PATH, json.dumps(config).encode())]
+        if self._image != BASE_IMAGE:  # what is in it is not known here
+            files.append((_PIP_PATH, spare_pip()))
         return Package(
-            files=((_AGENT_PATH, agent_archive()), (_CONFIG_PATH, json.dumps(config).encode())),
+            files=tuple(files),
+            volumes=_VOLUMES,
             argv=("python3", _AGENT_PATH, _CONFIG_PATH),
             last_words=("python3", _AGENT_PATH, "--last-words", _CONFIG_PATH),
         )

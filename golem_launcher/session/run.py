@@ -25,7 +25,7 @@ from golem_launcher.session.pay.yagna import YagnaRest
 from golem_launcher.session.reach import Reach
 from golem_launcher.session.recovery import Recovery
 from golem_launcher.session.rental import AGENT_GRACE_SECONDS, Rental
-from golem_launcher.session.saves import Saves, as_told
+from golem_launcher.session.saves import NothingThere, Saves, as_told
 from golem_launcher.session.stay import Stay
 from golem_launcher.session.term import Term
 from golem_launcher.waiting import together
@@ -33,6 +33,7 @@ from golem_launcher.waiting import together
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from golem_launcher.node.node import Node
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.hire.engine import Engine
     from golem_launcher.session.hire.package import Rented
@@ -73,6 +74,8 @@ class Run:
         self._engine: Engine | None = None
         self._rental: Rental | None = None
         self._place: places.Place | None = None
+        self._identity = ""
+        """The node's."""
         self._stay: Stay | None = None
         """With the provider whose Lab became ready, unless it was lost."""
         self._recovery = Recovery(
@@ -132,6 +135,8 @@ class Run:
         paid = self._money.affords(self._recorder.state.agreement_id or "") - _CLOSING_SECONDS
         try:
             await self._saves.save(max(min(seconds, paid), 1.0))
+        except NothingThere:
+            return ""
         except LauncherError as error:
             saving = self._recorder.state.saving
             kept = "Nothing is saved"
@@ -150,7 +155,7 @@ class Run:
                 await self._engine.stop()
             await self._farewells.cut_short()
             if self._rest is not None:
-                await close_wherever(self._rest, self._network, self._journal, invoice_seconds=_LATE_INVOICE_SECONDS)
+                await close_wherever(self._rest, self._find_node, self._journal, invoice_seconds=_LATE_INVOICE_SECONDS)
         except NodeError as error:
             _LOG.warning("not everything was closed: %s", error)
             return f"Not everything could be closed down ({error.what}); it is tried again later."
@@ -188,7 +193,7 @@ class Run:
         )
         self._recorder.message(self._access.sentence)
         await self._engine.start(identity, allocation_id, expires)
-        self._place = place
+        self._place, self._identity = place, identity
         self._rental = Rental(
             place=place,
             rest=self._rest,
@@ -199,6 +204,7 @@ class Run:
             saves=self._saves,
             access=self._access,
             recorder=self._recorder,
+            image=self._request.image or place.image_tag,
             enter=self._recovery.enter,
         )
         await self._rental.publish()
@@ -244,6 +250,7 @@ class Run:
             rented=rented,
             network=self._network,
             place=self._place,
+            find_node=self._find_node,
             rest=self._rest,
             engine=self._engine,
             rental=self._rental,
@@ -285,6 +292,12 @@ class Run:
             raise
         except LauncherError as why:
             raise self._recovery.nobody_left(why) from None
+
+    def _find_node(self) -> Node | None:
+        """The node at another address, where it is. Blocking."""
+        if self._place is None:
+            return None
+        return places.elsewhere(self._network, self._place.node, self._identity)
 
     def _notice(self, text: str) -> None:
         self._recorder.update(notices=(*self._recorder.state.notices, text))

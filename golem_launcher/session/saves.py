@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -24,9 +23,10 @@ if TYPE_CHECKING:
     from golem_launcher.session.hire.errands import Carry
     from golem_launcher.session.reach import Reach
     from golem_launcher.session.recorder import Recorder
+    from golem_launcher.workspace.generation import Generation
     from golem_launcher.workspace.remote import AgentWorkspace
     from golem_launcher.workspace.saver import Saver
-    from golem_launcher.workspace.store import Generation, Store
+    from golem_launcher.workspace.store import Store
 
 _LOG = logging.getLogger(__name__)
 
@@ -35,6 +35,10 @@ _ANSWER_POLL_SECONDS = 0.1
 _SETTLE_SECONDS = 3600.0
 """All that comes before the Lab: files, then packages."""
 _GIBIBYTE = 1 << 30
+
+
+class NothingThere(SessionError):  # noqa: N818 - reads as what it says
+    """There is no file to save, and there never was."""
 
 
 class Saves:
@@ -125,17 +129,23 @@ class Saves:
         self._saving = asyncio.create_task(self._saver.run())
 
     async def save(self, seconds: float) -> Generation:
-        """Save now. Raises ``SessionError`` with the reason when that does not work within ``seconds``."""
+        """Save now. Raises ``SessionError`` with the reason when that does not work within ``seconds``.
+
+        That is ``NothingThere`` when there has never been a file.
+        """
         saver = self._saver
         if saver is None:
             raise SessionError(
                 "Nothing is saved in this session." if not self._request.save else "The session is not ready yet."
             )
-        generation = None
-        with contextlib.suppress(asyncio.TimeoutError):
+        try:
             generation = await wait_for(saver.save_now(deadline_seconds=seconds), seconds + 1)
+        except asyncio.TimeoutError:
+            raise SessionError("The last save did not work: it took too long.") from None
+        if generation is None and saver.saving.problem:
+            raise SessionError(f"The last save did not work: {saver.saving.problem.rstrip('.')}.")
         if generation is None:
-            raise SessionError(f"The last save did not work: {saver.saving.problem or 'it took too long'}.")
+            raise NothingThere("There is nothing to save: the workspace has no file yet.")
         return generation
 
     def saved_last(self) -> str:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from golem_launcher.session import asleep, places
+from golem_launcher.session import asleep
 from golem_launcher.session.meter import follow_usage
 from golem_launcher.session.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
     from typing import Any
 
     from golem_launcher.networks import Network
+    from golem_launcher.node.node import Node
     from golem_launcher.session.hire.engine import Engine
     from golem_launcher.session.hire.package import Rented
     from golem_launcher.session.lab import LabClient
@@ -37,6 +39,8 @@ class Stay:
     rented: Rented
     network: Network
     place: Place
+    find_node: Callable[[], Node | None]
+    """Looks for the node at other addresses. Blocking."""
     rest: YagnaRest
     engine: Engine
     rental: Rental
@@ -87,9 +91,17 @@ class Stay:
             leave_overbilling=self.leave_overbilling,
             node_is_back=self.engine.revive,
             rejoin=functools.partial(self.rental.rejoin, self.rented),
-            node_moved=self._node_moved,
+            follow_node=self._follow_node,
         )
 
-    async def _node_moved(self) -> bool:
-        node = await asyncio.to_thread(places.present, self.network)
-        return node is not None and node.api_url != self.place.node.api_url
+    async def _follow_node(self, network_id: str) -> bool:
+        """Whether the node answers somewhere else; all then goes there."""
+        node = await asyncio.to_thread(self.find_node)
+        if node is None:
+            return False
+        self.place.node = node
+        os.environ.update(node.environment())
+        self.rest.follow(node)
+        self.engine.follow(node)
+        self.reach.point_at(node, replace(self.rented, network_id=network_id))
+        return True

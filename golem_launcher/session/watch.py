@@ -10,7 +10,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from golem_launcher.errors import NodeError, NodeRefused, NodeUnreachable, ProviderError
+from golem_launcher.errors import NodeRefused, NodeUnreachable, ProviderError
 from golem_launcher.events import Stage
 from golem_launcher.session.warnings import Warnings
 from golem_launcher.text import clean_line
@@ -36,6 +36,10 @@ _LAB_SILENT_SECONDS = 120.0
 _LAB_WARN_SECONDS = 15.0
 _NODE_AWAY_SECONDS = 300.0
 """A provider waits about four minutes for its requestor before it gives up."""
+_WAITS = (
+    f"The session waits {_NODE_AWAY_SECONDS / 60:.0f} minutes for it. One that has another address now is found when "
+    "it is ours; else tell it by: golem-launcher node use URL"
+)
 _BUDGET_MARGIN_SECONDS = 30.0
 """Of work at the highest price: for the last save and the end."""
 
@@ -61,8 +65,8 @@ class Watch:
     node_is_back: Callable[[], None]
     rejoin: Callable[[], Awaitable[str]]
     """Makes the private network again after the node has forgotten it; its new id. Raises ``ProviderError``."""
-    node_moved: Callable[[], Awaitable[bool]]
-    """Whether the node answers somewhere else now: it was started anew."""
+    follow_node: Callable[[str], Awaitable[bool]]
+    """Looks for the node at other addresses, and goes there with this private network; whether it was there."""
     _warnings: Warnings = field(init=False)
     _reported_at: float = field(init=False)
     """When the provider's usage was last seen to change."""
@@ -188,14 +192,14 @@ class Watch:
         if self._node_away_since is None:
             self._node_away_since = now
             self.recorder.message(f"{error.what} The session waits for it.", "error")
-            self.recorder.enter(Stage.RECOVERING, f"{error.what} The session waits for the node to come back.")
-        elif await self.node_moved():
-            raise NodeError(
-                "The node was started anew at another address, and the session can't follow it there.",
-                "Start the session again.",
-            )
+            self.recorder.enter(Stage.RECOVERING, f"{error.what} {_WAITS}")
+        elif await self.follow_node(self.network_id):
+            self.recorder.message("The node answers at another address; the session goes on by it.", "warning")
         elif now - self._node_away_since > _NODE_AWAY_SECONDS:
-            raise error
+            raise NodeUnreachable(
+                f"The node stayed away for {_NODE_AWAY_SECONDS / 60:.0f} minutes. {error.what}",
+                "What was saved is kept: once the node answers, go on with --resume.",
+            )
 
     async def _find_network(self) -> None:
         """Private networks live in the node's memory alone: one that was started anew gets another."""

@@ -1,10 +1,10 @@
 """The launcher page: widgets that show what is in the session directories and hand requests to the supervisor.
 
 - **No state lives in the page.** Every load of a Voilà page is a new kernel, killed or orphaned when the tab closes.
-  All that is shown is read from session directories (:mod:`.projection`), so a reload, a second tab and the command
-  line agree without talking to each other.
-- **One loop.** Front ends may call widgets on other threads; :class:`~.background.Background` takes every message to
-  the loop that was running when the page was made, and turns every exception into a banner.
+  All that is shown is read from session directories (:mod:`.cards.projection`), so a reload, a second tab and the
+  command line agree without talking to each other.
+- **One loop.** Front ends may call widgets on other threads; :class:`~.common.background.Background` takes every
+  message to the loop that was running when the page was made, and turns every exception into a banner.
 - **Text stays text.** The scripts beside the classes build their elements with ``textContent`` alone; no string
   ever becomes markup.
 - **Secrets stay out of widget state.** A link with its token travels in a message, which nothing saves.

@@ -12,16 +12,16 @@ import ipywidgets
 from golem_launcher.errors import RequestError, SessionNameTaken
 from golem_launcher.networks import LOCAL
 from golem_launcher.session import client
-from golem_launcher.ui.background import Background
-from golem_launcher.ui.form import RequestForm
-from golem_launcher.ui.header import Header
-from golem_launcher.ui.network import bring_up, network_view
-from golem_launcher.ui.offers import Offers
-from golem_launcher.ui.problems import problem
-from golem_launcher.ui.saved import saved_workspaces
-from golem_launcher.ui.sessions import SessionCards
-from golem_launcher.ui.uploads import sweep_uploads
-from golem_launcher.ui.wallet import Purse
+from golem_launcher.ui.cards.sessions import SessionCards
+from golem_launcher.ui.common.background import Background
+from golem_launcher.ui.common.problems import problem
+from golem_launcher.ui.form.form import RequestForm
+from golem_launcher.ui.form.offers import Offers
+from golem_launcher.ui.form.saved import saved_workspaces
+from golem_launcher.ui.form.uploads import sweep_uploads
+from golem_launcher.ui.header.header import Header
+from golem_launcher.ui.header.network import bring_up, network_view
+from golem_launcher.ui.header.wallet import Purse
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from golem_launcher.workspace.store import Generation
+    from golem_launcher.workspace.generation import Generation
 
 ALL_WITHIN = timedelta(hours=1)
 HOURLY_WITHIN = timedelta(days=1)

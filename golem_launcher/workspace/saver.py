@@ -24,9 +24,10 @@ from golem_launcher.workspace.tree import Tree, digest, shrunk
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from golem_launcher.workspace.generation import Generation
     from golem_launcher.workspace.manifest import Entry
     from golem_launcher.workspace.remote import AgentWorkspace
-    from golem_launcher.workspace.store import Generation, Store
+    from golem_launcher.workspace.store import Store
 
 _LOG = logging.getLogger(__name__)
 

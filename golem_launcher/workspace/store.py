@@ -9,12 +9,12 @@ import contextlib
 import re
 import threading
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.text import clean_line
 from golem_launcher.workspace import locations, manifest_object, retention
+from golem_launcher.workspace.generation import Generation
 from golem_launcher.workspace.manifest import Entry, Environment, Manifest, checked, parse
 from golem_launcher.workspace.packs import Packs, now
 from golem_launcher.workspace.reaching import shown
@@ -22,6 +22,7 @@ from golem_launcher.workspace.sealing import Damaged, Sealing, sealing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
 
     from golem_launcher.workspace.locations import Location
 
@@ -30,18 +31,6 @@ _MOST_FLAGS = 20
 _LONGEST_FLAG = 300
 _CHUNK_IN_MANIFEST = re.compile(rb'"([0-9a-f]{64})"')
 """Many times faster than reading the manifest; a file that is named like a chunk keeps that chunk, no more."""
-
-
-@dataclass(frozen=True)
-class Generation:
-    """One saved state, without its files."""
-
-    workspace: str
-    number: int
-    created_at: datetime
-    files: int
-    bytes: int
-    flags: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -110,15 +99,10 @@ class Store:
             if lost:
                 raise WorkspaceError(f"{len(lost)} parts of the workspace are not in the store yet.", "Save again.")
             while True:
-                generation = _summary(manifest)
+                generation = Generation.of(manifest)
                 name = _name(workspace, manifest.generation)
-                summary = {
-                    "created_at": generation.created_at.isoformat(),
-                    "files": generation.files,
-                    "bytes": generation.bytes,
-                    "flags": generation.flags,
-                }
-                if self._location.create(name, manifest_object.packed(self._sealing, name, summary, manifest.dump())):
+                data = manifest_object.packed(self._sealing, name, generation.summary(), manifest.dump())
+                if self._location.create(name, data):
                     return generation
                 # Somebody else saved this workspace at the same moment: theirs stays, ours is the next one.
                 manifest = replace(manifest, generation=manifest.generation + 1, parent=manifest.generation)
@@ -231,14 +215,7 @@ class Store:
         summary = manifest_object.summary_of(
             self._sealing, name, self._location.read(name, 0, manifest_object.HEAD_AT_MOST)
         )
-        return Generation(
-            workspace=workspace,
-            number=number,
-            created_at=datetime.fromisoformat(summary["created_at"]),
-            files=summary["files"],
-            bytes=summary["bytes"],
-            flags=tuple(summary["flags"]),
-        )
+        return Generation.from_summary(workspace, number, summary)
 
     def _manifest(self, workspace: str, number: int) -> Manifest:
         return parse(self._written(_name(workspace, number)))
@@ -254,12 +231,6 @@ def open_store(url: str | None = None, *, encrypt: bool = False) -> Store:
     ``encrypt``: what is written from now on. Raises ``WorkspaceError``.
     """
     return Store(locations.open_location(url), sealing(encrypt=encrypt), url)
-
-
-def _summary(manifest: Manifest) -> Generation:
-    return Generation(
-        manifest.workspace, manifest.generation, manifest.created_at, manifest.files, manifest.size, manifest.flags
-    )
 
 
 def _name(workspace: str, number: int) -> str:

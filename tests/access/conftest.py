@@ -17,7 +17,7 @@ from golem_launcher.events import Stage
 from golem_launcher.localnet import network as localnet
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
-from golem_launcher.ui.install import install
+from golem_launcher.ui.server.install import install
 
 SECONDS = 60
 TOKEN = "a-token-of-a-hub-0123456789"
@@ -87,7 +87,7 @@ def hub(far_session, tmp_path_factory):  # noqa: ARG001 - its network must be up
             del os.environ[hub_module.PREFIX_VARIABLE]
     arguments = [
         sys.executable, "-m", "jupyter_server", f"--ServerApp.base_url={prefix}",
-        "--ServerApp.jpserver_extensions={'golem_launcher.ui.hub': True, 'jupyter_server_proxy': True}",
+        "--ServerApp.jpserver_extensions={'golem_launcher.ui.server.hub': True, 'jupyter_server_proxy': True}",
     ]  # fmt: skip
     try:
         with server(*arguments, environment=environment, directory=directory, path=f"{prefix}api") as origin:

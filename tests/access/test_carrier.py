@@ -1,9 +1,13 @@
 """Records: in whatever order they arrive, the stream comes out as it went in, or not at all."""
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from golem_launcher.access.streams import Pipe
+from golem_launcher.agent import carrier
 from golem_launcher.agent.records import (
     DATA,
     END,
@@ -65,3 +69,46 @@ def test_garbage_is_refused_or_waited_for_and_never_hoarded(pieces):
             assert decoder._held <= 2 * WINDOW
     except CarrierError:
         pass
+
+
+def test_signs_of_life_in_the_middle_of_bulk_never_contradict_what_was_told(monkeypatch):
+    """They once said what was taken when they were thought of, not when they left: a long upload broke by chance."""
+    monkeypatch.setattr(carrier, "_TICK_SECONDS", 0)
+    monkeypatch.setattr(carrier, "_SILENT_TICKS", 1 << 60)
+    size, piece = 4_000_000, bytes(LARGEST)
+
+    async def end(reader, writer, mine, others):
+        async def incoming():
+            while True:
+                yield await mine.get()
+
+        async def send(data):
+            await asyncio.sleep(0)
+            others.put_nowait(data)
+
+        await carrier.Carrier(reader, writer, send, decoder=Decoder()).run(incoming())
+
+    async def test():
+        here, there = asyncio.Queue(), asyncio.Queue()
+        here.put_nowait(encode(0, Record(TAKEN, bytes(8))))
+        there.put_nowait(encode(0, Record(TAKEN, bytes(8))))
+        up, arrived, down, back = Pipe(), Pipe(), Pipe(), Pipe()
+        down.write_eof()
+
+        async def feed():
+            for _ in range(size // len(piece)):
+                up.write(piece)
+                await up.drain()
+            up.write_eof()
+
+        async def take():
+            taken = 0
+            while data := await arrived.read(LARGEST):
+                taken += len(data)
+            return taken
+
+        ends = (end(up, back, here, there), end(down, arrived, there, here))
+        *_, taken = await asyncio.gather(*ends, feed(), take())
+        assert taken == size // len(piece) * len(piece)
+
+    asyncio.run(asyncio.wait_for(test(), 60))

@@ -13,7 +13,7 @@ import pytest
 from golem_launcher.access import door
 from golem_launcher.events import Stage
 from golem_launcher.localnet import daemons
-from golem_launcher.node import yagna
+from golem_launcher.node import yagna_process
 from golem_launcher.session import client
 
 pytestmark = pytest.mark.slow
@@ -37,7 +37,7 @@ def supervisor(directory):
 
 
 def node(network):
-    return yagna.find_running(daemons.data_dir(network.directory, daemons.REQUESTOR)).record.pid
+    return yagna_process.find_running(daemons.data_dir(network.directory, daemons.REQUESTOR)).record.pid
 
 
 def status(directory):

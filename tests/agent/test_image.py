@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import venv
 import zipfile
 from pathlib import Path
@@ -9,13 +10,14 @@ from pathlib import Path
 import pip
 import pytest
 
+from golem_launcher.access.package import spare_pip
 from golem_launcher.agent import image
 
 _PROGRAM = """
 import importlib.util, sys
 sys.path.insert(0, sys.argv[1])
 import image
-print(image.bring_lab(60.0))
+print(image.bring_lab(60.0, sys.argv[2]))
 print(importlib.util.find_spec("jupyterlab") is not None)
 """
 
@@ -28,9 +30,9 @@ def bring(tmp_path):
     (tmp_path / "pip").mkdir()
     (tmp_path / "pip" / "pip").symlink_to(Path(pip.__file__).parent)
 
-    def run(*, has_pip):
+    def run(*, has_pip, spare="none"):
         done = subprocess.run(
-            [tmp_path / "python" / "bin" / "python", "-c", _PROGRAM, Path(image.__file__).parent],
+            [tmp_path / "python" / "bin" / "python", "-c", _PROGRAM, Path(image.__file__).parent, spare],
             capture_output=True,
             text=True,
             timeout=100,
@@ -69,3 +71,34 @@ def test_what_is_missing_is_installed_or_named(bring, tmp_path):
         )
     assert bring(has_pip=True) == ("", True)
     assert bring(has_pip=False) == ("", True)  # there already
+
+
+def test_the_pip_that_is_sent_along_serves_an_image_without_one(bring, tmp_path):
+    spare = tmp_path / "spare.zip"
+    spare.write_bytes(spare_pip())
+    said, there = bring(has_pip=False, spare=spare)
+    assert "could not be installed" in said
+    assert "jupyterlab" in said  # it looked
+    assert not there
+    assert not spare.exists()
+
+
+_SETTLED = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+import image
+image.settle("/tmp")
+print(open("/sys/class/net/eth1/mtu").read().strip(), os.environ["SHELL"])
+"""
+
+
+def test_the_internet_card_gets_a_size_that_hosts_answer():
+    card = "ip tuntap add eth1 mode tap && ip link set eth1 mtu 65521 && mount -t sysfs sysfs /sys"
+    argv = ["unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-c", f'{card} && exec "$@"', "sh"]
+    if subprocess.run([*argv, "true"], capture_output=True, timeout=30, check=False).returncode:
+        pytest.skip("no network cards of one's own here")
+    program = [sys.executable, "-c", _SETTLED, Path(image.__file__).parent]
+    done = subprocess.run(
+        [*argv, *program], capture_output=True, text=True, timeout=30, check=True, env={"PATH": os.environ["PATH"]}
+    )
+    assert done.stdout == "1450 /bin/bash\n"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from golem_launcher.session.control import ControlServer
-from golem_launcher.ui.install import install
+from golem_launcher.ui.server.install import install
 from tests.browser.conftest import free_port, new_context, serving
 from tests.ui.made import make_session
 

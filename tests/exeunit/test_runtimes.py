@@ -19,7 +19,7 @@ from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet.runtime.choose import choose_runtime
 from golem_launcher.localnet.runtime.model import MARK, Deployment, Place
 from golem_launcher.localnet.runtime.process import ProcessRuntime
-from golem_launcher.localnet.runtime.sandbox import SandboxRuntime, why_no_sandbox
+from golem_launcher.localnet.runtime.sandbox import SandboxRuntime, overlay_works, why_no_sandbox
 
 WHY_NOT = why_no_sandbox()
 sandboxed = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "sandboxes work")
@@ -320,13 +320,14 @@ def test_servers_that_give_up_root_find_other_users(opened):
 
 
 @sandboxed
-def test_an_image_boots_with_a_writable_layer_of_its_own(opened, tmp_path):
+def test_an_image_finds_what_it_finds_in_golems_vm(opened, tmp_path):
     image = tmp_path / "image"
     (image / "etc").mkdir(parents=True)
     (image / "marker").write_text("from the image")
     (image / "golem" / "run").mkdir(parents=True)
     (image / "golem" / "run" / "program").write_text("in the image's volume")
-    for program in ("sh", "cat", "touch"):
+    (image / "etc" / "resolv.conf").write_text("nameserver 192.0.2.1")
+    for program in ("sh", "cat", "touch", "df", "dd", "env", "hostname"):
         source = Path("/bin") / program
         libraries = subprocess.run(["ldd", source], capture_output=True, text=True, check=True).stdout.split()
         for file in (str(source), *(word for word in libraries if word.startswith("/"))):
@@ -338,10 +339,19 @@ def test_an_image_boots_with_a_writable_layer_of_its_own(opened, tmp_path):
     async def main():
         async with opened(SandboxRuntime, image_directory=image) as runtime:
             assert await good(runtime, "cat", "/marker") == "from the image"
-            assert await good(runtime, "cat", "/golem/run/program") == "in the image's volume"
+            assert await good(runtime, "/bin/sh", "-c", "echo /golem/run/*") == "/golem/run/*\n"  # covered, not copied
+            assert await good(runtime, "cat", "/etc/resolv.conf") == "nameserver 1.1.1.1\nnameserver 8.8.8.8\n"
+            assert await good(runtime, "hostname") == "golem\n"
+            variables = (await good(runtime, "env")).splitlines()
+            assert {line.partition("=")[0] for line in variables} == {"PATH", "LANG", "GOLEM_BIND_ADDRESS", MARK}
             await good(runtime, "/bin/sh", "-c", "touch /new && echo changed > /marker && touch /golem/work/w")
             assert await good(runtime, "cat", "/marker") == "changed\n"
             assert runtime.volumes.path("/golem/work/w").exists()
+            if overlay_works():
+                assert "131072" in await good(runtime, "df", "-k", "--output=size", "/")
+                code, _, err = await run(runtime, "dd", "if=/dev/zero", "of=/large", "bs=1M", "count=129")
+                assert code != 0
+                assert "No space left" in err
 
     asyncio.run(main())
     assert (image / "marker").read_text() == "from the image"

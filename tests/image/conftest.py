@@ -3,6 +3,8 @@
 import contextlib
 import os
 import shutil
+import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,9 @@ from provider import rootfs
 
 VARIANT = os.environ.get("GOLEM_LAUNCHER_IMAGE", "base")
 TAG = f"golem-launcher/jupyterlab:{VARIANT}"
+BARE = "somebody/bare:1"
+"""Debian with its Python alone: neither JupyterLab nor pip."""
+NO_PYTHON = "somebody/no-python:1"
 
 _NETWORK = f"""
 runtime = "sandbox"
@@ -22,7 +27,10 @@ runtime = "sandbox"
 [images."{TAG}"]
 path = "{{root}}"
 
-[images."somebody/no-python:1"]
+[images."{BARE}"]
+path = "{{bare}}"
+
+[images."{NO_PYTHON}"]
 path = "{{empty}}"
 
 [[provider]]
@@ -41,7 +49,26 @@ def root(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def network(root, tmp_path_factory):
+def bare(root):
+    """The image again, without all that did not come with Debian's own ``python3``."""
+    foreign = ("usr/local", "usr/lib/python3.11/ensurepip", "usr/share/python-wheels")
+    with tempfile.TemporaryDirectory(dir=root.parent, prefix=".bare-", ignore_cleanup_errors=True) as name:
+        copy = Path(name) / "root"
+        subprocess.run(["cp", "-al", root, copy], check=True, timeout=120)
+        for directory in foreign:
+            shutil.rmtree(copy / directory)
+        for file in copy.glob("golem/*"):
+            file.rmdir()
+        (copy / "golem").rmdir()  # it names no volumes either
+        authority = os.environ.get("PIP_CERT")
+        if authority:  # of this machine's company: whose image this is would have put it there
+            shutil.copy(authority, copy / "etc/authority.pem")
+            (copy / "etc/pip.conf").write_text("[global]\ncert = /etc/authority.pem\n")
+        yield copy
+
+
+@pytest.fixture(scope="session")
+def network(root, bare, tmp_path_factory):
     reason = sandbox.why_no_sandbox()
     if reason:
         pytest.skip(reason)
@@ -51,7 +78,7 @@ def network(root, tmp_path_factory):
         (empty / name).mkdir(parents=True)
     _copy_shell(root, empty)
     description = home / "network.toml"
-    description.write_text(_NETWORK.format(root=root, empty=empty))
+    description.write_text(_NETWORK.format(root=root, bare=bare, empty=empty))
     before = os.environ.get(paths.HOME_VARIABLE)
     os.environ[paths.HOME_VARIABLE] = str(home)
     try:

@@ -1,15 +1,18 @@
 """What is in the image works in a session: the same root file system, booted by the sandbox of a local provider."""
 
 import asyncio
+import os
+import shutil
 import subprocess
 import sys
+from decimal import Decimal
 
 import pytest
 
-from golem_launcher.events import Stage
+from golem_launcher.events import ProviderChosen, Stage
 from golem_launcher.request import parse_request
 from golem_launcher.session import client
-from tests.image.conftest import TAG
+from tests.image.conftest import BARE, NO_PYTHON, TAG, VARIANT
 from tests.session.conftest import explain
 from tests.session.jupyter import Jupyter
 
@@ -20,10 +23,11 @@ _INSTALL = """
 import importlib, site, subprocess, zipfile
 wheel = "/tmp/only_a_test-1-py3-none-any.whl"
 with zipfile.ZipFile(wheel, "w") as file:
-    file.writestr("only_a_test.py", "")
+    file.writestr("only_a_test.py", "def main():\n    print('from', 'pip')\n")
     about = "only_a_test-1.dist-info/"
     file.writestr(about + "METADATA", "Metadata-Version: 2.1\\nName: only-a-test\\nVersion: 1\\n")
     file.writestr(about + "WHEEL", "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+    file.writestr(about + "entry_points.txt", "[console_scripts]\nonly-a-test = only_a_test:main\n")
     file.writestr(about + "RECORD", "")
 done = subprocess.run(["pip", "install", "--no-index", wheel], capture_output=True, text=True)
 site.addsitedir(site.getusersitepackages())
@@ -36,10 +40,26 @@ except ImportError:
 """
 
 
-def start(name, **fields):
+# What Golem's VM does to an image; the sandbox does the same.
+_AS_IN_A_VM = """
+import os, shutil, socket
+print(socket.gethostname())
+print(open("/etc/resolv.conf").read().split())
+print(shutil.disk_usage("/").total)
+try:
+    with open("/filler", "wb") as file:
+        file.write(bytes(200 << 20))
+except OSError as error:
+    print(error.strerror)
+"""
+_A_VM = ["golem", "['nameserver', '1.1.1.1', 'nameserver', '8.8.8.8']", str(128 << 20), "No space left on device"]
+
+
+def start(name, seconds=90, **fields):
     directory = client.start(parse_request({"name": name, "budget": 5, "disk_gib": 0.5, **fields}))
-    state = client.wait_for(directory, lambda state: state.stage is Stage.READY, 90)
+    state = client.wait_for(directory, lambda state: state.stage in {Stage.READY, Stage.FAILED}, seconds)
     assert state is not None, explain(directory)
+    assert state.stage is Stage.READY, explain(directory)
     return directory
 
 
@@ -54,7 +74,9 @@ def test_a_session_in_the_image(network):  # noqa: ARG001
             )
             assert facts.split() == ["/usr", "/golem/run/python", "/golem/work", "False"]
             assert "Debian" in await lab.execute("print(open('/etc/os-release').read())")
-            seen = await lab.terminal("for p in git sshd curl rsync ip nano; do which $p; done; echo en''d", "end")
+            assert (await lab.execute(_AS_IN_A_VM)).splitlines() == _A_VM
+            seen = await lab.terminal("for p in git sshd curl rsync ip nano; do which $p; done; echo en''d $0", "end ")
+            assert "/bin/bash" in seen
             for program in ("git", "sshd", "curl", "rsync", "ip", "nano"):
                 assert f"/{program}\r\n" in seen
             said = await lab.execute("import os; print(os.environ['https_proxy'] != '')")
@@ -62,6 +84,7 @@ def test_a_session_in_the_image(network):  # noqa: ARG001
             blocked = await lab.execute(_REACHED.replace("{urls}", "['http://example.org/']"))
             assert "Not an address that was asked for" in blocked
             assert (await lab.execute(_INSTALL)).startswith("/golem/run/python/")
+            assert "from pip" in await lab.terminal("only-a-test", "from pip")  # installed programs are on the PATH
 
     try:
         asyncio.run(asyncio.wait_for(work(), 60))
@@ -107,9 +130,35 @@ for url in {urls}:
 
 
 def test_an_image_without_python_is_named_as_such_at_once(network):  # noqa: ARG001
-    directory = client.start(
-        parse_request({"name": "no-python", "image": "somebody/no-python:1", "budget": 5, "disk_gib": 0.5})
-    )
+    directory = client.start(parse_request({"name": "no-python", "image": NO_PYTHON, "budget": 5, "disk_gib": 0.5}))
     state = client.wait_for(directory, lambda state: state.stage.final, 60)
     assert state is not None, explain(directory)
     assert state.reason.startswith("The image has no Python."), explain(directory)
+    assert sum(isinstance(event, ProviderChosen) for event in directory.events()[0]) == 1  # nobody else is asked
+    assert state.cost < Decimal("0.01")
+
+
+@pytest.mark.skipif("GOLEM_LAUNCHER_IMAGE" not in os.environ, reason="minutes: provider/check does it")
+def test_what_a_bare_python_lacks_is_installed(network):  # noqa: ARG001
+    directory = start("bare", 400, image=BARE)
+
+    async def work():
+        async with Jupyter(directory.url()) as lab:
+            found = await lab.execute("import jupyterlab, pip; print(jupyterlab.__file__, pip.__file__)")
+            assert all(path.startswith("/golem/run/python/") for path in found.split())
+            await lab.execute("open('note.txt', 'w').write('bare')")
+
+    try:
+        asyncio.run(asyncio.wait_for(work(), 60))
+        assert client.control(directory, "save", deadline=40)["generation"] >= 1
+    finally:
+        client.stop(directory.name)
+
+
+@pytest.mark.skipif(shutil.which("mksquashfs") is None, reason="squashfs-tools is not installed")
+@pytest.mark.skipif(VARIANT != "base", reason="only that one is promised to be small")
+def test_the_base_is_small(root, tmp_path):
+    file = tmp_path / "base.squashfs"
+    quickly = ["-comp", "zstd", "-Xcompression-level", "1", "-no-progress", "-quiet"]  # a fifth larger than a gvmi
+    subprocess.run(["mksquashfs", root, file, *quickly], check=True, timeout=120, stdout=subprocess.DEVNULL)
+    assert file.stat().st_size < 350e6

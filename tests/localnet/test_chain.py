@@ -33,9 +33,9 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from golem_launcher.session.directory import session_directory
 from golem_launcher.session.pay import bills
-from golem_launcher.ui.fields import _options
-from golem_launcher.ui.network import network_view
-from golem_launcher.ui.wallet import Purse
+from golem_launcher.ui.form.fields import _options
+from golem_launcher.ui.header.network import network_view
+from golem_launcher.ui.header.wallet import Purse
 from tests.localnet.conftest import at_home, network_of, processes_below
 from tests.session.conftest import explain
 

@@ -16,7 +16,7 @@ import pytest
 
 from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet import daemons, network, state
-from golem_launcher.node import yagna
+from golem_launcher.node import yagna_process
 from tests.localnet.conftest import processes_below
 from tests.localnet.requestor import Requestor, play, until
 
@@ -50,8 +50,8 @@ def server_of(home: Path) -> processes.ProcessRecord:
     return record
 
 
-def daemon_of(home: Path, role: str) -> yagna.YagnaProcess:
-    daemon = yagna.find_running(daemons.data_dir(home / "localnet", role))
+def daemon_of(home: Path, role: str) -> yagna_process.YagnaProcess:
+    daemon = yagna_process.find_running(daemons.data_dir(home / "localnet", role))
     assert daemon is not None
     return daemon
 

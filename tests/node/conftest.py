@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from golem_launcher.node import manager, yagna
+from golem_launcher.node import manager, yagna, yagna_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,6 +49,6 @@ def config(home: Path) -> Iterator[Callable[..., yagna.YagnaConfig]]:
 
     yield make
     for directory in made:
-        running = yagna.find_running(directory)
+        running = yagna_process.find_running(directory)
         if running is not None:
             running.stop(grace=0)

@@ -22,9 +22,10 @@ import pytest
 from golem_launcher.errors import LauncherError, NodeUnreachable
 from golem_launcher.market import identity as identities
 from golem_launcher.market import wallet
-from golem_launcher.networks import POLYGON
+from golem_launcher.networks import NETWORKS, POLYGON
 from golem_launcher.node import diagnosis, doctor, manager, probe, yagna
 from golem_launcher.node.node import Node
+from golem_launcher.session import places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,6 +93,16 @@ def test_named_node(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("YAGNA_API_URL", own.api_url + "/")
     monkeypatch.setenv("GSB_URL", str(own.gsb_url))
     assert manager.ensure_node() == own
+
+    # Started anew at another address, it is known by its identity.
+    monkeypatch.setenv("YAGNA_API_URL", "http://127.0.0.1:9")
+    lost, network = manager.named_node(), NETWORKS["hoodi"]
+    assert lost is not None
+    assert places.elsewhere(network, lost, probe.identity(own)) == own
+    assert places.elsewhere(network, own, probe.identity(own)) is None
+    assert places.elsewhere(network, lost, "0x" + 40 * "0") is None
+
+    monkeypatch.setenv("YAGNA_API_URL", own.api_url)
     monkeypatch.setenv("YAGNA_APPKEY", "wrong")
     with pytest.raises(NodeUnreachable, match="refuses the app-key"):
         manager.ensure_node()

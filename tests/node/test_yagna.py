@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from golem_launcher.errors import NodeStartError
-from golem_launcher.node import diagnosis, probe, yagna
+from golem_launcher.node import diagnosis, probe, yagna, yagna_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ def _fake(directory: Path, script: str) -> Path:
 
 
 def _nothing_left(config: yagna.YagnaConfig) -> bool:
-    assert yagna.find_running(config.data_dir) is None
+    assert yagna_process.find_running(config.data_dir) is None
     assert not (config.data_dir / "process.json").exists()
     marker = f"YAGNA_DATADIR={config.data_dir}\0".encode()
     return not [p.pid for p in psutil.process_iter() if marker in _environ(p.pid)]
@@ -54,7 +54,7 @@ def test_life_of_a_daemon(config: Config, monkeypatch: pytest.MonkeyPatch) -> No
     wanted = config()
     daemon = yagna.start(wanted, deadline=30)
     assert probe.identity(daemon.node).startswith("0x")
-    assert yagna.find_running(wanted.data_dir) == daemon
+    assert yagna_process.find_running(wanted.data_dir) == daemon
     assert "a-key" not in repr(daemon) + repr(daemon.node) + repr(wanted)
     assert "a-key" not in " ".join(psutil.Process(daemon.record.pid).cmdline())
     assert b"YAGNA_METRICS_GROUP" not in _environ(daemon.record.pid)
@@ -72,7 +72,7 @@ def test_life_of_a_daemon(config: Config, monkeypatch: pytest.MonkeyPatch) -> No
 
     begun = time.monotonic()
     daemon.stop()
-    assert time.monotonic() - begun < yagna.GRACE  # it heeded SIGTERM
+    assert time.monotonic() - begun < yagna_process.GRACE  # it heeded SIGTERM
     assert _nothing_left(wanted)
     daemon.stop()
 
@@ -84,7 +84,7 @@ def test_killed_daemon_comes_back_the_same(config: Config) -> None:
     os.kill(first.record.pid, signal.SIGKILL)
     while first.alive():
         time.sleep(0.01)
-    assert yagna.find_running(wanted.data_dir) is None
+    assert yagna_process.find_running(wanted.data_dir) is None
     second = yagna.start(wanted, deadline=30)
     assert (probe.identity(second.node), second.api_url) == (identity, first.api_url)  # sessions look for it there
 
@@ -140,7 +140,7 @@ _LIMITED = """
 import json, resource, signal, sys
 from pathlib import Path
 from golem_launcher.errors import LauncherError
-from golem_launcher.node import yagna
+from golem_launcher.node import yagna_process, yagna
 directory, limit, environment = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))

@@ -1,14 +1,19 @@
 import base64
 import json
+import re
 import shlex
 import struct
+import time
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 
 import pytest
 from typer.testing import CliRunner
 
 from golem_launcher import paths
 from golem_launcher.cli.main import app
-from golem_launcher.events import Stage
+from golem_launcher.cli.words import session_lines
+from golem_launcher.events import Saving, Stage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.request.command import command as as_command
 from golem_launcher.session import client
@@ -110,7 +115,7 @@ def test_a_session_that_has_ended_is_not_extended():
 def test_every_command_has_help_with_an_example_and_json():
     for command in ("start", "list", "show", "logs", "open", "extend", "stop"):
         text = run(command, "--help").stdout
-        assert "Examples:" in text
+        assert re.search("Examples?:", text)
         assert "--json" in text
 
 
@@ -129,3 +134,30 @@ def test_the_list_is_empty_at_first_then_shows_what_there_is():
     refused = run("open", "a")
     assert refused.exit_code == 1
     assert "ended" in refused.stderr
+
+
+def test_a_session_is_shown_as_people_read_it(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    try:
+        directory = create_session_directory(LaunchRequest(name="read"))
+        ends = datetime.now(timezone.utc) + timedelta(hours=2)
+        money = {"budget": Decimal("0.5"), "cost": Decimal("0.100000000000000006"), "money_ends_at": ends}
+        saving = Saving(workspace="read", generation=3, files=5, problem="One file is too large.")
+        deadline = datetime(2050, 1, 1, 20, 0, tzinfo=timezone.utc)
+        told = {**money, "saving": saving, "deadline": deadline, "notices": ("A package is missing.",)}
+        directory.write_state(directory.state().model_copy(update={**told, "stage": Stage.READY}))
+        shown = "\n".join(f"{title}: {text}" for title, text in session_lines(directory.state(), None))
+        assert "cost: 0.1 of 0.5 GLM" in shown
+        assert f"money ends: {ends.astimezone():%Y-%m-%d %H:%M}, before its time is over, at 0.2 an hour" in shown
+        assert "deadline: 2050-01-02 01:30" in shown  # by this machine's clock, as everywhere
+        assert "saved: 5 files, generation 3 of 'read'. One file is too large" in shown
+        assert "notice: A package is missing." in shown
+        directory.write_state(directory.state().model_copy(update={"stage": Stage.ENDED}))
+        listed = run("list").stdout
+        assert "0.1 GLM" in listed
+        assert "2050-01-02 01:30" in listed
+        assert "notice:         A package is missing." in run("show", "read").stdout
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -1,18 +1,22 @@
 """How sessions end when something goes wrong, and that nothing stays behind."""
 
 import asyncio
+import contextlib
 import os
 import signal
+import socket
+import threading
 import time
 from decimal import Decimal
 
 import psutil
 import pytest
 
+from golem_launcher.errors import SessionError
 from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.localnet import daemons
 from golem_launcher.localnet import network as localnet
-from golem_launcher.node import yagna
+from golem_launcher.node import yagna_process
 from golem_launcher.session import client
 from golem_launcher.session.pay.journal import Journal
 from tests.session.conftest import OVERBILLS, REFUSES, SLOW, command, explain, wait_for
@@ -20,6 +24,12 @@ from tests.session.jupyter import Jupyter
 from tests.session.rest import Node
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("early")]
+
+
+@pytest.fixture
+def taken():
+    with contextlib.ExitStack() as stack:
+        yield stack
 
 
 def ended(directory, seconds):
@@ -124,8 +134,11 @@ def test_what_never_got_its_id_on_disk_is_found_again(ready, node):
 
 def test_sigterm_is_an_orderly_stop(ready, node):
     directory = ready()
+    with pytest.raises(SessionError, match="There is nothing to save"):
+        client.save(directory.name)
     os.kill(client._supervisor(directory).pid, signal.SIGTERM)
-    assert ended(directory, 30).stage is Stage.ENDED
+    state = ended(directory, 30)
+    assert (state.stage, "did not work" in state.reason) == (Stage.ENDED, False)
     node.holds_nothing_of(journal(directory))
 
 
@@ -188,7 +201,7 @@ def test_a_node_that_pauses_is_waited_for(ready, network):
     assert client.stop(directory.name).stage is Stage.ENDED
 
 
-def test_a_session_stays_where_it_is_when_the_node_is_killed_and_started_again(ready, network):
+def test_a_session_stays_where_it_is_when_the_node_is_killed_and_started_again(ready, network, taken):
     directory = ready()
     before = directory.state()
 
@@ -202,9 +215,9 @@ def test_a_session_stays_where_it_is_when_the_node_is_killed_and_started_again(r
 
     kernel_id = asyncio.run(kernel())
     assert asyncio.run(run("x = 6 * 7; open('work.txt', 'w').write('x'); print(x)")) == "42\n"
-    for _ in range(2):  # its second life is no different
+    for lose in (kill, kill, kill_and_take_port):  # its second life is no different
         network_id, stages = journal(directory).network_id, len(directory.state().stages)
-        os.kill(daemon(network), signal.SIGKILL)
+        taken.enter_context(lose(network))
         # It may be recovering for a moment that is too short to be seen.
         wait_for(directory, lambda state, stages=stages: len(state.stages) > stages, 40)
         state = wait_for(directory, lambda state: state.stage in {Stage.READY, Stage.FAILED}, 60)
@@ -218,4 +231,45 @@ def test_a_session_stays_where_it_is_when_the_node_is_killed_and_started_again(r
 
 
 def daemon(network):
-    return yagna.find_running(daemons.data_dir(network.directory, daemons.REQUESTOR)).record.pid
+    return running(network).record.pid
+
+
+def running(network):
+    return yagna_process.find_running(daemons.data_dir(network.directory, daemons.REQUESTOR))
+
+
+@contextlib.contextmanager
+def kill(network):
+    os.kill(daemon(network), signal.SIGKILL)
+    yield
+
+
+@contextlib.contextmanager
+def kill_and_take_port(network):
+    """It is started again at another address: somebody else was faster, who hangs up on everybody."""
+    keeper, node = network.state["server"]["pid"], running(network)
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        os.kill(node.record.pid, signal.SIGKILL)
+        address = ("127.0.0.1", int(node.api_url.rpartition(":")[2]))
+        while True:
+            with contextlib.suppress(OSError):  # the dead one's last threads hold it for a moment
+                server = socket.create_server(address)
+                break
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+
+    def hang_up():
+        with contextlib.suppress(OSError):
+            while True:
+                server.accept()[0].close()
+
+    thread = threading.Thread(target=hang_up)
+    thread.start()
+    try:
+        yield
+        assert running(network).api_url != node.api_url
+    finally:
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        server.close()

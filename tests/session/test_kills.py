@@ -19,7 +19,7 @@ import pytest
 from golem_launcher.events import Stage
 from golem_launcher.localnet import daemons
 from golem_launcher.localnet import network as localnet
-from golem_launcher.node import yagna
+from golem_launcher.node import yagna_process
 from golem_launcher.session import client
 from golem_launcher.session.api import Session
 from golem_launcher.workspace.extract import extract
@@ -120,7 +120,7 @@ def kill_provider(directory, lose, target):
 
 
 def kill_node(directory, network, target):
-    pid = yagna.find_running(daemons.data_dir(network.directory, daemons.REQUESTOR)).record.pid
+    pid = yagna_process.find_running(daemons.data_dir(network.directory, daemons.REQUESTOR)).record.pid
     before = directory.state()
     killed_at = time.time()
     os.kill(pid, signal.SIGKILL)

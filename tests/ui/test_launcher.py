@@ -12,8 +12,8 @@ import pytest
 from golem_launcher.errors import LauncherError
 from golem_launcher.request import LaunchRequest
 from golem_launcher.ui import Launcher
-from golem_launcher.ui.background import Background
-from golem_launcher.ui.problems import problem
+from golem_launcher.ui.common.background import Background
+from golem_launcher.ui.common.problems import problem
 from tests.ui.made import make_session
 
 if TYPE_CHECKING:

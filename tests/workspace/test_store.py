@@ -10,12 +10,13 @@ from golem_launcher import paths
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace import packs, retention
 from golem_launcher.workspace.extract import extract
+from golem_launcher.workspace.generation import Generation
 from golem_launcher.workspace.locations import Directory
 from golem_launcher.workspace.manifest import Entry, Environment, chunk_id
 from golem_launcher.workspace.reaching import shown
 from golem_launcher.workspace.results import could_run, write_zip
 from golem_launcher.workspace.sealing import Sealing, key_file
-from golem_launcher.workspace.store import Generation, Store, open_store
+from golem_launcher.workspace.store import Store, open_store
 
 NOW = datetime(2026, 5, 6, 12, tzinfo=timezone.utc)
 

@@ -159,8 +159,8 @@ class VpnLink:
     def _send(self, frame: bytes) -> None:
         if len(frame) < _HEADER:
             return
-        own = str(self._network.node_ip)
         if frame[0] & 1:  # to all
+            own = str(self._network.node_ip)
             targets = {node for address, node in self._nodes.items() if address != own} | {self._requestor_id}
         else:
             address = ".".join(map(str, frame[2:6])) if frame.startswith(_MAC_PREFIX) else ""

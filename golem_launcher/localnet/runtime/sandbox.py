@@ -47,6 +47,11 @@ _READY = b"sandbox ready"
 _FIRST = ["/bin/sh", "-c", f"echo {_READY.decode()}; read _"]
 """What the sandbox's first process does: say that all is mounted, and wait for the end of its input."""
 _LAST_WORDS = 500
+_RESOLVERS = "nameserver 1.1.1.1\nnameserver 8.8.8.8\n"
+"""What Golem's VM writes over an image's own. Nobody answers here: names are resolved by the way out."""
+_LAYER = """mount -t tmpfs -o size=128m,mode=0755 layer "$2" && mkdir "$2/upper" "$2/work" &&
+mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work,userxattr" "$3\""""
+"""Lays as much memory over an image's root as Golem's VM does. Arguments: the image, and two empty directories."""
 
 
 class SandboxRuntime:
@@ -69,9 +74,9 @@ class SandboxRuntime:
         """Make directories and environment, and boot the sandbox."""
         self.volumes = self.volumes.extended(deployment.volumes)
         await asyncio.to_thread(self._make, deployment)
-        prefix = None if deployment.image_directory else _PRIVATE / "env"
+        own = None if deployment.image_directory else _PRIVATE
         self._env = variables(
-            private=_PRIVATE, prefix=prefix, bind_address="0.0.0.0", mark=self._place.mark, asked=deployment.env  # noqa: S104 - of a network of its own
+            private=own, prefix=_PRIVATE / "env", bind_address="0.0.0.0", mark=self._place.mark, asked=deployment.env  # noqa: S104 - of a network of its own
         )  # fmt: skip
         await self._init.start()
         await self._boot(deployment)
@@ -82,12 +87,10 @@ class SandboxRuntime:
 
     def _make(self, deployment: Deployment) -> None:
         self.volumes.create()
-        if deployment.image_directory is not None:
-            self.volumes.fill(deployment.image_directory)
         directory = self._place.directory
         for name in PRIVATE_DIRECTORIES:
             (directory / "private" / name).mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in ("tmp", "var-tmp", "upper", "work"):
+        for name in ("tmp", "var-tmp", "layer", "merged"):
             (directory / name).mkdir(exist_ok=True)
         etc = directory / "etc"
         etc.mkdir(exist_ok=True)
@@ -95,7 +98,7 @@ class SandboxRuntime:
         hosts += [(address, name) for name, address in deployment.hosts.items()]
         (etc / "hosts").write_text("".join(f"{address}\t{' '.join(name.split())}\n" for address, name in hosts))
         (etc / "hostname").write_text(f"{deployment.hostname}\n")
-        (etc / "resolv.conf").write_text("")
+        (etc / "resolv.conf").write_text(_RESOLVERS)
         if deployment.image_directory is None:
             (etc / "passwd").write_text(
                 f"root:x:0:0:root:{_PRIVATE}/home:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n"
@@ -108,7 +111,7 @@ class SandboxRuntime:
         argv = [
             *_namespaces(deployment.hostname),
             *_root(deployment, self._place.base, self._place.directory),
-            *self._private_mounts(),
+            *self._private_mounts(deployment),
             "--chdir", "/", "--info-fd", "3", "--", *_FIRST,
         ]  # fmt: skip
         # bubblewrap closes the descriptor of its information, so that can't be its output itself.
@@ -137,12 +140,13 @@ class SandboxRuntime:
             raise LocalNetError(f"The sandbox did not start: {why}.")
         self._inner = booted.result()
 
-    def _private_mounts(self) -> list[str]:
+    def _private_mounts(self, deployment: Deployment) -> list[str]:
         directory = self._place.directory
         argv: list[str] = []
         for mount in sorted(self.volumes.mounts, key=lambda path: len(path.parts)):
             argv += ["--bind", str(self.volumes.directory(mount)), str(mount)]
-        argv += ["--bind", str(directory / "private"), str(_PRIVATE)]
+        if deployment.image_directory is None:
+            argv += ["--bind", str(directory / "private"), str(_PRIVATE)]
         for name in ("hosts", "hostname", "resolv.conf"):
             argv += ["--ro-bind", str(directory / "etc" / name), f"/etc/{name}"]
         return argv
@@ -231,11 +235,8 @@ def _under_overlay(argv: list[str], deployment: Deployment, directory: Path) -> 
     image = deployment.image_directory
     if image is None or not overlay_works():
         return argv
-    merged = directory / "merged"
-    merged.mkdir(exist_ok=True)
-    script = 'mount -t overlay overlay -o "$1" "$2" && shift 2 && exec "$@"'
-    options = f"lowerdir={image},upperdir={directory / 'upper'},workdir={directory / 'work'},userxattr"
-    return ["unshare", "--mount", "/bin/sh", "-c", script, "sh", options, str(merged), *argv]
+    places = [str(image), str(directory / "layer"), str(directory / "merged")]
+    return ["unshare", "--mount", "/bin/sh", "-ec", f'{_LAYER} && shift 3 && exec "$@"', "sh", *places, *argv]
 
 
 @functools.lru_cache(maxsize=1)
@@ -244,11 +245,11 @@ def overlay_works() -> bool:
     if shutil.which("unshare") is None:
         return False
     with tempfile.TemporaryDirectory(prefix="golem-overlay-", ignore_cleanup_errors=True) as name:
-        for part in ("lower", "upper", "work", "merged"):
-            (Path(name) / part).mkdir()
-        options = f"lowerdir={name}/lower,upperdir={name}/upper,workdir={name}/work,userxattr"
-        script = 'mount -t overlay overlay -o "$1" "$2" && touch "$2/x"'
-        argv = ["unshare", "--mount", "/bin/sh", "-c", script, "sh", options, f"{name}/merged"]
+        places = [f"{name}/{part}" for part in ("lower", "layer", "merged")]
+        for place in (*places, f"{name}/lower/x"):
+            Path(place).mkdir()
+        script = f'{_LAYER} && rmdir "$3/x" && mkdir "$3/x"'
+        argv = ["unshare", "--mount", "/bin/sh", "-ec", script, "sh", *places]
         return _succeeds(as_many_users(argv))
 
 

@@ -16,21 +16,30 @@ PRIVATE_DIRECTORIES = ("home", "tmp", "cache", "config", "data", "state", "runti
 
 
 def variables(
-    *, private: PurePosixPath, prefix: PurePosixPath | None, bind_address: str, mark: str, asked: Mapping[str, str]
+    *, private: PurePosixPath | None, prefix: PurePosixPath, bind_address: str, mark: str, asked: Mapping[str, str]
 ) -> dict[str, str]:
     """The variables of a command.
 
-    ``private``: the private directory as the command sees it; ``prefix``: the Python environment, where there is one;
-    ``asked``: what the requestor's ``deploy`` sets, which goes before all but the mark.
+    ``private``: the private directory as the command sees it, with the Python environment ``prefix`` in it; ``None`` in
+    an image, which gets as little as Golem's VM gives one. ``asked``: what the requestor's ``deploy`` sets, which goes
+    before all but the mark.
     """
+    found = {"PATH": _SYSTEM_PATH, "LANG": "C.UTF-8", "GOLEM_BIND_ADDRESS": bind_address}
+    if private is not None:
+        found.update(_own(private, prefix))
+    found.update(asked)
+    found[MARK] = mark
+    return found
+
+
+def _own(private: PurePosixPath, prefix: PurePosixPath) -> dict[str, str]:
     home = private / "home"
-    found = {
-        "PATH": _SYSTEM_PATH if prefix is None else f"{prefix}/bin:{_SYSTEM_PATH}",
+    return {
+        "PATH": f"{prefix}/bin:{_SYSTEM_PATH}",
         "HOME": str(home),
         "USER": "root",
         "LOGNAME": "root",
         "SHELL": "/bin/sh",
-        "LANG": "C.UTF-8",
         "TERM": "xterm",
         "TMPDIR": str(private / "tmp"),
         "XDG_CACHE_HOME": str(private / "cache"),
@@ -46,10 +55,5 @@ def variables(
         "IPYTHONDIR": str(private / "config" / "ipython"),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_ROOT_USER_ACTION": "ignore",
-        "GOLEM_BIND_ADDRESS": bind_address,
+        "VIRTUAL_ENV": str(prefix),
     }
-    if prefix is not None:
-        found["VIRTUAL_ENV"] = str(prefix)
-    found.update(asked)
-    found[MARK] = mark
-    return found

@@ -13,7 +13,6 @@ import errno
 import hashlib
 import os
 import re
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -50,13 +49,6 @@ class Volumes:
         """Make their directories. Raises ``OSError``."""
         for mount in self.mounts:
             self.directory(mount).mkdir(parents=True, exist_ok=True)
-
-    def fill(self, image: Path) -> None:
-        """Copy what an image has where the volumes are, as a container's new volumes get it. Raises ``OSError``."""
-        for mount in self.mounts:
-            source = image.joinpath(*mount.parts[1:])
-            if source.is_dir() and not source.is_symlink():
-                shutil.copytree(source, self.directory(mount), symlinks=True, dirs_exist_ok=True)
 
     def extended(self, paths: Iterable[str]) -> Volumes:
         """These volumes and those a requestor asks for."""

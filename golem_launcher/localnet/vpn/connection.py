@@ -13,6 +13,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
+from . import sequence
 from .acks import Acks
 from .handshake import Handshake
 from .packets import ACK, FIN, PSH, RST, SYN
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from .packets import Segment
     from .tcp import TcpSettings
 
-_WRAP = 1 << 32
-_HALF = 1 << 31
 _DEFAULT_MSS = 536  # when a SYN names none (RFC 9293)
 _LEAST_MSS = 64  # a hostile peer must not make us send a frame for each byte
 
@@ -86,7 +85,7 @@ class Connection:
         if self.state in (State.CLOSED, State.SYN_SENT):
             self._end(failure)
         elif self.state is State.WAITING:
-            self._out = [Outgoing(0, self._number(self._irs, 1), RST | ACK, 0)]
+            self._out = [Outgoing(0, sequence.number(self._irs, 1), RST | ACK, 0)]
             self._end(failure)
         else:
             self._out = [self._outgoing(self.sender.next, RST | ACK)]
@@ -116,7 +115,7 @@ class Connection:
             self._receive(segment, now)
         elif self.state is State.SYN_SENT:
             self._receive_answer(segment, now)
-        elif self.state is State.WAITING and segment.flags & RST and segment.seq == self._number(self._irs, 1):
+        elif self.state is State.WAITING and segment.flags & RST and segment.seq == sequence.number(self._irs, 1):
             self._end("reset by the peer")
 
     def poll(self, now: float) -> list[Outgoing]:
@@ -133,7 +132,7 @@ class Connection:
 
     def _receive_answer(self, segment: Segment, now: float) -> None:
         flags = segment.flags
-        answers = bool(flags & ACK) and segment.ack == self._number(self._iss, 1)
+        answers = bool(flags & ACK) and segment.ack == sequence.number(self._iss, 1)
         if flags & RST:
             if answers:
                 self._end("refused by the peer")
@@ -151,15 +150,12 @@ class Connection:
     def _receive(self, segment: Segment, now: float) -> None:
         _, _, seq, ack, flags, window, payload, _, _ = segment
         receiver = self.receiver
-        offset = (seq - self._irs - receiver.next) % _WRAP
-        if offset >= _HALF:
-            offset -= _WRAP
-        position = receiver.next + offset
+        position = sequence.position(self._irs, seq, receiver.next)
         if flags & (SYN | RST | ACK) != ACK:
             self._receive_control(segment, position, now)
             return
         size = len(payload) + (flags & FIN)
-        acked = self._position(ack)
+        acked = sequence.position(self._iss, ack, self.sender.una)
         if self.state is State.SYN_RECEIVED:
             if acked != 1:
                 return
@@ -213,7 +209,7 @@ class Connection:
         elif segment.flags & SYN and self.state is State.SYN_RECEIVED:
             if position == 0 and not segment.flags & ACK:
                 self._handshake.at = min(self._handshake.at, now)
-            elif position == 0 and self._position(segment.ack) == 1:
+            elif position == 0 and sequence.position(self._iss, segment.ack, self.sender.una) == 1:
                 self._opened(segment, now)
                 self._acks.at = now
         elif segment.flags & SYN:
@@ -262,7 +258,7 @@ class Connection:
             if self._handshake.late(now):
                 self.abort("the handshake took too long")
             else:
-                ack = self._number(self._irs, 1) if self.state is State.SYN_RECEIVED else None
+                ack = sequence.number(self._irs, 1) if self.state is State.SYN_RECEIVED else None
                 self._out.append(self._handshake.syn(self._iss, ack, now))
         else:
             self.sender.expire(now)
@@ -281,11 +277,11 @@ class Connection:
         pieces = self.sender.pieces(now)
         if pieces:
             window = self._window()
-            ack = self._number(self._irs, self.receiver.next)
+            ack = sequence.number(self._irs, self.receiver.next)
             iss, out = self._iss, self._out
             for position, payload, fin, last in pieces:
                 flags = ACK | (PSH if last else 0) | (FIN if fin else 0)
-                out.append(Outgoing((iss + position) % _WRAP, ack, flags, window, payload))
+                out.append(Outgoing(sequence.number(iss, position), ack, flags, window, payload))
         elif self._acks.at <= now:
             self._acknowledge()
 
@@ -294,18 +290,11 @@ class Connection:
 
     def _outgoing(self, position: int, flags: int) -> Outgoing:
         window = self._window()
-        return Outgoing(self._number(self._iss, position), self._number(self._irs, self.receiver.next), flags, window)
+        return Outgoing(
+            sequence.number(self._iss, position), sequence.number(self._irs, self.receiver.next), flags, window
+        )
 
     def _window(self) -> int:
         """The window field of a segment that goes out now, which acknowledges all that came."""
         self._acks.sent(self.receiver.next)
         return self.receiver.window()
-
-    @staticmethod
-    def _number(initial: int, position: int) -> int:
-        return (initial + position) % _WRAP
-
-    def _position(self, ack: int) -> int:
-        """The position in our stream that an acknowledgement names; it lies around ``sender.una``."""
-        offset = (ack - self._iss - self.sender.una) % _WRAP
-        return self.sender.una + (offset - _WRAP if offset >= _HALF else offset)

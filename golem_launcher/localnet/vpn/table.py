@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.waiting import wait_for
 
+from . import sequence
 from .connection import Connection
 from .joint import Joint
 from .packets import ACK, FIN, RST, SYN, Tcp, TcpFramer
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from .joint import Key
 
 _EPHEMERAL = range(49152, 65536)
-_WRAP = 1 << 32
 _STANDS = (State.OPEN, State.TIME_WAIT, State.CLOSED)
 
 
@@ -148,7 +148,7 @@ class ConnectionTable:
             self._emit(framer.frame(segment.ack, 0, RST, 0))
         else:
             length = len(segment.payload) + bool(segment.flags & SYN) + bool(segment.flags & FIN)
-            self._emit(framer.frame(0, (segment.seq + length) % _WRAP, RST | ACK, 0))
+            self._emit(framer.frame(0, sequence.number(segment.seq, length), RST | ACK, 0))
 
     def _framer(self, mac: bytes, target: bytes, ports: tuple[int, int]) -> TcpFramer:
         return TcpFramer(mac=self._mac, target_mac=mac, source=self._ip, target=target, ports=ports)

@@ -23,10 +23,12 @@ from ya_net.exceptions import ApiException
 from yapapi.config import ApiConfig
 from yapapi.engine import _Engine
 from yapapi.network import Network
+from yapapi.rest.configuration import Configuration
 from yapapi.rest.payment import Allocation
 
 from golem_launcher.access.splice import Splice, far_end
 from golem_launcher.errors import NodeError, RequestError
+from golem_launcher.localnet.spec import BASE_IMAGE
 from golem_launcher.market import reputation
 from golem_launcher.session.hire.hiring import Hiring
 from golem_launcher.session.hire.listener import Listener
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from golem_launcher.networks import Network as GolemNetwork
+    from golem_launcher.node.node import Node
     from golem_launcher.outbound import Access
     from golem_launcher.permits import Permit
     from golem_launcher.request import LaunchRequest
@@ -54,6 +57,8 @@ _LOG = logging.getLogger(__name__)
 _START_POLL_SECONDS = 0.005
 _REST_SECONDS = 15.0
 _ENGINE_STOP_SECONDS = 15.0
+_IMAGE_SECONDS = 900.0
+"""How long an image takes at most until our agent runs in it: it may have to install JupyterLab (10 minutes)."""
 
 
 class Engine:
@@ -127,6 +132,19 @@ class Engine:
         self._journal.update(network_id=str(self._vpn.network_id))
         return self._vpn
 
+    def follow(self, node: Node) -> None:
+        """The node answers at another address now: yapapi's clients ask it there."""
+        engine, urls = self._engine, Configuration(ApiConfig(app_key=node.app_key, api_url=node.api_url))
+        for api, url in (
+            (engine._market_api, urls.market_url),
+            (engine._activity_api, urls.activity_url),
+            (engine._payment_api, urls.payment_url),
+            (engine._net_api, urls.net_url),
+        ):
+            api._api.api_client.configuration.host = url
+        if node.gsb_url is None:  # else `gftp` finds the bus again, where it was
+            engine._storage_manager._process = None  # the next one goes by the environment
+
     async def rejoin(self, rented: Rented) -> Rented:
         """Reach a provider again after the node was started anew: the private network is made again, under a new id.
 
@@ -192,7 +210,7 @@ class Engine:
             choice=self._choice,
             journal=self._journal,
             package=package,
-            deploy_seconds=self._place.deploy_seconds,
+            deploy_seconds=place.deploy_seconds if image == BASE_IMAGE else max(place.deploy_seconds, _IMAGE_SECONDS),
         )
         self._hirings.append(hiring)
         hiring.demand(payload, expiration)

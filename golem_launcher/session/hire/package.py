@@ -11,6 +11,8 @@ class Package:
 
     files: tuple[tuple[str, bytes], ...]
     """Path in the container, content."""
+    volumes: tuple[str, ...]
+    """Directories of the provider's disk that it must have there, whether its image names them or not."""
     argv: tuple[str, ...]
     last_words: tuple[str, ...]
     """The command that tells, over there, what the package said last."""

@@ -30,7 +30,9 @@ _LONGEST_REASON = 300
 _NOT_THERE = re.compile("No such file|not found", re.IGNORECASE)
 _AGENT_SAYS = "golem-launcher agent: "
 _OF_IMAGE = f"{_AGENT_SAYS}this image: "
-_IMAGE_REMEDY = "Choose another image: it needs Python 3.9 or newer, and JupyterLab or pip."
+_IMAGE_REMEDY = (
+    "Choose another image: it needs Python 3.9 or newer, and JupyterLab unless the session may reach packages."
+)
 
 
 async def run_package(
@@ -48,7 +50,7 @@ async def run_package(
     exchange with the provider); the activity then lives, and runs errands, until these say to leave.
     """
     script = context.new_script(timeout=timedelta(seconds=deploy_seconds))
-    script.deploy(**node.get_deploy_args())
+    script.deploy(volumes=list(package.volumes), **node.get_deploy_args())
     script.start()
     for path, content in package.files:
         script.upload_bytes(content, path)

@@ -7,13 +7,14 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import NodeError, NodeUnreachable
-from golem_launcher.session import places
 from golem_launcher.session.pay.closing import close_down, end_agreement
-from golem_launcher.session.pay.yagna import YagnaRest
 
 if TYPE_CHECKING:
-    from golem_launcher.networks import Network
+    from collections.abc import Callable
+
+    from golem_launcher.node.node import Node
     from golem_launcher.session.pay.journal import AgreementEntry, Journal
+    from golem_launcher.session.pay.yagna import YagnaRest
 
 
 class Farewells:
@@ -36,16 +37,18 @@ class Farewells:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def close_wherever(rest: YagnaRest, network: Network, journal: Journal, *, invoice_seconds: float) -> None:
-    """``close_down`` at the node that the session knows, or where it was started anew. Raises ``NodeError``."""
+async def close_wherever(
+    rest: YagnaRest, find: Callable[[], Node | None], journal: Journal, *, invoice_seconds: float
+) -> None:
+    """``close_down`` at the node that the session knows, or where ``find`` (blocks) finds it. Raises ``NodeError``."""
     try:
         await close_down(rest, journal, invoice_seconds=invoice_seconds)
     except NodeUnreachable:
-        node = await asyncio.to_thread(places.present, network)
+        node = await asyncio.to_thread(find)
         if node is None:
             raise
-        async with YagnaRest(node) as moved:
-            await close_down(moved, journal, invoice_seconds=invoice_seconds)
+        rest.follow(node)
+        await close_down(rest, journal, invoice_seconds=invoice_seconds)
 
 
 async def _quietly_end(rest: YagnaRest, entry: AgreementEntry) -> None:

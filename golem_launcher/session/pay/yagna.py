@@ -41,6 +41,10 @@ class YagnaRest:
         if self._http is not None:
             await self._http.close()
 
+    def follow(self, node: Node) -> None:
+        """From now on, ask the node at its new address."""
+        self._node = node
+
     async def identity(self) -> str:
         """The node's own id; also the check that it answers and knows our key."""
         answer = await self._call("GET", "/me", seconds=5.0)

@@ -1,0 +1,80 @@
+"""How commands write moments, amounts and sessions for a person."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from golem_launcher.market.prices import glm
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from golem_launcher.events import SessionState
+
+_MEGABYTE = 1_000_000
+_HOUR = 3600
+
+
+def moment(at: datetime | None) -> str:
+    """A moment by the clock of this machine."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M}" if at else "no fixed time"
+
+
+def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]:
+    """All about a session that a person wants to know: titles and words."""
+    lines = [
+        ("name", state.name),
+        ("stage", state.stage.value),
+        ("reason", state.reason),
+        ("network", state.network),
+        ("provider", state.provider_name),
+        ("url", url),
+        ("cost", f"{_amount(state.cost)} of {glm(state.budget)}"),
+        ("price", f"{_amount(state.price_per_hour)} an hour at full load" if state.price_per_hour else None),
+        ("money ends", _projection(state)),
+        ("created", moment(state.created_at)),
+        ("started", moment(state.started_at) if state.started_at else None),
+        ("deadline", moment(state.deadline) if state.deadline else None),
+        ("ended", moment(state.ended_at) if state.ended_at else None),
+        ("usage", _usage(state)),
+        ("saved", _saved(state)),
+        *(("notice", notice) for notice in state.notices),
+        ("allocation", state.allocation_id),
+        ("agreement", state.agreement_id),
+        ("activity", state.activity_id),
+    ]
+    return [(title, text) for title, text in lines if text]
+
+
+def _projection(state: SessionState) -> str:
+    """When the money ends, and what the session costs an hour of late."""
+    ends = state.money_ends_at
+    left = (ends - datetime.now(timezone.utc)).total_seconds() if ends else 0.0
+    if state.stage.final or ends is None or left <= 0:
+        return ""
+    rate = float(state.budget - state.cost) * _HOUR / left
+    first = ", before its time is over" if state.deadline and ends < state.deadline else ""
+    return f"{moment(ends)}{first}, at {rate:.2g} an hour as of late"
+
+
+def _usage(state: SessionState) -> str:
+    used = state.usage
+    if used is None or state.stage.final:
+        return ""
+    return f"{used.cpu_percent:.0f} % of a core, {used.memory_bytes / _MEGABYTE:.0f} MB of memory"
+
+
+def _saved(state: SessionState) -> str:
+    saving = state.saving
+    if saving is None:
+        return ""
+    problem = "" if state.stage.final else saving.problem  # afterwards the reason of the end has it
+    if saving.generation is None:
+        return problem or "nothing, there was no file yet"
+    at = f" at {saving.saved_at.astimezone():%H:%M:%S}" if saving.saved_at else ""
+    return f"{saving.files} files{at}, generation {saving.generation} of '{saving.workspace}'. {problem}".rstrip(". ")
+
+
+def _amount(value: Decimal) -> str:
+    return glm(value).removesuffix(" GLM")

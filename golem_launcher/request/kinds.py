@@ -1,0 +1,37 @@
+"""The kinds of values in a request, each with its bounds; :mod:`checks` has the rules that bounds can't say."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from golem_launcher.request.checks import (
+    known_network,
+    known_software,
+    outbound_addresses,
+    public_ssh_key,
+    requirement_lines,
+)
+
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
+_GENERATION = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?(@[1-9][0-9]{0,8})?$"
+_IMAGE = r"^([A-Za-z0-9][\w.-]*/[\w.-]+(:[\w.-]+)?|[0-9a-f]{56})$"
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+NetworkName = Annotated[str, AfterValidator(known_network)]
+Software = Annotated[str, AfterValidator(known_software)]
+SavedWorkspace = Annotated[str, Field(pattern=_GENERATION)]
+"""A workspace's name, or name@generation."""
+Image = Annotated[str, Field(pattern=_IMAGE, max_length=200)]
+"""A tag or a hash."""
+SshKey = Annotated[str, AfterValidator(public_ssh_key)]
+Glm = Annotated[Decimal, Field(gt=0, le=100_000, decimal_places=6)]
+Hours = Annotated[Decimal, Field(ge=Decimal("0.01"), le=24 * 30, decimal_places=4)]
+Text = Annotated[str, Field(min_length=1, max_length=500)]
+Lines = Annotated[tuple[Text, ...], Field(max_length=100)]
+Packages = Annotated[tuple[str, ...], AfterValidator(requirement_lines), Field(max_length=1000)]
+Addresses = Annotated[Lines, AfterValidator(outbound_addresses)]
+Choose = Literal["price", "random", "reputation"]
+Outbound = Literal["off", "packages", "listed", "unrestricted"]

@@ -1,0 +1,147 @@
+"""What a running session's events tell beyond its state: what it does at this moment, how its cost grew, what to say.
+
+Read from the file of events alone, so that a page opened later shows the same plot.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from golem_launcher.events import (
+    EVENT,
+    CostChanged,
+    EndsSoon,
+    Event,
+    Message,
+    Progress,
+    ProviderChosen,
+    ProviderLost,
+    Stage,
+    StageChanged,
+)
+from golem_launcher.text import clean_line
+from golem_launcher.ui.cards.tail import Tail
+
+if TYPE_CHECKING:
+    from golem_launcher.session.directory import SessionDirectory
+
+POINTS_AT_MOST = 120
+"""Points of the plot of costs; older ones are thinned out."""
+
+_RATE_SECONDS = 600.0
+"""The burn rate is that of the last so many seconds …"""
+_RATE_AT_LEAST_SECONDS = 20.0
+"""… and unknown until so many have passed."""
+_RATE_STEP_SECONDS = 1.0
+
+Alert = dict[str, str]
+
+
+class Pulse:
+    """Follows the events of one session."""
+
+    def __init__(self, directory: SessionDirectory) -> None:
+        self._name = directory.name
+        self._tail = Tail(directory.path / "events.jsonl", whole=True)
+        self._points: list[tuple[float, float]] = []
+        self._recent: list[tuple[float, float]] = []
+        self._doing = ""
+        self._progress: dict[str, Progress] = {}
+        self._first = True
+        self._was_ready = False
+        self.over = False
+        """Whether the event of its end was seen."""
+        self.changed_at = time.monotonic()
+
+    def poll(self) -> list[Alert] | None:
+        """Read on; what a person should be told at once, or ``None`` when nothing happened. Blocking.
+
+        What happened before the first call is history: it is not told.
+        """
+        lines = self._tail.read()
+        alerts = []
+        for data in lines:
+            try:
+                event = EVENT.validate_json(data)
+            except ValidationError:
+                continue
+            alert = self._take(event)
+            if alert and not self._first:
+                alerts.append({"name": self._name, "at": event.at.isoformat(), **alert})
+        self._first = False
+        if not lines:
+            return None
+        self.changed_at = time.monotonic()
+        return alerts
+
+    def view(self) -> dict[str, Any]:
+        """What the page's script takes: ``doing``, ``progress``, ``costs`` as [seconds since 1970, GLM], ``rate``."""
+        return {
+            "doing": self._doing,
+            "progress": [
+                {
+                    "what": clean_line(progress.what, longest=120),
+                    "done": progress.done,
+                    "total": progress.total,
+                    "unit": clean_line(progress.unit, longest=12),
+                }
+                for progress in self._progress.values()
+            ][-3:],
+            "costs": self._points,
+            "rate": self._rate(),
+        }
+
+    def _take(self, event: Event) -> Alert | None:
+        if isinstance(event, CostChanged):
+            self._add_cost(event.at.timestamp(), float(event.cost))
+        elif isinstance(event, Progress):
+            self._progress.pop(event.what, None)
+            if event.done < event.total:
+                self._progress[event.what] = event
+        elif isinstance(event, StageChanged):
+            self._doing = ""
+            self._progress.clear()
+            return self._stage_alert(event)
+        elif isinstance(event, Message | ProviderChosen):
+            self._doing = clean_line(event.line, longest=300)
+        elif isinstance(event, ProviderLost):
+            return {"what": "lost", "text": clean_line(f"{event.provider_name} was lost: {event.reason}", longest=300)}
+        elif isinstance(event, EndsSoon):
+            return {"what": f"ends-{event.minutes}", "text": _ends_soon(event)}
+        return None
+
+    def _stage_alert(self, event: StageChanged) -> Alert | None:
+        if event.stage is Stage.READY:
+            again, self._was_ready = self._was_ready, True
+            return {"what": "ready", "text": "JupyterLab is ready again." if again else "JupyterLab is ready."}
+        self.over = event.stage.final
+        if event.stage is Stage.FAILED:
+            return {"what": "failed", "text": clean_line(event.reason or "It failed.", longest=300)}
+        if event.stage is Stage.ENDED:
+            return {"what": "ended", "text": clean_line(event.reason or "It ended.", longest=300)}
+        return None
+
+    def _add_cost(self, at: float, cost: float) -> None:
+        self._points.append((round(at, 1), cost))
+        if len(self._points) > POINTS_AT_MOST:
+            self._points = [*self._points[:-1:2], self._points[-1]]  # the shape stays, at half the points
+        if len(self._recent) > 1 and at - self._recent[-2][0] < _RATE_STEP_SECONDS:
+            del self._recent[-1]
+        self._recent.append((at, cost))
+        while self._recent and self._recent[0][0] < at - _RATE_SECONDS:
+            del self._recent[0]
+
+    def _rate(self) -> float | None:
+        """GLM an hour, lately."""
+        if not self._recent:
+            return None
+        (began, before), (at, cost) = self._recent[0], self._recent[-1]
+        return (cost - before) / (at - began) * 3600 if at - began >= _RATE_AT_LEAST_SECONDS else None
+
+
+def _ends_soon(event: EndsSoon) -> str:
+    what = "Its time is over" if event.why == "time" else "Its budget is used up"
+    return f"{what} in {event.minutes} minutes. Extend it to go on."

@@ -1,0 +1,217 @@
+"""The session cards: stages, money, time, what the provider's machine does, log, ways in, and all that can be done.
+
+A view of the session directories; what is done goes to the supervisors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import traitlets
+
+from golem_launcher.events import now
+from golem_launcher.session import client
+from golem_launcher.ui.cards.actions import Actions
+from golem_launcher.ui.cards.downloads import Downloads, Make, write_log, write_results
+from golem_launcher.ui.cards.links import lab_link
+from golem_launcher.ui.cards.logfeed import LogFeed, search
+from golem_launcher.ui.cards.projection import Projection
+from golem_launcher.ui.cards.pulse import Pulse
+from golem_launcher.ui.common.assets import script, style
+from golem_launcher.ui.common.place import on_hub
+from golem_launcher.ui.common.presence import Present
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from golem_launcher.request import LaunchRequest
+    from golem_launcher.session.directory import SessionDirectory
+
+_T = TypeVar("_T")
+
+LOG_SECONDS = 0.25
+"""The least time between two batches of log lines."""
+
+PULSE_SECONDS = 1.0
+"""The least time between two updates of plot and progress, but for what a person must hear at once."""
+
+_AFTER_END_SECONDS = 5.0
+"""How long the events of a session that is over are still read: its state is on disk a moment before them."""
+
+_TIDY_SECONDS = 30.0
+
+_KINDS: dict[str, tuple[str, Make]] = {"log": ("log.zip", write_log), "results": ("results.zip", write_results)}
+_SCRIPTS = (
+    "words.js",
+    "toasts.js",
+    "downloads.js",
+    "log.js",
+    "gauges.js",
+    "stages.js",
+    "asking.js",
+    "extend.js",
+    "ways.js",
+    "card.js",
+    "sessions.js",
+)
+
+
+class SessionCards(Present):
+    """All sessions on disk. ``refresh`` reads them; between two calls nothing happens.
+
+    ``on_relaunch`` gets the request of a session that is to be started again.
+    """
+
+    _esm: ClassVar[str] = script(__file__, *_SCRIPTS)
+    _css: ClassVar[str] = style(__file__, "sessions.css", "card.css")
+
+    live = traitlets.List().tag(sync=True)
+    past = traitlets.List().tag(sync=True)
+    """Sessions that are over; apart, because ``live`` changes every few seconds."""
+
+    clock = traitlets.Unicode().tag(sync=True)
+    """The kernel's time when the sessions changed: the browser's may differ."""
+
+    remote = traitlets.Bool().tag(sync=True)
+    """Whether the browser is on another machine than the sessions' addresses."""
+
+    kinds = traitlets.List(list(_KINDS)).tag(sync=True)
+    """What can be downloaded."""
+
+    def __init__(self, *, on_relaunch: Callable[[LaunchRequest], None] = lambda _request: None, **kwargs: Any) -> None:
+        super().__init__(remote=on_hub(), **kwargs)
+        self._projection = Projection()
+        self._directories: dict[str, SessionDirectory] = {}
+        self._feeds: dict[str, LogFeed] = {}
+        self._pulses: dict[str, Pulse] = {}
+        self._links: dict[str, str] = {}
+        self._logs_sent = self._pulses_sent = self._tidied = float("-inf")
+        self._untold: set[str] = set()
+        self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="page")  # for what may take a minute
+        self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="sessions")
+        """Nothing but reading sessions: what waits for a network elsewhere must not keep them from being shown."""
+        self.downloads = Downloads(self.send, _KINDS, self._threads)
+        actions = Actions(self.send, self._threads, on_relaunch)
+        self._acts: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {
+            "here": self.here,
+            "search": self._search,
+            "fetch": self.downloads.fetch,
+            "part": self.downloads.part,
+            "release": self.downloads.release,
+            **actions.by_kind,
+        }
+
+    def close(self) -> None:
+        """End what this widget does in the background."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._readers.shutdown(wait=False, cancel_futures=True)
+        self.downloads.close()
+        super().close()
+
+    async def refresh(self) -> None:
+        """Read the directories once and tell the front ends what changed."""
+        sessions, self._directories = await self._read(self._projection.read)
+        live = [view for view in sessions if view["live"]]
+        past = [view for view in sessions if not view["live"]]
+        if (live, past) != (self.live, self.past):
+            with self.hold_sync():
+                self.clock = now().isoformat()
+                self.live, self.past = live, past
+        self._feeds = {name: feed for name, feed in self._feeds.items() if name in self._directories}
+        await self._tell_links()
+        await self._tell_pulses()
+        if time.monotonic() - self._logs_sent >= LOG_SECONDS:
+            self._logs_sent = time.monotonic()
+            await self._tell_logs()
+        self._close_down_unattended()
+
+    async def _read(self, read: Callable[..., _T], *arguments: Any) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, read, *arguments)
+
+    async def receive(self, content: dict[str, Any]) -> None:
+        """A message from a front end."""
+        act = self._acts.get(str(content.get("kind")))
+        if act is not None:
+            await act(content)
+
+    async def here(self, content: dict[str, Any]) -> None:
+        """A view is there; ``logs`` says which logs it shows, and the number of the last line that it has of each."""
+        self.send({"kind": "links", "links": self._links})
+        self.send({"kind": "pulses", "pulses": {name: pulse.view() for name, pulse in self._pulses.items()}})
+        logs = content.get("logs")
+        for name, last in logs.items() if isinstance(logs, dict) else ():
+            await self._watch(name, last)
+        await super().here(content)
+
+    async def _watch(self, name: str, last: Any) -> None:
+        if name not in self._directories or not isinstance(last, int):
+            return
+        feed = self._feeds.setdefault(name, LogFeed(self._directories[name]))
+        await self._read(feed.poll)
+        lines = feed.lines(after=last)
+        if lines:
+            self.send({"kind": "log", "name": name, "lines": lines, "skipped": False, "after": last})
+
+    async def _search(self, content: dict[str, Any]) -> None:
+        name, text, sources = content.get("name"), str(content.get("text", "")), content.get("sources")
+        if name in self._directories and isinstance(sources, list):
+            directory = self._directories[name]
+            lines = await asyncio.to_thread(search, directory, text, [str(source) for source in sources])
+            self.send({"kind": "found", "name": name, "text": text, "lines": lines})
+
+    async def _tell_logs(self) -> None:
+        for name, feed in tuple(self._feeds.items()):
+            lines = await self._read(feed.poll)
+            if lines:
+                self.send({"kind": "log", "name": name, **lines})
+
+    async def _tell_pulses(self) -> None:
+        for view in self.live:
+            if view["name"] not in self._pulses:
+                self._pulses[view["name"]] = Pulse(self._directories[view["name"]])
+        if not self._pulses:
+            return
+        alerts = await self._read(self._read_pulses)
+        if alerts:
+            self.send({"kind": "alerts", "alerts": alerts})
+        if self._untold and time.monotonic() - self._pulses_sent >= PULSE_SECONDS:
+            self._pulses_sent = time.monotonic()
+            news = {name: self._pulses[name].view() for name in self._untold if name in self._pulses}
+            self._untold.clear()
+            self.send({"kind": "pulses", "pulses": news})
+
+    def _read_pulses(self) -> list[dict[str, str]]:
+        alerts = []
+        living = {view["name"] for view in self.live}
+        for name, pulse in tuple(self._pulses.items()):
+            found = pulse.poll()
+            if found is not None:
+                self._untold.add(name)
+                alerts += found
+            long_over = time.monotonic() - pulse.changed_at > _AFTER_END_SECONDS
+            if name not in living and (pulse.over or long_over):
+                del self._pulses[name]
+        return alerts
+
+    async def _tell_links(self) -> None:
+        if self.remote:
+            return
+        ready = [view["name"] for view in self.live if view["alive"] and view["started"]]
+        links = {}
+        for name in ready:
+            link = await self._read(lab_link, self._directories[name])
+            if link:
+                links[name] = link
+        if links != self._links:
+            self._links = links
+            self.send({"kind": "links", "links": links})
+
+    def _close_down_unattended(self) -> None:
+        """Let what a dead supervisor left be closed down; its card then says how it ended."""
+        unattended = any(not view["alive"] for view in self.live)
+        if unattended and time.monotonic() - self._tidied >= _TIDY_SECONDS:
+            self._tidied = time.monotonic()
+            self._threads.submit(client.tidy)

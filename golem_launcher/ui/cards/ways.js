@@ -1,0 +1,113 @@
+const SSH_AGAIN_MS = 3000;
+const SSH_TRIES = 5;
+
+/** Ways into the session beside the link: commands to copy. */
+class WaysView {
+  constructor(name, tools) {
+    this.name = name;
+    this.tools = tools;
+    this.rows = h("div", { class: "gl-ways-rows" });
+    this.ssh = h("div", { class: "gl-ways-rows gl-ways-ssh", hidden: true });
+    this.element = h("details", { class: "gl-fold gl-ways" }, h("summary", {}, "Other ways in"), h("div", { class: "gl-ways-rows" }, this.rows, this.ssh));
+    this.element.addEventListener("toggle", () => this.askSsh());
+    this.shown = "";
+    this.tries = 0;
+  }
+
+  update(session, link) {
+    this.session = session;
+    show(this.ssh, Boolean(session.ssh));
+    if (this.tools.remote) return this.updateOnHub(session);
+    show(this.element, Boolean(link));
+    const key = `${link} ${session.provider}`;
+    if (!link || key === this.shown) return;
+    this.shown = key;
+    const { hostname, port, search } = new URL(link);
+    const token = new URLSearchParams(search).get("token");
+    this.rows.replaceChildren(
+      way("At an address of your choice, on this computer", `golem-launcher tunnel ${this.name} --port 8888`),
+      way(
+        "From another computer that has ssh to this one",
+        `ssh -N -L 8888:${hostname}:${port} THIS-COMPUTER`,
+        "then open http://127.0.0.1:8888/lab with the token of the link",
+      ),
+      h(
+        "div",
+        { class: "gl-way" },
+        h("span", { class: "gl-hint" }, "Whoever has the link or the token controls the session."),
+        h("div", { class: "gl-row" }, copyButton("Copy link", () => link), copyButton("Copy token", () => token)),
+      ),
+    );
+    this.askSsh(); // another provider has another user and port
+  }
+
+  /** The kernel asks the provider for its ssh server: only when somebody looks. */
+  askSsh() {
+    if (!this.element.open || !this.session?.ssh) return;
+    if (!this.ssh.childElementCount) this.ssh.replaceChildren(h("span", { class: "gl-hint", role: "status" }, "Asking for the ssh server …"));
+    this.tools.send({ kind: "ssh", name: this.name });
+  }
+
+  /** What the kernel found of the ssh server. */
+  toldSsh({ ok, text, command, websocat }) {
+    const again = h("button", { type: "button", class: "gl-button gl-small", onclick: () => this.askSsh() }, "Ask again");
+    if (!ok) {
+      this.ssh.replaceChildren(h("div", { class: "gl-row" }, h("span", { class: "gl-hint", role: "status" }, text), again));
+      this.tries += 1;
+      if (this.tries < SSH_TRIES) setTimeout(() => this.askSsh(), SSH_AGAIN_MS); // it starts beside the Lab, a little later
+      return;
+    }
+    this.tries = 0;
+    this.ssh.replaceChildren(
+      way("A shell in the session; your private key stays here", `golem-launcher ssh ${this.name}`),
+      way("JupyterLab at http://localhost:8888 by one line of ssh", command),
+      way("The same with websocat, without the launcher's own program", websocat),
+    );
+  }
+
+  /** On a hub the browser reaches only the hub: a tunnel at home, or the hub's own address after a yes. */
+  updateOnHub(session) {
+    const reachable = Boolean(session.hub && session.started && session.live && session.alive);
+    show(this.element, reachable);
+    if (!reachable || this.shown === session.hub) return;
+    this.shown = session.hub;
+    this.element.open = true;
+    const ask = () => this.tools.send({ kind: "hub", name: this.name });
+    const open = session.own
+      ? h("button", { type: "button", class: "gl-button gl-small gl-hub", onclick: ask }, "Open JupyterLab here")
+      : askingButton("Open JupyterLab here", {
+          kind: "hub",
+          question: HUB_WORDS,
+          yes: "Open it all the same",
+          no: "Don't",
+          act: ask,
+        }).element;
+    this.link = h("a", { class: "gl-hub-link", target: "_blank", rel: "noopener noreferrer", hidden: true }, "JupyterLab is open at this link");
+    const rows = [
+      way("This session on your own computer, with the launcher there (the safest)", `golem-launcher tunnel ${location.origin}${session.hub} --session ${this.name}`),
+      h("div", { class: "gl-way" }, h("div", { class: "gl-row" }, open, this.link)),
+      session.command
+        ? way("To carry on at home: the same session, started there", session.command, "Download your files here first: this server will be gone.")
+        : null,
+    ];
+    this.rows.replaceChildren(...rows.filter(Boolean));
+  }
+
+  /** The kernel has let the hub show the Lab at `link`, a path of the hub's. */
+  opened(link) {
+    this.link.href = link;
+    show(this.link, true);
+    window.open(link, "_blank", "noopener,noreferrer");
+  }
+}
+
+function way(title, command, after = "") {
+  const code = h("code", { class: "gl-code", tabindex: 0, "aria-label": title }, command);
+  return h(
+    "div",
+    { class: "gl-way" },
+    h("span", {}, title),
+    h("div", { class: "gl-row gl-way-row" }, code, copyButton("Copy", () => command, code)),
+    after ? h("span", { class: "gl-hint" }, after) : null,
+  );
+}

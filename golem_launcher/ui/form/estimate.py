@@ -1,0 +1,116 @@
+"""What a request will cost, by what is on offer now: how many machines fit, what they ask, and what to loosen.
+
+Pure: machines and a request in, what the page shows out. Prices are at full load, the most that an hour can cost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.market.limits import loosen, rounded_up, why_not
+from golem_launcher.networks import NETWORKS
+from golem_launcher.request.yaml import number
+from golem_launcher.ui.common.amounts import glm
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from golem_launcher.market.machine import Machine
+    from golem_launcher.request import LaunchRequest
+
+_BARS = 16
+_HOUR = 3600.0
+_YEAR = 365 * 24
+
+
+def _hours(request: LaunchRequest) -> float:
+    return float(request.hours) * _HOUR
+
+
+def _cost(request: LaunchRequest, machine: Machine) -> Decimal:
+    return machine.price.at_most(_hours(request))
+
+
+def estimate(request: LaunchRequest, found: Sequence[Machine]) -> dict[str, Any]:
+    """What the page says of ``request`` when ``found`` is on offer, as its script takes it."""
+    token = NETWORKS[request.network].token
+    fitting = [machine for machine in found if not why_not(request, machine)]
+    if not found:
+        return {
+            "state": "empty",
+            "headline": "No machine is on offer.",
+            "hint": "Offers come and go, and spread slowly: look again in a minute, or choose another network.",
+        }
+    if not fitting:
+        return {
+            "state": "unfit",
+            "headline": "No machine fits.",
+            "hint": f"{_count(len(found), 'machine')} on offer.",
+            "loosen": [asdict(advice) for advice in loosen(request, found)],
+        }
+    prices = sorted(machine.price.per_hour() for machine in fitting)
+    whole = min(_cost(request, machine) for machine in fitting)
+    lasts = max(_lasts(request, machine) for machine in fitting)
+    hours = _plain(float(request.hours))
+    return {
+        "state": "fits",
+        "headline": f"{_count(len(fitting), 'machine')} {'fits' if len(fitting) == 1 else 'fit'}",
+        "range": _range(prices, token),
+        "rows": [
+            [f"{_count(hours, 'hour')} at the best price", f"{glm(whole)} {token}"],
+            ["Never more than the budget", f"{glm(request.budget)} {token}"],
+            ["Which would last", _duration(lasts)],
+        ],
+        "hint": _warning(request, whole, token),
+        "bars": _bars(prices, request),
+    }
+
+
+def _lasts(request: LaunchRequest, machine: Machine) -> float:
+    """How many hours the budget pays for."""
+    rate = machine.price.per_hour()
+    left = max(request.budget - machine.price.start, Decimal(0))
+    return float(left / rate) if rate > 0 else float("inf")
+
+
+def _warning(request: LaunchRequest, whole: Decimal, token: str) -> str:
+    if whole <= request.budget:
+        return ""
+    return f"The budget does not last for the whole time: that takes {glm(rounded_up(whole))} {token}."
+
+
+def _bars(prices: Sequence[Decimal], request: LaunchRequest) -> dict[str, Any]:
+    """How many machines ask how much: equal steps from the lowest to the highest price."""
+    low, high = prices[0], prices[-1]
+    counts = [0] * (_BARS if high > low else 1)
+    for price in prices:
+        place = int((price - low) / (high - low) * len(counts)) if high > low else 0
+        counts[min(place, len(counts) - 1)] += 1
+    token = NETWORKS[request.network].token
+    words = f"Prices of {_count(len(prices), 'machine')}: {_range(prices, token)}."
+    return {"counts": counts, "low": glm(low), "high": glm(high), "words": words}
+
+
+def _range(prices: Sequence[Decimal], token: str) -> str:
+    low, high = glm(prices[0]), glm(prices[-1])
+    return f"{low} {token} an hour" if low == high else f"{low} to {high} {token} an hour"
+
+
+def _plain(value: float) -> str:
+    return number(round(value, 2))
+
+
+def _duration(hours: float) -> str:
+    if hours > _YEAR:
+        return "over a year"
+    if hours < 1:
+        return f"{int(hours * 60)} minutes"
+    if hours < 100:  # noqa: PLR2004
+        return f"{_plain(int(hours * 10) / 10)} hours"
+    return f"{int(hours / 24)} days"
+
+
+def _count(count: int | str, word: str) -> str:
+    return f"{count} {word}{'' if str(count) == '1' else 's'}"

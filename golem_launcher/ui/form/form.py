@@ -1,0 +1,169 @@
+"""The form: a request's fields, presets, the request as a file and a command, what it will cost, and one button.
+
+What is typed lives in the browser and comes here in messages, which nothing saves; the widget's state holds only what
+may be seen: the last choices, and the request as it may be shown around.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import traitlets
+from pydantic import ValidationError
+
+from golem_launcher.errors import RequestError
+from golem_launcher.request import LaunchRequest, request_errors
+from golem_launcher.ui.common.assets import script, style
+from golem_launcher.ui.common.presence import Present
+from golem_launcher.ui.form import remembered
+from golem_launcher.ui.form.fields import form_groups, fresh, read_typed, typed
+from golem_launcher.ui.form.presets import Presets
+from golem_launcher.ui.form.refusal import refusal
+from golem_launcher.ui.form.share import opened, shared
+from golem_launcher.ui.form.uploads import Uploads
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+_SCRIPTS = ("controls.js", "presets.js", "share.js", "offers.js", "uploads.js", "form.js")
+_STYLES = ("form.css", "controls.css", "offers.css", "uploads.css")
+
+_ORDERS_AT_MOST = 20
+"""Of which it is remembered how they were answered."""
+
+
+class RequestForm(Present):
+    """Asks for a ``LaunchRequest`` and gives it to ``on_request``; a ``RequestError`` of that shows in the form.
+
+    ``on_change`` is told of every valid request while it is typed, and ``None`` while it is not valid; ``on_mend`` when
+    the network is to be started.
+    """
+
+    _esm: ClassVar[str] = script(__file__, *_SCRIPTS)
+    _css: ClassVar[str] = style(__file__, *_STYLES)
+
+    groups = traitlets.List().tag(sync=True)
+    values = traitlets.Dict().tag(sync=True)
+    """What the form shows at first: the last choices under a new name."""
+
+    presets = traitlets.List().tag(sync=True)
+    """Their titles."""
+
+    shared = traitlets.Dict().tag(sync=True)
+    """The request as ``command`` and ``yaml``, without secrets; ``left_out`` says what that concerns."""
+
+    offers = traitlets.Dict().tag(sync=True)
+    """What it will cost, as :class:`~.offers.Offers` tells it."""
+
+    workspaces = traitlets.List().tag(sync=True)
+    """What can be resumed, as :func:`~.saved.saved_workspaces` tells it."""
+
+    def __init__(
+        self,
+        *,
+        on_request: Callable[[LaunchRequest], Awaitable[None]],
+        on_change: Callable[[LaunchRequest | None], None],
+        on_mend: Callable[[], None],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(groups=form_groups(), values=_first_values(), presets=list(remembered.presets()), **kwargs)
+        self._on_request = on_request
+        self._on_change = on_change
+        self._on_mend = on_mend
+        self._orders: dict[str, dict[str, Any] | None] = {}
+        """The answers to what was ordered last, by its id; ``None`` while there is none."""
+        self._uploads = uploads = Uploads(self.send)
+        presets = Presets(self.send, self._show_presets, self.fill)
+        self._acts: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {
+            "here": self.here,
+            "submit": self._submit,
+            "consider": self._consider,
+            **presets.by_kind,
+            "open file": self._open_file,
+            "mend": self._mend,
+            "upload begin": uploads.begin,
+            "upload part": uploads.part,
+            "upload remove": uploads.remove,
+        }
+
+    async def here(self, content: dict[str, Any]) -> None:
+        """A view is there; ``uploads`` in a new one is where its files are."""
+        await self._uploads.here(content)
+        await super().here(content)
+
+    async def receive(self, content: dict[str, Any]) -> None:
+        """A message from a front end: its ``kind``, and ``values`` as typed, by field."""
+        act = self._acts.get(str(content.get("kind")))
+        if act is not None:
+            await act(content)
+
+    def fill(self, request: LaunchRequest) -> None:
+        """Show another request, under a new name."""
+        self.send({"kind": "fill", "values": fresh(typed(request))})
+
+    async def _submit(self, content: dict[str, Any]) -> None:
+        """Start a session. The form asks again until it is answered: only the first time anything is done."""
+        order = str(content.get("order"))
+        if order in self._orders:
+            answer = self._orders[order]
+            if answer is not None:
+                self.send(answer)
+            return
+        self._orders[order] = None
+        for old in list(self._orders)[:-_ORDERS_AT_MOST]:
+            del self._orders[old]
+        try:
+            request = LaunchRequest(**read_typed(content.get("values")))
+            await self._on_request(request)
+        except ValidationError as error:
+            self._answer(order, refusal("refused", request_errors(error)))
+        except RequestError as error:
+            self._answer(order, refusal("refused", [error]))
+        except BaseException:
+            self._answer(order, {"kind": "failed"})  # whatever it was becomes a banner; the button must come back
+            raise
+        else:
+            self._answer(order, {"kind": "accepted", "name": fresh()["name"]})
+            await asyncio.to_thread(remembered.remember, request)
+
+    def _answer(self, order: str, answer: dict[str, Any]) -> None:
+        self._orders[order] = answer = {**answer, "order": order}
+        self.send(answer)
+
+    async def _consider(self, content: dict[str, Any]) -> None:
+        """What was typed changed: say what is wrong with it, and what it will be."""
+        try:
+            request = LaunchRequest(**read_typed(content.get("values")))
+        except ValidationError as error:
+            self._considered(request_errors(error), content)
+            self._on_change(None)
+            return
+        self._considered([], content)
+        self.shared = shared(request)
+        self._on_change(request)
+
+    def _considered(self, errors: list[RequestError], question: dict[str, Any]) -> None:
+        self.send({**refusal("considered", errors), "asked": question.get("asked")})
+
+    def _show_presets(self, titles: list[str]) -> None:
+        self.presets = titles
+
+    async def _mend(self, _content: dict[str, Any]) -> None:
+        self._on_mend()
+
+    async def _open_file(self, content: dict[str, Any]) -> None:
+        try:
+            values, errors = opened(str(content.get("text", "")))
+        except RequestError as error:
+            self.send({"kind": "not opened", "text": str(error)})
+            return
+        self.send({"kind": "fill", "values": values})
+        if errors:
+            self.send(refusal("refused", errors))
+
+
+def _first_values() -> dict[str, str | bool]:
+    last = remembered.last_request()
+    return fresh(typed(last) if last else None)

@@ -1,0 +1,95 @@
+"""What is on offer, looked up again and again while somebody looks at the form, and what the request would cost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.errors import LauncherError
+from golem_launcher.market.machine import Machine, machines
+from golem_launcher.networks import LOCAL, NETWORKS
+from golem_launcher.ui.form.estimate import estimate
+from golem_launcher.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from golem_launcher.request import LaunchRequest
+
+LOOK_SECONDS = 6.0
+"""The time between two looks at the market."""
+
+_SCAN_SECONDS = 2.0
+
+
+class Offers:
+    """Tells ``tell`` what the page shows of the price, whenever the request or the market changed.
+
+    ``threads`` run what waits for the node.
+    """
+
+    def __init__(self, tell: Callable[[dict[str, Any]], None], threads: Executor) -> None:
+        self._tell = tell
+        self._threads = threads
+        self._request: LaunchRequest | None = None
+        self._network: str | None = None
+        self._machines: list[Machine] | None = None
+        self._trouble: dict[str, Any] = _LOOKING
+        self._wanted = asyncio.Event()
+
+    def consider(self, request: LaunchRequest | None) -> None:
+        """Another request was typed; ``None``: something that is none."""
+        self._request = request
+        if request is not None and request.network != self._network:
+            self._network, self._machines, self._trouble = request.network, None, _LOOKING
+            self._wanted.set()
+        self._show()
+
+    async def look(self) -> None:
+        """Look at the market once, then wait until it is time for the next look."""
+        self._wanted.clear()
+        network = self._network
+        if network is not None:
+            found, trouble = await _seen(network, self._threads)
+            if network == self._network:
+                self._machines, self._trouble = found, trouble
+                self._show()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await wait_for(self._wanted.wait(), LOOK_SECONDS)
+
+    def _show(self) -> None:
+        if self._request is None:
+            self._tell({"state": "invalid", "headline": "Prices show when the form is right."})
+        elif self._machines is None:
+            self._tell(self._trouble)
+        else:
+            self._tell(estimate(self._request, self._machines))
+
+
+_LOOKING: dict[str, Any] = {"state": "looking", "headline": "Looking at the market …"}
+
+
+async def _seen(network: str, threads: Executor) -> tuple[list[Machine] | None, dict[str, Any]]:
+    """The machines on offer, or ``None`` and what to say instead. Starts nothing."""
+    from golem_launcher.market.scan import scan  # noqa: PLC0415 - loads what is not needed to show the page
+    from golem_launcher.session import places  # noqa: PLC0415
+
+    try:
+        node = await asyncio.get_running_loop().run_in_executor(threads, places.present, NETWORKS[network])
+        if node is None:
+            return None, _not_running(network)
+        return machines(await scan(node, subnet=NETWORKS[network].subnet, seconds=_SCAN_SECONDS)), _LOOKING
+    except LauncherError as error:
+        return None, {"state": "failed", "headline": "The market can't be seen.", "hint": str(error)}
+
+
+def _not_running(network: str) -> dict[str, Any]:
+    what = "the network of this computer" if network == LOCAL.name else "your node"
+    return {
+        "state": "down",
+        "headline": "No prices yet.",
+        "hint": f"Prices show when {what} runs. Starting a session starts it, too.",
+        "mend": "Start it now",
+    }

@@ -1,0 +1,50 @@
+"""What is told of one saved state without reading it: in lists, and at the head of its manifest's object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from golem_launcher.workspace.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One saved state, without its files."""
+
+    workspace: str
+    number: int
+    created_at: datetime
+    files: int
+    bytes: int
+    flags: tuple[str, ...]
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Generation:
+        """The generation whose manifest that is."""
+        return cls(
+            manifest.workspace, manifest.generation, manifest.created_at, manifest.files, manifest.size, manifest.flags
+        )
+
+    @classmethod
+    def from_summary(cls, workspace: str, number: int, summary: dict[str, Any]) -> Generation:
+        """The generation that an object's head tells of."""
+        return cls(
+            workspace=workspace,
+            number=number,
+            created_at=datetime.fromisoformat(summary["created_at"]),
+            files=summary["files"],
+            bytes=summary["bytes"],
+            flags=tuple(summary["flags"]),
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """What stands at the head of its object; workspace and number are in the object's name."""
+        return {
+            "created_at": self.created_at.isoformat(),
+            "files": self.files,
+            "bytes": self.bytes,
+            "flags": self.flags,
+        }

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from golem_launcher.access.door import door_path
+from golem_launcher.errors import RequestError, SessionError, SessionNameTaken, SessionNotFound
+from golem_launcher.events import Stage
+from golem_launcher.session import client
+from golem_launcher.session.control import ControlServer
+from golem_launcher.ui.cards.actions import Actions
+from tests.ui.made import GOOD_START, make_session
+
+if TYPE_CHECKING:
+    from golem_launcher.request import LaunchRequest
+
+OVER = (*GOOD_START, Stage.STOPPING, Stage.ENDED)
+
+
+def _actions(sent: list[dict[str, Any]], again: list[LaunchRequest] | None = None) -> Actions:
+    wanted = again if again is not None else []
+    return Actions(sent.append, ThreadPoolExecutor(1), wanted.append)
+
+
+def test_extend_goes_to_the_supervisor_and_its_words_come_back() -> None:
+    async def main() -> None:
+        directory = make_session("mine")
+        asked: list[dict[str, Any]] = []
+
+        async def extend(arguments: dict[str, Any]) -> dict[str, Any]:
+            asked.append(arguments)
+            if Decimal(arguments.get("hours", "0")) > 24:
+                raise RequestError("Too long.", "Extend by less.")
+            return {}
+
+        server = ControlServer(directory.control_socket, {"extend": extend})
+        await server.start()
+        try:
+            sent: list[dict[str, Any]] = []
+            acts = _actions(sent).by_kind
+            await acts["extend"]({"name": "mine", "hours": " 2 ", "budget": ""})
+            await acts["extend"]({"name": "mine", "hours": "25"})
+            await acts["save"]({"name": "mine"})
+        finally:
+            await server.aclose()
+        assert asked == [{"hours": "2"}, {"hours": "25"}]
+        answers = [(answer["to"], answer["ok"], answer["text"]) for answer in sent]
+        assert answers[:2] == [("extend", True, "Extended."), ("extend", False, "Too long. Extend by less.")]
+        assert answers[2][:2] == ("save", False)
+
+    asyncio.run(main())
+
+
+def test_remove_undo_and_start_again() -> None:
+    async def main() -> None:
+        make_session("mine", OVER, alive=False)
+        make_session("running")
+        sent: list[dict[str, Any]] = []
+        again: list[LaunchRequest] = []
+        acts = _actions(sent, again).by_kind
+        await acts["relaunch"]({"name": "mine"})
+        assert [request.name for request in again] == ["mine"]
+        await acts["remove"]({"name": "mine"})
+        await acts["remove"]({"name": "mine"})
+        await acts["remove"]({"name": "running"})
+        assert [answer["ok"] for answer in sent] == [True, False, False]
+        await acts["bring back"]({"removed": sent[0]["removed"]})
+        assert client.session_directory("mine").state().stage is Stage.ENDED
+
+    asyncio.run(main())
+
+
+def test_what_is_removed_stays_among_the_last_that_were_and_comes_back_to_its_own_name_only() -> None:
+    for number in range(22):
+        make_session(f"old-{number}", OVER, alive=False)
+        client.remove(f"old-{number}")
+    make_session("mine", OVER, alive=False)
+    removed = client.remove("mine")
+    with pytest.raises(SessionNotFound):
+        client.remove("mine")
+    make_session("mine")
+    with pytest.raises(SessionNameTaken):
+        client.bring_back(removed)
+    with pytest.raises(SessionError, match="is alive"):
+        client.remove("mine")
+    for strange in ("../mine", ".", "", "nothing"):
+        with pytest.raises(SessionNotFound):
+            client.bring_back(strange)
+
+
+def test_lines_for_ssh_name_the_session_and_no_secret() -> None:
+    async def main() -> None:
+        directory = make_session("mine")
+        told = [{"ssh": "starting", "user": "", "port": 0}, {"ssh": "sshd", "user": "golem", "port": 2222}]
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            assert await reader.readline() == b"0\n"
+            writer.write(json.dumps(told.pop(0)).encode())
+            writer.close()
+
+        server = await asyncio.start_unix_server(answer, door_path(directory.path))
+        try:
+            sent: list[dict[str, Any]] = []
+            for _ in range(2):
+                await _actions(sent).by_kind["ssh"]({"name": "mine"})
+        finally:
+            server.close()
+            await server.wait_closed()
+        starting, lines = sent
+        assert not starting["ok"]
+        assert "starting" in starting["text"]
+        assert lines["command"].startswith("ssh -N -L 8888:localhost:8888 ")
+        assert lines["command"].endswith(" golem-mine")
+        assert f"unix:{door_path(directory.path)}" in lines["websocat"]
+        assert str(directory.token()) not in str(lines)
+
+    asyncio.run(main())

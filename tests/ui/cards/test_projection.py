@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from golem_launcher.events import Stage
+from golem_launcher.ui.cards.projection import Projection
+from tests.ui.made import GOOD_START, change, make_session
+
+OVER = (*GOOD_START, Stage.STOPPING, Stage.ENDED)
+
+
+def test_running_sessions_come_first_and_past_ones_after() -> None:
+    make_session("running")
+    make_session("over", OVER, alive=False)
+    views, directories = Projection().read()
+    assert [view["name"] for view in views] == ["running", "over"]
+    assert set(directories) == {"running", "over"}
+    assert (views[0]["live"], views[0]["alive"]) == (True, True)
+
+
+def test_the_stages_of_a_start_with_those_ahead() -> None:
+    make_session("mine", GOOD_START[:3])
+    steps = Projection().read()[0][0]["steps"]
+    assert [step["status"] for step in steps] == ["done", "done", "current", "ahead", "ahead", "ahead"]
+    assert steps[0]["until"] == steps[1]["at"]
+
+
+def test_the_stage_that_failed_is_marked_and_nothing_is_ahead() -> None:
+    make_session("mine", (*GOOD_START[:3], Stage.FAILED), alive=False, reason="No\x1b[2J offer.")
+    view = Projection().read()[0][0]
+    assert [(step["stage"], step["status"]) for step in view["steps"]][-1] == ("negotiating", "failed")
+    assert view["reason"] == "No offer."
+
+
+def test_a_session_without_supervisor_is_not_alive() -> None:
+    make_session("mine", alive=False)
+    view = Projection().read()[0][0]
+    assert (view["live"], view["alive"]) == (True, False)
+
+
+def test_an_unreadable_session_is_shown_as_such_and_harms_no_other() -> None:
+    make_session("good")
+    (make_session("bad").path / "state.json").write_bytes(b"{")
+    views = {view["name"]: view for view in Projection().read()[0]}
+    assert views["bad"]["reason"] == "The files of this session cannot be read."
+    assert views["good"]["stage"] == "ready"
+
+
+def test_changes_show_and_removed_sessions_go() -> None:
+    directory = make_session("mine")
+    projection = Projection()
+    projection.read()
+    change(directory, stage=Stage.ENDED)
+    assert projection.read()[0][0]["stage"] == "ended"
+    (directory.path / "request.json").unlink()
+    assert projection.read() == ([], {})
+
+
+def test_no_view_holds_the_token() -> None:
+    make_session("mine")
+    assert "abcdefgh12345678" not in str(Projection().read())

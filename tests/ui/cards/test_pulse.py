@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+from golem_launcher.events import CostChanged, EndsSoon, Progress, ProviderLost, Stage, StageChanged, now
+from golem_launcher.ui.cards.pulse import POINTS_AT_MOST, Pulse
+from tests.ui.made import GOOD_START, make_session, say
+
+
+def test_what_happened_before_is_no_news_and_what_happens_after_is() -> None:
+    directory = make_session("mine", GOOD_START[:5])
+    pulse = Pulse(directory)
+    assert pulse.poll() == []
+    assert pulse.poll() is None
+    directory.append_event(StageChanged(stage=Stage.READY))
+    directory.append_event(EndsSoon(minutes=10, why="time"))
+    directory.append_event(EndsSoon(minutes=2, why="money"))
+    directory.append_event(ProviderLost(provider_name="attic", reason="silent\x1b[2J"))
+    directory.append_event(StageChanged(stage=Stage.READY))
+    directory.append_event(StageChanged(stage=Stage.FAILED, reason="No."))
+    alerts = pulse.poll()
+    assert alerts is not None
+    assert [(alert["what"], alert["text"]) for alert in alerts] == [
+        ("ready", "JupyterLab is ready."),
+        ("ends-10", "Its time is over in 10 minutes. Extend it to go on."),
+        ("ends-2", "Its budget is used up in 2 minutes. Extend it to go on."),
+        ("lost", "attic was lost: silent"),
+        ("ready", "JupyterLab is ready again."),
+        ("failed", "No."),
+    ]
+    assert pulse.over
+
+
+def test_what_happens_now_and_how_far_transfers_are() -> None:
+    directory = make_session("mine", GOOD_START[:5])
+    pulse = Pulse(directory)
+    say(directory, "sending\u202e packages")
+    directory.append_event(Progress(what="numpy", done=1, total=3, unit="MB"))
+    pulse.poll()
+    assert pulse.view()["doing"] == "sending\\u202e packages"
+    assert pulse.view()["progress"] == [{"what": "numpy", "done": 1.0, "total": 3.0, "unit": "MB"}]
+    directory.append_event(Progress(what="numpy", done=3, total=3, unit="MB"))
+    pulse.poll()
+    assert pulse.view()["progress"] == []
+    directory.append_event(StageChanged(stage=Stage.READY))
+    pulse.poll()
+    assert pulse.view()["doing"] == ""
+
+
+def test_the_plot_keeps_its_ends_and_stays_small_and_the_rate_is_the_latest() -> None:
+    directory = make_session("mine")
+    began = now() - timedelta(hours=2)
+    for number in range(1000):
+        at = began + timedelta(seconds=number)
+        directory.append_event(CostChanged(at=at, cost=Decimal(number) / 3600))  # one an hour
+    pulse = Pulse(directory)
+    pulse.poll()
+    view = pulse.view()
+    assert len(view["costs"]) <= POINTS_AT_MOST
+    assert [view["costs"][0][1], view["costs"][-1][1]] == [0.0, 999 / 3600]
+    assert round(view["rate"], 6) == 1
+    assert Pulse(make_session("other")).view()["rate"] is None

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from golem_launcher.market.machine import Machine, machines
+from golem_launcher.request import parse_request
+from golem_launcher.ui.form.estimate import estimate, glm
+from golem_launcher.ui.form.fields import read_typed, typed
+from golem_launcher.ui.form.offers import Offers
+
+_CARD = "golem.!exp.gap-35.v1.inf.gpu.d0"
+
+
+def _offer(name: str, per_hour: float, **sizes: Any) -> dict[str, Any]:
+    properties = {
+        "golem.node.id.name": name,
+        "golem.inf.cpu.threads": sizes.get("cpus", 4),
+        "golem.inf.mem.gib": sizes.get("memory", 8.0),
+        "golem.inf.storage.gib": sizes.get("disk", 20.0),
+        "golem.runtime.name": "vm",
+        "golem.runtime.capabilities": ["vpn", "inet", "manifest-support"],
+        "golem.com.pricing.model": "linear",
+        "golem.com.usage.vector": ["golem.usage.duration_sec", "golem.usage.cpu_sec"],
+        "golem.com.pricing.model.linear.coeffs": [per_hour / 3600, 0.0, sizes.get("start", 0.0)],
+    }
+    if gpu := sizes.get("gpu"):
+        properties |= {f"{_CARD}.model": gpu, f"{_CARD}.quantity": 1, f"{_CARD}.memory.total.gib": 24.0}
+    return {"providerId": f"0x{name}", "properties": properties}
+
+
+_MARKET = machines(
+    [
+        _offer("small", 0.02, cpus=1, memory=1.0),
+        _offer("standard", 0.05),
+        _offer("large\x1b[2J", 0.6, cpus=32, memory=128.0, gpu="GeForce RTX 3090"),
+    ]
+)
+
+
+def test_what_fits_what_it_asks_and_how_long_the_budget_lasts() -> None:
+    view = estimate(parse_request({"hours": 2, "budget": 1}), _MARKET)
+    assert (view["state"], view["headline"]) == ("fits", "3 machines fit")
+    assert view["range"] == "0.02 to 0.6 tGLM an hour"
+    assert dict(view["rows"]) == {
+        "2 hours at the best price": "0.04 tGLM",
+        "Never more than the budget": "1 tGLM",
+        "Which would last": "50 hours",
+    }
+    assert sum(view["bars"]["counts"]) == 3
+    assert view["bars"]["words"] == "Prices of 3 machines: 0.02 to 0.6 tGLM an hour."
+    assert "takes 0.0401 tGLM" in estimate(parse_request({"hours": 2, "budget": "0.03"}), _MARKET)["hint"]
+    one = estimate(parse_request({"cpus": 2, "memory_gib": 100}), _MARKET)
+    assert (one["headline"], one["bars"]["counts"]) == ("1 machine fits", [1])
+
+
+@pytest.mark.parametrize(
+    ("asked", "says", "values"),
+    [
+        ({"memory_gib": 200}, "Memory: 128 GiB, then 1 machine fits.", {"memory_gib": "128"}),
+        ({"price_per_hour": "0.001"}, "Highest price: at least 0.02 GLM per hour, then 1 machine fits.", None),
+        ({"gpus": 1, "gpu_model": "H100"}, "GPU model: any, then 1 machine fits.", {"gpu_model": ""}),
+        ({"gpus": 2}, "GPUs: 1, then 1 machine fits.", {"gpus": "1"}),
+        ({"gpus": 1, "memory_gib": 500, "cpus": 64}, "Cores: 32 and Memory: 128 GiB, then 1 machine fits.", None),
+        ({"allow": ["nobody"]}, "Only these providers: any, then 3 machines fit.", {"allow": ""}),
+        ({"budget": "0.000001"}, "Budget: at least 0.001667 GLM, then 1 machine fits.", {"budget": "0.001667"}),
+    ],
+)
+def test_when_nothing_fits_it_says_what_to_loosen_and_by_how_much(
+    asked: dict[str, Any], says: str, values: dict[str, str] | None
+) -> None:
+    view = estimate(parse_request(asked), _MARKET)
+    assert view["state"] == "unfit"
+    assert says in [way["text"] for way in view["loosen"]]
+    if values:
+        assert values in [way["values"] for way in view["loosen"]]
+
+
+_sizes = st.floats(0.1, 5000)
+
+
+@given(
+    st.lists(
+        st.builds(
+            _offer,
+            st.text("abc", min_size=1, max_size=3),
+            st.floats(0, 100),
+            cpus=st.integers(1, 300),
+            memory=_sizes,
+            disk=_sizes,
+            start=st.floats(0, 5),
+            gpu=st.sampled_from([None, "RTX 3090", "A100"]),
+        ),
+        max_size=6,
+    ),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "cpus": st.integers(1, 256),
+            "memory_gib": st.floats(0.1, 4096),
+            "disk_gib": st.floats(0.1, 65536),
+            "gpus": st.integers(0, 4),
+            "gpu_model": st.sampled_from(["rtx", "A100", "x"]),
+            "gpu_memory_gib": st.floats(1, 1024),
+            "price_per_hour": st.decimals("0.000001", 100, places=6),
+            "budget": st.decimals("0.000001", 1000, places=6),
+            "allow": st.lists(st.sampled_from(["a", "0xb"])),
+            "deny": st.lists(st.sampled_from(["a", "0xb"])),
+        },
+    ),
+)
+def test_whatever_is_asked_and_offered_a_way_that_is_named_leads_to_a_machine(
+    offers: list[dict[str, Any]], asked: dict[str, Any]
+) -> None:
+    request, found = parse_request(asked), machines(offers)
+    view = estimate(request, found)
+    json.dumps(view)
+    assert view["state"] == ("empty" if not found else view["state"])
+    for way in view.get("loosen", ()):
+        loosened = parse_request(read_typed({**typed(request), **way["values"]}))
+        assert estimate(loosened, found)["state"] == "fits"
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [None, {}, {"golem.com.pricing.model": "linear"}, _offer("x", float("nan"))["properties"]],
+)
+def test_offers_that_make_no_sense_are_left_out(properties: Any) -> None:
+    assert machines([{"providerId": "0x1", "properties": properties}]) == []
+
+
+def test_strange_sizes_and_names_do_no_harm() -> None:
+    (machine,) = machines([_offer("x" * 999, 1, cpus=2, memory="much", disk=float("inf"), gpu="<b>\x00")])
+    assert isinstance(machine, Machine)
+    assert (machine.memory_gib, machine.disk_gib, machine.gpus, machine.gpu_model) == (0.0, 0.0, 1, "<b>")
+    assert len(machine.name) == 80
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [("0", "0"), ("0.030612", "0.0306"), ("12.3456", "12.3"), ("1234.5", "1234"), ("4e-9", "0.000000004")],
+)
+def test_amounts_have_three_digits_that_count(amount: str, text: str) -> None:
+    assert glm(Decimal(amount)) == text
+
+
+def test_without_a_node_it_says_so_and_starts_nothing() -> None:
+    async def main() -> None:
+        told: list[dict[str, Any]] = []
+        offers = Offers(told.append, concurrent.futures.ThreadPoolExecutor(1))
+        offers.consider(parse_request({}))
+        assert told[-1]["state"] == "looking"
+        look = asyncio.ensure_future(offers.look())
+        while told[-1]["state"] != "down":  # noqa: ASYNC110 - nobody sets an event for it
+            await asyncio.sleep(0.01)
+        assert told[-1]["mend"]
+        offers.consider(None)
+        assert told[-1]["state"] == "invalid"
+        look.cancel()
+        await asyncio.wait({look})
+
+    asyncio.run(asyncio.wait_for(main(), 20))

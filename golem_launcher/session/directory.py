@@ -110,7 +110,7 @@ class SessionDirectory:
 def session_directory(name: str) -> SessionDirectory:
     """The directory of the session ``name``; ``SessionNotFound`` when there is none."""
     path = paths.sessions_directory() / name
-    if not re.fullmatch(NAME, name) or not (path / "request.json").is_file():
+    if not re.fullmatch(NAME_PATTERN, name) or not (path / "request.json").is_file():
         raise SessionNotFound(f"There is no session '{name}'.", "See `golem-launcher list`.")
     return SessionDirectory(path)
 

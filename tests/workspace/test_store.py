@@ -179,6 +179,9 @@ def test_old_generations_go_as_promised_and_the_newest_never():
     assert retention.kept(generations, NOW) == {3, 5, 6, 7, 8}
     assert retention.kept(generations[:1], NOW) == {1}
     assert retention.kept([], NOW) == set()
+    # Nobody looked for months after something had emptied the workspace: what was in it stays beside what is left.
+    long_ago = [at(1, timedelta(days=91)), at(2, timedelta(days=90, hours=1)), at(3, timedelta(days=90), ("gone",))]
+    assert retention.kept(long_ago, NOW) == {2, 3}
 
 
 def test_forgotten_chunks_go_in_two_steps_and_come_back_when_needed(tmp_path):

@@ -236,8 +236,8 @@ class Saver:
         self._whole = whole
         self._taken = self._store.taken
         self._seen.setdefault(content, generation.number)
-        kept = [f"Generation {before} is kept as it was."] if flags and before is not None else []
-        self._flagged = " ".join([*flags, *kept])
+        kept = [f"Generation {before} is kept as it was."] if generation.flags and before is not None else []
+        self._flagged = " ".join([*generation.flags, *kept])
         self._tell(
             generation=generation.number,
             saved_at=generation.created_at,

@@ -240,7 +240,7 @@ class Engine:
         return self._listener.invoiced.is_set()
 
     def revive(self) -> None:
-        """Take up payments again after the node was away: yapapi's tasks end at the first connection error."""
+        """Take up payments again where they ended: yapapi's tasks do at the first connection error. Else nothing."""
         services = self._engine._services
         if any(task.done() for task in services):
             for task in services:

@@ -36,7 +36,8 @@ _LOG = logging.getLogger(__name__)
 FILE = "bill.json"
 _COUNT = {"ACCEPTED", "SETTLED"}
 """The states of an invoice that is to be paid; another one beside it changes nothing."""
-_CLOCKS_APART = timedelta(minutes=1)
+CLOCKS_APART = timedelta(hours=12)
+"""Bills bear the time of their provider's clock, which may be slow; whose they are is seen by their agreement."""
 PENDING = ("billed", "accepted")
 """States of a bill that may have changed since it was kept."""
 _LEAST_STATES = ("nothing was billed", "billed", "accepted", "paid")
@@ -125,7 +126,7 @@ async def keep(rest: YagnaRest, journal: Journal) -> None:
 
 async def collect(rest: YagnaRest, journal: Journal) -> list[AgreementBill]:
     """The bills of a session's agreements, as its node knows them. Raises ``NodeError``."""
-    after = journal.entries.opened_at - _CLOCKS_APART
+    after = journal.entries.opened_at - CLOCKS_APART
     invoices, notes, payments = await asyncio.gather(
         rest.invoices(after), rest.debit_notes(after), rest.payments(after)
     )

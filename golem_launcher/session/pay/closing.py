@@ -126,7 +126,7 @@ async def _accept_invoices(rest: YagnaRest, journal: Journal, *, seconds: float)
     waiting = {entry.agreement_id: entry for entry in entries}
     end = asyncio.get_running_loop().time() + seconds
     while waiting:
-        for invoice in await rest.invoices(journal.entries.opened_at - _CLOCKS_APART):
+        for invoice in await rest.invoices(journal.entries.opened_at - bills.CLOCKS_APART):
             entry = waiting.pop(str(invoice.get("agreementId")), None)
             if entry is not None:
                 await _accept_invoice(rest, invoice, entry, journal)

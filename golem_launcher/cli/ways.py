@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from golem_launcher.access.ways import LAB_PORT
 from golem_launcher.cli.output import print_json, reports_errors, say
 from golem_launcher.errors import AccessError
 
@@ -183,6 +182,8 @@ def ssh_config(
 
     settings, server = _ssh_settings(name)
     if as_json:
+        from golem_launcher.access.ways import LAB_PORT
+
         lines = access.lines(settings, name, server, _door(_reachable(name)), LAB_PORT)
         print_json({"host": access.host_alias(name), "options": settings, **lines})
     else:

@@ -148,6 +148,8 @@ def save(name: Name, *, as_json: Json = False) -> None:
     saved = client.save(name)
     if as_json:
         print_json({"name": name, **saved})
+    elif saved["generation"] is None:
+        say(f"There is nothing to save yet: the workspace of '{name}' is empty.")
     else:
         say(f"Saved '{saved['workspace']}', generation {saved['generation']}: {saved['files']} files.")
 

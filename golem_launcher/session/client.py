@@ -135,7 +135,8 @@ def extend(name: str, *, hours: Decimal | str = "0", budget: Decimal | str = "0"
 def save(name: str) -> dict[str, Any]:
     """Save a session's workspace now: ``workspace``, ``generation``, ``saved_at``, ``files``, ``bytes``.
 
-    Raises ``SessionError`` with the reason when that does not work.
+    An empty workspace, of which nothing was ever saved, has no ``generation``. Raises ``SessionError`` with the reason
+    when that does not work.
     """
     return control(_running(name), "save", deadline=_SAVE_SECONDS)
 

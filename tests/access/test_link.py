@@ -352,6 +352,7 @@ def test_files_that_the_launcher_has_come_from_here(own_scripts):
             status, found, head = await body(f"/static/lab/{main}")
             assert status == b"200"
             assert found == front.find(f"/static/lab/{main.partition('?')[0]}").read_bytes()
+            assert front.find("/static/lab/\0.js") is None
             assert b"immutable" in head
             tag = next(line for line in head.split(b"\r\n") if line.startswith(b"etag: "))[6:]
             assert (await body(f"/static/lab/{main}", b"If-None-Match: %b\r\n" % tag))[:2] == (b"304", b"")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
+
 import typer
 
 from golem_launcher.cli import (
@@ -37,5 +40,7 @@ app.add_typer(localnet.app, name="localnet")
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. What libraries log and warn of is not for the eyes of who typed a command."""
+    logging.getLogger().addHandler(logging.NullHandler())
+    warnings.simplefilter("ignore", FutureWarning)
     app()

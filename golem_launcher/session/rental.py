@@ -174,7 +174,7 @@ class Rental:
             await hiring.agree(search_seconds=self._place.look_seconds, **patience)
         except MarketError:
             offers = await self._offers()
-            if self._choice.all_refused or (offers and not any(map(self._choice.fits, offers))):
+            if self._choice.hopeless or (offers and not any(map(self._choice.fits, offers))):
                 raise self._choice.failure(offers) from None
         else:
             return
@@ -185,7 +185,7 @@ class Rental:
 
     async def _offers(self) -> list[dict[str, Any]]:
         """What the market has, whether it fits or not; nothing when that is already known or can't be."""
-        if self._choice.seen:
+        if self._choice.looked_at:
             return []
         try:
             return await self._rest.scan_offers(

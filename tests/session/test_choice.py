@@ -119,3 +119,15 @@ def test_no_offer_says_what_to_loosen():
     assert error.remedy == "Loosen this: GPUs: 1, then 1 machine fits."
     assert not any(map(Choice(request(gpus=2)).fits, offers))
     assert any(map(Choice(request(gpus=1)).fits, offers))
+
+
+def test_who_is_not_wanted_by_name_does_not_end_the_search():
+    """The offer of the one that is wanted may be late."""
+    choice = Choice(request(budget=1000, allow=["wanted"]))
+    assert choice.score("other", offer()) is None
+    assert choice.all_refused
+    assert not choice.hopeless
+    assert "not among the providers that you allow" in choice.failure().what
+    small = offer(**{"golem.node.id.name": "wanted", "golem.inf.mem.gib": 0.01})
+    assert choice.score("wanted", small) is None
+    assert choice.hopeless

@@ -66,6 +66,16 @@ class Choice:
         """Whether there were offers and none of them will do."""
         return bool(self.seen) and self.seen <= self.excluded.keys() | self.too_dear.keys() | self.unfit.keys()
 
+    @property
+    def looked_at(self) -> set[str]:
+        """The providers whose offers came, but for those whom the user does not want by name: others may be late."""
+        return self.seen - self.unwanted
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether offers came that the names leave, and none of them will do."""
+        return bool(self.looked_at) and self.all_refused
+
     def score(self, provider_id: str, properties: Mapping[str, Any]) -> float | None:
         """How good an offer is (the higher the better, never negative), or ``None`` to refuse it."""
         self.seen.add(provider_id)

@@ -104,7 +104,7 @@ class Hiring:
                 self._market.result()
                 raise MarketError("The demand left the market.", "Try again.")
             left = end - clock()
-            patience = min(left, refused_seconds) if self._choice.all_refused else left
+            patience = min(left, refused_seconds) if self._choice.hopeless else left
             try:
                 await wait_for(news.wait(), max(patience, 0.0))
             except asyncio.TimeoutError:

@@ -29,6 +29,8 @@ def agent_archive() -> bytes:
 def spare_pip() -> bytes:
     """pip, as a zip file that a Python can run, for an image that has none; empty when this Python has none either.
 
+    Without its metadata: an image that has it installed would take it for its own and not bring one.
+
     Blocking, half a second the first time.
     """
     try:
@@ -38,7 +40,7 @@ def spare_pip() -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in files:
-            if file.parts[0].startswith("pip") and file.suffix not in {".pyc", ".exe"}:
+            if file.parts[0] == "pip" and file.suffix not in {".pyc", ".exe"}:
                 _add(archive, file.as_posix(), file.read_binary())
     return target.getvalue()
 

@@ -163,7 +163,7 @@ class Run:
         finally:
             with contextlib.suppress(Exception):
                 await self._resources.aclose()
-        return ""
+        return " ".join(entry.refused for entry in self._journal.entries.agreements if entry.refused)
 
     async def _begin(self) -> None:
         """Everything that needs no provider: the network, the money, yapapi, the demand, the address."""
@@ -275,8 +275,8 @@ class Run:
             with contextlib.suppress(LauncherError):
                 await self._saves.save(_LAST_SAVE_SECONDS)
             await rental.release()
+        await self._saves.part()  # a generation that is being written counts
         self._files = self._saves.saved_last()
-        await self._saves.part()
         await rental.abandon()
         entry = self._journal.agreement(lost.agreement_id)
         assert entry is not None

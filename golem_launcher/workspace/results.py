@@ -6,6 +6,7 @@ Beside the files lie the lists of the session's packages.
 from __future__ import annotations
 
 import fnmatch
+import secrets
 import stat
 import time
 import zipfile
@@ -127,9 +128,10 @@ def save_zip(
 
     Raises ``WorkspaceError``, also when the disk is full.
     """
-    unfinished = path.with_name(f".{path.name}.part")
+    # A name of its own, made anew: the directory may be one in which others can write as well.
+    unfinished = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
     try:
-        with unfinished.open("wb") as file:
+        with unfinished.open("xb") as file:
             results = write_zip(store, manifest, file, progress)
         unfinished.replace(path)
     except OSError as error:

@@ -16,18 +16,18 @@ from tests.image.conftest import BARE, NO_PYTHON, TAG, VARIANT
 from tests.session.conftest import explain
 from tests.session.jupyter import Jupyter
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # the first time, the image is made
 
 
 _INSTALL = """
 import importlib, site, subprocess, zipfile
 wheel = "/tmp/only_a_test-1-py3-none-any.whl"
 with zipfile.ZipFile(wheel, "w") as file:
-    file.writestr("only_a_test.py", "def main():\n    print('from', 'pip')\n")
+    file.writestr("only_a_test.py", "def main():\\n    print('from', 'pip')\\n")
     about = "only_a_test-1.dist-info/"
     file.writestr(about + "METADATA", "Metadata-Version: 2.1\\nName: only-a-test\\nVersion: 1\\n")
     file.writestr(about + "WHEEL", "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
-    file.writestr(about + "entry_points.txt", "[console_scripts]\nonly-a-test = only_a_test:main\n")
+    file.writestr(about + "entry_points.txt", "[console_scripts]\\nonly-a-test = only_a_test:main\\n")
     file.writestr(about + "RECORD", "")
 done = subprocess.run(["pip", "install", "--no-index", wheel], capture_output=True, text=True)
 site.addsitedir(site.getusersitepackages())

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from golem_launcher import paths
 from golem_launcher.localnet import network as localnet
 from golem_launcher.session import client
+from tests.base.test_permits import public
 
 _NETWORK = """
 runtime = "process"
@@ -20,6 +21,7 @@ debit_note_interval = 1
 [outbound]
 whitelist = []
 certificates = ["trusted.pem"]
+partners = ["PARTNER"]
 
 [[provider]]
 name = "overbills"
@@ -28,6 +30,19 @@ misbehaviour = { overbill = 10.0 }
 [[provider]]
 name = "floods"
 misbehaviour = { notes_every = 0.1 }
+
+[[provider]]
+name = "overbills-and-floods"
+misbehaviour = { overbill = 10.0, notes_every = 0.1 }
+
+[[provider]]
+name = "inflates-invoice"
+misbehaviour = { overbill_invoice = 100.0 }
+
+[[provider]]
+name = "bills-again"
+price_hour = 0.4
+misbehaviour = { bill_again = true }
 
 [[provider]]
 name = "raises"
@@ -60,6 +75,9 @@ price_start = 0.001
 gpu = { model = "Pretend RTX 3090", memory_gib = 24 }
 """
 
+PARTNER = ed25519.Ed25519PrivateKey.generate()
+"""The root of the node descriptors that the providers believe."""
+
 
 def trusted_certificate(directory):
     """Make the certificate that the providers trust, ``trusted.pem``, and its private key, ``key.pem``."""
@@ -82,7 +100,7 @@ def trusted_certificate(directory):
 def crooks(tmp_path_factory):
     home = tmp_path_factory.mktemp("crooks")
     description = home / "network.toml"
-    description.write_text(_NETWORK)
+    description.write_text(_NETWORK.replace("PARTNER", public(PARTNER)))
     trusted_certificate(home)
     before = os.environ.get(paths.HOME_VARIABLE)
     os.environ[paths.HOME_VARIABLE] = str(home)

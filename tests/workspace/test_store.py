@@ -162,6 +162,20 @@ def test_a_power_cut_at_any_write_leaves_a_whole_generation(tmp_path, keep, monk
     assert cut >= 7
 
 
+def test_two_who_save_into_one_workspace_hear_of_each_other_and_both_saves_stay(tmp_path):
+    """From two computers, say: what one has saved last is in no later save of the other's."""
+    here, there = open_store(str(tmp_path)), open_store(str(tmp_path))
+
+    def commit(store, name):
+        return store.commit("w", [Entry(name, "directory")], created_at=NOW - timedelta(days=2))
+
+    assert commit(here, "a").flags == commit(here, "b").flags == commit(there, "c").flags == ()
+    assert "generation 3" in commit(here, "d").flags[0]
+    assert commit(here, "e").flags == ()
+    here.prune(at=NOW)
+    assert {generation.number for generation in here.generations("w")} == {3, 5}
+
+
 def test_old_generations_go_as_promised_and_the_newest_never():
     def at(number, ago, flags=()):
         return Generation("w", number, NOW - ago, 1, 1, flags)
@@ -179,6 +193,9 @@ def test_old_generations_go_as_promised_and_the_newest_never():
     assert retention.kept(generations, NOW) == {3, 5, 6, 7, 8}
     assert retention.kept(generations[:1], NOW) == {1}
     assert retention.kept([], NOW) == set()
+    # Nobody looked for months after something had emptied the workspace: what was in it stays beside what is left.
+    long_ago = [at(1, timedelta(days=91)), at(2, timedelta(days=90, hours=1)), at(3, timedelta(days=90), ("gone",))]
+    assert retention.kept(long_ago, NOW) == {2, 3}
 
 
 def test_forgotten_chunks_go_in_two_steps_and_come_back_when_needed(tmp_path):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from golem_launcher.cli.output import print_json, reports_errors, say, waiting_for
-from golem_launcher.errors import LauncherError, ServiceError, SessionError
+from golem_launcher.errors import LauncherError, RequestError, ServiceError, SessionError
 from golem_launcher.networks import LOCAL
 
 if TYPE_CHECKING:
@@ -88,7 +89,10 @@ def use(
     """
     from golem_launcher.node import manager
 
-    key = typer.prompt("App-key", hide_input=True, err=True).strip()
+    typed = sys.stdin.isatty()  # a prompt would warn that others may see what a pipe brings
+    key = (typer.prompt("App-key", hide_input=True, err=True) if typed else sys.stdin.readline()).strip()
+    if not key:
+        raise RequestError("No app-key was given.", "yagna app-key list, over there, shows those that it knows.")
     identity = manager.remember_node(url, key)
     say(f"From now on the node {identity} is used. Back to one of ours: golem-launcher node forget")
 

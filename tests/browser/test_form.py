@@ -58,6 +58,8 @@ def _command(page: Page, *words: str) -> None:
 
 
 def test_fields_follow_the_fields_they_depend_on(form: Page) -> None:
+    assert _field(form, "budget").locator(".gl-unit").inner_text() == "tGLM"
+    assert _field(form, "price_per_hour").locator(".gl-unit").inner_text() == "tGLM per hour"
     assert not _field(form, "gpu_model").is_visible()
     form.get_by_label("GPUs").fill("2")
     assert _field(form, "gpu_model").is_visible()

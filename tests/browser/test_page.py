@@ -109,10 +109,12 @@ def test_a_reload_and_a_second_tab_show_the_same(page: Page, address: str) -> No
     for tab in (page, other):
         tab.locator(".gl-badge", has_text="Stopping").wait_for(timeout=3000)
         tab.get_by_text("one more line", exact=True).wait_for(timeout=3000)
+        assert not tab.get_by_role("link", name="Open JupyterLab").is_visible()  # it is being closed
 
     change(directory, stage=Stage.ENDED, reason="The time was up.")
     for tab in (page, other):
         tab.get_by_text("Past sessions (1)").wait_for(timeout=3000)
+        tab.locator(".gl-past").get_by_text("The time was up.").wait_for(timeout=3000)  # nobody has to look for it
         assert not tab.get_by_role("link", name="Open JupyterLab").is_visible()
     leave(other)
 

@@ -305,10 +305,10 @@ def claimed(store: str | None) -> dict[str, str]:
     for directory in session_directories():
         if not alive(directory):
             continue
-        request = directory.request()
-        if request.save and request.store == store:
-            saving = directory.state().saving  # there once its store was opened, a second or so after its start
-            found[request.workspace if saving is None else saving.workspace] = directory.name
+        request, state = directory.request(), directory.state()
+        if request.save and request.store == store and not state.stage.final:
+            # There once its store was opened, a second or so after its start.
+            found[request.workspace if state.saving is None else state.saving.workspace] = directory.name
     return found
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from golem_launcher.events import Stage
+from golem_launcher.events import Stage, now
 from golem_launcher.session.directory import session_directories
 from tests.browser.conftest import KERNEL, leave, new_context, open_page
 from tests.ui.made import GOOD_START, change, make_session, say, write_lab_log
@@ -111,7 +111,7 @@ def test_a_reload_and_a_second_tab_show_the_same(page: Page, address: str) -> No
         tab.get_by_text("one more line", exact=True).wait_for(timeout=3000)
         assert not tab.get_by_role("link", name="Open JupyterLab").is_visible()  # it is being closed
 
-    change(directory, stage=Stage.ENDED, reason="The time was up.")
+    change(directory, stage=Stage.ENDED, reason="The time was up.", ended_at=now())
     for tab in (page, other):
         tab.get_by_text("Past sessions (1)").wait_for(timeout=3000)
         tab.locator(".gl-past").get_by_text("The time was up.").wait_for(timeout=3000)  # nobody has to look for it

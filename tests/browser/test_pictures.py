@@ -235,14 +235,16 @@ def test_the_choices_on_a_hub(camera: Camera, chromium: Browser, home: Path, pic
     del home
     environment = {**os.environ, "JUPYTERHUB_SERVICE_PREFIX": "/user/you/"}
     argv = command("page", "--no-browser", "--json", f"--port={free_port()}")
-    _running("field-notes", network="polygon", base_url="/user/you/proxy/absolute/40123/")
+    _running("field-notes", network="polygon", asked={"ssh_key": None}, base_url="/user/you/proxy/absolute/40123/")
     with serving(argv, lambda line: '"url"' in line, env=environment) as lines, new_context(chromium) as context:
         page = open_page(context, json.loads("{" + lines[-1] + "}")["url"])
         card = _card(page, "field-notes", "Ready")
         card.get_by_role("button", name="Open JupyterLab here").click()
         card.get_by_text("could use your server there in your name").wait_for()
         card.locator("code").evaluate_all(_SAY_HUB)
-        Camera(page, camera.workshop, pictures).take("hub", card, sizes=(NORMAL, NARROW))
+        camera_here = Camera(page, camera.workshop, pictures)
+        camera_here.take("hub", card, schemes=("light",))
+        camera_here.take("hub", card, schemes=("dark",), sizes=(NARROW,))
 
 
 def test_ending_soon(camera: Camera) -> None:

@@ -1,6 +1,5 @@
 """The contents of the image, made without Docker, and a local network whose provider boots them."""
 
-import contextlib
 import os
 import shutil
 import subprocess
@@ -9,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from golem_launcher import paths
-from golem_launcher.localnet import network as localnet
 from golem_launcher.localnet.runtime import sandbox
-from golem_launcher.session import client
 from provider import rootfs
+from tests.networks import own_network
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "golem-launcher/images"
 VARIANT = os.environ.get("GOLEM_LAUNCHER_IMAGE", "base")
@@ -79,21 +76,8 @@ def network(root, bare, tmp_path_factory):
     for name in ("proc", "dev", "tmp", "etc", "golem/work", "golem/run", "golem/input", "golem/output"):
         (empty / name).mkdir(parents=True)
     _copy_shell(root, empty)
-    description = home / "network.toml"
-    description.write_text(_NETWORK.format(root=root, bare=bare, empty=empty))
-    before = os.environ.get(paths.HOME_VARIABLE)
-    os.environ[paths.HOME_VARIABLE] = str(home)
-    try:
-        yield localnet.up(description)
-    finally:
-        for directory in client.session_directories():
-            with contextlib.suppress(Exception):
-                client.stop(directory.name, force=True)
-        localnet.down()
-        if before is None:
-            del os.environ[paths.HOME_VARIABLE]
-        else:
-            os.environ[paths.HOME_VARIABLE] = before
+    with own_network(home, _NETWORK.format(root=root, bare=bare, empty=empty)) as network:
+        yield network
 
 
 def _copy_shell(root, target):

@@ -12,6 +12,7 @@ import pytest
 from golem_launcher.events import ProviderChosen, Stage
 from golem_launcher.request import parse_request
 from golem_launcher.session import client
+from golem_launcher.software import SOFTWARE
 from tests.image.conftest import BARE, NO_PYTHON, TAG, VARIANT
 from tests.session.conftest import explain
 from tests.session.jupyter import Jupyter
@@ -38,6 +39,18 @@ try:
 except ImportError:
     print(done)
 """
+
+
+_MODULES = {"scikit-learn": "sklearn", "tensorflow-cpu": "tensorflow"}
+_IMPORTED = "".join(f"import {_MODULES.get(name, name)}\n" for name in ("ipywidgets", *SOFTWARE[VARIANT].packages)) + {
+    "base": "", "sklearn": "from sklearn.linear_model import LinearRegression as R\n"
+                           "import numpy.testing, pandas.testing, scipy.stats, sklearn.utils.estimator_checks\n"
+                           "print(round(R().fit([[0], [1]], [0, 2]).predict([[3]])[0]))",
+    "tensorflow": "print(int(tensorflow.reduce_sum(tensorflow.constant([2, 4]))))",
+    "pytorch": "import torch.testing\nprint(int(torch.tensor([2, 4]).sum()))",
+    "gpu": "import torch.testing\nprint(int(torch.tensor([2, 4]).sum()))",
+}[VARIANT]  # fmt: skip
+_WHAT_IT_SAYS = "" if VARIANT == "base" else "6\n"
 
 
 # What Golem's VM does to an image; the sandbox does the same.
@@ -75,6 +88,7 @@ def test_a_session_in_the_image(network):  # noqa: ARG001
             assert facts.split() == ["/usr", "/golem/run/python", "/golem/work", "False"]
             assert "Debian" in await lab.execute("print(open('/etc/os-release').read())")
             assert (await lab.execute(_AS_IN_A_VM)).splitlines() == _A_VM
+            assert await lab.execute(_IMPORTED) == _WHAT_IT_SAYS  # trim took nothing that is needed
             seen = await lab.terminal("for p in git sshd curl rsync ip nano; do which $p; done; echo en''d $0", "end ")
             assert "/bin/bash" in seen
             for program in ("git", "sshd", "curl", "rsync", "ip", "nano"):
@@ -139,8 +153,9 @@ def test_an_image_without_python_is_named_as_such_at_once(network):  # noqa: ARG
 
 
 @pytest.mark.skipif("GOLEM_LAUNCHER_IMAGE" not in os.environ, reason="minutes: provider/check does it")
+@pytest.mark.timeout(600)
 def test_what_a_bare_python_lacks_is_installed(network):  # noqa: ARG001
-    directory = start("bare", 400, image=BARE)
+    directory = start("bare", 500, image=BARE)
 
     async def work():
         async with Jupyter(directory.url()) as lab:

@@ -1,7 +1,5 @@
 """One local network whose providers misbehave in the market and with money."""
 
-import contextlib
-import os
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -9,10 +7,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from golem_launcher import paths
-from golem_launcher.localnet import network as localnet
-from golem_launcher.session import client
 from tests.base.test_permits import public
+from tests.networks import own_network
 
 _NETWORK = """
 runtime = "process"
@@ -99,19 +95,6 @@ def trusted_certificate(directory):
 @pytest.fixture(scope="module")
 def crooks(tmp_path_factory):
     home = tmp_path_factory.mktemp("crooks")
-    description = home / "network.toml"
-    description.write_text(_NETWORK.replace("PARTNER", public(PARTNER)))
     trusted_certificate(home)
-    before = os.environ.get(paths.HOME_VARIABLE)
-    os.environ[paths.HOME_VARIABLE] = str(home)
-    try:
-        yield localnet.up(description)
-    finally:
-        for directory in client.session_directories():
-            with contextlib.suppress(Exception):
-                client.stop(directory.name, force=True)
-        localnet.down()
-        if before is None:
-            del os.environ[paths.HOME_VARIABLE]
-        else:
-            os.environ[paths.HOME_VARIABLE] = before
+    with own_network(home, _NETWORK.replace("PARTNER", public(PARTNER))) as network:
+        yield network

@@ -121,6 +121,7 @@ def said(directory):
     return " ".join((state.reason, *state.notices))
 
 
+@pytest.mark.slow
 def test_offers_live_on_the_network(crooks):
     request = LaunchRequest(memory_gib=0.5, disk_gib=0.5, gpus=1, gpu_model="rtx", hours=2, budget=100)
     found = asyncio.run(scan.offers_for(request, crooks.node, subnet="public"))

@@ -32,6 +32,7 @@ def _json(*arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("home")
 def test_node_start_status_stop_down() -> None:
     assert _json("node", "status")["running"] is False

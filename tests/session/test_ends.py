@@ -215,7 +215,7 @@ def test_a_session_stays_where_it_is_when_the_node_is_killed_and_started_again(r
 
     kernel_id = asyncio.run(kernel())
     assert asyncio.run(run("x = 6 * 7; open('work.txt', 'w').write('x'); print(x)")) == "42\n"
-    for lose in (kill, kill, kill_and_take_port):  # its second life is no different
+    for lose in (kill, kill_and_take_port):  # its second life is no different, wherever
         network_id, stages = journal(directory).network_id, len(directory.state().stages)
         taken.enter_context(lose(network))
         # It may be recovering for a moment that is too short to be seen.

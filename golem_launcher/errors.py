@@ -20,6 +20,7 @@
     │   └── SessionNameTaken a session of that name is alive
     ├── AccessError          a way in could not be opened
     └── WorkspaceError       saved work can't be written, read or trusted
+        └── NothingToSave    the workspace is empty, and always was
 
 Messages are for the user: ``what`` is one sentence without a trailing newline, ``remedy`` one sentence that
 says what to do, or empty when nothing can be done.
@@ -46,6 +47,7 @@ __all__ = [
     "NodeRefused",
     "NodeStartError",
     "NodeUnreachable",
+    "NothingToSave",
     "ProviderError",
     "RequestError",
     "ServiceError",
@@ -161,3 +163,7 @@ class AccessError(LauncherError):
 
 class WorkspaceError(LauncherError):
     """Saved work can't be written, read or trusted."""
+
+
+class NothingToSave(WorkspaceError):  # noqa: N818
+    """The workspace is empty, and always was."""

@@ -39,7 +39,11 @@ def ensure(variant: str, cache: Path) -> Path:
         made = Path(scratch) / "root"
         _debian(made)
         _packages(made, variant)
-        made.rename(root)
+        try:
+            made.rename(root)
+        except OSError:
+            if not root.is_dir():  # else somebody was faster, and made the same
+                raise
     return root
 
 
@@ -58,9 +62,22 @@ def system_packages() -> list[str]:
 
 
 def _debian(root: Path) -> None:
-    mode = "root" if os.geteuid() == 0 else "unshare"
-    argv = ["mmdebstrap", "--quiet", f"--mode={mode}", "--variant=minbase", f"--include={','.join(system_packages())}"]
-    _run([*argv, SUITE, str(root)])
+    argv = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(system_packages())}"]
+    if os.geteuid() == 0:
+        _run([*argv, "--mode=root", SUITE, str(root)])
+        return
+    # As a user its files would belong to the user's other ids (/etc/subuid), who can't enter our directories.
+    archive = root.with_suffix(".tar")
+    with archive.open("wb") as file:
+        made = subprocess.run(
+            [*argv, "--mode=unshare", "--format=tar", SUITE, "-"],
+            check=False, timeout=_SECONDS, stdout=file, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    if made.returncode:
+        raise subprocess.CalledProcessError(made.returncode, made.args, "", made.stderr)
+    root.mkdir()
+    _run(["tar", "-x", "--no-same-owner", "--exclude=./dev/*", "-C", str(root), "-f", str(archive)])
+    archive.unlink()
 
 
 def _packages(root: Path, variant: str) -> None:

@@ -141,7 +141,7 @@ def find(inner: str) -> Path | None:
     for prefix, folders in _places().items():
         if inner.startswith(prefix):
             rest = inner[len(prefix) :]
-            for folder in folders:
+            for folder in folders if "\0" not in rest else ():
                 path = (folder / rest).resolve()
                 if path.is_file() and path.is_relative_to(folder):
                     return path

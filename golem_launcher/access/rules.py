@@ -144,7 +144,10 @@ class Rules:
         if any(sign <= " " or sign in "\\\x7f" for sign in place):
             return False  # browsers mend such addresses in ways of their own
         if _SCHEME.match(place):
-            parts = urlsplit(place)
+            try:
+                parts = urlsplit(place)
+            except ValueError:
+                return False
             origin = f"{parts.scheme}://{parts.netloc}".lower()
             return origin in self.origins or origin == f"http://{LAB_HOST.decode()}"
         return not place.startswith("//")

@@ -16,12 +16,12 @@ _GRAMMAR = "rfc3987_syntax"
 
 def take() -> None:
     """Before JupyterLab is imported."""
-    _grammar_when_needed()
+    grammar_when_needed()
     _no_yarn()
 
 
-def _grammar_when_needed() -> None:
-    """Leave a large grammar uncompiled until somebody needs it (1.2 s).
+def grammar_when_needed() -> None:
+    """Leave a large grammar uncompiled until somebody needs it (1.2 s). For any program that loads Jupyter's packages.
 
     jsonschema imports rfc3987_syntax, which then compiles its grammar of internationalized addresses, to check a
     format that no schema of Jupyter's uses. The stand-in loads the real module at the first use.

@@ -104,6 +104,8 @@ def _show_bill(found: Bill) -> None:
         say(f"  debit notes: {one.debit_notes}, the last of {_amount(one.debited)} {one.debit_state.lower()}".rstrip())
         if one.invoiced is not None:
             say(f"  invoice:     {_amount(one.invoiced)}, {one.invoice_state.lower()}")
+        if one.refused:
+            say(f"  not paid:    {one.refused}")
         for transaction in one.transactions:
             say(f"  paid by:     {_transaction_place(found.network, transaction)}")
 

@@ -10,10 +10,14 @@ import typer
 
 from golem_launcher.cli.output import print_json, reports_errors, say
 from golem_launcher.errors import LocalNetError, RequestError
-from golem_launcher.localnet import network
-from golem_launcher.localnet.chain.token import Chain
 
 app = typer.Typer(help="A whole Golem network on this machine.", no_args_is_help=True)
+
+
+def add_commands(parent: typer.Typer) -> None:
+    """Add this module's commands to the command line."""
+    parent.add_typer(app, name="localnet")
+
 
 _Spec = Annotated[Optional[Path], typer.Option("--spec", help="TOML file that describes the network.")]  # noqa: UP045
 _Chain = Annotated[
@@ -33,6 +37,8 @@ def up(spec: _Spec = None, chain: _Chain = None, json: _Json = False) -> None:  
     golem-launcher localnet up --spec network.toml
     golem-launcher localnet up --chain anvil
     """
+    from golem_launcher.localnet import network
+
     network.up(spec, chain=chain)
     _show(network.status(), as_json=json)
 
@@ -44,6 +50,8 @@ def status(json: _Json = False) -> None:  # noqa: FBT002
 
     Example: golem-launcher localnet status --json
     """
+    from golem_launcher.localnet import network
+
     _show(network.status(), as_json=json)
 
 
@@ -74,6 +82,8 @@ def down() -> None:
 
     Example: golem-launcher localnet down
     """
+    from golem_launcher.localnet import network
+
     say("The local network is down." if network.down() else "The local network was not up.")
 
 
@@ -87,6 +97,8 @@ def run(context: typer.Context, spec: _Spec = None) -> None:
 
     Example: golem-launcher localnet run -- python hello.py
     """
+    from golem_launcher.localnet import network
+
     if not context.args:
         raise RequestError(
             "No program was given to run.", "For example: golem-launcher localnet run -- python hello.py"
@@ -106,7 +118,7 @@ def _show(state: dict[str, Any], *, as_json: bool) -> None:
     if state.get("runtime"):
         say(state["runtime"])
     if state["stage"] == "ready":
-        say(_settlement(Chain.from_json(state.get("chain"))))
+        say(_settlement(state))
     for provider in state["providers"]:
         say(
             f"  {provider['name']:<20} {provider['state']:<5} {provider['threads']} threads, "
@@ -114,7 +126,10 @@ def _show(state: dict[str, Any], *, as_json: bool) -> None:
         )
 
 
-def _settlement(chain: Chain | None) -> str:
+def _settlement(state: dict[str, Any]) -> str:
+    from golem_launcher.localnet.chain.token import Chain
+
+    chain = Chain.from_json(state.get("chain"))
     if chain is None:
         return "Money: nothing is settled."
     return f"Money: {chain.words} ({chain.url}, token {chain.token})."

@@ -1,41 +1,96 @@
-"""``golem-launcher``: the command line, put together from one module per subject."""
+"""``golem-launcher``: the command line, put together from one module per subject.
+
+A command imports its own subject and no other; help imports them all.
+"""
 
 from __future__ import annotations
 
-import typer
+import functools
+import importlib
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
-from golem_launcher.cli import (
-    bills,
-    localnet,
-    market,
-    money,
-    node,
-    page,
-    sessions,
-    start,
-    ways,
-    workspaces,
-)
+import typer
+from typer.core import TyperGroup
+
+SUBJECTS = {
+    "start": ("start",),
+    "sessions": ("list", "show", "logs", "open", "save", "extend", "stop"),
+    "workspaces": ("workspaces", "generations", "results", "restore", "verify"),
+    "market": ("offers", "providers", "networks"),
+    "money": ("wallet", "fund", "identity"),
+    "bills": ("bill", "ledger"),
+    "node": ("doctor", "version", "down", "node"),
+    "page": ("page",),
+    "ways": ("tunnel", "gateway", "connect", "ssh", "ssh-config"),
+    "localnet": ("localnet",),
+}
+"""The commands of each module, in the order of help."""
+
+
+class _OnDemand(Mapping[str, Any]):
+    """Each command by its name, imported when somebody takes it."""
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for names in SUBJECTS.values() for name in names)
+
+    def __len__(self) -> int:
+        return sum(map(len, SUBJECTS.values()))
+
+    def __contains__(self, name: object) -> bool:
+        return name in tuple(self)
+
+    def __getitem__(self, name: str) -> Any:
+        for subject, names in SUBJECTS.items():
+            if name in names:
+                return _commands(subject)[name]
+        raise KeyError(name)
+
+
+class _Commands(TyperGroup):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = _OnDemand()  # type: ignore[assignment]  # nobody adds to it
+
+
+@functools.cache
+def _commands(subject: str) -> dict[str, Any]:
+    part = typer.Typer()
+    importlib.import_module(f"golem_launcher.cli.{subject}").add_commands(part)
+    return dict(typer.main.get_group(part).commands)
+
 
 app = typer.Typer(
     name="golem-launcher",
-    help="Launch a full JupyterLab inside a Golem provider.",
+    cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-start.add_commands(app)
-sessions.add_commands(app)
-workspaces.add_commands(app)
-market.add_commands(app)
-money.add_commands(app)
-bills.add_commands(app)
-node.add_commands(app)
-page.add_commands(app)
-ways.add_commands(app)
-app.add_typer(localnet.app, name="localnet")
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - called by typer
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"golem-launcher {version('golem-launcher')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version, and no more.")
+    ] = False,
+) -> None:
+    """Launch a full JupyterLab inside a Golem provider."""
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. What libraries log and warn of is not for the eyes of who typed a command."""
+    logging.getLogger().addHandler(logging.NullHandler())
+    warnings.simplefilter("ignore", FutureWarning)
     app()

@@ -106,6 +106,8 @@ def backup(file: Annotated[Path, typer.Argument(help="The file to write; it must
     from golem_launcher.market import identity as identities
     from golem_launcher.node import manager, probe
 
+    if file.exists():  # before a node is started for it
+        raise LauncherError(f"{file} is there already.", "Give a name that is not there yet.")
     with waiting_for("The node starts"):
         node = manager.ensure_wallet_node()
     identity, keystore = probe.identity(node), identities.key_file(node)
@@ -116,9 +118,7 @@ def backup(file: Annotated[Path, typer.Argument(help="The file to write; it must
             target.flush()
             os.fsync(target.fileno())
     except OSError as error:
-        raise LauncherError(
-            f"{file} can't be written: {error.strerror}.", "Give a name that is not there yet."
-        ) from None
+        raise LauncherError(f"{file} can't be written: {error.strerror}.", "Look at its directory.") from None
     funding.note_back_up(identity)
     say(f"The identity is in {file}.\n{funding.KEEP_SAFE}")
 

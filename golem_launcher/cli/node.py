@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import asdict
+import sys
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from golem_launcher.cli.output import print_json, reports_errors, say, waiting_for
-from golem_launcher.errors import LauncherError, SessionError
-from golem_launcher.localnet import network
+from golem_launcher.errors import LauncherError, RequestError, ServiceError, SessionError
 from golem_launcher.networks import LOCAL
-from golem_launcher.node import doctor, manager, probe
-from golem_launcher.node.doctor import Check, Verdict
-from golem_launcher.session import client
-from golem_launcher.session.directory import session_directories
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from golem_launcher.node.check import Check
     from golem_launcher.node.node import Node
 
 node_app = typer.Typer(help="Your yagna: the one that YAGNA_APPKEY names, else one of ours.", no_args_is_help=True)
@@ -27,7 +24,9 @@ node_app = typer.Typer(help="Your yagna: the one that YAGNA_APPKEY names, else o
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 _SESSION_SECONDS = 60.0
 """A session saves and pays before it ends; one that takes longer is cut short."""
-_SIGNS = {Verdict.OK: "ok  ", Verdict.WARN: "warn", Verdict.FAIL: "FAIL"}
+_LOCAL = "local network"
+_CLOCK_SECONDS = 4.0
+_CERTIFICATE_DATES = ("certificate has expired", "certificate is not yet valid")
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -44,6 +43,8 @@ def start(json: _Json = False) -> None:  # noqa: FBT002 - typer's way to a flag
 
     Example: golem-launcher node start --json
     """
+    from golem_launcher.node import manager
+
     with waiting_for("The node starts"):
         manager.ensure_node()
     _show_node(as_json=json)
@@ -66,6 +67,8 @@ def stop(json: _Json = False) -> None:  # noqa: FBT002
 
     Example: golem-launcher node stop
     """
+    from golem_launcher.node import manager
+
     stopped = manager.stop_node()
     if json:
         print_json({"stopped": stopped is not None})
@@ -84,7 +87,12 @@ def use(
 
     Example: golem-launcher node use https://node.example.org
     """
-    key = typer.prompt("App-key", hide_input=True, err=True).strip()
+    from golem_launcher.node import manager
+
+    typed = sys.stdin.isatty()  # a prompt would warn that others may see what a pipe brings
+    key = (typer.prompt("App-key", hide_input=True, err=True) if typed else sys.stdin.readline()).strip()
+    if not key:
+        raise RequestError("No app-key was given.", "yagna app-key list, over there, shows those that it knows.")
     identity = manager.remember_node(url, key)
     say(f"From now on the node {identity} is used. Back to one of ours: golem-launcher node forget")
 
@@ -96,6 +104,8 @@ def forget() -> None:
 
     Example: golem-launcher node forget
     """
+    from golem_launcher.node import manager
+
     forgotten = manager.forget_node()
     say("The node elsewhere is forgotten." if forgotten else "No node elsewhere was in use.")
 
@@ -105,11 +115,16 @@ def doctor_command(json: _Json = False) -> None:  # noqa: FBT002
 
     Example: golem-launcher doctor
     """
+    from golem_launcher.node import doctor, timekeeping
+    from golem_launcher.node.check import Verdict
+
+    signs = {Verdict.OK: "ok  ", Verdict.WARN: "warn", Verdict.FAIL: "FAIL"}
     checks = []
-    for check in (*doctor.examine(), doctor.guarded("local network", _local_network)):
+    looks = ((_LOCAL, _local_network), (timekeeping.NAME, _clock_outside))
+    for check in (*doctor.examine(), *(doctor.guarded(name, look) for name, look in looks)):
         checks.append(check)
         if not json:
-            say(f"{_SIGNS[check.verdict]}  {check.name:<14} {check.message}")
+            say(f"{signs[check.verdict]}  {check.name:<14} {check.message}")
             if check.remedy:
                 say(f"{'':<21}{check.remedy}")
     worst = next((check for check in checks if check.verdict is Verdict.FAIL), None)
@@ -124,6 +139,8 @@ def version(json: _Json = False) -> None:  # noqa: FBT002
 
     Example: golem-launcher version --json
     """
+    from golem_launcher.node import doctor
+
     found = doctor.versions()
     if json:
         print_json(found)
@@ -160,6 +177,9 @@ def _stopped_by(part: Callable[[], list[str]], failures: list[LauncherError]) ->
 
 def _stop_sessions() -> list[str]:
     """Ask every living session at once to end, then wait for each; what dead ones left is closed down too."""
+    from golem_launcher.session import client
+    from golem_launcher.session.directory import session_directories
+
     living = [directory for directory in session_directories() if client.alive(directory)]
     for directory in living:
         with contextlib.suppress(SessionError):  # it is asked again, and killed in the end, just below
@@ -172,10 +192,14 @@ def _stop_sessions() -> list[str]:
 
 
 def _stop_network() -> list[str]:
+    from golem_launcher.localnet import network
+
     return ["the local network"] if network.down() else []
 
 
 def _stop_node() -> list[str]:
+    from golem_launcher.node import manager
+
     stopped = manager.stop_node()
     return [] if stopped is None else [f"the node (process {stopped.record.pid})"]
 
@@ -184,28 +208,52 @@ _PARTS: tuple[Callable[[], list[str]], ...] = (_stop_sessions, _stop_network, _s
 
 
 def _local_network() -> Check:
+    from golem_launcher.localnet import network
+    from golem_launcher.node.check import Check, Verdict
+
     stage = network.status()["stage"]
     if stage == "broken":
-        return Check(
-            "local network", Verdict.WARN, "A part of the local network is gone.", "Run: golem-launcher localnet up"
-        )
+        return Check(_LOCAL, Verdict.WARN, "A part of the local network is gone.", "Run: golem-launcher localnet up")
     if stage != "ready":
-        return Check("local network", Verdict.OK, f"The local network is {stage}.")
+        return Check(_LOCAL, Verdict.OK, f"The local network is {stage}.")
     running = network.up()
     if running.chain is None:
-        return Check("local network", Verdict.OK, "The local network is ready; nothing is settled there.")
+        return Check(_LOCAL, Verdict.OK, "The local network is ready; nothing is settled there.")
     from golem_launcher.market import wallet
     from golem_launcher.market.funding import coins
 
     wallet.check_fees(running.node, LOCAL)
     found = wallet.look(running.node, LOCAL)
     if found.problem:
-        return Check("local network", Verdict.FAIL, found.problem, "See: golem-launcher localnet status")
+        return Check(_LOCAL, Verdict.FAIL, found.problem, "See: golem-launcher localnet status")
     has = f"the wallet has {coins(found.amount)} {found.token} and {coins(found.gas)} {found.gas_coin} for fees"
-    return Check("local network", Verdict.OK, f"The local network is ready, it pays {running.chain.words}; {has}.")
+    return Check(_LOCAL, Verdict.OK, f"The local network is ready, it pays {running.chain.words}; {has}.")
+
+
+def _clock_outside() -> Check:
+    """Whether somebody on the internet has the same time."""
+    import asyncio
+
+    from golem_launcher.market import services
+    from golem_launcher.node import timekeeping
+    from golem_launcher.node.check import Check, Verdict
+
+    service = replace(services.REGISTRY, seconds=_CLOCK_SECONDS)
+    try:
+        ahead = asyncio.run(services.clock_ahead(service))
+    except ServiceError as error:
+        if any(words in error.what for words in _CERTIFICATE_DATES):
+            said = f"To this computer's clock, {service.name} has a certificate of another time."
+            return Check(timekeeping.NAME, Verdict.WARN, said, "Look at the date; if it is right, try again later.")
+        return Check(timekeeping.NAME, Verdict.OK, "Nobody on the internet could be asked for the time.")
+    if ahead is None:
+        return Check(timekeeping.NAME, Verdict.OK, f"{service.name} does not say the time.")
+    return timekeeping.compared(ahead, "the internet's")
 
 
 def _show_node(*, as_json: bool) -> None:
+    from golem_launcher.node import manager, probe
+
     named, own = manager.named_node(), None
     if named is None:
         own = manager.own_node()

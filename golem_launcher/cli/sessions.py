@@ -13,6 +13,7 @@ import typer
 from golem_launcher.cli.output import print_json, reports_errors, say
 from golem_launcher.cli.words import moment, session_lines
 from golem_launcher.errors import SessionError
+from golem_launcher.events import STOPPED
 from golem_launcher.market.prices import glm
 
 if TYPE_CHECKING:
@@ -148,6 +149,8 @@ def save(name: Name, *, as_json: Json = False) -> None:
     saved = client.save(name)
     if as_json:
         print_json({"name": name, **saved})
+    elif saved["generation"] is None:
+        say(f"There is nothing to save yet: the workspace of '{name}' is empty.")
     else:
         say(f"Saved '{saved['workspace']}', generation {saved['generation']}: {saved['files']} files.")
 
@@ -199,6 +202,8 @@ def stop(
         print_json(summary(directory))
     else:
         say(f"Session '{name}' is {state.stage.value}. It cost {glm(state.cost)}.")
+        if more := state.reason.removeprefix(STOPPED).strip():
+            say(more)
 
 
 def summary(directory: SessionDirectory) -> dict[str, Any]:

@@ -106,7 +106,7 @@ class Lease:
     _dead: bool = False
 
     def __post_init__(self) -> None:
-        self.bills = Bills(self.rest, self.terms.agreement_id, self.terms.coefficients, self.misbehaviour.overbill)
+        self.bills = Bills(self.rest, self.terms.agreement_id, self.terms.coefficients, self.misbehaviour)
 
     @property
     def _note_interval(self) -> float:
@@ -138,6 +138,8 @@ class Lease:
             if code:
                 await self._terminate(code)
             await self.bills.invoice()
+            if self.misbehaviour.bill_again:
+                await self.bills.again()
         finally:
             await self._drop_units()
 

@@ -35,6 +35,10 @@ class Misbehaviour(BaseModel):
     """Sends a debit note that often (seconds), whatever was agreed."""
     overbill: float = Field(default=1.0, ge=0.0)
     """Amounts of debit notes and invoices are price times usage times this factor."""
+    overbill_invoice: float = Field(default=1.0, ge=0.0)
+    """The invoice is the sum of the debit notes times this factor."""
+    bill_again: bool = False
+    """Sends its invoice twice, and a debit note about an hour more of everything after that."""
     die_after: float | None = Field(default=None, ge=0.0)
     """Vanishes that long after an activity was created: no more answers, usage, events or bills, all of its
     processes killed. It stays dead until the network starts again."""

@@ -49,8 +49,25 @@ def _audited_payload(rules: Outbound, demand: Mapping[str, Any], _requestor_id: 
 def _partner(rules: Outbound, demand: Mapping[str, Any], requestor_id: str, asked: outbound.Access) -> None:
     from golem_launcher import permits  # noqa: PLC0415 - likewise
 
-    descriptor = demand.get(outbound.NODE_DESCRIPTOR_PROPERTY)
-    if descriptor is None:
+    descriptor = _document(demand, outbound.NODE_DESCRIPTOR_PROPERTY)
+    if not descriptor:
         raise ValueError("there is no node descriptor")
     if permits.granted_by(descriptor, requestor_id, asked, datetime.now(timezone.utc)) not in rules.partners:
         raise ValueError("the node descriptor's root is no partner")
+
+
+def _document(demand: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A property that is a JSON object, whole: yagna's market takes it apart into one property for each value."""
+    whole: dict[str, Any] = {}
+    for key, value in demand.items():
+        if key == name and isinstance(value, dict):
+            return value
+        if key.startswith(f"{name}."):
+            *path, last = key[len(name) + 1 :].split(".")
+            place = whole
+            for part in path:
+                place = place.setdefault(part, {})
+                if not isinstance(place, dict):
+                    return {}
+            place[last] = value
+    return whole

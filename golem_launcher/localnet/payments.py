@@ -15,10 +15,13 @@ from golem_launcher.localnet.rest import Rest, timestamp
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from golem_launcher.localnet.misbehaviour import Misbehaviour
+
 _log = logging.getLogger(__name__)
 
 _SMALLEST = Decimal(10) ** -18  # GLM has 18 decimals
 _SEND_SECONDS = 5.0
+_HOUR = 3600.0
 _INVOICE_DUE = timedelta(days=1)
 
 
@@ -38,7 +41,7 @@ class Bills:
     rest: Rest
     agreement_id: str
     coefficients: tuple[float, ...]
-    factor: float = 1.0
+    misbehaviour: Misbehaviour
     totals: dict[str, Decimal] = field(default_factory=dict)
     """What each activity costs so far; GLM."""
     _open: dict[str, float] = field(default_factory=dict)
@@ -50,7 +53,7 @@ class Bills:
 
     async def debit(self, activity_id: str, usage: Sequence[float]) -> None:
         """Send a debit note about all that the activity used so far."""
-        amount = amount_due(self.coefficients, usage, factor=self.factor)
+        amount = amount_due(self.coefficients, usage, factor=self.misbehaviour.overbill)
         self.totals[activity_id] = amount
         note = {"activityId": activity_id, "totalAmountDue": f"{amount:f}", "usageCounterVector": list(usage)}
         try:
@@ -80,14 +83,21 @@ class Bills:
 
     async def invoice(self) -> None:
         """Send the invoice about the whole agreement."""
+        amount = (self.total * Decimal(str(self.misbehaviour.overbill_invoice))).quantize(_SMALLEST, ROUND_DOWN)
         body = {
             "agreementId": self.agreement_id,
             "activityIds": list(self.totals),
-            "amount": f"{self.total:f}",
+            "amount": f"{amount:f}",
             "paymentDueDate": timestamp(datetime.now(timezone.utc) + _INVOICE_DUE),
         }
         try:
             issued = await self.rest.post("/payment-api/v1/invoices", body)
             await self.rest.post(f"/payment-api/v1/invoices/{issued['invoiceId']}/send", timeout=_SEND_SECONDS)
         except NodeError as error:
-            _log.warning("an invoice over %s GLM could not be sent: %s", self.total, error)
+            _log.warning("an invoice over %s GLM could not be sent: %s", amount, error)
+
+    async def again(self) -> None:
+        """Send the invoice once more, then a debit note about an hour more of everything."""
+        await self.invoice()
+        for activity_id in self.totals:
+            await self.debit(activity_id, [_HOUR] * (len(self.coefficients) - 1))

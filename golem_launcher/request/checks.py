@@ -10,8 +10,6 @@ import binascii
 import re
 import struct
 
-from packaging.requirements import InvalidRequirement, Requirement
-
 from golem_launcher.networks import NETWORKS, unknown
 from golem_launcher.outbound import address
 from golem_launcher.software import SOFTWARE
@@ -43,6 +41,8 @@ def requirement_lines(lines: tuple[str, ...]) -> tuple[str, ...]:
 
     Option lines are refused: what pip is told is decided by the launcher.
     """
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - most requests name no package
+
     found = []
     for line in (part for text in lines for part in text.splitlines()):
         plain = _COMMENT.sub("", line).strip()

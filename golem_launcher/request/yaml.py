@@ -146,5 +146,11 @@ def _number(dumper: yaml.SafeDumper, value: Decimal | float) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:float" if "." in text else "tag:yaml.org,2002:int", text)
 
 
+def _string(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    broken = value.splitlines() != [value]  # outside of double quotes the ends of lines, U+0085 too, are read as spaces
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style='"' if broken else None)
+
+
+_Dumper.add_representer(str, _string)
 _Dumper.add_representer(Decimal, _number)
 _Dumper.add_representer(float, _number)

@@ -48,12 +48,13 @@ class Session:
         """All there is to know about it."""
         return self.directory.state()
 
-    def save(self) -> int:
+    def save(self) -> int | None:
         """Save its workspace now, which also happens by itself every few seconds; the generation's number.
 
-        Raises ``SessionError`` when that does not work.
+        ``None``: there is nothing to save yet. Raises ``SessionError`` when that does not work.
         """
-        return int(_blocking(client.save, self.name)["generation"])
+        number: int | None = _blocking(client.save, self.name)["generation"]
+        return number
 
     def extend(self, *, hours: Decimal | float | str = 0, budget: Decimal | float | str = 0) -> SessionState:
         """Give it ``hours`` and ``budget`` (GLM) more. Raises ``SessionError``; nothing is changed then."""

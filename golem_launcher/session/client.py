@@ -135,7 +135,8 @@ def extend(name: str, *, hours: Decimal | str = "0", budget: Decimal | str = "0"
 def save(name: str) -> dict[str, Any]:
     """Save a session's workspace now: ``workspace``, ``generation``, ``saved_at``, ``files``, ``bytes``.
 
-    Raises ``SessionError`` with the reason when that does not work.
+    An empty workspace, of which nothing was ever saved, has no ``generation``. Raises ``SessionError`` with the reason
+    when that does not work.
     """
     return control(_running(name), "save", deadline=_SAVE_SECONDS)
 
@@ -304,10 +305,10 @@ def claimed(store: str | None) -> dict[str, str]:
     for directory in session_directories():
         if not alive(directory):
             continue
-        request = directory.request()
-        if request.save and request.store == store:
-            saving = directory.state().saving  # there once its store was opened, a second or so after its start
-            found[request.workspace if saving is None else saving.workspace] = directory.name
+        request, state = directory.request(), directory.state()
+        if request.save and request.store == store and not state.stage.final:
+            # There once its store was opened, a second or so after its start.
+            found[request.workspace if state.saving is None else state.saving.workspace] = directory.name
     return found
 
 

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -80,7 +81,11 @@ class SessionDirectory:
     def events(self, offset: int = 0) -> tuple[list[Event], int]:
         """The whole events from byte ``offset`` on, and the offset to ask from next time."""
         lines, offset = read_lines(self.path / "events.jsonl", offset)
-        return [EVENT.validate_json(line) for line in lines], offset
+        events = []
+        for line in lines:
+            with contextlib.suppress(ValidationError):  # written while the disk was full, so only half
+                events.append(EVENT.validate_json(line))
+        return events, offset
 
     def token(self) -> str | None:
         """The Lab's token, once there is one."""

@@ -25,7 +25,7 @@ from golem_launcher.session.pay.yagna import YagnaRest
 from golem_launcher.session.reach import Reach
 from golem_launcher.session.recovery import Recovery
 from golem_launcher.session.rental import AGENT_GRACE_SECONDS, Rental
-from golem_launcher.session.saves import NothingThere, Saves, as_told
+from golem_launcher.session.saves import Saves, as_told
 from golem_launcher.session.stay import Stay
 from golem_launcher.session.term import Term
 from golem_launcher.waiting import together
@@ -123,9 +123,9 @@ class Run:
 
     async def save(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         """Save the workspace now. Raises ``LauncherError``."""
-        saved = as_told(await self._saves.save(_SAVE_SECONDS))
+        saved = await self._saves.save(_SAVE_SECONDS)
         await self._recorder.flush()  # who asked may read the state next
-        return saved
+        return as_told(self._saves.workspace, saved)
 
     async def save_last(self, seconds: float) -> str:
         """Save a last time, before the end, within ``seconds``; what was not saved, in words, or nothing."""
@@ -135,8 +135,6 @@ class Run:
         paid = self._money.affords(self._recorder.state.agreement_id or "") - _CLOSING_SECONDS
         try:
             await self._saves.save(max(min(seconds, paid), 1.0))
-        except NothingThere:
-            return ""
         except LauncherError as error:
             saving = self._recorder.state.saving
             kept = "Nothing is saved"
@@ -165,7 +163,7 @@ class Run:
         finally:
             with contextlib.suppress(Exception):
                 await self._resources.aclose()
-        return ""
+        return " ".join(entry.refused for entry in self._journal.entries.agreements if entry.refused)
 
     async def _begin(self) -> None:
         """Everything that needs no provider: the network, the money, yapapi, the demand, the address."""
@@ -277,8 +275,8 @@ class Run:
             with contextlib.suppress(LauncherError):
                 await self._saves.save(_LAST_SAVE_SECONDS)
             await rental.release()
+        await self._saves.part()  # a generation that is being written counts
         self._files = self._saves.saved_last()
-        await self._saves.part()
         await rental.abandon()
         entry = self._journal.agreement(lost.agreement_id)
         assert entry is not None

@@ -7,7 +7,7 @@ import logging
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import ProviderError, RequestError, SessionError, WorkspaceError
+from golem_launcher.errors import NothingToSave, ProviderError, RequestError, SessionError, WorkspaceError
 from golem_launcher.events import Progress, Saving
 from golem_launcher.networks import LOCAL
 from golem_launcher.session import client, inputs
@@ -37,10 +37,6 @@ _SETTLE_SECONDS = 3600.0
 _GIBIBYTE = 1 << 30
 
 
-class NothingThere(SessionError):  # noqa: N818 - reads as what it says
-    """There is no file to save, and there never was."""
-
-
 class Saves:
     """What becomes of one session's files. ``open`` once, ``meet`` each provider, ``aclose`` once."""
 
@@ -50,7 +46,7 @@ class Saves:
         self._recorder = recorder
         self._scratch = directory.path / "inputs"
         self._store: Store | None = None
-        self._workspace = request.workspace
+        self.workspace = request.workspace
         self._restore: int | None = None
         """The generation to begin with; ``None`` begins with nothing."""
         self._inputs: list[tuple[Path, str]] = []
@@ -83,15 +79,15 @@ class Saves:
             name, _, number = request.resume.partition("@")
             self._restore = await asyncio.to_thread(_generation, store, name, int(number) if number else None)
         else:
-            self._workspace = await asyncio.to_thread(_unused, store, request)
-            if self._workspace != request.workspace:
+            self.workspace = await asyncio.to_thread(_unused, store, request)
+            if self.workspace != request.workspace:
                 self._recorder.message(
                     f"There is a saved workspace '{request.workspace}'. It is left alone; this session is saved as "
-                    f"'{self._workspace}'."
+                    f"'{self.workspace}'."
                 )
         if request.save:
             self._recorder.update(
-                saving=Saving(workspace=self._workspace, store=store.shown, interval=request.save_seconds)
+                saving=Saving(workspace=self.workspace, store=store.shown, interval=request.save_seconds)
             )
 
     async def meet(self, carry: Carry) -> list[str]:
@@ -120,7 +116,7 @@ class Saves:
         self._saver = Saver(
             self._agent,
             self._store,
-            self._workspace,
+            self.workspace,
             interval=self._request.save_seconds,
             limits=Limits(total_bytes=int(self._request.disk_gib * _GIBIBYTE)),
             on_change=self._on_change,
@@ -128,24 +124,25 @@ class Saves:
         )
         self._saving = asyncio.create_task(self._saver.run())
 
-    async def save(self, seconds: float) -> Generation:
-        """Save now. Raises ``SessionError`` with the reason when that does not work within ``seconds``.
+    async def save(self, seconds: float) -> Generation | None:
+        """Save now; ``None`` when there is nothing to save.
 
-        That is ``NothingThere`` when there has never been a file.
+        Raises ``SessionError`` with the reason when that does not work within ``seconds``.
         """
         saver = self._saver
         if saver is None:
-            raise SessionError(
-                "Nothing is saved in this session." if not self._request.save else "The session is not ready yet."
-            )
+            if not self._request.save:
+                raise SessionError("Nothing is saved in this session: it was started with saving turned off.")
+            raise SessionError("The session is not ready yet.", "Try again in a moment.")
         try:
             generation = await wait_for(saver.save_now(deadline_seconds=seconds), seconds + 1)
+        except NothingToSave:
+            return None
         except asyncio.TimeoutError:
-            raise SessionError("The last save did not work: it took too long.") from None
-        if generation is None and saver.saving.problem:
-            raise SessionError(f"The last save did not work: {saver.saving.problem.rstrip('.')}.")
+            generation = None
         if generation is None:
-            raise NothingThere("There is nothing to save: the workspace has no file yet.")
+            problem = saver.saving.problem.rstrip(".") or "it took too long"
+            raise SessionError(f"The last save did not work: {problem}.")
         return generation
 
     def saved_last(self) -> str:
@@ -182,7 +179,7 @@ class Saves:
             await asyncio.sleep(_ANSWER_POLL_SECONDS)
         steps: list[Awaitable[list[str]]] = []
         if self._restore is not None and self._store is not None:
-            steps.append(restore_into(agent, self._store, self._workspace, self._restore, self._progress))
+            steps.append(restore_into(agent, self._store, self.workspace, self._restore, self._progress))
         if self._inputs and self._newest is None:  # what this session saved has them already
             steps.append(put_files(agent, self._inputs, self._progress))
         if self._packages:
@@ -246,10 +243,12 @@ def _unused(store: Store, request: LaunchRequest) -> str:
     return f"{name[:36]}-{number}"
 
 
-def as_told(generation: Generation) -> dict[str, Any]:
-    """A generation as the answer to a command."""
+def as_told(workspace: str, generation: Generation | None) -> dict[str, Any]:
+    """A generation of a workspace, or that there was nothing to save, as the answer to a command."""
+    if generation is None:
+        return {"workspace": workspace, "generation": None, "saved_at": None, "files": 0, "bytes": 0}
     return {
-        "workspace": generation.workspace,
+        "workspace": workspace,
         "generation": generation.number,
         "saved_at": generation.created_at.isoformat(),
         "files": generation.files,

@@ -89,7 +89,7 @@ class Stay:
             network_id=self.rented.network_id,
             silent_seconds=self.place.silent_seconds,
             leave_overbilling=self.leave_overbilling,
-            node_is_back=self.engine.revive,
+            keep_paying=self.engine.revive,
             rejoin=functools.partial(self.rental.rejoin, self.rented),
             follow_node=self._follow_node,
         )

@@ -62,7 +62,8 @@ class Watch:
     """A provider whose Lab and whose usage reports are both silent for this long is gone."""
     leave_overbilling: bool
     """Whether a provider whose bill was refused is left."""
-    node_is_back: Callable[[], None]
+    keep_paying: Callable[[], None]
+    """Takes up payments again where they ended: yapapi's tasks do at the first connection that breaks."""
     rejoin: Callable[[], Awaitable[str]]
     """Makes the private network again after the node has forgotten it; its new id. Raises ``ProviderError``."""
     follow_node: Callable[[str], Awaitable[bool]]
@@ -118,6 +119,7 @@ class Watch:
             await self._find_network()
         if self._node_away_since is not None:
             self._node_answers()
+        self.keep_paying()  # a provider whose debit notes nobody accepts ends the session within minutes
         usage = await self._look_at_usage() if isinstance(state, str) else None
         self._judge_silence(lab=lab)
         dispute = self.money.dispute(self.agreement_id) if self.leave_overbilling else None
@@ -215,7 +217,6 @@ class Watch:
     def _node_answers(self) -> None:
         self._node_away_since = None
         self._reported_at = self._lab_answered_at = asyncio.get_running_loop().time()  # nobody could be heard
-        self.node_is_back()
         self.recorder.message("The node answers again.")
         self.recorder.enter(Stage.READY)
 

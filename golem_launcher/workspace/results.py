@@ -6,6 +6,7 @@ Beside the files lie the lists of the session's packages.
 from __future__ import annotations
 
 import fnmatch
+import secrets
 import stat
 import time
 import zipfile
@@ -17,7 +18,7 @@ from golem_launcher.workspace.apart import apart
 from golem_launcher.workspace.environment import package_lists
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from golem_launcher.workspace.manifest import Manifest
@@ -60,6 +61,17 @@ def could_run(path: str) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in _RUNS) or any(
         directory in _RUNS_BELOW for directory in directories
     )
+
+
+def folded(paths: Iterable[str]) -> list[str]:
+    """Files that could run, for people: those below one directory that programs obey, as that directory."""
+    counts: dict[str, int] = {}
+    for path in paths:
+        parts = path.split("/")
+        below = [number for number, part in enumerate(parts[:-1]) if part.lower() in _RUNS_BELOW]
+        name = "/".join(parts[: below[0] + 1]) + "/" if below else path
+        counts[name] = counts.get(name, 0) + 1
+    return [f"{name} ({number} files)" if number > 1 else name for name, number in counts.items()]
 
 
 def write_zip(
@@ -116,9 +128,10 @@ def save_zip(
 
     Raises ``WorkspaceError``, also when the disk is full.
     """
-    unfinished = path.with_name(f".{path.name}.part")
+    # A name of its own, made anew: the directory may be one in which others can write as well.
+    unfinished = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
     try:
-        with unfinished.open("wb") as file:
+        with unfinished.open("xb") as file:
             results = write_zip(store, manifest, file, progress)
         unfinished.replace(path)
     except OSError as error:

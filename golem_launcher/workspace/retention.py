@@ -19,14 +19,14 @@ def kept(generations: Sequence[Generation], now: datetime) -> set[int]:
     """The numbers of the generations to keep.
 
     The newest always, whatever its age; the last one of each hour or day; and of each that something was odd about
-    (files vanished, say) the one before it, which has what vanished.
+    (files vanished, say) the one before it, which has what vanished: for a month, and for good beside the newest.
     """
     ordered = sorted(generations, key=lambda generation: generation.number)
     keep = {generation.number for generation in ordered[-1:]}
     slots: dict[datetime, int] = {}
     for before, generation in zip([None, *ordered], ordered, strict=False):
         age = now - generation.created_at
-        if generation.flags and before is not None and age <= DAILY_WITHIN:
+        if generation.flags and before is not None and (age <= DAILY_WITHIN or generation.number in keep):
             keep.add(before.number)
         if age <= ALL_WITHIN:
             keep.add(generation.number)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from golem_launcher.errors import LauncherError, ProviderError, WorkspaceError
+from golem_launcher.errors import LauncherError, NothingToSave, ProviderError, WorkspaceError
 from golem_launcher.events import Saving
 from golem_launcher.waiting import wait_for
 from golem_launcher.workspace.ahead import Ahead
@@ -108,7 +109,10 @@ class Saver:
             await asyncio.sleep(pause)
 
     async def save_now(self, deadline_seconds: float = 30.0) -> Generation | None:
-        """Save at once: the generation that has everything, or ``None``; ``saving.problem`` then says why."""
+        """Save at once: the generation that has everything, or ``None``; ``saving.problem`` then says why.
+
+        Raises ``NothingToSave``.
+        """
         try:
             return await wait_for(self._save_now(), deadline_seconds)
         except asyncio.TimeoutError:
@@ -117,8 +121,10 @@ class Saver:
 
     async def _save_now(self) -> Generation | None:
         async with self._lock:
-            if not await self._guarded() or self.saving.generation is None:
+            if not await self._guarded():
                 return None
+            if self.saving.generation is None and not self.saving.problem:
+                raise NothingToSave("There is nothing to save: the workspace is empty.")
         found = await asyncio.to_thread(self._store.generations, self.saving.workspace)
         return next((each for each in found if each.number == self.saving.generation), None)
 
@@ -214,7 +220,8 @@ class Saver:
 
     async def _commit(self, entries: list[Entry], *, whole: bool) -> None:
         assert self._committed is not None
-        if not any(entry.kind == "file" for entry in entries) and not self._committed:
+        environment = self._environment or Environment()
+        if not (self._committed or environment.requirements or any(entry.kind == "file" for entry in entries)):
             self._tell(saved_at=_now(), problem=self._problem())  # nothing is there yet
             return
         flags = []
@@ -224,15 +231,30 @@ class Saver:
         last = digest(self._committed)
         if content != last and (again := self._seen.get(content)) is not None:
             flags.append(f"The files are again those of generation {again}.")
-        environment = self._environment or Environment()
-        generation = await asyncio.to_thread(self._store.commit, self.saving.workspace, entries, environment, flags)
+        commit = functools.partial(self._store.commit, self.saving.workspace, entries, environment, flags)
+        committing = asyncio.ensure_future(asyncio.to_thread(commit))
+        try:
+            await asyncio.shield(committing)
+        except asyncio.CancelledError:  # it can't be taken back: nobody may go on from an older generation now
+            await asyncio.wait({committing})
+            if not committing.cancelled() and committing.exception() is None:
+                self._made(committing.result(), entries, content, whole=whole)
+            raise
+        self._made(committing.result(), entries, content, whole=whole)
+        self._commits += 1
+        if self._commits % _PRUNE_EVERY == 0:
+            with contextlib.suppress(WorkspaceError):
+                await asyncio.to_thread(self._store.prune)
+
+    def _made(self, generation: Generation, entries: list[Entry], content: bytes, *, whole: bool) -> None:
+        """There is a new generation."""
         before = self.saving.generation
         self._committed, self._committed_environment = entries, self._environment
         self._whole = whole
         self._taken = self._store.taken
         self._seen.setdefault(content, generation.number)
-        kept = [f"Generation {before} is kept as it was."] if flags and before is not None else []
-        self._flagged = " ".join([*flags, *kept])
+        kept = [f"Generation {before} is kept as it was."] if generation.flags and before is not None else []
+        self._flagged = " ".join([*generation.flags, *kept])
         self._tell(
             generation=generation.number,
             saved_at=generation.created_at,
@@ -240,10 +262,6 @@ class Saver:
             bytes=generation.bytes,
             problem=self._problem(),
         )
-        self._commits += 1
-        if self._commits % _PRUNE_EVERY == 0:
-            with contextlib.suppress(WorkspaceError):
-                await asyncio.to_thread(self._store.prune)
 
     def _problem(self) -> str:
         """What is odd about the newest generation, and what is not in it, in a sentence or two."""

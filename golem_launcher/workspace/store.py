@@ -53,6 +53,8 @@ class Store:
         self._packs = Packs(location, sealing)
         self.shown = shown(url)
         """Its address without credentials; empty for this computer's own store."""
+        self._own: dict[str, int] = {}
+        """The newest generation of each workspace that was saved here."""
         self.taken = 0
         """Bytes of the chunks that were put so far."""
 
@@ -84,10 +86,13 @@ class Store:
         """Make a generation of chunks that are all there. When this returns, it outlives a power cut."""
         with self._lock:
             numbers = self._numbers(workspace)
+            parent = numbers[-1] if numbers else None
+            if self._own.get(workspace, parent) != parent:
+                flags = [*flags, f"Somebody else has saved into this workspace, too: generation {parent}."]
             manifest = Manifest(
                 workspace=workspace,
-                generation=numbers[-1] + 1 if numbers else 1,
-                parent=numbers[-1] if numbers else None,
+                generation=(parent or 0) + 1,
+                parent=parent,
                 created_at=created_at or now(),
                 entries=checked(list(entries)),
                 environment=environment or Environment(),
@@ -103,6 +108,7 @@ class Store:
                 name = _name(workspace, manifest.generation)
                 data = manifest_object.packed(self._sealing, name, generation.summary(), manifest.dump())
                 if self._location.create(name, data):
+                    self._own[workspace] = generation.number
                     return generation
                 # Somebody else saved this workspace at the same moment: theirs stays, ours is the next one.
                 manifest = replace(manifest, generation=manifest.generation + 1, parent=manifest.generation)
@@ -242,7 +248,8 @@ def _unknown(workspace: str, number: int | None, numbers: Sequence[int]) -> Work
         return WorkspaceError(f"There is no saved workspace '{workspace}'.", "See `golem-launcher workspaces`.")
     if number is None:
         return WorkspaceError(f"No generation of '{workspace}' can be read.", f"golem-launcher verify {workspace}")
+    there = f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else f"only {numbers[0]}"
     return WorkspaceError(
-        f"'{workspace}' has no generation {number}; it has {numbers[0]} to {numbers[-1]}.",
+        f"'{workspace}' has no generation {number}; it has {there}.",
         f"See `golem-launcher generations {workspace}`.",
     )

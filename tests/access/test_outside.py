@@ -21,6 +21,7 @@ from tests.session.jupyter import Jupyter
 SECONDS = 60
 
 
+@pytest.mark.slow
 def test_a_jupyterlab_here_uses_the_kernels_there(far_session, tmp_path):
     _, line, _ = command("gateway", "tunnel")
     assert far_session[0].token() not in line
@@ -72,6 +73,7 @@ def _is_ours(answer):
     return answer.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.slow
 def test_from_ones_own_computer_through_the_hub(hub, far_session, monkeypatch):
     address, session = hub
     monkeypatch.setenv("JUPYTER_TOKEN", TOKEN)

@@ -109,6 +109,7 @@ def test_a_provider_gives_nobody_permissions_and_no_script_runs_in_its_pages():
         (b"/\t/evil.example", True),
         (b"HTTPS://evil.example", True),
         (b"javascript:alert(1)", True),
+        (b"http://[::bad", True),
     ],
 )
 def test_redirects_that_leave_are_seen(location, leaves):

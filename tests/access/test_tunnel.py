@@ -2,11 +2,16 @@
 
 import asyncio
 import contextlib
+import ctypes
+import errno
+import socket
+import struct
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from golem_launcher.access import tunnel as tunnels
 from golem_launcher.access import vpn as module
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.tunnel import Tunnel
@@ -18,6 +23,7 @@ from golem_launcher.errors import AccessError
 from tests.access.far import SECONDS, far_side, program
 
 KEY = "0123456789abcdef"
+_SO_ATTACH_FILTER = 26  # Linux's, which Python does not name
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -556,12 +562,17 @@ def test_garbage_never_harms_the_tunnel(pieces, how):
     run(scene())
 
 
-def test_an_address_that_is_taken_is_an_error_in_words():
+def test_an_address_that_is_taken_or_not_ours_is_an_error_in_words():
     async def scene():
         async with opened(lambda: None) as tunnel:
             host, port = tunnel.address.removeprefix("http://").split(":")
-            with pytest.raises(AccessError, match="can't listen"):
+            with pytest.raises(AccessError, match="Address already in use") as caught:
                 await Tunnel(host, int(port), 8888, tunnel.vpn.carry).start()
+            assert "Another program has the port" in caught.value.remedy
+            for elsewhere in ("192.0.2.1", "no-such-host.invalid"):
+                with pytest.raises(AccessError, match="can't listen") as caught:
+                    await Tunnel(elsewhere, 0, 8888, tunnel.vpn.carry).start()
+                assert "address of this computer" in caught.value.remedy
 
     run(scene())
 
@@ -577,3 +588,41 @@ def test_closing_ends_all_connections_at_once():
             writer.close()
 
     run(scene())
+
+
+def test_a_browser_that_is_gone_without_a_word_is_noticed(monkeypatch):
+    """As when another machine falls asleep: its kernel answers nothing any more, asked or sent to."""
+    seconds = {"TCP_KEEPIDLE": 1, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 2, "TCP_USER_TIMEOUT": 2000}
+    monkeypatch.setattr(tunnels, "_KEEPALIVE", seconds)
+
+    async def noticed(*, busy):
+        ended = asyncio.get_running_loop().create_future()
+
+        async def serve(reader, writer):
+            try:
+                while busy:
+                    writer.write(bytes(1 << 16))
+                    await writer.drain()
+                await reader.read(1)
+            except OSError as error:
+                ended.set_result(error)
+                raise
+
+        listener = tunnels.Listener("127.0.0.1", 0, serve)
+        await listener.start()
+        with socket.create_connection(("127.0.0.1", listener.port)) as browser:
+            deaf(browser)
+            await ended
+        await listener.aclose()
+        return ended.result()
+
+    async def test():
+        return await asyncio.gather(noticed(busy=False), noticed(busy=True))
+
+    assert [error.errno for error in run(test())] == [errno.ETIMEDOUT, errno.ETIMEDOUT]
+
+
+def deaf(connection):
+    """Has the kernel drop all that comes for a connection, unanswered: a filter of one instruction, "take 0 bytes"."""
+    program = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
+    connection.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", 1, ctypes.addressof(program)))

@@ -64,15 +64,16 @@ def demand(asked, permit):
     return {outbound.PROPERTY: manifest, **(permit.properties(manifest) if permit else {})}
 
 
-def descriptor(asked, node_id=ME, *, days=30):
-    root, partner = ed25519.Ed25519PrivateKey.generate(), ed25519.Ed25519PrivateKey.generate()
+def public(key):
+    return key.public_key().public_bytes_raw().hex()
+
+
+def descriptor(asked, node_id=ME, *, days=30, root=None):
+    root, partner = root or ed25519.Ed25519PrivateKey.generate(), ed25519.Ed25519PrivateKey.generate()
     period = {
         "notBefore": (NOW - timedelta(days=60)).isoformat().replace("+00:00", "Z"),
         "notAfter": (NOW + timedelta(days=days)).isoformat().replace("+00:00", "Z"),
     }
-
-    def public(key):
-        return key.public_key().public_bytes_raw().hex()
 
     def signed(part, key, signer):
         canonical = json.dumps(part, sort_keys=True, separators=(",", ":")).encode()

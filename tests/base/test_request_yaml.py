@@ -64,6 +64,11 @@ def test_a_request_survives_yaml(values: dict[str, object]) -> None:
     assert pyyaml.safe_load(text)["name"] == request.name  # and it is YAML for others as well
 
 
+@pytest.mark.parametrize("model", ["A\u0085B", "A\u2028B", "A\u0085"])
+def test_every_end_of_a_line_survives_yaml(model: str) -> None:
+    assert parse_request(yaml.load(yaml.dump(LaunchRequest(gpu_model=model)))).gpu_model == model
+
+
 def test_only_what_differs_is_written() -> None:
     assert yaml.dump(LaunchRequest(name="mine", hours="2.50")).splitlines()[1:] == ["name: mine", "hours: 2.5"]
     assert command(LaunchRequest(name="mine")) == "golem-launcher start --name mine"

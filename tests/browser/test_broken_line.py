@@ -116,7 +116,7 @@ def test_a_connection_that_breaks_costs_no_file(chromium: Browser, address: str,
         card.wait_for()
 
         line.breaks_after = 6 * _MEGA
-        page.locator(".gl-drop input[type=file]").set_input_files(tmp_path / "data.bin")
+        page.get_by_label("Upload files").set_input_files(tmp_path / "data.bin")
         page.locator(".gl-upload").get_by_role("button", name="Remove").wait_for(timeout=40_000)
         assert line.broke.is_set()
         assert next(home.glob("uploads/*/data.bin")).read_bytes() == data

@@ -168,7 +168,7 @@ def test_uploads_outlive_a_reload(chromium: Browser, address: str, home: Path, t
         line = _Line(context)
         page = open_page(context, address)
         page.get_by_label("Name").click()  # browsers ask only those who have touched the page
-        picker = page.locator(".gl-field-inputs input[type=file]")
+        picker = page.get_by_label("Upload files")
         files = page.locator(".gl-upload")
         line.passes = lambda data: b'"at":4194304' not in data
         picker.set_input_files([tmp_path / "whole.bin", tmp_path / "big.bin"])

@@ -58,6 +58,8 @@ def _command(page: Page, *words: str) -> None:
 
 
 def test_fields_follow_the_fields_they_depend_on(form: Page) -> None:
+    assert _field(form, "budget").locator(".gl-unit").inner_text() == "tGLM"
+    assert _field(form, "price_per_hour").locator(".gl-unit").inner_text() == "tGLM per hour"
     assert not _field(form, "gpu_model").is_visible()
     form.get_by_label("GPUs").fill("2")
     assert _field(form, "gpu_model").is_visible()
@@ -190,7 +192,7 @@ def test_networks_are_told_apart(form: Page) -> None:
 def test_files_are_uploaded_in_parts(form: Page, home: Path, tmp_path: Path) -> None:
     data = os.urandom(9_000_000)
     (tmp_path / "data.bin").write_bytes(data)
-    picker = form.locator(".gl-field-inputs input[type=file]")
+    picker = form.get_by_label("Upload files")
     picker.set_input_files([tmp_path / "data.bin", tmp_path / "data.bin"])
     files = form.locator(".gl-upload")
     for name in ("data.bin", "data (2).bin"):
@@ -206,6 +208,37 @@ def test_files_are_uploaded_in_parts(form: Page, home: Path, tmp_path: Path) -> 
     _command(form, "golem-launcher start")
     form.locator(".gl-share pre:not(:has-text('--input'))").wait_for(state="attached")
     assert list(home.glob("uploads/*/*")) == []
+
+
+def test_a_folder_is_chosen_or_dropped_and_comes_with_its_files(form: Page, home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    (folder / "data" / "deep").mkdir(parents=True)
+    (folder / "empty").mkdir()
+    big = os.urandom(5_000_000)
+    wanted = {"read me.md": b"hello", "data/one.bin": big, **{f"data/deep/{n}.txt": b"%d" % n for n in range(150)}}
+    for name, data in wanted.items():
+        (folder / name).write_bytes(data)
+    form.get_by_label("Upload a folder").set_input_files(folder)
+    rows = form.locator(".gl-upload")
+    rows.get_by_text("152 files, 5.0 MB").wait_for()
+
+    form.get_by_label("Files to bring").scroll_into_view_if_needed()
+    box = form.locator(".gl-drop").bounding_box()
+    assert box
+    place = {"x": box["x"] + 20, "y": box["y"] + 10}
+    drag = {"items": [], "files": [str(folder), str(folder / "read me.md")], "dragOperationsMask": 1}
+    browser = form.context.new_cdp_session(form)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        browser.send("Input.dispatchDragEvent", {"type": kind, **place, "data": drag})
+    rows.filter(has_text="read me.md").get_by_role("button", name="Remove").wait_for()
+    rows.filter(has_text="project (2)").get_by_text("152 files").wait_for()
+    for arrived in home.glob("uploads/*/project*"):
+        found = {str(path.relative_to(arrived)): path.read_bytes() for path in arrived.rglob("*") if path.is_file()}
+        assert found == wanted
+    _command(form, "project (2)", "--input")
+    while rows.count():
+        rows.first.get_by_role("button").click()
+    form.locator(".gl-share pre:not(:has-text('--input'))").wait_for(state="attached")
 
 
 def test_the_keyboard_suffices_and_everything_has_a_name(form: Page) -> None:

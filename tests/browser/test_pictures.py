@@ -5,6 +5,7 @@ States that are hard to reach come from session directories written by the produ
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -22,7 +23,7 @@ import pytest
 from golem_launcher import files
 from golem_launcher.access.door import door_path
 from golem_launcher.events import CostChanged, EndsSoon, Progress, ProviderLost, Saving, Stage, Usage, now
-from tests.browser.conftest import PICTURES, new_context, open_page
+from tests.browser.conftest import PICTURES, command, free_port, new_context, open_page, serving
 from tests.browser.small_png import reduced
 from tests.ui.fake_node import answers_of, fake_node
 from tests.ui.made import GOOD_START, change, make_session, say, write_lab_log
@@ -40,6 +41,9 @@ PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGhTnGXqrDVJoOrm0OaMTQyZ7F2VgV
 _MOVE_HOME = """
 (all, here) => all.forEach((one) => (one.textContent = one.textContent.replaceAll(here, "/home/you/golem-launcher")))
 """
+_SAY_HUB = (
+    "(all) => all.forEach((one) => (one.textContent = one.textContent.replace(location.origin, 'https://hub.example')))"
+)
 _SIZE_NAMES = {NARROW: "-narrow", NORMAL: "", WIDE: "-wide"}
 
 
@@ -48,7 +52,7 @@ class Camera:
 
     def __init__(self, page: Page, workshop: Page, directory: Path) -> None:
         self.page = page
-        self._workshop = workshop
+        self.workshop = workshop
         self._directory = directory
 
     def take(
@@ -67,7 +71,7 @@ class Camera:
                 path = self._directory / f"{name}-{scheme}{_SIZE_NAMES[size]}.png"
                 picture = (part or self.page).screenshot(animations="disabled")
                 if PICTURES in os.environ:
-                    path.write_bytes(reduced(self._workshop, picture))
+                    path.write_bytes(reduced(self.workshop, picture))
                 self._check(scheme)
         self._set("light", NORMAL)
 
@@ -172,7 +176,7 @@ def test_the_form_filled(camera: Camera, tmp_path: Path) -> None:
         page.get_by_label("Memory", exact=True).fill("2")
         page.get_by_role("radio", name="Scikit-learn").check()
         page.get_by_label("Packages", exact=True).fill("seaborn\nstatsmodels>=0.14")
-        page.locator(".gl-field-inputs input[type=file]").set_input_files(tmp_path / "measurements.csv")
+        page.get_by_label("Upload files").set_input_files(tmp_path / "measurements.csv")
         page.locator(".gl-upload").get_by_role("button", name="Remove").wait_for()
         page.locator(".gl-share pre", has_text="statsmodels").wait_for(state="attached")
         camera.take("form", schemes=("light",), whole=True)
@@ -225,6 +229,22 @@ def test_ready(camera: Camera) -> None:
     card.locator("code").evaluate_all(_MOVE_HOME, str(Path(sys.prefix).parent))
     camera.take("ways-in", card.locator(".gl-ways"), schemes=("light",))
     camera.take("ways-in", card.locator(".gl-ways"), schemes=("dark",), sizes=(NARROW,))
+
+
+def test_the_choices_on_a_hub(camera: Camera, chromium: Browser, home: Path, pictures: Path) -> None:
+    del home
+    environment = {**os.environ, "JUPYTERHUB_SERVICE_PREFIX": "/user/you/"}
+    argv = command("page", "--no-browser", "--json", f"--port={free_port()}")
+    _running("field-notes", network="polygon", asked={"ssh_key": None}, base_url="/user/you/proxy/absolute/40123/")
+    with serving(argv, lambda line: '"url"' in line, env=environment) as lines, new_context(chromium) as context:
+        page = open_page(context, json.loads("{" + lines[-1] + "}")["url"])
+        card = _card(page, "field-notes", "Ready")
+        card.get_by_role("button", name="Open JupyterLab here").click()
+        card.get_by_text("could use your server there in your name").wait_for()
+        card.locator("code").evaluate_all(_SAY_HUB)
+        camera_here = Camera(page, camera.workshop, pictures)
+        camera_here.take("hub", card, schemes=("light",))
+        camera_here.take("hub", card, schemes=("dark",), sizes=(NARROW,))
 
 
 def test_ending_soon(camera: Camera) -> None:

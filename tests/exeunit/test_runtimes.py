@@ -115,6 +115,7 @@ def wheel(directory: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_what_is_installed_stays_inside_and_what_is_shared_stays_there(opened, kind, tmp_path, base):
     async def main():
         async with opened(kind) as runtime:

@@ -1,6 +1,5 @@
 """The contents of the image, made without Docker, and a local network whose provider boots them."""
 
-import contextlib
 import os
 import shutil
 import subprocess
@@ -9,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from golem_launcher import paths
-from golem_launcher.localnet import network as localnet
 from golem_launcher.localnet.runtime import sandbox
-from golem_launcher.session import client
 from provider import rootfs
+from tests.networks import own_network
 
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "golem-launcher/images"
 VARIANT = os.environ.get("GOLEM_LAUNCHER_IMAGE", "base")
 TAG = f"golem-launcher/jupyterlab:{VARIANT}"
 BARE = "somebody/bare:1"
@@ -40,10 +38,11 @@ memory_gib = 2
 
 
 @pytest.fixture(scope="session")
-def root(tmp_path_factory):
-    cache = os.environ.get("GOLEM_LAUNCHER_IMAGES")
+def root():
+    """The image's contents, kept for the next run, as Docker keeps a layer, until what they are made of changes."""
+    cache = Path(os.environ.get("GOLEM_LAUNCHER_IMAGES") or CACHE)
     try:
-        return rootfs.ensure(VARIANT, Path(cache) if cache else tmp_path_factory.mktemp("image"))
+        return rootfs.ensure(VARIANT, cache)
     except rootfs.Missing as missing:
         pytest.skip(str(missing))
 
@@ -77,21 +76,8 @@ def network(root, bare, tmp_path_factory):
     for name in ("proc", "dev", "tmp", "etc", "golem/work", "golem/run", "golem/input", "golem/output"):
         (empty / name).mkdir(parents=True)
     _copy_shell(root, empty)
-    description = home / "network.toml"
-    description.write_text(_NETWORK.format(root=root, bare=bare, empty=empty))
-    before = os.environ.get(paths.HOME_VARIABLE)
-    os.environ[paths.HOME_VARIABLE] = str(home)
-    try:
-        yield localnet.up(description)
-    finally:
-        for directory in client.session_directories():
-            with contextlib.suppress(Exception):
-                client.stop(directory.name, force=True)
-        localnet.down()
-        if before is None:
-            del os.environ[paths.HOME_VARIABLE]
-        else:
-            os.environ[paths.HOME_VARIABLE] = before
+    with own_network(home, _NETWORK.format(root=root, bare=bare, empty=empty)) as network:
+        yield network
 
 
 def _copy_shell(root, target):

@@ -85,6 +85,7 @@ def test_up_status_down(home: Path) -> None:
     assert second.node.app_key not in json.dumps(network.status())
 
 
+@pytest.mark.slow
 def test_ten_callers_at_once_get_one_network(home: Path) -> None:
     with ThreadPoolExecutor(10) as pool:
         calls = [
@@ -134,6 +135,7 @@ def test_another_description_is_refused_while_one_is_up(home: Path) -> None:
         network.up(other)
 
 
+@pytest.mark.slow
 def test_two_networks_side_by_side(
     home: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

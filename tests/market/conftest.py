@@ -1,17 +1,14 @@
 """One local network whose providers misbehave in the market and with money."""
 
-import contextlib
-import os
 from datetime import datetime, timedelta, timezone
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from golem_launcher import paths
-from golem_launcher.localnet import network as localnet
-from golem_launcher.session import client
+from tests.base.test_permits import public
+from tests.networks import own_network
 
 _NETWORK = """
 runtime = "process"
@@ -20,6 +17,7 @@ debit_note_interval = 1
 [outbound]
 whitelist = []
 certificates = ["trusted.pem"]
+partners = ["PARTNER"]
 
 [[provider]]
 name = "overbills"
@@ -28,6 +26,19 @@ misbehaviour = { overbill = 10.0 }
 [[provider]]
 name = "floods"
 misbehaviour = { notes_every = 0.1 }
+
+[[provider]]
+name = "overbills-and-floods"
+misbehaviour = { overbill = 10.0, notes_every = 0.1 }
+
+[[provider]]
+name = "inflates-invoice"
+misbehaviour = { overbill_invoice = 100.0 }
+
+[[provider]]
+name = "bills-again"
+price_hour = 0.4
+misbehaviour = { bill_again = true }
 
 [[provider]]
 name = "raises"
@@ -60,6 +71,9 @@ price_start = 0.001
 gpu = { model = "Pretend RTX 3090", memory_gib = 24 }
 """
 
+PARTNER = ed25519.Ed25519PrivateKey.generate()
+"""The root of the node descriptors that the providers believe."""
+
 
 def trusted_certificate(directory):
     """Make the certificate that the providers trust, ``trusted.pem``, and its private key, ``key.pem``."""
@@ -81,19 +95,6 @@ def trusted_certificate(directory):
 @pytest.fixture(scope="module")
 def crooks(tmp_path_factory):
     home = tmp_path_factory.mktemp("crooks")
-    description = home / "network.toml"
-    description.write_text(_NETWORK)
     trusted_certificate(home)
-    before = os.environ.get(paths.HOME_VARIABLE)
-    os.environ[paths.HOME_VARIABLE] = str(home)
-    try:
-        yield localnet.up(description)
-    finally:
-        for directory in client.session_directories():
-            with contextlib.suppress(Exception):
-                client.stop(directory.name, force=True)
-        localnet.down()
-        if before is None:
-            del os.environ[paths.HOME_VARIABLE]
-        else:
-            os.environ[paths.HOME_VARIABLE] = before
+    with own_network(home, _NETWORK.replace("PARTNER", public(PARTNER))) as network:
+        yield network

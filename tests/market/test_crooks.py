@@ -15,38 +15,75 @@ from golem_launcher.market import history, scan, wallet
 from golem_launcher.market import identity as identities
 from golem_launcher.market.services import REGISTRY
 from golem_launcher.networks import LOCAL
+from golem_launcher.node import probe
 from golem_launcher.node.rest import NodeRest
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from golem_launcher.session.pay import bills
 from golem_launcher.session.pay.journal import Journal
+from tests.base.test_permits import descriptor
+from tests.market.conftest import PARTNER
 from tests.session.conftest import command, explain
 from tests.session.rest import Node
 
 BUDGET = Decimal("0.5")
-CROOKS = ("overbills", "floods", "raises", "instant-end", "no-terms", "never-ready")
+CROOKS = (
+    "overbills",
+    "floods",
+    "overbills-and-floods",
+    "inflates-invoice",
+    "raises",
+    "instant-end",
+    "no-terms",
+    "never-ready",
+)
+DATA = "https://data.example.org"
 
 
 YAPAPI_WAITS = 15
 """Seconds for each agreement; it tries one after the other."""
 
 
+DESCRIBED = {
+    "described": ("bills-again", None, PARTNER),
+    "unknown-root": ("never-signs", None, None),
+    "other-node": ("never-signs", "0x" + "ab" * 20, PARTNER),
+}
+"""Sessions with a node descriptor: the provider, the node it is for (``None``: ours), its root (``None``: nobody's)."""
+FIELDS = {"budget": BUDGET, "memory_gib": 0.5, "disk_gib": 0.5, "outbound": "off", "save": False}
+BEYOND = {**FIELDS, "outbound": "listed", "outbound_urls": [DATA]}
+
+
 @pytest.fixture(scope="module")
 def sessions(crooks):
     """One session at each crook, and one by the way of the real networks, all at once."""
-    fields = {"budget": BUDGET, "memory_gib": 0.5, "disk_gib": 0.5, "outbound": "off", "save": False}
-    found = {name: client.start(LaunchRequest(name=name, allow=[name], **fields)) for name in CROOKS}
-    beyond = {**fields, "outbound": "listed", "outbound_urls": ["https://data.example.org"]}
-    found["unsigned"] = client.start(LaunchRequest(name="unsigned", allow=["signs"], **beyond))
+    found = {name: client.start(LaunchRequest(name=name, allow=[name], **FIELDS)) for name in CROOKS}
+    found["unsigned"] = client.start(LaunchRequest(name="unsigned", allow=["signs"], **BEYOND))
     permit = [str(paths.home() / name) for name in ("trusted.pem", "key.pem")]
     allow = ["never-signs", "signs"]
-    found["permitted"] = client.start(LaunchRequest(name="permitted", allow=allow, outbound_permit=permit, **beyond))
+    found["permitted"] = client.start(LaunchRequest(name="permitted", allow=allow, outbound_permit=permit, **BEYOND))
     with pytest.MonkeyPatch.context() as patch:  # to the launcher, these providers are the test network of a named node
         patch.setenv("YAGNA_API_URL", crooks.node.api_url)
         patch.setenv("YAGNA_APPKEY", crooks.node.app_key)
         patch.setenv(REGISTRY.variable, crooks.registry_url)
         image = "golem/jupyterlab:local"
-        found["real"] = client.start(LaunchRequest(name="real", network="hoodi", allow=["gpu"], image=image, **fields))
+        found["real"] = client.start(LaunchRequest(name="real", network="hoodi", allow=["gpu"], image=image, **FIELDS))
+    yield found
+    for name in found:
+        client.stop(name, force=True)
+
+
+@pytest.fixture(scope="module")
+def described(sessions, crooks):
+    """Those with a node descriptor, when the first of the others have ended."""
+    me = probe.identity(crooks.node)
+    found = {}
+    for name, (provider, node_id, root) in DESCRIBED.items():
+        permit = paths.home() / f"{name}.json"
+        permit.write_text(json.dumps(descriptor({"urls": [DATA]}, node_id or me, root=root)[0]))
+        asked = {**BEYOND, "outbound_permit": [str(permit)], "recover": False}
+        found[name] = client.start(LaunchRequest(name=name, allow=[provider], **asked))
+    sessions.update(found)
     yield found
     for name in found:
         client.stop(name, force=True)
@@ -84,6 +121,7 @@ def said(directory):
     return " ".join((state.reason, *state.notices))
 
 
+@pytest.mark.slow
 def test_offers_live_on_the_network(crooks):
     request = LaunchRequest(memory_gib=0.5, disk_gib=0.5, gpus=1, gpu_model="rtx", hours=2, budget=100)
     found = asyncio.run(scan.offers_for(request, crooks.node, subnet="public"))
@@ -92,7 +130,7 @@ def test_offers_live_on_the_network(crooks):
     assert gpu.start == Decimal("0.001")
     assert gpu.whole == pytest.approx(Decimal("0.001") + 2 * gpu.per_hour, rel=Decimal("1e-6"))
     assert all("no GPUs, 1 asked for" in offer.why for offer in found.others)
-    assert len(found.others) == len(CROOKS) + 2
+    assert len(found.others) == len(CROOKS) + 3
     code, shown, _ = command("offers", "gpus>=2", "--json", check=False)
     assert code == 1
     assert shown["advice"][0]["values"]["gpus"] == "1"
@@ -131,6 +169,24 @@ def test_a_provider_that_never_signs_delays_nobody(sessions, crooks):
         assert time.monotonic() < end, explain(directory)
     assert client.stop(directory.name, force=True).stage is Stage.ENDED
     node.holds_nothing_of(Journal.read(directory.path).entries)
+
+
+@pytest.mark.slow
+def test_an_invoice_above_its_debit_notes(sessions, crooks):
+    directory = sessions["inflates-invoice"]
+    state = client.wait_for(directory, lambda state: state.stage in {Stage.STARTING, Stage.READY}, 45)
+    assert state is not None, explain(directory)
+    state = client.stop("inflates-invoice")
+    assert state.stage is Stage.ENDED
+    assert "The provider sent an invoice of" in state.reason, explain(directory)
+    _, shown, _ = command("bill", "inflates-invoice")
+    assert "not paid:    The provider sent an invoice of" in shown
+    assert paid(directory, crooks.node) <= state.cost < Decimal("0.05")
+    bill = bills.bill(directory, crooks.node)
+    assert bill.agreements[0].invoice_state == "RECEIVED"
+    record = next(one for one in history.read().values() if one.name == "inflates-invoice")
+    assert record.overbilled == 1
+    assert history.forget("inflates-invoice") == 1
 
 
 @pytest.mark.slow
@@ -186,6 +242,16 @@ def test_a_flood_of_debit_notes(sessions, crooks):
 
 
 @pytest.mark.slow
+def test_ten_times_too_much_in_a_flood(sessions, crooks):
+    directory = sessions["overbills-and-floods"]
+    state = ended(directory)
+    assert state.stage is Stage.FAILED
+    assert "overbills-and-floods" in said(directory), explain(directory)
+    assert paid(directory, crooks.node) <= state.cost < Decimal("0.05")
+    assert history.forget("overbills-and-floods") == 1
+
+
+@pytest.mark.slow
 def test_a_price_that_rises_after_the_offer(sessions, crooks):
     directory = sessions["raises"]
     state = ended(directory)
@@ -217,7 +283,49 @@ def test_nobody_accepts_the_terms(sessions, crooks):
     state = ended(directory)
     assert state.stage is Stage.FAILED
     assert "none came to terms" in state.reason
+    assert "Providers said: 'This provider refuses all terms'." in state.reason
     assert state.cost == paid(directory, crooks.node) == 0
+
+
+@pytest.mark.slow
+def test_a_provider_that_knows_a_node_descriptor_lets_out_and_bills_more_than_once_in_vain(described, crooks):
+    """What is beyond the whitelist is granted by the descriptor. The second invoice and the late note are not paid."""
+    directory = described["described"]
+    state = client.wait_for(directory, lambda state: state.stage is Stage.READY, 45)
+    assert state is not None, explain(directory)
+    assert state.provider_name == "bills-again"
+    assert client.stop(directory.name).stage is Stage.ENDED
+    (entry,) = Journal.read(directory.path).entries.agreements
+    node, after = Node(crooks.node), entry.started_at - timedelta(minutes=1)
+    end = time.monotonic() + 15
+    while True:
+        invoices = [one for one in node.ask("invoices", after) if one["agreementId"] == entry.agreement_id]
+        notes = [one for one in node.ask("debit_notes", after) if one["agreementId"] == entry.agreement_id]
+        if len(invoices) > 1 and max(Decimal(one["totalAmountDue"]) for one in notes) > Decimal("0.3"):
+            break
+        assert time.monotonic() < end, (invoices, notes)
+    assert sorted(one["status"] for one in invoices) == ["ACCEPTED", "RECEIVED"]
+    assert all(one["status"] != "ACCEPTED" for one in notes if Decimal(one["totalAmountDue"]) > Decimal("0.3"))
+    bill = bills.bill(directory, crooks.node)
+    assert (bill.state, bill.agreements[0].invoice_state) == ("nothing is settled", "ACCEPTED")
+    assert bill.agreements[0].invoiced == pytest.approx(bill.cost)
+    assert bill.cost < Decimal("0.05")
+
+
+@pytest.mark.slow
+def test_a_node_descriptor_of_nobody_that_is_known_lets_nobody_out(described):
+    state = ended(described["unknown-root"])
+    assert state.stage is Stage.FAILED
+    assert "the node descriptor's root is no partner" in state.reason
+    assert Journal.read(described["unknown-root"].path).entries.agreements == ()
+
+
+@pytest.mark.slow
+def test_a_node_descriptor_for_another_node_costs_nothing(described):
+    state = ended(described["other-node"])
+    assert state.stage is Stage.FAILED
+    assert f"the node descriptor is for the node {'0x' + 'ab' * 20}" in state.reason
+    assert not Journal.read(described["other-node"].path).entries.demanded
 
 
 @pytest.mark.slow

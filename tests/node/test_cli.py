@@ -32,6 +32,7 @@ def _json(*arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("home")
 def test_node_start_status_stop_down() -> None:
     assert _json("node", "status")["running"] is False
@@ -69,6 +70,25 @@ def test_doctor_names_what_to_mend_first() -> None:
     done = _run("node", "status", YAGNA_API_URL="http://127.0.0.1:1")
     assert done.returncode == 1
     assert "YAGNA_APPKEY" in done.stderr
+
+
+def test_a_key_comes_from_a_pipe_too() -> None:
+    for key, url, code, words in (
+        ("key", "http://127.0.0.1:1", 1, "does not answer"),
+        ("key", "http://node.example.org", 2, "read the node's key"),
+        ("", "http://127.0.0.1:1", 2, "No app-key was given"),
+    ):
+        done = subprocess.run(
+            [_PROGRAM, "node", "use", url], input=f"{key}\n", capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (done.returncode, words in done.stderr, "Warning" in done.stderr) == (code, True, False), done.stderr
+
+
+def test_a_back_up_never_overwrites(tmp_path: Path) -> None:
+    (tmp_path / "identity.json").write_text("precious")
+    done = _run("identity", "backup", str(tmp_path / "identity.json"))
+    assert (done.returncode, "is there already" in done.stderr) == (1, True)
+    assert (tmp_path / "identity.json").read_text() == "precious"
 
 
 def test_home_that_cannot_be(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golem_launcher.agent.workspace import ignore, wire
+from golem_launcher.agent.workspace import copies, ignore, wire
 from golem_launcher.agent.workspace.chunker import LEAST, MOST, chunk_id, cut_file
 from golem_launcher.agent.workspace.index import Index
 from golem_launcher.errors import WorkspaceError
@@ -152,6 +152,26 @@ def test_only_plain_requirements_reach_pip():
         "x @ file:///etc", "./x.whl", "/x.whl", "x==1 --hash=sha256:0", "x; python_version>'3'", "", "x\n-e .",
     )  # fmt: skip
     assert installable((*good, *bad)) == (list(good), list(bad))
+
+
+def test_a_copy_that_nobody_can_vouch_for_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(copies, "_PATIENCE", 0.03)
+    target = tmp_path / "live"
+    target.write_bytes(b"one")
+    index = Index(str(tmp_path))
+    (line,) = index.walk(0)
+    target.write_bytes(b"two")
+    assert index.chunk(bytes.fromhex(line[5][0])) is None
+    monkeypatch.setattr(copies, "_QUIET_NS", 10**18)  # somebody writes all the time
+    (line,) = index.walk(0)
+    assert index.notes == [["busy", "live"]]
+    target.write_bytes(b"three")
+    assert index.chunk(bytes.fromhex(line[5][0])) == b"two"
+    monkeypatch.undo()
+    list(index.walk(index.version))
+    assert index.notes == []
+    target.unlink()
+    assert list(index.walk(index.version)) == [["-", "live"]]  # its copy goes with it
 
 
 def test_a_file_that_changes_while_it_is_read_is_told(tmp_path, monkeypatch):

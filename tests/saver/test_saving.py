@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from golem_launcher.errors import NothingToSave
 from golem_launcher.workspace.restore_into import LocalFiles, restore_into, send
 from golem_launcher.workspace.saver import Saver
 from golem_launcher.workspace.store import open_store
@@ -118,3 +119,58 @@ def test_a_file_of_the_users_that_changes_while_it_is_sent_costs_no_other(provid
     notices = asyncio.run(scenario())
     assert any(f"{here / 'm'} was changed while it was sent." in line for line in notices), notices
     assert {path.name for path in (provider.work / "in").iterdir()} == {"a", "z"}
+
+
+def test_an_empty_workspace_has_nothing_to_save_and_says_so_at_once(provider, store):
+    async def scenario():
+        async with provider.agent() as agent:
+            assert await agent.answers()
+            saver = Saver(agent, store, "work")
+            with pytest.raises(NothingToSave):
+                await saver.save_now()
+            assert saver.saving.problem == ""
+            assert store.generations("work") == []
+            (provider.work / "now.txt").write_text("there is")
+            assert (await saver.save_now()).files == 1
+            (provider.work / "now.txt").unlink()
+            assert (await saver.save_now()).files == 0  # this is one more state of it
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("bulk", [True, False], ids=["by transfers", "over the tunnel"])
+def test_a_file_that_never_stands_still_is_saved_as_it_was_at_one_moment(provider, store, bulk):
+    path = provider.work / "live.csv"
+    versions = iter(range(1000))
+
+    def rewrite():
+        path.write_text(f"{next(versions)}\n" * 200_000)
+
+    async def scenario():
+        async with provider.agent(Carry(provider) if bulk else None) as agent:
+            plan = agent.plan
+
+            async def rewritten_after_each(base, state, _saw):
+                found = await plan(base, state, lambda _: None)
+                rewrite()
+                return found
+
+            agent.plan = rewritten_after_each
+            assert await agent.answers()
+            rewrite()
+            saver = Saver(agent, store, "work")
+            seen = []
+            for _ in range(2):
+                generation = await saver.save_now()
+                assert saver.saving.problem == ""
+                (entry,) = store.manifest("work", generation.number).entries
+                lines = set(b"".join(map(store.get_chunk, entry.chunks)).split())
+                assert len(lines) == 1
+                seen += lines
+            assert int(seen[0]) < int(seen[1])
+            agent.plan = plan
+            await saver.save_now()
+            assert store.manifest("work").entries[0].mtime_ns == path.stat().st_mtime_ns
+
+    asyncio.run(scenario())
+    assert not list(provider.packs.iterdir())

@@ -3,9 +3,7 @@
 A request picks its provider by memory: offers get dearer as they get larger, and the cheapest that fits is taken.
 """
 
-import contextlib
 import json
-import os
 import subprocess
 import sys
 import uuid
@@ -13,12 +11,11 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from golem_launcher import paths
 from golem_launcher.events import Stage
-from golem_launcher.localnet import network as localnet
 from golem_launcher.market import history
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
+from tests.networks import own_network
 from tests.session import providers
 from tests.session.rest import Node
 
@@ -113,21 +110,8 @@ price_hour = 0.02
 @pytest.fixture(scope="session")
 def network(tmp_path_factory):
     home = tmp_path_factory.mktemp("sessions")
-    description = home / "network.toml"
-    description.write_text(_NETWORK)
-    before = os.environ.get(paths.HOME_VARIABLE)
-    os.environ[paths.HOME_VARIABLE] = str(home)
-    try:
-        yield localnet.up(description)
-    finally:
-        for directory in client.session_directories():
-            with contextlib.suppress(Exception):
-                client.stop(directory.name, force=True)
-        localnet.down()
-        if before is None:
-            del os.environ[paths.HOME_VARIABLE]
-        else:
-            os.environ[paths.HOME_VARIABLE] = before
+    with own_network(home, _NETWORK) as network:
+        yield network
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from golem_launcher import files, paths, processes
 from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
-from golem_launcher.events import Saving, Stage
+from golem_launcher.events import Message, Saving, Stage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from golem_launcher.session.directory import create_session_directory, session_directory
@@ -75,6 +75,15 @@ def test_a_supervisor_that_died_early_leaves_a_failed_session_and_a_reason():
     events, _ = directory.events()
     assert events[-1].stage is Stage.FAILED
     assert client.tidy() == []
+
+
+def test_an_event_of_which_a_full_disk_kept_half_hides_no_other():
+    directory = create_session_directory(LaunchRequest(name="a"))
+    directory.append_event(Message(text="one"))
+    with (directory.path / "events.jsonl").open("ab") as file:
+        file.write(b'{"kind": "mess\n')
+    directory.append_event(Message(text="two"))
+    assert [event.text for event in directory.events()[0]] == ["one", "two"]
 
 
 def test_what_is_owed_waits_for_the_node():

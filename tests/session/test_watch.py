@@ -39,7 +39,7 @@ def test_a_node_that_stays_away_is_looked_for_and_then_given_up_in_words(tmp_pat
             await watch.Watch(
                 rest=rest, lab=lab, money=nothing, term=Term.of(Decimal(1)), recorder=recorder, agreement_id="a",
                 activity_id="b", network_id="net", silent_seconds=3.5, leave_overbilling=True,
-                node_is_back=nothing, rejoin=nothing, follow_node=look,
+                keep_paying=nothing, rejoin=nothing, follow_node=look,
             ).until_over()  # fmt: skip
 
     try:
@@ -51,3 +51,28 @@ def test_a_node_that_stays_away_is_looked_for_and_then_given_up_in_words(tmp_pat
     assert set(looked_for) == {"net"}
     assert recorder.state.stage is Stage.RECOVERING
     assert "node use" in recorder.state.reason  # for one that has another address now
+
+
+def test_payments_that_ended_by_themselves_are_taken_up_again(monkeypatch):
+    """yapapi tells nobody: in each round they are looked after, though the node was never away."""
+    monkeypatch.setattr(watch, "ROUND_SECONDS", 0.01)
+    looked_after = []
+
+    def answers(value):
+        async def answer(*_, **__):
+            return value
+
+        return answer
+
+    rest = SimpleNamespace(activity_state=answers("Ready"), agreement=answers({}), activity_usage=answers((1.0,)))
+    money = SimpleNamespace(dispute=lambda _: None, used=lambda *_, **__: "over" if len(looked_after) == 3 else None)
+
+    async def until_over():
+        return await watch.Watch(
+            rest=rest, lab=SimpleNamespace(answers=answers(True)), money=money, term=Term.of(Decimal(1)),
+            recorder=SimpleNamespace(state=SimpleNamespace(money_ends_at=None)), agreement_id="a", activity_id="b",
+            network_id="net", silent_seconds=3.5, leave_overbilling=True,
+            keep_paying=lambda: looked_after.append(1), rejoin=None, follow_node=None,
+        ).until_over()  # fmt: skip
+
+    assert asyncio.run(asyncio.wait_for(until_over(), 30)) == "over"

@@ -138,6 +138,7 @@ send_limits = st.sampled_from([1, 100, 4096, 65536, 262144])
 receive_limits = st.sampled_from([1, 100, 127, 2048, 4096, 65536, 262144])
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     rules,
@@ -366,6 +367,7 @@ wild = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.booleans(), st.lists(st.one_of(wild, st.floats(0, 3), st.binary(max_size=3000)), max_size=40))
 def test_hostile_segments_never_break_the_machine(active, events):

@@ -43,7 +43,18 @@ def test_results_become_a_zip_and_nothing_is_written_over(tmp_path):
     assert "1 files" in command("results", "work", "--force", "--generation", "1")
     assert "has no generation 9" in command("results", "work", "-o", "x.zip", "--generation", "9", code=1)
     assert "could not be written" in command("results", "work", "-o", "no/such/x.zip", code=1)
-    assert not list(tmp_path.glob(".*.part"))
+    assert {path.name for path in tmp_path.iterdir() if path.name.endswith("zip")} == {"work.zip"}
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".work") or path.name.startswith(".x")]
+
+
+def test_a_zip_is_written_through_no_link_that_another_has_laid(tmp_path):
+    """Where results are written, others may write as well (/tmp)."""
+    (tmp_path / "mine").write_text("mine")
+    for laid in (".o.zip.part", ".o.zip"):
+        (tmp_path / laid).symlink_to("mine")
+    command("results", "work", "-o", "o.zip")
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert not (tmp_path / "o.zip").is_symlink()
 
 
 def test_a_save_is_written_to_a_directory(tmp_path):

@@ -14,7 +14,7 @@ from golem_launcher.workspace.generation import Generation
 from golem_launcher.workspace.locations import Directory
 from golem_launcher.workspace.manifest import Entry, Environment, chunk_id
 from golem_launcher.workspace.reaching import shown
-from golem_launcher.workspace.results import could_run, write_zip
+from golem_launcher.workspace.results import could_run, folded, write_zip
 from golem_launcher.workspace.sealing import Sealing, key_file
 from golem_launcher.workspace.store import Store, open_store
 
@@ -112,7 +112,7 @@ def test_wrong_names_are_errors_that_help():
     save(store, FILES)
     with pytest.raises(WorkspaceError, match="no saved workspace 'other'"):
         store.manifest("other")
-    with pytest.raises(WorkspaceError, match="has no generation 7; it has 1 to 1"):
+    with pytest.raises(WorkspaceError, match="has no generation 7; it has only 1"):
         store.manifest("work", 7)
     with pytest.raises(WorkspaceError, match="is no name"):
         store.manifest("../work")
@@ -162,6 +162,20 @@ def test_a_power_cut_at_any_write_leaves_a_whole_generation(tmp_path, keep, monk
     assert cut >= 7
 
 
+def test_two_who_save_into_one_workspace_hear_of_each_other_and_both_saves_stay(tmp_path):
+    """From two computers, say: what one has saved last is in no later save of the other's."""
+    here, there = open_store(str(tmp_path)), open_store(str(tmp_path))
+
+    def commit(store, name):
+        return store.commit("w", [Entry(name, "directory")], created_at=NOW - timedelta(days=2))
+
+    assert commit(here, "a").flags == commit(here, "b").flags == commit(there, "c").flags == ()
+    assert "generation 3" in commit(here, "d").flags[0]
+    assert commit(here, "e").flags == ()
+    here.prune(at=NOW)
+    assert {generation.number for generation in here.generations("w")} == {3, 5}
+
+
 def test_old_generations_go_as_promised_and_the_newest_never():
     def at(number, ago, flags=()):
         return Generation("w", number, NOW - ago, 1, 1, flags)
@@ -179,6 +193,9 @@ def test_old_generations_go_as_promised_and_the_newest_never():
     assert retention.kept(generations, NOW) == {3, 5, 6, 7, 8}
     assert retention.kept(generations[:1], NOW) == {1}
     assert retention.kept([], NOW) == set()
+    # Nobody looked for months after something had emptied the workspace: what was in it stays beside what is left.
+    long_ago = [at(1, timedelta(days=91)), at(2, timedelta(days=90, hours=1)), at(3, timedelta(days=90), ("gone",))]
+    assert retention.kept(long_ago, NOW) == {2, 3}
 
 
 def test_forgotten_chunks_go_in_two_steps_and_come_back_when_needed(tmp_path):
@@ -365,6 +382,11 @@ def test_results_are_a_zip_without_links_that_names_what_could_run():
 def test_files_that_could_run(path):
     assert could_run(path)
     assert not could_run("a/notebook.ipynb")
+
+
+def test_files_that_could_run_are_named_by_their_directory_where_all_of_it_could():
+    paths = ("r/.git/HEAD", "r/.git/hooks/x", "r/setup.py", ".vscode/tasks.json")
+    assert folded(paths) == ["r/.git/ (2 files)", "r/setup.py", ".vscode/"]
 
 
 def test_the_address_of_a_store_is_shown_without_secrets():

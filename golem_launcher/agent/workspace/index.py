@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import ignore
 from .chunker import Cuts, chunk_id, cut_file
+from .copies import Copies
 from .entries import Entry, Place, is_plain, line_of, stamp_of
 
 if TYPE_CHECKING:
@@ -38,8 +39,9 @@ _OWN_NAMES = ("pyvenv.cfg", "conda-meta")
 class Index:
     """The workspace as it was found at the last walk. One thread at a time."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, scratch: str | None = None) -> None:
         self._root = root
+        self._copies = Copies(scratch)
         self._entries: dict[str, Entry] = {}
         self._gone: dict[str, int] = {}
         self._forgotten = 0
@@ -62,6 +64,7 @@ class Index:
         What a caller that leaves early has not read comes with the next walk from the same base.
         """
         self.version += 1
+        self._copies.begin()
         self.notes, self.environments, self.bytes = [], [], 0
         if since < self._forgotten or since >= self.version:
             since = 0
@@ -74,6 +77,7 @@ class Index:
         yield from self._directory(top, "", ignore.defaults())
         for path in [path for path, entry in self._entries.items() if entry.seen != self.version]:
             del self._entries[path]
+            self._copies.forget(path)
             self._gone[path] = self.version
         if since:
             yield from (["-", path] for path, version in self._gone.items() if version > since)
@@ -86,10 +90,16 @@ class Index:
         return max(1, self._forgotten) <= since <= self.version
 
     def chunk(self, wanted: bytes) -> bytes | None:
-        """The bytes of a chunk; None when they are no longer in the workspace."""
+        """The bytes of a chunk; None when they are no longer in the workspace.
+
+        What is asked for in vain was changed since the walk: the next one makes a copy of it, for who tries again.
+        """
         place = self._places.get(wanted)
         if place is None:
             return None
+        data = self._copies.read(place.path, place.size, place.offset)
+        if data and chunk_id(data) == wanted:
+            return data
         with contextlib.suppress(OSError):
             descriptor = os.open(os.path.join(self._root, place.path), _FILE)
             try:
@@ -98,6 +108,7 @@ class Index:
                 os.close(descriptor)
             if chunk_id(data) == wanted:
                 return data
+            self._copies.want(place.path)
         return None
 
     def learn(self, path: str, cuts: Cuts) -> None:
@@ -133,6 +144,7 @@ class Index:
                 entry = self._entries.get(path)
                 if entry is not None and entry.stamp == stamp_of(status):
                     entry.seen = self.version
+                    self._copies.forget(path)
                 else:
                     entry = self._look(descriptor, name, path, status, entry)
                 if entry is not None:
@@ -193,21 +205,12 @@ class Index:
         return None
 
     def _read(self, parent: int, name: str, path: str, before: Entry | None) -> Entry:
-        known = before.cuts if before is not None else None
-        descriptor = os.open(name, _FILE, dir_fd=parent)
-        try:
-            steady = False
-            for _ in range(_ATTEMPTS):
-                status = os.fstat(descriptor)
-                os.lseek(descriptor, 0, os.SEEK_SET)
-                known = cut_file(lambda most: os.read(descriptor, most), status.st_size, known)
-                after = os.fstat(descriptor)
-                steady = stamp_of(status) == stamp_of(after)
-                if steady:
-                    break
-        finally:
-            os.close(descriptor)
-        assert known is not None
+        copy = self._copies.take(parent, name, path)
+        cuts = before.cuts if before is not None else None
+        if copy is not None:
+            known, after, steady = cut_file(copy.file.read, copy.status.st_size, cuts), copy.status, copy.whole
+        else:
+            known, after, steady = _cut(parent, name, cuts)
         if not steady:
             self._note("busy", path)
         # A stamp of this very moment says nothing of what is written in the next.
@@ -260,6 +263,24 @@ class Index:
     def _note(self, kind: str, path: str) -> None:
         if len(self.notes) < _MOST_NOTES:
             self.notes.append([kind, path])
+
+
+def _cut(parent: int, name: str, known: Cuts | None) -> tuple[Cuts, os.stat_result, bool]:
+    """A file's chunks, where it stood while it was read, and whether it stood still."""
+    descriptor = os.open(name, _FILE, dir_fd=parent)
+    try:
+        for _ in range(_ATTEMPTS):
+            status = os.fstat(descriptor)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            known = cut_file(lambda most: os.read(descriptor, most), status.st_size, known)
+            after = os.fstat(descriptor)
+            steady = stamp_of(status) == stamp_of(after)
+            if steady:
+                break
+    finally:
+        os.close(descriptor)
+    assert known is not None
+    return known, after, steady
 
 
 def _there(name: str, directory: int) -> bool:

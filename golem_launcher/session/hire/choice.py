@@ -12,7 +12,7 @@ from golem_launcher.market import history
 from golem_launcher.market.limits import Limit, gpus_wanted, loosen, misses, unsuited, useful_seconds, why_not
 from golem_launcher.market.machine import machine_of, machines
 from golem_launcher.market.prices import SECONDS_PER_HOUR, Price, glm
-from golem_launcher.text import clean_name
+from golem_launcher.text import clean_line, clean_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +29,8 @@ _AFTER_FAILURE = 0.1
 """Who failed of late is taken only before those that cost ten times as much."""
 _UNKNOWN_REPUTATION = 0.5
 _ROUNDING = Decimal("1.001")
+_MOST_REFUSALS = 3
+_LONGEST_REFUSAL = 300
 
 
 @dataclass
@@ -47,6 +49,8 @@ class Choice:
     """What earlier sessions learned of providers."""
     reputation: Mapping[str, float] = field(default_factory=dict)
     """What others say of providers, 0 to 1."""
+    refusals: list[str] = field(default_factory=list)
+    """What providers said when they refused our terms, cleaned; each once."""
     quoted: dict[str, Price] = field(default_factory=dict)
     """What each provider asked at first."""
     luck: dict[str, float] = field(default_factory=dict)
@@ -87,6 +91,12 @@ class Choice:
         self.excluded[provider_id] = f"{clean_name(name)}: {reason}"
         history.note_failure(provider_id, name, reason)
 
+    def refused_by(self, words: str) -> None:
+        """A provider refused our terms, and said why."""
+        said = clean_line(words, longest=_LONGEST_REFUSAL).strip().rstrip(".")
+        if said and said not in self.refusals and len(self.refusals) < _MOST_REFUSALS:
+            self.refusals.append(said)
+
     def failure(self, offers: Sequence[Mapping[str, Any]] = ()) -> LauncherError:
         """Why no provider was found, by what was seen. ``offers`` is what the market has, when it is known."""
         if self.too_dear and not self.excluded:
@@ -107,7 +117,10 @@ class Choice:
                     "Most providers let sessions reach only what is on their whitelist: ask for fewer addresses, or "
                     "give a permit that they trust (--outbound-permit)."
                 )
-            return MarketError("Machines that fit are on offer, and none came to terms with us in time.", remedy)
+            said = "; ".join(f"'{words}'" for words in self.refusals[:_MOST_REFUSALS])
+            said = f" Providers said: {said}." if said else ""
+            what = f"Machines that fit are on offer, and none came to terms with us in time.{said}"
+            return MarketError(what, remedy)
         return MarketError(
             f"No offer fits: nobody offers {limits(self.request)} on '{self.request.network}'"
             f"{_most(offers_at_most(offers))}.",

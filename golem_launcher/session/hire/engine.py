@@ -19,6 +19,7 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ya_market.models import ProposalRejectedEvent
 from ya_net.exceptions import ApiException
 from yapapi.config import ApiConfig
 from yapapi.engine import _Engine
@@ -122,9 +123,25 @@ class Engine:
             await asyncio.sleep(_START_POLL_SECONDS)
         if self._starting.done():
             self._starting.result()
+        self._hear_refusals()
         self._identity = identity
         self._journal.update(network_address=f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.0/24")
         self._joining = asyncio.create_task(self._make_network())
+
+    def _hear_refusals(self) -> None:
+        """Yapapi drops the market's events that tell why a provider refused our terms: hear them before it does."""
+        api = self._engine._market_api._api
+        collect = api.collect_offers
+
+        async def collect_offers(*arguments: Any, **options: Any) -> Any:
+            found = await collect(*arguments, **options)
+            for event in found:
+                reason = getattr(event, "reason", None)
+                if isinstance(event, ProposalRejectedEvent) and reason is not None:
+                    self._choice.refused_by(str(reason.message))
+            return found
+
+        api.collect_offers = collect_offers
 
     async def _make_network(self) -> Any:
         address = str(self._journal.entries.network_address)
@@ -223,7 +240,7 @@ class Engine:
         return self._listener.invoiced.is_set()
 
     def revive(self) -> None:
-        """Take up payments again after the node was away: yapapi's tasks end at the first connection error."""
+        """Take up payments again where they ended: yapapi's tasks do at the first connection error. Else nothing."""
         services = self._engine._services
         if any(task.done() for task in services):
             for task in services:

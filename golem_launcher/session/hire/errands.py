@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,51 +41,43 @@ class Errands:
     """The errands of one activity; they run one after another, as the commands of an activity do."""
 
     def __init__(self) -> None:
-        self._queue: asyncio.Queue[Errand] = asyncio.Queue()
-        self._leave = asyncio.Event()
+        self._queue: deque[Errand] = deque()
+        self._left = False
+        self._news = asyncio.Event()
 
     def leave(self) -> None:
         """There are no more: the activity ends."""
-        self._leave.set()
+        self._left = True
+        self._news.set()
 
     async def next(self) -> Errand | None:
         """The next one that somebody still waits for; ``None`` when the activity should end."""
-        while True:
-            errand = await self._first()
-            if errand is None or not errand.done.done():
-                return errand
+        while not self._left:
+            while self._queue:
+                errand = self._queue.popleft()
+                if not errand.done.done():
+                    return errand
+            self._news.clear()
+            await self._news.wait()
+        return None
 
     async def run(self, commands: Callable[[Any], None], *, seconds: float = _SECONDS) -> list[Any]:
         """Run one batch; yapapi's events. Raises ``ProviderError`` when it fails.
 
         Who is cancelled leaves the batch to itself.
         """
-        if self._leave.is_set():
+        if self._left:
             raise _gone()
         errand = Errand(commands, asyncio.get_running_loop().create_future(), seconds)
-        self._queue.put_nowait(errand)
+        self._queue.append(errand)
+        self._news.set()
         return await errand.done
 
     def drop(self) -> None:
         """The activity is gone: nobody runs what is left."""
         self.leave()
-        while not self._queue.empty():
-            self._queue.get_nowait().fail("the activity has ended")
-
-    async def _first(self) -> Errand | None:
-        errand = asyncio.ensure_future(self._queue.get())
-        leave = asyncio.ensure_future(self._leave.wait())
-        waiting: set[asyncio.Future[Any]] = {errand, leave}
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            if errand.done() and leave.done():
-                self._queue.put_nowait(errand.result())  # for `drop`
-            return None if leave.done() else errand.result()
-        finally:
-            for task in waiting:
-                task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.gather(*waiting, return_exceptions=True)
+        while self._queue:
+            self._queue.popleft().fail("the activity has ended")
 
 
 def _gone() -> ProviderError:

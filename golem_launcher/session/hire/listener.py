@@ -76,6 +76,7 @@ class Listener:
             history.note_overbilling(entry.provider_id, entry.provider_name, reason)
         self._money.disputed(agreement_id, reason)
         if what == INVOICE:
+            self._journal.update_agreement(agreement_id, refused=reason)
             self.invoiced.set()
 
     def _write_agreement(self, agreement: Any) -> None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from golem_launcher.session.pay.journal import Journal
 
 _LOG = logging.getLogger(__name__)
-_REFUSED = Decimal(-1)
+_REFUSED = Decimal("-Infinity")
+"""yapapi accepts a bill when it is not above this."""
 
 _MOST_NOTES = 40
 _NOTES_SECONDS = 60.0
@@ -54,7 +55,7 @@ class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no
         return SCORE_REJECTED if score is None else score
 
     async def debit_note_accepted_amount(self, debit_note: Any) -> Decimal:
-        """The note's amount, or -1 to ignore it."""
+        """The note's amount, or less than any to ignore it."""
         agreement_id = debit_note.agreement_id
         if self._floods(agreement_id):
             self._refused(
@@ -67,7 +68,7 @@ class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no
         return self._judge(debit_note.agreement_id, Decimal(debit_note.total_amount_due), DEBIT_NOTE)
 
     async def invoice_accepted_amount(self, invoice: Any) -> Decimal:
-        """The invoice's amount, or -1 to ignore it."""
+        """The invoice's amount, or less than any to ignore it."""
         return self._judge(invoice.agreement_id, Decimal(invoice.amount), INVOICE)
 
     def _floods(self, agreement_id: str) -> bool:
@@ -79,14 +80,9 @@ class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no
 
     def _judge(self, agreement_id: str, amount: Decimal, what: str) -> Decimal:
         entry = self._journal.agreement(agreement_id)
-        most = entry.acceptable() if entry else Decimal(0)
-        if 0 <= amount <= most:
+        objection = entry.objection(what, amount) if entry else f"Nobody knows what {what} of {glm(amount)} is for."
+        if not objection:
             return amount
-        _LOG.warning("refused %s of %s, at most %s", what, amount, most)
-        self._refused(
-            agreement_id,
-            what,
-            f"The provider sent {what} of {glm(amount)}, more than the {glm(most)} that price and usage allow. "
-            "It is not accepted.",
-        )
+        _LOG.warning("refused: %s", objection)
+        self._refused(agreement_id, what, objection)
         return _REFUSED

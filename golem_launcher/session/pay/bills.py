@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 FILE = "bill.json"
-_CLOCKS_APART = timedelta(minutes=1)
+_COUNT = {"ACCEPTED", "SETTLED"}
+"""The states of an invoice that is to be paid; another one beside it changes nothing."""
+CLOCKS_APART = timedelta(hours=12)
+"""Bills bear the time of their provider's clock, which may be slow; whose they are is seen by their agreement."""
 PENDING = ("billed", "accepted")
 """States of a bill that may have changed since it was kept."""
 _LEAST_STATES = ("nothing was billed", "billed", "accepted", "paid")
@@ -61,6 +64,8 @@ class AgreementBill(BaseModel):
     invoiced: Decimal | None = None
     invoice_state: str = ""
     """``RECEIVED``, ``ACCEPTED``, ``SETTLED`` and so on, as yagna calls it; empty when none came."""
+    refused: str = ""
+    """Why the invoice is not accepted, in words; empty when it is."""
     transactions: tuple[str, ...] = ()
     """The hashes of the transactions on the chain that paid for it; one may pay for others as well."""
 
@@ -121,7 +126,7 @@ async def keep(rest: YagnaRest, journal: Journal) -> None:
 
 async def collect(rest: YagnaRest, journal: Journal) -> list[AgreementBill]:
     """The bills of a session's agreements, as its node knows them. Raises ``NodeError``."""
-    after = journal.entries.opened_at - _CLOCKS_APART
+    after = journal.entries.opened_at - CLOCKS_APART
     invoices, notes, payments = await asyncio.gather(
         rest.invoices(after), rest.debit_notes(after), rest.payments(after)
     )
@@ -158,6 +163,15 @@ def bill(directory: SessionDirectory, node: Node | None = None) -> Bill:
     elif journal is not None and not kept:
         kept = [_agreement_bill(entry, [], [], []) for entry in journal.entries.agreements]
     return _bill(state, kept, settles=state.network != LOCAL.name or (journal is not None and journal.entries.settles))
+
+
+def cost_of(directory: SessionDirectory) -> Decimal:
+    """What a session that was closed down cost: by its invoices where all came, else by our own reckoning at least."""
+    invoices = [one.invoiced for one in _kept(directory) if one.invoiced is not None and one.invoice_state in _COUNT]
+    journal = Journal.read(directory.path)
+    worked = [one for one in journal.entries.agreements if one.activity_id is not None] if journal else []
+    billed = sum(invoices, Decimal(0))
+    return billed if worked and len(invoices) == len(worked) else max(directory.state().cost, billed)
 
 
 def _lost(fresh: AgreementBill, known: dict[str, AgreementBill]) -> bool:
@@ -208,7 +222,7 @@ def _agreement_bill(
     transactions: list[str],
 ) -> AgreementBill:
     last = max(notes, key=lambda note: str(note.get("timestamp", "")), default=None)
-    invoice = max(invoices, key=lambda one: str(one.get("timestamp", "")), default=None)
+    invoice = max(invoices, key=lambda one: (one.get("status") in _COUNT, str(one.get("timestamp", ""))), default=None)
     usage = (last.get("usageCounterVector") if last else None) or list(entry.last_usage or ())
     counters = entry.price.counters if entry.price else ()
     numbers = [float(value) for value in usage if isinstance(value, int | float)] if isinstance(usage, list) else []
@@ -225,5 +239,6 @@ def _agreement_bill(
         debit_state=str(last.get("status", "")) if last else "",
         invoiced=Decimal(str(invoice["amount"])) if invoice else None,
         invoice_state=str(invoice.get("status", "")) if invoice else "",
+        refused="" if invoice and invoice.get("status") in _COUNT else entry.refused,
         transactions=tuple(transaction for transaction in transactions if transaction),
     )

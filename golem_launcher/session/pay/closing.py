@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NodeError, NodeRefused
+from golem_launcher.market import history
 from golem_launcher.session.pay import bills
 from golem_launcher.session.pay.journal import TAG_PROPERTY, AgreementEntry
 from golem_launcher.waiting import wait_for
@@ -121,31 +122,33 @@ async def _ask_provider(call: Awaitable[None], what: str) -> None:
 
 
 async def _accept_invoices(rest: YagnaRest, journal: Journal, *, seconds: float) -> None:
-    allocation_id = journal.entries.allocation_id
-    assert allocation_id is not None
     entries = [entry for entry in journal.entries.agreements if entry.activity_id is not None]
     waiting = {entry.agreement_id: entry for entry in entries}
     end = asyncio.get_running_loop().time() + seconds
     while waiting:
-        for invoice in await rest.invoices(journal.entries.opened_at - _CLOCKS_APART):
+        for invoice in await rest.invoices(journal.entries.opened_at - bills.CLOCKS_APART):
             entry = waiting.pop(str(invoice.get("agreementId")), None)
             if entry is not None:
-                await _accept_invoice(rest, invoice, entry, allocation_id)
+                await _accept_invoice(rest, invoice, entry, journal)
         patient = any(entry.lost_at is None for entry in waiting.values())
         if not patient or asyncio.get_running_loop().time() >= end:
             return
         await asyncio.sleep(_INVOICE_POLL_SECONDS)
 
 
-async def _accept_invoice(rest: YagnaRest, invoice: dict[str, Any], entry: AgreementEntry, allocation_id: str) -> None:
-    if invoice.get("status") not in _OPEN_INVOICES:
+async def _accept_invoice(rest: YagnaRest, invoice: dict[str, Any], entry: AgreementEntry, journal: Journal) -> None:
+    if invoice.get("status") not in _OPEN_INVOICES or entry.refused:
         return
-    amount = Decimal(str(invoice["amount"]))
-    if not 0 <= amount <= entry.acceptable():
-        _LOG.warning("an invoice of %s is not between 0 and %s and stays unpaid", amount, entry.acceptable())
+    amount = str(invoice["amount"])
+    objection = entry.objection("an invoice", Decimal(amount))
+    if objection:
+        _LOG.warning("unpaid: %s", objection)
+        journal.update_agreement(entry.agreement_id, refused=objection)
+        history.note_overbilling(entry.provider_id, entry.provider_name, objection)
         return
+    allocation_id = str(journal.entries.allocation_id)
     try:
-        await rest.accept_invoice(str(invoice["invoiceId"]), amount=str(invoice["amount"]), allocation_id=allocation_id)
+        await rest.accept_invoice(str(invoice["invoiceId"]), amount=amount, allocation_id=allocation_id)
     except NodeError as error:
         _LOG.warning("an invoice was not accepted: %s", error)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from golem_launcher import clock, files
-from golem_launcher.market.prices import Price
+from golem_launcher.market.prices import Price, glm
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +43,20 @@ class AgreementEntry(BaseModel):
     """The last usage vector that the provider reported."""
     lost_at: datetime | None = None
     """When the provider was lost: no time after that is paid for, and no invoice is waited for."""
+    refused: str = ""
+    """Why its invoice is not accepted, in words; empty when it is, or when none came."""
+
+    def objection(self, what: str, amount: Decimal) -> str:
+        """Why a bill (``a debit note``, ``an invoice``) is too high, in words; empty when it is not."""
+        most = self.acceptable()
+        if 0 <= amount <= most:
+            return ""
+        if amount < 0:
+            return f"The provider sent {what} of {glm(amount)}, less than nothing. It is not accepted."
+        return (
+            f"The provider sent {what} of {glm(amount)}, more than the {glm(most)} that price and usage allow. "
+            "It is not accepted."
+        )
 
     def acceptable(self) -> Decimal:
         """The most that we accept as a bill by now."""

@@ -50,7 +50,7 @@ def close(directory: SessionDirectory, *, start_node: bool) -> bool:
             closed = not owes
             if journal is not None and owes:
                 closed = _close_at_node(directory, journal, start_node=start_node)
-            _write_end(directory, closed=closed)
+            _write_end(directory, closed=closed, refused=_refused(journal))
     except TimeoutError:
         return False  # a supervisor that begins, or somebody who closes down already
     return True
@@ -82,16 +82,27 @@ async def _close_down(node: Node, journal: Journal) -> None:
         await wait_for(close_down(rest, journal, invoice_seconds=_INVOICE_SECONDS), _SECONDS)
 
 
-def _write_end(directory: SessionDirectory, *, closed: bool) -> None:
+def _refused(journal: Journal | None) -> tuple[str, ...]:
+    """Why invoices were not accepted."""
+    return tuple(entry.refused for entry in journal.entries.agreements if entry.refused) if journal else ()
+
+
+def _write_end(directory: SessionDirectory, *, closed: bool, refused: tuple[str, ...]) -> None:
     with contextlib.suppress(FileNotFoundError):
         directory.control_socket.unlink()
     state = directory.state()
+    if closed:
+        from golem_launcher.session.pay import bills  # noqa: PLC0415 - likewise
+
+        state = state.model_copy(update={"cost": bills.cost_of(directory)})
     if not state.stage.final:
         at = now()
-        reason = DIED if closed else NOT_YET
+        reason = " ".join((DIED if closed else NOT_YET, *refused))
         ended = {"stages": (*state.stages, (Stage.FAILED, at)), "ended_at": at, "address": None}
         directory.write_state(state.model_copy(update={"stage": Stage.FAILED, "reason": reason, **ended}))
         directory.append_event(StageChanged(at=at, stage=Stage.FAILED, reason=reason))
     elif closed:
-        directory.write_state(state.model_copy(update={"reason": state.reason.replace(NOT_YET, DIED)}))
+        directory.write_state(
+            state.model_copy(update={"reason": " ".join((state.reason.replace(NOT_YET, DIED), *refused))})
+        )
         directory.append_event(Message(text="What it had left at the node is closed down now."))

@@ -141,7 +141,7 @@ class Card {
 
   showButtons(lost) {
     const { live, stage } = this.session;
-    const ending = live && !lost && ["stopping", "saving"].includes(stage);
+    const ending = live && !lost && ENDING.includes(stage);
     show(this.abort.element, live && !ending);
     show(this.force.element, ending);
     show(this.again, !live);
@@ -157,7 +157,9 @@ class Card {
     }
   }
 
-  setLink(link) {
+  /** A Lab that is being closed is not worth opening any more. */
+  setLink(known) {
+    const link = ENDING.includes(this.session?.stage) ? undefined : known;
     if (link) this.open.href = link;
     else this.open.removeAttribute("href");
     show(this.open, Boolean(link));
@@ -204,7 +206,7 @@ class Card {
   tickSaving(saving, now) {
     const when = saving.saved_at ? ago((now - Date.parse(saving.saved_at)) / 1000) : "not yet";
     const every = saving.interval ? `every ${Math.round(saving.interval) || 1} s` : "";
-    const what = saving.generation ? `${saving.files} files, ${bytes(saving.bytes)}` : "";
+    const what = saving.generation ? `${saving.files} ${saving.files === 1 ? "file" : "files"}, ${bytes(saving.bytes)}` : "";
     this.saved.set(when, null, { low: saving.problem !== "", below: saving.problem || [what, every].filter(Boolean).join(", ") });
   }
 }

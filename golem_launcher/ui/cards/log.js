@@ -33,7 +33,14 @@ class LogView {
       this.foundBox,
       this.tail,
     );
+    this.following = true;
+    this.box.addEventListener("scroll", () => (this.following = this.box.scrollHeight - this.box.scrollTop - this.box.clientHeight < 24));
+    new ResizeObserver(() => this.follow()).observe(this.box); // other widths break lines elsewhere
     this.filter();
+  }
+
+  follow() {
+    if (this.following) this.box.scrollTop = this.box.scrollHeight;
   }
 
   makeFilter(source, title) {
@@ -81,11 +88,10 @@ class LogView {
     if (fresh.length === 0) return;
     this.empty.remove();
     const box = this.box;
-    const following = box.scrollHeight - box.scrollTop - box.clientHeight < 24;
     if (skipped) box.append(this.keep("lab", h("div", { class: "gl-line gl-line-lab gl-line-gap" }, "… too fast to show all: the whole log can be downloaded")));
     box.append(...fresh.map((line) => this.keep(line.source, logLine(line))));
     this.last = fresh.at(-1).n;
-    if (following) box.scrollTop = box.scrollHeight;
+    this.follow();
   }
 
   /** Remember a line's element, and forget the oldest of its source beyond what the ring holds. */

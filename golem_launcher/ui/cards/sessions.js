@@ -76,10 +76,10 @@ function renderSessions({ model, el }) {
     (title?.checkVisibility() ? title : pastTitle).focus({ preventScroll: true });
   }
 
-  /** Whether a session ended badly a moment ago: its reason must not stay folded away. Once: it may be folded again. */
+  /** Whether a session ended a moment ago: reason and results must not be folded away. Once: it may be folded again. */
   function isNews({ name, created, stage, ended }) {
     const key = `${name} ${created}`;
-    if (stage !== "failed" || shownAsNews.has(key) || !ended || tools.now() - Date.parse(ended) > NEWS_MS) return false;
+    if (!["ended", "failed"].includes(stage) || shownAsNews.has(key) || !ended || tools.now() - Date.parse(ended) > NEWS_MS) return false;
     return Boolean(shownAsNews.add(key));
   }
 

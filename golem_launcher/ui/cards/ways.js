@@ -67,7 +67,7 @@ class WaysView {
 
   /** On a hub the browser reaches only the hub: a tunnel at home, or the hub's own address after a yes. */
   updateOnHub(session) {
-    const reachable = Boolean(session.hub && session.started && session.live && session.alive);
+    const reachable = Boolean(session.hub && session.started && session.live && session.alive && !ENDING.includes(session.stage));
     show(this.element, reachable);
     if (!reachable || this.shown === session.hub) return;
     this.shown = session.hub;

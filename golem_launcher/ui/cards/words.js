@@ -11,6 +11,7 @@ const STAGE_WORDS = {
   ended: ["Ended", ""],
   failed: ["Failed", ""],
 };
+const ENDING = ["saving", "stopping"];
 const LOST_WORDS = "Nothing looks after this session any more. What it left is being closed down.";
 const REMOTE_WORDS =
   "JupyterLab runs. This page is served by a hub, so your browser can't reach the session's own address: see below how to open it.";

@@ -71,6 +71,8 @@ function makeText(field, { id, described, onchange }) {
     body: h("div", { class: "gl-control" }, input, unit),
     value: () => input.value.trim(),
     set: (value) => (input.value = value),
+    /** Name the chosen network's coin, where this is an amount. */
+    payIn: (token) => unit && setText(unit, field.unit.replace(/^GLM/, token)),
   };
 }
 
@@ -155,6 +157,8 @@ function makeTiles(field, { id, described, hint, onchange }) {
     /** What the chosen one asks of other fields: the least of each. */
     least: () => chosen()?.least ?? {},
     mood: () => chosen()?.mood,
+    /** The coin that is paid with. */
+    token: () => chosen()?.token,
     set(value) {
       for (const input of inputs) input.checked = input.value === value;
       tell();

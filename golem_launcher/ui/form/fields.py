@@ -135,10 +135,10 @@ def _kind(name: str, schema: dict[str, Any], numeric: dict[str, Any]) -> str:
 
 
 def _options(name: str) -> list[dict[str, Any]]:
-    """What can be chosen: ``value``, ``title``, and for some a ``sentence``, a ``badge``, the ``least`` of fields."""
+    """What can be chosen: ``value``, ``title``; some: ``sentence``, ``badge``, ``token``, ``least`` of other fields."""
     if name == "network":
         return [
-            {**_words(network), "badge": _MONEY[network.money], "mood": network.money}
+            {**_words(network), "badge": _MONEY[network.money], "mood": network.money, "token": network.token}
             for network in map(as_it_is, NETWORKS.values())
         ]
     if name == "software":

@@ -89,6 +89,8 @@ function renderForm({ model, el }) {
       show(element, wanted);
       if (when.instead) show(element.nextElementSibling, !wanted);
     }
+    const token = controls.get("network").token();
+    if (token) for (const control of controls.values()) control.payIn?.(token);
     setText(pay, PAY_WORDS[controls.get("network").mood()] ?? "");
   }
 

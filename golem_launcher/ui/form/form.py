@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
-_SCRIPTS = ("controls.js", "presets.js", "share.js", "offers.js", "uploads.js", "form.js")
+_SCRIPTS = ("controls.js", "presets.js", "share.js", "offers.js", "folder.js", "uploads.js", "form.js")
 _STYLES = ("form.css", "controls.css", "offers.css", "uploads.css")
 
 _ORDERS_AT_MOST = 20

@@ -14,6 +14,11 @@ function bytesWords(bytes) {
   return `${value >= 100 || unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
 
+/** How large a file is, or a folder. */
+function sizeWords({ size, count }) {
+  return count == null ? bytesWords(size) : `${count} ${count === 1 ? "file" : "files"}, ${bytesWords(size)}`;
+}
+
 /** Where this tab's files are kept: the same after a reload. */
 function placeOfTab() {
   const fresh = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -38,12 +43,14 @@ class Uploads {
     this.patience = UPLOAD_PATIENCE_MS.first;
     this.list = h("ul", { class: "gl-uploads", "aria-label": "Files to upload", hidden: true });
     this.picker = filePicker("Upload files", { multiple: true }, (files) => this.add(files));
-    this.element = h("div", { class: "gl-stack gl-drop" }, h("div", { class: "gl-row" }, this.picker), this.list);
+    const folder = filePicker("Upload a folder", { webkitdirectory: true }, (files) => this.add([chosenFolder(files)]));
+    const words = h("span", { class: "gl-hint" }, "or drop them here");
+    this.element = h("div", { class: "gl-stack gl-drop" }, h("div", { class: "gl-row" }, this.picker, folder, words), this.list);
     this.unguard = this.guard();
     this.element.addEventListener("dragover", (event) => event.preventDefault());
-    this.element.addEventListener("drop", (event) => {
+    this.element.addEventListener("drop", async (event) => {
       event.preventDefault();
-      this.add([...event.dataTransfer.files]);
+      this.add(await dropped(event.dataTransfer));
     });
   }
 
@@ -70,15 +77,15 @@ class Uploads {
   found({ place, files }) {
     if (place !== this.place || !this.unknown) return;
     this.unknown = false;
-    for (const { id, name, size, at, path } of files) {
-      const one = { id, file: null, name, size, at, path, asked: 0, failed: false, timer: null };
+    for (const { id, name, size, count, at, path } of files) {
+      const one = { id, file: null, name, size, count, at, path, asked: 0, failed: false, timer: null };
       one.row = this.makeRow(one);
       this.files.set(id, one);
       this.list.append(one.row.element);
       show(one.row.bar, !path);
       one.row.bar.value = at;
       setText(one.row.remove, "Remove");
-      setText(one.row.state, path ? bytesWords(size) : `${bytesWords(at)} of ${bytesWords(size)} is here: add it again to go on`);
+      setText(one.row.state, path ? sizeWords(one) : `${bytesWords(at)} of ${bytesWords(size)} is here: add it again to go on`);
     }
     show(this.list, this.files.size > 0);
     if (files.length) this.changed();
@@ -86,7 +93,7 @@ class Uploads {
 
   add(files) {
     for (const file of files) {
-      const one = { id: newId("upload"), file, name: file.name, size: file.size, at: 0, asked: 0, path: null, failed: false, timer: null };
+      const one = { id: newId("upload"), file, name: file.name, size: file.size, count: file.count, at: 0, asked: 0, path: null, failed: false, timer: null };
       one.row = this.makeRow(one);
       this.files.set(one.id, one);
       this.list.append(one.row.element);
@@ -113,8 +120,8 @@ class Uploads {
 
   /** Say what is to come. Said again, it asks how far the file is. */
   begin(one, since) {
-    const { name, size, lastModified: changed } = one.file;
-    this.ask(one, { kind: "upload begin", place: this.place, name, size, changed }, undefined, since);
+    const { name, size, lastModified: changed, listed = 0 } = one.file;
+    this.ask(one, { kind: "upload begin", place: this.place, name, size, changed, listed }, undefined, since);
   }
 
   /** Send. When no answer comes, the connection broke and what it carried is lost: ask how far the file is. */
@@ -160,7 +167,7 @@ class Uploads {
   finish(one, path) {
     one.path = path;
     show(one.row.bar, false);
-    setText(one.row.state, bytesWords(one.file.size));
+    setText(one.row.state, sizeWords(one));
     setText(one.row.remove, "Remove");
     this.goOn();
   }

@@ -1,4 +1,5 @@
 const STATE_WORDS = { up: "running", starting: "starting", down: "not running", failed: "failed" };
+const LOOKING_WORDS = "Looking for the network …";
 
 const MONEY_WORDS = { none: "no money", test: "test money", real: "real money" };
 const INTRO_WORDS =
@@ -46,7 +47,7 @@ function renderHeader({ model, el }) {
     setText(badge, MONEY_WORDS[network.money] ?? "");
     badge.dataset.mood = network.money ?? "none";
     show(badge, Boolean(network.money));
-    setText(state, network.detail || (STATE_WORDS[network.state] ?? ""));
+    setText(state, network.detail || (STATE_WORDS[network.state] ?? LOOKING_WORDS));
     show(mend, Boolean(network.mend));
     setText(mend, network.mend ?? "");
   }

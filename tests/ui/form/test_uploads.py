@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import os
 import shutil
 import stat
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -14,8 +17,10 @@ from hypothesis import strategies as st
 from golem_launcher.request import parse_request
 from golem_launcher.session.directory import create_session_directory
 from golem_launcher.ui.form import uploads
+from golem_launcher.ui.form.folder import LONGEST_LIST, unpack
+from golem_launcher.ui.form.names import clean_file_name
 from golem_launcher.ui.form.remembered import uploads_directory
-from golem_launcher.ui.form.uploads import Uploads, clean_file_name, sweep_uploads
+from golem_launcher.ui.form.uploads import Uploads, sweep_uploads
 
 _PLACE = "0123456789abcdef"
 
@@ -34,8 +39,15 @@ class _Browser:
             await self.part(identifier, at, data[at : at + 1000])
         return Path(self.told[-1]["path"])
 
-    async def begin(self, name: str, size: Any, identifier: str = "1") -> dict[str, Any]:
-        content = {"id": identifier, "name": name, "size": size, "changed": 1700000000000, "place": _PLACE}
+    async def send_folder(self, name: str, files: dict[str, bytes], identifier: str = "1") -> Path:
+        listed = json.dumps([[path, len(data)] for path, data in files.items()]).encode()
+        data = listed + b"".join(files.values())
+        await self.begin(name, len(data), identifier, listed=len(listed))
+        await self.part(identifier, 0, data)
+        return Path(self.told[-1]["path"])
+
+    async def begin(self, name: str, size: Any, identifier: str = "1", **more: Any) -> dict[str, Any]:
+        content = {"id": identifier, "name": name, "size": size, "changed": 1700000000000, "place": _PLACE, **more}
         await self.uploads.begin(content)
         return self.told[-1] if self.told else {}
 
@@ -108,6 +120,28 @@ def test_a_cancelled_upload_leaves_nothing() -> None:
     asyncio.run(main())
 
 
+def test_what_a_session_was_started_with_is_kept_for_it_but_leaves_the_form() -> None:
+    """It may need the file again, on another provider."""
+
+    async def main() -> None:
+        browser = _Browser()
+        used = await browser.send("data.csv", b"used")
+        free = await browser.send("free.csv", b"free", "2")
+        create_session_directory(parse_request({"name": "mine", "inputs": [str(used)]}))
+        for identifier in ("1", "2"):
+            await browser.uploads.remove({"id": identifier})
+        assert used.read_bytes() == b"used"
+        assert not free.exists()
+
+        after = _Browser()
+        await after.uploads.here({"uploads": _PLACE})
+        assert after.told[-1]["files"] == []
+        again = await after.send("data.csv", b"another")
+        assert (again.name, used.read_bytes()) == ("data (2).csv", b"used")
+
+    asyncio.run(main())
+
+
 def test_what_came_before_a_reload_is_there_and_the_rest_goes_on() -> None:
     async def main() -> None:
         before = _Browser()
@@ -129,7 +163,7 @@ def test_what_came_before_a_reload_is_there_and_the_rest_goes_on() -> None:
         await after.uploads.remove({"id": f"{_PLACE}/data.csv"})
         assert not whole.exists()
         odd = await after.begin(".golem-part-5-5-x", 1, "11")
-        assert odd["name"] == "5-5-x"
+        assert odd["name"] == "part-5-5-x"
 
     asyncio.run(main())
 
@@ -146,6 +180,62 @@ def test_what_does_not_fit_the_disk_is_refused_before_it_is_sent(monkeypatch: py
         assert len(browser.told) == 1
 
     asyncio.run(main())
+
+
+def test_a_folder_comes_as_one_file_and_is_a_folder_here() -> None:
+    files = {"a.txt": b"a", "deep/er/b.bin": os.urandom(800), "deep/empty": b"", "../../../out": b"x", "deep/..": b"y"}
+
+    async def main() -> None:
+        browser = _Browser()
+        whole = await browser.send_folder("project", files)
+        assert whole.parent == uploads_directory() / _PLACE
+        found = {str(path.relative_to(whole)): path.read_bytes() for path in whole.rglob("*") if path.is_file()}
+        assert found == {
+            "a.txt": b"a",
+            "deep/er/b.bin": files["deep/er/b.bin"],
+            "deep/empty": b"",
+            "file/file/file/out": b"x",
+            "deep/file": b"y",
+        }
+        assert {stat.S_IMODE(path.stat().st_mode) for path in whole.rglob("*.*")} == {0o600}
+        assert (await browser.send_folder("project", {"a": b""}, "2")).name == "project (2)"
+
+        after = _Browser()
+        await after.uploads.here({"uploads": _PLACE})
+        kept = {one["name"]: (one["count"], one["size"], one["path"]) for one in after.told[-1]["files"]}
+        assert kept == {"project": (5, 803, str(whole)), "project (2)": (1, 0, f"{whole} (2)")}
+        await after.uploads.remove({"id": f"{_PLACE}/project"})
+        assert not whole.exists()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "listed", ["", "nonsense", "{}", '[["x", 2]]', '[["x", -1]]', '[["x"]]', '[["", 1]]', "[" * 9999]
+)
+def test_what_is_no_folder_is_refused_and_leaves_nothing(listed: str) -> None:
+    async def main() -> None:
+        browser = _Browser()
+        words = listed.encode() or b"[]"
+        await browser.begin("x", len(words) + 1, listed=len(words))
+        await browser.part("1", 0, words + b"x")
+        assert browser.told[-1]["kind"] == "upload refused"
+        assert list((uploads_directory() / _PLACE).iterdir()) == []
+        await browser.begin("x", LONGEST_LIST + 2, listed=LONGEST_LIST + 1)
+        assert "too many files" in browser.told[-1]["text"]
+
+    asyncio.run(main())
+
+
+@given(st.lists(st.text(max_size=40), max_size=8))
+def test_whatever_the_paths_a_folder_stays_in_its_place(paths: list[str]) -> None:
+    with TemporaryDirectory() as directory:
+        listed = json.dumps([[path, 1] for path in paths]).encode()
+        packed, folder = Path(directory, "packed"), Path(directory, "folder")
+        packed.write_bytes(listed + b"x" * len(paths))
+        with contextlib.suppress(ValueError, OSError):
+            unpack(packed, len(listed), folder)
+        assert {path.name for path in Path(directory).iterdir()} <= {"packed", "folder"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,46 @@
+/**
+ * Files with their paths in a folder, `[[path, file], …]`, as one Blob: their list, then their bytes. Nothing is read yet.
+ *
+ * `listed` is how many bytes the list has.
+ */
+function packFolder(name, entries) {
+  const files = [...entries].sort(([one], [other]) => (one < other ? -1 : 1)); // the same each time: it may go on after a reload
+  const list = new TextEncoder().encode(JSON.stringify(files.map(([path, file]) => [path, file.size])));
+  const lastModified = files.reduce((latest, [, file]) => Math.max(latest, file.lastModified), 0);
+  return Object.assign(new Blob([list, ...files.map(([, file]) => file)]), { name, lastModified, listed: list.length, count: files.length });
+}
+
+/** The folder that was chosen by an input with `webkitdirectory`: its files know their paths, which begin with its name. */
+function chosenFolder(files) {
+  const [name] = files[0].webkitRelativePath.split("/");
+  return packFolder(name, files.map((file) => [file.webkitRelativePath.slice(name.length + 1), file]));
+}
+
+/** What was dropped: files, and folders as one file each; those that are empty are left out. */
+async function dropped(transfer) {
+  const entries = [...transfer.items].filter(({ kind }) => kind === "file").map((item) => item.webkitGetAsEntry?.());
+  const files = [...transfer.files]; // both are empty once this function waits
+  if (!entries.every(Boolean)) return files;
+  const found = await Promise.all(
+    entries.map(async (entry, index) => {
+      if (!entry.isDirectory) return files[index];
+      const inside = await filesIn(entry, "");
+      return inside.length ? packFolder(entry.name, inside) : null;
+    }),
+  );
+  return found.filter(Boolean);
+}
+
+async function filesIn(folder, path) {
+  const reader = folder.createReader();
+  const found = [];
+  for (;;) {
+    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject)); // a hundred at a time
+    if (!some.length) return found;
+    for (const entry of some) {
+      const inner = `${path}${entry.name}`;
+      if (entry.isDirectory) found.push(...(await filesIn(entry, `${inner}/`)));
+      else found.push([inner, await new Promise((resolve, reject) => entry.file(resolve, reject))]);
+    }
+  }
+}

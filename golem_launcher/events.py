@@ -31,6 +31,10 @@ class Stage(str, Enum):
         return self in {Stage.ENDED, Stage.FAILED}
 
 
+STOPPED = "Stopped as asked."
+"""What the reason of a session that somebody ended begins with; what was not saved follows."""
+
+
 def now() -> datetime:
     """The time of an event: UTC, aware."""
     return datetime.now(timezone.utc)

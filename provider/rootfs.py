@@ -39,7 +39,11 @@ def ensure(variant: str, cache: Path) -> Path:
         made = Path(scratch) / "root"
         _debian(made)
         _packages(made, variant)
-        made.rename(root)
+        try:
+            made.rename(root)
+        except OSError:
+            if not root.is_dir():  # else somebody was faster, and made the same
+                raise
     return root
 
 

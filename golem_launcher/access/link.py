@@ -8,6 +8,7 @@ import h11
 
 from golem_launcher.access.conversation import Conversation
 from golem_launcher.access.front import Front
+from golem_launcher.access.peers import is_another_person, refusal
 from golem_launcher.access.rules import Rules
 from golem_launcher.access.sides import LONGEST_HEAD, Gone, Side
 from golem_launcher.access.tunnel import Listener
@@ -73,6 +74,11 @@ async def listen(
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert link is not None
+        ends = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
+        if tls is None and all(ends) and is_another_person(*ends):
+            writer.write(refusal())
+            await writer.drain()
+            return
         await link.serve(reader, writer)
 
     listener = Listener(host, port, serve, tls)

@@ -20,6 +20,7 @@ _QUESTION = struct.Struct("=BBBBI")
 _ANY_SOCKET = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
 _ADDRESS = 16
 _UID = struct.Struct("=I")
+_ROOT = 0
 _UID_OFFSET = _HEADER.size + 64  # in inet_diag_msg, behind four bytes, the socket's identity and three numbers
 
 
@@ -32,6 +33,26 @@ def is_ours(writer: asyncio.StreamWriter) -> bool:
         return owner(peer, mine) == os.geteuid()
     except (OSError, AttributeError):
         return not hasattr(socket, "AF_NETLINK")
+
+
+def is_another_person(peer: tuple[str, int], mine: tuple[str, int]) -> bool:
+    """Whether the program at the other end is another user's, root aside: links hold tokens, and arguments show links.
+
+    False where there is no kernel to ask, and when this is root's own, whose browser is somebody else's.
+    """
+    if os.geteuid() == _ROOT:
+        return False
+    try:
+        return owner(peer, mine) not in {os.geteuid(), _ROOT}
+    except (OSError, AttributeError):
+        return False
+
+
+def refusal() -> bytes:
+    """The whole of what such a program is answered, by HTTP."""
+    body = b"This is another user's Golem Launcher.\n"
+    head = b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    return head % len(body) + body
 
 
 def owner(local: tuple[str, int], remote: tuple[str, int]) -> int:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import socket
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 _BACKLOG = 512
 _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 120_000}
 """Seconds, and milliseconds for the last: how long what was sent may stay unanswered."""
+_REMEDIES = {
+    errno.EADDRINUSE: "Another program has the port: choose another, or 0 for a free one.",
+    errno.EACCES: "Ports below 1024 are for the administrator: choose another, or 0 for a free one.",
+}
 
 
 class Listener:
@@ -61,9 +67,11 @@ class Listener:
                 self._accept, self._host, self._port, limit=LARGEST, backlog=_BACKLOG, ssl=self._tls
             )
         except OSError as error:
+            number = error.errno or 0
+            reason = os.strerror(number) if number > 0 else error.strerror or str(error)  # asyncio's is a long one
             raise AccessError(
-                f"The launcher can't listen on {self._host}: {error.strerror or error}.",
-                "Another program may have the port: choose another, or 0 for a free one.",
+                f"The launcher can't listen on {self._host}: {reason}.",
+                _REMEDIES.get(number, "Name an address of this computer, like 192.168.1.5."),
             ) from None
 
     async def aclose(self) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import functools
 import importlib
+import logging
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
@@ -88,5 +90,7 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. What libraries log and warn of is not for the eyes of who typed a command."""
+    logging.getLogger().addHandler(logging.NullHandler())
+    warnings.simplefilter("ignore", FutureWarning)
     app()

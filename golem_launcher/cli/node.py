@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from golem_launcher.cli.output import print_json, reports_errors, say, waiting_for
-from golem_launcher.errors import LauncherError, SessionError
+from golem_launcher.errors import LauncherError, ServiceError, SessionError
 from golem_launcher.networks import LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.node.doctor import Check
+    from golem_launcher.node.check import Check
     from golem_launcher.node.node import Node
 
 node_app = typer.Typer(help="Your yagna: the one that YAGNA_APPKEY names, else one of ours.", no_args_is_help=True)
@@ -23,6 +23,9 @@ node_app = typer.Typer(help="Your yagna: the one that YAGNA_APPKEY names, else o
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 _SESSION_SECONDS = 60.0
 """A session saves and pays before it ends; one that takes longer is cut short."""
+_LOCAL = "local network"
+_CLOCK_SECONDS = 4.0
+_CERTIFICATE_DATES = ("certificate has expired", "certificate is not yet valid")
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -108,12 +111,13 @@ def doctor_command(json: _Json = False) -> None:  # noqa: FBT002
 
     Example: golem-launcher doctor
     """
-    from golem_launcher.node import doctor
-    from golem_launcher.node.doctor import Verdict
+    from golem_launcher.node import doctor, timekeeping
+    from golem_launcher.node.check import Verdict
 
     signs = {Verdict.OK: "ok  ", Verdict.WARN: "warn", Verdict.FAIL: "FAIL"}
     checks = []
-    for check in (*doctor.examine(), doctor.guarded("local network", _local_network)):
+    looks = ((_LOCAL, _local_network), (timekeeping.NAME, _clock_outside))
+    for check in (*doctor.examine(), *(doctor.guarded(name, look) for name, look in looks)):
         checks.append(check)
         if not json:
             say(f"{signs[check.verdict]}  {check.name:<14} {check.message}")
@@ -201,27 +205,46 @@ _PARTS: tuple[Callable[[], list[str]], ...] = (_stop_sessions, _stop_network, _s
 
 def _local_network() -> Check:
     from golem_launcher.localnet import network
-    from golem_launcher.node.doctor import Check, Verdict
+    from golem_launcher.node.check import Check, Verdict
 
     stage = network.status()["stage"]
     if stage == "broken":
-        return Check(
-            "local network", Verdict.WARN, "A part of the local network is gone.", "Run: golem-launcher localnet up"
-        )
+        return Check(_LOCAL, Verdict.WARN, "A part of the local network is gone.", "Run: golem-launcher localnet up")
     if stage != "ready":
-        return Check("local network", Verdict.OK, f"The local network is {stage}.")
+        return Check(_LOCAL, Verdict.OK, f"The local network is {stage}.")
     running = network.up()
     if running.chain is None:
-        return Check("local network", Verdict.OK, "The local network is ready; nothing is settled there.")
+        return Check(_LOCAL, Verdict.OK, "The local network is ready; nothing is settled there.")
     from golem_launcher.market import wallet
     from golem_launcher.market.funding import coins
 
     wallet.check_fees(running.node, LOCAL)
     found = wallet.look(running.node, LOCAL)
     if found.problem:
-        return Check("local network", Verdict.FAIL, found.problem, "See: golem-launcher localnet status")
+        return Check(_LOCAL, Verdict.FAIL, found.problem, "See: golem-launcher localnet status")
     has = f"the wallet has {coins(found.amount)} {found.token} and {coins(found.gas)} {found.gas_coin} for fees"
-    return Check("local network", Verdict.OK, f"The local network is ready, it pays {running.chain.words}; {has}.")
+    return Check(_LOCAL, Verdict.OK, f"The local network is ready, it pays {running.chain.words}; {has}.")
+
+
+def _clock_outside() -> Check:
+    """Whether somebody on the internet has the same time."""
+    import asyncio
+
+    from golem_launcher.market import services
+    from golem_launcher.node import timekeeping
+    from golem_launcher.node.check import Check, Verdict
+
+    service = replace(services.REGISTRY, seconds=_CLOCK_SECONDS)
+    try:
+        ahead = asyncio.run(services.clock_ahead(service))
+    except ServiceError as error:
+        if any(words in error.what for words in _CERTIFICATE_DATES):
+            said = f"To this computer's clock, {service.name} has a certificate of another time."
+            return Check(timekeeping.NAME, Verdict.WARN, said, "Look at the date; if it is right, try again later.")
+        return Check(timekeeping.NAME, Verdict.OK, "Nobody on the internet could be asked for the time.")
+    if ahead is None:
+        return Check(timekeeping.NAME, Verdict.OK, f"{service.name} does not say the time.")
+    return timekeeping.compared(ahead, "the internet's")
 
 
 def _show_node(*, as_json: bool) -> None:

@@ -13,6 +13,7 @@ import typer
 from golem_launcher.cli.output import print_json, reports_errors, say
 from golem_launcher.cli.words import moment, session_lines
 from golem_launcher.errors import SessionError
+from golem_launcher.events import STOPPED
 from golem_launcher.market.prices import glm
 
 if TYPE_CHECKING:
@@ -201,6 +202,8 @@ def stop(
         print_json(summary(directory))
     else:
         say(f"Session '{name}' is {state.stage.value}. It cost {glm(state.cost)}.")
+        if more := state.reason.removeprefix(STOPPED).strip():
+            say(more)
 
 
 def summary(directory: SessionDirectory) -> dict[str, Any]:

@@ -134,9 +134,9 @@ def connect(name: Name, port: Port) -> None:
         join(str(_door(directory)), port, sys.stdin.fileno(), sys.stdout.fileno())
     except OSError as error:
         raise AccessError(
-            f"The connection to port {port} of '{name}' broke: {error.strerror or error}.",
+            f"There is no connection to port {port} of '{name}' any more, or never was.",
             "Is there a program that listens on it?",
-        ) from None
+        ) from error
     sys.stdout.flush()
     os._exit(0)  # a thread may wait for input for ever
 
@@ -148,10 +148,12 @@ def ssh(
     """Open a shell in a session by ssh, or run a command there.
 
     The session must have been started with a public key, and ssh must find the private one (as a file or in an agent).
+    Its own options follow the name.
 
     Examples:
     golem-launcher ssh my-lab
     golem-launcher ssh my-lab nvidia-smi
+    golem-launcher ssh my-lab -i ~/.ssh/my-key -L 6006:localhost:6006
     """
     from golem_launcher.access import ssh as access
 
@@ -212,6 +214,7 @@ def _reachable(name: str) -> SessionDirectory:
     state = directory.state()
     if state.address is None or not _door(directory).exists():
         raise AccessError(
-            f"There is no way into '{name}': the session is {state.stage.value}.", "Wait until it is ready."
+            f"There is no way into '{name}': the session is {state.stage.value}.",
+            f"Go on with it: golem-launcher start --resume {name}" if state.stage.final else "Wait until it is ready.",
         )
     return directory

@@ -57,6 +57,8 @@ def workspaces(
     found = kept.workspaces()
     if as_json:
         print_json([_plain(generation) for generation in found])
+    elif not found and store is not None:
+        say(f"There is nothing saved at {kept.shown}.")
     elif not found:
         say("Nothing has been saved yet. A session saves by itself: golem-launcher start --wait")
     else:
@@ -103,7 +105,7 @@ def results(
     golem-launcher results my-lab
     golem-launcher results my-lab -o work.zip --generation 3
     """
-    from golem_launcher.workspace.results import save_zip
+    from golem_launcher.workspace.results import folded, save_zip
     from golem_launcher.workspace.store import open_store
 
     kept = open_store(store)
@@ -132,10 +134,11 @@ def results(
     _say_renamed(dict(written.renamed))
     if written.could_run:
         say("Look at these before you open the folder with anything: some programs run such files by themselves.")
-        for path in written.could_run[:_MOST_NAMED]:
+        named = folded(written.could_run)
+        for path in named[:_MOST_NAMED]:
             say(f"  {path}")
-        if len(written.could_run) > _MOST_NAMED:
-            say(f"  and {len(written.could_run) - _MOST_NAMED} more (all with --json)")
+        if len(named) > _MOST_NAMED:
+            say(f"  and {len(named) - _MOST_NAMED} more (all with --json)")
 
 
 def restore(
@@ -192,7 +195,10 @@ def verify(name: Name, *, store: StoreUrl = None, as_json: Json = False) -> None
     if as_json:
         print_json({"generations": report.generations, "chunks": report.chunks, "damaged": report.damaged})
     elif not report.damaged:
-        say(f"All {report.generations} saves of '{name}' are whole ({report.chunks:,} parts were read).")
+        saves = (
+            f"All {report.generations} saves of '{name}' are" if report.generations > 1 else f"The save of '{name}' is"
+        )
+        say(f"{saves} whole ({report.chunks:,} parts were read).")
     if report.damaged:
         if not as_json:
             for sentence in report.damaged[:_MOST_NAMED]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from golem_launcher.errors import ServiceError
+from golem_launcher.node.timekeeping import ahead_of
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
@@ -88,6 +89,25 @@ async def ask(service: Service, path: str, query: Mapping[str, str], *, address:
         return json.loads(body)
     except (ValueError, RecursionError):
         raise _failed(service, base, "its answer is no JSON", status) from None
+
+
+async def clock_ahead(service: Service) -> float | None:
+    """How many seconds this computer's clock is ahead of a service's; ``None`` when it does not say the time.
+
+    Raises ``ServiceError`` when there is no answer, which a clock that is far off may be the reason of.
+    """
+    import aiohttp  # noqa: PLC0415 - likewise
+
+    timeout = aiohttp.ClientTimeout(total=service.seconds)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as http,
+            http.get(service.address, allow_redirects=False) as answer,
+        ):
+            return ahead_of(answer.headers.get("Date"))
+    except (OSError, aiohttp.ClientError, asyncio.TimeoutError, ValueError) as error:
+        late = isinstance(error, TimeoutError | asyncio.TimeoutError)
+        raise _failed(service, service.address, "no answer in time" if late else str(error)) from None
 
 
 async def _read(content: Any, most: int) -> bytes:

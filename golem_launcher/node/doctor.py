@@ -11,9 +11,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +18,8 @@ from packaging.requirements import Requirement
 
 from golem_launcher import paths
 from golem_launcher.errors import LauncherError
-from golem_launcher.node import health, manager, probe, yagna
+from golem_launcher.node import health, manager, probe, timekeeping, yagna
+from golem_launcher.node.check import Check, Verdict
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
@@ -33,25 +31,6 @@ _OLDEST_PYTHON = (3, 10)
 _PROGRAM_SECONDS = 10.0
 _LITTLE_SPACE = 1024**3
 _NO_SPACE = 100 * 1024**2
-_DAY = 86400.0
-
-
-class Verdict(str, Enum):
-    """``WARN`` works for now or in part; ``FAIL`` must be mended."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked at; ``remedy`` is empty when it is well."""
-
-    name: str
-    verdict: Verdict
-    message: str
-    remedy: str = ""
 
 
 def examine() -> Iterator[Check]:
@@ -59,6 +38,7 @@ def examine() -> Iterator[Check]:
     for name, look in _CHECKS:
         yield guarded(name, look)
     yield from _node_health()
+    yield from _node_clock()
 
 
 def guarded(name: str, look: Callable[[], Check]) -> Check:
@@ -161,6 +141,17 @@ def _node_health() -> list[Check]:
     return [Check(one.name, Verdict.WARN, one.message, one.remedy) for one in found]
 
 
+def _node_clock() -> Iterator[Check]:
+    """Whether a node on another computer has the same time as this one."""
+    try:
+        node = manager.named_node()
+        ahead = None if node is None or manager.is_here(node.api_url) else probe.clock_ahead(node)
+    except LauncherError:
+        return
+    if ahead is not None:
+        yield timekeeping.compared(ahead, "the node's")
+
+
 def _disk() -> Check:
     home = paths.home()
     try:
@@ -213,15 +204,6 @@ def _sandbox() -> Check:
     return Check("sandbox", Verdict.OK, f"bubblewrap works ({program}).")
 
 
-def _clock() -> Check:
-    shown = time.strftime("The clock says %Y-%m-%d %H:%M:%S UTC.", time.gmtime())
-    if time.time() < Path(__file__).stat().st_mtime - _DAY:
-        return Check(
-            "clock", Verdict.WARN, f"{shown} That is before this program was installed.", "Set it: offers expire by it."
-        )
-    return Check("clock", Verdict.OK, shown)
-
-
 _CHECKS: tuple[tuple[str, Callable[[], Check]], ...] = (
     ("python", _python),
     ("packages", _packages),
@@ -231,7 +213,7 @@ _CHECKS: tuple[tuple[str, Callable[[], Check]], ...] = (
     ("sockets", _sockets),
     ("node", _node),
     ("sandbox", _sandbox),
-    ("clock", _clock),
+    (timekeeping.NAME, timekeeping.offline),
 )
 
 

@@ -73,7 +73,7 @@ def remember_node(api_url: str, app_key: str) -> str:
     Raises ``RequestError`` for an address over which the key would travel in the clear, and ``NodeUnreachable``.
     """
     address = probe.split_url(api_url)
-    if address.scheme != "https" and not _is_here(address.hostname or ""):
+    if address.scheme != "https" and not is_here(api_url):
         raise RequestError(
             "Over http anybody on the way could read the node's key.",
             "Give an https:// address, or one of this machine (through an ssh tunnel, say).",
@@ -99,7 +99,9 @@ def _remembered() -> Node | None:
         return None
 
 
-def _is_here(host: str) -> bool:
+def is_here(api_url: str) -> bool:
+    """Whether an address is one of this computer's own. Raises ``NodeUnreachable`` when it is no http address."""
+    host = probe.split_url(api_url).hostname or ""
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
     return host == "localhost"

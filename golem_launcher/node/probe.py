@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from golem_launcher.errors import NodeUnreachable
 from golem_launcher.node.rest import key_refused, silent
+from golem_launcher.node.timekeeping import ahead_of
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
@@ -40,6 +41,21 @@ def identity(node: Node, *, timeout: float = 5.0) -> str:
         raise silent(node.api_url, error) from error
     except (http.client.HTTPException, ValueError) as error:
         raise _no_yagna(node.api_url) from error
+    finally:
+        connection.close()
+
+
+def clock_ahead(node: Node, *, timeout: float = 5.0) -> float | None:
+    """How many seconds this computer's clock is ahead of the node's; ``None`` when it does not say the time."""
+    address = split_url(node.api_url)
+    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+    connection = kind(address.hostname or "", address.port, timeout=timeout)
+    try:
+        connection.request("GET", f"{address.path.rstrip('/')}/version/get")
+        with connection.getresponse() as answer:
+            return ahead_of(answer.getheader("Date"))
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
     finally:
         connection.close()
 

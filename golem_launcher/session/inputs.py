@@ -10,7 +10,7 @@ import shutil
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from golem_launcher.errors import RequestError
 from golem_launcher.request.model import LaunchRequest
@@ -41,7 +41,8 @@ def absolute(inputs: Iterable[str], field: str = "inputs") -> tuple[str, ...]:
         if is_repository(text):
             found.append(text)
             continue
-        path = Path(os.path.abspath(Path(text).expanduser()))  # noqa: PTH100 - a link stays a link
+        plain = unquote(urlsplit(text).path) if text.lower().startswith("file://") else text
+        path = Path(os.path.abspath(Path(plain).expanduser()))  # noqa: PTH100 - a link stays a link
         if not path.exists():
             title = LaunchRequest.model_fields[field].title
             raise RequestError(f"{title}: there is nothing at {clean_line(str(path))}.", field=field)
@@ -119,6 +120,7 @@ def _without_secret(address: str) -> str:
 
 
 def _name(text: str) -> str:
+    text = text.rstrip("/").removesuffix("/.git") if is_repository(text) else text
     tail = (urlsplit(text).path if _URL.fullmatch(text) else text).rstrip("/").rpartition("/")[2].rpartition(":")[2]
     name = tail.removesuffix(".git") if is_repository(text) else Path(text).name
     name = _PLAIN.sub("_", name) if is_repository(text) else name

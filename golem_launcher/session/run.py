@@ -275,8 +275,8 @@ class Run:
             with contextlib.suppress(LauncherError):
                 await self._saves.save(_LAST_SAVE_SECONDS)
             await rental.release()
+        await self._saves.part()  # a generation that is being written counts
         self._files = self._saves.saved_last()
-        await self._saves.part()
         await rental.abandon()
         entry = self._journal.agreement(lost.agreement_id)
         assert entry is not None

@@ -131,9 +131,9 @@ class Saves:
         """
         saver = self._saver
         if saver is None:
-            raise SessionError(
-                "Nothing is saved in this session." if not self._request.save else "The session is not ready yet."
-            )
+            if not self._request.save:
+                raise SessionError("Nothing is saved in this session: it was started with saving turned off.")
+            raise SessionError("The session is not ready yet.", "Try again in a moment.")
         try:
             generation = await wait_for(saver.save_now(deadline_seconds=seconds), seconds + 1)
         except NothingToSave:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher import files, text
 from golem_launcher.errors import LauncherError, SessionError
-from golem_launcher.events import Stage
+from golem_launcher.events import STOPPED, Stage
 from golem_launcher.session import warm
 from golem_launcher.session.control import ControlServer
 from golem_launcher.session.directory import session_directory
@@ -29,8 +29,6 @@ _LOCK_SECONDS = 5.0
 _LONGEST_RECORD = 8000
 _LAST_SAVE_SECONDS = 60.0
 _QUICK_SAVE_SECONDS = 20.0
-
-STOPPED = "Stopped as asked."
 
 
 class Supervisor:

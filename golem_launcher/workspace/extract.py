@@ -35,6 +35,8 @@ def extract(
     written so far stays.
     """
     try:
+        if directory.exists() and not directory.is_dir():
+            raise WorkspaceError(f"{directory} is no directory.", "Name a new one.")
         directory.mkdir(parents=True, exist_ok=True)
         if any(directory.iterdir()):
             raise WorkspaceError(f"{directory} is not empty.", "Name a new directory: nothing is written over.")

@@ -30,6 +30,7 @@ _PER_REQUEST = 32
 _PER_PACK = 192
 """Chunks in a file: 48 MB, half of which wait on disk at either end at worst."""
 _WRITE_BYTES = 4 * 1024 * 1024
+_GIGA = 1e9
 
 
 def ordered_missing(store: Store, entries: Iterable[Entry]) -> tuple[list[str], int]:
@@ -141,6 +142,11 @@ def _check_room(store: Store, size: int) -> None:
             free = shutil.disk_usage(place).free
             if free < size + SPARE_DISK:
                 raise WorkspaceError(
-                    f"The disk here has {free / 1e9:.1f} GB free, and the new files take {size / 1e9:.1f} GB.",
-                    "Make room; saving goes on by itself.",
+                    f"The disk of {place} has {_amount(free)} free; the new files take {_amount(size)}, and "
+                    f"{_amount(SPARE_DISK)} stay free for all else.",
+                    "Make room there.",
                 )
+
+
+def _amount(size: float) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= _GIGA else f"{size / 1e6:.1f} MB"

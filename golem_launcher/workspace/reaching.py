@@ -12,6 +12,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_WORDS = {
+    "NoCredentialsError": "no credentials were found",
+    "PartialCredentialsError": "the credentials are not complete",
+    "DefaultCredentialsError": "no credentials were found",
+    "AuthenticationError": "it does not accept the credentials",
+    "AuthenticationException": "it does not accept the credentials",
+    "PermissionError": "it refuses access",
+    "ConnectionError": "no connection",
+    "ConnectionRefusedError": "nobody answers there",
+    "NoValidConnectionsError": "nobody answers there",
+    "EndpointConnectionError": "nobody answers there",
+    "ClientConnectorError": "nobody answers there",
+    "ClientConnectorDNSError": "there is no such host, or no network",
+    "gaierror": "there is no such host, or no network",
+}
+"""By the class of an error, because its own words may hold what must not be shown."""
+
+
 def shown(url: str | None) -> str:
     """The address of a store without user, password and options, for state and logs; empty for this computer's own."""
     if url is None or "://" not in url:
@@ -32,4 +50,5 @@ def reached(url: str, advice: str = "Check its address and your access to it.") 
     except (FileNotFoundError, WorkspaceError):
         raise
     except Exception as error:
-        raise WorkspaceError(f"The store {url} can't be reached ({type(error).__name__}).", advice) from error
+        why = _WORDS.get(type(error).__name__, type(error).__name__)
+        raise WorkspaceError(f"The store {url} can't be reached ({why}).", advice) from error

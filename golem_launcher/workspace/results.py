@@ -18,7 +18,7 @@ from golem_launcher.workspace.apart import apart
 from golem_launcher.workspace.environment import package_lists
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from golem_launcher.workspace.manifest import Manifest
@@ -61,6 +61,17 @@ def could_run(path: str) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in _RUNS) or any(
         directory in _RUNS_BELOW for directory in directories
     )
+
+
+def folded(paths: Iterable[str]) -> list[str]:
+    """Files that could run, for people: those below one directory that programs obey, as that directory."""
+    counts: dict[str, int] = {}
+    for path in paths:
+        parts = path.split("/")
+        below = [number for number, part in enumerate(parts[:-1]) if part.lower() in _RUNS_BELOW]
+        name = "/".join(parts[: below[0] + 1]) + "/" if below else path
+        counts[name] = counts.get(name, 0) + 1
+    return [f"{name} ({number} files)" if number > 1 else name for name, number in counts.items()]
 
 
 def write_zip(

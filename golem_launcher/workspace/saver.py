@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -230,7 +231,23 @@ class Saver:
         last = digest(self._committed)
         if content != last and (again := self._seen.get(content)) is not None:
             flags.append(f"The files are again those of generation {again}.")
-        generation = await asyncio.to_thread(self._store.commit, self.saving.workspace, entries, environment, flags)
+        commit = functools.partial(self._store.commit, self.saving.workspace, entries, environment, flags)
+        committing = asyncio.ensure_future(asyncio.to_thread(commit))
+        try:
+            await asyncio.shield(committing)
+        except asyncio.CancelledError:  # it can't be taken back: nobody may go on from an older generation now
+            await asyncio.wait({committing})
+            if not committing.cancelled() and committing.exception() is None:
+                self._made(committing.result(), entries, content, whole=whole)
+            raise
+        self._made(committing.result(), entries, content, whole=whole)
+        self._commits += 1
+        if self._commits % _PRUNE_EVERY == 0:
+            with contextlib.suppress(WorkspaceError):
+                await asyncio.to_thread(self._store.prune)
+
+    def _made(self, generation: Generation, entries: list[Entry], content: bytes, *, whole: bool) -> None:
+        """There is a new generation."""
         before = self.saving.generation
         self._committed, self._committed_environment = entries, self._environment
         self._whole = whole
@@ -245,10 +262,6 @@ class Saver:
             bytes=generation.bytes,
             problem=self._problem(),
         )
-        self._commits += 1
-        if self._commits % _PRUNE_EVERY == 0:
-            with contextlib.suppress(WorkspaceError):
-                await asyncio.to_thread(self._store.prune)
 
     def _problem(self) -> str:
         """What is odd about the newest generation, and what is not in it, in a sentence or two."""

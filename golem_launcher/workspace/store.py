@@ -248,7 +248,8 @@ def _unknown(workspace: str, number: int | None, numbers: Sequence[int]) -> Work
         return WorkspaceError(f"There is no saved workspace '{workspace}'.", "See `golem-launcher workspaces`.")
     if number is None:
         return WorkspaceError(f"No generation of '{workspace}' can be read.", f"golem-launcher verify {workspace}")
+    there = f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else f"only {numbers[0]}"
     return WorkspaceError(
-        f"'{workspace}' has no generation {number}; it has {numbers[0]} to {numbers[-1]}.",
+        f"'{workspace}' has no generation {number}; it has {there}.",
         f"See `golem-launcher generations {workspace}`.",
     )

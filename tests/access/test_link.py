@@ -11,7 +11,7 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from golem_launcher.access import front
+from golem_launcher.access import front, peers
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.link import listen
 from golem_launcher.access.streams import Joint
@@ -90,6 +90,20 @@ async def ask(address, request=b"GET /api HTTP/1.1\r\n"):
     writer.close()
     head, _, body = found.partition(b"\r\n\r\n")
     return head, body
+
+
+def test_another_users_program_gets_nothing_even_with_the_links_token(monkeypatch):
+    """The link stands in the arguments of the browser that ``open`` starts, for everybody to read."""
+
+    async def scene():
+        async with bytes_of(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\ntheirs") as address:
+            for ours, theirs, status in [(1000, 1000, b"200"), (1000, 0, b"200"), (1000, 1001, b"403"), (0, 7, b"200")]:
+                monkeypatch.setattr(peers.os, "geteuid", lambda ours=ours: ours)
+                monkeypatch.setattr(peers, "owner", lambda *_, theirs=theirs: theirs)
+                head, _ = await ask(address)
+                assert head.split()[1] == status
+
+    asyncio.run(scene())
 
 
 def test_requests_keep_their_parts_and_share_a_connection():

@@ -562,12 +562,17 @@ def test_garbage_never_harms_the_tunnel(pieces, how):
     run(scene())
 
 
-def test_an_address_that_is_taken_is_an_error_in_words():
+def test_an_address_that_is_taken_or_not_ours_is_an_error_in_words():
     async def scene():
         async with opened(lambda: None) as tunnel:
             host, port = tunnel.address.removeprefix("http://").split(":")
-            with pytest.raises(AccessError, match="can't listen"):
+            with pytest.raises(AccessError, match="Address already in use") as caught:
                 await Tunnel(host, int(port), 8888, tunnel.vpn.carry).start()
+            assert "Another program has the port" in caught.value.remedy
+            for elsewhere in ("192.0.2.1", "no-such-host.invalid"):
+                with pytest.raises(AccessError, match="can't listen") as caught:
+                    await Tunnel(elsewhere, 0, 8888, tunnel.vpn.carry).start()
+                assert "address of this computer" in caught.value.remedy
 
     run(scene())
 

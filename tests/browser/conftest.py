@@ -120,6 +120,7 @@ def new_context(chromium: Browser, *, strict: bool = True, **options: Any) -> It
     """
     context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
     context.set_default_timeout(20_000)
+    context.set_default_navigation_timeout(60_000)  # a kernel starts meanwhile, and all scripts are compiled
     complaints: list[str] = []
     context.on("dialog", lambda dialog: _answer(dialog, complaints))
     if strict:
@@ -131,7 +132,7 @@ def new_context(chromium: Browser, *, strict: bool = True, **options: Any) -> It
         yield context
     finally:
         for page in context.pages:
-            _leave(page)
+            leave(page)
         context.close()
     assert complaints == []
 
@@ -143,7 +144,7 @@ def open_page(context: BrowserContext, address: str) -> Page:
     return page
 
 
-def _leave(page: Page) -> None:
+def leave(page: Page) -> None:
     """As a person does, so that its kernel ends with it: a dozen that nobody looks at would slow down what follows."""
     if not page.is_closed():
         with page.expect_event("close"):

@@ -7,18 +7,47 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from golem_launcher.events import Stage, now
 from golem_launcher.session.directory import session_directories
-from tests.browser.conftest import KERNEL, new_context, open_page
+from tests.browser.conftest import KERNEL, leave, new_context, open_page
 from tests.ui.made import GOOD_START, change, make_session, say, write_lab_log
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.usefixtures("sessions")
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>\x1b[31m\u202egnp.exe"
+
+
+@pytest.fixture(scope="module")
+def loaded(chromium: Browser, address: str) -> Iterator[Page]:
+    """One page for all: to load it takes twenty times as long as to look at what it shows."""
+    with new_context(chromium) as context:
+        yield open_page(context, address)
+
+
+@pytest.fixture
+def page(loaded: Page) -> Iterator[Page]:
+    """The page without a session on it; it meets no dialog and no error."""
+    expect(loaded.get_by_role("article")).to_have_count(0)
+    yield loaded
+    complaints = loaded.context.complaints  # type: ignore[attr-defined]
+    met = [*complaints]
+    complaints.clear()
+    assert met == []
+
+
+@pytest.fixture
+def form_anew(page: Page) -> Iterator[None]:
+    """What was typed is gone afterwards."""
+    yield
+    page.reload()
+    page.locator(".gl-start").wait_for()
 
 
 def test_it_loads_and_says_how_the_network_is(page: Page) -> None:
@@ -29,6 +58,7 @@ def test_it_loads_and_says_how_the_network_is(page: Page) -> None:
     assert not page.locator(".gl-sessions").is_visible()
 
 
+@pytest.mark.usefixtures("form_anew")
 def test_errors_stand_beside_their_fields_and_nothing_starts(page: Page) -> None:
     page.get_by_label("Name").fill("Not A Name")
     page.get_by_label("Budget").fill("0")
@@ -47,6 +77,7 @@ def test_errors_stand_beside_their_fields_and_nothing_starts(page: Page) -> None
     assert not page.locator(".gl-field-name .gl-error-text").is_visible()
 
 
+@pytest.mark.usefixtures("form_anew")
 def test_a_name_in_use_is_said_beside_the_name(page: Page) -> None:
     make_session("mine")
     page.get_by_label("Name").fill("mine")
@@ -55,11 +86,11 @@ def test_a_name_in_use_is_said_beside_the_name(page: Page) -> None:
     assert page.evaluate("document.activeElement.name") == "name"
 
 
-def test_a_reload_and_a_second_tab_show_the_same(page: Page, context: BrowserContext, address: str) -> None:
+def test_a_reload_and_a_second_tab_show_the_same(page: Page, address: str) -> None:
     directory = make_session("mine")
     say(directory, "a line of the supervisor")
     write_lab_log(directory, "a line of the Lab")
-    other = open_page(context, address)
+    other = open_page(page.context, address)
     page.reload()
     for tab in (page, other):
         card = tab.get_by_role("article", name="mine")
@@ -85,6 +116,7 @@ def test_a_reload_and_a_second_tab_show_the_same(page: Page, context: BrowserCon
         tab.get_by_text("Past sessions (1)").wait_for(timeout=3000)
         tab.locator(".gl-past").get_by_text("The time was up.").wait_for(timeout=3000)  # nobody has to look for it
         assert not tab.get_by_role("link", name="Open JupyterLab").is_visible()
+    leave(other)
 
 
 def test_strings_from_a_provider_are_text(page: Page) -> None:
@@ -139,13 +171,12 @@ def test_a_session_without_its_supervisor_says_so(page: Page) -> None:
     page.locator(".gl-badge", has_text=re.compile("Unattended|Failed")).wait_for()
 
 
-def test_closing_the_page_ends_its_kernel(chromium: Browser, address: str) -> None:
-    with new_context(chromium) as context:
-        api = re.sub(r"/voila/.*\?", "/api/kernels?", address)
-        page = open_page(context, address)
-        kernel = page.evaluate(KERNEL)
-        assert kernel in {one["id"] for one in context.request.get(api).json()}
-        page.close(run_before_unload=True)
-        deadline = time.monotonic() + 20
-        while kernel in {one["id"] for one in context.request.get(api).json()}:
-            assert time.monotonic() < deadline
+def test_closing_the_page_ends_its_kernel(page: Page, address: str) -> None:
+    api = re.sub(r"/voila/.*\?", "/api/kernels?", address)
+    other = open_page(page.context, address)
+    kernel = other.evaluate(KERNEL)
+    assert kernel in {one["id"] for one in page.context.request.get(api).json()}
+    other.close(run_before_unload=True)
+    deadline = time.monotonic() + 20
+    while kernel in {one["id"] for one in page.context.request.get(api).json()}:
+        assert time.monotonic() < deadline

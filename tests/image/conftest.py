@@ -15,6 +15,7 @@ from golem_launcher.localnet.runtime import sandbox
 from golem_launcher.session import client
 from provider import rootfs
 
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "golem-launcher/images"
 VARIANT = os.environ.get("GOLEM_LAUNCHER_IMAGE", "base")
 TAG = f"golem-launcher/jupyterlab:{VARIANT}"
 BARE = "somebody/bare:1"
@@ -40,10 +41,11 @@ memory_gib = 2
 
 
 @pytest.fixture(scope="session")
-def root(tmp_path_factory):
-    cache = os.environ.get("GOLEM_LAUNCHER_IMAGES")
+def root():
+    """The image's contents, kept for the next run, as Docker keeps a layer, until what they are made of changes."""
+    cache = Path(os.environ.get("GOLEM_LAUNCHER_IMAGES") or CACHE)
     try:
-        return rootfs.ensure(VARIANT, Path(cache) if cache else tmp_path_factory.mktemp("image"))
+        return rootfs.ensure(VARIANT, cache)
     except rootfs.Missing as missing:
         pytest.skip(str(missing))
 

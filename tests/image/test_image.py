@@ -16,7 +16,7 @@ from tests.image.conftest import BARE, NO_PYTHON, TAG, VARIANT
 from tests.session.conftest import explain
 from tests.session.jupyter import Jupyter
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # the first time, the image is made
 
 
 _INSTALL = """

@@ -5,10 +5,13 @@ import asyncio
 import base64
 import dataclasses
 import json
+import os
 import socket
 import threading
+import time
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote
 
@@ -17,12 +20,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golem_launcher import paths
+from golem_launcher.cli import node as node_commands
 from golem_launcher.errors import BudgetError, NodeUnreachable, RequestError, ServiceError
 from golem_launcher.market import identity as identities
 from golem_launcher.market import images, reputation, services, wallet
 from golem_launcher.market.services import REGISTRY, REPUTATION
 from golem_launcher.networks import HOODI, NETWORKS, POLYGON, RETIRED, SEPOLIA
-from golem_launcher.node import health, manager
+from golem_launcher.node import health, manager, probe, timekeeping
+from golem_launcher.node.check import Verdict
 from golem_launcher.node.node import Node
 from golem_launcher.request import parse_request
 from tests.session.test_prices import JUNK
@@ -317,3 +322,35 @@ def test_networks():
             parse_request({"network": name})
     assert ME in POLYGON.onboarding_url(ME)
     assert HOODI.onboarding_url(ME) == ""
+
+
+def test_a_clock_that_is_off_is_told_by_an_answers_date(server, asked, monkeypatch):
+    monkeypatch.setenv(REGISTRY.variable, server)
+    monkeypatch.setattr(BaseHTTPRequestHandler, "date_time_string", lambda *_: format_datetime(there, usegmt=True))
+    for hours, verdict, words in (
+        (0, Verdict.OK, "agrees with the internet's"),
+        (-1 / 60, Verdict.WARN, " s ahead of"),
+        (6, Verdict.FAIL, "6 hours behind"),
+        (-24 * 400, Verdict.FAIL, "400 days ahead of"),
+    ):
+        there = datetime.now(timezone.utc) + timedelta(hours=hours)
+        check = node_commands._clock_outside()
+        assert (check.verdict, words in check.message) == (verdict, True), check
+        assert bool(check.remedy) == (verdict is not Verdict.OK)
+    there = datetime.now(timezone.utc) + timedelta(hours=6)
+    assert probe.clock_ahead(Node(server, "key")) == pytest.approx(-6 * 3600, abs=30)
+    monkeypatch.setattr(BaseHTTPRequestHandler, "date_time_string", lambda *_: "yesterday, at 25 o'clock")
+    assert "does not say the time" in node_commands._clock_outside().message
+    monkeypatch.setenv(REGISTRY.variable, "http://127.0.0.1:1")
+    assert node_commands._clock_outside().verdict is Verdict.OK  # nobody to ask is no fault of the clock
+    assert asked[-1][0] in {"/", "/version/get"}
+
+
+def test_a_clock_that_was_set_back_is_told_by_our_own_files(tmp_path, monkeypatch):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
+    assert timekeeping.offline().verdict is Verdict.OK
+    (tmp_path / "providers.json").touch()
+    later = time.time() + 7500
+    os.utime(tmp_path / "providers.json", (later, later))
+    check = timekeeping.offline()
+    assert (check.verdict, "2 hours later" in check.message) == (Verdict.WARN, True)

@@ -24,6 +24,7 @@ from golem_launcher.market import identity as identities
 from golem_launcher.market import wallet
 from golem_launcher.networks import NETWORKS, POLYGON
 from golem_launcher.node import diagnosis, doctor, manager, probe, yagna
+from golem_launcher.node.check import Verdict
 from golem_launcher.node.node import Node
 from golem_launcher.session import places
 
@@ -135,7 +136,7 @@ def test_wallet_and_identity_need_no_golem_network(home: Path, monkeypatch: pyte
     assert found.amount is None
     assert '"crypto"' in identities.key_file(node)
     assert manager.ensure_wallet_node() == node
-    assert next(one for one in doctor.examine() if one.name == "node").verdict is doctor.Verdict.WARN
+    assert next(one for one in doctor.examine() if one.name == "node").verdict is Verdict.WARN
     with pytest.raises(diagnosis.Offline):
         manager.ensure_node(deadline=60)
     assert manager.own_node() is None

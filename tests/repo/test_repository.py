@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 
 from golem_launcher import errors
 from golem_launcher.cli.main import app
+from tests import __main__ as suite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,6 +90,14 @@ def test_public_modules_have_docstrings() -> None:
         and not ast.get_docstring(ast.parse(path.read_text()))
     ]
     assert bare == []
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3, 64])
+def test_every_room_runs_in_one_lane(cores: int) -> None:
+    lanes = suite.spread(suite.lane_count(cores))
+    rooms = sorted(f"tests/{path.parent.name}" for path in (ROOT / "tests").glob("*/__init__.py"))
+    assert sorted(room for lane in lanes for room in lane) == rooms
+    assert all(lanes)
 
 
 def test_nothing_is_left_unfinished() -> None:

@@ -211,3 +211,32 @@ def test_a_save_that_was_given_up_while_its_list_was_taken_in_is_made_up_for(pro
         assert {entry.path for entry in store.manifest("work").entries} == {"old.txt", "new.txt"}
 
     asyncio.run(scenario())
+
+
+@pytest.mark.timeout(20)
+def test_a_generation_that_was_begun_when_its_save_was_given_up_is_known(provider, store, monkeypatch):
+    """A slow store: what it takes in after all must not be forgotten by who goes on from the newest generation."""
+    (provider.work / "old.txt").write_text("old")
+    begun, go_on = threading.Event(), threading.Event()
+    commit = store.commit
+
+    def slowly(*arguments):
+        begun.set()
+        go_on.wait(10)
+        return commit(*arguments)
+
+    async def scenario():
+        async with provider.agent() as agent:
+            saver = Saver(agent, store, "work")
+            assert (await saver.save_now()).number == 1
+            (provider.work / "new.txt").write_text("new")
+            monkeypatch.setattr(store, "commit", slowly)
+            saving = asyncio.create_task(saver.run())
+            await asyncio.to_thread(begun.wait, 10)
+            saving.cancel()
+            go_on.set()
+            await asyncio.gather(saving, return_exceptions=True)
+            assert (saver.saving.generation, saver.saving.files) == (2, 2)
+            assert (await saver.save_now()).number == 2  # nothing has changed since
+
+    asyncio.run(scenario())

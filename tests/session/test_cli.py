@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from golem_launcher import paths
 from golem_launcher.cli.main import app
 from golem_launcher.cli.words import session_lines
-from golem_launcher.events import Saving, Stage
+from golem_launcher.events import STOPPED, Saving, Stage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.request.command import command as as_command
 from golem_launcher.session import client
@@ -110,6 +110,15 @@ def test_a_session_that_has_ended_is_not_extended():
     result = run("extend", "gone", "--hours", "+1")
     assert result.exit_code == 1
     assert "does not run: it is ended" in result.stderr
+
+
+def test_stop_says_what_was_not_saved():
+    directory = create_session_directory(LaunchRequest(name="gone"))
+    reason = f"{STOPPED} The last save did not work: the disk is full. Nothing is saved."
+    directory.write_state(directory.state().model_copy(update={"stage": Stage.ENDED, "reason": reason}))
+    said = run("stop", "gone").stdout
+    assert "The last save did not work: the disk is full." in said
+    assert STOPPED not in said
 
 
 def test_every_command_has_help_with_an_example_and_json():

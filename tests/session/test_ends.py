@@ -104,6 +104,8 @@ def test_a_killed_supervisor_is_tidied_up(ready, node):
     assert "supervisor died" in value["reason"]
     assert journal(directory).closed
     node.holds_nothing_of(entries)
+    (agreement,) = entries.agreements
+    assert Decimal(value["cost"]) == Decimal(node.invoice(agreement.agreement_id)["amount"]) > 0
     assert client.tidy() == []
 
 

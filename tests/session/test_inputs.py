@@ -78,8 +78,14 @@ def test_paths_become_absolute_and_must_exist(tmp_path, monkeypatch):
         str(tmp_path / "here"),
         "https://example.org/a.git",
     )
+    (tmp_path / "a b").mkdir()
+    assert inputs.absolute([(tmp_path / "a b").as_uri()]) == (str(tmp_path / "a b"),)
     with pytest.raises(RequestError, match="nothing at"):
         inputs.absolute(["nowhere"])
+
+
+def test_a_repository_served_from_its_git_directory_is_named_by_what_that_lies_in():
+    assert inputs._name("https://example.org/me/work/.git/") == "work"
 
 
 @pytest.mark.parametrize("text", ["ext::sh -c true", "-u/evil", "file:///etc", "--upload-pack=x"])

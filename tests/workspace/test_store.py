@@ -14,7 +14,7 @@ from golem_launcher.workspace.generation import Generation
 from golem_launcher.workspace.locations import Directory
 from golem_launcher.workspace.manifest import Entry, Environment, chunk_id
 from golem_launcher.workspace.reaching import shown
-from golem_launcher.workspace.results import could_run, write_zip
+from golem_launcher.workspace.results import could_run, folded, write_zip
 from golem_launcher.workspace.sealing import Sealing, key_file
 from golem_launcher.workspace.store import Store, open_store
 
@@ -112,7 +112,7 @@ def test_wrong_names_are_errors_that_help():
     save(store, FILES)
     with pytest.raises(WorkspaceError, match="no saved workspace 'other'"):
         store.manifest("other")
-    with pytest.raises(WorkspaceError, match="has no generation 7; it has 1 to 1"):
+    with pytest.raises(WorkspaceError, match="has no generation 7; it has only 1"):
         store.manifest("work", 7)
     with pytest.raises(WorkspaceError, match="is no name"):
         store.manifest("../work")
@@ -382,6 +382,11 @@ def test_results_are_a_zip_without_links_that_names_what_could_run():
 def test_files_that_could_run(path):
     assert could_run(path)
     assert not could_run("a/notebook.ipynb")
+
+
+def test_files_that_could_run_are_named_by_their_directory_where_all_of_it_could():
+    paths = ("r/.git/HEAD", "r/.git/hooks/x", "r/setup.py", ".vscode/tasks.json")
+    assert folded(paths) == ["r/.git/ (2 files)", "r/setup.py", ".vscode/"]
 
 
 def test_the_address_of_a_store_is_shown_without_secrets():

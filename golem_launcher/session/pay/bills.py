@@ -165,6 +165,15 @@ def bill(directory: SessionDirectory, node: Node | None = None) -> Bill:
     return _bill(state, kept, settles=state.network != LOCAL.name or (journal is not None and journal.entries.settles))
 
 
+def cost_of(directory: SessionDirectory) -> Decimal:
+    """What a session that was closed down cost: by its invoices where all came, else by our own reckoning at least."""
+    invoices = [one.invoiced for one in _kept(directory) if one.invoiced is not None and one.invoice_state in _COUNT]
+    journal = Journal.read(directory.path)
+    worked = [one for one in journal.entries.agreements if one.activity_id is not None] if journal else []
+    billed = sum(invoices, Decimal(0))
+    return billed if worked and len(invoices) == len(worked) else max(directory.state().cost, billed)
+
+
 def _lost(fresh: AgreementBill, known: dict[str, AgreementBill]) -> bool:
     """Whether the node no longer knows what it knew: it is another one."""
     old = known.get(fresh.agreement_id)

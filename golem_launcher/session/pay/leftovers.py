@@ -91,6 +91,10 @@ def _write_end(directory: SessionDirectory, *, closed: bool, refused: tuple[str,
     with contextlib.suppress(FileNotFoundError):
         directory.control_socket.unlink()
     state = directory.state()
+    if closed:
+        from golem_launcher.session.pay import bills  # noqa: PLC0415 - likewise
+
+        state = state.model_copy(update={"cost": bills.cost_of(directory)})
     if not state.stage.final:
         at = now()
         reason = " ".join((DIED if closed else NOT_YET, *refused))

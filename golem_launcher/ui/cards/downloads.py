@@ -177,7 +177,7 @@ def write_log(name: str, path: Path, progress: Callable[[float, float], None]) -
 
 def write_results(name: str, path: Path, progress: Callable[[float, float], None]) -> str:
     """The files of a session as they were saved last. Blocking."""
-    from golem_launcher.workspace.results import save_zip  # noqa: PLC0415 - not needed to show the page
+    from golem_launcher.workspace.results import folded, save_zip  # noqa: PLC0415 - not needed to show the page
     from golem_launcher.workspace.store import open_store  # noqa: PLC0415
 
     directory = session_directory(name)
@@ -191,7 +191,9 @@ def write_results(name: str, path: Path, progress: Callable[[float, float], None
     written = save_zip(store, manifest, path, progress)
     notes = []
     if risky := written.could_run:
-        notes.append(f"Some programs run files like these by themselves, so look at them first: {_some(risky)}.")
+        notes.append(
+            f"Some programs run files like these by themselves, so look at them first: {_some(folded(risky))}."
+        )
     if renamed := [f"{path} is {name}" for path, name in written.renamed]:
         notes.append(f"On many computers these would have others' names, so they have new ones: {_some(renamed)}.")
     return clean_line(" ".join(notes), longest=600)

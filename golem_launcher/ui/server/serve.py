@@ -78,10 +78,19 @@ def _app(listener: socket.socket, config: Any) -> Any:
     from jupyter_server.serverapp import ServerApp  # noqa: PLC0415
     from tornado.httpserver import HTTPServer  # noqa: PLC0415
 
+    from golem_launcher.access.peers import is_another_person, refusal  # noqa: PLC0415
+
+    class OwnServer(HTTPServer):
+        def handle_stream(self, stream: Any, address: Any) -> None:
+            if is_another_person(address, stream.socket.getsockname()):
+                stream.write(refusal()).add_done_callback(lambda done: done.exception() or stream.close())
+            else:
+                super().handle_stream(stream, address)
+
     class PageServer(ServerApp):
         def init_httpserver(self) -> None:
             sizes = {"max_body_size": self.max_body_size, "max_buffer_size": self.max_buffer_size}
-            self._http_server = HTTPServer(self.web_app, **sizes)
+            self._http_server = OwnServer(self.web_app, **sizes)
             listener.setblocking(False)
             self.io_loop.add_callback(self._http_server.add_socket, listener)
 

@@ -135,7 +135,7 @@ def _kind(name: str, schema: dict[str, Any], numeric: dict[str, Any]) -> str:
 
 
 def _options(name: str) -> list[dict[str, Any]]:
-    """What can be chosen: ``value``, ``title``; some: ``sentence``, ``badge``, ``token``, ``least`` of other fields."""
+    """Choices: ``value``, ``title``; for some a ``sentence``, ``badge``, ``token``, the ``least`` of fields."""
     if name == "network":
         return [
             {**_words(network), "badge": _MONEY[network.money], "mood": network.money, "token": network.token}

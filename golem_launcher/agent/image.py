@@ -21,8 +21,6 @@ _MTU = 1450
 _SIOCSIFMTU = 0x8922
 _REASON = 300
 _BASH = "/bin/bash"
-_SPARE_PIP_FROM = (3, 10)
-"""The oldest Python that the pip of the launcher's own installation runs on."""
 
 
 def settle(volume: str) -> None:
@@ -67,7 +65,7 @@ def _bring_lab(seconds: float, spare_pip: str) -> str:
     options = ["install", "--quiet", "--no-input", "--disable-pip-version-check", LAB]
     if importlib.util.find_spec("pip") is not None:
         pip = [sys.executable, "-m", "pip", *options]
-    elif os.path.exists(spare_pip) and sys.version_info >= _SPARE_PIP_FROM:  # noqa: PTH110
+    elif os.path.exists(spare_pip):  # noqa: PTH110
         pip = [sys.executable, f"{spare_pip}/pip", *options, "pip"]
     else:
         return f"There is neither JupyterLab nor pip for {here}. Use an image with one of them."

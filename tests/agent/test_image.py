@@ -5,10 +5,12 @@ import subprocess
 import sys
 import venv
 import zipfile
+from importlib.metadata import metadata
 from pathlib import Path
 
 import pip
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from golem_launcher.access.package import spare_pip
 from golem_launcher.agent import image
@@ -81,6 +83,10 @@ def test_the_pip_that_is_sent_along_serves_an_image_without_one(bring, tmp_path)
     assert "jupyterlab" in said  # it looked
     assert not there
     assert not spare.exists()
+
+
+def test_the_pip_that_is_sent_along_runs_on_the_oldest_python_that_an_image_may_have():
+    assert SpecifierSet(metadata("pip")["Requires-Python"]).contains("3.9")
 
 
 _SETTLED = """

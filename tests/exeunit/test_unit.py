@@ -9,6 +9,8 @@ import pytest
 
 from golem_launcher.errors import BusCallError
 from golem_launcher.localnet.misbehaviour import Misbehaviour
+from golem_launcher.localnet.runtime.process import ProcessRuntime
+from golem_launcher.localnet.runtime.sandbox import SandboxRuntime, why_no_sandbox
 
 STREAM = {"stdout": {"stream": {}}, "stderr": {"stream": {}}}
 
@@ -186,6 +188,31 @@ def test_the_end_of_the_activity_leaves_nothing(bench, short_path):
             if line[:1] == ["sleep"] and wanted & set(line):
                 found.append(process)
         return found
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "runtime",
+    [
+        ProcessRuntime,
+        pytest.param(SandboxRuntime, marks=pytest.mark.skipif(bool(why_no_sandbox()), reason="no sandbox here")),
+    ],
+)
+def test_an_activity_ends_when_its_runtime_is_killed(bench, runtime):
+    async def main():
+        async with bench(runtime=runtime) as b:
+            await b.ready()
+            await b.send(run("sleep", "1000"))
+            first = psutil.Process().children(recursive=True)
+            victims = [process for process in first if process.name() in {"bwrap", "python3", "python"}]
+            victims[-1].kill()
+            await asyncio.wait_for(until(lambda: b.states[-1] == ["Terminated", None]), 10)
+            assert b.unit.runtime is None
+
+    async def until(condition):
+        while not condition():  # noqa: ASYNC110 - the reports are a list
+            await asyncio.sleep(0.02)
 
     asyncio.run(main())
 

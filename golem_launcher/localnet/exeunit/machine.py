@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
@@ -35,13 +36,17 @@ class Machine:
         make_runtime: Callable[[Path, str], Runtime],
         make_endpoint: MakeEndpoint,
         transfers: Transfers,
+        lost: Callable[[], object],
     ) -> None:
+        """``lost`` is called when a runtime has ended by itself."""
         self.runtime: Runtime | None = None
         self._assignment = assignment
         self._reports = reports
         self._switch = switch
         self._make_runtime = make_runtime
         self._make_endpoint = make_endpoint
+        self._lost = lost
+        self._watch: asyncio.Task[None] | None = None
         self._transfers = transfers
         self._worker: Worker | None = None
         self._links: list[VpnLink] = []
@@ -66,6 +71,8 @@ class Machine:
                 self._worker = self._new_worker()
             await self._worker.execute(command, batch)
             reached = after
+            if command.name == "deploy":
+                self._watch = asyncio.create_task(self._until_lost())
         finally:
             self._busy = False
             if reached == "Initialized" and not closing():
@@ -75,6 +82,10 @@ class Machine:
 
     async def drop(self, *, silent: bool = False) -> None:
         """End the runtime and leave the VPNs; ``silent``: without a word on the bus."""
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
         links, self._links = self._links, []
         for link in links:
             with contextlib.suppress(BusError):
@@ -83,6 +94,11 @@ class Machine:
         if runtime is not None:
             await self._reports.measure_last()
             await runtime.stop()
+
+    async def _until_lost(self) -> None:
+        assert self.runtime is not None
+        await self.runtime.until_gone()
+        self._lost()
 
     def _new_worker(self) -> Worker:
         self._deployments += 1

@@ -58,6 +58,7 @@ class ExeUnit:
         self._machine = Machine(
             assignment, self._reports,
             switch=switch, make_runtime=make_runtime, make_endpoint=make_endpoint, transfers=transfers,
+            lost=self._end,
         )  # fmt: skip
         self._batches: dict[str, Batch] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -80,9 +81,13 @@ class ExeUnit:
 
         ``silent``: without a word on the bus, as a provider that died.
         """
+        await asyncio.shield(self._end(silent=silent))
+
+    def _end(self, *, silent: bool = False) -> asyncio.Task[None]:
+        """Begin to end, as exe-units also do of themselves when their runtime is gone."""
         if self._closing is None:
             self._closing = asyncio.create_task(self._close(silent=silent))
-        await asyncio.shield(self._closing)
+        return self._closing
 
     async def _close(self, *, silent: bool) -> None:
         await self._reports.stop()

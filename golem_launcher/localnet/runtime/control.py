@@ -48,6 +48,8 @@ class InitProcess:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self.gone = asyncio.Event()
+        """Set once it has ended."""
         self._next = 0
         self._answers: dict[int, asyncio.Future[tuple[dict[str, Any], socket.socket | None]]] = {}
         self._exits: dict[int, asyncio.Future[int]] = {}
@@ -200,6 +202,7 @@ class InitProcess:
             connection.close()
 
     def _fail(self) -> None:
+        self.gone.set()
         waiting: list[asyncio.Future[Any]] = [*self._answers.values(), *self._exits.values()]
         for future in waiting:
             if not future.done():

@@ -89,5 +89,8 @@ class Runtime(Protocol):
     async def usage(self) -> Usage:
         """What it consumed, cheap enough for every few seconds."""
 
+    async def until_gone(self) -> None:
+        """Wait, once it is deployed, until it has ended by itself: killed from outside, say."""
+
     async def stop(self) -> None:
         """Kill every process of it. Safe to call twice; the files stay."""

@@ -87,6 +87,10 @@ class ProcessRuntime:
         """Measured from the tree of processes below the activity's first."""
         return await self._meter.read(self._init.pid)
 
+    async def until_gone(self) -> None:
+        """Wait until its first process has ended."""
+        await self._init.gone.wait()
+
     async def stop(self) -> None:
         """Kill every process of it."""
         await self._init.aclose()

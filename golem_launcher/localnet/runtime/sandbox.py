@@ -174,6 +174,11 @@ class SandboxRuntime:
         """Measured from the tree of processes below the activity's first."""
         return await self._meter.read(self._init.pid)
 
+    async def until_gone(self) -> None:
+        """Wait until bubblewrap, which keeps the namespaces, has ended."""
+        assert self._keeper is not None
+        await asyncio.wait({self._keeper})
+
     async def stop(self) -> None:
         """Kill every process of it."""
         if self._way_out is not None:

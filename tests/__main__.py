@@ -19,13 +19,14 @@ _CACHE = ".pytest_cache"
 # About how many seconds each room takes on two quiet cores; rooms of which nothing is said are short. What is said here
 # decides how evenly the lanes are filled, and nothing else.
 _SECONDS = {
-    "browser": 420,
+    "browser": 500,
     "session": 340,
     "localnet": 115,
     "image": 60,
     "access": 60,
     "vpn": 55,
     "workspace": 45,
+    "saver": 40,
     "exeunit": 35,
     "market": 30,
     "node": 25,

@@ -168,7 +168,10 @@ class _Notebook:
         """Run the cell once ``idle`` is there; told too soon, JupyterLab and Notebook drop what they are to run."""
         self.page.locator(idle).first.wait_for(timeout=60_000)
         cell = self.page.locator(".jp-CodeCell").first
+        asks_for_kernel = self.page.locator(".jp-Dialog .jp-mod-accept")  # of who runs a cell before there is one
         for _ in range(_RUN_TRIES):
+            if asks_for_kernel.count():
+                asks_for_kernel.click()
             cell.locator(".cm-content").click()
             self.page.keyboard.press("Shift+Enter")
             if self.page.wait_for_function(_RUNS_OR_DROPPED).json_value() == "runs":

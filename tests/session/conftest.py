@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from golem_launcher.events import Stage
+from golem_launcher.localnet import network as localnet
 from golem_launcher.market import history
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
@@ -115,8 +116,9 @@ def network(tmp_path_factory):
 
 
 @pytest.fixture
-def node(network):
-    return Node(network.node)
+def node(network):  # noqa: ARG001 - it must be up
+    """The requestor's node, where it is now: a test may have moved it."""
+    return Node(localnet.up().node)
 
 
 @pytest.fixture

@@ -9,16 +9,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import socket
 import sys
 import time
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files, paths, processes
 from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
+from golem_launcher.session import aside
 from golem_launcher.session.directory import (
     SessionDirectory,
     create_session_directory,
@@ -45,9 +44,6 @@ _STOP_SECONDS = 140.0
 _ABORT_SECONDS = 20.0
 _KILL_GRACE_SECONDS = 3.0
 _LOCK = ".lock"
-_ENDED = ".ended"
-_KEEP_ENDED = 20
-_STAMP_LENGTH = len("20260101-000000-000000")
 _SUPERVISOR_FILE = "supervisor.json"
 _FRUGAL = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
 """Has glibc give memory back after each chunk of a save: without it, threads hold on to three times as much."""
@@ -180,20 +176,13 @@ def remove(name: str) -> str:
         directory = session_directory(name)
         if alive(directory):
             raise SessionError(f"The session '{name}' is alive.", f"End it first: golem-launcher stop {name}")
-        return _put_aside(directory)
+        return aside.put(directory)
 
 
 def bring_back(removed: str) -> SessionDirectory:
     """Undo :func:`remove`. Raises ``SessionNameTaken`` when there is another of that name by now."""
     with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):
-        place = paths.sessions_directory() / _ENDED / removed
-        if os.sep in removed or removed.startswith(".") or not (place / "request.json").is_file():
-            raise SessionNotFound("This session can't be brought back: its files are gone.")
-        directory = SessionDirectory(paths.sessions_directory() / SessionDirectory(place).state().name)
-        if directory.path.exists():
-            raise SessionNameTaken(f"There is another session '{directory.name}' by now.", "Remove that one first.")
-        place.rename(directory.path)
-        return directory
+        return aside.bring_back(removed)
 
 
 def wait_for(
@@ -236,7 +225,7 @@ def tidy() -> list[str]:
     """
     with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):  # none is half started now
         dead = [directory for directory in session_directories() if not alive(directory)]
-        dead += [directory for directory in map(SessionDirectory, _ended()) if leftovers.owes(directory)]
+        dead += [directory for directory in aside.kept() if leftovers.owes(directory)]
     closed = []
     for directory in dead:
         with contextlib.suppress(SessionNotFound, FileNotFoundError):  # removed, or brought back, meanwhile
@@ -265,26 +254,7 @@ def _make_room(name: str) -> None:
         raise SessionNameTaken(
             f"A session '{name}' is alive.", f"Choose another --name, or end it: golem-launcher stop {name}"
         )
-    _put_aside(directory)
-
-
-def _put_aside(directory: SessionDirectory) -> str:
-    """Move the files of a session whose supervisor is dead to the ended ones; their name there."""
-    if (directory.path / "state.json").exists():
-        leftovers.close(directory, start_node=True)
-    ended = paths.private_directory(paths.sessions_directory() / _ENDED)
-    aside = ended / f"{directory.name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}"
-    directory.path.rename(aside)
-    for old in _ended()[_KEEP_ENDED:]:
-        if not leftovers.owes(SessionDirectory(old)):
-            shutil.rmtree(old, ignore_errors=True)
-    return aside.name
-
-
-def _ended() -> list[Path]:
-    """What was removed or replaced, the newest first."""
-    found = (paths.sessions_directory() / _ENDED).glob("*")
-    return sorted(found, key=lambda old: old.name[-_STAMP_LENGTH:], reverse=True)
+    aside.put(directory)
 
 
 def _check_workspace(request: LaunchRequest) -> None:

@@ -1,0 +1,53 @@
+"""Sessions that were removed or replaced: the last of them are kept for a while, so that it can be undone.
+
+Who calls holds the lock of the sessions' directory. Everything here blocks.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import datetime, timezone
+
+from golem_launcher import paths
+from golem_launcher.errors import SessionNameTaken, SessionNotFound
+from golem_launcher.session.directory import SessionDirectory
+from golem_launcher.session.pay import leftovers
+
+_ASIDE = ".ended"
+_KEEP = 20
+_STAMP_LENGTH = len("20260101-000000-000000")
+
+
+def put(directory: SessionDirectory) -> str:
+    """Put a session aside whose supervisor is dead; the word that :func:`bring_back` takes.
+
+    Those beyond the last 20 are deleted, unless they still owe something.
+    """
+    if (directory.path / "state.json").exists():
+        leftovers.close(directory, start_node=True)
+    place = paths.private_directory(paths.sessions_directory() / _ASIDE)
+    here = place / f"{directory.name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}"
+    directory.path.rename(here)
+    for old in kept()[_KEEP:]:
+        if not leftovers.owes(old):
+            shutil.rmtree(old.path, ignore_errors=True)
+    return here.name
+
+
+def bring_back(removed: str) -> SessionDirectory:
+    """Undo :func:`put`. Raises ``SessionNameTaken`` when there is another of that name by now, ``SessionNotFound``."""
+    place = paths.sessions_directory() / _ASIDE / removed
+    if os.sep in removed or removed.startswith(".") or not (place / "request.json").is_file():
+        raise SessionNotFound("This session can't be brought back: its files are gone.")
+    directory = SessionDirectory(paths.sessions_directory() / SessionDirectory(place).state().name)
+    if directory.path.exists():
+        raise SessionNameTaken(f"There is another session '{directory.name}' by now.", "Remove that one first.")
+    place.rename(directory.path)
+    return directory
+
+
+def kept() -> list[SessionDirectory]:
+    """What was put aside, the newest first."""
+    found = (paths.sessions_directory() / _ASIDE).glob("*")
+    return [SessionDirectory(path) for path in sorted(found, key=lambda old: old.name[-_STAMP_LENGTH:], reverse=True)]

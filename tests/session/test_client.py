@@ -12,7 +12,7 @@ from golem_launcher import files, paths, processes
 from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
 from golem_launcher.events import Message, Saving, Stage
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import client
+from golem_launcher.session import aside, client
 from golem_launcher.session.directory import create_session_directory, session_directory
 from golem_launcher.session.pay import leftovers
 from golem_launcher.session.pay.journal import Journal
@@ -102,7 +102,7 @@ def test_what_a_removed_session_owes_is_not_forgotten():
             Journal.create(directory.path).update(allocation_timeout=datetime.now(timezone.utc) + timedelta(hours=1))
             directory.path.rename(ended / "a-20260101-000000-000000")
         else:
-            client._put_aside(directory)
+            aside.put(directory)
     assert len(list(ended.iterdir())) == 21
     assert client.tidy() == ["a"]
 

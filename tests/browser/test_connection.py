@@ -192,3 +192,6 @@ def test_uploads_outlive_a_reload(chromium: Browser, address: str, home: Path, t
         files.filter(has_text="big.bin").get_by_role("button", name="Remove").click()
         files.filter(has_text="whole.bin").get_by_role("button", name="Remove").click()
         files.first.wait_for(state="detached")
+        # the kernel heard of it, and the next test finds nothing of this one
+        page.locator(".gl-share pre:not(:has-text('--input'))").wait_for(state="attached")
+        assert list(home.glob("uploads/*/*")) == []

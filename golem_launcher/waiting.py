@@ -19,7 +19,7 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-__all__ = ["together", "wait_for"]
+__all__ = ["cancel_all", "together", "wait_for"]
 
 _T = TypeVar("_T")
 
@@ -39,6 +39,11 @@ async def together(*awaitables: Awaitable[Any]) -> list[Any]:
     try:
         return await asyncio.gather(*tasks)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_all(*tasks)
+
+
+async def cancel_all(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel them, and wait until they are over, however they end."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

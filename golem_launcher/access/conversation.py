@@ -14,9 +14,9 @@ import h11
 
 from golem_launcher.access import answers
 from golem_launcher.access.exchange import Exchange
-from golem_launcher.access.sides import LONGEST_HEAD, PIECE, Gone, Side, end
+from golem_launcher.access.sides import LONGEST_HEAD, PIECE, Gone, Side
 from golem_launcher.errors import AccessError
-from golem_launcher.waiting import wait_for
+from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -81,14 +81,14 @@ class Conversation:
                 lab = asyncio.ensure_future(self._lab.stream.read(1))
                 waiting.append(lab)
                 await asyncio.wait(waiting, timeout=_KEEP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                await end(lab)
+                await cancel_all(lab)
                 if not lab.cancelled() or not asking.done():
                     # It ended, or says what nobody asked, or was not needed for long: the next request gets a new one.
                     self.close()
             await asyncio.wait({asking}, timeout=_IDLE_SECONDS)
             event = asking.result() if asking.done() else None
         finally:
-            await end(*waiting)
+            await cancel_all(*waiting)
         return event if isinstance(event, h11.Request) else None
 
     async def _answer(self, request: h11.Request) -> bool:
@@ -164,6 +164,6 @@ class Conversation:
             stays = True
             return stream
         finally:
-            await end(dialling, listening)
+            await cancel_all(dialling, listening)
             if not stays and not dialling.cancelled() and dialling.exception() is None:
                 dialling.result().close()

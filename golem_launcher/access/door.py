@@ -17,7 +17,7 @@ from golem_launcher.access.streams import Joint
 from golem_launcher.agent.carrier import reset
 from golem_launcher.agent.records import LARGEST
 from golem_launcher.errors import AccessError
-from golem_launcher.waiting import wait_for
+from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -58,9 +58,7 @@ class Door:
     async def __aexit__(self, *_: object) -> None:
         if self._server is not None:
             self._server.close()
-        for connection in self._connections:
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await cancel_all(*self._connections)
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)
 

@@ -15,7 +15,8 @@ import h11
 from golem_launcher.access import answers
 from golem_launcher.access import rules as ruling
 from golem_launcher.access.front import LARGEST_PAGE, Front, Served, page_headers
-from golem_launcher.access.sides import PIECE, Gone, Side, end
+from golem_launcher.access.sides import PIECE, Gone, Side
+from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
     from golem_launcher.access.rules import Headers, Rules
@@ -55,7 +56,7 @@ class Exchange:
                 return False  # upgraded; or the Lab did not want to hear the rest
             await sending
         finally:
-            await end(sending)
+            await cancel_all(sending)
         return True
 
     async def _send_body(self) -> None:
@@ -125,7 +126,7 @@ class Exchange:
         try:
             await asyncio.gather(*ways)
         finally:
-            await end(*ways)
+            await cancel_all(*ways)
 
 
 async def _copy(first: bytes, source: Stream, target: Stream) -> None:

@@ -5,7 +5,6 @@ HTTP is h11's, which is strict: what a provider answers in some other way ends t
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -70,10 +69,3 @@ class Side:
             with contextlib.suppress(h11.LocalProtocolError):  # the answer to HEAD has no body
                 await self.send(h11.Data(data=served.body))
         await self.send(h11.EndOfMessage())
-
-
-async def end(*tasks: asyncio.Future[Any]) -> None:
-    """Cancel them, and wait until they are over."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from golem_launcher.agent.carrier import reset
 from golem_launcher.agent.records import LARGEST
 from golem_launcher.errors import AccessError
+from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
     import ssl
@@ -78,9 +79,7 @@ class Listener:
         """Stop listening and end all connections."""
         if self._server is not None:
             self._server.close()
-        for connection in self._connections:
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await cancel_all(*self._connections)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         notice_silence(writer.get_extra_info("socket"))

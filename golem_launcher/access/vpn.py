@@ -25,7 +25,7 @@ from golem_launcher.agent.answering import first
 from golem_launcher.agent.carrier import Carrier
 from golem_launcher.agent.records import OPEN, PORT, RESET, TAKEN, CarrierError, Decoder, Record, encode
 from golem_launcher.errors import AccessError
-from golem_launcher.waiting import wait_for
+from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -120,9 +120,7 @@ class Vpn:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._dialled:
-            task.cancel()
-        await asyncio.gather(*self._dialled, return_exceptions=True)
+        await cancel_all(*self._dialled)
         if self._http is not None:
             await self._http.close()
 
@@ -189,8 +187,7 @@ class Vpn:
                 raise asyncio.TimeoutError
             return task.result()
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await cancel_all(task)
 
     async def _attempt(self, target: VpnPort, port: int) -> _Opened:
         """Connect; again when yagna drops the connection before anybody over there has said a word."""

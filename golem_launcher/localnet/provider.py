@@ -15,6 +15,7 @@ from golem_launcher.localnet.market import Market
 from golem_launcher.localnet.offer import offer_properties
 from golem_launcher.localnet.outbound import refusal
 from golem_launcher.localnet.rest import Rest, timestamp
+from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -105,9 +106,7 @@ class Provider:
         finally:
             if self._leasing and self._leasing not in tasks:
                 tasks.append(self._leasing)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await cancel_all(*tasks)
             self._lease = self._leasing = None
         self._changed()
 

@@ -33,7 +33,7 @@ from golem_launcher.localnet.state import STATE_FILE
 from golem_launcher.localnet.units import Units, Workshop
 from golem_launcher.node.gsb import GsbClient
 from golem_launcher.processes import ProcessRecord
-from golem_launcher.waiting import wait_for
+from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
     from golem_launcher.node import yagna, yagna_process
@@ -155,9 +155,7 @@ class Server:
             for keeper in done:
                 keeper.result()
         finally:
-            for keeper in keepers:
-                keeper.cancel()
-            await asyncio.gather(*keepers, return_exceptions=True)
+            await cancel_all(*keepers)
 
     async def _keep_requestor(self, config: yagna.YagnaConfig) -> None:
         while True:

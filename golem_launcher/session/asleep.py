@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError
+from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -47,8 +48,7 @@ async def watch(save: Callable[[float], Awaitable[object]], recorder: Recorder) 
             if slept - before > _WORTH_TELLING_SECONDS:
                 recorder.message(woke(slept - before), "warning")
     finally:
-        logind.cancel()
-        await asyncio.gather(logind, return_exceptions=True)
+        await cancel_all(logind)
 
 
 def woke(seconds: float) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError
-from golem_launcher.waiting import wait_for
+from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,9 +49,7 @@ class ControlServer:
         """Stop listening, end every connection and remove the socket."""
         if self._server is not None:
             self._server.close()
-        for task in self._connections:
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await cancel_all(*self._connections)
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
 

@@ -12,7 +12,7 @@ from golem_launcher.events import Progress, Saving
 from golem_launcher.networks import LOCAL
 from golem_launcher.session import client, inputs
 from golem_launcher.software import SOFTWARE
-from golem_launcher.waiting import wait_for
+from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -157,8 +157,7 @@ class Saves:
         """Let go of the present provider."""
         self._saver = None
         if self._saving is not None:
-            self._saving.cancel()
-            await asyncio.gather(self._saving, return_exceptions=True)
+            await cancel_all(self._saving)
             self._saving = None
         if self._agent is not None:
             agent, self._agent = self._agent, None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from golem_launcher.session import asleep
 from golem_launcher.session.meter import follow_usage
 from golem_launcher.session.watch import Watch
+from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -67,9 +68,7 @@ class Stay:
                 return await self._watch(lab).until_over()
             finally:
                 self.lab = None
-                for task in followers:
-                    task.cancel()
-                await asyncio.gather(*followers, return_exceptions=True)
+                await cancel_all(*followers)
 
     def _followers(self, lab: LabClient) -> list[Coroutine[Any, Any, None]]:
         followers = [lab.follow_log(self.lab_log), follow_usage(lab, self.recorder)]

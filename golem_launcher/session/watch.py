@@ -14,6 +14,7 @@ from golem_launcher.errors import NodeRefused, NodeUnreachable, ProviderError
 from golem_launcher.events import Stage
 from golem_launcher.session.warnings import Warnings
 from golem_launcher.text import clean_line
+from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -113,8 +114,7 @@ class Watch:
             state = await self._check_terms()
             lab = await self._lab_answers(asking)
         finally:
-            asking.cancel()
-            await asyncio.gather(asking, return_exceptions=True)
+            await cancel_all(asking)
         if self._node_away_since is not None or not lab:
             await self._find_network()
         if self._node_away_since is not None:

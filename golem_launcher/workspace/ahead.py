@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from golem_launcher.waiting import cancel_all
 from golem_launcher.workspace.pull import BULK_BYTES, ordered_missing, pull
 
 if TYPE_CHECKING:
@@ -42,8 +43,7 @@ class Ahead:
         if self._work is None:
             return
         if error is not None:
-            self._work.cancel()
-            await asyncio.gather(self._work, return_exceptions=True)
+            await cancel_all(self._work)
         else:
             await self._work
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher import paths
 from golem_launcher.errors import WorkspaceError
+from golem_launcher.waiting import cancel_all
 from golem_launcher.workspace.frames import read_frames
 
 if TYPE_CHECKING:
@@ -98,8 +99,7 @@ async def _in_files(
                 await queue.put((path, part))
             await queue.put(None)
         finally:
-            ahead.cancel()
-            await asyncio.gather(ahead, return_exceptions=True)
+            await cancel_all(ahead)
 
     gone: list[str] = []
     done = 0
@@ -123,8 +123,7 @@ async def _in_files(
             done += len(part)
             arrived(done)
     finally:
-        fetching.cancel()
-        await asyncio.gather(fetching, return_exceptions=True)
+        await cancel_all(fetching)
 
 
 def _put(store: Store, chunks: list[tuple[str, bytes]]) -> None:

@@ -25,7 +25,7 @@ from golem_launcher import paths
 from golem_launcher.agent.workspace.wire import FRAME, LARGEST_CHUNK, PACKS, Frames
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.text import clean_line
-from golem_launcher.waiting import wait_for
+from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workspace.answers import are_pairs, as_object, as_shown, count_of, nonsense
 from golem_launcher.workspace.frames import expected
 from golem_launcher.workspace.plan import Plan, PlanReader
@@ -254,8 +254,7 @@ async def _watched(work: Any, path: Path, most: int) -> None:
                 raise nonsense("more than it had announced")
         task.result()
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await cancel_all(task)
 
 
 def _size(path: Path) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from golem_launcher.errors import BusError, LocalNetError
 from golem_launcher.localnet.exeunit.network import VpnLink
 from golem_launcher.localnet.exeunit.worker import Worker
+from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
     import socket
@@ -84,8 +85,7 @@ class Machine:
         """End the runtime and leave the VPNs; ``silent``: without a word on the bus."""
         watch, self._watch = self._watch, None
         if watch is not None:
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
+            await cancel_all(watch)
         links, self._links = self._links, []
         for link in links:
             with contextlib.suppress(BusError):

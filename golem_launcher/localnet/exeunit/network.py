@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from golem_launcher.errors import BusCallError
 from golem_launcher.node.gsb.calls import Call, Handler, ok
+from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
     import socket
@@ -121,8 +122,7 @@ class VpnLink:
     async def aclose(self, *, detach: bool = True) -> None:
         """Leave the network. ``detach=False`` when the bus is gone anyway."""
         if self._introducing is not None:
-            self._introducing.cancel()
-            await asyncio.gather(self._introducing, return_exceptions=True)
+            await cancel_all(self._introducing)
         endpoint, self._endpoint = self._endpoint, None
         if endpoint is not None:
             if detach:

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import BusError, LocalNetError
+from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
     from golem_launcher.localnet.exeunit.assignment import Assignment, UnitBus
@@ -44,8 +45,7 @@ class Reports:
     async def stop(self) -> None:
         """No more reports of usage."""
         if self._reporter is not None:
-            self._reporter.cancel()
-            await asyncio.gather(self._reporter, return_exceptions=True)
+            await cancel_all(self._reporter)
 
     async def end(self, *, silent: bool) -> None:
         """The activity is over: usage stands still, and yagna is told unless that is to be ``silent``."""

@@ -20,6 +20,7 @@ from golem_launcher.localnet.exeunit.reports import Reports
 from golem_launcher.localnet.exeunit.script import ScriptError, Start, Terminate, read_script
 from golem_launcher.localnet.exeunit.worker import describe
 from golem_launcher.node.gsb.calls import err, ok
+from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -210,9 +211,7 @@ class ExeUnit:
 
     async def _stop_batches(self, except_for: str | None) -> None:
         tasks = [task for batch_id, task in self._tasks.items() if batch_id != except_for]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_all(*tasks)
 
 
 def _params(command: Command) -> list[str] | None:

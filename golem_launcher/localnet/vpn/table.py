@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
 
-from golem_launcher.waiting import wait_for
+from golem_launcher.waiting import cancel_all, wait_for
 
 from . import sequence
 from .connection import Connection
@@ -128,9 +128,7 @@ class ConnectionTable:
 
     async def aclose(self) -> None:
         """Resets every connection and waits for what was being dialled."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel_all(*self._tasks)
         for joint in [*self._joints.values(), *self._leaving]:
             joint.abandon("the node leaves the network")
             self._mark(joint)

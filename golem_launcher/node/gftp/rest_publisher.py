@@ -13,6 +13,7 @@ import aiohttp
 from golem_launcher.errors import BusCallError, BusError, BusProtocolError
 from golem_launcher.node.gftp.wire import LARGEST_CHUNK, SMALL_CHUNK, GftpError, local_address
 from golem_launcher.node.gsb import flex, packets
+from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
     from golem_launcher.node.gftp.files import Service
@@ -75,8 +76,7 @@ class RestPublisher:
         task = self._served.pop(name, None)
         if task is None:
             return
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await cancel_all(task)
         with contextlib.suppress(aiohttp.ClientError, asyncio.TimeoutError):
             async with self._http.delete(f"{self._services}/{_encoded(local_address(name))}"):
                 pass
@@ -117,9 +117,7 @@ async def _serve(socket: Any, service: Service) -> None:
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_all(*tasks)
         await socket.close()
 
 

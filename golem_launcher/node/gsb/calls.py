@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 from golem_launcher.errors import BusCallError, BusClosed
 from golem_launcher.node.gsb import flex, packets
 from golem_launcher.node.gsb.routes import Routes
+from golem_launcher.waiting import cancel_all
 
 _log = logging.getLogger(__name__)
 
@@ -124,9 +125,7 @@ class Dispatcher:
     async def aclose(self) -> None:
         """Cancel what still runs, and wait for it."""
         tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_all(*tasks)
 
     async def _finish(
         self, result: Awaitable[bytes] | AsyncIterator[bytes], call: Call, request_id: str, replies: Replies

@@ -13,7 +13,7 @@ from golem_launcher.errors import MarketError, ProviderError
 from golem_launcher.session.hire.errands import Carry, Errands
 from golem_launcher.session.hire.service import WORDS_SECONDS, run_package
 from golem_launcher.session.hire.signing import Signing
-from golem_launcher.waiting import wait_for
+from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,8 +191,7 @@ class Hiring:
 
     async def _end_worker(self) -> None:
         if self._worker is not None:
-            self._worker.cancel()
-            await asyncio.gather(self._worker, return_exceptions=True)
+            await cancel_all(self._worker)
             self._worker = None
         self._errands.drop()
 

@@ -18,7 +18,7 @@ from ya_market import ApiException
 from yapapi import events
 
 from golem_launcher.session.hire.service import failure_text
-from golem_launcher.waiting import wait_for
+from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
     from yapapi.engine import Job
@@ -63,9 +63,7 @@ class Signing:
 
     async def aclose(self) -> None:
         """End the tasks here. What they did not come to is closed down from the journal."""
-        for task in self._farewells:
-            task.cancel()
-        await asyncio.gather(*self._farewells, return_exceptions=True)
+        await cancel_all(*self._farewells)
 
     async def _first(self, asked: dict[asyncio.Task[Any], Any], head_start: float) -> Any:
         """Ask one more and wait for the head start's time: the agreement that is signed by then, or ``None``."""

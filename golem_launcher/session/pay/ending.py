@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import NodeError, NodeUnreachable
 from golem_launcher.session.pay.closing import close_down, end_agreement
+from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,9 +33,7 @@ class Farewells:
     async def cut_short(self) -> None:
         """Wait for none of them any longer."""
         tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_all(*tasks)
 
 
 async def close_wherever(

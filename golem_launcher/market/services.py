@@ -79,8 +79,7 @@ async def ask(service: Service, path: str, query: Mapping[str, str], *, address:
         ):
             status, body = answer.status, await _read(answer.content, service.largest + 1)
     except (OSError, aiohttp.ClientError, asyncio.TimeoutError, ValueError) as error:
-        late = isinstance(error, TimeoutError | asyncio.TimeoutError)
-        raise _failed(service, base, "no answer in time" if late else str(error) or type(error).__name__) from None
+        raise _failed(service, base, _why_silent(error)) from None
     if len(body) > service.largest:
         raise _failed(service, base, "its answer is too large", status)
     if status != HTTPStatus.OK:
@@ -106,8 +105,12 @@ async def clock_ahead(service: Service) -> float | None:
         ):
             return ahead_of(answer.headers.get("Date"))
     except (OSError, aiohttp.ClientError, asyncio.TimeoutError, ValueError) as error:
-        late = isinstance(error, TimeoutError | asyncio.TimeoutError)
-        raise _failed(service, service.address, "no answer in time" if late else str(error)) from None
+        raise _failed(service, service.address, _why_silent(error)) from None
+
+
+def _why_silent(error: Exception) -> str:
+    late = isinstance(error, TimeoutError | asyncio.TimeoutError)
+    return "no answer in time" if late else str(error) or type(error).__name__
 
 
 async def _read(content: Any, most: int) -> bytes:

@@ -27,9 +27,7 @@ def identity(node: Node, *, timeout: float = 5.0) -> str:
     Raises ``NodeUnreachable`` when nobody answers within ``timeout`` seconds, when who answers is no yagna, or when it
     refuses the key.
     """
-    address = split_url(node.api_url)
-    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
-    connection = kind(address.hostname or "", address.port, timeout=timeout)
+    address, connection = _connection(node, timeout)
     try:
         headers = {"Authorization": f"Bearer {node.app_key}"}
         connection.request("GET", f"{address.path.rstrip('/')}/me", headers=headers)
@@ -47,9 +45,7 @@ def identity(node: Node, *, timeout: float = 5.0) -> str:
 
 def clock_ahead(node: Node, *, timeout: float = 5.0) -> float | None:
     """How many seconds this computer's clock is ahead of the node's; ``None`` when it does not say the time."""
-    address = split_url(node.api_url)
-    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
-    connection = kind(address.hostname or "", address.port, timeout=timeout)
+    address, connection = _connection(node, timeout)
     try:
         connection.request("GET", f"{address.path.rstrip('/')}/version/get")
         with connection.getresponse() as answer:
@@ -58,6 +54,12 @@ def clock_ahead(node: Node, *, timeout: float = 5.0) -> float | None:
         return None
     finally:
         connection.close()
+
+
+def _connection(node: Node, timeout: float) -> tuple[SplitResult, http.client.HTTPConnection]:
+    address = split_url(node.api_url)
+    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+    return address, kind(address.hostname or "", address.port, timeout=timeout)
 
 
 def split_url(api_url: str) -> SplitResult:

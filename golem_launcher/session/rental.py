@@ -116,8 +116,8 @@ class Rental:
         Raises ``ProviderError`` when that does not work.
         """
         what = "The node was started anew, and the private network to the provider went with the old one."
-        clock = asyncio.get_running_loop().time
-        end = clock() + _REJOIN_SECONDS
+        loop_time = asyncio.get_running_loop().time
+        end = loop_time() + _REJOIN_SECONDS
         self._reach.point_nowhere()
         try:
             again = await self._engine.rejoin(rented)
@@ -126,7 +126,7 @@ class Rental:
         self._reach.point_at(self._place.node, again)
         async with self._reach.lab() as lab:
             while not await lab.answers(seconds=_LAB_PROBE_SECONDS):
-                if clock() > end:
+                if loop_time() > end:
                     raise ProviderError(what)
                 await asyncio.sleep(_LAB_POLL_SECONDS)
         return again.network_id
@@ -196,17 +196,17 @@ class Rental:
 
     async def _lab_answers(self, hiring: Hiring) -> None:
         """Wait for it; when it does not come up, ask the agent why: its log is read through the Lab otherwise."""
-        clock = asyncio.get_running_loop().time
-        end = clock() + self._place.start_seconds
-        ask_at = clock() + _ASK_SECONDS
+        loop_time = asyncio.get_running_loop().time
+        end = loop_time() + self._place.start_seconds
+        ask_at = loop_time() + _ASK_SECONDS
         async with self._reach.lab() as lab:
             while not await lab.answers(seconds=_LAB_PROBE_SECONDS):
-                if clock() > min(ask_at, end):
+                if loop_time() > min(ask_at, end):
                     said = await hiring.last_words()
-                    ask_at = clock() + _ASK_SECONDS
+                    ask_at = loop_time() + _ASK_SECONDS
                     if agent_has_ended(said):
                         raise ProviderError(f"JupyterLab could not be started. {reason_in(said)}".rstrip())
-                    if clock() > end:
+                    if loop_time() > end:
                         late = f"JupyterLab did not answer within {self._place.start_seconds:.0f} s."
                         raise ProviderError(f"{late} {reason_in(said)}".rstrip())
                 await asyncio.sleep(_LAB_POLL_SECONDS)

@@ -163,7 +163,7 @@ class Run:
         finally:
             with contextlib.suppress(Exception):
                 await self._resources.aclose()
-        return " ".join(entry.refused for entry in self._journal.entries.agreements if entry.refused)
+        return " ".join(self._journal.entries.refusals)
 
     async def _begin(self) -> None:
         """Everything that needs no provider: the network, the money, yapapi, the demand, the address."""

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-_CLOCKS_APART = timedelta(minutes=1)
+_MARGIN = timedelta(minutes=1)
+"""Agreements bear the time of our own node: its clock is this computer's, or nearly."""
 _PROVIDER_SECONDS = 4.0
 """How long the provider's side may take to answer that it is over; it is not needed for it to be over."""
 _INVOICE_POLL_SECONDS = 0.25
@@ -79,7 +80,7 @@ async def _find_network(rest: YagnaRest, journal: Journal) -> None:
 
 async def _find_agreements(rest: YagnaRest, journal: Journal) -> None:
     known = {entry.agreement_id for entry in journal.entries.agreements}
-    for listed in await rest.agreements(journal.entries.opened_at - _CLOCKS_APART):
+    for listed in await rest.agreements(journal.entries.opened_at - _MARGIN):
         agreement_id = str(listed.get("id") or listed.get("agreementId"))
         if agreement_id in known:
             continue

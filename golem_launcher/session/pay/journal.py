@@ -92,6 +92,11 @@ class Entries(BaseModel):
         """Whether something may be left at the node."""
         return not self.closed and (self.allocation_timeout is not None or self.demanded)
 
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """Why invoices were not accepted, in words."""
+        return tuple(entry.refused for entry in self.agreements if entry.refused)
+
 
 class Journal:
     """The journal of one session, written by its supervisor, later by whoever closes it down.

@@ -50,7 +50,7 @@ def close(directory: SessionDirectory, *, start_node: bool) -> bool:
             closed = not owes
             if journal is not None and owes:
                 closed = _close_at_node(directory, journal, start_node=start_node)
-            _write_end(directory, closed=closed, refused=_refused(journal))
+            _write_end(directory, closed=closed, refused=journal.entries.refusals if journal else ())
     except TimeoutError:
         return False  # a supervisor that begins, or somebody who closes down already
     return True
@@ -80,11 +80,6 @@ async def _close_down(node: Node, journal: Journal) -> None:
 
     async with YagnaRest(node) as rest:
         await wait_for(close_down(rest, journal, invoice_seconds=_INVOICE_SECONDS), _SECONDS)
-
-
-def _refused(journal: Journal | None) -> tuple[str, ...]:
-    """Why invoices were not accepted."""
-    return tuple(entry.refused for entry in journal.entries.agreements if entry.refused) if journal else ()
 
 
 def _write_end(directory: SessionDirectory, *, closed: bool, refused: tuple[str, ...]) -> None:

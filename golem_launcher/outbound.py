@@ -41,6 +41,11 @@ class Access:
     """Where pip must look instead of where it usually does; empty: there."""
 
     @property
+    def anything(self) -> bool:
+        """Whether anything at all may be reached."""
+        return self.unrestricted or bool(self.urls)
+
+    @property
     def hosts(self) -> frozenset[str]:
         """The names of the machines that may be reached, when not all may."""
         return frozenset(urlsplit(url).hostname or "" for url in self.urls)

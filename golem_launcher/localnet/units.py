@@ -158,8 +158,9 @@ class Units:
 
     def _runtime(self, provider: ProviderSpec, directory: Path, activity_id: str, access: Access | None) -> Runtime:
         shop = self.workshop
+        out = access is not None and access.anything  # as on Golem: without a manifest there is no way out
+        may_reach = shop.may_reach if out else None
         hosts = None if access is None or access.unrestricted else access.hosts
-        may_reach = shop.may_reach if hosts != frozenset() else None
         runtime = shop.make_runtime(Place(directory, shop.base, activity_id, shop.family, may_reach, hosts))
         return CommandTable(runtime, provider.commands) if provider.commands else runtime
 

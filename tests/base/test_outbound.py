@@ -45,12 +45,17 @@ def test_packages_come_from_the_mirror_where_providers_know_only_that():
     assert outbound.access("packages", (), mirror=False).hosts == {"pypi.org", "files.pythonhosted.org"}
 
 
-@pytest.mark.parametrize("kind", ["off", "packages", "unrestricted"])
+@pytest.mark.parametrize("kind", ["packages", "unrestricted"])
 def test_what_is_asked_is_what_is_granted(kind):
     asked = outbound.access(kind, (), mirror=False)
     image, access = outbound.granted(outbound.encoded(made(asked)))
     assert image == IMAGE
     assert (access.urls, access.unrestricted) == (asked.urls, asked.unrestricted)
+    assert asked.anything
+
+
+def test_what_may_reach_nothing_asks_for_nothing():
+    assert not outbound.access("off", (), mirror=True).anything
 
 
 @pytest.mark.parametrize("url", ["ftp://a.b", "https://", "https://user:secret@a.b", "localhost", "https://..", "a b"])

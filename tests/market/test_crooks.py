@@ -5,11 +5,12 @@ import json
 import time
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from ipaddress import ip_network
 
 import aiohttp
 import pytest
 
-from golem_launcher import paths
+from golem_launcher import outbound, paths
 from golem_launcher.events import Stage
 from golem_launcher.market import history, scan, wallet
 from golem_launcher.market import identity as identities
@@ -19,6 +20,7 @@ from golem_launcher.node import probe
 from golem_launcher.node.rest import NodeRest
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
+from golem_launcher.session.hire.terms import ACCEPT_TIMEOUT, NOTE_INTERVAL
 from golem_launcher.session.pay import bills
 from golem_launcher.session.pay.journal import Journal
 from tests.base.test_permits import descriptor
@@ -196,6 +198,12 @@ def test_a_session_by_the_way_of_the_real_networks(sessions, crooks):
     state = client.wait_for(directory, lambda state: state.stage is Stage.READY, 45)
     assert state is not None, explain(directory)
     assert (state.network, state.provider_name) == ("hoodi", "gpu")
+    node, entries = Node(crooks.node), Journal.read(directory.path).entries
+    demand = node.ask("agreement", state.agreement_id)["demand"]["properties"]
+    assert outbound.PROPERTY not in demand  # nothing outside is asked for
+    assert {name: demand[name] for name in (NOTE_INTERVAL, ACCEPT_TIMEOUT)} == {NOTE_INTERVAL: 2, ACCEPT_TIMEOUT: 240}
+    (network,) = [one for one in node.ask("networks") if one["id"] == entries.network_id]
+    assert network["gateway"] == str(ip_network(entries.network_address)[1])
     keystore = paths.home() / "identity.json"
     keystore.write_text(json.dumps({"address": "12" * 20, "crypto": {}}))
     code, _, refused = command("identity", "restore", str(keystore), check=False)  # its node would be started anew

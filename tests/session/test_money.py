@@ -107,7 +107,7 @@ def test_a_bill_below_nothing_is_refused(session, amount):
 
     refused = []
     strategy = LaunchStrategy(Choice(LaunchRequest(), known={}), journal, lambda *told: refused.append(told))
-    note = SimpleNamespace(agreement_id="one", total_amount_due=str(amount), amount=str(amount))
+    note = SimpleNamespace(agreement_id="one", total_amount_due=str(amount), amount=str(amount), payment_due_date=None)
     assert asyncio.run(strategy.debit_note_accepted_amount(note)) < amount  # yapapi accepts what is not less
     assert asyncio.run(strategy.invoice_accepted_amount(note)) < amount
     assert [what for _, what, _ in refused] == [DEBIT_NOTE, INVOICE]

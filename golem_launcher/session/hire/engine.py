@@ -17,6 +17,7 @@ import contextlib
 import logging
 import secrets
 from dataclasses import replace
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 from ya_market.models import ProposalRejectedEvent
@@ -144,8 +145,15 @@ class Engine:
         api.collect_offers = collect_offers
 
     async def _make_network(self) -> Any:
+        """The private network, with our address in it and its gateway named.
+
+        Newer exe-units send an empty gateway where none is named, at which a VM does not start. It is our node, which
+        passes nothing on.
+        """
         address = str(self._journal.entries.network_address)
-        self._vpn = await wait_for(Network.create(self._engine._net_api, address, self._identity), _REST_SECONDS)
+        ours = str(next(ip_network(address).hosts()))
+        making = Network.create(self._engine._net_api, address, self._identity, owner_ip=ours, gateway=ours)
+        self._vpn = await wait_for(making, _REST_SECONDS)
         self._journal.update(network_id=str(self._vpn.network_id))
         return self._vpn
 

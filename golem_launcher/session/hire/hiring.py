@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from yapapi.engine import Job
@@ -17,7 +18,6 @@ from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from golem_launcher.session.hire.choice import Choice
     from golem_launcher.session.hire.listener import Listener
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _REST_SECONDS = 15.0
 _WORKER_END_SECONDS = 15.0
+_LONG_AGO = datetime(1970, 1, 1)  # noqa: DTZ001 - yapapi compares it with a time that has no zone
+"""When yapapi is told that an activity began: it would end the agreement when the clock is set back. Strategy looks."""
 
 
 class Hiring:
@@ -203,6 +205,7 @@ class Hiring:
         package = self._package()
         self._last_words = package.last_words
         node = await wait_for(self._vpn.result().add_node(context.provider_id), _REST_SECONDS)
+        self._engine._activity_created_at[context.id] = _LONG_AGO
         batches = run_package(
             context,
             node,

@@ -14,6 +14,7 @@ from golem_launcher.errors import LauncherError
 from golem_launcher.market import history
 from golem_launcher.market.prices import Price
 from golem_launcher.session.hire.strategy import INVOICE
+from golem_launcher.session.hire.terms import payment_timeout
 from golem_launcher.session.pay.journal import AgreementEntry, Journal
 from golem_launcher.text import clean_name
 
@@ -92,6 +93,7 @@ class Listener:
                 provider_id=details.raw_details.offer.provider_id,
                 provider_name=clean_name(str(properties.get("golem.node.id.name", ""))),
                 price=price,
+                payment_timeout=payment_timeout(details.requestor_view.properties),
             )
         )
 

@@ -31,11 +31,14 @@ async def session_payload(
 ) -> Package:
     """The payload of a session in ``image``, a tag or a hash that the registry knows.
 
-    A provider lets programs out only by a manifest, so whatever may be reached is asked for in one; a session that may
-    reach nothing has one as well, so that every provider agrees on that. A ``permit`` of the user's is put beside it.
+    A provider lets programs out only by a manifest, so whatever may be reached is asked for in one, and a ``permit`` of
+    the user's is put beside it. A session that may reach nothing has none: a VM without one has no way out at all; one
+    with an empty manifest is given a card for the internet, and a look-up of names that it may not survive.
     Raises ``RequestError`` or ``ServiceError`` when the image can't be had.
     """
     package = await task_package(image, registry_url=registry_url)
+    if not asked.anything:
+        return _Payload(package, constraints(request), {})
     manifest = outbound.manifest(package, asked, now=datetime.now(timezone.utc), expires=expires)
     encoded = outbound.encoded(manifest)
     permits = permit.properties(encoded) if permit else {}
@@ -49,7 +52,7 @@ class _Payload(Package):
     url: str
     constraints: str
     properties: Mapping[str, Any]
-    """The manifest, and what permits it."""
+    """The manifest, where there is one, and what permits it."""
 
     async def resolve_url(self) -> str:
         """Where the image is, as the demand names it."""

@@ -50,7 +50,7 @@ async def run_package(
     exchange with the provider); the activity then lives, and runs errands, until these say to leave.
     """
     script = context.new_script(timeout=timedelta(seconds=deploy_seconds))
-    script.deploy(volumes=list(package.volumes), **node.get_deploy_args())
+    script.deploy(volumes=list(package.volumes), net=[_network(node)])
     script.start()
     for path, content in package.files:
         script.upload_bytes(content, path)
@@ -89,6 +89,12 @@ async def run_package(
     last = context.new_script(timeout=timedelta(seconds=_TERMINATE_SECONDS))
     last.terminate()
     yield last
+
+
+def _network(node: Any) -> dict[str, Any]:
+    """The private network as the provider's end is told of it; yapapi leaves the gateway out."""
+    (network,) = node.get_deploy_args()["net"]
+    return {**network, "gateway": node.network.gateway}
 
 
 def _failure(error: Exception, package: Package) -> LauncherError:

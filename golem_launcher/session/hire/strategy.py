@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import collections
+import copy
 import logging
-import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from yapapi.strategy import SCORE_REJECTED, MarketStrategy
 
+from golem_launcher import clock
 from golem_launcher.market.prices import glm
+from golem_launcher.session.hire.terms import EXPIRATION, terms
 from golem_launcher.session.pay.journal import TAG_PROPERTY
+from golem_launcher.session.pay.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,10 +24,6 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _REFUSED = Decimal("-Infinity")
 """yapapi accepts a bill when it is not above this."""
-
-_MOST_NOTES = 40
-_NOTES_SECONDS = 60.0
-"""Providers send a note every minute or two; the local network's tests one a second."""
 
 DEBIT_NOTE = "a debit note"
 INVOICE = "an invoice"
@@ -39,9 +37,7 @@ class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no
         self._choice = choice
         self._journal = journal
         self._refused = refused
-        self._notes: dict[str, collections.deque[float]] = collections.defaultdict(
-            lambda: collections.deque(maxlen=_MOST_NOTES + 1)
-        )
+        self._paces: dict[str, Pace] = {}
 
     async def decorate_demand(self, demand: Any) -> None:
         """Tag the demand, so that its agreements are found again."""
@@ -54,29 +50,30 @@ class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no
         score = self._choice.score(offer.issuer, offer.props)
         return SCORE_REJECTED if score is None else score
 
+    async def respond_to_provider_offer(self, our_demand: Any, provider_offer: Any) -> Any:
+        """Our demand with the payment terms of this offer."""
+        demand = copy.deepcopy(our_demand)
+        lasts = demand.properties[EXPIRATION] / 1000 - clock.now().timestamp()
+        demand.properties.update(terms(provider_offer.props, lasts=lasts))
+        return demand
+
     async def debit_note_accepted_amount(self, debit_note: Any) -> Decimal:
         """The note's amount, or less than any to ignore it."""
         agreement_id = debit_note.agreement_id
-        if self._floods(agreement_id):
-            self._refused(
-                agreement_id,
-                DEBIT_NOTE,
-                f"The provider sent more than {_MOST_NOTES} debit notes within {_NOTES_SECONDS:.0f} s. "
-                "No more of them are accepted.",
-            )
+        if too_soon := self._pace(agreement_id).objection(payable=debit_note.payment_due_date is not None):
+            self._refused(agreement_id, DEBIT_NOTE, too_soon)
             return _REFUSED
-        return self._judge(debit_note.agreement_id, Decimal(debit_note.total_amount_due), DEBIT_NOTE)
+        return self._judge(agreement_id, Decimal(debit_note.total_amount_due), DEBIT_NOTE)
 
     async def invoice_accepted_amount(self, invoice: Any) -> Decimal:
         """The invoice's amount, or less than any to ignore it."""
         return self._judge(invoice.agreement_id, Decimal(invoice.amount), INVOICE)
 
-    def _floods(self, agreement_id: str) -> bool:
-        """Whether debit notes come far more often than anybody agrees to: each one is work for node and chain."""
-        now = time.monotonic()
-        times = self._notes[agreement_id]
-        times.append(now)
-        return len(times) > _MOST_NOTES and now - times[0] < _NOTES_SECONDS
+    def _pace(self, agreement_id: str) -> Pace:
+        if agreement_id not in self._paces:
+            entry = self._journal.agreement(agreement_id)
+            self._paces[agreement_id] = Pace(entry.payment_timeout if entry else None)
+        return self._paces[agreement_id]
 
     def _judge(self, agreement_id: str, amount: Decimal, what: str) -> Decimal:
         entry = self._journal.agreement(agreement_id)

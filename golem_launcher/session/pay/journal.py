@@ -36,6 +36,8 @@ class AgreementEntry(BaseModel):
     provider_name: str
     """Cleaned."""
     price: Price | None
+    payment_timeout: float | None = None
+    """How often the provider may ask to be paid before the end, in seconds; ``None``: not at all."""
     activity_id: str | None = None
     started_at: datetime | None = None
     """When its activity was asked for: the earliest moment it can bill for."""

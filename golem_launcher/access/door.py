@@ -7,23 +7,21 @@ in here: the supervisor alone holds the node's key, and knows where the session 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 from typing import TYPE_CHECKING
 
 from golem_launcher import paths
 from golem_launcher.access.connect import is_closed
+from golem_launcher.access.listener import SocketFile
 from golem_launcher.access.streams import Joint
 from golem_launcher.agent.carrier import reset
 from golem_launcher.agent.records import LARGEST
 from golem_launcher.errors import AccessError
-from golem_launcher.waiting import cancel_all, wait_for
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
-
-    from typing_extensions import Self
 
     from golem_launcher.access.streams import Stream
     from golem_launcher.agent.carrier import Sink, Source
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 _PORT = re.compile(rb"(0|[1-9][0-9]{0,4})\n")
 _LARGEST_PORT = 65535
 _SECONDS = 10.0
-_BACKLOG = 512
 
 
 def door_path(directory: Path) -> Path:
@@ -39,43 +36,20 @@ def door_path(directory: Path) -> Path:
     return paths.socket_path(directory, "door.sock")
 
 
-class Door:
-    """The door at ``path``; ``carry`` joins a connection to a port. ``async with`` it."""
+class Door(SocketFile):
+    """The door at ``path``; ``carry`` joins a connection to a port."""
 
     def __init__(self, path: Path, carry: Callable[[int, Source, Sink], Awaitable[None]]) -> None:
-        self._path = path
-        self._carry = carry
-        self._server: asyncio.AbstractServer | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                line = await wait_for(reader.readline(), _SECONDS)
+            except (ValueError, asyncio.TimeoutError):
+                raise AccessError("It did not say a port.") from None
+            if not _PORT.fullmatch(line) or int(line) > _LARGEST_PORT:
+                raise AccessError("That is no port.")
+            await carry(int(line), reader, writer)
 
-    async def __aenter__(self) -> Self:
-        self._path.unlink(missing_ok=True)  # a dead supervisor's
-        # Its directory is private already. (A umask would be everybody's: other threads make files meanwhile.)
-        self._server = await asyncio.start_unix_server(self._accept, str(self._path), limit=LARGEST, backlog=_BACKLOG)
-        self._path.chmod(0o600)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._server is not None:
-            self._server.close()
-        await cancel_all(*self._connections)
-        with contextlib.suppress(OSError):
-            self._path.unlink(missing_ok=True)
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            line = await wait_for(reader.readline(), _SECONDS)
-            if _PORT.fullmatch(line) and int(line) <= _LARGEST_PORT:
-                await self._carry(int(line), reader, writer)
-        except (AccessError, OSError, ValueError, asyncio.TimeoutError, asyncio.CancelledError):
-            reset(writer)
-        finally:
-            writer.close()
+        super().__init__(path, serve)
 
 
 async def open_door(path: Path, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

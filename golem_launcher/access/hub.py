@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from golem_launcher.access import rules as ruling
 from golem_launcher.access.front import Front
 from golem_launcher.access.link import Link
-from golem_launcher.access.peers import is_ours
+from golem_launcher.access.listener import Listener
 from golem_launcher.access.rules import Rules
-from golem_launcher.access.tunnel import Listener
 from golem_launcher.errors import AccessError
+from golem_launcher.peers import is_ours
 
 if TYPE_CHECKING:
     import asyncio

@@ -8,11 +8,11 @@ import h11
 
 from golem_launcher.access.conversation import Conversation
 from golem_launcher.access.front import Front
-from golem_launcher.access.peers import is_another_person, refusal
+from golem_launcher.access.listener import Listener
 from golem_launcher.access.rules import Rules
 from golem_launcher.access.sides import LONGEST_HEAD, Gone, Side
-from golem_launcher.access.tunnel import Listener
 from golem_launcher.errors import AccessError
+from golem_launcher.peers import is_another_person, refusal
 
 if TYPE_CHECKING:
     import asyncio

@@ -18,11 +18,11 @@ import aiohttp
 from golem_launcher.access import door
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.link import listen
-from golem_launcher.access.peers import is_ours
-from golem_launcher.access.tunnel import Listener
+from golem_launcher.access.listener import Listener
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.access.ways import LAB_PORT
 from golem_launcher.errors import AccessError
+from golem_launcher.peers import is_ours
 
 if TYPE_CHECKING:
     import ssl

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher import paths
 from golem_launcher.access import hub
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.door import Door, door_path
 from golem_launcher.access.link import listen
-from golem_launcher.access.tunnel import Tunnel
+from golem_launcher.access.listener import SocketFile
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.errors import AccessError
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from golem_launcher.access.hub import HubPort
+    from golem_launcher.access.listener import Listener
     from golem_launcher.access.streams import Stream
-    from golem_launcher.access.tunnel import Listener
 
 _AGAIN_SECONDS = 0.1
 LAB_PORT = 8888
@@ -75,9 +76,13 @@ class WaysIn:
         self._hub.allowed = True
         return self._hub.port
 
-    def tunnel(self, port: int) -> Tunnel:
-        """A listener, not started yet, on the session's own loopback address; it leads to ``port`` of the provider."""
-        return Tunnel(self._host, 0, port, self._vpn.carry)
+    def socket_file(self, name: str, port: int) -> SocketFile:
+        """A socket file of the session, not listening yet, that leads to ``port`` of the provider: for us alone."""
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await self._vpn.carry(port, reader, writer)
+
+        return SocketFile(paths.socket_path(self._directory, name), serve)
 
     async def start(self) -> None:
         """Listen. Raises ``AccessError``."""
@@ -96,7 +101,9 @@ class WaysIn:
             own_scripts=self._own_scripts,
         )
         self._resources.push_async_callback(self._link.aclose)
-        await self._resources.enter_async_context(Door(door_path(self._directory), self._vpn.carry))
+        door = Door(door_path(self._directory), self._vpn.carry)
+        await door.start()
+        self._resources.push_async_callback(door.aclose)
 
     async def _dial_lab(self) -> Stream:
         """A connection to the Lab, of whichever provider answers next: who waits sets the limit."""

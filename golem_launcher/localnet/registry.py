@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from golem_launcher import peers
 from golem_launcher.localnet.spec import BASE_IMAGE, image_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from golem_launcher.localnet.spec import ImageSpec
@@ -19,6 +20,16 @@ _log = logging.getLogger(__name__)
 
 _HOST = "127.0.0.1"
 _HASH_FIELDS = 3
+
+
+@web.middleware
+async def _ours_alone(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Other users of this computer have no business here."""
+    if request.transport is None or not peers.is_ours(request.transport):
+        raise web.HTTPForbidden
+    return await handler(request)
 
 
 class Registry:
@@ -37,7 +48,7 @@ class Registry:
 
     async def start(self) -> None:
         """Serve on a free port; ``OSError`` when that is impossible."""
-        app = web.Application()
+        app = web.Application(middlewares=[_ours_alone])
         app.router.add_get("/v1/image/info", self._info)
         app.router.add_get("/image/{hash}", self._image)
         self._runner = web.AppRunner(app, access_log=None)

@@ -9,7 +9,9 @@ from golem_launcher.errors import AccessError
 from golem_launcher.session.lab import LabClient
 
 if TYPE_CHECKING:
-    from golem_launcher.access.tunnel import Tunnel
+    from pathlib import Path
+
+    from golem_launcher.access.listener import SocketFile
     from golem_launcher.access.ways import WaysIn
     from golem_launcher.node.node import Node
     from golem_launcher.request import LaunchRequest
@@ -25,7 +27,7 @@ class Reach:
         self._directory = directory
         self._request = request
         self._ways: WaysIn
-        self._workspace: Tunnel
+        self._workspace: SocketFile
         self._listening = False
 
     @property
@@ -39,9 +41,9 @@ class Reach:
         return self._ways.base_url
 
     @property
-    def workspace_address(self) -> str:
-        """The origin of the agent's workspace server, likewise."""
-        return self._workspace.address
+    def workspace_socket(self) -> Path:
+        """The socket file that leads to the agent's workspace server, likewise."""
+        return self._workspace.path
 
     async def open(self) -> None:
         """Listen. Raises ``AccessError``."""
@@ -53,7 +55,7 @@ class Reach:
         self._ways = WaysIn(
             self._directory.path, request.name, secret=self.token, ssh_key=request.ssh_key, own_scripts=own_scripts
         )
-        self._workspace = self._ways.tunnel(LAB_PORT + PORT_OFFSET)
+        self._workspace = self._ways.socket_file("workspace.sock", LAB_PORT + PORT_OFFSET)
         self._listening = True
         await self._ways.start()
         await self._workspace.start()

@@ -61,10 +61,11 @@ class Carry(Protocol):
 
 
 class AgentWorkspace:
-    """A client of the workspace server behind ``address`` (a tunnel's origin on this side). ``async with`` it."""
+    """A client of the workspace server at ``place``: a socket file on this side, or an origin. ``async with`` it."""
 
-    def __init__(self, address: str, token: str, carry: Carry | None = None) -> None:
-        self._address = address
+    def __init__(self, place: Path | str, token: str, carry: Carry | None = None) -> None:
+        self._socket = place if isinstance(place, Path) else None
+        self._address = "http://workspace" if isinstance(place, Path) else place
         self._headers = {"Authorization": f"token {token}"}
         self.carry = carry
         self._http: aiohttp.ClientSession | None = None
@@ -77,7 +78,11 @@ class AgentWorkspace:
         # No cookies kept, no proxy asked, nothing followed: the other side is a stranger.
         timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS, sock_read=_SILENCE_SECONDS)
         self._http = aiohttp.ClientSession(
-            headers=self._headers, cookie_jar=aiohttp.DummyCookieJar(), timeout=timeout, auto_decompress=False
+            connector=None if self._socket is None else aiohttp.UnixConnector(str(self._socket)),
+            headers=self._headers,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=timeout,
+            auto_decompress=False,
         )
         return self
 

@@ -5,8 +5,19 @@ import base64
 import contextlib
 import hashlib
 
+from golem_launcher.access.listener import Listener
 from golem_launcher.agent import answering
 from golem_launcher.agent.records import TAKEN, CarrierError, Record, encode
+
+
+def tunnel_at(host, port, remote_port, carry):
+    """A listener whose connections lead to one port of the provider."""
+
+    async def serve(reader, writer):
+        await carry(remote_port, reader, writer)
+
+    return Listener(host, port, serve)
+
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 SECONDS = 10

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from golem_launcher.access import peers
+from golem_launcher import peers
 from tests.session.conftest import command
 
 SECONDS = 30

@@ -11,7 +11,8 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from golem_launcher.access import front, peers
+from golem_launcher import peers
+from golem_launcher.access import front
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.link import listen
 from golem_launcher.access.streams import Joint

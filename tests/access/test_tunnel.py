@@ -11,16 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from golem_launcher.access import tunnel as tunnels
+from golem_launcher.access import listener as module_of_listeners
 from golem_launcher.access import vpn as module
 from golem_launcher.access.address import loopback_address
-from golem_launcher.access.tunnel import Tunnel
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.agent import carrier
 from golem_launcher.agent.carrier import reset
 from golem_launcher.agent.records import DATA, END, OPEN, RESET, TAKEN, WINDOW, Record, encode
 from golem_launcher.errors import AccessError
-from tests.access.far import SECONDS, far_side, program
+from tests.access.far import SECONDS, far_side, program, tunnel_at
 
 KEY = "0123456789abcdef"
 _SO_ATTACH_FILTER = 26  # Linux's, which Python does not name
@@ -56,7 +55,7 @@ async def tunnel_into(behave):
 @contextlib.asynccontextmanager
 async def opened(target):
     async with Vpn(target) as vpn:
-        tunnel = Tunnel(loopback_address("test"), 0, 8888, vpn.carry)
+        tunnel = tunnel_at(loopback_address("test"), 0, 8888, vpn.carry)
         await tunnel.start()
         tunnel.vpn = vpn
         try:
@@ -567,11 +566,11 @@ def test_an_address_that_is_taken_or_not_ours_is_an_error_in_words():
         async with opened(lambda: None) as tunnel:
             host, port = tunnel.address.removeprefix("http://").split(":")
             with pytest.raises(AccessError, match="Address already in use") as caught:
-                await Tunnel(host, int(port), 8888, tunnel.vpn.carry).start()
+                await tunnel_at(host, int(port), 8888, tunnel.vpn.carry).start()
             assert "Another program has the port" in caught.value.remedy
             for elsewhere in ("192.0.2.1", "no-such-host.invalid"):
                 with pytest.raises(AccessError, match="can't listen") as caught:
-                    await Tunnel(elsewhere, 0, 8888, tunnel.vpn.carry).start()
+                    await tunnel_at(elsewhere, 0, 8888, tunnel.vpn.carry).start()
                 assert "address of this computer" in caught.value.remedy
 
     run(scene())
@@ -593,7 +592,7 @@ def test_closing_ends_all_connections_at_once():
 def test_a_browser_that_is_gone_without_a_word_is_noticed(monkeypatch):
     """As when another machine falls asleep: its kernel answers nothing any more, asked or sent to."""
     seconds = {"TCP_KEEPIDLE": 1, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 2, "TCP_USER_TIMEOUT": 2000}
-    monkeypatch.setattr(tunnels, "_KEEPALIVE", seconds)
+    monkeypatch.setattr(module_of_listeners, "_KEEPALIVE", seconds)
 
     async def noticed(*, busy):
         ended = asyncio.get_running_loop().create_future()
@@ -608,7 +607,7 @@ def test_a_browser_that_is_gone_without_a_word_is_noticed(monkeypatch):
                 ended.set_result(error)
                 raise
 
-        listener = tunnels.Listener("127.0.0.1", 0, serve)
+        listener = module_of_listeners.Listener("127.0.0.1", 0, serve)
         await listener.start()
         with socket.create_connection(("127.0.0.1", listener.port)) as browser:
             deaf(browser)

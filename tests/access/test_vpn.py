@@ -8,9 +8,9 @@ import urllib.request
 import pytest
 
 from golem_launcher.access.address import loopback_address
-from golem_launcher.access.tunnel import Tunnel
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.session.pay.journal import Journal
+from tests.access.far import tunnel_at
 from tests.session.jupyter import Jupyter
 
 pytestmark = pytest.mark.slow
@@ -100,7 +100,7 @@ print(process.stdout.readline().decode())
 @contextlib.asynccontextmanager
 async def tunnel_to(target, remote_port=PORT + 1):
     async with Vpn(lambda: target) as ways:
-        tunnel = Tunnel(loopback_address("vpn"), 0, remote_port, ways.carry)
+        tunnel = tunnel_at(loopback_address("vpn"), 0, remote_port, ways.carry)
         await tunnel.start()
         tunnel.vpn = ways
         try:

@@ -90,12 +90,12 @@ def test_who_makes_files_while_a_socket_is_made_makes_them_as_ever(tmp_path):
         async def others():
             (tmp_path / "folder").mkdir()
 
-        for number, listener in enumerate((ControlServer(tmp_path / "c.sock", {}), Door(tmp_path / "d.sock", None))):
+        for listener in (ControlServer(tmp_path / "c.sock", {}), Door(tmp_path / "d.sock", None)):
             for each in tmp_path.glob("folder"):
                 each.rmdir()
-            starting = asyncio.create_task(listener.start() if number == 0 else listener.__aenter__())
+            starting = asyncio.create_task(listener.start())
             await asyncio.gather(starting, asyncio.create_task(others()))
             assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) & 0o700 == 0o700
-            await (listener.aclose() if number == 0 else listener.__aexit__())
+            await listener.aclose()
 
     asyncio.run(work())

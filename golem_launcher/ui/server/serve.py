@@ -78,7 +78,7 @@ def _app(listener: socket.socket, config: Any) -> Any:
     from jupyter_server.serverapp import ServerApp  # noqa: PLC0415
     from tornado.httpserver import HTTPServer  # noqa: PLC0415
 
-    from golem_launcher.access.peers import is_another_person, refusal  # noqa: PLC0415
+    from golem_launcher.peers import is_another_person, refusal  # noqa: PLC0415
 
     class OwnServer(HTTPServer):
         def handle_stream(self, stream: Any, address: Any) -> None:

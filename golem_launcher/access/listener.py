@@ -1,6 +1,6 @@
-"""A tunnel: a listener on a loopback address whose connections lead to one port of the provider.
+"""Where programs of this computer connect to: an address and a port, or a socket file that only its owner can open.
 
-The bytes are not looked at; what reads HTTP is :mod:`golem_launcher.access.link`.
+What only we use ourselves is a socket file: every user of the computer can connect to a port, whatever is asked then.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import socket
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from golem_launcher.agent.carrier import reset
@@ -20,8 +21,10 @@ from golem_launcher.waiting import cancel_all
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
-    from golem_launcher.agent.carrier import Sink, Source
+    Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+    """One connection, to its end."""
 
 _BACKLOG = 512
 _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 120_000}
@@ -32,22 +35,46 @@ _REMEDIES = {
 }
 
 
-class Listener:
-    """Listens on ``host`` and ``port`` and hands each connection to ``serve``, which is ended with the listener."""
+class _Serving(ABC):
+    """Hands each connection to ``serve``, which is ended with it."""
 
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
-        self._host = host
-        self._port = port
+    def __init__(self, serve: Serve) -> None:
         self._serve = serve
-        self._tls = tls
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Listen."""
+
+    async def aclose(self) -> None:
+        """Stop listening and end all connections."""
+        if self._server is not None:
+            self._server.close()
+        await cancel_all(*self._connections)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._run(reader, writer))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    async def _run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await self._serve(reader, writer)
+        except (AccessError, OSError, asyncio.CancelledError):
+            reset(writer)  # so that nobody takes a part for the whole
+        finally:
+            writer.close()
+
+
+class Listener(_Serving):
+    """Listens on ``host`` and ``port``."""
+
+    def __init__(self, host: str, port: int, serve: Serve, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(serve)
+        self._host = host
+        self._port = port
+        self._tls = tls
 
     @property
     def address(self) -> str:
@@ -75,25 +102,30 @@ class Listener:
                 _REMEDIES.get(number, "Name an address of this computer, like 192.168.1.5."),
             ) from None
 
-    async def aclose(self) -> None:
-        """Stop listening and end all connections."""
-        if self._server is not None:
-            self._server.close()
-        await cancel_all(*self._connections)
-
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         notice_silence(writer.get_extra_info("socket"))
-        task = asyncio.create_task(self._run(reader, writer))
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
+        super()._accept(reader, writer)
 
-    async def _run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await self._serve(reader, writer)
-        except (AccessError, OSError, asyncio.CancelledError):
-            reset(writer)  # so that nobody takes a part for the whole
-        finally:
-            writer.close()
+
+class SocketFile(_Serving):
+    """Listens at ``path``, a socket file with mode 0600 in a private directory, and removes it at its end."""
+
+    def __init__(self, path: Path, serve: Serve) -> None:
+        super().__init__(serve)
+        self.path = path
+
+    async def start(self) -> None:
+        """Listen. Raises ``OSError``."""
+        self.path.unlink(missing_ok=True)  # a dead supervisor's
+        # Its directory is private already. (A umask would be everybody's: other threads make files meanwhile.)
+        self._server = await asyncio.start_unix_server(self._accept, str(self.path), limit=LARGEST, backlog=_BACKLOG)
+        self.path.chmod(0o600)
+
+    async def aclose(self) -> None:
+        """Stop listening, end all connections and remove the file."""
+        await super().aclose()
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
 
 
 def notice_silence(connection: socket.socket) -> None:
@@ -105,15 +137,3 @@ def notice_silence(connection: socket.socket) -> None:
     for name, value in _KEEPALIVE.items():
         with contextlib.suppress(AttributeError, OSError):  # not every kernel has all of them
             connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-
-
-class Tunnel(Listener):
-    """A listener on ``host`` that leads to ``remote_port`` of the provider, and nowhere else."""
-
-    def __init__(
-        self, host: str, port: int, remote_port: int, carry: Callable[[int, Source, Sink], Awaitable[None]]
-    ) -> None:
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await carry(remote_port, reader, writer)
-
-        super().__init__(host, port, serve)

@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import asyncio
+from typing import Any, Protocol
 
 _SOCKET_DIAGNOSIS = 4  # NETLINK_INET_DIAG
 _BY_FAMILY = 20
@@ -24,13 +21,20 @@ _ROOT = 0
 _UID_OFFSET = _HEADER.size + 64  # in inet_diag_msg, behind four bytes, the socket's identity and three numbers
 
 
-def is_ours(writer: asyncio.StreamWriter) -> bool:
-    """Whether the program at the other end runs as the same user. True where there is no kernel to ask."""
-    peer, mine = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
+class Connection(Protocol):
+    """A transport of asyncio's, or a stream's writer."""
+
+    def get_extra_info(self, name: str, /) -> Any:
+        """``peername`` and ``sockname`` are asked for."""
+
+
+def is_ours(connection: Connection) -> bool:
+    """Whether the program at the other end runs as the same user, or as root. True where there is no kernel to ask."""
+    peer, mine = connection.get_extra_info("peername"), connection.get_extra_info("sockname")
     if peer is None or mine is None:
         return False
     try:
-        return owner(peer, mine) == os.geteuid()
+        return owner(peer, mine) in {os.geteuid(), _ROOT}
     except (OSError, AttributeError):
         return not hasattr(socket, "AF_NETLINK")
 

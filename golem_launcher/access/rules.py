@@ -23,12 +23,15 @@ LAB_HOST = b"127.0.0.1:8888"
 _HOP = {b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te",
         b"trailer", b"upgrade"}  # fmt: skip
 _REPLACED = {b"host", b"origin", b"cookie", b"referer", b"forwarded", b"x-real-ip", b"via"}
-_KEPT_BACK = {
-    b"alt-svc", b"clear-site-data", b"link", b"nel", b"permissions-policy", b"public-key-pins", b"refresh",
-    b"report-to", b"reporting-endpoints", b"service-worker-allowed", b"strict-transport-security", b"www-authenticate",
-    b"referrer-policy", b"x-frame-options",
+_PASSED = {
+    b"accept-ranges", b"allow", b"cache-control", b"content-disposition", b"content-encoding", b"content-language",
+    b"content-length", b"content-range", b"content-type", b"date", b"etag", b"expires", b"last-modified", b"pragma",
+    b"retry-after", b"sec-websocket-accept", b"sec-websocket-extensions", b"sec-websocket-protocol",
+    b"sec-websocket-version", b"transfer-encoding", b"vary",
 }  # fmt: skip
-"""Of an answer: what reaches beyond it. A stranger may not give others our permission, or an address other news."""
+"""Of an answer: what says what it is. Everything else may reach beyond it, and browsers learn new ones every year: a
+stranger may not give others our permission, load things, or tell others of what is done here."""
+_REPORTING = (b"report-uri", b"report-to")
 _READ_BY_SCRIPTS = re.compile(rb"(?i)[a-z_-]{0,24}(xsrf|csrf)[a-z_-]{0,24}")
 """Cookies that a page compares with what it sends: their names stay."""
 _COOKIE_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
@@ -118,7 +121,9 @@ class Rules:
                     kept.append((name, cookie))
             elif name == b"location":
                 kept.append((name, self._here(value)))
-            elif name not in _HOP and name not in _KEPT_BACK and not name.startswith(b"access-control-"):
+            elif name == b"content-security-policy":  # beside ours it can but forbid more
+                kept.append((name, _unreported(value)))
+            elif name in _PASSED:
                 kept.append((name, value))
         if upgrade:
             wanted = _one(headers, b"upgrade") or b"websocket"
@@ -126,7 +131,6 @@ class Rules:
         if not self.own_scripts:
             inner = path[len(self.base_url) - 1 :]
             kept.append((b"content-security-policy", _SANDBOX if _SANDBOXED.match(inner) else _NO_SCRIPT))
-        kept = [(name, value) for name, value in kept if name != b"x-content-type-options"]
         return [*kept, *OUR_HEADERS]
 
     def leaves(self, status: int, headers: Headers) -> str | None:
@@ -222,6 +226,12 @@ def leaving_page(place: str) -> bytes:
         f"<p>The provider's server wants your browser to go to</p><p><code>{shown}</code></p>"
         f"<p>That is not your session any more. Type no password there that you did not expect to type.</p>{link}",
     )
+
+
+def _unreported(policy: bytes) -> bytes:
+    """A policy that tells nobody of what it stops: the address of a page may hold the link's token."""
+    parts = [part.strip() for part in policy.split(b";")]
+    return b"; ".join(part for part in parts if part and part.split()[0].lower() not in _REPORTING)
 
 
 def _one(headers: Headers, wanted: bytes) -> bytes | None:

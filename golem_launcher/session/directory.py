@@ -1,14 +1,16 @@
 """A session's directory: the one truth that supervisor, page, commands and tests share.
 
 ``request.json``, ``state.json`` (replaced atomically), ``events.jsonl`` and ``lab.log`` (append-only),
-``supervisor.log``, ``supervisor.json`` (its process), ``token`` (0600), ``lock`` (held while a supervisor lives),
-``control.sock`` (see :func:`golem_launcher.paths.socket_path`). The supervisor alone writes; everybody may read.
+``supervisor.log``, ``supervisor.json`` (its process), ``token`` (0600), ``lock`` (held while a supervisor lives), and
+what only a living one needs: ``scratch`` and its sockets (see :func:`golem_launcher.paths.socket_path`). The supervisor
+alone writes; everybody may read.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _READ_AT_MOST = 4 * 1024 * 1024
+_SOCKETS = ("control.sock", "door.sock", "workspace.sock")
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,18 @@ class SessionDirectory:
     def control_socket(self) -> Path:
         """Where the supervisor listens for commands."""
         return paths.socket_path(self.path, "control.sock")
+
+    @property
+    def scratch(self) -> Path:
+        """Temporary files of the supervisor: what it sends and fetches."""
+        return self.path / "scratch"
+
+    def sweep(self) -> None:
+        """Remove what only a living supervisor needs. Blocking; whoever calls holds the lock."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        for name in _SOCKETS:
+            with contextlib.suppress(OSError):
+                paths.socket_path(self.path, name).unlink(missing_ok=True)
 
     def request(self) -> LaunchRequest:
         """The request that the session was made from."""

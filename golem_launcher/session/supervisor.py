@@ -8,10 +8,11 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import time
 from typing import TYPE_CHECKING
 
-from golem_launcher import files, text
+from golem_launcher import files, paths, text
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.events import STOPPED, Stage
 from golem_launcher.session import warm
@@ -151,9 +152,15 @@ def main() -> int:
         time.sleep(0.02)
     if directory.state().stage.final:
         return 0
+    directory.sweep()
+    # What yapapi sends has the Lab's token in it, and a killed process leaves its temporary files to whoever comes.
+    tempfile.tempdir = str(paths.private_directory(directory.scratch))
     warm.begin()
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(Supervisor(directory).main())
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(Supervisor(directory).main())
+    finally:
+        directory.sweep()
     return 0
 
 

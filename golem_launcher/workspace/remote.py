@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
 
-from golem_launcher import paths
 from golem_launcher.agent.workspace.wire import FRAME, LARGEST_CHUNK, PACKS, Frames
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.text import clean_line
@@ -201,8 +200,7 @@ class AgentWorkspace:
 
     async def _scratch_file(self, name: str) -> Path:
         if self._scratch is None:
-            parent = await asyncio.to_thread(paths.private_directory, paths.home() / "transfers")
-            self._scratch = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=parent))
+            self._scratch = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="transfers-"))
         return self._scratch / name
 
     async def scratch_file(self) -> Path:

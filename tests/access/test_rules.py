@@ -82,7 +82,10 @@ def test_a_provider_gives_nobody_permissions_and_no_script_runs_in_its_pages():
         (b"content-type", b"text/html"), (b"access-control-allow-origin", b"*"), (b"service-worker-allowed", b"/"),
         (b"refresh", b"0;url=http://evil.example"), (b"link", b"<http://evil.example/x>; rel=preload"),
         (b"clear-site-data", b'"*"'), (b"strict-transport-security", b"max-age=1"), (b"www-authenticate", b"Basic"),
-        (b"referrer-policy", b"unsafe-url"),
+        (b"referrer-policy", b"unsafe-url"), (b"speculation-rules", b'"/rules.json"'), (b"set-login", b"logged-in"),
+        (b"content-security-policy-report-only", b"script-src 'none'; report-uri http://evil.example"),
+        (b"attribution-reporting-register-source", b"{}"), (b"cross-origin-opener-policy", b"unsafe-none"),
+        (b"set-cookie2", b"a=1"), (b"sourcemap", b"http://evil.example/map"), (b"one-of-next-year", b"?1"),
     ]  # fmt: skip
     headers = RULES.response(b"/login", theirs)
     assert dict(headers).keys() == {
@@ -91,6 +94,8 @@ def test_a_provider_gives_nobody_permissions_and_no_script_runs_in_its_pages():
     assert dict(headers)[b"referrer-policy"] == b"same-origin"
     assert b"script-src 'none'" in dict(headers)[b"content-security-policy"]
     assert b"sandbox" in dict(RULES.response(b"/files/x.html", theirs))[b"content-security-policy"]
+    policy = (b"content-security-policy", b"Sandbox allow-scripts; Report-URI http://evil.example; report-to evil")
+    assert (policy[0], b"Sandbox allow-scripts") in RULES.response(b"/files/x.html", [policy])
     chosen = Rules(frozenset({HERE}), "secret", own_scripts=True)
     assert b"content-security-policy" not in dict(chosen.response(b"/lab", theirs))
 

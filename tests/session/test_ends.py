@@ -12,6 +12,7 @@ from decimal import Decimal
 import psutil
 import pytest
 
+from golem_launcher import paths
 from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.localnet import daemons
 from golem_launcher.localnet import network as localnet
@@ -95,6 +96,8 @@ def test_stop_while_a_provider_deploys(begin, node):
 def test_a_killed_supervisor_is_tidied_up(ready, node):
     directory = ready()
     entries = journal(directory)
+    assert len(left_over(directory)) == 4
+    assert list(directory.scratch.glob("yapapi-gftp-*"))  # what it sent lies there, the token among it
     os.kill(client._supervisor(directory).pid, signal.SIGKILL)
     assert client.wait_for_end(directory, 5)
     code, listed, _ = command("list", "--json")
@@ -107,6 +110,13 @@ def test_a_killed_supervisor_is_tidied_up(ready, node):
     (agreement,) = entries.agreements
     assert Decimal(value["cost"]) == Decimal(node.invoice(agreement.agreement_id)["amount"]) > 0
     assert client.tidy() == []
+    assert left_over(directory) == []
+
+
+def left_over(directory):
+    """What only a living supervisor needs."""
+    sockets = [paths.socket_path(directory.path, name) for name in ("control.sock", "door.sock", "workspace.sock")]
+    return [path for path in (directory.scratch, *sockets) if path.exists()]
 
 
 def test_a_supervisor_killed_while_it_negotiates_is_tidied_up(begin, node):
@@ -139,6 +149,8 @@ def test_sigterm_is_an_orderly_stop(ready, node):
     os.kill(client._supervisor(directory).pid, signal.SIGTERM)
     state = ended(directory, 30)
     assert (state.stage, "did not work" in state.reason) == (Stage.ENDED, False)
+    assert client.wait_for_end(directory, 5)
+    assert left_over(directory) == []
     node.holds_nothing_of(journal(directory))
 
 

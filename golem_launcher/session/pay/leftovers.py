@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -83,8 +82,7 @@ async def _close_down(node: Node, journal: Journal) -> None:
 
 
 def _write_end(directory: SessionDirectory, *, closed: bool, refused: tuple[str, ...]) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        directory.control_socket.unlink()
+    directory.sweep()
     state = directory.state()
     if closed:
         from golem_launcher.session.pay import bills  # noqa: PLC0415 - likewise

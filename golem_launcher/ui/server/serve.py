@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import secrets
+import shutil
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,9 +62,10 @@ def serve(listener: socket.socket, *, ready: Callable[[str], None]) -> None:
     directory = served_directory()
     jupyter_path = [str(JUPYTER_DATA), *filter(None, [os.environ.get("JUPYTER_PATH")])]
     os.environ["JUPYTER_PATH"] = os.pathsep.join(jupyter_path)
-    os.environ["JUPYTER_RUNTIME_DIR"] = str(paths.sockets_directory(paths.home() / "page" / "run", _SOCKET_NAME))
     token = secrets.token_urlsafe(24)
     port = listener.getsockname()[1]
+    running = paths.sockets_directory(paths.home() / "page" / f"run-{port}", _SOCKET_NAME)
+    os.environ["JUPYTER_RUNTIME_DIR"] = str(running)
     app = _app(listener, Config(server_settings(port, token, directory)))
     app.initialize(argv=[])
     _log_to(app.log, directory.parent / "page.log")
@@ -71,6 +73,7 @@ def serve(listener: socket.socket, *, ready: Callable[[str], None]) -> None:
         ready(f"http://127.0.0.1:{port}{PAGE}?token={token}")
         app.no_browser_open_file = True  # it would hold the token, and anybody could read it
         app.start()
+    shutil.rmtree(running, ignore_errors=True)
 
 
 def _app(listener: socket.socket, config: Any) -> Any:

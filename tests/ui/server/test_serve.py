@@ -111,5 +111,6 @@ def test_ctrl_c_closes_the_page_and_says_that_sessions_go_on(home: Path) -> None
         subprocess.run([*command, "localnet", "down"], check=True, capture_output=True, timeout=60)
     assert "sessions go on" in output
     assert (server.returncode, errors) == (0, "")
+    assert list((home / "page").glob("run*")) == []
     kept = [path for path in (home / "page").rglob("*") if path.is_file() and token in path.read_text()]
     assert kept == []

@@ -216,6 +216,8 @@ class SessionState(BaseModel):
     hub_port: int | None = None
     """Where the hub's server reaches the Lab, once the user has said yes to that (see docs/ways-in.md)."""
     usage: Usage | None = None
+    unsaved: int = 0
+    """How many documents that are open in browsers have changes that are not in their files; so their pages say."""
     saving: Saving | None = None
     """``None`` when nothing is saved."""
     providers_lost: int = 0

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 
 import h11
 
-from golem_launcher.access import answers
+from golem_launcher.access import answers, documents
 from golem_launcher.access.exchange import Exchange
 from golem_launcher.access.sides import LONGEST_HEAD, PIECE, Gone, Side
+from golem_launcher.access.streams import join
 from golem_launcher.errors import AccessError
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from golem_launcher.access.front import Front
+    from golem_launcher.access.front import Front, Served
     from golem_launcher.access.rules import Headers, Rules
     from golem_launcher.access.streams import Stream
 
@@ -41,10 +42,18 @@ _READS = {b"GET", b"HEAD"}
 class Conversation:
     """The requests of one connection, one after the other."""
 
-    def __init__(self, rules: Rules, front: Front, dial: Callable[[], Awaitable[Stream]], browser: Side) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        front: Front,
+        dial: Callable[[], Awaitable[Stream]],
+        browser: Side,
+        attend: Callable[[], Awaitable[Stream]] | None = None,
+    ) -> None:
         self._rules = rules
         self._front = front
         self._dial = dial
+        self._attend = attend
         self._browser = browser
         self._lab: Side | None = None
 
@@ -100,19 +109,14 @@ class Conversation:
             return False
         asked = dict(headers)
         target = request.target.decode("ascii", "replace")
-        if request.method in _READS:
-            if not target.startswith(self._rules.base_url):
-                await self._browser.skip_body()
-                await self._browser.give(answers.moved(self._rules.base_url + target[1:]))
-                return True
-            gzipped = b"gzip" in asked.get(b"accept-encoding", b"")
-            served = await asyncio.to_thread(
-                self._front.file, target, gzipped=gzipped, known=asked.get(b"if-none-match")
-            )
-            if served is not None:
-                await self._browser.skip_body()
-                await self._browser.give(served)
-                return True
+        if self._attend is not None and target == self._rules.base_url + documents.PATH:
+            await self._join(self._attend, headers)
+            return False
+        served = await self._from_here(target, asked) if request.method in _READS else None
+        if served is not None:
+            await self._browser.skip_body()
+            await self._browser.give(served)
+            return True
         makes_page = request.method == b"GET" and self._front.wants(target)
         navigates = asked.get(b"sec-fetch-mode") == b"navigate"
         try:
@@ -124,6 +128,30 @@ class Conversation:
         except Gone:
             await self._browser.give(answers.away(navigates=navigates))
             return False
+
+    async def _from_here(self, target: str, asked: dict[bytes, bytes]) -> Served | None:
+        """What is read from this side, ``None`` for what the Lab answers."""
+        if not target.startswith(self._rules.base_url):
+            return answers.moved(self._rules.base_url + target[1:])
+        gzipped = b"gzip" in asked.get(b"accept-encoding", b"")
+        return await asyncio.to_thread(self._front.file, target, gzipped=gzipped, known=asked.get(b"if-none-match"))
+
+    async def _join(self, attend: Callable[[], Awaitable[Stream]], headers: Headers) -> None:
+        """A page that tells of its documents, joined to whoever listens to it, to the end of the connection."""
+        accepted = documents.accepted(headers)
+        if accepted is None:
+            await self._browser.give(answers.plain(426, "Pages of the Lab come here by a websocket."))
+            return
+        try:
+            stream = await attend()
+        except AccessError:
+            await self._browser.give(answers.away(navigates=False))
+            return
+        try:
+            await self._browser.send(h11.InformationalResponse(status_code=101, headers=accepted))
+            await join(self._browser.stream, self._browser.http.trailing_data[0], stream, b"")
+        finally:
+            stream.close()
 
     async def _forward(self, request: h11.Request, headers: Headers, *, makes_page: bool, navigates: bool) -> bool:
         """Pass a request on and its answer back; whether the connection can be used again.

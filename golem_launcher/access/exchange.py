@@ -15,12 +15,12 @@ import h11
 from golem_launcher.access import answers
 from golem_launcher.access import rules as ruling
 from golem_launcher.access.front import LARGEST_PAGE, Front, Served, page_headers
-from golem_launcher.access.sides import PIECE, Gone, Side
+from golem_launcher.access.sides import Gone, Side
+from golem_launcher.access.streams import join
 from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
     from golem_launcher.access.rules import Headers, Rules
-    from golem_launcher.access.streams import Stream
 
 _BARE = {b"accept-encoding", b"if-none-match"}
 _OK, _SWITCHING = 200, 101
@@ -119,20 +119,4 @@ class Exchange:
     async def _splice(self) -> None:
         """After an upgrade: bytes both ways until both have ended."""
         browser, lab = self.browser, self.lab
-        ways = [
-            asyncio.ensure_future(_copy(browser.http.trailing_data[0], browser.stream, lab.stream)),
-            asyncio.ensure_future(_copy(lab.http.trailing_data[0], lab.stream, browser.stream)),
-        ]
-        try:
-            await asyncio.gather(*ways)
-        finally:
-            await cancel_all(*ways)
-
-
-async def _copy(first: bytes, source: Stream, target: Stream) -> None:
-    if first:
-        target.write(first)
-    while data := await source.read(PIECE):
-        target.write(data)
-        await target.drain()
-    target.write_eof()
+        await join(browser.stream, browser.http.trailing_data[0], lab.stream, lab.http.trailing_data[0])

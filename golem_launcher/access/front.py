@@ -14,12 +14,13 @@ import json
 import mimetypes
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from golem_launcher.access import labextension
 from golem_launcher.access.rules import OUR_HEADERS, OUR_PAGE, Headers
 
 _HASHED = re.compile(r"(^|[./])[0-9a-f]{16,20}(\.|$)")
@@ -34,6 +35,7 @@ _LONGEST_TEXT = 4096
 _MOST_ITEMS = 200
 LARGEST_PAGE = 1024 * 1024
 """Of a provider's page, in bytes: what is longer is none of JupyterLab's."""
+_SCRIPT = (b"content-type", b"text/javascript; charset=utf-8")
 _FOREVER = b"public, max-age=31536000, immutable"
 _URLS = {
     "appUrl": "lab", "fullAppUrl": "lab",
@@ -66,6 +68,8 @@ class Front:
     """Whether the image's own page and files are wanted where they differ."""
     compress: bool = False
     """Worth it where the browser is on another machine."""
+    key: str = field(default="", repr=False)
+    """What its pages show to whoever they tell of their documents."""
 
     def file(self, path: str, *, gzipped: bool, known: bytes | None = None) -> Served | None:
         """What answers a GET of ``path`` from here, ``None`` for what the provider answers. Blocking.
@@ -73,6 +77,8 @@ class Front:
         ``gzipped``: the browser takes that; ``known``: the tag of what it has already.
         """
         inner = self._inner(path)
+        if inner == labextension.path():
+            return Served(200, [*OUR_HEADERS, _SCRIPT, (b"cache-control", _FOREVER)], labextension.source())
         hashed = bool(_HASHED.search(inner.rpartition("/")[2]))
         if inner.startswith(("/static/lab/", "/lab/extensions/", "/lab/api/themes/", "/static/")):
             if self.own_scripts and not hashed:
@@ -113,8 +119,9 @@ class Front:
         names = (
             {str(each.get("name")) for each in named if isinstance(each, dict)} if isinstance(named, list) else set()
         )
-        config["federated_extensions"] = [each for each in own_extensions() if each["name"] in names]
-        config.update(baseUrl=self.base_url, wsUrl="")
+        own = [each for each in own_extensions() if each["name"] in names]
+        config["federated_extensions"] = [*own, labextension.entry()]
+        config.update(baseUrl=self.base_url, wsUrl="", golemLauncherKey=self.key)
         main, script = own_page()
         # As tojson of Jinja writes it: nothing in it can end the element.
         data = json.dumps(config).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -14,6 +14,7 @@ import re
 from typing import TYPE_CHECKING
 
 from golem_launcher.access import rules as ruling
+from golem_launcher.access.documents import key
 from golem_launcher.access.front import Front
 from golem_launcher.access.link import Link
 from golem_launcher.access.listener import Listener
@@ -43,10 +44,17 @@ class HubPort:
     """A port for the hub's server alone, closed until :attr:`allowed`. Started before: the Lab must know it."""
 
     def __init__(
-        self, hub_prefix: str, dial: Callable[[], Awaitable[Stream]], *, secret: str, own_scripts: bool
+        self,
+        hub_prefix: str,
+        dial: Callable[[], Awaitable[Stream]],
+        attend: Callable[[], Awaitable[Stream]],
+        *,
+        secret: str,
+        own_scripts: bool,
     ) -> None:
         self._prefix = hub_prefix
         self._dial = dial
+        self._attend = attend
         self._secret = secret
         self._own_scripts = own_scripts
         self._listener = Listener(_LOOPBACK, 0, self._serve)
@@ -80,5 +88,5 @@ class HubPort:
             await writer.drain()
             return
         rules = Rules(frozenset(), self._secret, self.base_url, own_scripts=self._own_scripts, behind_hub=True)
-        front = Front(self.base_url, own_scripts=self._own_scripts, compress=True)
-        await Link(rules, front, self._dial).serve(reader, writer)
+        front = Front(self.base_url, own_scripts=self._own_scripts, compress=True, key=key(self._secret))
+        await Link(rules, front, self._dial, self._attend).serve(reader, writer)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import h11
 
 from golem_launcher.access.conversation import Conversation
+from golem_launcher.access.documents import key
 from golem_launcher.access.front import Front
 from golem_launcher.access.listener import Listener
 from golem_launcher.access.rules import Rules
@@ -23,17 +24,27 @@ if TYPE_CHECKING:
 
 
 class Link:
-    """Serves connections of browsers: :meth:`serve` one each. ``dial`` connects to the Lab."""
+    """Serves connections of browsers: :meth:`serve` one each. ``dial`` connects to the Lab.
 
-    def __init__(self, rules: Rules, front: Front, dial: Callable[[], Awaitable[Stream]]) -> None:
+    ``attend`` connects to whoever its pages tell of their documents (:mod:`golem_launcher.access.documents`).
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        front: Front,
+        dial: Callable[[], Awaitable[Stream]],
+        attend: Callable[[], Awaitable[Stream]] | None = None,
+    ) -> None:
         self._rules = rules
         self._front = front
         self._dial = dial
+        self._attend = attend
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, to its end. Raises ``OSError`` or ``AccessError`` when it did not end well."""
         browser = Side(h11.Connection(h11.SERVER, LONGEST_HEAD), _Accepted(reader, writer))
-        conversation = Conversation(self._rules, self._front, self._dial, browser)
+        conversation = Conversation(self._rules, self._front, self._dial, browser, self._attend)
         try:
             await conversation.run()
         except (h11.ProtocolError, Gone) as error:
@@ -68,6 +79,7 @@ async def listen(
     base_url: str = "/",
     own_scripts: bool = False,
     tls: ssl.SSLContext | None = None,
+    attend: Callable[[], Awaitable[Stream]] | None = None,
 ) -> Listener:
     """A link at ``host:port``, with ``tls`` for browsers on other machines. Raises ``AccessError``."""
     link: Link | None = None
@@ -84,5 +96,6 @@ async def listen(
     listener = Listener(host, port, serve, tls)
     await listener.start()
     rules = Rules(frozenset({listener.address.lower()}), secret, base_url, own_scripts=own_scripts)
-    link = Link(rules, Front(base_url, own_scripts=own_scripts, compress=tls is not None), dial)
+    front = Front(base_url, own_scripts=own_scripts, compress=tls is not None, key=key(secret))
+    link = Link(rules, front, dial, attend)
     return listener

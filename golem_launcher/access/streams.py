@@ -6,12 +6,15 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
+from golem_launcher.waiting import cancel_all
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golem_launcher.agent.carrier import Sink, Source
 
 _ROOM = 128 * 1024
+_PIECE = 64 * 1024
 
 
 class Stream(Protocol):
@@ -111,3 +114,24 @@ class Joint:
     def close(self) -> None:
         """End both directions at once."""
         self._close()
+
+
+async def join(one: Stream, from_one: bytes, other: Stream, from_other: bytes) -> None:
+    """Copy both ways until both have ended, after what came from each before. Raises ``OSError``."""
+    ways = [
+        asyncio.ensure_future(_copy(from_one, one, other)),
+        asyncio.ensure_future(_copy(from_other, other, one)),
+    ]
+    try:
+        await asyncio.gather(*ways)
+    finally:
+        await cancel_all(*ways)
+
+
+async def _copy(first: bytes, source: Stream, target: Stream) -> None:
+    if first:
+        target.write(first)
+    while data := await source.read(_PIECE):
+        target.write(data)
+        await target.drain()
+    target.write_eof()

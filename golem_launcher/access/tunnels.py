@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 import aiohttp
 
-from golem_launcher.access import door
+from golem_launcher.access import documents, door
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.link import listen
 from golem_launcher.access.listener import Listener
@@ -180,6 +180,7 @@ async def open_until_told(
                 base_url=entered.base_url,
                 own_scripts=entered.own_scripts,
                 tls=tls,
+                attend=lambda: entered.dial(documents.PORT),
             )
             opened = Opened(f"{listener.address}{entered.base_url}lab?token={entered.token}", None, fingerprint)
         try:

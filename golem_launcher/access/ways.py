@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher import paths
 from golem_launcher.access import hub
 from golem_launcher.access.address import loopback_address
+from golem_launcher.access.documents import PORT
 from golem_launcher.access.door import Door, door_path
 from golem_launcher.access.link import listen
 from golem_launcher.access.listener import SocketFile
+from golem_launcher.access.streams import Joint
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.errors import AccessError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from golem_launcher.access.documents import Documents
     from golem_launcher.access.hub import HubPort
     from golem_launcher.access.listener import Listener
     from golem_launcher.access.streams import Stream
+    from golem_launcher.agent.carrier import Sink, Source
 
 _AGAIN_SECONDS = 0.1
 LAB_PORT = 8888
@@ -32,12 +36,21 @@ CARRIER_PORT = LAB_PORT + 1
 class WaysIn:
     """The ways into the session ``name`` with this ``directory``. ``start`` once, ``aclose`` once.
 
-    ``secret``: the Lab's token; ``own_scripts``: whether its image brings a page and extensions of its own.
+    ``documents``: where its Lab's pages are listened to; ``secret``: the Lab's token; ``own_scripts``: whether its
+    image brings a page and extensions of its own.
     """
 
     def __init__(
-        self, directory: Path, name: str, *, secret: str, ssh_key: str | None = None, own_scripts: bool = False
+        self,
+        directory: Path,
+        name: str,
+        documents: Documents,
+        *,
+        secret: str,
+        ssh_key: str | None = None,
+        own_scripts: bool = False,
     ) -> None:
+        self._documents = documents
         self._directory = directory
         self._name = name
         self._ssh_key = ssh_key
@@ -87,9 +100,16 @@ class WaysIn:
     async def start(self) -> None:
         """Listen. Raises ``AccessError``."""
         await self._resources.enter_async_context(self._vpn)
+        self._resources.push_async_callback(self._documents.aclose)
         hub_prefix = hub.prefix()
         if hub_prefix is not None:
-            self._hub = hub.HubPort(hub_prefix, self._dial_lab, secret=self._secret, own_scripts=self._own_scripts)
+            self._hub = hub.HubPort(
+                hub_prefix,
+                self._dial_lab,
+                self._documents.dial,
+                secret=self._secret,
+                own_scripts=self._own_scripts,
+            )
             await self._hub.start()
             self._resources.push_async_callback(self._hub.aclose)
         self._link = await listen(
@@ -99,11 +119,19 @@ class WaysIn:
             secret=self._secret,
             base_url=self.base_url,
             own_scripts=self._own_scripts,
+            attend=self._documents.dial,
         )
         self._resources.push_async_callback(self._link.aclose)
-        door = Door(door_path(self._directory), self._vpn.carry)
+        door = Door(door_path(self._directory), self._carry)
         await door.start()
         self._resources.push_async_callback(door.aclose)
+
+    async def _carry(self, port: int, reader: Source, writer: Sink) -> None:
+        """What comes in by the door, to a port of the provider or, a page of another link's, to us."""
+        if port == PORT:
+            await self._documents.attend(Joint(reader, writer, lambda: None))
+        else:
+            await self._vpn.carry(port, reader, writer)
 
     async def _dial_lab(self) -> Stream:
         """A connection to the Lab, of whichever provider answers next: who waits sets the limit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -12,6 +13,12 @@ if TYPE_CHECKING:
     from .config import Config
 
 _LAYOUT = ".jupyter/lab"
+_DEFAULTS: dict[str, dict[str, object]] = {
+    # The launcher's page saves what was typed sooner than this; other pages of an image's own keep to it.
+    "@jupyterlab/docmanager-extension:plugin": {"autosaveInterval": 10, "renameUntitledFileOnSave": False},
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+"""JupyterLab's settings for who has made none: work is saved by itself, and nothing is asked."""
 
 
 def run(config: Config, bell: int, orders: int) -> None:
@@ -24,6 +31,7 @@ def run(config: Config, bell: int, orders: int) -> None:
     sys.argv = ["jupyter-lab"]
     del sys.path[0]  # the archive: all of it that is needed here is imported
     shortcuts.take()
+    _write_defaults(os.path.join(os.path.dirname(config.log), "jupyter"))  # noqa: PTH118, PTH120
     from jupyterlab.labapp import LabApp  # noqa: PLC0415 - here, where its failure reaches the log
     from traitlets.config import Config as Traits  # noqa: PLC0415
 
@@ -35,6 +43,20 @@ def run(config: Config, bell: int, orders: int) -> None:
     extension.load(server, extension.Surroundings(config.log, config.root, config.base_url, bell, os.getppid(), orders))
     server.no_browser_open_file = True  # it would hold the token, and anybody could read it
     server.start()
+
+
+def _write_defaults(directory: str) -> None:
+    """Put the defaults where JupyterLab looks for them; the image's own count for more, the user's for most."""
+    from jupyter_server.config_manager import recursive_update  # noqa: PLC0415
+    from jupyter_server.services.config.manager import ConfigManager  # noqa: PLC0415 - as above
+
+    section, merged = "default_setting_overrides", json.loads(json.dumps(_DEFAULTS))
+    recursive_update(merged, ConfigManager(config_dir_name="labconfig").get(section))
+    os.makedirs(os.path.join(directory, "labconfig"), exist_ok=True)  # noqa: PTH103, PTH118
+    with open(os.path.join(directory, "labconfig", f"{section}.json"), "w", encoding="utf-8") as file:  # noqa: PTH118, PTH123
+        json.dump(merged, file)
+    paths = (directory, os.environ.get("JUPYTER_CONFIG_PATH", ""))
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, paths))
 
 
 def settings(config: Config) -> dict[str, dict[str, object]]:

@@ -153,6 +153,8 @@ def save(name: Name, *, as_json: Json = False) -> None:
         say(f"There is nothing to save yet: the workspace of '{name}' is empty.")
     else:
         say(f"Saved '{saved['workspace']}', generation {saved['generation']}: {saved['files']} files.")
+    if not as_json and saved["unsaved"]:
+        say(saved["unsaved"])
 
 
 def extend(

@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from golem_launcher.market.prices import glm
+from golem_launcher.session.documents import count
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -39,6 +40,7 @@ def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]
         ("ended", moment(state.ended_at) if state.ended_at else None),
         ("usage", _usage(state)),
         ("saved", _saved(state)),
+        ("not saved", count(state.unsaved) if state.unsaved and not state.stage.final else None),
         *(("notice", notice) for notice in state.notices),
         ("allocation", state.allocation_id),
         ("agreement", state.agreement_id),

@@ -129,9 +129,10 @@ def extend(name: str, *, hours: Decimal | str = "0", budget: Decimal | str = "0"
 
 
 def save(name: str) -> dict[str, Any]:
-    """Save a session's workspace now: ``workspace``, ``generation``, ``saved_at``, ``files``, ``bytes``.
+    """Save a session's workspace now: ``workspace``, ``generation``, ``saved_at``, ``files``, ``bytes``, ``unsaved``.
 
-    An empty workspace, of which nothing was ever saved, has no ``generation``. Raises ``SessionError`` with the reason
+    ``unsaved`` says in words what open documents could not be saved first, empty when all were. An empty workspace, of
+    which nothing was ever saved, has no ``generation``. Raises ``SessionError`` with the reason
     when that does not work.
     """
     return control(_running(name), "save", deadline=_SAVE_SECONDS)

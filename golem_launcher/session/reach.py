@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher.access.documents import Documents
 from golem_launcher.agent.workspace.wire import PORT_OFFSET
 from golem_launcher.errors import AccessError
 from golem_launcher.session.lab import LabClient
@@ -24,6 +25,8 @@ class Reach:
 
     def __init__(self, directory: SessionDirectory, request: LaunchRequest, token: str) -> None:
         self.token = token
+        self.documents = Documents(token)
+        """The pages of the Lab that are open in browsers."""
         self._directory = directory
         self._request = request
         self._ways: WaysIn
@@ -53,7 +56,12 @@ class Reach:
         request = self._request
         own_scripts = request.image is not None
         self._ways = WaysIn(
-            self._directory.path, request.name, secret=self.token, ssh_key=request.ssh_key, own_scripts=own_scripts
+            self._directory.path,
+            request.name,
+            self.documents,
+            secret=self.token,
+            ssh_key=request.ssh_key,
+            own_scripts=own_scripts,
         )
         self._workspace = self._ways.socket_file("workspace.sock", LAB_PORT + PORT_OFFSET)
         self._listening = True

@@ -15,7 +15,7 @@ from golem_launcher.events import Stage
 from golem_launcher.market import wallet
 from golem_launcher.networks import NETWORKS
 from golem_launcher.outbound import access
-from golem_launcher.session import extension, places, warm
+from golem_launcher.session import documents, extension, places, warm
 from golem_launcher.session.hire.choice import Choice
 from golem_launcher.session.hire.permission import permit_of
 from golem_launcher.session.pay.ending import Farewells, close_wherever
@@ -28,7 +28,7 @@ from golem_launcher.session.rental import AGENT_GRACE_SECONDS, Rental
 from golem_launcher.session.saves import Saves, as_told
 from golem_launcher.session.stay import Stay
 from golem_launcher.session.term import Term
-from golem_launcher.waiting import together
+from golem_launcher.waiting import cancel_all, together
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -38,10 +38,13 @@ if TYPE_CHECKING:
     from golem_launcher.session.hire.engine import Engine
     from golem_launcher.session.hire.package import Rented
     from golem_launcher.session.recorder import Recorder
+    from golem_launcher.workspace.generation import Generation
 
 _LOG = logging.getLogger(__name__)
 
 _SAVE_SECONDS = 300.0
+_DOCUMENTS_SECONDS = 8.0
+"""How long the Lab's pages may take to save what is open in them; a hostile one says what it likes."""
 _LAST_SAVE_SECONDS = 30.0
 _CLOSING_SECONDS = 10.0
 """What the end itself takes, which costs as well."""
@@ -123,9 +126,9 @@ class Run:
 
     async def save(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         """Save the workspace now. Raises ``LauncherError``."""
-        saved = await self._saves.save(_SAVE_SECONDS)
+        saved, missing = await self._save_all(_SAVE_SECONDS)
         await self._recorder.flush()  # who asked may read the state next
-        return as_told(self._saves.workspace, saved)
+        return {**as_told(self._saves.workspace, saved), "unsaved": missing}
 
     async def save_last(self, seconds: float) -> str:
         """Save a last time, before the end, within ``seconds``; what was not saved, in words, or nothing."""
@@ -134,14 +137,18 @@ class Run:
         self._recorder.enter(Stage.SAVING)
         paid = self._money.affords(self._recorder.state.agreement_id or "") - _CLOSING_SECONDS
         try:
-            await self._saves.save(max(min(seconds, paid), 1.0))
+            _, missing = await self._save_all(max(min(seconds, paid), 1.0))
         except LauncherError as error:
             saving = self._recorder.state.saving
             kept = "Nothing is saved"
             if saving is not None and saving.generation is not None and saving.saved_at is not None:
                 kept = f"Saved is what was there at {saving.saved_at:%H:%M:%S} UTC (generation {saving.generation})"
             return f"{error.what} {kept}."
-        return ""
+        return missing
+
+    def say_ended(self) -> None:
+        """Tell the pages of the Lab that are open in browsers that it is over, and why."""
+        self._reach.documents.end(documents.farewell(self._recorder.state))
 
     async def close(self) -> str:
         """Give everything back, bounded in time; what could not be done, in words, or nothing. Never raises."""
@@ -208,7 +215,19 @@ class Run:
         await self._rental.publish()
         self._resources.push_async_callback(self._reach.aclose)
         await self._reach.open()  # while offers come in
+        following = asyncio.create_task(documents.follow(self._reach.documents, self._recorder))
+        self._resources.push_async_callback(cancel_all, following)
         warm.end()
+
+    async def _save_all(self, seconds: float) -> tuple[Generation | None, str]:
+        """Save what is open in browsers, then the workspace: the generation, and what is missing in it, in words.
+
+        Raises ``LauncherError`` when there is no generation within ``seconds``.
+        """
+        loop_time = asyncio.get_running_loop().time
+        end = loop_time() + seconds
+        outcome = await self._reach.documents.save(min(_DOCUMENTS_SECONDS, seconds / 2))
+        return await self._saves.save(max(end - loop_time(), 1.0)), documents.missing(outcome)
 
     async def _open_saves(self, opened: asyncio.Event) -> None:
         await self._saves.open()
@@ -253,7 +272,7 @@ class Run:
             engine=self._engine,
             rental=self._rental,
             reach=self._reach,
-            saves=self._saves,
+            save=self._save_all,
             money=self._money,
             term=self._term,
             recorder=self._recorder,
@@ -273,7 +292,7 @@ class Run:
         self._recovery.begin(lost, error)
         if disputed:  # it is still there: nothing need be lost
             with contextlib.suppress(LauncherError):
-                await self._saves.save(_LAST_SAVE_SECONDS)
+                await self._save_all(_LAST_SAVE_SECONDS)
             await rental.release()
         await self._saves.part()  # a generation that is being written counts
         self._files = self._saves.saved_last()

@@ -14,7 +14,7 @@ from golem_launcher.session.watch import Watch
 from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
     from pathlib import Path
     from typing import Any
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from golem_launcher.session.reach import Reach
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.session.rental import Rental
-    from golem_launcher.session.saves import Saves
     from golem_launcher.session.term import Term
 
 
@@ -46,7 +45,8 @@ class Stay:
     engine: Engine
     rental: Rental
     reach: Reach
-    saves: Saves
+    save: Callable[[float], Awaitable[object]]
+    """Saves all there is within so many seconds. Raises ``LauncherError``."""
     money: Money
     term: Term
     recorder: Recorder
@@ -73,7 +73,7 @@ class Stay:
     def _followers(self, lab: LabClient) -> list[Coroutine[Any, Any, None]]:
         followers = [lab.follow_log(self.lab_log), follow_usage(lab, self.recorder)]
         if self.network.money != "none":  # the local network sleeps along
-            followers.append(asleep.watch(self.saves.save, self.recorder))
+            followers.append(asleep.watch(self.save, self.recorder))
         return followers
 
     def _watch(self, lab: LabClient) -> Watch:

@@ -66,6 +66,7 @@ class Supervisor:
             unsaved = await self._save_last()
             reason = " ".join(filter(None, (reason, unsaved)))
             self._recorder.enter(Stage.STOPPING, reason)
+            self._run.say_ended()
             left_over = await self._run.close()
             self._recorder.enter(stage, " ".join(filter(None, (reason, left_over))))
         finally:

@@ -335,7 +335,10 @@ def test_the_labs_page_is_made_here_from_their_settings_alone():
     assert made["terminalsAvailable"] is True
     assert made["treePath"] == "</script><b>"
     assert (made["baseUrl"], made["fullStaticUrl"]) == ("/", "/static/lab")
-    assert [each["name"] for each in made["federated_extensions"]] == ["@jupyter-widgets/jupyterlab-manager"]
+    assert [each["name"] for each in made["federated_extensions"]] == [
+        "@jupyter-widgets/jupyterlab-manager",
+        "golem-launcher",
+    ]
     assert made["federated_extensions"][0]["load"].startswith("static/remoteEntry.")
     assert not {"fullMathjaxUrl", "deep"} & made.keys()
     scripts = page.count("<script")

@@ -195,7 +195,7 @@ class Card {
     const now = this.tools.now();
     this.stages.tick(now, session.live);
     if (!session.live) return;
-    if (session.saving) this.tickSaving(session.saving, now);
+    if (session.saving) this.tickSaving(session.saving, session.unsaved, now);
     if (!session.deadline) return;
     const end = Date.parse(session.deadline);
     const total = end - Date.parse(session.created);
@@ -203,10 +203,11 @@ class Card {
     this.left.set(duration(left / 1000), total > 0 ? left / total : 0, { low: left < 600_000, below: `ends at ${clockTime(session.deadline)}` });
   }
 
-  tickSaving(saving, now) {
+  tickSaving(saving, unsaved, now) {
     const when = saving.saved_at ? ago((now - Date.parse(saving.saved_at)) / 1000) : "not yet";
     const every = saving.interval ? `every ${Math.round(saving.interval) || 1} s` : "";
     const what = saving.generation ? `${saving.files} ${saving.files === 1 ? "file" : "files"}, ${bytes(saving.bytes)}` : "";
-    this.saved.set(when, null, { low: saving.problem !== "", below: saving.problem || [what, every].filter(Boolean).join(", ") });
+    const open = unsaved ? `${unsaved} open ${unsaved === 1 ? "document has" : "documents have"} unsaved changes` : "";
+    this.saved.set(when, null, { low: saving.problem !== "", below: saving.problem || [open, what, every].filter(Boolean).join(", ") });
   }
 }

@@ -1,0 +1,224 @@
+// The launcher's part of JupyterLab's page: it saves open documents soon after something was typed and whenever the
+// session is about to end, tells how many have unsaved changes, and says so when the session has ended.
+// JupyterLab loads it as it loads any prebuilt extension (a container of webpack's module federation, by hand).
+(() => {
+  "use strict";
+  const NAME = "golem-launcher";
+  const ROUND_MS = 500;
+  const PAUSE_MS = 1000; // in typing, after which a document is saved
+  const LONGEST_MS = 3000; // until it is saved though somebody goes on typing
+  const REST = 4; // times what the last save took: the next one comes no sooner
+  const AGAIN_MS = 2000;
+  const AREAS = ["main", "left", "right", "down"];
+
+  let shared = {};
+
+  /** A module of JupyterLab's own. */
+  async function jupyter(name) {
+    const versions = Object.values(shared[name]);
+    const factory = await (versions.find((version) => version.loaded) ?? versions[0]).get();
+    return factory();
+  }
+
+  /** The documents that are open in this page. */
+  class Documents {
+    constructor(app, manager, changed) {
+      this._app = app;
+      this._manager = manager;
+      this._changed = changed;
+      this._known = new WeakMap();
+      this.away = false;
+    }
+
+    /** Those that hold changes which are not in their files. */
+    unsaved() {
+      return [...this._contexts()].filter(({ model }) => model.dirty && !model.readOnly);
+    }
+
+    /** Save what was typed a moment ago; what a person does not want saved by itself waits for them. */
+    look() {
+      for (const context of this._contexts()) this._watch(context);
+      this._changed();
+      if (this.away || !this._manager.autosave) return;
+      const now = Date.now();
+      for (const context of this.unsaved()) {
+        const known = this._watch(context);
+        known.since ??= now;
+        const due = now - known.typed >= PAUSE_MS || now - known.since >= LONGEST_MS;
+        if (due && now >= known.notBefore) this._save(context);
+      }
+    }
+
+    /** Save all there is to save; how many could not be. */
+    async saveAll() {
+      await Promise.all(this.unsaved().map((context) => this._save(context)));
+      await Promise.all(this.unsaved().map((context) => this._save(context))); // what was typed meanwhile
+      return this.unsaved().length;
+    }
+
+    *_contexts() {
+      const seen = new Set();
+      for (const area of AREAS) {
+        for (const widget of this._app.shell.widgets(area)) {
+          const context = this._manager.contextForWidget(widget);
+          if (context?.isReady && !context.isDisposed && !seen.has(context)) {
+            seen.add(context);
+            yield context;
+          }
+        }
+      }
+    }
+
+    _watch(context) {
+      let known = this._known.get(context);
+      if (known === undefined) {
+        known = { typed: 0, since: null, notBefore: 0, saving: null };
+        this._known.set(context, known);
+        context.model.contentChanged.connect(() => {
+          known.typed = Date.now();
+        });
+      }
+      return known;
+    }
+
+    _save(context) {
+      const known = this._watch(context);
+      known.saving ??= this._saved(context, known).finally(() => {
+        known.saving = null;
+      });
+      return known.saving;
+    }
+
+    async _saved(context, known) {
+      const began = Date.now();
+      known.since = null;
+      try {
+        await context.save();
+      } catch (error) {
+        console.warn(`${context.path} could not be saved`, error); // JupyterLab has told the user why
+      }
+      known.notBefore = Date.now() + REST * (Date.now() - began);
+      this._changed();
+    }
+  }
+
+  /** The session's supervisor, on the user's computer: tells what to do, is told how it stands. */
+  class Supervisor {
+    constructor(url, key, heard) {
+      this._url = url;
+      this._key = key;
+      this._heard = heard;
+      this._unsaved = 0;
+      this._over = false;
+      this._connect();
+    }
+
+    get there() {
+      return this._socket.readyState === WebSocket.OPEN;
+    }
+
+    /** How many documents have unsaved changes. */
+    tell(unsaved) {
+      if (unsaved === this._unsaved) return;
+      this._unsaved = unsaved;
+      if (this.there) this._send({ unsaved });
+    }
+
+    /** The order number ``saved`` was carried out. */
+    answer(saved, unsaved) {
+      this._unsaved = unsaved;
+      if (this.there) this._send({ saved, unsaved });
+    }
+
+    /** The session has ended: nobody will be there again. */
+    leave() {
+      this._over = true;
+      this._socket.close();
+    }
+
+    _connect() {
+      this._socket = new WebSocket(this._url);
+      this._socket.onopen = () => this._send({ key: this._key, unsaved: this._unsaved });
+      this._socket.onmessage = ({ data }) => this._heard(JSON.parse(data));
+      this._socket.onclose = () => this._over || setTimeout(() => this._connect(), AGAIN_MS);
+    }
+
+    _send(message) {
+      this._socket.send(JSON.stringify(message));
+    }
+  }
+
+  async function plugins() {
+    const [{ IDocumentManager }, { IConnectionLost }, apputils, { PageConfig, URLExt }, { Widget }] = await Promise.all(
+      ["docmanager", "application", "apputils", "coreutils"].map((name) => jupyter(`@jupyterlab/${name}`)).concat(
+        jupyter("@lumino/widgets"),
+      ),
+    );
+    let supervisor = null;
+    let ended = false;
+    let told = null;
+
+    /** Say something in the page, once at a time. */
+    function say(title, text) {
+      const node = document.createElement("div");
+      for (const line of text.split("\n")) node.appendChild(document.createElement("p")).textContent = line;
+      const buttons = [apputils.Dialog.okButton({ label: "Close" })];
+      told ??= apputils.showDialog({ title, body: new Widget({ node }), buttons }).finally(() => {
+        told = null;
+      });
+    }
+
+    const documents = {
+      id: `${NAME}:documents`,
+      description: "Saves open documents before the session ends, and soon after something was typed.",
+      autoStart: true,
+      requires: [IDocumentManager],
+      activate: (app, manager) => {
+        const open = new Documents(app, manager, () => supervisor.tell(open.unsaved().length));
+        const url = URLExt.join(PageConfig.getWsUrl(), NAME, "documents");
+        supervisor = new Supervisor(url, PageConfig.getOption("golemLauncherKey"), async (news) => {
+          if (typeof news.away === "boolean") open.away = news.away;
+          if (typeof news.save === "number") supervisor.answer(news.save, await open.saveAll());
+          if (typeof news.ended === "string" && !ended) {
+            ended = true;
+            supervisor.leave();
+            say("This session has ended", news.ended);
+          }
+        });
+        app.restored.then(() => setInterval(() => ended || open.look(), ROUND_MS));
+      },
+    };
+
+    const connection = {
+      id: `${NAME}:connection`,
+      description: "Says what happened when the server does not answer.",
+      autoStart: true,
+      provides: IConnectionLost,
+      activate: () => async () => {
+        if (ended) return;
+        if (supervisor?.there) {
+          const text = "The session's provider does not answer. The launcher waits for it, or takes another one.";
+          apputils.Notification.warning(text, { autoClose: 10000 });
+        } else {
+          say(
+            "The session can't be reached",
+            "Golem Launcher does not answer on your computer: the session may have ended, or the way to it is closed.\n" +
+              "See its page, or: golem-launcher list",
+          );
+        }
+      },
+    };
+    return [documents, connection];
+  }
+
+  window._JUPYTERLAB = window._JUPYTERLAB ?? {};
+  window._JUPYTERLAB[NAME] = {
+    init: (scope) => {
+      shared = scope;
+    },
+    get: async () => {
+      const made = await plugins();
+      return () => ({ __esModule: true, default: made });
+    },
+  };
+})();

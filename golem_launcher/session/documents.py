@@ -1,0 +1,56 @@
+"""The documents that are open in browsers while a session runs: counted, and saved before whatever may end it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from golem_launcher.events import Stage
+
+if TYPE_CHECKING:
+    from golem_launcher.access.documents import Documents, Outcome
+    from golem_launcher.events import SessionState
+    from golem_launcher.session.recorder import Recorder
+
+_LOOK_SECONDS = 1.0
+
+
+async def follow(documents: Documents, recorder: Recorder) -> None:
+    """Keep the state's count true, and tell the pages when their provider is away; until cancelled."""
+    while True:
+        if documents.unsaved != recorder.state.unsaved:
+            recorder.update(unsaved=documents.unsaved)
+        documents.away(recorder.state.stage is Stage.RECOVERING)
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+def missing(outcome: Outcome) -> str:
+    """What is not in the files though it was to be saved, in a sentence; empty when all is."""
+    if outcome.silent:
+        return (
+            "A page of the Lab did not answer when it was to save; what was typed there last may be missing."
+            if outcome.silent == 1
+            else f"{outcome.silent} pages of the Lab did not answer when they were to save; what was typed there last "
+            "may be missing."
+        )
+    if outcome.unsaved:
+        return f"{count(outcome.unsaved)} could not be saved."
+    return ""
+
+
+def count(unsaved: int) -> str:
+    """So many documents, with what is the matter with them."""
+    return f"{unsaved} open {'document' if unsaved == 1 else 'documents'} with unsaved changes"
+
+
+def farewell(state: SessionState) -> str:
+    """What the Lab's pages say once the session has ended: lines of text."""
+    lines = [state.reason]
+    saving = state.saving
+    if saving is not None and saving.generation is not None and saving.saved_at is not None:
+        where = f"in {saving.store}" if saving.store else "on your computer"
+        which = f"generation {saving.generation} of '{saving.workspace}'"
+        lines.append(f"Its files as of {saving.saved_at.astimezone():%H:%M:%S} are saved {where} ({which}).")
+        lines.append(f"To go on: golem-launcher start --resume {saving.workspace}")
+    lines.append("What is typed here from now on is not saved.")
+    return "\n".join(filter(None, lines))

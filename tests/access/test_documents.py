@@ -1,0 +1,153 @@
+"""The Lab's pages that are open in browsers: told to save, counted, and never believed in more than a count."""
+
+import asyncio
+import contextlib
+import json
+from types import SimpleNamespace
+
+import aiohttp
+import pytest
+
+from golem_launcher.access import documents, labextension
+from golem_launcher.access.documents import Documents, Outcome
+from golem_launcher.access.front import Front
+from golem_launcher.session.documents import missing
+from tests.access.test_link import link_to, run
+
+SECRET = "secret"
+KEY = documents.key(SECRET)
+
+
+@contextlib.asynccontextmanager
+async def served():
+    """A session's documents, and a client of its link; there is no Lab."""
+    found = Documents(SECRET)
+    async with link_to(1, attend=found.dial) as address, aiohttp.ClientSession(address) as client:
+        yield SimpleNamespace(
+            documents=found, connect=lambda: client.ws_connect("/golem-launcher/documents"), get=client.get
+        )
+        await found.aclose()
+
+
+async def greeted(served, **more):
+    page = await served.connect()
+    await page.send_json({"key": KEY, **more})
+    return page
+
+
+async def until(condition):
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
+def test_a_page_is_told_to_save_and_its_count_is_known():
+    async def scene():
+        async with served() as session:
+            page = await greeted(session, unsaved=2)
+            await until(lambda: session.documents.unsaved == 2)
+            saving = asyncio.ensure_future(session.documents.save(20))
+            order = await page.receive_json()
+            await page.send_json({"unsaved": 1})
+            await page.send_json({"saved": order["save"], "unsaved": 1})
+            assert await saving == Outcome(pages=1, silent=0, unsaved=1)
+            await page.close()
+            await until(lambda: session.documents.unsaved == 0)
+            assert await session.documents.save(20) == Outcome()
+
+    run(scene())
+
+
+def test_a_page_that_is_silent_or_leaves_holds_nobody_up():
+    async def scene():
+        async with served() as session:
+            silent, leaves = await greeted(session), await greeted(session)
+            await until(lambda: len(session.documents._pages) == 2)
+            saving = asyncio.ensure_future(session.documents.save(0.5))
+            await leaves.receive_json()
+            await leaves.close()
+            outcome = await saving
+            assert outcome == Outcome(pages=2, silent=1, unsaved=0)
+            assert "may be missing" in missing(outcome)
+            await silent.close()
+
+    run(scene())
+
+
+def test_pages_hear_of_a_provider_that_is_away_and_of_the_end_also_when_they_come_later():
+    async def scene():
+        async with served() as session:
+            page = await greeted(session, unsaved=1)
+            await until(lambda: session.documents.unsaved)
+            session.documents.away(True)
+            session.documents.away(True)
+            session.documents.end("Stopped as asked.")
+            assert [await page.receive_json() for _ in range(2)] == [{"away": True}, {"ended": "Stopped as asked."}]
+            late = await greeted(session)
+            assert [await late.receive_json() for _ in range(2)] == [{"away": True}, {"ended": "Stopped as asked."}]
+
+    run(scene())
+
+
+@pytest.mark.parametrize(
+    "first",
+    ['{"key": "guess", "unsaved": 3}', "[]", "{", "[" * 1000, '{"key": "' + "x" * 2000 + '"}', '{"key": "\\ud800"}'],
+)
+def test_who_does_not_know_the_key_or_the_language_is_let_go(first):
+    async def scene():
+        async with served() as session:
+            page = await session.connect()
+            await page.send_str(first)
+            assert (await page.receive()).type in {aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSE}
+            assert session.documents.unsaved == 0
+
+    run(scene())
+
+
+def test_numbers_of_a_hostile_page_are_bounded():
+    async def scene():
+        async with served() as session:
+            page = await greeted(session, unsaved=10**30)
+            await until(lambda: session.documents.unsaved == documents.MOST_UNSAVED)
+            for lie in (-5, "many", True, None, 1.5):
+                await page.send_json({"unsaved": lie, "saved": 10**30})
+                await until(lambda: session.documents.unsaved == 0)
+                await page.send_json({"unsaved": 7})
+                await until(lambda: session.documents.unsaved == 7)
+            saving = asyncio.ensure_future(session.documents.save(20))
+            assert (await page.receive_json())["save"] == 1
+            await page.send_json({"saved": 1})
+            assert (await saving).silent == 0
+
+    run(scene())
+
+
+def test_no_more_pages_than_a_person_opens():
+    async def scene():
+        async with served() as session:
+            pages = [await greeted(session, unsaved=1) for _ in range(documents._MOST_PAGES)]
+            await until(lambda: session.documents.unsaved == len(pages))
+            more = await greeted(session, unsaved=1)
+            await more.receive()
+            assert session.documents.unsaved == len(pages)
+
+    run(scene())
+
+
+def test_a_request_that_is_no_websocket_is_told_so():
+    async def scene():
+        async with served() as session, session.get("/golem-launcher/documents") as response:
+            assert response.status == 426
+
+    run(scene())
+
+
+def test_the_page_names_the_extension_and_its_key():
+    theirs = b'<script id="jupyter-config-data" type="application/json">{}</script>'
+    made = Front(key=KEY).page(theirs)
+    config = json.loads(made.split(b'type="application/json">')[1].split(b"</script>")[0])
+    assert config["federated_extensions"] == [labextension.entry()]
+    assert config["golemLauncherKey"] == KEY
+    served = Front().file(f"/lab/extensions/golem-launcher/{labextension.entry()['load']}", gzipped=False)
+    assert served.status == 200
+    assert served.body == labextension.source()
+    assert SECRET.encode() not in made

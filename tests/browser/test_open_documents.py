@@ -1,0 +1,133 @@
+"""What is typed in an open tab of the Lab: in a generation soon, and before every end; the Lab says that it is over."""
+
+from __future__ import annotations
+
+import json
+import time
+import zipfile
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+import pytest
+
+from golem_launcher.events import Stage
+from golem_launcher.session import client
+from golem_launcher.session.directory import session_directory
+from tests.browser.conftest import new_context, program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
+
+    from golem_launcher.session.directory import SessionDirectory
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sessions")]
+_SECONDS = 90
+_AUTOSAVE_OFF = {"raw": '{"autosave": false}'}
+_SETTINGS = "lab/api/settings/@jupyterlab/docmanager-extension:plugin"
+
+
+@contextmanager
+def _lab(chromium: Browser, name: str, **asked: str) -> Iterator[tuple[SessionDirectory, Page]]:
+    """A session's Lab with an empty notebook and an empty text file open."""
+    options = [f"--{key.replace('_', '-')}={value}" for key, value in asked.items()]
+    started = program("start", "--name", name, *options, "--wait")
+    assert started.returncode == 0, started.stderr
+    directory = session_directory(name)
+    try:
+        with new_context(chromium, strict=False) as context:
+            page = context.new_page()
+            page.goto(directory.url())
+            page.locator(".jp-LauncherCard[data-category=Notebook]").first.click(timeout=60_000)
+            page.get_by_text("| Idle").wait_for(timeout=60_000)
+            page.locator(".lm-TabBar-addButton:visible").first.click()
+            page.locator(".jp-LauncherCard", has_text="Text File").click()
+            page.locator(".jp-FileEditor .cm-content").wait_for()
+            yield directory, page
+    finally:
+        client.stop(name, force=True)
+
+
+def _type(page: Page, *, cell: str, text: str) -> None:
+    page.locator(".lm-TabBar-tab", has_text="Untitled.ipynb").first.click()
+    page.locator(".jp-CodeCell .cm-content").first.click()
+    page.keyboard.type(cell)
+    page.locator(".lm-TabBar-tab", has_text="untitled.txt").first.click()
+    page.locator(".jp-FileEditor .cm-content").click()
+    page.keyboard.type(text)
+
+
+def _saved(directory: SessionDirectory, place: Path) -> dict[str, str]:
+    """The files of the newest generation."""
+    target = place / f"{time.monotonic_ns()}.zip"
+    told = program("results", directory.name, "-o", str(target))
+    assert told.returncode == 0, told.stderr
+    with zipfile.ZipFile(target) as found:
+        return {name: found.read(name).decode(errors="replace") for name in found.namelist()}
+
+
+def _is_over(page: Page) -> str:
+    """What the Lab says once the session has ended; it says nothing else."""
+    dialog = page.locator(".jp-Dialog", has_text="This session has ended")
+    dialog.wait_for(timeout=60_000)
+    assert page.locator(".jp-Dialog").count() == 1
+    return dialog.inner_text()
+
+
+def test_what_was_typed_is_saved_soon_and_before_stop(chromium: Browser, home: Path, tmp_path: Path) -> None:
+    del home
+    with _lab(chromium, "typed") as (directory, page):
+        _type(page, cell="soon = 1", text="soon")
+        began = time.monotonic()
+        while time.monotonic() - began < _SECONDS:
+            saving = directory.state().saving
+            if saving is not None and saving.generation is not None:
+                found = _saved(directory, tmp_path)
+                if found.get("untitled.txt") == "soon" and "soon = 1" in found.get("Untitled.ipynb", ""):
+                    break
+        else:
+            pytest.fail("what was typed is in no generation")
+        assert page.locator(".jp-Dialog").count() == 0  # no question about a name, or news
+
+        _type(page, cell="; last = 2", text=" and last")
+        assert program("stop", directory.name).returncode == 0
+        found = _saved(directory, tmp_path)
+        assert sorted(found["untitled.txt"].split()) == ["and", "last", "soon"]
+        assert "last = 2" in found["Untitled.ipynb"]
+        told = _is_over(page)
+        assert "Stopped as asked." in told
+        assert "golem-launcher start --resume typed" in told
+        page.wait_for_timeout(3000)  # JupyterLab notices by now that nobody answers
+        assert _is_over(page) == told
+
+
+def test_before_a_deadline_even_what_the_user_wants_to_save_by_hand(
+    chromium: Browser, home: Path, tmp_path: Path
+) -> None:
+    del home
+    with _lab(chromium, "timed", hours="0.02") as (directory, page):
+        url = directory.url()
+        assert url is not None
+        answer = page.request.put(
+            url.partition("lab?")[0] + _SETTINGS,
+            headers={"Authorization": f"token {directory.token()}"},
+            data=json.dumps(_AUTOSAVE_OFF),
+        )
+        assert answer.status == 204
+        page.reload()
+        page.locator(".jp-FileEditor .cm-content").wait_for(timeout=60_000)
+        _type(page, cell="by_hand = 1", text="by hand")
+        state = client.wait_for(directory, lambda state: state.unsaved == 2, _SECONDS)
+        assert state is not None
+        assert "unsaved changes" in program("show", directory.name).stdout
+        deadline = state.deadline
+        assert deadline is not None
+        left = (deadline - datetime.now(timezone.utc)).total_seconds()
+        assert client.wait_for(directory, lambda state: state.stage is Stage.ENDED, max(left, 0) + _SECONDS)
+        found = _saved(directory, tmp_path)
+        assert found["untitled.txt"] == "by hand"
+        assert "by_hand = 1" in found["Untitled.ipynb"]
+        assert "The time that was asked for is over." in _is_over(page)

@@ -48,6 +48,10 @@ class _OnDemand(Mapping[str, Any]):
                 return _commands(subject)[name]
         raise KeyError(name)
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """As of any mapping, but a ``KeyError`` of a command's own module is none of an unknown name."""
+        return self[name] if name in self else default  # noqa: SIM401 - this is it
+
 
 class _Commands(TyperGroup):
     def __init__(self, **settings: Any) -> None:

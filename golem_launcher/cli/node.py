@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 node_app = typer.Typer(help="Your yagna: the one that YAGNA_APPKEY names, else one of ours.", no_args_is_help=True)
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
-_SESSION_SECONDS = 60.0
-"""A session saves and pays before it ends; one that takes longer is cut short."""
 _LOCAL = "local network"
 _CLOCK_SECONDS = 4.0
 _CERTIFICATE_DATES = ("certificate has expired", "certificate is not yet valid")
@@ -177,7 +175,7 @@ def _stopped_by(part: Callable[[], list[str]], failures: list[LauncherError]) ->
 
 def _stop_sessions() -> list[str]:
     """Ask every living session at once to end, then wait for each; what dead ones left is closed down too."""
-    from golem_launcher.session import client
+    from golem_launcher.session import client, deadlines
     from golem_launcher.session.directory import session_directories
 
     living = [directory for directory in session_directories() if client.alive(directory)]
@@ -185,7 +183,7 @@ def _stop_sessions() -> list[str]:
         with contextlib.suppress(SessionError):  # it is asked again, and killed in the end, just below
             client.control(directory, "stop")
     for directory in living:
-        if not client.wait_for_end(directory, _SESSION_SECONDS):
+        if not client.wait_for_end(directory, deadlines.WAIT_FOR_END):
             client.stop(directory.name, force=True)
     left = [name for name in client.tidy() if name not in {directory.name for directory in living}]
     return [*(f"session {directory.name}" for directory in living), *(f"what session {name} left" for name in left)]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files, paths, processes
 from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
-from golem_launcher.session import aside
+from golem_launcher.session import aside, deadlines
 from golem_launcher.session.directory import (
     SessionDirectory,
     create_session_directory,
@@ -36,12 +36,6 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.05
 _START_LOCK_SECONDS = 20.0
-_CONTROL_SECONDS = 3.0
-_EXTEND_SECONDS = 60.0
-_SAVE_SECONDS = 320.0
-_STOP_SECONDS = 140.0
-"""The last save may take a minute."""
-_ABORT_SECONDS = 20.0
 _KILL_GRACE_SECONDS = 3.0
 _LOCK = ".lock"
 _SUPERVISOR_FILE = "supervisor.json"
@@ -95,7 +89,7 @@ def alive(directory: SessionDirectory) -> bool:
     return record is not None and record.alive()
 
 
-def stop(name: str, *, force: bool = False, seconds: float = _STOP_SECONDS) -> SessionState:
+def stop(name: str, *, force: bool = False, seconds: float = deadlines.WAIT_FOR_END) -> SessionState:
     """End a session and wait for its end; its last state. ``force`` skips what takes time and kills what hangs.
 
     Stopping a session that has ended does nothing. Raises ``SessionNotFound``, and ``SessionError`` when it does not
@@ -111,7 +105,7 @@ def stop(name: str, *, force: bool = False, seconds: float = _STOP_SECONDS) -> S
                 control(directory, "abort", force=True)
             else:
                 control(directory, "stop")
-        if not wait_for_end(directory, _ABORT_SECONDS if force else seconds):
+        if not wait_for_end(directory, deadlines.WAIT_FOR_FORCED_END if force else seconds):
             if not force:
                 raise SessionError(
                     f"The session '{name}' did not end within {seconds:.0f} s.", f"golem-launcher stop {name} --force"
@@ -124,7 +118,7 @@ def stop(name: str, *, force: bool = False, seconds: float = _STOP_SECONDS) -> S
 def extend(name: str, *, hours: Decimal | str = "0", budget: Decimal | str = "0") -> SessionState:
     """Give a session ``hours`` and ``budget`` (GLM) more; its new state. Raises ``SessionError`` when it can't be."""
     directory = _running(name)
-    control(directory, "extend", deadline=_EXTEND_SECONDS, hours=str(hours), budget=str(budget))
+    control(directory, "extend", deadline=deadlines.EXTEND, hours=str(hours), budget=str(budget))
     return directory.state()
 
 
@@ -135,7 +129,7 @@ def save(name: str) -> dict[str, Any]:
     which nothing was ever saved, has no ``generation``. Raises ``SessionError`` with the reason
     when that does not work.
     """
-    return control(_running(name), "save", deadline=_SAVE_SECONDS)
+    return control(_running(name), "save", deadline=deadlines.WAIT_FOR_SAVE)
 
 
 def _running(name: str) -> SessionDirectory:
@@ -147,7 +141,7 @@ def _running(name: str) -> SessionDirectory:
 
 
 def control(
-    directory: SessionDirectory, command: str, *, deadline: float = _CONTROL_SECONDS, **arguments: Any
+    directory: SessionDirectory, command: str, *, deadline: float = deadlines.ANSWER, **arguments: Any
 ) -> dict[str, Any]:
     """Send one command to the supervisor and wait ``deadline`` seconds for its answer.
 

@@ -15,7 +15,7 @@ from golem_launcher.events import Stage
 from golem_launcher.market import wallet
 from golem_launcher.networks import NETWORKS
 from golem_launcher.outbound import access
-from golem_launcher.session import documents, extension, places, warm
+from golem_launcher.session import deadlines, documents, extension, places, warm
 from golem_launcher.session.hire.choice import Choice
 from golem_launcher.session.hire.permission import permit_of
 from golem_launcher.session.pay.ending import Farewells, close_wherever
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-_SAVE_SECONDS = 300.0
 _DOCUMENTS_SECONDS = 8.0
 """How long the Lab's pages may take to save what is open in them; a hostile one says what it likes."""
 _LAST_SAVE_SECONDS = 30.0
@@ -126,7 +125,7 @@ class Run:
 
     async def save(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         """Save the workspace now. Raises ``LauncherError``."""
-        saved, missing = await self._save_all(_SAVE_SECONDS)
+        saved, missing = await self._save_all(deadlines.SAVE)
         await self._recorder.flush()  # who asked may read the state next
         return {**as_told(self._saves.workspace, saved), "unsaved": missing}
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from golem_launcher import files, paths, text
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.events import STOPPED, Stage
-from golem_launcher.session import warm
+from golem_launcher.session import deadlines, warm
 from golem_launcher.session.control import ControlServer
 from golem_launcher.session.directory import session_directory
 from golem_launcher.session.recorder import Recorder
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _LOCK_SECONDS = 5.0
 _LONGEST_RECORD = 8000
-_LAST_SAVE_SECONDS = 60.0
-_QUICK_SAVE_SECONDS = 20.0
 
 
 class Supervisor:
@@ -44,7 +42,7 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._force = asyncio.Event()
         """End without saving and without waiting for anybody."""
-        self._save_seconds = _LAST_SAVE_SECONDS
+        self._save_seconds = deadlines.LAST_SAVE
 
     async def main(self) -> None:
         """Run the session to its end. Raises nothing; the end is in the session's state."""
@@ -122,7 +120,7 @@ class Supervisor:
     async def _on_abort(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """End soon: with a quick last save, or ``force`` even without."""
         self._run.hurry = True
-        self._save_seconds = _QUICK_SAVE_SECONDS
+        self._save_seconds = deadlines.QUICK_SAVE
         if arguments.get("force"):
             self._end_by_force()
         return await self._on_stop(arguments)

@@ -47,3 +47,13 @@ def test_the_version_in_one_line() -> None:
         [sys.executable, "-m", "golem_launcher.cli", "--version"], capture_output=True, text=True, check=True
     )
     assert ran.stdout == f"golem-launcher {version('golem-launcher')}\n"
+
+
+def test_a_fault_of_a_commands_own_module_is_not_taken_for_an_unknown_name(monkeypatch):
+    def broken(_subject):
+        raise KeyError("ours")
+
+    monkeypatch.setattr(main, "_commands", broken)
+    with pytest.raises(KeyError, match="ours"):
+        main._OnDemand().get("start")
+    assert main._OnDemand().get("strat") is None

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import BudgetError, LauncherError, MarketError, ProviderError
+from golem_launcher.later import later
 from golem_launcher.market import history
 from golem_launcher.market.limits import Limit, gpus_wanted, loosen, misses, unsuited, useful_seconds, why_not
 from golem_launcher.market.machine import machine_of, machines
@@ -99,7 +100,7 @@ class Choice:
     def exclude(self, provider_id: str, name: str, reason: str) -> None:
         """Never take this provider again in this session, and remember for others that it failed."""
         self.excluded[provider_id] = f"{clean_name(name)}: {reason}"
-        history.note_failure(provider_id, name, reason)
+        later(history.note_failure, provider_id, name, reason)
 
     def refused_by(self, words: str) -> None:
         """A provider refused our terms, and said why."""

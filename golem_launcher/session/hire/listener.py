@@ -11,6 +11,7 @@ from yapapi import events
 
 from golem_launcher import clock
 from golem_launcher.errors import LauncherError
+from golem_launcher.later import later
 from golem_launcher.market import history
 from golem_launcher.market.prices import Price
 from golem_launcher.session.hire.strategy import INVOICE
@@ -47,7 +48,7 @@ class Listener:
         elif isinstance(event, events.AgreementConfirmed):
             entry = self._journal.agreement(event.agreement.id)
             if entry is not None:
-                history.note_agreement(entry.provider_id, entry.provider_name)
+                later(history.note_agreement, entry.provider_id, entry.provider_name)
                 self._money.agreed(entry)
         elif isinstance(event, events.AgreementRejected):
             self._rejected(event.agreement.id)
@@ -74,7 +75,7 @@ class Listener:
         """A bill was too high and is not accepted."""
         entry = self._journal.agreement(agreement_id)
         if entry is not None and self._money.dispute(agreement_id) is None:
-            history.note_overbilling(entry.provider_id, entry.provider_name, reason)
+            later(history.note_overbilling, entry.provider_id, entry.provider_name, reason)
         self._money.disputed(agreement_id, reason)
         if what == INVOICE:
             self._journal.update_agreement(agreement_id, refused=reason)

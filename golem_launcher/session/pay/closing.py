@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NodeError, NodeRefused
+from golem_launcher.later import later
 from golem_launcher.market import history
 from golem_launcher.session.pay import bills
 from golem_launcher.session.pay.journal import TAG_PROPERTY, AgreementEntry
@@ -145,7 +146,7 @@ async def _accept_invoice(rest: YagnaRest, invoice: dict[str, Any], entry: Agree
     if objection:
         _LOG.warning("unpaid: %s", objection)
         journal.update_agreement(entry.agreement_id, refused=objection)
-        history.note_overbilling(entry.provider_id, entry.provider_name, objection)
+        later(history.note_overbilling, entry.provider_id, entry.provider_name, objection)
         return
     allocation_id = str(journal.entries.allocation_id)
     try:

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
 
-_EXTEND_SECONDS = 20.0
-_SAVE_SECONDS = 120.0
-
 Content = dict[str, Any]
 
 
@@ -94,12 +91,12 @@ def _force(directory: SessionDirectory, _content: Content) -> Content:
 
 def _extend(directory: SessionDirectory, content: Content) -> Content:
     asked = {key: value for key in ("hours", "budget") if (value := str(content.get(key, "")).strip())}
-    client.control(directory, "extend", deadline=_EXTEND_SECONDS, **asked)
+    client.extend(directory.name, **asked)
     return {"text": "Extended."}
 
 
 def _save(directory: SessionDirectory, _content: Content) -> Content:
-    client.control(directory, "save", deadline=_SAVE_SECONDS)
+    client.save(directory.name)
     return {"text": "Saved."}
 
 

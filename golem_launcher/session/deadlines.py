@@ -1,0 +1,22 @@
+"""How long the commands to a session take at most, in seconds: for the supervisor, and for whoever waits for it."""
+
+from __future__ import annotations
+
+SAVE = 300.0
+"""A save that somebody asked for."""
+LAST_SAVE = 60.0
+"""The last one, before an end."""
+QUICK_SAVE = 20.0
+"""The last one of a session that is aborted."""
+CLOSING = 80.0
+"""The end itself: the provider's last bill is waited for."""
+EXTEND = 60.0
+"""The wallet, the node and the provider are asked."""
+ANSWER = 3.0
+"""What needs nobody else."""
+_MARGIN = 20.0
+
+WAIT_FOR_SAVE = SAVE + _MARGIN
+WAIT_FOR_END = LAST_SAVE + CLOSING
+WAIT_FOR_FORCED_END = 20.0
+"""Nothing is waited for over there; who takes longer hangs."""

@@ -26,11 +26,17 @@ _BASH = "/bin/bash"
 def settle(volume: str) -> None:
     """Move what would fill the image's root to ``volume``, and mend the network card. Changes this environment."""
     _mend_mtu()
+    own = os.path.dirname(sys.executable)  # noqa: PTH120 - pathlib costs time to import
+    path = os.environ.get("PATH", os.defpath)
+    if own not in path.split(os.pathsep):  # a script of the image led to it
+        path = f"{own}{os.pathsep}{path}"
+    os.environ["PATH"] = path
     if os.path.exists(_BASH):  # noqa: PTH110
         os.environ.setdefault("SHELL", _BASH)  # Golem's VM names none; without one terminals have plain sh
-    root = os.stat("/").st_dev  # noqa: PTH116 - pathlib costs time to import
+    root = os.stat("/").st_dev  # noqa: PTH116
     if os.stat(volume).st_dev == root:  # noqa: PTH116
         return  # no volumes, no small root: a machine, not an image
+    os.environ["PIP_ROOT_USER_ACTION"] = "ignore"  # its warning is of no use here
     home = os.path.expanduser("~")  # noqa: PTH111
     if not os.path.isdir(home) or os.stat(home).st_dev == root:  # noqa: PTH112, PTH116
         os.environ["HOME"] = _made(volume, "home")
@@ -39,8 +45,7 @@ def settle(volume: str) -> None:
         user = _made(volume, "python")
         os.environ["PYTHONUSERBASE"] = user
         os.environ["PIP_USER"] = os.environ["PIP_BREAK_SYSTEM_PACKAGES"] = "1"
-        os.environ["PIP_ROOT_USER_ACTION"] = "ignore"  # its warning is of no use here
-        os.environ["PATH"] = f"{user}/bin:{os.environ.get('PATH', os.defpath)}"
+        os.environ["PATH"] = f"{user}/bin:{path}"
 
 
 def bring_lab(seconds: float, spare_pip: str) -> str:

@@ -29,7 +29,7 @@ def offer_properties(provider: ProviderSpec, network: NetworkSpec, node_id: str)
         "golem.node.id.name": hostile_name() if provider.misbehaviour.hostile_name else provider.name,
         "golem.node.debug.subnet": network.subnet,
         "golem.runtime.name": provider.runtime_name,
-        "golem.runtime.version": "0.5.0",
+        "golem.runtime.version": provider.runtime_version,
         "golem.runtime.capabilities": [*provider.capabilities, *(["!exp:gpu"] if provider.gpu else [])],
         "golem.inf.cpu.architecture": platform.machine(),
         "golem.inf.cpu.cores": max(1, provider.threads // 2),

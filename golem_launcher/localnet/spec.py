@@ -83,6 +83,8 @@ class ProviderSpec(_Part):
     """GLM per hour of processor time that an activity uses."""
     runtime_name: str = Field(default="vm", min_length=1)
     """What the offer calls its runtime (``golem.runtime.name``)."""
+    runtime_version: str = Field(default="0.5.2", pattern=r"[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}")
+    """``golem.runtime.version``; before 0.5 a command got the variables of its image."""
     capabilities: tuple[str, ...] = ("vpn", "inet", "manifest-support", "start-entrypoint")
     gpu: Gpu | None = None
     counters: tuple[Counter, ...] = ()
@@ -91,6 +93,11 @@ class ProviderSpec(_Part):
     properties: dict[str, Any] = Field(default_factory=dict)
     """Properties of the offer to add or replace, by their full names."""
     misbehaviour: Misbehaviour = Misbehaviour()
+
+    @property
+    def passes_environment(self) -> bool:
+        """Whether its runtime gives commands the variables of their image."""
+        return tuple(map(int, self.runtime_version.split("."))) < (0, 5)
 
     @property
     def prices(self) -> tuple[tuple[str, Decimal], ...]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from golem_launcher.outbound import Access
 
 _PUBLIC = "/public/"
+_GIBIBYTE = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,11 @@ class Units:
         out = access is not None and access.anything  # as on Golem: without a manifest there is no way out
         may_reach = shop.may_reach if out else None
         hosts = None if access is None or access.unrestricted else access.hosts
-        runtime = shop.make_runtime(Place(directory, shop.base, activity_id, shop.family, may_reach, hosts))
+        place = Place(
+            directory, shop.base, activity_id, shop.family, may_reach=may_reach, hosts=hosts,
+            memory_bytes=int(provider.memory_gib * _GIBIBYTE), passes_environment=provider.passes_environment,
+        )  # fmt: skip
+        runtime = shop.make_runtime(place)
         return CommandTable(runtime, provider.commands) if provider.commands else runtime
 
 

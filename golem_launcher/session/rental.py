@@ -11,6 +11,7 @@ from golem_launcher.access.package import agent_archive, spare_pip
 from golem_launcher.errors import BusError, MarketError, NodeError, ProviderError
 from golem_launcher.events import Stage
 from golem_launcher.localnet.spec import BASE_IMAGE
+from golem_launcher.session.hire import starting
 from golem_launcher.session.hire.package import Package
 from golem_launcher.session.words import agent_has_ended, reason_in
 
@@ -159,8 +160,8 @@ class Rental:
         return Package(
             files=tuple(files),
             volumes=_VOLUMES,
-            argv=("python3", _AGENT_PATH, _CONFIG_PATH),
-            last_words=("python3", _AGENT_PATH, "--last-words", _CONFIG_PATH),
+            argv=starting.python(_AGENT_PATH, _CONFIG_PATH),
+            last_words=starting.python(_AGENT_PATH, "--last-words", _CONFIG_PATH),
         )
 
     async def _agree(self, hiring: Hiring) -> None:

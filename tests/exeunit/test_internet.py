@@ -53,7 +53,7 @@ async def site(directory):
 
 @contextlib.asynccontextmanager
 async def sandbox(base, directory, may_reach, hosts=None):
-    runtime = SandboxRuntime(Place(directory / "activity", base, "some-activity", "", may_reach, hosts))
+    runtime = SandboxRuntime(Place(directory / "activity", base, "some-activity", may_reach=may_reach, hosts=hosts))
     try:
         await runtime.deploy(Deployment())
         yield runtime

@@ -37,8 +37,10 @@ def kind(request):
 @pytest.fixture
 def opened(base, short_path):
     @contextlib.asynccontextmanager
-    async def runtime(kind, **deployment):
-        place = Place(short_path / "activity", base, "some-activity")
+    async def runtime(kind, *, passes_environment=False, **deployment):
+        place = Place(
+            short_path / "activity", base, "some-activity", memory_bytes=64 << 20, passes_environment=passes_environment
+        )
         made = kind(place)
         try:
             await made.deploy(Deployment(**deployment))
@@ -61,6 +63,13 @@ def marked(mark):
 
 
 async def run(runtime, *argv):
+    """A command by its path as it is, a name by a shell: no PATH is searched otherwise."""
+    if "/" not in argv[0]:
+        argv = ("/bin/sh", "-c", 'export PATH; exec "$0" "$@"', *argv)
+    return await run_as_it_is(runtime, *argv)
+
+
+async def run_as_it_is(runtime, *argv):
     out, err = bytearray(), bytearray()
     code = await asyncio.wait_for(runtime.run(argv, on_stdout=out.extend, on_stderr=err.extend), 60)
     return code, out.decode(), err.decode()
@@ -85,18 +94,46 @@ def test_paths_environment_and_python(opened, kind, monkeypatch):
     monkeypatch.setenv("GSB_URL", "unix:/secret")
 
     async def main():
-        async with opened(kind, volumes=("/data",), env={"MINE": "yes"}) as runtime:
+        async with opened(kind, volumes=("/data",)) as runtime:
             await good(runtime, "/bin/sh", "-c", "echo 1 > /golem/work/a; cp /golem/work/a /data/b; pwd; cat a")
             assert runtime.volumes.path("/data/b").read_text() == "1\n"
-            environment = await good(runtime, "env")
-            assert "MINE=yes" in environment
-            assert "secret" not in environment
+            assert "secret" not in await good(runtime, "env")
             program = "import jupyterlab, ipykernel, ipywidgets, pip, sys; print(sys.prefix != sys.base_prefix)"
             assert await good(runtime, "python3", "-c", program) == "True\n"
             for module in ("golem_launcher", "yapapi", "voila"):
                 code, _, err = await run(runtime, "python3", "-c", f"import {module}")
                 assert code == 1
                 assert "ModuleNotFoundError" in err
+
+    asyncio.run(main())
+
+
+def test_a_command_is_a_path_and_gets_nothing(opened, kind):
+    async def main():
+        async with opened(kind) as runtime:
+            for program in ("sh", "/no/such/program", "/etc", "/etc/passwd", "/golem/work"):
+                assert await run_as_it_is(runtime, program) == (-signal.SIGKILL, "", "")
+            assert await run(runtime, "/bin/sh", "-c", "kill -TERM $$") == (-signal.SIGTERM, "", "")
+            if kind is SandboxRuntime:
+                assert (await good(runtime, "/usr/bin/env")).partition("=")[0] == MARK  # and no other
+        if kind is SandboxRuntime:
+            async with opened(kind, passes_environment=True) as runtime:
+                names = {line.partition("=")[0] for line in (await good(runtime, "/usr/bin/env")).splitlines()}
+                assert names == {"PATH", "LANG", MARK}
+                assert await run_as_it_is(runtime, "sh") == (-signal.SIGKILL, "", "")
+
+    asyncio.run(main())
+
+
+@sandboxed
+def test_temporary_files_are_memory_of_the_machine(opened):
+    fill = "dd if=/dev/zero of=/tmp/large bs=1M count=40 2>&1; df -k --output=size /tmp"
+
+    async def main():
+        async with opened(SandboxRuntime) as runtime:
+            said = await good(runtime, "/bin/sh", "-c", fill)
+            assert "No space left" in said
+            assert "32768" in said
 
     asyncio.run(main())
 
@@ -160,8 +197,9 @@ def test_a_lab_that_went_to_the_background_serves_and_dies_with_the_activity(ope
     async def main():
         async with opened(kind) as runtime:
             command = (
-                "setsid python3 -m jupyterlab --no-browser --allow-root --ip=$GOLEM_BIND_ADDRESS --port=8899"
-                " --IdentityProvider.token=t > /golem/output/log 2>&1 < /dev/null & exit 0"
+                "export PATH; setsid python3 -m jupyterlab --no-browser --allow-root --port=8899"
+                " --ip=${GOLEM_BIND_ADDRESS:-0.0.0.0} --IdentityProvider.token=t"
+                " > /golem/output/log 2>&1 < /dev/null & exit 0"
             )
             await good(runtime, "/bin/sh", "-c", command)
             page = b""
@@ -241,7 +279,7 @@ async def main():
     await runtime.run(["/bin/sh", "-c", "setsid sh -c 'sleep 5151 & exec sleep 5252' & exit 0"],
                       on_stdout=sink, on_stderr=sink)
     print("up", flush=True)
-    await runtime.run(["sleep", "5353"], on_stdout=sink, on_stderr=sink)
+    await runtime.run(["/bin/sleep", "5353"], on_stdout=sink, on_stderr=sink)
 
 asyncio.run(main())
 """
@@ -343,14 +381,13 @@ def test_an_image_finds_what_it_finds_in_golems_vm(opened, tmp_path):
             assert await good(runtime, "/bin/sh", "-c", "echo /golem/run/*") == "/golem/run/*\n"  # covered, not copied
             assert await good(runtime, "cat", "/etc/resolv.conf") == "nameserver 1.1.1.1\nnameserver 8.8.8.8\n"
             assert await good(runtime, "hostname") == "golem\n"
-            variables = (await good(runtime, "env")).splitlines()
-            assert {line.partition("=")[0] for line in variables} == {"PATH", "LANG", "GOLEM_BIND_ADDRESS", MARK}
+            assert (await good(runtime, "/bin/env")).partition("=")[0] == MARK  # and no other
             await good(runtime, "/bin/sh", "-c", "touch /new && echo changed > /marker && touch /golem/work/w")
             assert await good(runtime, "cat", "/marker") == "changed\n"
             assert runtime.volumes.path("/golem/work/w").exists()
             if overlay_works():
-                assert "131072" in await good(runtime, "df", "-k", "--output=size", "/")
-                code, _, err = await run(runtime, "dd", "if=/dev/zero", "of=/large", "bs=1M", "count=129")
+                assert "32768" in await good(runtime, "df", "-k", "--output=size", "/")
+                code, _, err = await run(runtime, "dd", "if=/dev/zero", "of=/large", "bs=1M", "count=33")
                 assert code != 0
                 assert "No space left" in err
 

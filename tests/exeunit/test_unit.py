@@ -51,11 +51,13 @@ def test_a_failed_command_ends_its_script(bench):
             assert [r["result"] for r in results] == ["Error"]
             assert results[0]["isBatchFinished"]
             assert results[0]["stdout"] == "before\n"
-            assert "exit code 7" in results[0]["message"]
-            (result,) = await b.run(run("/no/such/program"))
-            assert "No such file" in result["message"]
-            (result,) = await b.run(shell("kill -9 $$"))
-            assert "signal 9" in result["message"]
+            assert results[0]["message"] == "ExeScript command exited with code 7"
+            for silent in (run("/no/such/program"), run("sh", "-c", "echo never"), shell("kill -9 $$")):
+                (result,) = await b.run(silent)
+                assert result["message"] == "ExeScript command exited with code 9"
+                assert (result["stdout"], result["stderr"]) == (None, None)
+            (result,) = await b.run(shell("kill -TERM $$"))
+            assert result["message"] == "ExeScript command exited with code 15"
             (result,) = await b.run({"sign": {}})
             assert result["result"] == "Error"
 
@@ -133,7 +135,7 @@ def test_waiting_for_results_ends_with_the_script_or_the_time(bench):
     async def main():
         async with bench() as b:
             await b.ready()
-            batch = await b.send(shell("echo first"), run("sleep", "1000"))
+            batch = await b.send(shell("echo first"), run("/bin/sleep", "1000"))
             assert [r["index"] for r in await b.results(batch, index=0)] == [0]
             assert [r["index"] for r in await b.results(batch, timeout=0.05)] == [0]
             with pytest.raises(BusCallError, match="Timeout"):
@@ -148,7 +150,7 @@ def test_terminate_kills_a_hung_command_and_the_activity_can_be_deployed_again(b
     async def main():
         async with bench() as b:
             await b.ready()
-            hung = await b.send(run("sleep", "1000"))
+            hung = await b.send(run("/bin/sleep", "1000"))
             (result,) = await b.run({"terminate": {}})
             assert result["result"] == "Ok"
             (result,) = await b.results(hung)
@@ -203,7 +205,7 @@ def test_an_activity_ends_when_its_runtime_is_killed(bench, runtime):
     async def main():
         async with bench(runtime=runtime) as b:
             await b.ready()
-            await b.send(run("sleep", "1000"))
+            await b.send(run("/bin/sleep", "1000"))
             first = psutil.Process().children(recursive=True)
             victims = [process for process in first if process.name() in {"bwrap", "python3", "python"}]
             victims[-1].kill()

@@ -18,6 +18,8 @@ TAG = f"golem-launcher/jupyterlab:{VARIANT}"
 BARE = "somebody/bare:1"
 """Debian with its Python alone: neither JupyterLab nor pip."""
 NO_PYTHON = "somebody/no-python:1"
+NO_SHELL = "somebody/no-shell:1"
+MEMORY_GIB = 2
 
 _NETWORK = f"""
 runtime = "sandbox"
@@ -31,9 +33,12 @@ path = "{{bare}}"
 [images."{NO_PYTHON}"]
 path = "{{empty}}"
 
+[images."{NO_SHELL}"]
+path = "{{nothing}}"
+
 [[provider]]
 name = "boots-images"
-memory_gib = 2
+memory_gib = {MEMORY_GIB}
 """
 
 
@@ -72,11 +77,12 @@ def network(root, bare, tmp_path_factory):
     if reason:
         pytest.skip(reason)
     home = tmp_path_factory.mktemp("image-home")
-    empty = home / "empty"
+    empty, nothing = home / "empty", home / "nothing"
     for name in ("proc", "dev", "tmp", "etc", "golem/work", "golem/run", "golem/input", "golem/output"):
         (empty / name).mkdir(parents=True)
+        (nothing / name).mkdir(parents=True)
     _copy_shell(root, empty)
-    with own_network(home, _NETWORK.format(root=root, bare=bare, empty=empty)) as network:
+    with own_network(home, _NETWORK.format(root=root, bare=bare, empty=empty, nothing=nothing)) as network:
         yield network
 
 

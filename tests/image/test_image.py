@@ -13,7 +13,7 @@ from golem_launcher.events import ProviderChosen, Stage
 from golem_launcher.request import parse_request
 from golem_launcher.session import client
 from golem_launcher.software import SOFTWARE
-from tests.image.conftest import BARE, NO_PYTHON, TAG, VARIANT
+from tests.image.conftest import BARE, MEMORY_GIB, NO_PYTHON, NO_SHELL, TAG, VARIANT
 from tests.session.conftest import explain
 from tests.session.jupyter import Jupyter
 
@@ -61,11 +61,12 @@ print(open("/etc/resolv.conf").read().split())
 print(shutil.disk_usage("/").total)
 try:
     with open("/filler", "wb") as file:
-        file.write(bytes(200 << 20))
+        file.write(bytes(1100 << 20))
 except OSError as error:
     print(error.strerror)
 """
-_A_VM = ["golem", "['nameserver', '1.1.1.1', 'nameserver', '8.8.8.8']", str(128 << 20), "No space left on device"]
+_RESOLVERS = "['nameserver', '1.1.1.1', 'nameserver', '8.8.8.8']"
+_A_VM = ["golem", _RESOLVERS, str(MEMORY_GIB << 29), "No space left on device"]
 
 
 def start(name, seconds=90, **fields):
@@ -143,11 +144,18 @@ for url in {urls}:
 """
 
 
-def test_an_image_without_python_is_named_as_such_at_once(network):  # noqa: ARG001
-    directory = client.start(parse_request({"name": "no-python", "image": NO_PYTHON, "budget": 5, "disk_gib": 0.5}))
+@pytest.mark.parametrize(
+    ("name", "image", "reason"),
+    [
+        ("no-python", NO_PYTHON, "The image can't run JupyterLab: There is no Python (python3) in it."),
+        ("no-shell", NO_SHELL, "The image has no shell (/bin/sh), or one for another kind of processor."),
+    ],
+)
+def test_an_image_that_lacks_what_is_needed_is_named_as_such_at_once(network, name, image, reason):  # noqa: ARG001
+    directory = client.start(parse_request({"name": name, "image": image, "budget": 5, "disk_gib": 0.5}))
     state = client.wait_for(directory, lambda state: state.stage.final, 60)
     assert state is not None, explain(directory)
-    assert state.reason.startswith("The image has no Python."), explain(directory)
+    assert state.reason.startswith(reason), explain(directory)
     assert sum(isinstance(event, ProviderChosen) for event in directory.events()[0]) == 1  # nobody else is asked
     assert state.cost < Decimal("0.01")
 

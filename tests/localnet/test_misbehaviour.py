@@ -132,7 +132,7 @@ def test_the_dead_leave_nothing_behind(in_troupe: network.LocalNetwork) -> None:
     play(in_troupe, scene)
 
 
-SERVER = "cd /golem/output && exec python3 -m http.server 8000 -b $GOLEM_BIND_ADDRESS"
+SERVER = "cd /golem/output && exec python3 -m http.server 8000 -b ${GOLEM_BIND_ADDRESS:-0.0.0.0}"
 
 
 @pytest.mark.slow

@@ -94,10 +94,10 @@ name = "broken"
 memory_gib = 1.35
 price_hour = 8.0
 [provider.commands]
-python3 = """
+"/bin/sh" = """
 mkdir -p broken/jupyterlab
 echo "raise RuntimeError('no such luck')" > broken/jupyterlab/__init__.py
-PYTHONPATH=$PWD/broken exec python3 "$@"
+PYTHONPATH=$PWD/broken exec /bin/sh "$@"
 """
 
 [[provider]]

@@ -19,16 +19,13 @@ if TYPE_CHECKING:
     from golem_launcher.localnet.exeunit.transfer import Transfers
     from golem_launcher.localnet.runtime.model import Runtime
 
-_SIGNALLED = 128
-
 
 class CommandFailed(LocalNetError):  # noqa: N818 - reads as what it says
-    """A program ended with something else than 0; ``code`` says with what."""
+    """A program ended with something else than 0: ``code``, which for one ended by signal n is n, as in Golem's VM."""
 
     def __init__(self, code: int) -> None:
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        super().__init__(f"The command {how}.")
-        self.code = _SIGNALLED - code if code < 0 else code
+        self.code = abs(code)
+        super().__init__(f"ExeScript command exited with code {self.code}")
 
 
 class Worker:
@@ -74,9 +71,7 @@ class Worker:
             await asyncio.Event().wait()
 
     async def _deploy(self, command: Deploy, batch: Batch) -> None:
-        await self._runtime.deploy(
-            Deployment(self._image_directory, command.volumes, command.env, command.hosts, command.hostname)
-        )
+        await self._runtime.deploy(Deployment(self._image_directory, command.volumes, command.hosts, command.hostname))
         if command.progress is not None:
             batch.progress(1, 1, "The image was there already.")
         await self._connect(command)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import json
+import logging
 import os
 import signal
 import socket
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import PurePosixPath
 
+_log = logging.getLogger(__name__)
+
 _PROGRAM = Path(__file__).with_name("init.py")
 _LARGEST_REPLY = 1 << 16
 _SOCKET_BUFFER = 1 << 20
@@ -34,12 +37,16 @@ _MSG_CMSG_CLOEXEC = 0x40000000
 
 @dataclass(frozen=True)
 class Command:
-    """What to run (``argv`` begins with a path or a name on the PATH of ``env``), where, and in whose namespaces."""
+    """What to run (``argv`` begins with the program's path), where, and in whose namespaces."""
 
     argv: Sequence[str]
     env: Mapping[str, str]
     cwd: str | PurePosixPath
     enter: int | None = None
+
+
+class NotStarted(LocalNetError):  # noqa: N818 - reads as what it says
+    """The program of a command is not there, or can't be run."""
 
 
 class InitProcess:
@@ -87,8 +94,8 @@ class InitProcess:
     ) -> int:
         """Run to the end: the exit code, or minus the signal that ended it. Cancelling kills it.
 
-        What its children still hold open after its end is not waited for. Raises :class:`LocalNetError` when it can't
-        be started or the ancestor has gone.
+        What its children still hold open after its end is not waited for. Raises :class:`NotStarted` when there is no
+        such program, another :class:`LocalNetError` when the ancestor has gone.
         """
         out, err = _Pipe(on_stdout), _Pipe(on_stderr)
         identifier = self._identifier()
@@ -100,7 +107,7 @@ class InitProcess:
             descriptors = [out.write, err.write, *([] if stdin is None else [stdin])]
             answer, _ = await self._ask(identifier, {**message, "enter": command.enter}, descriptors)
             if "error" in answer:
-                raise LocalNetError(f"{answer['error']}.")
+                raise (NotStarted if answer.get("execve") else LocalNetError)(f"{answer['error']}.")
             for pipe in (out, err):
                 pipe.close_write()
                 loop.add_reader(pipe.read, pipe.forward)
@@ -116,6 +123,16 @@ class InitProcess:
             self._exits.pop(identifier, None)
             out.close()
             err.close()
+
+    async def run_silently(
+        self, command: Command, on_stdout: Callable[[bytes], None], on_stderr: Callable[[bytes], None]
+    ) -> int:
+        """:meth:`run` as Golem's VM does it: nothing is said of a program that can't be started, it seems killed."""
+        try:
+            return await self.run(command, on_stdout, on_stderr)
+        except NotStarted as error:
+            _log.info("a command could not be started: %s", error)
+            return -signal.SIGKILL
 
     async def dial(self, port: int, address: str, enter: int | None) -> socket.socket:
         """A connected, non-blocking socket to ``port`` inside the namespaces of ``enter``; ``OSError`` when refused."""

@@ -64,6 +64,21 @@ def create(base: BaseEnvironment, directory: Path, prefix: PurePosixPath | None 
     return environment
 
 
+def lead_to(environment: PrivateEnvironment, directory: Path) -> None:
+    """Make a ``directory`` for a PATH, outside of the environment, through which its programs are found.
+
+    Python takes the directory that it was called in for its own, so what leads to it there is a script.
+    """
+    directory.mkdir()
+    for program in sorted((environment.directory / "bin").iterdir()):
+        inside, link = environment.prefix / "bin" / program.name, directory / program.name
+        if program.is_symlink():  # an interpreter
+            link.write_text(f'#!/bin/sh\nexec {inside} "$@"\n')
+            link.chmod(0o755)
+        else:
+            link.symlink_to(inside)
+
+
 def _write_script(path: Path, script: Script, python: PurePosixPath) -> None:
     shebang = f"#!{python}"
     if len(os.fsencode(shebang)) > _LONGEST_SHEBANG or " " in shebang:

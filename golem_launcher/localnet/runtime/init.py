@@ -7,7 +7,8 @@ provider closed it or was killed, it kills every descendant and ends.
 Requests are single messages (``SOCK_SEQPACKET``) of JSON, each with an ``id`` of the caller's choice:
 
     {"do": "spawn", "argv", "env", "cwd", "enter"} + output and error pipes, and optionally its input
-                                                -> {"id", "pid"} or {"id", "error"}; at its end {"id", "exit"}
+                                                -> {"id", "pid"} or {"id", "error"}; at its end {"id", "exit"};
+                                                   "error" with "execve": true when the program could not be started
     {"do": "signal", "number"}                  to the process group of the spawned ``id``
     {"do": "dial", "port", "address", "enter"}  -> {"id"} + a connected socket, or {"id", "error"}
     {"do": "listen", "address", "enter"}        -> {"id"} + a socket that listens on a free port, or {"id", "error"}
@@ -28,7 +29,6 @@ import signal
 import socket
 import struct
 import sys
-import warnings  # noqa: F401 - os.execvpe imports it, and does so in an image that has no Python
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ _LAST_CAPABILITY = 63
 # CAP_SYS_ADMIN, which could make the read-only mounts writable.
 _KEPT = {0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 31}
 _STOPPED = 127
+_LONGEST_ERROR = 1000
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -122,7 +123,7 @@ class _Init:
             failure = report.read()  # ends when the child's exec closed its side
         if failure:
             self.requests.pop(pid)
-            self.reply({"id": request["id"], "error": failure.decode(errors="replace")})
+            self.reply({"id": request["id"], **json.loads(failure)})
         else:
             self.reply({"id": request["id"], "pid": pid})
 
@@ -186,12 +187,12 @@ def _child(request: dict[str, Any], descriptors: list[int], report: int) -> None
             _continue_in_pid_namespace()
             _drop_capabilities()
         os.chdir(request["cwd"])
-        os.execvpe(request["argv"][0], request["argv"], request["env"])  # noqa: S606 - no shell, on purpose
-    except OSError as error:
-        name = request["argv"][0]
-        os.write(report, f"{name}: {os.strerror(error.errno or 0)}".encode()[:4000])
+        try:
+            os.execve(request["argv"][0], request["argv"], request["env"])  # noqa: S606 - no PATH, no shell, on purpose
+        except (OSError, ValueError) as error:
+            os.write(report, json.dumps({"error": str(error)[:_LONGEST_ERROR], "execve": True}).encode())
     except BaseException as error:  # noqa: BLE001 - this process must end here, whatever happened
-        os.write(report, repr(error).encode()[:4000])
+        os.write(report, json.dumps({"error": str(error)[:_LONGEST_ERROR] or repr(error)}).encode())
     finally:
         os._exit(_STOPPED)
 

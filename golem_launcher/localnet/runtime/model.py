@@ -34,6 +34,10 @@ class Place:
     activity_id: str
     family: str = ""
     """What the marks of all activities of one network begin with."""
+    memory_bytes: int = 1 << 30
+    """The memory of the machine that was agreed on."""
+    passes_environment: bool = False
+    """Whether commands get the variables of their image, as from runtimes before 0.5."""
     may_reach: Callable[[str], bool] | None = None
     """Where a runtime has a network of its own: the IP addresses outside that programs may reach, ``None`` for none."""
     hosts: frozenset[str] | None = None
@@ -58,7 +62,6 @@ class Deployment:
     image_directory: Path | None = None
     """The unpacked image to boot, or ``None`` for the host's base environment."""
     volumes: tuple[str, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
     hosts: Mapping[str, str] = field(default_factory=dict)
     hostname: str = "golem"
 
@@ -81,7 +84,10 @@ class Runtime(Protocol):
     async def run(
         self, argv: Sequence[str], *, on_stdout: Callable[[bytes], None], on_stderr: Callable[[bytes], None]
     ) -> int:
-        """Run a command to its end: its exit code, or minus a signal. Cancelling kills it."""
+        """Run a command, named by its path, to its end: its exit code, or minus a signal. Cancelling kills it.
+
+        One that can't be started seems to be killed without a word, as in Golem's VM.
+        """
 
     async def dial(self, port: int) -> socket.socket:
         """A connected, non-blocking socket to a TCP port inside; ``OSError`` when nobody listens."""

@@ -17,7 +17,7 @@ from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet.runtime import environment
 from golem_launcher.localnet.runtime.control import Command, InitProcess
 from golem_launcher.localnet.runtime.meter import Meter
-from golem_launcher.localnet.runtime.surroundings import PRIVATE_DIRECTORIES, variables
+from golem_launcher.localnet.runtime.surroundings import PRIVATE_DIRECTORIES, of_process
 from golem_launcher.localnet.runtime.sweep import sweep
 from golem_launcher.localnet.runtime.volumes import Volumes
 from golem_launcher.waiting import wait_for
@@ -53,11 +53,7 @@ class ProcessRuntime:
         await asyncio.to_thread(self._make)
         place = self._place
         prefix = PurePosixPath(place.directory / "env")
-        asked = {name: self.volumes.translate(value) for name, value in deployment.env.items()}
-        self._env = variables(
-            private=PurePosixPath(place.directory), prefix=prefix, bind_address=place.bind_address, mark=place.mark,
-            asked=asked,
-        )  # fmt: skip
+        self._env = of_process(place, prefix)
         await self._init.start()
 
     def _make(self) -> None:
@@ -77,7 +73,7 @@ class ProcessRuntime:
         """Run a command, container paths in its arguments translated."""
         translated = [self.volumes.translate(argument) for argument in argv]
         work = self.volumes.directory(self.volumes.mounts[0])
-        return await self._init.run(Command(translated, self._env, str(work)), on_stdout, on_stderr)
+        return await self._init.run_silently(Command(translated, self._env, str(work)), on_stdout, on_stderr)
 
     async def dial(self, port: int) -> socket.socket:
         """Connect to the activity's own loopback address: never to 127.0.0.1, where the user's own servers are."""

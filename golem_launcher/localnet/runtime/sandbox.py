@@ -23,7 +23,7 @@ from golem_launcher.localnet.runtime import environment, identities
 from golem_launcher.localnet.runtime.control import Command, InitProcess
 from golem_launcher.localnet.runtime.internet import WayOut
 from golem_launcher.localnet.runtime.meter import Meter
-from golem_launcher.localnet.runtime.surroundings import PRIVATE_DIRECTORIES, variables
+from golem_launcher.localnet.runtime.surroundings import of_image
 from golem_launcher.localnet.runtime.sweep import sweep
 from golem_launcher.localnet.runtime.volumes import Volumes
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
 
-    from golem_launcher.localnet.runtime.base import BaseEnvironment
     from golem_launcher.localnet.runtime.model import Deployment, Place
     from golem_launcher.localnet.runtime.usage import Usage
 
@@ -42,6 +41,8 @@ _HOST_DIRECTORIES = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx
 _HOST_ETC = ("alternatives", "ca-certificates", "ca-certificates.conf", "fonts", "ld.so.cache", "ld.so.conf",
              "ld.so.conf.d", "localtime", "magic", "mime.types", "nsswitch.conf", "pip.conf", "pki", "protocols",
              "services", "ssl", "terminfo", "timezone")  # fmt: skip
+_FIRST_ON_PATH = "/usr/local/sbin"
+"""Where the usual PATH begins. What the host has there is covered by the private Python."""
 _START_SECONDS = 15.0
 _READY = b"sandbox ready"
 _FIRST = ["/bin/sh", "-c", f"echo {_READY.decode()}; read _"]
@@ -49,9 +50,12 @@ _FIRST = ["/bin/sh", "-c", f"echo {_READY.decode()}; read _"]
 _LAST_WORDS = 500
 _RESOLVERS = "nameserver 1.1.1.1\nnameserver 8.8.8.8\n"
 """What Golem's VM writes over an image's own. Nobody answers here: names are resolved by the way out."""
-_LAYER = """mount -t tmpfs -o size=128m,mode=0755 layer "$2" && mkdir "$2/upper" "$2/work" &&
+_LAYER = """mount -t tmpfs -o "size=$4,mode=0755" layer "$2" && mkdir "$2/upper" "$2/work" &&
 mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work,userxattr" "$3\""""
-"""Lays as much memory over an image's root as Golem's VM does. Arguments: the image, and two empty directories."""
+"""Lays memory over an image's root, as Golem's VM does. Arguments: the image, two empty directories, and bytes."""
+_MEMORY = """mount -t tmpfs -o "size=$2,mode=1777" tmp "$1\""""
+_OLD_LAYER = 128 << 20
+"""The size of that before the runtime 0.5; half of the machine's memory since then, as of /tmp."""
 
 
 class SandboxRuntime:
@@ -74,10 +78,7 @@ class SandboxRuntime:
         """Make directories and environment, and boot the sandbox."""
         self.volumes = self.volumes.extended(deployment.volumes)
         await asyncio.to_thread(self._make, deployment)
-        own = None if deployment.image_directory else _PRIVATE
-        self._env = variables(
-            private=own, prefix=_PRIVATE / "env", bind_address="0.0.0.0", mark=self._place.mark, asked=deployment.env  # noqa: S104 - of a network of its own
-        )  # fmt: skip
+        self._env = of_image(self._place)
         await self._init.start()
         await self._boot(deployment)
         if self._place.may_reach is not None:
@@ -88,10 +89,8 @@ class SandboxRuntime:
     def _make(self, deployment: Deployment) -> None:
         self.volumes.create()
         directory = self._place.directory
-        for name in PRIVATE_DIRECTORIES:
-            (directory / "private" / name).mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in ("tmp", "var-tmp", "layer", "merged"):
-            (directory / name).mkdir(exist_ok=True)
+        for name in ("private", "tmp", "var-tmp", "layer", "merged"):
+            (directory / name).mkdir(parents=True, exist_ok=True)
         etc = directory / "etc"
         etc.mkdir(exist_ok=True)
         hosts = [("127.0.0.1", f"localhost {deployment.hostname}"), ("::1", "localhost")]
@@ -100,22 +99,21 @@ class SandboxRuntime:
         (etc / "hostname").write_text(f"{deployment.hostname}\n")
         (etc / "resolv.conf").write_text(_RESOLVERS)
         if deployment.image_directory is None:
-            (etc / "passwd").write_text(
-                f"root:x:0:0:root:{_PRIVATE}/home:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n"
-            )
+            (etc / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n")
             (etc / "group").write_text("root:x:0:\nnogroup:x:65534:\n")
             if not (directory / "private" / "env").is_dir():
-                environment.create(self._place.base, directory / "private" / "env", _PRIVATE / "env")
+                made = environment.create(self._place.base, directory / "private" / "env", _PRIVATE / "env")
+                environment.lead_to(made, directory / "private" / "sbin")
 
     async def _boot(self, deployment: Deployment) -> None:
         argv = [
             *_namespaces(deployment.hostname),
-            *_root(deployment, self._place.base, self._place.directory),
+            *_root(deployment, self._place),
             *self._private_mounts(deployment),
             "--chdir", "/", "--info-fd", "3", "--", *_FIRST,
         ]  # fmt: skip
         # bubblewrap closes the descriptor of its information, so that can't be its output itself.
-        argv = as_many_users(_under_overlay(argv, deployment, self._place.directory))
+        argv = as_many_users(_with_memory(argv, deployment, self._place))
         argv = ["/bin/sh", "-c", 'exec "$@" 3>&1', "sh", *argv]
         read, self._hold = os.pipe2(os.O_CLOEXEC)
         loop = asyncio.get_running_loop()
@@ -147,6 +145,7 @@ class SandboxRuntime:
             argv += ["--bind", str(self.volumes.directory(mount)), str(mount)]
         if deployment.image_directory is None:
             argv += ["--bind", str(directory / "private"), str(_PRIVATE)]
+            argv += ["--ro-bind", str(directory / "private" / "sbin"), _FIRST_ON_PATH]
         for name in ("hosts", "hostname", "resolv.conf"):
             argv += ["--ro-bind", str(directory / "etc" / name), f"/etc/{name}"]
         return argv
@@ -159,7 +158,7 @@ class SandboxRuntime:
     ) -> int:
         """Run a command inside."""
         work = self.volumes.mounts[0]
-        return await self._init.run(Command(argv, self._env, work, self._enter()), on_stdout, on_stderr)
+        return await self._init.run_silently(Command(argv, self._env, work, self._enter()), on_stdout, on_stderr)
 
     async def dial(self, port: int) -> socket.socket:
         """Connect to 127.0.0.1 of the sandbox's network."""
@@ -205,14 +204,14 @@ def _namespaces(hostname: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _root(deployment: Deployment, base: BaseEnvironment, directory: Path) -> list[str]:
-    image = deployment.image_directory
-    tmp = ["--bind", str(directory / "tmp"), "/tmp", "--chmod", "1777", "/tmp"]  # noqa: S108 - the sandbox's own
+def _root(deployment: Deployment, place: Place) -> list[str]:
+    image, directory, base = deployment.image_directory, place.directory, place.base
+    tmp = ["--bind", str(directory / "tmp"), "/tmp"]  # noqa: S108 - the sandbox's own
     if image is not None:
         merged = directory / "merged"
         root = ["--bind", str(merged), "/"] if overlay_works() else ["--ro-bind", str(image), "/"]
         if not overlay_works():
-            root += ["--bind", str(directory / "private" / "home"), "/root"]
+            root += ["--bind", str(directory / "private"), "/root"]
             root += ["--bind", str(directory / "var-tmp"), "/var/tmp"]  # noqa: S108
         return [*root, *tmp, "--proc", "/proc", "--dev", "/dev"]
     argv = tmp  # first: what follows may lie below /tmp on the host
@@ -235,13 +234,17 @@ def _root(deployment: Deployment, base: BaseEnvironment, directory: Path) -> lis
     return argv
 
 
-def _under_overlay(argv: list[str], deployment: Deployment, directory: Path) -> list[str]:
-    """The command that lays a writable layer over an image before the sandbox starts, where that works."""
+def _with_memory(argv: list[str], deployment: Deployment, place: Place) -> list[str]:
+    """The command that first makes what is memory in Golem's VM: /tmp, and a layer over an image."""
+    directory, half = place.directory, str(place.memory_bytes // 2)
+    tmp = [f'{_MEMORY} && shift 2 && exec "$@"', "sh", str(directory / "tmp"), half]
+    mounts = ["unshare", "--mount", "/bin/sh", "-ec", *tmp]
     image = deployment.image_directory
     if image is None or not overlay_works():
-        return argv
-    places = [str(image), str(directory / "layer"), str(directory / "merged")]
-    return ["unshare", "--mount", "/bin/sh", "-ec", f'{_LAYER} && shift 3 && exec "$@"', "sh", *places, *argv]
+        return [*mounts, *argv]
+    size = str(_OLD_LAYER) if place.passes_environment else half
+    layer = [str(image), str(directory / "layer"), str(directory / "merged"), size]
+    return [*mounts, "/bin/sh", "-ec", f'{_LAYER} && shift 4 && exec "$@"', "sh", *layer, *argv]
 
 
 @functools.lru_cache(maxsize=1)
@@ -254,7 +257,7 @@ def overlay_works() -> bool:
         for place in (*places, f"{name}/lower/x"):
             Path(place).mkdir()
         script = f'{_LAYER} && rmdir "$3/x" && mkdir "$3/x"'
-        argv = ["unshare", "--mount", "/bin/sh", "-ec", script, "sh", *places]
+        argv = ["unshare", "--mount", "/bin/sh", "-ec", script, "sh", *places, "1m"]
         return _succeeds(as_many_users(argv))
 
 
@@ -262,6 +265,8 @@ def why_no_sandbox() -> str:
     """Why sandboxes can't be had here, empty when they can: one is tried. Blocking, 20 ms."""
     if shutil.which("bwrap") is None:
         return "bubblewrap is not installed"
+    if not Path(_FIRST_ON_PATH).is_dir():
+        return f"there is no directory {_FIRST_ON_PATH} for the Python of sessions"
     argv = as_many_users([*_namespaces("golem"), "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"])
     try:
         result = subprocess.run(argv, capture_output=True, timeout=_START_SECONDS, check=False)

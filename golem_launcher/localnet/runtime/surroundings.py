@@ -1,4 +1,9 @@
-"""The environment variables of a command: made from nothing, so that no key or address of the host gets in."""
+"""The environment variables of a command: made from nothing, so that no key or address of the host gets in.
+
+Golem's VM gives a command none since its runtime 0.5. What is set here all the same: the mark that tells an activity's
+processes from others, and the way out of a sandbox, which is a proxy. Where there are no mounts there is more: nothing
+else leads to the private Python, or to the address to listen on.
+"""
 
 from __future__ import annotations
 
@@ -7,36 +12,30 @@ from typing import TYPE_CHECKING
 from golem_launcher.localnet.runtime.model import MARK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import PurePosixPath
+
+    from golem_launcher.localnet.runtime.model import Place
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PRIVATE_DIRECTORIES = ("home", "tmp", "cache", "config", "data", "state", "runtime")
-"""Below the private directory, for HOME, TMPDIR and the XDG directories."""
+"""Below the private directory of the process runtime, for HOME, TMPDIR and the XDG directories."""
 
 
-def variables(
-    *, private: PurePosixPath | None, prefix: PurePosixPath, bind_address: str, mark: str, asked: Mapping[str, str]
-) -> dict[str, str]:
-    """The variables of a command.
-
-    ``private``: the private directory as the command sees it, with the Python environment ``prefix`` in it; ``None`` in
-    an image, which gets as little as Golem's VM gives one. ``asked``: what the requestor's ``deploy`` sets, which goes
-    before all but the mark.
-    """
-    found = {"PATH": _SYSTEM_PATH, "LANG": "C.UTF-8", "GOLEM_BIND_ADDRESS": bind_address}
-    if private is not None:
-        found.update(_own(private, prefix))
-    found.update(asked)
-    found[MARK] = mark
-    return found
+def of_image(place: Place) -> dict[str, str]:
+    """The variables of a command in a sandbox: none but ours, or those of an image where the runtime passes them."""
+    passed = {"PATH": _SYSTEM_PATH, "LANG": "C.UTF-8"} if place.passes_environment else {}
+    return {**passed, MARK: place.mark}
 
 
-def _own(private: PurePosixPath, prefix: PurePosixPath) -> dict[str, str]:
-    home = private / "home"
+def of_process(place: Place, prefix: PurePosixPath) -> dict[str, str]:
+    """The variables of a command without mounts, with the Python environment ``prefix`` in its private directory."""
+    private = place.directory
     return {
         "PATH": f"{prefix}/bin:{_SYSTEM_PATH}",
-        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "GOLEM_BIND_ADDRESS": place.bind_address,
+        MARK: place.mark,
+        "HOME": str(private / "home"),
         "USER": "root",
         "LOGNAME": "root",
         "SHELL": "/bin/sh",

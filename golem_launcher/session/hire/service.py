@@ -11,6 +11,7 @@ from yapapi.rest.activity import BatchTimeoutError, CommandExecutionError
 from yapapi.script.capture import CaptureContext
 
 from golem_launcher.errors import LauncherError, ProviderError, RequestError
+from golem_launcher.session.hire import starting
 from golem_launcher.session.hire.package import Rented
 from golem_launcher.text import clean_line, clean_name
 
@@ -27,12 +28,13 @@ WORDS_SECONDS = 8.0
 """How long a provider may take to tell its agent's last words."""
 _TERMINATE_SECONDS = 8.0
 _LONGEST_REASON = 300
-_NOT_THERE = re.compile("No such file|not found", re.IGNORECASE)
 _AGENT_SAYS = "golem-launcher agent: "
-_OF_IMAGE = f"{_AGENT_SAYS}this image: "
 _IMAGE_REMEDY = (
-    "Choose another image: it needs Python 3.9 or newer, and JupyterLab unless the session may reach packages."
+    "Choose another image: it needs a shell (/bin/sh) and Python 3.9 or newer, and JupyterLab unless the session may "
+    "reach packages."
 )
+_NOT_STARTED = re.compile(r"exited with code 9\b")
+"""What Golem's VM says, and all of it, of a program that it could not start; and of one that was killed."""
 
 
 async def run_package(
@@ -101,11 +103,16 @@ def _failure(error: Exception, package: Package) -> LauncherError:
     """Whose fault it is: another provider would fail in the same way at an image that lacks what is needed."""
     text = failure_text(error)
     if isinstance(error, CommandExecutionError) and error.command.split()[0].lower() == "run":
-        if package.argv[0] in text and _NOT_THERE.search(text):
-            return RequestError("The image has no Python.", _IMAGE_REMEDY, field="image")
-        if _OF_IMAGE in (error.stderr or ""):
-            words = clean_line(str(error.stderr).partition(_OF_IMAGE)[2], longest=_LONGEST_REASON)
+        said = str(error.stderr or "")
+        if starting.OF_IMAGE in said:
+            words = clean_line(said.partition(starting.OF_IMAGE)[2], longest=_LONGEST_REASON)
             return RequestError(f"The image can't run JupyterLab: {words}", _IMAGE_REMEDY, field="image")
+        if _NOT_STARTED.search(text) and package.argv[0] == starting.SHELL:
+            if starting.SHELL_RUNS in said:
+                return ProviderError("What starts JupyterLab was killed there: its memory may be too small.")
+            if not said:
+                what = f"The image has no shell ({starting.SHELL}), or one for another kind of processor."
+                return RequestError(what, _IMAGE_REMEDY, field="image")
     return ProviderError(f"The provider failed: {text}")
 
 

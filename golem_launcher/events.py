@@ -139,8 +139,25 @@ class EndsSoon(_Event):
         return f"the {ends} in less than {self.minutes} {minutes}; extend it to go on"
 
 
+class NotSaved(_Event):
+    """Nothing could be saved for longer than a few intervals: what is newer lies at the provider alone."""
+
+    kind: Literal["not_saved"] = "not_saved"
+    seconds: int
+    """Since the newest save, when this was noticed."""
+    reason: str
+
+    @property
+    def line(self) -> str:
+        """What a log says of it."""
+        return (
+            f"Nothing was saved for {self.seconds} s: {self.reason}. What is newer lies at the provider alone; "
+            "download what matters."
+        )
+
+
 Event = Annotated[
-    StageChanged | Message | ProviderChosen | Progress | CostChanged | ProviderLost | EndsSoon,
+    StageChanged | Message | ProviderChosen | Progress | CostChanged | ProviderLost | EndsSoon | NotSaved,
     Field(discriminator="kind"),
 ]
 
@@ -218,6 +235,8 @@ class SessionState(BaseModel):
     usage: Usage | None = None
     unsaved: int = 0
     """How many documents that are open in browsers have changes that are not in their files; so their pages say."""
+    stalled: str = ""
+    """What to tell while the newest save is older than it should be; empty while it is not."""
     saving: Saving | None = None
     """``None`` when nothing is saved."""
     providers_lost: int = 0

@@ -71,7 +71,7 @@ def _saved(state: SessionState) -> str:
     saving = state.saving
     if saving is None:
         return ""
-    problem = "" if state.stage.final else saving.problem  # afterwards the reason of the end has it
+    problem = "" if state.stage.final else state.stalled or saving.problem  # afterwards the reason of the end has it
     if saving.generation is None:
         return problem or "nothing, there was no file yet"
     at = f" at {saving.saved_at.astimezone():%H:%M:%S}" if saving.saved_at else ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import NodeRefused, NodeUnreachable, ProviderError
 from golem_launcher.events import Stage
+from golem_launcher.session.stalled import Stalled
 from golem_launcher.session.warnings import Warnings
 from golem_launcher.text import clean_line
 from golem_launcher.waiting import cancel_all
@@ -70,6 +71,7 @@ class Watch:
     follow_node: Callable[[str], Awaitable[bool]]
     """Looks for the node at other addresses, and goes there with this private network; whether it was there."""
     _warnings: Warnings = field(init=False)
+    _stalled: Stalled = field(init=False)
     _reported_at: float = field(init=False)
     """When the provider's usage was last seen to change."""
     _lab_answered_at: float = field(init=False)
@@ -84,7 +86,7 @@ class Watch:
         Raises ``ProviderError`` when the provider fails and ``NodeError`` when the node stays away.
         """
         self._reported_at = self._lab_answered_at = asyncio.get_running_loop().time()
-        self._warnings = Warnings(self.recorder, self.term)
+        self._warnings, self._stalled = Warnings(self.recorder, self.term), Stalled(self.recorder)
         while True:
             left = self.term.left
             if left <= 0:
@@ -98,6 +100,7 @@ class Watch:
             if reason is not None:
                 return reason
             self._warnings.look()
+            self._stalled.look()
 
     async def _pause(self, left: float) -> None:
         clock = asyncio.get_running_loop().time

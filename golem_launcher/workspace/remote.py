@@ -26,6 +26,7 @@ from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.text import clean_line
 from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workspace.answers import are_pairs, as_object, as_shown, count_of, nonsense
+from golem_launcher.workspace.bounds import DROP, LOOK, PROMPT, WORK, Bounds, bulk, installing, sending
 from golem_launcher.workspace.frames import expected
 from golem_launcher.workspace.plan import Plan, PlanReader
 
@@ -40,12 +41,11 @@ if TYPE_CHECKING:
 __all__ = ["AgentWorkspace", "Carry"]
 
 _PACKS = "/golem/run/golem-launcher-agent" + PACKS
-_SILENCE_SECONDS = 120.0
-"""A plan of a large workspace that nobody has read before takes time, but not in silence for that long."""
-_ANSWER_SECONDS = 600.0
 _LARGEST_ANSWER = 1024 * 1024
 _PIECE = 256 * 1024
 _WATCH_SECONDS = 0.2
+_STALLED_SECONDS = 60.0
+"""A transfer that brings nothing for so long hangs: those before it in the activity have had their turn."""
 _DEADLY = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
 
 
@@ -75,12 +75,10 @@ class AgentWorkspace:
 
     async def __aenter__(self) -> Self:
         # No cookies kept, no proxy asked, nothing followed: the other side is a stranger.
-        timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS, sock_read=_SILENCE_SECONDS)
         self._http = aiohttp.ClientSession(
             connector=None if self._socket is None else aiohttp.UnixConnector(str(self._socket)),
             headers=self._headers,
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=timeout,
             auto_decompress=False,
         )
         return self
@@ -96,14 +94,14 @@ class AgentWorkspace:
     async def answers(self, *, seconds: float = 4.0) -> bool:
         """Whether it answers."""
         try:
-            await wait_for(self._ask("/state", None), seconds)
+            await wait_for(self._ask("/state", None, PROMPT), seconds)
         except (ProviderError, asyncio.TimeoutError):
             return False
         return True
 
     async def open_lab(self) -> None:
         """Let the Lab start that waits for what is put back first."""
-        await self._ask("/open", {})
+        await self._ask("/open", {}, PROMPT)
 
     async def plan(self, base: str | None, state: str, seen: Callable[[list[Entry]], None] = lambda _: None) -> Plan:
         """What changed since the plan ``base``; everything when that is ``None`` or not known there any more.
@@ -111,8 +109,8 @@ class AgentWorkspace:
         ``seen`` gets the entries as they come in.
         """
         reader = PlanReader()
-        async with self._post("/plan", json.dumps({"base": base, "state": state}).encode()) as response:
-            async for piece in self._pieces(response):
+        async with self._post("/plan", json.dumps({"base": base, "state": state}).encode(), LOOK) as pieces:
+            async for piece in pieces:
                 await asyncio.to_thread(reader.feed, piece)
                 seen(reader.fresh())
         plan = reader.end()
@@ -124,8 +122,8 @@ class AgentWorkspace:
         """These chunks in their order, over the tunnel; ``None`` for one that is not there any more."""
         frames, wanted = Frames(), iter(ids)
         left = len(ids) * (FRAME.size + LARGEST_CHUNK)
-        async with self._post("/chunks", json.dumps({"ids": list(ids)}).encode()) as response:
-            async for piece in self._pieces(response):
+        async with self._post("/chunks", json.dumps({"ids": list(ids)}).encode(), bulk(left)) as pieces:
+            async for piece in pieces:
                 left -= len(piece)
                 if left < 0:
                     raise nonsense("too long")
@@ -138,31 +136,37 @@ class AgentWorkspace:
         """A file with the frames of these chunks, by the carry; whoever gets it removes it."""
         assert self.carry is not None
         name = f"out-{secrets.token_hex(6)}"
-        size = (await self._ask("/pack", {"ids": list(ids), "name": name})).get("size")
+        size = (await self._ask("/pack", {"ids": list(ids), "name": name}, WORK)).get("size")
         most = len(ids) * (FRAME.size + LARGEST_CHUNK)
         if not isinstance(size, int) or not 0 <= size <= most:
             raise nonsense("a file of a size that can't be")
         path = await self._scratch_file(name)
         try:
-            await _watched(self.carry.transfer_out(f"{_PACKS}/{name}", path), path, size)
-            await asyncio.to_thread(_check_size, path, size)
+            await self._fetch(name, path, size)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
         finally:
             with contextlib.suppress(ProviderError):  # it throws away what is left at its next start
-                await self._ask("/drop", {"name": name})
+                await self._ask("/drop", {"name": name}, DROP)
         self.received += size
         return path
 
+    async def _fetch(self, name: str, path: Path, size: int) -> None:
+        assert self.carry is not None
+        if not await _watched(self.carry.transfer_out(f"{_PACKS}/{name}", path), path, size):
+            self.carry = None  # what hangs over there holds up every transfer after it; the tunnel goes past them
+            raise ProviderError("The provider's file transfer hangs.")
+        await asyncio.to_thread(_check_size, path, size)
+
     async def begin(self, lines: bytes) -> None:
         """Begin to put a workspace back: its entries, packed."""
-        await self._ask_with("/restore", lines)
+        await self._ask_with("/restore", lines, sending(len(lines)))
 
     async def put(self, frames: bytes) -> int:
         """Send chunks over the tunnel; how many have arrived in all."""
         self.sent += len(frames)
-        return count_of(await self._ask_with("/put", frames))
+        return count_of(await self._ask_with("/put", frames, sending(len(frames))))
 
     async def put_file(self, path: Path) -> int:
         """Send a file of frames by the carry; how many chunks have arrived in all."""
@@ -170,11 +174,11 @@ class AgentWorkspace:
         name = f"in-{secrets.token_hex(6)}"
         await self.carry.transfer_in(path, f"{_PACKS}/{name}")
         self.sent += await asyncio.to_thread(_size, path)
-        return count_of(await self._ask("/take", {"name": name}))
+        return count_of(await self._ask("/take", {"name": name}, WORK))
 
     async def finish(self) -> list[tuple[str, str]]:
         """End the restore; what could not be put back, and why."""
-        found = (await self._ask("/finish", {})).get("problems")
+        found = (await self._ask("/finish", {}, WORK)).get("problems")
         return [(as_shown(path), as_shown(reason)) for path, reason in found] if are_pairs(found) else []
 
     async def install(
@@ -184,9 +188,8 @@ class AgentWorkspace:
         body = json.dumps({"requirements": list(requirements), "seconds": seconds}).encode()
         failed: Any = None
         rest = b""
-        timeout = aiohttp.ClientTimeout(total=seconds + 60.0, sock_read=seconds + 30.0)
-        async with self._post("/install", body, timeout=timeout) as response:
-            async for piece in self._pieces(response):
+        async with self._post("/install", body, installing(seconds)) as pieces:
+            async for piece in pieces:
                 *lines, rest = (rest + piece).split(b"\n")
                 if len(rest) > _LARGEST_ANSWER:
                     raise nonsense("a line without an end")
@@ -207,30 +210,33 @@ class AgentWorkspace:
         """A new name for a file of ours, gone with this client."""
         return await self._scratch_file(f"own-{secrets.token_hex(6)}")
 
-    async def _ask(self, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
-        return await self._ask_with(path, None if body is None else json.dumps(body).encode())
+    async def _ask(self, path: str, body: dict[str, Any] | None, bounds: Bounds) -> dict[str, Any]:
+        return await self._ask_with(path, None if body is None else json.dumps(body).encode(), bounds)
 
-    async def _ask_with(self, path: str, body: bytes | None) -> dict[str, Any]:
+    async def _ask_with(self, path: str, body: bytes | None, bounds: Bounds) -> dict[str, Any]:
         data = b""
-        async with self._post(path, body) as response:
-            async for piece in self._pieces(response):
+        async with self._post(path, body, bounds) as pieces:
+            async for piece in pieces:
                 data += piece
                 if len(data) > _LARGEST_ANSWER:
                     raise nonsense("too long")
         return as_object(data)
 
     @contextlib.asynccontextmanager
-    async def _post(self, path: str, body: bytes | None, **options: Any) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _post(self, path: str, body: bytes | None, bounds: Bounds) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The pieces of an answer that keeps to ``bounds``."""
         assert self._http is not None, "enter the client first"
         method, data = ("GET", None) if body is None else ("POST", io.BytesIO(body))
+        timeout = aiohttp.ClientTimeout(total=bounds.whole, sock_read=bounds.silence)
+        asking = self._http.request(method, self._address + path, data=data, allow_redirects=False, timeout=timeout)
         try:
-            async with self._http.request(
-                method, self._address + path, data=data, allow_redirects=False, **options
-            ) as response:
+            async with await wait_for(asking, bounds.head) as response:
                 if response.status != HTTPStatus.OK:
                     raise await self._refusal(response)
-                yield response
-        except (OSError, aiohttp.ClientError, asyncio.TimeoutError) as error:
+                yield bounds.keep(self._pieces(response))
+        except asyncio.TimeoutError:
+            raise ProviderError("The provider's workspace takes too long to answer.") from None
+        except (OSError, aiohttp.ClientError) as error:
             reason = clean_line(str(error) or type(error).__name__, longest=200)
             raise ProviderError(f"The provider's workspace can't be reached ({reason}).") from None
 
@@ -248,14 +254,24 @@ class AgentWorkspace:
             yield piece
 
 
-async def _watched(work: Any, path: Path, most: int) -> None:
-    """Await ``work``, which writes to ``path``; end it when that grows beyond ``most`` bytes."""
+async def _watched(work: Any, path: Path, most: int) -> bool:
+    """Await ``work``, which writes to ``path``; whether it was done, or brought nothing any more.
+
+    Raises ``WorkspaceError`` when there come more than ``most`` bytes.
+    """
+    clock = asyncio.get_running_loop().time
     task = asyncio.ensure_future(work)
+    size, grew_at = 0, clock()
     try:
         while not (await asyncio.wait([task], timeout=_WATCH_SECONDS))[0]:
-            if _size(path) > most:
+            before, size = size, _size(path)
+            if size > most:
                 raise nonsense("more than it had announced")
+            grew_at = clock() if size > before else grew_at
+            if clock() - grew_at > _STALLED_SECONDS:
+                return False
         task.result()
+        return True
     finally:
         await cancel_all(task)
 

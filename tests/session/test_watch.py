@@ -70,8 +70,8 @@ def test_payments_that_ended_by_themselves_are_taken_up_again(monkeypatch):
     async def until_over():
         return await watch.Watch(
             rest=rest, lab=SimpleNamespace(answers=answers(True)), money=money, term=Term.of(Decimal(1)),
-            recorder=SimpleNamespace(state=SimpleNamespace(money_ends_at=None)), agreement_id="a", activity_id="b",
-            network_id="net", silent_seconds=3.5, leave_overbilling=True,
+            recorder=SimpleNamespace(state=SimpleNamespace(money_ends_at=None, saving=None)), agreement_id="a",
+            activity_id="b", network_id="net", silent_seconds=3.5, leave_overbilling=True,
             keep_paying=lambda: looked_after.append(1), rejoin=None, follow_node=None,
         ).until_over()  # fmt: skip
 

@@ -99,7 +99,8 @@ def _saving(state: SessionState) -> dict[str, Any] | None:
     if state.saving is None:
         return None
     saving = state.saving.model_dump(mode="json")
-    return {**saving, "store": clean_line(saving["store"]), "problem": clean_line(saving["problem"])}
+    problem = (not state.stage.final and state.stalled) or state.saving.problem
+    return {**saving, "store": clean_line(saving["store"]), "problem": clean_line(problem)}
 
 
 def _asked(directory: SessionDirectory) -> dict[str, Any]:

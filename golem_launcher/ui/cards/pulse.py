@@ -16,6 +16,7 @@ from golem_launcher.events import (
     EndsSoon,
     Event,
     Message,
+    NotSaved,
     Progress,
     ProviderChosen,
     ProviderLost,
@@ -109,6 +110,8 @@ class Pulse:
             self._doing = clean_line(event.line, longest=300)
         elif isinstance(event, ProviderLost):
             return {"what": "lost", "text": clean_line(f"{event.provider_name} was lost: {event.reason}", longest=300)}
+        elif isinstance(event, NotSaved):
+            return {"what": "stalled", "text": clean_line(event.line, longest=300)}
         elif isinstance(event, EndsSoon):
             return {"what": f"ends-{event.minutes}", "text": _ends_soon(event)}
         return None

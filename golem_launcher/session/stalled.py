@@ -1,0 +1,44 @@
+"""Says when the newest save of a session is older than it should be: whoever holds saving up says nothing himself."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from golem_launcher.events import NotSaved
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from golem_launcher.session.recorder import Recorder
+
+INTERVALS = 4
+"""As it is told: what takes long is followed by a longer pause, so an interval is what a save takes, and more."""
+LEAST_SECONDS = 30.0
+_SILENT = "the provider keeps it waiting"
+
+
+class Stalled:
+    """Compares how long ago something was saved with how often it should be. One for each time that it is ready."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._saved_at: datetime | None = None
+        self._seen_at = asyncio.get_running_loop().time()
+        """By a clock that never jumps: when the newest save was first seen here."""
+
+    def look(self) -> None:
+        """Tell, once, that it is late, or that it is not any more. To be called every few seconds."""
+        saving = self._recorder.state.saving
+        if saving is None:
+            return
+        now = asyncio.get_running_loop().time()
+        if saving.saved_at != self._saved_at:
+            self._saved_at, self._seen_at = saving.saved_at, now
+            if self._recorder.state.stalled:
+                self._recorder.update(stalled="")
+                self._recorder.message("It is saved again.")
+        elif not self._recorder.state.stalled and now - self._seen_at > LEAST_SECONDS + INTERVALS * saving.interval:
+            news = NotSaved(seconds=round(now - self._seen_at), reason=saving.problem.rstrip(".") or _SILENT)
+            self._recorder.update(stalled=news.line)
+            self._recorder.event(news)

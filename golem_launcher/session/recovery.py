@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _LEAST_SECONDS = 30.0
 """With less time than this left, another provider would hardly be ready."""
+SEARCH_SECONDS = 30.0
+"""Another provider is looked for at least this long, whatever the market looks like at first: offers are renewed now
+and then, all of them when a clock was set, and a provider that was lost may be back."""
 _SEARCHING = {
     Stage.NEGOTIATING: "Looking for another provider.",
     Stage.DEPLOYING: "Another provider makes ready.",
@@ -46,9 +49,12 @@ class Recovery:
         else:
             self._recorder.enter(stage)
 
-    def begin(self, lost: Rented, error: ProviderError) -> None:
+    def begin(self, lost: Rented, error: ProviderError, *, overbilled: bool) -> None:
         """A provider is lost. Raises ``ProviderError`` when the session should not go on elsewhere."""
-        self._choice.exclude(lost.provider_id, lost.provider_name, error.what)
+        if overbilled:
+            self._choice.bar(lost.provider_id, lost.provider_name, error.what)
+        else:
+            self._choice.lost(lost.provider_id, lost.provider_name, error.what)
         self._recorder.event(ProviderLost(provider_name=lost.provider_name, reason=error.what))
         self._lost = f"The provider {lost.provider_name} was lost: {error.what}"
         self._recorder.update(
@@ -63,7 +69,7 @@ class Recovery:
         self.enter(Stage.NEGOTIATING)
 
     def look_again(self) -> None:
-        """Let the choice see the market anew, for what is left of time and money; who failed stays excluded."""
+        """Let the choice see the market anew, for what is left of time and money; how providers stand is kept."""
         left = {"hours": self._term.hours_left, "budget": self._money.left}
         self._choice.request = self._request.model_copy(update=left)
         self._choice.seen.clear()
@@ -73,7 +79,7 @@ class Recovery:
 
     def nobody_left(self, error: LauncherError) -> LauncherError:
         """Why the session ends after all, when ``error`` is why nobody took over."""
-        others = self._choice.seen - self._choice.excluded.keys()
+        others = self._choice.looked_at - self._choice.standing.reasons.keys()
         if others and others <= self._choice.too_dear.keys():
             left = glm(self._choice.request.budget)
             return BudgetError(

@@ -88,11 +88,14 @@ class Rental:
         if self._image != BASE_IMAGE:
             await asyncio.to_thread(spare_pip)  # kept, for the moment when it is sent
 
-    async def rent(self) -> Rented:
-        """A provider whose Lab answers. Raises ``MarketError`` or ``BudgetError`` when there is none."""
+    async def rent(self, *, least_seconds: float = 0.0) -> Rented:
+        """A provider whose Lab answers. Raises ``MarketError`` or ``BudgetError`` when there is none.
+
+        Somebody is looked for at least ``least_seconds``, even where nobody that fits is on the market.
+        """
         assert self._hiring is not None, "publish first"
         for _ in range(_ATTEMPTS):
-            await self._agree(self._hiring)
+            await self._agree(self._hiring, least_seconds)
             self._enter(Stage.DEPLOYING)
             try:
                 rented = await self._hiring.deployed()
@@ -164,15 +167,15 @@ class Rental:
             last_words=starting.python(_AGENT_PATH, "--last-words", _CONFIG_PATH),
         )
 
-    async def _agree(self, hiring: Hiring) -> None:
+    async def _agree(self, hiring: Hiring, least_seconds: float) -> None:
         """An agreement with somebody, or the reason why there is none, as early as it is known."""
         patience: dict[str, Any] = {
-            "refused_seconds": self._place.refused_seconds,
+            "refused_seconds": max(self._place.refused_seconds, least_seconds),
             "compare_seconds": self._place.compare_seconds,
             "head_start_seconds": self._place.head_start_seconds,
         }
         try:
-            await hiring.agree(search_seconds=self._place.look_seconds, **patience)
+            await hiring.agree(search_seconds=max(self._place.look_seconds, least_seconds), **patience)
         except MarketError:
             offers = await self._offers()
             if self._choice.hopeless or (offers and not any(map(self._choice.fits, offers))):

@@ -23,7 +23,7 @@ from golem_launcher.session.pay.journal import Journal
 from golem_launcher.session.pay.money import Money
 from golem_launcher.session.pay.yagna import YagnaRest
 from golem_launcher.session.reach import Reach
-from golem_launcher.session.recovery import Recovery
+from golem_launcher.session.recovery import SEARCH_SECONDS, Recovery
 from golem_launcher.session.rental import AGENT_GRACE_SECONDS, Rental
 from golem_launcher.session.saves import Saves, as_told
 from golem_launcher.session.stay import Stay
@@ -288,7 +288,7 @@ class Run:
         """Another provider in the place of one that was lost. Raises ``LauncherError`` when there is none."""
         disputed = self._money.dispute(lost.agreement_id) is not None
         self._journal.update_agreement(lost.agreement_id, lost_at=clock.now())
-        self._recovery.begin(lost, error)
+        self._recovery.begin(lost, error, overbilled=disputed)
         if disputed:  # it is still there: nothing need be lost
             with contextlib.suppress(LauncherError):
                 await self._save_all(_LAST_SAVE_SECONDS)
@@ -303,7 +303,7 @@ class Run:
         self._recovery.look_again()
         try:
             await rental.publish()
-            return await rental.rent()
+            return await rental.rent(least_seconds=SEARCH_SECONDS)
         except NodeError:
             raise
         except LauncherError as why:

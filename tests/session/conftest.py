@@ -83,6 +83,7 @@ misbehaviour = { slow_deploy = 6.0 }
 name = "large"
 memory_gib = 1.05
 price_hour = 5.0
+price_cpu_hour = 0
 
 [[provider]]
 name = "larger"
@@ -99,6 +100,12 @@ mkdir -p broken/jupyterlab
 echo "raise RuntimeError('no such luck')" > broken/jupyterlab/__init__.py
 PYTHONPATH=$PWD/broken exec /bin/sh "$@"
 """
+
+[[provider]]
+name = "gone"
+memory_gib = 0.55
+price_hour = 9.0
+misbehaviour = { die_after = 25.0 }
 
 [[provider]]
 name = "only"

@@ -56,14 +56,22 @@ def test_no_offer_names_the_limits():
     assert "the most offered is 4 cores, 8 GiB of memory, 10 GiB of disk" in error.what
 
 
-def test_a_provider_that_failed_is_not_taken_again():
-    choice = Choice(request(budget=1000))
-    assert choice.score("a", offer()) is not None
-    choice.exclude("a", "\x1b[31mevil", "it hung")
-    assert choice.score("a", offer()) is None
+def test_a_provider_that_failed_comes_after_all_others_and_one_that_billed_too_much_never():
+    dear = {"golem.com.pricing.model.linear.coeffs": [0.3, 0.3, 0.0]}
+    choice = Choice(request(budget=10**5))
+    first = choice.score("a", offer())
+    assert first is not None
+    choice.failed("a", "\x1b[31mevil", "it hung")
+    again, other = choice.score("a", offer()), choice.score("b", offer(**dear))
+    assert again is not None
+    assert 0 < again < other < first
+    choice.bar("b", "crook", "it billed too much")
+    assert choice.score("b", offer()) is None
+    assert choice.hopeless  # the one is out, the other one let alone for longer than anybody waits
     error = choice.failure()
     assert isinstance(error, MarketError)
     assert "evil: it hung" in error.what
+    assert "crook: it billed too much" in error.what
     assert "\x1b" not in error.what
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from golem_launcher.events import ProviderLost, Stage
+from golem_launcher.events import ProviderChosen, ProviderLost, Stage
 from golem_launcher.session import client
 from golem_launcher.session.api import Session
 from golem_launcher.session.pay.journal import Journal
@@ -65,23 +65,40 @@ def test_two_losses_at_one_address_on_one_budget(ready, lose, node):
     node.holds_nothing_of(journal(directory))
 
 
-def test_when_nobody_is_left_it_says_so_and_can_be_resumed_later(ready, lose, node):
+def test_the_only_provider_that_fits_is_taken_again_after_a_pause(ready, lose, node):
     directory = ready(**ONLY)
     run(directory.url(), "open('kept.txt', 'w').write('kept')")
     Session(directory).save()
+    lost = directory.state().agreement_id
     lose(directory)
-    state = wait_for(directory, lambda state: state.stage.final, 60)
+    state = wait_for(directory, lambda state: (state.stage, state.providers_lost) == (Stage.READY, 1), 90)
+    assert state.provider_name == "only"
+    assert state.agreement_id != lost
+    assert run(directory.url(), "print(open('kept.txt').read())") == "kept\n"
+    events = {
+        type(event): event.at for event in directory.events()[0] if isinstance(event, ProviderLost | ProviderChosen)
+    }
+    assert (events[ProviderChosen] - events[ProviderLost]).total_seconds() >= 10
+    assert client.stop(directory.name).stage is Stage.ENDED
+    node.holds_nothing_of(journal(directory))
+
+
+def test_when_nobody_is_left_it_says_so_and_can_be_resumed_later(ready, node):
+    directory = ready(allow=["gone"], budget=50)
+    run(directory.url(), "open('kept.txt', 'w').write('kept')")
+    Session(directory).save()
+    state = wait_for(directory, lambda state: state.stage.final, 120)
     assert state.stage is Stage.FAILED
-    assert "The provider only was lost" in state.reason
+    assert "The provider gone was lost" in state.reason
     assert "There is no other provider that fits" in state.reason, explain(directory)
     assert client.wait_for_end(directory, 20)
-    node.holds_nothing_of(journal(directory))
+    node.holds_nothing_of(journal(directory), provider_is_dead=True)
     later = ready(resume=directory.name)
     assert run(later.url(), "print(open('kept.txt').read())") == "kept\n"
 
 
 def test_no_money_for_another_provider_is_said(ready, lose, node):
-    directory = ready(memory_gib=LARGE, budget=Decimal("0.45"))
+    directory = ready(memory_gib=LARGE, budget=Decimal("0.417"))
     lose(directory)
     state = wait_for(directory, lambda state: state.stage.final, 60)
     assert state.stage is Stage.FAILED

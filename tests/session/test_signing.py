@@ -17,6 +17,10 @@ SOON = 0.02
 """Seconds of a head start, long enough for whoever signs at once."""
 
 
+def free(_provider_id):
+    return False
+
+
 class Agreement:
     """Signed after ``signs`` turns of the loop, refused, or never decided on. It is its own REST client."""
 
@@ -71,7 +75,7 @@ class Job:
 
 
 async def _sign(job):
-    signing = Signing(job)
+    signing = Signing(job, free)
     signed = await signing.sign(SOON)
     while signing._farewells:
         await asyncio.wait(signing._farewells)
@@ -99,7 +103,7 @@ def test_who_never_signs_costs_its_head_start_and_is_let_go():
 
 def test_the_head_start_is_longer_before_one_that_is_much_worse():
     job = Job(Agreement("a", NEVER), scores=(1.0,))
-    signing = Signing(job)
+    signing = Signing(job, free)
     leads = []
     for score in (2.0, 1.0, 0.5, 0.01, 0.0):
         job.agreements_pool._offer_buffer["a"].score = score
@@ -119,7 +123,7 @@ def test_of_two_that_sign_in_the_same_moment_one_is_taken():
 
     async def both():
         job = Job(*agreements)
-        signing = Signing(job)
+        signing = Signing(job, free)
         asked = {}
         for _ in range(3):
             await signing._first(asked, 0)
@@ -148,7 +152,7 @@ def test_those_let_go_are_there_for_the_next_time():
     job = Job(Agreement("a", NEVER), Agreement("b", 1))
 
     async def twice():
-        signing = Signing(job)
+        signing = Signing(job, free)
         assert await signing.sign(SOON)
         assert not await signing.sign(SOON)
         await signing.aclose()
@@ -161,7 +165,7 @@ def test_who_stops_meanwhile_leaves_nothing_signed():
     silent = Agreement("a", NEVER)
 
     async def stop():
-        signing = Signing(Job(silent))
+        signing = Signing(Job(silent), free)
         signs = asyncio.create_task(signing.sign(SOON))
         await silent.asked.wait()
         signs.cancel()
@@ -172,3 +176,12 @@ def test_who_stops_meanwhile_leaves_nothing_signed():
 
     asyncio.run(stop())
     assert silent.fate == ["cancelled"]
+
+
+def test_who_pauses_is_not_asked_though_it_is_the_best():
+    lost, other = Agreement("a", 0), Agreement("b", 0)
+    job = Job(lost, other)
+    signing = Signing(job, {"a"}.__contains__)
+    assert asyncio.run(signing.sign(SOON))
+    assert job.signed == ["b"]
+    assert not signing.may_begin

@@ -13,6 +13,7 @@ from golem_launcher.market import history
 from golem_launcher.market.limits import Limit, gpus_wanted, loosen, misses, unsuited, useful_seconds, why_not
 from golem_launcher.market.machine import machine_of, machines
 from golem_launcher.market.prices import SECONDS_PER_HOUR, Price, glm
+from golem_launcher.session.hire.standing import Standing
 from golem_launcher.text import clean_line, clean_name
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ _MONEY_FIELDS = {"budget", "price_per_hour"}
 _NAME_FIELDS = {"allow", "deny"}
 _AFTER_FAILURE = 0.1
 """Who failed of late is taken only before those that cost ten times as much."""
+_AFTER_SETBACK = 1e-9
+"""Who failed this very session is taken after everybody else."""
 _UNKNOWN_REPUTATION = 0.5
 _ROUNDING = Decimal("1.001")
 _MOST_REFUSALS = 3
@@ -39,8 +42,8 @@ class Choice:
     """Judges offers for one request and remembers why it refused them."""
 
     request: LaunchRequest
-    excluded: dict[str, str] = field(default_factory=dict)
-    """Providers not to ask again, with the reason."""
+    standing: Standing = field(default_factory=Standing)
+    """Who is out, or comes last, because of what it did in this session."""
     too_dear: dict[str, Price] = field(default_factory=dict)
     unfit: dict[str, str] = field(default_factory=dict)
     unwanted: set[str] = field(default_factory=set)
@@ -65,7 +68,7 @@ class Choice:
     @property
     def all_refused(self) -> bool:
         """Whether there were offers and none of them will do."""
-        return bool(self.seen) and self.seen <= self.excluded.keys() | self.too_dear.keys() | self.unfit.keys()
+        return bool(self.seen) and self.seen <= self.standing.away() | self.too_dear.keys() | self.unfit.keys()
 
     @property
     def looked_at(self) -> set[str]:
@@ -80,7 +83,7 @@ class Choice:
     def score(self, provider_id: str, properties: Mapping[str, Any]) -> float | None:
         """How good an offer is (the higher the better, never negative), or ``None`` to refuse it."""
         self.seen.add(provider_id)
-        if provider_id in self.excluded:
+        if self.standing.is_barred(provider_id):
             return None
         try:
             machine = machine_of(provider_id, properties)
@@ -90,6 +93,8 @@ class Choice:
         if not self._takes(machine):
             return None
         worth = self._worth(machine)
+        if self.standing.comes_last(provider_id):
+            return worth * _AFTER_SETBACK
         record = self.known.get(provider_id)
         return worth * _AFTER_FAILURE if record is not None and record.failed_lately() else worth
 
@@ -97,10 +102,25 @@ class Choice:
         """Whether an offer of a market scan will do."""
         return any(not why_not(self.request, machine) for machine in machines([offer]))
 
-    def exclude(self, provider_id: str, name: str, reason: str) -> None:
-        """Never take this provider again in this session, and remember for others that it failed."""
-        self.excluded[provider_id] = f"{clean_name(name)}: {reason}"
+    def bar(self, provider_id: str, name: str, reason: str) -> None:
+        """Never take this provider again in this session: it billed too much, which is remembered elsewhere."""
+        self.standing.bar(provider_id, f"{clean_name(name)}: {reason}")
+
+    def lost(self, provider_id: str, name: str, reason: str) -> None:
+        """Take this provider last, after a pause; other sessions know that it failed."""
+        self.standing.lost(provider_id, f"{clean_name(name)}: {reason}")
         later(history.note_failure, provider_id, name, reason)
+
+    def failed(self, provider_id: str, name: str, reason: str) -> None:
+        """Leave this provider alone for a while: no Lab came of its agreement. Other sessions know that it failed."""
+        self.standing.failed(provider_id, f"{clean_name(name)}: {reason}")
+        later(history.note_failure, provider_id, name, reason)
+
+    def did_not_sign(self, provider_id: str, name: str) -> None:
+        """Take this provider last, after a pause; who does it again and again has failed."""
+        reason = "it did not sign the agreement"
+        if self.standing.did_not_sign(provider_id, f"{clean_name(name)}: {reason}"):
+            later(history.note_failure, provider_id, name, reason)
 
     def refused_by(self, words: str) -> None:
         """A provider refused our terms, and said why."""
@@ -110,10 +130,10 @@ class Choice:
 
     def failure(self, offers: Sequence[Mapping[str, Any]] = ()) -> LauncherError:
         """Why no provider was found, by what was seen. ``offers`` is what the market has, when it is known."""
-        if self.too_dear and not self.excluded:
+        if self.too_dear and not self.standing.reasons:
             return self._price_error()
-        if self.excluded:
-            reasons = "; ".join(list(self.excluded.values())[:3])
+        if self.standing.reasons:
+            reasons = "; ".join(list(self.standing.reasons.values())[:3])
             return MarketError(f"No provider could run the session ({reasons}).", "Try again, or ask for less.")
         if self.unfit and self.all_refused:
             wanted = [reason for provider_id, reason in self.unfit.items() if provider_id not in self.unwanted]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
+from ya_market import ApiException
 from yapapi.engine import Job
 from yapapi.script.capture import CaptureContext
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
 _REST_SECONDS = 15.0
 _WORKER_END_SECONDS = 15.0
+_ANEW_SECONDS = 3.0
+"""How long to wait before the demand is published anew, when nobody at hand signed."""
 _LONG_AGO = datetime(1970, 1, 1)  # noqa: DTZ001 - yapapi compares it with a time that has no zone
 """When yapapi is told that an activity began: it would end the agreement when the clock is set back. Strategy looks."""
 
@@ -66,7 +71,7 @@ class Hiring:
         """Publish the demand for agreements until ``expiration``; offers come in from now on."""
         self._journal.update(demanded=True)
         self._job = Job(self._engine, expiration, payload)
-        self._signing = Signing(self._job)
+        self._signing = Signing(self._job, self._choice.standing.pauses)
         self._engine.add_job(self._job)
         self._market = asyncio.create_task(self._job.find_offers())
 
@@ -82,8 +87,9 @@ class Hiring:
 
         Offers are compared until all whose offers we answered have come to terms, at least and at most
         ``compare_seconds`` from the first one that will do. Then the best has ``head_start_seconds`` to sign before
-        the next best is asked too. Raises ``MarketError`` when nobody was found within ``search_seconds``, or
-        ``refused_seconds`` after all offers seen were refused; :meth:`Choice.failure` knows why.
+        the next best is asked too. An offer is good for one agreement: when those at hand are used up, or somebody's
+        pause is over, the demand is published anew. Raises ``MarketError`` when nobody was found within
+        ``search_seconds``, or ``refused_seconds`` after all offers seen were refused; :meth:`Choice.failure` knows why.
         """
         assert self._job is not None
         assert self._signing is not None
@@ -91,9 +97,10 @@ class Hiring:
         clock = asyncio.get_running_loop().time
         end = clock() + search_seconds
         compared = False
+        used_up = math.inf
         while True:
             news.clear()
-            if self._job.agreements_pool._offer_buffer:
+            if self._signing.may_begin:
                 if not compared:
                     await self._compare(*compare_seconds)
                     compared = True
@@ -102,15 +109,22 @@ class Hiring:
                     await asyncio.shield(self._started)
                     await self._start_work()
                     return
+                used_up = clock()
             if self._market is not None and self._market.done():
                 self._market.result()
                 raise MarketError("The demand left the market.", "Try again.")
             left = end - clock()
             patience = min(left, refused_seconds) if self._choice.hopeless else left
+            returns = min(self._choice.standing.returning().values(), default=math.inf)
+            anew = min(returns, used_up + _ANEW_SECONDS - clock())
             try:
-                await wait_for(news.wait(), max(patience, 0.0))
+                await wait_for(news.wait(), max(min(patience, anew), 0.0))
             except asyncio.TimeoutError:
-                raise MarketError("Nobody agreed in time.") from None
+                if patience <= anew:
+                    raise MarketError("Nobody agreed in time.") from None
+                used_up = math.inf
+                if not self._signing.may_begin:
+                    await self._ask_anew()
 
     async def deployed(self) -> Rented:
         """Wait until the package runs. Raises ``ProviderError`` when the provider failed at it."""
@@ -146,10 +160,10 @@ class Hiring:
         return "".join(getattr(event, "stdout", None) or "" for event in done)
 
     async def give_up(self, reason: str) -> None:
-        """Let go of the present provider and never take it again; another can be agreed with."""
+        """Let go of the present provider and leave it alone for a while; another can be agreed with."""
         entry = self._journal.entries.agreements[-1] if self._journal.entries.agreements else None
         if entry is not None:
-            self._choice.exclude(entry.provider_id, entry.provider_name, reason)
+            self._choice.failed(entry.provider_id, entry.provider_name, reason)
         await self.release()
 
     async def release(self) -> None:
@@ -174,6 +188,14 @@ class Hiring:
             await self._signing.aclose()
         if self._job is not None and not self._job.finished.is_set():
             self._engine.finalize_job(self._job)
+
+    async def _ask_anew(self) -> None:
+        """Take the demand off the market; yapapi then publishes it again, and offers come as to a new one."""
+        assert self._job is not None
+        self._job.agreements_pool._offer_buffer.clear()
+        with contextlib.suppress(ApiException, OSError, aiohttp.ClientError, asyncio.TimeoutError):
+            demand = self._listener.subscription.id
+            await wait_for(self._engine._market_api._api.unsubscribe_demand(demand), _REST_SECONDS)
 
     async def _compare(self, least: float, most: float) -> None:
         """Wait for more offers, while there are providers that may still come to terms."""

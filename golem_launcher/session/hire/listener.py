@@ -20,6 +20,8 @@ from golem_launcher.session.pay.journal import AgreementEntry, Journal
 from golem_launcher.text import clean_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from golem_launcher.session.hire.choice import Choice
     from golem_launcher.session.pay.money import Money
 
@@ -37,32 +39,55 @@ class Listener:
         """An offer came, or one is off the table."""
         self.negotiating: set[str] = set()
         """The providers whose offers we answer, or who have our answer and may still come to terms."""
+        self.subscription: Any = None
+        """Our demand on the market, as yapapi has it."""
         self.invoiced = asyncio.Event()
         """An invoice was accepted or refused."""
+        self._hears: tuple[tuple[type, Callable[[Any], None]], ...] = (
+            (events.SubscriptionCreated, self._published),
+            (events.ProposalEvent, self._negotiates),
+            (events.AgreementCreated, self._write_agreement),
+            (events.AgreementConfirmed, self._agreed),
+            (events.AgreementRejected, self._rejected),
+            (events.WorkerStarted, self._works),
+            (events.ActivityCreated, self._has_activity),
+            (events.DebitNoteAccepted, self._note_accepted),
+            (events.InvoiceAccepted, self._invoice_accepted),
+            (events.PaymentFailed, self._not_paid),
+        )
 
     def __call__(self, event: Any) -> None:
         """Take one event."""
         _LOG.debug("%s", event)
-        if isinstance(event, events.AgreementCreated):
-            self._write_agreement(event.agreement)
-        elif isinstance(event, events.AgreementConfirmed):
-            entry = self._journal.agreement(event.agreement.id)
-            if entry is not None:
-                later(history.note_agreement, entry.provider_id, entry.provider_name)
-                self._money.agreed(entry)
-        elif isinstance(event, events.AgreementRejected):
-            self._rejected(event.agreement.id)
-        elif isinstance(event, events.WorkerStarted):
-            self._journal.update_agreement(event.agreement.id, started_at=clock.now())
-        elif isinstance(event, events.ActivityCreated):
-            self._journal.update_agreement(event.agreement.id, activity_id=event.activity.id)
-        elif isinstance(event, events.DebitNoteAccepted | events.InvoiceAccepted):
-            last = isinstance(event, events.InvoiceAccepted)
-            self._money.billed(event.agreement.id, Decimal(str(event.amount)), last=last)
-        elif isinstance(event, events.ProposalEvent):
-            self._negotiates(event)
-        if isinstance(event, events.InvoiceAccepted | events.PaymentFailed):
-            self.invoiced.set()
+        for kind, hear in self._hears:
+            if isinstance(event, kind):
+                hear(event)
+                return
+
+    def _agreed(self, event: Any) -> None:
+        entry = self._journal.agreement(event.agreement.id)
+        if entry is not None:
+            later(history.note_agreement, entry.provider_id, entry.provider_name)
+            self._money.agreed(entry)
+
+    def _works(self, event: Any) -> None:
+        self._journal.update_agreement(event.agreement.id, started_at=clock.now())
+
+    def _has_activity(self, event: Any) -> None:
+        self._journal.update_agreement(event.agreement.id, activity_id=event.activity.id)
+
+    def _note_accepted(self, event: Any) -> None:
+        self._money.billed(event.agreement.id, Decimal(str(event.amount)), last=False)
+
+    def _invoice_accepted(self, event: Any) -> None:
+        self._money.billed(event.agreement.id, Decimal(str(event.amount)), last=True)
+        self.invoiced.set()
+
+    def _not_paid(self, _event: Any) -> None:
+        self.invoiced.set()
+
+    def _published(self, event: Any) -> None:
+        self.subscription = event.subscription
 
     def _negotiates(self, event: Any) -> None:
         if isinstance(event, events.ProposalReceived | events.ProposalResponded):
@@ -81,7 +106,8 @@ class Listener:
             self._journal.update_agreement(agreement_id, refused=reason)
             self.invoiced.set()
 
-    def _write_agreement(self, agreement: Any) -> None:
+    def _write_agreement(self, event: Any) -> None:
+        agreement = event.agreement
         details = agreement.details
         properties = details.provider_view.properties
         try:
@@ -98,8 +124,8 @@ class Listener:
             )
         )
 
-    def _rejected(self, agreement_id: str) -> None:
+    def _rejected(self, event: Any) -> None:
         self.news.set()
-        entry = self._journal.agreement(agreement_id)
+        entry = self._journal.agreement(event.agreement.id)
         if entry is not None:
-            self._choice.exclude(entry.provider_id, entry.provider_name, "it did not sign the agreement")
+            self._choice.did_not_sign(entry.provider_id, entry.provider_name)

@@ -21,6 +21,8 @@ from golem_launcher.session.hire.service import failure_text
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from yapapi.engine import Job
 
 _LOG = logging.getLogger(__name__)
@@ -35,11 +37,18 @@ _REASON = {"message": "Another provider was faster", "golem.requestor.code": "Ca
 class Signing:
     """Signs with the providers of one of yapapi's jobs, as often as one is needed."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, pauses: Callable[[str], bool]) -> None:
+        """``pauses`` says of a provider, by its id, whether it is let alone for now."""
         self._job = job
+        self._pauses = pauses
         self._passed_over: list[Any] = []
         """Offers of those who were let go: there for another time."""
         self._farewells: set[asyncio.Task[None]] = set()
+
+    @property
+    def may_begin(self) -> bool:
+        """Whether there is an offer to sign."""
+        return self._best() is not None
 
     async def sign(self, head_start: float) -> bool:
         """Sign with the best of the offers at hand, or with whoever is faster after its head start.
@@ -53,7 +62,7 @@ class Signing:
         asked: dict[asyncio.Task[Any], Any] = {}
         try:
             while (signed := await self._first(asked, head_start)) is None:
-                if not asked and not self._job.agreements_pool._offer_buffer:
+                if not asked and not self.may_begin:
                     return False
         finally:
             await self._part(asked)
@@ -83,7 +92,9 @@ class Signing:
 
     def _best(self) -> Any:
         """The best offer on the table, which yapapi keeps with its score; ``None`` when there is none."""
-        return max(self._job.agreements_pool._offer_buffer.values(), key=lambda offer: offer.score, default=None)
+        offers = self._job.agreements_pool._offer_buffer.values()
+        free = [offer for offer in offers if not self._pauses(offer.proposal.issuer)]
+        return max(free, key=lambda offer: offer.score, default=None)
 
     def _lead(self, score: float) -> float:
         """How many head starts an offer of this score has before the next best one on the table."""

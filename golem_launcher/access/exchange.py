@@ -35,7 +35,7 @@ class Exchange:
     browser: Side
     lab: Side
     makes_page: bool
-    """Whether the Lab's page is asked for, which is made on this side."""
+    """Whether the Lab's page is asked for, which :mod:`golem_launcher.access.front` makes."""
 
     async def run(self, request: h11.Request, headers: Headers) -> bool:
         """The request, then its answer; whether it was a whole one, after which both may go on.
@@ -100,7 +100,7 @@ class Exchange:
         await self.browser.send(passed)
 
     async def _make_page(self, passed: Headers) -> bool:
-        """The Lab's page, made here from the settings in the provider's."""
+        """The Lab's page, made of the provider's."""
         theirs = b""
         while isinstance(event := await self.lab.next(), h11.Data):
             theirs += event.data
@@ -113,7 +113,7 @@ class Exchange:
             )
             return False
         cookies = [(name, value) for name, value in passed if name == b"set-cookie"]
-        await self.browser.give(Served(200, [*page_headers(), *cookies], made))
+        await self.browser.give(Served(200, [*page_headers(self.rules.policy()), *cookies], made))
         return True
 
     async def _splice(self) -> None:

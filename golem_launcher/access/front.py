@@ -1,9 +1,14 @@
-"""The Lab's page from our side: its files from the launcher's own JupyterLab, its HTML made here.
+"""The Lab's page from our side: its files from the launcher's own JupyterLab.
 
 JupyterLab's files have content hashes in their names: a file of the same name here is the same file. So over ten
-megabytes stay off the VPN. And the page itself is made here, from the settings that the provider's server put into
-its own, as data: then no script of a stranger's runs in it. Only an image with extensions of its own, which the user
-chose, brings its own page; equal files still come from here.
+megabytes stay off the VPN.
+
+The page itself is the provider's, with its front-end extensions, whose files come from there. In strict mode it is
+made here, from the settings that the provider's server put into its own, as data: then no script of a stranger's is in
+it, and no extension but those that are installed on this side too.
+
+The extension of the launcher's own (:mod:`golem_launcher.access.labextension`) is named by every page, in both modes,
+and its file comes from here whatever the provider has by that name.
 """
 
 from __future__ import annotations
@@ -17,11 +22,14 @@ import sys
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from golem_launcher.access import labextension
-from golem_launcher.access.rules import OUR_HEADERS, OUR_PAGE, Headers
+from golem_launcher.access.rules import OUR_HEADERS, Headers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _HASHED = re.compile(r"(^|[./])[0-9a-f]{16,20}(\.|$)")
 _PAGES = re.compile(r"/(lab|doc)(/(tree|workspaces)(/.*)?)?/?")
@@ -47,7 +55,9 @@ _URLS = {
     "fullTreeUrl": "lab/tree", "treeUrl": "lab/tree", "fullWorkspacesApiUrl": "lab/api/workspaces",
     "workspacesApiUrl": "lab/api/workspaces",
 }  # fmt: skip
-_DROPPED = {"fullMathjaxUrl", "mathjaxUrl", "extensionManager", "extraLabextensionsPath", "news", "wsUrl"}
+_DROPPED = {"fullMathjaxUrl", "mathjaxUrl", "extensionManager", "extraLabextensionsPath", "news", "wsUrl",
+            "disabledExtensions", "deferredExtensions", "lockedExtensions"}  # fmt: skip
+"""In strict mode. Extensions turn off the plugins that they replace: without them JupyterLab needs its own."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +69,23 @@ class Served:
     body: bytes
 
 
+def nobody(_: tuple[str, ...]) -> None:
+    """Nobody is told."""
+
+
 @dataclass(frozen=True)
 class Front:
     """The files and the page of one listener."""
 
     base_url: str = "/"
-    own_scripts: bool = False
-    """Whether the image's own page and files are wanted where they differ."""
+    extensions: bool = False
+    """Whether the provider's page and its extensions are shown; strict mode if not."""
     compress: bool = False
     """Worth it where the browser is on another machine."""
     key: str = field(default="", repr=False)
     """What its pages show to whoever they tell of their documents."""
+    left_out: Callable[[tuple[str, ...]], None] = nobody
+    """Told the names of the extensions that strict mode leaves out of a page."""
 
     def file(self, path: str, *, gzipped: bool, known: bytes | None = None) -> Served | None:
         """What answers a GET of ``path`` from here, ``None`` for what the provider answers. Blocking.
@@ -81,12 +97,12 @@ class Front:
             return Served(200, [*OUR_HEADERS, _SCRIPT, (b"cache-control", _FOREVER)], labextension.source())
         hashed = bool(_HASHED.search(inner.rpartition("/")[2]))
         if inner.startswith(("/static/lab/", "/lab/extensions/", "/lab/api/themes/", "/static/")):
-            if self.own_scripts and not hashed:
+            if self.extensions and not hashed:
                 return None
             source = find(inner)
             if source is not None:
                 return _serve(source, hashed=hashed, gzipped=gzipped and self.compress, known=known)
-            if not self.own_scripts and Path(inner).suffix in {".js", ".mjs", ".wasm"}:
+            if not self.extensions and Path(inner).suffix in {".js", ".mjs", ".wasm"}:
                 return Served(
                     404, [*OUR_HEADERS, (b"content-type", b"text/plain")], b"The launcher has no such script.\n"
                 )
@@ -94,7 +110,7 @@ class Front:
 
     def wants(self, path: str) -> bool:
         """Whether the page at ``path`` is made here."""
-        return not self.own_scripts and bool(_PAGES.fullmatch(self._inner(path)))
+        return bool(_PAGES.fullmatch(self._inner(path)))
 
     def page(self, theirs: bytes) -> bytes | None:
         """The Lab's page with the settings of the provider's one; ``None`` when that is no page of JupyterLab's."""
@@ -105,7 +121,12 @@ class Front:
             config = json.loads(found.group(1))
         except (ValueError, RecursionError):
             return None
-        return self._made(config) if isinstance(config, dict) else None
+        if not isinstance(config, dict):
+            return None
+        if not self.extensions:
+            return self._made(config)
+        config.update(federated_extensions=[*_others(config), labextension.entry()], golemLauncherKey=self.key)
+        return theirs[: found.start(1)] + _as_data(config).encode() + theirs[found.end(1) :]
 
     def _inner(self, path: str) -> str:
         path = unquote(path.partition("?")[0])
@@ -115,21 +136,17 @@ class Front:
         config = {key: value for key, value in theirs.items() if key not in _DROPPED and _is_plain(value)}
         # JupyterLab puts its base before those that do not say that they are full.
         config.update({key: (self.base_url if key.startswith("full") else "/") + path for key, path in _URLS.items()})
-        named = theirs.get("federated_extensions")
-        names = (
-            {str(each.get("name")) for each in named if isinstance(each, dict)} if isinstance(named, list) else set()
-        )
-        own = [each for each in own_extensions() if each["name"] in names]
-        config["federated_extensions"] = [*own, labextension.entry()]
+        names = [str(each.get("name")) for each in _others(theirs)]
+        shown = [each for each in own_extensions() if each["name"] in names]
+        self.left_out(tuple(sorted(set(names) - {each["name"] for each in shown})))
+        config["federated_extensions"] = [*shown, labextension.entry()]
         config.update(baseUrl=self.base_url, wsUrl="", golemLauncherKey=self.key)
         main, script = own_page()
-        # As tojson of Jinja writes it: nothing in it can end the element.
-        data = json.dumps(config).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
         icons = self.base_url + "static/favicons/favicon"
         return (
             '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>JupyterLab</title>'
             '<meta name="viewport" content="width=device-width,initial-scale=1">'
-            f'<script id="jupyter-config-data" type="application/json">{data}</script>'
+            f'<script id="jupyter-config-data" type="application/json">{_as_data(config)}</script>'
             f'<link rel="icon" type="image/x-icon" href="{icons}.ico" class="idle favicon">'
             f'<link rel="" type="image/x-icon" href="{icons}-busy-1.ico" class="busy favicon">'
             f'<script defer="defer" src="{self.base_url}static/lab/{main}"></script></head>'
@@ -137,9 +154,14 @@ class Front:
         ).encode()
 
 
-def page_headers() -> Headers:
-    """Of a page that is made here."""
-    return [*OUR_PAGE, (b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store")]
+def page_headers(policy: bytes) -> Headers:
+    """Of the Lab's page."""
+    return [
+        *OUR_HEADERS,
+        (b"content-security-policy", policy),
+        (b"content-type", b"text/html; charset=utf-8"),
+        (b"cache-control", b"no-store"),
+    ]
 
 
 @functools.lru_cache(maxsize=4096)
@@ -171,6 +193,18 @@ def own_extensions() -> tuple[dict[str, Any], ...]:
             parts = {key: build[key] for key in ("extension", "mimeExtension", "style") if key in build}
             found.append({"name": name, "load": load, "entrypoints": None, **parts})
     return tuple(found)
+
+
+def _others(config: dict[str, Any]) -> list[dict[str, Any]]:
+    """The extensions that a provider's page names, without one of the name of the launcher's own."""
+    named, own = config.get("federated_extensions"), labextension.entry()["name"]
+    found = [each for each in named if isinstance(each, dict)] if isinstance(named, list) else []
+    return [each for each in found if each.get("name") != own]
+
+
+def _as_data(config: dict[str, Any]) -> str:
+    """As ``tojson`` of Jinja writes it: nothing in it can end the element."""
+    return json.dumps(config).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 @functools.cache

@@ -50,13 +50,15 @@ class HubPort:
         attend: Callable[[], Awaitable[Stream]],
         *,
         secret: str,
-        own_scripts: bool,
+        extensions: bool,
+        left_out: Callable[[tuple[str, ...]], None],
     ) -> None:
         self._prefix = hub_prefix
         self._dial = dial
         self._attend = attend
         self._secret = secret
-        self._own_scripts = own_scripts
+        self._extensions = extensions
+        self._left_out = left_out
         self._listener = Listener(_LOOPBACK, 0, self._serve)
         self.allowed = False
 
@@ -87,6 +89,12 @@ class HubPort:
             writer.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
             await writer.drain()
             return
-        rules = Rules(frozenset(), self._secret, self.base_url, own_scripts=self._own_scripts, behind_hub=True)
-        front = Front(self.base_url, own_scripts=self._own_scripts, compress=True, key=key(self._secret))
+        rules = Rules(frozenset(), self._secret, self.base_url, extensions=self._extensions, behind_hub=True)
+        front = Front(
+            self.base_url,
+            extensions=self._extensions,
+            compress=True,
+            key=key(self._secret),
+            left_out=self._left_out,
+        )
         await Link(rules, front, self._dial, self._attend).serve(reader, writer)

@@ -8,7 +8,7 @@ import h11
 
 from golem_launcher.access.conversation import Conversation
 from golem_launcher.access.documents import key
-from golem_launcher.access.front import Front
+from golem_launcher.access.front import Front, nobody
 from golem_launcher.access.listener import Listener
 from golem_launcher.access.rules import Rules
 from golem_launcher.access.sides import LONGEST_HEAD, Gone, Side
@@ -77,11 +77,15 @@ async def listen(
     *,
     secret: str,
     base_url: str = "/",
-    own_scripts: bool = False,
+    extensions: bool = False,
+    left_out: Callable[[tuple[str, ...]], None] = nobody,
     tls: ssl.SSLContext | None = None,
     attend: Callable[[], Awaitable[Stream]] | None = None,
 ) -> Listener:
-    """A link at ``host:port``, with ``tls`` for browsers on other machines. Raises ``AccessError``."""
+    """A link at ``host:port``, with ``tls`` for browsers on other machines. Raises ``AccessError``.
+
+    ``extensions``: whether those of the provider are shown; ``left_out`` is told the names of those that are not.
+    """
     link: Link | None = None
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -95,7 +99,7 @@ async def listen(
 
     listener = Listener(host, port, serve, tls)
     await listener.start()
-    rules = Rules(frozenset({listener.address.lower()}), secret, base_url, own_scripts=own_scripts)
-    front = Front(base_url, own_scripts=own_scripts, compress=tls is not None, key=key(secret))
+    rules = Rules(frozenset({listener.address.lower()}), secret, base_url, extensions=extensions)
+    front = Front(base_url, extensions=extensions, compress=tls is not None, key=key(secret), left_out=left_out)
     link = Link(rules, front, dial, attend)
     return listener

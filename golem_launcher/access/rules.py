@@ -42,6 +42,11 @@ _REDIRECTS = {301, 302, 303, 307, 308}
 _SANDBOXED = re.compile(rb"/(files|nbconvert|view|static/exports)/")
 _NO_SCRIPT = b"script-src 'none'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 _SANDBOX = b"sandbox allow-scripts allow-popups allow-downloads allow-forms; frame-ancestors 'self'"
+_POLICY = (
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob: data: https:; "
+    "connect-src 'self' {sockets} blob: data: https: wss:; frame-src 'self' {frames} blob: data: https:; "
+    "object-src 'self' blob: data:; base-uri 'self'; form-action 'self' https:; frame-ancestors 'self'"
+)
 _OUR_PAGE = b"object-src 'none'; base-uri 'self'; frame-ancestors 'self'"
 
 
@@ -54,8 +59,8 @@ class Rules:
     secret: str = field(repr=False)
     """Of this session alone: makes the names of its cookies its own."""
     base_url: str = "/"
-    own_scripts: bool = False
-    """Whether the provider's pages may run scripts: the user chose an image with extensions of its own."""
+    extensions: bool = False
+    """Whether the provider's pages may run scripts, as front-end extensions do: within :meth:`policy`."""
     behind_hub: bool = False
     """Whether a hub's server asks in the browser's name: it has its own names, and has let the user in."""
 
@@ -128,10 +133,22 @@ class Rules:
         if upgrade:
             wanted = _one(headers, b"upgrade") or b"websocket"
             return [*kept, (b"connection", b"Upgrade"), (b"upgrade", wanted)]
-        if not self.own_scripts:
-            inner = path[len(self.base_url) - 1 :]
-            kept.append((b"content-security-policy", _SANDBOX if _SANDBOXED.match(inner) else _NO_SCRIPT))
+        inner = path[len(self.base_url) - 1 :]
+        stopped = _SANDBOX if _SANDBOXED.match(inner) else _NO_SCRIPT
+        kept.append((b"content-security-policy", self.policy() if self.extensions else stopped))
         return [*kept, *OUR_HEADERS]
+
+    def policy(self) -> bytes:
+        """What scripts of the session may do in the browser: as in any JupyterLab, within the session and the web.
+
+        They send nothing to other programs of this computer or of the network around it, which speak plain HTTP and
+        often ask for no password: from a page at a loopback address a browser would let them.
+        """
+        hosts = sorted(urlsplit(origin).netloc for origin in self.origins)
+        names = sorted({str(urlsplit(origin).hostname) for origin in self.origins})
+        return _POLICY.format(
+            sockets=" ".join(f"ws://{host}" for host in hosts), frames=" ".join(f"http://{name}:*" for name in names)
+        ).encode()
 
     def leaves(self, status: int, headers: Headers) -> str | None:
         """Where a redirect leads, when that is not here."""

@@ -97,8 +97,8 @@ class Way:
     token: str = field(repr=False)
     """The Lab's."""
     base_url: str
-    own_scripts: bool
-    """Whether its image brings a page and extensions of its own, which then run."""
+    lab_extensions: bool
+    """Whether the provider's front-end extensions are shown."""
     dial: Callable[[int], Awaitable[Stream]]
     """A stream to a port of the provider."""
     carry: Callable[[int, Source, Sink], Awaitable[None]]
@@ -106,13 +106,13 @@ class Way:
 
 
 @contextlib.asynccontextmanager
-async def through_door(session: Session, *, own_scripts: bool) -> AsyncIterator[Way]:
+async def through_door(session: Session, *, lab_extensions: bool) -> AsyncIterator[Way]:
     """The way to a session of this computer: each connection opens its door."""
     path = door.door_path(session.path)
     yield Way(
         session.token() or "",
         session.base_url(),
-        own_scripts,
+        lab_extensions,
         lambda port: door.dial(path, port),
         lambda port, reader, writer: door.carry(path, port, reader, writer),
     )
@@ -131,11 +131,11 @@ async def through_hub(server: str, name: str, hub_token: str) -> AsyncIterator[W
     about = await _about(address, hub_token)
     uri = address.replace("http", "ws", 1) + "/carrier"
     async with Vpn(lambda: VpnPort(uri, hub_token, "token")) as vpn:
-        yield Way(about["token"], about["base_url"], about["own_scripts"], vpn.dial, vpn.carry)
+        yield Way(about["token"], about["base_url"], about["lab_extensions"], vpn.dial, vpn.carry)
 
 
 async def _about(address: str, hub_token: str) -> dict[str, Any]:
-    """What the hub's server tells of a session: the Lab's token, its path, whose page it has."""
+    """What the hub's server tells of a session: the Lab's token, its path, whether it shows extensions."""
     headers = {"Authorization": f"token {hub_token}"}
     timeout = aiohttp.ClientTimeout(total=_HUB_SECONDS)
     try:
@@ -154,7 +154,7 @@ async def _about(address: str, hub_token: str) -> dict[str, Any]:
         raise AccessError(
             f"The hub's server does not let us in ({status}).", "Check the token; JUPYTER_TOKEN holds it."
         )
-    return {"token": token, "base_url": base_url, "own_scripts": value.get("own_scripts") is True}
+    return {"token": token, "base_url": base_url, "lab_extensions": value.get("lab_extensions") is True}
 
 
 async def open_until_told(
@@ -178,7 +178,7 @@ async def open_until_told(
                 lambda: entered.dial(LAB_PORT),
                 secret=entered.token,
                 base_url=entered.base_url,
-                own_scripts=entered.own_scripts,
+                extensions=entered.lab_extensions,
                 tls=tls,
                 attend=lambda: entered.dial(documents.PORT),
             )

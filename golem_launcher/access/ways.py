@@ -11,6 +11,7 @@ from golem_launcher.access import hub
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.documents import PORT
 from golem_launcher.access.door import Door, door_path
+from golem_launcher.access.front import nobody
 from golem_launcher.access.link import listen
 from golem_launcher.access.listener import SocketFile
 from golem_launcher.access.streams import Joint
@@ -18,6 +19,7 @@ from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.errors import AccessError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from golem_launcher.access.documents import Documents
@@ -36,8 +38,9 @@ CARRIER_PORT = LAB_PORT + 1
 class WaysIn:
     """The ways into the session ``name`` with this ``directory``. ``start`` once, ``aclose`` once.
 
-    ``documents``: where its Lab's pages are listened to; ``secret``: the Lab's token; ``own_scripts``: whether its
-    image brings a page and extensions of its own.
+    ``documents``: where its Lab's pages are listened to; ``secret``: the Lab's token; ``extensions``: whether the
+    provider's front-end extensions are shown, and ``hub_extensions``: on a hub's origin too; ``left_out`` is told the
+    names of those that are not.
     """
 
     def __init__(
@@ -48,7 +51,9 @@ class WaysIn:
         *,
         secret: str,
         ssh_key: str | None = None,
-        own_scripts: bool = False,
+        extensions: bool = False,
+        hub_extensions: bool = False,
+        left_out: Callable[[tuple[str, ...]], None] = nobody,
     ) -> None:
         self._documents = documents
         self._directory = directory
@@ -57,7 +62,9 @@ class WaysIn:
         self._target: VpnPort | None = None
         self._vpn = Vpn(lambda: self._target)
         self._secret = secret
-        self._own_scripts = own_scripts
+        self._extensions = extensions
+        self._hub_extensions = hub_extensions
+        self._left_out = left_out
         self._host = loopback_address(name)
         self._link: Listener | None = None
         self._hub: HubPort | None = None
@@ -108,7 +115,8 @@ class WaysIn:
                 self._dial_lab,
                 self._documents.dial,
                 secret=self._secret,
-                own_scripts=self._own_scripts,
+                extensions=self._hub_extensions,
+                left_out=self._left_out,
             )
             await self._hub.start()
             self._resources.push_async_callback(self._hub.aclose)
@@ -118,7 +126,8 @@ class WaysIn:
             self._dial_lab,
             secret=self._secret,
             base_url=self.base_url,
-            own_scripts=self._own_scripts,
+            extensions=self._extensions,
+            left_out=self._left_out,
             attend=self._documents.dial,
         )
         self._resources.push_async_callback(self._link.aclose)

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from . import extension, shortcuts
+from . import extension, newcomers, shortcuts
 
 if TYPE_CHECKING:
     from .config import Config
@@ -41,6 +41,7 @@ def run(config: Config, bell: int, orders: int) -> None:
     traits.ServerApp.jpserver_extensions.update({"notebook_shim": False})
     server = LabApp.initialize_server(argv=[], config=traits)
     extension.load(server, extension.Surroundings(config.log, config.root, config.base_url, bell, os.getppid(), orders))
+    newcomers.watch(server)
     server.no_browser_open_file = True  # it would hold the token, and anybody could read it
     server.start()
 

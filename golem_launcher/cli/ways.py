@@ -69,7 +69,7 @@ def tunnel(
         raise AccessError("Only the Lab can be opened to other machines: it asks for its token.", "Use ssh for others.")
     if "://" not in name:
         directory = _reachable(name)
-        way = tunnels.through_door(directory, own_scripts=directory.own_scripts())
+        way = tunnels.through_door(directory, lab_extensions=directory.lab_extensions())
     elif session is None:
         raise AccessError("A hub's server may have several sessions.", "Name one with --session.")
     else:

@@ -40,6 +40,7 @@ OPTIONS = {
     "store": "--store",
     "encrypt": "--encrypt",
     "recover": "--no-recover",
+    "lab_extensions": "--no-lab-extensions",
 }
 """The option of ``golem-launcher start`` for each field. An option for a list is given once an item."""
 

@@ -275,6 +275,16 @@ class LaunchRequest(BaseModel):
         ),
     ]
 
+    lab_extensions: Annotated[
+        bool,
+        Field(
+            default=True,
+            title="JupyterLab's extensions",
+            description="Front-end extensions installed in the session run in your browser, on its page alone.",
+            json_schema_extra=_form("advanced"),
+        ),
+    ]
+
     @field_validator("outbound_urls")
     @classmethod
     def _listed_are_named(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:

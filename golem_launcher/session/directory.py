@@ -117,9 +117,9 @@ class SessionDirectory:
         """The path below which the Lab answers: ``/`` but behind a hub."""
         return self.state().base_url
 
-    def own_scripts(self) -> bool:
-        """Whether its image is the user's choice, and brings a page and extensions of its own."""
-        return self.request().image is not None
+    def lab_extensions(self) -> bool:
+        """Whether its Lab shows the front-end extensions that are installed there."""
+        return self.request().lab_extensions
 
     def url(self) -> str | None:
         """The link that opens the Lab, with its token; ``None`` while there is none."""

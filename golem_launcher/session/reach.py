@@ -8,6 +8,7 @@ from golem_launcher.access.documents import Documents
 from golem_launcher.agent.workspace.wire import PORT_OFFSET
 from golem_launcher.errors import AccessError
 from golem_launcher.session.lab import LabClient
+from golem_launcher.text import clean_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,15 +19,22 @@ if TYPE_CHECKING:
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.hire.package import Rented
+    from golem_launcher.session.recorder import Recorder
+
+_MOST_NAMES = 20
+"""Of extensions, for one message."""
 
 
 class Reach:
     """The ways into wherever the session is at present, and the Lab's token. All but the token once it is open."""
 
-    def __init__(self, directory: SessionDirectory, request: LaunchRequest, token: str) -> None:
+    def __init__(self, directory: SessionDirectory, request: LaunchRequest, token: str, recorder: Recorder) -> None:
         self.token = token
         self.documents = Documents(token)
         """The pages of the Lab that are open in browsers."""
+        self._recorder = recorder
+        self._left_out: set[str] = set()
+        """Names of extensions that the Lab is shown without, as far as told."""
         self._directory = directory
         self._request = request
         self._ways: WaysIn
@@ -54,14 +62,16 @@ class Reach:
         from golem_launcher.access.ways import LAB_PORT, WaysIn  # noqa: PLC0415
 
         request = self._request
-        own_scripts = request.image is not None
         self._ways = WaysIn(
             self._directory.path,
             request.name,
             self.documents,
             secret=self.token,
             ssh_key=request.ssh_key,
-            own_scripts=own_scripts,
+            extensions=request.lab_extensions,
+            # There a provider's scripts could do more than here: only those of an image that the user chose run.
+            hub_extensions=request.lab_extensions and request.image is not None,
+            left_out=self._tell_left_out,
         )
         self._workspace = self._ways.socket_file("workspace.sock", LAB_PORT + PORT_OFFSET)
         self._listening = True
@@ -90,6 +100,12 @@ class Reach:
     def lab(self) -> LabClient:
         """A new client of the Lab."""
         return LabClient(self._ways.lab, self.token)
+
+    def _tell_left_out(self, names: tuple[str, ...]) -> None:
+        news = sorted({clean_name(name) for name in names[:_MOST_NAMES]} - self._left_out)
+        if news:
+            self._left_out.update(news)
+            self._recorder.message(f"JupyterLab is shown without these extensions: {', '.join(news)}.", "warning")
 
     def open_on_hub(self) -> int:
         """Let the hub's server show the Lab, which the user has agreed to; at which port. Raises ``AccessError``."""

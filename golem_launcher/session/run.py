@@ -68,7 +68,7 @@ class Run:
         self._journal = Journal.create(directory.path)
         self._money = Money(self._request.budget, self._journal, recorder)
         self._term = Term.of(self._request.hours)
-        self._reach = Reach(directory, self._request, secrets.token_hex(24))
+        self._reach = Reach(directory, self._request, secrets.token_hex(24), recorder)
         self._saves = Saves(directory, self._request, self._reach, recorder)
         self._resources = contextlib.AsyncExitStack()
         self._farewells = Farewells()

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from golem_launcher import peers
-from golem_launcher.access import front
+from golem_launcher.access import front, labextension
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.link import listen
 from golem_launcher.access.streams import Joint
@@ -330,7 +330,7 @@ def test_the_labs_page_is_made_here_from_their_settings_alone():
     head, page = run(scene())
     assert b"golem-" in head
     assert "evil" not in page
-    made = json.loads(page.partition('type="application/json">')[2].partition("</script>")[0])
+    made = json.loads(_parts(page.encode())[1])
     assert made["token"] == "abc"
     assert made["terminalsAvailable"] is True
     assert made["treePath"] == "</script><b>"
@@ -345,23 +345,53 @@ def test_the_labs_page_is_made_here_from_their_settings_alone():
     assert scripts == 3  # the settings, JupyterLab's own, and the one that hides the token
 
 
-def test_an_image_with_extensions_of_its_own_shows_its_own_page():
-    body = _theirs(token="abc")
+def test_with_extensions_the_page_is_the_providers_within_our_policy():
+    theirs = {"name": "ipympl", "load": "static/remoteEntry.0123456789abcdef.js", "extension": "./extension"}
+    config = {"token": "abc", "disabledExtensions": ["a:b"], "deep": {"x": 1}, "federated_extensions": [theirs]}
+    body = _theirs(**config)
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
 
     async def scene():
-        async with bytes_of(answer + body, own_scripts=True) as address:
-            assert (await ask(address, b"GET /lab HTTP/1.1\r\n"))[1] == body
+        async with bytes_of(answer + body, extensions=True) as address:
+            return await ask(address, b"GET /lab HTTP/1.1\r\n")
 
-    run(scene())
+    head, page = run(scene())
+    before, data, after = _parts(page)
+    assert (before, after) == _parts(body)[::2]
+    made = json.loads(data)
+    assert made.pop("golemLauncherKey")
+    assert made == {**config, "federated_extensions": [theirs, labextension.entry()]}
+    assert b"script-src 'self'" in head
 
 
-@pytest.mark.parametrize("own_scripts", [False, True])
-def test_files_that_the_launcher_has_come_from_here(own_scripts):
+def test_strict_mode_says_what_it_leaves_out_and_keeps_what_that_would_have_replaced():
+    told = []
+    named = [{"name": name, "load": "x.js"} for name in ("ipympl", "@jupyter-widgets/jupyterlab-manager", "<b>")]
+    body = _theirs(disabledExtensions=["@jupyterlab/notebook-extension:cell-executor"], federated_extensions=named)
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+
+    async def scene():
+        async with bytes_of(answer + body, left_out=told.append) as address:
+            return await ask(address, b"GET /lab HTTP/1.1\r\n")
+
+    _, page = run(scene())
+    assert told == [("<b>", "ipympl")]
+    assert "disabledExtensions" not in json.loads(_parts(page)[1])
+
+
+def _parts(page):
+    """What is before the settings, they, and what comes after."""
+    before, _, rest = page.partition(b'type="application/json">')
+    data, _, after = rest.partition(b"</script>")
+    return before, data, after
+
+
+@pytest.mark.parametrize("extensions", [False, True])
+def test_files_that_the_launcher_has_come_from_here(extensions):
     main, _ = front.own_page()
 
     async def scene():
-        async with bytes_of(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\ntheirs", own_scripts=own_scripts) as address:
+        async with bytes_of(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\ntheirs", extensions=extensions) as address:
 
             async def body(path, more=b""):
                 head, found = await ask(address, b"GET %b HTTP/1.1\r\nConnection: close\r\n%b" % (path.encode(), more))
@@ -376,10 +406,10 @@ def test_files_that_the_launcher_has_come_from_here(own_scripts):
             assert (await body(f"/static/lab/{main}", b"If-None-Match: %b\r\n" % tag))[:2] == (b"304", b"")
             # Another version's file, and one that has no hash in its name: theirs only where their scripts may run.
             other = await body("/static/lab/main.0123456789abcdef.js")
-            assert other[:2] == ((b"200", b"theirs") if own_scripts else (b"404", other[1]))
-            assert b"theirs" not in other[1] or own_scripts
+            assert other[:2] == ((b"200", b"theirs") if extensions else (b"404", other[1]))
+            assert b"theirs" not in other[1] or extensions
             bare = await body("/static/lab/style.js")
-            assert (bare[1] == b"theirs") == own_scripts
+            assert (bare[1] == b"theirs") == extensions
             for path in ("/static/lab/..%2f..%2f..%2f..%2f..%2fetc%2fpasswd", "/static/lab/../../../../etc/passwd"):
                 assert b"root:" not in (await body(path))[1]
 

@@ -96,8 +96,12 @@ def test_a_provider_gives_nobody_permissions_and_no_script_runs_in_its_pages():
     assert b"sandbox" in dict(RULES.response(b"/files/x.html", theirs))[b"content-security-policy"]
     policy = (b"content-security-policy", b"Sandbox allow-scripts; Report-URI http://evil.example; report-to evil")
     assert (policy[0], b"Sandbox allow-scripts") in RULES.response(b"/files/x.html", [policy])
-    chosen = Rules(frozenset({HERE}), "secret", own_scripts=True)
-    assert b"content-security-policy" not in dict(chosen.response(b"/lab", theirs))
+    chosen = Rules(frozenset({HERE}), "secret", extensions=True)
+    own = dict(chosen.response(b"/lab", theirs))[b"content-security-policy"].decode()
+    rules = {words.split()[0]: words.split()[1:] for words in own.split("; ")}
+    assert {"'self'", "'unsafe-eval'", "https:"} <= set(rules["script-src"])
+    assert {"'self'", "ws://127.200.1.2:4000", "wss:"} <= set(rules["connect-src"])
+    assert not {"http:", "ws:", "*"} & {word for words in rules.values() for word in words}  # no other program here
 
 
 @pytest.mark.parametrize(

@@ -28,20 +28,20 @@ class Agent:
         self.mark = uuid.uuid4().hex
         self.address = f"127.83.{os.getpid() % 250}.{next(_octets)}"
         self.port = 8888
-        self.run, self.work = directory / "run", directory / "work"
-        for each in (self.run, self.work, directory / "home", directory / "config"):
+        self.run, self.work, self.config_directory = directory / "run", directory / "work", directory / "config"
+        for each in (self.run, self.work, directory / "home", self.config_directory):
             each.mkdir()
         self.archive, self.config = self.run / "agent.pyz", self.run / "agent.json"
         self.archive.write_bytes(agent_archive())
         # What else is installed beside JupyterLab here only slows the tests down.
         skipped = {"voila.server_extension": False, "notebook": False}
-        (directory / "config" / "jupyter_server_config.json").write_text(
+        (self.config_directory / "jupyter_server_config.json").write_text(
             json.dumps({"ServerApp": {"jpserver_extensions": skipped}})
         )
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(directory / "home"),
-            "JUPYTER_CONFIG_DIR": str(directory / "config"),
+            "JUPYTER_CONFIG_DIR": str(self.config_directory),
             "JUPYTER_PREFER_ENV_PATH": "0",
             "GOLEM_BIND_ADDRESS": self.address,
             _MARK: self.mark,

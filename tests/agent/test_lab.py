@@ -78,6 +78,17 @@ def test_hostile_queries_are_refused(lab, query):
     assert lab.get(f"/golem-launcher/log?{query}")[0] == 400
 
 
+def test_a_server_extension_that_is_installed_meanwhile_is_loaded(lab):
+    path = "/golem-launcher/ways/nobody"
+    assert lab.get(path, None)[0] == 404
+    folder = lab.config_directory / "jupyter_server_config.d"
+    folder.mkdir()
+    enabled = {"ServerApp": {"jpserver_extensions": {"no_such_module": True, "golem_launcher.ui.server.hub": True}}}
+    (folder / "new.json").write_text(json.dumps(enabled))
+    eventually(lambda: lab.get(path, None)[0] == 403)  # it asks who is there
+    assert b"no_such_module" in lab.log()[0]
+
+
 def test_usage(lab):
     found = json.loads(lab.get("/golem-launcher/usage")[1])
     assert found["processes"] >= 2

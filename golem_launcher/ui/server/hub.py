@@ -2,7 +2,7 @@
 
 Behind the server's own login, which its token passes:
 
-    GET <base>/golem-launcher/ways/<session>           {"token", "base_url", "own_scripts"} of its Lab
+    GET <base>/golem-launcher/ways/<session>           {"token", "base_url", "lab_extensions"} of its Lab
     GET <base>/golem-launcher/ways/<session>/carrier   a websocket of carrier records, one connection each
 
 Records, because a websocket through a hub's proxies has no end for one direction alone, and no bound for what waits.
@@ -64,8 +64,8 @@ class AboutHandler(APIHandler):
     async def get(self, name: str) -> None:
         """One JSON object."""
         directory = await asyncio.to_thread(_reachable, name)
-        own_scripts = await asyncio.to_thread(directory.own_scripts)
-        await self.finish({"token": directory.token(), "base_url": directory.base_url(), "own_scripts": own_scripts})
+        extensions = await asyncio.to_thread(directory.lab_extensions)
+        await self.finish({"token": directory.token(), "base_url": directory.base_url(), "lab_extensions": extensions})
 
 
 class CarrierHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler):

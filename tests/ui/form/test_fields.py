@@ -14,6 +14,7 @@ _WHOLE = parse_request(
         "gpu_model": "RTX", "gpu_memory_gib": 24, "software": "gpu", "packages": ["numpy", "pandas>=2"],
         "inputs": ["~/my files", "b"], "resume": "old@3", "choose": "random", "allow": ["0x1"], "outbound": "listed",
         "outbound_urls": ["https://a.example"], "save": False, "encrypt": True, "recover": False,
+        "lab_extensions": False,
     }
 )  # fmt: skip
 

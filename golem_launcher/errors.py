@@ -17,7 +17,9 @@
     ├── ProviderError        the provider failed, misbehaved or vanished
     ├── SessionError         a session
     │   ├── SessionNotFound  no session has that name
-    │   └── SessionNameTaken a session of that name is alive
+    │   ├── SessionNameTaken a session of that name is alive
+    │   ├── SessionDamaged   its files can't be read
+    │   └── SupervisorSilent its supervisor lives, and does not answer
     ├── AccessError          a way in could not be opened
     └── WorkspaceError       saved work can't be written, read or trusted
         └── NothingToSave    the workspace is empty, and always was
@@ -51,9 +53,11 @@ __all__ = [
     "ProviderError",
     "RequestError",
     "ServiceError",
+    "SessionDamaged",
     "SessionError",
     "SessionNameTaken",
     "SessionNotFound",
+    "SupervisorSilent",
     "WorkspaceError",
 ]
 
@@ -151,6 +155,14 @@ class SessionError(LauncherError):
 
 class SessionNotFound(SessionError):  # noqa: N818
     """No session has that name."""
+
+
+class SessionDamaged(SessionError):  # noqa: N818
+    """The files of a session can't be read."""
+
+
+class SupervisorSilent(SessionError):  # noqa: N818
+    """The supervisor of a session lives, and did not answer in time."""
 
 
 class SessionNameTaken(SessionError):  # noqa: N818

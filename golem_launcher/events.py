@@ -232,6 +232,8 @@ class SessionState(BaseModel):
     """The path below which the Lab answers; behind a hub the one by which the hub's server leads to ``hub_port``."""
     hub_port: int | None = None
     """Where the hub's server reaches the Lab, once the user has said yes to that (see docs/ways-in.md)."""
+    trouble: str = ""
+    """What is the matter with a session that is ready, in a sentence; empty when all is well."""
     usage: Usage | None = None
     unsaved: int = 0
     """How many documents that are open in browsers have changes that are not in their files; so their pages say."""

@@ -17,6 +17,7 @@ from golem_launcher.access.listener import SocketFile
 from golem_launcher.access.streams import Joint
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.errors import AccessError
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from golem_launcher.agent.carrier import Sink, Source
 
 _AGAIN_SECONDS = 0.1
+_REFUSED_SECONDS = 1.0
+"""Who refuses does so at once; a connection to a Lab that is being started waits."""
 LAB_PORT = 8888
 """The Lab's in the provider."""
 CARRIER_PORT = LAB_PORT + 1
@@ -67,6 +70,8 @@ class WaysIn:
         self._left_out = left_out
         self._host = loopback_address(name)
         self._link: Listener | None = None
+        self._heard = 0
+        """Bytes, when it was last asked whether anybody takes connections."""
         self._hub: HubPort | None = None
         self._resources = contextlib.AsyncExitStack()
 
@@ -141,6 +146,18 @@ class WaysIn:
             await self._documents.attend(Joint(reader, writer, lambda: None))
         else:
             await self._vpn.carry(port, reader, writer)
+
+    async def refuses(self) -> bool:
+        """Whether a new connection is refused over there, and nothing came by others since this was asked last."""
+        heard, self._heard = self._heard, self._vpn.counters.received
+        try:
+            stream = await wait_for(self._vpn.dial(LAB_PORT), _REFUSED_SECONDS)
+        except AccessError:
+            return heard == self._vpn.counters.received
+        except asyncio.TimeoutError:
+            return False
+        stream.close()
+        return False
 
     async def _dial_lab(self) -> Stream:
         """A connection to the Lab, of whichever provider answers next: who waits sets the limit."""

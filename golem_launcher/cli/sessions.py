@@ -50,7 +50,7 @@ def list_sessions(*, as_json: Json = False) -> None:
     elif not found:
         say("There are no sessions. Start one: golem-launcher start --wait")
     else:
-        _print_table([directory.state() for directory in found])
+        _print_table([client.state_of(directory) for directory in found])
 
 
 def show(name: Name, *, as_json: Json = False) -> None:
@@ -68,7 +68,8 @@ def show(name: Name, *, as_json: Json = False) -> None:
     if as_json:
         print_json(client.describe(directory))
         return
-    for title, text in session_lines(directory.state(), directory.url()):
+    state = client.state_of(directory)
+    for title, text in session_lines(state, directory.url_in(state)):
         say(f"{title + ':':16}{text}")
 
 

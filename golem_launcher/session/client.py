@@ -15,8 +15,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from golem_launcher import files, paths, processes
-from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
+from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound, SupervisorSilent
+from golem_launcher.events import SessionState
 from golem_launcher.session import aside, deadlines
 from golem_launcher.session.directory import (
     SessionDirectory,
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from decimal import Decimal
 
-    from golem_launcher.events import SessionState
     from golem_launcher.request import LaunchRequest
 
 _POLL_SECONDS = 0.05
@@ -39,6 +41,7 @@ _START_LOCK_SECONDS = 20.0
 _KILL_GRACE_SECONDS = 3.0
 _LOCK = ".lock"
 _SUPERVISOR_FILE = "supervisor.json"
+SILENT = "What looks after it on this computer does not answer."
 _FRUGAL = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
 """Has glibc give memory back after each chunk of a save: without it, threads hold on to three times as much."""
 
@@ -87,6 +90,21 @@ def alive(directory: SessionDirectory) -> bool:
     """Whether the session's supervisor lives."""
     record = _supervisor(directory)
     return record is not None and record.alive()
+
+
+def state_of(directory: SessionDirectory) -> SessionState:
+    """The state of a session as its supervisor tells it, whatever its file says; the file's where none answers.
+
+    A supervisor that lives and does not answer is told as its ``trouble``. Raises as ``SessionDirectory.state`` does.
+    """
+    if not alive(directory):
+        return directory.state()
+    try:
+        return SessionState.model_validate(control(directory, "state").get("state"))
+    except SupervisorSilent:
+        return directory.state().model_copy(update={"trouble": SILENT})
+    except (SessionError, ValidationError):  # it begins, or ends
+        return directory.state()
 
 
 def stop(name: str, *, force: bool = False, seconds: float = deadlines.WAIT_FOR_END) -> SessionState:
@@ -145,7 +163,7 @@ def control(
 ) -> dict[str, Any]:
     """Send one command to the supervisor and wait ``deadline`` seconds for its answer.
 
-    Raises ``SessionError``, with the supervisor's own words when it refused.
+    Raises ``SessionError``, with the supervisor's own words when it refused, ``SupervisorSilent`` when it says nothing.
     """
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -154,6 +172,10 @@ def control(
             connection.sendall(json.dumps({"command": command, "arguments": arguments}, default=str).encode() + b"\n")
             with connection.makefile("rb") as answers:
                 answer = dict(json.loads(answers.readline()))
+    except TimeoutError:
+        raise SupervisorSilent(
+            f"The supervisor of '{directory.name}' did not answer within {deadline:.0f} s.", "Try again in a moment."
+        ) from None
     except (OSError, ValueError) as error:
         raise SessionError(f"The supervisor of '{directory.name}' does not answer ({error}).") from error
     if not answer.pop("ok", False):
@@ -231,9 +253,9 @@ def tidy() -> list[str]:
 
 def describe(directory: SessionDirectory) -> dict[str, Any]:
     """A session as one flat JSON object: its state and, while it is ready, the link."""
-    state = directory.state()
+    state = state_of(directory)
     value = state.model_dump(mode="json")
-    value["url"] = directory.url()
+    value["url"] = directory.url_in(state)
     value["token"] = directory.token() if value["url"] else None
     value["provider"] = state.provider_name
     value["alive"] = alive(directory)

@@ -123,7 +123,11 @@ class SessionDirectory:
 
     def url(self) -> str | None:
         """The link that opens the Lab, with its token; ``None`` while there is none."""
-        state, token = self.state(), self.token()
+        return self.url_in(self.state())
+
+    def url_in(self, state: SessionState) -> str | None:
+        """The same, by a state that is known."""
+        token = self.token()
         return f"{state.address}{state.base_url}lab?token={token}" if state.address and token else None
 
 

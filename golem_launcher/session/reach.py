@@ -107,6 +107,10 @@ class Reach:
             self._left_out.update(news)
             self._recorder.message(f"JupyterLab is shown without these extensions: {', '.join(news)}.", "warning")
 
+    async def refuses(self) -> bool:
+        """Whether nobody in the provider takes connections any more, and nothing comes by those that there were."""
+        return await self._ways.refuses()
+
     def open_on_hub(self) -> int:
         """Let the hub's server show the Lab, which the user has agreed to; at which port. Raises ``AccessError``."""
         if not self._listening:

@@ -27,6 +27,8 @@ class Recorder:
         self._directory = directory
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recorder")
         self.state: SessionState = directory.state()
+        self.unwritten = ""
+        """Why the session's files can't be written at present, as the system says it."""
 
     def enter(self, stage: Stage, reason: str = "") -> None:
         """The session enters a stage; nothing comes after a final one."""
@@ -85,12 +87,21 @@ class Recorder:
     def _append(self, event: Event) -> None:
         self._submit(self._directory.append_event, event)
 
+    def told(self) -> SessionState:
+        """The state for who asks, also for what the disk did not take."""
+        if not self.unwritten:
+            return self.state
+        trouble = f"This computer does not take what is written down of it ({self.unwritten}). {self.state.trouble}"
+        return self.state.model_copy(update={"trouble": trouble.rstrip()})
+
     def _submit(self, write: Callable[[Any], None], value: Any) -> None:
-        self._writer.submit(_write, write, value)
+        self._writer.submit(self._write, write, value)
 
-
-def _write(write: Callable[[Any], None], value: Any) -> None:
-    try:
-        write(value)
-    except OSError:  # a full disk must not end a session that runs
-        _LOG.exception("could not write")
+    def _write(self, write: Callable[[Any], None], value: Any) -> None:
+        try:
+            write(value)
+        except OSError as error:  # a full disk must not end a session that runs
+            self.unwritten = error.strerror or str(error)
+            _LOG.exception("could not write")
+        else:
+            self.unwritten = ""

@@ -58,7 +58,11 @@ class Recovery:
         self._recorder.event(ProviderLost(provider_name=lost.provider_name, reason=error.what))
         self._lost = f"The provider {lost.provider_name} was lost: {error.what}"
         self._recorder.update(
-            providers_lost=self._recorder.state.providers_lost + 1, activity_id=None, usage=None, money_ends_at=None
+            providers_lost=self._recorder.state.providers_lost + 1,
+            activity_id=None,
+            usage=None,
+            money_ends_at=None,
+            trouble="",
         )
         if not self._request.recover:
             raise ProviderError(self._lost, "Going on elsewhere is turned off for this session.")

@@ -90,6 +90,7 @@ class Stay:
             leave_overbilling=self.leave_overbilling,
             keep_paying=self.engine.revive,
             rejoin=functools.partial(self.rental.rejoin, self.rented),
+            refuses=self.reach.refuses,
             follow_node=self._follow_node,
         )
 

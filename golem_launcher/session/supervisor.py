@@ -126,7 +126,7 @@ class Supervisor:
         return await self._on_stop(arguments)
 
     async def _on_state(self, _arguments: dict[str, Any]) -> dict[str, Any]:
-        return {"state": self._recorder.state.model_dump(mode="json")}
+        return {"state": self._recorder.told().model_dump(mode="json")}
 
 
 class _CleanFormatter(logging.Formatter):

@@ -28,13 +28,18 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-ROUND_SECONDS = 3.0
+ROUND_SECONDS = 2.5
 _TROUBLED_ROUND_SECONDS = 0.5
 _SLEPT_SECONDS = 2.0
 _PROBE_SECONDS = 3.0
 _PROMPT_SECONDS = 1.0
 """A Lab that takes longer to answer may be gone."""
+_LAB_SHOWN_SECONDS = 4.5
+"""A Lab that was not heard for so long is shown as one that does not answer."""
+_REFUSED_SECONDS = 6.0
+"""Where nobody takes connections for so long, nobody will: an agent starts its parts again sooner."""
 _LAB_SILENT_SECONDS = 120.0
+"""Of a Lab that takes connections, and may be busy."""
 _LAB_WARN_SECONDS = 15.0
 _NODE_AWAY_SECONDS = 300.0
 """A provider waits about four minutes for its requestor before it gives up."""
@@ -68,6 +73,8 @@ class Watch:
     """Takes up payments again where they ended: yapapi's tasks do at the first connection that breaks."""
     rejoin: Callable[[], Awaitable[str]]
     """Makes the private network again after the node has forgotten it; its new id. Raises ``ProviderError``."""
+    refuses: Callable[[], Awaitable[bool]]
+    """Whether nobody in the provider takes connections; asked while the Lab does not answer."""
     follow_node: Callable[[str], Awaitable[bool]]
     """Looks for the node at other addresses, and goes there with this private network; whether it was there."""
     _warnings: Warnings = field(init=False)
@@ -75,6 +82,7 @@ class Watch:
     _reported_at: float = field(init=False)
     """When the provider's usage was last seen to change."""
     _lab_answered_at: float = field(init=False)
+    _refused_since: float | None = None
     _troubled: bool = False
     _node_away_since: float | None = None
     _last_usage: tuple[float, ...] | None = None
@@ -110,6 +118,7 @@ class Watch:
         await asyncio.sleep(seconds)
         if clock() - due > _SLEPT_SECONDS:  # this computer slept: who was silent was not to be heard
             self._reported_at = self._lab_answered_at = clock()
+            self._refused_since = None
 
     async def _round(self) -> str | None:
         asking = asyncio.create_task(self.lab.answers(seconds=_PROBE_SECONDS))
@@ -149,10 +158,28 @@ class Watch:
         await asyncio.wait({asking}, timeout=_PROMPT_SECONDS)
         while not asking.done():
             await self._look_at_usage()
+            self._show_trouble()
             if self._vanished():
                 return False
+            await self._judge_refusal()
             await asyncio.wait({asking}, timeout=_TROUBLED_ROUND_SECONDS)
         return asking.result()
+
+    def _show_trouble(self) -> None:
+        silent = asyncio.get_running_loop().time() - self._lab_answered_at
+        trouble = "JupyterLab does not answer." if silent >= _LAB_SHOWN_SECONDS else ""
+        if trouble != self.recorder.state.trouble:
+            self.recorder.update(trouble=trouble)
+
+    async def _judge_refusal(self) -> None:
+        """Raise ``ProviderError`` when nobody over there takes connections any more."""
+        now = asyncio.get_running_loop().time()
+        if not await self.refuses():
+            self._refused_since = None
+        elif self._refused_since is None:
+            self._refused_since = now
+        elif now - self._refused_since >= _REFUSED_SECONDS:
+            raise ProviderError("JupyterLab is gone: nothing there takes connections any more.")
 
     def _vanished(self) -> bool:
         """Whether there was no sign of life for too long: yagna goes on telling the last state."""
@@ -164,10 +191,12 @@ class Watch:
         now = asyncio.get_running_loop().time()
         self._lab_answered_at = now if lab else self._lab_answered_at
         self._troubled = not lab
+        self._show_trouble()
         if lab and self._warned_of_lab:
             self._warned_of_lab = False
             self.recorder.message("JupyterLab answers again.")
         if lab:
+            self._refused_since = None
             return
         lab_silent = now - self._lab_answered_at
         if self._vanished():
@@ -194,6 +223,7 @@ class Watch:
 
     async def _node_is_away(self, error: NodeUnreachable) -> None:
         now = asyncio.get_running_loop().time()
+        self._refused_since = None
         if self._node_away_since is None:
             self._node_away_since = now
             self.recorder.message(f"{error.what} The session waits for it.", "error")
@@ -218,7 +248,7 @@ class Watch:
         self._node_away_since = self._node_away_since or asyncio.get_running_loop().time()  # it was, for a moment
 
     def _node_answers(self) -> None:
-        self._node_away_since = None
+        self._node_away_since = self._refused_since = None
         self._reported_at = self._lab_answered_at = asyncio.get_running_loop().time()  # nobody could be heard
         self.recorder.message("The node answers again.")
         self.recorder.enter(Stage.READY)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from golem_launcher.events import Stage, now
+from golem_launcher.events import Saving, Stage, now
 from golem_launcher.session.directory import session_directories
 from tests.browser.conftest import KERNEL, leave, new_context, open_page
 from tests.ui.made import GOOD_START, change, make_session, say, write_lab_log
@@ -169,6 +169,15 @@ def test_a_flood_of_lines_stays_small(page: Page) -> None:
 def test_a_session_without_its_supervisor_says_so(page: Page) -> None:
     make_session("mine", GOOD_START[:3], alive=False)
     page.locator(".gl-badge", has_text=re.compile("Unattended|Failed")).wait_for()
+
+
+def test_a_lab_that_does_not_answer_and_unsaved_documents_are_seen(page: Page) -> None:
+    saving = Saving(workspace="mine", generation=1, saved_at=now(), files=3, bytes=10)
+    make_session("mine", trouble="JupyterLab does not answer.", saving=saving, unsaved=2)
+    card = page.get_by_role("article", name="mine")
+    card.get_by_text("Not answering", exact=True).wait_for()
+    card.get_by_text("JupyterLab does not answer.").wait_for()
+    card.get_by_text("2 open documents have unsaved changes").wait_for()
 
 
 def test_closing_the_page_ends_its_kernel(page: Page, address: str) -> None:

@@ -1,11 +1,13 @@
 """Sessions that lose their provider and go on with another one, or end with the reason."""
 
 import asyncio
+import os
+import signal
 from decimal import Decimal
 
 import pytest
 
-from golem_launcher.events import ProviderChosen, ProviderLost, Stage
+from golem_launcher.events import ProviderChosen, ProviderLost, Stage, now
 from golem_launcher.session import client
 from golem_launcher.session.api import Session
 from golem_launcher.session.pay.journal import Journal
@@ -95,6 +97,23 @@ def test_when_nobody_is_left_it_says_so_and_can_be_resumed_later(ready, node):
     node.holds_nothing_of(journal(directory), provider_is_dead=True)
     later = ready(resume=directory.name)
     assert run(later.url(), "print(open('kept.txt').read())") == "kept\n"
+
+
+def test_a_lab_that_is_gone_is_shown_at_once_and_replaced_soon(ready):
+    """Its agent is killed; the provider goes on to report usage."""
+    directory = ready()
+    run(directory.url(), "open('kept.txt', 'w').write('kept')")
+    Session(directory).save()
+    agent = int(run(directory.url(), "import os; print(open(f'/proc/{os.getppid()}/stat').read().split()[3])"))
+    killed = now()
+    os.kill(agent, signal.SIGKILL)
+    wait_for(directory, lambda state: state.trouble == "JupyterLab does not answer.", 30)
+    state = wait_for(directory, lambda state: state.providers_lost and state.stage is Stage.READY, 60)
+    assert state.trouble == ""
+    (lost,) = [event for event in directory.events()[0] if isinstance(event, ProviderLost)]
+    assert "JupyterLab is gone" in lost.reason
+    assert (lost.at - killed).total_seconds() < 20
+    assert run(directory.url(), "print(open('kept.txt').read())") == "kept\n"
 
 
 def test_no_money_for_another_provider_is_said(ready, lose, node):

@@ -116,10 +116,11 @@ class Card {
     const before = this.session;
     this.session = session;
     const lost = session.live && !session.alive;
-    this.element.dataset.stage = lost ? "lost" : session.stage;
-    setText(this.badge, lost ? "Unattended" : STAGE_WORDS[session.stage][0]);
+    const troubled = session.live && !lost && session.trouble !== "";
+    this.element.dataset.stage = lost ? "lost" : troubled ? "troubled" : session.stage;
+    setText(this.badge, lost ? "Unattended" : troubled && session.stage === "ready" ? "Not answering" : STAGE_WORDS[session.stage][0]);
     setText(this.where, whereWords(session));
-    setText(this.reason, lost ? LOST_WORDS : session.reason || (this.tools.remote && session.started && session.live ? REMOTE_WORDS : ""));
+    setText(this.reason, lost ? LOST_WORDS : [session.trouble, session.reason].filter(Boolean).join(" ") || (this.tools.remote && session.started && session.live ? REMOTE_WORDS : ""));
     this.reason.classList.toggle("gl-bad", lost || session.stage === "failed");
     show(this.reason, this.reason.textContent !== "");
     show(this.own, Boolean(session.own_image && session.live && session.started));

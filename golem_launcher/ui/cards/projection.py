@@ -90,6 +90,7 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "usage": state.usage.model_dump() if state.usage and not state.stage.final else None,
         "saving": _saving(state),
         "unsaved": state.unsaved,
+        "trouble": clean_line(state.trouble),
         "hub": state.base_url.partition("proxy/absolute/")[0] if state.base_url != "/" else None,
         "own": state.network == LOCAL.name,
     }

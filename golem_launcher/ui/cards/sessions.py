@@ -14,8 +14,10 @@ import traitlets
 
 from golem_launcher.events import now
 from golem_launcher.session import client
+from golem_launcher.text import clean_line
 from golem_launcher.ui.cards.actions import Actions
 from golem_launcher.ui.cards.downloads import Downloads, Make, write_log, write_results
+from golem_launcher.ui.cards.heartbeat import Heartbeat
 from golem_launcher.ui.cards.links import lab_link
 from golem_launcher.ui.cards.logfeed import LogFeed, search
 from golem_launcher.ui.cards.projection import Projection
@@ -84,6 +86,7 @@ class SessionCards(Present):
     def __init__(self, *, on_relaunch: Callable[[LaunchRequest], None] = lambda _request: None, **kwargs: Any) -> None:
         super().__init__(remote=on_hub(), **kwargs)
         self._projection = Projection()
+        self._heartbeat = Heartbeat()
         self._directories: dict[str, SessionDirectory] = {}
         self._feeds: dict[str, LogFeed] = {}
         self._pulses: dict[str, Pulse] = {}
@@ -108,13 +111,19 @@ class SessionCards(Present):
         """End what this widget does in the background."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._readers.shutdown(wait=False, cancel_futures=True)
+        self._heartbeat.close()
         self.downloads.close()
         super().close()
 
     async def refresh(self) -> None:
         """Read the directories once and tell the front ends what changed."""
         sessions, self._directories = await self._read(self._projection.read)
-        live = [view for view in sessions if view["live"]]
+        live = [
+            {**view, "trouble": clean_line(self._heartbeat.trouble(view["name"])) or view["trouble"]}
+            for view in sessions
+            if view["live"]
+        ]
+        self._heartbeat.look(self._directories[view["name"]] for view in live if view["alive"])
         past = [view for view in sessions if not view["live"]]
         if (live, past) != (self.live, self.past):
             with self.hold_sync():

@@ -48,7 +48,7 @@ def test_extend_goes_to_the_supervisor_and_its_words_come_back() -> None:
             await acts["save"]({"name": "mine"})
         finally:
             await server.aclose()
-        assert asked == [{"hours": "2"}, {"hours": "25"}]
+        assert asked == [{"hours": "2", "budget": "0"}, {"hours": "25", "budget": "0"}]
         answers = [(answer["to"], answer["ok"], answer["text"]) for answer in sent]
         assert answers[:2] == [("extend", True, "Extended."), ("extend", False, "Too long. Extend by less.")]
         assert answers[2][:2] == ("save", False)

@@ -1,0 +1,46 @@
+"""What a supervisor tells of its session, also where the disk has not taken it or the supervisor stands still."""
+
+import asyncio
+import os
+import shutil
+import signal
+
+import pytest
+
+from golem_launcher.cli.words import session_lines
+from golem_launcher.events import Stage
+from golem_launcher.request import LaunchRequest
+from golem_launcher.session import client
+from golem_launcher.session.directory import create_session_directory
+from golem_launcher.session.recorder import Recorder
+
+
+def test_what_the_disk_does_not_take_is_told_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setenv("GOLEM_LAUNCHER_HOME", str(tmp_path))
+    directory = create_session_directory(LaunchRequest(name="full"))
+    recorder = Recorder(directory)
+    shutil.rmtree(directory.path)
+    recorder.enter(Stage.NEGOTIATING)
+    asyncio.run(recorder.flush())
+    told = recorder.told()
+    assert told.stage is Stage.NEGOTIATING
+    assert "No such file or directory" in told.trouble
+    assert ("trouble", told.trouble) in session_lines(told, None)
+    directory.path.mkdir()
+    recorder.enter(Stage.READY)
+    asyncio.run(recorder.flush())
+    recorder.close()
+    assert recorder.told().trouble == ""
+
+
+@pytest.mark.slow
+def test_a_supervisor_that_stands_still_is_said(ready):
+    directory = ready()
+    supervisor = client._supervisor(directory)
+    os.kill(supervisor.pid, signal.SIGSTOP)
+    try:
+        assert client.state_of(directory).trouble == client.SILENT
+    finally:
+        os.kill(supervisor.pid, signal.SIGCONT)
+    state = client.wait_for(directory, lambda _: client.state_of(directory).trouble == "", 30)
+    assert state is not None

@@ -145,6 +145,12 @@ RETIRED: dict[str, str] = {
 """Networks that are shut down, each with the one to use instead."""
 
 
+def platform_of(payment_network: str) -> str:
+    """The payment platform of a payment network, retired ones among them: test networks all have tGLM."""
+    tokens = {network.payment_network: network.token for network in NETWORKS.values()}
+    return f"erc20-{payment_network}-{tokens.get(payment_network, LOCAL.token).lower()}"
+
+
 def unknown(name: str) -> str:
     """What to say of a network that can't be chosen."""
     if name in RETIRED:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from golem_launcher.errors import NodeError
-from golem_launcher.localnet.offer import EXPIRATION, NOTE_ACCEPT_TIMEOUT, NOTE_INTERVAL
+from golem_launcher.localnet.negotiation import EXPIRATION, NOTE_ACCEPT_TIMEOUT, NOTE_INTERVAL, PAYMENT_TIMEOUT
 from golem_launcher.localnet.payments import Bills
 from golem_launcher.outbound import PROPERTY as MANIFEST
 from golem_launcher.outbound import Access, granted
@@ -45,16 +45,21 @@ class Terms:
     expires: float | None
     """Since the epoch."""
     note_interval: float
-    note_accept_timeout: float
+    note_accept_timeout: float | None
+    """``None`` when the requestor need not accept any debit note."""
+    payment_timeout: float | None
+    """``None`` when nothing is paid before the agreement ends."""
     idle_timeout: float
     coefficients: tuple[float, ...]
+    multi_activity: bool
+    """Whether the agreement goes on when its first activity ends."""
     task_package: str = ""
     """The image that the requestor wants: ``hash:sha3:HASH:URL``, or empty."""
     access: Access | None = None
     """What the manifest of the demand asks to reach outside; ``None`` without a manifest."""
 
     @classmethod
-    def of(cls, agreement: dict[str, Any], *, idle_timeout: float) -> Terms:
+    def of(cls, agreement: dict[str, Any], *, note_interval: float, idle_timeout: float) -> Terms:
         """Read an agreement as yagna gives it; ``KeyError``, ``TypeError`` or ``ValueError`` when it makes no sense."""
         demand, offer = agreement["demand"], agreement["offer"]
         wanted, offered = demand["properties"], offer["properties"]
@@ -64,13 +69,19 @@ class Terms:
             agreement_id=str(agreement["agreementId"]),
             requestor_id=str(demand["requestorId"]),
             expires=None if expiration is None else float(expiration) / 1000,
-            note_interval=max(1.0, float(offered[NOTE_INTERVAL])),
-            note_accept_timeout=float(offered[NOTE_ACCEPT_TIMEOUT]),
+            note_interval=max(1.0, float(offered.get(NOTE_INTERVAL, note_interval))),
+            note_accept_timeout=_optional(offered.get(NOTE_ACCEPT_TIMEOUT)),
+            payment_timeout=_optional(offered.get(PAYMENT_TIMEOUT)),
+            multi_activity=wanted.get("golem.srv.caps.multi-activity") is True,
             idle_timeout=idle_timeout,
             coefficients=tuple(map(float, offered["golem.com.pricing.model.linear.coeffs"])),
             task_package=str(wanted.get("golem.srv.comp.task_package", "")),
             access=None if manifest is None else granted(str(manifest))[1],
         )
+
+
+def _optional(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,7 @@ class _Event:
 
 @dataclass
 class Lease:
-    """An approved agreement: runs its activities one after the other or side by side, and bills them.
+    """An approved agreement: runs its activities one after the other, and bills them.
 
     Everything happens in :meth:`run`, one thing after the other; the other methods only tell it what happened.
     """
@@ -106,7 +117,10 @@ class Lease:
     _dead: bool = False
 
     def __post_init__(self) -> None:
-        self.bills = Bills(self.rest, self.terms.agreement_id, self.terms.coefficients, self.misbehaviour)
+        terms = self.terms
+        self.bills = Bills(
+            self.rest, terms.agreement_id, terms.coefficients, self.misbehaviour, payment_timeout=terms.payment_timeout
+        )
 
     @property
     def _note_interval(self) -> float:
@@ -160,6 +174,8 @@ class Lease:
                 await self._create(event.activity_id)
             elif event.activity_id in self._units:
                 await self._destroy(event.activity_id)
+                if not self.terms.multi_activity:
+                    return "Success"
 
     async def _due(self, now: float) -> str:
         """Do what its time has come for; the reason to end the agreement when there is one."""
@@ -171,14 +187,15 @@ class Lease:
             return "Expired"
         after = self.misbehaviour.terminate_agreement_after
         if after is not None and now >= self._approved + after:
-            return "Interrupted"
+            return "Shutdown"
         if self._idle_since is not None and now >= self._idle_since + self.terms.idle_timeout:
             return "NoActivity"
-        look = self.bills.next_look(self.terms.note_accept_timeout)
-        if look is not None and now >= look:
-            waited = await self.bills.oldest_unaccepted()
-            if waited >= self.terms.note_accept_timeout:
-                return "DebitNotesDeadline"
+        patience = self.terms.note_accept_timeout
+        if patience is not None:
+            look = self.bills.next_look(patience)
+            if look is not None and now >= look and await self.bills.oldest_unaccepted() >= patience:
+                unsent = self.bills.unsent_since
+                return "DebitNotesDeadline" if unsent is None or now < unsent + patience else "RequestorUnreachable"
         if self._next_note is not None and now >= self._next_note:
             for activity_id, unit in tuple(self._units.items()):
                 await self.bills.debit(activity_id, unit.usage())
@@ -194,11 +211,15 @@ class Lease:
             moments.append(self._approved + self.misbehaviour.terminate_agreement_after)
         if self._idle_since is not None:
             moments.append(self._idle_since + self.terms.idle_timeout)
-        look = self.bills.next_look(self.terms.note_accept_timeout)
+        patience = self.terms.note_accept_timeout
+        look = None if patience is None else self.bills.next_look(patience)
         moments.extend(moment for moment in (look, self._next_note, self._dies) if moment is not None)
         return min(moments)
 
     async def _create(self, activity_id: str) -> None:
+        if self._units:  # as on Golem: its requestor waits for it in vain
+            _log.warning("agreement %s: an activity runs already, no second one is started", self.terms.agreement_id)
+            return
         self._units[activity_id] = await self.create(activity_id, self.terms)
         self.changed()
         self._idle_since = None
@@ -211,7 +232,7 @@ class Lease:
     async def _destroy(self, activity_id: str) -> None:
         unit = self._units[activity_id]
         await unit.aclose()
-        await self.bills.debit(activity_id, unit.usage())
+        await self.bills.debit(activity_id, unit.usage(), last=True)
         del self._units[activity_id]
         self.changed()
         if not self._units:
@@ -232,8 +253,11 @@ class Lease:
 
 
 _REASONS = {
-    "Expired": "The agreement's time is over.",
-    "Interrupted": "The provider does not want to go on.",
-    "NoActivity": "There was no activity for too long.",
-    "DebitNotesDeadline": "A debit note was not accepted in time.",
+    "Success": "Finished with success.",
+    "Expired": "The agreement expired.",
+    "NoActivity": "No activity created within the time for it.",
+    "DebitNotesDeadline": "Requestor isn't accepting DebitNotes in time.",
+    "RequestorUnreachable": "Requestor is unreachable for too long.",
+    "Shutdown": "Shutting down Provider",
 }
+"""Why a provider ends an agreement, by the codes that Golem's providers give."""

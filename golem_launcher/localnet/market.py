@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NodeError
-from golem_launcher.localnet.offer import answer
+from golem_launcher.localnet.negotiation import COEFFICIENTS, NO_CAPACITY, Negotiator, Refused
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _LINGER_SECONDS = 20.0
 _RETRY_SECONDS = 0.5
 _APPROVE_SECONDS = 15.0
 _MOST_EVENTS = 50
+_MOST_PROPOSALS = 1000
 _NOBODY = "(golem.node.id.name=nobody)(golem.inf.mem.gib<0)"
 
 
@@ -43,6 +44,9 @@ class Market:
 
     rest: Rest
     properties: Mapping[str, Any]
+    constraints: Callable[[], str]
+    """What an offer asks of demands, made for each offer: it names the time."""
+    negotiator: Negotiator
     take: Callable[[dict[str, Any]], str]
     """Asked before an agreement is approved: takes it and returns nothing, or why it is refused."""
     approved: Callable[[str], Awaitable[None]]
@@ -62,6 +66,8 @@ class Market:
     _free: bool = True
     _busy_since: float = 0.0
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _offered: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What we said last, by our proposal's id: the next answer goes on from there."""
 
     def set_free(self, free: bool) -> None:  # noqa: FBT001 - a state, set by name
         """Say whether the provider would take an agreement now."""
@@ -91,18 +97,20 @@ class Market:
 
     async def _serve_one_offer(self) -> None:
         """Serve an offer until the provider was busy for a while (others still get their refusal at once then)."""
-        offer = {"properties": dict(self.properties), "constraints": "()"}
+        self._offered.clear()
+        asked = self.constraints()
+        offer = {"properties": dict(self.properties), "constraints": asked}
         identifier = str(await self.rest.post("/market-api/v1/offers", offer))
         self.subscribed()
         try:
             while self._free or time.monotonic() < self._busy_since + _LINGER_SECONDS:
-                await self._serve_events(identifier)
+                await self._serve_events(identifier, asked)
         finally:
             with contextlib.suppress(NodeError):
                 await self.rest.delete(f"/market-api/v1/offers/{identifier}")
         await self._changed.wait()
 
-    async def _serve_events(self, offer_id: str) -> None:
+    async def _serve_events(self, offer_id: str, asked: str) -> None:
         poll = self.rest.events(f"/market-api/v1/offers/{offer_id}/events", maxEvents=_MOST_EVENTS)
         if self._free:
             events = await poll
@@ -113,35 +121,55 @@ class Market:
             except asyncio.TimeoutError:
                 return
         for event in events:
-            await self._react(offer_id, event)
+            await self._react(offer_id, asked, event)
 
-    async def _react(self, offer_id: str, event: dict[str, Any]) -> None:
+    async def _react(self, offer_id: str, asked: str, event: dict[str, Any]) -> None:
         try:
             if event.get("eventType") == "ProposalEvent":
-                await self._negotiate(offer_id, event["proposal"])
+                await self._negotiate(offer_id, asked, event["proposal"])
             elif event.get("eventType") == "AgreementEvent" and not self.ignore_agreements:
                 await self._decide(event["agreement"])
         except NodeError as error:
             _log.info("a proposal or agreement came to nothing: %s", error)
 
-    async def _negotiate(self, offer_id: str, proposal: dict[str, Any]) -> None:
+    async def _negotiate(self, offer_id: str, asked: str, proposal: dict[str, Any]) -> None:
         path = f"/market-api/v1/offers/{offer_id}/proposals/{proposal['proposalId']}"
+        try:
+            agreed = self._answer(proposal)
+        except Refused as refused:
+            await self.rest.post(f"{path}/reject", refused.reason())
+            return
+        if len(self._offered) >= _MOST_PROPOSALS:
+            del self._offered[next(iter(self._offered))]
+        ours = await self.rest.post(path, {"properties": agreed, "constraints": asked})
+        self._offered[str(ours)] = agreed
+
+    def _answer(self, proposal: dict[str, Any]) -> dict[str, Any]:
+        """What we would agree to; :class:`Refused`."""
+        demand = proposal["properties"]
         if self.refuse_terms:
-            await self.rest.post(f"{path}/reject", {"message": "This provider refuses all terms."})
-        elif refusal := self.refuses(proposal["properties"], str(proposal["issuerId"])):
-            await self.rest.post(f"{path}/reject", {"message": refusal})
-        elif self._free:
-            properties = answer(self.properties, proposal["properties"], price_factor=self.price_factor)
-            await self.rest.post(path, {"properties": properties, "constraints": "()"})
-        else:
-            await self.rest.post(f"{path}/reject", {"message": "The provider is busy."})
+            raise Refused("This provider refuses all terms.", final=True)
+        if not self._free:
+            raise Refused(NO_CAPACITY, final=False)
+        said = self._offered.get(str(proposal.get("prevProposalId")))
+        agreed = self.negotiator.answer(self.properties if said is None else said, demand)
+        if refusal := self.refuses(demand, str(proposal["issuerId"])):
+            raise Refused(refusal, final=True)
+        if self.price_factor != 1 and said is None:
+            agreed[COEFFICIENTS] = [coefficient * self.price_factor for coefficient in agreed[COEFFICIENTS]]
+        return agreed
 
     async def _decide(self, agreement: dict[str, Any]) -> None:
         identifier = str(agreement["agreementId"])
         path = f"/market-api/v1/agreements/{identifier}"
-        refusal = self.take(agreement)
-        if refusal:
-            await self.rest.post(f"{path}/reject", {"message": refusal})
+        try:
+            if not self._free:
+                raise Refused(NO_CAPACITY, final=False)  # noqa: TRY301 - one place that tells the requestor
+            self.negotiator.check(agreement["offer"]["properties"], agreement["demand"]["properties"])
+            if refusal := self.take(agreement):
+                raise Refused(refusal, final=True)  # noqa: TRY301
+        except Refused as refused:
+            await self.rest.post(f"{path}/reject", refused.reason())
             return
         try:
             await self.rest.post(f"{path}/approve", timeout=_APPROVE_SECONDS)

@@ -42,27 +42,44 @@ class Bills:
     agreement_id: str
     coefficients: tuple[float, ...]
     misbehaviour: Misbehaviour
+    payment_timeout: float | None = None
+    """Seconds between debit notes that are to be paid, and to pay one; ``None`` when nothing is paid on the way."""
+    unsent_since: float | None = None
+    """Since when (monotonic clock) no debit note reached the requestor."""
     totals: dict[str, Decimal] = field(default_factory=dict)
     """What each activity costs so far; GLM."""
     _open: dict[str, float] = field(default_factory=dict)
+    _paid_note: float = field(default_factory=time.monotonic)
 
     @property
     def total(self) -> Decimal:
         """What the agreement costs so far; GLM."""
         return sum(self.totals.values(), start=Decimal(0))
 
-    async def debit(self, activity_id: str, usage: Sequence[float]) -> None:
-        """Send a debit note about all that the activity used so far."""
+    async def debit(self, activity_id: str, usage: Sequence[float], *, last: bool = False) -> None:
+        """Send a debit note about all that the activity used so far; the ``last`` one is always to be paid."""
         amount = amount_due(self.coefficients, usage, factor=self.misbehaviour.overbill)
         self.totals[activity_id] = amount
         note = {"activityId": activity_id, "totalAmountDue": f"{amount:f}", "usageCounterVector": list(usage)}
+        if self.payment_timeout is not None and self._to_be_paid(self.payment_timeout, last=last):
+            note["paymentDueDate"] = timestamp(datetime.now(timezone.utc) + timedelta(seconds=self.payment_timeout))
         try:
             issued = await self.rest.post("/payment-api/v1/debitNotes", note)
             identifier = str(issued["debitNoteId"])
             self._open[identifier] = time.monotonic()
             await self.rest.post(f"/payment-api/v1/debitNotes/{identifier}/send", timeout=_SEND_SECONDS)
+            self.unsent_since = None
         except NodeError as error:
+            self.unsent_since = self.unsent_since or time.monotonic()
             _log.warning("a debit note over %s GLM could not be sent: %s", amount, error)
+
+    def _to_be_paid(self, timeout: float, *, last: bool) -> bool:
+        """Whether the time has come for a note that is to be paid before the agreement ends."""
+        now = time.monotonic()
+        if not last and now < self._paid_note + timeout:
+            return False
+        self._paid_note = now
+        return True
 
     async def oldest_unaccepted(self) -> float:
         """How long the oldest debit note has been waiting for its acceptance; seconds, 0 when none waits."""

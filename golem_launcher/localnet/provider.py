@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.errors import LauncherError, NodeError
 from golem_launcher.localnet.lease import Lease, Terms, Unit
 from golem_launcher.localnet.market import Market
-from golem_launcher.localnet.offer import offer_properties
+from golem_launcher.localnet.negotiation import Negotiator
+from golem_launcher.localnet.offer import offer_constraints, offer_properties
 from golem_launcher.localnet.outbound import refusal
 from golem_launcher.localnet.rest import Rest, timestamp
 from golem_launcher.waiting import cancel_all
@@ -29,6 +30,8 @@ _log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 0.5
 _MOST_EVENTS = 50
+_TIDYING_SECONDS = 2.0
+"""How long after an agreement's end Golem's providers still say that they have no capacity."""
 # Events of the moment of the start are not to be missed; those of before have no lease and are ignored.
 _OVERLAP = timedelta(seconds=2)
 
@@ -61,6 +64,8 @@ class Provider:
         self._market = Market(
             rest=rest,
             properties=offer_properties(spec, network, node_id),
+            constraints=functools.partial(offer_constraints, network),
+            negotiator=Negotiator(network.min_agreement_expiration),
             take=self._take,
             approved=self._approved,
             lost=self._lost,
@@ -77,7 +82,7 @@ class Provider:
         return {
             "name": self.spec.name,
             "node_id": self.node_id,
-            "state": "dead" if self._dead.is_set() else "busy" if lease else "free",
+            "state": "dead" if self._dead.is_set() else "busy" if lease or self._leasing else "free",
             "agreement_id": lease.terms.agreement_id if lease else None,
             "activities": list(lease.activities) if lease else [],
             "threads": self.spec.threads,
@@ -145,7 +150,11 @@ class Provider:
         if self._lease:
             return "The provider is busy."
         try:
-            terms = Terms.of(agreement, idle_timeout=self._network.idle_agreement_timeout)
+            terms = Terms.of(
+                agreement,
+                note_interval=self._network.debit_note_interval,
+                idle_timeout=self._network.idle_agreement_timeout,
+            )
         except (KeyError, TypeError, ValueError) as error:
             return f"The agreement makes no sense: {error!r}."
         if terms.expires is not None and terms.expires <= time.time():
@@ -180,6 +189,10 @@ class Provider:
         finally:
             _log.info("%s: agreement %s is over: %s GLM", self.spec.name, lease.terms.agreement_id, lease.bills.total)
             if self._lease is lease and not self._dead.is_set():
-                self._lease = self._leasing = None
-                self._market.set_free(True)
+                self._lease = None
+            self._changed()
+        if self._lease is None:
+            await asyncio.sleep(_TIDYING_SECONDS)
+            self._leasing = None
+            self._market.set_free(True)
             self._changed()

@@ -139,10 +139,15 @@ class NetworkSpec(_Part):
     """What bills are paid on: ``anvil``, a chain of our own, or the address of an EVM node; empty: nothing is paid."""
     chain_gift: Annotated[Decimal, Field(ge=0, le=1_000_000)] = Decimal(100)
     """Test GLM in the requestor's wallet when the chain begins, with a coin for fees; 0: the wallet begins empty."""
-    debit_note_interval: float = Field(default=60.0, ge=1.0)
+    debit_note_interval: int = Field(default=120, ge=1)
     """Seconds between debit notes, unless requestor and provider agree on another interval."""
-    debit_note_accept_timeout: float = Field(default=240.0, ge=1.0)
-    """Seconds that a requestor has to accept a debit note before the provider ends the agreement."""
+    debit_note_accept_timeout: int = Field(default=240, ge=1)
+    """Seconds that a requestor has to accept a debit note before the provider ends the agreement; it may agree to
+    fewer, and to none when the agreement is short."""
+    payment_timeout: int = Field(default=120, ge=1)
+    """Seconds that a requestor has to pay a debit note in a long agreement, unless they agree on others."""
+    min_agreement_expiration: float = Field(default=300.0, ge=0.0)
+    """Seconds that an agreement must last at the least; shorter ones are refused."""
     idle_agreement_timeout: float = Field(default=90.0, ge=1.0)
     """Seconds that an agreement may go without an activity before the provider ends it."""
     images: dict[str, ImageSpec] = Field(default_factory=dict)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # honest one is a plain "vm", which is what yapapi's programs ask for.
 TROUPE = """
 debit_note_interval = 2
-debit_note_accept_timeout = 3
+min_agreement_expiration = 1
 idle_agreement_timeout = 20
 
 [[provider]]

@@ -71,6 +71,8 @@ class Requestor:
         decorations = await self.rest.get("/payment-api/v1/demandDecorations", allocationIds=await self.allocate())
         self._properties = {
             "golem.srv.comp.expiration": int((time.time() + seconds) * 1000),
+            "golem.srv.caps.multi-activity": True,
+            "golem.node.debug.subnet": "public",
             **{entry["key"]: entry["value"] for entry in decorations["properties"]},
             **(properties or {}),
         }

@@ -75,7 +75,7 @@ def test_a_task_with_files_and_an_error(in_runtime: network.LocalNetwork, tmp_pa
     made = b"SOME TEXT\n\x00\xffbytes".hex()
     assert (seen["tasks"], seen["file"], seen["bytes"]) == (1, made, made)
     assert seen["json"] == {"a": [1, None, "\u20ac"]}
-    assert "exited with code 7" in seen["error"]
+    assert seen["error"] == "ExeScript command exited with code 7"
     if how == "stream":
         assert "SOME TEXT" in seen["events"]
         assert "to stderr" in seen["events"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from golem_launcher.errors import LocalNetError
-from golem_launcher.localnet.offer import NOTE_INTERVAL, answer, offer_properties
+from golem_launcher.localnet.negotiation import NOTE_ACCEPT_TIMEOUT, NOTE_INTERVAL, PAYMENT_TIMEOUT
+from golem_launcher.localnet.offer import offer_constraints, offer_properties
 from golem_launcher.localnet.payments import amount_due
 from golem_launcher.localnet.spec import default_spec, image_hash, load_spec
 
@@ -54,11 +56,25 @@ def test_the_pretended_gpu_is_offered_as_providers_do() -> None:
     assert "pretend" in offer["golem.node.id.name"]
 
 
-def test_an_interval_is_negotiated_within_limits() -> None:
-    offer = {NOTE_INTERVAL: 60.0, "other": 1}
-    assert answer(offer, {NOTE_INTERVAL: 120, "other": 2}) == {NOTE_INTERVAL: 120, "other": 1}
-    assert answer(offer, {NOTE_INTERVAL: 1e9}) == offer
-    assert answer(offer, {NOTE_INTERVAL: "soon"}) == offer
+def test_the_offer_says_what_those_of_golem_say() -> None:
+    spec = default_spec().model_copy(update={"payment_networks": ("hoodi", "polygon")})
+    offer = offer_properties(spec.provider[0], spec, "0x1")
+    assert offer["golem.com.payment.platform.erc20-polygon-glm.address"] == "0x1"
+    assert offer["golem.com.payment.platform.erc20-hoodi-tglm.address"] == "0x1"
+    assert offer["golem.com.payment.protocol.version"] == 3
+    assert (offer[NOTE_INTERVAL], offer[PAYMENT_TIMEOUT], offer[NOTE_ACCEPT_TIMEOUT]) == (120, 120, 240)
+    assert all(isinstance(offer[name], int) for name in (NOTE_INTERVAL, PAYMENT_TIMEOUT, NOTE_ACCEPT_TIMEOUT))
+    assert offer["golem.node.net.is-public"] is False
+    for name in (
+        "golem.srv.caps.payload-manifest",
+        "golem.activity.caps.transfer.report-progress",
+        "golem.activity.caps.deploy.report-progress",
+    ):
+        assert offer[name] is True
+    assert {"golem.inf.cpu.vendor", "golem.inf.cpu.brand", "golem.inf.cpu.model"} <= offer.keys()
+    assert "sse2" in offer["golem.inf.cpu.capabilities"]
+    asked = re.sub(r"\s+", "", offer_constraints(spec))
+    assert re.fullmatch(r"\(&\(golem\.srv\.comp\.expiration>\d{13}\)\(golem\.node\.debug\.subnet=public\)\)", asked)
 
 
 @given(

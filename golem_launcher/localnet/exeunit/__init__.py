@@ -1,6 +1,7 @@
 """What answers for one activity on the bus and carries out its requestor's scripts.
 
 script    the commands of a script, read from the bus
+ring      the 4 KiB between a program and us
 capture   output kept as a command's capture asks for
 batch     one script being carried out: results, events, those who wait
 worker    carrying out one command
@@ -9,5 +10,6 @@ network   the activity's ends of VPNs
 reports   state and usage, told to yagna
 machine   the runtime of the current deployment, and its ends of VPNs
 unit      the exe-unit: bus service, scripts, life
+words     failures as requestors read them
 assignment   what an exe-unit is made for
 """

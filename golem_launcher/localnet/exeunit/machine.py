@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import BusError, LocalNetError
 from golem_launcher.localnet.exeunit.network import VpnLink
+from golem_launcher.localnet.exeunit.words import RuntimeFailed, StateError
 from golem_launcher.localnet.exeunit.worker import Worker
 from golem_launcher.waiting import cancel_all
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from golem_launcher.localnet.exeunit.reports import Reports
     from golem_launcher.localnet.exeunit.script import Command, Deploy
     from golem_launcher.localnet.exeunit.transfer import Transfers
+    from golem_launcher.localnet.exeunit.words import State
     from golem_launcher.localnet.runtime.model import Runtime
 
 
@@ -52,34 +54,48 @@ class Machine:
         self._worker: Worker | None = None
         self._links: list[VpnLink] = []
         self._deployments = 0
-        self._busy = False
+        self._started = False
 
     async def perform(self, command: Command, batch: Batch, *, closing: Callable[[], bool]) -> None:
-        """Carry a command out and enter the state that it leads to.
+        """Carry a command out and enter the state that it leads to, which it does also when it fails.
 
-        :class:`LauncherError` or ``OSError`` when it fails; a failed deploy leaves no runtime. Once ``closing``,
-        states and runtime are left to whoever closes.
+        :class:`LauncherError` or ``OSError`` when it fails. Once ``closing``, states and runtime are left to whoever
+        closes.
         """
-        if self._busy:
-            raise LocalNetError("Another script of this activity is running.")
-        before, after = _transition(command, self._reports.state)
-        self._busy = True
-        reached = before
+        during = _transition(command, self._reports.state_pair)
+        assert during[1] is not None
+        await self._reports.enter(*during)
         try:
-            if before != after:
-                await self._reports.enter(before, after)
-            if self._worker is None:
-                self._worker = self._new_worker()
-            await self._worker.execute(command, batch)
-            reached = after
-            if command.name == "deploy":
-                self._watch = asyncio.create_task(self._until_lost())
+            await self._execute(command, batch)
         finally:
-            self._busy = False
-            if reached == "Initialized" and not closing():
+            current = self._reports.state_pair
+            if current == during and not closing():
+                await self._reports.enter(during[1])
+        if current != during and not closing():
+            raise StateError.unexpected(current, during)
+
+    async def _execute(self, command: Command, batch: Batch) -> None:
+        if command.name == "deploy":
+            await self._deploy(command, batch)
+        elif self._worker is None:
+            raise RuntimeFailed(f"{command.name}: the deployment failed")
+        elif command.name == "start":
+            await self._worker.execute(command, batch)
+            self._started = True
+        elif self._started:
+            await self._worker.execute(command, batch)
+        else:
+            raise RuntimeFailed("START command not run")
+
+    async def _deploy(self, command: Command, batch: Batch) -> None:
+        worker = self._worker = self._new_worker()
+        try:
+            await worker.execute(command, batch)
+        except BaseException:
+            if self._worker is worker:  # else it was dropped while it deployed
                 await self.drop()
-            if not closing():
-                await self._reports.enter(reached)
+            raise
+        self._watch = asyncio.create_task(self._until_lost())
 
     async def drop(self, *, silent: bool = False) -> None:
         """End the runtime and leave the VPNs; ``silent``: without a word on the bus."""
@@ -90,7 +106,7 @@ class Machine:
         for link in links:
             with contextlib.suppress(BusError):
                 await link.aclose(detach=not silent)
-        runtime, self.runtime, self._worker = self.runtime, None, None
+        runtime, self.runtime, self._worker, self._started = self.runtime, None, None, False
         if runtime is not None:
             await self._reports.measure_last()
             await runtime.stop()
@@ -124,15 +140,15 @@ class Machine:
             raise ConnectionRefusedError(str(error)) from error
 
 
-def _transition(command: Command, state: str) -> tuple[str, str]:
-    """The state a command needs and the one it leads to; :class:`LocalNetError` when the activity is in another."""
-    needs = {"deploy": ("Initialized", "Deployed"), "start": ("Deployed", "Ready")}.get(
-        command.name, ("Ready", "Ready")
-    )
-    if state == needs[0]:
-        return needs
-    if command.name in {"transfer", "sign"} and state == "Deployed":
-        return "Deployed", "Deployed"
-    expected = {"Initialized": "deploy", "Deployed": "start"}.get(state)
-    hint = f"{expected} comes next" if expected else "it can't be deployed or started again"
-    raise LocalNetError(f"No {command.name} while the activity is {state}: {hint}.")
+def _transition(command: Command, state: State) -> State:
+    """The state while the command runs; :class:`StateError` when the activity is in another than it needs."""
+    current, following = state
+    if following is not None:
+        raise StateError.busy(state)
+    if current == "Initialized" and command.name == "deploy":
+        return current, "Deployed"
+    if current == "Deployed" and command.name == "start":
+        return current, "Ready"
+    if current == "Ready" and command.name not in {"deploy", "start"}:
+        return current, current
+    raise StateError.invalid(state)

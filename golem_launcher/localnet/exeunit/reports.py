@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-USAGE_SECONDS = 1.5
+USAGE_SECONDS = 1.0
 """Between usage reports: after 10 s of silence yagna destroys the activity."""
 _BUS_SECONDS = 10.0
 _GiB = 2**30
@@ -58,9 +58,9 @@ class Reports:
     # State
 
     @property
-    def state(self) -> str:
-        """Initialized, Deployed, Ready or Terminated."""
-        return self._state[0]
+    def state_pair(self) -> tuple[str, str | None]:
+        """Initialized, Deployed, Ready or Terminated, and the one that a command is leading to."""
+        return self._state
 
     async def enter(self, state: str, following: str | None = None) -> None:
         """The activity is in a state now, on its way to the ``following`` one."""

@@ -13,12 +13,12 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import BusCallError, BusError, LauncherError
+from golem_launcher.errors import BusCallError, BusError, LauncherError, LocalNetError
 from golem_launcher.localnet.exeunit.batch import Batch
 from golem_launcher.localnet.exeunit.machine import Machine
 from golem_launcher.localnet.exeunit.reports import Reports
-from golem_launcher.localnet.exeunit.script import ScriptError, Start, Terminate, read_script
-from golem_launcher.localnet.exeunit.worker import describe
+from golem_launcher.localnet.exeunit.script import ScriptError, Sign, Start, Terminate, read_script
+from golem_launcher.localnet.exeunit.words import StateError, described
 from golem_launcher.node.gsb.calls import err, ok
 from golem_launcher.waiting import cancel_all
 
@@ -190,9 +190,10 @@ class ExeUnit:
             try:
                 await self._perform(command, batch)
             except (LauncherError, OSError) as error:
-                code, message = describe(error)
+                code, message = described(error, command.name)
             except asyncio.CancelledError:
-                batch.end(-1, "The activity was terminated.")
+                ended = StateError.unexpected(("Initialized", None), ("Ready", "Ready"))
+                batch.end(*described(ended, command.name))
                 raise
             except Exception:  # noqa: BLE001 - a border: the requestor is told, the unit lives on
                 _log.exception("activity %s: a command failed in us", self._assignment.activity_id)
@@ -206,6 +207,8 @@ class ExeUnit:
             await self._stop_batches(except_for=batch.id)
             await self._machine.drop()
             await self._reports.enter("Initialized")
+        elif isinstance(command, Sign):
+            raise LocalNetError("signing not supported: binary built without the 'sgx' feature")
         else:
             await self._machine.perform(command, batch, closing=lambda: self._closing is not None)
 

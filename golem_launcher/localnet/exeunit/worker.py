@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from golem_launcher.errors import LauncherError, LocalNetError
-from golem_launcher.localnet.exeunit.script import Deploy, Run, Sign, Start, Transfer
+from golem_launcher.localnet.exeunit.ring import Ring
+from golem_launcher.localnet.exeunit.script import Deploy, Run, Start, Transfer
+from golem_launcher.localnet.exeunit.words import CommandFailed
 from golem_launcher.localnet.misbehaviour import Misbehaviour, hostile_output
 from golem_launcher.localnet.runtime.model import Deployment
 
@@ -18,14 +19,6 @@ if TYPE_CHECKING:
     from golem_launcher.localnet.exeunit.script import Command
     from golem_launcher.localnet.exeunit.transfer import Transfers
     from golem_launcher.localnet.runtime.model import Runtime
-
-
-class CommandFailed(LocalNetError):  # noqa: N818 - reads as what it says
-    """A program ended with something else than 0: ``code``, which for one ended by signal n is n, as in Golem's VM."""
-
-    def __init__(self, code: int) -> None:
-        self.code = abs(code)
-        super().__init__(f"ExeScript command exited with code {self.code}")
 
 
 class Worker:
@@ -58,8 +51,6 @@ class Worker:
             await self._run(command, batch)
         elif isinstance(command, Transfer):
             await self._transfers.execute(command, self._runtime.volumes, batch.progress)
-        elif isinstance(command, Sign):
-            raise LocalNetError("Signing needs a trusted execution environment, and there is none here.")
 
     async def _misbehave(self, command: Command) -> None:
         wrong = self._misbehaviour
@@ -79,17 +70,12 @@ class Worker:
     async def _run(self, command: Run, batch: Batch) -> None:
         if self._misbehaviour.hostile_output:
             batch.stdout(hostile_output())
-        code = await self._runtime.run(
-            [command.entry_point, *command.args], on_stdout=batch.stdout, on_stderr=batch.stderr
-        )
-        if code:
-            raise CommandFailed(code)
-
-
-def describe(error: LauncherError | OSError) -> tuple[int, str]:
-    """The return code and message that a requestor gets for an error; never a path of the host."""
-    if isinstance(error, CommandFailed):
-        return error.code, str(error)
-    if isinstance(error, OSError):
-        return -1, f"{error.strerror or type(error).__name__}."
-    return -1, str(error)
+        stdout, stderr = Ring(batch.stdout), Ring(batch.stderr)
+        try:
+            argv = [command.entry_point, *command.args]
+            status = await self._runtime.run(argv, on_stdout=stdout.write, on_stderr=stderr.write)
+        finally:
+            stdout.fetch()
+            stderr.fetch()
+        if status:
+            raise CommandFailed(status)

@@ -118,7 +118,9 @@ def doctor_command(json: _Json = False) -> None:  # noqa: FBT002
 
     signs = {Verdict.OK: "ok  ", Verdict.WARN: "warn", Verdict.FAIL: "FAIL"}
     checks = []
-    looks = ((_LOCAL, _local_network), (timekeeping.NAME, _clock_outside))
+    from golem_launcher.session import checkup
+
+    looks = ((_LOCAL, _local_network), (checkup.NAME, checkup.sessions), (timekeeping.NAME, _clock_outside))
     for check in (*doctor.examine(), *(doctor.guarded(name, look) for name, look in looks)):
         checks.append(check)
         if not json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 import webbrowser
@@ -12,12 +13,11 @@ import typer
 
 from golem_launcher.cli.output import print_json, reports_errors, say
 from golem_launcher.cli.words import moment, session_lines
-from golem_launcher.errors import SessionError
-from golem_launcher.events import STOPPED
+from golem_launcher.errors import SessionError, SessionNotFound
+from golem_launcher.events import STOPPED, SessionState
 from golem_launcher.market.prices import glm
 
 if TYPE_CHECKING:
-    from golem_launcher.events import SessionState
     from golem_launcher.session.directory import SessionDirectory
 
 _FOLLOW_SECONDS = 0.25
@@ -44,13 +44,16 @@ def list_sessions(*, as_json: Json = False) -> None:
     from golem_launcher.session.directory import session_directories
 
     client.tidy()
-    found = list(session_directories())
+    found = []
+    for directory in session_directories():
+        with contextlib.suppress(SessionNotFound):  # removed meanwhile
+            found.append(client.describe(directory))
     if as_json:
-        print_json([client.describe(directory) for directory in found])
+        print_json(found)
     elif not found:
         say("There are no sessions. Start one: golem-launcher start --wait")
     else:
-        _print_table([client.state_of(directory) for directory in found])
+        _print_table(found)
 
 
 def show(name: Name, *, as_json: Json = False) -> None:
@@ -69,7 +72,9 @@ def show(name: Name, *, as_json: Json = False) -> None:
         print_json(client.describe(directory))
         return
     state = client.state_of(directory)
-    for title, text in session_lines(state, directory.url_in(state)):
+    lines = session_lines(state, directory.url_in(state))
+    lines += [("damaged", name) for name in client.damaged(directory)]
+    for title, text in lines:
         say(f"{title + ':':16}{text}")
 
 
@@ -217,15 +222,16 @@ def summary(directory: SessionDirectory) -> dict[str, Any]:
     return {key: value.get(key) for key in ("name", "stage", "reason", "url", "token", "provider", "network")}
 
 
-def _print_table(found: list[SessionState]) -> None:
+def _print_table(found: list[dict[str, Any]]) -> None:
     rows = [("NAME", "STAGE", "NETWORK", "PROVIDER", "COST", "DEADLINE")]
-    rows += [
-        (
-            state.name, state.stage.value, state.network, (state.provider_name or "-")[:24],
-            glm(state.cost), moment(state.deadline) if state.deadline else "-",
-        )
-        for state in found
-    ]  # fmt: skip
+    for value in found:
+        state = SessionState.model_validate(value)
+        mark = " (damaged)" if value["damaged"] else ""
+        deadline = moment(state.deadline) if state.deadline else "-"
+        rows.append((
+            state.name, state.stage.value + mark, state.network or "-", (state.provider_name or "-")[:24],
+            glm(state.cost), deadline,
+        ))  # fmt: skip
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -28,7 +28,7 @@ def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]
         ("name", state.name),
         ("stage", state.stage.value),
         ("reason", state.reason),
-        ("trouble", None if state.stage.final else state.trouble),
+        ("trouble", state.trouble),
         ("network", state.network),
         ("provider", state.provider_name),
         ("url", url),

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 
 from golem_launcher import paths
 from golem_launcher.errors import SessionNameTaken, SessionNotFound
-from golem_launcher.session.directory import SessionDirectory
+from golem_launcher.session.directory import SessionDirectory, is_session
 from golem_launcher.session.pay import leftovers
 
 _ASIDE = ".ended"
@@ -24,8 +24,7 @@ def put(directory: SessionDirectory) -> str:
 
     Those beyond the last 20 are deleted, unless they still owe something.
     """
-    if (directory.path / "state.json").exists():
-        leftovers.close(directory, start_node=True)
+    leftovers.close(directory, start_node=True)
     place = paths.private_directory(paths.sessions_directory() / _ASIDE)
     here = place / f"{directory.name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}"
     directory.path.rename(here)
@@ -38,9 +37,9 @@ def put(directory: SessionDirectory) -> str:
 def bring_back(removed: str) -> SessionDirectory:
     """Undo :func:`put`. Raises ``SessionNameTaken`` when there is another of that name by now, ``SessionNotFound``."""
     place = paths.sessions_directory() / _ASIDE / removed
-    if os.sep in removed or removed.startswith(".") or not (place / "request.json").is_file():
+    if os.sep in removed or removed.startswith(".") or not is_session(place):
         raise SessionNotFound("This session can't be brought back: its files are gone.")
-    directory = SessionDirectory(paths.sessions_directory() / SessionDirectory(place).state().name)
+    directory = SessionDirectory(paths.sessions_directory() / removed[: -_STAMP_LENGTH - 1])
     if directory.path.exists():
         raise SessionNameTaken(f"There is another session '{directory.name}' by now.", "Remove that one first.")
     place.rename(directory.path)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from golem_launcher import files, paths, processes
-from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound, SupervisorSilent
+from golem_launcher.errors import SessionDamaged, SessionError, SessionNameTaken, SessionNotFound, SupervisorSilent
 from golem_launcher.events import SessionState
 from golem_launcher.session import aside, deadlines
 from golem_launcher.session.directory import (
@@ -29,6 +29,7 @@ from golem_launcher.session.directory import (
 )
 from golem_launcher.session.inputs import absolute
 from golem_launcher.session.pay import leftovers
+from golem_launcher.session.pay.journal import FILE, Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,15 +108,33 @@ def state_of(directory: SessionDirectory) -> SessionState:
         return directory.state()
 
 
+def damaged(directory: SessionDirectory) -> list[str]:
+    """Which of a session's files can't be read; what is missing since it was only begun is not damaged."""
+    found = []
+    if directory.written_state() is None:
+        found.append("state.json")
+    try:
+        directory.request()
+    except SessionDamaged:
+        found.append("request.json")
+    if (directory.path / FILE).exists() and Journal.read(directory.path) is None:
+        found.append(FILE)
+    if (directory.path / _SUPERVISOR_FILE).exists() and _supervisor(directory) is None:
+        found.append(_SUPERVISOR_FILE)
+    return found
+
+
 def stop(name: str, *, force: bool = False, seconds: float = deadlines.WAIT_FOR_END) -> SessionState:
     """End a session and wait for its end; its last state. ``force`` skips what takes time and kills what hangs.
 
-    Stopping a session that has ended does nothing. Raises ``SessionNotFound``, and ``SessionError`` when it does not
-    end in time.
+    Stopping a session that has ended does nothing but mend its state, where that is damaged. Raises
+    ``SessionNotFound``, and ``SessionError`` when it does not end in time.
     """
     directory = session_directory(name)
     if directory.state().stage.final and not alive(directory):
         leftovers.close(directory, start_node=True)
+        if directory.written_state() is None:
+            directory.write_state(directory.state())
         return directory.state()
     if alive(directory):
         with contextlib.suppress(SessionError):
@@ -245,7 +264,7 @@ def tidy() -> list[str]:
         dead += [directory for directory in aside.kept() if leftovers.owes(directory)]
     closed = []
     for directory in dead:
-        with contextlib.suppress(SessionNotFound, FileNotFoundError):  # removed, or brought back, meanwhile
+        with contextlib.suppress(SessionNotFound, OSError):  # removed meanwhile, or can't be written: the others count
             if leftovers.close(directory, start_node=False):
                 closed.append(directory.state().name)
     return closed
@@ -259,6 +278,7 @@ def describe(directory: SessionDirectory) -> dict[str, Any]:
     value["token"] = directory.token() if value["url"] else None
     value["provider"] = state.provider_name
     value["alive"] = alive(directory)
+    value["damaged"] = damaged(directory)
     return value
 
 
@@ -292,10 +312,18 @@ def claimed(store: str | None) -> dict[str, str]:
     for directory in session_directories():
         if not alive(directory):
             continue
-        request, state = directory.request(), directory.state()
-        if request.save and request.store == store and not state.stage.final:
-            # There once its store was opened, a second or so after its start.
-            found[request.workspace if state.saving is None else state.saving.workspace] = directory.name
+        state = state_of(directory)
+        if state.stage.final:
+            continue
+        # In the state once its store was opened, a second or so after its start.
+        workspace = None if state.saving is None else state.saving.workspace
+        with contextlib.suppress(SessionDamaged):  # then it may be in any store
+            request = directory.request()
+            if not request.save or request.store != store:
+                continue
+            workspace = workspace or request.workspace
+        if workspace is not None:
+            found[workspace] = directory.name
     return found
 
 

@@ -17,16 +17,20 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from golem_launcher import files, paths
-from golem_launcher.errors import SessionNotFound
+from golem_launcher.errors import SessionDamaged, SessionNotFound
 from golem_launcher.events import EVENT, Event, SessionState
 from golem_launcher.request import LaunchRequest
 from golem_launcher.request.kinds import NAME_PATTERN
+from golem_launcher.session.rebuilding import rebuilt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _READ_AT_MOST = 4 * 1024 * 1024
+_REQUEST, _STATE = "request.json", "state.json"
+_FILES = (_REQUEST, _STATE, "supervisor.json", "journal.json")
+"""A directory with one of these is a session's, whatever became of the others."""
 _SOCKETS = ("control.sock", "door.sock", "workspace.sock")
 
 
@@ -74,19 +78,36 @@ class SessionDirectory:
                 paths.socket_path(self.path, name).unlink(missing_ok=True)
 
     def request(self) -> LaunchRequest:
-        """The request that the session was made from."""
-        return LaunchRequest.model_validate_json((self.path / "request.json").read_bytes())
+        """The request that the session was made from. Raises ``SessionDamaged``."""
+        try:
+            return LaunchRequest.model_validate_json((self.path / _REQUEST).read_bytes())
+        except (OSError, ValidationError):
+            raise SessionDamaged(
+                f"What was asked for in the session '{self.name}' can't be read any more ({self.path / _REQUEST}).",
+                "What it saved is listed by: golem-launcher workspaces",
+            ) from None
 
     def state(self) -> SessionState:
-        """The session's state. Raises ``SessionNotFound`` when the directory is gone or unreadable."""
+        """The session's state; from its other files where that of the state is damaged.
+
+        Raises ``SessionNotFound`` when the directory is gone.
+        """
+        state = self.written_state()
         try:
-            return SessionState.model_validate_json((self.path / "state.json").read_bytes())
-        except (OSError, ValidationError):
+            return state if state is not None else rebuilt(self)
+        except OSError:
             raise SessionNotFound(f"There is no session '{self.name}'.", "See `golem-launcher list`.") from None
+
+    def written_state(self) -> SessionState | None:
+        """The state as it was written; ``None`` when that can't be read."""
+        try:
+            return SessionState.model_validate_json((self.path / _STATE).read_bytes())
+        except (OSError, ValidationError):
+            return None
 
     def write_state(self, state: SessionState) -> None:
         """Replace the state."""
-        files.write_atomic(self.path / "state.json", state.model_dump_json(indent=1).encode())
+        files.write_atomic(self.path / _STATE, state.model_dump_json(indent=1).encode())
 
     def append_event(self, event: Event) -> None:
         """Add one event to the log of events."""
@@ -134,16 +155,33 @@ class SessionDirectory:
 def session_directory(name: str) -> SessionDirectory:
     """The directory of the session ``name``; ``SessionNotFound`` when there is none."""
     path = paths.sessions_directory() / name
-    if not re.fullmatch(NAME_PATTERN, name) or not (path / "request.json").is_file():
+    if not _is_name(name) or not is_session(path):
         raise SessionNotFound(f"There is no session '{name}'.", "See `golem-launcher list`.")
     return SessionDirectory(path)
 
 
+def is_session(path: Path) -> bool:
+    """Whether a session's files are there, at least some of them."""
+    return any((path / name).is_file() for name in _FILES)
+
+
 def session_directories() -> Iterator[SessionDirectory]:
     """Every session's directory, the newest first."""
-    found = [path for path in paths.sessions_directory().iterdir() if (path / "request.json").is_file()]
-    for path in sorted(found, key=lambda path: (path / "request.json").stat().st_mtime, reverse=True):
+    found = [path for path in paths.sessions_directory().iterdir() if _is_name(path.name) and is_session(path)]
+    for path in sorted(found, key=_begun, reverse=True):
         yield SessionDirectory(path)
+
+
+def _is_name(name: str) -> bool:
+    return re.fullmatch(NAME_PATTERN, name) is not None
+
+
+def _begun(path: Path) -> float:
+    """When a session began: its request never changes."""
+    for file in (path / _REQUEST, path):
+        with contextlib.suppress(OSError):
+            return file.stat().st_mtime
+    return 0.0
 
 
 def create_session_directory(request: LaunchRequest) -> SessionDirectory:
@@ -154,7 +192,7 @@ def create_session_directory(request: LaunchRequest) -> SessionDirectory:
     directory = SessionDirectory(paths.sessions_directory() / request.name)
     directory.path.mkdir(mode=0o700)
     directory.write_state(SessionState(name=request.name, network=request.network, budget=request.budget))
-    files.write_atomic(directory.path / "request.json", request.model_dump_json(indent=1).encode())
+    files.write_atomic(directory.path / _REQUEST, request.model_dump_json(indent=1).encode())
     return directory
 
 

@@ -39,7 +39,7 @@ class Recorder:
         if stage is Stage.READY and self.state.started_at is None:
             changes["started_at"] = at
         if stage.final:
-            changes |= {"ended_at": at, "address": None}
+            changes |= {"ended_at": at, "address": None, "trouble": ""}
         self.update(**changes)
         self._append(StageChanged(at=at, stage=stage, reason=reason))
         _LOG.info("stage %s %s", stage.value, reason)

@@ -241,7 +241,7 @@ class Run:
         os.environ.update(place.node.environment())  # yapapi starts `gftp` by the PATH
         self._rest = await self._resources.enter_async_context(YagnaRest(place.node))
         identity = await self._rest.identity()
-        self._journal.update(api_url=place.node.api_url, settles=place.settles)
+        self._journal.update(network=self._network.name, api_url=place.node.api_url, settles=place.settles)
         await asyncio.to_thread(wallet.check_fees, place.node, self._network)
         await opened.wait()
         self._recorder.enter(Stage.ALLOCATING)

@@ -10,8 +10,10 @@ from types import SimpleNamespace
 import pytest
 
 from golem_launcher import paths
+from golem_launcher.errors import BudgetError, NodeRefused
 from golem_launcher.events import EndsSoon
 from golem_launcher.market.prices import CPU, DURATION, Price
+from golem_launcher.networks import NETWORKS
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import warm
 from golem_launcher.session.directory import create_session_directory
@@ -155,3 +157,25 @@ def test_usage_is_made_of_two_answers():
     values = {"time": 14, "cpu_seconds": 11, "memory_bytes": 7, "gpu_percent": 40, "gpu_memory_bytes": 3}
     second = meter.read(json.dumps(values).encode())
     assert (second.cpu_percent, second.gpu_percent, second.gpu_memory_bytes) == (150.0, 40.0, 3)
+
+
+@pytest.mark.parametrize(
+    ("said", "details", "remedy"),
+    [
+        ("The wallet is short.", {"availableFunds": "0.1", "reservedFunds": "0"}, "Put more into the wallet"),
+        ("Db error: database or disk is full", {}, "Make room"),
+        ("Db error: attempt to write a readonly database", {}, "Make room"),
+        ("Allocation timeout in the past", {}, "doctor"),
+    ],
+)
+def test_the_wallet_is_blamed_for_what_it_lacks_alone(session, said, details, remedy):
+    _, journal, recorder = session
+
+    async def refuse(**_):
+        raise NodeRefused(said, status=500, details=details)
+
+    money = Money(Decimal(1), journal, recorder)
+    rest = SimpleNamespace(create_allocation=refuse)
+    with pytest.raises(BudgetError) as caught:
+        asyncio.run(money.reserve(rest, NETWORKS["local"], "0x1", datetime.now(timezone.utc)))
+    assert remedy in caught.value.remedy

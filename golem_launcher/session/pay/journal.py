@@ -75,6 +75,7 @@ class Entries(BaseModel):
 
     tag: str = Field(default_factory=lambda: secrets.token_hex(8))
     opened_at: datetime = Field(default_factory=lambda: datetime.now(timezone.utc))
+    network: str = ""
     api_url: str | None = None
     """The node that everything below is on."""
     settles: bool = False

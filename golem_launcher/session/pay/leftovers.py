@@ -11,7 +11,7 @@ from golem_launcher import files
 from golem_launcher.errors import LauncherError
 from golem_launcher.events import Message, Stage, StageChanged, now
 from golem_launcher.networks import NETWORKS
-from golem_launcher.session.pay.journal import Journal
+from golem_launcher.session.pay.journal import FILE, Journal
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ _SECONDS = 60.0
 _LOCK_SECONDS = 1.0
 
 DIED = "Its supervisor died; everything it had was closed down."
+UNKNOWN = (
+    "Its supervisor died, and its journal.json is damaged: what it left at the node ends by itself, as nobody pays it. "
+    "What is reserved there is given back by: golem-launcher wallet --release"
+)
 NOT_YET = "Its supervisor died, and the node does not run: what it left is closed down when the node is back."
 
 
@@ -47,9 +51,13 @@ def close(directory: SessionDirectory, *, start_node: bool) -> bool:
         # A killed process's other threads may hold the lock for a moment after it.
         with files.locked(directory.lock, deadline=_LOCK_SECONDS):
             closed = not owes
+            if journal is None and (directory.path / FILE).exists():
+                _write_end(directory, UNKNOWN, closed=False)
+                return True
             if journal is not None and owes:
                 closed = _close_at_node(directory, journal, start_node=start_node)
-            _write_end(directory, closed=closed, refused=journal.entries.refusals if journal else ())
+            reason = " ".join((DIED if closed else NOT_YET, *(journal.entries.refusals if journal else ())))
+            _write_end(directory, reason, closed=closed)
     except TimeoutError:
         return False  # a supervisor that begins, or somebody who closes down already
     return True
@@ -58,7 +66,9 @@ def close(directory: SessionDirectory, *, start_node: bool) -> bool:
 def _close_at_node(directory: SessionDirectory, journal: Journal, *, start_node: bool) -> bool:
     from golem_launcher.session import places  # noqa: PLC0415 - much to import for a look at a list
 
-    network = NETWORKS[directory.state().network]
+    network = NETWORKS.get(directory.state().network or journal.entries.network)
+    if network is None:
+        return False
     try:
         node = places.enter(network).node if start_node else places.present(network)
         if node is None:
@@ -81,7 +91,7 @@ async def _close_down(node: Node, journal: Journal) -> None:
         await wait_for(close_down(rest, journal, invoice_seconds=_INVOICE_SECONDS), _SECONDS)
 
 
-def _write_end(directory: SessionDirectory, *, closed: bool, refused: tuple[str, ...]) -> None:
+def _write_end(directory: SessionDirectory, reason: str, *, closed: bool) -> None:
     directory.sweep()
     state = directory.state()
     if closed:
@@ -90,12 +100,10 @@ def _write_end(directory: SessionDirectory, *, closed: bool, refused: tuple[str,
         state = state.model_copy(update={"cost": bills.cost_of(directory)})
     if not state.stage.final:
         at = now()
-        reason = " ".join((DIED if closed else NOT_YET, *refused))
         ended = {"stages": (*state.stages, (Stage.FAILED, at)), "ended_at": at, "address": None}
         directory.write_state(state.model_copy(update={"stage": Stage.FAILED, "reason": reason, **ended}))
         directory.append_event(StageChanged(at=at, stage=Stage.FAILED, reason=reason))
     elif closed:
-        directory.write_state(
-            state.model_copy(update={"reason": " ".join((state.reason.replace(NOT_YET, DIED), *refused))})
-        )
+        more = reason.removeprefix(DIED)
+        directory.write_state(state.model_copy(update={"reason": state.reason.replace(NOT_YET, DIED) + more}))
         directory.append_event(Message(text="What it had left at the node is closed down now."))

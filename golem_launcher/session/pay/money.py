@@ -27,6 +27,8 @@ _RATE_SECONDS = 120.0
 """What the session costs a second is measured over this long."""
 _SHORTEST_RATE_SECONDS = 15.0
 _LONGEST_PROJECTION = timedelta(days=60)
+_DISK_WORDS = ("disk is full", "disk i/o", "no space left", "readonly database")
+"""In what a node says whose disk takes nothing more."""
 
 
 @dataclass
@@ -72,7 +74,7 @@ class Money:
                 amount=self.budget, platform=network.platform, address=identity, timeout=expires
             )
         except NodeRefused as error:
-            raise BudgetError(_refused(self.budget, error), "Put more into the wallet, or lower the budget.") from None
+            raise _refused(self.budget, error, "Put more into the wallet, or lower the budget.") from None
         self._journal.update(allocation_id=allocation_id)
         self._recorder.update(allocation_id=allocation_id)
         return allocation_id
@@ -84,7 +86,7 @@ class Money:
         try:
             await rest.amend_allocation(allocation_id, amount=budget, timeout=expires)
         except NodeRefused as error:
-            raise BudgetError(_refused(budget, error), "Put more into the wallet, or extend by less.") from None
+            raise _refused(budget, error, "Put more into the wallet, or extend by less.") from None
         self._journal.update(allocation_timeout=expires)
         self.budget = budget
 
@@ -163,11 +165,14 @@ class Money:
         self._recorder.update(money_ends_at=ends)
 
 
-def _refused(amount: Decimal, error: NodeRefused) -> str:
-    """Why an amount can't be set aside, in words."""
+def _refused(amount: Decimal, error: NodeRefused, remedy: str) -> BudgetError:
+    """Why an amount can't be set aside; ``remedy`` is for a wallet that has too little."""
     try:
         left, reserved = (Decimal(str(error.details[name])) for name in ("availableFunds", "reservedFunds"))
     except (KeyError, InvalidOperation):
-        return f"The node could not set {glm(amount)} aside: {error.what}"
+        full = any(words in error.what.lower() for words in _DISK_WORDS)
+        remedy = "Make room on the node's disk." if full else "Look at the node: golem-launcher doctor"
+        return BudgetError(f"The node could not set {glm(amount)} aside: {error.what}", remedy)
     kept = f", {glm(reserved)} more being set aside for others" if reserved > 0 else ""
-    return f"The wallet has {glm(max(left, Decimal(0)))} to set aside{kept}, and this takes {glm(amount)}."
+    has = glm(max(left, Decimal(0)))
+    return BudgetError(f"The wallet has {has} to set aside{kept}, and this takes {glm(amount)}.", remedy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import LauncherError
+from golem_launcher.errors import LauncherError, SessionDamaged
 from golem_launcher.session import client
 from golem_launcher.session.directory import session_directory
 from golem_launcher.text import clean_text
@@ -69,8 +69,8 @@ class Actions:
         directory = session_directory(str(content.get("name")))
         try:
             request = await asyncio.to_thread(directory.request)
-        except (OSError, ValueError):
-            text = "What was asked for then can't be read any more."
+        except SessionDamaged as error:
+            text = error.what
             self._send({"kind": "answer", "to": "relaunch", "name": directory.name, "ok": False, "text": text})
         else:
             self._on_relaunch(request)

@@ -120,7 +120,7 @@ class Card {
     this.element.dataset.stage = lost ? "lost" : troubled ? "troubled" : session.stage;
     setText(this.badge, lost ? "Unattended" : troubled && session.stage === "ready" ? "Not answering" : STAGE_WORDS[session.stage][0]);
     setText(this.where, whereWords(session));
-    setText(this.reason, lost ? LOST_WORDS : [session.trouble, session.reason].filter(Boolean).join(" ") || (this.tools.remote && session.started && session.live ? REMOTE_WORDS : ""));
+    setText(this.reason, lost ? [session.trouble, LOST_WORDS].filter(Boolean).join(" ") : [session.trouble, session.reason].filter(Boolean).join(" ") || (this.tools.remote && session.started && session.live ? REMOTE_WORDS : ""));
     this.reason.classList.toggle("gl-bad", lost || session.stage === "failed");
     show(this.reason, this.reason.textContent !== "");
     show(this.own, Boolean(session.own_image && session.live && session.started));

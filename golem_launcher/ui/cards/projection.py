@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import SessionNotFound
+from golem_launcher.errors import SessionDamaged, SessionNotFound
 from golem_launcher.events import SessionState, Stage
 from golem_launcher.networks import LOCAL, NETWORKS
 from golem_launcher.request.command import command
@@ -47,7 +47,7 @@ class Projection:
     def _view(self, directory: SessionDirectory) -> dict[str, Any]:
         mark = _mark(directory)
         known = self._known.get(directory.name)
-        if known and known[0] == mark:
+        if known and mark is not None and known[0] == mark:
             view = known[1]
             if view["live"]:
                 view = {**view, "alive": client.alive(directory)}
@@ -108,7 +108,7 @@ def _asked(directory: SessionDirectory) -> dict[str, Any]:
     """What the request says that its state does not: limits, ssh, whose image it is, the command that asks the same."""
     try:
         request: LaunchRequest = directory.request()
-    except (OSError, ValueError):
+    except SessionDamaged:
         return {}
     return {
         "cpus": request.cpus,

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import paths
+from golem_launcher.errors import SessionDamaged
 from golem_launcher.session.directory import session_directories
 from golem_launcher.ui.form.folder import LONGEST_LIST, unpack
 from golem_launcher.ui.form.names import clean_file_name, split_name, unused
@@ -251,7 +252,7 @@ def _inputs_of_sessions() -> set[str]:
     """What the sessions on this computer were started with: each may need it again."""
     found: set[str] = set()
     for directory in session_directories():
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(SessionDamaged):
             found |= set(directory.request().inputs)
     return found
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+
 from golem_launcher.events import Stage
 from golem_launcher.ui.cards.projection import Projection
 from tests.ui.made import GOOD_START, change, make_session
@@ -40,7 +42,8 @@ def test_an_unreadable_session_is_shown_as_such_and_harms_no_other() -> None:
     make_session("good")
     (make_session("bad").path / "state.json").write_bytes(b"{")
     views = {view["name"]: view for view in Projection().read()[0]}
-    assert views["bad"]["reason"] == "The files of this session cannot be read."
+    assert "state.json is damaged" in views["bad"]["trouble"]
+    assert views["bad"]["stage"] == "ready"  # as its events tell
     assert views["good"]["stage"] == "ready"
 
 
@@ -50,7 +53,7 @@ def test_changes_show_and_removed_sessions_go() -> None:
     projection.read()
     change(directory, stage=Stage.ENDED)
     assert projection.read()[0][0]["stage"] == "ended"
-    (directory.path / "request.json").unlink()
+    shutil.rmtree(directory.path)
     assert projection.read() == ([], {})
 
 

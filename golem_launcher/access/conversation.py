@@ -14,7 +14,7 @@ import h11
 
 from golem_launcher.access import answers, documents
 from golem_launcher.access.exchange import Exchange
-from golem_launcher.access.sides import LONGEST_HEAD, PIECE, Gone, Side
+from golem_launcher.access.sides import LONGEST_ANSWER_HEAD, PIECE, Gone, Side
 from golem_launcher.access.streams import join
 from golem_launcher.errors import AccessError
 from golem_launcher.waiting import cancel_all, wait_for
@@ -174,7 +174,7 @@ class Conversation:
     async def _connected(self, seconds: float) -> Side:
         """The connection to the Lab, made within so many seconds. Raises ``OSError``, ``AccessError``, a time-out."""
         if self._lab is None:
-            self._lab = Side(h11.Connection(h11.CLIENT, LONGEST_HEAD), await wait_for(self._dialled(), seconds))
+            self._lab = Side(h11.Connection(h11.CLIENT, LONGEST_ANSWER_HEAD), await wait_for(self._dialled(), seconds))
         return self._lab
 
     async def _dialled(self) -> Stream:

@@ -15,7 +15,7 @@ import h11
 from golem_launcher.access import answers
 from golem_launcher.access import rules as ruling
 from golem_launcher.access.front import LARGEST_PAGE, Front, Served, page_headers
-from golem_launcher.access.sides import Gone, Side
+from golem_launcher.access.sides import MOST_INFORMATION, Gone, Side
 from golem_launcher.access.streams import join
 from golem_launcher.waiting import cancel_all
 
@@ -72,7 +72,11 @@ class Exchange:
 
     async def _pass_back(self, path: bytes) -> bool:
         """The Lab's answer to the browser; whether it was a whole one with nothing after it."""
+        informed = 0
         while isinstance(event := await self.lab.head(), h11.InformationalResponse):
+            informed += 1
+            if informed > MOST_INFORMATION:
+                raise Gone
             upgrade = event.status_code == _SWITCHING
             await self._inform(path, event, upgrade=upgrade)
             if upgrade:

@@ -27,6 +27,7 @@ from urllib.parse import unquote
 
 from golem_launcher.access import labextension
 from golem_launcher.access.rules import OUR_HEADERS, Headers
+from golem_launcher.untrusted import json_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,8 +119,8 @@ class Front:
         if found is None:
             return None
         try:
-            config = json.loads(found.group(1))
-        except (ValueError, RecursionError):
+            config = json_value(found.group(1))
+        except ValueError:
             return None
         if not isinstance(config, dict):
             return None

@@ -6,18 +6,24 @@ HTTP is h11's, which is strict: what a provider answers in some other way ends t
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import h11
 
 from golem_launcher.access import answers
+from golem_launcher.agent.turns import Turns
 
 if TYPE_CHECKING:
     from golem_launcher.access.front import Served
     from golem_launcher.access.streams import Stream
 
-LONGEST_HEAD = 128 * 1024
+LONGEST_HEAD = 64 * 1024
+"""Of a browser's request, with its cookies."""
+LONGEST_ANSWER_HEAD = 16 * 1024
+"""Of the Lab's: a head is taken apart in one go."""
+MOST_INFORMATION = 8
+"""Heads that come before the real one."""
 PIECE = 64 * 1024
 _NOT_MODIFIED = 304
 
@@ -32,9 +38,11 @@ class Side:
 
     http: h11.Connection
     stream: Stream
+    _turns: Turns = field(default_factory=Turns)
 
     async def next(self) -> Any:
         """The next event. Raises ``h11.RemoteProtocolError`` or ``OSError``."""
+        await self._turns.others()  # a body may come in chunks of one byte each
         while (event := self.http.next_event()) is h11.NEED_DATA:
             self.http.receive_data(await self.stream.read(PIECE))
         return event

@@ -7,7 +7,6 @@ machine the session was given to, and with no other; it proves nothing of that m
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import shlex
 import sys
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from golem_launcher import files
 from golem_launcher.access.door import door_path, open_door
 from golem_launcher.errors import AccessError
+from golem_launcher.untrusted import json_value
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class SshServer:
     def told(data: bytes) -> SshServer:
         """From the agent's words, which are a stranger's. Raises ``AccessError`` when there is no server."""
         try:
-            value = json.loads(data)
+            value = json_value(data)
             kind, user, port = value["ssh"], value["user"], value["port"]
         except (ValueError, KeyError, TypeError):
             raise AccessError("The provider does not tell whether it has an ssh server.") from None

@@ -13,6 +13,7 @@ import struct
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .records import COUNT, DATA, END, LARGEST, OPEN, RESET, TAKEN, WINDOW, CarrierError, Decoder, Record, encode
+from .turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
@@ -139,10 +140,13 @@ class Carrier:
     async def _inward(self, incoming: AsyncIterable[bytes]) -> None:
         for record in self._early:
             self._accept(record)
+        turns = Turns()
         async for data in incoming:
             self._heard = True
-            for record in self._decoder.receive(data):
-                self._accept(record)
+            for start in range(0, len(data), LARGEST):  # it may be full of records that say nothing
+                for record in self._decoder.receive(data[start : start + LARGEST]):
+                    self._accept(record)
+                await turns.others()
             if self._over:
                 return
         if not (self._ended_here and self._ended_there):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
 from golem_launcher.events import Usage
+from golem_launcher.untrusted import json_value
 
 if TYPE_CHECKING:
     from golem_launcher.session.lab import LabClient
@@ -45,8 +45,8 @@ class Meter:
     def read(self, answer: bytes) -> Usage | None:
         """The usage in one answer of the agent; ``None`` when it makes no sense."""
         try:
-            values = json.loads(answer)
-        except (ValueError, RecursionError):
+            values = json_value(answer)
+        except ValueError:
             return None
         if not isinstance(values, dict):
             return None

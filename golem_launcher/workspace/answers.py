@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, TypeGuard
 
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.text import clean_line
+from golem_launcher.untrusted import LARGEST, json_value
 
 
 def count_of(answer: dict[str, Any]) -> int:
@@ -19,11 +19,11 @@ def count_of(answer: dict[str, Any]) -> int:
     return count
 
 
-def as_object(data: bytes) -> dict[str, Any]:
-    """A JSON object."""
+def as_object(data: bytes, *, most: int = LARGEST) -> dict[str, Any]:
+    """A JSON object of at most so many bytes."""
     try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
+        value = json_value(data, most=most)
+    except ValueError:
         raise nonsense("no JSON") from None
     if not isinstance(value, dict):
         raise nonsense("no object")
@@ -36,8 +36,8 @@ def are_pairs(value: Any) -> TypeGuard[list[list[Any]]]:
 
 
 def as_shown(value: Any) -> str:
-    """Its words as they may be shown."""
-    return clean_line(str(value), longest=300)
+    """Its words as they may be shown; of a value that is no text, that it is none."""
+    return clean_line(value if isinstance(value, str) else f"({type(value).__name__})", longest=300)
 
 
 def nonsense(what: str) -> WorkspaceError:

@@ -16,7 +16,6 @@ from golem_launcher.workspace.manifest import LONGEST_PATH, MOST_ENTRIES, Entry,
 
 LARGEST_LIST = 64 * 1024 * 1024
 """Bytes of lines: half a million chunks or files."""
-_LONGEST_LINE = 32 * 1024 * 1024
 _MOST_NOTES = 100
 _LONGEST_NAME = 100
 _PERMISSIONS = 0o777
@@ -56,7 +55,7 @@ class PlanReader:
     """Feed it what arrives; :meth:`end` gives the plan. Raises ``WorkspaceError``; holds ``most`` bytes of lines."""
 
     def __init__(self, most: int = LARGEST_LIST) -> None:
-        self._lines = Lines(most, _LONGEST_LINE)
+        self._lines = Lines(most)
         self._plan: Plan | None = None
         self._count = 0
         self._ended = False

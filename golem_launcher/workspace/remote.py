@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
 
+from golem_launcher.agent.turns import Turns
 from golem_launcher.agent.workspace.wire import FRAME, LARGEST_CHUNK, PACKS, Frames
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.text import clean_line
+from golem_launcher.untrusted import LARGEST
 from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workspace.answers import are_pairs, as_object, as_shown, count_of, nonsense
 from golem_launcher.workspace.bounds import DROP, LOOK, PROMPT, WORK, Bounds, bulk, installing, sending
@@ -41,7 +43,8 @@ if TYPE_CHECKING:
 __all__ = ["AgentWorkspace", "Carry"]
 
 _PACKS = "/golem/run/golem-launcher-agent" + PACKS
-_LARGEST_ANSWER = 1024 * 1024
+_MOST_PROBLEMS = 1024 * 1024
+"""Bytes of a list of what could not be put back."""
 _PIECE = 256 * 1024
 _WATCH_SECONDS = 0.2
 _STALLED_SECONDS = 60.0
@@ -178,7 +181,7 @@ class AgentWorkspace:
 
     async def finish(self) -> list[tuple[str, str]]:
         """End the restore; what could not be put back, and why."""
-        found = (await self._ask("/finish", {}, WORK)).get("problems")
+        found = (await self._ask_with("/finish", b"{}", WORK, most=_MOST_PROBLEMS)).get("problems")
         return [(as_shown(path), as_shown(reason)) for path, reason in found] if are_pairs(found) else []
 
     async def install(
@@ -187,13 +190,14 @@ class AgentWorkspace:
         """Install packages; which ones failed, and why. ``line`` gets what pip says, cleaned."""
         body = json.dumps({"requirements": list(requirements), "seconds": seconds}).encode()
         failed: Any = None
-        rest = b""
+        rest, turns = b"", Turns()
         async with self._post("/install", body, installing(seconds)) as pieces:
             async for piece in pieces:
                 *lines, rest = (rest + piece).split(b"\n")
-                if len(rest) > _LARGEST_ANSWER:
+                if len(rest) > LARGEST:
                     raise nonsense("a line without an end")
                 for each in map(as_object, lines):
+                    await turns.others()
                     if "line" in each:
                         line(as_shown(each["line"]))
                     failed = each.get("failed", failed)
@@ -213,14 +217,14 @@ class AgentWorkspace:
     async def _ask(self, path: str, body: dict[str, Any] | None, bounds: Bounds) -> dict[str, Any]:
         return await self._ask_with(path, None if body is None else json.dumps(body).encode(), bounds)
 
-    async def _ask_with(self, path: str, body: bytes | None, bounds: Bounds) -> dict[str, Any]:
+    async def _ask_with(self, path: str, body: bytes | None, bounds: Bounds, *, most: int = LARGEST) -> dict[str, Any]:
         data = b""
         async with self._post(path, body, bounds) as pieces:
             async for piece in pieces:
                 data += piece
-                if len(data) > _LARGEST_ANSWER:
+                if len(data) > most:
                     raise nonsense("too long")
-        return as_object(data)
+        return as_object(data, most=most)
 
     @contextlib.asynccontextmanager
     async def _post(self, path: str, body: bytes | None, bounds: Bounds) -> AsyncIterator[AsyncIterator[bytes]]:

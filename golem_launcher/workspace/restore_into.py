@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import stat
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
@@ -37,6 +38,7 @@ _ATTEMPTS = 3
 _RETRY_SECONDS = 1.0
 _INSTALL_SECONDS = 900.0
 _MOST_NOTICES = 20
+_TELL_SECONDS = 0.2
 
 
 class Chunks(Protocol):
@@ -92,12 +94,14 @@ async def install(
     """Install packages by the session's own pip; which ones could not be, a sentence each."""
     if not requirements:
         return []
-    count = 0
+    count, told = 0, 0.0
 
     def line(_text: str) -> None:
-        nonlocal count
+        nonlocal count, told
         count += 1
-        progress("packages", count, 0)
+        if time.monotonic() - told >= _TELL_SECONDS:  # a stranger may say much
+            told = time.monotonic()
+            progress("packages", count, 0)
 
     failed = await agent.install(requirements, seconds, line)
     return [f"The package {name} could not be installed: {reason}" for name, reason in failed][:_MOST_NOTICES]

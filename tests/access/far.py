@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import time
 
 from golem_launcher.access.listener import Listener
 from golem_launcher.agent import answering
@@ -71,6 +72,25 @@ class Peer:
 
     def send(self, body, opcode=0x2, **lies):
         self.writer.write(frame(body, opcode, **lies))
+
+
+@contextlib.asynccontextmanager
+async def stopwatch():
+    """The longest time that the loop stood still meanwhile, ``longest[0]``, in seconds of this process's work."""
+    longest = [0.0]
+
+    async def tick():
+        before = time.process_time()
+        while True:
+            await asyncio.sleep(0.001)
+            longest[0], before = max(longest[0], time.process_time() - before), time.process_time()
+
+    ticking = asyncio.create_task(tick())
+    try:
+        yield longest
+    finally:
+        ticking.cancel()
+        await asyncio.gather(ticking, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

@@ -17,6 +17,7 @@ from golem_launcher.access.address import loopback_address
 from golem_launcher.access.link import listen
 from golem_launcher.access.streams import Joint
 from golem_launcher.agent.carrier import reset
+from tests.access.far import stopwatch
 
 SECONDS = 20
 
@@ -105,6 +106,26 @@ def test_another_users_program_gets_nothing_even_with_the_links_token(monkeypatc
                 assert head.split()[1] == status
 
     asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n", b"200"),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n" * 20_000, b"502"),
+        (b"HTTP/1.1 200 OK\r\n" + b"a:\r\n" * 50_000 + b"\r\n", b"502"),
+        (b"HTTP/1.1 200 OK\r\n" + b"a:\r\n" * 4_000 + b"Content-Length: 0\r\n\r\n", b"200"),
+    ],
+)
+def test_an_answer_in_a_hundred_thousand_parts_does_not_stop_the_others(answer, status):
+    async def scene():
+        async with bytes_of(answer) as address, stopwatch() as longest:
+            head, _ = await ask(address)
+            # What comes before the real head is passed on, to the end of the patience.
+            assert head.split(b"HTTP/1.1 103 ")[0].split()[1:2] in ([status], [])
+        assert longest[0] < 0.1
+
+    run(scene())
 
 
 def test_requests_keep_their_parts_and_share_a_connection():

@@ -19,7 +19,7 @@ from golem_launcher.agent import carrier
 from golem_launcher.agent.carrier import reset
 from golem_launcher.agent.records import DATA, END, OPEN, RESET, TAKEN, WINDOW, Record, encode
 from golem_launcher.errors import AccessError
-from tests.access.far import SECONDS, far_side, program, tunnel_at
+from tests.access.far import SECONDS, far_side, program, stopwatch, tunnel_at
 
 KEY = "0123456789abcdef"
 _SO_ATTACH_FILTER = 26  # Linux's, which Python does not name
@@ -572,6 +572,25 @@ def test_an_address_that_is_taken_or_not_ours_is_an_error_in_words():
                 with pytest.raises(AccessError, match="can't listen") as caught:
                     await tunnel_at(elsewhere, 0, 8888, tunnel.vpn.carry).start()
                 assert "address of this computer" in caught.value.remedy
+
+    run(scene())
+
+
+def test_a_hundred_thousand_signs_of_life_do_not_stop_the_others():
+    async def flood(peer):
+        await peer.join()
+        for first in range(1, 100_000, 4000):
+            peer.send(b"".join(encode(number, Record(TAKEN, bytes(8))) for number in range(first, first + 4000)))
+            await peer.writer.drain()
+        peer.send(encode(first + 4000, Record(END, b"")))
+        await peer.reader.read(1 << 20)
+
+    async def scene():
+        async with tunnel_into(flood) as tunnel, stopwatch() as longest:
+            reader, writer = await connect(tunnel)
+            assert await all_of(reader) == (b"", True)
+            writer.close()
+        assert longest[0] < 0.1
 
     run(scene())
 

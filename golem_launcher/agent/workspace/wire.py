@@ -9,6 +9,9 @@ A **list of entries** is a zlib stream of lines, each a JSON value:
     ["-", path]                                       there no longer
     {"end": true, "entries": n, "bytes": n, "notes": [[kind, path], …], "environment": {…} or null, "state": "…"}
 
+A value of more than 64 KiB comes in parts, because whoever parses one stops for as long: ``["<", value]`` without its
+long lists, ``["+", [key, …], [item, …]]`` for what they have, ``[">"]``.
+
 Paths are relative, with ``/``; ids are hex. A **frame** is a header (id, plain size, size here, kind) and a payload:
 
     PLAIN, ZLIB   the chunk's bytes, bare or compressed
@@ -44,6 +47,12 @@ _WORTH = 0.9
 _LEVEL = 1
 _PIECE = 64 * 1024
 _PIECE_SECONDS = 0.1
+LONGEST_LINE = 256 * 1024
+"""Whoever reads takes lines up to this; ours are shorter."""
+_LONGEST_VALUE = 64 * 1024
+_MOST_TEXTS = 1_000_000
+_MOST_PAIRS = 50_000
+"""In a value that comes in parts: the chunks of a file of 250 GB, what could not be read."""
 assert MOST <= LARGEST_CHUNK
 
 
@@ -139,22 +148,64 @@ def pack_lines(values: Iterable[Any]) -> Iterator[bytes]:
     lines: list[str] = []
     length, due = 0, time.monotonic() + _PIECE_SECONDS
     for value in values:
-        lines.append(json.dumps(value, separators=(",", ":")))
-        length += len(lines[-1])
+        parts = _parts(value)
+        lines += parts
+        length += sum(map(len, parts))
         if length > _PIECE or time.monotonic() > due:
             yield deflater.compress(("\n".join(lines) + "\n").encode()) + deflater.flush(zlib.Z_SYNC_FLUSH)
             lines, length, due = [], 0, time.monotonic() + _PIECE_SECONDS
     yield deflater.compress(("\n".join(lines) + "\n").encode() if lines else b"") + deflater.flush()
 
 
+def _dumped(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _parts(value: Any) -> list[str]:
+    """The lines of a value."""
+    whole = _dumped(value)
+    if len(whole) <= _LONGEST_VALUE:
+        return [whole]
+    cut: list[tuple[list[Any], list[Any]]] = []
+    parts = [_dumped(["<", _without_lists(value, [], cut)])]
+    for path, items in cut:
+        some: list[str] = []
+        length = 0
+        for item in map(_dumped, items):
+            if some and length + len(item) > _LONGEST_VALUE:
+                parts.append('["+",%s,[%s]]' % (_dumped(path), ",".join(some)))  # noqa: UP031 - braces mean more here
+                some, length = [], 0
+            some.append(item)
+            length += len(item) + 1
+        if some:
+            parts.append('["+",%s,[%s]]' % (_dumped(path), ",".join(some)))  # noqa: UP031
+    return [*parts, _dumped([">"])]
+
+
+def _without_lists(value: Any, path: list[Any], cut: list[tuple[list[Any], list[Any]]]) -> Any:
+    """``value`` with empty lists in the place of those in it; ``cut`` gets where they are, and what they have."""
+    if isinstance(value, dict):
+        return {key: _without_lists(each, [*path, key], cut) for key, each in value.items()}
+    if isinstance(value, list):
+        if path:
+            cut.append((path, value))
+            return []
+        return [_without_lists(each, [index], cut) for index, each in enumerate(value)]
+    return value
+
+
 class Lines:
     """Takes compressed lines apart. Raises ``WireError`` for damage, or more than ``most`` bytes of them."""
 
-    def __init__(self, most: int, longest: int = 64 * 1024 * 1024) -> None:
+    def __init__(self, most: int) -> None:
         self._inflater = zlib.decompressobj()
         self._rest = bytearray()
         self._left = most
-        self._longest = longest
+        self._longest = LONGEST_LINE
+        self._open: list[Any] = []
+        """A value that comes in parts, as the only item."""
+        self._texts = self._pairs = 0
+        """What its parts had."""
 
     def feed(self, data: bytes) -> Iterator[Any]:
         """The values that are whole by now."""
@@ -171,7 +222,7 @@ class Lines:
                 raise WireError("a list that is too long")
             *lines, rest = plain.split(b"\n")
             for line in lines:
-                yield _value(bytes(self._rest) + line)
+                yield from self._whole(_value(bytes(self._rest) + line))
                 self._rest.clear()
             self._rest += rest
             if len(self._rest) > self._longest:
@@ -179,8 +230,45 @@ class Lines:
 
     def end(self) -> None:
         """No more bytes come. Raises ``WireError`` inside a line."""
-        if self._rest or not self._inflater.eof:
+        if self._rest or self._open or not self._inflater.eof:
             raise WireError("the list ended too early")
+
+    def _whole(self, value: Any) -> Iterator[Any]:
+        """``value``, when it is one; the one whose last part it is."""
+        part = value if isinstance(value, list) else []
+        if not self._open and part[:1] == ["<"] and len(part) == 2:  # noqa: PLR2004
+            self._open = part[1:]
+            self._texts = self._pairs = 0
+        elif self._open and part == [">"]:
+            yield self._open.pop()
+        elif self._open:
+            self._extend(part)
+        else:
+            yield value
+
+    def _extend(self, part: list[Any]) -> None:
+        """Add what a part has to the list of the open value that it names."""
+        target = self._open[0]
+        try:
+            sign, path, items = part
+            for key in path:
+                target = target[key]
+            if sign != "+" or not isinstance(target, list) or not isinstance(items, list):
+                raise TypeError  # noqa: TRY301
+        except (ValueError, TypeError, KeyError, IndexError):
+            raise WireError("a part of nothing") from None
+        texts = sum(isinstance(item, str) for item in items)
+        self._texts, self._pairs = self._texts + texts, self._pairs + len(items) - texts
+        if self._texts > _MOST_TEXTS or self._pairs > _MOST_PAIRS or not all(map(_is_flat, items)):
+            raise WireError("a value that is too large")
+        target.extend(items)
+
+
+def _is_flat(item: Any) -> bool:
+    """A text, or a pair of texts or numbers."""
+    return isinstance(item, str) or (
+        isinstance(item, list) and len(item) == 2 and all(isinstance(each, (str, int)) for each in item)  # noqa: PLR2004
+    )
 
 
 def _value(line: bytes) -> Any:

@@ -11,6 +11,7 @@
     │   ├── BusCallError     the other side answered with an error
     │   └── BusProtocolError the other side broke the protocol
     ├── LocalNetError        the embedded network
+    ├── ImageError           an image can't be made, or is not what it should be
     ├── ServiceError         a service on the internet (images, reputation) does not answer
     ├── MarketError          no offer fits, or nobody agreed
     ├── BudgetError          the money allowed does not reach
@@ -42,6 +43,7 @@ __all__ = [
     "BusClosed",
     "BusError",
     "BusProtocolError",
+    "ImageError",
     "LauncherError",
     "LocalNetError",
     "MarketError",
@@ -127,6 +129,10 @@ class BusProtocolError(BusError):
 
 class LocalNetError(LauncherError):
     """The embedded network."""
+
+
+class ImageError(LauncherError):
+    """An image can't be made, or is not what it should be."""
 
 
 class ServiceError(LauncherError):

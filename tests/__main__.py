@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-_PROGRAMS = {"chromium": "chromium", "bwrap": "bubblewrap", "mmdebstrap": "mmdebstrap"}
+_PROGRAMS = {"chromium": "chromium", "bwrap": "bubblewrap", "unsquashfs": "squashfs-tools"}
 _INSTALL_SECONDS = 600
 _ROOT = Path(__file__).resolve().parent.parent
 _CACHE = ".pytest_cache"

@@ -25,6 +25,7 @@ SUBJECTS = {
     "node": ("doctor", "version", "down", "node"),
     "page": ("page",),
     "ways": ("tunnel", "gateway", "connect", "ssh", "ssh-config"),
+    "image": ("image",),
     "localnet": ("localnet",),
 }
 """The commands of each module, in the order of help."""

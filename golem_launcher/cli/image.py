@@ -1,0 +1,207 @@
+"""``golem-launcher image …``: the images that sessions run in, made and kept on this computer."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from golem_launcher.cli.output import print_json, reports_errors, say
+from golem_launcher.errors import RequestError
+from golem_launcher.text import clean_line
+
+if TYPE_CHECKING:
+    from golem_launcher.image.build import Step
+    from golem_launcher.image.store import Image
+
+app = typer.Typer(help="Images that sessions run in, made and kept on this computer.", no_args_is_help=True)
+
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
+_TELL_SECONDS = 5.0
+_UPLINKS = (10, 50)
+"""Megabits per second, of a slow line and of an ordinary one."""
+
+
+def add_commands(parent: typer.Typer) -> None:
+    """Add this module's commands to the command line."""
+    parent.add_typer(app, name="image")
+
+
+@app.command()
+@reports_errors
+def build(
+    variant: Annotated[str, typer.Argument(help="What is in it: base, sklearn, tensorflow or gpu.")] = "base",
+    name: Annotated[str, typer.Option("--name", help="What it is called here [default: the variant].")] = "",
+    again: Annotated[bool, typer.Option("--again", help="Make it even if the same one is there.")] = False,  # noqa: FBT002
+    json: _Json = False,  # noqa: FBT002 - typer's way to a flag
+) -> None:
+    """Make an image from Debian's and PyPI's packages: no root, no Docker. A minute, and about 120 MB to fetch.
+
+    A session on a public network makes the one it needs by itself; made before, it starts sooner.
+
+    Examples:
+    golem-launcher image build
+    golem-launcher image build sklearn --name mine
+    """
+    from golem_launcher.image.store import Store
+
+    told = _Teller()
+    try:
+        image = Store().make(variant, name, told=told, again=again)
+    finally:
+        told.close()
+    if json:
+        print_json(image.to_json())
+        return
+    say(f"{image.name}: {image.size / 1e6:.0f} MB, {image.path}\n{_upload_words(image)}")
+    say(f"Use it: golem-launcher start --network NETWORK --image {image.name}")
+
+
+@app.command("list")
+@reports_errors
+def list_images(json: _Json = False) -> None:  # noqa: FBT002
+    """List the images on this computer.
+
+    Example: golem-launcher image list --json
+    """
+    from golem_launcher.image.store import Store
+
+    images = Store().images()
+    if json:
+        print_json([image.to_json() for image in images])
+        return
+    if not images:
+        say("There is no image yet. Make one: golem-launcher image build")
+    for image in images:
+        old = "" if image.current else "  (an older recipe: build it again)"
+        of = image.variant or "a file"
+        say(f"{image.name:<20} {image.size / 1e6:>6.0f} MB  {image.made:%Y-%m-%d %H:%M}  of {of}{old}")
+
+
+@app.command()
+@reports_errors
+def info(name: str, json: _Json = False) -> None:  # noqa: FBT002
+    """Say what there is to know of an image: its hash, its file, how long an upload of it takes.
+
+    Example: golem-launcher image info base
+    """
+    from golem_launcher.image import container
+    from golem_launcher.image.store import Store
+
+    image = Store().find(name)
+    settings = container.settings(image.path)
+    if json:
+        print_json({**image.to_json(), "settings": settings})
+        return
+    say(
+        f"{image.name}: made {image.made:%Y-%m-%d %H:%M} UTC of {image.variant or 'a file'}\n"
+        f"  file      {image.path}\n  bytes     {image.size}\n  SHA3-224  {image.hash}"
+    )
+    for key, value in sorted(settings.items()):
+        say(f"  {key:<9} {clean_line(_words(value), longest=200)}")
+    say(_upload_words(image))
+
+
+@app.command()
+@reports_errors
+def add(
+    file: Annotated[Path, typer.Argument(help="A Golem image (.gvmi), as gvmkit-build makes them.")],
+    name: Annotated[str, typer.Option("--name", help="What it is called here.")],
+    json: _Json = False,  # noqa: FBT002
+) -> None:
+    """Keep a copy of an image that was made elsewhere, to run sessions in it without a registry.
+
+    Example: golem-launcher image add my-app.gvmi --name mine
+    """
+    from golem_launcher.image.store import Store
+
+    image = Store().add(file, name)
+    if json:
+        print_json(image.to_json())
+    else:
+        say(f"{image.name}: {image.size / 1e6:.0f} MB. Use it: golem-launcher start --image {image.name}")
+
+
+@app.command()
+@reports_errors
+def remove(
+    names: Annotated[list[str] | None, typer.Argument(help="The images to remove.")] = None,
+    packages: Annotated[bool, typer.Option("--packages", help="Also what was fetched to make images.")] = False,  # noqa: FBT002
+) -> None:
+    """Remove images from this computer. Sessions that run are not disturbed.
+
+    Examples:
+    golem-launcher image remove sklearn
+    golem-launcher image remove --packages
+    """
+    from golem_launcher.image.store import Store
+
+    if not names and not packages:
+        raise RequestError("No image was named.", "golem-launcher image list shows what there is.")
+    for name in names or ():
+        image = Store().remove(name)
+        say(f"{image.name} is removed ({image.size / 1e6:.0f} MB).")
+    if packages:
+        say(f"Packages that were kept are removed ({Store().clean() / 1e6:.0f} MB).")
+
+
+@app.command()
+@reports_errors
+def push(
+    name: str,
+    tag: Annotated[str, typer.Argument(help="Where to: USER/NAME:TAG. Without one it is known by its hash.")] = "",
+) -> None:
+    """Upload an image to Golem's registry, from where providers fetch it faster than over a home's line.
+
+    Needs Golem's own program: pip install gvmkit-build. It asks for the login of registry.golem.network, or takes
+    REGISTRY_USER and REGISTRY_TOKEN.
+
+    Examples:
+    golem-launcher image push base me/jupyterlab:base
+    golem-launcher image push base
+    """
+    from golem_launcher.image.push import push as upload
+    from golem_launcher.image.store import Store
+    from golem_launcher.market.services import REGISTRY
+
+    image = Store().find(name)
+    upload(image, tag, registry_url=REGISTRY.address)
+    say(f"{image.name} is in the registry. Use it: golem-launcher start --image {tag or image.hash}")
+
+
+class _Teller:
+    """Says how far the making is: one line that changes on a terminal, else a line now and then."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._name = ""
+        self._told = 0.0
+
+    def __call__(self, step: Step) -> None:
+        now = time.monotonic()
+        if step.name == self._name and now - self._told < (0.1 if self._live else _TELL_SECONDS):
+            return
+        self._name, self._told = step.name, now
+        words = f"{step.name} … {step.words}".rstrip()
+        typer.echo(f"\r\x1b[K{words}" if self._live else words, err=True, nl=not self._live)
+
+    def close(self) -> None:
+        """The last word was said."""
+        if self._live and self._name:
+            typer.echo("\r\x1b[K", err=True, nl=False)
+
+
+def _words(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, dict | list) else str(value)
+
+
+def _upload_words(image: Image) -> str:
+    times = [f"{_time(image.size * 8 / 1e6 / speed)} at {speed} Mbit/s" for speed in _UPLINKS]
+    return f"Sent once to each new provider from this computer: {', '.join(times)}."
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"  # noqa: PLR2004

@@ -1,0 +1,98 @@
+"""Making an image: packages fetched, unpacked, configured, trimmed, and written as the file that a provider boots."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from golem_launcher.errors import ImageError
+from golem_launcher.image import container, debian, mirrors, wheels
+from golem_launcher.image.spool import Spool
+from golem_launcher.image.squashfs import write_squashfs
+from golem_launcher.image.tree import Tree, directory
+from golem_launcher.image.trim import trim
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from golem_launcher.image.lock import Lock
+
+SETTINGS: Final = {
+    "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"],
+    "Volumes": {"/golem/work": {}, "/golem/input": {}, "/golem/output": {}, "/golem/run": {}},
+    "WorkingDir": "/golem/work",
+}
+_ROOM: Final = {"base": 1 << 30}
+_MORE_ROOM: Final = 12 << 30
+"""Bytes of the disk that the making takes: for packages, for their contents, for the image."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far the making is. A step's own amount is in ``unit``; 0 of 0 when it can't be known."""
+
+    name: str
+    """What is done, as a sentence about it begins: fetching Debian's packages."""
+    done: int = 0
+    total: int = 0
+    unit: str = "bytes"
+
+    @property
+    def words(self) -> str:
+        """How far it is: 12 of 69 MB."""
+        if not self.total:
+            return ""
+        if self.unit == "bytes":
+            return f"{self.done / 1e6:.0f} of {self.total / 1e6:.0f} MB"
+        return f"{self.done} of {self.total} {self.unit}"
+
+
+def build(lock: Lock, out: Path, downloads: Path, *, told: Callable[[Step], None]) -> None:
+    """Make the image that a lock describes, into a file; the same bytes on every computer.
+
+    ``downloads`` keeps Debian's packages for the next time. ``told`` is told each step, about twice a second or more
+    often; what it raises ends the work, and so does ``KeyboardInterrupt``: the caller removes ``out`` then. Blocking:
+    half a minute to minutes. Raises ``ImageError`` with what to do, ``OSError`` of the disk.
+    """
+    _check_room(out.parent, _ROOM.get(lock.variant, _MORE_ROOM))
+    with tempfile.TemporaryDirectory(prefix="wheels-", dir=out.parent) as scratch:
+        packages = mirrors.fetch(
+            lock, downloads, progress=lambda done, total: told(Step("Fetching Debian's packages", done, total))
+        )
+        name = "Fetching Python packages"
+        wheels.fetch(
+            lock.python,
+            Path(scratch),
+            progress=lambda done, total: told(Step(name, done, total, "packages")),
+        )
+        spool = Spool(out.parent)
+        try:
+            tree = Tree(spool)
+            files, name = [packages[package] for package in lock.debian], "Unpacking Debian's packages"
+            debian.lay(files, tree, progress=lambda done: told(Step(name, done, len(files), "packages")))
+            found = sorted(Path(scratch).iterdir())
+            for number, wheel in enumerate(found):
+                told(Step("Installing Python packages", number, len(found), "packages"))
+                wheels.lay(wheel, tree)
+            for path in SETTINGS["Volumes"]:
+                tree.put(path.strip("/"), directory())
+            trim(tree)
+            with out.open("wb") as file:
+                write_squashfs(
+                    tree, file, when=lock.when, progress=lambda done, total: told(Step("Packing", done, total))
+                )
+                container.append(file, SETTINGS)
+        finally:
+            spool.close()
+
+
+def _check_room(place: Path, needed: int) -> None:
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        raise ImageError(
+            f"Making this image takes {needed / 1e9:.0f} GB of disk for a while, and {place} has {free / 1e9:.1f} GB.",
+            "Make room, or name a ready image with --image.",
+        )

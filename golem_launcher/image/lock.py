@@ -1,0 +1,77 @@
+"""What each variant of the image is made of, exactly: the files of ``locks/``, which ``scripts/image-locks`` makes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from golem_launcher.errors import RequestError
+
+LOCKS: Final = Path(__file__).with_name("locks")
+_DEBIAN: Final = "debian.txt"
+_FORMAT: Final = b"3"
+"""Another one when the same packages make another image: a step of the way was changed."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """One file of Debian's archives."""
+
+    archive: str
+    """``debian`` or ``debian-security``."""
+    path: str
+    size: int
+    sha256: str
+
+    @property
+    def filename(self) -> str:
+        """Its name without directories."""
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Lock:
+    """What one variant is made of."""
+
+    variant: str
+    snapshot: str
+    """When Debian's archives had all of it, as their snapshots are named."""
+    debian: tuple[Package, ...]
+    python: Path
+    """Requirements with hashes, for pip."""
+    digest: str
+    """A short name of all of this: the same contents make the same image."""
+
+    @property
+    def when(self) -> int:
+        """The time of every file in the image, in seconds since 1970: the same image wherever it is made."""
+        return int(datetime.strptime(self.snapshot, "%Y%m%dT%H%M%S%z").timestamp())
+
+
+def variants() -> list[str]:
+    """The variants that can be made, the smallest first."""
+    names = [path.stem for path in LOCKS.glob("*.txt") if path.name != _DEBIAN]
+    return sorted(names, key=lambda name: (name != "base", name))
+
+
+def read(variant: str) -> Lock:
+    """The lock of a variant. Raises ``RequestError`` when there is none."""
+    if variant not in variants():
+        raise RequestError(
+            f"There is no recipe for an image '{variant}'.",
+            f"There is: {', '.join(variants())}. Any other image can be named by its tag in the registry.",
+            field="image",
+        )
+    python, debian = LOCKS / f"{variant}.txt", (LOCKS / _DEBIAN).read_text()
+    lines = [line.split() for line in debian.splitlines() if not line.startswith("#")]
+    digest = hashlib.blake2b(_FORMAT + debian.encode() + python.read_bytes(), digest_size=8)
+    return Lock(
+        variant=variant,
+        snapshot=f"{lines[0][1]}",
+        debian=tuple(Package(archive, path, int(size), sha256) for archive, path, size, sha256 in lines[1:]),
+        python=python,
+        digest=digest.hexdigest(),
+    )

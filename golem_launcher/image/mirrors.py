@@ -1,0 +1,124 @@
+"""Where Debian's packages are fetched from, and the fetching: each file is what its hash says, whoever sent it."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import hashlib
+import http.client
+import os
+import re
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlsplit
+
+from golem_launcher.errors import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from golem_launcher.image.lock import Lock, Package
+
+MIRROR_VARIABLE: Final = "GOLEM_LAUNCHER_DEBIAN_MIRROR"
+"""The address that Debian's directories ``debian`` and ``debian-security`` lie under."""
+_PUBLIC: Final = "https://deb.debian.org"
+_SNAPSHOTS: Final = "https://snapshot.debian.org/archive"
+_AT_ONCE: Final = 8
+_SECONDS: Final = 30.0
+_PIECE: Final = 256 * 1024
+_SOURCE: Final = re.compile(r"https?://[^\s\]]+")
+
+
+def addresses(lock: Lock, archive: str) -> list[str]:
+    """Where an archive is looked for, the nearest first; the last one has each version for ever."""
+    named = os.environ.get(MIRROR_VARIABLE, "").rstrip("/")
+    own = [f"{named}/{archive}"] if named else [one for one in _of_apt() if one.rpartition("/")[2] == archive]
+    return list(dict.fromkeys([*own, f"{_PUBLIC}/{archive}", f"{_SNAPSHOTS}/{archive}/{lock.snapshot}"]))
+
+
+def fetch(lock: Lock, directory: Path, *, progress: Callable[[int, int], None]) -> dict[Package, Path]:
+    """Fetch all Debian packages of a lock that are not in ``directory`` yet; where each one is.
+
+    ``progress`` is told the bytes so far and in all; what it raises ends the work. Blocking. Raises ``ImageError``
+    when a package can't be had, and ``OSError`` of the disk.
+    """
+    opener = urllib.request.build_opener(*_apt_proxy())
+    total, done = sum(package.size for package in lock.debian), 0
+    places = {archive: addresses(lock, archive) for archive in {package.archive for package in lock.debian}}
+    found = {package: directory / f"{package.sha256[:16]}-{package.filename}" for package in lock.debian}
+    missing = [package for package, path in found.items() if not path.is_file()]
+    done = total - sum(package.size for package in missing)
+    progress(done, total)
+    pool = concurrent.futures.ThreadPoolExecutor(_AT_ONCE)
+    try:
+        jobs = {pool.submit(_fetch, opener, one, places[one.archive], found[one]): one for one in missing}
+        for job in concurrent.futures.as_completed(jobs):
+            job.result()
+            done += jobs[job].size
+            progress(done, total)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return found
+
+
+def _fetch(opener: urllib.request.OpenerDirector, package: Package, places: Iterable[str], path: Path) -> None:
+    reasons = []
+    for place in places:
+        url = f"{place}/{quote(package.path)}"
+        try:
+            with opener.open(url, timeout=_SECONDS) as answer:
+                content = _read(answer, package.size)
+        except (OSError, http.client.HTTPException) as error:  # urllib's are OSErrors
+            reasons.append(f"{urlsplit(place).hostname}: {getattr(error, 'reason', None) or error}")
+            continue
+        if hashlib.sha256(content).hexdigest() != package.sha256:
+            reasons.append(f"{urlsplit(place).hostname}: what it sent has another hash")
+            continue
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            draft.write_bytes(content)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+        return
+    raise ImageError(
+        f"{package.filename} can't be fetched ({'; '.join(map(str, reasons))}).",
+        f"Look at the connection, or name a mirror of Debian's in {MIRROR_VARIABLE}, or a ready image with --image.",
+    )
+
+
+def _read(answer: http.client.HTTPResponse, size: int) -> bytes:
+    """What is sent, as far as it can be the file."""
+    content = bytearray()
+    while len(content) <= size and (piece := answer.read(_PIECE)):
+        content += piece
+    return bytes(content)
+
+
+def _of_apt() -> list[str]:
+    """The mirrors that this computer's apt is set to use, where it has one; which of them are Debian's shows later."""
+    found = []
+    for directory in (Path("/etc/apt"), Path("/etc/apt/sources.list.d")):
+        for path in sorted((*directory.glob("*.list"), *directory.glob("*.sources"))):
+            try:
+                lines = path.read_text(errors="replace").splitlines()
+            except OSError:
+                continue
+            plain = " ".join(line for line in lines if not line.lstrip().startswith("#"))
+            found += [url.rstrip("/") for url in _SOURCE.findall(plain)]
+    return found
+
+
+def _apt_proxy() -> list[urllib.request.BaseHandler]:
+    """The proxy that apt is told to use for http; else that of the environment holds, which urllib knows itself."""
+    if any(name.lower() in {"http_proxy", "https_proxy"} for name in os.environ) or shutil.which("apt-config") is None:
+        return []
+    said = subprocess.run(
+        ["apt-config", "shell", "proxy", "Acquire::http::Proxy"],
+        check=False, capture_output=True, text=True, timeout=_SECONDS,
+    ).stdout  # fmt: skip
+    match = re.search(r"proxy='(https?://[^']+)'", said)
+    return [urllib.request.ProxyHandler({"http": match[1], "https": match[1]})] if match else []

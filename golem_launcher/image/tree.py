@@ -1,0 +1,154 @@
+"""The root file system of an image while it is made: what lies where, with modes and owners that no disk here knows.
+
+A path is relative to the root and has no slash at its ends; the root is the empty one.
+"""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from golem_launcher.errors import ImageError
+from golem_launcher.image.spool import EMPTY, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from golem_launcher.image.spool import Spool
+
+_MOST_LINKS: Final = 40
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file, directory or symbolic link."""
+
+    mode: int
+    """As ``stat`` has it: type and permissions."""
+    uid: int = 0
+    gid: int = 0
+    target: str = ""
+    """Where a symbolic link leads."""
+    content: Span = EMPTY
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it holds others."""
+        return stat.S_ISDIR(self.mode)
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it leads elsewhere."""
+        return stat.S_ISLNK(self.mode)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it has a content."""
+        return stat.S_ISREG(self.mode)
+
+
+def directory(mode: int = 0o755, *, uid: int = 0, gid: int = 0) -> Entry:
+    """A directory with these permissions."""
+    return Entry(stat.S_IFDIR | mode, uid, gid)
+
+
+def link(target: str) -> Entry:
+    """A symbolic link."""
+    return Entry(stat.S_IFLNK | 0o777, target=target)
+
+
+def file(content: Span, mode: int = 0o644, *, uid: int = 0, gid: int = 0) -> Entry:
+    """A file with these permissions."""
+    return Entry(stat.S_IFREG | mode, uid, gid, content=content)
+
+
+class Tree:
+    """What lies where. A path that leads through a symbolic link is followed, as a kernel would, inside the root."""
+
+    def __init__(self, spool: Spool) -> None:
+        self.spool = spool
+        self._entries: dict[str, Entry] = {"": directory()}
+
+    def put(self, path: str, entry: Entry) -> None:
+        """Lay an entry there, in place of what there was; a directory keeps what it holds, and a link to one is one."""
+        path = self.resolved(path, last=entry.is_directory)
+        before = self._entries.get(path)
+        if before is not None and before.is_directory and not entry.is_directory:
+            raise ImageError(f"Two packages disagree on what /{path} is.")
+        self._parents(path)
+        self._entries[path] = entry
+
+    def write(self, path: str, content: str | bytes, mode: int = 0o644, *, gid: int = 0) -> None:
+        """Lay a file with this content there."""
+        span = self.spool.add(content.encode() if isinstance(content, str) else content)
+        self.put(path, file(span, mode, gid=gid))
+
+    def read(self, path: str) -> bytes:
+        """The content of a file. Raises ``ImageError`` when there is none."""
+        entry = self._entries.get(self.resolved(path))
+        if entry is None or not entry.is_file:
+            raise ImageError(f"The packages bring no /{path}.")
+        return self.spool.read(entry.content)
+
+    def get(self, path: str) -> Entry | None:
+        """What lies there, a link itself rather than where it leads."""
+        return self._entries.get(self.resolved(path, last=False))
+
+    def drop(self, unwanted: Callable[[str, Entry], bool]) -> None:
+        """Take out what is not wanted; with a directory goes all that is in it."""
+        gone = {path for path, entry in self._entries.items() if path and unwanted(path, entry)}
+        self._entries = {
+            path: entry for path, entry in self._entries.items() if not any(above in gone for above in _line(path))
+        }
+
+    def resolved(self, path: str, *, last: bool = True) -> str:
+        """The path that this one leads to, by way of links; ``last``: also when it is itself a link.
+
+        Raises ``ImageError`` for one that leads out of the root, or nowhere in a circle.
+        """
+        left = [part for part in path.split("/") if part not in {"", "."}][::-1]
+        found: list[str] = []
+        links = 0
+        while left:
+            part = left.pop()
+            if part == "..":
+                del found[-1:]
+                continue
+            found.append(part)
+            entry = self._entries.get("/".join(found))
+            if entry is None or not entry.is_link or (not left and not last):
+                continue
+            links += 1
+            if links > _MOST_LINKS:
+                raise ImageError(f"/{path} leads in a circle.")
+            del found[-1:]
+            if entry.target.startswith("/"):
+                found.clear()
+            left += [part for part in entry.target.split("/") if part not in {"", "."}][::-1]
+        return "/".join(found)
+
+    def __iter__(self) -> Iterator[tuple[str, Entry]]:
+        """All that there is, each directory before what it holds."""
+        return iter(
+            sorted(self._entries.items(), key=lambda item: item[0].encode(errors="surrogateescape").split(b"/"))
+        )
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _parents(self, path: str) -> None:
+        while path:
+            path = path.rpartition("/")[0]
+            if path in self._entries:
+                if not self._entries[path].is_directory:
+                    raise ImageError(f"Two packages disagree on what /{path} is.")
+                return
+            self._entries[path] = directory()
+
+
+def _line(path: str) -> Iterator[str]:
+    """The path and all above it."""
+    while path:
+        yield path
+        path = path.rpartition("/")[0]

@@ -1,0 +1,212 @@
+"""Debian's packages and PyPI's wheels read in plain Python, against what dpkg and pip make of the same files."""
+
+import hashlib
+import http.server
+import shutil
+import subprocess
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.utils import canonicalize_name
+
+from golem_launcher.errors import ImageError, RequestError
+from golem_launcher.image import deb, lock, mirrors, wheels
+from golem_launcher.image.lock import Lock, Package
+from golem_launcher.image.spool import Spool
+from golem_launcher.image.tree import Tree
+
+
+@pytest.fixture
+def tree(tmp_path):
+    spool = Spool(tmp_path)
+    yield Tree(spool)
+    spool.close()
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A package as dpkg-deb makes them, and the directory it was made from."""
+    if shutil.which("dpkg-deb") is None:
+        pytest.skip("needs dpkg-deb")
+    root = tmp_path / "package"
+    (root / "DEBIAN").mkdir(parents=True)
+    (root / "DEBIAN/control").write_text(
+        "Package: one\nVersion: 1\nArchitecture: all\nMaintainer: a <a@example.org>\nDescription: one\n"
+    )
+    (root / "usr/bin").mkdir(parents=True)
+    (root / "usr/bin/one").write_text("#!/bin/sh\n")
+    (root / "usr/bin/one").chmod(0o755)
+    (root / "usr/bin/two").symlink_to("one")
+    (root / "usr/bin/three").hardlink_to(root / "usr/bin/one")
+    return root
+
+
+@pytest.mark.parametrize("packing", ["xz", "gzip", "zstd"])
+def test_a_package_is_unpacked_as_dpkg_does(package, tree, tmp_path, packing):
+    made = tmp_path / "one.deb"
+    subprocess.run(["dpkg-deb", "--build", f"-Z{packing}", package, made], check=True, capture_output=True)
+    found = deb.unpack(made, tree)
+    assert b"Package: one" in found.control["control"]
+    assert "/usr/bin/one" in found.paths
+    entries = dict(tree)
+    assert entries["usr/bin/one"].mode & 0o777 == 0o755
+    assert entries["usr/bin/two"].target == "one"
+    assert tree.spool.read(entries["usr/bin/three"].content) == b"#!/bin/sh\n"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"!<arch>\n", b"!<arch>\ndata.tar.xz     0  0 0 644 9999      `\nabc", b"\0" * 400]
+)
+def test_what_is_no_package_is_named(tree, tmp_path, content):
+    path = tmp_path / "odd.deb"
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=r"odd\.deb is no package"):
+        deb.unpack(path, tree)
+
+
+def test_a_wheel_lies_where_pip_would_put_it(tree, tmp_path):
+    wheel = tmp_path / "one-1-py3-none-any.whl"
+    about = "one-1.dist-info"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("one/__init__.py", "def main(): print('one')\n")
+        archive.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: one\nVersion: 1\n")
+        archive.writestr(
+            f"{about}/WHEEL", "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{about}/entry_points.txt", "[console_scripts]\none = one:main\n")
+        archive.writestr("one-1.data/data/share/one.json", "{}")
+        archive.writestr("one-1.data/scripts/of-its-own", "#!python\nprint(1)\n")
+        archive.writestr(f"{about}/RECORD", "")
+    wheels.lay(wheel, tree)
+    library = f"usr/local/lib/python{wheels.PYTHON}/dist-packages"
+    assert tree.read("usr/local/share/one.json") == b"{}"
+    assert tree.read("usr/local/bin/one").startswith(b"#!/usr/bin/python3\n")
+    assert tree.read("usr/local/bin/of-its-own").startswith(b"#!/usr/bin/python3\n")
+    assert dict(tree)["usr/local/bin/one"].mode & 0o111
+    record = tree.read(f"{library}/{about}/RECORD").decode()
+    assert "../../../bin/one,sha256=" in record
+    assert "one/__init__.py,sha256=" in record
+    # The installer's word for it: what RECORD names can be uninstalled.
+    assert tree.read(f"{library}/{about}/INSTALLER") == b"pip\n"
+
+
+@pytest.fixture
+def mirror(tmp_path):
+    """Serves a directory; which paths were asked for."""
+    asked = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(tmp_path / "served"))
+
+        def do_GET(self):
+            asked.append(self.path)
+            super().do_GET()
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def a_lock(content, path="pool/one_1+x_all.deb"):
+    package = Package("debian", path, len(content), hashlib.sha256(content).hexdigest())
+    return Lock("base", "20260101T000000Z", (package,), Path(), "digest")
+
+
+def test_packages_come_from_the_named_mirror_by_their_hash(mirror, tmp_path, monkeypatch):
+    address, asked = mirror
+    content, downloads, told = b"a package", tmp_path / "downloads", []
+    served = tmp_path / "served/debian/pool/one_1+x_all.deb"
+    served.parent.mkdir(parents=True)
+    served.write_bytes(content)
+    downloads.mkdir()
+    monkeypatch.setenv(mirrors.MIRROR_VARIABLE, address)
+    found = mirrors.fetch(a_lock(content), downloads, progress=lambda done, total: told.append((done, total)))
+    assert [path.read_bytes() for path in found.values()] == [content]
+    assert told == [(0, 9), (9, 9)]
+    mirrors.fetch(a_lock(content), downloads, progress=lambda *_: None)
+    assert asked == ["/debian/pool/one_1%2Bx_all.deb"]  # what is there is not fetched again
+
+
+def test_a_version_that_left_the_mirror_comes_from_the_snapshots(mirror, tmp_path, monkeypatch):
+    address, asked = mirror
+    content, stamp = b"an old package", "20260101T000000Z"
+    served = tmp_path / f"served/archive/debian/{stamp}/pool/one_1+x_all.deb"
+    served.parent.mkdir(parents=True)
+    served.write_bytes(content)
+    other = tmp_path / "served/debian/pool/one_1+x_all.deb"
+    other.parent.mkdir(parents=True)
+    other.write_bytes(b"somebody else's")
+    monkeypatch.setenv(mirrors.MIRROR_VARIABLE, address)
+    monkeypatch.setattr(mirrors, "_PUBLIC", f"{address}/gone")
+    monkeypatch.setattr(mirrors, "_SNAPSHOTS", f"{address}/archive")
+    found = mirrors.fetch(a_lock(content), tmp_path, progress=lambda *_: None)
+    assert [path.read_bytes() for path in found.values()] == [content]
+    assert len(asked) == 3
+    other.write_bytes(content[:-1] + b"!")
+    shutil.rmtree(tmp_path / "served/archive")
+    next(iter(found.values())).unlink()
+    with pytest.raises(ImageError, match="another hash") as refused:
+        mirrors.fetch(a_lock(content), tmp_path, progress=lambda *_: None)
+    assert mirrors.MIRROR_VARIABLE in refused.value.remedy
+    assert "--image" in refused.value.remedy
+
+
+def test_apts_mirror_is_taken_where_it_has_the_archive(monkeypatch):
+    monkeypatch.delenv(mirrors.MIRROR_VARIABLE, raising=False)
+    monkeypatch.setattr(
+        mirrors, "_of_apt", lambda: ["http://archive.ubuntu.com/ubuntu", "http://near.example.org/debian"]
+    )
+    places = mirrors.addresses(a_lock(b""), "debian")
+    assert places[0] == "http://near.example.org/debian"
+    assert places[1:] == [
+        "https://deb.debian.org/debian", "https://snapshot.debian.org/archive/debian/20260101T000000Z",
+    ]  # fmt: skip
+
+
+def test_pips_reason_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    requirements = tmp_path / "lock.txt"
+    requirements.write_text(f"nobody-has-this==1 --hash=sha256:{'0' * 64}\n")
+    with pytest.raises(ImageError, match="pip could not fetch"):
+        wheels.fetch(requirements, tmp_path, progress=lambda *_: None)
+
+
+def test_each_variant_has_a_lock_with_hashes():
+    assert lock.variants()[0] == "base"
+    for variant in lock.variants():
+        wanted = lock.read(variant)
+        lines = [line for line in wanted.python.read_text().splitlines() if not line.startswith("#")]
+        assert all("==" in line and "--hash=sha256:" in line for line in lines)
+        assert len({package.filename for package in wanted.debian}) == len(wanted.debian) > 100
+        assert {package.archive for package in wanted.debian} <= {"debian", "debian-security"}
+    with pytest.raises(RequestError, match="no recipe"):
+        lock.read("nothing")
+
+
+def pin(line):
+    name, _, version = line.split()[0].partition("==")
+    return canonicalize_name(name), version
+
+
+def test_the_locks_have_what_the_lists_name():
+    provider = Path(__file__).resolve().parents[2] / "provider"
+    names = {package.filename.partition("_")[0] for package in lock.read("base").debian}
+    wanted = [line for line in (provider / "system.txt").read_text().splitlines() if not line.startswith("#")]
+    assert set(wanted) <= names
+    for variant in lock.variants():
+        pinned = {pin(line) for line in lock.read(variant).python.read_text().splitlines() if "==" in line}
+        for line in (provider / f"python/{variant}.txt").read_text().splitlines():
+            if "==" in line:
+                assert pin(line) in pinned

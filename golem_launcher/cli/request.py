@@ -16,6 +16,7 @@ from golem_launcher.networks import NETWORKS
 from golem_launcher.request.command import OPTIONS
 from golem_launcher.request.model import LaunchRequest
 from golem_launcher.software import SOFTWARE
+from golem_launcher.text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,7 @@ def takes_request(command: Callable[..., None]) -> Callable[..., None]:
         given = {name: value for name, value in given.items() if value not in (None, [], ())}
         packages_file = arguments.pop("packages_file")
         if packages_file is not None:
-            given["packages"] = (*given.get("packages", ()), *_text(packages_file).splitlines())
+            given["packages"] = (*given.get("packages", ()), *_packages(packages_file))
         if "ssh_key" in given:
             given["ssh_key"] = _ssh_key(given["ssh_key"])
         command(given=given, **arguments)
@@ -144,11 +145,29 @@ def _ssh_key(value: str) -> str:
     return value
 
 
+def _packages(path: Path) -> tuple[str, ...]:
+    """The packages of a requirements file; what makes no sense at a provider is said, and left out."""
+    from golem_launcher.request import requirements_file
+
+    try:
+        found = requirements_file.read(_bytes(path))
+    except ValueError:
+        raise RequestError(f"The file {path} is no list of packages.", field="packages") from None
+    for clause in found.left_out:
+        typer.echo(clean_text(f"Left out of {path.name}, {clause}."), err=True)
+    return found.packages
+
+
 def _text(path: Path) -> str:
     try:
-        with path.expanduser().open("rb") as file:
-            return file.read(_LARGEST_FILE).decode()
-    except OSError as error:
-        raise RequestError(f"The file {path} can't be read: {error.strerror or error}.") from None
+        return _bytes(path).decode()
     except UnicodeDecodeError:
         raise RequestError(f"The file {path} is no text.") from None
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        with path.expanduser().open("rb") as file:
+            return file.read(_LARGEST_FILE)
+    except OSError as error:
+        raise RequestError(f"The file {path} can't be read: {error.strerror or error}.") from None

@@ -44,18 +44,23 @@ def requirement_lines(lines: tuple[str, ...]) -> tuple[str, ...]:
     from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - most requests name no package
 
     found = []
-    for line in (part for text in lines for part in text.splitlines()):
+    every = [part for text in lines for part in text.splitlines()]
+    for number, line in enumerate(every, 1):
+        where = f"line {number}: " if len(every) > 1 else ""
         plain = _COMMENT.sub("", line).strip()
         if not plain:
             continue
         if plain.startswith("-"):
-            raise ValueError(f"'{plain[:40]}' is an option of pip; only packages can stand here, one a line")
+            raise ValueError(f"{where}'{plain[:40]}' is an option of pip; only packages can stand here, one a line")
         if len(plain) > _LONGEST_LINE:
-            raise ValueError("a line is too long to be a package")
+            raise ValueError(f"{where}it is too long to be a package")
         try:
-            found.append(str(Requirement(plain)))
+            requirement = Requirement(plain)
         except InvalidRequirement:
-            raise ValueError(f"'{plain[:40]}' is no package; write it like 'numpy' or 'pandas>=2'") from None
+            raise ValueError(f"{where}'{plain[:40]}' is no package; write it like 'numpy' or 'pandas>=2'") from None
+        if requirement.url is not None and requirement.url.lower().startswith("file:"):
+            raise ValueError(f"{where}'{plain[:40]}' lies on this computer; the provider can't have it")
+        found.append(str(requirement))
     return tuple(dict.fromkeys(found))
 
 

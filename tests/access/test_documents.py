@@ -9,8 +9,12 @@ import aiohttp
 import pytest
 
 from golem_launcher.access import documents, labextension
+from golem_launcher.access.address import loopback_address
 from golem_launcher.access.documents import Documents, Outcome
+from golem_launcher.access.door import dial, door_path
 from golem_launcher.access.front import Front
+from golem_launcher.access.link import listen
+from golem_launcher.access.ways import WaysIn
 from golem_launcher.session.documents import missing
 from tests.access.test_link import link_to, run
 
@@ -129,6 +133,28 @@ def test_no_more_pages_than_a_person_opens():
             more = await greeted(session, unsaved=1)
             await more.receive()
             assert session.documents.unsaved == len(pages)
+
+    run(scene())
+
+
+def test_a_link_of_another_process_leads_its_pages_to_the_supervisor(tmp_path):
+    async def scene():
+        found = Documents(SECRET)
+        ways = WaysIn(tmp_path, "mine", found, secret=SECRET)
+        await ways.start()
+        listener = await listen(
+            loopback_address("link"), 0, None, secret=SECRET, attend=lambda: dial(door_path(tmp_path), documents.PORT)
+        )
+        try:
+            async with aiohttp.ClientSession(listener.address) as client:
+                page = await client.ws_connect("/golem-launcher/documents")
+                await page.send_json({"key": KEY, "unsaved": 4})
+                await until(lambda: found.unsaved == 4)
+                found.end("over")
+                assert await page.receive_json() == {"ended": "over"}
+        finally:
+            await listener.aclose()
+            await ways.aclose()
 
     run(scene())
 

@@ -18,11 +18,19 @@ def test_a_file_of_requirements_becomes_its_packages():
     assert request.packages == ("numpy", "pandas>=2")
 
 
-@pytest.mark.parametrize("line", ["-r other.txt", "--index-url https://evil", "-e .", "not a package!", "x" * 600])
+@pytest.mark.parametrize(
+    "line",
+    ["numpy @ file:///croot/work", "-r other.txt", "--index-url https://evil", "-e .", "not a package!", "x" * 600],
+)
 def test_what_is_no_package_is_refused_at_its_field(line):
     with pytest.raises(RequestError) as caught:
         parse_request({"packages": [line]})
     assert caught.value.field == "packages"
+
+
+def test_the_line_of_many_that_is_no_package_is_named():
+    with pytest.raises(RequestError, match=r"line 3: '-e \."):
+        parse_request({"packages": ["numpy\nscipy\n-e ."]})
 
 
 def test_a_public_key_is_taken_without_what_does_not_belong():

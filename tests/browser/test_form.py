@@ -125,9 +125,14 @@ def test_a_private_key_does_not_stay(form: Page) -> None:
 
 def test_presets_and_files(form: Page, tmp_path: Path) -> None:
     form.get_by_label("Cores").fill("3")
-    (tmp_path / "requirements.txt").write_text("# mine\nnumpy\n")
-    form.locator(".gl-field-packages input[type=file]").set_input_files(tmp_path / "requirements.txt")
+    picker = form.locator(".gl-field-packages input[type=file]")
+    (tmp_path / "requirements.txt").write_text(_PRIVATE)
+    picker.set_input_files(tmp_path / "requirements.txt")
+    form.locator(".gl-field-packages", has_text="thrown away").wait_for()
+    (tmp_path / "requirements.txt").write_bytes("# mine\nnumpy\n-e .\n".encode("utf-16"))
+    picker.set_input_files(tmp_path / "requirements.txt")
     _command(form, "--package numpy")
+    assert "# left out, line 3, '-e .'" in form.get_by_label("Packages", exact=True).input_value()
     form.get_by_role("button", name="Save as preset").click()
     form.get_by_label("Title of the preset").fill("Three <b>cores</b>")
     form.keyboard.press("Enter")

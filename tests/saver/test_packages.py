@@ -1,6 +1,8 @@
 """What the user installed is known, comes back at another provider, and one bad package blocks no other."""
 
 import asyncio
+import json
+import site
 import subprocess
 import sys
 import zipfile
@@ -8,6 +10,7 @@ import zipfile
 import pytest
 
 from golem_launcher.agent.workspace.packages import Packages, freeze
+from golem_launcher.workspace.environment import package_lists
 from golem_launcher.workspace.manifest import Environment
 from golem_launcher.workspace.restore_into import put_files, restore_into
 
@@ -99,3 +102,38 @@ def test_the_users_own_files_are_there_byte_for_byte(providers, tmp_path):
         assert (place / "empty").read_bytes() == b""
         assert not (place / "link").is_symlink()
     assert (provider.work / "data" / "single.txt").read_text() == "one"
+
+
+def test_what_came_from_no_index_is_pinned_as_if_it_had_nowhere(tmp_path, monkeypatch):
+    """At home pip would look for a stranger's package of that name."""
+    sites, work = tmp_path / "site-packages", tmp_path / "work"
+    told = {
+        "plain": ("pip", None),
+        "local": ("pip", {"url": "file:///golem/work/local", "dir_info": {"editable": True}}),
+        "wheel": ("pip", {"url": "https://example.org/wheel.whl", "archive_info": {}}),
+        "git_one": ("pip", {"url": "https://host/x", "vcs_info": {"vcs": "git", "commit_id": "abc"}}),
+        "conda_one": ("conda", {"url": "file:///croot/conda/work", "dir_info": {}}),
+        "broken": ("pip", {"url": None, "vcs_info": "git"}),
+    }
+    for name, (installer, url) in told.items():
+        info = sites / f"{name}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "INSTALLER").write_text(installer)
+        if url is not None:
+            (info / "direct_url.json").write_text(json.dumps(url))
+    (work / "old_style.egg-info").mkdir(parents=True)
+    (work / "old_style-1.0.egg-info").mkdir()
+    monkeypatch.setattr(sys, "path", [str(sites), str(work)])
+    monkeypatch.setattr(site, "ENABLE_USER_SITE", False)
+    full = Packages(str(tmp_path / "base")).environment()["full"]
+    assert full == [
+        "broken==1.0",
+        "conda-one==1.0",
+        "git-one @ git+https://host/x@abc",
+        "local @ file:///golem/work/local",
+        f"old-style @ file://{work}",
+        "plain==1.0",
+        "wheel @ https://example.org/wheel.whl",
+    ]
+    lists = package_lists(Environment((), tuple(full)), ())["requirements-full.txt"].decode().splitlines()
+    assert [line for line in lists if not line.startswith("#")] == ["broken==1.0", "conda-one==1.0", "plain==1.0"]

@@ -100,6 +100,8 @@ def test_packages_and_a_key_come_from_files(monkeypatch, tmp_path):
     request = started(monkeypatch, *arguments)
     assert request.packages == ("scipy", "numpy", "pandas>=2")
     assert request.ssh_key == key
+    (tmp_path / "r.txt").write_bytes("\ufeffscipy\n-e .\n".encode("utf-16-le"))
+    assert started(monkeypatch, "--packages-file", str(tmp_path / "r.txt")).packages == ("scipy",)
     refused = run("start", "--packages-file", str(tmp_path / "nowhere"))
     assert refused.exit_code == 2
     assert "can't be read" in refused.stderr

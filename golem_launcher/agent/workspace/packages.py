@@ -27,6 +27,7 @@ _LARGEST_METADATA = 256 * 1024
 _LONGEST_LINE = 400
 _TELLS_WHO_ASKED = {"pip", "uv"}
 """Installers that leave a file REQUESTED with what was asked for by name."""
+_INSTALLED_IN = {"site-packages", "dist-packages"}
 _FAILED = "could not be installed"
 
 
@@ -71,7 +72,7 @@ class Packages:
             new = [each for each in found if (each.key, each.version) not in self._base]
             self._answer = {
                 "requirements": _asked_for(new),
-                "full": sorted({each.pin for each in found}, key=str.lower),
+                "full": sorted({_requirement(each) for each in found}, key=str.lower),
             }
             self._state = state
         return self._answer
@@ -173,9 +174,17 @@ def _asked_for(new: list[Installed]) -> list[str]:
 
 def _requirement(package: Installed) -> str:
     """With the address where it is from, when it is from no index: it can't be had again by its name alone."""
-    with contextlib.suppress(ValueError, TypeError, KeyError):
-        url = json.loads(_read(package, "direct_url.json"))["url"]
-        return f"{package.name.replace('_', '-')} @ {url}"
+    name, directory = package.name.replace("_", "-"), os.path.dirname(package.path)
+    if package.path.endswith(".egg-info") and os.path.basename(directory) not in _INSTALLED_IN:
+        return f"{name} @ file://{directory}"  # a directory of somebody's work that is on the path
+    if not _has(package, "direct_url.json") or _read(package, "INSTALLER").strip() == "conda":
+        return package.pin  # conda names the place where it was built
+    with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+        told = json.loads(_read(package, "direct_url.json"))
+        version = told.get("vcs_info")
+        if version:
+            return f"{name} @ {version['vcs']}+{told['url']}@{version['commit_id']}"
+        return f"{name} @ {told['url']}"
     return package.pin
 
 

@@ -189,12 +189,15 @@ function makeLines(field, { id, described, onchange, tools }) {
     set: (value) => (input.value = value),
   };
   if (field.kind === "packages") {
+    control.add = (text) => {
+      input.value = [input.value.trim(), text].filter(Boolean).join("\n");
+      onchange({ type: "change" });
+    };
     control.body.append(
       filePicker("Read a requirements file", { accept: ".txt,text/plain" }, async ([file]) => {
         if (file.size > LARGEST_LIST) return tools.complain(field.name, "This file is too large for a list of packages.");
-        const text = await file.text();
-        input.value = [input.value.trim(), text.trim()].filter(Boolean).join("\n");
-        onchange({ type: "change" });
+        if (PRIVATE_KEY.test(await file.text())) return tools.complain(field.name, "This is a private key: it was thrown away.");
+        tools.readRequirements(await file.arrayBuffer()); // any encoding that pip takes: the kernel knows them
       }),
     );
   }

@@ -15,6 +15,7 @@ function renderForm({ model, el }) {
     makeUploads: (changed) => (uploads = new Uploads(model, changed)),
     onWorkspaces: (listener) => workspaceListeners.push(listener),
     complain: (name, text) => controls.get(name).complain(text),
+    readRequirements: (data) => model.send({ kind: "requirements" }, undefined, [data]),
   };
   const note = h("p", { class: "gl-form-error", role: "alert", hidden: true });
   const button = h("button", { type: "submit", class: "gl-button gl-primary gl-start" }, START_WORDS);
@@ -154,6 +155,10 @@ function renderForm({ model, el }) {
       if (answered !== asked) return;
       considering.done();
       for (const [name, text] of errors) if (controls.get(name)?.touched) controls.get(name).complain(text);
+    },
+    requirements({ text, wrong }) {
+      controls.get("packages").add(text);
+      controls.get("packages").complain(wrong);
     },
     refused: refuse,
     failed: ({ order: of }) => of === order?.order && answered(),

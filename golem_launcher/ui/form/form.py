@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest, request_errors
+from golem_launcher.text import clean_line
 from golem_launcher.ui.common.assets import script, style
 from golem_launcher.ui.common.presence import Present
 from golem_launcher.ui.form import remembered
@@ -82,6 +83,7 @@ class RequestForm(Present):
             "consider": self._consider,
             **presets.by_kind,
             "open file": self._open_file,
+            "requirements": self._read_requirements,
             "mend": self._mend,
             "upload begin": uploads.begin,
             "upload part": uploads.part,
@@ -152,6 +154,19 @@ class RequestForm(Present):
 
     async def _mend(self, _content: dict[str, Any]) -> None:
         self._on_mend()
+
+    async def _read_requirements(self, content: dict[str, Any]) -> None:
+        """A requirements file, as bytes: its packages, and as comments what is left out."""
+        from golem_launcher.request import requirements_file  # noqa: PLC0415 - few have one
+
+        data = b"".join(bytes(buffer) for buffer in content.get("buffers") or ())
+        try:
+            found = await asyncio.to_thread(requirements_file.read, data)
+        except ValueError:
+            self.send({"kind": "requirements", "text": "", "wrong": "This file is no list of packages."})
+            return
+        left_out = [f"# left out, {clean_line(clause)}" for clause in found.left_out]
+        self.send({"kind": "requirements", "text": "\n".join((*found.packages, *left_out)), "wrong": ""})
 
     async def _open_file(self, content: dict[str, Any]) -> None:
         try:

@@ -64,6 +64,14 @@ def test_a_good_request_is_started_and_remembered(page: _Page) -> None:
     assert _Page().form.values["cpus"] == "4"
 
 
+def test_a_requirements_file_becomes_lines_of_the_field_with_what_is_left_out_as_comments(page: _Page) -> None:
+    answer = page.say("requirements", buffers=[memoryview("numpy\r\n-e .\r\n".encode("utf-16"))])
+    assert answer["text"].splitlines()[0] == "numpy"
+    assert answer["text"].splitlines()[1].startswith("# left out, line 2, '-e .': ")
+    assert page.say("submit", values={**fresh(), "packages": answer["text"]})["kind"] == "accepted"
+    assert page.say("requirements", buffers=[b"\0\0"])["wrong"]
+
+
 def test_a_bad_one_is_not_and_each_field_says_why(page: _Page) -> None:
     answer = page.say("submit", values={**fresh(), "cpus": "many", "allow": "a\n" * 101, "outbound": "listed"})
     assert answer["errors"] == [

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import psutil
 import pytest
@@ -20,6 +20,7 @@ from golem_launcher.localnet.runtime.choose import choose_runtime
 from golem_launcher.localnet.runtime.model import MARK, Deployment, Place
 from golem_launcher.localnet.runtime.process import ProcessRuntime
 from golem_launcher.localnet.runtime.sandbox import SandboxRuntime, overlay_works, why_no_sandbox
+from golem_launcher.localnet.runtime.volumes import ROOT, Volume
 
 WHY_NOT = why_no_sandbox()
 sandboxed = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "sandboxes work")
@@ -94,7 +95,7 @@ def test_paths_environment_and_python(opened, kind, monkeypatch):
     monkeypatch.setenv("GSB_URL", "unix:/secret")
 
     async def main():
-        async with opened(kind, volumes=("/data",)) as runtime:
+        async with opened(kind, volumes=(Volume(PurePosixPath("/data")),)) as runtime:
             await good(runtime, "/bin/sh", "-c", "echo 1 > /golem/work/a; cp /golem/work/a /data/b; pwd; cat a")
             assert runtime.volumes.path("/data/b").read_text() == "1\n"
             assert "secret" not in await good(runtime, "env")
@@ -134,6 +135,37 @@ def test_temporary_files_are_memory_of_the_machine(opened):
             said = await good(runtime, "/bin/sh", "-c", fill)
             assert "No space left" in said
             assert "32768" in said
+
+    asyncio.run(main())
+
+
+def test_a_storage_volume_is_out_of_reach_of_transfers(opened, kind, tmp_path):
+    work = PurePosixPath("/golem/work")
+
+    async def main():
+        volumes = (Volume(work, "storage", 1 << 30), Volume(work / "in" / "side"), Volume(work.parent / "home"))
+        async with opened(kind, volumes=volumes) as runtime:
+            assert await good(runtime, "/bin/sh", "-c", "cd /golem/work && ls -d [!i]*") == "lost+found\n"
+            await good(runtime, "/bin/sh", "-c", "echo x > /golem/work/f; ln -s /golem/work/f /golem/run/link")
+            (tmp_path / "f").write_text("y")
+            for path in ("/golem/work/f", "/golem/work", "/golem/run/link", "/elsewhere"):
+                with pytest.raises(LocalNetError, match="path not found in container"):
+                    os.close(runtime.volumes.open(path))
+                with contextlib.suppress(LocalNetError):
+                    runtime.volumes.place(tmp_path / "f", path)
+            assert await good(runtime, "/bin/sh", "-c", "cat /golem/work/f") == "x\n"
+            runtime.volumes.place(tmp_path / "f", "/golem/home/f")
+            assert await good(runtime, "/bin/sh", "-c", "cat /golem/home/f") == "y"
+
+    asyncio.run(main())
+
+
+@sandboxed
+def test_volumes_in_memory_have_their_size(opened):
+    async def main():
+        volumes = (Volume(PurePosixPath("/memory"), "ram", 8 << 20), Volume(ROOT, "ram", 4 << 20))
+        async with opened(SandboxRuntime, volumes=volumes) as runtime:
+            assert "8192" in await good(runtime, "/bin/sh", "-c", "df -k --output=size /memory")
 
     asyncio.run(main())
 
@@ -265,7 +297,7 @@ def test_cancelling_kills_the_command_and_its_children(opened, kind):
 
 PROVIDER = """
 import asyncio, sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from golem_launcher.localnet.runtime import base
 from golem_launcher.localnet.runtime.model import Deployment, Place
 from golem_launcher.localnet.runtime.process import ProcessRuntime

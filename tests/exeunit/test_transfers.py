@@ -10,7 +10,7 @@ import os
 import re
 import tarfile
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from aiohttp import web
@@ -21,7 +21,7 @@ from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet.exeunit import archive
 from golem_launcher.localnet.exeunit.script import Command, FileSet, ScriptError, read_script
 from golem_launcher.localnet.exeunit.transfer import Address
-from golem_launcher.localnet.runtime.volumes import Volumes
+from golem_launcher.localnet.runtime.volumes import Volume, Volumes
 
 
 @contextlib.asynccontextmanager
@@ -168,7 +168,7 @@ def test_depth():
 
 @pytest.fixture
 def volumes(tmp_path):
-    found = Volumes(tmp_path / "root").extended(["/data"])
+    found = Volumes(tmp_path / "root").extended([Volume(PurePosixPath("/data"))])
     found.create()
     (tmp_path / "secret").write_text("secret")
     return found
@@ -264,7 +264,8 @@ def test_scripts_have_the_shapes_that_a_requestor_sends():
         ]
     )  # fmt: skip
     assert str(deploy.networks[0].network) == "192.168.0.0/24"
-    assert (deploy.volumes, deploy.progress, deploy.hostname) == (("/storage",), 90.0, "golem")
+    assert (deploy.progress, deploy.hostname) == (90.0, "golem")
+    assert deploy.volumes == (Volume(PurePosixPath("/storage"), "storage", 10 << 30),)
     assert (run.stdout.head, run.stdout.tail, run.stderr.head) == (3, 2, 0)
     assert copy.filesets == (FileSet(("out/*",), ("*.tmp",)), FileSet(("gen/*",)))
     assert re.fullmatch("zip.0", copy.format)

@@ -278,6 +278,12 @@ def test_nonsense_is_refused(bench):
             (result,) = await b.run({"deploy": {"volumes": ["/../etc"]}})
             assert "volume" in result["message"]
             assert result["message"].startswith('Runtime error: Error { code: Internal, message: "')
+            for volumes in (
+                {"/a": {"disk": {}}}, {"/a": {"ram": {}}}, {"/a": {"host": {"size": "1gib"}}},
+                {"/a": {"storage": {"size": "much"}}}, {"/a": {"ram": {"size": 1}, "host": {}}},
+            ):  # fmt: skip
+                with pytest.raises(BusCallError):
+                    await b.run({"deploy": {"volumes": volumes}})
 
     asyncio.run(main())
 

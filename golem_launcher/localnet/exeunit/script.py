@@ -8,14 +8,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 from golem_launcher.errors import LocalNetError
+from golem_launcher.localnet.runtime.volumes import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MOST_COMMANDS = 1000
+_VOLUME_OPTIONS = {"host": set[str](), "ram": {"size"}, "storage": {"size", "preallocate", "errors"}}
 
 _SIZE = re.compile(r"\s*([\d.]+)\s*([kmgtp]?)(i?)b?\s*", re.IGNORECASE)
 _DURATION = re.compile(r"([\d.]+)\s*(ms|us|ns|s|sec|m|min|h|hr)\b", re.IGNORECASE)
@@ -55,7 +58,7 @@ class Deploy:
     networks: tuple[Network, ...] = ()
     hosts: Mapping[str, str] = field(default_factory=dict)
     hostname: str = "golem"
-    volumes: tuple[str, ...] = ()
+    volumes: tuple[Volume, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     progress: float | None = None
     """Seconds between progress events, ``None`` for no such events."""
@@ -187,17 +190,25 @@ def _network(fields: Mapping[str, Any]) -> Network:
     return Network(identifier, network, IPv4Address(_text(fields["nodeIp"])), nodes)
 
 
-def _volumes(value: Any) -> tuple[str, ...]:
+def _volumes(value: Any) -> tuple[Volume, ...]:
+    """A list of paths, or an object like ``{"/path": {"storage": {"size": "10GiB"}}}``."""
     if not value:
         return ()
     if isinstance(value, list):
-        return _texts(value)
-    for mount in value.values():  # {"/path": {"storage": {"size": "10GiB"}}}; the sizes must make sense
-        ((_, options),) = mount.items()
-        for name in ("size", "preallocate"):
-            if (options or {}).get(name) is not None:
-                read_size(options[name])
-    return tuple(path for path in _texts(list(value)) if path != "/")
+        return tuple(Volume(PurePosixPath(path)) for path in _texts(value))
+    return tuple(_volume(_text(path), mount) for path, mount in value.items())
+
+
+def _volume(path: str, mount: Any) -> Volume:
+    ((kind, options),) = mount.items()
+    options = options or {}
+    known = _VOLUME_OPTIONS.get(kind)
+    if known is None or not set(options) <= known:
+        raise ValueError(f"the volume {path[:200]!r} is none of host, ram and storage, or has an option of another")
+    sizes = {name: read_size(options[name]) for name in ("size", "preallocate") if options.get(name) is not None}
+    if kind != "host" and "size" not in sizes:
+        raise ValueError(f"the volume {path[:200]!r} needs a size")
+    return Volume(PurePosixPath(path), kind, sizes.get("size"))
 
 
 def read_size(value: Any) -> int:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.localnet.runtime.base import BaseEnvironment
     from golem_launcher.localnet.runtime.usage import Usage
-    from golem_launcher.localnet.runtime.volumes import Volumes
+    from golem_launcher.localnet.runtime.volumes import Volume, Volumes
 
 MARK = "GOLEM_ACTIVITY"
 """An environment variable of every process of an activity, its value :attr:`Place.mark`."""
@@ -61,9 +61,13 @@ class Deployment:
 
     image_directory: Path | None = None
     """The unpacked image to boot, or ``None`` for the host's base environment."""
-    volumes: tuple[str, ...] = ()
+    volumes: tuple[Volume, ...] = ()
     hosts: Mapping[str, str] = field(default_factory=dict)
     hostname: str = "golem"
+
+    def memory(self) -> list[Volume]:
+        """The volumes that are memory; the root, where its size was asked for, among them."""
+        return [volume for volume in self.volumes if volume.kind == "ram"]
 
 
 class Runtime(Protocol):

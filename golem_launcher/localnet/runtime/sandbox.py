@@ -25,7 +25,7 @@ from golem_launcher.localnet.runtime.internet import WayOut
 from golem_launcher.localnet.runtime.meter import Meter
 from golem_launcher.localnet.runtime.surroundings import of_image
 from golem_launcher.localnet.runtime.sweep import sweep
-from golem_launcher.localnet.runtime.volumes import Volumes
+from golem_launcher.localnet.runtime.volumes import ROOT, Volumes
 
 if TYPE_CHECKING:
     import socket
@@ -53,7 +53,8 @@ _RESOLVERS = "nameserver 1.1.1.1\nnameserver 8.8.8.8\n"
 _LAYER = """mount -t tmpfs -o "size=$4,mode=0755" layer "$2" && mkdir "$2/upper" "$2/work" &&
 mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work,userxattr" "$3\""""
 """Lays memory over an image's root, as Golem's VM does. Arguments: the image, two empty directories, and bytes."""
-_MEMORY = """mount -t tmpfs -o "size=$2,mode=1777" tmp "$1\""""
+_MEMORY = """while [ "$1" != -- ]; do mount -t tmpfs -o "mode=$1" memory "$2"; shift 2; done"""
+"""Mounts memory at directories. Arguments: the mode with a size, and a directory, as often as need be; then ``--``."""
 _OLD_LAYER = 128 << 20
 """The size of that before the runtime 0.5; half of the machine's memory since then, as of /tmp."""
 
@@ -113,7 +114,7 @@ class SandboxRuntime:
             "--chdir", "/", "--info-fd", "3", "--", *_FIRST,
         ]  # fmt: skip
         # bubblewrap closes the descriptor of its information, so that can't be its output itself.
-        argv = as_many_users(_with_memory(argv, deployment, self._place))
+        argv = as_many_users(_with_memory(argv, deployment, self._place, self.volumes))
         argv = ["/bin/sh", "-c", 'exec "$@" 3>&1', "sh", *argv]
         read, self._hold = os.pipe2(os.O_CLOEXEC)
         loop = asyncio.get_running_loop()
@@ -234,17 +235,19 @@ def _root(deployment: Deployment, place: Place) -> list[str]:
     return argv
 
 
-def _with_memory(argv: list[str], deployment: Deployment, place: Place) -> list[str]:
-    """The command that first makes what is memory in Golem's VM: /tmp, and a layer over an image."""
-    directory, half = place.directory, str(place.memory_bytes // 2)
-    tmp = [f'{_MEMORY} && shift 2 && exec "$@"', "sh", str(directory / "tmp"), half]
-    mounts = ["unshare", "--mount", "/bin/sh", "-ec", *tmp]
+def _with_memory(argv: list[str], deployment: Deployment, place: Place, volumes: Volumes) -> list[str]:
+    """The command that first makes what is memory in Golem's VM: /tmp, volumes of that kind, a layer over an image."""
+    sizes = {volume.mount: volume.size or 0 for volume in deployment.memory()}
+    layer_size = sizes.pop(ROOT, _OLD_LAYER if place.passes_environment else place.memory_bytes // 2)
+    mounts = [f"1777,size={place.memory_bytes // 2}", str(place.directory / "tmp")]
+    for mount, size in sizes.items():
+        mounts += [f"0755,size={size}", str(volumes.directory(mount))]
+    made = ["unshare", "--mount", "/bin/sh", "-ec", f'{_MEMORY} && shift && exec "$@"', "sh", *mounts, "--"]
     image = deployment.image_directory
     if image is None or not overlay_works():
-        return [*mounts, *argv]
-    size = str(_OLD_LAYER) if place.passes_environment else half
-    layer = [str(image), str(directory / "layer"), str(directory / "merged"), size]
-    return [*mounts, "/bin/sh", "-ec", f'{_LAYER} && shift 4 && exec "$@"', "sh", *layer, *argv]
+        return [*made, *argv]
+    layer = [str(image), str(place.directory / "layer"), str(place.directory / "merged"), str(layer_size)]
+    return [*made, "/bin/sh", "-ec", f'{_LAYER} && shift 4 && exec "$@"', "sh", *layer, *argv]
 
 
 @functools.lru_cache(maxsize=1)

@@ -13,9 +13,9 @@ import errno
 import hashlib
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from golem_launcher.errors import LocalNetError
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 DEFAULT_VOLUMES = ("/golem/work", "/golem/input", "/golem/output", "/golem/run")
+ROOT = PurePosixPath("/")
+"""The root itself, where a requestor sets the size of the memory that lies over it."""
+LOST_AND_FOUND = "lost+found"
+"""What a new ext2 has in it."""
 
 _MOST_LINKS = 40
 _LONGEST_PATH = 4096
@@ -38,22 +42,55 @@ def check_mount_point(path: str) -> PurePosixPath:
 
 
 @dataclass(frozen=True)
+class Volume:
+    """One volume: a directory of the provider's (``host``), memory, or a disk of its own (``storage``, ext2)."""
+
+    mount: PurePosixPath
+    kind: Literal["host", "ram", "storage"] = "host"
+    size: int | None = None
+    """Bytes, of the latter two."""
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it only says how much memory lies over the root."""
+        return self.mount == ROOT and self.kind == "ram"
+
+
+@dataclass(frozen=True)
 class Volumes:
-    """The volumes of one activity: the container path of each, and the private directory that holds it."""
+    """The volumes of one activity: the container path of each, and the private directory that holds it.
+
+    Transfers see those of the kind ``host`` alone, as exe-units do.
+    """
 
     root: Path
     """A volume ``/a/b`` is the directory ``root/a/b``."""
-    mounts: tuple[PurePosixPath, ...] = field(default=tuple(map(PurePosixPath, DEFAULT_VOLUMES)))
+    all: tuple[Volume, ...] = field(default=tuple(Volume(PurePosixPath(path)) for path in DEFAULT_VOLUMES))
+
+    @property
+    def mounts(self) -> tuple[PurePosixPath, ...]:
+        """Their container paths."""
+        return tuple(volume.mount for volume in self.all)
 
     def create(self) -> None:
         """Make their directories. Raises ``OSError``."""
-        for mount in self.mounts:
-            self.directory(mount).mkdir(parents=True, exist_ok=True)
+        for volume in self.all:
+            directory = self.directory(volume.mount)
+            directory.mkdir(parents=True, exist_ok=True)
+            if volume.kind == "storage":
+                (directory / LOST_AND_FOUND).mkdir(mode=0o700, exist_ok=True)
 
-    def extended(self, paths: Iterable[str]) -> Volumes:
-        """These volumes and those a requestor asks for."""
-        wanted = [check_mount_point(path) for path in paths]
-        return Volumes(self.root, tuple(dict.fromkeys([*self.mounts, *wanted])))
+    def extended(self, wanted: Iterable[Volume]) -> Volumes:
+        """These volumes and those a requestor asks for, which take the place of others at the same path.
+
+        Raises :class:`LocalNetError` for a path that can't be a volume's.
+        """
+        asked = [volume for volume in wanted if not volume.is_root]
+        found = {volume.mount: volume for volume in self.all}
+        found |= {
+            mount: replace(volume, mount=mount) for volume in asked if (mount := check_mount_point(str(volume.mount)))
+        }
+        return Volumes(self.root, tuple(found.values()))
 
     def directory(self, mount: PurePosixPath) -> Path:
         """The private directory of a volume.
@@ -69,11 +106,14 @@ class Volumes:
         if len(path) > _LONGEST_PATH or "\0" in path:
             raise LocalNetError("A path is too long or holds a NUL.")
         plain = PurePosixPath(os.path.normpath("/" + path.lstrip("/")))
-        inside = [mount for mount in self.mounts if mount == plain or mount in plain.parents]
-        if not inside:
-            raise LocalNetError(f"{path[:200]} is in none of the volumes ({', '.join(map(str, self.mounts))}).")
-        mount = max(inside, key=lambda each: len(each.parts))
-        return mount, list(plain.relative_to(mount).parts)
+        inside = [volume for volume in self.all if volume.mount == plain or volume.mount in plain.parents]
+        nearest = max(inside, key=lambda each: len(each.mount.parts), default=None)
+        if nearest is None or nearest.kind != "host":
+            volumes = ", ".join(str(volume.mount) for volume in self.all if volume.kind == "host")
+            raise LocalNetError(
+                f"path not found in container: {path[:200]} is in none of the host volumes ({volumes})."
+            )
+        return nearest.mount, list(plain.relative_to(nearest.mount).parts)
 
     def path(self, path: str) -> Path:
         """Where a container path is on the host, links resolved; :class:`LocalNetError` when that leads outside.

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 PATH = "golem-launcher/documents"
 """Below the Lab's base."""
-PORT = 0
-"""Behind the door, where a port of the provider is named else: its pages come to the supervisor itself."""
+PORT = 65535
+"""Behind the door, where a port of the provider is named else: its pages come to the supervisor itself. (0 is the
+agent's, which tells there of its ssh server.)"""
 MOST_UNSAVED = 999
 _MOST_PAGES = 32
 _LARGEST_MESSAGE = 1024

@@ -1,6 +1,6 @@
 """The door of a session: a socket file that only its owner can open, and behind it every port of the provider.
 
-Who connects says a port number and a newline, and is then joined to that port (at 0 the supervisor itself listens).
+Who connects says a port number and a newline, and is then joined to that port (at 65535 the supervisor itself listens).
 Commands, ssh and a hub's server come in here: the supervisor alone holds the node's key, and knows where the session
 runs at the moment.
 """

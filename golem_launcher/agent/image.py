@@ -1,7 +1,7 @@
 """What an image needs before JupyterLab starts in it, whoever made it.
 
-Golem's VM lays 128 MB of memory over an image's root and mounts directories of the provider's disk over its volumes:
-what a session writes belongs on a volume. Its network card claims packets of 64 kB, which some hosts never answer.
+Golem's VM sets no variables, and its network card claims packets of 64 kB, which some hosts never answer. Where files
+belong is said in disk.py.
 """
 
 from __future__ import annotations
@@ -23,44 +23,31 @@ _REASON = 300
 _BASH = "/bin/bash"
 
 
-def settle(volume: str) -> None:
-    """Move what would fill the image's root to ``volume``, and mend the network card. Changes this environment."""
+def settle() -> None:
+    """Set what terminals and kernels need, and mend the network card. Changes this environment."""
     _mend_mtu()
     own = os.path.dirname(sys.executable)  # noqa: PTH120 - pathlib costs time to import
     path = os.environ.get("PATH", os.defpath)
     if own not in path.split(os.pathsep):  # a script of the image led to it
-        path = f"{own}{os.pathsep}{path}"
-    os.environ["PATH"] = path
+        os.environ["PATH"] = f"{own}{os.pathsep}{path}"
     if os.path.exists(_BASH):  # noqa: PTH110
         os.environ.setdefault("SHELL", _BASH)  # Golem's VM names none; without one terminals have plain sh
-    root = os.stat("/").st_dev  # noqa: PTH116
-    if os.stat(volume).st_dev == root:  # noqa: PTH116
-        return  # no volumes, no small root: a machine, not an image
-    os.environ["PIP_ROOT_USER_ACTION"] = "ignore"  # its warning is of no use here
-    home = os.path.expanduser("~")  # noqa: PTH111
-    if not os.path.isdir(home) or os.stat(home).st_dev == root:  # noqa: PTH112, PTH116
-        os.environ["HOME"] = _made(volume, "home")
-        os.environ["TMPDIR"] = _made(volume, "tmp")
-    if sys.prefix == sys.base_prefix:  # a virtual environment takes no packages but into itself
-        user = _made(volume, "python")
-        os.environ["PYTHONUSERBASE"] = user
-        os.environ["PIP_USER"] = os.environ["PIP_BREAK_SYSTEM_PACKAGES"] = "1"
-        os.environ["PATH"] = f"{user}/bin:{path}"
 
 
-def bring_lab(seconds: float, spare_pip: str) -> str:
+def bring_lab(seconds: float, spare_pip: str, temporary: str) -> str:
     """Install JupyterLab where there is none; why that failed, in a sentence, or nothing. Blocking.
 
+    ``temporary``: where pip has room to unpack what it downloads.
     ``spare_pip``: a zip file with pip, for an image that has none; it may be absent, and is deleted.
     """
     try:
-        return _bring_lab(seconds, spare_pip)
+        return _bring_lab(seconds, spare_pip, temporary)
     finally:
         with contextlib.suppress(OSError):
             os.unlink(spare_pip)  # noqa: PTH108
 
 
-def _bring_lab(seconds: float, spare_pip: str) -> str:
+def _bring_lab(seconds: float, spare_pip: str, temporary: str) -> str:
     if importlib.util.find_spec("jupyterlab") is not None:
         return ""
     import site  # noqa: PLC0415 - seldom needed, and this start is counted in milliseconds
@@ -75,7 +62,8 @@ def _bring_lab(seconds: float, spare_pip: str) -> str:
     else:
         return f"There is neither JupyterLab nor pip for {here}. Use an image with one of them."
     try:
-        done = subprocess.run(pip, capture_output=True, text=True, timeout=seconds, check=False)
+        environment = {**os.environ, "TMPDIR": temporary}
+        done = subprocess.run(pip, capture_output=True, text=True, timeout=seconds, check=False, env=environment)
     except subprocess.TimeoutExpired:
         return f"JupyterLab could not be installed for {here} within {seconds:.0f} s."
     if done.returncode:
@@ -86,12 +74,6 @@ def _bring_lab(seconds: float, spare_pip: str) -> str:
         site.addsitedir(site.getusersitepackages())
         importlib.invalidate_caches()
     return ""
-
-
-def _made(volume: str, name: str) -> str:
-    path = os.path.join(volume, name)  # noqa: PTH118
-    os.makedirs(path, mode=0o700, exist_ok=True)  # noqa: PTH103
-    return path
 
 
 def _mend_mtu() -> None:

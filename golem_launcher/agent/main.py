@@ -14,7 +14,7 @@ import os
 import socket
 import sys
 
-from . import image, keeper, log
+from . import disk, image, keeper, log
 from .config import WRONG_CONFIG, Config, Refused, log_of, parse
 
 _NO_LAB = 3
@@ -55,18 +55,24 @@ def _prepare(arguments: list[str]) -> Config:
     if config.index_url:
         os.environ["PIP_INDEX_URL"] = config.index_url
     volume = os.path.dirname(config.log)  # noqa: PTH120
-    image.settle(volume)
-    missing = image.bring_lab(_INSTALL_SECONDS, os.path.join(volume, _SPARE_PIP))  # noqa: PTH118
+    _make_directories(config)
+    image.settle()
+    disk.settle(config.root, volume)
+    spare_pip = os.path.join(volume, _SPARE_PIP)  # noqa: PTH118
+    missing = image.bring_lab(_INSTALL_SECONDS, spare_pip, disk.for_large_files(config.root, volume))
     if missing:
         raise Refused(_NO_LAB, f"this image: {missing}")
     for port in (config.port, config.port + 1, *((config.port + 2,) if config.ssh else ()), config.port + 3):
         _check_port(config.address, port)
+    return config
+
+
+def _make_directories(config: Config) -> None:
     try:
         os.makedirs(config.root, exist_ok=True)  # noqa: PTH103
         os.makedirs(config.log, mode=0o700, exist_ok=True)  # noqa: PTH103
     except OSError as error:
         raise Refused(WRONG_CONFIG, f"can't make a directory: {error}") from None
-    return config
 
 
 def _take(path: str) -> bytes:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 
-from . import proc
+from . import disk, proc
 
 _DISK_EVERY_SECONDS = 15.0
 _DISK_SECONDS = 0.3
@@ -26,7 +26,7 @@ def usage(keeper: int, root: str) -> dict[str, float]:
     """Totals of the agent's process tree, in seconds and bytes. Rates are the reader's: two answers and their times."""
     own = proc.read(keeper)
     processes = [*([own] if own else []), *proc.descendants(keeper)]
-    disk = os.statvfs(root)
+    room = os.statvfs(root)
     return {
         "time": time.time(),
         "cpus": len(os.sched_getaffinity(0)),
@@ -34,8 +34,8 @@ def usage(keeper: int, root: str) -> dict[str, float]:
         "processes": len(processes),
         "memory_bytes": sum(proc.own_memory(process.pid) for process in processes),
         "memory_total_bytes": _memory_total(),
-        "disk_free_bytes": disk.f_bavail * disk.f_frsize,
-        "disk_total_bytes": disk.f_blocks * disk.f_frsize,
+        "disk_free_bytes": room.f_bavail * room.f_frsize,
+        "disk_total_bytes": room.f_blocks * room.f_frsize,
         "workspace_bytes": _workspace(root),
         **_gpu(),
     }
@@ -48,13 +48,15 @@ def _workspace(root: str) -> int:
     if measured is not None and now - measured[0] < _DISK_EVERY_SECONDS:
         return measured[1]
     total = 0
+    own = os.path.join(root, disk.OWN)  # noqa: PTH118
     waiting = [root]
     while waiting and time.monotonic() - now < _DISK_SECONDS:
         with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
             for entry in entries:
                 with contextlib.suppress(OSError):
                     if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
+                        if entry.path != own:
+                            waiting.append(entry.path)
                     else:
                         total += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
     _measured[root] = (now, total)

@@ -12,6 +12,7 @@ import importlib.util
 import json
 import os
 import pwd
+import shlex
 import shutil
 import socket
 import sys
@@ -29,9 +30,17 @@ _START_SECONDS = 10.0
 """How long a connection waits for the Lab, or the workspace server, while that is being started."""
 _SSHD_CHECK_SECONDS = 10.0
 _SSHD_PLACES = "/usr/sbin:/usr/local/sbin:/sbin"
+_SFTP_SERVERS = (
+    "/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server", "/usr/lib/ssh/sftp-server",
+    "/usr/libexec/sftp-server", "/usr/lib/sftp-server",
+)  # fmt: skip
+_SFTP = "golem-launcher-sftp"
+"""What our configuration calls the transfer of files."""
 _KEPT = (
-    "PATH", "LANG", "HOME", "TMPDIR", "VIRTUAL_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH", "PYTHONUSERBASE", "PIP_USER",
-    "PIP_BREAK_SYSTEM_PACKAGES", "PIP_INDEX_URL",
+    "PATH", "LANG", "HOME", "SHELL", "TMPDIR", "VIRTUAL_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH", "PYTHONUSERBASE",
+    "PIP_USER", "PIP_BREAK_SYSTEM_PACKAGES", "PIP_ROOT_USER_ACTION", "PIP_INDEX_URL", "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "no_proxy",
+    "NO_PROXY",
 )  # fmt: skip
 """What a login has in its environment as the Lab's terminals have."""
 _NO_SERVER = "ssh was asked for, but this image has neither OpenSSH's sshd nor Python's asyncssh"
@@ -80,7 +89,7 @@ class _Ways:
         if self._config.ssh is None:
             return
         python = importlib.util.find_spec("asyncssh") is not None
-        # sshd goes by the password file: where that names another home, it would not arrive in the session's.
+        # sshd goes by the password file, which may name another home than the session's; it is led from there.
         command = None if python and not _at_home() else await self._sshd()
         if command is not None:
             self._status["ssh"] = "sshd"
@@ -143,7 +152,7 @@ class _Ways:
             "AllowTcpForwarding yes",
             "ClientAliveInterval 30",
             "ClientAliveCountMax 4",
-            "Subsystem sftp internal-sftp",
+            *_arrive(self._config.root),
             f"SetEnv {environment}" if environment else "",
         ]
         contents = {
@@ -156,6 +165,24 @@ class _Ways:
             with os.fdopen(descriptor, "w") as file:
                 file.write(content)
         return names["config"]
+
+
+def _arrive(root: str) -> list[str]:
+    """Lines of sshd's configuration that let every login begin in ``root``, whatever the password file says.
+
+    A forced command takes the place of what was asked for, the transfer of files included.
+    """
+    server = next((path for path in _SFTP_SERVERS if os.access(path, os.X_OK)), None)
+    place = shlex.quote(root)
+    if server is None:
+        return [f"Subsystem sftp internal-sftp -d {place}"]
+    script = (
+        f'cd {place}; case "$SSH_ORIGINAL_COMMAND" in '
+        f"{_SFTP}) exec {server} ;; "
+        '"") exec "$SHELL" -l ;; '
+        '*) exec "$SHELL" -c "$SSH_ORIGINAL_COMMAND" ;; esac'
+    )
+    return [f"Subsystem sftp {_SFTP}", f"ForceCommand {script}"]
 
 
 def user() -> str:

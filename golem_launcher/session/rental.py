@@ -33,10 +33,14 @@ if TYPE_CHECKING:
 _AGENT_PATH = "/golem/run/golem-launcher-agent.pyz"
 _CONFIG_PATH = "/golem/run/golem-launcher-agent.json"
 _PIP_PATH = "/golem/run/golem-launcher-pip.zip"
-_VOLUMES = ("/golem/work", "/golem/run")
+_WORKSPACE, _RUN = "/golem/work", "/golem/run"
 _ROOT = "../work"
 """As seen from the configuration: a runtime without mounts keeps the container's paths somewhere else."""
 
+_SHARED_DISK = (
+    "This provider's virtual machine is of an older kind: the files lie on a disk that it shares with its host. "
+    "SQLite's WAL, memory-mapped files (np.memmap, safetensors), sockets and FIFOs do not work there; in /tmp they do."
+)
 _ATTEMPTS = 3
 _LAB_POLL_SECONDS = 0.1
 _ASK_SECONDS = 15.0
@@ -64,6 +68,7 @@ class Rental:
         access: Access,
         recorder: Recorder,
         image: str,
+        disk_gib: float,
         enter: Callable[[Stage], None],
     ) -> None:
         self._place = place
@@ -77,6 +82,8 @@ class Rental:
         self._recorder = recorder
         self._image = image
         self._enter = enter
+        self._disk_gib = disk_gib
+        self._told_of_disk = False
         self._hiring: Hiring | None = None
         self.notices: list[str] = []
         """What the user should know of how the present provider was made ready."""
@@ -101,7 +108,7 @@ class Rental:
                 rented = await self._hiring.deployed()
                 self._enter(Stage.STARTING)
                 self._reach.point_at(self._place.node, rented)
-                self.notices = await self._saves.meet(self._hiring.carry())
+                self.notices = [*self._about(rented), *await self._saves.meet(self._hiring.carry())]
                 await self._lab_answers(self._hiring)
             except ProviderError as error:
                 self._recorder.message(f"{self._recorder.state.provider_name}: {error.what}", "warning")
@@ -148,6 +155,11 @@ class Rental:
             await self._hiring.aclose()
             self._hiring = None
 
+    def _about(self, rented: Rented) -> list[str]:
+        """What the user should know of the provider's disk, once a session."""
+        told, self._told_of_disk = self._told_of_disk, self._told_of_disk or not rented.own_disk
+        return [] if told or rented.own_disk else [_SHARED_DISK]
+
     def _package(self) -> Package:
         config = {
             **self._reach.agent_settings(),
@@ -162,7 +174,9 @@ class Rental:
             files.append((_PIP_PATH, spare_pip()))
         return Package(
             files=tuple(files),
-            volumes=_VOLUMES,
+            workspace=_WORKSPACE,
+            run=_RUN,
+            disk_gib=self._disk_gib,
             argv=starting.python(_AGENT_PATH, _CONFIG_PATH),
             last_words=starting.python(_AGENT_PATH, "--last-words", _CONFIG_PATH),
         )

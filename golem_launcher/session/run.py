@@ -209,6 +209,7 @@ class Run:
             access=self._access,
             recorder=self._recorder,
             image=self._request.image or place.image_tag,
+            disk_gib=self._request.disk_gib,
             enter=self._recovery.enter,
         )
         await self._rental.publish()

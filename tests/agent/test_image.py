@@ -19,7 +19,7 @@ _PROGRAM = """
 import importlib.util, sys
 sys.path.insert(0, sys.argv[1])
 import image
-print(image.bring_lab(60.0, sys.argv[2]))
+print(image.bring_lab(60.0, sys.argv[2], "/tmp"))
 print(importlib.util.find_spec("jupyterlab") is not None)
 """
 
@@ -93,7 +93,7 @@ _SETTLED = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
 import image
-image.settle("/tmp")
+image.settle()
 print(open("/sys/class/net/eth1/mtu").read().strip(), os.environ["SHELL"])
 """
 

@@ -34,6 +34,17 @@ def test_the_images_sshd_with_keys_alone(agent, tmp_path):
 
     eventually(lambda: ssh("true").returncode == 0)
     assert agent.environment["PATH"].rpartition(":")[2] in ssh("echo $PATH").stdout.decode()
+    assert ssh("pwd").stdout.decode() == f"{agent.work}\n"  # the account's home is elsewhere
+    assert ssh("cd / && exec cat", "/proc/self/comm").stdout == b"cat\n"
+    (tmp_path / "sent").write_text("by scp")
+    scp = ["scp", *("-P" if option == "-p" else option for option in options), tmp_path / "sent"]
+    for form in ([], ["-O"]):  # by sftp, and by scp on both sides
+        for name in ("", "as"):
+            target = f"{account.pw_name}@{agent.address}:{name}"
+            subprocess.run([*scp[:1], *form, *scp[1:], target], check=True, timeout=SECONDS, capture_output=True)
+            arrived = agent.work / (name or "sent")
+            assert arrived.read_text() == "by scp"
+            arrived.unlink()
     done = ssh("-o", "PreferredAuthentications=password", "true")
     assert b"(publickey)" in done.stderr
 

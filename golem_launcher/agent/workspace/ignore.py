@@ -21,8 +21,12 @@ DEFAULTS = (
     ".cache/", "__pycache__/", "*.pyc", ".mypy_cache/", ".pytest_cache/", ".ruff_cache/", ".hypothesis/", ".tox/",
     ".nox/", "node_modules/", ".npm/", ".yarn/cache/", ".Trash/", ".Trash-*/", ".local/share/Trash/",
     ".local/share/jupyter/runtime/", ".~lock.*", ".nfs*", "lost+found/",
+    "/.golem-launcher/",
 )  # fmt: skip
-"""What a program makes again by itself. ``.ipynb_checkpoints`` and ``.git`` are kept: they hold the user's past."""
+"""What a program makes again by itself. ``.ipynb_checkpoints`` and ``.git`` are kept: they hold the user's past.
+
+The last is the agent's own, see disk.py.
+"""
 
 
 class Rule(NamedTuple):

@@ -100,10 +100,11 @@ def freeze(environment: str) -> list[str]:
     return _asked_for([each for each in installed(directories) if each.key not in {"pip", "setuptools", "wheel"}])
 
 
-def install(requirements: list[str], seconds: float, directory: str) -> Iterator[dict[str, Any]]:
+def install(requirements: list[str], seconds: float, directory: str, temporary: str) -> Iterator[dict[str, Any]]:
     """Install what can be: first all at once, then in ever smaller parts, so that a bad one blocks no other.
 
-    Gives ``{"line": …}`` as pip goes on, and last ``{"failed": [[requirement, reason], …]}``.
+    Gives ``{"line": …}`` as pip goes on, and last ``{"failed": [[requirement, reason], …]}``. pip unpacks in
+    ``temporary``, where room for large packages must be.
     """
     end = time.monotonic() + seconds
     failed = []
@@ -111,7 +112,7 @@ def install(requirements: list[str], seconds: float, directory: str) -> Iterator
     while waiting:
         part = waiting.pop(0)
         reasons: list[str] = []
-        code = yield from _pip(part, end, directory, reasons.append)
+        code = yield from _pip(part, end, directory, temporary, reasons.append)
         if code == 0:
             continue
         if len(part) == 1 or time.monotonic() >= end:
@@ -124,14 +125,15 @@ def install(requirements: list[str], seconds: float, directory: str) -> Iterator
 
 
 def _pip(
-    part: list[str], end: float, directory: str, complain: Callable[[str], None]
+    part: list[str], end: float, directory: str, temporary: str, complain: Callable[[str], None]
 ) -> Generator[dict[str, Any], None, int]:
     """Run pip once; its exit code."""
     left = end - time.monotonic()
     if left <= 0:
         return 1
     argv = [sys.executable, "-m", "pip", "install", "--no-input", "--progress-bar", "off", "--", *part]
-    environment = {**os.environ, "PIP_BREAK_SYSTEM_PACKAGES": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    own = {"PIP_BREAK_SYSTEM_PACKAGES": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "TMPDIR": temporary}
+    environment = {**os.environ, **own}
     process = subprocess.Popen(
         argv,
         cwd=directory,

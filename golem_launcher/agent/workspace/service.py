@@ -11,6 +11,7 @@ import shutil
 import threading
 from typing import TYPE_CHECKING, Any
 
+from .. import disk  # noqa: TID252 - the archive has another name
 from . import wire
 from .chunker import chunk_id
 from .index import Index
@@ -37,6 +38,7 @@ class Service:
     def __init__(self, config: Config, gate: int) -> None:
         stem = os.path.splitext(config.log)[0]
         self._root = config.root
+        self._volume = os.path.dirname(config.log)
         self._packs = stem + wire.PACKS
         shutil.rmtree(self._packs, ignore_errors=True)
         os.makedirs(self._packs, mode=0o700, exist_ok=True)
@@ -155,7 +157,7 @@ class Service:
 
     def install(self, requirements: list[str], seconds: float) -> Iterator[Any]:
         """Install packages."""
-        return install(requirements, seconds, self._root)
+        return install(requirements, seconds, self._root, disk.for_large_files(self._root, self._volume))
 
     def _restoring(self) -> Restore:
         if self._restore is None:

@@ -85,11 +85,8 @@ class Volumes:
 
         Raises :class:`LocalNetError` for a path that can't be a volume's.
         """
-        asked = [volume for volume in wanted if not volume.is_root]
-        found = {volume.mount: volume for volume in self.all}
-        found |= {
-            mount: replace(volume, mount=mount) for volume in asked if (mount := check_mount_point(str(volume.mount)))
-        }
+        asked = [replace(each, mount=check_mount_point(str(each.mount))) for each in wanted if not each.is_root]
+        found = {volume.mount: volume for volume in (*self.all, *asked)}
         return Volumes(self.root, tuple(found.values()))
 
     def directory(self, mount: PurePosixPath) -> Path:

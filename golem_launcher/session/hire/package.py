@@ -11,8 +11,12 @@ class Package:
 
     files: tuple[tuple[str, bytes], ...]
     """Path in the container, content."""
-    volumes: tuple[str, ...]
-    """Directories of the provider's disk that it must have there, whether its image names them or not."""
+    workspace: str
+    """A volume for the user's files."""
+    run: str
+    """A volume for ours, a directory of the provider's disk: what is transferred goes there."""
+    disk_gib: float
+    """Room that was asked for, in the workspace's volume."""
     argv: tuple[str, ...]
     last_words: tuple[str, ...]
     """The command that tells, over there, what the package said last."""
@@ -30,3 +34,5 @@ class Rented:
     ip: str
     """Its address in the private network."""
     network_id: str
+    own_disk: bool = True
+    """Whether the workspace is a disk, and no directory of the provider's."""

@@ -13,6 +13,7 @@ from yapapi.script.capture import CaptureContext
 from golem_launcher.errors import LauncherError, ProviderError, RequestError
 from golem_launcher.session.hire import starting
 from golem_launcher.session.hire.package import Rented
+from golem_launcher.session.hire.volumes import has_disks, volumes
 from golem_launcher.text import clean_line, clean_name
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ async def run_package(
     exchange with the provider); the activity then lives, and runs errands, until these say to leave.
     """
     script = context.new_script(timeout=timedelta(seconds=deploy_seconds))
-    script.deploy(volumes=list(package.volumes), net=[_network(node)])
+    properties = (await context._agreement.get_details()).provider_view.properties  # noqa: SLF001 - as below
+    script.deploy(volumes=volumes(package, properties), net=[_network(node)])
     script.start()
     for path, content in package.files:
         script.upload_bytes(content, path)
@@ -73,6 +75,7 @@ async def run_package(
                 activity_id=context.id,
                 ip=node.ip,
                 network_id=node.network.network_id,
+                own_disk=has_disks(properties),
             )
         )
     try:

@@ -1,0 +1,86 @@
+"""Where a session's files live over there, so that all that programs do with files works.
+
+Golem's VM has three kinds of places. Its root is memory. A directory of the provider's disk comes in by 9p: no sockets
+and FIFOs, no memory shared with a file, files that are another user's. A disk of the session's own (ext2) has none of
+these faults. What a directory can is tried, not guessed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+
+OWN = ".golem-launcher"
+"""In the workspace, where that is a disk of its own: home, packages and temporary files. Neither saved nor shown."""
+LOST_AND_FOUND = "lost+found"
+"""What a new ext2 has in it."""
+_MEMORY = "/tmp"  # noqa: S108 - the session's machine is its own
+
+
+def settle(root: str, volume: str) -> None:
+    """Move home, packages and temporary files out of memory, to the workspace's disk or else to ``volume``.
+
+    Changes this environment. On a machine without volumes everything stays.
+    """
+    memory = os.stat("/").st_dev  # noqa: PTH116 - pathlib costs time to import
+    if os.stat(volume).st_dev == memory:  # noqa: PTH116
+        return
+    whole = can_all(root)
+    place = _made(root, OWN) if whole else volume
+    home = os.path.expanduser("~")  # noqa: PTH111
+    if not os.path.isdir(home) or os.stat(home).st_dev == memory:  # noqa: PTH112, PTH116
+        os.environ["HOME"] = _made(place, "home")
+    if whole:
+        os.environ["TMPDIR"] = _made(place, "tmp")
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.join(root, LOST_AND_FOUND))  # noqa: PTH106, PTH118 - nobody has lost anything yet
+    else:
+        os.environ["TMPDIR"] = _MEMORY  # sockets must be possible there
+        _trust_others_repositories()
+    os.environ["PIP_ROOT_USER_ACTION"] = "ignore"  # its warning is of no use here
+    if sys.prefix == sys.base_prefix:  # a virtual environment takes no packages but into itself
+        user = _made(place, "python")
+        os.environ["PYTHONUSERBASE"] = user
+        os.environ["PIP_USER"] = os.environ["PIP_BREAK_SYSTEM_PACKAGES"] = "1"
+        os.environ["PATH"] = f"{user}/bin:{os.environ.get('PATH', os.defpath)}"
+
+
+def for_large_files(root: str, volume: str) -> str:
+    """A directory for temporary files that may be too large for memory and are nothing but files: pip's."""
+    return os.environ["TMPDIR"] if can_all(root) and "TMPDIR" in os.environ else _made(volume, "tmp")
+
+
+def can_all(directory: str) -> bool:
+    """Whether a Unix socket can be made in a directory, and so whatever else programs make; on 9p it can't."""
+    try:
+        folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return False
+    name = f".golem-launcher-{os.getpid()}"
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.bind(f"/proc/self/fd/{folder}/{name}")  # a socket's path is short
+        os.unlink(name, dir_fd=folder)
+    except OSError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(folder)
+
+
+def _trust_others_repositories() -> None:
+    """Files of the provider's disk are not ours; git refuses to work in a repository of somebody else's."""
+    number = os.environ.get("GIT_CONFIG_COUNT", "")
+    count = int(number) if number.isdigit() else 0
+    os.environ[f"GIT_CONFIG_KEY_{count}"] = "safe.directory"
+    os.environ[f"GIT_CONFIG_VALUE_{count}"] = "*"
+    os.environ["GIT_CONFIG_COUNT"] = str(count + 1)
+
+
+def _made(place: str, name: str) -> str:
+    path = os.path.join(place, name)  # noqa: PTH118
+    os.makedirs(path, mode=0o700, exist_ok=True)  # noqa: PTH103
+    return path

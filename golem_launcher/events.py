@@ -156,8 +156,21 @@ class NotSaved(_Event):
         )
 
 
+class LeftOut(_Event):
+    """There are files that can't be saved, while all others are."""
+
+    kind: Literal["left_out"] = "left_out"
+    text: str
+    """Which and why; shown as it is."""
+
+    @property
+    def line(self) -> str:
+        """What a log says of it."""
+        return self.text
+
+
 Event = Annotated[
-    StageChanged | Message | ProviderChosen | Progress | CostChanged | ProviderLost | EndsSoon | NotSaved,
+    StageChanged | Message | ProviderChosen | Progress | CostChanged | ProviderLost | EndsSoon | NotSaved | LeftOut,
     Field(discriminator="kind"),
 ]
 
@@ -193,6 +206,10 @@ class Saving(BaseModel):
     """Seconds between saves at present."""
     files: int = 0
     bytes: int = 0
+    left_out: int = 0
+    """How much is there and not saved, or not as it is now; all of it is in ``left_out.json`` beside the state."""
+    at_stake: int = 0
+    """How much of that would be lost at an end: all but links that lead out of the workspace."""
     problem: str = ""
     """Why the last save failed, or what is odd about it (a mass deletion); empty when all is well."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from golem_launcher.cli.output import print_json, reports_errors, say
+from golem_launcher.cli.output import FAILED, print_json, reports_errors, say
 from golem_launcher.cli.words import moment, session_lines
 from golem_launcher.errors import SessionError, SessionNotFound
 from golem_launcher.events import STOPPED, SessionState
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory
 
 _FOLLOW_SECONDS = 0.25
+_MOST_NAMED = 20
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 Name = Annotated[str, typer.Argument(help="The session's name; see `golem-launcher list`.")]
@@ -148,9 +149,12 @@ def open_session(name: Name, *, as_json: Json = False) -> None:
 def save(name: Name, *, as_json: Json = False) -> None:
     """Save a session's workspace now; while it runs that also happens by itself, every few seconds.
 
+    Everything that can be saved is saved. What can't is named; when an end would lose it, the exit code is 1.
+
     Example: golem-launcher save my-lab
     """
     from golem_launcher.session import client
+    from golem_launcher.workspace.manifest import shown
 
     saved = client.save(name)
     if as_json:
@@ -158,9 +162,17 @@ def save(name: Name, *, as_json: Json = False) -> None:
     elif saved["generation"] is None:
         say(f"There is nothing to save yet: the workspace of '{name}' is empty.")
     else:
-        say(f"Saved '{saved['workspace']}', generation {saved['generation']}: {saved['files']} files.")
+        left_out = saved["left_out"]
+        more = f", {len(left_out):,} left out" if left_out else ""
+        say(f"Saved '{saved['workspace']}', generation {saved['generation']}: {saved['files']:,} files{more}.")
+        for each in left_out[:_MOST_NAMED]:
+            say(f"  {shown(each['path'])}: {each['reason']}")
+        if len(left_out) > _MOST_NAMED:
+            say(f"  and {len(left_out) - _MOST_NAMED:,} more: golem-launcher show {name} --json")
     if not as_json and saved["unsaved"]:
         say(saved["unsaved"])
+    if saved.get("at_stake"):
+        raise typer.Exit(FAILED)
 
 
 def extend(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from golem_launcher import paths
 from golem_launcher.cli.output import FAILED, print_json, reports_errors, say
 from golem_launcher.errors import RequestError, WorkspaceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from golem_launcher.workspace.generation import Generation
 
@@ -52,12 +54,19 @@ def workspaces(
 
     kept = open_store(store)
     if remove is not None:
-        _remove(kept, remove, yes=yes)
+        _remove(kept, remove, store, yes=yes)
         return
     found = kept.workspaces()
+    unreadable = kept.unreadable()
     if as_json:
-        print_json([_plain(generation) for generation in found])
-    elif not found and store is not None:
+        told = [{**_plain(each), "unreadable": unreadable.pop(each.workspace, [])} for each in found]
+        print_json([*told, *({"workspace": name, "unreadable": numbers} for name, numbers in unreadable.items())])
+        return
+    for name, numbers in unreadable.items():
+        say(f"{name}: {_numbered(numbers)} can't be read. How to mend it: golem-launcher verify {name}")
+    if not found and unreadable:
+        return
+    if not found and store is not None:
         say(f"There is nothing saved at {kept.shown}.")
     elif not found:
         say("Nothing has been saved yet. A session saves by itself: golem-launcher start --wait")
@@ -79,13 +88,18 @@ def generations(name: Name, *, store: StoreUrl = None, as_json: Json = False) ->
     found = kept.generations(name)
     if not found:
         kept.manifest(name)  # says why there is none
+    unreadable = kept.unreadable().get(name, [])
     if as_json:
-        print_json([_plain(generation) for generation in found])
+        told: list[dict[str, Any]] = [{**_plain(each), "left_out_files": _left_out(kept, each)} for each in found]
+        print_json([*told, *({"workspace": name, "generation": number, "damaged": True} for number in unreadable)])
         return
     for generation in found:
         say(f"{generation.number:>6}  {_line(generation)}")
         for flag in generation.flags:
             say(f"        {flag}")
+        _say_left_out(_left_out(kept, generation), indent="        ")
+    if unreadable:
+        say(f"{_numbered(unreadable)} can't be read. How to mend it: golem-launcher verify {name}")
 
 
 def results(
@@ -114,6 +128,7 @@ def results(
     if target.exists() and not force:
         raise RequestError(f"{target} is there already.", "Name another file with -o, or write over it with --force.")
     written = save_zip(kept, manifest, target, _progress("Writing"))
+    left_out = [*_pairs(manifest.left_out), *_pairs(written.left_out)]
     if as_json:
         print_json(
             {
@@ -125,20 +140,24 @@ def results(
                 "could_run": written.could_run,
                 "links_left_out": written.links_left_out,
                 "renamed": dict(written.renamed),
+                "left_out": left_out,
+                "damaged": written.damaged,
             }
         )
-        return
-    say(f"{target}: {written.files:,} files, {_size(written.bytes)}, saved {_time(manifest.created_at)}.")
-    if written.links_left_out:
-        say(f"{written.links_left_out} links were left out.")
-    _say_renamed(dict(written.renamed))
-    if written.could_run:
-        say("Look at these before you open the folder with anything: some programs run such files by themselves.")
-        named = folded(written.could_run)
-        for path in named[:_MOST_NAMED]:
-            say(f"  {path}")
-        if len(named) > _MOST_NAMED:
-            say(f"  and {len(named) - _MOST_NAMED} more (all with --json)")
+    else:
+        say(f"{target}: {written.files:,} files, {_size(written.bytes)}, saved {_time(manifest.created_at)}.")
+        if written.links_left_out:
+            say(f"{written.links_left_out} links were left out.")
+        _say_renamed(dict(written.renamed))
+        _say_left_out(left_out)
+        if written.could_run:
+            say("Look at these before you open the folder with anything: some programs run such files by themselves.")
+            named = folded(written.could_run)
+            for path in named[:_MOST_NAMED]:
+                say(f"  {path}")
+            if len(named) > _MOST_NAMED:
+                say(f"  and {len(named) - _MOST_NAMED} more (all with --json)")
+    _check_damage(name, written.damaged, target)
 
 
 def restore(
@@ -162,13 +181,66 @@ def restore(
         raise RequestError(f"'{number}' is no number of a save.", f"See `golem-launcher generations {workspace}`.")
     kept = open_store(store)
     manifest = kept.manifest(workspace, int(number) if number else None)
-    renamed = extract(kept, manifest, directory, _progress("Writing"))
+    written = extract(kept, manifest, directory, _progress("Writing"))
+    left_out = [*_pairs(manifest.left_out), *_pairs(written.left_out.items())]
     if as_json:
-        told = {"directory": str(directory.absolute()), "generation": manifest.generation, "files": manifest.files}
-        print_json({**told, "renamed": renamed})
-        return
-    say(f"{manifest.files:,} files of {_time(manifest.created_at)} are in {directory}.")
-    _say_renamed(renamed)
+        print_json(
+            {
+                "directory": str(directory.absolute()),
+                "generation": manifest.generation,
+                "files": written.files,
+                "renamed": written.renamed,
+                "left_out": left_out,
+                "damaged": written.damaged,
+            }
+        )
+    else:
+        say(f"{written.files:,} files of {_time(manifest.created_at)} are in {directory}.")
+        _say_renamed(written.renamed)
+        _say_left_out(left_out)
+    _check_damage(workspace, written.damaged, directory)
+
+
+def _check_damage(workspace: str, damaged: Sequence[str], target: Path) -> None:
+    """Raise ``WorkspaceError`` when something was damaged: all else is there."""
+    if damaged:
+        files = "1 file is" if len(damaged) == 1 else f"{len(damaged):,} files are"
+        raise WorkspaceError(
+            f"{files} damaged in the store and not in {target}.",
+            f"How to mend it: golem-launcher verify {workspace}",
+        )
+
+
+def _pairs(items: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"path": path, "reason": reason} for path, reason in items]
+
+
+def _left_out(kept: Any, generation: Generation) -> list[dict[str, str]]:
+    """What is not in a generation, and why; its list is read only where there is something."""
+    from golem_launcher.workspace.sealing import Damaged
+
+    if not generation.left_out:
+        return []
+    with contextlib.suppress(Damaged):
+        return _pairs(kept.manifest(generation.workspace, generation.number).left_out)
+    return []
+
+
+def _say_left_out(left_out: Sequence[dict[str, str]], indent: str = "") -> None:
+    from golem_launcher.workspace.manifest import shown
+
+    if left_out:
+        say(f"{indent}Left out, {len(left_out):,} in all:")
+    for each in left_out[:_MOST_NAMED]:
+        say(f"{indent}  {shown(each['path'])}: {each['reason']}")
+    if len(left_out) > _MOST_NAMED:
+        say(f"{indent}  and {len(left_out) - _MOST_NAMED:,} more (all with --json)")
+
+
+def _numbered(numbers: Sequence[int]) -> str:
+    if len(numbers) == 1:
+        return f"Generation {numbers[0]}"
+    return f"Generations {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 
 def _say_renamed(renamed: dict[str, str]) -> None:
@@ -191,7 +263,9 @@ def verify(name: Name, *, store: StoreUrl = None, as_json: Json = False) -> None
     """
     from golem_launcher.workspace.store import open_store
 
-    report = open_store(store).verify(name, _progress("Reading", "parts"))
+    kept = open_store(store)
+    report = kept.verify(name, _progress("Reading", "parts"))
+    place = kept.shown or str(paths.home() / "workspaces")
     if as_json:
         print_json({"generations": report.generations, "chunks": report.chunks, "damaged": report.damaged})
     elif not report.damaged:
@@ -203,16 +277,23 @@ def verify(name: Name, *, store: StoreUrl = None, as_json: Json = False) -> None
         if not as_json:
             for sentence in report.damaged[:_MOST_NAMED]:
                 say(sentence)
+        what = "1 file or save" if len(report.damaged) == 1 else f"{len(report.damaged):,} files or saves"
+        copied = f"copy its packs, indexes and workspaces over those in {place}"
         raise WorkspaceError(
-            f"{len(report.damaged)} parts of '{name}' are damaged.",
-            "The next save of a running session brings back what it still has.",
+            f"{what} of '{name}' {'is' if len(report.damaged) == 1 else 'are'} damaged.",
+            "A session that still has the files brings them again with its next save. A file that another save has "
+            f"whole comes from there: golem-launcher restore {name}@NUMBER directory. Where this store has a copy (on "
+            f"another computer, in a backup), {copied} (rsync -rc COPY/ STORE/) and verify again.",
         )
 
 
-def _remove(kept: Any, name: str, *, yes: bool) -> None:
-    found = kept.generations(name)
+def _remove(kept: Any, name: str, store: str | None, *, yes: bool) -> None:
+    from golem_launcher.session import client
+
+    found = [*kept.generations(name), *kept.unreadable().get(name, [])]
     if not found:
         kept.manifest(name)
+    client.check_unused(name, store)
     if not yes:
         if not sys.stdin.isatty():
             raise RequestError(f"Removing '{name}' loses {len(found)} saves.", "Say --yes to do it.")
@@ -245,7 +326,9 @@ def _progress(what: str, unit: str = "bytes") -> Callable[[int, int], None]:
 
 def _line(generation: Generation) -> str:
     size = _size(generation.bytes)
-    return f"{_time(generation.created_at)}  {generation.files:>8,} files  {size:>10}  save {generation.number}"
+    left_out = f", {generation.left_out:,} left out" if generation.left_out else ""
+    line = f"{_time(generation.created_at)}  {generation.files:>8,} files  {size:>10}  save {generation.number}"
+    return line + left_out
 
 
 def _plain(generation: Generation) -> dict[str, Any]:
@@ -256,6 +339,7 @@ def _plain(generation: Generation) -> dict[str, Any]:
         "files": generation.files,
         "bytes": generation.bytes,
         "flags": generation.flags,
+        "left_out": generation.left_out,
     }
 
 

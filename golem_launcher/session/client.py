@@ -76,13 +76,10 @@ def start(request: LaunchRequest) -> SessionDirectory:
 
 def settled(request: LaunchRequest) -> LaunchRequest:
     """The request with its paths absolute: the supervisor works in another directory than whoever asked."""
-    store = request.store
-    if store is not None and "://" not in store:
-        store = os.path.abspath(Path(store).expanduser())  # noqa: PTH100 - a link stays a link
     settled = {
         "inputs": absolute(request.inputs),
         "outbound_permit": absolute(request.outbound_permit, field="outbound_permit"),
-        "store": store,
+        "store": _absolute_store(request.store),
     }
     return request.model_copy(update=settled)
 
@@ -162,9 +159,10 @@ def extend(name: str, *, hours: Decimal | str = "0", budget: Decimal | str = "0"
 def save(name: str) -> dict[str, Any]:
     """Save a session's workspace now: ``workspace``, ``generation``, ``saved_at``, ``files``, ``bytes``, ``unsaved``.
 
-    ``unsaved`` says in words what open documents could not be saved first, empty when all were. An empty workspace, of
-    which nothing was ever saved, has no ``generation``. Raises ``SessionError`` with the reason
-    when that does not work.
+    ``unsaved`` says in words what open documents could not be saved first, empty when all were. ``left_out`` is a list
+    of what could not be saved (``path``, ``reason``), ``at_stake`` how much of it an end would lose. An empty
+    workspace, of which nothing was ever saved, has no ``generation``. Raises ``SessionError`` with the reason when that
+    does not work.
     """
     return control(_running(name), "save", deadline=deadlines.WAIT_FOR_SAVE)
 
@@ -279,6 +277,7 @@ def describe(directory: SessionDirectory) -> dict[str, Any]:
     value["provider"] = state.provider_name
     value["alive"] = alive(directory)
     value["damaged"] = damaged(directory)
+    value["left_out"] = directory.left_out()
     return value
 
 
@@ -296,14 +295,24 @@ def _make_room(name: str) -> None:
 
 def _check_workspace(request: LaunchRequest) -> None:
     """Two sessions that save into one workspace would take turns in undoing each other's work."""
-    if not request.resume or not request.save:
-        return
-    name = claimed(request.store).get(request.workspace)
+    if request.resume and request.save:
+        check_unused(request.workspace, request.store)
+
+
+def check_unused(workspace: str, store: str | None) -> None:
+    """Raise ``SessionError`` when a living session saves into this workspace."""
+    name = claimed(_absolute_store(store)).get(workspace)
     if name is not None:
         raise SessionError(
-            f"The session '{name}' is saving into the workspace '{request.workspace}'.",
+            f"The session '{name}' is saving into the workspace '{workspace}'.",
             f"End it first: golem-launcher stop {name}",
         )
+
+
+def _absolute_store(store: str | None) -> str | None:
+    if store is None or "://" in store:
+        return store
+    return os.path.abspath(Path(store).expanduser())  # noqa: PTH100 - a link stays a link
 
 
 def claimed(store: str | None) -> dict[str, str]:

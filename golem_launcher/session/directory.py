@@ -1,9 +1,9 @@
 """A session's directory: the one truth that supervisor, page, commands and tests share.
 
 ``request.json``, ``state.json`` (replaced atomically), ``events.jsonl`` and ``lab.log`` (append-only),
-``supervisor.log``, ``supervisor.json`` (its process), ``token`` (0600), ``lock`` (held while a supervisor lives), and
-what only a living one needs: ``scratch`` and its sockets (see :func:`golem_launcher.paths.socket_path`). The supervisor
-alone writes; everybody may read.
+``left_out.json`` (likewise), ``supervisor.log``, ``supervisor.json`` (its process), ``token`` (0600), ``lock`` (held
+while a supervisor lives), and what only a living one needs: ``scratch`` and its sockets (see
+:func:`golem_launcher.paths.socket_path`). The supervisor alone writes; everybody may read.
 """
 
 from __future__ import annotations
@@ -108,6 +108,17 @@ class SessionDirectory:
     def write_state(self, state: SessionState) -> None:
         """Replace the state."""
         files.write_atomic(self.path / _STATE, state.model_dump_json(indent=1).encode())
+
+    def left_out(self) -> list[dict[str, str]]:
+        """What of the workspace is not saved, or not as it is, as of the last save: path and reason of each."""
+        found = files.read_json(self.path / "left_out.json")
+        return found if isinstance(found, list) else []
+
+    def write_left_out(self, left_out: dict[str, str]) -> None:
+        """Replace that list."""
+        files.write_json(
+            self.path / "left_out.json", [{"path": path, "reason": reason} for path, reason in left_out.items()]
+        )
 
     def append_event(self, event: Event) -> None:
         """Add one event to the log of events."""

@@ -72,6 +72,10 @@ class Recorder:
         self.update(cost=cost)
         self._append(CostChanged(cost=cost, billed=billed))
 
+    def left_out(self, left_out: dict[str, str]) -> None:
+        """What of the workspace is not saved, and why."""
+        self._submit(self._directory.write_left_out, left_out)
+
     def write_token(self, token: str) -> None:
         """Keep the Lab's token."""
         self._submit(self._directory.write_token, token)

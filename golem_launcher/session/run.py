@@ -127,7 +127,7 @@ class Run:
         """Save the workspace now. Raises ``LauncherError``."""
         saved, missing = await self._save_all(deadlines.SAVE)
         await self._recorder.flush()  # who asked may read the state next
-        return {**as_told(self._saves.workspace, saved), "unsaved": missing}
+        return {**as_told(self._saves.workspace, saved, self._saves.left_out, self._saves.at_stake), "unsaved": missing}
 
     async def save_last(self, seconds: float) -> str:
         """Save a last time, before the end, within ``seconds``; what was not saved, in words, or nothing."""

@@ -8,7 +8,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NothingToSave, ProviderError, RequestError, SessionError, WorkspaceError
-from golem_launcher.events import Progress, Saving
+from golem_launcher.events import LeftOut, Progress, Saving
 from golem_launcher.networks import LOCAL
 from golem_launcher.session import client, inputs
 from golem_launcher.software import SOFTWARE
@@ -55,6 +55,8 @@ class Saves:
         self._saving: asyncio.Task[None] | None = None
         self._newest: Saving | None = None
         """How saving stood at the newest generation of this session."""
+        self._left_out: dict[str, str] = {}
+        self._told: set[str] = set()
 
     @property
     def hold(self) -> bool:
@@ -75,6 +77,8 @@ class Saves:
         if not request.save and not request.resume:
             return
         store = self._store = await asyncio.to_thread(_open_store, request.store, encrypt=request.encrypt)
+        if request.save:
+            await asyncio.to_thread(store.establish)
         if request.resume:
             name, _, number = request.resume.partition("@")
             self._restore = await asyncio.to_thread(_generation, store, name, int(number) if number else None)
@@ -124,8 +128,18 @@ class Saves:
         )
         self._saving = asyncio.create_task(self._saver.run())
 
+    @property
+    def at_stake(self) -> int:
+        """How much of it an end would lose."""
+        return self._saver.saving.at_stake if self._saver is not None else 0
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """What is there and not saved, or not as it is now, and why."""
+        return self._saver.left_out if self._saver is not None else {}
+
     async def save(self, seconds: float) -> Generation | None:
-        """Save now; ``None`` when there is nothing to save.
+        """Save now all that can be saved; ``None`` when there is nothing to save. What can't is in ``left_out``.
 
         Raises ``SessionError`` with the reason when that does not work within ``seconds``.
         """
@@ -194,6 +208,7 @@ class Saves:
 
     def _on_change(self, saving: Saving) -> None:
         """How saving stands; a saver that has just begun with another provider knows of no generation yet."""
+        self._tell_left_out(saving)
         if saving.generation is not None:
             self._newest = saving
         elif self._newest is not None:
@@ -201,6 +216,17 @@ class Saves:
             saving = saving.model_copy(update=known)
         if saving != self._recorder.state.saving:
             self._recorder.update(saving=saving)
+
+    def _tell_left_out(self, saving: Saving) -> None:
+        """Write down what is not saved, and say it once for each file that might be lost."""
+        left_out = self.left_out
+        if left_out != self._left_out:
+            self._left_out = left_out
+            self._recorder.left_out(left_out)
+        lasting = self._saver.lasting if self._saver is not None else set()
+        if lasting - self._told:
+            self._recorder.event(LeftOut(text=saving.problem))
+        self._told = lasting
 
     def _progress(self, what: str, done: float, total: float) -> None:
         self._recorder.event(Progress(what=what, done=done, total=total))
@@ -213,20 +239,24 @@ def _open_store(url: str | None, *, encrypt: bool) -> Store:
 
 
 def _generation(store: Store, workspace: str, number: int | None) -> int:
+    """The generation to go on from, all of whose list is there: a Lab without files is not worth paying for."""
     found = store.generations(workspace)
-    if not found:
+    if not found and workspace not in store.unreadable():
         raise RequestError(
             f"Resume: there is no saved workspace '{workspace}'.", "See `golem-launcher workspaces`.", field="resume"
         )
-    if number is None:
-        return found[-1].number
-    if number not in {generation.number for generation in found}:
+    try:
+        manifest = store.manifest(workspace, number)
+    except WorkspaceError as error:
+        raise RequestError(f"Resume: {error.what}", error.remedy, field="resume") from error
+    lost = store.lost(manifest.entries)
+    if lost and len(lost) == manifest.files:
         raise RequestError(
-            f"Resume: the workspace '{workspace}' has no generation {number}.",
-            f"See `golem-launcher generations {workspace}`.",
+            f"Resume: no file of generation {manifest.generation} of '{workspace}' can be read.",
+            f"golem-launcher verify {workspace}",
             field="resume",
         )
-    return number
+    return manifest.generation
 
 
 def _unused(store: Store, request: LaunchRequest) -> str:
@@ -242,7 +272,7 @@ def _unused(store: Store, request: LaunchRequest) -> str:
     return f"{name[:36]}-{number}"
 
 
-def as_told(workspace: str, generation: Generation | None) -> dict[str, Any]:
+def as_told(workspace: str, generation: Generation | None, left_out: dict[str, str], at_stake: int) -> dict[str, Any]:
     """A generation of a workspace, or that there was nothing to save, as the answer to a command."""
     if generation is None:
         return {"workspace": workspace, "generation": None, "saved_at": None, "files": 0, "bytes": 0}
@@ -252,4 +282,6 @@ def as_told(workspace: str, generation: Generation | None) -> dict[str, Any]:
         "saved_at": generation.created_at.isoformat(),
         "files": generation.files,
         "bytes": generation.bytes,
+        "left_out": [{"path": path, "reason": reason} for path, reason in left_out.items()],
+        "at_stake": at_stake,
     }

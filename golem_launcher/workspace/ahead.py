@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
+from golem_launcher.errors import LauncherError
 from golem_launcher.waiting import cancel_all
-from golem_launcher.workspace.pull import BULK_BYTES, ordered_missing, pull
+from golem_launcher.workspace.answers import Nonsense
+from golem_launcher.workspace.fitting import lacking
+from golem_launcher.workspace.pull import pull
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -17,9 +21,13 @@ if TYPE_CHECKING:
     from golem_launcher.workspace.remote import AgentWorkspace
     from golem_launcher.workspace.store import Store
 
+_LOG = logging.getLogger(__name__)
+_WORTH_IT = 2 * 1024 * 1024
+"""So much has to be there before a file transfer is begun for it; the rest comes with the whole list."""
+
 
 class Ahead:
-    """Works inside ``async with``, and at the end of it waits for what is under way.
+    """Works inside ``async with``; at the end of it nothing more is asked for, and what is under way is waited for.
 
     What was not brought, for whatever reason, is missing in the store still: who commits looks there.
     """
@@ -32,6 +40,7 @@ class Ahead:
         self._lacking: list[str] = []
         self._bytes = 0
         self._work: asyncio.Task[None] | None = None
+        self._over = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -39,7 +48,7 @@ class Ahead:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._waiting = []
+        self._waiting, self._over = [], True
         if self._work is None:
             return
         if error is not None:
@@ -50,20 +59,25 @@ class Ahead:
     def saw(self, entries: list[Entry]) -> None:
         """These entries are new in the list. No more is brought than ``most_bytes`` of files have."""
         for entry in entries:
-            self._left -= entry.size
+            self._left -= entry.data
             if self._left >= 0:
                 self._waiting.append(entry)
         if self._waiting and self._work is None:
             self._work = asyncio.create_task(self._bring())
 
     async def _bring(self) -> None:
-        while self._waiting:
-            entries, self._waiting = self._waiting, []
-            ids, size = await asyncio.to_thread(ordered_missing, self._store, entries)
-            self._lacking += ids
-            self._bytes += size
-            if self._agent.carry is not None and self._bytes < BULK_BYTES:
-                continue  # a file transfer of its own is not worth it yet
-            ids, self._lacking, size, self._bytes = self._lacking, [], self._bytes, 0
-            await pull(self._agent, self._store, list(dict.fromkeys(ids)), size, lambda _: None)
+        try:
+            while self._waiting:
+                entries, self._waiting = self._waiting, []
+                found, _ = await asyncio.to_thread(lacking, self._store, entries)
+                self._lacking += found.ids
+                self._bytes += found.bytes
+                if self._agent.carry is not None and self._bytes < _WORTH_IT:
+                    continue
+                ids, self._lacking, size, self._bytes = self._lacking, [], self._bytes, 0
+                await pull(self._agent, self._store, list(dict.fromkeys(ids)), size, lambda: not self._over)
+        except Nonsense:
+            raise
+        except LauncherError as error:
+            _LOG.debug("not brought ahead: %s", error)  # who brings the rest meets the same, and tells it
         self._work = None

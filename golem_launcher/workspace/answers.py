@@ -40,6 +40,10 @@ def as_shown(value: Any) -> str:
     return clean_line(value if isinstance(value, str) else f"({type(value).__name__})", longest=300)
 
 
-def nonsense(what: str) -> WorkspaceError:
+class Nonsense(WorkspaceError):  # noqa: N818
+    """A provider sent what no agent of ours would send."""
+
+
+def nonsense(what: str) -> Nonsense:
     """The error for what no agent of ours would send."""
-    return WorkspaceError(f"The provider sent what our program never sends ({what}).", "What was saved before is safe.")
+    return Nonsense(f"The provider sent what our program never sends ({what}).", "What was saved before is safe.")

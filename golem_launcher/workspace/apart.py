@@ -36,11 +36,11 @@ def _name(path: str, given: dict[str, str], taken: set[str]) -> str:
         above, slash, name = path.rpartition("/")
         prefix = (_name(above, given, taken) if slash else "") + slash
         found, number = prefix + name, 1
-        while _folded(found) in taken:
+        while folded(found) in taken:
             number += 1
             found = prefix + _numbered(name, number)
         given[path] = found
-        taken.add(_folded(found))
+        taken.add(folded(found))
     return given[path]
 
 
@@ -53,7 +53,8 @@ def _numbered(name: str, number: int) -> str:
     return f"{stem} ({number}){dot}{ending}"
 
 
-def _folded(path: str) -> str:
+def folded(path: str) -> str:
+    """The same for names that are one on many computers."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 

@@ -75,6 +75,9 @@ class FsspecLocation:
             end = None if length is None else start + length
             return bytes(self._fs.cat_file(self._path(name), start=start or None, end=end))
 
+    def establish(self) -> None:
+        """It is there, or is made with its first file."""
+
     def write(self, name: str, data: bytes) -> None:
         """Write over what is there, whole or not at all."""
         path = self._path(name)

@@ -20,12 +20,20 @@ class Generation:
     files: int
     bytes: int
     flags: tuple[str, ...]
+    left_out: int = 0
+    """How much was there and is not in it, or not as it was then."""
 
     @classmethod
     def of(cls, manifest: Manifest) -> Generation:
         """The generation whose manifest that is."""
         return cls(
-            manifest.workspace, manifest.generation, manifest.created_at, manifest.files, manifest.size, manifest.flags
+            manifest.workspace,
+            manifest.generation,
+            manifest.created_at,
+            manifest.files,
+            manifest.size,
+            manifest.flags,
+            len(manifest.left_out),
         )
 
     @classmethod
@@ -38,6 +46,7 @@ class Generation:
             files=summary["files"],
             bytes=summary["bytes"],
             flags=tuple(summary["flags"]),
+            left_out=summary.get("left_out", 0),
         )
 
     def summary(self) -> dict[str, Any]:
@@ -47,4 +56,5 @@ class Generation:
             "files": self.files,
             "bytes": self.bytes,
             "flags": self.flags,
+            "left_out": self.left_out,
         }

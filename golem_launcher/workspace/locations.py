@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "sftp": "paramiko", "hdfs": "requests", "redis": "redis"}
 """What has to be installed for a kind of store."""
 _REDIS = {"redis", "rediss", "unix"}
-ROOM_LEFT = 256 * 1024 * 1024
-"""Bytes of the user's disk that saves leave free."""
+ROOM_LEFT = 32 * 1024 * 1024
+"""Bytes of the user's disk that nothing here takes; what is large leaves more (see :mod:`fitting`)."""
 
 
 class Location(Protocol):
@@ -34,6 +34,10 @@ class Location(Protocol):
 
     readers: int
     """How many threads may read at once to some use: more than one where each read is a way there and back."""
+
+    def establish(self) -> None:
+        """Make the place where it is not there yet; from now on it is never made again."""
+        ...
 
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
         """The bytes of an object, or a part of them; ``FileNotFoundError`` when there is none."""
@@ -77,6 +81,17 @@ class Directory:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._established = False
+
+    def establish(self) -> None:
+        """Make the directory."""
+        try:
+            self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise WorkspaceError(
+                f"The store {self._path} can't be made: {error.strerror or error}.", "Name another with --store."
+            ) from error
+        self._established = True
 
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
         """The bytes of a file, or a part of them."""
@@ -87,6 +102,8 @@ class Directory:
     def write(self, name: str, data: bytes) -> None:
         """Write, sync, rename, sync the directory."""
         path = self._path / name
+        if self._established and not self._path.is_dir():
+            raise WorkspaceError(f"The store {self._path} is not there any more.", "Put it back where it was.")
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _check_room(path.parent, len(data))

@@ -12,14 +12,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from golem_launcher.agent.workspace.names import escape, unescape
 from golem_launcher.errors import WorkspaceError
+from golem_launcher.workspace import links
+from golem_launcher.workspace.sealing import Damaged
 
 FORMAT = 1
 MOST_ENTRIES = 200_000
 LARGEST_MANIFEST = 256 * 1024 * 1024
-LONGEST_PATH = 1000
+LONGEST_PATH = 4096
 LONGEST_PART = 255
-DEEPEST = 64
+"""Bytes of the name as it is."""
+DEEPEST = 128
+LARGEST_FILE = 1 << 60
+MOST_LEFT_OUT = 20_000
 LARGEST_CHUNK = 4 * 1024 * 1024
 """Of plain bytes; agents cut at 1 MiB."""
 _ID = re.compile(r"[0-9a-f]{64}")
@@ -37,7 +43,7 @@ class Entry:
     """A file, directory or symbolic link of a workspace."""
 
     path: str
-    """Relative to the workspace, with ``/``."""
+    """Relative to the workspace, with ``/``; escaped, as in :mod:`golem_launcher.agent.workspace.names`."""
     kind: Kind
     mode: int = 0o644
     """Permission bits only."""
@@ -45,7 +51,14 @@ class Entry:
     size: int = 0
     chunks: tuple[str, ...] = ()
     target: str = ""
-    """What a link points to, relative."""
+    """What a link points to, relative; escaped."""
+    holes: tuple[tuple[int, int], ...] = ()
+    """Offset and length of what nobody ever wrote to: zeros that take no disk. The chunks lie between them."""
+
+    @property
+    def data(self) -> int:
+        """Bytes that take disk: without the holes."""
+        return self.size - sum(length for _, length in self.holes)
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,8 @@ class Manifest:
     environment: Environment = field(default_factory=Environment)
     flags: tuple[str, ...] = ()
     """What was odd about it, a sentence each."""
+    left_out: tuple[tuple[str, str], ...] = ()
+    """Path and reason of what was there and is not in it, or not as it was then."""
 
     @property
     def chunk_ids(self) -> set[str]:
@@ -83,14 +98,14 @@ class Manifest:
 
     @property
     def size(self) -> int:
-        """The size of all files together."""
-        return sum(entry.size for entry in self.entries)
+        """What all files together take on a disk."""
+        return sum(entry.data for entry in self.entries)
 
     def dump(self) -> bytes:
         """Its canonical JSON."""
         value = {
             **vars(self),
-            "entries": [vars(entry) for entry in self.entries],
+            "entries": [_dumped(entry) for entry in self.entries],
             "environment": vars(self.environment),
             "created_at": self.created_at.isoformat(),
             "format": FORMAT,
@@ -109,14 +124,22 @@ def parse(data: bytes) -> Manifest:
             generation=int(value["generation"]),
             parent=None if value["parent"] is None else int(value["parent"]),
             created_at=datetime.fromisoformat(value["created_at"]),
-            entries=checked([_entry(entry) for entry in value["entries"]]),
+            entries=_placed([_entry(entry) for entry in value["entries"]]),
             environment=Environment(
                 tuple(map(str, value["environment"]["requirements"])), tuple(map(str, value["environment"]["full"]))
             ),
             flags=tuple(map(str, value["flags"])),
+            left_out=tuple((str(path), str(why)) for path, why in value.get("left_out", ())),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise WorkspaceError(f"A saved state can't be read ({type(error).__name__}).") from None
+        raise Damaged(f"A saved state can't be read ({type(error).__name__}).") from None
+
+
+def _dumped(entry: Entry) -> dict[str, Any]:
+    value = dict(vars(entry))
+    if not entry.holes:  # of nearly all
+        del value["holes"]
+    return value
 
 
 def _entry(value: dict[str, Any]) -> Entry:
@@ -128,6 +151,7 @@ def _entry(value: dict[str, Any]) -> Entry:
         size=value["size"],
         chunks=tuple(value["chunks"]),
         target=value["target"],
+        holes=tuple((at, length) for at, length in value.get("holes", ())),
     )
 
 
@@ -135,14 +159,22 @@ def checked(entries: list[Entry]) -> tuple[Entry, ...]:
     """The entries in the order of their paths, when they make a tree that can be written anywhere without harm.
 
     Raises ``WorkspaceError`` that names the first path at fault: one that leaves the workspace, that another entry
-    takes already, or that lies below something that is no directory. Names that differ in case alone are two.
+    takes already, or that lies below something that is no directory; or a link that leads out. Names that differ in
+    case alone are two.
     """
+    placed = _placed(entries)
+    for path, reason in links.leading_out((entry.path, entry.target) for entry in placed if entry.target).items():
+        raise WorkspaceError(f"{shown(path)} can't be saved: {reason}.")
+    return placed
+
+
+def _placed(entries: list[Entry]) -> tuple[Entry, ...]:
     if len(entries) > MOST_ENTRIES:
         raise WorkspaceError(f"A workspace may have {MOST_ENTRIES:,} files; this one has {len(entries):,}.")
     seen: dict[str, Entry] = {}
     for entry in sorted(entries, key=lambda entry: entry.path.split("/") if isinstance(entry.path, str) else []):
-        _check_fields(entry)
-        _check_path(entry.path)
+        if reason := fault(entry):
+            raise WorkspaceError(f"{shown(entry.path)} can't be saved: {reason}.")
         if entry.path in seen:
             raise WorkspaceError(f"Two files of the workspace have one name: {shown(entry.path)}.")
         seen[entry.path] = entry
@@ -162,47 +194,53 @@ def shown(path: object) -> str:
     return ascii(text[:120])[1:-1] + ("…" if len(text) > 120 else "")  # noqa: PLR2004
 
 
-def _check_path(path: str) -> None:
-    parts = path.split("/")
-    wrong = (
-        any("\ud800" <= letter <= "\udfff" for letter in path)  # bytes that are no text on other computers
-        or len(path) > LONGEST_PATH
-        or len(parts) > DEEPEST
-        or "\0" in path
-        or "\\" in path
-        or any(part in {"", ".", ".."} or len(part.encode()) > LONGEST_PART for part in parts)
-    )
-    if wrong:
-        raise WorkspaceError(f"The provider names a file in a way that is not allowed: {shown(path)}.")
-
-
-def _check_fields(entry: Entry) -> None:
+def fault(entry: Entry) -> str:
+    """Why an entry, looked at by itself, can't be saved, as it is said to a person; empty when it can."""
     numbers = (entry.mode, entry.mtime_ns, entry.size)
     right = (
         isinstance(entry.path, str)
         and entry.kind in {"file", "directory", "link"}
         and all(isinstance(number, int) and not isinstance(number, bool) for number in numbers)
         and 0 <= entry.mode <= 0o777  # noqa: PLR2004 - no setuid, no setgid
-        and 0 <= entry.size <= len(entry.chunks) * LARGEST_CHUNK
         and abs(entry.mtime_ns) < 1 << 63
         and all(isinstance(chunk, str) and _ID.fullmatch(chunk) for chunk in entry.chunks)
-        and (entry.kind == "file" or not entry.chunks)
+        and _holes_fit(entry)
+        and 0 <= entry.data <= len(entry.chunks) * LARGEST_CHUNK
+        and (entry.kind == "file" or not (entry.chunks or entry.size))
         and isinstance(entry.target, str)
         and (entry.kind == "link") == bool(entry.target)
     )
     if not right:
-        raise WorkspaceError(f"The provider describes a file in a way that makes no sense: {shown(entry.path)}.")
-    if entry.kind == "link" and not _stays_inside(entry.path, entry.target):
-        raise WorkspaceError(f"A link of the workspace leads out of it: {shown(entry.path)}.")
+        return "its description makes no sense"
+    if entry.target and (len(entry.target) > LONGEST_PATH or not _is_canonical(entry.target)):
+        return "what it leads to has no proper name"
+    return _fault_of_path(entry.path)
 
 
-def _stays_inside(path: str, target: str) -> bool:
-    """Whether a link at ``path`` can only lead to something in the workspace, by its letters."""
-    if target.startswith("/") or "\0" in target or "\\" in target or len(target) > LONGEST_PATH:
-        return False
-    depth = path.count("/")
-    for part in target.split("/"):
-        depth += {"..": -1, ".": 0, "": 0}.get(part, 1)
-        if depth < 0:
+def _fault_of_path(path: str) -> str:
+    parts = path.split("/")
+    if not _is_canonical(path) or any(part in {"", ".", ".."} for part in parts):
+        return "its name is not allowed"
+    if len(path) > LONGEST_PATH or any(len(part) > LONGEST_PART // 4 and _bytes(part) > LONGEST_PART for part in parts):
+        return "its path is too long"
+    return "it lies too deep" if len(parts) > DEEPEST else ""
+
+
+def _is_canonical(text: str) -> bool:
+    """Whether it is text that means one name, and is written in the one way."""
+    lone = any("\ud800" <= letter <= "\udfff" for letter in text)
+    return not lone and "\0" not in text and escape(unescape(text)) == text
+
+
+def _bytes(part: str) -> int:
+    return len(unescape(part).encode(errors="surrogateescape"))
+
+
+def _holes_fit(entry: Entry) -> bool:
+    """Whether the holes lie in the file, in order and apart."""
+    reached = 0
+    for at, length in entry.holes:
+        if not (isinstance(at, int) and isinstance(length, int) and at >= reached and length > 0):
             return False
-    return True
+        reached = at + length
+    return reached <= min(entry.size, LARGEST_FILE) and (not entry.holes or entry.kind == "file")

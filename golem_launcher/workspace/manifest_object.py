@@ -1,6 +1,6 @@
 """A generation's manifest as an object of a store: first what one wants to know of many, then the whole of it, packed.
 
-Both parts are sealed. Raises ``WorkspaceError`` for what is damaged or can't be decrypted.
+Both parts are sealed. Raises ``Damaged`` for what is damaged or can't be decrypted.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace.manifest import LARGEST_MANIFEST, chunk_id
+from golem_launcher.workspace.sealing import Damaged
 
 if TYPE_CHECKING:
     from golem_launcher.workspace.sealing import Sealing
@@ -61,9 +62,6 @@ def _split(sealing: Sealing, name: str, data: bytes) -> tuple[dict[str, Any], by
         raise _damaged(name) from None
 
 
-def _damaged(name: str) -> WorkspaceError:
+def _damaged(name: str) -> Damaged:
     _, workspace, number = name.split("/")
-    return WorkspaceError(
-        f"Generation {int(number)} of '{workspace}' is damaged.",
-        f"See the others: golem-launcher generations {workspace}",
-    )
+    return Damaged(f"Generation {int(number)} of '{workspace}' is damaged.")

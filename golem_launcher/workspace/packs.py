@@ -40,7 +40,7 @@ _LEVEL = 1
 _SAMPLE = 16 * 1024
 _WORTH_IT = 0.95
 _T = TypeVar("_T")
-_DAMAGED = Damaged("A part of the store is damaged.", "golem-launcher verify NAME says what is lost.")
+_DAMAGED = Damaged("A part of the store is damaged.")
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,13 @@ class Packs:
             del self._held[pack]
         if new or gone or condemned != self._condemned:
             self._condemned = condemned
-            # Of a chunk in several packs, all who share the store take the same one, and one that is to stay.
-            self._places = {}
-            for pack in sorted(self._held, key=lambda pack: (pack not in condemned, pack)):
-                self._places.update(self._held[pack])
+            self._place()
+
+    def _place(self) -> None:
+        """Of a chunk in several packs, all who share the store take the same one, and one that is to stay."""
+        self._places = {}
+        for pack in sorted(self._held, key=lambda pack: (pack not in self._condemned, pack)):
+            self._places.update(self._held[pack])
 
     def _each(self, read: Callable[[str], _T], names: Iterable[str]) -> list[_T]:
         if self._location.readers == 1:
@@ -107,6 +110,17 @@ class Packs:
             for chunk in ids
             if chunk not in self._open and ((place := self._places.get(chunk)) is None or place.pack in self._condemned)
         }
+
+    def lost(self, ids: Iterable[str]) -> set[str]:
+        """Those of ``ids`` that can't be had any more, as far as can be seen without reading them."""
+        self.refresh()
+        gone = self._held.keys() - {name.partition("/")[2] for name in self._location.names("packs/")}
+        for pack in gone:  # its index alone is left
+            del self._held[pack]
+            self._unreadable.add(pack)
+        if gone:
+            self._place()
+        return {chunk for chunk in ids if chunk not in self._open and chunk not in self._places}
 
     def put(self, chunk: str, plain: bytes) -> None:
         """Keep a chunk. Raises ``WorkspaceError`` when it is not what its id says."""

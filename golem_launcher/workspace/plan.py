@@ -11,19 +11,24 @@ from typing import Any
 
 from golem_launcher.agent.workspace.wire import Lines, WireError
 from golem_launcher.errors import WorkspaceError
+from golem_launcher.workspace.answers import are_pairs
 from golem_launcher.workspace.environment import read_environment
-from golem_launcher.workspace.manifest import LONGEST_PATH, MOST_ENTRIES, Entry, Environment, checked, shown
+from golem_launcher.workspace.manifest import LONGEST_PATH, MOST_ENTRIES, MOST_LEFT_OUT, Entry, Environment, fault
 
 LARGEST_LIST = 64 * 1024 * 1024
 """Bytes of lines: half a million chunks or files."""
-_MOST_NOTES = 100
 _LONGEST_NAME = 100
 _PERMISSIONS = 0o777
+_LATEST = (1 << 63) - 1
+"""Nanoseconds: the year 2262. Later and, on the other side, earlier dates can't be written everywhere."""
+BUSY = "it was being written"
+LARGE = "it is large, and still being read"
 _NONSENSE = "The provider's list of files makes no sense."
 NOTES = {
-    "busy": "it was being written",
+    "busy": BUSY,
     "unreadable": "it can't be read",
-    "name": "its name is no text",
+    "large": LARGE,
+    "too much": "there is more than can be saved",
     "long name": "its path is too long",
     "too deep": "it lies too deep",
     "too many files": "there are too many files",
@@ -42,7 +47,7 @@ class Plan:
     refused: dict[str, str] = field(default_factory=dict)
     """Paths of what changed to something that can't be saved, and why."""
     notes: dict[str, str] = field(default_factory=dict)
-    """What the provider itself could not read, as it may be shown, and why."""
+    """What the provider itself could not read, or not for sure, and why."""
     entries: int = 0
     """How many there are in all, as the provider counts."""
     environment: Environment | None = None
@@ -104,14 +109,14 @@ class PlanReader:
             case [str(kind), str(path), int(mode), int(mtime), *more]:
                 plan.removed.discard(path)
                 plan.refused.pop(path, None)
-                try:
-                    (entry,) = checked([_described(kind, path, mode & _PERMISSIONS, mtime, more)])
-                    plan.changed[path] = entry
-                    self._fresh.append(entry)
-                except WorkspaceError as error:
+                entry = _described(kind, path, mode & _PERMISSIONS, mtime, more)
+                if reason := fault(entry):
                     plan.changed.pop(path, None)
                     plan.removed.add(path)  # what was there under this name is no longer what it was
-                    plan.refused[path] = error.what
+                    plan.refused[path] = reason
+                else:
+                    plan.changed[path] = entry
+                    self._fresh.append(entry)
             case _:
                 raise _refused("a line describes nothing")
         self._count += 1
@@ -124,10 +129,10 @@ class PlanReader:
         if line.get("end") is not True or not isinstance(entries, int) or not isinstance(notes, list):
             raise _refused("its end is missing")
         plan.entries = entries
-        for note in notes[:_MOST_NOTES]:
+        for note in notes[:MOST_LEFT_OUT]:
             match note:
                 case [str(kind), str(path)] if kind in NOTES:
-                    plan.notes[shown(path)] = NOTES[kind]
+                    plan.notes[path[:LONGEST_PATH]] = NOTES[kind]
         plan.environment = read_environment(line.get("environment"))
         plan.state = state[:_LONGEST_NAME] if isinstance(state, str) else ""
         self._ended = True
@@ -141,13 +146,14 @@ def _head(line: Any) -> Plan:
 
 
 def _described(kind: str, path: str, mode: int, mtime: int, more: list[Any]) -> Entry:
-    if len(path) > LONGEST_PATH:
-        raise WorkspaceError(NOTES["long name"])
+    mtime = max(-_LATEST, min(mtime, _LATEST))
     match kind, more:
         case "d", []:
             return Entry(path, "directory", mode, mtime)
         case "f", [int(size), list(chunks)]:
             return Entry(path, "file", mode, mtime, size, tuple(chunks))
+        case "f", [int(size), list(chunks), list(holes)] if are_pairs(holes):
+            return Entry(path, "file", mode, mtime, size, tuple(chunks), holes=tuple((at, of) for at, of in holes))
         case "l", [str(target)]:
             return Entry(path, "link", mode, mtime, target=target)
     raise _refused("an entry is of no known kind")

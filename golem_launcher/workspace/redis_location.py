@@ -21,6 +21,9 @@ class RedisLocation:
         self._client: Any = redis.Redis.from_url(url, socket_timeout=_SILENCE_SECONDS)
         self._url = shown(url)
 
+    def establish(self) -> None:
+        """A Redis is there or not."""
+
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
         """The value of a key, or a part of it."""
         with reached(self._url):

@@ -1,7 +1,8 @@
 """The workspace server of a session's agent, seen from here: plans, chunks, putting back, packages.
 
 Small things come over the tunnel; bulk by a :class:`Carry`, in files of frames, where there is one: the tunnel's way
-through yagna's VPN carries 3.5 MB/s, the file transfer of an activity thirty times that. Everything that arrives is
+through yagna's VPN carries 3.5 MB/s on a good line, the file transfer of an activity thirty times that (see
+:mod:`pace`). Everything that arrives is
 from a stranger. Raises ``ProviderError`` when the server can't be reached or used, ``WorkspaceError`` for what no agent
 of ours would send.
 """
@@ -30,6 +31,7 @@ from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workspace.answers import are_pairs, as_object, as_shown, count_of, nonsense
 from golem_launcher.workspace.bounds import DROP, LOOK, PROMPT, WORK, Bounds, bulk, installing, sending
 from golem_launcher.workspace.frames import expected
+from golem_launcher.workspace.pace import Pace
 from golem_launcher.workspace.plan import Plan, PlanReader
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ class AgentWorkspace:
         self._address = "http://workspace" if isinstance(place, Path) else place
         self._headers = {"Authorization": f"token {token}"}
         self.carry = carry
+        self.pace = Pace()
         self._http: aiohttp.ClientSession | None = None
         self._scratch: Path | None = None
         self.received = 0

@@ -11,13 +11,15 @@ import contextlib
 import os
 import stat
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 from golem_launcher.agent.workspace import wire
-from golem_launcher.agent.workspace.chunker import chunk_id, cut_file
+from golem_launcher.agent.workspace.chunker import chunk_id, cut_open
+from golem_launcher.agent.workspace.names import escape
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.text import clean_line
+from golem_launcher.workspace import links
 from golem_launcher.workspace.environment import installable
 from golem_launcher.workspace.manifest import Entry, shown
 from golem_launcher.workspace.sealing import Damaged
@@ -31,8 +33,9 @@ if TYPE_CHECKING:
 
     Progress = Callable[[str, int, int], None]
 
-_BULK_BYTES = 4 * 1024 * 1024
 _PART_BYTES = 4 * 1024 * 1024
+_LEAST_PART_BYTES = 256 * 1024
+_PART_SECONDS = 4.0
 _FILE_BYTES = 64 * 1024 * 1024
 _ATTEMPTS = 3
 _RETRY_SECONDS = 1.0
@@ -67,7 +70,10 @@ async def restore_into(
     generation, ``ProviderError`` when the provider is lost.
     """
     manifest = await asyncio.to_thread(store.manifest, workspace, generation)
-    notices = await send(agent, manifest.entries, store, progress)
+    out = links.leading_out((entry.path, entry.target) for entry in manifest.entries if entry.kind == "link")
+    entries = [entry for entry in manifest.entries if entry.path not in out]
+    notices = [f"{shown(path)} was not put back: {reason}." for path, reason in out.items()]
+    notices += await send(agent, entries, store, progress)
     good, refused = installable(manifest.environment.requirements)
     notices += [f"The package {_name(line)} was not installed again: it is from no package index." for line in refused]
     return notices + await install(agent, good, progress, seconds=install_seconds)
@@ -114,15 +120,15 @@ async def send(
 
     Goes on where a connection broke, to the provider or to the store. A chunk that is lost costs its files alone.
     """
-    total = sum(entry.size for entry in entries)
+    total = sum(entry.data for entry in entries)
     order = [chunk for entry in entries if entry.kind == "file" for chunk in entry.chunks]
     await agent.begin(await asyncio.to_thread(_lines, entries))
-    in_files = agent.carry is not None and total >= _BULK_BYTES
     lost: list[str] = []
     done = failures = sent = 0
     while done < len(order):
         part = _Part(chunks, order, done, lost)
         try:
+            in_files = agent.carry is not None and agent.pace.prefers_carry(total - sent)
             done = await (_by_file(agent, part) if in_files else _by_tunnel(agent, part))
         except (ProviderError, WorkspaceError):
             failures += 1
@@ -140,7 +146,12 @@ async def send(
 
 
 async def _by_tunnel(agent: AgentWorkspace, part: _Part) -> int:
-    return await agent.put(await asyncio.to_thread(lambda: b"".join(part.frames(_PART_BYTES))))
+    most = int(max(_LEAST_PART_BYTES, min(_PART_BYTES, agent.pace.bytes_by_tunnel(_PART_SECONDS))))
+    frames = await asyncio.to_thread(lambda: b"".join(part.frames(most)))
+    began = asyncio.get_running_loop().time()
+    done = await agent.put(frames)
+    agent.pace.tunnel_took(len(frames), asyncio.get_running_loop().time() - began)
+    return done
 
 
 async def _by_file(agent: AgentWorkspace, part: _Part) -> int:
@@ -152,7 +163,10 @@ async def _by_file(agent: AgentWorkspace, part: _Part) -> int:
 
     try:
         await asyncio.to_thread(write)
-        return await agent.put_file(path)
+        began = asyncio.get_running_loop().time()
+        done = await agent.put_file(path)
+        agent.pace.carry_took(part.plain, asyncio.get_running_loop().time() - began)
+        return done
     finally:
         await asyncio.to_thread(path.unlink, missing_ok=True)
 
@@ -161,7 +175,8 @@ def _lines(entries: Sequence[Entry]) -> bytes:
     letters = {"file": "f", "directory": "d", "link": "l"}
 
     def line(entry: Entry) -> list[object]:
-        more: dict[str, list[object]] = {"file": [entry.size, list(entry.chunks)], "link": [entry.target]}
+        file = [entry.size, list(entry.chunks), *([[list(hole) for hole in entry.holes]] if entry.holes else [])]
+        more: dict[str, list[object]] = {"file": file, "link": [entry.target]}
         return [letters[entry.kind], entry.path, entry.mode, entry.mtime_ns, *more.get(entry.kind, [])]
 
     return b"".join(wire.pack_lines(map(line, entries)))
@@ -269,20 +284,15 @@ class LocalFiles:
 
     def _add_file(self, path: Path, target: str, status: os.stat_result) -> None:
         with path.open("rb") as file:
-            cuts = cut_file(_reader(file), status.st_size)
-        offset = 0
-        for chunk, size in cuts:
+            cuts, _ = cut_open(file.fileno(), status.st_size)
+        for offset, chunk, size in cuts.places():
             self._places[chunk.hex()] = _Place(path, offset, size)
-            offset += size
         mode, mtime = status.st_mode & 0o777, status.st_mtime_ns
-        self._put(Entry(target, "file", mode, mtime, offset, tuple(cuts.hexes)))
+        self._put(Entry(target, "file", mode, mtime, cuts.size, tuple(cuts.hexes), holes=cuts.holes))
 
     def _put(self, entry: Entry) -> None:
-        self._entries[entry.path] = entry
-
-
-def _reader(file: BinaryIO) -> Callable[[int], bytes]:
-    return file.read
+        path = escape(entry.path)
+        self._entries[path] = replace(entry, path=path)
 
 
 def _name(line: str) -> str:

@@ -1,7 +1,8 @@
 """Saves the workspace of a running session every few seconds, while something changes.
 
-A round: what changed since the last (:class:`Tree`), the chunks that the store lacks, one new generation. It is whole
-or it is not there: a round that breaks leaves the chunks that arrived, which the next need not bring again.
+A round: what changed since the last (:class:`Tree`), the chunks that the store lacks, one new generation. A generation
+is whole or it is not there; it has whatever could be saved, and names what could not. A round has an end: what did not
+arrive by then, or broke off, is brought by the next, and the small never waits for the large.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from golem_launcher.errors import LauncherError, NothingToSave, ProviderError, W
 from golem_launcher.events import Saving
 from golem_launcher.waiting import wait_for
 from golem_launcher.workspace.ahead import Ahead
-from golem_launcher.workspace.manifest import Environment, shown
-from golem_launcher.workspace.pull import ordered_missing, pull
+from golem_launcher.workspace.fitting import lacking, within
+from golem_launcher.workspace.links import LEADS_OUT, TOO_MANY
+from golem_launcher.workspace.manifest import LONGEST_PATH, MOST_LEFT_OUT, Environment, shown
+from golem_launcher.workspace.plan import BUSY, LARGE
+from golem_launcher.workspace.pull import pull
 from golem_launcher.workspace.tree import Tree, digest, shrunk
 
 if TYPE_CHECKING:
@@ -42,6 +46,12 @@ _IN_VAIN = 2
 _SHOWN_PATHS = 3
 _PRUNE_EVERY = 50
 """Generations."""
+_ROUND_SECONDS = 15.0
+"""After which a round takes what is there."""
+_ON_ITS_WAY = "it is on its way"
+_RESTLESS = "it changes all the time"
+_HARMLESS = {LEADS_OUT, TOO_MANY}
+"""Reasons for which nothing is lost: what the link led to was never in the workspace."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,12 @@ class Saver:
         self._seen: dict[bytes, int] = {}
         """The generations of this session, by what is in them."""
         self._notes: dict[str, str] = {}
+        self.left_out: dict[str, str] = {}
+        """What is there and not saved, or not as it is now, and why."""
+        self._doubt = False
+        """Whether the store may not hold any more what was saved there."""
+        self._more = False
+        """Whether another round would save more."""
         self._whole = False
         """Whether everything seen so far is saved."""
         self._flagged = ""
@@ -108,10 +124,15 @@ class Saver:
             self._tell(interval=round(pause, 1))
             await asyncio.sleep(pause)
 
-    async def save_now(self, deadline_seconds: float = 30.0) -> Generation | None:
-        """Save at once: the generation that has everything, or ``None``; ``saving.problem`` then says why.
+    @property
+    def lasting(self) -> set[str]:
+        """The files that an end would lose, and that waiting does not save."""
+        return {path for path, why in self.left_out.items() if why not in _HARMLESS | {_ON_ITS_WAY, LARGE}}
 
-        Raises ``NothingToSave``.
+    async def save_now(self, deadline_seconds: float = 30.0) -> Generation | None:
+        """Save at once: the generation that has everything that can be saved, or ``None``; ``saving.problem`` says why.
+
+        What can't is in ``left_out``. Raises ``NothingToSave``.
         """
         try:
             return await wait_for(self._save_now(), deadline_seconds)
@@ -121,8 +142,12 @@ class Saver:
 
     async def _save_now(self) -> Generation | None:
         async with self._lock:
-            if not await self._guarded():
-                return None
+            self._doubt = True
+            while True:
+                if not await self._guarded():
+                    return None
+                if not self._more:
+                    break
             if self.saving.generation is None and not self.saving.problem:
                 raise NothingToSave("There is nothing to save: the workspace is empty.")
         found = await asyncio.to_thread(self._store.generations, self.saving.workspace)
@@ -135,6 +160,7 @@ class Saver:
         except LauncherError as error:
             if isinstance(error, WorkspaceError):
                 self._plan = None  # whatever went wrong, begin anew
+                self._doubt = True
             _LOG.info("not saved: %s", error)
             self._tell(problem=str(error))
             return False
@@ -148,34 +174,45 @@ class Saver:
     async def _round(self) -> None:
         if self._committed is None:
             await self._begin()
+        if self._doubt:
+            await self._look_into_store()
         if self._store.taken - self._taken > _IN_VAIN * self._limits.total_bytes:
             raise WorkspaceError(
                 "The provider has sent more than its disk holds, and no whole save. Nothing more is taken from it.",
                 "What was saved before is safe. Download what you need, and go on with another provider.",
             )
-        for attempt in range(_ATTEMPTS):
+        end = asyncio.get_running_loop().time() + _ROUND_SECONDS
+        failure: LauncherError | None = None
+        for _ in range(_ATTEMPTS):
             if not await self._look() and self._whole:
-                self._tell(saved_at=_now(), problem=self._problem())
+                self._leave_out(self._tree.odd)
+                self._more = LARGE in self._notes.values()
+                self._tell(saved_at=_now())
                 return
+            await asyncio.to_thread(self._store.check_place)
             self._whole = False
             entries = await asyncio.to_thread(self._tree.sifted)
-            total = sum(entry.size for entry in entries)
-            if total > self._limits.total_bytes:
-                raise WorkspaceError(
-                    f"The workspace has {total / 1e9:.1f} GB; {self._limits.total_bytes / 1e9:.1f} GB were asked for.",
-                    "Delete files, or leave some out by a file .golemignore.",
-                )
-            if entries == self._committed and self._environment == self._committed_environment:
-                self._whole = True
-                self._tell(saved_at=_now(), problem=self._problem())
-                return
-            ids, size = await asyncio.to_thread(ordered_missing, self._store, entries)
-            gone = set(await pull(self._agent, self._store, ids, size, lambda _: None))
-            if not gone:
+            before = {entry.path: entry for entry in self._committed or ()}
+            entries, too_much = await asyncio.to_thread(within, entries, before, self._limits.total_bytes)
+            wanted, no_room = await asyncio.to_thread(lacking, self._store, entries)
+            hopeless = self._tree.odd | too_much | no_room
+            self._leave_out(hopeless)
+            try:
+                gone = set(await pull(self._agent, self._store, wanted.ids, wanted.bytes, lambda: _now_is_before(end)))
+            except LauncherError as error:
+                failure, gone = error, set()
+            if not gone or failure is not None:
                 break
-            if attempt == _ATTEMPTS - 1:
-                entries = self._without(entries, gone)
-        await self._commit(entries, whole=not gone)
+        entries, late = await asyncio.to_thread(_settled, self._store, entries, before, gone, hopeless)
+        self._leave_out(hopeless | late)
+        self._more = failure is None and any(why == _ON_ITS_WAY for why in late.values())
+        if (entries, self._environment) != (self._committed, self._committed_environment):
+            await self._commit(entries)
+        self._whole = failure is None and not late and not too_much and not no_room
+        if failure is not None:
+            raise failure
+        self._more = self._more or LARGE in self._notes.values()
+        self._tell(saved_at=_now(), problem=self._problem())
 
     async def _begin(self) -> None:
         """What this session's generations are compared with: the one that was put back, when one was."""
@@ -188,6 +225,18 @@ class Saver:
             self._tell(
                 generation=manifest.generation, saved_at=manifest.created_at, files=manifest.files, bytes=manifest.size
             )
+
+    async def _look_into_store(self) -> None:
+        """See that what was saved last is there: a store may be put away, emptied or exchanged while it is used."""
+        await asyncio.to_thread(self._store.check_place)
+        number, ids = self.saving.generation, {chunk for entry in self._committed or () for chunk in entry.chunks}
+        if number is not None and not await asyncio.to_thread(self._store.holds, self.saving.workspace, number, ids):
+            _LOG.warning("generation %s is not in the store any more: everything is saved again", number)
+            self._committed, self._committed_environment = [], None
+            self._seen.clear()
+            self._whole = False
+            self._tell(generation=None, saved_at=None, files=0, bytes=0)
+        self._doubt = False
 
     async def _look(self) -> bool:
         """Ask what changed; whether anything did, packages included."""
@@ -205,25 +254,19 @@ class Saver:
             self._environment, self._packages = plan.environment, plan.state
         return changed
 
-    def _without(self, entries: list[Entry], gone: set[str]) -> list[Entry]:
-        """Files that change faster than they can be read stay as they were saved last, or are left out."""
-        before = {entry.path: entry for entry in self._committed or ()}
-        kept = []
-        for entry in entries:
-            if gone.isdisjoint(entry.chunks):
-                kept.append(entry)
-                continue
-            self._notes[shown(entry.path)] = "it changes all the time"
-            if entry.path in before:
-                kept.append(before[entry.path])
-        return kept
+    def _leave_out(self, reasons: dict[str, str]) -> None:
+        """These can't be saved, beside what the provider itself could not read."""
+        unread = {path: why for path, why in self._notes.items() if why != BUSY}
+        found = list((unread | reasons).items())[:MOST_LEFT_OUT]
+        self.left_out = {_text(path): why for path, why in found}
+        at_stake = sum(why not in _HARMLESS for why in self.left_out.values())
+        self._tell(left_out=len(self.left_out), at_stake=at_stake, problem=self._problem())
 
-    async def _commit(self, entries: list[Entry], *, whole: bool) -> None:
+    async def _commit(self, entries: list[Entry]) -> None:
         assert self._committed is not None
         environment = self._environment or Environment()
         if not (self._committed or environment.requirements or any(entry.kind == "file" for entry in entries)):
-            self._tell(saved_at=_now(), problem=self._problem())  # nothing is there yet
-            return
+            return  # nothing is there yet
         flags = []
         content = digest(entries)
         if vanished := shrunk(self._committed, entries):
@@ -231,26 +274,27 @@ class Saver:
         last = digest(self._committed)
         if content != last and (again := self._seen.get(content)) is not None:
             flags.append(f"The files are again those of generation {again}.")
-        commit = functools.partial(self._store.commit, self.saving.workspace, entries, environment, flags)
+        commit = functools.partial(
+            self._store.commit, self.saving.workspace, entries, environment, flags, left_out=self.left_out
+        )
         committing = asyncio.ensure_future(asyncio.to_thread(commit))
         try:
             await asyncio.shield(committing)
         except asyncio.CancelledError:  # it can't be taken back: nobody may go on from an older generation now
             await asyncio.wait({committing})
             if not committing.cancelled() and committing.exception() is None:
-                self._made(committing.result(), entries, content, whole=whole)
+                self._made(committing.result(), entries, content)
             raise
-        self._made(committing.result(), entries, content, whole=whole)
+        self._made(committing.result(), entries, content)
         self._commits += 1
         if self._commits % _PRUNE_EVERY == 0:
             with contextlib.suppress(WorkspaceError):
                 await asyncio.to_thread(self._store.prune)
 
-    def _made(self, generation: Generation, entries: list[Entry], content: bytes, *, whole: bool) -> None:
+    def _made(self, generation: Generation, entries: list[Entry], content: bytes) -> None:
         """There is a new generation."""
         before = self.saving.generation
         self._committed, self._committed_environment = entries, self._environment
-        self._whole = whole
         self._taken = self._store.taken
         self._seen.setdefault(content, generation.number)
         kept = [f"Generation {before} is kept as it was."] if generation.flags and before is not None else []
@@ -265,10 +309,11 @@ class Saver:
 
     def _problem(self) -> str:
         """What is odd about the newest generation, and what is not in it, in a sentence or two."""
-        odd = self._notes | self._tree.odd
+        odd = self._notes | self.left_out
         if not odd:
             return self._flagged
-        some = "; ".join(f"{path} ({reason})" for path, reason in list(odd.items())[:_SHOWN_PATHS])
+        worst = sorted(odd.items(), key=lambda item: item[1] in _HARMLESS)
+        some = "; ".join(f"{shown(path)} ({reason})" for path, reason in worst[:_SHOWN_PATHS])
         more = f", and {len(odd) - _SHOWN_PATHS} more" if len(odd) > _SHOWN_PATHS else ""
         return f"{self._flagged} Not saved as they are: {some}{more}.".strip()
 
@@ -277,6 +322,39 @@ class Saver:
         if saving != self.saving:
             self.saving = saving
             self._on_change(saving)
+
+
+def _settled(
+    store: Store, entries: list[Entry], before: dict[str, Entry], gone: set[str], hopeless: dict[str, str]
+) -> tuple[list[Entry], dict[str, str]]:
+    """What can be saved now, and what of it is not as it is in the workspace, with the reason. Blocking.
+
+    A file of which the store lacks something stays as it was saved ``before``, or is left out.
+    """
+    absent = store.missing({chunk for entry in entries for chunk in entry.chunks})
+    olds = [before[entry.path] for entry in entries if entry.path in before and not absent.isdisjoint(entry.chunks)]
+    absent |= store.missing({chunk for old in olds for chunk in old.chunks})
+    kept: list[Entry] = []
+    late: dict[str, str] = {}
+    for entry in entries:
+        if absent.isdisjoint(entry.chunks):
+            kept.append(entry)
+            continue
+        if entry.path not in hopeless:
+            late[entry.path] = _ON_ITS_WAY if gone.isdisjoint(entry.chunks) else _RESTLESS
+        old = before.get(entry.path)
+        if old is not None and old.kind == "file" and absent.isdisjoint(old.chunks):
+            kept.append(old)
+    return kept, late
+
+
+def _text(path: str) -> str:
+    """A provider may say anything for a path; it is to be written down."""
+    return path[:LONGEST_PATH].encode(errors="backslashreplace").decode()
+
+
+def _now_is_before(end: float) -> bool:
+    return asyncio.get_running_loop().time() < end
 
 
 def _now() -> datetime:

@@ -25,7 +25,7 @@ _LOCK_SECONDS = 10.0
 
 
 class Damaged(WorkspaceError):  # noqa: N818
-    """An object is not what was written."""
+    """An object is not what was written, or can't be read for want of its key: a flipped bit may look like that."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ class Sealing:
         return _ENCRYPTED + nonce + self._cipher().encrypt(nonce, data, name.encode())
 
     def open(self, name: str, sealed: bytes) -> bytes:
-        """The object's content. Raises ``WorkspaceError`` when the key is missing or wrong, or it was changed."""
+        """The object's content. Raises ``Damaged`` when the key is missing or wrong, or it was changed."""
         mark, rest = sealed[:1], sealed[1:]
         if mark == _PLAIN:
             return rest
         if mark != _ENCRYPTED:
-            raise Damaged("A part of the store is damaged.", "golem-launcher verify NAME says what is lost.")
+            raise Damaged("A part of the store is damaged.")
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - most stores need none of it
 
         try:
@@ -63,7 +63,7 @@ class Sealing:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
 
         if self.key is None:
-            raise WorkspaceError(
+            raise Damaged(
                 f"The saves are encrypted and their key is not in {key_file()}.",
                 "Put the key file back there; without it nobody can read them.",
             )

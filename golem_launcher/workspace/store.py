@@ -6,7 +6,9 @@ A generation is there when its manifest is; it is written last, after every chun
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
+import secrets
 import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -16,16 +18,21 @@ from golem_launcher.text import clean_line
 from golem_launcher.workspace import locations, manifest_object, retention
 from golem_launcher.workspace.generation import Generation
 from golem_launcher.workspace.manifest import Entry, Environment, Manifest, checked, parse
+from golem_launcher.workspace.manifest import shown as manifest_shown
 from golem_launcher.workspace.packs import Packs, now
 from golem_launcher.workspace.reaching import shown
 from golem_launcher.workspace.sealing import Damaged, Sealing, sealing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from golem_launcher.workspace.locations import Location
 
+_LOG = logging.getLogger(__name__)
+
+_MARK = "store"
+"""An object with a name of its own for each store."""
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 _MOST_FLAGS = 20
 _LONGEST_FLAG = 300
@@ -55,8 +62,46 @@ class Store:
         """Its address without credentials; empty for this computer's own store."""
         self._own: dict[str, int] = {}
         """The newest generation of each workspace that was saved here."""
+        self._mark = b""
+        """What tells this store from any other, once a session relies on it."""
         self.taken = 0
         """Bytes of the chunks that were put so far."""
+
+    def establish(self) -> None:
+        """A session begins to save here: from now on this very store has to be there, and is never made again."""
+        with self._lock:
+            self._location.establish()
+            if not self._location.create(_MARK, secrets.token_hex(16).encode()):
+                _LOG.debug("the store was there")
+            self._mark = self._location.read(_MARK)
+
+    def check_place(self) -> None:
+        """Raise ``WorkspaceError`` when the store that was established is not there, or another is in its place."""
+        if not self._mark:
+            return
+        try:
+            mark = self._location.read(_MARK)
+        except FileNotFoundError:
+            mark = b""
+        if mark != self._mark:
+            what = "is not there any more" if not mark else "was exchanged for another one"
+            raise WorkspaceError(f"The store {self.shown or 'of this computer'} {what}.", "Put it back where it was.")
+
+    def holds(self, workspace: str, number: int, ids: Iterable[str]) -> bool:
+        """Whether a generation is there with these chunks, as far as can be seen without reading them."""
+        with self._lock:
+            try:
+                self._manifest(workspace, number)
+            except (Damaged, FileNotFoundError):
+                return False
+            return not self._packs.lost(ids)
+
+    def lost(self, entries: Iterable[Entry]) -> list[str]:
+        """The files of which something can't be had any more, as far as can be seen without reading them."""
+        entries = [entry for entry in entries if entry.chunks]
+        with self._lock:
+            lost = self._packs.lost({chunk for entry in entries for chunk in entry.chunks})
+        return [entry.path for entry in entries if not lost.isdisjoint(entry.chunks)]
 
     def missing(self, ids: Iterable[str]) -> set[str]:
         """Those of the chunks that have to be put before a generation may name them."""
@@ -81,6 +126,7 @@ class Store:
         environment: Environment | None = None,
         flags: Sequence[str] = (),
         *,
+        left_out: Mapping[str, str] | None = None,
         created_at: datetime | None = None,
     ) -> Generation:
         """Make a generation of chunks that are all there. When this returns, it outlives a power cut."""
@@ -97,6 +143,7 @@ class Store:
                 entries=checked(list(entries)),
                 environment=environment or Environment(),
                 flags=tuple(clean_line(flag, longest=_LONGEST_FLAG) for flag in flags[:_MOST_FLAGS]),
+                left_out=tuple((left_out or {}).items()),
             )
             self._packs.flush()
             self._packs.refresh()
@@ -119,20 +166,42 @@ class Store:
             newest = [found[-1] for workspace in self._names() if (found := self._generations(workspace))]
             return sorted(newest, key=lambda generation: generation.created_at, reverse=True)
 
+    def unreadable(self) -> dict[str, list[int]]:
+        """The generations of each workspace that can't be read: damaged, or written with another key."""
+        with self._lock:
+            found = {}
+            for workspace in sorted(self._names()):
+                readable = {generation.number for generation in self._generations(workspace)}
+                if lost := [number for number in self._numbers(workspace) if number not in readable]:
+                    found[workspace] = lost
+            return found
+
     def generations(self, workspace: str) -> list[Generation]:
         """The generations of a workspace, the oldest first."""
         with self._lock:
             return self._generations(workspace)
 
     def manifest(self, workspace: str, number: int | None = None) -> Manifest:
-        """One generation, whole; the newest that can be read when no number is given."""
+        """One generation, whole; the newest when no number is given. An older one is never taken in its place."""
         with self._lock:
             numbers = self._numbers(workspace)
-            wanted = [number] if number is not None else list(reversed(numbers))
-            for candidate in wanted:
-                with contextlib.suppress(FileNotFoundError, WorkspaceError if number is None else FileNotFoundError):
-                    return self._manifest(workspace, candidate)
-        raise _unknown(workspace, number, numbers)
+            if not numbers:
+                raise _unknown(workspace, number, numbers)
+            wanted = numbers[-1] if number is None else number
+            try:
+                return self._manifest(workspace, wanted)
+            except FileNotFoundError:
+                raise _unknown(workspace, number, numbers) from None
+            except Damaged as error:
+                whole = [each.number for each in self._generations(workspace) if each.number != wanted]
+                before = [each for each in whole if each < wanted] or whole
+                raise Damaged(
+                    f"Generation {wanted} of '{workspace}' can't be read: {error.what}",
+                    f"The nearest that can be read is {before[-1]}; ask for it as '{workspace}@{before[-1]}' or with "
+                    f"--generation {before[-1]}. How to mend it: golem-launcher verify {workspace}"
+                    if before
+                    else error.remedy or f"No other can be read. How to mend it: golem-launcher verify {workspace}",
+                ) from None
 
     def remove(self, workspace: str) -> None:
         """Forget a workspace with all its generations; its room is free after the next :meth:`prune` but one."""
@@ -180,24 +249,28 @@ class Store:
         if not numbers:
             raise _unknown(workspace, None, numbers)
         damaged: list[str] = []
-        wanted: dict[str, tuple[int, str]] = {}
-        for number in numbers:
-            entries: tuple[Entry, ...] | None = None
-            with contextlib.suppress(WorkspaceError, FileNotFoundError):
-                entries = self._manifest(workspace, number).entries
-            if entries is None:
-                damaged.append(f"Generation {number} can't be read.")
-            for entry in entries or ():
-                wanted |= dict.fromkeys(entry.chunks, (number, entry.path))
-        for done, (chunk, (number, path)) in enumerate(wanted.items()):
+        manifests = [each for number in numbers if (each := self._told(workspace, number, damaged)) is not None]
+        wanted = list({chunk: None for manifest in manifests for entry in manifest.entries for chunk in entry.chunks})
+        lost = set()
+        for done, chunk in enumerate(wanted):
             progress(done, len(wanted))
             try:
                 self.get_chunk(chunk)
             except Damaged:
-                damaged.append(f"Generation {number}: a part of {path} is lost.")
+                lost.add(chunk)
                 with self._lock:
                     self._packs.distrust(chunk)
-        return Report(len(numbers), len(wanted), tuple(damaged))
+        return Report(len(numbers), len(wanted), (*damaged, *_losses(manifests, lost)))
+
+    def _told(self, workspace: str, number: int, damaged: list[str]) -> Manifest | None:
+        """A generation, unless it is too old by now; ``damaged`` gets a sentence where it can't be read."""
+        try:
+            return self._manifest(workspace, number)
+        except FileNotFoundError:
+            pass
+        except WorkspaceError as error:
+            damaged.append(f"Generation {number} can't be read: {error.what}")
+        return None
 
     def _names(self) -> set[str]:
         found = {name.split("/")[1] for name in self._location.names("workspaces/")}
@@ -218,10 +291,11 @@ class Store:
 
     def _head(self, workspace: str, number: int) -> Generation:
         name = _name(workspace, number)
-        summary = manifest_object.summary_of(
-            self._sealing, name, self._location.read(name, 0, manifest_object.HEAD_AT_MOST)
-        )
-        return Generation.from_summary(workspace, number, summary)
+        head = self._location.read(name, 0, manifest_object.HEAD_AT_MOST)
+        try:
+            return Generation.from_summary(workspace, number, manifest_object.summary_of(self._sealing, name, head))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise Damaged(f"The head of generation {number} makes no sense.") from None
 
     def _manifest(self, workspace: str, number: int) -> Manifest:
         return parse(self._written(_name(workspace, number)))
@@ -241,6 +315,24 @@ def open_store(url: str | None = None, *, encrypt: bool = False) -> Store:
 
 def _name(workspace: str, number: int) -> str:
     return f"workspaces/{workspace}/{number:08d}"
+
+
+def _losses(manifests: Sequence[Manifest], lost: set[str]) -> list[str]:
+    """A sentence for each file of which something is lost, that says which other save has it."""
+    affected: dict[str, list[int]] = {}
+    whole: dict[str, int] = {}
+    for manifest in manifests:
+        for entry in manifest.entries:
+            if lost.isdisjoint(entry.chunks):
+                whole[entry.path] = manifest.generation
+            else:
+                affected.setdefault(entry.path, []).append(manifest.generation)
+    found = []
+    for path, numbers in affected.items():
+        which = f"Generation {numbers[0]}" if len(numbers) == 1 else f"Generations {numbers[0]} to {numbers[-1]}"
+        other = f"Generation {whole[path]} has it whole." if path in whole else "No other save has it whole."
+        found.append(f"{which}: a part of {manifest_shown(path)} is lost. {other}")
+    return found
 
 
 def _unknown(workspace: str, number: int | None, numbers: Sequence[int]) -> WorkspaceError:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from golem_launcher.workspace.manifest import Entry, shown
+from golem_launcher.workspace import links
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from golem_launcher.workspace.manifest import Entry
     from golem_launcher.workspace.plan import Plan
 
 _MANY = 10
@@ -45,14 +46,16 @@ class Tree:
 
     @property
     def odd(self) -> dict[str, str]:
-        """What is not saved, as it may be shown, and why."""
-        return {shown(path): reason for path, reason in (self.refused | self.clashes).items()}
+        """What is not saved, and why."""
+        return self.refused | self.clashes
 
     def sifted(self) -> list[Entry]:
         """The entries that can be saved together, sorted."""
         kept: dict[str, Entry] = {}
-        odd: dict[str, str] = {}
+        odd = links.leading_out((entry.path, entry.target) for entry in self.entries.values() if entry.kind == "link")
         for entry in sorted(self.entries.values(), key=lambda entry: entry.path.split("/")):
+            if entry.path in odd:
+                continue
             if _below_directories(entry.path, kept):
                 kept[entry.path] = entry
             else:
@@ -77,14 +80,16 @@ def digest(entries: Iterable[Entry]) -> bytes:
     state = hashlib.blake2b(digest_size=16)
     for entry in entries:
         if entry.kind != "directory":
-            state.update(f"{entry.path}\0{entry.kind}\0{''.join(entry.chunks)}\0{entry.target}\0".encode())
+            state.update(
+                f"{entry.path}\0{entry.kind}\0{entry.size}\0{''.join(entry.chunks)}\0{entry.target}\0".encode()
+            )
     return state.digest()
 
 
 def shrunk(before: Iterable[Entry], after: Iterable[Entry]) -> str:
     """A sentence when most of what was there is not there any more; else nothing."""
-    old = {entry.path: entry.size for entry in before if entry.kind == "file"}
-    new = {entry.path: entry.size for entry in after if entry.kind == "file"}
+    old = {entry.path: entry.data for entry in before if entry.kind == "file"}
+    new = {entry.path: entry.data for entry in after if entry.kind == "file"}
     gone = sum(path not in new for path in old)
     if gone and (not new or (gone >= _MANY and gone >= _HALF * len(old))):
         return f"{gone} of {len(old)} files are not there any more"

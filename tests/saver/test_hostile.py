@@ -86,7 +86,7 @@ def sound(data=DATA):
 
 _ODD_PATHS = [
     "../out", "/etc/passwd", "a/../../out", "a//b", "a/./b", "", ".", "..", "nul\0", "back\\slash", "x" * 2000,
-    "/".join("d" * 90), "sur\udc80rogate", "n" * 300,
+    "/".join("d" * 190), "sur\udc80rogate", "n" * 300,
 ]  # fmt: skip
 
 
@@ -172,7 +172,7 @@ def test_bombs_and_endless_streams_end(liar, store, monkeypatch):
     assert liar.save(store)[0] is None
     liar.has(wire.FRAME.pack(other, 1 << 31, 1 << 31, wire.PLAIN) + bytes(1000))
     assert liar.save(store)[0] is None
-    assert store.workspaces() == []
+    assert {found.bytes for found in store.workspaces()} <= {len(DATA)}  # the one sound frame of all
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400_000  # kilobytes
 
 
@@ -205,7 +205,8 @@ def test_what_makes_no_whole_save_ends_some_time(liar, store, tmp_path):
             saver = Saver(agent, store, "work", limits=Limits(total_bytes=300_000))
             for _ in range(20):
                 data = os.urandom(100_000)
-                liar.lists(file("a", data), file("b"))
+                kind, path, mode, mtime, size, (first,) = file("a", data)
+                liar.lists([kind, path, mode, mtime, size + len(DATA), [first, ID.hex()]])
                 liar.has(sound(data), b"and then it breaks")
                 assert await saver.save_now() is None
             liar.chunks = lambda: pytest.fail("nobody should ask")

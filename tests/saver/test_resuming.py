@@ -70,14 +70,15 @@ def test_a_save_over_a_broken_connection_goes_on_where_it_broke(provider, store)
         async with Cable(provider) as cable, AgentWorkspace(cable.url, TOKEN) as agent:
             saver = Saver(agent, store, "work")
             cable.cut_after = 5_000_000
-            assert await saver.save_now() is None
-            assert "can't be reached" in saver.saving.problem
-            assert store.workspaces() == []  # what is not whole is not there
-            before = cable.carried
             generation = await saver.save_now()
+            if generation is None:  # it broke after the list had come in, so the round was over
+                assert "can't be reached" in saver.saving.problem
+                assert store.workspaces() == []  # what is not whole is not there
+                generation = await saver.save_now()
             assert (generation.number, generation.bytes) == (1, SIZE)
             assert saver.saving.problem == ""
-            assert cable.carried - before < SIZE - 5_000_000 + 600_000  # one chunk was on its way
+            assert cable.cut_after is None
+            assert cable.carried < SIZE + 1_200_000  # one chunk, and what sockets held, came twice
             assert store.verify("work").damaged == ()
 
     asyncio.run(scenario())
@@ -220,10 +221,10 @@ def test_a_generation_that_was_begun_when_its_save_was_given_up_is_known(provide
     begun, go_on = threading.Event(), threading.Event()
     commit = store.commit
 
-    def slowly(*arguments):
+    def slowly(*arguments, **more):
         begun.set()
         go_on.wait(10)
-        return commit(*arguments)
+        return commit(*arguments, **more)
 
     async def scenario():
         async with provider.agent() as agent:

@@ -38,14 +38,14 @@ def store(tmp_path, monkeypatch):
 def test_both_are_saved_and_restored_where_names_are_told_apart(store, tmp_path):
     whole = {path: data for path, data in FILES.items() if not path.endswith("/")}
     assert content(store) == whole
-    assert extract(store, store.manifest("work"), tmp_path / "out") == {}
+    assert extract(store, store.manifest("work"), tmp_path / "out").renamed == {}
     assert {path: (tmp_path / "out" / path).read_bytes() for path in whole} == whole
     assert not ignores_case(tmp_path / "out")
 
 
 def test_where_they_are_one_the_second_gets_a_number_and_that_is_told(store, tmp_path, monkeypatch):
     monkeypatch.setattr(extracting, "ignores_case", lambda _directory: True)
-    told = extract(store, store.manifest("work"), tmp_path / "out")
+    told = extract(store, store.manifest("work"), tmp_path / "out").renamed
     assert told["a.txt"] == "a (3).txt"
     assert {path: (tmp_path / "out" / path).read_bytes() for path in APART} == APART
     monkeypatch.chdir(tmp_path)

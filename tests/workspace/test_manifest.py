@@ -45,12 +45,12 @@ def test_it_comes_back_as_it_was_written():
         "a\0b",
         "a\\b",
         "x" * 256,
-        "a/" * 70 + "b",
+        "a/" * 170 + "b",
         "\udcff",
     ],
 )
 def test_no_path_leaves_the_workspace_or_is_written_otherwise_elsewhere(path):
-    with pytest.raises(WorkspaceError, match="not allowed"):
+    with pytest.raises(WorkspaceError, match=r"not allowed|too long|too deep"):
         checked([Entry(path, "file")])
 
 

@@ -11,9 +11,12 @@ The launcher imports this module, too: files that a user sends along are cut the
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
+import os
 import random
+import time
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -31,6 +34,11 @@ _FEWEST_AHEAD, _MOST_AHEAD = 2, 8
 _MOST_TIES = 256
 _FIRST_RUN = 4
 _BEFORE, _BEHIND = 40, 24
+LEAST_HOLE = 1024 * 1024
+"""A smaller hole is read as the zeros that it is."""
+MOST_HOLES = 20_000
+Hole = tuple[int, int]
+"""Where it begins and how long it is."""
 
 
 def _letters() -> bytes:
@@ -79,13 +87,14 @@ def cut(letters: bytes, data: bytes, start: int, end: int) -> int:
 
 
 class Cuts:
-    """The chunks of one file: their ids, one behind the other, and their sizes."""
+    """The chunks of one file: their ids, one behind the other, and their sizes; and the holes between them."""
 
-    __slots__ = ("ids", "sizes")
+    __slots__ = ("holes", "ids", "sizes")
 
-    def __init__(self, ids: bytes = b"", sizes: tuple[int, ...] = ()) -> None:
+    def __init__(self, ids: bytes = b"", sizes: tuple[int, ...] = (), holes: tuple[Hole, ...] = ()) -> None:
         self.ids = ids
         self.sizes = sizes
+        self.holes = holes
 
     def __iter__(self) -> Iterator[tuple[bytes, int]]:
         """Id and size of each."""
@@ -93,24 +102,96 @@ class Cuts:
             yield self.ids[number * ID_BYTES : (number + 1) * ID_BYTES], size
 
     @property
+    def data(self) -> int:
+        """Bytes of all chunks."""
+        return sum(self.sizes)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file, holes included."""
+        return self.data + sum(length for _, length in self.holes)
+
+    @property
     def hexes(self) -> list[str]:
         """The ids as the manifest has them."""
         digits = self.ids.hex()
         return [digits[at : at + 2 * ID_BYTES] for at in range(0, len(digits), 2 * ID_BYTES)]
 
+    def places(self) -> Iterator[tuple[int, bytes, int]]:
+        """Offset, id and size of each chunk."""
+        offset, holes = 0, iter((*self.holes, (-1, 0)))
+        hole, length = next(holes)
+        for chunk, size in self:
+            while offset == hole:
+                offset += length
+                hole, length = next(holes)
+            yield offset, chunk, size
+            offset += size
 
-def cut_file(read: Callable[[int], bytes], size: int, before: Cuts | None = None) -> Cuts:
+
+def find_holes(descriptor: int, size: int) -> tuple[Hole, ...]:
+    """The holes of an open file that are worth it, in order: places that nobody wrote to, which take no disk."""
+    found: list[Hole] = []
+    if size - os.fstat(descriptor).st_blocks * 512 < LEAST_HOLE or not hasattr(os, "SEEK_HOLE"):
+        return ()
+    at = 0
+    with contextlib.suppress(OSError):  # a file system that can't tell has none
+        while len(found) < MOST_HOLES:
+            hole = os.lseek(descriptor, at, os.SEEK_HOLE)
+            if hole >= size:
+                break
+            try:
+                at = min(os.lseek(descriptor, hole, os.SEEK_DATA), size)
+            except OSError:  # no data behind it
+                at = size
+            if at - hole >= LEAST_HOLE:
+                found.append((hole, at - hole))
+            if at >= size:
+                break
+    return tuple(found)
+
+
+def cut_open(
+    descriptor: int, size: int, before: Cuts | None = None, done: Cuts | None = None, until: float | None = None
+) -> tuple[Cuts, bool]:
+    """Cut an open file of ``size`` bytes, holes skipped; and whether that is all of it.
+
+    ``before``: as for :func:`cut_file`. ``done``: the beginning, which was cut before. When it is later than ``until``
+    (of the monotonic clock), what was cut so far is the answer.
+    """
+    ids, sizes = [done.ids if done else b""], [*done.sizes] if done else []
+    holes: list[Hole] = []
+    reached = done.size if done else 0
+    at = 0
+    for hole, length in (*find_holes(descriptor, size), (size, 0)):
+        start = max(at, reached)
+        if hole > start:
+            os.lseek(descriptor, start, os.SEEK_SET)
+            part = cut_file(lambda most: os.read(descriptor, most), hole - start, before, start, until)
+            ids.append(part.ids)
+            sizes += part.sizes
+            if part.data < hole - start:
+                return Cuts(b"".join(ids), tuple(sizes), tuple(holes)), False
+        if length:
+            holes.append((hole, length))
+        at = hole + length
+    return Cuts(b"".join(ids), tuple(sizes), tuple(holes)), True
+
+
+def cut_file(
+    read: Callable[[int], bytes], size: int, before: Cuts | None = None, start: int = 0, until: float | None = None
+) -> Cuts:
     """Cut what ``read`` gives, up to ``size`` bytes. ``before``: how the file was cut when it was last looked at.
 
     Where an old chunk is still in its place its end stays, without looking for one: an append or an overwrite costs
-    little more than the hash.
+    little more than the hash. ``start``: where in the file that is. Ends early when it is later than ``until``.
     """
-    known = _places(before)
+    known = {place: (chunk, length) for place, chunk, length in before.places()} if before is not None else {}
     found: list[tuple[memoryview, bytes]] = []
-    data, letters, at, offset, left, ahead = b"", b"", 0, 0, size, _FEWEST_AHEAD
+    data, letters, at, offset, left, ahead = b"", b"", 0, start, size, _FEWEST_AHEAD
     ids: list[bytes] = []
     sizes: list[int] = []
-    while True:
+    while until is None or not sizes or time.monotonic() < until:
         if len(data) - at < MOST and left:
             ids += _named(found)
             found = []
@@ -182,13 +263,3 @@ def _pool() -> ThreadPoolExecutor:
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - most workspaces need none
 
     return ThreadPoolExecutor(2, "hash")
-
-
-def _places(before: Cuts | None) -> dict[int, tuple[bytes, int]]:
-    """Chunks by their offset."""
-    places = {}
-    offset = 0
-    for chunk, size in before or ():
-        places[offset] = (chunk, size)
-        offset += size
-    return places

@@ -5,6 +5,8 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .names import escape
+
 if TYPE_CHECKING:
     import os
 
@@ -53,16 +55,9 @@ def stamp_of(status: os.stat_result) -> Stamp:
 def line_of(path: str, entry: Entry) -> list[Any]:
     """It as it travels."""
     mode, mtime = entry.stamp[:2]
+    path = escape(path)
     if entry.kind == "f":
         assert entry.cuts is not None
-        return ["f", path, mode, mtime, entry.size, entry.cuts.hexes]
-    return ["l", path, mode, mtime, entry.target] if entry.kind == "l" else ["d", path, mode, mtime]
-
-
-def is_plain(text: str) -> bool:
-    """Whether a name can be written down: some file systems hold names that are no UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        line = ["f", path, mode, mtime, entry.size, entry.cuts.hexes]
+        return [*line, [list(hole) for hole in entry.cuts.holes]] if entry.cuts.holes else line
+    return ["l", path, mode, mtime, escape(entry.target)] if entry.kind == "l" else ["d", path, mode, mtime]

@@ -2,6 +2,9 @@
 
 A file counts as unchanged while its times, inode, size and mode are. Nothing is followed out of the workspace (each
 directory is opened by its name in the one above, never through a link); pipes, sockets and devices are left out.
+
+The small goes before the large: what takes long to read is read last, for some seconds a walk, and goes on with the
+next. What can't be read costs nobody else.
 """
 
 from __future__ import annotations
@@ -13,9 +16,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from . import ignore
-from .chunker import Cuts, chunk_id, cut_file
+from .chunker import Cuts, chunk_id, cut_file, cut_open
 from .copies import Copies
-from .entries import Entry, Place, is_plain, line_of, stamp_of
+from .entries import Entry, Place, line_of, stamp_of
+from .names import escape
+from .places import opened, parent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +29,16 @@ if TYPE_CHECKING:
 
 MOST_ENTRIES = 200_000
 """No store takes more."""
+MOST_CHUNKS = 400_000
+"""Of all files, 100 GB or so: the list of them has an end."""
 _MOST_DEPTH = 100
-_LONGEST_PATH = 4096
-_MOST_NOTES = 100
+_LONGEST_PATH = 4000
+"""As it travels."""
+_MOST_NOTES = 10_000
+_LARGE = 64 * 1024 * 1024
+"""A file of which so much has to be read is read after all others, "later"."""
+_LATER_SECONDS = 8.0
+"""For all of those, in one walk."""
 _ATTEMPTS = 3
 _RACE_NS = 50_000_000
 """A file that was changed this short a time ago may change again without its times telling."""
@@ -40,13 +52,22 @@ class Index:
     """The workspace as it was found at the last walk. One thread at a time."""
 
     def __init__(self, root: str, scratch: str | None = None) -> None:
-        self._root = root
+        self._root = os.path.abspath(root)
+        self._roots = (self._root, os.path.realpath(root))
+        """What its own absolute links may begin with."""
         self._copies = Copies(scratch)
         self._entries: dict[str, Entry] = {}
         self._gone: dict[str, int] = {}
         self._forgotten = 0
         """Walks up to this one are no base for a difference any more."""
         self._places: dict[bytes, Place] = {}
+        self._later: dict[str, int] = {}
+        """What of this walk is large, and how much of it there is to read."""
+        self._begun: dict[str, tuple[Stamp, Cuts]] = {}
+        """What was read so far of large files."""
+        self._kept: set[str] = set()
+        """What could not be looked at in this walk, and stays as it was."""
+        self._chunks = 0
         self._since = 0
         self.version = 1
         self.notes: list[list[str]] = []
@@ -65,7 +86,8 @@ class Index:
         """
         self.version += 1
         self._copies.begin()
-        self.notes, self.environments, self.bytes = [], [], 0
+        self.notes, self.environments, self.bytes, self._chunks = [], [], 0, 0
+        self._later, self._kept = {}, set()
         if since < self._forgotten or since >= self.version:
             since = 0
         self._since = since
@@ -73,14 +95,19 @@ class Index:
             top = os.open(self._root, _DIRECTORY)
         except OSError:
             self._note("unreadable", ".")
+            self._keep("")
+            yield from (line_of(path, entry) for path, entry in self._entries.items() if entry.version > since)
             return
         yield from self._directory(top, "", ignore.defaults())
+        yield from self._read_later()
+        for path in self._kept:
+            yield from self._told(path, self._entries[path])
         for path in [path for path, entry in self._entries.items() if entry.seen != self.version]:
             del self._entries[path]
             self._copies.forget(path)
             self._gone[path] = self.version
         if since:
-            yield from (["-", path] for path, version in self._gone.items() if version > since)
+            yield from (["-", escape(path)] for path, version in self._gone.items() if version > since)
         if len(self._gone) > _MOST_GONE:
             self._gone.clear()
             self._forgotten = self.version
@@ -101,11 +128,8 @@ class Index:
         if data and chunk_id(data) == wanted:
             return data
         with contextlib.suppress(OSError):
-            descriptor = os.open(os.path.join(self._root, place.path), _FILE)
-            try:
+            with self._top() as top, opened(top, place.path, os.O_RDONLY | os.O_NONBLOCK) as descriptor:
                 data = os.pread(descriptor, place.size, place.offset)
-            finally:
-                os.close(descriptor)
             if chunk_id(data) == wanted:
                 return data
             self._copies.want(place.path)
@@ -114,17 +138,31 @@ class Index:
     def learn(self, path: str, cuts: Cuts) -> None:
         """A file that was just written from these chunks need not be read again."""
         with contextlib.suppress(OSError):
-            status = os.lstat(os.path.join(self._root, path))
+            with self._top() as top, parent(top, path) as (above, name):
+                status = os.stat(name, dir_fd=above, follow_symlinks=False)
             entry = self._put(path, "f", stamp_of(status), self.version)
             entry.cuts, entry.size = cuts, status.st_size
             self._remember(path, cuts)
+
+    @contextlib.contextmanager
+    def _top(self) -> Iterator[int]:
+        top = os.open(self._root, _DIRECTORY)
+        try:
+            yield top
+        finally:
+            os.close(top)
 
     def _directory(self, descriptor: int, prefix: str, rules: ignore.Rules) -> Iterator[Any]:
         """Everything in the open directory, which is closed afterwards. ``prefix`` is empty or ends with ``/``."""
         below = []
         try:
-            with os.scandir(descriptor) as listing:
-                found = list(listing)
+            try:
+                with os.scandir(descriptor) as listing:
+                    found = list(listing)
+            except OSError:  # a damaged disk, say
+                self._note("unreadable", prefix.rstrip("/") or ".")
+                self._keep(prefix.rstrip("/"))
+                return
             names = {each.name for each in found}
             if ignore.FILE in names:
                 rules = rules.below(prefix, _read_rules(descriptor))
@@ -148,13 +186,32 @@ class Index:
                 else:
                     entry = self._look(descriptor, name, path, status, entry)
                 if entry is not None:
-                    self.bytes += entry.size
-                    if entry.version > self._since:
-                        yield line_of(path, entry)
+                    yield from self._told(path, entry)
             for name, path, status in below:
                 yield from self._below(descriptor, name, path, status, rules)
         finally:
             os.close(descriptor)
+
+    def _told(self, path: str, entry: Entry) -> Iterator[Any]:
+        """The line of a file or link that is new."""
+        if entry.cuts is not None:
+            self.bytes += entry.cuts.data
+            self._chunks += len(entry.cuts.sizes)
+            if self._chunks > MOST_CHUNKS:
+                self._chunks -= len(entry.cuts.sizes)
+                self._note("too much", path)
+                entry.seen = 0
+                return
+        if entry.version > self._since:
+            yield line_of(path, entry)
+
+    def _keep(self, directory: str) -> None:
+        """What lies in a directory that can't be read now stays as it was."""
+        below = directory + "/" if directory else ""
+        for path, entry in self._entries.items():
+            if path.startswith(below) and entry.seen != self.version:
+                entry.seen = self.version
+                self._kept.add(path)
 
     def _below(self, parent: int, name: str, path: str, status: os.stat_result, rules: ignore.Rules) -> Iterator[Any]:
         if not self._fits(path):
@@ -165,6 +222,11 @@ class Index:
             return
         except OSError:
             self._note("unreadable", path)
+            self._keep(path)
+            own = self._entries.get(path)
+            if own is not None and own.seen != self.version:
+                own.seen = self.version
+                self._kept.add(path)
             return
         if any(_there(own, descriptor) for own in _OWN_NAMES):
             os.close(descriptor)
@@ -187,13 +249,16 @@ class Index:
         """A file or link that is new, or changed."""
         try:
             if stat.S_ISLNK(status.st_mode) and self._fits(path):
-                target = os.readlink(name, dir_fd=parent)
-                if is_plain(target):
-                    entry = self._put(path, "l", stamp_of(status), self.version)
-                    entry.target = target
-                    return entry
-                self._note("name", path)
-            elif stat.S_ISREG(status.st_mode) and self._fits(path):
+                entry = self._put(path, "l", stamp_of(status), self.version)
+                entry.target = self._from_here(path, os.readlink(name, dir_fd=parent))
+                return entry
+            if stat.S_ISREG(status.st_mode) and self._fits(path):
+                if status.st_blocks * 512 >= _LARGE:
+                    self._later[path] = status.st_blocks
+                    if before is not None and before.kind == "f":
+                        before.seen = self.version
+                        self._kept.add(path)
+                    return None
                 return self._read(parent, name, path, before)
         except FileNotFoundError:
             pass
@@ -204,13 +269,51 @@ class Index:
                 return before
         return None
 
-    def _read(self, parent: int, name: str, path: str, before: Entry | None) -> Entry:
+    def _from_here(self, path: str, target: str) -> str:
+        """The target of a link; one that names a place in the workspace by all of its path names it from here."""
+        for root in self._roots:
+            if target == root or target.startswith(root + "/"):
+                return "../" * path.count("/") + (target[len(root) :].strip("/") or ".")
+        return target
+
+    def _read_later(self) -> Iterator[Any]:
+        """The large files, the least of them first, as far as the time goes."""
+        until = time.monotonic() + _LATER_SECONDS
+        self._begun = {path: begun for path, begun in self._begun.items() if path in self._later}
+        for path in sorted(self._later, key=self._later.__getitem__):
+            before, entry = self._entries.get(path), None
+            if time.monotonic() < until:
+                try:
+                    with self._top() as top, parent(top, path) as (above, name):
+                        entry = self._read(above, name, path, before, until)
+                except FileNotFoundError:
+                    self._kept.discard(path)
+                    if self._entries.pop(path, None) is not None:
+                        self._gone[path] = self.version
+                except OSError:
+                    self._note("unreadable", path)
+            else:
+                self._note("large", path)
+            if entry is not None:
+                self._kept.discard(path)
+                yield from self._told(path, entry)
+
+    def _read(
+        self, parent: int, name: str, path: str, before: Entry | None, until: float | None = None
+    ) -> Entry | None:
+        """What is in a file; nothing yet when it is later than ``until``."""
         copy = self._copies.take(parent, name, path)
         cuts = before.cuts if before is not None else None
         if copy is not None:
             known, after, steady = cut_file(copy.file.read, copy.status.st_size, cuts), copy.status, copy.whole
         else:
-            known, after, steady = _cut(parent, name, cuts)
+            begun = self._begun.pop(path, None)
+            known, after, steady, whole = _cut(parent, name, cuts, begun, until)
+            if not whole and until is not None and time.monotonic() >= until:
+                self._note("large", path)
+                if steady:
+                    self._begun[path] = stamp_of(after), known
+                return None
         if not steady:
             self._note("busy", path)
         # A stamp of this very moment says nothing of what is written in the next.
@@ -219,28 +322,24 @@ class Index:
             before is not None
             and before.kind == "f"
             and before.cuts is not None
-            and before.cuts.ids == known.ids
+            and (before.cuts.ids, before.cuts.holes) == (known.ids, known.holes)
             and before.stamp[:2] == (stat.S_IMODE(after.st_mode), after.st_mtime_ns)
         )
         entry = self._put(path, "f", stamp_of(after), before.version if before is not None and same else self.version)
-        entry.seen, entry.cuts, entry.size = self.version, known, sum(known.sizes)
+        entry.seen, entry.cuts, entry.size = self.version, known, known.size
         if not sure:
             entry.stamp = (*entry.stamp[:2], 0)  # of no file: it is read again next time
         self._remember(path, known)
         return entry
 
     def _remember(self, path: str, cuts: Cuts) -> None:
-        offset = 0
-        for chunk, size in cuts:
+        for offset, chunk, size in cuts.places():
             self._places[chunk] = Place(path, offset, size)
-            offset += size
         if len(self._places) > 1000 + 4 * len(self._entries) + self.bytes // 16384:
             self._places = {}
             for each, entry in self._entries.items():
-                offset = 0
-                for chunk, size in entry.cuts or ():
+                for offset, chunk, size in entry.cuts.places() if entry.cuts is not None else ():
                     self._places[chunk] = Place(each, offset, size)
-                    offset += size
 
     def _put(self, path: str, kind: str, stamp: Stamp, version: int) -> Entry:
         entry = self._entries[path] = Entry(kind, stamp, version)
@@ -249,10 +348,7 @@ class Index:
         return entry
 
     def _fits(self, path: str) -> bool:
-        if not is_plain(path):
-            self._note("name", path.encode(errors="replace").decode())
-            return False
-        if len(path) > _LONGEST_PATH:
+        if len(path) > _LONGEST_PATH // 3 and len(escape(path)) > _LONGEST_PATH:
             self._note("long name", path[:200])
             return False
         if len(self._entries) >= MOST_ENTRIES and path not in self._entries:
@@ -262,25 +358,30 @@ class Index:
 
     def _note(self, kind: str, path: str) -> None:
         if len(self.notes) < _MOST_NOTES:
-            self.notes.append([kind, path])
+            self.notes.append([kind, escape(path)])
 
 
-def _cut(parent: int, name: str, known: Cuts | None) -> tuple[Cuts, os.stat_result, bool]:
-    """A file's chunks, where it stood while it was read, and whether it stood still."""
+def _cut(
+    parent: int, name: str, known: Cuts | None, begun: tuple[Stamp, Cuts] | None, until: float | None
+) -> tuple[Cuts, os.stat_result, bool, bool]:
+    """A file's chunks, where it stood while it was read, whether it stood still, and whether that is all of it.
+
+    ``begun``: its beginning, and where it stood then.
+    """
     descriptor = os.open(name, _FILE, dir_fd=parent)
     try:
         for _ in range(_ATTEMPTS):
             status = os.fstat(descriptor)
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            known = cut_file(lambda most: os.read(descriptor, most), status.st_size, known)
+            done = begun[1] if begun is not None and begun[0] == stamp_of(status) else None
+            cuts, whole = cut_open(descriptor, status.st_size, known, done, until)
             after = os.fstat(descriptor)
             steady = stamp_of(status) == stamp_of(after)
-            if steady:
+            if steady or (until is not None and time.monotonic() >= until):
                 break
+            known = cuts
     finally:
         os.close(descriptor)
-    assert known is not None
-    return known, after, steady
+    return cuts, after, steady, whole
 
 
 def _there(name: str, directory: int) -> bool:

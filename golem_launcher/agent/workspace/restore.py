@@ -1,7 +1,8 @@
 """Puts a workspace back: directories at once, then the chunks of all files one after the other, last links and times.
 
-The launcher sends the chunks in the order of the manifest, each once: where one comes again, a frame without content
-says so. So a connection that broke goes on at the next chunk, and nothing is held in memory.
+No path passes a link on its way. The launcher sends the chunks in the order of the manifest, each once: where one comes
+again, a frame without content says so. So a connection that broke goes on at the next chunk, and nothing is held in
+memory.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .chunker import ID_BYTES, Cuts, chunk_id
 from .entries import Place
+from .names import unescape
+from .places import directory, opened, parent
 from .wire import AGAIN, GONE, WireError
 
 if TYPE_CHECKING:
@@ -19,7 +22,8 @@ if TYPE_CHECKING:
 
     from .index import Index
 
-_MOST_PROBLEMS = 100
+_MOST_PROBLEMS = 10_000
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class _File(NamedTuple):
@@ -28,13 +32,14 @@ class _File(NamedTuple):
     mtime: int
     size: int
     chunks: list[bytes]
+    holes: list[tuple[int, int]]
 
 
 class Restore:
     """One restore: :meth:`begin` once, :meth:`put` for each frame in order, :meth:`finish` once."""
 
     def __init__(self, root: str, index: Index) -> None:
-        self._root = os.path.realpath(root)
+        self._top = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._index = index
         self._directories: list[tuple[str, int, int]] = []
         self._links: list[tuple[str, str, int]] = []
@@ -57,17 +62,19 @@ class Restore:
         for line in lines:
             kind, path, mode, mtime, *more = line
             _check(path)
+            path = unescape(path)
             if kind == "d":
                 self._directories.append((path, mode & 0o7777, mtime))
             elif kind == "l":
-                self._links.append((path, more[0], mtime))
+                self._links.append((path, unescape(more[0]), mtime))
             elif kind == "f":
                 size, chunks = more[0], [bytes.fromhex(each) for each in more[1]]
                 if any(len(each) != ID_BYTES for each in chunks):
                     raise WireError("an id that is none")
                 for each in chunks:
                     (self._several if each in seen else seen).add(each)
-                self._files.append(_File(path, mode & 0o7777, mtime, size, chunks))
+                holes = [(int(at), int(length)) for at, length in (more[2] if len(more) > 2 else ())]  # noqa: PLR2004
+                self._files.append(_File(path, mode & 0o7777, mtime, size, chunks, holes))
             else:
                 raise WireError("an entry of an unknown kind")
         for path, _, _ in sorted(self._directories):
@@ -87,6 +94,7 @@ class Restore:
             data = self._earlier(chunk)
         elif chunk_id(data) != chunk:
             raise WireError("a chunk that was damaged")
+        self._skip_holes()
         if self._descriptor >= 0:
             self._write(data)
             if chunk in self._several:
@@ -103,32 +111,42 @@ class Restore:
         if self._at < len(self._files):
             raise WireError("chunks are missing")
         for path in self._broken:
-            with contextlib.suppress(OSError):
-                os.unlink(self._inside(path))
+            with contextlib.suppress(OSError), parent(self._top, path) as (above, name):
+                os.unlink(name, dir_fd=above)
         for path, target, mtime in self._links:
-            full = os.path.join(self._root, path)
-            try:
-                self._inside(path)
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(full)
-                os.symlink(target, full)
-                os.utime(full, ns=(mtime, mtime), follow_symlinks=False)
-            except OSError as error:
-                self._problem(path, error)
+            self._link(path, target, mtime)
         for path, mode, mtime in sorted(self._directories, reverse=True):
-            with contextlib.suppress(OSError):
-                os.chmod(self._inside(path), mode | 0o700)
-                os.utime(self._inside(path), ns=(mtime, mtime))
+            with contextlib.suppress(OSError), directory(self._top, path) as own:
+                os.utime(own, ns=(mtime, mtime))
+                os.fchmod(own, mode)
+        self.abandon()
+
+    def _link(self, path: str, target: str, mtime: int) -> None:
+        try:
+            with parent(self._top, path, make=True) as (above, name):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=above)
+                os.symlink(target, name, dir_fd=above)
+                os.utime(name, ns=(mtime, mtime), dir_fd=above, follow_symlinks=False)
+        except OSError as error:
+            self._problem(path, error)
 
     def abandon(self) -> None:
         """Close what is open."""
+        self._close_file()
+        if self._top >= 0:
+            os.close(self._top)
+            self._top = -1
+
+    def _close_file(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
     def _make(self, path: str) -> None:
         try:
-            os.makedirs(self._inside(path), exist_ok=True)
+            with directory(self._top, path, make=True):
+                pass
         except OSError as error:
             self._problem(path, error)
 
@@ -140,12 +158,23 @@ class Restore:
         except OSError as error:
             self._give_up(error)
 
+    def _skip_holes(self) -> None:
+        """The next chunk comes behind a hole: nothing is written there."""
+        for at, length in self._files[self._at].holes:
+            if at == self._offset:
+                self._offset += length
+                if self._descriptor >= 0:
+                    try:
+                        os.lseek(self._descriptor, self._offset, os.SEEK_SET)
+                    except OSError as error:
+                        self._give_up(error)
+
     def _give_up(self, error: OSError) -> None:
         """The file whose turn it is can't be had whole: it is removed in the end, but others may take its chunks."""
         if self._descriptor >= 0:
             self._problem(self._files[self._at].path, error)
             self._broken.append(self._files[self._at].path)
-            self.abandon()
+            self._close_file()
 
     def _open(self) -> None:
         """Begin with the next file; those without content are made on the way."""
@@ -154,10 +183,8 @@ class Restore:
             self._chunk = self._offset = 0
             self._sizes = []
             try:
-                full = self._inside(file.path)
-                os.makedirs(os.path.dirname(full), exist_ok=True)
-                flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-                self._descriptor = os.open(full, flags, 0o600)
+                with parent(self._top, file.path, make=True) as (above, name):
+                    self._descriptor = os.open(name, _CREATE, 0o600, dir_fd=above)
             except OSError as error:
                 self._problem(file.path, error)
                 self._descriptor = -1
@@ -168,13 +195,18 @@ class Restore:
     def _close(self, *, go_on: bool = True) -> None:
         """The file is whole."""
         file = self._files[self._at]
+        self._skip_holes()
+        if self._descriptor >= 0 and file.holes:
+            try:
+                os.ftruncate(self._descriptor, self._offset)
+            except OSError as error:
+                self._give_up(error)
         if self._descriptor >= 0:
             with contextlib.suppress(OSError):
                 os.fchmod(self._descriptor, file.mode)
                 os.utime(self._descriptor, ns=(file.mtime, file.mtime))
-            os.close(self._descriptor)
-            self._descriptor = -1
-            self._index.learn(file.path, Cuts(b"".join(file.chunks), tuple(self._sizes)))
+            self._close_file()
+            self._index.learn(file.path, Cuts(b"".join(file.chunks), tuple(self._sizes), tuple(file.holes)))
         self._at += 1
         if go_on:
             self._open()
@@ -183,23 +215,12 @@ class Restore:
         """A chunk that was written before; without it this file is given up."""
         place = self._again.get(chunk)
         with contextlib.suppress(OSError):
-            descriptor = os.open(self._inside(place.path if place else ""), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
+            with opened(self._top, place.path if place else ".", os.O_RDONLY) as descriptor:
                 data = os.pread(descriptor, place.size, place.offset) if place else b""
-            finally:
-                os.close(descriptor)
             if chunk_id(data) == chunk:
                 return data
         self._give_up(OSError("a part of it is not there"))
         return b""
-
-    def _inside(self, path: str) -> str:
-        """The full path; ``OSError`` when a link on the way leads out of the workspace."""
-        full = os.path.join(self._root, path)
-        parent = os.path.realpath(os.path.dirname(full))
-        if parent != self._root and not parent.startswith(self._root + "/"):
-            raise PermissionError(1, "a link leads out of the workspace")
-        return full
 
     def _problem(self, path: str, error: OSError) -> None:
         if len(self.problems) < _MOST_PROBLEMS:

@@ -175,7 +175,7 @@ class Service:
         name, file = os.path.basename(full), os.path.basename(full) + "-requirements.txt"
         text = _VENV_NOTE.format(name=name, file=file) + "".join(f"{line}\n" for line in freeze(full))
         path = os.path.join(os.path.dirname(full), file)
-        with contextlib.suppress(OSError, UnicodeDecodeError), open(path, "a+", encoding="utf-8") as target:
+        with contextlib.suppress(OSError, UnicodeError), open(path, "a+", encoding="utf-8", opener=_no_link) as target:
             target.seek(0)
             before = target.read(len(text) + 1)
             if before != text and (not before or before.startswith(text.partition("\n")[0])):  # else the user's own
@@ -183,3 +183,7 @@ class Service:
                 target.write(text)
                 return True
         return False
+
+
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o644)

@@ -4,7 +4,8 @@ A **list of entries** is a zlib stream of lines, each a JSON value:
 
     {"plan": "…", "base": "…" or null}                first; base names the plan that this one is the difference to
     ["d", path, mode, mtime_ns]                       a directory
-    ["f", path, mode, mtime_ns, size, [id, …]]        a file, its chunks in order
+    ["f", path, mode, mtime_ns, size, [id, …]]        a file, its chunks in order; a last list has its holes where it
+                                                      has some: [[offset, length], …], the chunks lie between them
     ["l", path, mode, mtime_ns, target]               a symbolic link
     ["-", path]                                       there no longer
     {"end": true, "entries": n, "bytes": n, "notes": [[kind, path], …], "environment": {…} or null, "state": "…"}
@@ -12,7 +13,8 @@ A **list of entries** is a zlib stream of lines, each a JSON value:
 A value of more than 64 KiB comes in parts, because whoever parses one stops for as long: ``["<", value]`` without its
 long lists, ``["+", [key, …], [item, …]]`` for what they have, ``[">"]``.
 
-Paths are relative, with ``/``; ids are hex. A **frame** is a header (id, plain size, size here, kind) and a payload:
+Paths are relative, with ``/``, and like targets escaped (names.py); ids are hex. A **frame** is a header (id, plain
+size, size here, kind) and a payload:
 
     PLAIN, ZLIB   the chunk's bytes, bare or compressed
     GONE          the chunk is not there any more (asked for too late; lost in the store that is put back)

@@ -15,6 +15,7 @@ from golem_launcher.events import (
     CostChanged,
     EndsSoon,
     Event,
+    LeftOut,
     Message,
     NotSaved,
     Progress,
@@ -112,6 +113,8 @@ class Pulse:
             return {"what": "lost", "text": clean_line(f"{event.provider_name} was lost: {event.reason}", longest=300)}
         elif isinstance(event, NotSaved):
             return {"what": "stalled", "text": clean_line(event.line, longest=300)}
+        elif isinstance(event, LeftOut):
+            return {"what": "left-out", "text": clean_line(event.line, longest=300)}
         elif isinstance(event, EndsSoon):
             return {"what": f"ends-{event.minutes}", "text": _ends_soon(event)}
         return None

@@ -1,0 +1,115 @@
+"""Which files can be saved now: as many as there is room for, the small before the large, each told that is not."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from golem_launcher import paths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from golem_launcher.workspace.manifest import Entry
+    from golem_launcher.workspace.store import Store
+
+SPARE_DISK = 256 * 1024 * 1024
+"""What large files leave free on the disk here."""
+LAST_DISK = 48 * 1024 * 1024
+"""What small ones leave free: a note is not held back by what a large file may not take."""
+SMALL_FILE = 1024 * 1024
+_GIGA = 1e9
+
+
+@dataclass
+class Lacking:
+    """The chunks that a store lacks of some files, the smaller files first."""
+
+    ids: list[str] = field(default_factory=list)
+    bytes: int = 0
+    """About."""
+
+
+def within(entries: Sequence[Entry], before: Mapping[str, Entry], most: int) -> tuple[list[Entry], dict[str, str]]:
+    """Entries of at most ``most`` bytes, in the same order, and the files that had to be left out, with the reason.
+
+    In the place of one left out stands what was saved of it ``before``, where that fits.
+    """
+    total = sum(entry.data for entry in entries)
+    if total <= most:
+        return list(entries), {}
+    used = 0
+    fitting: dict[str, Entry] = {}
+    left: list[Entry] = []
+    for entry in sorted(entries, key=lambda entry: entry.data):
+        if used + entry.data <= most:
+            used += entry.data
+            fitting[entry.path] = entry
+        else:
+            left.append(entry)
+    for entry in left:
+        old = before.get(entry.path)
+        if old is not None and old.kind == "file" and used + old.data <= most:
+            used += old.data
+            fitting[entry.path] = old
+    reason = f"the workspace has {amount(total)}, and {amount(most)} were asked for"
+    kept = [fitting[entry.path] for entry in entries if entry.path in fitting]
+    return kept, {entry.path: reason for entry in left}
+
+
+def lacking(store: Store, entries: Iterable[Entry]) -> tuple[Lacking, dict[str, str]]:
+    """What the store lacks of the files that the disk here has room for; the others with the reason. Blocking."""
+    sizes: dict[str, int] = {}
+    needs: list[tuple[int, Entry]] = []
+    entries = [entry for entry in entries if entry.chunks]
+    absent = store.missing({chunk for entry in entries for chunk in entry.chunks})
+    for entry in entries:
+        each = entry.data // len(entry.chunks)
+        own = [chunk for chunk in entry.chunks if chunk in absent]
+        if own:
+            sizes.update((chunk, each) for chunk in own if chunk not in sizes)
+            needs.append((sum(sizes[chunk] for chunk in set(own)), entry))
+    place, free = _room(store) if needs else (Path(), 0)
+    found, asked, no_room = Lacking(), set[str](), {}
+    for size, entry in sorted(needs, key=lambda need: need[0]):
+        spare = LAST_DISK if size <= SMALL_FILE else SPARE_DISK
+        if found.bytes + size + spare > free:
+            no_room[entry.path] = (
+                f"it takes {amount(size)}; the disk of {place} has {amount(free)} free, and {amount(spare)} of it stay "
+                f"free for all else"
+            )
+            continue
+        new = [chunk for chunk in dict.fromkeys(entry.chunks) if chunk in absent and chunk not in asked]
+        asked.update(new)
+        found.ids += new
+        found.bytes += sum(sizes[chunk] for chunk in new)
+    return found, no_room
+
+
+def free_here(store_shown: str) -> tuple[Path, int]:
+    """The place with the least room that saves need on this computer, and the bytes free there. Blocking."""
+    places = [paths.home()]
+    if store_shown and "://" not in store_shown:
+        places.append(Path(store_shown))
+    found = []
+    for place in places:
+        with contextlib.suppress(OSError):
+            found.append((shutil.disk_usage(place).free, place))
+    free, place = min(found, default=(1 << 62, places[0]))
+    return place, free
+
+
+def _room(store: Store) -> tuple[Path, int]:
+    return free_here(store.shown)
+
+
+def amount(size: float) -> str:
+    """Bytes for a person."""
+    if size < 1000:  # noqa: PLR2004
+        return f"{size:.0f} bytes"
+    if size < 1e6:  # noqa: PLR2004
+        return f"{size / 1e3:.0f} kB"
+    return f"{size / 1e9:.1f} GB" if size >= _GIGA else f"{size / 1e6:.1f} MB"

@@ -27,10 +27,14 @@ def moved(place: str) -> Served:
     return Served(302, [*rules.OUR_PAGE, (b"location", place.encode("ascii", "replace"))], b"")
 
 
-def away(*, navigates: bool) -> Served:
-    """What is said while the Lab does not answer; a page tries again by itself."""
+def page(status: int, title: str, body: str, *, again_seconds: int | None = None) -> Served:
+    """A page of our own. ``title`` is text, ``body`` is HTML."""
+    return Served(status, [*rules.OUR_PAGE, HTML], rules.page(title, body, again_seconds=again_seconds))
+
+
+def away(who: str, why: str, *, navigates: bool) -> Served:
+    """What is said while ``who`` does not answer, and perhaps ``why``; a page tries again by itself."""
+    title = f"{who} does not answer at the moment"
     if not navigates:
-        return plain(502, "JupyterLab does not answer at the moment.")
-    body = "<p>The session's provider can't be reached just now. This page tries again by itself.</p>"
-    title = "JupyterLab does not answer at the moment"
-    return Served(502, [*rules.OUR_PAGE, HTML], rules.page(title, body, again_seconds=_AGAIN_SECONDS))
+        return plain(502, f"{title}.")
+    return page(502, title, f"<p>{why} This page tries again by itself.</p>", again_seconds=_AGAIN_SECONDS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import h11
@@ -39,21 +40,29 @@ _ATTEMPTS = 2
 _READS = {b"GET", b"HEAD"}
 
 
+@dataclass(frozen=True)
+class Behind:
+    """What is behind a link: the Lab, or another server of the session, and how it is shown."""
+
+    rules: Rules
+    dial: Callable[[], Awaitable[Stream]]
+    """Connects to it."""
+    front: Front | None = None
+    """The Lab's page and files."""
+    attend: Callable[[], Awaitable[Stream]] | None = None
+    """Connects to whoever the Lab's pages tell of their documents (:mod:`golem_launcher.access.documents`)."""
+    lead: Callable[[Rules, str, Headers], Awaitable[Served | None]] | None = None
+    """Where a browser is sent that goes to a page of another server (:mod:`golem_launcher.access.pages`)."""
+    who: str = "JupyterLab"
+    why_away: str = "The session's provider can't be reached just now."
+
+
 class Conversation:
     """The requests of one connection, one after the other."""
 
-    def __init__(
-        self,
-        rules: Rules,
-        front: Front,
-        dial: Callable[[], Awaitable[Stream]],
-        browser: Side,
-        attend: Callable[[], Awaitable[Stream]] | None = None,
-    ) -> None:
-        self._rules = rules
-        self._front = front
-        self._dial = dial
-        self._attend = attend
+    def __init__(self, behind: Behind, browser: Side) -> None:
+        self._behind = behind
+        self._rules = behind.rules
         self._browser = browser
         self._lab: Side | None = None
 
@@ -109,15 +118,16 @@ class Conversation:
             return False
         asked = dict(headers)
         target = request.target.decode("ascii", "replace")
-        if self._attend is not None and target == self._rules.base_url + documents.PATH:
-            await self._join(self._attend, headers)
+        if self._behind.attend is not None and target == self._rules.base_url + documents.PATH:
+            await self._join(self._behind.attend, headers)
             return False
-        served = await self._from_here(target, asked) if request.method in _READS else None
+        served = await self._from_here(target, headers) if request.method in _READS else None
         if served is not None:
             await self._browser.skip_body()
             await self._browser.give(served)
             return True
-        makes_page = request.method == b"GET" and self._front.wants(target)
+        front = self._behind.front
+        makes_page = request.method == b"GET" and front is not None and front.wants(target)
         navigates = asked.get(b"sec-fetch-mode") == b"navigate"
         try:
             for _ in range(_ATTEMPTS - 1 if request.method in _READS else 0):
@@ -126,15 +136,22 @@ class Conversation:
                 self.close()
             return await self._forward(request, headers, makes_page=makes_page, navigates=navigates)
         except Gone:
-            await self._browser.give(answers.away(navigates=navigates))
+            await self._browser.give(self._away(navigates=navigates))
             return False
 
-    async def _from_here(self, target: str, asked: dict[bytes, bytes]) -> Served | None:
-        """What is read from this side, ``None`` for what the Lab answers."""
+    def _away(self, *, navigates: bool) -> Served:
+        return answers.away(self._behind.who, self._behind.why_away, navigates=navigates)
+
+    async def _from_here(self, target: str, headers: Headers) -> Served | None:
+        """What is read from this side, ``None`` for what is answered over there."""
         if not target.startswith(self._rules.base_url):
             return answers.moved(self._rules.base_url + target[1:])
-        gzipped = b"gzip" in asked.get(b"accept-encoding", b"")
-        return await asyncio.to_thread(self._front.file, target, gzipped=gzipped, known=asked.get(b"if-none-match"))
+        led = await self._behind.lead(self._rules, target, headers) if self._behind.lead is not None else None
+        if led is not None or self._behind.front is None:
+            return led
+        asked = dict(headers)
+        gzipped, known = b"gzip" in asked.get(b"accept-encoding", b""), asked.get(b"if-none-match")
+        return await asyncio.to_thread(self._behind.front.file, target, gzipped=gzipped, known=known)
 
     async def _join(self, attend: Callable[[], Awaitable[Stream]], headers: Headers) -> None:
         """A page that tells of its documents, joined to whoever listens to it, to the end of the connection."""
@@ -145,7 +162,7 @@ class Conversation:
         try:
             stream = await attend()
         except AccessError:
-            await self._browser.give(answers.away(navigates=False))
+            await self._browser.give(self._away(navigates=False))
             return
         try:
             await self._browser.send(h11.InformationalResponse(status_code=101, headers=accepted))
@@ -162,7 +179,7 @@ class Conversation:
             lab = await self._connected(_SHOWN_SECONDS if navigates else _HELD_SECONDS)
         except (OSError, AccessError, asyncio.TimeoutError):
             raise Gone from None
-        exchange = Exchange(self._rules, self._front, self._browser, lab, makes_page)
+        exchange = Exchange(self._rules, self._behind.front, self._browser, lab, makes_page)
         if not await exchange.run(request, headers):
             return False
         if lab.http.our_state is h11.DONE and lab.http.their_state is h11.DONE:
@@ -179,7 +196,7 @@ class Conversation:
 
     async def _dialled(self) -> Stream:
         """A new connection to the Lab, unless the browser leaves first."""
-        dialling = asyncio.ensure_future(self._dial())
+        dialling = asyncio.ensure_future(self._behind.dial())
         listening = asyncio.ensure_future(self._browser.stream.read(PIECE))
         stays = False
         try:

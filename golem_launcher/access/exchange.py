@@ -31,7 +31,7 @@ class Exchange:
     """A browser and the Lab, for the time of one request."""
 
     rules: Rules
-    front: Front
+    front: Front | None
     browser: Side
     lab: Side
     makes_page: bool
@@ -88,8 +88,8 @@ class Exchange:
             await self.browser.give(Served(502, [*ruling.OUR_PAGE, answers.HTML], ruling.leaving_page(place)))
             return False
         passed = self.rules.response(path, headers)
-        if self.makes_page and event.status_code == _OK:
-            return await self._make_page(passed)
+        if self.front is not None and self.makes_page and event.status_code == _OK:
+            return await self._make_page(self.front, passed)
         await self.browser.send(h11.Response(status_code=event.status_code, headers=passed, reason=event.reason))
         while isinstance(piece := await self.lab.next(), h11.Data):
             await self.browser.send(piece)
@@ -103,14 +103,14 @@ class Exchange:
         passed = h11.InformationalResponse(status_code=event.status_code, headers=headers, reason=event.reason)
         await self.browser.send(passed)
 
-    async def _make_page(self, passed: Headers) -> bool:
+    async def _make_page(self, front: Front, passed: Headers) -> bool:
         """The Lab's page, made of the provider's."""
         theirs = b""
         while isinstance(event := await self.lab.next(), h11.Data):
             theirs += event.data
             if len(theirs) > LARGEST_PAGE:
                 break
-        made = self.front.page(theirs)
+        made = front.page(theirs)
         if made is None:
             await self.browser.give(
                 answers.plain(502, "The provider answers with something that is not JupyterLab's page.")

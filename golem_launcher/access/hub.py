@@ -14,10 +14,12 @@ import re
 from typing import TYPE_CHECKING
 
 from golem_launcher.access import rules as ruling
+from golem_launcher.access.conversation import Behind
 from golem_launcher.access.documents import key
 from golem_launcher.access.front import Front
 from golem_launcher.access.link import Link
 from golem_launcher.access.listener import Listener
+from golem_launcher.access.pages import elsewhere
 from golem_launcher.access.rules import Rules
 from golem_launcher.errors import AccessError
 from golem_launcher.peers import is_ours
@@ -97,4 +99,4 @@ class HubPort:
             key=key(self._secret),
             left_out=self._left_out,
         )
-        await Link(rules, front, self._dial, self._attend).serve(reader, writer)
+        await Link(Behind(rules, self._dial, front, self._attend, elsewhere)).serve(reader, writer)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import h11
 
-from golem_launcher.access.conversation import Conversation
+from golem_launcher.access.conversation import Behind, Conversation
 from golem_launcher.access.documents import key
 from golem_launcher.access.front import Front, nobody
 from golem_launcher.access.listener import Listener
@@ -20,31 +20,21 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable
 
+    from golem_launcher.access.front import Served
+    from golem_launcher.access.rules import Headers
     from golem_launcher.access.streams import Stream
 
 
 class Link:
-    """Serves connections of browsers: :meth:`serve` one each. ``dial`` connects to the Lab.
+    """Serves connections of browsers: :meth:`serve` one each."""
 
-    ``attend`` connects to whoever its pages tell of their documents (:mod:`golem_launcher.access.documents`).
-    """
-
-    def __init__(
-        self,
-        rules: Rules,
-        front: Front,
-        dial: Callable[[], Awaitable[Stream]],
-        attend: Callable[[], Awaitable[Stream]] | None = None,
-    ) -> None:
-        self._rules = rules
-        self._front = front
-        self._dial = dial
-        self._attend = attend
+    def __init__(self, behind: Behind) -> None:
+        self._behind = behind
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, to its end. Raises ``OSError`` or ``AccessError`` when it did not end well."""
         browser = Side(h11.Connection(h11.SERVER, LONGEST_HEAD), _Accepted(reader, writer))
-        conversation = Conversation(self._rules, self._front, self._dial, browser, self._attend)
+        conversation = Conversation(self._behind, browser)
         try:
             await conversation.run()
         except (h11.ProtocolError, Gone) as error:
@@ -81,6 +71,7 @@ async def listen(
     left_out: Callable[[tuple[str, ...]], None] = nobody,
     tls: ssl.SSLContext | None = None,
     attend: Callable[[], Awaitable[Stream]] | None = None,
+    lead: Callable[[Rules, str, Headers], Awaitable[Served | None]] | None = None,
 ) -> Listener:
     """A link at ``host:port``, with ``tls`` for browsers on other machines. Raises ``AccessError``.
 
@@ -101,5 +92,5 @@ async def listen(
     await listener.start()
     rules = Rules(frozenset({listener.address.lower()}), secret, base_url, extensions=extensions)
     front = Front(base_url, extensions=extensions, compress=tls is not None, key=key(secret), left_out=left_out)
-    link = Link(rules, front, dial, attend)
+    link = Link(Behind(rules, dial, front, attend, lead))
     return listener

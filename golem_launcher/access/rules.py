@@ -45,7 +45,7 @@ _SANDBOX = b"sandbox allow-scripts allow-popups allow-downloads allow-forms; fra
 _POLICY = (
     "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob: data: https:; "
     "connect-src 'self' {sockets} blob: data: https: wss:; frame-src 'self' {frames} blob: data: https:; "
-    "object-src 'self' blob: data:; base-uri 'self'; form-action 'self' https:; frame-ancestors 'self'"
+    "object-src 'self' blob: data:; base-uri 'self'; form-action 'self' https:; frame-ancestors {parents}"
 )
 _OUR_PAGE = b"object-src 'none'; base-uri 'self'; frame-ancestors 'self'"
 
@@ -61,6 +61,14 @@ class Rules:
     base_url: str = "/"
     extensions: bool = False
     """Whether the provider's pages may run scripts, as front-end extensions do: within :meth:`policy`."""
+    far_host: bytes = LAB_HOST
+    """The name by which the server over there is asked."""
+    framed_by: frozenset[str] = frozenset()
+    """Other origins of the session, whose pages may show this one's in a frame."""
+    only: str = ""
+    """The path below which alone it answers; empty: everywhere."""
+    token: str = field(default="", repr=False)
+    """What is shown to the server over there for the user, whom this side has let in."""
     behind_hub: bool = False
     """Whether a hub's server asks in the browser's name: it has its own names, and has let the user in."""
 
@@ -72,13 +80,16 @@ class Rules:
             return "This address answers only to its own name."
         if method == b"CONNECT" or not target.startswith(b"/") or target.startswith(b"//"):
             return "This is no proxy for other places."
+        if not target.startswith(self.only.encode()):
+            return "This address shows one server of the session."
         origins = [value.decode("latin-1").lower() for name, value in headers if name == b"origin"]
         if any(origin not in known for origin in origins):
             return "A page of another origin may not ask for this."
         site = _one(headers, b"sec-fetch-site")
         if site not in (None, b"same-origin", b"none"):
             mode, place = _one(headers, b"sec-fetch-mode"), _one(headers, b"sec-fetch-dest")
-            if mode != b"navigate" or place != b"document" or method != b"GET":
+            shown = {b"document"} if site != b"same-site" or not self.framed_by else {b"document", b"iframe"}
+            if mode != b"navigate" or place not in shown or method != b"GET":
                 return "A page of another origin may not use this."
         return ""
 
@@ -93,17 +104,21 @@ class Rules:
 
     def request(self, headers: Headers) -> Headers:
         """The headers of a request as the Lab gets them."""
-        kept = [(b"host", LAB_HOST)]
+        kept = [(b"host", self.far_host)]
+        if self.token:
+            kept.append((b"authorization", b"token " + self.token.encode()))
         upgrade = _one(headers, b"upgrade")
         if upgrade is not None:
             kept += [(b"connection", b"Upgrade"), (b"upgrade", upgrade)]
         for name, value in headers:
             if name == b"authorization" and self.behind_hub and self.secret.encode() not in value.split():
                 continue  # what lets into the hub is none of the provider's business
+            if name == b"authorization" and self.token:
+                continue
             if name not in _HOP and name not in _REPLACED and not name.startswith(b"x-forwarded-"):
                 kept.append((name, value))
             elif name == b"origin":
-                kept.append((name, b"http://" + LAB_HOST))
+                kept.append((name, b"http://" + self.far_host))
         cookies = self._own_cookies(value for name, value in headers if name == b"cookie")
         return [*kept, (b"cookie", cookies)] if cookies else kept
 
@@ -133,10 +148,14 @@ class Rules:
         if upgrade:
             wanted = _one(headers, b"upgrade") or b"websocket"
             return [*kept, (b"connection", b"Upgrade"), (b"upgrade", wanted)]
-        inner = path[len(self.base_url) - 1 :]
+        inner = self.inner(path.decode("latin-1")).encode("latin-1")
         stopped = _SANDBOX if _SANDBOXED.match(inner) else _NO_SCRIPT
         kept.append((b"content-security-policy", self.policy() if self.extensions else stopped))
         return [*kept, *OUR_HEADERS]
+
+    def inner(self, path: str) -> str:
+        """A path below the base, as if that were the root."""
+        return path[len(self.base_url) - 1 :]
 
     def policy(self) -> bytes:
         """What scripts of the session may do in the browser: as in any JupyterLab, within the session and the web.
@@ -147,7 +166,9 @@ class Rules:
         hosts = sorted(urlsplit(origin).netloc for origin in self.origins)
         names = sorted({str(urlsplit(origin).hostname) for origin in self.origins})
         return _POLICY.format(
-            sockets=" ".join(f"ws://{host}" for host in hosts), frames=" ".join(f"http://{name}:*" for name in names)
+            sockets=" ".join(f"ws://{host}" for host in hosts),
+            frames=" ".join(f"http://{name}:*" for name in names),
+            parents=" ".join(["'self'", *sorted(self.framed_by)]),
         ).encode()
 
     def leaves(self, status: int, headers: Headers) -> str | None:
@@ -170,12 +191,12 @@ class Rules:
             except ValueError:
                 return False
             origin = f"{parts.scheme}://{parts.netloc}".lower()
-            return origin in self.origins or origin == f"http://{LAB_HOST.decode()}"
+            return origin in self.origins or origin == f"http://{self.far_host.decode()}"
         return not place.startswith("//")
 
     def _here(self, value: bytes) -> bytes:
         """A redirect without the name by which the Lab was asked."""
-        own = b"http://" + LAB_HOST
+        own = b"http://" + self.far_host
         return value[len(own) :] or b"/" if value.lower().startswith(own) else value
 
     def _prefix(self) -> bytes:

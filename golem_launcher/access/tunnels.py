@@ -19,6 +19,7 @@ from golem_launcher.access import documents, door
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.link import listen
 from golem_launcher.access.listener import Listener
+from golem_launcher.access.pages import Pages, elsewhere
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.access.ways import LAB_PORT
 from golem_launcher.errors import AccessError
@@ -77,11 +78,22 @@ class Opened:
 
     def to_json(self) -> dict[str, Any]:
         """For a program."""
-        return {"address": self.address, "remote_port": self.remote_port, "fingerprint": self.fingerprint or None}
+        return {
+            "address": self.address,
+            "url": self.url,
+            "remote_port": self.remote_port,
+            "fingerprint": self.fingerprint or None,
+        }
+
+    @property
+    def url(self) -> str:
+        """What a browser opens."""
+        return self.address if self.remote_port is None else f"http://{self.address}/"
 
     def sentence(self, name: str) -> str:
-        """For a person."""
-        text = f"{self.address} leads to '{name}'. End it with Ctrl-C."
+        """For a person: terminals make a link of what begins like one."""
+        where = f"'{name}'" if self.remote_port is None else f"port {self.remote_port} of '{name}'"
+        text = f"{self.url} leads to {where}. End it with Ctrl-C."
         if self.fingerprint:
             text += (
                 "\nOTHER MACHINES CAN REACH IT: whoever has this link has your session. The browser will not know the "
@@ -164,7 +176,7 @@ async def open_until_told(
 
     Raises ``AccessError``.
     """
-    async with way as entered:
+    async with way as entered, contextlib.AsyncExitStack() as stack:
         host = loopback_address(name)
         if asked.remote_port is not None:
             listener = _to_port(entered, host, asked.port, asked.remote_port)
@@ -172,10 +184,13 @@ async def open_until_told(
             opened = Opened(f"{host}:{listener.port}", asked.remote_port)
         else:
             tls, fingerprint = (None, "") if asked.listen is None else await asyncio.to_thread(_tls, asked.listen)
+            pages = Pages(host, entered.dial, token=entered.token, lab_port=LAB_PORT)
+            stack.push_async_callback(pages.aclose)
             listener = await listen(
                 asked.listen or host,
                 asked.port,
                 lambda: entered.dial(LAB_PORT),
+                lead=pages.lead if tls is None else elsewhere,
                 secret=entered.token,
                 base_url=entered.base_url,
                 extensions=entered.lab_extensions,

@@ -14,6 +14,7 @@ from golem_launcher.access.door import Door, door_path
 from golem_launcher.access.front import nobody
 from golem_launcher.access.link import listen
 from golem_launcher.access.listener import SocketFile
+from golem_launcher.access.pages import Pages
 from golem_launcher.access.streams import Joint
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.errors import AccessError
@@ -125,6 +126,8 @@ class WaysIn:
             )
             await self._hub.start()
             self._resources.push_async_callback(self._hub.aclose)
+        pages = Pages(self._host, self._vpn.dial, token=self._secret, lab_port=LAB_PORT)
+        self._resources.push_async_callback(pages.aclose)
         self._link = await listen(
             self._host,
             0,
@@ -134,6 +137,7 @@ class WaysIn:
             extensions=self._extensions,
             left_out=self._left_out,
             attend=self._documents.dial,
+            lead=pages.lead,
         )
         self._resources.push_async_callback(self._link.aclose)
         door = Door(door_path(self._directory), self._carry)

@@ -39,7 +39,24 @@ def test_asked_for_or_installed_meanwhile(chromium: Browser) -> None:
             assert page.evaluate(_FETCH, f"http://127.0.0.1:{other.getsockname()[1]}/") == "refused"
 
 
-def test_strict(chromium: Browser) -> None:
+_APP = """
+import http.server, threading
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<p></p><script>document.querySelector('p').textContent = 'from ' + location.href</script>")
+    def log_message(self, *_):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 8501), Page)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+from IPython.display import HTML
+HTML('<a target="_blank" href="/proxy/8501/a">the app</a> <iframe src="/proxy/8501/b"></iframe>')
+"""
+
+
+def test_strict_mode_has_none_and_shows_servers_pages_all_the_same(chromium: Browser) -> None:
     with session("strict", packages=(MEMORY,), lab_extensions=False) as directory, lab(chromium, directory) as page:
         new_notebook(page)
         type_cell(page, "print(6 * 7)")
@@ -48,3 +65,13 @@ def test_strict(chromium: Browser) -> None:
         events, _ = directory.events()
         told = [event.text for event in events if event.kind == "message" and event.level == "warning"]
         assert told == ["JupyterLab is shown without these extensions: @jupyter-server/resource-usage."]
+        type_cell(page, _APP)
+        link = page.get_by_role("link", name="the app")
+        with page.context.expect_page() as opened:
+            link.click(timeout=60_000)
+        text = opened.value.locator("p", has_text="from http").inner_text()
+        frame = page.frame_locator(".jp-OutputArea-output iframe")
+        assert frame.locator("p", has_text="from http").inner_text().removesuffix("b") == text.removesuffix("a")
+        address, _, port = text.removeprefix("from http://").removesuffix("/a").partition(":")
+        assert f"//{address}:" in str(directory.url())
+        assert f":{port}/" not in str(directory.url())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import os
+import signal
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -93,7 +95,8 @@ def run(context: typer.Context, spec: _Spec = None) -> None:
     """Run a program on the network: localnet run -- COMMAND ARGUMENT…; starts the network when it is not up.
 
     The program gets YAGNA_APPKEY, YAGNA_API_URL, GSB_URL, the subnet and payment network of the local providers, a
-    PATH with gftp, and a registry of images that answers here. Its exit code is this command's.
+    PATH with gftp, and a registry of images that answers here. Its exit code is this command's. Images that had to be
+    replaced are named at the end.
 
     Example: golem-launcher localnet run -- python hello.py
     """
@@ -104,10 +107,47 @@ def run(context: typer.Context, spec: _Spec = None) -> None:
             "No program was given to run.", "For example: golem-launcher localnet run -- python hello.py"
         )
     environment = {**os.environ, **network.up(spec).environment()}
+    before = _replaced(network.status())
     try:
-        os.execvpe(context.args[0], context.args, environment)  # noqa: S606 - the program takes our place, signals too
+        status = _in_foreground(context.args, environment)
     except OSError as error:
         raise LocalNetError(f"{context.args[0]} can't be run: {error.strerror}.") from None
+    for name, count in sorted((_replaced(network.status()) - before).items()):
+        times = "" if count == 1 else f" ({count} times)"
+        typer.echo(
+            f"The image {name} is not described here, and the base image stood in for it{times}. How to describe "
+            "images: docs/localnet.md",
+            err=True,
+        )
+    if status < 0:  # end as the program did
+        signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    raise typer.Exit(status)
+
+
+def _replaced(state: dict[str, Any]) -> collections.Counter[str]:
+    return collections.Counter(state.get("replaced_images", ()))
+
+
+def _in_foreground(command: list[str], environment: dict[str, str]) -> int:
+    """Run a program as if it were us: signals reach it. Its exit code, or minus a signal. ``OSError``."""
+    import subprocess
+
+    passed_on = {signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
+    signal.pthread_sigmask(signal.SIG_BLOCK, passed_on)  # until there is somebody to pass them on to
+    try:
+        child = subprocess.Popen(command, env=environment, preexec_fn=_default_signals)  # noqa: PLW1509 - no thread yet
+        for number in passed_on:
+            signal.signal(number, lambda received, _: child.send_signal(received))
+        for number in (signal.SIGINT, signal.SIGQUIT):  # a terminal sends them to the program as well
+            signal.signal(number, signal.SIG_IGN)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, passed_on)
+    return child.wait()
+
+
+def _default_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _show(state: dict[str, Any], *, as_json: bool) -> None:
@@ -119,6 +159,10 @@ def _show(state: dict[str, Any], *, as_json: bool) -> None:
         say(state["runtime"])
     if state["stage"] == "ready":
         say(_settlement(state))
+    if state["stage"] == "failed":
+        say(f"{state['what']} {state['remedy']}".strip())
+    for less in state.get("capped", ()):
+        say(less)
     for provider in state["providers"]:
         say(
             f"  {provider['name']:<20} {provider['state']:<5} {provider['threads']} threads, "

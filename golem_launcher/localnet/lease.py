@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from golem_launcher.errors import NodeError
+from golem_launcher.localnet.exeunit.permitted import Script, script_of
 from golem_launcher.localnet.negotiation import EXPIRATION, NOTE_ACCEPT_TIMEOUT, NOTE_INTERVAL, PAYMENT_TIMEOUT
+from golem_launcher.localnet.outbound import looks_up_names
 from golem_launcher.localnet.payments import Bills
 from golem_launcher.outbound import PROPERTY as MANIFEST
 from golem_launcher.outbound import Access, granted
@@ -57,6 +59,10 @@ class Terms:
     """The image that the requestor wants: ``hash:sha3:HASH:URL``, or empty."""
     access: Access | None = None
     """What the manifest of the demand asks to reach outside; ``None`` without a manifest."""
+    script: Script | None = None
+    """The commands that the manifest allows; ``None`` for all."""
+    looks_up_names: bool = False
+    """Whether the manifest lists addresses, which the exe-unit looks up when it starts."""
 
     @classmethod
     def of(cls, agreement: dict[str, Any], *, note_interval: float, idle_timeout: float) -> Terms:
@@ -65,6 +71,11 @@ class Terms:
         wanted, offered = demand["properties"], offer["properties"]
         expiration = wanted.get(EXPIRATION)
         manifest = wanted.get(MANIFEST)
+        image, access, script, looks_up = "", None, None, False
+        if manifest is not None:
+            image, access = granted(str(manifest))
+            script = script_of(str(manifest))
+            looks_up = looks_up_names(str(manifest))
         return cls(
             agreement_id=str(agreement["agreementId"]),
             requestor_id=str(demand["requestorId"]),
@@ -75,8 +86,10 @@ class Terms:
             multi_activity=wanted.get("golem.srv.caps.multi-activity") is True,
             idle_timeout=idle_timeout,
             coefficients=tuple(map(float, offered["golem.com.pricing.model.linear.coeffs"])),
-            task_package=str(wanted.get("golem.srv.comp.task_package", "")),
-            access=None if manifest is None else granted(str(manifest))[1],
+            task_package=str(wanted.get("golem.srv.comp.task_package", image)),
+            access=access,
+            script=script,
+            looks_up_names=looks_up,
         )
 
 

@@ -34,6 +34,8 @@ _SPEC = "spec.json"
 _POLL_SECONDS = 0.03
 _STOP_SECONDS = 20.0
 _LOG_TAIL = 2000
+_MORE_SECONDS = 3.0
+"""For each provider, beyond the time that is given for a start."""
 _MIB = 1 << 20
 _LEAST_ROOM = 64 * _MIB
 """Bytes that must be free: databases of two daemons, logs, the base of the private environments."""
@@ -42,9 +44,9 @@ _LEAST_ROOM = 64 * _MIB
 def up(directory: Path, wanted: spec.NetworkSpec | None, deadline: float) -> LocalNetwork:
     """The network of ``directory`` as ``wanted`` describes it, or as it is when that is ``None``.
 
-    Raises ``LocalNetError`` when it is up with another description, or can't be started within ``deadline`` seconds.
+    Raises ``LocalNetError`` when it is up with another description, or can't be started within ``deadline`` seconds (a
+    few more for each provider). A description that failed is tried again until another is given, or ``down`` is.
     """
-    end = time.monotonic() + deadline
     running = _running(directory, wanted)
     if running:
         return running
@@ -57,7 +59,15 @@ def up(directory: Path, wanted: spec.NetworkSpec | None, deadline: float) -> Loc
             wanted = wanted or _kept(directory) or spec.default_spec()
             _stop(directory)
             record = _start(directory, wanted)
-        return _wait(directory, record, end)
+        known = wanted or _kept(directory)
+        patience = deadline + _MORE_SECONDS * (len(known.provider) if known is not None else 0)
+        try:
+            return _wait(directory, record, time.monotonic() + patience)
+        except LocalNetError as error:
+            if known is not None and known != spec.default_spec():  # the next `up` is to try this one again
+                failed = {"stage": "failed", "what": error.what, "remedy": error.remedy, "providers": []}
+                files.write_json(directory / state.STATE_FILE, failed)
+            raise
 
 
 def down(directory: Path, deadline: float) -> bool:

@@ -46,6 +46,8 @@ def status() -> dict[str, Any]:
     directory = _directory()
     known = state.read(directory)
     record = state.server_record(known)
+    if known is not None and known.get("stage") == "failed":
+        return known
     if known is None or record is None:
         return {"stage": "down", "providers": []}
     if state.healthy(directory, known):

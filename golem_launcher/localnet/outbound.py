@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +40,17 @@ def refusal(rules: Outbound | None, demand: Mapping[str, Any], requestor_id: str
         else:
             return ""
     return f"Outbound rejected because: {'; '.join(reasons)}."
+
+
+def looks_up_names(manifest: str) -> bool:
+    """Whether the provider must look up names for a manifest: for one that lists addresses, also when it lists none."""
+    net = (_json(manifest).get("compManifest") or {}).get("net") or {}
+    out = (net.get("inet") or {}).get("out")
+    return out is not None and not (out.get("unrestricted") or {}).get("urls")
+
+
+def _json(manifest: str) -> dict[str, Any]:
+    return dict(json.loads(base64.b64decode(manifest)))
 
 
 def _audited_payload(rules: Outbound, demand: Mapping[str, Any], _requestor_id: str, _asked: outbound.Access) -> None:

@@ -24,6 +24,7 @@ from golem_launcher.localnet.accounts import Account, ensure_accounts, open_paym
 from golem_launcher.localnet.chain import driver
 from golem_launcher.localnet.chain.keeper import ChainKeeper
 from golem_launcher.localnet.hub import Hub
+from golem_launcher.localnet.images import Images
 from golem_launcher.localnet.market import listen_to_offers
 from golem_launcher.localnet.provider import Provider
 from golem_launcher.localnet.registry import Registry
@@ -42,6 +43,8 @@ _log = logging.getLogger(__name__)
 
 _START_SECONDS = 30.0
 _OFFER_SECONDS = 15.0
+_MORE_SECONDS = 3.0
+"""For each provider: its key is opened and its offer made by one daemon, on a machine that may be busy."""
 
 
 class Server:
@@ -49,16 +52,21 @@ class Server:
 
     def __init__(self, directory: Path, spec: NetworkSpec) -> None:
         self._directory = directory
-        self._spec = spec.model_copy(update={"provider": tuple(map(capped, spec.provider))})
+        providers, words = zip(*map(capped, spec.provider), strict=True)
+        self._spec = spec.model_copy(update={"provider": providers})
+        self._capped = list(filter(None, words))
+        for less in self._capped:
+            _log.info("%s", less)
         self._record = ProcessRecord.of(os.getpid())
         self._stage = "starting"
         self._hub = Hub()
         self._chain = ChainKeeper(directory, spec.chain, gift=spec.chain_gift) if spec.chain else None
         self._workshop: Workshop | None = None
-        self._registry = Registry(spec.images)
+        self._dirty = asyncio.Event()
+        self._images = Images(spec.images, directory / "images", changed=self._dirty.set)
+        self._registry = Registry(self._images)
         self._daemons: dict[str, yagna_process.YagnaProcess] = {}
         self._providers: list[Provider] = []
-        self._dirty = asyncio.Event()
 
     async def run(self) -> None:
         """Start everything, say so, and keep it up until cancelled."""
@@ -88,7 +96,9 @@ class Server:
             for role in (daemons.REQUESTOR, daemons.PROVIDER)
         )
         workshop, *_ = await asyncio.gather(
-            asyncio.to_thread(Workshop.open, self._directory, self._spec.runtime, internet=self._spec.internet),
+            asyncio.to_thread(
+                Workshop.open, self._directory, self._spec.runtime, internet=self._spec.internet, dns=self._spec.dns
+            ),
             self._registry.start(),
             self._start(provider),  # the first: it has the more to do
             self._start(requestor),
@@ -113,12 +123,14 @@ class Server:
             "stage": self._stage,
             "server": self._record.to_json(),
             "spec": self._spec.digest(),
+            "capped": self._capped,
             "subnet": self._spec.subnet,
             "payment_network": self._payment_networks[0],
             "chain": self._chain.state() if self._chain is not None else None,
             "hub_port": self._hub.port,
             "registry_url": self._registry.url,
             "runtime": self._workshop.reason if self._workshop else "",
+            "replaced_images": list(self._images.replaced),
             "daemons": {
                 role: {**daemon.record.to_json(), "api_url": daemon.api_url, "gsb_url": daemon.gsb_url}
                 for role, daemon in self._daemons.items()
@@ -131,7 +143,10 @@ class Server:
         return self._spec.payment_networks if self._chain is None else (driver.NETWORK,)
 
     async def _start(self, wanted: yagna.YagnaConfig) -> None:
-        self._daemons[wanted.data_dir.name] = await daemons.start(wanted, deadline=_START_SECONDS)
+        self._daemons[wanted.data_dir.name] = await daemons.start(wanted, deadline=self._patience(_START_SECONDS))
+
+    def _patience(self, seconds: float) -> float:
+        return seconds + _MORE_SECONDS * len(self._spec.provider)
 
     async def _restart(self, config: yagna.YagnaConfig) -> None:
         role = config.data_dir.name
@@ -189,7 +204,7 @@ class Server:
     ) -> None:
         """Run the providers until their daemon ends."""
         assert self._workshop is not None
-        units = Units(self._workshop, self._registry, bus, self._hub)
+        units = Units(self._workshop, self._images, bus, self._hub)
         self._providers = [
             Provider(
                 spec=spec,
@@ -206,7 +221,7 @@ class Server:
         try:
             offered = asyncio.gather(*(provider.offered.wait() for provider in self._providers))
             try:
-                await wait_for(offered, _OFFER_SECONDS)
+                await wait_for(offered, self._patience(_OFFER_SECONDS))
             except asyncio.TimeoutError:
                 raise LocalNetError("The providers' offers did not reach the market.", "Try again.") from None
             self._stage = "ready"

@@ -6,9 +6,10 @@ import hashlib
 import os
 import re
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import psutil
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -16,6 +17,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet.chain.token import check_url
 from golem_launcher.localnet.misbehaviour import Misbehaviour
+
+if TYPE_CHECKING:
+    from golem_launcher.localnet.exeunit.image import Image
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -108,9 +112,21 @@ class ProviderSpec(_Part):
 
 
 class ImageSpec(_Part):
-    """An image: a directory that holds its unpacked root."""
+    """An image: a directory that holds its unpacked root, or a ``.gvmi`` file, which says the rest itself."""
 
     path: Path
+    volumes: tuple[str, ...] | None = None
+    """Directories that are volumes, as a Dockerfile's VOLUME; each starts empty."""
+    workdir: str = ""
+    """Where commands start."""
+    env: dict[str, str] | None = None
+    """Variables of commands, where the provider's runtime passes any."""
+
+    def applied_to(self, image: Image) -> Image:
+        """The image with what is written here in place of what it says itself."""
+        volumes = image.volumes if self.volumes is None else self.volumes
+        variables = image.variables if self.env is None else self.env
+        return replace(image, volumes=volumes, workdir=self.workdir or image.workdir, variables=variables)
 
 
 class Outbound(_Part):
@@ -130,6 +146,8 @@ class NetworkSpec(_Part):
     runtime: Literal["auto", "process", "sandbox"] = "auto"
     internet: bool = True
     """Whether programs in a sandbox reach public addresses. (Without one they have this machine's network.)"""
+    dns: bool = True
+    """Whether the providers can look up names. Without that no activity lives whose manifest lists addresses."""
     outbound: Outbound | None = None
     subnet: str = Field(default="public", min_length=1)
     """The subnet of the offers; the default is where yapapi's own examples look."""
@@ -213,15 +231,28 @@ def load_spec(path: Path) -> NetworkSpec:
         ) from None
     except ValueError as error:  # not UTF-8, not TOML
         raise LocalNetError(f"{path} is not TOML: {error}.") from None
-    images = {tag: ImageSpec(path=(path.parent / image.path).resolve()) for tag, image in spec.images.items()}
+    images = {
+        tag: image.model_copy(update={"path": (path.parent / image.path).resolve()})
+        for tag, image in spec.images.items()
+    }
     for tag, image in images.items():
-        if not image.path.is_dir():
-            raise LocalNetError(f"{path}: the image {tag} is to be in {image.path}, which is no directory.")
+        if not image.path.is_dir() and not _is_squashfs(image.path):
+            raise LocalNetError(
+                f"{path}: the image {tag} is to be in {image.path}, which is no directory and no .gvmi file."
+            )
     outbound = spec.outbound
     if outbound is not None:
         certificates = tuple((path.parent / one).resolve() for one in outbound.certificates)
         outbound = outbound.model_copy(update={"certificates": certificates})
     return spec.model_copy(update={"images": images, "outbound": outbound})
+
+
+def _is_squashfs(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"hsqs"
+    except OSError:
+        return False
 
 
 def wanted_spec(path: Path | None, chain: str | None) -> NetworkSpec | None:
@@ -235,13 +266,19 @@ def wanted_spec(path: Path | None, chain: str | None) -> NetworkSpec | None:
         raise LocalNetError(f"'{chain}' is no chain: {error}.") from None
 
 
-def capped(provider: ProviderSpec) -> ProviderSpec:
-    """The provider with no more threads, memory and disk than this machine has."""
+def capped(provider: ProviderSpec) -> tuple[ProviderSpec, str]:
+    """The provider with no more threads, memory and disk than this machine has, and a sentence about what it lacks."""
     free = psutil.disk_usage(os.sep).free / _GIB
-    return provider.model_copy(
-        update={
-            "threads": min(provider.threads, os.cpu_count() or 1),
-            "memory_gib": round(min(provider.memory_gib, psutil.virtual_memory().total / _GIB), 2),
-            "storage_gib": round(min(provider.storage_gib, max(free, 0.1)), 2),
-        }
+    most = {
+        "threads": os.cpu_count() or 1,
+        "memory_gib": round(psutil.virtual_memory().total / _GIB, 2),
+        "storage_gib": round(max(free, 0.1), 2),
+    }
+    less = {name: value for name, value in most.items() if getattr(provider, name) > value}
+    words = ", ".join(
+        f"{value:g} {_UNITS[name]} instead of {getattr(provider, name):g}" for name, value in less.items()
     )
+    return provider.model_copy(update=less), f"{provider.name} has {words}: this machine has no more." if less else ""
+
+
+_UNITS = {"threads": "threads", "memory_gib": "GiB of memory", "storage_gib": "GiB of disk"}

@@ -44,13 +44,15 @@ class LocalNetwork:
         return Chain.from_json(self.state.get("chain"))
 
     def environment(self) -> dict[str, str]:
-        """Variables that make an unmodified yapapi program use this network (to add to a child's own)."""
+        """Variables that make an unmodified program of yapapi or golem-js use this network; to add to a child's own."""
         python_path = [str(_SITE), *filter(None, [os.environ.get("PYTHONPATH")])]
         return {
             **self.node.environment(),
             "YAGNA_SUBNET": str(self.state["subnet"]),
             "YAGNA_PAYMENT_DRIVER": "erc20",
             "YAGNA_PAYMENT_NETWORK": str(self.state["payment_network"]),
+            "PAYMENT_NETWORK": str(self.state["payment_network"]),
+            "PAYMENT_DRIVER": "erc20",
             "GOLEM_REGISTRY_URL": self.registry_url,
             "PYTHONPATH": os.pathsep.join(python_path),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from golem_launcher.localnet.exeunit.transfer import Scheme
     from golem_launcher.localnet.hub import Hub
+    from golem_launcher.localnet.images import Images
     from golem_launcher.localnet.lease import Terms
-    from golem_launcher.localnet.registry import Registry
     from golem_launcher.localnet.runtime.choose import Preference
     from golem_launcher.localnet.runtime.model import Runtime
     from golem_launcher.localnet.spec import ProviderSpec
@@ -50,9 +52,11 @@ class Workshop:
     """Which runtime is used and why, and how its programs reach the internet."""
     may_reach: Callable[[str], bool] | None
     """The addresses outside that programs of a sandbox may reach, ``None`` for none."""
+    dns: bool = True
+    """Whether names can be looked up here."""
 
     @classmethod
-    def open(cls, directory: Path, preference: Preference, *, internet: bool) -> Workshop:
+    def open(cls, directory: Path, preference: Preference, *, internet: bool, dns: bool) -> Workshop:
         """Choose the runtime and build the base of the private environments; forget what a dead network left.
 
         Blocking. ``LocalNetError`` when this machine can't run the preferred one.
@@ -64,7 +68,7 @@ class Workshop:
         plain = paths.plain_path(paths.private_directory(activities))
         reason = f"{reason} {_about_internet(factory, internet=internet)}"
         may_reach = is_public if internet else None
-        return cls(plain, base.build(directory / "base"), factory, family_of(directory), reason, may_reach)
+        return cls(plain, base.build(directory / "base"), factory, family_of(directory), reason, may_reach, dns)
 
 
 def _about_internet(factory: Callable[[Place], Runtime], *, internet: bool) -> str:
@@ -128,21 +132,23 @@ class Units:
     """Makes exe-units while one life of the providers' daemon lasts."""
 
     workshop: Workshop
-    registry: Registry
+    images: Images
     daemon: GsbClient
     hub: Hub
     _buses: dict[str, ProviderBus] = field(default_factory=dict)
 
     async def make(self, provider: ProviderSpec, node_id: str, activity_id: str, terms: Terms) -> ExeUnit:
         """Make and start the exe-unit of an activity; :class:`BusError` when the daemon is gone."""
+        schemes: dict[str, Scheme] = {"http": Http(), "https": Http(), "gftp": Gftp(self.hub, node_id)}
         bus = self._buses.setdefault(node_id, ProviderBus(self.daemon, self.hub, node_id))
         assignment = Assignment(
             activity_id=activity_id,
             requestor_id=terms.requestor_id,
             directory=self.workshop.directory / activity_id,
-            image_directory=self.registry.directory(terms.task_package),
+            image=functools.partial(self.images.get, terms.task_package, schemes),
             counters=[name for name, _ in provider.prices],
             rates={counter.name: counter.per_second for counter in provider.counters},
+            script=terms.script,
             misbehaviour=provider.misbehaviour,
         )
 
@@ -152,9 +158,11 @@ class Units:
             switch=bus,
             make_runtime=lambda directory, identifier: self._runtime(provider, directory, identifier, terms.access),
             make_endpoint=endpoint_maker(provider.misbehaviour),
-            transfers=Transfers({"http": Http(), "https": Http(), "gftp": Gftp(self.hub, node_id)}),
+            transfers=Transfers(schemes),
         )
         await unit.start()
+        if terms.looks_up_names and not self.workshop.dns:
+            await unit.aclose()  # as Golem's exe-unit does where names can't be looked up
         return unit
 
     def _runtime(self, provider: ProviderSpec, directory: Path, activity_id: str, access: Access | None) -> Runtime:

@@ -97,7 +97,7 @@ def bench(daemon, base, short_path):
     @contextlib.asynccontextmanager
     async def opened(
         *, misbehaviour: Misbehaviour | None = None, runtime: Any = ProcessRuntime, make_endpoint: Any = None,
-        image_directory: Path | None = None, schemes: Any = None,
+        image: Any = None, script: Any = None, schemes: Any = None,
     ):  # fmt: skip
         async with (
             await GsbClient.connect(daemon.gsb_url) as provider,
@@ -117,7 +117,7 @@ def bench(daemon, base, short_path):
             unit = ExeUnit(
                 Assignment(
                     ACTIVITY, REQUESTOR, short_path / "activity", misbehaviour=misbehaviour or Misbehaviour(),
-                    image_directory=image_directory,
+                    image=image, script=script,
                 ),
                 bus=ReportsElsewhere(provider),
                 switch=DaemonSwitch(provider),

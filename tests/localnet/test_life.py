@@ -135,6 +135,31 @@ def test_another_description_is_refused_while_one_is_up(home: Path) -> None:
         network.up(other)
 
 
+def test_a_description_that_failed_is_not_forgotten(home: Path) -> None:
+    description = home / "one.toml"
+    description.write_text(ONE)
+    in_the_way = home / "localnet" / "requestor"
+    in_the_way.parent.mkdir()
+    in_the_way.write_text("in the way")
+    with pytest.raises(LocalNetError):
+        network.up(description)
+    assert network.status()["stage"] == "failed"
+    assert "requestor" in launcher("localnet", "status").stdout
+    ran = launcher("localnet", "run", "--", "true")
+    assert ran.returncode == 1
+    assert "requestor" in ran.stderr
+    in_the_way.unlink()
+    assert launcher("localnet", "run", "--", "true").returncode == 0
+    assert [provider["name"] for provider in network.status()["providers"]] == ["only"]
+
+
+def test_what_this_machine_lacks_is_said(home: Path) -> None:
+    description = home / "large.toml"
+    description.write_text(f"{ONE}threads = 1000\nmemory_gib = 100000\n")
+    up = launcher("localnet", "up", "--spec", str(description))
+    assert re.search(r"only has \d+ threads instead of 1000, [\d.]+ GiB of memory instead of 100000: this", up.stdout)
+
+
 @pytest.mark.slow
 def test_two_networks_side_by_side(
     home: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch

@@ -37,6 +37,8 @@ def test_environment_and_exit_code(in_troupe: network.LocalNetwork, tmp_path: Pa
     assert variables["YAGNA_API_URL"] == in_troupe.node.api_url
     assert variables["YAGNA_APPKEY"] == in_troupe.node.app_key
     assert variables["GSB_URL"] == in_troupe.node.gsb_url
+    assert variables["GOLEM_REGISTRY_URL"] == in_troupe.registry_url
+    assert variables["PAYMENT_NETWORK"] == variables["YAGNA_PAYMENT_NETWORK"] == "hoodi"
     assert variables["PYTHONPATH"].endswith(str(tmp_path))
     assert variables["MINE"] == "ran"  # a sitecustomize of the user's own still does its work
 
@@ -63,6 +65,8 @@ def output(program: str, *words: str, cwd: Path) -> dict[str, Any]:
     """What a program says that it saw."""
     ended = run(sys.executable, "-W", "ignore", str(PROGRAMS / program), *words, cwd=cwd)
     assert ended.returncode == 0, ended.stderr
+    if program == "task.py":
+        assert "The image somebody/something:latest is not described here" in ended.stderr
     return dict(json.loads(ended.stdout))
 
 

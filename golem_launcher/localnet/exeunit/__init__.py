@@ -11,5 +11,7 @@ reports   state and usage, told to yagna
 machine   the runtime of the current deployment, and its ends of VPNs
 unit      the exe-unit: bus service, scripts, life
 words     failures as requestors read them
+image     an image, and what its maker wrote of it
+permitted   the commands that a manifest allows
 assignment   what an exe-unit is made for
 """

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from golem_launcher.localnet.misbehaviour import Misbehaviour
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from golem_launcher.localnet.exeunit.image import Image
+    from golem_launcher.localnet.exeunit.permitted import Script
+    from golem_launcher.localnet.exeunit.transfer import Progress
     from golem_launcher.node.gsb.calls import Handler
 
 
@@ -27,6 +30,13 @@ class UnitBus(Protocol):
         """Stop offering it."""
 
 
+class FindImage(Protocol):
+    """Finds the image of an agreement, and fetches it when it must."""
+
+    async def __call__(self, progress: Progress, say: Callable[[str], None]) -> Image:
+        """``progress`` takes bytes, ``say`` a message; :class:`LauncherError` or ``OSError`` when there is no image."""
+
+
 @dataclass(frozen=True)
 class Assignment:
     """What an exe-unit is made for."""
@@ -35,9 +45,12 @@ class Assignment:
     requestor_id: str
     directory: Path
     """Private to the activity; removed at its end."""
-    image_directory: Path | None = None
+    image: FindImage | None = None
+    """Finds the image to boot when it is deployed; ``None`` for the base image."""
     counters: Sequence[str] = ("golem.usage.cpu_sec", "golem.usage.duration_sec")
     """The offer's usage vector."""
     rates: Mapping[str, float] = field(default_factory=dict)
     """Counters of the provider's own: how much they grow in a second."""
+    script: Script | None = None
+    """The commands that the requestor's manifest allows; ``None`` for all."""
     misbehaviour: Misbehaviour = field(default_factory=Misbehaviour)

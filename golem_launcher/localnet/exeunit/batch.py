@@ -53,7 +53,8 @@ class Batch:
     def begin(self, index: int) -> None:
         """The command ``index`` begins."""
         command = self.commands[index]
-        out, err = (command.stdout, command.stderr) if isinstance(command, Run) else (Capture(), Capture())
+        everything = Capture(stream=True, head=None)
+        out, err = (command.stdout, command.stderr) if isinstance(command, Run) else (everything, everything)
         self._states.append(CommandState(CapturedOutput(out, self._budget), CapturedOutput(err, self._budget)))
         self._emit(index, {"started": {"command": self._raw[index]}})
 
@@ -69,8 +70,15 @@ class Batch:
         if output:
             self._emit(len(self._states) - 1, {"stderr": output}, len(output))
 
-    def progress(self, done: int, size: int | None, message: str | None = None) -> None:
+    def progress(self, done: int, size: int | None) -> None:
         """The running command has got so far, in bytes."""
+        self._progress(None, done, size)
+
+    def message(self, text: str) -> None:
+        """The running command has something to say of its progress."""
+        self._progress(text, 0, None)
+
+    def _progress(self, message: str | None, done: int, size: int | None) -> None:
         value = {"step": [0, 1], "message": message, "progress": [done, size], "unit": "Bytes"}
         self._emit(len(self._states) - 1, {"progress": value})
 

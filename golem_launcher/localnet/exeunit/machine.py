@@ -121,7 +121,7 @@ class Machine:
         directory = self._assignment.directory / str(self._deployments)
         self.runtime = self._reports.runtime = self._make_runtime(directory, self._assignment.activity_id)
         return Worker(
-            self.runtime, self._transfers, self._assignment.image_directory, self._assignment.misbehaviour,
+            self.runtime, self._transfers, self._assignment.image, self._assignment.misbehaviour,
             self._connect,
         )  # fmt: skip
 

@@ -88,7 +88,7 @@ class Transfers:
             if address.scheme != "container" and address.scheme not in self._schemes:
                 raise LocalNetError(f"Transfers to or from {address.scheme}: are not supported here.")
         staging = Path(tempfile.mkdtemp(prefix=".transfer-", dir=volumes.root))
-        report = _Paced(progress, command.progress)
+        report = Paced(progress, command.progress)
         try:
             staged = staging / "file"
             await self._fetch(command, source, staged, volumes, report)
@@ -136,8 +136,8 @@ class Transfers:
             await asyncio.to_thread(volumes.place, staged, target.container_path)
 
 
-class _Paced:
-    """Passes progress on at most once per interval."""
+class Paced:
+    """Passes progress on at most once per interval; called with bytes done and, where it is known, bytes in all."""
 
     def __init__(self, progress: Progress, interval: float | None) -> None:
         self._progress = progress
@@ -146,6 +146,7 @@ class _Paced:
         self._last: tuple[int, int | None] = (0, None)
 
     def __call__(self, done: int, size: int | None) -> None:
+        """So many bytes are done."""
         self._last = (done, size)
         now = asyncio.get_running_loop().time()
         if self._interval is not None and now >= self._next:
@@ -153,6 +154,7 @@ class _Paced:
             self._progress(done, size)
 
     def finish(self) -> None:
+        """All is done."""
         if self._interval is not None:
             done, size = self._last
             self._progress(done, size if size is not None else done)

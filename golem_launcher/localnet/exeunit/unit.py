@@ -114,10 +114,10 @@ class ExeUnit:
     def _answer(self, call: Call) -> bytes | Awaitable[bytes] | AsyncIterator[bytes]:
         # What crossed the network carries the node id of who asks; calls of the provider's own node do not.
         if call.caller.startswith("0x") and call.caller.lower() != self._assignment.requestor_id.lower():
-            return err({"Forbidden": "The activity is somebody else's."})
+            return err({"forbidden": "The activity is somebody else's."})
         payload = call.payload()
         if not isinstance(payload, dict) or self._activity_of(payload) != self._assignment.activity_id:
-            return err({"BadRequest": "The call is not for this activity."}) if payload else _bad("malformed")
+            return err({"badRequest": "The call is not for this activity."}) if payload else _bad("malformed")
         answers: dict[str, Callable[[dict[str, Any]], bytes | Awaitable[bytes] | AsyncIterator[bytes]]] = {
             "Exec": self._exec,
             "GetExecBatchResults": self._results,
@@ -143,6 +143,8 @@ class ExeUnit:
             return _bad("the activity is ending")
         try:
             commands = read_script(payload.get("exeScript"))
+            if self._assignment.script is not None:
+                self._assignment.script.check(commands)
         except ScriptError as error:
             return _bad(str(error))
         batch = self._batches[batch_id] = Batch(batch_id, commands, payload["exeScript"])
@@ -159,11 +161,11 @@ class ExeUnit:
     async def _results(self, payload: dict[str, Any]) -> bytes:
         batch = self._batches.get(str(payload.get("batchId")))
         if batch is None:
-            return err({"NotFound": f"batch_id = {str(payload.get('batchId'))[:80]}"})
+            return err({"notFound": f"batch_id = {str(payload.get('batchId'))[:80]}"})
         index, seconds = payload.get("commandIndex"), payload.get("timeout")
         wait = min(_MOST_WAIT, float(seconds)) if isinstance(seconds, int | float) else 0.0
         if not await batch.wait_for(index, wait) and index is not None:
-            return err("Timeout")
+            return err("timeout")
         return ok(batch.results(index))
 
     async def _stream(self, payload: dict[str, Any]) -> AsyncIterator[bytes]:
@@ -179,7 +181,7 @@ class ExeUnit:
             for command in (batch.running for batch in self._batches.values())
             if command is not None
         ]
-        return ok(found) if found else err({"NotFound": "No command is running."})
+        return ok(found) if found else err({"notFound": "No command is running."})
 
     # Scripts
 
@@ -238,4 +240,4 @@ def _remove(directory: Path) -> None:
 
 
 def _bad(message: str) -> bytes:
-    return err({"BadRequest": message})
+    return err({"badRequest": message})

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from golem_launcher.localnet.exeunit.image import Image
 from golem_launcher.localnet.exeunit.ring import Ring
 from golem_launcher.localnet.exeunit.script import Deploy, Run, Start, Transfer
+from golem_launcher.localnet.exeunit.transfer import Paced
 from golem_launcher.localnet.exeunit.words import CommandFailed
 from golem_launcher.localnet.misbehaviour import Misbehaviour, hostile_output
 from golem_launcher.localnet.runtime.model import Deployment
+from golem_launcher.localnet.runtime.volumes import Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable, Iterable
 
+    from golem_launcher.localnet.exeunit.assignment import FindImage
     from golem_launcher.localnet.exeunit.batch import Batch
     from golem_launcher.localnet.exeunit.script import Command
     from golem_launcher.localnet.exeunit.transfer import Transfers
@@ -28,14 +33,14 @@ class Worker:
         self,
         runtime: Runtime,
         transfers: Transfers,
-        image_directory: Path | None,
+        image: FindImage | None,
         misbehaviour: Misbehaviour,
         connect: Callable[[Deploy], Awaitable[None]],
     ) -> None:
         """``connect`` joins the VPNs that a deployment names, once there is something to connect to."""
         self._runtime = runtime
         self._transfers = transfers
-        self._image_directory = image_directory
+        self._image = image
         self._misbehaviour = misbehaviour
         self._connect = connect
         self._hung = False
@@ -62,9 +67,15 @@ class Worker:
             await asyncio.Event().wait()
 
     async def _deploy(self, command: Deploy, batch: Batch) -> None:
-        await self._runtime.deploy(Deployment(self._image_directory, command.volumes, command.hosts, command.hostname))
-        if command.progress is not None:
-            batch.progress(1, 1, "The image was there already.")
+        image = Image()
+        if self._image is not None:
+            say = batch.message if command.progress is not None else _say_nothing
+            image = await self._image(Paced(batch.progress, command.progress), say)
+        volumes = (*(Volume(PurePosixPath(path)) for path in image.volumes), *command.volumes)
+        await self._runtime.deploy(
+            Deployment(image.directory, volumes, command.hosts, command.hostname, image.workdir, image.variables)
+        )
+        batch.stdout(_deploy_result(self._runtime.volumes.mounts, image.note))
         await self._connect(command)
 
     async def _run(self, command: Run, batch: Batch) -> None:
@@ -79,3 +90,13 @@ class Worker:
             stderr.fetch()
         if status:
             raise CommandFailed(status)
+
+
+def _deploy_result(volumes: Iterable[PurePosixPath], note: str) -> bytes:
+    """What a runtime prints when it has deployed, which is the output of the command."""
+    mounts = [{"name": f"vol-{number}", "path": str(path)} for number, path in enumerate(volumes)]
+    return json.dumps({"valid": {"Ok": note}, "vols": mounts, "startMode": "blocking"}).encode()
+
+
+def _say_nothing(_message: str) -> None:
+    pass

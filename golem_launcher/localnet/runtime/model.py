@@ -64,6 +64,10 @@ class Deployment:
     volumes: tuple[Volume, ...] = ()
     hosts: Mapping[str, str] = field(default_factory=dict)
     hostname: str = "golem"
+    workdir: str = ""
+    """Where commands start; empty for the first volume."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """The image's own, which only older runtimes pass on."""
 
     def memory(self) -> list[Volume]:
         """The volumes that are memory; the root, where its size was asked for, among them."""

@@ -70,6 +70,7 @@ class SandboxRuntime:
         self._init = InitProcess()
         self._meter = Meter(place.directory)
         self._env: dict[str, str] = {}
+        self._workdir = ""
         self._keeper: asyncio.Task[int] | None = None
         self._inner: int | None = None
         self._hold = -1
@@ -79,7 +80,8 @@ class SandboxRuntime:
         """Make directories and environment, and boot the sandbox."""
         self.volumes = self.volumes.extended(deployment.volumes)
         await asyncio.to_thread(self._make, deployment)
-        self._env = of_image(self._place)
+        self._env = of_image(self._place, deployment.variables)
+        self._workdir = deployment.workdir
         await self._init.start()
         await self._boot(deployment)
         if self._place.may_reach is not None:
@@ -158,7 +160,7 @@ class SandboxRuntime:
         self, argv: Sequence[str], *, on_stdout: Callable[[bytes], None], on_stderr: Callable[[bytes], None]
     ) -> int:
         """Run a command inside."""
-        work = self.volumes.mounts[0]
+        work = self._workdir or self.volumes.mounts[0]
         return await self._init.run_silently(Command(argv, self._env, work, self._enter()), on_stdout, on_stderr)
 
     async def dial(self, port: int) -> socket.socket:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from golem_launcher.localnet.runtime.model import MARK
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import PurePosixPath
 
     from golem_launcher.localnet.runtime.model import Place
@@ -21,9 +22,9 @@ PRIVATE_DIRECTORIES = ("home", "tmp", "cache", "config", "data", "state", "runti
 """Below the private directory of the process runtime, for HOME, TMPDIR and the XDG directories."""
 
 
-def of_image(place: Place) -> dict[str, str]:
-    """The variables of a command in a sandbox: none but ours, or those of an image where the runtime passes them."""
-    passed = {"PATH": _SYSTEM_PATH, "LANG": "C.UTF-8"} if place.passes_environment else {}
+def of_image(place: Place, image: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a command in a sandbox: none but ours, or an ``image``'s own where the runtime passes them."""
+    passed = {"PATH": _SYSTEM_PATH, "LANG": "C.UTF-8", **image} if place.passes_environment else {}
     return {**passed, MARK: place.mark}
 
 

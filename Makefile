@@ -1,7 +1,7 @@
 # make run    everything on this machine: a Golem network, the launcher page, JupyterLab one click away
 # make test   the whole test suite, with its own set-up
 # make check  style, types and the direction of imports
-# make soak   twenty kills at random moments of a busy session (six to ten minutes)
+# make soak   twenty kills at random moments of a busy session, ends with unsaved documents (a quarter of an hour)
 # make down   stop what `make run` left running in the background
 
 PYTHON ?= python3
@@ -22,6 +22,7 @@ quick: $(VENV)/.installed-tests
 # GOLEM_LAUNCHER_SEED chooses other moments; they are printed.
 soak: $(VENV)/.installed-tests
 	GOLEM_LAUNCHER_KILLS=$${GOLEM_LAUNCHER_KILLS:-20} $(BIN)/python -m pytest -q tests/session/test_kills.py
+	GOLEM_LAUNCHER_SOAK=1 $(BIN)/python -m pytest -q tests/browser/test_open_documents.py
 
 check: $(VENV)/.installed-tests
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -20,7 +20,7 @@ async def follow(documents: Documents, recorder: Recorder) -> None:
     while True:
         if documents.unsaved != recorder.state.unsaved:
             recorder.update(unsaved=documents.unsaved)
-        documents.away(recorder.state.stage is Stage.RECOVERING)
+        documents.away(recorder.state.stage is Stage.RECOVERING or recorder.state.trouble != "")
         await asyncio.sleep(_LOOK_SECONDS)
 
 

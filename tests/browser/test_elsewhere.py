@@ -125,12 +125,13 @@ def test_a_hubs_server(chromium: Browser, home: Path, tmp_path: Path) -> None:
         with new_context(chromium, strict=False) as context:  # its messages are JupyterLab's
             page = context.new_page()
             page.goto(address)
-            _from_the_button_to_a_cell(context, page, f"http://127.0.0.1:{port}/user/me/")
+            lab = _from_the_button_to_a_cell(context, page, f"http://127.0.0.1:{port}/user/me/")
             _abort(page, "on-hub")
+            lab.get_by_text("This session has ended").wait_for()
 
 
-def _from_the_button_to_a_cell(context: BrowserContext, page: Page, server: str) -> None:
-    """All of it through the hub's prefix."""
+def _from_the_button_to_a_cell(context: BrowserContext, page: Page, server: str) -> Page:
+    """All of it through the hub's prefix; the Lab's page."""
     page.get_by_label("Cores").wait_for(timeout=60_000)
     page.get_by_label("Cores").fill("1")
     _start(page, "on-hub")
@@ -147,7 +148,7 @@ def _from_the_button_to_a_cell(context: BrowserContext, page: Page, server: str)
     tab.keyboard.press("Shift+Enter")
     tab.locator(".jp-OutputArea-output", has_text="42").wait_for(timeout=60_000)
     assert "/user/me/proxy/absolute/" in tab.url
-    tab.close()
+    return tab
 
 
 class _Notebook:

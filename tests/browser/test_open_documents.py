@@ -1,8 +1,13 @@
-"""What is typed in an open tab of the Lab: in a generation soon, and before every end; the Lab says that it is over."""
+"""What is typed in an open tab of the Lab: in a generation soon, and before every end; the Lab says that it is over.
+
+``make soak`` tries more kinds of ends.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 import zipfile
 from contextlib import contextmanager
@@ -17,7 +22,7 @@ from golem_launcher.session.directory import session_directory
 from tests.browser.conftest import new_context, program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, Page
@@ -90,7 +95,10 @@ def test_what_was_typed_is_saved_soon_and_before_stop(chromium: Browser, home: P
                     break
         else:
             pytest.fail("what was typed is in no generation")
-        assert page.locator(".jp-Dialog").count() == 0  # no question about a name, or news
+        page.keyboard.press("Control+s")
+        page.wait_for_timeout(1000)
+        assert page.locator(".jp-Dialog").count() == 0  # no question about a name
+        assert page.get_by_text("official Jupyter news").count() == 0
 
         _type(page, cell="; last = 2", text=" and last")
         assert program("stop", directory.name).returncode == 0
@@ -104,11 +112,30 @@ def test_what_was_typed_is_saved_soon_and_before_stop(chromium: Browser, home: P
         assert _is_over(page) == told
 
 
-def test_before_a_deadline_even_what_the_user_wants_to_save_by_hand(
-    chromium: Browser, home: Path, tmp_path: Path
+def _by_signal(directory: SessionDirectory) -> str:
+    supervisor = client._supervisor(directory)
+    assert supervisor is not None
+    os.kill(supervisor.pid, signal.SIGTERM)
+    return "Stopped as asked."
+
+
+def _by_down(_directory: SessionDirectory) -> str:
+    assert program("down").returncode == 0
+    return "Stopped as asked."
+
+
+def _by_its_time(_directory: SessionDirectory) -> str:
+    return "The time that was asked for is over."
+
+
+@pytest.mark.parametrize(
+    "end", [_by_its_time, _by_signal, _by_down] if "GOLEM_LAUNCHER_SOAK" in os.environ else [_by_its_time]
+)
+def test_an_end_saves_even_what_the_user_wants_to_save_by_hand(
+    chromium: Browser, home: Path, tmp_path: Path, end: Callable[[SessionDirectory], str]
 ) -> None:
     del home
-    with _lab(chromium, "timed", hours="0.02") as (directory, page):
+    with _lab(chromium, "by-hand", hours="0.02" if end is _by_its_time else "1") as (directory, page):
         url = directory.url()
         assert url is not None
         answer = page.request.put(
@@ -123,11 +150,12 @@ def test_before_a_deadline_even_what_the_user_wants_to_save_by_hand(
         state = client.wait_for(directory, lambda state: state.unsaved == 2, _SECONDS)
         assert state is not None
         assert "unsaved changes" in program("show", directory.name).stdout
+        reason = end(directory)
         deadline = state.deadline
         assert deadline is not None
-        left = (deadline - datetime.now(timezone.utc)).total_seconds()
+        left = (deadline - datetime.now(timezone.utc)).total_seconds() if end is _by_its_time else 0
         assert client.wait_for(directory, lambda state: state.stage is Stage.ENDED, max(left, 0) + _SECONDS)
         found = _saved(directory, tmp_path)
         assert found["untitled.txt"] == "by hand"
         assert "by_hand = 1" in found["Untitled.ipynb"]
-        assert "The time that was asked for is over." in _is_over(page)
+        assert reason in _is_over(page)

@@ -1,10 +1,12 @@
+import time
 from datetime import datetime, timezone
 from decimal import Decimal
 
 import pytest
 
-from golem_launcher import paths
+from golem_launcher import files, paths
 from golem_launcher.errors import BudgetError, MarketError
+from golem_launcher.market import history
 from golem_launcher.market.history import Record
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.hire.choice import Choice
@@ -139,3 +141,15 @@ def test_who_is_not_wanted_by_name_does_not_end_the_search():
     small = offer(**{"golem.node.id.name": "wanted", "golem.inf.mem.gib": 0.01})
     assert choice.score("wanted", small) is None
     assert choice.hopeless
+
+
+def test_a_lock_that_another_process_holds_stops_nobody_and_nothing_is_forgotten():
+    """Longer than whoever writes waits for the lock: what is decided here goes on, the note comes later."""
+    choice = Choice(request())
+    with files.locked(paths.home() / f".{history.FILE}.lock", deadline=20):
+        choice.lost("0x1", "dies", "it died")
+        assert history.read() == {}
+    end = time.monotonic() + 20
+    while not history.read():
+        assert time.monotonic() < end
+    assert history.read()["0x1"].last_failure == "it died"

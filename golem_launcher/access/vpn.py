@@ -39,6 +39,11 @@ _LOG = logging.getLogger(__name__)
 
 _MOST_CONNECTIONS = 1536
 _LARGEST_MESSAGE = 1024 * 1024
+_OPENING = 16
+"""Connections to one port that are being made at a time; the others wait for their turn. Asked for hundreds at once,
+yagna answers none of them and takes gigabytes; one after the other it makes fifty in a second."""
+_OPENING_AHEAD = 4
+"""The same for the launcher's own questions, which pass those of browsers."""
 _CONNECT_SECONDS = 20.0
 _ATTEMPTS = 3
 """yagna may close a new socket in the place of an old one, about once in 600 connections: at once, with a 400, or after
@@ -96,6 +101,8 @@ class Vpn:
         self._carriers: set[Carrier] = set()
         self._dialled: set[asyncio.Task[None]] = set()
         self._connections = 0
+        self._turns: dict[tuple[int, bool], asyncio.Semaphore] = {}
+        """By port, and whether it goes ahead."""
         self._cut: asyncio.Future[None] | None = None
         """Done when the provider changes; there is a new one then."""
         self._ended = Counters()
@@ -132,16 +139,17 @@ class Vpn:
         for carrier in self._carriers:
             carrier.give_up()
 
-    async def carry(self, port: int, reader: Source, writer: Sink) -> None:
+    async def carry(self, port: int, reader: Source, writer: Sink, *, ahead: bool = False) -> None:
         """One connection to ``port`` of the provider, from the first byte to the last; closes neither side's.
 
-        Raises ``AccessError`` when there is no way, or it broke: the caller then resets its side.
+        Whoever goes ``ahead`` is not behind those that wait to be connected. Raises ``AccessError`` when there is no
+        way, or it broke: the caller then resets its side.
         """
-        await self._carry(await self._open(port), reader, writer)
+        await self._carry(await self._open_in_turn(port, ahead=ahead), reader, writer)
 
-    async def dial(self, port: int) -> Stream:
+    async def dial(self, port: int, *, ahead: bool = False) -> Stream:
         """A connection to ``port`` of the provider, where somebody listens. Raises ``AccessError``."""
-        opened = await self._open(port)
+        opened = await self._open_in_turn(port, ahead=ahead)
         outward, inward = Pipe(), Pipe()
 
         async def carry() -> None:
@@ -156,6 +164,12 @@ class Vpn:
         self._dialled.add(task)
         task.add_done_callback(self._dialled.discard)
         return Joint(inward, outward, task.cancel)
+
+    async def _open_in_turn(self, port: int, *, ahead: bool) -> _Opened:
+        """As :meth:`_open`, when it is its turn: who waits takes nothing but a place in the queue."""
+        turn = self._turns.setdefault((port, ahead), asyncio.Semaphore(_OPENING_AHEAD if ahead else _OPENING))
+        async with turn:
+            return await self._open(port)
 
     async def _open(self, port: int) -> _Opened:
         """A new connection, joined to ``port`` over there. Raises ``AccessError``."""

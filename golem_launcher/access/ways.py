@@ -87,11 +87,6 @@ class WaysIn:
         """The path below which the Lab answers."""
         return "/" if self._hub is None else self._hub.base_url
 
-    @property
-    def lab(self) -> str:
-        """The Lab's address for programs: origin and path, without a slash at its end."""
-        return self.address + self.base_url.rstrip("/")
-
     def allow_hub(self) -> int:
         """Let the hub's server show the Lab on its own origin, as the user wants; at which port.
 
@@ -103,10 +98,13 @@ class WaysIn:
         return self._hub.port
 
     def socket_file(self, name: str, port: int) -> SocketFile:
-        """A socket file of the session, not listening yet, that leads to ``port`` of the provider: for us alone."""
+        """A socket file of the session, not listening yet, that leads to ``port`` of the provider: for us alone.
+
+        However many browsers wait to be connected, what comes by it goes ahead of them.
+        """
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._vpn.carry(port, reader, writer)
+            await self._vpn.carry(port, reader, writer, ahead=True)
 
         return SocketFile(paths.socket_path(self._directory, name), serve)
 
@@ -155,7 +153,7 @@ class WaysIn:
         """Whether a new connection is refused over there, and nothing came by others since this was asked last."""
         heard, self._heard = self._heard, self._vpn.counters.received
         try:
-            stream = await wait_for(self._vpn.dial(LAB_PORT), _REFUSED_SECONDS)
+            stream = await wait_for(self._vpn.dial(LAB_PORT, ahead=True), _REFUSED_SECONDS)
         except AccessError:
             return heard == self._vpn.counters.received
         except asyncio.TimeoutError:

@@ -7,6 +7,7 @@ import contextlib
 import re
 import time
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -14,11 +15,12 @@ import aiohttp
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
 
+_LAB_ORIGIN = "http://127.0.0.1:8888"
+"""The name by which the Lab is asked: it answers to a loopback address alone."""
 _PROBE_SECONDS = 4.0
 _LOG_SECONDS = 40.0
 """A long poll of the agent's log ends by itself before that."""
@@ -38,10 +40,12 @@ _OFFSET = re.compile(r"[0-9]{1,18}")
 
 
 class LabClient:
-    """A client of the Lab at ``address`` (its origin on this side)."""
+    """A client of the Lab at ``place``: a socket file on this side, or an origin; it answers below ``base_url``."""
 
-    def __init__(self, address: str, token: str) -> None:
-        self._address = address
+    def __init__(self, place: Path | str, token: str, base_url: str = "/") -> None:
+        self._socket = place if isinstance(place, Path) else None
+        origin = _LAB_ORIGIN if isinstance(place, Path) else place
+        self._address = origin + base_url.rstrip("/")
         self._headers = {"Authorization": f"token {token}"}
         self._http: aiohttp.ClientSession | None = None
 
@@ -49,7 +53,8 @@ class LabClient:
         # No cookies kept, no proxy asked, nothing followed, nothing unpacked unseen: the other side is a stranger.
         headers = {**self._headers, "Accept-Encoding": "identity"}
         jar = aiohttp.DummyCookieJar()
-        self._http = aiohttp.ClientSession(headers=headers, cookie_jar=jar, auto_decompress=False)
+        connector = None if self._socket is None else aiohttp.UnixConnector(str(self._socket))
+        self._http = aiohttp.ClientSession(connector=connector, headers=headers, cookie_jar=jar, auto_decompress=False)
         return self
 
     async def __aexit__(

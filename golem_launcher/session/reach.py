@@ -39,6 +39,7 @@ class Reach:
         self._request = request
         self._ways: WaysIn
         self._workspace: SocketFile
+        self._lab: SocketFile
         self._listening = False
 
     @property
@@ -74,13 +75,16 @@ class Reach:
             left_out=self._tell_left_out,
         )
         self._workspace = self._ways.socket_file("workspace.sock", LAB_PORT + PORT_OFFSET)
+        self._lab = self._ways.socket_file("lab.sock", LAB_PORT)
         self._listening = True
         await self._ways.start()
         await self._workspace.start()
+        await self._lab.start()
 
     async def aclose(self) -> None:
         """End the listeners and every connection."""
         if self._listening:
+            await self._lab.aclose()
             await self._workspace.aclose()
             await self._ways.aclose()
 
@@ -99,7 +103,7 @@ class Reach:
 
     def lab(self) -> LabClient:
         """A new client of the Lab."""
-        return LabClient(self._ways.lab, self.token)
+        return LabClient(self._lab.path, self.token, self.base_url)
 
     def _tell_left_out(self, names: tuple[str, ...]) -> None:
         news = sorted({clean_name(name) for name in names[:_MOST_NAMES]} - self._left_out)

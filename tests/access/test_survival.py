@@ -1,5 +1,6 @@
 """What a link survives: a computer that sleeps, a network that is away for a moment."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -8,6 +9,8 @@ import socket
 import time
 import urllib.request
 
+import aiohttp
+import psutil
 import pytest
 
 from golem_launcher.access import door
@@ -46,6 +49,29 @@ def status(directory):
     )
     with urllib.request.urlopen(request, timeout=SECONDS) as answer:
         return json.load(answer)
+
+
+def test_five_hundred_requests_at_once_are_answered_and_cost_the_node_nothing(far_session):
+    directory, network = far_session
+    held = psutil.Process(node(network)).memory_info().rss
+
+    async def scene():
+        connector = aiohttp.TCPConnector(limit=0)
+        headers = {"Authorization": f"token {directory.token()}"}
+        async with aiohttp.ClientSession(directory.state().address, connector=connector, headers=headers) as browser:
+
+            async def ask():
+                async with browser.get("/api/status", headers={"Connection": "close"}) as answer:
+                    await answer.read()
+                    return answer.status
+
+            return await asyncio.wait_for(asyncio.gather(*(ask() for _ in range(500))), 4 * SECONDS)
+
+    statuses = asyncio.run(scene())
+    assert statuses.count(200) > 450  # on a slow computer the last ones may have waited long enough
+    assert status(directory)["kernels"] >= 0
+    assert directory.state().stage is Stage.READY
+    assert psutil.Process(node(network)).memory_info().rss - held < 900 << 20
 
 
 def answers_again(directory):

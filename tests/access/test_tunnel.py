@@ -576,12 +576,47 @@ def test_an_address_that_is_taken_or_not_ours_is_an_error_in_words():
     run(scene())
 
 
+def test_hundreds_at_once_are_connected_in_turn_and_the_launcher_goes_ahead():
+    opening, most = set(), [0]
+
+    async def scene():
+        held = asyncio.Event()
+
+        async def behave(peer):
+            await peer.upgrade()
+            await peer.message()
+            opening.add(peer)
+            most[0] = max(most[0], len(opening))
+            if not held.is_set() and len(opening) <= 16:  # the launcher's own is the seventeenth
+                await held.wait()
+            opening.discard(peer)
+            peer.send(encode(0, Record(TAKEN, bytes(8))))
+            peer.send(encode(1, Record(DATA, b"hello")))
+            peer.send(encode(2, Record(END, b"")))
+            await peer.reader.read(1 << 16)
+
+        async with tunnel_into(behave) as tunnel:
+            several = [await connect(tunnel) for _ in range(200)]
+            await until(lambda: len(opening) == 16)
+            stream = await asyncio.wait_for(tunnel.vpn.dial(8888, ahead=True), SECONDS)
+            assert await asyncio.wait_for(stream.read(5), SECONDS) == b"hello"
+            stream.close()
+            held.set()
+            for reader, writer in several:
+                assert (await all_of(reader))[0] == b"hello"
+                writer.close()
+        assert most == [17]
+
+    run(scene())
+
+
 def test_a_hundred_thousand_signs_of_life_do_not_stop_the_others():
     async def flood(peer):
         await peer.join()
         for first in range(1, 100_000, 4000):
             peer.send(b"".join(encode(number, Record(TAKEN, bytes(8))) for number in range(first, first + 4000)))
             await peer.writer.drain()
+            await asyncio.sleep(0)  # the far side is no part of what is measured
         peer.send(encode(first + 4000, Record(END, b"")))
         await peer.reader.read(1 << 20)
 

@@ -96,7 +96,7 @@ def test_stop_while_a_provider_deploys(begin, node):
 def test_a_killed_supervisor_is_tidied_up(ready, node):
     directory = ready()
     entries = journal(directory)
-    assert len(left_over(directory)) == 4
+    assert len(left_over(directory)) == 5
     assert list(directory.scratch.glob("yapapi-gftp-*"))  # what it sent lies there, the token among it
     os.kill(client._supervisor(directory).pid, signal.SIGKILL)
     assert client.wait_for_end(directory, 5)
@@ -115,7 +115,9 @@ def test_a_killed_supervisor_is_tidied_up(ready, node):
 
 def left_over(directory):
     """What only a living supervisor needs."""
-    sockets = [paths.socket_path(directory.path, name) for name in ("control.sock", "door.sock", "workspace.sock")]
+    sockets = [
+        paths.socket_path(directory.path, name) for name in ("control.sock", "door.sock", "lab.sock", "workspace.sock")
+    ]
     return [path for path in (directory.scratch, *sockets) if path.exists()]
 
 

@@ -97,7 +97,12 @@ class Server:
         )
         workshop, *_ = await asyncio.gather(
             asyncio.to_thread(
-                Workshop.open, self._directory, self._spec.runtime, internet=self._spec.internet, dns=self._spec.dns
+                Workshop.open,
+                self._directory,
+                self._spec.runtime,
+                internet=self._spec.internet,
+                dns=self._spec.dns,
+                like_9p=self._spec.volumes == "9p",
             ),
             self._registry.start(),
             self._start(provider),  # the first: it has the more to do

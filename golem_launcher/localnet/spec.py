@@ -149,6 +149,8 @@ class NetworkSpec(_Part):
     dns: bool = True
     """Whether the providers can look up names. Without that no activity lives whose manifest lists addresses."""
     outbound: Outbound | None = None
+    volumes: Literal["9p", "plain"] = "9p"
+    """Whether the host volumes of a sandbox refuse what they refuse in Golem's VM."""
     subnet: str = Field(default="public", min_length=1)
     """The subnet of the offers; the default is where yapapi's own examples look."""
     payment_networks: tuple[str, ...] = ("hoodi", "holesky")

@@ -54,9 +54,11 @@ class Workshop:
     """The addresses outside that programs of a sandbox may reach, ``None`` for none."""
     dns: bool = True
     """Whether names can be looked up here."""
+    like_9p: bool = True
+    """Whether the host volumes of a sandbox refuse what they refuse in Golem's VM."""
 
     @classmethod
-    def open(cls, directory: Path, preference: Preference, *, internet: bool, dns: bool) -> Workshop:
+    def open(cls, directory: Path, preference: Preference, *, internet: bool, dns: bool, like_9p: bool) -> Workshop:
         """Choose the runtime and build the base of the private environments; forget what a dead network left.
 
         Blocking. ``LocalNetError`` when this machine can't run the preferred one.
@@ -68,7 +70,8 @@ class Workshop:
         plain = paths.plain_path(paths.private_directory(activities))
         reason = f"{reason} {_about_internet(factory, internet=internet)}"
         may_reach = is_public if internet else None
-        return cls(plain, base.build(directory / "base"), factory, family_of(directory), reason, may_reach, dns)
+        made = base.build(directory / "base")
+        return cls(plain, made, factory, family_of(directory), reason, may_reach, dns=dns, like_9p=like_9p)
 
 
 def _about_internet(factory: Callable[[Place], Runtime], *, internet: bool) -> str:
@@ -172,7 +175,8 @@ class Units:
         hosts = None if access is None or access.unrestricted else access.hosts
         place = Place(
             directory, shop.base, activity_id, shop.family, may_reach=may_reach, hosts=hosts,
-            memory_bytes=int(provider.memory_gib * _GIBIBYTE), passes_environment=provider.passes_environment,
+            memory_bytes=int(provider.memory_gib * _GIBIBYTE), like_9p=shop.like_9p,
+            passes_environment=provider.passes_environment,
         )  # fmt: skip
         runtime = shop.make_runtime(place)
         return CommandTable(runtime, provider.commands) if provider.commands else runtime

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -38,10 +39,8 @@ def kind(request):
 @pytest.fixture
 def opened(base, short_path):
     @contextlib.asynccontextmanager
-    async def runtime(kind, *, passes_environment=False, **deployment):
-        place = Place(
-            short_path / "activity", base, "some-activity", memory_bytes=64 << 20, passes_environment=passes_environment
-        )
+    async def runtime(kind, *, more=None, **deployment):
+        place = Place(short_path / "activity", base, "some-activity", memory_bytes=64 << 20, **more or {})
         made = kind(place)
         try:
             await made.deploy(Deployment(**deployment))
@@ -118,7 +117,7 @@ def test_a_command_is_a_path_and_gets_nothing(opened, kind):
             if kind is SandboxRuntime:
                 assert (await good(runtime, "/usr/bin/env")).partition("=")[0] == MARK  # and no other
         if kind is SandboxRuntime:
-            async with opened(kind, passes_environment=True) as runtime:
+            async with opened(kind, more={"passes_environment": True}) as runtime:
                 names = {line.partition("=")[0] for line in (await good(runtime, "/usr/bin/env")).splitlines()}
                 assert names == {"PATH", "LANG", MARK}
                 assert await run_as_it_is(runtime, "sh") == (-signal.SIGKILL, "", "")
@@ -166,6 +165,89 @@ def test_volumes_in_memory_have_their_size(opened):
         volumes = (Volume(PurePosixPath("/memory"), "ram", 8 << 20), Volume(ROOT, "ram", 4 << 20))
         async with opened(SandboxRuntime, volumes=volumes) as runtime:
             assert "8192" in await good(runtime, "/bin/sh", "-c", "df -k --output=size /memory")
+
+    asyncio.run(main())
+
+
+_WANTED = """
+import mmap, os, socket, sqlite3, sys, tempfile
+os.chdir(sys.argv[1])
+open("file", "wb").write(bytes(5000))
+inside = os.open(".", os.O_RDONLY)
+wal = sqlite3.connect("data.db")
+
+def attempt(name, what):
+    try:
+        what()
+    except (OSError, sqlite3.Error) as error:
+        print(name, getattr(error, "strerror", None) or error)
+
+def bind(path, kind=socket.SOCK_STREAM):
+    with socket.socket(socket.AF_UNIX, kind) as made:
+        made.bind(path)
+
+def share(access):
+    with open("file", "r+b") as file:
+        mmap.mmap(file.fileno(), 0, access=access).close()
+
+def write_ahead():
+    wal.execute("pragma journal_mode=wal")
+    wal.execute("create table t (x)")
+    wal.commit()
+
+attempt("socket", lambda: bind("socket"))
+attempt("socket by its whole path", lambda: bind(os.path.abspath("another")))
+attempt("socket by a descriptor", lambda: bind(f"/proc/self/fd/{inside}/third"))
+attempt("fifo", lambda: os.mkfifo("fifo"))
+attempt("fifo elsewhere", lambda: os.mkfifo("fifo-at", dir_fd=inside))
+attempt("shared memory", lambda: share(mmap.ACCESS_WRITE))
+attempt("shared memory to read", lambda: share(mmap.ACCESS_READ))
+attempt("no name", lambda: os.close(os.open(".", os.O_TMPFILE | os.O_RDWR)))
+attempt("owner", lambda: os.chown("file", 0, 0))
+attempt("owner of a descriptor", lambda: os.fchown(os.open("file", os.O_RDONLY), 0, 0))
+attempt("sqlite", write_ahead)
+
+# What works everywhere.
+sqlite3.connect("plain.db").execute("create table t (x)")
+with open("file", "rb") as file:
+    mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ).close()
+os.link("file", "link"), os.symlink("file", "sym"), os.rename("link", "moved"), os.chmod("file", 0o600)
+bind("\\0abstract"), socket.create_server(("127.0.0.1", 0)).close()
+print("end")
+"""
+_REFUSED_ON_9P = """socket No such device or address
+socket by its whole path No such device or address
+socket by a descriptor No such device or address
+fifo No such device or address
+fifo elsewhere No such device or address
+shared memory Invalid argument
+shared memory to read Invalid argument
+no name Operation not supported
+owner Operation not permitted
+owner of a descriptor Operation not permitted
+sqlite disk I/O error
+end
+"""
+
+
+@sandboxed
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="it knows that processor's calls alone")
+def test_a_directory_of_the_host_refuses_what_9p_refuses_and_a_disk_does_not(opened, tmp_path):
+    async def main():
+        volumes = (Volume(PurePosixPath("/disk"), "storage", 1 << 30), Volume(PurePosixPath("/memory"), "ram", 8 << 20))
+        async with opened(SandboxRuntime, more={"like_9p": True}, volumes=volumes) as runtime:
+            (tmp_path / "wanted.py").write_text(_WANTED)
+            runtime.volumes.place(tmp_path / "wanted.py", "/golem/run/wanted.py")
+            assert await good(runtime, "python3", "/golem/run/wanted.py", "/golem/work") == _REFUSED_ON_9P
+            for place in ("/disk", "/memory", "/tmp"):
+                assert await good(runtime, "python3", "/golem/run/wanted.py", place) == "end\n"
+            # Asked for is a whole tree, whoever of it is left.
+            later = "(sleep 0.2; mkfifo /golem/work/late 2> /golem/work/said; mkfifo /disk/late) & exit 0"
+            await good(runtime, "/bin/sh", "-c", later)
+            await until((runtime.volumes.root / "disk" / "late").exists)
+            assert "No such device" in (runtime.volumes.root / "golem" / "work" / "said").read_text()
+        async with opened(SandboxRuntime) as runtime:
+            await good(runtime, "/bin/sh", "-c", "mkfifo /golem/work/fifo")
 
     asyncio.run(main())
 

@@ -18,7 +18,6 @@ TAG = f"golem-launcher/jupyterlab:{VARIANT}"
 BARE = "somebody/bare:1"
 """Debian with its Python alone: neither JupyterLab nor pip."""
 NO_PYTHON = "somebody/no-python:1"
-NO_SHELL = "somebody/no-shell:1"
 MEMORY_GIB = 2
 
 _NETWORK = f"""
@@ -33,8 +32,6 @@ path = "{{bare}}"
 [images."{NO_PYTHON}"]
 path = "{{empty}}"
 
-[images."{NO_SHELL}"]
-path = "{{nothing}}"
 
 [[provider]]
 name = "boots-images"
@@ -77,12 +74,11 @@ def network(root, bare, tmp_path_factory):
     if reason:
         pytest.skip(reason)
     home = tmp_path_factory.mktemp("image-home")
-    empty, nothing = home / "empty", home / "nothing"
+    empty = home / "empty"
     for name in ("proc", "dev", "tmp", "etc", "golem/work", "golem/run", "golem/input", "golem/output"):
         (empty / name).mkdir(parents=True)
-        (nothing / name).mkdir(parents=True)
     _copy_shell(root, empty)
-    with own_network(home, _NETWORK.format(root=root, bare=bare, empty=empty, nothing=nothing)) as network:
+    with own_network(home, _NETWORK.format(root=root, bare=bare, empty=empty)) as network:
         yield network
 
 

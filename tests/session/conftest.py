@@ -26,8 +26,11 @@ HONEST, OVERBILLS, DIES, REFUSES, SLOW, LARGE, BROKEN = 0.5, 0.6, 0.7, 0.8, 0.9,
 ONLY = {"memory_gib": 0.4, "disk_gib": 11}
 """What one provider alone has."""
 
+SHELL_LESS = {"memory_gib": 0.25, "disk_gib": 21}
+"""What only the one has on which no shell can be started."""
+
 _NETWORK = '''
-runtime = "process"
+runtime = "auto"
 debit_note_interval = 3
 
 [[provider]]
@@ -108,6 +111,13 @@ price_hour = 9.0
 misbehaviour = { die_after = 25.0 }
 
 [[provider]]
+name = "shell-less"
+memory_gib = 0.3
+storage_gib = 22
+[provider.commands]
+"/bin/sh" = "kill -9 $$"
+
+[[provider]]
 name = "only"
 memory_gib = 0.45
 storage_gib = 12
@@ -167,6 +177,7 @@ def early(network):  # noqa: ARG001 - it must be up
         "dies": client.start(LaunchRequest(name="dies", memory_gib=DIES, **fields)),
         "deadline": client.start(LaunchRequest(name="deadline", memory_gib=HONEST, hours="0.01", **fields)),
         "broken": client.start(LaunchRequest(name="broken", memory_gib=BROKEN, **fields)),
+        "shell-less": client.start(LaunchRequest(name="shell-less", budget=5, **SHELL_LESS)),
     }
     yield sessions
     for directory in sessions.values():

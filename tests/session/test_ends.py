@@ -182,6 +182,16 @@ def test_a_provider_that_dies_is_noticed_within_twenty_seconds(early, node):
     node.holds_nothing_of(journal(directory), provider_is_dead=True)
 
 
+def test_an_image_without_a_shell_is_named_as_such(early, node):
+    """Golem's VM says nothing at all of a command that it can't start."""
+    directory = early["shell-less"]
+    state = ended(directory, 60)
+    assert state.stage is Stage.FAILED
+    assert state.reason.startswith("The image has no shell (/bin/sh)"), explain(directory)
+    assert state.providers_lost == 0
+    node.holds_nothing_of(journal(directory))
+
+
 def test_why_an_agent_gave_up_reaches_the_user(early, node):
     directory = early["broken"]
     state = ended(directory, 80)

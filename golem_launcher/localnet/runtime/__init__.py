@@ -3,6 +3,7 @@
 base         what of the launcher's own Python environment a session may see, as a directory of links
 environment  the private Python environment of one activity
 init         the program that is the ancestor of all processes of one activity, and their end
+ninep        what volumes from the host refuse in Golem's VM, part of that program
 identities   users beside root for a sandbox
 internet     the way out of a sandbox
 control      our side of that program

@@ -43,6 +43,8 @@ class Command:
     env: Mapping[str, str]
     cwd: str | PurePosixPath
     enter: int | None = None
+    like_9p: Sequence[str] = ()
+    """The mounts in there that are to refuse what a 9p mount refuses."""
 
 
 class NotStarted(LocalNetError):  # noqa: N818 - reads as what it says
@@ -105,7 +107,8 @@ class InitProcess:
         try:
             message = {"do": "spawn", "argv": list(command.argv), "env": dict(command.env), "cwd": str(command.cwd)}
             descriptors = [out.write, err.write, *([] if stdin is None else [stdin])]
-            answer, _ = await self._ask(identifier, {**message, "enter": command.enter}, descriptors)
+            where = {"enter": command.enter, "like_9p": list(command.like_9p)}
+            answer, _ = await self._ask(identifier, {**message, **where}, descriptors)
             if "error" in answer:
                 raise (NotStarted if answer.get("execve") else LocalNetError)(f"{answer['error']}.")
             for pipe in (out, err):

@@ -6,15 +6,15 @@ provider closed it or was killed, it kills every descendant and ends.
 
 Requests are single messages (``SOCK_SEQPACKET``) of JSON, each with an ``id`` of the caller's choice:
 
-    {"do": "spawn", "argv", "env", "cwd", "enter"} + output and error pipes, and optionally its input
+    {"do": "spawn", "argv", "env", "cwd", "enter", "like_9p"} + output and error pipes, and optionally its input
                                                 -> {"id", "pid"} or {"id", "error"}; at its end {"id", "exit"};
                                                    "error" with "execve": true when the program could not be started
     {"do": "signal", "number"}                  to the process group of the spawned ``id``
     {"do": "dial", "port", "address", "enter"}  -> {"id"} + a connected socket, or {"id", "error"}
     {"do": "listen", "address", "enter"}        -> {"id"} + a socket that listens on a free port, or {"id", "error"}
 
-``enter`` is the pid of a process whose namespaces the new one joins (a sandbox), or null. ``exit`` is the exit code,
-or minus the signal.
+``enter`` is the pid of a process whose namespaces the new one joins (a sandbox), or null. ``like_9p`` are places in it
+where things are refused (:mod:`ninep`). ``exit`` is the exit code, or minus the signal.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import importlib
 import json
 import os
 import select
@@ -76,19 +77,31 @@ class _Init:
     def __init__(self, control: socket.socket) -> None:
         self.control = control
         self.requests: dict[int, Any] = {}
+        self.asking: dict[int, set[int]] = {}
+        """Where the kernel asks before it carries a call out, and the mounts that such calls must not concern."""
+        self.poll = select.poll()
 
     def serve(self, wake: int) -> None:
-        poll = select.poll()
-        poll.register(self.control, select.POLLIN)
-        poll.register(wake, select.POLLIN)
+        self.poll.register(self.control, select.POLLIN)
+        self.poll.register(wake, select.POLLIN)
         while True:
-            for descriptor, _ in poll.poll():
-                if descriptor == wake:
+            for descriptor, event in self.poll.poll():
+                if descriptor in self.asking:
+                    self.answer(descriptor, event)
+                elif descriptor == wake:
                     with contextlib.suppress(BlockingIOError):
                         os.read(wake, 4096)
                     self.reap()
                 elif not self.receive():
                     return
+
+    def answer(self, listener: int, event: int) -> None:
+        if event & select.POLLIN:
+            ninep().answer(listener, self.asking[listener])
+        else:  # nobody is left who could ask
+            self.poll.unregister(listener)
+            del self.asking[listener]
+            os.close(listener)
 
     def receive(self) -> bool:
         try:
@@ -113,14 +126,24 @@ class _Init:
             self.control.send(json.dumps(message).encode())
 
     def do_spawn(self, request: dict[str, Any], descriptors: list[int]) -> None:
-        read, write = os.pipe2(os.O_CLOEXEC)
+        places = set(request["like_9p"] if request["enter"] else ())
+        mounts = set(ninep().mounts_at(request["enter"], places)) if places else set()
+        ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid == 0:
-            _child(request, descriptors, write)
-        os.close(write)
+            _child(request, descriptors, theirs, asked=bool(mounts))
+        theirs.close()
         self.requests[pid] = request["id"]
-        with os.fdopen(read, "rb") as report:
-            failure = report.read()  # ends when the child's exec closed its side
+        failure = b""
+        with ours:
+            while True:  # until the child's exec closes its side
+                data, listeners, _, _ = socket.recv_fds(ours, _LARGEST_MESSAGE, 1, _MSG_CMSG_CLOEXEC)
+                for listener in listeners:
+                    self.asking[listener] = mounts
+                    self.poll.register(listener, select.POLLIN)
+                if not data:
+                    break
+                failure += b"" if listeners else data
         if failure:
             self.requests.pop(pid)
             self.reply({"id": request["id"], **json.loads(failure)})
@@ -170,7 +193,19 @@ class _Init:
                 self.reply({"id": identifier, "exit": os.waitstatus_to_exitcode(status)})
 
 
-def _child(request: dict[str, Any], descriptors: list[int], report: int) -> None:
+def ninep() -> Any:
+    """The module beside this one, which this program can't import as one of a package."""
+    if "ninep" not in sys.modules:
+        place = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - pathlib is not worth its import here
+        sys.path.append(place)
+        try:
+            importlib.import_module("ninep")
+        finally:
+            sys.path.remove(place)
+    return sys.modules["ninep"]
+
+
+def _child(request: dict[str, Any], descriptors: list[int], report: socket.socket, *, asked: bool) -> None:
     """Become the command; never returns."""
     try:
         os.setsid()
@@ -185,14 +220,20 @@ def _child(request: dict[str, Any], descriptors: list[int], report: int) -> None
         if request["enter"]:
             join(request["enter"], {name for name, _ in _NAMESPACES})
             _continue_in_pid_namespace()
+            os.chdir(request["cwd"])
+            listener = ninep().install() if asked else -1
+            if listener >= 0:
+                socket.send_fds(report, [b"."], [listener])
+                os.close(listener)
             _drop_capabilities()
-        os.chdir(request["cwd"])
+        else:
+            os.chdir(request["cwd"])
         try:
             os.execve(request["argv"][0], request["argv"], request["env"])  # noqa: S606 - no PATH, no shell, on purpose
         except (OSError, ValueError) as error:
-            os.write(report, json.dumps({"error": str(error)[:_LONGEST_ERROR], "execve": True}).encode())
+            report.sendall(json.dumps({"error": str(error)[:_LONGEST_ERROR], "execve": True}).encode())
     except BaseException as error:  # noqa: BLE001 - this process must end here, whatever happened
-        os.write(report, json.dumps({"error": str(error)[:_LONGEST_ERROR] or repr(error)}).encode())
+        report.sendall(json.dumps({"error": str(error)[:_LONGEST_ERROR] or repr(error)}).encode())
     finally:
         os._exit(_STOPPED)
 

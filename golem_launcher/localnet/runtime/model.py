@@ -36,6 +36,8 @@ class Place:
     """What the marks of all activities of one network begin with."""
     memory_bytes: int = 1 << 30
     """The memory of the machine that was agreed on."""
+    like_9p: bool = False
+    """Whether host volumes refuse what they refuse in Golem's VM, which they come into by 9p."""
     passes_environment: bool = False
     """Whether commands get the variables of their image, as from runtimes before 0.5."""
     may_reach: Callable[[str], bool] | None = None

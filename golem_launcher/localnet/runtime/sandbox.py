@@ -161,7 +161,9 @@ class SandboxRuntime:
     ) -> int:
         """Run a command inside."""
         work = self._workdir or self.volumes.mounts[0]
-        return await self._init.run_silently(Command(argv, self._env, work, self._enter()), on_stdout, on_stderr)
+        like_9p = [str(each.mount) for each in self.volumes.all if each.kind == "host" and self._place.like_9p]
+        command = Command(argv, self._env, work, self._enter(), like_9p)
+        return await self._init.run_silently(command, on_stdout, on_stderr)
 
     async def dial(self, port: int) -> socket.socket:
         """Connect to 127.0.0.1 of the sandbox's network."""

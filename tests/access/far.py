@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import gc
 import hashlib
 import time
 
@@ -85,10 +86,13 @@ async def stopwatch():
             await asyncio.sleep(0.001)
             longest[0], before = max(longest[0], time.process_time() - before), time.process_time()
 
+    gc.collect()
+    gc.freeze()  # what all the tests before left is not looked through meanwhile
     ticking = asyncio.create_task(tick())
     try:
         yield longest
     finally:
+        gc.unfreeze()
         ticking.cancel()
         await asyncio.gather(ticking, return_exceptions=True)
 

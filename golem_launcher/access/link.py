@@ -13,7 +13,7 @@ from golem_launcher.access.listener import Listener
 from golem_launcher.access.rules import Rules
 from golem_launcher.access.sides import LONGEST_HEAD, Gone, Side
 from golem_launcher.errors import AccessError
-from golem_launcher.peers import is_another_person, refusal
+from golem_launcher.peers import is_another_person, is_ours, refusal
 
 if TYPE_CHECKING:
     import asyncio
@@ -58,6 +58,27 @@ class _Accepted:
 
     def close(self) -> None:
         self._writer.close()
+
+
+async def listen_for_user(host: str, behind: Callable[[str], Behind]) -> Listener:
+    """A link at a free port of ``host`` that asks for no token, and so lets in nobody but programs of the same user.
+
+    ``behind`` is told its origin. Raises ``AccessError``.
+    """
+    link: Link | None = None
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert link is not None
+        if not is_ours(writer):
+            writer.write(refusal())
+            await writer.drain()
+            return
+        await link.serve(reader, writer)
+
+    listener = Listener(host, 0, serve)
+    await listener.start()
+    link = Link(behind(listener.address))
+    return listener
 
 
 async def listen(

@@ -19,18 +19,17 @@ import h11
 
 from golem_launcher.access import answers
 from golem_launcher.access.conversation import Behind
-from golem_launcher.access.link import Link
-from golem_launcher.access.listener import Listener
+from golem_launcher.access.link import listen_for_user
 from golem_launcher.access.rules import LAB_HOST, Rules
 from golem_launcher.access.sides import LONGEST_HEAD, Gone, Side
 from golem_launcher.errors import AccessError
-from golem_launcher.peers import is_ours, refusal
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from golem_launcher.access.front import Served
+    from golem_launcher.access.listener import Listener
     from golem_launcher.access.rules import Headers
     from golem_launcher.access.streams import Stream
 
@@ -130,24 +129,9 @@ class Pages:
             if found.server not in self._listeners:
                 if len(self._listeners) >= _MOST:
                     raise AccessError("Pages of too many servers are open.", "Use golem-launcher tunnel for this one.")
-                self._listeners[found.server] = await self._listen(found, lab)
+                listener = await listen_for_user(self._host, lambda origin: self._behind(found, lab, origin))
+                self._listeners[found.server] = listener
         return self._listeners[found.server].address
-
-    async def _listen(self, found: Wanted, lab: Rules) -> Listener:
-        link: Link | None = None
-
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            assert link is not None
-            if not is_ours(writer):
-                writer.write(refusal())
-                await writer.drain()
-                return
-            await link.serve(reader, writer)
-
-        listener = Listener(self._host, 0, serve)
-        await listener.start()
-        link = Link(self._behind(found, lab, listener.address))
-        return listener
 
     def _behind(self, found: Wanted, lab: Rules, origin: str) -> Behind:
         port, secret = found.port, f"{self._token}:{found.server}"

@@ -69,6 +69,8 @@ class Rules:
     """The path below which alone it answers; empty: everywhere."""
     token: str = field(default="", repr=False)
     """What is shown to the server over there for the user, whom this side has let in."""
+    programs_only: bool = False
+    """Whether browsers are refused: what needs no token is no business of a page's."""
     behind_hub: bool = False
     """Whether a hub's server asks in the browser's name: it has its own names, and has let the user in."""
 
@@ -85,7 +87,13 @@ class Rules:
         origins = [value.decode("latin-1").lower() for name, value in headers if name == b"origin"]
         if any(origin not in known for origin in origins):
             return "A page of another origin may not ask for this."
+        return self._refused_by_site(method, headers)
+
+    def _refused_by_site(self, method: bytes, headers: Headers) -> str:
+        """Why a browser's request is refused, by where it says that it comes from; programs say nothing."""
         site = _one(headers, b"sec-fetch-site")
+        if self.programs_only and site is not None:
+            return "This address is for programs other than browsers."
         if site not in (None, b"same-origin", b"none"):
             mode, place = _one(headers, b"sec-fetch-mode"), _one(headers, b"sec-fetch-dest")
             shown = {b"document"} if site != b"same-site" or not self.framed_by else {b"document", b"iframe"}

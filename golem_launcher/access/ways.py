@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher import paths
 from golem_launcher.access import hub
 from golem_launcher.access.address import loopback_address
+from golem_launcher.access.conversation import Behind
 from golem_launcher.access.documents import PORT
 from golem_launcher.access.door import Door, door_path
 from golem_launcher.access.front import nobody
-from golem_launcher.access.link import listen
+from golem_launcher.access.link import listen, listen_for_user
 from golem_launcher.access.listener import SocketFile
 from golem_launcher.access.pages import Pages
+from golem_launcher.access.rules import Rules
 from golem_launcher.access.streams import Joint
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.errors import AccessError
@@ -74,6 +76,8 @@ class WaysIn:
         self._heard = 0
         """Bytes, when it was last asked whether anybody takes connections."""
         self._hub: HubPort | None = None
+        self._gateway: Listener | None = None
+        self._opening = asyncio.Lock()
         self._resources = contextlib.AsyncExitStack()
 
     @property
@@ -96,6 +100,24 @@ class WaysIn:
             raise AccessError("This session does not run on a hub's server.", "Open its link.")
         self._hub.allowed = True
         return self._hub.port
+
+    async def gateway(self) -> str:
+        """An address of the Lab for programs of the user, at which they need no token; the same each time.
+
+        Many clients of kernels have no way to show one to a websocket. Raises ``AccessError``.
+        """
+
+        def behind(origin: str) -> Behind:
+            rules = Rules(
+                frozenset({origin}), f"{self._secret}:", self.base_url, token=self._secret, programs_only=True
+            )
+            return Behind(rules, self._dial_lab)
+
+        async with self._opening:
+            if self._gateway is None:
+                self._gateway = await listen_for_user(self._host, behind)
+                self._resources.push_async_callback(self._gateway.aclose)
+        return self._gateway.address + self.base_url.rstrip("/")
 
     def socket_file(self, name: str, port: int) -> SocketFile:
         """A socket file of the session, not listening yet, that leads to ``port`` of the provider: for us alone.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import shutil
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
     from golem_launcher.access.ssh import SshServer
     from golem_launcher.session.directory import SessionDirectory
-
-_GATEWAY_TOKEN = "JUPYTER_GATEWAY_AUTH_TOKEN"  # noqa: S105 - the name of a variable
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 Name = Annotated[str, typer.Argument(help="The session's name; see `golem-launcher list`.")]
@@ -100,24 +97,27 @@ def gateway(
     arguments: Annotated[list[str] | None, typer.Argument(help="For JupyterLab.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Use a session's kernels from the JupyterLab of this computer: its files here, its computing there.
+    """Use a session's kernels from Jupyter's programs on this computer: their files here, their computing there.
+
+    Prints an address at which they need no token. It is for programs of your own user alone, browsers excepted, and
+    lasts as long as the session.
 
     Examples:
     golem-launcher gateway my-lab
     golem-launcher gateway my-lab --run -- --port 9999
+    JUPYTER_GATEWAY_URL=$(golem-launcher gateway my-lab --json | jq -r .url) python my-notebooks.py
     """
-    directory = _reachable(name)
-    address = str(directory.state().address)
+    from golem_launcher.session import client
+
+    address = str(client.control(_reachable(name), "gateway")["address"])
     command = [sys.executable, "-m", "jupyterlab", "--gateway-url", address]
     if run:
-        environment = {**os.environ, _GATEWAY_TOKEN: directory.token() or ""}
         sys.stdout.flush()
-        os.execve(sys.executable, [*command, *(arguments or [])], environment)  # noqa: S606
-    token = f'{_GATEWAY_TOKEN}="$(cat {shlex.quote(str(directory.path / "token"))})"'
+        os.execv(sys.executable, [*command, *(arguments or [])])  # noqa: S606
     if as_json:
-        print_json({"name": name, "url": address, "variable": _GATEWAY_TOKEN, "token_file": directory.path / "token"})
+        print_json({"name": name, "url": address})
     else:
-        say(f"{token} jupyter lab --gateway-url {address}")
+        say(f"jupyter lab --gateway-url {address}")
 
 
 def connect(name: Name, port: Port) -> None:

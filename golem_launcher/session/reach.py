@@ -115,6 +115,12 @@ class Reach:
         """Whether nobody in the provider takes connections any more, and nothing comes by those that there were."""
         return await self._ways.refuses()
 
+    async def gateway(self) -> str:
+        """An address of the Lab at which programs of the user need no token. Raises ``AccessError``."""
+        if not self._listening:
+            raise AccessError("The session has not begun yet.", "Try again in a moment.")
+        return await self._ways.gateway()
+
     def open_on_hub(self) -> int:
         """Let the hub's server show the Lab, which the user has agreed to; at which port. Raises ``AccessError``."""
         if not self._listening:

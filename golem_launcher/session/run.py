@@ -105,6 +105,10 @@ class Run:
         self._recorder.update(hub_port=port)
         return {"port": port}
 
+    async def gateway(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        """Open the Lab to programs of the user that can show no token. Raises ``AccessError``."""
+        return {"address": await self._reach.gateway()}
+
     async def extend(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Give the session more time, more money or both. Raises ``LauncherError``."""
         if self._rest is None:

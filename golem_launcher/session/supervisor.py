@@ -53,6 +53,7 @@ class Supervisor:
             "extend": self._run.extend,
             "save": self._run.save,
             "hub": self._run.open_on_hub,
+            "gateway": self._run.gateway,
         }
         control = ControlServer(self._directory.control_socket, commands)
         loop = asyncio.get_running_loop()

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import os
 import re
 import ssl
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -25,7 +27,7 @@ SECONDS = 60
 def test_a_jupyterlab_here_uses_the_kernels_there(far_session, tmp_path):
     _, line, _ = command("gateway", "tunnel")
     assert far_session[0].token() not in line
-    assert re.match(r'JUPYTER_GATEWAY_AUTH_TOKEN="\$\(cat \S+/token\)" jupyter lab --gateway-url http://127\.', line)
+    assert re.match(r"jupyter lab --gateway-url http://127\.", line)
     arguments = [sys.executable, "-m", "golem_launcher.cli", "gateway", "tunnel", "--run", "--"]
     token = {"JUPYTER_TOKEN": TOKEN, "JUPYTER_CONFIG_DIR": str(tmp_path), "JUPYTERLAB_SETTINGS_DIR": str(tmp_path)}
     with server(*arguments, environment=token, directory=tmp_path, path="/api") as origin:
@@ -39,6 +41,55 @@ def test_a_jupyterlab_here_uses_the_kernels_there(far_session, tmp_path):
         assert found[0].endswith("/golem/work")
         assert found[1] == "42"
         assert far_session[0].token() not in (tmp_path / "log").read_text()
+
+
+_CLIENTS = """
+import asyncio
+import nbformat
+from jupyter_server.gateway.managers import GatewayKernelManager
+from nbclient import NotebookClient
+
+kind = "jupyter_server.gateway.managers.GatewayKernelManager"
+notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import os; print(os.getcwd(), 6 * 7)")])
+NotebookClient(notebook, kernel_manager_class=kind, kernel_name="python3").execute()
+print(notebook.cells[0].outputs[0].text)
+
+async def interrupt():
+    manager = GatewayKernelManager()
+    await manager.start_kernel(kernel_name="python3")
+    client = manager.client()
+    await client.start_channels()
+    client.execute("1")
+    await client.get_shell_msg(timeout=60)
+    asked = client.execute("while True: pass")
+    await asyncio.sleep(1.5)
+    await manager.interrupt_kernel()
+    while (answer := await client.get_shell_msg(timeout=60))["parent_header"].get("msg_id") != asked:
+        pass
+    print(answer["content"]["ename"])
+    client.stop_channels()
+    await manager.shutdown_kernel()
+
+asyncio.run(interrupt())
+"""
+
+
+@pytest.mark.slow
+def test_programs_that_can_show_no_token_use_its_kernels(far_session, tmp_path):
+    _, told, _ = command("gateway", far_session[0].name, "--json")
+    url = told["url"]
+    ran = subprocess.run(
+        [sys.executable, "-c", _CLIENTS],
+        env={**os.environ, "JUPYTER_GATEWAY_URL": url}, cwd=tmp_path, capture_output=True, text=True, timeout=150,
+        check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.split()[0].endswith("/golem/work")
+    assert ran.stdout.split()[1:] == ["42", "KeyboardInterrupt"]
+    browsers = urllib.request.Request(f"{url}/api/kernels", headers={"Sec-Fetch-Site": "none"})
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(browsers, timeout=SECONDS)
+    assert refused.value.code == 403
 
 
 def test_the_lab_at_a_port_of_ones_choice_and_for_other_machines_by_tls(far_session):

@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from golem_launcher.access import link as link_module
 from golem_launcher.access import pages as module
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.link import listen
@@ -190,7 +191,7 @@ def test_a_port_where_nobody_listens_says_so():
 def test_another_users_program_is_turned_away(monkeypatch):
     async def scene(client):
         place = await led(client, "/proxy/8501/")
-        monkeypatch.setattr(module, "is_ours", lambda _: False)
+        monkeypatch.setattr(link_module, "is_ours", lambda _: False)
         async with client.get(place) as response:
             assert response.status == 403
 

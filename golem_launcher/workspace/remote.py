@@ -75,6 +75,8 @@ class AgentWorkspace:
         self.pace = Pace()
         self._http: aiohttp.ClientSession | None = None
         self._scratch: Path | None = None
+        self._fetching = False
+        """Whether a transfer is under way."""
         self.received = 0
         """Bytes that came over the tunnel, or by the carry."""
         self.sent = 0
@@ -158,10 +160,21 @@ class AgentWorkspace:
         self.received += size
         return path
 
+    def drop_carry(self) -> None:
+        """Who waits for a transfer gives it up: it holds up every one after it, over there; the tunnel does not."""
+        if self._fetching:
+            self.carry = None
+
     async def _fetch(self, name: str, path: Path, size: int) -> None:
         assert self.carry is not None
-        if not await _watched(self.carry.transfer_out(f"{_PACKS}/{name}", path), path, size):
-            self.carry = None  # what hangs over there holds up every transfer after it; the tunnel goes past them
+        self._fetching = True
+        try:
+            done = await _watched(self.carry.transfer_out(f"{_PACKS}/{name}", path), path, size)
+            if not done:
+                self.drop_carry()
+        finally:
+            self._fetching = False
+        if not done:
             raise ProviderError("The provider's file transfer hangs.")
         await asyncio.to_thread(_check_size, path, size)
 

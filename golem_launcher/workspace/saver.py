@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError, NothingToSave, ProviderError, WorkspaceError
 from golem_launcher.events import Saving
-from golem_launcher.waiting import wait_for
+from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workspace.ahead import Ahead
+from golem_launcher.workspace.bounds import LEAST_RATE
 from golem_launcher.workspace.fitting import lacking, within
 from golem_launcher.workspace.links import LEADS_OUT, TOO_MANY
 from golem_launcher.workspace.manifest import LONGEST_PATH, MOST_LEFT_OUT, Environment, shown
@@ -39,6 +40,8 @@ _LOG = logging.getLogger(__name__)
 _SLOWER = 4.0
 """A save may take a fifth of the time: the pause after it is this many times as long as it took."""
 _LONGEST_INTERVAL = 120.0
+_HANGS_SECONDS = 5.0
+"""A round that brings next to nothing for so long is not waited for by who wants to save now."""
 _ATTEMPTS = 4
 """Plans of one round: a file that changes meanwhile makes the one before useless."""
 _IN_VAIN = 2
@@ -89,6 +92,8 @@ class Saver:
         self.saving = Saving(workspace=workspace, store=store.shown, interval=interval)
         """How it stands."""
         self._lock = asyncio.Lock()
+        self._running: asyncio.Future[bool] | None = None
+        """The round that :meth:`run` is at."""
         self._tree = Tree()
         self._plan: str | None = None
         self._packages = ""
@@ -118,11 +123,31 @@ class Saver:
         while True:
             async with self._lock:
                 began = loop.time()
-                whole = await self._guarded()
+                whole = await self._unless_dropped()
                 took = loop.time() - began if whole else 0.0  # how long a way that broke was waited for says nothing
             pause = min(max(self._interval, _SLOWER * took), _LONGEST_INTERVAL)
             self._tell(interval=round(pause, 1))
             await asyncio.sleep(pause)
+
+    async def _unless_dropped(self) -> bool:
+        """One round, unless somebody who waits for his own drops it; whether everything is saved now."""
+        self._running = asyncio.ensure_future(self._guarded())
+        try:
+            await asyncio.wait({self._running})
+        finally:
+            await cancel_all(self._running)
+        return not self._running.cancelled() and self._running.result()
+
+    async def _make_way(self) -> None:
+        """Drop the round under way when it hangs: what it brought is kept, and the next one asks anew."""
+        received = self._agent.received
+        while self._lock.locked() and self._running is not None and not self._running.done():
+            await asyncio.wait({self._running}, timeout=_HANGS_SECONDS)
+            if self._agent.received - received < LEAST_RATE * _HANGS_SECONDS:
+                self._agent.drop_carry()
+                self._running.cancel()
+                return
+            received = self._agent.received
 
     @property
     def lasting(self) -> set[str]:
@@ -141,6 +166,7 @@ class Saver:
             return None
 
     async def _save_now(self) -> Generation | None:
+        await self._make_way()
         async with self._lock:
             self._doubt = True
             while True:

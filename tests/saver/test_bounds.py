@@ -8,6 +8,7 @@ import pytest
 
 from golem_launcher.errors import ProviderError
 from golem_launcher.workspace import bounds, remote
+from golem_launcher.workspace import saver as saver_module
 from golem_launcher.workspace.bounds import Bounds
 from golem_launcher.workspace.remote import AgentWorkspace
 from golem_launcher.workspace.saver import Saver
@@ -117,3 +118,33 @@ def test_a_transfer_that_hangs_is_given_up_and_the_tunnel_takes_over(providers, 
     first, problem, second = asyncio.run(scenario())
     assert first is not None or "hangs" in problem
     assert second.files == 1
+
+
+def test_who_saves_now_is_not_behind_a_round_that_hangs(providers, store, monkeypatch):
+    """A transfer that was begun and brings nothing, as at the moment of a stop: it is dropped, the tunnel is taken."""
+    monkeypatch.setattr(saver_module, "_HANGS_SECONDS", 0.3)
+    for name in ("PROMPT", "DROP", "WORK", "LOOK", "bulk", "sending"):
+        monkeypatch.setattr(remote, name, getattr(bounds, name))
+    provider = providers()
+    (provider.work / "big").write_bytes(os.urandom(5_000_000))
+
+    async def scenario():
+        hanging = asyncio.Event()
+
+        class Hanging:
+            async def transfer_out(self, _container_path, _local_path):
+                hanging.set()
+                await asyncio.Event().wait()
+
+        async with provider.agent(Hanging()) as agent:
+            saver = Saver(agent, store, "work")
+            agent.pace.prefers_carry = lambda _: True
+            running = asyncio.create_task(saver.run())
+            await asyncio.wait_for(hanging.wait(), 20)
+            generation = await saver.save_now(20)
+            assert not running.done()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            return generation
+
+    assert asyncio.run(scenario()).files == 1

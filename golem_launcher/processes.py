@@ -61,6 +61,16 @@ class ProcessRecord:
             return None
         return record if record.pid > 0 else None
 
+    @classmethod
+    def find(cls, arguments: Sequence[str], cwd: Path) -> ProcessRecord | None:
+        """A process of ours with these ``arguments`` in ``cwd``; the slow way, for where its record is lost."""
+        for process in psutil.process_iter(["cmdline"]):
+            if (process.info["cmdline"] or ())[1:] == [*arguments]:
+                with contextlib.suppress(psutil.Error, ProcessLookupError):
+                    if process.cwd() == os.path.realpath(cwd) and process.uids().real == os.getuid():
+                        return cls.of(process.pid)
+        return None
+
     def to_json(self) -> dict[str, Any]:
         """A JSON value for a file on disk."""
         return asdict(self)

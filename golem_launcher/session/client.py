@@ -60,7 +60,7 @@ def start(request: LaunchRequest) -> SessionDirectory:
             _check_workspace(request)
             directory = create_session_directory(request)
             record = processes.spawn_detached(
-                [sys.executable, "-m", "golem_launcher.session.supervisor", request.name],
+                [sys.executable, *_arguments(request.name)],
                 env={**_FRUGAL, **os.environ, paths.HOME_VARIABLE: str(paths.home())},
                 log=directory.supervisor_log,
                 cwd=directory.path,
@@ -116,7 +116,8 @@ def damaged(directory: SessionDirectory) -> list[str]:
         found.append("request.json")
     if (directory.path / FILE).exists() and Journal.read(directory.path) is None:
         found.append(FILE)
-    if (directory.path / _SUPERVISOR_FILE).exists() and _supervisor(directory) is None:
+    written = files.read_json(directory.path / _SUPERVISOR_FILE)
+    if (directory.path / _SUPERVISOR_FILE).exists() and processes.ProcessRecord.from_json(written) is None:
         found.append(_SUPERVISOR_FILE)
     return found
 
@@ -337,7 +338,15 @@ def claimed(store: str | None) -> dict[str, str]:
 
 
 def _supervisor(directory: SessionDirectory) -> processes.ProcessRecord | None:
-    return processes.ProcessRecord.from_json(files.read_json(directory.path / _SUPERVISOR_FILE))
+    """Its process; looked for among all where what was written down of it can't be read."""
+    record = processes.ProcessRecord.from_json(files.read_json(directory.path / _SUPERVISOR_FILE))
+    if record is None and directory.lock.exists():
+        record = processes.ProcessRecord.find(_arguments(directory.name), directory.path)
+    return record
+
+
+def _arguments(name: str) -> list[str]:
+    return ["-m", "golem_launcher.session.supervisor", name]
 
 
 def _kill(directory: SessionDirectory) -> None:

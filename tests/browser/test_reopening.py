@@ -38,7 +38,6 @@ def test_the_notebook_that_was_open_is_open_again(chromium: Browser) -> None:
             tab.get_by_text("| Idle").wait_for(timeout=60_000)
             _run(tab, "answer = 6 * 7; print(answer)", "42")
             tab.keyboard.press("Control+s")
-            tab.locator(".jp-Dialog .jp-mod-accept").click(timeout=60_000)  # the first save of a notebook asks its name
             _until(begun, lambda _: _has_layout("tabs"))
 
             network = localnet.up()

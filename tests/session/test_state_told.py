@@ -34,7 +34,7 @@ def test_what_the_disk_does_not_take_is_told_all_the_same(tmp_path, monkeypatch)
 
 
 @pytest.mark.slow
-def test_a_supervisor_that_stands_still_is_said(ready):
+def test_a_supervisor_that_stands_still_or_whose_record_is_damaged_is_found(ready):
     directory = ready()
     supervisor = client._supervisor(directory)
     os.kill(supervisor.pid, signal.SIGSTOP)
@@ -44,3 +44,9 @@ def test_a_supervisor_that_stands_still_is_said(ready):
         os.kill(supervisor.pid, signal.SIGCONT)
     state = client.wait_for(directory, lambda _: client.state_of(directory).trouble == "", 30)
     assert state is not None
+
+    (directory.path / "supervisor.json").write_text("[]")  # a damaged record hides no process
+    assert client.damaged(directory) == ["supervisor.json"]
+    assert client.state_of(directory).stage is Stage.READY
+    assert client.stop(directory.name).stage is Stage.ENDED
+    assert not client.alive(directory)

@@ -39,7 +39,8 @@ _ROOT = "../work"
 
 _SHARED_DISK = (
     "This provider's virtual machine is of an older kind: the files lie on a disk that it shares with its host. "
-    "SQLite's WAL, memory-mapped files (np.memmap, safetensors), sockets and FIFOs do not work there; in /tmp they do."
+    "SQLite's WAL, memory-mapped files (np.memmap, safetensors), sockets, FIFOs and owners of files (cp -a complains) "
+    "do not work there; in /tmp, which is memory, they do."
 )
 _ATTEMPTS = 3
 _LAB_POLL_SECONDS = 0.1

@@ -26,6 +26,9 @@ HONEST, OVERBILLS, DIES, REFUSES, SLOW, LARGE, BROKEN = 0.5, 0.6, 0.7, 0.8, 0.9,
 ONLY = {"memory_gib": 0.4, "disk_gib": 11}
 """What one provider alone has."""
 
+OLD = {"memory_gib": 0.26, "disk_gib": 13}
+"""What the cheapest one has whose runtime makes no disks."""
+
 SHELL_LESS = {"memory_gib": 0.25, "disk_gib": 21}
 """What only the one has on which no shell can be started."""
 
@@ -116,6 +119,14 @@ memory_gib = 0.3
 storage_gib = 22
 [provider.commands]
 "/bin/sh" = "kill -9 $$"
+
+[[provider]]
+name = "old"
+memory_gib = 0.28
+storage_gib = 14
+price_hour = 0.01
+price_cpu_hour = 0.01
+runtime_version = "0.4.2"
 
 [[provider]]
 name = "only"

@@ -33,16 +33,20 @@ _Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 @app.command()
 @reports_errors
 def up(spec: _Spec = None, chain: _Chain = None, json: _Json = False) -> None:  # noqa: FBT002 - typer's way to a flag
-    """Start the network, or mend it; nothing happens when it is up.
+    """Start the network, or mend it. One that is up is tried: a provider is hired for a moment.
 
     Examples:
     golem-launcher localnet up --spec network.toml
     golem-launcher localnet up --chain anvil
     """
-    from golem_launcher.localnet import network
+    from golem_launcher.localnet import network, trial
 
-    network.up(spec, chain=chain)
+    was_up = network.status()["stage"] == "ready"
+    running = network.up(spec, chain=chain)
+    tried = trial.attempt(running) if was_up else ""
     _show(network.status(), as_json=json)
+    if tried and not json:
+        say(tried)
 
 
 @app.command()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from golem_launcher.cli.output import print_json, reports_errors, say, waiting_for
-from golem_launcher.errors import LauncherError, RequestError, ServiceError, SessionError
+from golem_launcher.errors import LauncherError, LocalNetError, RequestError, ServiceError, SessionError
 from golem_launcher.networks import LOCAL
 
 if TYPE_CHECKING:
@@ -216,9 +216,15 @@ def _local_network() -> Check:
         return Check(_LOCAL, Verdict.WARN, "A part of the local network is gone.", "Run: golem-launcher localnet up")
     if stage != "ready":
         return Check(_LOCAL, Verdict.OK, f"The local network is {stage}.")
+    from golem_launcher.localnet import trial
+
     running = network.up()
+    try:
+        tried = trial.attempt(running)
+    except LocalNetError as error:
+        return Check(_LOCAL, Verdict.FAIL, error.what, error.remedy)
     if running.chain is None:
-        return Check(_LOCAL, Verdict.OK, "The local network is ready; nothing is settled there.")
+        return Check(_LOCAL, Verdict.OK, f"The local network is ready; nothing is settled there. {tried}")
     from golem_launcher.market import wallet
     from golem_launcher.market.funding import coins
 

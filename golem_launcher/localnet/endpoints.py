@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from golem_launcher.localnet.vpn import BadLine, LineRule, VpnEndpoint
+from golem_launcher.localnet.vpn.interface import InterfaceEndpoint
 
 if TYPE_CHECKING:
     import socket
@@ -19,15 +20,11 @@ class _BadEndpoint:
     """A VPN end behind a bad line, both ways."""
 
     def __init__(
-        self,
-        ip: IPv4Address,
-        network: IPv4Network,
-        send: Callable[[bytes], None],
-        dial: Callable[[int], Awaitable[socket.socket]],
-        rule: LineRule,
+        self, make: Callable[[Callable[[bytes], None]], Endpoint], send: Callable[[bytes], None], rule: LineRule
     ) -> None:
+        """``make`` makes the end itself, given where its frames go."""
         self._out = BadLine(send, rule)
-        self._endpoint = VpnEndpoint(ip, network, self._out.send, dial)
+        self._endpoint = make(self._out.send)
         self._in = BadLine(self._endpoint.receive, rule)
 
     def receive(self, frame: bytes) -> None:
@@ -61,9 +58,13 @@ def endpoint_maker(misbehaviour: Misbehaviour) -> MakeEndpoint:
         network: IPv4Network,
         send: Callable[[bytes], None],
         dial: Callable[[int], Awaitable[socket.socket]],
+        interface: socket.socket | None,
     ) -> Endpoint:
-        if rule == honest:
-            return VpnEndpoint(ip, network, send, dial)
-        return _BadEndpoint(ip, network, send, dial, rule)
+        def end(out: Callable[[bytes], None]) -> Endpoint:
+            if interface is not None:
+                return InterfaceEndpoint(interface, ip, out)
+            return VpnEndpoint(ip, network, out, dial)
+
+        return end(send) if rule == honest else _BadEndpoint(end, send, rule)
 
     return make

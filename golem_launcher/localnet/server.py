@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from golem_launcher import files
-from golem_launcher.errors import LauncherError, LocalNetError, NodeError
+from golem_launcher.errors import BusError, LauncherError, LocalNetError, NodeError
 from golem_launcher.localnet import daemons
 from golem_launcher.localnet.accounts import Account, ensure_accounts, open_payments
 from golem_launcher.localnet.chain import driver
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_RETRY_SECONDS = 0.5
 _START_SECONDS = 30.0
 _OFFER_SECONDS = 15.0
 _MORE_SECONDS = 3.0
@@ -191,14 +192,26 @@ class Server:
     async def _keep_providers(self, session: aiohttp.ClientSession, config: yagna.YagnaConfig) -> None:
         while True:
             daemon = self._daemons[daemons.PROVIDER]
-            async with await GsbClient.connect(daemon.gsb_url) as bus:
-                accounts, new = await ensure_accounts(bus, len(self._spec.provider))
-                if not new:
-                    await open_payments(bus, (a.node_id for a in accounts), self._payment_networks)
-                    await self._provide(session, bus, daemon, accounts)
-                else:
-                    await asyncio.to_thread(daemon.stop)  # new identities reach the network at its next start
-            await self._restart(config)
+            try:
+                bus = await GsbClient.connect(daemon.gsb_url)
+            except BusError as error:
+                if daemon.record.alive():
+                    _log.warning("%s", error)
+                    await asyncio.sleep(_RETRY_SECONDS)
+                    continue
+            else:
+                async with bus:
+                    accounts, new = await ensure_accounts(bus, len(self._spec.provider))
+                    if not new:
+                        await open_payments(bus, (a.node_id for a in accounts), self._payment_networks)
+                        await self._provide(session, bus, daemon, accounts)
+                    else:
+                        await asyncio.to_thread(daemon.stop)  # new identities reach the network at its next start
+            if daemon.record.alive():
+                # This process stood still for so long that the daemon gave up on it: everything of it begins anew.
+                _log.warning("the providers' connection to their node was lost; they are started again")
+            else:
+                await self._restart(config)
 
     async def _provide(
         self,
@@ -207,7 +220,7 @@ class Server:
         daemon: yagna_process.YagnaProcess,
         accounts: list[Account],
     ) -> None:
-        """Run the providers until their daemon ends."""
+        """Run the providers until their daemon ends, or ends its connection to them."""
         assert self._workshop is not None
         units = Units(self._workshop, self._images, bus, self._hub)
         self._providers = [
@@ -223,6 +236,7 @@ class Server:
         ]
         tasks = [asyncio.create_task(provider.run()) for provider in self._providers]
         ended = asyncio.create_task(daemons.gone(daemon.record))
+        lost = asyncio.create_task(bus.closed.wait())
         try:
             offered = asyncio.gather(*(provider.offered.wait() for provider in self._providers))
             try:
@@ -231,11 +245,11 @@ class Server:
                 raise LocalNetError("The providers' offers did not reach the market.", "Try again.") from None
             self._stage = "ready"
             self._dirty.set()
-            await ended
+            await asyncio.wait({ended, lost}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (*tasks, ended):
+            for task in (*tasks, ended, lost):
                 task.cancel()
-            await asyncio.gather(*tasks, ended, return_exceptions=True)
+            await asyncio.gather(*tasks, ended, lost, return_exceptions=True)
 
     async def _write_states(self) -> None:
         while True:

@@ -36,7 +36,7 @@ def test_it_introduces_itself_to_its_requestor():
         network = Network("net", IPv4Network("10.0.0.0/24"), IPv4Address("10.0.0.2"), nodes)
         switch = Recorder()
         link = VpnLink(network, switch, REQUESTOR)
-        await link.open(VpnEndpoint, lambda _: None)
+        await link.open(lambda ip, net, send, dial, _: VpnEndpoint(ip, net, send, dial), lambda _: None)
         told = {}
         while REQUESTOR not in told:  # the question goes to all
             node, network_id, frame = await asyncio.wait_for(switch.sent.get(), 5)

@@ -40,7 +40,7 @@ def kind(request):
 def opened(base, short_path):
     @contextlib.asynccontextmanager
     async def runtime(kind, *, more=None, **deployment):
-        place = Place(short_path / "activity", base, "some-activity", memory_bytes=64 << 20, **more or {})
+        place = Place(short_path / "activity", base, "some-activity", **{"memory_bytes": 64 << 20, **(more or {})})
         made = kind(place)
         try:
             await made.deploy(Deployment(**deployment))
@@ -508,6 +508,20 @@ def test_an_image_finds_what_it_finds_in_golems_vm(opened, tmp_path):
     asyncio.run(main())
     assert (image / "marker").read_text() == "from the image"
     assert not (image / "new").exists()
+
+
+def test_an_activity_keeps_to_its_memory(opened, kind):
+    hoard = "import time; kept = bytearray(b'x') * 400_000_000; print('all', flush=True); time.sleep(60)"
+
+    async def main():
+        async with opened(kind, more={"memory_bytes": 200 << 20}) as runtime:
+            running = asyncio.create_task(run(runtime, "python3", "-c", hoard))
+            while not running.done():
+                await runtime.usage()
+                await asyncio.sleep(0.05)
+            assert running.result()[0] == -signal.SIGKILL
+
+    asyncio.run(main())
 
 
 def test_the_choice_is_explained():

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from golem_launcher.errors import LocalNetError
-from golem_launcher.localnet import daemons, network, state
+from golem_launcher.localnet import daemons, network, state, trial
 from golem_launcher.node import yagna_process
 from tests.localnet.conftest import processes_below
 from tests.localnet.requestor import Requestor, play, until
@@ -266,3 +266,34 @@ def test_a_server_that_cannot_start_says_why(home: Path, monkeypatch: pytest.Mon
     assert "requestor" in str(caught.value)
     paths.unlink()
     assert monkeypatch
+
+
+@pytest.mark.slow
+def test_a_network_that_stood_still_works_again(home: Path) -> None:
+    description = home / "one.toml"
+    description.write_text(ONE)
+    network.up(description)
+    server = server_of(home)
+    server.signal(signal.SIGSTOP)
+    time.sleep(60)  # a node gives up on who says nothing for so long: nothing else shows that
+    server.signal(signal.SIGCONT)
+    lost = "connection to their node was lost"
+    end = time.monotonic() + 60
+    while lost not in (home / "localnet" / "server.log").read_text() and time.monotonic() < end:
+        time.sleep(0.1)
+    up = launcher("localnet", "up", "--spec", str(description))
+    assert up.returncode == 0, up.stderr
+    assert "only was hired for a moment, and works." in up.stdout
+
+
+def test_one_that_stands_still_is_not_said_to_work(home: Path) -> None:
+    description = home / "one.toml"
+    description.write_text(ONE)
+    running = network.up(description)
+    assert "works" in trial.attempt(running)
+    server_of(home).signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(LocalNetError, match="The local network does not work: there was no "):
+            trial.attempt(running)
+    finally:
+        server_of(home).signal(signal.SIGCONT)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from ipaddress import IPv4Interface
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import BusError, LocalNetError
-from golem_launcher.localnet.exeunit.network import VpnLink
+from golem_launcher.localnet.exeunit.network import VpnLink, mac_of
 from golem_launcher.localnet.exeunit.words import RuntimeFailed, StateError
 from golem_launcher.localnet.exeunit.worker import Worker
 from golem_launcher.waiting import cancel_all
@@ -126,9 +127,12 @@ class Machine:
         )  # fmt: skip
 
     async def _connect(self, command: Deploy) -> None:
-        for network in command.networks:
+        for number, network in enumerate(command.networks):
             link = VpnLink(network, self._switch, self._assignment.requestor_id)
-            await link.open(self._make_endpoint, self._dial)
+            name = "eth0" if number == 0 else f"vpn{number}"
+            address = IPv4Interface((network.node_ip, network.network.prefixlen))
+            interface = await self.runtime.interface(name, address, mac_of(network.node_ip)) if self.runtime else None
+            await link.open(self._make_endpoint, self._dial, interface)
             self._links.append(link)
 
     async def _dial(self, port: int) -> socket.socket:

@@ -26,6 +26,11 @@ _MOST_NODES = 4096
 _INTRODUCTION_SECONDS = 20.0
 
 
+def mac_of(address: IPv4Address) -> bytes:
+    """The hardware address of a node of Golem's VPN."""
+    return _MAC_PREFIX + address.packed
+
+
 class Endpoint(Protocol):
     """A node of a VPN in user space."""
 
@@ -40,7 +45,11 @@ class Endpoint(Protocol):
 
 
 class MakeEndpoint(Protocol):
-    """Makes the endpoint of an address; ``send`` takes its frames, ``dial`` reaches a port of the runtime."""
+    """Makes the endpoint of an address; ``send`` takes its frames.
+
+    It is the ``interface`` of the runtime, by the raw socket at its other end, or reaches ports of the runtime by
+    ``dial`` where that has none.
+    """
 
     def __call__(
         self,
@@ -48,6 +57,7 @@ class MakeEndpoint(Protocol):
         network: IPv4Network,
         send: Callable[[bytes], None],
         dial: Callable[[int], Awaitable[socket.socket]],
+        interface: socket.socket | None,
     ) -> Endpoint:
         """Make it, inside a running event loop."""
 
@@ -108,9 +118,14 @@ class VpnLink:
         self._endpoint: Endpoint | None = None
         self._introducing: asyncio.Task[None] | None = None
 
-    async def open(self, make: MakeEndpoint, dial: Callable[[int], Awaitable[socket.socket]]) -> None:
+    async def open(
+        self,
+        make: MakeEndpoint,
+        dial: Callable[[int], Awaitable[socket.socket]],
+        interface: socket.socket | None = None,
+    ) -> None:
         """Make the endpoint and take the network's address on the bus; :class:`BusCallError` when it is taken."""
-        self._endpoint = make(self._network.node_ip, self._network.network, self._send, dial)
+        self._endpoint = make(self._network.node_ip, self._network.network, self._send, dial, interface)
         try:
             await self._switch.attach(self._network.id, self._call)
         except BaseException:

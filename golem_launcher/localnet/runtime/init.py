@@ -11,6 +11,8 @@ Requests are single messages (``SOCK_SEQPACKET``) of JSON, each with an ``id`` o
                                                    "error" with "execve": true when the program could not be started
     {"do": "signal", "number"}                  to the process group of the spawned ``id``
     {"do": "dial", "port", "address", "enter"}  -> {"id"} + a connected socket, or {"id", "error"}
+    {"do": "interface", "name", "address", "mac", "mtu", "enter"}
+                                                -> {"id"} + a raw socket at its other end, or {"id", "error"}
     {"do": "listen", "address", "enter"}        -> {"id"} + a socket that listens on a free port, or {"id", "error"}
 
 ``enter`` is the pid of a process whose namespaces the new one joins (a sandbox), or null. ``like_9p`` are places in it
@@ -163,6 +165,22 @@ class _Init:
 
     def do_listen(self, request: dict[str, Any], _: list[int]) -> None:
         self.send_socket(request, lambda: socket.create_server((request["address"], 0)))
+
+    def do_interface(self, request: dict[str, Any], _: list[int]) -> None:
+        if os.fork():
+            return  # reaped like any orphan; it answers itself
+        try:
+            join(request["enter"], {"user", "net"})
+            os.set_inheritable(self.control.fileno(), True)
+            program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "interface.py")  # noqa: PTH100, PTH118, PTH120 - no pathlib here
+            words = [str(request[name]) for name in ("id", "name", "address", "mac", "mtu")]
+            argv = [sys.executable, "-I", "-S", program, str(self.control.fileno()), *words]
+            os.execve(sys.executable, argv, {})  # noqa: S606 - no shell, on purpose
+        except OSError as error:
+            code = error.errno or errno.EIO
+            self.reply({"id": request["id"], "error": os.strerror(code), "errno": code})
+        finally:
+            os._exit(0)
 
     def send_socket(self, request: dict[str, Any], make: Callable[[], socket.socket]) -> None:
         """Make a socket in the network of ``enter`` and send it."""

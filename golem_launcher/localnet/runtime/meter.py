@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import TYPE_CHECKING
 
 from golem_launcher.localnet.runtime import usage
+from golem_launcher.localnet.runtime.memory import relieve
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_log = logging.getLogger(__name__)
 
 _DISK_SECONDS = 30.0
 
@@ -17,14 +21,20 @@ _DISK_SECONDS = 30.0
 class Meter:
     """Reads the usage of a tree of processes and a directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, memory_bytes: int) -> None:
+        """``memory_bytes``: the largest process is killed when all together hold more than that."""
         self._directory = directory
+        self._memory_bytes = memory_bytes
         self._last = usage.Usage()
         self._disk_read = float("-inf")
 
     async def read(self, pid: int) -> usage.Usage:
         """The usage of the tree below ``pid``."""
         cpu, memory = usage.of_tree(pid)
+        if memory > self._memory_bytes:
+            killed = await asyncio.to_thread(relieve, pid, self._memory_bytes)
+            if killed is not None:
+                _log.info("process %d was killed: its activity held more than %d bytes", killed, self._memory_bytes)
         disk = self._last.disk
         if time.monotonic() - self._disk_read > _DISK_SECONDS:
             self._disk_read = time.monotonic()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping, Sequence
+    from ipaddress import IPv4Interface
     from pathlib import Path
 
     from golem_launcher.localnet.runtime.base import BaseEnvironment
@@ -98,6 +99,9 @@ class Runtime(Protocol):
 
         One that can't be started seems to be killed without a word, as in Golem's VM.
         """
+
+    async def interface(self, name: str, address: IPv4Interface, mac: bytes) -> socket.socket | None:
+        """A network interface inside, by the raw socket at its other end; ``None`` where there can be none."""
 
     async def dial(self, port: int) -> socket.socket:
         """A connected, non-blocking socket to a TCP port inside; ``OSError`` when nobody listens."""

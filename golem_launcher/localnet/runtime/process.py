@@ -24,6 +24,7 @@ from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from ipaddress import IPv4Interface
 
     from golem_launcher.localnet.runtime.model import Deployment, Place
     from golem_launcher.localnet.runtime.usage import Usage
@@ -40,7 +41,7 @@ class ProcessRuntime:
         self._place = place
         self.volumes = Volumes(place.directory / "root")
         self._init = InitProcess()
-        self._meter = Meter(place.directory)
+        self._meter = Meter(place.directory, place.memory_bytes)
         self._env: dict[str, str] = {}
 
     async def deploy(self, deployment: Deployment) -> None:
@@ -74,6 +75,9 @@ class ProcessRuntime:
         translated = [self.volumes.translate(argument) for argument in argv]
         work = self.volumes.directory(self.volumes.mounts[0])
         return await self._init.run_silently(Command(translated, self._env, str(work)), on_stdout, on_stderr)
+
+    async def interface(self, name: str, address: IPv4Interface, mac: bytes) -> None:
+        """None: the network is this machine's."""
 
     async def dial(self, port: int) -> socket.socket:
         """Connect to the activity's own loopback address: never to 127.0.0.1, where the user's own servers are."""

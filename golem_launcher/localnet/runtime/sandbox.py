@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import logging
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from ipaddress import IPv4Interface
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from golem_launcher.localnet.runtime.model import Deployment, Place
     from golem_launcher.localnet.runtime.usage import Usage
 
+_log = logging.getLogger(__name__)
+
 _PRIVATE = PurePosixPath("/golem/.private")
 """The private directory, as programs inside see it."""
 _HOST_DIRECTORIES = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -44,6 +48,10 @@ _HOST_ETC = ("alternatives", "ca-certificates", "ca-certificates.conf", "fonts",
 _FIRST_ON_PATH = "/usr/local/sbin"
 """Where the usual PATH begins. What the host has there is covered by the private Python."""
 _START_SECONDS = 15.0
+VPN_MTU = 1220
+_MTU = {"eth1": 1450}
+_OUTBOUND = (IPv4Interface("10.42.42.2/24"), bytes.fromhex("a0130a2a2a02"))
+"""What eth1 is in Golem's VM: the way to the internet. Here the way is a proxy, and nothing answers on eth1."""
 _READY = b"sandbox ready"
 _FIRST = ["/bin/sh", "-c", f"echo {_READY.decode()}; read _"]
 """What the sandbox's first process does: say that all is mounted, and wait for the end of its input."""
@@ -68,7 +76,7 @@ class SandboxRuntime:
         self._place = place
         self.volumes = Volumes(place.directory / "root")
         self._init = InitProcess()
-        self._meter = Meter(place.directory)
+        self._meter = Meter(place.directory, place.memory_bytes)
         self._env: dict[str, str] = {}
         self._workdir = ""
         self._keeper: asyncio.Task[int] | None = None
@@ -85,6 +93,9 @@ class SandboxRuntime:
         await self._init.start()
         await self._boot(deployment)
         if self._place.may_reach is not None:
+            outbound = await self.interface("eth1", *_OUTBOUND)
+            if outbound is not None:
+                outbound.close()
             self._way_out = WayOut(self._place.may_reach, self._place.hosts)
             listener = await self._init.listen("127.0.0.1", self._enter())
             self._env = {**await self._way_out.open(listener), **self._env}
@@ -164,6 +175,14 @@ class SandboxRuntime:
         like_9p = [str(each.mount) for each in self.volumes.all if each.kind == "host" and self._place.like_9p]
         command = Command(argv, self._env, work, self._enter(), like_9p)
         return await self._init.run_silently(command, on_stdout, on_stderr)
+
+    async def interface(self, name: str, address: IPv4Interface, mac: bytes) -> socket.socket | None:
+        """A network interface inside, as Golem's VM has them."""
+        try:
+            return await self._init.interface(name, address, mac, _MTU.get(name, VPN_MTU), self._enter())
+        except OSError as error:
+            _log.info("no interface %s in the sandbox: %s", name, error.strerror)
+            return None
 
     async def dial(self, port: int) -> socket.socket:
         """Connect to 127.0.0.1 of the sandbox's network."""

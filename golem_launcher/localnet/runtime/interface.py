@@ -1,0 +1,104 @@
+"""A network interface inside a sandbox, whose other end is ours: a program of its own, started by an activity's init.
+
+    python -I -S interface.py CONTROL_FD ID NAME ADDRESS/LENGTH MAC MTU
+
+Run in the sandbox's network, where it may make interfaces without being anybody outside. A pair of virtual Ethernet
+devices is made; one is the interface, and every frame on the other passes a raw socket, which is sent over the control
+socket: ``{"id"}`` with it, or ``{"id", "error", "errno"}``. Works for any user, and needs no ``/dev/net/tun``. Standard
+library alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import ipaddress
+import json
+import os
+import socket
+import struct
+import sys
+
+_NEW_LINK, _NEW_ADDRESS = 16, 20
+_REQUEST, _ACKNOWLEDGE, _CREATE, _EXCLUSIVE = 0x1, 0x4, 0x400, 0x200
+_ERROR = 2
+_UP = 1
+_LINK_ADDRESS, _LINK_NAME, _LINK_MTU, _LINK_INFO = 1, 3, 4, 18
+_INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
+_ADDRESS, _LOCAL = 1, 2
+_ALL_FRAMES = 0x0003
+_PEER_MTU = 9000
+_BUFFER = 4 << 20
+_SIOCETHTOOL = 0x8946
+_OFF = (0x17, 0x19, 0x1F, 0x25)
+"""ETHTOOL_STXCSUM, SSG, STSO, SGSO: frames are to leave whole and with their checksums, as from a card."""
+
+
+def main(control: str, identifier: str, *wanted: str) -> None:
+    """Make the interface and send the other end's socket."""
+    channel, reply = socket.socket(fileno=int(control)), {"id": int(identifier)}
+    name, address, mac, mtu = wanted
+    try:
+        made = interface(name, ipaddress.IPv4Interface(address), bytes.fromhex(mac), int(mtu))
+        socket.send_fds(channel, [json.dumps(reply).encode()], [made.fileno()])
+    except OSError as error:
+        code = error.errno or errno.EIO
+        channel.send(json.dumps({**reply, "error": os.strerror(code), "errno": code}).encode())
+
+
+def interface(name: str, address: ipaddress.IPv4Interface, mac: bytes, mtu: int) -> socket.socket:
+    """Make an interface in this network; a raw socket at the other end of it. Raises ``OSError``."""
+    peer = f"{name}-out"
+    described = _attribute(_VETH_PEER, _link() + _attribute(_LINK_NAME, peer.encode() + b"\0"))
+    kind = _attribute(_INFO_KIND, b"veth\0") + _attribute(_INFO_DATA, described)
+    wanted = _attribute(_LINK_NAME, name.encode() + b"\0") + _attribute(_LINK_ADDRESS, mac)
+    wanted += _attribute(_LINK_INFO, kind)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
+        _ask(netlink, _NEW_LINK, _link() + wanted, _CREATE | _EXCLUSIVE)
+        inside, outside = socket.if_nametoindex(name), socket.if_nametoindex(peer)
+        _offload_nothing(name)
+        local = address.ip.packed
+        header = struct.pack("=BBBBi", socket.AF_INET, address.network.prefixlen, 0, 0, inside)
+        _ask(netlink, _NEW_ADDRESS, header + _attribute(_LOCAL, local) + _attribute(_ADDRESS, local), _CREATE)
+        _ask(netlink, _NEW_LINK, _link(outside, up=True) + _attribute(_LINK_MTU, struct.pack("=I", _PEER_MTU)))
+        _ask(netlink, _NEW_LINK, _link(inside, up=True) + _attribute(_LINK_MTU, struct.pack("=I", mtu)))
+    raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ALL_FRAMES))
+    for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        with contextlib.suppress(OSError):
+            raw.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
+    raw.bind((peer, _ALL_FRAMES))
+    return raw
+
+
+def _link(index: int = 0, *, up: bool = False) -> bytes:
+    flags = _UP if up else 0
+    return struct.pack("=BBHiII", socket.AF_UNSPEC, 0, 0, index, flags, flags)
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    length = 4 + len(value)
+    return struct.pack("=HH", length, kind) + value + b"\0" * (-length % 4)
+
+
+def _ask(netlink: socket.socket, kind: int, body: bytes, flags: int = 0) -> None:
+    netlink.send(struct.pack("=IHHII", 16 + len(body), kind, _REQUEST | _ACKNOWLEDGE | flags, 1, 0) + body)
+    answer = netlink.recv(65536)
+    _, answered, *_ = struct.unpack_from("=IHHII", answer)
+    (code,) = struct.unpack_from("=i", answer, 16)
+    if answered == _ERROR and code:
+        raise OSError(-code, os.strerror(-code))
+
+
+def _offload_nothing(name: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        for setting in _OFF:
+            value = ctypes.create_string_buffer(struct.pack("=II", setting, 0))
+            request = struct.pack("16sP", name.encode(), ctypes.addressof(value))
+            with contextlib.suppress(OSError):
+                fcntl.ioctl(any_socket, _SIOCETHTOOL, request)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -281,6 +281,29 @@ def test_the_words_of_a_provider_are_shown_harmless(liar, store):
     assert kept.full == ()
 
 
+@pytest.mark.parametrize(
+    ("lines", "more"),
+    [
+        ([f'["f","a\\ud800b",420,1,1,["{ID.hex()}"]]'], {}),
+        (['["d","a\\ud800b",420,1]'], {}),
+        (['["l","link",420,1,"a\\ud800b"]'], {}),
+        (['["-","a\\ud800b"]'], {"entries": 1}),
+        (['["f","x",420,1,1,["\\ud800"]]'], {}),
+        ([], {"notes": [["unreadable", "a\ud800b"]]}),
+        ([], {"environment": {"requirements": ["a\ud800==1"], "full": ["b\udfff==1"]}}),
+    ],
+)
+def test_half_a_character_anywhere_stops_nothing(liar, store, lines, more):
+    """JSON can hold what no text can: it would be written nowhere, for ever."""
+    liar.lists(*map(json.loads, lines), file("ok"), **more)
+    liar.has(sound())
+    generation, saving = liar.save(store)
+    assert generation is not None, saving.problem
+    assert "failed" not in saving.problem
+    assert "ok" in [entry.path for entry in store.manifest("work", 1).entries]
+    store.manifest("work", 1).dump().decode()
+
+
 def test_a_carry_that_brings_more_is_stopped(providers, store, tmp_path, monkeypatch):
     """The far end of a transfer is the provider's: it may send what it likes."""
     (tmp_path / "scratch").mkdir()

@@ -187,3 +187,13 @@ def test_paths_with_blanks_and_per_cent_signs_stay_what_they_are(tmp_path):
     settings = access.options(directory, "x", access.SshServer("root", 22), proxy="p")
     assert settings["UserKnownHostsFile"] == f'"{tmp_path}/a b%%c/known_hosts"'
     assert "a b%%c" in access.our_proxy(directory / "door.sock", 22)
+
+
+def test_ssh_is_told_to_trust_nobody_and_to_lend_nothing(tmp_path):
+    settings = access.options(tmp_path, "x", access.SshServer("root", 22), proxy="p")
+    wanted = {
+        "StrictHostKeyChecking": "yes", "UpdateHostKeys": "no", "GlobalKnownHostsFile": "/dev/null",
+        "PasswordAuthentication": "no", "ForwardAgent": "no", "ForwardX11": "no",
+    }  # fmt: skip
+    assert wanted.items() <= settings.items()
+    assert settings["UserKnownHostsFile"].strip('"') == str(tmp_path / "known_hosts")

@@ -75,6 +75,12 @@ def test_every_pin_is_exact() -> None:
         assert [spec.operator for spec in pin.specifier] == ["=="], pin
 
 
+@pytest.mark.parametrize(("name", "hole"), [("jupyter-server", "2.17.0"), ("jupyter-server-proxy", "4.3")])
+def test_what_serves_a_browser_is_newer_than_its_known_holes(name: str, hole: str) -> None:
+    wanted = next(each for each in map(Requirement, _project()["dependencies"]) if canonicalize_name(each.name) == name)
+    assert not wanted.specifier.contains(hole)
+
+
 def test_errors_are_all_public_and_drawn() -> None:
     defined = {n for n, c in vars(errors).items() if inspect.isclass(c) and issubclass(c, Exception)}
     assert set(errors.__all__) == defined

@@ -179,6 +179,10 @@ class AccessError(LauncherError):
     """A way in could not be opened."""
 
 
+class SessionKept(SessionError):  # noqa: N818
+    """A session was not ended though somebody asked for it: something of it is not saved."""
+
+
 class WorkspaceError(LauncherError):
     """Saved work can't be written, read or trusted."""
 

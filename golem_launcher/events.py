@@ -130,13 +130,23 @@ class EndsSoon(_Event):
     kind: Literal["ends_soon"] = "ends_soon"
     minutes: int
     why: Literal["time", "money"]
+    at_stake: int = 0
+    """How many files are not saved, and would be lost."""
 
     @property
     def line(self) -> str:
         """What a log says of it."""
         ends = "time is over" if self.why == "time" else "money is used up"
         minutes = "minute" if self.minutes == 1 else "minutes"
-        return f"the {ends} in less than {self.minutes} {minutes}; extend it to go on"
+        return f"the {ends} in less than {self.minutes} {minutes}; extend it to go on{self.lost}"
+
+    @property
+    def lost(self) -> str:
+        """What the end would lose, to be added to a sentence."""
+        if not self.at_stake:
+            return ""
+        files = "1 file is" if self.at_stake == 1 else f"{self.at_stake} files are"
+        return f". {files} not saved, and would be lost"
 
 
 class NotSaved(_Event):
@@ -256,6 +266,8 @@ class SessionState(BaseModel):
     """How many documents that are open in browsers have changes that are not in their files; so their pages say."""
     stalled: str = ""
     """What to tell while the newest save is older than it should be; empty while it is not."""
+    kept: str = ""
+    """Why it was not ended though somebody asked for it, and until when it is kept; empty otherwise."""
     saving: Saving | None = None
     """``None`` when nothing is saved."""
     providers_lost: int = 0

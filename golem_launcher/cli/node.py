@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -149,13 +150,24 @@ def version(json: _Json = False) -> None:  # noqa: FBT002
         say(f"{name:<9} {number or '(does not run)'}")
 
 
-def down(json: _Json = False) -> None:  # noqa: FBT002
+def down(
+    json: _Json = False,  # noqa: FBT002
+    *,
+    force: Annotated[bool, typer.Option("--force", help="End sessions at once, without a last save.")] = False,
+) -> None:
     """Stop everything of ours: sessions, the local network, the node. What does not run is passed over.
+
+    When a session has something that can't be saved, it goes on, and so does what it needs; --force ends it.
 
     Example: golem-launcher down
     """
+    from golem_launcher.errors import SessionKept
+
     failures: list[LauncherError] = []
-    stopped = [name for part in _PARTS for name in _stopped_by(part, failures)]
+    stopped: list[str] = []
+    for part in (functools.partial(_stop_sessions, force=force), _stop_network, _stop_node):
+        if not any(isinstance(failure, SessionKept) for failure in failures):  # it needs the others
+            _stop(part, stopped, failures)
     if json:
         print_json({"stopped": stopped, "failures": [str(error) for error in failures]})
     else:
@@ -167,44 +179,55 @@ def down(json: _Json = False) -> None:  # noqa: FBT002
         raise LauncherError("Not everything could be stopped. " + " ".join(map(str, failures)))
 
 
-def _stopped_by(part: Callable[[], list[str]], failures: list[LauncherError]) -> list[str]:
+def _stop(part: Callable[[list[str]], None], stopped: list[str], failures: list[LauncherError]) -> None:
     try:
-        return part()
+        part(stopped)
     except LauncherError as error:  # the other parts must stop all the same
         failures.append(error)
-        return []
 
 
-def _stop_sessions() -> list[str]:
+def _stop_sessions(stopped: list[str], *, force: bool) -> None:
     """Ask every living session at once to end, then wait for each; what dead ones left is closed down too."""
-    from golem_launcher.session import client, deadlines
+    from golem_launcher.errors import SessionKept
+    from golem_launcher.session import client
     from golem_launcher.session.directory import session_directories
 
     living = [directory for directory in session_directories() if client.alive(directory)]
     for directory in living:
         with contextlib.suppress(SessionError):  # it is asked again, and killed in the end, just below
-            client.control(directory, "stop")
+            client.control(directory, "abort" if force else "stop", **({"force": True} if force else {}))
+    kept: list[str] = []
     for directory in living:
-        if not client.wait_for_end(directory, deadlines.WAIT_FOR_END):
+        try:
+            if not force:
+                client.await_end(directory)
+        except SessionKept as error:
+            kept.append(f"'{directory.name}': {error}")
+            continue
+        except SessionError:
+            pass
+        if client.alive(directory):
             client.stop(directory.name, force=True)
-    left = [name for name in client.tidy() if name not in {directory.name for directory in living}]
-    return [*(f"session {directory.name}" for directory in living), *(f"what session {name} left" for name in left)]
+        stopped.append(f"session {directory.name}")
+    names = {directory.name for directory in living}
+    stopped += [f"what session {name} left" for name in client.tidy() if name not in names]
+    if kept:
+        raise SessionKept(" ".join(kept))
 
 
-def _stop_network() -> list[str]:
+def _stop_network(stopped: list[str]) -> None:
     from golem_launcher.localnet import network
 
-    return ["the local network"] if network.down() else []
+    if network.down():
+        stopped.append("the local network")
 
 
-def _stop_node() -> list[str]:
+def _stop_node(stopped: list[str]) -> None:
     from golem_launcher.node import manager
 
-    stopped = manager.stop_node()
-    return [] if stopped is None else [f"the node (process {stopped.record.pid})"]
-
-
-_PARTS: tuple[Callable[[], list[str]], ...] = (_stop_sessions, _stop_network, _stop_node)
+    node = manager.stop_node()
+    if node is not None:
+        stopped.append(f"the node (process {node.record.pid})")
 
 
 def _local_network() -> Check:

@@ -41,6 +41,7 @@ def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]
         ("ended", moment(state.ended_at) if state.ended_at else None),
         ("usage", _usage(state)),
         ("saved", _saved(state)),
+        ("not ended", state.kept),
         ("not saved", count(state.unsaved) if state.unsaved and not state.stage.final else None),
         *(("notice", notice) for notice in state.notices),
         ("allocation", state.allocation_id),

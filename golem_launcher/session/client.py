@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from golem_launcher import files, paths, processes
-from golem_launcher.errors import SessionDamaged, SessionError, SessionNameTaken, SessionNotFound, SupervisorSilent
+from golem_launcher.errors import (
+    SessionDamaged,
+    SessionError,
+    SessionKept,
+    SessionNameTaken,
+    SessionNotFound,
+    SupervisorSilent,
+)
 from golem_launcher.events import SessionState
 from golem_launcher.session import aside, deadlines
 from golem_launcher.session.directory import (
@@ -126,7 +133,8 @@ def stop(name: str, *, force: bool = False, seconds: float = deadlines.WAIT_FOR_
     """End a session and wait for its end; its last state. ``force`` skips what takes time and kills what hangs.
 
     Stopping a session that has ended does nothing but mend its state, where that is damaged. Raises
-    ``SessionNotFound``, and ``SessionError`` when it does not end in time.
+    ``SessionNotFound``, ``SessionKept`` when it goes on because something is not saved, and ``SessionError`` when it
+    does not end in time.
     """
     directory = session_directory(name)
     if directory.state().stage.final and not alive(directory):
@@ -140,14 +148,30 @@ def stop(name: str, *, force: bool = False, seconds: float = deadlines.WAIT_FOR_
                 control(directory, "abort", force=True)
             else:
                 control(directory, "stop")
-        if not wait_for_end(directory, deadlines.WAIT_FOR_FORCED_END if force else seconds):
-            if not force:
-                raise SessionError(
-                    f"The session '{name}' did not end within {seconds:.0f} s.", f"golem-launcher stop {name} --force"
-                )
+        if not force:
+            await_end(directory, seconds)
+        elif not wait_for_end(directory, deadlines.WAIT_FOR_FORCED_END):
             _kill(directory)
     leftovers.close(directory, start_node=True)
     return directory.state()
+
+
+def await_end(directory: SessionDirectory, seconds: float = deadlines.WAIT_FOR_END) -> None:
+    """Wait for the end that was asked for. Raises ``SessionKept`` when the session goes on all the same.
+
+    That is when something of it can't be saved; the error says what, and what can be done. Raises ``SessionError``
+    when the end does not come in time.
+    """
+    end = time.monotonic() + seconds
+    while alive(directory):
+        if kept := directory.state().kept:
+            raise SessionKept(kept)
+        if time.monotonic() > end:
+            raise SessionError(
+                f"The session '{directory.name}' did not end within {seconds:.0f} s.",
+                f"golem-launcher stop {directory.name} --force",
+            )
+        time.sleep(_POLL_SECONDS)
 
 
 def extend(name: str, *, hours: Decimal | str = "0", budget: Decimal | str = "0") -> SessionState:

@@ -8,6 +8,8 @@ LAST_SAVE = 60.0
 """The last one, before an end."""
 QUICK_SAVE = 20.0
 """The last one of a session that is aborted."""
+GRACE = 600.0
+"""For so long a session is kept that was to end and has something that could not be saved."""
 CLOSING = 80.0
 """The end itself: the provider's last bill is waited for."""
 EXTEND = 60.0

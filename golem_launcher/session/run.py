@@ -7,11 +7,12 @@ import contextlib
 import logging
 import os
 import secrets
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import clock
 from golem_launcher.errors import LauncherError, NodeError, ProviderError
-from golem_launcher.events import Stage
+from golem_launcher.events import LeftOut, Stage
 from golem_launcher.market import wallet
 from golem_launcher.networks import NETWORKS
 from golem_launcher.outbound import access
@@ -28,6 +29,7 @@ from golem_launcher.session.rental import AGENT_GRACE_SECONDS, Rental
 from golem_launcher.session.saves import Saves, as_told
 from golem_launcher.session.stay import Stay
 from golem_launcher.session.term import Term
+from golem_launcher.session.unsaved import Unsaved
 from golem_launcher.waiting import cancel_all, together
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ class Run:
 
     hurry = False
     """Close without waiting for anybody's good manners."""
+    ending = False
+    """Its end was asked for: no other provider is taken when this one is lost."""
 
     def __init__(self, directory: SessionDirectory, recorder: Recorder) -> None:
         self._directory = directory
@@ -97,6 +101,8 @@ class Run:
             try:
                 return await self._be_ready(rented)
             except ProviderError as error:  # noqa: PERF203 - a provider lost is worth its price
+                if self.ending:
+                    raise
                 rented = await self._go_on_elsewhere(rental, rented, error)
 
     async def open_on_hub(self, _arguments: dict[str, Any]) -> dict[str, Any]:
@@ -133,21 +139,44 @@ class Run:
         await self._recorder.flush()  # who asked may read the state next
         return {**as_told(self._saves.workspace, saved, self._saves.left_out, self._saves.at_stake), "unsaved": missing}
 
-    async def save_last(self, seconds: float) -> str:
-        """Save a last time, before the end, within ``seconds``; what was not saved, in words, or nothing."""
+    async def save_last(self, seconds: float) -> Unsaved:
+        """Save a last time, before the end, within ``seconds``; what was not saved."""
         if self._stay is None or not self._request.save:
-            return ""
+            return Unsaved()
         self._recorder.enter(Stage.SAVING)
         paid = self._money.affords(self._recorder.state.agreement_id or "") - _CLOSING_SECONDS
         try:
             _, missing = await self._save_all(max(min(seconds, paid), 1.0))
         except LauncherError as error:
-            saving = self._recorder.state.saving
-            kept = "Nothing is saved"
-            if saving is not None and saving.generation is not None and saving.saved_at is not None:
-                kept = f"Saved is what was there at {saving.saved_at:%H:%M:%S} UTC (generation {saving.generation})"
-            return f"{error.what} {kept}."
-        return missing
+            return Unsaved(f"{error.what} {self._saved()}", at_stake=True)
+        saving = self._recorder.state.saving
+        left_out = saving.problem if saving is not None and saving.at_stake else ""
+        words = " ".join(filter(None, (left_out, missing)))
+        return Unsaved(words, at_stake=bool(left_out) or self._recorder.state.unsaved > 0)
+
+    def _saved(self) -> str:
+        saving = self._recorder.state.saving
+        if saving is None or saving.generation is None or saving.saved_at is None:
+            return "Nothing is saved."
+        return f"Saved is what was there at {saving.saved_at:%H:%M:%S} UTC (generation {saving.generation})."
+
+    @property
+    def all_saved(self) -> bool:
+        """Whether an end would lose nothing, as far as it is known."""
+        return self._saves.whole and not self._recorder.state.unsaved
+
+    def keep(self, unsaved: str, seconds: float) -> None:
+        """The session goes on though its end was asked for: this is not saved. It is kept for so long."""
+        if self._stay is not None:
+            self._recorder.enter(Stage.READY)
+        ends = min(clock.now() + timedelta(seconds=seconds), self._term.deadline).astimezone()
+        name = self._directory.name
+        kept = (
+            f"Not ended: {unsaved} It is kept until {ends:%H:%M}, and ends before that as soon as all is saved. "
+            f"Download what you need, or end it all the same: golem-launcher stop {name} --force"
+        )
+        self._recorder.update(kept=kept)
+        self._recorder.event(LeftOut(text=kept))
 
     def say_ended(self) -> None:
         """Tell the pages of the Lab that are open in browsers that it is over, and why."""

@@ -129,6 +129,11 @@ class Saves:
         self._saving = asyncio.create_task(self._saver.run())
 
     @property
+    def whole(self) -> bool:
+        """Whether all that was seen of the workspace is saved."""
+        return self._saver is not None and self._saver.whole
+
+    @property
     def at_stake(self) -> int:
         """How much of it an end would lose."""
         return self._saver.saving.at_stake if self._saver is not None else 0

@@ -19,6 +19,8 @@ from golem_launcher.session import deadlines, warm
 from golem_launcher.session.control import ControlServer
 from golem_launcher.session.directory import session_directory
 from golem_launcher.session.recorder import Recorder
+from golem_launcher.session.unsaved import Unsaved
+from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
     from typing import Any
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _LOCK_SECONDS = 5.0
 _LONGEST_RECORD = 8000
+_LOOK_SECONDS = 0.5
+"""How often a session that is kept is looked at."""
 
 
 class Supervisor:
@@ -62,8 +66,6 @@ class Supervisor:
         try:
             await control.start()
             stage, reason = await self._to_the_end()
-            unsaved = await self._save_last()
-            reason = " ".join(filter(None, (reason, unsaved)))
             self._recorder.enter(Stage.STOPPING, reason)
             self._run.say_ended()
             left_over = await self._run.close()
@@ -74,36 +76,63 @@ class Supervisor:
             self._recorder.close()
 
     async def _to_the_end(self) -> tuple[Stage, str]:
-        work = asyncio.create_task(self._run.work())
-        stopped = asyncio.create_task(self._stop.wait())
-        try:
-            await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
-                return Stage.ENDED, STOPPED
-            return Stage.ENDED, work.result()
-        except LauncherError as error:
-            self._recorder.message(str(error), "error")
-            return Stage.FAILED, str(error)
-        except Exception as error:  # noqa: BLE001 - the user must hear of it
-            _LOG.exception("the session failed")
-            reason = text.clean_line(f"{type(error).__name__}: {error}", longest=300)
-            return Stage.FAILED, f"Something unexpected happened ({reason}). See supervisor.log."
-        finally:
-            for task in (work, stopped):
-                task.cancel()
-            await asyncio.gather(work, stopped, return_exceptions=True)
+        """Work until the session is over or somebody ends it, then save: the last stage, and the reason.
 
-    async def _save_last(self) -> str:
-        """Save before the end, unless that is not wanted; what was not saved, in words."""
+        Who ends it while something can't be saved is told what, and it goes on for a while: see :meth:`_keep`.
+        """
+        loop_time = asyncio.get_running_loop().time
+        work = asyncio.create_task(self._run.work())
+        kept_until: float | None = None
+        try:
+            while True:
+                await self._either(work, self._stop)
+                self._run.ending = self._stop.is_set()
+                unsaved = await self._save_last(work)
+                if work.done() or not unsaved.at_stake or self._force.is_set():
+                    break
+                if kept_until is None:
+                    kept_until = loop_time() + deadlines.GRACE
+                if loop_time() >= kept_until:
+                    break
+                await self._keep(work, unsaved.words, kept_until)
+            stage, reason = _outcome(work) if work.done() else (Stage.ENDED, STOPPED)
+            if stage is Stage.FAILED and self._run.ending:
+                stage, reason = Stage.ENDED, f"{STOPPED} {reason}"
+            elif stage is Stage.FAILED:
+                self._recorder.message(reason, "error")
+            return stage, " ".join(filter(None, (reason, unsaved.words)))
+        finally:
+            await cancel_all(work)
+
+    async def _save_last(self, work: asyncio.Task[str]) -> Unsaved:
+        """Save before the end, unless that is not wanted; what was not saved."""
         saving = asyncio.create_task(self._run.save_last(self._save_seconds))
         forced = asyncio.create_task(self._force.wait())
         try:
+            if not work.done():
+                await asyncio.wait({saving, forced, work}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done() and _outcome(work)[0] is Stage.FAILED:  # with its provider all is lost that was not saved
+                return saving.result() if saving.done() else Unsaved()
             await asyncio.wait({saving, forced}, return_when=asyncio.FIRST_COMPLETED)
-            return saving.result() if saving.done() else "It was ended by force, without a last save."
+            return saving.result() if saving.done() else Unsaved("It was ended by force, without a last save.")
         finally:
-            for task in (saving, forced):
-                task.cancel()
-            await asyncio.gather(saving, forced, return_exceptions=True)
+            await cancel_all(saving, forced)
+
+    async def _keep(self, work: asyncio.Task[str], unsaved: str, until: float) -> None:
+        """Go on until the end is to be tried again: it is asked for again, all is saved, or the grace is over."""
+        loop_time = asyncio.get_running_loop().time
+        self._stop.clear()
+        self._run.keep(unsaved, until - loop_time())
+        while not self._stop.is_set() and not work.done():
+            await self._either(work, self._stop, _LOOK_SECONDS)
+            if self._run.all_saved or loop_time() >= until:
+                self._stop.set()
+        self._recorder.update(kept="")
+
+    async def _either(self, work: asyncio.Task[str], event: asyncio.Event, seconds: float | None = None) -> None:
+        waiting = asyncio.create_task(event.wait())
+        await asyncio.wait({work, waiting}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await cancel_all(waiting)
 
     def _on_signal(self) -> None:
         if self._stop.is_set():
@@ -115,6 +144,8 @@ class Supervisor:
         self._force.set()
 
     async def _on_stop(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        self._recorder.update(kept="")  # who asked waits for what comes now
+        await self._recorder.flush()
         self._stop.set()
         return {"stage": self._recorder.state.stage.value}
 
@@ -128,6 +159,18 @@ class Supervisor:
 
     async def _on_state(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         return {"state": self._recorder.told().model_dump(mode="json")}
+
+
+def _outcome(work: asyncio.Task[str]) -> tuple[Stage, str]:
+    """How the work of a session ended, and why."""
+    try:
+        return Stage.ENDED, work.result()
+    except LauncherError as error:
+        return Stage.FAILED, str(error)
+    except Exception as error:  # noqa: BLE001 - the user must hear of it
+        _LOG.exception("the session failed")
+        reason = text.clean_line(f"{type(error).__name__}: {error}", longest=300)
+        return Stage.FAILED, f"Something unexpected happened ({reason}). See supervisor.log."
 
 
 class _CleanFormatter(logging.Formatter):

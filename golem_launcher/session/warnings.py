@@ -39,4 +39,6 @@ class Warnings:
         self._told -= {(minutes, why) for minutes in _MINUTES if minutes not in due and left > (minutes + 1) * 60}
         self._told |= {(minutes, why) for minutes in due}
         if news:
-            self._recorder.event(EndsSoon(minutes=min(news), why=why))
+            saving = self._recorder.state.saving
+            at_stake = saving.at_stake if saving is not None else 0
+            self._recorder.event(EndsSoon(minutes=min(news), why=why, at_stake=at_stake))

@@ -150,6 +150,11 @@ class Saver:
             received = self._agent.received
 
     @property
+    def whole(self) -> bool:
+        """Whether everything seen so far is saved, and an end would lose nothing of it."""
+        return self._whole and not self.saving.at_stake
+
+    @property
     def lasting(self) -> set[str]:
         """The files that an end would lose, and that waiting does not save."""
         return {path for path, why in self.left_out.items() if why not in _HARMLESS | {_ON_ITS_WAY, LARGE}}

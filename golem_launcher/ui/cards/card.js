@@ -144,7 +144,7 @@ class Card {
     const { live, stage } = this.session;
     const ending = live && !lost && ENDING.includes(stage);
     show(this.abort.element, live && !ending);
-    show(this.force.element, ending);
+    show(this.force.element, ending || (live && this.session.kept));
     show(this.again, !live);
     show(this.remove.element, !live);
     setText(this.abort.question, this.session.saving ? "End this session? Its files are saved first." : "End this session?");
@@ -153,7 +153,7 @@ class Card {
   showNotices() {
     const { notices } = this.session;
     show(this.notices, notices.length > 0);
-    if (this.notices.childElementCount !== notices.length) {
+    if ([...this.notices.children].map((each) => each.textContent).join("\n") !== notices.join("\n")) {
       this.notices.replaceChildren(...notices.map((notice) => h("li", { dir: "auto" }, notice)));
     }
   }

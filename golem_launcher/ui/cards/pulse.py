@@ -150,4 +150,4 @@ class Pulse:
 
 def _ends_soon(event: EndsSoon) -> str:
     what = "Its time is over" if event.why == "time" else "Its budget is used up"
-    return f"{what} in {event.minutes} minutes. Extend it to go on."
+    return f"{what} in {event.minutes} minutes. Extend it to go on{event.lost}."

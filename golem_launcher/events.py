@@ -247,6 +247,8 @@ class SessionState(BaseModel):
     """When the budget is used up if the session goes on to cost what it cost lately."""
     budget: Decimal = Decimal(0)
     cost: Decimal = Decimal(0)
+    owed_at_most: bool = False
+    """Whether it has ended without an invoice that was to come: the cost is the most that is owed."""
     price_per_hour: Decimal | None = None
     provider_id: str | None = None
     provider_name: str | None = None

@@ -92,7 +92,8 @@ def _readable_bill(directory: SessionDirectory, nodes: dict[str, Node | None]) -
 def _show_bill(found: Bill) -> None:
     say(f"session:   {found.session} ({found.stage}) on {found.network}")
     say(f"time:      {found.seconds / 3600:.3f} h since its JupyterLab answered")
-    say(f"cost:      {_amount(found.cost)} of {_amount(found.budget)} {found.token}")
+    at_most = "at most " if found.at_most else ""
+    say(f"cost:      {at_most}{_amount(found.cost)} of {_amount(found.budget)} {found.token}")
     say(f"payment:   {found.state}")
     for one in found.agreements:
         say(f"agreement: {one.agreement_id}")
@@ -104,8 +105,12 @@ def _show_bill(found: Bill) -> None:
         say(f"  debit notes: {one.debit_notes}, the last of {_amount(one.debited)} {one.debit_state.lower()}".rstrip())
         if one.invoiced is not None:
             say(f"  invoice:     {_amount(one.invoiced)}, {one.invoice_state.lower()}")
+        elif one.owed:
+            say(f"  invoice:     it is late and waited for; at most {_amount(one.owed)} are accepted")
         if one.refused:
             say(f"  not paid:    {one.refused}")
+        for refusal in one.refusals:
+            say(f"  refused:     {refusal.why} {refusal.figures}".rstrip())
         for transaction in one.transactions:
             say(f"  paid by:     {_transaction_place(found.network, transaction)}")
 
@@ -121,6 +126,7 @@ def _head(found: Bill) -> dict[str, Any]:
 
 def _flat(value: dict[str, Any]) -> dict[str, Any]:
     usage = value.pop("usage")
+    value["refusals"] = " | ".join(one["why"] for one in value["refusals"])
     value["transactions"] = " ".join(value["transactions"])
     return {**value, "usage": " ".join(f"{counter}={used}" for counter, used in usage.items())}
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from golem_launcher.cli.output import FAILED, print_json, reports_errors, say
-from golem_launcher.cli.words import moment, session_lines
+from golem_launcher.cli.words import cost, moment, session_lines
 from golem_launcher.errors import SessionError, SessionNotFound
 from golem_launcher.events import STOPPED, SessionState
 from golem_launcher.market.prices import glm
@@ -221,7 +221,7 @@ def stop(
     if as_json:
         print_json(summary(directory))
     else:
-        say(f"Session '{name}' is {state.stage.value}. It cost {glm(state.cost)}.")
+        say(f"Session '{name}' is {state.stage.value}. It cost {cost(state)}.")
         if more := state.reason.removeprefix(STOPPED).strip():
             say(more)
 
@@ -242,7 +242,7 @@ def _print_table(found: list[dict[str, Any]]) -> None:
         deadline = moment(state.deadline) if state.deadline else "-"
         rows.append((
             state.name, state.stage.value + mark, state.network or "-", (state.provider_name or "-")[:24],
-            glm(state.cost), deadline,
+            cost(state), deadline,
         ))  # fmt: skip
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:

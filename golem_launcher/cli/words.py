@@ -22,6 +22,11 @@ def moment(at: datetime | None) -> str:
     return f"{at.astimezone():%Y-%m-%d %H:%M}" if at else "no fixed time"
 
 
+def cost(state: SessionState) -> str:
+    """What a session costs; at most, when its invoice is missing."""
+    return f"at most {glm(state.cost)}" if state.owed_at_most else glm(state.cost)
+
+
 def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]:
     """All about a session that a person wants to know: titles and words."""
     lines = [
@@ -32,7 +37,7 @@ def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]
         ("network", state.network),
         ("provider", state.provider_name),
         ("url", url),
-        ("cost", f"{_amount(state.cost)} of {glm(state.budget)}"),
+        ("cost", f"{cost(state).removesuffix(' GLM')} of {glm(state.budget)}"),
         ("price", f"{_amount(state.price_per_hour)} an hour at full load" if state.price_per_hour else None),
         ("money ends", _projection(state)),
         ("created", moment(state.created_at)),

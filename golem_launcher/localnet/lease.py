@@ -127,6 +127,8 @@ class Lease:
     _idle_since: float | None = field(default_factory=time.monotonic)
     _next_note: float | None = None
     _dies: float | None = None
+    _early_invoice: float | None = None
+    """When the misbehaviour wants one."""
     _dead: bool = False
 
     def __post_init__(self) -> None:
@@ -164,6 +166,7 @@ class Lease:
                 await self._destroy(activity_id)
             if code:
                 await self._terminate(code)
+            await asyncio.sleep(self.misbehaviour.invoice_late)
             await self.bills.invoice()
             if self.misbehaviour.bill_again:
                 await self.bills.again()
@@ -209,6 +212,9 @@ class Lease:
             if look is not None and now >= look and await self.bills.oldest_unaccepted() >= patience:
                 unsent = self.bills.unsent_since
                 return "DebitNotesDeadline" if unsent is None or now < unsent + patience else "RequestorUnreachable"
+        if self._early_invoice is not None and now >= self._early_invoice:
+            self._early_invoice = None
+            await self.bills.invoice()
         if self._next_note is not None and now >= self._next_note:
             for activity_id, unit in tuple(self._units.items()):
                 await self.bills.debit(activity_id, unit.usage())
@@ -226,7 +232,9 @@ class Lease:
             moments.append(self._idle_since + self.terms.idle_timeout)
         patience = self.terms.note_accept_timeout
         look = None if patience is None else self.bills.next_look(patience)
-        moments.extend(moment for moment in (look, self._next_note, self._dies) if moment is not None)
+        moments.extend(
+            moment for moment in (look, self._next_note, self._dies, self._early_invoice) if moment is not None
+        )
         return min(moments)
 
     async def _create(self, activity_id: str) -> None:
@@ -239,6 +247,8 @@ class Lease:
         now = time.monotonic()
         if self._next_note is None:
             self._next_note = now + self._note_interval
+        if self.misbehaviour.invoice_early is not None:
+            self._early_invoice = now + self.misbehaviour.invoice_early
         if self.misbehaviour.die_after is not None and self._dies is None:
             self._dies = now + self.misbehaviour.die_after
 

@@ -61,6 +61,8 @@ class Market:
     """Why a demand's properties are no terms for its requestor, by id; nothing when they are."""
     ignore_agreements: bool = False
     """Misbehaves: never decides on an agreement."""
+    approve_late: float = 0.0
+    """Misbehaves: takes that many seconds more to decide on an agreement."""
     price_factor: float = 1.0
     """Misbehaves: asks this many times what its offer says."""
     _free: bool = True
@@ -162,6 +164,7 @@ class Market:
     async def _decide(self, agreement: dict[str, Any]) -> None:
         identifier = str(agreement["agreementId"])
         path = f"/market-api/v1/agreements/{identifier}"
+        await asyncio.sleep(self.approve_late)
         try:
             if not self._free:
                 raise Refused(NO_CAPACITY, final=False)  # noqa: TRY301 - one place that tells the requestor

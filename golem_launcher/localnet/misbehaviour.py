@@ -25,6 +25,8 @@ class Misbehaviour(BaseModel):
     """Negotiates as usual, then rejects every agreement."""
     ignore_agreements: bool = False
     """Negotiates as usual, then neither approves nor rejects an agreement."""
+    approve_late: float = _Seconds
+    """Decides on each agreement that much later, whether its requestor still waits or not."""
     terminate_agreement_after: float | None = Field(default=None, ge=0.0)
     """Terminates each agreement that long after it approved it."""
     refuse_terms: bool = False
@@ -37,6 +39,10 @@ class Misbehaviour(BaseModel):
     """Amounts of debit notes and invoices are price times usage times this factor."""
     overbill_invoice: float = Field(default=1.0, ge=0.0)
     """The invoice is the sum of the debit notes times this factor."""
+    invoice_late: float = _Seconds
+    """Sends its invoice that long after the end."""
+    invoice_early: float | None = Field(default=None, ge=0.0)
+    """Sends one that long after an activity was created, and goes on."""
     bill_again: bool = False
     """Sends its invoice twice, and a debit note about an hour more of everything after that."""
     die_after: float | None = Field(default=None, ge=0.0)

@@ -73,6 +73,7 @@ class Provider:
             refuse_terms=spec.misbehaviour.refuse_terms,
             refuses=functools.partial(refusal, network.outbound),
             ignore_agreements=spec.misbehaviour.ignore_agreements,
+            approve_late=spec.misbehaviour.approve_late,
             price_factor=spec.misbehaviour.raise_price,
         )
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.market.machine import GPU_CAPABILITY, GPU_RUNTIME
 from golem_launcher.market.prices import SECONDS_PER_HOUR
 from golem_launcher.networks import NETWORKS
 from golem_launcher.outbound import CAPABILITIES
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
 
 SHORTEST_USEFUL_SECONDS = 300
 """A budget must pay for at least this long (or the whole time asked for, when that is shorter)."""
+
+GPU_MEMORY_SHARE = 0.935
+"""How much of the memory in a GPU's name it must have: a "24 GB" one has 22.5 to 24 GiB, a "16 GB" one 15 or 16."""
 
 _WAYS_AT_MOST = 3
 _ARCHITECTURES = {"x86_64", "amd64", ""}
@@ -71,8 +73,7 @@ def capabilities_wanted(request: LaunchRequest) -> frozenset[str]:
 def unsuited(request: LaunchRequest, machine: Machine) -> str:
     """Why a machine can't run such a session whatever its size and price, in words; empty when it can."""
     network = NETWORKS[request.network]
-    gpu = GPU_CAPABILITY in machine.capabilities or machine.runtime == GPU_RUNTIME
-    if machine.runtime != "vm" and not (gpu and gpus_wanted(request)):
+    if machine.runtime != "vm" and not (machine.reaches_gpus and gpus_wanted(request)):
         return f"it runs '{machine.runtime}', not images"
     if network.money != "none" and machine.architecture.casefold() not in _ARCHITECTURES:
         return f"its processor is {machine.architecture}, and the image is for x86_64"
@@ -164,7 +165,7 @@ def _model_fits(request: LaunchRequest, machine: Machine) -> bool:
 
 def _gpu_memory_fits(request: LaunchRequest, machine: Machine) -> bool:
     least = request.gpu_memory_gib
-    return not gpus_wanted(request) or not least or machine.gpu_memory_gib >= least
+    return not gpus_wanted(request) or not least or machine.gpu_memory_gib >= least * GPU_MEMORY_SHARE
 
 
 def _named(names: tuple[str, ...], machine: Machine) -> bool:

@@ -13,12 +13,14 @@ from golem_launcher.text import clean_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-GPU_PROPERTY = "golem.!exp.gap-35.v1.inf.gpu"
-"""Where providers describe their GPUs (GAP-35): one at this place, several at ``.d0``, ``.d1`` and so on below it."""
+GPU_PROPERTIES = ("golem.!exp.gap-35.v1.inf.gpu", "golem.inf.gpu")
+"""Where providers describe their GPUs (GAP-35, and what newer runtimes find themselves): one at such a place, several
+at ``.d0``, ``.d1`` and so on below it."""
 GPU_RUNTIME = "vm-nvidia"
-GPU_CAPABILITY = "!exp:gpu"
+GPU_CAPABILITIES = ("!exp:gpu", "gpu")
+"""What a runtime that reaches GPUs is capable of, as it was and is called."""
 
-_CARD = re.compile(r"golem\.!exp\.gap-35\.v1\.inf\.gpu\.(?:(d\d{1,2})\.)?(model|quantity|memory\.total\.gib)")
+_CARD = re.compile(r"golem\.(?:!exp\.gap-35\.v1\.)?inf\.gpu\.(?:(d\d{1,2})\.)?(model|quantity|memory\.total\.gib)")
 _PLATFORM = re.compile(r"golem\.com\.payment\.platform\.([a-z0-9-]{1,60})\.address")
 _WALLET = re.compile(r"0x[0-9a-fA-F]{40}")
 _MOST_CARDS = 64
@@ -55,6 +57,11 @@ class Machine:
     def wallets(self) -> frozenset[str]:
         """Who operates it: the wallets it is paid to, in small letters."""
         return frozenset(wallet.lower() for _, wallet in self.platforms)
+
+    @property
+    def reaches_gpus(self) -> bool:
+        """Whether its runtime lets programs use a GPU, whatever the offer says that there is."""
+        return self.runtime == GPU_RUNTIME or not self.capabilities.isdisjoint(GPU_CAPABILITIES)
 
     def is_called(self, word: str) -> bool:
         """Whether ``word`` names it: its id, its name or its operator's wallet, in letters of any size."""

@@ -22,9 +22,13 @@ _MOST_GLM = 10**9
 _SHOWN = Decimal("0.000000001")
 _CENT = Decimal("0.000000000000000001")  # yagna's smallest amount, 1e-18 GLM
 
-# A note may cover usage that happened after the last report we saw. Providers report every 5 s, bill within a few more.
+# A note may cover what happened after the last report we saw. Providers report each second, bill within a few more.
 _UNREPORTED_SECONDS = 20.0
 _ROUNDING = Decimal("1.01")
+_OVERHEAD_THREADS = Decimal("0.25")
+"""What the machine around a VM may take beside its threads. A provider counts the processor time of a whole process
+tree: the VM's threads, which never take more than a second a second each, the virtual disks and network card, and the
+exe-unit, which carries our files. docs/networks.md derives it."""
 
 
 @dataclass(frozen=True)
@@ -71,29 +75,48 @@ class Price:
         rate = self.per_second + self.per_cpu_second * self.threads
         return self.start + rate * Decimal(str(max(seconds, 0.0)))
 
+    def ceiling(self, seconds: float) -> Decimal:
+        """The most that ``seconds`` of it may be billed for: every thread busy, and what runs the machine as well."""
+        rate = self.per_second + self.per_cpu_second * self._busiest
+        return self.start + rate * Decimal(str(max(seconds, 0.0)))
+
     def per_hour(self) -> Decimal:
         """GLM an hour at full load, the start fee left out; rounded, because offers hold binary fractions."""
         return (self.at_most(SECONDS_PER_HOUR) - self.start).quantize(_SHOWN)
 
-    def cost(self, usage: Sequence[float], seconds: float) -> Decimal:
-        """What the reported ``usage`` costs, each counter held to what ``seconds`` of our own clock allow."""
-        return self._cost(usage, seconds, slack=0.0)
+    def reported(self, usage: Sequence[float] | None) -> tuple[float, ...] | None:
+        """A usage vector as reported; ``None`` when there is none, or it makes no sense."""
+        if usage is None or len(usage) != len(self.counters):
+            return None
+        return tuple(usage) if all(math.isfinite(used) and used >= 0 for used in usage) else None
 
-    def acceptable(self, usage: Sequence[float] | None, seconds: float) -> Decimal:
-        """The most that a bill may be after ``seconds`` by our clock, ``usage`` being the last report (or none)."""
-        if usage is None:
-            return self.at_most(seconds + _UNREPORTED_SECONDS) * _ROUNDING
-        return self._cost(usage, seconds + _UNREPORTED_SECONDS, slack=_UNREPORTED_SECONDS) * _ROUNDING
+    def cost(self, usage: Sequence[float], seconds: float, *, age: float = 0.0) -> Decimal:
+        """What the reported ``usage`` costs, each counter held to what ``seconds`` of our own clock allow.
 
-    def _cost(self, usage: Sequence[float], seconds: float, slack: float) -> Decimal:
-        limits = {DURATION: (self.per_second, seconds, slack)}
-        limits[CPU] = (self.per_cpu_second, seconds * self.threads, slack * self.threads)
-        total = self.start
+        For the ``age`` seconds since the report, full load is reckoned.
+        """
+        limits = {DURATION: (self.per_second, Decimal(1)), CPU: (self.per_cpu_second, self._busiest)}
+        total, most, since = self.start, Decimal(str(max(seconds, 0.0))), Decimal(str(max(age, 0.0)))
         for counter, used in zip(self.counters, usage, strict=False):
-            if counter in limits and math.isfinite(used):
-                rate, most, extra = limits[counter]
-                total += rate * Decimal(str(min(max(used, 0.0) + extra, most)))
+            if counter in limits:
+                rate, fastest = limits[counter]
+                total += rate * min(Decimal(str(used)) + since * fastest, most * fastest)
         return total.quantize(_CENT)
+
+    def acceptable(self, usage: Sequence[float] | None, seconds: float, *, age: float = 0.0) -> Decimal:
+        """The most that a bill may be after ``seconds`` by our clock, ``usage`` being the last report (or none).
+
+        The report is ``age`` seconds old: what happened since may be billed as well, and a little more.
+        """
+        seconds += _UNREPORTED_SECONDS
+        if usage is None:
+            return self.ceiling(seconds) * _ROUNDING
+        return self.cost(usage, seconds, age=age + _UNREPORTED_SECONDS) * _ROUNDING
+
+    @property
+    def _busiest(self) -> Decimal:
+        """How many seconds of processor time a second can have."""
+        return self.threads + _OVERHEAD_THREADS
 
 
 def glm(amount: Decimal) -> str:

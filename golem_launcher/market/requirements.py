@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from golem_launcher.market.limits import capabilities_wanted, gpus_wanted
-from golem_launcher.market.machine import GPU_CAPABILITY, GPU_PROPERTY, GPU_RUNTIME
+from golem_launcher.market.constraint import condition, every, present, some
+from golem_launcher.market.limits import GPU_MEMORY_SHARE, capabilities_wanted, gpus_wanted
+from golem_launcher.market.machine import GPU_CAPABILITIES, GPU_PROPERTIES, GPU_RUNTIME
 from golem_launcher.networks import NETWORKS
 
 if TYPE_CHECKING:
@@ -20,27 +21,27 @@ if TYPE_CHECKING:
 def constraints(request: LaunchRequest) -> str:
     """The constraints of a demand for this request, without payment and subnet, which yapapi adds."""
     parts = [
-        f"(golem.inf.mem.gib>={request.memory_gib:g})",
-        f"(golem.inf.storage.gib>={request.disk_gib:g})",
-        f"(golem.inf.cpu.threads>={request.cpus})",
-        *(f"(golem.runtime.capabilities={word})" for word in sorted(capabilities_wanted(request))),
+        condition("golem.inf.mem.gib", ">=", request.memory_gib),
+        condition("golem.inf.storage.gib", ">=", request.disk_gib),
+        condition("golem.inf.cpu.threads", ">=", request.cpus),
+        *(condition("golem.runtime.capabilities", "=", word) for word in sorted(capabilities_wanted(request))),
         *_gpu(request),
     ]
     if NETWORKS[request.network].money != "none":  # the local network runs on whatever this machine is
-        parts.append("(golem.inf.cpu.architecture=x86_64)")
-    return f"(&{''.join(parts)})"
+        parts.append(condition("golem.inf.cpu.architecture", "=", "x86_64"))
+    return every(*parts)
 
 
 def _gpu(request: LaunchRequest) -> list[str]:
     if not gpus_wanted(request):
-        return ["(golem.runtime.name=vm)"]
-    least = [f"(golem.runtime.name={GPU_RUNTIME})", f"(golem.runtime.capabilities={GPU_CAPABILITY})"]
-    parts = [f"(|{''.join(least)})", _one_or_first("model=*")]
+        return [condition("golem.runtime.name", "=", "vm")]
+    capable = [condition("golem.runtime.capabilities", "=", word) for word in GPU_CAPABILITIES]
+    places = [f"{prefix}{card}" for prefix in GPU_PROPERTIES for card in ("", ".d0")]  # the one GPU, or the first
+    parts = [
+        some(condition("golem.runtime.name", "=", GPU_RUNTIME), *capable),
+        some(*(present(f"{place}.model") for place in places)),
+    ]
     if request.gpu_memory_gib:
-        parts.append(_one_or_first(f"memory.total.gib>={request.gpu_memory_gib:g}"))
+        least = request.gpu_memory_gib * GPU_MEMORY_SHARE
+        parts.append(some(*(condition(f"{place}.memory.total.gib", ">=", least) for place in places)))
     return parts
-
-
-def _one_or_first(condition: str) -> str:
-    """A condition on the one GPU of a machine, or on the first of several."""
-    return f"(|({GPU_PROPERTY}.{condition})({GPU_PROPERTY}.d0.{condition}))"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NodeRefused
 from golem_launcher.market import history
+from golem_launcher.market.constraint import condition, every
 from golem_launcher.market.limits import Advice, loosen, why_not
 from golem_launcher.market.machine import Machine, machines
 from golem_launcher.market.prices import SECONDS_PER_HOUR
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from golem_launcher.node.node import Node
     from golem_launcher.request import LaunchRequest
 
-_NOBODY = "(&(golem.node.id.name=nobody)(golem.inf.mem.gib<0))"
+_NOBODY = every(condition("golem.node.id.name", "=", "nobody"), condition("golem.inf.mem.gib", "<", 0))
 _MOST_OFFERS = 1000
 _LIVES_SECONDS = 60
 
@@ -83,7 +84,7 @@ async def scan(node: Node, *, subnet: str, seconds: float) -> list[dict[str, Any
 
     async with aiohttp.ClientSession() as http:
         rest = NodeRest(http, node.api_url, node.app_key)
-        constraints = f"(golem.node.debug.subnet={subnet})"
+        constraints = condition("golem.node.debug.subnet", "=", subnet)
         found = await _scan_once(rest, constraints, seconds)
         if not found:
             await _listen(rest)

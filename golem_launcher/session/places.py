@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from golem_launcher.errors import LauncherError, NodeUnreachable
 from golem_launcher.localnet import network as localnet
 from golem_launcher.localnet.spec import BASE_IMAGE
-from golem_launcher.market import wallet
+from golem_launcher.market import constraint, wallet
 from golem_launcher.market.services import REGISTRY
 from golem_launcher.networks import LOCAL
 from golem_launcher.node import manager, probe
@@ -81,7 +81,7 @@ def _enter_real(network: Network) -> Place:
     wallet.open_account(node, network)
     return Place(
         node=node,
-        subnet=os.environ.get("YAGNA_SUBNET") or network.subnet,
+        subnet=constraint.subnet(os.environ.get("YAGNA_SUBNET") or network.subnet),
         registry_url=REGISTRY.address,
         image_tag=os.environ.get(IMAGE_VARIABLE, ""),
         look_seconds=30.0,

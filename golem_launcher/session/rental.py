@@ -11,6 +11,7 @@ from golem_launcher.access.package import agent_archive, spare_pip
 from golem_launcher.errors import BusError, MarketError, NodeError, ProviderError
 from golem_launcher.events import Stage
 from golem_launcher.localnet.spec import BASE_IMAGE
+from golem_launcher.market.constraint import condition
 from golem_launcher.session.hire import starting
 from golem_launcher.session.hire.package import Package
 from golem_launcher.session.words import agent_has_ended, reason_in
@@ -208,7 +209,7 @@ class Rental:
             return []
         try:
             return await self._rest.scan_offers(
-                f"(golem.node.debug.subnet={self._place.subnet})", seconds=_SCAN_SECONDS
+                condition("golem.node.debug.subnet", "=", self._place.subnet), seconds=_SCAN_SECONDS
             )
         except NodeError:
             return []

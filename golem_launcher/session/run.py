@@ -19,6 +19,7 @@ from golem_launcher.outbound import access
 from golem_launcher.session import deadlines, documents, extension, places, warm
 from golem_launcher.session.hire.choice import Choice
 from golem_launcher.session.hire.permission import permit_of
+from golem_launcher.session.pay import bills
 from golem_launcher.session.pay.ending import Farewells, close_wherever
 from golem_launcher.session.pay.journal import Journal
 from golem_launcher.session.pay.money import Money
@@ -193,6 +194,8 @@ class Run:
             await self._farewells.cut_short()
             if self._rest is not None:
                 await close_wherever(self._rest, self._find_node, self._journal, invoice_seconds=_LATE_INVOICE_SECONDS)
+                cost, at_most = bills.cost_of(self._directory, self._money.cost)
+                self._recorder.update(cost=cost, owed_at_most=at_most)
         except NodeError as error:
             _LOG.warning("not everything was closed: %s", error)
             return f"Not everything could be closed down ({error.what}); it is tried again later."
@@ -333,7 +336,7 @@ class Run:
         entry = self._journal.agreement(lost.agreement_id)
         assert entry is not None
         assert self._rest is not None
-        self._farewells.say(self._rest, entry)
+        self._farewells.say(self._rest, self._journal, entry)
         self._recovery.look_again()
         try:
             await rental.publish()

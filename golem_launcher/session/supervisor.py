@@ -18,6 +18,7 @@ from golem_launcher.events import STOPPED, Stage
 from golem_launcher.session import deadlines, warm
 from golem_launcher.session.control import ControlServer
 from golem_launcher.session.directory import session_directory
+from golem_launcher.session.pay import late
 from golem_launcher.session.recorder import Recorder
 from golem_launcher.session.unsaved import Unsaved
 from golem_launcher.waiting import cancel_all
@@ -204,6 +205,7 @@ def main() -> int:
             asyncio.run(Supervisor(directory).main())
     finally:
         directory.sweep()
+    late.begin(directory)
     return 0
 
 

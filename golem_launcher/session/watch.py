@@ -47,6 +47,9 @@ _WAITS = (
     f"The session waits {_NODE_AWAY_SECONDS / 60:.0f} minutes for it. One that has another address now is found when "
     "it is ours; else tell it by: golem-launcher node use URL"
 )
+_EARLY_INVOICE = (
+    "The provider sent its invoice while the session ran. More than that is not paid, so it may stop at any moment."
+)
 _BUDGET_MARGIN_SECONDS = 30.0
 """Of work at the highest price: for the last save and the end."""
 
@@ -122,6 +125,7 @@ class Watch:
 
     async def _round(self) -> str | None:
         asking = asyncio.create_task(self.lab.answers(seconds=_PROBE_SECONDS))
+        invoiced = self.money.has_invoice(self.agreement_id)  # before it is asked whether the agreement is over
         try:
             state = await self._check_terms()
             lab = await self._lab_answers(asking)
@@ -134,6 +138,8 @@ class Watch:
         self.keep_paying()  # a provider whose debit notes nobody accepts ends the session within minutes
         usage = await self._look_at_usage() if isinstance(state, str) else None
         self._judge_silence(lab=lab)
+        if invoiced:
+            self.money.disputed(self.agreement_id, _EARLY_INVOICE)
         dispute = self.money.dispute(self.agreement_id) if self.leave_overbilling else None
         if dispute is not None:
             raise ProviderError(dispute)

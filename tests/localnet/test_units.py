@@ -1,9 +1,8 @@
 """What an exe-unit's runtime may reach outside, by the manifest of the agreement."""
 
-from types import SimpleNamespace
-
 import pytest
 
+from golem_launcher.localnet.spec import ProviderSpec
 from golem_launcher.localnet.units import Units, Workshop
 from golem_launcher.outbound import access
 
@@ -11,7 +10,7 @@ from golem_launcher.outbound import access
 def place(asked, *, internet=True):
     """Where a runtime of a network lives, for what an agreement asks."""
     shop = Workshop(None, None, lambda place: place, "", "", (lambda _address: True) if internet else None)
-    return Units(shop, None, None, None)._runtime(SimpleNamespace(commands={}), None, "activity", asked)
+    return Units(shop, None, None, None)._runtime(ProviderSpec(name="any"), None, "activity", asked)
 
 
 @pytest.mark.parametrize("asked", [None, access("off", (), mirror=False)])

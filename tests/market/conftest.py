@@ -57,6 +57,18 @@ name = "no-terms"
 misbehaviour = { refuse_terms = true }
 
 [[provider]]
+name = "signs-late"
+misbehaviour = { approve_late = 17.0 }
+
+[[provider]]
+name = "late-invoice"
+misbehaviour = { invoice_late = 60.0 }
+
+[[provider]]
+name = "early-invoice"
+misbehaviour = { invoice_early = 6.0 }
+
+[[provider]]
 name = "never-signs"
 misbehaviour = { ignore_agreements = true }
 

@@ -1,6 +1,8 @@
 """Offers as providers publish them, for tests."""
 
-from golem_launcher.market.machine import GPU_PROPERTY, machines
+from golem_launcher.market.machine import GPU_PROPERTIES, machines
+
+GPU_PROPERTY = GPU_PROPERTIES[0]
 
 WALLET = "0x" + "ab" * 20
 

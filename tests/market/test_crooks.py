@@ -39,6 +39,7 @@ CROOKS = (
     "no-terms",
     "never-ready",
 )
+UNTIMELY = ("signs-late", "late-invoice", "early-invoice")
 DATA = "https://data.example.org"
 
 
@@ -85,6 +86,16 @@ def described(sessions, crooks):
         permit.write_text(json.dumps(descriptor({"urls": [DATA]}, node_id or me, root=root)[0]))
         asked = {**BEYOND, "outbound_permit": [str(permit)], "recover": False}
         found[name] = client.start(LaunchRequest(name=name, allow=[provider], **asked))
+    sessions.update(found)
+    yield found
+    for name in found:
+        client.stop(name, force=True)
+
+
+@pytest.fixture(scope="module")
+def untimely(sessions):
+    """Those at providers that do things too early or too late, when most of the others have ended."""
+    found = {name: client.start(LaunchRequest(name=name, allow=[name], **FIELDS)) for name in UNTIMELY}
     sessions.update(found)
     yield found
     for name in found:
@@ -334,6 +345,59 @@ def test_a_node_descriptor_for_another_node_costs_nothing(described):
     assert state.stage is Stage.FAILED
     assert f"the node descriptor is for the node {'0x' + 'ab' * 20}" in state.reason
     assert not Journal.read(described["other-node"].path).entries.demanded
+
+
+@pytest.mark.slow
+def test_a_late_invoice_is_accepted_after_the_session(untimely, crooks):
+    """Until then the cost is the most that it may be; the session is over, and nobody need wait for it."""
+    directory = untimely["late-invoice"]
+    state = client.wait_for(directory, lambda state: state.stage is Stage.READY, 45)
+    assert state is not None, explain(directory)
+    state = client.stop("late-invoice")
+    assert (state.stage, state.owed_at_most) == (Stage.ENDED, True), explain(directory)
+    _, shown, _ = command("bill", "late-invoice")
+    assert "cost:      at most" in shown
+    assert "it is late and waited for" in shown
+    entries = Journal.read(directory.path).entries
+    assert entries.awaits_until is not None
+    kept = {one["allocationId"]: Decimal(one["totalAmount"]) for one in Node(crooks.node).ask("allocations")}
+    assert kept[entries.allocation_id] == state.cost < BUDGET
+    end = time.monotonic() + 120
+    while directory.state().owed_at_most:  # nobody asks for it
+        assert time.monotonic() < end, explain(directory)
+        time.sleep(0.5)
+    bill = bills.bill(directory, crooks.node)
+    assert bill.agreements[0].invoice_state == "ACCEPTED"
+    assert bill.cost == bill.agreements[0].invoiced == paid(directory, crooks.node) < state.cost
+    Node(crooks.node).holds_nothing_of(Journal.read(directory.path).entries)
+
+
+@pytest.mark.slow
+def test_an_invoice_in_mid_session_is_said_and_the_provider_is_left(untimely, crooks):
+    directory = untimely["early-invoice"]
+    state = ended(directory, 90)
+    assert state.stage is Stage.FAILED
+    assert "sent its invoice while the session ran" in said(directory), explain(directory)
+    assert "There is no other provider that fits" in said(directory)
+    assert paid(directory, crooks.node) <= state.cost <= BUDGET
+    assert not any(one.overbilled for one in history.read().values() if one.name == "early-invoice")
+
+
+@pytest.mark.slow
+def test_an_approval_that_comes_too_late_binds_nobody(untimely, crooks):
+    directory = untimely["signs-late"]
+    node, end = Node(crooks.node), time.monotonic() + 60
+    while not (agreements := Journal.read(directory.path).entries.agreements) or (
+        node.ask("agreement", agreements[0].agreement_id)["state"] != "Cancelled"
+    ):
+        assert time.monotonic() < end, explain(directory)
+        time.sleep(0.2)
+    assert client.stop("signs-late", force=True).stage.final
+    entries = Journal.read(directory.path).entries
+    assert all(entry.activity_id is None for entry in entries.agreements)
+    assert paid(directory, crooks.node) == 0
+    states = {node.ask("agreement", entry.agreement_id)["state"] for entry in entries.agreements}
+    assert states <= {"Cancelled", "Expired", "Rejected", "Terminated"}
 
 
 @pytest.mark.slow

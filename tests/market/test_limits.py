@@ -4,13 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from golem_launcher.errors import RequestError
+from golem_launcher.market.constraint import condition, subnet
 from golem_launcher.market.history import Record
 from golem_launcher.market.limits import loosen, misses, why_not
-from golem_launcher.market.machine import GPU_PROPERTY, machine_of, machines
+from golem_launcher.market.machine import GPU_CAPABILITIES, GPU_PROPERTIES, machine_of, machines
+from golem_launcher.market.requirements import constraints
 from golem_launcher.market.scan import judged
 from golem_launcher.request import parse_request
 from golem_launcher.session.hire.choice import Choice
-from tests.market.offer import WALLET, machine, offer
+from tests.market.offer import GPU_PROPERTY, WALLET, machine, offer
 
 
 def fields(request, found):
@@ -35,7 +38,7 @@ def test_gpus_by_what_providers_publish():
     cards = machine(gpus=2, model="GeForce RTX 3090")
     assert (cards.gpus, cards.gpu_model, cards.gpu_memory_gib) == (2, "GeForce RTX 3090", 24.0)
     assert fields({"gpus": 2, "gpu_model": "rtx 3090", "gpu_memory_gib": 24}, cards) == set()
-    assert fields({"gpus": 3, "gpu_model": "A100", "gpu_memory_gib": 25}, cards) == {
+    assert fields({"gpus": 3, "gpu_model": "A100", "gpu_memory_gib": 26}, cards) == {
         "gpus",
         "gpu_model",
         "gpu_memory_gib",
@@ -47,6 +50,38 @@ def test_gpus_by_what_providers_publish():
     assert "vm-nvidia" in why_not(parse_request({}), lone)[0]
     both = machine_of("0x1", {**offer(gpus=1, model="A")["properties"], **single})
     assert both.gpus == 1
+
+
+@pytest.mark.parametrize("capability", GPU_CAPABILITIES)
+@pytest.mark.parametrize("prefix", GPU_PROPERTIES)
+@pytest.mark.parametrize("card", ["", ".d0"])
+def test_gpus_are_read_wherever_runtimes_publish_them(prefix, card, capability):
+    published = {f"{prefix}{card}.model": "NVIDIA L4", f"{prefix}{card}.memory.total.gib": 22.49}
+    found = machine(**published, **{"golem.runtime.capabilities": ["vpn", "inet", "manifest-support", capability]})
+    asked = {"gpus": 1, "gpu_model": "L4", "gpu_memory_gib": 24}
+    assert (found.gpus, found.gpu_model, found.reaches_gpus) == (1, "NVIDIA L4", True)
+    assert why_not(parse_request(asked), found) == ()
+    assert fields({**asked, "gpu_memory_gib": 32}, found) == {"gpu_memory_gib"}
+    demanded = constraints(parse_request(asked))
+    assert f"({prefix}{card}.model=*)" in demanded
+    assert f"({prefix}{card}.memory.total.gib>=22.44)" in demanded
+    assert f"(golem.runtime.capabilities={capability})" in demanded
+
+
+@given(st.text(max_size=40))
+def test_no_word_gets_out_of_its_condition(word):
+    made = condition("golem.node.id.name", "=", word)
+    assert made.startswith("(golem.node.id.name=")
+    assert made.endswith(")")
+    assert not set(made[len("(golem.node.id.name=") : -1]) & set("()=<>~&|\\\0\n")
+
+
+def test_a_word_that_can_not_be_written_lets_more_through_and_nothing_else():
+    assert condition("a.b", "=", "A)(golem.x=1") == "(a.b=A*golem.x*1)"
+    assert condition("a.b", "=", "GeForce RTX 3090") == "(a.b=GeForce RTX 3090)"
+    with pytest.raises(RequestError):
+        subnet("public)(golem.x=1")
+    assert subnet("public-beta") == "public-beta"
 
 
 @pytest.mark.parametrize(

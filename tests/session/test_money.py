@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from golem_launcher import paths
+from golem_launcher import clock, paths
 from golem_launcher.errors import BudgetError, NodeRefused
 from golem_launcher.events import EndsSoon
 from golem_launcher.market.prices import CPU, DURATION, Price
@@ -19,6 +19,7 @@ from golem_launcher.session import warm
 from golem_launcher.session.directory import create_session_directory
 from golem_launcher.session.hire.choice import Choice
 from golem_launcher.session.meter import Meter
+from golem_launcher.session.pay.evidence import DEBIT_NOTE, INVOICE
 from golem_launcher.session.pay.journal import AgreementEntry, Journal
 from golem_launcher.session.pay.money import Money
 from golem_launcher.session.recorder import Recorder
@@ -105,14 +106,96 @@ def test_a_bill_below_nothing_is_refused(session, amount):
     """Accepted, it would make room in the allocation for more than the budget."""
     _, journal, _ = session
     warm.engine()  # yapapi as a supervisor loads it: any other way, it warns
-    from golem_launcher.session.hire.strategy import DEBIT_NOTE, INVOICE, LaunchStrategy  # noqa: PLC0415
+    from golem_launcher.session.hire.strategy import LaunchStrategy  # noqa: PLC0415
 
     refused = []
-    strategy = LaunchStrategy(Choice(LaunchRequest(), known={}), journal, lambda *told: refused.append(told))
+    strategy = LaunchStrategy(
+        Choice(LaunchRequest(), known={}), journal, lambda *told: refused.append(told), lambda _agreement: Decimal(100)
+    )
     note = SimpleNamespace(agreement_id="one", total_amount_due=str(amount), amount=str(amount), payment_due_date=None)
     assert asyncio.run(strategy.debit_note_accepted_amount(note)) < amount  # yapapi accepts what is not less
     assert asyncio.run(strategy.invoice_accepted_amount(note)) < amount
-    assert [what for _, what, _ in refused] == [DEBIT_NOTE, INVOICE]
+    assert [refusal.bill for _, refusal in refused] == [DEBIT_NOTE, INVOICE]
+    assert all(refusal.dishonest for _, refusal in refused)
+
+
+def test_a_bill_that_price_and_usage_allow_is_still_held_to_the_budget(session):
+    _, journal, recorder = session
+    money = Money(Decimal("1.0"), journal, recorder)
+    money.billed("one", Decimal("0.8"), last=True)
+    warm.engine()
+    from golem_launcher.session.hire.strategy import LaunchStrategy  # noqa: PLC0415
+
+    refused = []
+    choice = Choice(LaunchRequest(), known={})
+    strategy = LaunchStrategy(choice, journal, lambda *told: refused.append(told), money.room)
+    note = SimpleNamespace(agreement_id="two", total_amount_due="0.2", payment_due_date=None)
+    assert asyncio.run(strategy.debit_note_accepted_amount(note)) == Decimal("0.2")
+    note.total_amount_due = "0.21"
+    assert asyncio.run(strategy.debit_note_accepted_amount(note)) < 0
+    ((_, refusal),) = refused
+    assert "the budget leaves" in refusal.why
+    assert not refusal.dishonest  # it may have worked for it
+
+
+def test_a_provider_that_hides_its_usage_and_then_tells_it_all_at_once_costs_no_more_than_the_clock(
+    session, monkeypatch
+):
+    """Usage [0, 0] for minutes, then ten million: the end comes as it would by the clock, and the budget is shown."""
+    _, journal, recorder = session
+    at = datetime.now(timezone.utc)
+    monkeypatch.setattr(clock, "now", lambda: at)
+    journal.update_agreement("one", started_at=at)
+    money = Money(Decimal("0.5"), journal, recorder)  # pays for 400 s
+    ends = None
+    for second in range(0, 500, 3):
+        at = datetime.fromtimestamp(at.timestamp() + 3, timezone.utc)
+        ends = ends or (money.used("one", (0.0, 0.0), reserve_seconds=30) and second)
+        assert money.cost >= Decimal("0.001") * max(second - 30, 0) or money.cost == money.budget
+    assert ends in range(360, 373)
+    money.used("one", (1e7, 1e7), reserve_seconds=30)
+    assert money.cost == Decimal("0.5")
+    assert money.left == 0
+
+
+@pytest.mark.parametrize("usage", [(float("nan"), 1.0), (1e308, 1e308), (1.0,), (1.0, 2.0, 3.0), ()])
+def test_usage_that_makes_no_sense_breaks_nothing_and_hides_nothing(session, usage):
+    _, journal, recorder = session  # for 1000 seconds now
+    money = Money(Decimal(5), journal, recorder)
+    assert money.used("one", usage, reserve_seconds=30) is None
+    assert money.cost == pytest.approx(Decimal("1.1"), abs=Decimal("0.01"))
+
+
+def test_what_an_activity_before_the_present_one_may_bill_counts(session):
+    _, journal, _ = session
+    before = journal.agreement("one").acceptable()
+    journal.begin_activity("one")
+    entry = journal.agreement("one")
+    assert entry.activity_id is None
+    assert before + PRICE.start <= entry.acceptable() < before + PRICE.at_most(30)
+
+
+def test_nothing_is_owed_for_the_time_after_the_end(session, monkeypatch):
+    _, journal, _ = session
+    journal.remember_usage("one", (990.0, 0.0))
+    at = clock.now()
+    journal.update_agreement("one", ended_at=at)
+    accepted = journal.agreement("one").acceptable()
+    monkeypatch.setattr(clock, "now", lambda: at + timedelta(hours=5))
+    assert journal.agreement("one").acceptable() == accepted
+    assert journal.agreement("one").objection(INVOICE, accepted) is None
+
+
+def test_a_refusal_is_kept_with_its_figures(session):
+    directory, journal, _ = session
+    journal.remember_usage("one", (10.0, 1.0))
+    refusal = journal.agreement("one").objection(INVOICE, Decimal(7))
+    journal.refuse("one", refusal)
+    (kept,) = Journal.read(directory.path).agreement("one").refusals
+    assert kept == refusal
+    assert kept.most < 1 < kept.amount
+    assert "7 GLM billed after 1000 s; its last report, 0 s old, was 10.0, 1.0" in kept.figures
+    assert journal.agreement("one").objection(INVOICE, Decimal("NaN")) is not None
 
 
 def test_an_agreement_is_asked_for_with_a_reserve():

@@ -75,20 +75,56 @@ def test_a_bill_is_held_to_reported_usage_and_to_our_clock():
     assert honest == Decimal("0.5") + Decimal("0.01") + Decimal("0.2")
     assert price.acceptable((10.0, 100.0), 100.0) >= honest
     # A provider that reports an hour after a hundred seconds is believed no more than our clock.
-    assert price.acceptable((1e9, 3600.0), 100.0) <= price.at_most(120) * Decimal("1.01")
-    assert price.cost([1e9, 1e9], 100.0) == price.at_most(100)
+    assert price.acceptable((1e9, 3600.0), 100.0) <= price.ceiling(120) * Decimal("1.01")
+    assert price.cost([1e9, 1e9], 100.0) == price.ceiling(100)
 
 
 @given(
-    used=st.lists(st.floats(min_value=0, max_value=1e7), min_size=2, max_size=2),
+    used=st.lists(st.floats(min_value=0, max_value=1e308), min_size=2, max_size=2),
     seconds=st.floats(min_value=0, max_value=1e7),
+    age=st.floats(min_value=0, max_value=1e7),
 )
-def test_what_is_owed_is_always_acceptable_and_never_more_than_the_clock_allows(used, seconds):
+def test_what_is_owed_is_always_acceptable_and_never_more_than_the_clock_allows(used, seconds, age):
     price = Price.of_offer(offer())
-    cost = price.cost(used, seconds)
-    assert cost <= price.acceptable(tuple(used), seconds)
-    assert cost <= price.at_most(seconds) + Decimal("1e-12")
-    assert price.cost([float("nan"), float("inf")], seconds) == price.start
+    cost = price.cost(used, seconds, age=age)
+    assert price.cost(used, seconds) <= cost <= price.acceptable(tuple(used), seconds, age=age)
+    assert cost <= price.ceiling(seconds) + Decimal("1e-12")
+    assert price.acceptable(tuple(used), seconds, age=age) <= price.acceptable(None, seconds) + Decimal("1e-12")
+
+
+@pytest.mark.parametrize(
+    "usage", [None, [], [1.0], [1.0, 2.0, 3.0], [float("nan"), 1.0], [1.0, float("inf")], [-1.0, 1.0]]
+)
+def test_a_usage_vector_that_makes_no_sense_is_no_report(usage):
+    assert Price.of_offer(offer()).reported(usage) is None
+
+
+HOURS = 6
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8, 64])
+def test_an_honest_provider_at_full_load_for_hours_is_accepted_and_one_that_invents_is_not(threads):
+    """Honest: all threads busy, 5 % of one for disks and card, 10 % for our files and pages, and a report 3 s old."""
+    price = Price.of_offer(offer(**{"golem.inf.cpu.threads": threads}))
+    for hour in range(1, HOURS + 1):
+        seconds = hour * 3600.0
+        honest, told = ((threads + 0.15) * at for at in (seconds, seconds - 3))
+        bill = price.start + price.per_second * Decimal(seconds) + price.per_cpu_second * Decimal(honest)
+        assert bill <= price.acceptable((told, seconds - 3), seconds, age=3)
+        invented = (
+            price.start + price.per_cpu_second * Decimal(2 * threads * seconds) + price.per_second * Decimal(seconds)
+        )
+        assert invented > price.acceptable((2 * threads * seconds, seconds), seconds)
+
+
+def test_a_report_that_is_old_makes_room_for_what_happened_since():
+    """Its node stood still for 75 s and went on; what it bills then is true."""
+    price = Price.of_offer(offer())
+    before, after = (40.0, 10.0), (340.0, 85.0)
+    bill = price.cost(after, 85.0)
+    assert bill > price.acceptable(before, 85.0)
+    assert bill <= price.acceptable(before, 85.0, age=75.0)
+    assert 2 * bill > price.acceptable(before, 85.0, age=75.0)
 
 
 def test_ten_times_the_price_is_too_much_after_a_minute():

@@ -35,7 +35,7 @@ def test_a_node_that_stays_away_is_looked_for_and_then_given_up_in_words(tmp_pat
 
     async def until_over():
         async with YagnaRest(Node(NOBODY, "key")) as rest, LabClient(NOBODY, "token") as lab:
-            nothing = SimpleNamespace()
+            nothing = SimpleNamespace(has_invoice=lambda _: False)
             await watch.Watch(
                 rest=rest, lab=lab, money=nothing, term=Term.of(Decimal(1)), recorder=recorder, agreement_id="a",
                 activity_id="b", network_id="net", silent_seconds=3.5, leave_overbilling=True,
@@ -65,7 +65,11 @@ def test_payments_that_ended_by_themselves_are_taken_up_again(monkeypatch):
         return answer
 
     rest = SimpleNamespace(activity_state=answers("Ready"), agreement=answers({}), activity_usage=answers((1.0,)))
-    money = SimpleNamespace(dispute=lambda _: None, used=lambda *_, **__: "over" if len(looked_after) == 3 else None)
+    money = SimpleNamespace(
+        has_invoice=lambda _: False,
+        dispute=lambda _: None,
+        used=lambda *_, **__: "over" if len(looked_after) == 3 else None,
+    )
 
     async def until_over():
         return await watch.Watch(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import math
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,10 @@ from ya_market import ApiException
 from yapapi.engine import Job
 from yapapi.script.capture import CaptureContext
 
+from golem_launcher import clock
 from golem_launcher.errors import MarketError, ProviderError
 from golem_launcher.session.hire.errands import Carry, Errands
-from golem_launcher.session.hire.service import WORDS_SECONDS, run_package
+from golem_launcher.session.hire.service import WORDS_SECONDS, failure_text, run_package
 from golem_launcher.session.hire.signing import Signing
 from golem_launcher.waiting import cancel_all, wait_for
 
@@ -27,8 +29,12 @@ if TYPE_CHECKING:
     from golem_launcher.session.hire.package import Package, Rented
     from golem_launcher.session.pay.journal import Journal
 
+_LOG = logging.getLogger(__name__)
+
 _REST_SECONDS = 15.0
 _WORKER_END_SECONDS = 15.0
+_MOST_FALLS = 5
+_MARKET_FAILURES = (ApiException, OSError, aiohttp.ClientError, asyncio.TimeoutError)
 _ANEW_SECONDS = 3.0
 """How long to wait before the demand is published anew, when nobody at hand signed."""
 _LONG_AGO = datetime(1970, 1, 1)  # noqa: DTZ001 - yapapi compares it with a time that has no zone
@@ -64,6 +70,10 @@ class Hiring:
         self._worker: asyncio.Task[None] | None = None
         self._deployed: asyncio.Future[Rented] | None = None
         self._errands = Errands()
+        self._fell = 0
+        """How often the search for offers broke off."""
+        self._agreement_id = ""
+        """The one that is worked under."""
         self._last_words: tuple[str, ...] = ()
         """The command that tells what the agent said last."""
 
@@ -73,7 +83,23 @@ class Hiring:
         self._job = Job(self._engine, expiration, payload)
         self._signing = Signing(self._job, self._choice.standing.pauses)
         self._engine.add_job(self._job)
-        self._market = asyncio.create_task(self._job.find_offers())
+        self._find_offers(self._job)
+
+    def _find_offers(self, job: Job) -> None:
+        self._market = asyncio.create_task(job.find_offers())
+        self._market.add_done_callback(lambda _: self._listener.news.set())
+
+    def _look_on(self, ended: asyncio.Task[None]) -> None:
+        """Publish the demand again: a busy node loses count of its events now and then, at which yapapi gives up."""
+        assert self._job is not None
+        self._fell += 1
+        error = ended.exception()
+        if not isinstance(error, _MARKET_FAILURES) or self._fell > _MOST_FALLS:
+            ended.result()
+            raise MarketError("The demand left the market.", "Try again.")
+        _LOG.warning("the demand is published again: %s", failure_text(error))
+        self._job.agreements_pool._offer_buffer.clear()
+        self._find_offers(self._job)
 
     async def agree(
         self,
@@ -94,8 +120,8 @@ class Hiring:
         assert self._job is not None
         assert self._signing is not None
         news = self._listener.news
-        clock = asyncio.get_running_loop().time
-        end = clock() + search_seconds
+        time = asyncio.get_running_loop().time
+        end = time() + search_seconds
         compared = False
         used_up = math.inf
         while True:
@@ -109,14 +135,13 @@ class Hiring:
                     await asyncio.shield(self._started)
                     await self._start_work()
                     return
-                used_up = clock()
+                used_up = time()
             if self._market is not None and self._market.done():
-                self._market.result()
-                raise MarketError("The demand left the market.", "Try again.")
-            left = end - clock()
+                self._look_on(self._market)
+            left = end - time()
             patience = min(left, refused_seconds) if self._choice.hopeless else left
             returns = min(self._choice.standing.returning().values(), default=math.inf)
-            anew = min(returns, used_up + _ANEW_SECONDS - clock())
+            anew = min(returns, used_up + _ANEW_SECONDS - time())
             try:
                 await wait_for(news.wait(), max(min(patience, anew), 0.0))
             except asyncio.TimeoutError:
@@ -177,6 +202,8 @@ class Hiring:
             reason = {"message": "The session ended", "golem.requestor.code": "Success"}
             with contextlib.suppress(asyncio.TimeoutError):
                 await wait_for(self._job.agreements_pool.terminate_all(reason), _REST_SECONDS)
+            if self._agreement_id:
+                self._journal.update_agreement(self._agreement_id, ended_at=clock.now())
 
     async def aclose(self) -> None:
         """End all tasks here without asking the provider: it is gone, or let go of. Safe to call at any moment."""
@@ -193,19 +220,19 @@ class Hiring:
         """Take the demand off the market; yapapi then publishes it again, and offers come as to a new one."""
         assert self._job is not None
         self._job.agreements_pool._offer_buffer.clear()
-        with contextlib.suppress(ApiException, OSError, aiohttp.ClientError, asyncio.TimeoutError):
+        with contextlib.suppress(*_MARKET_FAILURES):
             demand = self._listener.subscription.id
             await wait_for(self._engine._market_api._api.unsubscribe_demand(demand), _REST_SECONDS)
 
     async def _compare(self, least: float, most: float) -> None:
         """Wait for more offers, while there are providers that may still come to terms."""
-        clock = asyncio.get_running_loop().time
-        end = clock() + most
+        time = asyncio.get_running_loop().time
+        end = time() + most
         await asyncio.sleep(least)
-        while self._listener.negotiating and clock() < end:
+        while self._listener.negotiating and time() < end:
             self._listener.news.clear()
             with contextlib.suppress(asyncio.TimeoutError):
-                await wait_for(self._listener.news.wait(), end - clock())
+                await wait_for(self._listener.news.wait(), end - time())
 
     async def _start_work(self) -> None:
         """Begin to work with who signed last."""
@@ -223,7 +250,7 @@ class Hiring:
         """What yapapi's worker does once there is an activity."""
         assert self._job is not None
         assert self._deployed is not None
-        agreement_id = context._agreement.id
+        self._agreement_id = agreement_id = context._agreement.id
         package = self._package()
         self._last_words = package.last_words
         node = await wait_for(self._vpn.result().add_node(context.provider_id), _REST_SECONDS)

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from yapapi import events
 
-from golem_launcher import clock
 from golem_launcher.errors import LauncherError
 from golem_launcher.later import later
 from golem_launcher.market import history
 from golem_launcher.market.prices import Price
-from golem_launcher.session.hire.strategy import INVOICE
 from golem_launcher.session.hire.terms import payment_timeout
+from golem_launcher.session.pay.evidence import INVOICE
 from golem_launcher.session.pay.journal import AgreementEntry, Journal
 from golem_launcher.text import clean_name
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golem_launcher.session.hire.choice import Choice
+    from golem_launcher.session.pay.evidence import Refusal
     from golem_launcher.session.pay.money import Money
 
 _LOG = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ class Listener:
             (events.WorkerStarted, self._works),
             (events.ActivityCreated, self._has_activity),
             (events.DebitNoteAccepted, self._note_accepted),
+            (events.InvoiceReceived, self._invoice_received),
             (events.InvoiceAccepted, self._invoice_accepted),
             (events.PaymentFailed, self._not_paid),
         )
@@ -71,13 +72,16 @@ class Listener:
             self._money.agreed(entry)
 
     def _works(self, event: Any) -> None:
-        self._journal.update_agreement(event.agreement.id, started_at=clock.now())
+        self._journal.begin_activity(event.agreement.id)
 
     def _has_activity(self, event: Any) -> None:
         self._journal.update_agreement(event.agreement.id, activity_id=event.activity.id)
 
     def _note_accepted(self, event: Any) -> None:
         self._money.billed(event.agreement.id, Decimal(str(event.amount)), last=False)
+
+    def _invoice_received(self, event: Any) -> None:
+        self._money.invoice_came(event.agreement.id)
 
     def _invoice_accepted(self, event: Any) -> None:
         self._money.billed(event.agreement.id, Decimal(str(event.amount)), last=True)
@@ -96,14 +100,15 @@ class Listener:
             self.negotiating.discard(event.proposal.issuer)
             self.news.set()
 
-    def refused_bill(self, agreement_id: str, what: str, reason: str) -> None:
-        """A bill was too high and is not accepted."""
+    def refused_bill(self, agreement_id: str, refusal: Refusal) -> None:
+        """A bill is not accepted."""
         entry = self._journal.agreement(agreement_id)
-        if entry is not None and self._money.dispute(agreement_id) is None:
-            later(history.note_overbilling, entry.provider_id, entry.provider_name, reason)
-        self._money.disputed(agreement_id, reason)
-        if what == INVOICE:
-            self._journal.update_agreement(agreement_id, refused=reason)
+        if entry is not None and refusal.dishonest and self._money.dispute(agreement_id) is None:
+            why = f"{refusal.why} {refusal.figures}"
+            later(history.note_overbilling, entry.provider_id, entry.provider_name, why)
+        self._money.disputed(agreement_id, refusal.why)
+        self._journal.refuse(agreement_id, refusal)
+        if refusal.bill == INVOICE:
             self.invoiced.set()
 
     def _write_agreement(self, event: Any) -> None:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from yapapi.strategy import SCORE_REJECTED, MarketStrategy
 
 from golem_launcher import clock
+from golem_launcher.market.constraint import condition
 from golem_launcher.market.prices import glm
 from golem_launcher.session.hire.terms import EXPIRATION, terms
+from golem_launcher.session.pay.evidence import DEBIT_NOTE, INVOICE, Refusal
 from golem_launcher.session.pay.journal import TAG_PROPERTY
 from golem_launcher.session.pay.pace import Pace
 
@@ -25,24 +27,31 @@ _LOG = logging.getLogger(__name__)
 _REFUSED = Decimal("-Infinity")
 """yapapi accepts a bill when it is not above this."""
 
-DEBIT_NOTE = "a debit note"
-INVOICE = "an invoice"
-
 
 class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no types
     """Takes what :class:`Choice` takes; accepts a bill up to price times usage, held to our own clock."""
 
-    def __init__(self, choice: Choice, journal: Journal, refused: Callable[[str, str, str], None]) -> None:
-        """``refused`` is called with the agreement, the kind of bill (``a debit note``, ``an invoice``) and why."""
+    def __init__(
+        self,
+        choice: Choice,
+        journal: Journal,
+        refused: Callable[[str, Refusal], None],
+        room: Callable[[str], Decimal],
+    ) -> None:
+        """``refused`` is called with an agreement and why its bill is not accepted.
+
+        ``room`` tells how much of the budget an agreement's bill may take.
+        """
         self._choice = choice
         self._journal = journal
         self._refused = refused
+        self._room = room
         self._paces: dict[str, Pace] = {}
 
     async def decorate_demand(self, demand: Any) -> None:
         """Tag the demand, so that its agreements are found again."""
         await super().decorate_demand(demand)
-        demand.ensure("(golem.com.pricing.model=linear)")
+        demand.ensure(condition("golem.com.pricing.model", "=", "linear"))
         demand.properties[TAG_PROPERTY] = self._journal.entries.tag
 
     async def score_offer(self, offer: Any) -> float:
@@ -61,7 +70,8 @@ class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no
         """The note's amount, or less than any to ignore it."""
         agreement_id = debit_note.agreement_id
         if too_soon := self._pace(agreement_id).objection(payable=debit_note.payment_due_date is not None):
-            self._refused(agreement_id, DEBIT_NOTE, too_soon)
+            amount = Decimal(debit_note.total_amount_due)
+            self._refused(agreement_id, Refusal(at=clock.now(), bill=DEBIT_NOTE, amount=amount, why=too_soon))
             return _REFUSED
         return self._judge(agreement_id, Decimal(debit_note.total_amount_due), DEBIT_NOTE)
 
@@ -77,9 +87,17 @@ class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no
 
     def _judge(self, agreement_id: str, amount: Decimal, what: str) -> Decimal:
         entry = self._journal.agreement(agreement_id)
-        objection = entry.objection(what, amount) if entry else f"Nobody knows what {what} of {glm(amount)} is for."
-        if not objection:
+        room = self._room(agreement_id)
+        if entry is None:
+            why = f"Nobody knows what {what} of {glm(amount)} is for."
+            refusal: Refusal | None = Refusal(at=clock.now(), bill=what, amount=amount, why=why)
+        else:
+            refusal = entry.objection(what, amount)
+        if refusal is None and amount > room:
+            why = f"{what.capitalize()} of {glm(amount)} is more than the {glm(room)} that the budget leaves."
+            refusal = Refusal(at=clock.now(), bill=what, amount=amount, most=room, why=why, dishonest=False)
+        if refusal is None:
             return amount
-        _LOG.warning("refused: %s", objection)
-        self._refused(agreement_id, what, objection)
+        _LOG.warning("refused: %s %s", refusal.why, refusal.figures)
+        self._refused(agreement_id, refusal)
         return _REFUSED

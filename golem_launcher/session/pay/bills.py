@@ -20,6 +20,7 @@ from golem_launcher.errors import LauncherError, NodeError
 from golem_launcher.events import Stage
 from golem_launcher.market.wallet import transaction_of
 from golem_launcher.networks import LOCAL, NETWORKS
+from golem_launcher.session.pay.evidence import Refusal
 from golem_launcher.session.pay.journal import Journal
 from golem_launcher.session.pay.yagna import YagnaRest
 
@@ -66,8 +67,25 @@ class AgreementBill(BaseModel):
     """``RECEIVED``, ``ACCEPTED``, ``SETTLED`` and so on, as yagna calls it; empty when none came."""
     refused: str = ""
     """Why the invoice is not accepted, in words; empty when it is."""
+    refusals: tuple[Refusal, ...] = ()
+    """Each bill that was not accepted, with the figures that led to it."""
+    owed: Decimal = Decimal(0)
+    """While an invoice is waited for: the most that it will be accepted for."""
     transactions: tuple[str, ...] = ()
     """The hashes of the transactions on the chain that paid for it; one may pay for others as well."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether what it costs is known for good: its invoice is accepted."""
+        return self.invoiced is not None and self.invoice_state in _COUNT
+
+    @property
+    def cost(self) -> Decimal:
+        """What was or will be paid for it; before its invoice is there, at most."""
+        if self.settled:
+            return self.invoiced or Decimal(0)
+        accepted = self.debited if self.debit_state in _COUNT else Decimal(0)
+        return max(accepted, self.owed)
 
     @property
     def state(self) -> str:
@@ -93,6 +111,8 @@ class Bill(BaseModel):
     budget: Decimal
     cost: Decimal
     """By our own reckoning while it runs, by its invoices in the end."""
+    at_most: bool = False
+    """Whether an invoice is missing, so that the cost is the most that is owed."""
     created_at: datetime
     ready_at: datetime | None
     ended_at: datetime | None
@@ -112,6 +132,8 @@ class Bill(BaseModel):
         """How far it is paid, in words: the agreement that is furthest behind decides."""
         if not self.settles:
             return "nothing is settled"
+        if self.at_most:
+            return "owed at most"
         billed = [one.state for one in self.agreements if one.state != _LEAST_STATES[0]]
         return min(billed, key=_LEAST_STATES.index, default=_LEAST_STATES[0])
 
@@ -130,12 +152,14 @@ async def collect(rest: YagnaRest, journal: Journal) -> list[AgreementBill]:
     invoices, notes, payments = await asyncio.gather(
         rest.invoices(after), rest.debit_notes(after), rest.payments(after)
     )
+    awaits = journal.entries.awaits_until is not None and not journal.entries.closed
     return [
         _agreement_bill(
             entry,
             [one for one in invoices if one.get("agreementId") == entry.agreement_id],
             [one for one in notes if one.get("agreementId") == entry.agreement_id],
             [transaction_of(one.get("details")) for one in payments if _pays(one, entry)],
+            awaits=awaits,
         )
         for entry in journal.entries.agreements
     ]
@@ -161,17 +185,23 @@ def bill(directory: SessionDirectory, node: Node | None = None) -> Bill:
                 with contextlib.suppress(OSError):
                     _write(directory.path, kept)
     elif journal is not None and not kept:
-        kept = [_agreement_bill(entry, [], [], []) for entry in journal.entries.agreements]
+        kept = [_agreement_bill(entry, [], [], [], awaits=False) for entry in journal.entries.agreements]
     return _bill(state, kept, settles=state.network != LOCAL.name or (journal is not None and journal.entries.settles))
 
 
-def cost_of(directory: SessionDirectory) -> Decimal:
-    """What a session that was closed down cost: by its invoices where all came, else by our own reckoning at least."""
-    invoices = [one.invoiced for one in _kept(directory) if one.invoiced is not None and one.invoice_state in _COUNT]
+def cost_of(directory: SessionDirectory, reckoned: Decimal) -> tuple[Decimal, bool]:
+    """What a session that has ended cost, and whether that is only the most that it can be.
+
+    By its invoices; for an agreement without one by what was accepted of it, or may still be. Where nothing is kept of
+    its bills, it is what we ``reckoned``.
+    """
+    kept = {one.agreement_id: one for one in _kept(directory)}
     journal = Journal.read(directory.path)
     worked = [one for one in journal.entries.agreements if one.activity_id is not None] if journal else []
-    billed = sum(invoices, Decimal(0))
-    return billed if worked and len(invoices) == len(worked) else max(directory.state().cost, billed)
+    if not all(one.agreement_id in kept for one in worked):
+        return reckoned, bool(worked)
+    found = [kept[one.agreement_id] for one in worked]
+    return sum((one.cost for one in found), Decimal(0)), any(one.cost > 0 and not one.settled for one in found)
 
 
 def _lost(fresh: AgreementBill, known: dict[str, AgreementBill]) -> bool:
@@ -194,6 +224,7 @@ def _bill(state: SessionState, agreements: list[AgreementBill], *, settles: bool
         stage=state.stage.value,
         budget=state.budget,
         cost=state.cost,
+        at_most=state.owed_at_most,
         created_at=state.created_at,
         ready_at=ready,
         ended_at=state.ended_at,
@@ -220,6 +251,8 @@ def _agreement_bill(
     invoices: list[dict[str, Any]],
     notes: list[dict[str, Any]],
     transactions: list[str],
+    *,
+    awaits: bool,
 ) -> AgreementBill:
     last = max(notes, key=lambda note: str(note.get("timestamp", "")), default=None)
     invoice = max(invoices, key=lambda one: (one.get("status") in _COUNT, str(one.get("timestamp", ""))), default=None)
@@ -240,5 +273,7 @@ def _agreement_bill(
         invoiced=Decimal(str(invoice["amount"])) if invoice else None,
         invoice_state=str(invoice.get("status", "")) if invoice else "",
         refused="" if invoice and invoice.get("status") in _COUNT else entry.refused,
+        refusals=entry.refusals,
+        owed=entry.acceptable() if awaits and invoice is None and entry.lost_at is None else Decimal(0),
         transactions=tuple(transaction for transaction in transactions if transaction),
     )

@@ -8,16 +8,19 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher import clock
 from golem_launcher.errors import NodeError, NodeRefused
 from golem_launcher.later import later
 from golem_launcher.market import history
 from golem_launcher.session.pay import bills
+from golem_launcher.session.pay.evidence import INVOICE
 from golem_launcher.session.pay.journal import TAG_PROPERTY, AgreementEntry
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from golem_launcher.session.pay.evidence import Refusal
     from golem_launcher.session.pay.journal import Journal
     from golem_launcher.session.pay.yagna import YagnaRest
 
@@ -28,26 +31,48 @@ _MARGIN = timedelta(minutes=1)
 _PROVIDER_SECONDS = 4.0
 """How long the provider's side may take to answer that it is over; it is not needed for it to be over."""
 _INVOICE_POLL_SECONDS = 0.25
+_LATE = timedelta(minutes=10)
+"""How long an invoice that did not come at once is waited for, after the session."""
 _OPEN_INVOICES = {"ISSUED", "RECEIVED"}
 
 
 async def close_down(rest: YagnaRest, journal: Journal, *, invoice_seconds: float = 0.0) -> None:
     """Terminate agreements, destroy activities, accept their invoices, release the allocation, remove the network.
 
-    Waits at most ``invoice_seconds`` for invoices. Raises ``NodeError`` when the node does not let us finish; then
-    the journal stays open and another call goes on.
+    Waits at most ``invoice_seconds`` for invoices. For those that are late, what they may be is kept aside for a while,
+    and the journal stays open: another call goes on. So it does when the node does not let us finish, which raises
+    ``NodeError``.
     """
     if not journal.entries.owes:
         return
-    await _find_forgotten(rest, journal)
-    await asyncio.gather(*(end_agreement(rest, entry) for entry in journal.entries.agreements))
+    if journal.entries.awaits_until is None:
+        await _find_forgotten(rest, journal)
+        await asyncio.gather(*(end_agreement(rest, journal, entry) for entry in journal.entries.agreements))
+        if journal.entries.network_id is not None:
+            await rest.remove_network(journal.entries.network_id)
     if journal.entries.allocation_id is not None:
-        await _accept_invoices(rest, journal, seconds=invoice_seconds)
+        late = await _accept_invoices(rest, journal, seconds=invoice_seconds)
+        if late and await _await_late(rest, journal):
+            await bills.keep(rest, journal)
+            return
         await rest.release_allocation(journal.entries.allocation_id)
-    if journal.entries.network_id is not None:
-        await rest.remove_network(journal.entries.network_id)
-    await bills.keep(rest, journal)
     journal.update(closed=True)
+    await bills.keep(rest, journal)
+
+
+async def _await_late(rest: YagnaRest, journal: Journal) -> bool:
+    """Whether invoices that are late are still waited for; at first, what can't be needed for them is given back."""
+    until = journal.entries.awaits_until
+    if until is not None:
+        return clock.now() < until
+    until = clock.now() + _LATE
+    journal.update(awaits_until=until)
+    most = sum((one.cost for one in await bills.collect(rest, journal)), Decimal(0))
+    try:
+        await rest.amend_allocation(str(journal.entries.allocation_id), amount=most, timeout=until + _MARGIN)
+    except NodeRefused as error:
+        _LOG.info("all of the allocation is kept until the invoice comes: %s", error)
+    return True
 
 
 async def _find_forgotten(rest: YagnaRest, journal: Journal) -> None:
@@ -105,7 +130,7 @@ async def _of_agreement(rest: YagnaRest, agreement_id: str) -> list[str]:
         return []
 
 
-async def end_agreement(rest: YagnaRest, entry: AgreementEntry) -> None:
+async def end_agreement(rest: YagnaRest, journal: Journal, entry: AgreementEntry) -> None:
     """End one agreement and its activity, whether the provider is still there or not. Raises ``NodeUnreachable``."""
     if entry.activity_id is None:  # the provider may not have signed it yet
         await _ask_provider(rest.cancel_agreement(entry.agreement_id, "The session ended"), "cancel the agreement")
@@ -113,6 +138,8 @@ async def end_agreement(rest: YagnaRest, entry: AgreementEntry) -> None:
     if entry.activity_id is not None:
         calls.append(_ask_provider(rest.destroy_activity(entry.activity_id), "destroy the activity"))
     await asyncio.gather(*calls)
+    if entry.ended_at is None:
+        journal.update_agreement(entry.agreement_id, ended_at=clock.now())
 
 
 async def _ask_provider(call: Awaitable[None], what: str) -> None:
@@ -123,36 +150,50 @@ async def _ask_provider(call: Awaitable[None], what: str) -> None:
         _LOG.warning("could not %s: %s", what, error)
 
 
-async def _accept_invoices(rest: YagnaRest, journal: Journal, *, seconds: float) -> None:
+async def _accept_invoices(rest: YagnaRest, journal: Journal, *, seconds: float) -> bool:
+    """Accept what came, or comes in time; whether one that is worth waiting for has not come."""
     entries = [entry for entry in journal.entries.agreements if entry.activity_id is not None]
     waiting = {entry.agreement_id: entry for entry in entries}
     end = asyncio.get_running_loop().time() + seconds
     while waiting:
-        for invoice in await rest.invoices(journal.entries.opened_at - bills.CLOCKS_APART):
-            entry = waiting.pop(str(invoice.get("agreementId")), None)
-            if entry is not None:
-                await _accept_invoice(rest, invoice, entry, journal)
+        invoices = await rest.invoices(journal.entries.opened_at - bills.CLOCKS_APART)
+        for entry in (*waiting.values(),):
+            its = [one for one in invoices if one.get("agreementId") == entry.agreement_id]
+            if any(one.get("status") not in _OPEN_INVOICES for one in its) or await _settle(rest, its, entry, journal):
+                del waiting[entry.agreement_id]
         patient = any(entry.lost_at is None for entry in waiting.values())
         if not patient or asyncio.get_running_loop().time() >= end:
-            return
+            return patient
         await asyncio.sleep(_INVOICE_POLL_SECONDS)
+    return False
 
 
-async def _accept_invoice(rest: YagnaRest, invoice: dict[str, Any], entry: AgreementEntry, journal: Journal) -> None:
-    if invoice.get("status") not in _OPEN_INVOICES or entry.refused:
-        return
-    amount = str(invoice["amount"])
-    objection = entry.objection("an invoice", Decimal(amount))
-    if objection:
-        _LOG.warning("unpaid: %s", objection)
-        journal.update_agreement(entry.agreement_id, refused=objection)
-        later(history.note_overbilling, entry.provider_id, entry.provider_name, objection)
-        return
-    allocation_id = str(journal.entries.allocation_id)
-    try:
-        await rest.accept_invoice(str(invoice["invoiceId"]), amount=amount, allocation_id=allocation_id)
-    except NodeError as error:
-        _LOG.warning("an invoice was not accepted: %s", error)
+async def _settle(rest: YagnaRest, invoices: list[dict[str, Any]], entry: AgreementEntry, journal: Journal) -> bool:
+    """Accept one of an agreement's invoices, the newest first, or refuse it; whether that is done."""
+    if entry.refused and invoices:
+        return True
+    for invoice in sorted(invoices, key=lambda one: str(one.get("timestamp", "")), reverse=True):
+        amount = str(invoice["amount"])
+        refusal = entry.objection(INVOICE, Decimal(amount))
+        if refusal is not None:
+            _refuse(journal, entry, refusal)
+            return True
+        try:
+            allocation_id = str(journal.entries.allocation_id)
+            await rest.accept_invoice(str(invoice["invoiceId"]), amount=amount, allocation_id=allocation_id)
+        except NodeError as error:  # it may be less than what was accepted before, and another one may come
+            _LOG.warning("an invoice was not accepted: %s", error)
+        else:
+            return True
+    return False
+
+
+def _refuse(journal: Journal, entry: AgreementEntry, refusal: Refusal) -> None:
+    _LOG.warning("unpaid: %s %s", refusal.why, refusal.figures)
+    journal.refuse(entry.agreement_id, refusal)
+    if entry.lost_at is None:  # one that worked on alone, cut off from us, may have counted in good faith
+        why = f"{refusal.why} {refusal.figures}"
+        later(history.note_overbilling, entry.provider_id, entry.provider_name, why)
 
 
 def _same_moment(text: Any, moment: datetime) -> bool:

@@ -24,9 +24,9 @@ class Farewells:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def say(self, rest: YagnaRest, entry: AgreementEntry) -> None:
+    def say(self, rest: YagnaRest, journal: Journal, entry: AgreementEntry) -> None:
         """End what was agreed with a provider; what fails is left to the closing of the session."""
-        task = asyncio.create_task(_quietly_end(rest, entry))
+        task = asyncio.create_task(_quietly_end(rest, journal, entry))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -50,6 +50,6 @@ async def close_wherever(
         await close_down(rest, journal, invoice_seconds=invoice_seconds)
 
 
-async def _quietly_end(rest: YagnaRest, entry: AgreementEntry) -> None:
+async def _quietly_end(rest: YagnaRest, journal: Journal, entry: AgreementEntry) -> None:
     with contextlib.suppress(NodeError):  # closing tries again
-        await end_agreement(rest, entry)
+        await end_agreement(rest, journal, entry)

@@ -16,11 +16,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from golem_launcher import clock, files
 from golem_launcher.market.prices import Price, glm
+from golem_launcher.session.pay.evidence import INVOICE, Refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FILE = "journal.json"
+_FRESH_SECONDS = 20.0
+_MOST_REFUSALS = 10
 
 TAG_PROPERTY = "golem.!exp.golem-launcher.session"
 """The property of a demand that holds the session's tag; a random word, so it tells a provider nothing."""
@@ -43,29 +46,66 @@ class AgreementEntry(BaseModel):
     """When its activity was asked for: the earliest moment it can bill for."""
     last_usage: tuple[float, ...] | None = None
     """The last usage vector that the provider reported."""
+    reported_at: datetime | None = None
+    """When that report came: the first of those that say the same."""
+    earlier: Decimal = Decimal(0)
+    """What activities before the present one may be billed."""
     lost_at: datetime | None = None
     """When the provider was lost: no time after that is paid for, and no invoice is waited for."""
+    ended_at: datetime | None = None
+    """When we ended it; likewise."""
     refused: str = ""
     """Why its invoice is not accepted, in words; empty when it is, or when none came."""
+    refusals: tuple[Refusal, ...] = ()
+    """Each bill that was not accepted, with the figures; the first few."""
 
-    def objection(self, what: str, amount: Decimal) -> str:
-        """Why a bill (``a debit note``, ``an invoice``) is too high, in words; empty when it is not."""
+    def objection(self, what: str, amount: Decimal) -> Refusal | None:
+        """Why a bill (``a debit note``, ``an invoice``) is not accepted; ``None`` when it may be."""
+        if not amount.is_finite():
+            why = f"The provider sent {what} of no amount at all. It is not accepted."
+            return Refusal(at=clock.now(), bill=what, amount=Decimal(0), why=why)
         most = self.acceptable()
         if 0 <= amount <= most:
-            return ""
-        if amount < 0:
-            return f"The provider sent {what} of {glm(amount)}, less than nothing. It is not accepted."
-        return (
-            f"The provider sent {what} of {glm(amount)}, more than the {glm(most)} that price and usage allow. "
-            "It is not accepted."
-        )
+            return None
+        beyond = f"more than the {glm(most)} that price and usage allow" if amount > 0 else "less than nothing"
+        why = f"The provider sent {what} of {glm(amount)}, {beyond}. It is not accepted."
+        seconds, age = self._times()
+        return Refusal(
+            at=clock.now(), bill=what, amount=amount, most=most, why=why, seconds=seconds, usage=self.last_usage,
+            report_age=age,
+        )  # fmt: skip
 
     def acceptable(self) -> Decimal:
         """The most that we accept as a bill by now."""
         if self.price is None or self.started_at is None:
             return Decimal(0)
-        seconds = ((self.lost_at or clock.now()) - self.started_at).total_seconds()
-        return self.price.acceptable(self.last_usage, seconds)
+        seconds, age = self._times()
+        return self.earlier + self.price.acceptable(self.last_usage, seconds, age=age)
+
+    def owed(self) -> Decimal:
+        """The most that it can have cost by now: as reported, and for the time since then at full load."""
+        if self.price is None or self.started_at is None:
+            return Decimal(0)
+        seconds, age = self._times()
+        # Of a provider that reports nothing, bills are judged by the clock: so is what it costs.
+        if self.last_usage is None:
+            return self.earlier + self.price.ceiling(seconds)
+        return self.earlier + self.price.cost(self.last_usage, seconds, age=age)
+
+    def cost(self) -> Decimal:
+        """What it costs by now: as reported, unless that is too long ago to be true."""
+        seconds, age = self._times()
+        if self.price is None or self.last_usage is None or age > _FRESH_SECONDS:
+            return self.owed()
+        return self.earlier + self.price.cost(self.last_usage, seconds)
+
+    def _times(self) -> tuple[float, float]:
+        """How long it has worked, and how old its last report is, in seconds; until it was over, if it is."""
+        if self.started_at is None:
+            return 0.0, 0.0
+        until = min(filter(None, (self.lost_at, self.ended_at)), default=clock.now())
+        seconds = (until - self.started_at).total_seconds()
+        return seconds, seconds if self.reported_at is None else max((until - self.reported_at).total_seconds(), 0.0)
 
 
 class Entries(BaseModel):
@@ -87,6 +127,8 @@ class Entries(BaseModel):
     demanded: bool = False
     """A demand with our tag was, or was about to be, published."""
     agreements: tuple[AgreementEntry, ...] = ()
+    awaits_until: datetime | None = None
+    """Everything was ended, and an invoice that is late is waited for until then."""
     closed: bool = False
     """Everything above was released; nothing is left to do."""
 
@@ -147,8 +189,29 @@ class Journal:
         self.update(agreements=self._with_agreement(agreement_id, changes).agreements)
 
     def remember_usage(self, agreement_id: str, usage: tuple[float, ...]) -> None:
-        """Know the last reported usage, in memory alone: without it, a bill is judged by the clock."""
-        self.entries = self._with_agreement(agreement_id, {"last_usage": usage})
+        """Know the last reported usage, in memory alone: without it, a bill is judged by the clock.
+
+        Who reports the same again has reported nothing new.
+        """
+        entry = self.agreement(agreement_id)
+        if entry is not None and usage != entry.last_usage:
+            self.entries = self._with_agreement(agreement_id, {"last_usage": usage, "reported_at": clock.now()})
+
+    def refuse(self, agreement_id: str, refusal: Refusal) -> None:
+        """Write down why a bill of an agreement is not accepted."""
+        entry = self.agreement(agreement_id)
+        if entry is not None:
+            refusals = (*entry.refusals, refusal)[:_MOST_REFUSALS]
+            refused = refusal.why if refusal.bill == INVOICE else entry.refused
+            self.update_agreement(agreement_id, refusals=refusals, refused=refused)
+
+    def begin_activity(self, agreement_id: str) -> None:
+        """An activity of an agreement is asked for; what one before it may be billed still counts."""
+        entry = self.agreement(agreement_id)
+        if entry is not None:
+            earlier = entry.acceptable()
+            fresh = {"last_usage": None, "reported_at": None, "activity_id": None}
+            self.update_agreement(agreement_id, earlier=earlier, started_at=clock.now(), **fresh)
 
     def agreement(self, agreement_id: str) -> AgreementEntry | None:
         """What is known about an agreement."""

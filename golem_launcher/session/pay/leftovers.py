@@ -23,6 +23,9 @@ _INVOICE_SECONDS = 5.0
 _SECONDS = 60.0
 _LOCK_SECONDS = 1.0
 
+_CLOSED = "What it had left at the node is closed down now."
+_LATE_ONE = "The invoice that was missing is no longer waited for: what the session cost is known as far as it will be."
+
 DIED = "Its supervisor died; everything it had was closed down."
 UNKNOWN = (
     "Its supervisor died, and its journal.json is damaged: what it left at the node ends by itself, as nobody pays it. "
@@ -47,6 +50,7 @@ def close(directory: SessionDirectory, *, start_node: bool) -> bool:
     owes = journal is not None and journal.entries.owes
     if state.stage.final and not owes:
         return False
+    closed = False
     try:
         # A killed process's other threads may hold the lock for a moment after it.
         with files.locked(directory.lock, deadline=_LOCK_SECONDS):
@@ -56,11 +60,20 @@ def close(directory: SessionDirectory, *, start_node: bool) -> bool:
                 return True
             if journal is not None and owes:
                 closed = _close_at_node(directory, journal, start_node=start_node)
-            reason = " ".join((DIED if closed else NOT_YET, *(journal.entries.refusals if journal else ())))
-            _write_end(directory, reason, closed=closed)
+            entries = journal.entries if journal is not None else None
+            late = entries is not None and entries.awaits_until is not None
+            refused = [why for why in (entries.refusals if entries else ()) if why not in state.reason]
+            reason = " ".join((DIED if closed or late else NOT_YET, *refused))
+            _write_end(directory, reason, closed=closed, last_word=_LATE_ONE if late else _CLOSED)
     except TimeoutError:
         return False  # a supervisor that begins, or somebody who closes down already
-    return True
+    return closed or not state.stage.final
+
+
+def awaits(directory: SessionDirectory) -> bool:
+    """Whether a session has ended, and an invoice of it is waited for."""
+    journal = Journal.read(directory.path)
+    return journal is not None and journal.entries.awaits_until is not None and not journal.entries.closed
 
 
 def _close_at_node(directory: SessionDirectory, journal: Journal, *, start_node: bool) -> bool:
@@ -80,7 +93,7 @@ def _close_at_node(directory: SessionDirectory, journal: Journal, *, start_node:
         return False
     except asyncio.TimeoutError:
         return False
-    return True
+    return journal.entries.closed
 
 
 async def _close_down(node: Node, journal: Journal) -> None:
@@ -88,16 +101,17 @@ async def _close_down(node: Node, journal: Journal) -> None:
     from golem_launcher.session.pay.yagna import YagnaRest  # noqa: PLC0415
 
     async with YagnaRest(node) as rest:
-        await wait_for(close_down(rest, journal, invoice_seconds=_INVOICE_SECONDS), _SECONDS)
+        seconds = 0.0 if journal.entries.awaits_until else _INVOICE_SECONDS
+        await wait_for(close_down(rest, journal, invoice_seconds=seconds), _SECONDS)
 
 
-def _write_end(directory: SessionDirectory, reason: str, *, closed: bool) -> None:
+def _write_end(directory: SessionDirectory, reason: str, *, closed: bool, last_word: str = "") -> None:
     directory.sweep()
-    state = directory.state()
-    if closed:
-        from golem_launcher.session.pay import bills  # noqa: PLC0415 - likewise
+    from golem_launcher.session.pay import bills  # noqa: PLC0415 - likewise
 
-        state = state.model_copy(update={"cost": bills.cost_of(directory)})
+    state = directory.state()
+    cost, at_most = bills.cost_of(directory, state.cost)
+    state = state.model_copy(update={"cost": cost, "owed_at_most": at_most})
     if not state.stage.final:
         at = now()
         ended = {"stages": (*state.stages, (Stage.FAILED, at)), "ended_at": at, "address": None}
@@ -106,4 +120,4 @@ def _write_end(directory: SessionDirectory, reason: str, *, closed: bool) -> Non
     elif closed:
         more = reason.removeprefix(DIED)
         directory.write_state(state.model_copy(update={"reason": state.reason.replace(NOT_YET, DIED) + more}))
-        directory.append_event(Message(text="What it had left at the node is closed down now."))
+        directory.append_event(Message(text=last_word))

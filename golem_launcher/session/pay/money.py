@@ -53,13 +53,14 @@ class Money:
         self._recorder = recorder
         self._accounts: dict[str, _Account] = collections.defaultdict(_Account)
         self._disputes: dict[str, str] = {}
+        self._invoices: set[str] = set()
         self._told_at = 0.0
         self._costs: collections.deque[tuple[float, Decimal]] = collections.deque()
 
     @property
     def cost(self) -> Decimal:
-        """What all agreements together cost so far."""
-        return sum((account.cost for account in self._accounts.values()), Decimal(0))
+        """What all agreements together cost so far; never more than the budget, since no more is accepted."""
+        return min(sum((account.cost for account in self._accounts.values()), Decimal(0)), self.budget)
 
     @property
     def left(self) -> Decimal:
@@ -95,6 +96,19 @@ class Money:
         per_hour = entry.price.per_hour() if entry.price else None
         self._recorder.provider(entry.provider_id, entry.provider_name, entry.agreement_id, per_hour)
 
+    def room(self, agreement_id: str) -> Decimal:
+        """How much of the budget the bills of an agreement may take: what others were not accepted for."""
+        others = [account.billed for key, account in self._accounts.items() if key != agreement_id]
+        return max(self.budget - sum(others, Decimal(0)), Decimal(0))
+
+    def invoice_came(self, agreement_id: str) -> None:
+        """The provider sent an invoice, which ends what it can bill."""
+        self._invoices.add(agreement_id)
+
+    def has_invoice(self, agreement_id: str) -> bool:
+        """Whether an invoice came for an agreement."""
+        return agreement_id in self._invoices
+
     def billed(self, agreement_id: str, amount: Decimal, *, last: bool) -> None:
         """A bill was accepted: ``amount`` in all for its agreement, the ``last`` one being its invoice."""
         account = self._accounts[agreement_id]
@@ -115,20 +129,19 @@ class Money:
     def used(self, agreement_id: str, usage: Sequence[float] | None, *, reserve_seconds: float) -> str | None:
         """The provider reported its usage (``None``: nothing); the reason to end when the budget is nearly used up.
 
-        ``reserve_seconds`` of work at the highest price must remain.
+        ``reserve_seconds`` of work at the highest price must remain, whatever was used since the last report.
         """
         entry = self._journal.agreement(agreement_id)
         if entry is None or entry.price is None or entry.started_at is None:
             return None
-        if usage is not None:
-            self._journal.remember_usage(agreement_id, tuple(usage))
-        known = usage if usage is not None else entry.last_usage
-        seconds = (clock.now() - entry.started_at).total_seconds()
-        # Of a provider that reports nothing, bills are judged by the clock: so is what it costs.
-        reckoned = entry.price.at_most(seconds) if known is None else entry.price.cost(known, seconds)
+        price = entry.price
+        if (known := price.reported(usage)) is not None:
+            self._journal.remember_usage(agreement_id, known)
+            entry = self._journal.agreement(agreement_id) or entry
+        reckoned, owed = entry.cost(), entry.owed()
         self._accounts[agreement_id].reckoned = reckoned
-        reserve = entry.price.at_most(reserve_seconds) - entry.price.start
-        over = self.cost + reserve >= self.budget
+        reserve = price.ceiling(reserve_seconds) - price.start
+        over = self.cost + (owed - reckoned) + reserve >= self.budget
         if over or time.monotonic() - self._told_at >= _TELL_SECONDS:
             self._tell()
             self._project()
@@ -139,7 +152,7 @@ class Money:
         entry = self._journal.agreement(agreement_id)
         if entry is None or entry.price is None:
             return 0.0
-        rate = entry.price.at_most(1.0) - entry.price.start
+        rate = entry.price.ceiling(1.0) - entry.price.start
         return float(self.left / rate) if rate > 0 else float("inf")
 
     def _tell(self) -> None:

@@ -1,0 +1,47 @@
+"""Why a bill was not accepted, with the figures that led to it: whoever is refused must be able to check them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from pydantic import BaseModel, ConfigDict
+
+from golem_launcher.market.prices import glm
+
+DEBIT_NOTE = "a debit note"
+INVOICE = "an invoice"
+
+
+class Refusal(BaseModel):
+    """One bill that was not accepted. Amounts in the network's token, times in seconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime
+    bill: str
+    """``a debit note`` or ``an invoice``."""
+    amount: Decimal
+    most: Decimal | None = None
+    """What would have been accepted, where that is an amount."""
+    why: str
+    """In words."""
+    seconds: float | None = None
+    """How long the provider had worked by our clock."""
+    usage: tuple[float, ...] | None = None
+    """What it had reported last, in the order of its offer; ``None``: nothing."""
+    report_age: float | None = None
+    """How old that report was."""
+    dishonest: bool = True
+    """Whether the provider is to blame, and avoided from now on."""
+
+    @property
+    def figures(self) -> str:
+        """The figures in words; empty where none led to it."""
+        if self.seconds is None:
+            return ""
+        reported = "it had reported nothing"
+        if self.usage is not None:
+            numbers = ", ".join(f"{value:.1f}" for value in self.usage)
+            reported = f"its last report, {self.report_age or 0.0:.0f} s old, was {numbers}"
+        return f"{glm(self.amount)} billed after {self.seconds:.0f} s; {reported}"

@@ -107,7 +107,7 @@ class Rental:
             await self._agree(self._hiring, least_seconds)
             self._enter(Stage.DEPLOYING)
             try:
-                rented = await self._hiring.deployed()
+                rented = await self._deployed(self._hiring)
                 self._enter(Stage.STARTING)
                 self._reach.point_at(self._place.node, rented)
                 self.notices = [*self._about(rented), *await self._saves.meet(self._hiring.carry())]
@@ -182,6 +182,16 @@ class Rental:
             argv=starting.python(_AGENT_PATH, _CONFIG_PATH),
             last_words=starting.python(_AGENT_PATH, "--last-words", _CONFIG_PATH),
         )
+
+    async def _deployed(self, hiring: Hiring) -> Rented:
+        """The package runs there, at the second try if need be: an activity that failed can't deploy again."""
+        try:
+            return await hiring.deployed()
+        except ProviderError as error:
+            if not await hiring.start_again():
+                raise
+            self._recorder.message(f"{self._recorder.state.provider_name}: {error.what} It is tried once more there.")
+        return await hiring.deployed()
 
     async def _agree(self, hiring: Hiring, least_seconds: float) -> None:
         """An agreement with somebody, or the reason why there is none, as early as it is known."""

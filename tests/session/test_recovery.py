@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from decimal import Decimal
 
 import pytest
@@ -11,7 +12,7 @@ from golem_launcher.events import ProviderChosen, ProviderLost, Stage, now
 from golem_launcher.session import client
 from golem_launcher.session.api import Session
 from golem_launcher.session.pay.journal import Journal
-from tests.session.conftest import LARGE, ONLY, explain, wait_for
+from tests.session.conftest import LARGE, ONLY, SLOW, explain, wait_for
 from tests.session.jupyter import Jupyter
 
 pytestmark = pytest.mark.slow
@@ -82,6 +83,25 @@ def test_the_only_provider_that_fits_is_taken_again_after_a_pause(ready, lose, n
     }
     assert (events[ProviderChosen] - events[ProviderLost]).total_seconds() >= 10
     assert client.stop(directory.name).stage is Stage.ENDED
+    node.holds_nothing_of(journal(directory))
+
+
+def test_an_activity_that_ends_before_the_lab_is_there_has_another_under_the_same_agreement(begin, node):
+    directory = begin(memory_gib=SLOW, budget=50)
+    wait_for(directory, lambda state: state.stage is Stage.DEPLOYING, 60)
+    end = time.monotonic() + 30
+    while not (activity := journal(directory).agreements[-1].activity_id):
+        assert time.monotonic() < end, explain(directory)
+        time.sleep(0.05)
+    node.ask("destroy_activity", activity)
+    state = wait_for(directory, lambda state: state.stage is Stage.READY, 90)
+    (entry,) = [entry for entry in journal(directory).agreements if entry.activity_id]
+    assert (entry.agreement_id, state.providers_lost) == (state.agreement_id, 0)
+    assert entry.activity_id not in {activity, None}
+    assert entry.earlier > 0  # what the first one may be billed
+    assert any("tried once more there" in event.line for event in directory.events()[0])
+    state = client.stop(directory.name)
+    assert (state.cost, state.owed_at_most) == (Decimal(node.invoice(entry.agreement_id)["amount"]), False)
     node.holds_nothing_of(journal(directory))
 
 

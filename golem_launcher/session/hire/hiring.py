@@ -70,6 +70,8 @@ class Hiring:
         self._worker: asyncio.Task[None] | None = None
         self._deployed: asyncio.Future[Rented] | None = None
         self._errands = Errands()
+        self._began = 0.0
+        """When the present provider signed."""
         self._fell = 0
         """How often the search for offers broke off."""
         self._agreement_id = ""
@@ -133,6 +135,7 @@ class Hiring:
                 await asyncio.shield(self._vpn)
                 if await self._signing.sign(head_start_seconds):
                     await asyncio.shield(self._started)
+                    self._began = time()
                     await self._start_work()
                     return
                 used_up = time()
@@ -160,6 +163,22 @@ class Hiring:
         if not self._deployed.done():
             raise ProviderError("The provider could not create the activity.")
         return self._deployed.result()
+
+    async def start_again(self) -> bool:
+        """Try another activity under the same agreement, after one at which the package did not start; whether it is.
+
+        Not where the first took long: then another provider is likely to be ready sooner.
+        """
+        assert self._job is not None
+        if asyncio.get_running_loop().time() - self._began > self._deploy_seconds / 2:
+            return False
+        if self._worker is not None:
+            await asyncio.wait({self._worker}, timeout=_WORKER_END_SECONDS)
+        agreements = self._job.agreements_pool._agreements.values()
+        if not any(agreement.worker_task is None for agreement in agreements):
+            return False  # it has ended, or its first activity has not
+        await self._start_work()
+        return True
 
     def carry(self) -> Carry:
         """Takes whole files to and from the present activity."""
@@ -238,13 +257,22 @@ class Hiring:
         """Begin to work with who signed last."""
         self._deployed = asyncio.get_running_loop().create_future()
         self._errands = Errands()
-        self._worker = await self._engine.start_worker(self._job, self._work)
+        self._worker = await self._engine.start_worker(self._job, self._try)
 
     async def _end_worker(self) -> None:
         if self._worker is not None:
             await cancel_all(self._worker)
             self._worker = None
         self._errands.drop()
+
+    async def _try(self, context: Any) -> bool:
+        """Work in an activity; at one where the package did not start, the agreement goes on, for another one."""
+        try:
+            return await self._work(context)
+        except Exception:
+            if self._deployed is None or not self._deployed.done() or self._deployed.exception() is None:
+                raise
+            return False
 
     async def _work(self, context: Any) -> bool:
         """What yapapi's worker does once there is an activity."""

@@ -20,6 +20,7 @@
     │   ├── SessionNotFound  no session has that name
     │   ├── SessionNameTaken a session of that name is alive
     │   ├── SessionDamaged   its files can't be read
+    │   ├── SessionKept      it was not ended, because something of it is not saved
     │   └── SupervisorSilent its supervisor lives, and does not answer
     ├── AccessError          a way in could not be opened
     └── WorkspaceError       saved work can't be written, read or trusted
@@ -57,6 +58,7 @@ __all__ = [
     "ServiceError",
     "SessionDamaged",
     "SessionError",
+    "SessionKept",
     "SessionNameTaken",
     "SessionNotFound",
     "SupervisorSilent",

@@ -37,6 +37,7 @@ OPTIONS = {
     "outbound_permit": "--outbound-permit",
     "save": "--no-save",
     "save_seconds": "--save-seconds",
+    "keep_gib": "--keep",
     "store": "--store",
     "encrypt": "--encrypt",
     "recover": "--no-recover",

@@ -247,6 +247,17 @@ class LaunchRequest(BaseModel):
             json_schema_extra=_form("advanced", unit="seconds", step="1"),
         ),
     ]
+    keep_gib: Annotated[
+        float,
+        Field(
+            default=20.0,
+            ge=1,
+            le=1_000_000,
+            title="Saves may take",
+            description="Beyond that, older ones go. At least four times the disk counts.",
+            json_schema_extra=_form("advanced", unit="GiB", step="1"),
+        ),
+    ]
     store: Annotated[
         kinds.Text | None,
         Field(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.workspace.generation import Generation
     from golem_launcher.workspace.remote import AgentWorkspace
-    from golem_launcher.workspace.saver import Saver
+    from golem_launcher.workspace.saver import Limits, Saver
     from golem_launcher.workspace.store import Store
 
 _LOG = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ _ANSWER_POLL_SECONDS = 0.1
 _SETTLE_SECONDS = 3600.0
 """All that comes before the Lab: files, then packages."""
 _GIBIBYTE = 1 << 30
+_LITTLE_ROOM = _GIBIBYTE
 
 
 class Saves:
@@ -79,6 +80,9 @@ class Saves:
         store = self._store = await asyncio.to_thread(_open_store, request.store, encrypt=request.encrypt)
         if request.save:
             await asyncio.to_thread(store.establish)
+            if low := await asyncio.to_thread(_low_on_room, store):
+                self._recorder.update(notices=(*self._recorder.state.notices, low))
+                self._recorder.message(low, "warning")
         if request.resume:
             name, _, number = request.resume.partition("@")
             self._restore = await asyncio.to_thread(_generation, store, name, int(number) if number else None)
@@ -115,14 +119,14 @@ class Saves:
         """Save from now on, every few seconds."""
         if not self._request.save or self._store is None or self._agent is None:
             return
-        from golem_launcher.workspace.saver import Limits, Saver  # noqa: PLC0415 - likewise
+        from golem_launcher.workspace.saver import Saver  # noqa: PLC0415 - likewise
 
         self._saver = Saver(
             self._agent,
             self._store,
             self.workspace,
             interval=self._request.save_seconds,
-            limits=Limits(total_bytes=int(self._request.disk_gib * _GIBIBYTE)),
+            limits=_limits(self._request),
             on_change=self._on_change,
             after=self._restore,
         )
@@ -196,13 +200,13 @@ class Saves:
                 raise ProviderError(f"Its workspace did not answer within {_ANSWER_SECONDS:.0f} s.")
             await asyncio.sleep(_ANSWER_POLL_SECONDS)
         steps: list[Awaitable[list[str]]] = []
-        if self._restore is not None and self._store is not None:
-            steps.append(restore_into(agent, self._store, self.workspace, self._restore, self._progress))
+        notices: list[str] = []
+        if self._restore is not None and self._store is not None:  # without it nobody wants that Lab: it raises
+            notices += await restore_into(agent, self._store, self.workspace, self._restore, self._progress)
         if self._inputs and self._newest is None:  # what this session saved has them already
             steps.append(put_files(agent, self._inputs, self._progress))
         if self._packages:
             steps.append(install(agent, self._packages, self._progress))
-        notices: list[str] = []
         for step in steps:
             try:
                 notices += await step
@@ -235,6 +239,26 @@ class Saves:
 
     def _progress(self, what: str, done: float, total: float) -> None:
         self._recorder.event(Progress(what=what, done=done, total=total))
+
+
+def _limits(request: LaunchRequest) -> Limits:
+    from golem_launcher.workspace.saver import Limits  # noqa: PLC0415 - the market need not wait for it
+
+    disk = int(request.disk_gib * _GIBIBYTE)
+    return Limits(total_bytes=disk, kept_bytes=max(int(request.keep_gib * _GIBIBYTE), 4 * disk))
+
+
+def _low_on_room(store: Store) -> str:
+    """A warning when the disk that saves need has hardly any room; else nothing. Blocking."""
+    from golem_launcher.workspace.fitting import SPARE_DISK, amount, free_here  # noqa: PLC0415 - likewise
+
+    place, free = free_here(store.shown)
+    if free > _LITTLE_ROOM + SPARE_DISK:
+        return ""
+    return (
+        f"The disk of {place} has only {amount(free)} free. Saves leave {amount(SPARE_DISK)} of it, so what is larger "
+        f"may not be saved: make room there."
+    )
 
 
 def _open_store(url: str | None, *, encrypt: bool) -> Store:

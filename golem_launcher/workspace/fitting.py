@@ -21,6 +21,7 @@ SPARE_DISK = 256 * 1024 * 1024
 LAST_DISK = 48 * 1024 * 1024
 """What small ones leave free: a note is not held back by what a large file may not take."""
 SMALL_FILE = 1024 * 1024
+TOO_MUCH_KEPT = "the saves take as much as they may; older ones are being deleted, which takes some minutes"
 _GIGA = 1e9
 
 
@@ -60,8 +61,11 @@ def within(entries: Sequence[Entry], before: Mapping[str, Entry], most: int) -> 
     return kept, {entry.path: reason for entry in left}
 
 
-def lacking(store: Store, entries: Iterable[Entry]) -> tuple[Lacking, dict[str, str]]:
-    """What the store lacks of the files that the disk here has room for; the others with the reason. Blocking."""
+def lacking(store: Store, entries: Iterable[Entry], quota: int = 1 << 62) -> tuple[Lacking, dict[str, str]]:
+    """What the store lacks of the files that the disk here has room for; the others with the reason. Blocking.
+
+    ``quota``: how much more may be kept.
+    """
     sizes: dict[str, int] = {}
     needs: list[tuple[int, Entry]] = []
     entries = [entry for entry in entries if entry.chunks]
@@ -81,6 +85,9 @@ def lacking(store: Store, entries: Iterable[Entry]) -> tuple[Lacking, dict[str, 
                 f"it takes {amount(size)}; the disk of {place} has {amount(free)} free, and {amount(spare)} of it stay "
                 f"free for all else"
             )
+            continue
+        if found.bytes + size > quota:
+            no_room[entry.path] = TOO_MUCH_KEPT
             continue
         new = [chunk for chunk in dict.fromkeys(entry.chunks) if chunk in absent and chunk not in asked]
         asked.update(new)

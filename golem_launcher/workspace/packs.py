@@ -168,7 +168,16 @@ class Packs:
                 self.refresh()
         raise _DAMAGED
 
-    def collect(self, live: set[str], *, now: datetime) -> None:
+    def sizes(self, ids: Iterable[str]) -> dict[str, int]:
+        """What each of these chunks takes in the store."""
+        return {chunk: place.length for chunk in ids if (place := self._places.get(chunk)) is not None}
+
+    @property
+    def condemned_bytes(self) -> int:
+        """What is to be deleted, and takes room until then."""
+        return sum(place.length for pack in self._condemned for place in self._held.get(pack, {}).values())
+
+    def collect(self, live: set[str], *, now: datetime, grace: timedelta | None = None) -> None:
         """Let go of packs without ``live`` chunks, in two steps; packs that are mostly dead are written anew.
 
         So are small ones when they are many: each save makes one, and whoever opens the store reads them all.
@@ -184,7 +193,7 @@ class Packs:
             if pack in self._condemned:
                 if needed and self.missing(needed):
                     self._location.delete(f"condemned/{pack}")  # a generation counts on it again
-                elif self._since(pack, now) > GRACE:
+                elif self._since(pack, now) > (grace or GRACE):
                     for kind in ("indexes", "packs", "condemned"):  # in this order: no index without its pack
                         self._location.delete(f"{kind}/{pack}")
             elif len(needed) < _LIVE_ENOUGH * len(held) or not held or pack in small:

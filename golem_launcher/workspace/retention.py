@@ -1,12 +1,17 @@
-"""Which generations are kept: all of the last hour, one an hour of the last day, one a day of the last month."""
+"""Which generations are kept: all of the last hour, one an hour of the last day, one a day of the last month.
+
+And of those no more than a number of bytes: then the many of the last hour go before the few of long ago, so that
+whoever fills a workspace with noise does not push out what was there before.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from golem_launcher.workspace.generation import Generation
 
@@ -34,3 +39,32 @@ def kept(generations: Sequence[Generation], now: datetime) -> set[int]:
             hour = generation.created_at.replace(minute=0, second=0, microsecond=0)
             slots[hour if age <= HOURLY_WITHIN else hour.replace(hour=0)] = generation.number
     return keep | set(slots.values())
+
+
+def within(
+    generations: Sequence[Generation],
+    now: datetime,
+    most: int,
+    chunks: Callable[[int], Collection[str]],
+    sizes: Mapping[str, int],
+) -> set[int]:
+    """The numbers of the generations to keep so that they take at most ``most`` bytes; the newest whatever it takes.
+
+    ``chunks`` of a generation, and the ``sizes`` that these have in the store: what several share counts once.
+    """
+    ordered = sorted(generations, key=lambda generation: generation.number, reverse=True)
+    older = [each for each in ordered if now - each.created_at > ALL_WITHIN]
+    lately = [each for each in ordered if now - each.created_at <= ALL_WITHIN]
+    before_flagged = [before for later, before in pairwise(ordered) if later.flags]  # they have what vanished
+    held: set[str] = set()
+    keep: set[int] = set()
+    used = 0
+    for generation in dict.fromkeys([*ordered[:1], *older, *lately[-1:], *before_flagged, *lately]):
+        new = set(chunks(generation.number)) - held
+        size = sum(sizes.get(chunk, 0) for chunk in new)
+        if keep and used + size > most:
+            continue
+        keep.add(generation.number)
+        held |= new
+        used += size
+    return keep

@@ -20,7 +20,7 @@ from golem_launcher.events import Saving
 from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workspace.ahead import Ahead
 from golem_launcher.workspace.bounds import LEAST_RATE
-from golem_launcher.workspace.fitting import lacking, within
+from golem_launcher.workspace.fitting import TOO_MUCH_KEPT, Lacking, amount, lacking, within
 from golem_launcher.workspace.links import LEADS_OUT, TOO_MANY
 from golem_launcher.workspace.manifest import LONGEST_PATH, MOST_LEFT_OUT, Environment, shown
 from golem_launcher.workspace.plan import BUSY, LARGE
@@ -49,6 +49,8 @@ _IN_VAIN = 2
 _SHOWN_PATHS = 3
 _PRUNE_EVERY = 50
 """Generations."""
+_TOLD, _THINNED, _OVER = 0.8, 0.6, 1.25
+"""Of what saves may take: when it is told, what is left when it was too much, and what they take at worst."""
 _ROUND_SECONDS = 15.0
 """After which a round takes what is there."""
 _ON_ITS_WAY = "it is on its way"
@@ -63,6 +65,8 @@ class Limits:
 
     total_bytes: int = 100 * 2**30
     """Of all files of one generation: the disk asked for, say."""
+    kept_bytes: int = 20 * 2**30
+    """Of all generations in the store."""
 
 
 class Saver:
@@ -105,6 +109,8 @@ class Saver:
         self._notes: dict[str, str] = {}
         self.left_out: dict[str, str] = {}
         """What is there and not saved, or not as it is now, and why."""
+        self._kept = 0
+        """Bytes that the saves of the workspace take, about."""
         self._doubt = False
         """Whether the store may not hold any more what was saved there."""
         self._more = False
@@ -222,11 +228,9 @@ class Saver:
                 return
             await asyncio.to_thread(self._store.check_place)
             self._whole = False
-            entries = await asyncio.to_thread(self._tree.sifted)
             before = {entry.path: entry for entry in self._committed or ()}
-            entries, too_much = await asyncio.to_thread(within, entries, before, self._limits.total_bytes)
-            wanted, no_room = await asyncio.to_thread(lacking, self._store, entries)
-            hopeless = self._tree.odd | too_much | no_room
+            entries, wanted, no_room = await self._fit(before)
+            hopeless = self._tree.odd | no_room
             self._leave_out(hopeless)
             try:
                 gone = set(await pull(self._agent, self._store, wanted.ids, wanted.bytes, lambda: _now_is_before(end)))
@@ -239,7 +243,7 @@ class Saver:
         self._more = failure is None and any(why == _ON_ITS_WAY for why in late.values())
         if (entries, self._environment) != (self._committed, self._committed_environment):
             await self._commit(entries)
-        self._whole = failure is None and not late and not too_much and not no_room
+        self._whole = failure is None and not late and not no_room
         if failure is not None:
             raise failure
         self._more = self._more or LARGE in self._notes.values()
@@ -248,6 +252,7 @@ class Saver:
     async def _begin(self) -> None:
         """What this session's generations are compared with: the one that was put back, when one was."""
         self._committed = []
+        self._kept = await asyncio.to_thread(self._store.size, self.saving.workspace)
         if self._after is not None:
             manifest = await asyncio.to_thread(self._store.manifest, self.saving.workspace, self._after)
             self._committed = list(manifest.entries)
@@ -256,6 +261,26 @@ class Saver:
             self._tell(
                 generation=manifest.generation, saved_at=manifest.created_at, files=manifest.files, bytes=manifest.size
             )
+
+    async def _fit(self, before: dict[str, Entry]) -> tuple[list[Entry], Lacking, dict[str, str]]:
+        """What there is room for, what of it is to be brought, and what there is no room for, with the reason."""
+        entries = await asyncio.to_thread(self._tree.sifted)
+        entries, too_much = await asyncio.to_thread(within, entries, before, self._limits.total_bytes)
+        wanted, no_room = await asyncio.to_thread(lacking, self._store, entries, self._most_kept - self._kept)
+        if TOO_MUCH_KEPT in no_room.values() or self._kept + wanted.bytes > self._limits.kept_bytes:
+            await self._thin()
+            wanted, no_room = await asyncio.to_thread(lacking, self._store, entries, self._most_kept - self._kept)
+        return entries, wanted, too_much | no_room
+
+    @property
+    def _most_kept(self) -> int:
+        """What was let go of takes room for a while yet."""
+        return int(_OVER * self._limits.kept_bytes)
+
+    async def _thin(self) -> None:
+        """The saves take as much as they may, or soon will: let go of those that are needed least."""
+        await asyncio.to_thread(self._store.thin, self.saving.workspace, int(_THINNED * self._limits.kept_bytes))
+        self._kept = await asyncio.to_thread(self._store.size, self.saving.workspace)
 
     async def _look_into_store(self) -> None:
         """See that what was saved last is there: a store may be put away, emptied or exchanged while it is used."""
@@ -271,7 +296,8 @@ class Saver:
 
     async def _look(self) -> bool:
         """Ask what changed; whether anything did, packages included."""
-        async with Ahead(self._agent, self._store, self._limits.total_bytes) as ahead:
+        most = min(self._limits.total_bytes, self._most_kept - self._kept)
+        async with Ahead(self._agent, self._store, most) as ahead:
             plan = await self._agent.plan(self._plan, self._packages if self._plan else "", ahead.saw)
         # Another tree, because who is cancelled here has not seen what changed: the next plan tells it again.
         tree, changed = await asyncio.to_thread(self._tree.after, plan)
@@ -325,6 +351,7 @@ class Saver:
     def _made(self, generation: Generation, entries: list[Entry], content: bytes) -> None:
         """There is a new generation."""
         before = self.saving.generation
+        self._kept += self._store.taken - self._taken
         self._committed, self._committed_environment = entries, self._environment
         self._taken = self._store.taken
         self._seen.setdefault(content, generation.number)
@@ -342,11 +369,18 @@ class Saver:
         """What is odd about the newest generation, and what is not in it, in a sentence or two."""
         odd = self._notes | self.left_out
         if not odd:
-            return self._flagged
+            full = self._kept > _TOLD * self._limits.kept_bytes
+            return f"{self._flagged} {self._fullness()}".strip() if full else self._flagged
         worst = sorted(odd.items(), key=lambda item: item[1] in _HARMLESS)
         some = "; ".join(f"{shown(path)} ({reason})" for path, reason in worst[:_SHOWN_PATHS])
         more = f", and {len(odd) - _SHOWN_PATHS} more" if len(odd) > _SHOWN_PATHS else ""
         return f"{self._flagged} Not saved as they are: {some}{more}.".strip()
+
+    def _fullness(self) -> str:
+        return (
+            f"The saves of this workspace take {amount(self._kept)} of at most {amount(self._limits.kept_bytes)}; "
+            f"beyond that the ones that are needed least are deleted."
+        )
 
     def _tell(self, **changes: object) -> None:
         saving = self.saving.model_copy(update=changes)

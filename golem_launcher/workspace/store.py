@@ -11,6 +11,7 @@ import re
 import secrets
 import threading
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import WorkspaceError
@@ -25,12 +26,13 @@ from golem_launcher.workspace.sealing import Damaged, Sealing, sealing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import datetime
 
     from golem_launcher.workspace.locations import Location
 
 _LOG = logging.getLogger(__name__)
 
+SOON = timedelta(minutes=2)
+"""The grace of packs that are let go because there are too many: a save that counts on one takes seconds."""
 _MARK = "store"
 """An object with a name of its own for each store."""
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
@@ -209,7 +211,33 @@ class Store:
             for number in self._numbers(workspace):
                 self._location.delete(_name(workspace, number))
 
-    def prune(self, *, at: datetime | None = None) -> None:
+    def size(self, workspace: str) -> int:
+        """Bytes that the generations of a workspace take here, with what is about to be deleted of the whole store."""
+        with self._lock:
+            ids: set[str] = set()
+            for number in self._numbers(workspace):
+                ids.update(self._chunks_of(workspace, number))
+            return sum(self._packs.sizes(ids).values()) + self._packs.condemned_bytes
+
+    def thin(self, workspace: str, most: int, *, at: datetime | None = None) -> None:
+        """Forget generations of a workspace until they take at most ``most`` bytes; their room is free soon."""
+        moment = at or now()
+        with self._lock:
+            found = self._generations(workspace)
+            ids = {each.number: self._chunks_of(workspace, each.number) for each in found}
+            sizes = self._packs.sizes(set().union(*ids.values()))
+            keep = retention.within(found, moment, most, ids.__getitem__, sizes)
+            for generation in found:
+                if generation.number not in keep:
+                    self._location.delete(_name(workspace, generation.number))
+        self.prune(at=moment, grace=SOON)
+
+    def _chunks_of(self, workspace: str, number: int) -> set[str]:
+        with contextlib.suppress(Damaged, FileNotFoundError):
+            return {found.decode() for found in _CHUNK_IN_MANIFEST.findall(self._written(_name(workspace, number)))}
+        return set()
+
+    def prune(self, *, at: datetime | None = None, grace: timedelta | None = None) -> None:
         """Forget generations as :mod:`retention` says, and chunks that no generation needs any more.
 
         Chunks are only forgotten when every generation in the store can be read: one that can't be (it is damaged, or
@@ -229,7 +257,7 @@ class Store:
         with self._lock:
             self._packs.refresh()
             if self._live(live, seen):
-                self._packs.collect(live, now=moment)
+                self._packs.collect(live, now=moment, grace=grace)
 
     def _live(self, live: set[str], seen: set[str]) -> bool:
         """Add the chunks of all generations that are not among those ``seen``; whether each could be read."""

@@ -337,3 +337,25 @@ def test_a_file_with_very_many_holes_travels(providers, store):
     asyncio.run(put_back())
     assert (other.work / "many").stat().st_size == 6_000 * step
     assert (other.work / "many").stat().st_blocks <= (one.work / "many").stat().st_blocks
+
+
+def test_what_saves_may_take_is_told_before_it_is_reached_and_kept(provider, store, tmp_path):
+    limits = Limits(total_bytes=300_000, kept_bytes=1_000_000)
+
+    async def scenario():
+        told = False
+        async with provider.agent() as agent:
+            saver = Saver(agent, store, "work", limits=limits)
+            for number in range(12):
+                (provider.work / "noise").write_bytes(os.urandom(200_000))
+                (provider.work / "note").write_text(str(number))
+                await saver.save_now()
+                told = told or "of at most 1.0 MB" in saver.saving.problem
+                assert paths(store) >= {"note"}
+                taken = sum(path.stat().st_size for path in (tmp_path / "store").rglob("*") if path.is_file())
+                assert taken < 1_600_000
+            return told, saver.saving
+
+    told, saving_now = asyncio.run(scenario())
+    assert told
+    assert "the saves take as much as they may" in saving_now.problem  # what was let go of is gone in two minutes

@@ -398,3 +398,26 @@ def test_the_address_of_a_store_is_shown_without_secrets():
 def test_an_unknown_or_missing_kind_of_store_says_what_to_do():
     with pytest.raises(WorkspaceError, match="no kind of store 'nosuch://'"):
         open_store("nosuch://x/y")
+
+
+def test_saves_take_no_more_than_they_may_and_noise_does_not_push_out_what_was_there_before(tmp_path):
+    store = open_store(str(tmp_path / "store"))
+    work = random.Random(1).randbytes(50_000)
+    save(store, {"work": work}, created_at=NOW - timedelta(days=20))
+    save(store, {"work": work, "today": b"today"}, created_at=NOW - timedelta(hours=5))
+    for number in range(10):  # in one hour
+        noise = random.Random(number + 2).randbytes(100_000)
+        save(store, {"noise": noise}, created_at=NOW - timedelta(minutes=30 - number), flags=["odd"])
+    assert store.size("work") > 1_000_000
+    store.thin("work", 400_000, at=NOW)
+    kept = [generation.number for generation in store.generations("work")]
+    assert kept[:2] == [1, 2]
+    assert kept[-1] == 12
+    assert len(kept) == 5
+    store.thin("work", 400_000, at=NOW + timedelta(minutes=3))
+    left = sum(path.stat().st_size for path in (tmp_path / "store" / "packs").iterdir())
+    assert left < 450_000
+    assert store.size("work") < 450_000
+    assert content(open_store(str(tmp_path / "store")), number=1) == {"work": work}
+    store.thin("work", 10, at=NOW)
+    assert [generation.number for generation in store.generations("work")] == [12]

@@ -47,6 +47,7 @@ _WHEN: dict[str, dict[str, Any]] = {
     "outbound_urls": {"field": "outbound", "is": ["listed"]},
     "outbound_permit": {"field": "outbound", "is": ["listed", "unrestricted"]},
     "save_seconds": {"field": "save", "is": [True]},
+    "keep_gib": {"field": "save", "is": [True]},
     "store": {"field": "save", "is": [True]},
     "encrypt": {"field": "save", "is": [True]},
     "software": {"field": "image", "is": [""], "instead": "Your own image is used; see Advanced."},

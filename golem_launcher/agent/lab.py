@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -31,7 +32,8 @@ def run(config: Config, bell: int, orders: int) -> None:
     sys.argv = ["jupyter-lab"]
     del sys.path[0]  # the archive: all of it that is needed here is imported
     shortcuts.take()
-    _write_defaults(os.path.join(os.path.dirname(config.log), "jupyter"))  # noqa: PTH118, PTH120
+    with contextlib.suppress(OSError, ValueError):  # what an image has of its own may be damaged: no Lab hangs on it
+        _write_defaults(os.path.join(os.path.dirname(config.log), "jupyter"))  # noqa: PTH118, PTH120
     from jupyterlab.labapp import LabApp  # noqa: PLC0415 - here, where its failure reaches the log
     from traitlets.config import Config as Traits  # noqa: PLC0415
 

@@ -95,9 +95,7 @@ def _write_results(directory: SessionDirectory, path: str | PathLike[str] | None
     from golem_launcher.workspace.results import save_zip  # noqa: PLC0415 - few need it
     from golem_launcher.workspace.store import open_store  # noqa: PLC0415
 
-    request, saving = directory.request(), directory.state().saving
-    if saving is None or saving.generation is None:
-        raise SessionError(f"Nothing of the session '{directory.name}' is saved.")
+    saving, request = client.saving_of(directory), directory.request()
     store = open_store(request.store, encrypt=request.encrypt)
     manifest = store.manifest(saving.workspace, generation if generation is not None else saving.generation)
     target = Path(path if path is not None else f"{saving.workspace}-{manifest.generation}.zip").expanduser()

@@ -26,7 +26,7 @@ from golem_launcher.errors import (
     SessionNotFound,
     SupervisorSilent,
 )
-from golem_launcher.events import SessionState
+from golem_launcher.events import Saving, SessionState
 from golem_launcher.session import aside, deadlines
 from golem_launcher.session.directory import (
     SessionDirectory,
@@ -110,6 +110,19 @@ def state_of(directory: SessionDirectory) -> SessionState:
         return directory.state().model_copy(update={"trouble": SILENT})
     except (SessionError, ValidationError):  # it begins, or ends
         return directory.state()
+
+
+def saving_of(directory: SessionDirectory) -> Saving:
+    """How the saves of a session stand. Raises ``SessionError`` when there are none, or it is not known of any."""
+    saving = directory.state().saving
+    if saving is not None and saving.generation is not None:
+        return saving
+    if directory.written_state() is None:
+        raise SessionDamaged(
+            f"The state of the session '{directory.name}' is damaged, so it is not known where it was saved.",
+            "Look for it: golem-launcher workspaces",
+        )
+    raise SessionError(f"Nothing of the session '{directory.name}' is saved.")
 
 
 def damaged(directory: SessionDirectory) -> list[str]:

@@ -263,6 +263,7 @@ class Run:
         loop_time = asyncio.get_running_loop().time
         end = loop_time() + seconds
         outcome = await self._reach.documents.save(min(_DOCUMENTS_SECONDS, seconds / 2))
+        self._recorder.update(unsaved=outcome.unsaved)  # an end is decided by it, and the count is followed but slowly
         return await self._saves.save(max(end - loop_time(), 1.0)), documents.missing(outcome)
 
     async def _open_saves(self, opened: asyncio.Event) -> None:

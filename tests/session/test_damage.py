@@ -81,6 +81,9 @@ def test_a_damaged_state_hides_nothing_and_is_told_from_the_other_files(damage):
     if damage != "a directory":
         assert run("stop", "first")[0] == 0
         assert checkup.sessions().verdict is Verdict.OK
+    else:
+        with pytest.raises(SessionDamaged, match="not known where it was saved"):
+            client.saving_of(directory)
     aside.bring_back(aside.put(directory))
 
 

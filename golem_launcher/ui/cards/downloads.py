@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from golem_launcher import paths
-from golem_launcher.errors import LauncherError, WorkspaceError
+from golem_launcher.errors import LauncherError
+from golem_launcher.session import client
 from golem_launcher.session.directory import session_directory
 from golem_launcher.text import clean_line
 
@@ -181,10 +182,7 @@ def write_results(name: str, path: Path, progress: Callable[[float, float], None
     from golem_launcher.workspace.store import open_store  # noqa: PLC0415
 
     directory = session_directory(name)
-    saving = directory.state().saving
-    if saving is None or saving.generation is None:
-        raise WorkspaceError(f"Nothing of '{name}' has been saved yet.")
-    request = directory.request()
+    saving, request = client.saving_of(directory), directory.request()
     store = open_store(request.store, encrypt=request.encrypt)
     kept = {generation.number for generation in store.generations(saving.workspace)}
     manifest = store.manifest(saving.workspace, saving.generation if saving.generation in kept else None)

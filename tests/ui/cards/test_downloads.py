@@ -69,7 +69,7 @@ def test_results_are_the_last_save_and_files_that_run_are_named() -> None:
         sent: list[tuple[dict[str, Any], list[bytes]]] = []
         downloads = _downloads(sent, results=("results.zip", write_results))
         await downloads.fetch({"id": "d0", "name": "mine", "what": "results"})
-        assert sent[-1][0]["text"] == "Nothing of 'mine' has been saved yet."
+        assert sent[-1][0]["text"] == "Nothing of the session 'mine' is saved."
 
         store = open_store()
         plain = b"x = 1\n"

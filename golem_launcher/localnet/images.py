@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _MOST_NAMES = 1000
 _MOST_REPLACED = 50
+_MOST_KEPT = 10
+"""Files and their unpacked directories, so half as many images."""
 _UNPACK_SECONDS = 600.0
 _CACHED = "Deployed image from cache"
 """What Golem's exe-unit says when there is nothing to fetch."""
@@ -50,6 +52,15 @@ class Images:
     def __post_init__(self) -> None:
         self._by_hash = {image_hash(name): spec for name, spec in self.specs.items()}
         self._names = {image_hash(name): name for name in (*self.specs, BASE_IMAGE)}
+
+    def prune(self) -> None:
+        """Forget what was fetched or unpacked longest ago. Blocking; to be called before the network serves."""
+        with contextlib.suppress(OSError):
+            for left in self.cache.glob(".*-*"):
+                _remove(left)
+            kept = sorted(self.cache.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+            for old in kept[_MOST_KEPT:]:
+                _remove(old)
 
     def named(self, tag: str) -> str:
         """The hash of the image that somebody calls ``tag``."""
@@ -146,3 +157,16 @@ def unpack(file: Path, root: Path) -> None:
     finally:
         with contextlib.suppress(OSError):
             shutil.rmtree(staging)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        for folder, names, _ in os.walk(path):  # an image may have closed directories
+            for name in names:
+                with contextlib.suppress(OSError):
+                    inside = os.path.join(folder, name)  # noqa: PTH118
+                    if not os.path.islink(inside):  # noqa: PTH114
+                        os.chmod(inside, 0o700)  # noqa: PTH101
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

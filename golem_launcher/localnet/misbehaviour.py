@@ -50,6 +50,8 @@ class Misbehaviour(BaseModel):
     processes killed. It stays dead until the network starts again."""
     slow_deploy: float = _Seconds
     """The deploy command takes that much longer."""
+    slow_end: float = _Seconds
+    """The terminate command, and the end of an activity, take that much longer; on Golem they take up to 5 s."""
     never_ready: bool = False
     """The start command never ends, so the activity never becomes ready."""
     hang_in: CommandName | None = None

@@ -26,10 +26,13 @@ _INVOICE_DUE = timedelta(days=1)
 
 
 def amount_due(coefficients: Sequence[float], usage: Sequence[float], *, factor: float = 1.0) -> Decimal:
-    """Price times usage in GLM: ``coefficients`` as the offer has them, one per counter and the fixed price last."""
-    *per_unit, fixed = (Decimal(str(value)) for value in coefficients)
+    """Price times usage in GLM: ``coefficients`` as the offer has them, one per counter and the fixed price last.
+
+    A counter without a price costs nothing, and a price without a counter neither: an offer may be made up.
+    """
+    *per_unit, fixed = (Decimal(str(value)) for value in coefficients or (0.0,))
     total = fixed + sum(
-        (price * Decimal(str(used)) for price, used in zip(per_unit, usage, strict=True)), start=Decimal(0)
+        (price * Decimal(str(used)) for price, used in zip(per_unit, usage, strict=False)), start=Decimal(0)
     )
     return (total * Decimal(str(factor))).quantize(_SMALLEST, rounding=ROUND_DOWN)
 

@@ -90,6 +90,7 @@ class Server:
                 raise ending
 
     async def _work(self) -> None:
+        await asyncio.to_thread(self._images.prune)
         await self._hub.start()
         chain = await asyncio.to_thread(self._chain.start) if self._chain is not None else None
         requestor, provider = (

@@ -67,6 +67,15 @@ runtime_name = "slow"
 misbehaviour = { slow_deploy = 1.5 }
 
 [[provider]]
+name = "strange"
+runtime_name = "strange"
+misbehaviour = { slow_end = 2.0 }
+
+[provider.properties]
+"golem.com.usage.vector" = ["golem.usage.duration_sec"]
+"golem.com.pricing.model.linear.coeffs" = [0.001, 0.5]
+
+[[provider]]
 name = "never"
 runtime_name = "never"
 misbehaviour = { never_ready = true }

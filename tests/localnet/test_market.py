@@ -186,6 +186,26 @@ def test_an_agreement_for_one_activity_ends_with_it(in_troupe: network.LocalNetw
     play(in_troupe, scene)
 
 
+def test_a_usage_vector_of_another_length_ends_nothing_and_a_slow_end_comes_before_the_invoice(
+    in_troupe: network.LocalNetwork,
+) -> None:
+    async def scene(someone: Requestor) -> None:
+        agreement = await someone.agree(name="strange")
+        activity = await someone.activity(agreement)
+        await someone.execute(activity, {"deploy": {}}, {"start": {"args": []}})
+        begin = time.monotonic()
+        (ended,) = await someone.execute(activity, {"terminate": {}})
+        assert ended["result"] == "Ok"
+        assert time.monotonic() - begin >= 2
+        await someone.destroy(activity)
+        await someone.terminate(agreement)
+        (invoice,) = await someone.bills("invoices", agreement, 1)
+        assert Decimal(invoice["amount"]) >= Decimal("0.5")
+        assert provider("strange")["state"] != "dead"
+
+    play(in_troupe, scene)
+
+
 def test_a_refuser_refuses(in_troupe: network.LocalNetwork) -> None:
     async def scene(someone: Requestor) -> None:
         refused: list[str] = []

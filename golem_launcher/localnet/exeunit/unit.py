@@ -93,6 +93,8 @@ class ExeUnit:
     async def _close(self, *, silent: bool) -> None:
         await self._reports.stop()
         await self._stop_batches(except_for=None)
+        if not silent and self._machine.runtime is not None:
+            await self._linger()
         await self._machine.drop(silent=silent)
         await self._reports.end(silent=silent)
         if not silent:
@@ -207,12 +209,17 @@ class ExeUnit:
     async def _perform(self, command: Command, batch: Batch) -> None:
         if isinstance(command, Terminate):
             await self._stop_batches(except_for=batch.id)
+            await self._linger()
             await self._machine.drop()
             await self._reports.enter("Initialized")
         elif isinstance(command, Sign):
             raise LocalNetError("signing not supported: binary built without the 'sgx' feature")
         else:
             await self._machine.perform(command, batch, closing=lambda: self._closing is not None)
+
+    async def _linger(self) -> None:
+        """Be as slow to end as the provider's misbehaviour says."""
+        await asyncio.sleep(self._assignment.misbehaviour.slow_end)
 
     async def _stop_batches(self, except_for: str | None) -> None:
         tasks = [task for batch_id, task in self._tasks.items() if batch_id != except_for]

@@ -101,6 +101,14 @@ class Progress(_Event):
     total: float
     unit: str = ""
 
+    @property
+    def words(self) -> str:
+        """How far it is, for a person: Sending the image: 12 of 86 MB (14 %)."""
+        share = f" ({100 * self.done / self.total:.0f} %)" if self.total else ""
+        if self.unit == "bytes":
+            return f"{self.what}: {self.done / 1e6:.0f} of {self.total / 1e6:.0f} MB{share}"
+        return f"{self.what}: {self.done:.0f} of {self.total:.0f} {self.unit}{share}"
+
 
 class CostChanged(_Event):
     """What the session costs so far, by our own reckoning and as billed; GLM."""
@@ -272,6 +280,8 @@ class SessionState(BaseModel):
     """Why it was not ended though somebody asked for it, and until when it is kept; empty otherwise."""
     saving: Saving | None = None
     """``None`` when nothing is saved."""
+    progress: Progress | None = None
+    """What the session waits for at present, where it is known how far that is."""
     providers_lost: int = 0
     notices: tuple[str, ...] = ()
     """What the user should know, a sentence each: a package that could not be restored, what recovery did."""

@@ -14,7 +14,7 @@ from golem_launcher.errors import RequestError
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
-    from golem_launcher.image.build import Step
+    from golem_launcher.image.step import Step
     from golem_launcher.image.store import Image
 
 app = typer.Typer(help="Images that sessions run in, made and kept on this computer.", no_args_is_help=True)

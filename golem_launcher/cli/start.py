@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory
 
 _LONGEST_START_SECONDS = 3600.0
+_TELL_SECONDS = 2.0
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -65,11 +67,16 @@ def _wait_until_ready(directory: SessionDirectory) -> None:
     from golem_launcher.session import client
 
     told: list[str] = []
+    at = time.monotonic()
 
     def ready(state: SessionState) -> bool:
+        nonlocal at
         if state.stage.value not in told:
             told.append(state.stage.value)
             progress(f"{directory.name}: {state.stage.value} …")
+        if state.progress is not None and time.monotonic() - at > _TELL_SECONDS:
+            at = time.monotonic()
+            progress(f"{directory.name}: {state.progress.words}")
         return state.stage is Stage.READY
 
     try:

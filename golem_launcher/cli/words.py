@@ -33,6 +33,7 @@ def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]
         ("name", state.name),
         ("stage", state.stage.value),
         ("reason", state.reason),
+        ("at present", state.progress.words if state.progress and not state.stage.final else None),
         ("trouble", state.trouble),
         ("network", state.network),
         ("provider", state.provider_name),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +11,7 @@ from golem_launcher.errors import ImageError
 from golem_launcher.image import container, debian, mirrors, wheels
 from golem_launcher.image.spool import Spool
 from golem_launcher.image.squashfs import write_squashfs
+from golem_launcher.image.step import Step
 from golem_launcher.image.tree import Tree, directory
 from golem_launcher.image.trim import trim
 
@@ -28,26 +28,6 @@ SETTINGS: Final = {
 _ROOM: Final = {"base": 1 << 30}
 _MORE_ROOM: Final = 12 << 30
 """Bytes of the disk that the making takes: for packages, for their contents, for the image."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """How far the making is. A step's own amount is in ``unit``; 0 of 0 when it can't be known."""
-
-    name: str
-    """What is done, as a sentence about it begins: fetching Debian's packages."""
-    done: int = 0
-    total: int = 0
-    unit: str = "bytes"
-
-    @property
-    def words(self) -> str:
-        """How far it is: 12 of 69 MB."""
-        if not self.total:
-            return ""
-        if self.unit == "bytes":
-            return f"{self.done / 1e6:.0f} of {self.total / 1e6:.0f} MB"
-        return f"{self.done} of {self.total} {self.unit}"
 
 
 def build(lock: Lock, out: Path, downloads: Path, *, told: Callable[[Step], None]) -> None:

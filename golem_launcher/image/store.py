@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from golem_launcher import clock, files, paths
 from golem_launcher.errors import ImageError, RequestError
-from golem_launcher.image import build, container, lock
+from golem_launcher.image import container, lock
+from golem_launcher.image.step import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from golem_launcher.image.build import Step
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _LOCK_FILE: Final = ".lock"
@@ -103,6 +103,8 @@ class Store:
         ``KeyboardInterrupt``, ends the making with nothing left of it. Raises ``RequestError`` for a variant that is
         none, ``ImageError`` and ``OSError``.
         """
+        from golem_launcher.image import build  # noqa: PLC0415 - a session that finds its image loads none of it
+
         wanted, name = lock.read(variant), self._name(name or variant)
         with self._alone(told):
             image = self.get(name)
@@ -179,7 +181,7 @@ class Store:
                     break
                 except TimeoutError:
                     waited += _LOOK_SECONDS
-                    told(build.Step("Waiting for another program that makes an image"))
+                    told(Step("Waiting for another program that makes an image"))
                     if waited > _BUSY_SECONDS:
                         raise ImageError("Another program has been making an image for an hour.", "End it.") from None
             for left in self._directory.glob(f"{_SCRATCH}*"):

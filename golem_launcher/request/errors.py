@@ -55,7 +55,7 @@ _MESSAGES = {
 
 _PATTERNS = {
     "name": "must be small letters, digits and dashes (at most 40), like 'my-lab'",
-    "image": "must be a tag like 'user/name:tag', or a hash of 56 digits",
+    "image": "must be a tag like 'user/name:tag', a hash of 56 digits, or the name of an image of this computer",
     "resume": "must be the name of a saved workspace, or name@generation",
 }
 """What the pattern of a field means."""

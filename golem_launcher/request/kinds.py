@@ -17,15 +17,18 @@ from golem_launcher.request.checks import (
 
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 _GENERATION = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?(@[1-9][0-9]{0,8})?$"
-_IMAGE = r"^([A-Za-z0-9][\w.-]*/[\w.-]+(:[\w.-]+)?|[0-9a-f]{56})$"
+_IMAGE = (
+    r"^([A-Za-z0-9][\w.-]*/[\w.-]+(:[\w.-]+)?|[0-9a-f]{56}|[a-z0-9][a-z0-9-]{0,39}"
+    r"|hash:sha3:[0-9a-f]{56}:(https?|gftp)://[!-~]+)$"
+)
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 NetworkName = Annotated[str, AfterValidator(known_network)]
 Software = Annotated[str, AfterValidator(known_software)]
 SavedWorkspace = Annotated[str, Field(pattern=_GENERATION)]
 """A workspace's name, or name@generation."""
-Image = Annotated[str, Field(pattern=_IMAGE, max_length=200)]
-"""A tag or a hash."""
+Image = Annotated[str, Field(pattern=_IMAGE, max_length=400)]
+"""A tag or a hash of the registry's, a name of this computer's, or one as demands have it."""
 SshKey = Annotated[str, AfterValidator(public_ssh_key)]
 Glm = Annotated[Decimal, Field(gt=0, le=100_000, decimal_places=6)]
 Hours = Annotated[Decimal, Field(ge=Decimal("0.01"), le=24 * 30, decimal_places=4)]

@@ -130,7 +130,8 @@ class LaunchRequest(BaseModel):
         Field(
             default=None,
             title="Image",
-            description="An image of your own instead: its tag (user/name:tag) or hash. It needs Python 3.9 or newer.",
+            description="An image of your own instead: its tag (user/name:tag), its hash, or its name in "
+            "'golem-launcher image list'. It needs Python 3.9 or newer.",
             json_schema_extra=_form("advanced"),
         ),
     ]

@@ -31,7 +31,7 @@ class Place:
     subnet: str
     registry_url: str
     image_tag: str
-    """What runs when the request names no image; empty: it must."""
+    """What runs when the request names no image; empty: one that is made here."""
     look_seconds: float
     """How long to wait for a first answer before looking whether the market has anything that fits."""
     search_seconds: float
@@ -44,6 +44,8 @@ class Place:
     """How long the best offer has to sign before one that is as good is asked as well."""
     deploy_seconds: float
     """How long a provider may take until our agent runs: it may have to fetch the image."""
+    still_seconds: float
+    """How long an image may stand still on its way to a provider."""
     start_seconds: float
     """How long JupyterLab may then take until it answers."""
     settles: bool = True
@@ -70,6 +72,7 @@ def _enter_local() -> Place:
         compare_seconds=(0.05, 1.0),
         head_start_seconds=1.0,
         deploy_seconds=60.0,
+        still_seconds=20.0,
         start_seconds=60.0,
         settles=running.chain is not None,
         silent_seconds=3.5,
@@ -90,6 +93,7 @@ def _enter_real(network: Network) -> Place:
         compare_seconds=(1.0, 4.0),
         head_start_seconds=3.0,
         deploy_seconds=1200.0,
+        still_seconds=60.0,
         start_seconds=300.0,
     )
 

@@ -7,7 +7,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.events import CostChanged, Message, ProviderChosen, SessionState, Stage, StageChanged, now
+from golem_launcher.events import CostChanged, Message, Progress, ProviderChosen, SessionState, Stage, StageChanged, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,8 @@ class Recorder:
         if self.state.stage.final:
             return
         at = now()
-        changes: dict[str, Any] = {"stage": stage, "reason": reason, "stages": (*self.state.stages, (stage, at))}
+        stages = (*self.state.stages, (stage, at))
+        changes: dict[str, Any] = {"stage": stage, "reason": reason, "stages": stages, "progress": None}
         if stage is Stage.READY and self.state.started_at is None:
             changes["started_at"] = at
         if stage.final:
@@ -66,6 +67,12 @@ class Recorder:
             provider_id=provider_id, provider_name=name, agreement_id=agreement_id, price_per_hour=price_per_hour
         )
         self._append(ProviderChosen(provider_id=provider_id, provider_name=name, agreement_id=agreement_id))
+
+    def progress(self, what: str, done: int, total: int, unit: str) -> None:
+        """A piece of work that holds the session up is that far; ``unit``: bytes, packages."""
+        progress = Progress(what=what, done=done, total=total, unit=unit)
+        self.update(progress=progress if done < total else None)
+        self._append(progress)
 
     def cost(self, cost: Decimal, billed: Decimal) -> None:
         """The session costs this much by now; GLM."""

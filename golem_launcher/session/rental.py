@@ -10,7 +10,6 @@ from golem_launcher import clock
 from golem_launcher.access.package import agent_archive, spare_pip
 from golem_launcher.errors import BusError, MarketError, NodeError, ProviderError
 from golem_launcher.events import Stage
-from golem_launcher.localnet.spec import BASE_IMAGE
 from golem_launcher.market.constraint import condition
 from golem_launcher.session.hire import starting
 from golem_launcher.session.hire.package import Package
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.hire.engine import Engine
     from golem_launcher.session.hire.hiring import Hiring
     from golem_launcher.session.hire.package import Rented
+    from golem_launcher.session.image import SessionImage
     from golem_launcher.session.pay.yagna import YagnaRest
     from golem_launcher.session.places import Place
     from golem_launcher.session.reach import Reach
@@ -69,7 +69,7 @@ class Rental:
         saves: Saves,
         access: Access,
         recorder: Recorder,
-        image: str,
+        image: SessionImage,
         disk_gib: float,
         enter: Callable[[Stage], None],
     ) -> None:
@@ -94,7 +94,7 @@ class Rental:
         """Put a demand on the market; offers come in from now on."""
         self._enter(Stage.NEGOTIATING)
         self._hiring = await self._engine.hire(self._package, self._term.agree())
-        if self._image != BASE_IMAGE:
+        if not self._image.familiar:
             await asyncio.to_thread(spare_pip)  # kept, for the moment when it is sent
 
     async def rent(self, *, least_seconds: float = 0.0) -> Rented:
@@ -172,7 +172,7 @@ class Rental:
             "index_url": self._access.index_url,
         }
         files = [(_AGENT_PATH, agent_archive()), (_CONFIG_PATH, json.dumps(config).encode())]
-        if self._image != BASE_IMAGE:  # what is in it is not known here
+        if not self._image.familiar:  # what is in it is not known here
             files.append((_PIP_PATH, spare_pip()))
         return Package(
             files=tuple(files),

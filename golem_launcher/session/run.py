@@ -19,6 +19,7 @@ from golem_launcher.outbound import access
 from golem_launcher.session import deadlines, documents, extension, places, warm
 from golem_launcher.session.hire.choice import Choice
 from golem_launcher.session.hire.permission import permit_of
+from golem_launcher.session.image import SessionImage
 from golem_launcher.session.pay import bills
 from golem_launcher.session.pay.ending import Farewells, close_wherever
 from golem_launcher.session.pay.journal import Journal
@@ -81,6 +82,7 @@ class Run:
         self._engine: Engine | None = None
         self._rental: Rental | None = None
         self._place: places.Place | None = None
+        self._image: SessionImage | None = None
         self._identity = ""
         """The node's."""
         self._stay: Stay | None = None
@@ -213,23 +215,25 @@ class Run:
         self._recorder.write_token(self._reach.token)
         self._recorder.update(deadline=self._term.deadline)
         self._resources.push_async_callback(self._saves.aclose)
-        expires = self._term.allocation_ends()
         opened = asyncio.Event()
-        (place, identity, allocation_id), module, _ = await together(
-            self._enter(expires, opened),
+        (place, identity, allocation_id, expires), module, _ = await together(
+            self._enter(opened),
             asyncio.to_thread(warm.engine),
             self._open_saves(opened),
         )
         assert self._rest is not None
+        assert self._image is not None
         self._engine = module.Engine(
             place=place,
             network=self._network,
             request=self._request,
             access=self._access,
+            image=self._image,
             choice=self._choice,
             permit=await permit_of(self._request, self._access, identity),
             journal=self._journal,
             money=self._money,
+            told=self._recorder.progress,
         )
         self._recorder.message(self._access.sentence)
         await self._engine.start(identity, allocation_id, expires)
@@ -244,7 +248,7 @@ class Run:
             saves=self._saves,
             access=self._access,
             recorder=self._recorder,
-            image=self._request.image or place.image_tag,
+            image=self._image,
             disk_gib=self._request.disk_gib,
             enter=self._recovery.enter,
         )
@@ -270,8 +274,8 @@ class Run:
         await self._saves.open()
         opened.set()
 
-    async def _enter(self, expires: datetime, opened: asyncio.Event) -> tuple[places.Place, str, str]:
-        """Reach the network and set the money aside there: the place, our identity, the allocation's id.
+    async def _enter(self, opened: asyncio.Event) -> tuple[places.Place, str, str, datetime]:
+        """Reach the network and set the money aside there: the place, our identity, the allocation's id and end.
 
         No money before the saves are ``opened``: what is to be resumed may not be there.
         """
@@ -282,8 +286,25 @@ class Run:
         self._journal.update(network=self._network.name, api_url=place.node.api_url, settles=place.settles)
         await asyncio.to_thread(wallet.check_fees, place.node, self._network)
         await opened.wait()
+        await self._prepare_image(place)
         self._recorder.enter(Stage.ALLOCATING)
-        return place, identity, await self._money.reserve(self._rest, self._network, identity, expires)
+        expires = self._term.allocation_ends()
+        allocation_id = await self._money.reserve(self._rest, self._network, identity, expires)
+        return place, identity, allocation_id, expires
+
+    async def _prepare_image(self, place: places.Place) -> None:
+        """No money before there is something to run. The time of the session begins when there is."""
+        self._image = SessionImage.of(self._request, place.image_tag, place.registry_url)
+        self._resources.push_async_callback(self._image.aclose)
+        began = clock.now()
+
+        def making(what: str, done: int, total: int, unit: str) -> None:
+            self._recorder.progress(f"Making the image: {what[:1].lower()}{what[1:]}", done, total, unit)
+
+        await self._image.prepare(making=making, say=self._recorder.message)
+        self._recorder.update(progress=None)
+        self._term.put_off((clock.now() - began).total_seconds())
+        self._recorder.update(deadline=self._term.deadline)
 
     async def _be_ready(self, rented: Rented) -> str:
         assert self._rest is not None

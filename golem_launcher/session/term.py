@@ -33,6 +33,10 @@ class Term:
         """The term of a session that begins now."""
         return cls(clock.now() + timedelta(hours=float(hours)))
 
+    def put_off(self, seconds: float) -> None:
+        """The session begins that much later: nothing is agreed yet."""
+        self.deadline += timedelta(seconds=seconds)
+
     @property
     def left(self) -> float:
         """Seconds until the deadline; negative after it."""

@@ -12,6 +12,7 @@ from golem_launcher.errors import ImageError, RequestError
 from golem_launcher.image import build, container, lock
 from golem_launcher.image.spool import Spool
 from golem_launcher.image.squashfs import write_squashfs
+from golem_launcher.image.step import Step
 from golem_launcher.image.store import Store
 from golem_launcher.image.tree import Tree
 
@@ -35,7 +36,7 @@ def making(monkeypatch):
 
     def quick(wanted, out, downloads, *, told):
         assert downloads.is_dir()
-        told(build.Step("Packing", 1, 2))
+        told(Step("Packing", 1, 2))
         image_file(out, wanted.variant)
         made.append(wanted.variant)
 
@@ -50,7 +51,7 @@ def test_an_image_is_made_once(tmp_path, making):
     assert image.hash == container.image_hash(image.path)
     assert image.current
     assert making == ["base"]
-    assert told == [build.Step("Packing", 1, 2)]
+    assert told == [Step("Packing", 1, 2)]
     assert store.make("base", "mine", told=told.append).path == image.path  # the same content lies there once
     assert [image.name for image in store.images()] == ["base", "mine"]
     store.make("base", told=told.append, again=True)
@@ -70,7 +71,7 @@ def test_one_of_an_older_recipe_is_made_again(tmp_path, making, monkeypatch):
 def test_nothing_half_is_left(tmp_path, monkeypatch, error):
     def failing(_wanted, out, _downloads, *, told):
         out.write_bytes(b"half")
-        told(build.Step("Packing"))
+        told(Step("Packing"))
         raise error
 
     monkeypatch.setattr(build, "build", failing)
@@ -94,7 +95,7 @@ def test_who_comes_meanwhile_waits_and_makes_nothing(tmp_path, monkeypatch):
     began, go, made = threading.Event(), threading.Event(), []
 
     def slow(_wanted, out, _downloads, *, told):
-        told(build.Step("Packing"))
+        told(Step("Packing"))
         began.set()
         assert go.wait(60)
         made.append(image_file(out))

@@ -53,6 +53,8 @@ class Published:
             os.close(self._descriptor)
             raise
         self._largest_chunk = largest_chunk
+        self.served = 0
+        """Bytes that peers were given so far."""
         self._turns = asyncio.Semaphore(16)  # chunks in memory at once
 
     async def answer(self, component: str, payload: Any) -> Any:
@@ -68,7 +70,9 @@ class Published:
         if size > self._largest_chunk:
             raise GftpError(f"A chunk may have {self._largest_chunk} bytes at most.", kind="ReadError")
         async with self._turns:
-            return {"offset": offset, "content": await asyncio.to_thread(self._read, offset, size)}
+            content = await asyncio.to_thread(self._read, offset, size)
+        self.served += len(content)
+        return {"offset": offset, "content": content}
 
     def close(self) -> None:
         """Let the file go."""

@@ -23,6 +23,10 @@ class Publisher(Protocol):
     """Bytes of the largest chunk that may be given to a peer."""
     node_id: str
 
+    @property
+    def connected(self) -> bool:
+        """Whether what was offered still is."""
+
     async def offer(self, name: str, service: Service) -> None:
         """Make a file available to other nodes; :class:`BusCallError` with code 409 when the name is taken."""
 
@@ -52,6 +56,11 @@ class BusPublisher:
         except (BusError, KeyError, TypeError) as error:
             await bus.aclose()
             raise BusError(f"The node at {url} has no identity.") from error
+
+    @property
+    def connected(self) -> bool:
+        """Whether the bus is still there."""
+        return not self.bus.closed.is_set()
 
     async def offer(self, name: str, service: Service) -> None:
         """Register the file's service."""

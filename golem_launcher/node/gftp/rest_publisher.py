@@ -48,6 +48,11 @@ class RestPublisher:
             await http.close()
             raise BusError(f"The node at {api_url} does not answer: {error}.", "Check its address and key.") from error
 
+    @property
+    def connected(self) -> bool:
+        """Whether the websockets of all files are still there."""
+        return not any(task.done() for task in self._served.values())
+
     async def offer(self, name: str, service: Service) -> None:
         """Bind the file's service and serve its websocket."""
         address = local_address(name)

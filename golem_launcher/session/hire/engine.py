@@ -29,8 +29,7 @@ from yapapi.rest.configuration import Configuration
 from yapapi.rest.payment import Allocation
 
 from golem_launcher.access.splice import Splice, far_end
-from golem_launcher.errors import NodeError, RequestError
-from golem_launcher.localnet.spec import BASE_IMAGE
+from golem_launcher.errors import NodeError
 from golem_launcher.market import reputation
 from golem_launcher.session.hire.hiring import Hiring
 from golem_launcher.session.hire.listener import Listener
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.hire.choice import Choice
     from golem_launcher.session.hire.package import Package, Rented
+    from golem_launcher.session.image import SessionImage
     from golem_launcher.session.pay.journal import Journal
     from golem_launcher.session.pay.money import Money
     from golem_launcher.session.places import Place
@@ -73,15 +73,20 @@ class Engine:
         network: GolemNetwork,
         request: LaunchRequest,
         access: Access,
+        image: SessionImage,
         choice: Choice,
         permit: Permit | None,
         journal: Journal,
         money: Money,
+        told: Callable[[str, int, int, str], None],
     ) -> None:
+        """``told``: how far an image is that a provider fetches, as :meth:`Recorder.progress` takes it."""
         self._place = place
         self._golem_network = network
         self._request = request
         self._access = access
+        self._image = image
+        self._told = told
         self._permit = permit
         self._choice = choice
         self._journal = journal
@@ -207,25 +212,14 @@ class Engine:
                 await wait_for(self._vpn.remove(), _REST_SECONDS)
             self._joining = asyncio.create_task(self._make_network())
         place = self._place
-        image = self._request.image or place.image_tag
-        if not image:
-            raise RequestError(
-                f"No image is named, and on '{self._request.network}' one is needed.",
-                "Give one with --image, or set GOLEM_LAUNCHER_IMAGE; docs/image.md says how to make one.",
-                field="image",
-            )
         if self._request.choose == "reputation":
             self._choice.reputation = await reputation.scores(self._golem_network)
-        payload = await wait_for(
-            session_payload(
-                self._request,
-                image,
-                registry_url=place.registry_url,
-                asked=self._access,
-                permit=self._permit,
-                expires=expiration,
-            ),
-            _REST_SECONDS,
+        payload = session_payload(
+            self._request,
+            await wait_for(self._image.task_package(), _REST_SECONDS),
+            asked=self._access,
+            permit=self._permit,
+            expires=expiration,
         )
         hiring = Hiring(
             self._engine,
@@ -235,11 +229,17 @@ class Engine:
             choice=self._choice,
             journal=self._journal,
             package=package,
-            deploy_seconds=place.deploy_seconds if image == BASE_IMAGE else max(place.deploy_seconds, _IMAGE_SECONDS),
+            image=self._image,
+            deploy_seconds=place.deploy_seconds if self._image.familiar else self._longest_deploy(),
+            still_seconds=place.still_seconds,
+            told=self._told,
         )
         self._hirings.append(hiring)
         hiring.demand(payload, expiration)
         return hiring
+
+    def _longest_deploy(self) -> float:
+        return max(self._place.deploy_seconds, _IMAGE_SECONDS + self._image.longest_seconds)
 
     async def invoice_came(self, seconds: float) -> bool:
         """Wait until the invoice of the released agreement is accepted or refused; whether it came."""

@@ -16,6 +16,7 @@ from yapapi.script.capture import CaptureContext
 
 from golem_launcher import clock
 from golem_launcher.errors import MarketError, ProviderError
+from golem_launcher.session.hire.deploying import Deploying
 from golem_launcher.session.hire.errands import Carry, Errands
 from golem_launcher.session.hire.service import WORDS_SECONDS, failure_text, run_package
 from golem_launcher.session.hire.signing import Signing
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.hire.choice import Choice
     from golem_launcher.session.hire.listener import Listener
     from golem_launcher.session.hire.package import Package, Rented
+    from golem_launcher.session.image import SessionImage
     from golem_launcher.session.pay.journal import Journal
 
 _LOG = logging.getLogger(__name__)
@@ -54,8 +56,15 @@ class Hiring:
         choice: Choice,
         journal: Journal,
         package: Callable[[], Package],
+        image: SessionImage,
         deploy_seconds: float,
+        still_seconds: float,
+        told: Callable[[str, int, int, str], None],
     ) -> None:
+        """Times in seconds: ``deploy_seconds`` at most until the package runs, ``still_seconds`` without any progress.
+
+        ``told`` is told how far the image is.
+        """
         self._engine = engine
         self._vpn = vpn
         self._started = started
@@ -63,7 +72,10 @@ class Hiring:
         self._choice = choice
         self._journal = journal
         self._package = package
+        self._image = image
         self._deploy_seconds = deploy_seconds
+        self._still_seconds = still_seconds
+        self._told = told
         self._job: Job | None = None
         self._signing: Signing | None = None
         self._market: asyncio.Task[None] | None = None
@@ -291,7 +303,17 @@ class Hiring:
             errands=self._errands,
             deploy_seconds=self._deploy_seconds,
         )
-        with contextlib.suppress(StopAsyncIteration):
-            await self._engine.process_batches(self._job.id, agreement_id, context._activity, batches)
+        activity = Deploying(
+            context._activity,
+            image=self._image,
+            deployed=self._deployed,
+            still_seconds=self._still_seconds,
+            told=self._told,
+        )
+        try:
+            with contextlib.suppress(StopAsyncIteration):
+                await self._engine.process_batches(self._job.id, agreement_id, activity, batches)
+        finally:
+            await activity.aclose()
         await self._engine.accept_payments_for_agreement(self._job.id, agreement_id)
         return False

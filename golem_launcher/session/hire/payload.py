@@ -10,7 +10,6 @@ from yapapi.payload import vm
 from yapapi.payload.package import Package
 
 from golem_launcher import outbound
-from golem_launcher.market.images import task_package
 from golem_launcher.market.requirements import constraints
 
 if TYPE_CHECKING:
@@ -20,23 +19,20 @@ if TYPE_CHECKING:
     from golem_launcher.request import LaunchRequest
 
 
-async def session_payload(
+def session_payload(
     request: LaunchRequest,
-    image: str,
+    package: str,
     *,
-    registry_url: str,
     asked: outbound.Access,
     permit: Permit | None,
     expires: datetime,
 ) -> Package:
-    """The payload of a session in ``image``, a tag or a hash that the registry knows.
+    """The payload of a session in an image, which is ``package`` as demands name it.
 
     A provider lets programs out only by a manifest, so whatever may be reached is asked for in one, and a ``permit`` of
     the user's is put beside it. A session that may reach nothing has none: a VM without one has no way out at all; one
     with an empty manifest is given a card for the internet, and a look-up of names that it may not survive.
-    Raises ``RequestError`` or ``ServiceError`` when the image can't be had.
     """
-    package = await task_package(image, registry_url=registry_url)
     if not asked.anything:
         return _Payload(package, constraints(request), {})
     manifest = outbound.manifest(package, asked, now=datetime.now(timezone.utc), expires=expires)

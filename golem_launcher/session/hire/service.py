@@ -12,6 +12,7 @@ from yapapi.script.capture import CaptureContext
 
 from golem_launcher.errors import LauncherError, ProviderError, RequestError
 from golem_launcher.session.hire import starting
+from golem_launcher.session.hire.deploying import DEPLOY
 from golem_launcher.session.hire.package import Rented
 from golem_launcher.session.hire.volumes import has_disks, volumes
 from golem_launcher.text import clean_line, clean_name
@@ -54,7 +55,7 @@ async def run_package(
     """
     script = context.new_script(timeout=timedelta(seconds=deploy_seconds))
     properties = (await context._agreement.get_details()).provider_view.properties  # noqa: SLF001 - as below
-    script.deploy(volumes=volumes(package, properties), net=[_network(node)])
+    script.deploy(volumes=volumes(package, properties), net=[_network(node)], progress=DEPLOY)
     script.start()
     for path, content in package.files:
         script.upload_bytes(content, path)

@@ -1,0 +1,25 @@
+"""How far the making of an image is, as whoever waits for it is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far the making is. A step's own amount is in ``unit``; 0 of 0 when it can't be known."""
+
+    name: str
+    """What is done, as a sentence about it begins: fetching Debian's packages."""
+    done: int = 0
+    total: int = 0
+    unit: str = "bytes"
+
+    @property
+    def words(self) -> str:
+        """How far it is: 12 of 69 MB."""
+        if not self.total:
+            return ""
+        if self.unit == "bytes":
+            return f"{self.done / 1e6:.0f} of {self.total / 1e6:.0f} MB"
+        return f"{self.done} of {self.total} {self.unit}"

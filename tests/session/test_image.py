@@ -1,0 +1,165 @@
+"""Which image a session takes, and how one that is not there is made: in a process of its own, which can be stopped."""
+
+import asyncio
+import signal
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from golem_launcher import paths
+from golem_launcher.errors import ImageError, RequestError
+from golem_launcher.image.store import Store
+from golem_launcher.localnet.spec import BASE_IMAGE
+from golem_launcher.node.gftp import offering
+from golem_launcher.request import parse_request
+from golem_launcher.session import image
+from golem_launcher.session.image import SessionImage
+from tests.image.test_store import image_file
+
+DIGEST = "a" * 56
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def node(monkeypatch):
+    """Stands in for the node that serves the file: tests/bus has real ones."""
+
+    async def start(_):
+        return f"gftp://0x{'0' * 40}/name"
+
+    monkeypatch.setattr(offering.Offering, "start", start)
+
+
+async def prepared(chosen):
+    told, said = [], []
+    await chosen.prepare(making=lambda *step: told.append(step), say=said.append)
+    return told, said
+
+
+def chosen(default="", **fields):
+    return SessionImage.of(parse_request({"name": "a", "budget": 1, **fields}), default, "http://127.0.0.1:9")
+
+
+@pytest.mark.usefixtures("node")
+def test_one_of_this_computers_is_demanded_by_its_hash_at_our_node(tmp_path):
+    kept = Store().add(image_file(tmp_path / "own"), "mine")
+    for one in (chosen(image="mine"), chosen("mine")):
+        _, said = asyncio.run(prepared(one))
+        assert asyncio.run(one.task_package()) == f"hash:sha3:{kept.hash}:gftp://0x{'0' * 40}/name"
+        assert "0 s over a line that sends 10 Mbit/s" in said[0]
+        assert one.size == kept.size
+        assert not one.familiar
+        asyncio.run(one.aclose())
+
+
+def test_others_are_taken_as_they_are_named():
+    address = f"hash:sha3:{DIGEST}:https://example.org/own.gvmi"
+    one = chosen(image=address)
+    assert asyncio.run(prepared(one)) == ([], [])
+    assert asyncio.run(one.task_package()) == address
+    assert chosen(BASE_IMAGE).familiar
+    assert chosen(BASE_IMAGE).served is None
+
+
+def test_a_name_that_is_none_says_what_there_is(tmp_path):
+    Store().add(image_file(tmp_path / "own"), "mine")
+    with pytest.raises(RequestError, match="no image 'other'") as refused:
+        asyncio.run(prepared(chosen(image="other")))
+    assert "There is: mine" in refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    "name", ["../up", "a b", "me/lab:1 x", "hash:sha3:abc:http://x", f"hash:sha3:{DIGEST}:file:///x"]
+)
+def test_what_can_be_no_image_is_refused_at_once(name):
+    with pytest.raises(RequestError, match="image"):
+        chosen(image=name)
+
+
+@pytest.mark.usefixtures("node")
+def test_a_software_choice_without_a_recipe_names_what_to_do():
+    with pytest.raises(ImageError, match="no recipe for an image 'pytorch'") as refused:
+        asyncio.run(prepared(chosen(software="pytorch")))
+    assert "its tag in the registry" in refused.value.remedy
+
+
+_MAKER = """
+import signal, sys, time
+from pathlib import Path
+from golem_launcher.image import __main__, build
+from tests.image.test_store import image_file
+
+def slow(wanted, out, downloads, *, told):
+    told(build.Step("Packing", 1, 2))
+    while {wait}:
+        time.sleep(0.01)
+    image_file(out)
+
+build.build = slow
+sys.exit(__main__.main())
+"""
+
+
+@pytest.fixture
+def maker(monkeypatch, tmp_path):
+    """The program that makes an image, but for the making itself."""
+
+    def make(*, wait):
+        script = tmp_path / "maker.py"
+        script.write_text(_MAKER.format(wait=wait))
+        started = asyncio.create_subprocess_exec
+
+        async def start(*_argv, **options):
+            return await started(sys.executable, str(script), "base", **options)
+
+        monkeypatch.setenv("PYTHONPATH", str(Path.cwd()))
+        monkeypatch.setattr(image.asyncio, "create_subprocess_exec", start)
+
+    return make
+
+
+@pytest.mark.usefixtures("node")
+def test_one_that_is_not_there_is_made_with_progress(maker):
+    maker(wait=False)
+    one = chosen()
+    told, said = asyncio.run(prepared(one))
+    assert told == [("Packing", 1, 2, "bytes")]
+    assert "The image 'base'" in said[0]
+    assert Store().find("base").hash in asyncio.run(one.task_package())
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+def test_making_ends_with_whoever_waits_for_it(maker, home, how):
+    maker(wait=True)
+
+    async def run():
+        began = asyncio.Event()
+        work = asyncio.create_task(chosen().prepare(making=lambda *_: began.set(), say=print))
+        await began.wait()
+        (process,) = psutil.Process().children()
+        if how == "killed":
+            process.send_signal(signal.SIGKILL)
+            with pytest.raises(ImageError, match="ended without a word"):
+                await work
+        else:
+            work.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await work
+        return process
+
+    process = asyncio.run(run())
+    end = time.monotonic() + 30
+    while process.is_running() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not process.is_running()
+    assert Store().images() == []
+    if how == "stopped":
+        assert {path.name for path in (home / "images").iterdir()} == {".lock", ".packages"}

@@ -48,7 +48,7 @@ class Pace:
     def tunnel_took(self, size: float, seconds: float) -> None:
         """So many bytes came, or went, by the tunnel in that time."""
         correction = _correction(seconds, self.tunnel(size))
-        if size < _SMALL:  # of which the way there and back is the most
+        if size < _SMALL and seconds < _LEAST_PATIENCE:  # of which the way there and back is the most
             self._tunnel_seconds *= correction
         else:
             self._tunnel_rate /= correction

@@ -19,6 +19,7 @@ from golem_launcher.agent.workspace.chunker import chunk_id, cut_open
 from golem_launcher.agent.workspace.names import escape
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.text import clean_line
+from golem_launcher.waiting import wait_for
 from golem_launcher.workspace import links
 from golem_launcher.workspace.environment import installable
 from golem_launcher.workspace.manifest import Entry, shown
@@ -129,7 +130,8 @@ async def send(
         part = _Part(chunks, order, done, lost)
         try:
             in_files = agent.carry is not None and agent.pace.prefers_carry(total - sent)
-            done = await (_by_file(agent, part) if in_files else _by_tunnel(agent, part))
+            patience = agent.pace.patience(total - sent) if agent.carry is not None else None
+            done = await (_by_file(agent, part) if in_files else _by_tunnel(agent, part, patience))
         except (ProviderError, WorkspaceError):
             failures += 1
             if failures == _ATTEMPTS:
@@ -138,19 +140,28 @@ async def send(
             done = await agent.put(b"")
             continue
         failures = 0
-        sent = min(sent + part.plain, total)
+        sent = min(sent + part.plain_until(done), total)
         progress("files", sent, total)
     problems = await agent.finish()
     said = [f"{shown(path)} could not be written: {reason}." for path, reason in problems]
     return [*dict.fromkeys(lost), *said][:_MOST_NOTICES]
 
 
-async def _by_tunnel(agent: AgentWorkspace, part: _Part) -> int:
+async def _by_tunnel(agent: AgentWorkspace, part: _Part, patience: float | None) -> int:
+    """How many chunks have arrived; those that did within ``patience``, where there is another way."""
     most = int(max(_LEAST_PART_BYTES, min(_PART_BYTES, agent.pace.bytes_by_tunnel(_PART_SECONDS))))
-    frames = await asyncio.to_thread(lambda: b"".join(part.frames(most)))
-    began = asyncio.get_running_loop().time()
-    done = await agent.put(frames)
-    agent.pace.tunnel_took(len(frames), asyncio.get_running_loop().time() - began)
+    pieces = await asyncio.to_thread(lambda: list(part.frames(most)))
+    frames = b"".join(pieces)
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    try:
+        done = await (agent.put(frames) if patience is None else wait_for(agent.put(frames), patience))
+    except asyncio.TimeoutError:
+        seconds = clock() - began
+        done = await agent.put(b"")
+        agent.pace.tunnel_took(part.plain_until(done), seconds)
+    else:
+        agent.pace.tunnel_took(len(frames), clock() - began)
     return done
 
 
@@ -193,6 +204,11 @@ class _Part:
         self._start = start
         self.plain = 0
         """Bytes of the chunks so far."""
+        self._sizes: list[int] = []
+
+    def plain_until(self, done: int) -> int:
+        """Bytes of the chunks from the start to the ``done``-th of all."""
+        return sum(self._sizes[: done - self._start])
 
     def frames(self, most: int) -> Iterator[bytes]:
         """About ``most`` bytes of them. Blocking."""
@@ -206,6 +222,7 @@ class _Part:
                 frame = self._frame(identifier, chunk)
                 before.add(chunk)
             yield from frame
+            self._sizes.append(self.plain - sum(self._sizes))
             size += sum(map(len, frame))
             if size >= most:
                 return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import h11
@@ -33,6 +33,10 @@ _IDLE_SECONDS = 600.0
 """How long a browser may keep a connection without asking anything."""
 _HELD_SECONDS = 25.0
 """How long a request of a program, the Lab's page among them, waits for a Lab that is away: another may take over."""
+_AT_ONCE = 16
+"""Connections that are made at a time: the way through yagna carries many, but makes few together."""
+_CROWD_SECONDS = 120.0
+"""How long a request waits behind others for its turn."""
 _SHOWN_SECONDS = 1.5
 """How long a person waits before a page says so."""
 _ATTEMPTS = 2
@@ -53,6 +57,8 @@ class Behind:
     """Connects to whoever the Lab's pages tell of their documents (:mod:`golem_launcher.access.documents`)."""
     lead: Callable[[Rules, str, Headers], Awaitable[Served | None]] | None = None
     """Where a browser is sent that goes to a page of another server (:mod:`golem_launcher.access.pages`)."""
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+    """Of those who want a connection to it."""
     who: str = "JupyterLab"
     why_away: str = "The session's provider can't be reached just now."
 
@@ -176,7 +182,7 @@ class Conversation:
         Raises ``Gone`` when the Lab's connection breaks before anything of the answer was passed back.
         """
         try:
-            lab = await self._connected(_SHOWN_SECONDS if navigates else _HELD_SECONDS)
+            lab = await (self._connected(_SHOWN_SECONDS) if navigates else self._connected_in_turn())
         except (OSError, AccessError, asyncio.TimeoutError):
             raise Gone from None
         exchange = Exchange(self._rules, self._behind.front, self._browser, lab, makes_page)
@@ -187,6 +193,16 @@ class Conversation:
         else:
             self.close()
         return True
+
+    async def _connected_in_turn(self) -> Side:
+        """As :meth:`_connected`, when it is its turn: in a crowd one waits for longer than for a Lab that is away."""
+        if self._lab is not None:
+            return self._lab
+        await wait_for(self._behind.turns.acquire(), _CROWD_SECONDS)
+        try:
+            return await self._connected(_HELD_SECONDS)
+        finally:
+            self._behind.turns.release()
 
     async def _connected(self, seconds: float) -> Side:
         """The connection to the Lab, made within so many seconds. Raises ``OSError``, ``AccessError``, a time-out."""

@@ -40,5 +40,5 @@ class Stalled:
                 self._recorder.message("It is saved again.")
         elif not self._recorder.state.stalled and now - self._seen_at > LEAST_SECONDS + INTERVALS * saving.interval:
             news = NotSaved(seconds=round(now - self._seen_at), reason=saving.problem.rstrip(".") or _SILENT)
-            self._recorder.update(stalled=news.line)
             self._recorder.event(news)
+            self._recorder.update(stalled=news.line)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from golem_launcher import peers
-from golem_launcher.access import front, labextension
+from golem_launcher.access import conversation, front, labextension
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.link import listen
 from golem_launcher.access.streams import Joint
@@ -126,6 +126,32 @@ def test_an_answer_in_a_hundred_thousand_parts_does_not_stop_the_others(answer, 
         assert longest[0] < 0.1
 
     run(scene())
+
+
+def test_a_crowd_is_answered_in_turn_however_long_it_takes(monkeypatch):
+    """Behind others one waits for longer than for a Lab that is away."""
+    monkeypatch.setattr(conversation, "_HELD_SECONDS", 0.5)
+    narrow = asyncio.Semaphore(conversation._AT_ONCE // 2)
+
+    async def hello(_):
+        return web.Response(text="hello")
+
+    async def scene():
+        async with lab(web.get("/api", hello)) as there:
+            host, port = str(there._base_url.host), there._base_url.port
+
+            async def dial():
+                async with narrow:
+                    await asyncio.sleep(0.1)
+                    reader, writer = await asyncio.open_connection(host, port)
+                    return Joint(reader, writer, lambda: reset(writer))
+
+            listener = await listen(loopback_address("crowd"), 0, dial, secret="secret")
+            heads = await asyncio.gather(*(ask(listener.address) for _ in range(120)))
+            await listener.aclose()
+            return [head.split()[1] for head, _ in heads]
+
+    assert run(scene()) == [b"200"] * 120
 
 
 def test_requests_keep_their_parts_and_share_a_connection():

@@ -247,6 +247,10 @@ class SessionState(BaseModel):
     created_at: datetime = Field(default_factory=now)
     started_at: datetime | None = None
     """When the Lab first answered."""
+    ready_since_boot: float | None = None
+    """When the Lab first answered, in seconds since this computer was started: for durations, whatever is set."""
+    ran_seconds: float | None = None
+    """For how long it then ran, once it has ended."""
     ended_at: datetime | None = None
     deadline: datetime | None = None
     extendable_until: datetime | None = None

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher import clock
 from golem_launcher.errors import LauncherError, RequestError, SessionError
 from golem_launcher.events import Stage
 from golem_launcher.market.prices import glm
@@ -61,9 +62,10 @@ async def extend(
             )
     await money.extend(rest, money.budget + budget, term.allocation_ends(deadline))
     term.deadline = deadline
-    recorder.update(deadline=deadline, budget=money.budget)
-    recorder.message(f"Extended: it ends at {deadline:%H:%M} UTC, and may cost {glm(money.budget)}.")
-    return {"deadline": deadline.isoformat(), "budget": str(money.budget)}
+    told = clock.told(deadline)
+    recorder.update(deadline=told, budget=money.budget)
+    recorder.message(f"Extended: it ends at {told:%H:%M} UTC, and may cost {glm(money.budget)}.")
+    return {"deadline": told.isoformat(), "budget": str(money.budget)}
 
 
 def _check_term(term: Term, deadline: datetime) -> None:
@@ -71,8 +73,9 @@ def _check_term(term: Term, deadline: datetime) -> None:
     if until is None or deadline <= until:
         return
     more = max((until - term.deadline).total_seconds() / 3600, 0.0)
+    told = f"{clock.told(until):%Y-%m-%d %H:%M} UTC"
     raise LauncherError(
-        f"The agreement with this provider has room until {until:%Y-%m-%d %H:%M} UTC: {more:.1f} hours more at most.",
+        f"The agreement with this provider has room until {told}: {more:.1f} hours more at most.",
         "Extend by less; afterwards, start a new session that resumes this workspace.",
     )
 

@@ -7,6 +7,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher import clock
 from golem_launcher.events import CostChanged, Message, Progress, ProviderChosen, SessionState, Stage, StageChanged, now
 
 if TYPE_CHECKING:
@@ -38,9 +39,11 @@ class Recorder:
         stages = (*self.state.stages, (stage, at))
         changes: dict[str, Any] = {"stage": stage, "reason": reason, "stages": stages, "progress": None}
         if stage is Stage.READY and self.state.started_at is None:
-            changes["started_at"] = at
+            changes |= {"started_at": at, "ready_since_boot": clock.since_boot()}
         if stage.final:
-            changes |= {"ended_at": at, "address": None, "trouble": ""}
+            began = self.state.ready_since_boot
+            ran = None if began is None else clock.since_boot() - began
+            changes |= {"ended_at": at, "ran_seconds": ran, "address": None, "trouble": ""}
         self.update(**changes)
         self._append(StageChanged(at=at, stage=stage, reason=reason))
         _LOG.info("stage %s %s", stage.value, reason)

@@ -93,7 +93,7 @@ class Rental:
     async def publish(self) -> None:
         """Put a demand on the market; offers come in from now on."""
         self._enter(Stage.NEGOTIATING)
-        self._hiring = await self._engine.hire(self._package, self._term.agree())
+        self._hiring = await self._engine.hire(self._package, clock.told(self._term.agree()))
         if not self._image.familiar:
             await asyncio.to_thread(spare_pip)  # kept, for the moment when it is sent
 

@@ -53,6 +53,8 @@ _CLOSING_SECONDS = 10.0
 """What the end itself takes, which costs as well."""
 _INVOICE_SECONDS = 15.0
 _LATE_INVOICE_SECONDS = 3.0
+_CLOCK_SET_SECONDS = 60.0
+"""The time of day may go apart from our clock by less, little by little."""
 
 
 class Run:
@@ -91,6 +93,8 @@ class Run:
             self._request, choice=self._choice, term=self._term, money=self._money, recorder=recorder
         )
         self._extending = asyncio.Lock()
+        self._set_forth = clock.set_forth()
+        """The time of day against our clock, as last looked at."""
         self._files = ""
         """What became of the files when a provider was lost, in words."""
 
@@ -315,7 +319,7 @@ class Run:
             address=self._reach.address,
             base_url=self._reach.base_url,
             activity_id=rented.activity_id,
-            extendable_until=self._term.extendable_until,
+            extendable_until=clock.told(self._term.extendable_until) if self._term.extendable_until else None,
         )
         for notice in filter(None, (self._recovery.end(rented.provider_name, self._files), *self._rental.notices)):
             self._notice(notice)
@@ -326,6 +330,7 @@ class Run:
             network=self._network,
             place=self._place,
             find_node=self._find_node,
+            mind_clock=self._mind_clock,
             rest=self._rest,
             engine=self._engine,
             rental=self._rental,
@@ -359,6 +364,7 @@ class Run:
         assert entry is not None
         assert self._rest is not None
         self._farewells.say(self._rest, self._journal, entry)
+        await self._mind_clock()
         self._recovery.look_again()
         try:
             await rental.publish()
@@ -367,6 +373,28 @@ class Run:
             raise
         except LauncherError as why:
             raise self._recovery.nobody_left(why) from None
+
+    async def _mind_clock(self) -> None:
+        """Whether the time of day was set: what others know of moments is then told anew, at the node and to people."""
+        forth = clock.set_forth()
+        by = forth - self._set_forth
+        if abs(by) < _CLOCK_SET_SECONDS or self._rest is None:
+            return
+        self._set_forth = forth
+        until = self._term.extendable_until
+        ends = clock.told(self._term.deadline)
+        self._recorder.update(deadline=ends, extendable_until=None if until is None else clock.told(until))
+        way = "forth" if by > 0 else "back"
+        self._recorder.message(
+            f"The clock of this computer was set {way} by {timedelta(seconds=round(abs(by)))}. The session goes by the "
+            f"time that really passed: it ends at {ends:%Y-%m-%d %H:%M} UTC now.",
+            "warning",
+        )
+        try:
+            async with self._extending:
+                await self._money.extend(self._rest, self._money.budget, self._term.allocation_ends())
+        except LauncherError as error:
+            _LOG.warning("the allocation keeps its old end: %s", error)
 
     def _find_node(self) -> Node | None:
         """The node at another address, where it is. Blocking."""

@@ -41,6 +41,7 @@ class Stay:
     place: Place
     find_node: Callable[[], Node | None]
     """Looks for the node at other addresses. Blocking."""
+    mind_clock: Callable[[], Awaitable[None]]
     rest: YagnaRest
     engine: Engine
     rental: Rental
@@ -91,6 +92,7 @@ class Stay:
             keep_paying=self.engine.revive,
             rejoin=functools.partial(self.rental.rejoin, self.rented),
             refuses=self.reach.refuses,
+            mind_clock=self.mind_clock,
             follow_node=self._follow_node,
         )
 

@@ -29,7 +29,7 @@ class Warnings:
         self._look("time", self._term.left)
         ends = self._recorder.state.money_ends_at
         if ends is not None:
-            left = (ends - clock.now()).total_seconds()
+            left = (ends - clock.told(clock.now())).total_seconds()
             if left < self._term.left:
                 self._look("money", left)
 

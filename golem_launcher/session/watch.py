@@ -78,6 +78,8 @@ class Watch:
     """Makes the private network again after the node has forgotten it; its new id. Raises ``ProviderError``."""
     refuses: Callable[[], Awaitable[bool]]
     """Whether nobody in the provider takes connections; asked while the Lab does not answer."""
+    mind_clock: Callable[[], Awaitable[None]]
+    """Tells others anew what they know of moments, when the time of day was set."""
     follow_node: Callable[[str], Awaitable[bool]]
     """Looks for the node at other addresses, and goes there with this private network; whether it was there."""
     _warnings: Warnings = field(init=False)
@@ -103,6 +105,7 @@ class Watch:
             if left <= 0:
                 return TIME_IS_OVER
             await self._pause(left)
+            await self.mind_clock()
             try:
                 reason = await self._round()
             except NodeUnreachable as error:

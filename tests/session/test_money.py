@@ -11,7 +11,7 @@ import pytest
 
 from golem_launcher import clock, paths
 from golem_launcher.errors import BudgetError, NodeRefused
-from golem_launcher.events import EndsSoon
+from golem_launcher.events import EndsSoon, Stage
 from golem_launcher.market.prices import CPU, DURATION, Price
 from golem_launcher.networks import NETWORKS
 from golem_launcher.request import LaunchRequest
@@ -19,6 +19,7 @@ from golem_launcher.session import warm
 from golem_launcher.session.directory import create_session_directory
 from golem_launcher.session.hire.choice import Choice
 from golem_launcher.session.meter import Meter
+from golem_launcher.session.pay import bills
 from golem_launcher.session.pay.evidence import DEBIT_NOTE, INVOICE
 from golem_launcher.session.pay.journal import AgreementEntry, Journal
 from golem_launcher.session.pay.money import Money
@@ -99,6 +100,46 @@ def test_a_clock_that_is_set_back_makes_no_bill_too_high_and_no_session_longer(s
     assert money.cost == pytest.approx(PRICE.cost(used, 1000.0), abs=Decimal("0.001"))
     assert journal.agreement("one").acceptable() >= PRICE.cost(used, 1000.0)
     assert 3590 < term.left <= 3600
+
+
+def test_a_clock_that_is_set_forth_by_a_year_moves_what_others_are_told_and_no_duration(session, monkeypatch):
+    directory, _, recorder = session
+    term = Term.of(Decimal(1))
+    recorder.enter(Stage.READY)
+    before = clock.told(term.deadline)
+
+    class Forth(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(days=365)
+
+    for module in [module for name, module in sys.modules.items() if name.startswith("golem_launcher.")]:
+        if getattr(module, "datetime", None) is datetime:
+            monkeypatch.setattr(module, "datetime", Forth)
+    assert 3590 < term.left <= 3600
+    assert clock.set_forth() == pytest.approx(365 * 86400, abs=5)
+    assert (clock.told(term.deadline) - before).total_seconds() == pytest.approx(365 * 86400, abs=5)
+    recorder.enter(Stage.ENDED)
+    recorder.close()
+    assert directory.state().ended_at - directory.state().started_at > timedelta(days=364)
+    assert bills.bill(directory).seconds < 60  # and not 8760 hours
+
+
+def test_the_end_of_an_allocation_is_told_by_the_time_of_day_and_one_in_the_past_names_the_clock(session, monkeypatch):
+    _, journal, recorder = session
+    money, asked = Money(Decimal(1), journal, recorder), []
+    monkeypatch.setattr(clock, "set_forth", lambda: 7200)
+
+    class Rest:
+        async def create_allocation(self, **asked_for):
+            asked.append(asked_for["timeout"])
+            raise NodeRefused("Requested allocation timeout is in the past (400).", status=400)
+
+    expires = clock.now()
+    with pytest.raises(BudgetError) as caught:
+        asyncio.run(money.reserve(Rest(), NETWORKS["hoodi"], "0x1", expires))
+    assert asked == [expires + timedelta(hours=2)] == [journal.entries.allocation_timeout]
+    assert "clock" in caught.value.remedy
 
 
 @pytest.mark.parametrize("amount", [Decimal("-0.5"), Decimal("-1e30")])

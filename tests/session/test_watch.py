@@ -18,6 +18,11 @@ from golem_launcher.session.pay.yagna import YagnaRest
 from golem_launcher.session.recorder import Recorder
 from golem_launcher.session.term import Term
 
+
+async def still():
+    """The clock was not set."""
+
+
 NOBODY = "http://127.0.0.1:9"
 
 
@@ -39,7 +44,7 @@ def test_a_node_that_stays_away_is_looked_for_and_then_given_up_in_words(tmp_pat
             await watch.Watch(
                 rest=rest, lab=lab, money=nothing, term=Term.of(Decimal(1)), recorder=recorder, agreement_id="a",
                 activity_id="b", network_id="net", silent_seconds=3.5, leave_overbilling=True,
-                keep_paying=nothing, rejoin=nothing, refuses=nothing, follow_node=look,
+                keep_paying=nothing, rejoin=nothing, refuses=nothing, mind_clock=still, follow_node=look,
             ).until_over()  # fmt: skip
 
     try:
@@ -76,7 +81,7 @@ def test_payments_that_ended_by_themselves_are_taken_up_again(monkeypatch):
             rest=rest, lab=SimpleNamespace(answers=answers(True)), money=money, term=Term.of(Decimal(1)),
             recorder=SimpleNamespace(state=SimpleNamespace(money_ends_at=None, saving=None, trouble="")),
             agreement_id="a", activity_id="b", network_id="net", silent_seconds=3.5, leave_overbilling=True,
-            keep_paying=lambda: looked_after.append(1), rejoin=None, refuses=None, follow_node=None,
+            keep_paying=lambda: looked_after.append(1), rejoin=None, refuses=None, mind_clock=still, follow_node=None,
         ).until_over()  # fmt: skip
 
     assert asyncio.run(asyncio.wait_for(until_over(), 30)) == "over"

@@ -62,7 +62,7 @@ class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no
     async def respond_to_provider_offer(self, our_demand: Any, provider_offer: Any) -> Any:
         """Our demand with the payment terms of this offer."""
         demand = copy.deepcopy(our_demand)
-        lasts = demand.properties[EXPIRATION] / 1000 - clock.now().timestamp()
+        lasts = demand.properties[EXPIRATION] / 1000 - clock.told(clock.now()).timestamp()
         demand.properties.update(terms(provider_offer.props, lasts=lasts))
         return demand
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from golem_launcher import files
+from golem_launcher import clock, files
 from golem_launcher.errors import LauncherError, NodeError
 from golem_launcher.events import Stage
 from golem_launcher.market.wallet import transaction_of
@@ -116,6 +116,8 @@ class Bill(BaseModel):
     created_at: datetime
     ready_at: datetime | None
     ended_at: datetime | None
+    ran_seconds: float | None = None
+    """How long its Lab was there, by a clock that never jumps; ``None`` where only the time of day can tell."""
     settles: bool = True
     """Whether bills are paid at all; on the local network, only with a chain."""
     agreements: tuple[AgreementBill, ...] = ()
@@ -125,6 +127,8 @@ class Bill(BaseModel):
         """How long its Lab was there."""
         if self.ready_at is None:
             return 0.0
+        if self.ran_seconds is not None:
+            return self.ran_seconds
         return max(0.0, ((self.ended_at or datetime.now(timezone.utc)) - self.ready_at).total_seconds())
 
     @property
@@ -228,9 +232,17 @@ def _bill(state: SessionState, agreements: list[AgreementBill], *, settles: bool
         created_at=state.created_at,
         ready_at=ready,
         ended_at=state.ended_at,
+        ran_seconds=_ran(state),
         settles=settles,
         agreements=tuple(agreements),
     )
+
+
+def _ran(state: SessionState) -> float | None:
+    if state.stage.final or state.ready_since_boot is None:
+        return state.ran_seconds
+    ran = clock.since_boot() - state.ready_since_boot
+    return ran if ran >= 0 else None  # the computer was started anew: its supervisor is dead
 
 
 def _write(directory: Path, agreements: list[AgreementBill]) -> None:

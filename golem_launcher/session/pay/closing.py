@@ -69,7 +69,9 @@ async def _await_late(rest: YagnaRest, journal: Journal) -> bool:
     journal.update(awaits_until=until)
     most = sum((one.cost for one in await bills.collect(rest, journal)), Decimal(0))
     try:
-        await rest.amend_allocation(str(journal.entries.allocation_id), amount=most, timeout=until + _MARGIN)
+        await rest.amend_allocation(
+            str(journal.entries.allocation_id), amount=most, timeout=clock.told(until + _MARGIN)
+        )
     except NodeRefused as error:
         _LOG.info("all of the allocation is kept until the invoice comes: %s", error)
     return True

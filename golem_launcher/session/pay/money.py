@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.recorder import Recorder
 
 _TELL_SECONDS = 10.0
+_PAST = "in the past"
 _RATE_SECONDS = 120.0
 """What the session costs a second is measured over this long."""
 _SHORTEST_RATE_SECONDS = 15.0
@@ -69,6 +70,7 @@ class Money:
 
     async def reserve(self, rest: YagnaRest, network: Network, identity: str, expires: datetime) -> str:
         """Set the budget aside at the node; the allocation's id. Raises ``BudgetError`` when it is not there."""
+        expires = clock.told(expires)
         self._journal.update(allocation_timeout=expires)
         try:
             allocation_id = await rest.create_allocation(
@@ -84,6 +86,7 @@ class Money:
         """Make the budget ``budget``, set aside until ``expires``. Raises ``BudgetError``; all is as before then."""
         allocation_id = self._journal.entries.allocation_id
         assert allocation_id is not None
+        expires = clock.told(expires)
         try:
             await rest.amend_allocation(allocation_id, amount=budget, timeout=expires)
         except NodeRefused as error:
@@ -174,7 +177,7 @@ class Money:
         if spent > 0:
             seconds = float(self.left / spent) * (now - since)
             if seconds < _LONGEST_PROJECTION.total_seconds():
-                ends = clock.now() + timedelta(seconds=seconds)
+                ends = clock.told(clock.now() + timedelta(seconds=seconds))
         self._recorder.update(money_ends_at=ends)
 
 
@@ -185,6 +188,8 @@ def _refused(amount: Decimal, error: NodeRefused, remedy: str) -> BudgetError:
     except (KeyError, InvalidOperation):
         full = any(words in error.what.lower() for words in _DISK_WORDS)
         remedy = "Make room on the node's disk." if full else "Look at the node: golem-launcher doctor"
+        if _PAST in error.what.lower():
+            remedy = "The clocks of this computer and of the node differ; set them right: golem-launcher doctor"
         return BudgetError(f"The node could not set {glm(amount)} aside: {error.what}", remedy)
     kept = f", {glm(reserved)} more being set aside for others" if reserved > 0 else ""
     has = glm(max(left, Decimal(0)))

@@ -286,6 +286,20 @@ class Hiring:
                 raise
             return False
 
+    async def _process(self, agreement_id: str, activity: Any, batches: Any) -> None:
+        """Send the batches, until all are done, or it is known that the package won't start: a deploy stands still."""
+        assert self._job is not None
+        assert self._deployed is not None
+        work = asyncio.create_task(self._engine.process_batches(self._job.id, agreement_id, activity, batches))
+        try:
+            await asyncio.wait({work, self._deployed}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                self._deployed.result()
+            await work
+        finally:
+            await cancel_all(work)
+            await batches.aclose()
+
     async def _work(self, context: Any) -> bool:
         """What yapapi's worker does once there is an activity."""
         assert self._job is not None
@@ -312,7 +326,7 @@ class Hiring:
         )
         try:
             with contextlib.suppress(StopAsyncIteration):
-                await self._engine.process_batches(self._job.id, agreement_id, activity, batches)
+                await self._process(agreement_id, activity, batches)
         finally:
             await activity.aclose()
         await self._engine.accept_payments_for_agreement(self._job.id, agreement_id)

@@ -23,7 +23,7 @@ _SERVER = """
 import asyncio, os, struct, socket, sys
 sys.path.insert(0, os.path.abspath("../run/golem-launcher-agent.pyz"))
 from golem_launcher_agent import answering
-HERE = os.environ["GOLEM_BIND_ADDRESS"]
+HERE = os.environ.get("GOLEM_BIND_ADDRESS", "0.0.0.0")
 LIVING = 0
 
 async def serve(reader, writer):

@@ -172,6 +172,8 @@ class Watch:
                 return False
             await self._judge_refusal()
             await asyncio.wait({asking}, timeout=_TROUBLED_ROUND_SECONDS)
+        if not asking.result():
+            await self._judge_refusal()
         return asking.result()
 
     def _show_trouble(self) -> None:

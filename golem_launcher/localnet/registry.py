@@ -6,10 +6,24 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from golem_launcher import peers
+
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from golem_launcher.localnet.images import Images
 
 _HOST = "127.0.0.1"
+
+
+@web.middleware
+async def _ours_alone(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Other users of this computer have no business here."""
+    if request.transport is None or not peers.is_ours(request.transport):
+        raise web.HTTPForbidden
+    return await handler(request)
 
 
 class Registry:
@@ -27,7 +41,7 @@ class Registry:
 
     async def start(self) -> None:
         """Serve on a free port; ``OSError`` when that is impossible."""
-        app = web.Application()
+        app = web.Application(middlewares=[_ours_alone])
         app.router.add_get("/v1/image/info", self._info)
         app.router.add_get("/v1/image/download", self._download)
         app.router.add_get("/image/{hash}", self._image)

@@ -51,6 +51,7 @@ def status(directory):
         return json.load(answer)
 
 
+@pytest.mark.timeout(400)
 def test_five_hundred_requests_at_once_are_answered_and_cost_the_node_nothing(far_session):
     directory, network = far_session
     held = psutil.Process(node(network)).memory_info().rss
@@ -65,7 +66,7 @@ def test_five_hundred_requests_at_once_are_answered_and_cost_the_node_nothing(fa
                     await answer.read()
                     return answer.status
 
-            return await asyncio.wait_for(asyncio.gather(*(ask() for _ in range(500))), 4 * SECONDS)
+            return await asyncio.wait_for(asyncio.gather(*(ask() for _ in range(500))), 8 * SECONDS)
 
     statuses = asyncio.run(scene())
     assert statuses.count(200) > 450  # on a slow computer the last ones may have waited long enough

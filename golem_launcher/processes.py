@@ -62,14 +62,16 @@ class ProcessRecord:
         return record if record.pid > 0 else None
 
     @classmethod
-    def find(cls, arguments: Sequence[str], cwd: Path) -> ProcessRecord | None:
-        """A process of ours with these ``arguments`` in ``cwd``; the slow way, for where its record is lost."""
+    def named(cls, arguments: Sequence[str], variable: str, value: str) -> dict[str, ProcessRecord]:
+        """Processes of ours with these ``arguments`` and one more, by that one, in whose environment this stands."""
+        found = {}
         for process in psutil.process_iter(["cmdline"]):
-            if (process.info["cmdline"] or ())[1:] == [*arguments]:
+            *given, name = (process.info["cmdline"] or ["", ""])[1:] or [""]
+            if given == [*arguments]:
                 with contextlib.suppress(psutil.Error, ProcessLookupError):
-                    if process.cwd() == os.path.realpath(cwd) and process.uids().real == os.getuid():
-                        return cls.of(process.pid)
-        return None
+                    if process.uids().real == os.getuid() and process.environ().get(variable) == value:
+                        found[name] = cls.of(process.pid)
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value for a file on disk."""

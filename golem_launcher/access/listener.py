@@ -121,6 +121,12 @@ class SocketFile(_Serving):
         self._server = await asyncio.start_unix_server(self._accept, str(self.path), limit=LARGEST, backlog=_BACKLOG)
         self.path.chmod(0o600)
 
+    async def renew(self) -> None:
+        """Listen again at a file that was removed; connections go on. Raises ``OSError``."""
+        if self._server is not None:
+            self._server.close()
+        await self.start()
+
     async def aclose(self) -> None:
         """Stop listening, end all connections and remove the file."""
         await super().aclose()

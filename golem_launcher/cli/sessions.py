@@ -44,6 +44,7 @@ def list_sessions(*, as_json: Json = False) -> None:
     from golem_launcher.session import client
     from golem_launcher.session.directory import session_directories
 
+    lost = client.recall()
     client.tidy()
     found = []
     for directory in session_directories():
@@ -55,6 +56,8 @@ def list_sessions(*, as_json: Json = False) -> None:
         say("There are no sessions. Start one: golem-launcher start --wait")
     else:
         _print_table(found)
+    for name, process in lost.items():
+        progress(f"'{name}' runs without a directory, which can't be made again. End it: kill {process.pid}")
 
 
 def show(name: Name, *, as_json: Json = False) -> None:
@@ -65,9 +68,8 @@ def show(name: Name, *, as_json: Json = False) -> None:
     golem-launcher show my-lab --json
     """
     from golem_launcher.session import client
-    from golem_launcher.session.directory import session_directory
 
-    directory = session_directory(name)
+    directory = client.find(name)
     client.tidy()
     if as_json:
         print_json(client.describe(directory))
@@ -212,9 +214,8 @@ def stop(
     golem-launcher stop my-lab --force
     """
     from golem_launcher.session import client
-    from golem_launcher.session.directory import session_directory
 
-    directory = session_directory(name)
+    directory = client.find(name)
     if client.alive(directory):
         progress(f"Stopping '{name}' …")
     state = client.stop(name, force=force)

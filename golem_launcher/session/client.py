@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.05
 _START_LOCK_SECONDS = 20.0
 _KILL_GRACE_SECONDS = 3.0
+_RECALL_SECONDS = 10.0
 _LOCK = ".lock"
 _SUPERVISOR_FILE = "supervisor.json"
 SILENT = "What looks after it on this computer does not answer."
@@ -125,6 +126,39 @@ def saving_of(directory: SessionDirectory) -> Saving:
     raise SessionError(f"Nothing of the session '{directory.name}' is saved.")
 
 
+def find(name: str, seconds: float = _RECALL_SECONDS) -> SessionDirectory:
+    """The session ``name``, also when its directory was taken from under its supervisor, which makes it again then.
+
+    Raises ``SessionNotFound``, and ``SessionError`` when that does not come within ``seconds``.
+    """
+    with contextlib.suppress(SessionNotFound):
+        return session_directory(name)
+    end = time.monotonic() + seconds
+    while name in strays():
+        if time.monotonic() > end:
+            raise SessionError(
+                f"The session '{name}' runs, but its directory is gone and can't be made again.",
+                f"Check that {paths.sessions_directory()} can be written to. A signal ends it: "
+                f"kill {strays()[name].pid}",
+            )
+        time.sleep(_POLL_SECONDS)
+    return session_directory(name)
+
+
+def strays() -> dict[str, processes.ProcessRecord]:
+    """Supervisors whose directories are gone, by the names of their sessions."""
+    above = paths.sessions_directory()
+    return {name: record for name, record in _supervisors().items() if not (above / name / _SUPERVISOR_FILE).exists()}
+
+
+def recall(seconds: float = _RECALL_SECONDS) -> dict[str, processes.ProcessRecord]:
+    """Wait until supervisors whose directories are gone have made them again; those that have not."""
+    end = time.monotonic() + seconds
+    while (left := strays()) and time.monotonic() < end:
+        time.sleep(_POLL_SECONDS)
+    return left
+
+
 def damaged(directory: SessionDirectory) -> list[str]:
     """Which of a session's files can't be read; what is missing since it was only begun is not damaged."""
     found = []
@@ -149,7 +183,7 @@ def stop(name: str, *, force: bool = False, seconds: float = deadlines.WAIT_FOR_
     ``SessionNotFound``, ``SessionKept`` when it goes on because something is not saved, and ``SessionError`` when it
     does not end in time.
     """
-    directory = session_directory(name)
+    directory = find(name)
     if directory.state().stage.final and not alive(directory):
         leftovers.close(directory, start_node=True)
         if directory.written_state() is None:
@@ -377,9 +411,13 @@ def claimed(store: str | None) -> dict[str, str]:
 def _supervisor(directory: SessionDirectory) -> processes.ProcessRecord | None:
     """Its process; looked for among all where what was written down of it can't be read."""
     record = processes.ProcessRecord.from_json(files.read_json(directory.path / _SUPERVISOR_FILE))
-    if record is None and directory.lock.exists():
-        record = processes.ProcessRecord.find(_arguments(directory.name), directory.path)
-    return record
+    return record or _supervisors().get(directory.name)
+
+
+def _supervisors() -> dict[str, processes.ProcessRecord]:
+    """All that run, by the names of their sessions; the slow way, for where what was written down is lost."""
+    *arguments, _ = _arguments("")
+    return processes.ProcessRecord.named(arguments, paths.HOME_VARIABLE, str(paths.home()))
 
 
 def _arguments(name: str) -> list[str]:

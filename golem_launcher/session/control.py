@@ -45,6 +45,12 @@ class ControlServer:
         self._server = await asyncio.start_unix_server(self._accept, path=str(self._path), limit=LONGEST_LINE)
         self._path.chmod(0o600)
 
+    async def renew(self) -> None:
+        """Listen again at a socket that was removed."""
+        if self._server is not None:
+            self._server.close()
+        await self.start()
+
     async def aclose(self) -> None:
         """Stop listening, end every connection and remove the socket."""
         if self._server is not None:

@@ -109,6 +109,10 @@ class SessionDirectory:
         """Replace the state."""
         files.write_atomic(self.path / _STATE, state.model_dump_json(indent=1).encode())
 
+    def write_request(self, request: LaunchRequest) -> None:
+        """Keep the request."""
+        files.write_atomic(self.path / _REQUEST, request.model_dump_json(indent=1).encode())
+
     def left_out(self) -> list[dict[str, str]]:
         """What of the workspace is not saved, or not as it is, as of the last save: path and reason of each."""
         found = files.read_json(self.path / "left_out.json")
@@ -203,7 +207,7 @@ def create_session_directory(request: LaunchRequest) -> SessionDirectory:
     directory = SessionDirectory(paths.sessions_directory() / request.name)
     directory.path.mkdir(mode=0o700)
     directory.write_state(SessionState(name=request.name, network=request.network, budget=request.budget))
-    files.write_atomic(directory.path / _REQUEST, request.model_dump_json(indent=1).encode())
+    directory.write_request(request)
     return directory
 
 

@@ -81,6 +81,12 @@ class Reach:
         await self._workspace.start()
         await self._lab.start()
 
+    async def renew(self) -> None:
+        """Make those socket files again that we need ourselves, where somebody removed them. Raises ``OSError``."""
+        if self._listening:
+            await self._workspace.renew()
+            await self._lab.renew()
+
     async def aclose(self) -> None:
         """End the listeners and every connection."""
         if self._listening:

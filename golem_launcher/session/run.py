@@ -185,12 +185,20 @@ class Run:
         self._recorder.update(kept=kept)
         self._recorder.event(LeftOut(text=kept))
 
+    async def find_ground(self) -> None:
+        """The session's directory was made again: write down there what it is about, and listen. Raises ``OSError``."""
+        self._journal.update()
+        self._recorder.update()
+        self._recorder.write_token(self._reach.token)
+        await self._reach.renew()
+
     def say_ended(self) -> None:
         """Tell the pages of the Lab that are open in browsers that it is over, and why."""
         self._reach.documents.end(documents.farewell(self._recorder.state))
 
     async def close(self) -> str:
         """Give everything back, bounded in time; what could not be done, in words, or nothing. Never raises."""
+        self._journal.strict = False
         try:
             if self._engine is not None:
                 if self._stay is not None and not self.hurry:

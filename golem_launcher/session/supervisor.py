@@ -18,6 +18,7 @@ from golem_launcher.events import STOPPED, Stage
 from golem_launcher.session import deadlines, warm
 from golem_launcher.session.control import ControlServer
 from golem_launcher.session.directory import session_directory
+from golem_launcher.session.ground import Ground
 from golem_launcher.session.pay import late
 from golem_launcher.session.recorder import Recorder
 from golem_launcher.session.unsaved import Unsaved
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _LOCK_SECONDS = 5.0
 _LONGEST_RECORD = 8000
+_GROUND_SECONDS = 1.0
 _LOOK_SECONDS = 0.5
 """How often a session that is kept is looked at."""
 
@@ -38,12 +40,16 @@ _LOOK_SECONDS = 0.5
 class Supervisor:
     """Runs a session and listens for commands meanwhile."""
 
-    def __init__(self, directory: SessionDirectory) -> None:
+    def __init__(self, directory: SessionDirectory, lock: int) -> None:
+        """``lock`` is the open descriptor of the session's lock file, which is held."""
         self._directory = directory
         self._recorder = Recorder(directory)
         from golem_launcher.session.run import Run  # noqa: PLC0415 - its many modules load beside what is warmed up
 
         self._run = Run(directory, self._recorder)
+        self._ground = Ground(directory, directory.request(), lock)
+        self._why = STOPPED
+        """Why it ends before its time."""
         self._stop = asyncio.Event()
         self._force = asyncio.Event()
         """End without saving and without waiting for anybody."""
@@ -61,6 +67,7 @@ class Supervisor:
             "gateway": self._run.gateway,
         }
         control = ControlServer(self._directory.control_socket, commands)
+        watching = asyncio.create_task(self._watch_ground(control))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
@@ -72,6 +79,7 @@ class Supervisor:
             left_over = await self._run.close()
             self._recorder.enter(stage, " ".join(filter(None, (reason, left_over))))
         finally:
+            await cancel_all(watching)
             await control.aclose()
             await self._recorder.flush()
             self._recorder.close()
@@ -96,9 +104,9 @@ class Supervisor:
                 if loop_time() >= kept_until:
                     break
                 await self._keep(work, unsaved.words, kept_until)
-            stage, reason = _outcome(work) if work.done() else (Stage.ENDED, STOPPED)
+            stage, reason = _outcome(work) if work.done() else (Stage.ENDED, self._why)
             if stage is Stage.FAILED and self._run.ending:
-                stage, reason = Stage.ENDED, f"{STOPPED} {reason}"
+                stage, reason = Stage.ENDED, f"{self._why} {reason}"
             elif stage is Stage.FAILED:
                 self._recorder.message(reason, "error")
             return stage, " ".join(filter(None, (reason, unsaved.words)))
@@ -129,6 +137,27 @@ class Supervisor:
             if self._run.all_saved or loop_time() >= until:
                 self._stop.set()
         self._recorder.update(kept="")
+
+    async def _watch_ground(self, control: ControlServer) -> None:
+        """End the session in order when its directory is taken from under it, and make that again."""
+        while True:
+            await asyncio.sleep(_GROUND_SECONDS)
+            gone = self._ground.gone
+            if not gone and not self._ground.shut:
+                continue
+            if self._why == STOPPED:
+                what = "was deleted" if gone else "can't be written to any more"
+                self._why = f"Its directory {self._directory.path} {what}, so it was ended."
+                _LOG.error("%s", self._why)
+                self._recorder.message(self._why, "error")
+                self._stop.set()
+            if gone:  # again and again: whoever deletes may not be done
+                try:
+                    await asyncio.to_thread(self._ground.make_again)
+                    await control.renew()
+                    await self._run.find_ground()
+                except OSError:
+                    _LOG.exception("its directory could not be made again")
 
     async def _either(self, work: asyncio.Task[str], event: asyncio.Event, seconds: float | None = None) -> None:
         waiting = asyncio.create_task(event.wait())
@@ -202,7 +231,7 @@ def main() -> int:
     warm.begin()
     try:
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(Supervisor(directory).main())
+            asyncio.run(Supervisor(directory, lock).main())
     finally:
         directory.sweep()
     late.begin(directory)

@@ -7,6 +7,7 @@ microsecond), the ``tag`` property of the demand, the address of the private net
 
 from __future__ import annotations
 
+import logging
 import secrets
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -21,6 +22,7 @@ from golem_launcher.session.pay.evidence import INVOICE, Refusal
 if TYPE_CHECKING:
     from pathlib import Path
 
+_LOG = logging.getLogger(__name__)
 FILE = "journal.json"
 _FRESH_SECONDS = 20.0
 _MOST_REFUSALS = 10
@@ -152,6 +154,8 @@ class Journal:
     def __init__(self, path: Path, entries: Entries) -> None:
         self._path = path
         self.entries = entries
+        self.strict = True
+        """Whether nothing may be done that could not be written down before; at the end all is given back anyway."""
 
     @classmethod
     def create(cls, directory: Path) -> Journal:
@@ -174,9 +178,14 @@ class Journal:
         return self._path.parent
 
     def update(self, **changes: object) -> None:
-        """Write the entries with ``changes``."""
+        """Write the entries with ``changes``. Raises ``OSError``, and they stay as they were, while ``strict``."""
         entries = self.entries.model_copy(update=changes)
-        files.write_atomic(self._path, entries.model_dump_json(indent=1).encode())
+        try:
+            files.write_atomic(self._path, entries.model_dump_json(indent=1).encode())
+        except OSError:
+            if self.strict:
+                raise
+            _LOG.exception("could not write")
         self.entries = entries
 
     def add_agreement(self, entry: AgreementEntry) -> None:

@@ -1,0 +1,63 @@
+"""A session whose directory is taken from under it is saved, ends in order, and is found meanwhile."""
+
+import asyncio
+import shutil
+
+import pytest
+
+from golem_launcher import paths
+from golem_launcher.events import Stage
+from golem_launcher.session import client
+from golem_launcher.session.ground import Ground
+from golem_launcher.session.pay.journal import Journal
+from golem_launcher.workspace.store import open_store
+from tests.session.conftest import command, explain, wait_for
+from tests.session.jupyter import Jupyter
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("how", ["deleted", "moved away"])
+def test_it_is_saved_and_ends_in_order_and_is_found_meanwhile(ready, node, tmp_path, how):
+    directory = ready(save_seconds=3600)
+
+    async def type_something():
+        async with Jupyter(directory.url()) as jupyter:
+            await jupyter.execute("open('last.txt', 'w').write('last')")
+
+    asyncio.run(type_something())
+    agreements = Journal.read(directory.path).entries.agreements
+    if how == "deleted":
+        shutil.rmtree(directory.path, ignore_errors=True)
+    else:
+        directory.path.rename(tmp_path / "elsewhere")
+    assert directory.name in {session["name"] for session in command("list", "--json")[1]}
+    state = wait_for(directory, lambda state: state.stage.final, 60)
+    assert client.wait_for_end(directory, 20)
+    assert state.stage is Stage.ENDED, explain(directory)
+    assert f"Its directory {directory.path} was deleted, so it was ended." in state.reason
+    assert "not" not in state.reason.partition("ended.")[2]  # everything was closed down
+    assert {entry.path for entry in open_store().manifest(directory.name).entries} >= {"last.txt"}
+    entries = Journal.read(directory.path).entries
+    assert entries.closed
+    assert [entry.agreement_id for entry in entries.agreements] == [entry.agreement_id for entry in agreements]
+    node.holds_nothing_of(entries)
+
+
+def test_stop_finds_a_session_by_its_process(ready):
+    directory = ready()
+    shutil.rmtree(directory.path, ignore_errors=True)  # its supervisor may write meanwhile
+    assert client.stop(directory.name).stage is Stage.ENDED
+    assert client.strays() == {}
+    assert (paths.sessions_directory() / directory.name / "request.json").is_file()
+
+
+def test_a_directory_that_can_not_be_written_to_is_noticed(ready, monkeypatch):
+    directory = ready()
+    with directory.lock.open() as lock:
+        ground = Ground(directory, directory.request(), lock.fileno())
+        assert not ground.gone
+        assert not ground.shut
+        monkeypatch.setattr("os.access", lambda *_: False)
+        assert ground.shut
+    client.stop(directory.name)

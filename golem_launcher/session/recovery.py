@@ -57,6 +57,9 @@ class Recovery:
             self._choice.lost(lost.provider_id, lost.provider_name, error.what)
         self._recorder.event(ProviderLost(provider_name=lost.provider_name, reason=error.what))
         self._lost = f"The provider {lost.provider_name} was lost: {error.what}"
+        refusal = self._refusal()
+        if not refusal:  # before its loss is counted: no state shall show a session as ready whose provider was lost
+            self.enter(Stage.NEGOTIATING)
         self._recorder.update(
             providers_lost=self._recorder.state.providers_lost + 1,
             activity_id=None,
@@ -64,13 +67,18 @@ class Recovery:
             money_ends_at=None,
             trouble="",
         )
+        if refusal:
+            raise ProviderError(self._lost, refusal)
+
+    def _refusal(self) -> str:
+        """Why no other provider is asked, in a sentence; empty when one is."""
         if not self._request.recover:
-            raise ProviderError(self._lost, "Going on elsewhere is turned off for this session.")
+            return "Going on elsewhere is turned off for this session."
         if self._term.left < _LEAST_SECONDS:
-            raise ProviderError(self._lost, "Its time was nearly over, so no other provider was asked.")
+            return "Its time was nearly over, so no other provider was asked."
         if self._money.left <= 0:
-            raise ProviderError(self._lost, "The budget is used up, so no other provider was asked.")
-        self.enter(Stage.NEGOTIATING)
+            return "The budget is used up, so no other provider was asked."
+        return ""
 
     def look_again(self) -> None:
         """Let the choice see the market anew, for what is left of time and money; how providers stand is kept."""

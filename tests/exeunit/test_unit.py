@@ -219,7 +219,10 @@ def test_an_activity_ends_when_its_runtime_is_killed(bench, runtime):
             assert b.unit.runtime is None
 
     def own(process):  # not one of a network that other tests keep up
-        return process.name() == "bwrap" or "init.py" in " ".join(process.cmdline())
+        try:
+            return process.name() == "bwrap" or "init.py" in " ".join(process.cmdline())
+        except psutil.Error:  # it has ended
+            return False
 
     async def until(condition):
         while not condition():  # noqa: ASYNC110 - the reports are a list

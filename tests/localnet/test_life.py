@@ -275,15 +275,21 @@ def test_a_network_that_stood_still_works_again(home: Path) -> None:
     network.up(description)
     server = server_of(home)
     server.signal(signal.SIGSTOP)
-    time.sleep(60)  # a node gives up on who says nothing for so long: nothing else shows that
-    server.signal(signal.SIGCONT)
-    lost = "connection to their node was lost"
-    end = time.monotonic() + 60
-    while lost not in (home / "localnet" / "server.log").read_text() and time.monotonic() < end:
-        time.sleep(0.1)
-    up = launcher("localnet", "up", "--spec", str(description))
-    assert up.returncode == 0, up.stderr
+    try:
+        wait_for_line(home / "localnet" / "provider" / "yagna.log", "killing connection")
+    finally:
+        server.signal(signal.SIGCONT)
+    end = time.monotonic() + 120
+    while (up := launcher("localnet", "up", "--spec", str(description))).returncode:
+        assert time.monotonic() < end, up.stderr
     assert "only was hired for a moment, and works." in up.stdout
+
+
+def wait_for_line(log: Path, words: str) -> None:
+    end = time.monotonic() + 120
+    while words not in log.read_text(errors="replace"):
+        assert time.monotonic() < end, f"{log} never said: {words}"
+        time.sleep(0.1)
 
 
 def test_one_that_stands_still_is_not_said_to_work(home: Path) -> None:

@@ -32,8 +32,10 @@ _ALL_FRAMES = 0x0003
 _PEER_MTU = 9000
 _BUFFER = 4 << 20
 _SIOCETHTOOL = 0x8946
-_OFF = (0x17, 0x19, 0x1F, 0x25)
-"""ETHTOOL_STXCSUM, SSG, STSO, SGSO: frames are to leave whole and with their checksums, as from a card."""
+_CHECKSUMS_OFF = 0x17
+"""ETHTOOL_STXCSUM: without it frames leave with no checksums, and nobody can read them."""
+_OFF = (0x19, 0x1F, 0x25)
+"""ETHTOOL_SSG, STSO, SGSO: frames are to leave one by one, as from a card."""
 
 
 def main(control: str, identifier: str, *wanted: str) -> None:
@@ -93,11 +95,15 @@ def _ask(netlink: socket.socket, kind: int, body: bytes, flags: int = 0) -> None
 
 def _offload_nothing(name: str) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        _switch_off(any_socket, name, _CHECKSUMS_OFF)
         for setting in _OFF:
-            value = ctypes.create_string_buffer(struct.pack("=II", setting, 0))
-            request = struct.pack("16sP", name.encode(), ctypes.addressof(value))
             with contextlib.suppress(OSError):
-                fcntl.ioctl(any_socket, _SIOCETHTOOL, request)
+                _switch_off(any_socket, name, setting)
+
+
+def _switch_off(any_socket: socket.socket, name: str, setting: int) -> None:
+    value = ctypes.create_string_buffer(struct.pack("=II", setting, 0))
+    fcntl.ioctl(any_socket, _SIOCETHTOOL, struct.pack("16sP", name.encode(), ctypes.addressof(value)))
 
 
 if __name__ == "__main__":

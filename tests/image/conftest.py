@@ -12,7 +12,8 @@ from golem_launcher.localnet.runtime import sandbox
 from provider import rootfs
 from tests.networks import own_network
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "golem-launcher/images"
+_CACHES = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+CACHE = Path(os.environ.get("GOLEM_LAUNCHER_IMAGES") or _CACHES / "golem-launcher/images")
 VARIANT = os.environ.get("GOLEM_LAUNCHER_IMAGE", "base")
 TAG = f"golem-launcher/jupyterlab:{VARIANT}"
 BARE = "somebody/bare:1"
@@ -42,9 +43,8 @@ memory_gib = {MEMORY_GIB}
 @pytest.fixture(scope="session")
 def root():
     """The image's contents, kept for the next run, as Docker keeps a layer, until what they are made of changes."""
-    cache = Path(os.environ.get("GOLEM_LAUNCHER_IMAGES") or CACHE)
     try:
-        return rootfs.ensure(VARIANT, cache)
+        return rootfs.ensure(VARIANT, CACHE)
     except rootfs.Missing as missing:
         pytest.skip(str(missing))
 

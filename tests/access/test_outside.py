@@ -89,7 +89,8 @@ def test_programs_that_can_show_no_token_use_its_kernels(far_session, tmp_path):
     browsers = urllib.request.Request(f"{url}/api/kernels", headers={"Sec-Fetch-Site": "none"})
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(browsers, timeout=SECONDS)
-    assert refused.value.code == 403
+    with refused.value as answer:
+        assert answer.code == 403
 
 
 def test_the_lab_at_a_port_of_ones_choice_and_for_other_machines_by_tls(far_session):

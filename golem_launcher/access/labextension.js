@@ -30,9 +30,9 @@
       this.away = false;
     }
 
-    /** Those that hold changes which are not in their files. */
+    /** Those that hold changes which are not in their files; what several people edit the server saves by itself. */
     unsaved() {
-      return [...this._contexts()].filter(({ model }) => model.dirty && !model.readOnly);
+      return [...this._contexts()].filter(({ model }) => model.dirty && !model.readOnly && !model.collaborative);
     }
 
     /** Save what was typed a moment ago; what a person does not want saved by itself waits for them. */
@@ -45,7 +45,8 @@
         const known = this._watch(context);
         known.since ??= now;
         const due = now - known.typed >= PAUSE_MS || now - known.since >= LONGEST_MS;
-        if (due && now >= known.notBefore) this._save(context);
+        // Of two that save at a time, the second finds a file that has changed, and JupyterLab asks what to do.
+        if (due && now >= known.notBefore && !known.busy) this._save(context);
       }
     }
 
@@ -72,8 +73,11 @@
     _watch(context) {
       let known = this._known.get(context);
       if (known === undefined) {
-        known = { typed: 0, since: null, notBefore: 0, saving: null };
+        known = { typed: 0, since: null, notBefore: 0, saving: null, busy: false };
         this._known.set(context, known);
+        context.saveState.connect((_, state) => {
+          known.busy = state === "started";
+        });
         context.model.contentChanged.connect(() => {
           known.typed = Date.now();
         });

@@ -94,6 +94,9 @@ class Rules:
         site = _one(headers, b"sec-fetch-site")
         if self.programs_only and site is not None:
             return "This address is for programs other than browsers."
+        if _one(headers, b"service-worker") is not None and not self.framed_by:
+            # It would stay in the browser when the session is over, and meet the next one at this address.
+            return "The Lab has no service workers."
         if site not in (None, b"same-origin", b"none"):
             mode, place = _one(headers, b"sec-fetch-mode"), _one(headers, b"sec-fetch-dest")
             shown = {b"document"} if site != b"same-site" or not self.framed_by else {b"document", b"iframe"}
@@ -127,8 +130,19 @@ class Rules:
                 kept.append((name, value))
             elif name == b"origin":
                 kept.append((name, b"http://" + self.far_host))
+            elif name == b"referer" and (page := self._own_page(value, headers)) is not None:
+                kept.append((name, b"http://" + self.far_host + page))
         cookies = self._own_cookies(value for name, value in headers if name == b"cookie")
         return [*kept, (b"cookie", cookies)] if cookies else kept
+
+    def _own_page(self, referer: bytes, headers: Headers) -> bytes | None:
+        """The path of the page that asks, without its query; ``None`` for a page of another origin.
+
+        Jupyter's server gives files to nobody who can't show one of its own pages.
+        """
+        page = referer.partition(b"?")[0]
+        own = (origin.encode() for origin in self._known(headers))
+        return next((page[len(origin) :] for origin in own if page.startswith(origin + b"/")), None)
 
     def target(self, target: bytes) -> bytes:
         """What is asked for, as the Lab gets it: a hub's own token may stand in its query."""

@@ -44,6 +44,7 @@ def test_its_own_page_and_programs_and_a_link_from_elsewhere_get_in(method, targ
         pytest.param(b"GET", b"/api", [HOST, (b"origin", b"https://127.200.1.2:4000")], id="another scheme"),
         pytest.param(b"GET", b"/x.js", [HOST, (b"sec-fetch-site", b"cross-site")], id="a foreign page's script"),
         pytest.param(b"POST", b"/x", [HOST, *NAVIGATES], id="a foreign form"),
+        pytest.param(b"GET", b"/x.js", [HOST, (b"service-worker", b"script")], id="what would outlive the session"),
         pytest.param(b"GET", b"/x", [HOST, *NAVIGATES[:2], (b"sec-fetch-dest", b"iframe")], id="a foreign frame"),
     ],
 )
@@ -73,8 +74,11 @@ def test_what_is_told_of_the_user_is_only_what_is_needed():
         (b"origin", HERE.encode()), (b"accept", b"*/*"), (b"connection", b"keep-alive"), (b"proxy-authorization", b"x"),
     ]  # fmt: skip
     assert RULES.request(headers) == [
-        (b"host", b"127.0.0.1:8888"), (b"origin", b"http://127.0.0.1:8888"), (b"accept", b"*/*"),
+        (b"host", b"127.0.0.1:8888"), (b"referer", b"http://127.0.0.1:8888/lab"),
+        (b"origin", b"http://127.0.0.1:8888"), (b"accept", b"*/*"),
     ]  # fmt: skip
+    for other in (b"http://127.200.1.2:4001/", b"https://example.org/lab", b"http://[::bad", b""):
+        assert RULES.request([HOST, (b"referer", other)]) == [(b"host", b"127.0.0.1:8888")]
 
 
 def test_a_provider_gives_nobody_permissions_and_no_script_runs_in_its_pages():

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 _LAYOUT = ".jupyter/lab"
 _DEFAULTS: dict[str, dict[str, object]] = {
-    # The launcher's page saves what was typed sooner than this; other pages of an image's own keep to it.
-    "@jupyterlab/docmanager-extension:plugin": {"autosaveInterval": 10, "renameUntitledFileOnSave": False},
+    # The launcher's page saves what was typed. JupyterLab's own saving keeps to its two minutes: sooner it would often
+    # meet the other, and then ask about a file that has changed.
+    "@jupyterlab/docmanager-extension:plugin": {"renameUntitledFileOnSave": False},
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 """JupyterLab's settings for who has made none: work is saved by itself, and nothing is asked."""

@@ -65,6 +65,8 @@ class Market:
     """Misbehaves: takes that many seconds more to decide on an agreement."""
     price_factor: float = 1.0
     """Misbehaves: asks this many times what its offer says."""
+    start_more: float = 0.0
+    """Misbehaves: asks so much more at the start, and half of the rest."""
     _free: bool = True
     _busy_since: float = 0.0
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -159,6 +161,9 @@ class Market:
             raise Refused(refusal, final=True)
         if self.price_factor != 1 and said is None:
             agreed[COEFFICIENTS] = [coefficient * self.price_factor for coefficient in agreed[COEFFICIENTS]]
+        if self.start_more and said is None:
+            *rates, start = agreed[COEFFICIENTS]
+            agreed[COEFFICIENTS] = [*(rate / 2 for rate in rates), start + self.start_more]
         return agreed
 
     async def _decide(self, agreement: dict[str, Any]) -> None:

@@ -33,6 +33,8 @@ class Misbehaviour(BaseModel):
     """Rejects every proposal that answers its offer."""
     raise_price: float = Field(default=1.0, ge=0.0)
     """In the negotiation it asks this many times what its offer says."""
+    raise_start: float = Field(default=0.0, ge=0.0)
+    """In the negotiation it asks so many GLM more at the start than its offer says, and half of the rest."""
     notes_every: float | None = Field(default=None, gt=0.0)
     """Sends a debit note that often (seconds), whatever was agreed."""
     overbill: float = Field(default=1.0, ge=0.0)

@@ -75,6 +75,7 @@ class Provider:
             ignore_agreements=spec.misbehaviour.ignore_agreements,
             approve_late=spec.misbehaviour.approve_late,
             price_factor=spec.misbehaviour.raise_price,
+            start_more=spec.misbehaviour.raise_start,
         )
 
     def status(self) -> dict[str, Any]:

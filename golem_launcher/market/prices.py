@@ -25,6 +25,8 @@ _CENT = Decimal("0.000000000000000001")  # yagna's smallest amount, 1e-18 GLM
 # A note may cover what happened after the last report we saw. Providers report each second, bill within a few more.
 _UNREPORTED_SECONDS = 20.0
 _ROUNDING = Decimal("1.01")
+_SAME = Decimal("1.001")
+"""Two prices are the same up to this factor: offers hold binary fractions."""
 _OVERHEAD_THREADS = Decimal("0.25")
 """What the machine around a VM may take beside its threads. A provider counts the processor time of a whole process
 tree: the VM's threads, which never take more than a second a second each, the virtual disks and network card, and the
@@ -79,6 +81,19 @@ class Price:
         """The most that ``seconds`` of it may be billed for: every thread busy, and what runs the machine as well."""
         rate = self.per_second + self.per_cpu_second * self._busiest
         return self.start + rate * Decimal(str(max(seconds, 0.0)))
+
+    def asks_more_than(self, other: Price) -> bool:
+        """Whether any part of it is higher than in ``other``, however low the rest: start, time, threads."""
+        hour = float(SECONDS_PER_HOUR)
+        ours = (self.start, self.per_second, self.per_cpu_second, self.at_most(hour))
+        theirs = (other.start, other.per_second, other.per_cpu_second, other.at_most(hour))
+        return any(now > before * _SAME for now, before in zip(ours, theirs, strict=True))
+
+    def in_words(self) -> str:
+        """All parts of it: ``0.1 GLM at the start, 0.05 GLM an hour and 0.1 GLM an hour of each of 2 threads``."""
+        hour, cpu_hour = ((rate * SECONDS_PER_HOUR).quantize(_SHOWN) for rate in (self.per_second, self.per_cpu_second))
+        threads = "its thread" if self.threads == 1 else f"each of {self.threads} threads"
+        return f"{glm(self.start)} at the start, {glm(hour)} an hour and {glm(cpu_hour)} an hour of {threads}"
 
     def per_hour(self) -> Decimal:
         """GLM an hour at full load, the start fee left out; rounded, because offers hold binary fractions."""

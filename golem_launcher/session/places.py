@@ -67,7 +67,7 @@ def _enter_local() -> Place:
         registry_url=running.registry_url,
         image_tag=BASE_IMAGE,
         look_seconds=5.0,
-        search_seconds=10.0,
+        search_seconds=20.0,  # a crowd of providers and sessions on one machine takes longer than one of each
         refused_seconds=3.0,
         compare_seconds=(0.05, 1.0),
         head_start_seconds=1.0,

@@ -12,10 +12,11 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.session.hire.choice import Choice
 from tests.market.offer import offer as market_offer
 
+COEFFICIENTS = "golem.com.pricing.model.linear.coeffs"
 
-def offer(**changes):
-    prices = {"golem.com.pricing.model.linear.coeffs": [0.002, 0.001, 0.5]}
-    return market_offer(**{**prices, **changes})["properties"]
+
+def offer(name="standard", **changes):
+    return market_offer(name, **{COEFFICIENTS: [0.002, 0.001, 0.5], **changes})["properties"]
 
 
 @pytest.fixture(autouse=True)
@@ -141,6 +142,35 @@ def test_who_is_not_wanted_by_name_does_not_end_the_search():
     small = offer(**{"golem.node.id.name": "wanted", "golem.inf.mem.gib": 0.01})
     assert choice.score("wanted", small) is None
     assert choice.hopeless
+
+
+@pytest.mark.parametrize(
+    "raised", [[0.002, 0.001, 0.6], [0.0021, 0.001, 0.1], [0.0001, 0.0011, 0.5], [0.001, 0.0, 0.51]]
+)
+def test_a_part_of_the_price_that_rises_after_the_offer_is_refused_though_the_rest_falls(raised):
+    choice = Choice(request(budget=1000))
+    assert choice.score("a", offer("riser")) is not None
+    assert choice.score("a", offer("riser", **{COEFFICIENTS: raised})) is None
+    assert choice.all_refused
+    assert (
+        "riser: it offered itself for 0.5 GLM at the start, 7.2 GLM an hour and 3.6 GLM an hour of each of 4 threads"
+        in (choice.failure().what)
+    )
+    assert choice.score("a", offer("riser", **{COEFFICIENTS: [0.001, 0.001, 0.5]})) is not None
+
+
+@pytest.mark.parametrize(
+    "agreed", [[0.002, 0.001, 0.6], [0.0001, 0.0, 0.6], [0.002, 0.0011, 0.0], [0.001, 0.001], "none"]
+)
+def test_what_is_signed_costs_no_more_than_what_was_judged(agreed):
+    choice = Choice(request(budget=1000))
+    assert not choice.refuses_to_sign("a", offer("riser"), offer("riser"))
+    assert not choice.refuses_to_sign("a", offer("riser"), offer("riser", **{COEFFICIENTS: [0.001, 0.001, 0.5]}))
+    choice.score("a", offer("riser"))
+    assert choice.refuses_to_sign("a", offer("riser"), offer("riser", **{COEFFICIENTS: agreed}))
+    assert choice.all_refused
+    assert "(riser: it" in choice.failure().what or "(riser: Its price is malformed" in choice.failure().what
+    assert choice.score("a", offer("riser")) is None
 
 
 def test_a_lock_that_another_process_holds_stops_nobody_and_nothing_is_forgotten():

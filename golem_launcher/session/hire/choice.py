@@ -32,7 +32,6 @@ _AFTER_FAILURE = 0.1
 _AFTER_SETBACK = 1e-9
 """Who failed this very session is taken after everybody else."""
 _UNKNOWN_REPUTATION = 0.5
-_ROUNDING = Decimal("1.001")
 _MOST_REFUSALS = 3
 _LONGEST_REFUSAL = 300
 
@@ -122,6 +121,16 @@ class Choice:
         if self.standing.did_not_sign(provider_id, f"{clean_name(name)}: {reason}"):
             later(history.note_failure, provider_id, name, reason)
 
+    def refuses_to_sign(self, provider_id: str, judged: Mapping[str, Any], agreed: Mapping[str, Any]) -> bool:
+        """Whether an agreement asks for more than the offer that was judged; this provider is out then.
+
+        Both are an offer's properties: those that were scored, and those that we are about to sign.
+        """
+        why = _asks_more(judged, agreed)
+        if why:
+            self.bar(provider_id, str(agreed.get("golem.node.id.name", "")), why)
+        return bool(why)
+
     def refused_by(self, words: str) -> None:
         """A provider refused our terms, and said why."""
         said = clean_line(words, longest=_LONGEST_REFUSAL).strip().rstrip(".")
@@ -191,11 +200,8 @@ class Choice:
 
     def _raised(self, machine: Machine) -> str:
         """Whether it asks more, now that it negotiates, than its offer said."""
-        hour = float(SECONDS_PER_HOUR)
-        first, now = self.quoted[machine.provider_id].at_most(hour), machine.price.at_most(hour)
-        if now <= first * _ROUNDING:
-            return ""
-        return f"it offered itself for {glm(first)} an hour, and asked {glm(now)} when it came to an agreement"
+        first, now = self.quoted[machine.provider_id], machine.price
+        return _raised(first, now) if now.asks_more_than(first) else ""
 
     def _worth(self, machine: Machine) -> float:
         luck = self.luck.setdefault(machine.provider_id, secrets.randbelow(2**20) / 2**20)
@@ -260,6 +266,19 @@ def _first(missed: list[Limit], request: LaunchRequest, machine: Machine) -> str
 def _what_to_loosen(request: LaunchRequest, offers: Sequence[Mapping[str, Any]]) -> str:
     advice = loosen(request, machines(offers))
     return f"Loosen this: {advice[0].text}" if advice else "Ask for less, or try again later."
+
+
+def _asks_more(judged: Mapping[str, Any], agreed: Mapping[str, Any]) -> str:
+    """Why not to sign what is ``agreed``, in words; nothing when its price is that of the offer that was judged."""
+    try:
+        first, now = Price.of_offer(judged), Price.of_offer(agreed)
+    except ProviderError as error:
+        return error.what
+    return _raised(first, now) if now.asks_more_than(first) else ""
+
+
+def _raised(first: Price, now: Price) -> str:
+    return f"it offered itself for {first.in_words()}, and asked {now.in_words()} when it came to an agreement"
 
 
 def _most(largest: Mapping[str, Any]) -> str:

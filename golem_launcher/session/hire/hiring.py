@@ -95,7 +95,7 @@ class Hiring:
         """Publish the demand for agreements until ``expiration``; offers come in from now on."""
         self._journal.update(demanded=True)
         self._job = Job(self._engine, expiration, payload)
-        self._signing = Signing(self._job, self._choice.standing.pauses)
+        self._signing = Signing(self._job, self._choice.standing.pauses, self._choice.refuses_to_sign)
         self._engine.add_job(self._job)
         self._find_offers(self._job)
 

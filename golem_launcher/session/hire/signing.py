@@ -21,7 +21,7 @@ from golem_launcher.session.hire.service import failure_text
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from yapapi.engine import Job
 
@@ -37,10 +37,19 @@ _REASON = {"message": "Another provider was faster", "golem.requestor.code": "Ca
 class Signing:
     """Signs with the providers of one of yapapi's jobs, as often as one is needed."""
 
-    def __init__(self, job: Job, pauses: Callable[[str], bool]) -> None:
-        """``pauses`` says of a provider, by its id, whether it is let alone for now."""
+    def __init__(
+        self,
+        job: Job,
+        pauses: Callable[[str], bool],
+        refuses: Callable[[str, Mapping[str, Any], Mapping[str, Any]], bool],
+    ) -> None:
+        """``pauses`` says of a provider, by its id, whether it is let alone for now.
+
+        ``refuses`` is asked before we sign, with the properties of the offer that was scored and the agreement's.
+        """
         self._job = job
         self._pauses = pauses
+        self._refuses = refuses
         self._passed_over: list[Any] = []
         """Offers of those who were let go: there for another time."""
         self._farewells: set[asyncio.Task[None]] = set()
@@ -107,9 +116,13 @@ class Signing:
         """Sign and wait until the provider did, or did not: the agreement or ``None``."""
         try:
             agreement = await wait_for(proposal.create_agreement(), _REST_SECONDS)
-            await wait_for(agreement.get_details(), _REST_SECONDS)
+            details = await wait_for(agreement.get_details(), _REST_SECONDS)
         except _FAILURES as error:
             _LOG.warning("an agreement could not be made: %s", failure_text(error))
+            return None
+        if self._refuses(proposal.issuer, proposal.props, details.provider_view.properties):
+            _LOG.warning("an agreement was not signed: it asks for more than the offer")
+            self._let_go(agreement)
             return None
         self._job.emit(events.AgreementCreated, agreement=agreement)
         signed = False

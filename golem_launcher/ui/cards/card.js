@@ -176,11 +176,12 @@ class Card {
   }
 
   showMoney() {
-    const { cost, budget, token, spent_share: share, money_ends: ends } = this.session;
+    const { cost, at_most: atMost, budget, token, spent_share: share, money_ends: ends } = this.session;
     const rate = this.pulse?.rate;
     const lately = rate == null ? "" : `${amount(rate)} ${token} an hour lately`;
     const until = ends && Date.parse(ends) < Date.parse(this.session.deadline ?? ends) ? `used up at ${clockTime(ends)}` : "";
-    this.spent.set(`${cost} of ${budget} ${token}`, share, { low: share > 0.9 || until !== "", below: [lately, until].filter(Boolean).join(", ") });
+    const most = atMost ? "at most " : "";
+    this.spent.set(`${most}${cost} of ${budget} ${token}`, share, { low: share > 0.9 || until !== "", below: [lately, until].filter(Boolean).join(", ") });
   }
 
   showSaving() {

@@ -82,6 +82,7 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "extendable": _iso(state.extendable_until),
         "money_ends": _iso(state.money_ends_at),
         "cost": _amount(state.cost),
+        "at_most": state.owed_at_most,
         "budget": _amount(state.budget),
         "spent_share": float(min(state.cost / state.budget, Decimal(1))) if state.budget > 0 else 0.0,
         "price": _amount(state.price_per_hour) if state.price_per_hour is not None else None,

@@ -67,7 +67,7 @@ function amount(value) {
 function whereWords(session) {
   const parts = [session.provider ? `on ${session.provider}` : null, session.network];
   if (session.price && session.live) parts.push(`${session.price} ${session.token} an hour`);
-  if (!session.live) parts.push(`cost ${session.cost} ${session.token}`);
+  if (!session.live) parts.push(`cost ${session.at_most ? "at most " : ""}${session.cost} ${session.token}`);
   if (!session.live && session.ended) parts.push(`ended ${clockTime(session.ended)}`);
   return parts.filter(Boolean).join(" · ");
 }

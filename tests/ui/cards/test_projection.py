@@ -47,6 +47,14 @@ def test_an_unreadable_session_is_shown_as_such_and_harms_no_other() -> None:
     assert views["good"]["stage"] == "ready"
 
 
+def test_a_cost_whose_invoice_is_late_is_marked_as_the_most_that_it_may_be() -> None:
+    directory = make_session("mine", OVER, alive=False, owed_at_most=True)
+    projection = Projection()
+    assert projection.read()[0][0]["at_most"] is True
+    change(directory, owed_at_most=False)
+    assert projection.read()[0][0]["at_most"] is False
+
+
 def test_changes_show_and_removed_sessions_go() -> None:
     directory = make_session("mine")
     projection = Projection()

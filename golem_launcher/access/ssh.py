@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import re
 import shlex
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from golem_launcher import files
+from golem_launcher import files, modules
 from golem_launcher.access.door import door_path, open_door
 from golem_launcher.errors import AccessError
 from golem_launcher.untrusted import json_value
@@ -146,7 +145,7 @@ def arguments(settings: dict[str, str]) -> list[str]:
 
 def our_proxy(door: Path, port: int) -> str:
     """A ``ProxyCommand`` by the launcher itself. It names no secret."""
-    return _percent(shlex.join([sys.executable, "-m", "golem_launcher.access.connect", str(door), str(port)]))
+    return _percent(shlex.join(modules.command("golem_launcher.access.connect", str(door), str(port))))
 
 
 def websocat_proxy(door: Path, port: int) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from golem_launcher import modules
 from golem_launcher.cli.output import print_json, reports_errors, say
 from golem_launcher.errors import AccessError
 
@@ -110,10 +111,9 @@ def gateway(
     from golem_launcher.session import client
 
     address = str(client.control(_reachable(name), "gateway")["address"])
-    command = [sys.executable, "-m", "jupyterlab", "--gateway-url", address]
     if run:
         sys.stdout.flush()
-        os.execv(sys.executable, [*command, *(arguments or [])])  # noqa: S606
+        os.execv(sys.executable, modules.command("jupyterlab", "--gateway-url", address, *(arguments or [])))  # noqa: S606
     if as_json:
         print_json({"name": name, "url": address})
     else:

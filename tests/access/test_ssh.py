@@ -189,6 +189,15 @@ def test_paths_with_blanks_and_per_cent_signs_stay_what_they_are(tmp_path):
     assert "a b%%c" in access.our_proxy(directory / "door.sock", 22)
 
 
+def test_what_lies_in_the_users_directory_is_not_taken_for_pythons(tmp_path):
+    for name in ("random", "selectors", "golem_launcher", "runpy"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('a stranger was here')")
+    command = access.our_proxy(tmp_path / "door.sock", 22)
+    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("golem-launcher: no connection")
+
+
 def test_ssh_is_told_to_trust_nobody_and_to_lend_nothing(tmp_path):
     settings = access.options(tmp_path, "x", access.SshServer("root", 22), proxy="p")
     wanted = {

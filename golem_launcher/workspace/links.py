@@ -21,10 +21,11 @@ def leading_out(links: Iterable[tuple[str, str]], fold: Callable[[str], str] = s
 
     ``fold`` makes one of paths that are one where the tree is to be written.
     """
-    targets = {fold(path): target for path, target in sorted(links)}
+    named = sorted(links)
+    targets = {fold(path): target for path, target in named}
     found = {}
     left = _MOST_STEPS_IN_ALL
-    for path, target in targets.items():
+    for path, target in named:
         most = min(_MOST_STEPS, left)
         reason, steps = _follow(path, target, targets, fold, most)
         left -= steps

@@ -38,7 +38,8 @@ _COOKIE_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
 _COOKIE_PARTS = (b"expires", b"max-age", b"path", b"httponly", b"samesite")
 _LOOPBACK = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?")
 _SCHEME = re.compile(r"(?i)[a-z][a-z0-9+.-]*:")
-_REDIRECTS = {301, 302, 303, 307, 308}
+_REDIRECTS = {300, 301, 302, 303, 307, 308}
+"""Those that browsers follow; Firefox the first as well."""
 _SANDBOXED = re.compile(rb"/(files|nbconvert|view|static/exports)/")
 _NO_SCRIPT = b"script-src 'none'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 _SANDBOX = b"sandbox allow-scripts allow-popups allow-downloads allow-forms; frame-ancestors 'self'"
@@ -213,7 +214,9 @@ class Rules:
             except ValueError:
                 return False
             origin = f"{parts.scheme}://{parts.netloc}".lower()
-            return origin in self.origins or origin == f"http://{self.far_host.decode()}"
+            if origin == f"http://{self.far_host.decode()}":
+                return not parts.path.startswith("//")  # what is left of it is a place of its own then
+            return origin in self.origins
         return not place.startswith("//")
 
     def _here(self, value: bytes) -> bytes:

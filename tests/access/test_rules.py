@@ -116,6 +116,7 @@ def test_a_provider_gives_nobody_permissions_and_no_script_runs_in_its_pages():
         (b"http://127.0.0.1:8888/lab", False),
         (HERE.encode() + b"/lab", False),
         (b"http://127.0.0.1:8866/", True),
+        (b"http://127.0.0.1:8888//evil.example/", True),
         (b"//evil.example/", True),
         (b"/\\evil.example/", True),
         (b"\thttp://evil.example/", True),
@@ -126,7 +127,8 @@ def test_a_provider_gives_nobody_permissions_and_no_script_runs_in_its_pages():
     ],
 )
 def test_redirects_that_leave_are_seen(location, leaves):
-    assert (RULES.leaves(302, [(b"location", location)]) is not None) == leaves
+    for status in (300, 302, 308):
+        assert (RULES.leaves(status, [(b"location", location)]) is not None) == leaves
     assert RULES.leaves(200, [(b"location", location)]) is None
 
 

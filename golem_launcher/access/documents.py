@@ -79,6 +79,7 @@ class _Page:
             else:
                 self.protocol.receive_eof()
             self._flush()  # answers to pings, and to an end
+            await self.stream.drain()
             if not data or self.protocol.close_expected():
                 raise ConnectionResetError("the page has left")
 

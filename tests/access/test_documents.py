@@ -107,6 +107,31 @@ def test_who_does_not_know_the_key_or_the_language_is_let_go(first):
     run(scene())
 
 
+def test_who_asks_without_end_and_reads_nothing_costs_no_memory(monkeypatch):
+    monkeypatch.setattr(documents, "_GREETING_SECONDS", 1.0)
+    ping = b"\x89\xfd" + bytes(4) + b"x" * 125
+
+    async def scene():
+        found = Documents(SECRET)
+        page = await found.dial()
+
+        async def ask():
+            for _ in range(5000):
+                page.write(ping)
+                await page.drain()
+
+        asking = asyncio.ensure_future(ask())
+        await until(lambda: not found._attending)
+        answered = 0
+        while data := await page.read(1 << 16):
+            answered += len(data)
+        assert 0 < answered < 256 * 1024
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+
+    run(scene())
+
+
 def test_numbers_of_a_hostile_page_are_bounded():
     async def scene():
         async with served() as session:

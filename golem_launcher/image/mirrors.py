@@ -29,12 +29,21 @@ _SNAPSHOTS: Final = "https://snapshot.debian.org/archive"
 _AT_ONCE: Final = 8
 _SECONDS: Final = 30.0
 _PIECE: Final = 256 * 1024
+_ADDRESS: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/\S*)?|https?://\[[0-9a-fA-F:.]+\](:[0-9]+)?(/\S*)?")
 _SOURCE: Final = re.compile(r"https?://[^\s\]]+")
 
 
 def addresses(lock: Lock, archive: str) -> list[str]:
-    """Where an archive is looked for, the nearest first; the last one has each version for ever."""
+    """Where an archive is looked for, the nearest first; the last one has each version for ever.
+
+    Raises ``ImageError`` when the mirror that the user names is no address.
+    """
     named = os.environ.get(MIRROR_VARIABLE, "").rstrip("/")
+    if named and not _ADDRESS.fullmatch(named):
+        raise ImageError(
+            f"{MIRROR_VARIABLE} is '{named}', which is no address.",
+            "Write it like http://deb.example.org, or unset it.",
+        )
     own = [f"{named}/{archive}"] if named else [one for one in _of_apt() if one.rpartition("/")[2] == archive]
     return list(dict.fromkeys([*own, f"{_PUBLIC}/{archive}", f"{_SNAPSHOTS}/{archive}/{lock.snapshot}"]))
 
@@ -49,7 +58,7 @@ def fetch(lock: Lock, directory: Path, *, progress: Callable[[int, int], None]) 
     total, done = sum(package.size for package in lock.debian), 0
     places = {archive: addresses(lock, archive) for archive in {package.archive for package in lock.debian}}
     found = {package: directory / f"{package.sha256[:16]}-{package.filename}" for package in lock.debian}
-    missing = [package for package, path in found.items() if not path.is_file()]
+    missing = [package for package, path in found.items() if not _is_whole(path, package)]
     done = total - sum(package.size for package in missing)
     progress(done, total)
     pool = concurrent.futures.ThreadPoolExecutor(_AT_ONCE)
@@ -88,6 +97,13 @@ def _fetch(opener: urllib.request.OpenerDirector, package: Package, places: Iter
         f"{package.filename} can't be fetched ({'; '.join(map(str, reasons))}).",
         f"Look at the connection, or name a mirror of Debian's in {MIRROR_VARIABLE}, or a ready image with --image.",
     )
+
+
+def _is_whole(path: Path, package: Package) -> bool:
+    """Whether a package is there as it was fetched: one that was written when the power failed may be empty."""
+    if not path.is_file() or path.stat().st_size != package.size:
+        return False
+    return hashlib.sha256(path.read_bytes()).hexdigest() == package.sha256
 
 
 def _read(answer: http.client.HTTPResponse, size: int) -> bytes:

@@ -137,6 +137,29 @@ def test_packages_come_from_the_named_mirror_by_their_hash(mirror, tmp_path, mon
     assert asked == ["/debian/pool/one_1%2Bx_all.deb"]  # what is there is not fetched again
 
 
+@pytest.mark.parametrize("broken", [b"", b"a packagE"])
+def test_a_package_that_was_kept_is_looked_at_before_it_is_used(mirror, tmp_path, monkeypatch, broken):
+    address, _ = mirror
+    content = b"a package"
+    served = tmp_path / "served/debian/pool/one_1+x_all.deb"
+    served.parent.mkdir(parents=True)
+    served.write_bytes(content)
+    monkeypatch.setenv(mirrors.MIRROR_VARIABLE, address)
+    (kept,) = mirrors.fetch(a_lock(content), tmp_path, progress=lambda *_: None).values()
+    kept.write_bytes(broken)
+    mirrors.fetch(a_lock(content), tmp_path, progress=lambda *_: None)
+    assert kept.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "named", ["deb.example.org", "ftp://deb.example.org", "http://[deb", "http://de b/", "http://"]
+)
+def test_a_mirror_that_is_no_address_is_named_as_such(tmp_path, monkeypatch, named):
+    monkeypatch.setenv(mirrors.MIRROR_VARIABLE, named)
+    with pytest.raises(ImageError, match="no address"):
+        mirrors.fetch(a_lock(b"a package"), tmp_path, progress=lambda *_: None)
+
+
 def test_a_version_that_left_the_mirror_comes_from_the_snapshots(mirror, tmp_path, monkeypatch):
     address, asked = mirror
     content, stamp = b"an old package", "20260101T000000Z"

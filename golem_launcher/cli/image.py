@@ -34,7 +34,7 @@ def add_commands(parent: typer.Typer) -> None:
 @reports_errors
 def build(
     variant: Annotated[str, typer.Argument(help="What is in it: base, sklearn, tensorflow or gpu.")] = "base",
-    name: Annotated[str, typer.Option("--name", help="What it is called here [default: the variant].")] = "",
+    name: Annotated[str, typer.Option("--name", help="What it is called here.", show_default="the variant")] = "",
     again: Annotated[bool, typer.Option("--again", help="Make it even if the same one is there.")] = False,  # noqa: FBT002
     json: _Json = False,  # noqa: FBT002 - typer's way to a flag
 ) -> None:
@@ -113,6 +113,8 @@ def add(
     json: _Json = False,  # noqa: FBT002
 ) -> None:
     """Keep a copy of an image that was made elsewhere, to run sessions in it without a registry.
+
+    All of the market can fetch it while a session uses it: put nothing secret into one.
 
     Example: golem-launcher image add my-app.gvmi --name mine
     """

@@ -23,7 +23,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 Name = Annotated[str, typer.Argument(help="The workspace's name; see `golem-launcher workspaces`.")]
 StoreUrl = Annotated[
     str | None,
-    typer.Option("--store", help="Where the saves are kept: a folder or an address. [default: this computer]"),
+    typer.Option("--store", help="Where the saves are kept: a folder or an address.", show_default="this computer"),
 ]
 _TELL_SECONDS = 0.2
 _MOST_NAMED = 20
@@ -106,9 +106,9 @@ def results(
     name: Name,
     *,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The zip file to write. [default: NAME.zip]")
+        Path | None, typer.Option("--output", "-o", help="The zip file to write.", show_default="NAME.zip")
     ] = None,
-    generation: Annotated[int | None, typer.Option(help="Which save. [default: the newest]")] = None,
+    generation: Annotated[int | None, typer.Option(help="Which save.", show_default="the newest")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
     store: StoreUrl = None,
     as_json: Json = False,

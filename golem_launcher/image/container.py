@@ -32,6 +32,8 @@ def append(out: IO[bytes], settings: Mapping[str, Any]) -> None:
 
 def settings(path: Path) -> dict[str, Any]:
     """The settings of an image. Blocking. Raises ``ImageError`` when the file is none, as a provider would."""
+    if path.exists() and not path.is_file():
+        raise ImageError(f"{path} is no file.")
     try:
         with path.open("rb") as file:
             if file.read(len(SQUASHFS)) != SQUASHFS:

@@ -155,6 +155,10 @@ def test_what_ends_otherwise_is_no_image(tmp_path):
     assert Store(tmp_path / "images").images() == []
     with pytest.raises(ImageError, match="There is no file"):
         container.settings(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "pipe")  # to open it would take for ever
+    for other in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(ImageError, match="is no file"):
+            container.settings(other)
 
 
 def run(*arguments):

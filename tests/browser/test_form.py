@@ -93,7 +93,7 @@ def test_fields_follow_the_fields_they_depend_on(form: Page) -> None:
 def test_errors_open_the_fold_they_are_in_and_take_the_focus(form: Page) -> None:
     if form.locator(".gl-group-advanced").get_attribute("open") is not None:
         form.locator("summary", has_text="Advanced").click()
-    form.get_by_label("Image", exact=True).evaluate("input => input.value = 'nonsense'")
+    form.get_by_label("Image", exact=True).evaluate("input => input.value = 'not an image'")
     form.get_by_role("button", name="Start JupyterLab on Golem").click()
     form.locator("[aria-invalid]").first.wait_for()
     assert form.evaluate("document.activeElement.name") == "image"

@@ -153,7 +153,8 @@ def test_a_bill_below_nothing_is_refused(session, amount):
     strategy = LaunchStrategy(
         Choice(LaunchRequest(), known={}), journal, lambda *told: refused.append(told), lambda _agreement: Decimal(100)
     )
-    note = SimpleNamespace(agreement_id="one", total_amount_due=str(amount), amount=str(amount), payment_due_date=None)
+    amounts = {"total_amount_due": str(amount), "amount": str(amount)}
+    note = SimpleNamespace(agreement_id="one", activity_id="a", payment_due_date=None, **amounts)
     assert asyncio.run(strategy.debit_note_accepted_amount(note)) < amount  # yapapi accepts what is not less
     assert asyncio.run(strategy.invoice_accepted_amount(note)) < amount
     assert [refusal.bill for _, refusal in refused] == [DEBIT_NOTE, INVOICE]
@@ -170,7 +171,7 @@ def test_a_bill_that_price_and_usage_allow_is_still_held_to_the_budget(session):
     refused = []
     choice = Choice(LaunchRequest(), known={})
     strategy = LaunchStrategy(choice, journal, lambda *told: refused.append(told), money.room)
-    note = SimpleNamespace(agreement_id="two", total_amount_due="0.2", payment_due_date=None)
+    note = SimpleNamespace(agreement_id="two", activity_id="a", total_amount_due="0.2", payment_due_date=None)
     assert asyncio.run(strategy.debit_note_accepted_amount(note)) == Decimal("0.2")
     note.total_amount_due = "0.21"
     assert asyncio.run(strategy.debit_note_accepted_amount(note)) < 0
@@ -214,6 +215,21 @@ def test_what_an_activity_before_the_present_one_may_bill_counts(session):
     entry = journal.agreement("one")
     assert entry.activity_id is None
     assert before + PRICE.start <= entry.acceptable() < before + PRICE.at_most(30)
+
+
+def test_what_an_activity_before_the_present_one_cost_is_not_paid_with_the_present_one_again(session):
+    _, journal, _ = session  # for 1000 seconds now
+    journal.update_agreement("one", activity_id="first")
+    first = journal.agreement("one").acceptable()
+    assert journal.agreement("one").objection(DEBIT_NOTE, first, activity_id="first") is None
+    journal.begin_activity("one")
+    journal.update_agreement("one", activity_id="second")
+    entry = journal.agreement("one")
+    second = PRICE.start + PRICE.per_second
+    assert entry.objection(DEBIT_NOTE, second, activity_id="second") is None
+    assert entry.objection(DEBIT_NOTE, first, activity_id="second").most < first
+    assert entry.objection(DEBIT_NOTE, first, activity_id="first") is None  # its last one, which was under way
+    assert entry.objection(INVOICE, first + second) is None
 
 
 def test_nothing_is_owed_for_the_time_after_the_end(session, monkeypatch):

@@ -73,7 +73,8 @@ class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no
             amount = Decimal(debit_note.total_amount_due)
             self._refused(agreement_id, Refusal(at=clock.now(), bill=DEBIT_NOTE, amount=amount, why=too_soon))
             return _REFUSED
-        return self._judge(agreement_id, Decimal(debit_note.total_amount_due), DEBIT_NOTE)
+        amount = Decimal(debit_note.total_amount_due)
+        return self._judge(agreement_id, amount, DEBIT_NOTE, activity_id=debit_note.activity_id)
 
     async def invoice_accepted_amount(self, invoice: Any) -> Decimal:
         """The invoice's amount, or less than any to ignore it."""
@@ -85,14 +86,14 @@ class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no
             self._paces[agreement_id] = Pace(entry.payment_timeout if entry else None)
         return self._paces[agreement_id]
 
-    def _judge(self, agreement_id: str, amount: Decimal, what: str) -> Decimal:
+    def _judge(self, agreement_id: str, amount: Decimal, what: str, *, activity_id: str | None = None) -> Decimal:
         entry = self._journal.agreement(agreement_id)
         room = self._room(agreement_id)
         if entry is None:
             why = f"Nobody knows what {what} of {glm(amount)} is for."
             refusal: Refusal | None = Refusal(at=clock.now(), bill=what, amount=amount, why=why)
         else:
-            refusal = entry.objection(what, amount)
+            refusal = entry.objection(what, amount, activity_id=activity_id)
         if refusal is None and amount > room:
             why = f"{what.capitalize()} of {glm(amount)} is more than the {glm(room)} that the budget leaves."
             refusal = Refusal(at=clock.now(), bill=what, amount=amount, most=room, why=why, dishonest=False)

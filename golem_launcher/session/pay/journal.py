@@ -61,12 +61,15 @@ class AgreementEntry(BaseModel):
     refusals: tuple[Refusal, ...] = ()
     """Each bill that was not accepted, with the figures; the first few."""
 
-    def objection(self, what: str, amount: Decimal) -> Refusal | None:
-        """Why a bill (``a debit note``, ``an invoice``) is not accepted; ``None`` when it may be."""
+    def objection(self, what: str, amount: Decimal, *, activity_id: str | None = None) -> Refusal | None:
+        """Why a bill (``a debit note``, ``an invoice``) is not accepted; ``None`` when it may be.
+
+        ``activity_id``: the one that it is for; an invoice is for all of them.
+        """
         if not amount.is_finite():
             why = f"The provider sent {what} of no amount at all. It is not accepted."
             return Refusal(at=clock.now(), bill=what, amount=Decimal(0), why=why)
-        most = self.acceptable()
+        most = self.acceptable() if activity_id is None else self._acceptable_of(activity_id)
         if 0 <= amount <= most:
             return None
         beyond = f"more than the {glm(most)} that price and usage allow" if amount > 0 else "less than nothing"
@@ -83,6 +86,13 @@ class AgreementEntry(BaseModel):
             return Decimal(0)
         seconds, age = self._times()
         return self.earlier + self.price.acceptable(self.last_usage, seconds, age=age)
+
+    def _acceptable_of(self, activity_id: str) -> Decimal:
+        """The most that we accept by now for one activity: those before the present one have notes of their own."""
+        most = self.acceptable()
+        if not self.earlier:
+            return most
+        return most - self.earlier if activity_id == self.activity_id else self.earlier
 
     def owed(self) -> Decimal:
         """The most that it can have cost by now: as reported, and for the time since then at full load."""

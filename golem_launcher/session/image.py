@@ -59,6 +59,11 @@ class SessionImage:
         return self._name == BASE_IMAGE
 
     @property
+    def made_here(self) -> bool:
+        """Whether it was made by the launcher: it has what a session needs."""
+        return self._kept is not None and bool(self._kept.variant)
+
+    @property
     def size(self) -> int:
         """Bytes; 0 when it is not one of this computer's."""
         return self._kept.size if self._kept is not None else 0

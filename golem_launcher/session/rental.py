@@ -181,6 +181,7 @@ class Rental:
             disk_gib=self._disk_gib,
             argv=starting.python(_AGENT_PATH, _CONFIG_PATH),
             last_words=starting.python(_AGENT_PATH, "--last-words", _CONFIG_PATH),
+            image_is_known=self._image.made_here,
         )
 
     async def _deployed(self, hiring: Hiring) -> Rented:

@@ -20,6 +20,8 @@ class Package:
     argv: tuple[str, ...]
     last_words: tuple[str, ...]
     """The command that tells, over there, what the package said last."""
+    image_is_known: bool = False
+    """Whether the image was made here: it has all that is needed, whatever a provider says."""
 
 
 @dataclass(frozen=True)

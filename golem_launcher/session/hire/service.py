@@ -104,9 +104,13 @@ def _network(node: Any) -> dict[str, Any]:
 
 
 def _failure(error: Exception, package: Package) -> LauncherError:
-    """Whose fault it is: another provider would fail in the same way at an image that lacks what is needed."""
+    """Whose fault it is: another provider would fail in the same way at an image that lacks what is needed.
+
+    Of an image that was made here nobody is believed that it does: one provider's word would end the session.
+    """
     text = failure_text(error)
-    if isinstance(error, CommandExecutionError) and error.command.split()[0].lower() == "run":
+    believed = not package.image_is_known
+    if believed and isinstance(error, CommandExecutionError) and error.command.split()[0].lower() == "run":
         said = str(error.stderr or "")
         if starting.OF_IMAGE in said:
             words = clean_line(said.partition(starting.OF_IMAGE)[2], longest=_LONGEST_REASON)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -194,4 +195,7 @@ def test_uploads_outlive_a_reload(chromium: Browser, address: str, home: Path, t
         files.first.wait_for(state="detached")
         # the kernel heard of it, and the next test finds nothing of this one
         page.locator(".gl-share pre:not(:has-text('--input'))").wait_for(state="attached")
+        end = time.monotonic() + 20
+        while list(home.glob("uploads/*/*")) and time.monotonic() < end:
+            page.wait_for_timeout(50)
         assert list(home.glob("uploads/*/*")) == []

@@ -21,6 +21,19 @@ _DEFAULTS: dict[str, dict[str, object]] = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 """JupyterLab's settings for who has made none: work is saved by itself, and nothing is asked."""
+_BUILD = """\
+import shutil
+
+if shutil.which("node") is None:
+    raise SystemExit(
+        "Nothing was built: this session has no Node.js. Extensions need no build any more: pip install the extension, "
+        "and reload JupyterLab's page."
+    )
+"""
+"""The configuration of ``jupyter lab build`` alone, which asks for one by its title, and not by ``jupyter_lab``.
+
+Without Node.js that command fails with advice on memory that helps nobody.
+"""
 
 
 def run(config: Config, bell: int, orders: int) -> None:
@@ -50,7 +63,10 @@ def run(config: Config, bell: int, orders: int) -> None:
 
 
 def _write_defaults(directory: str) -> None:
-    """Put the defaults where JupyterLab looks for them; the image's own count for more, the user's for most."""
+    """Put the defaults where JupyterLab, and what is started in it, looks for them.
+
+    The image's own count for more, the user's for most.
+    """
     from jupyter_server.config_manager import recursive_update  # noqa: PLC0415
     from jupyter_server.services.config.manager import ConfigManager  # noqa: PLC0415 - as above
 
@@ -59,6 +75,8 @@ def _write_defaults(directory: str) -> None:
     os.makedirs(os.path.join(directory, "labconfig"), exist_ok=True)  # noqa: PTH103, PTH118
     with open(os.path.join(directory, "labconfig", f"{section}.json"), "w", encoding="utf-8") as file:  # noqa: PTH118, PTH123
         json.dump(merged, file)
+    with open(os.path.join(directory, "JupyterLab_config.py"), "w", encoding="utf-8") as file:  # noqa: PTH118, PTH123
+        file.write(_BUILD)
     paths = (directory, os.environ.get("JUPYTER_CONFIG_PATH", ""))
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, paths))
 

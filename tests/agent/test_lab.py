@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import sys
 import threading
 from pathlib import Path
 
@@ -132,6 +133,16 @@ open("made-here", "w").close()
     printed, _ = asyncio.run(talk())
     assert printed == "None False\n"
     assert [file.name for file in lab.work.iterdir()] == ["made-here"]
+
+
+def test_building_jupyterlab_without_node_is_refused_with_what_to_do_instead(lab):
+    build = f"PATH={Path(sys.executable).parent} jupyter lab build"
+
+    async def talk():
+        async with Jupyter(f"http://{lab.address}:{lab.port}/?token={TOKEN}") as jupyter:
+            return await jupyter.terminal(build, "this session has no Node.js")
+
+    asyncio.run(talk())
 
 
 def test_the_streams_of_the_command_are_let_go(lab):

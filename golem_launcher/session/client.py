@@ -373,7 +373,7 @@ def _check_workspace(request: LaunchRequest) -> None:
 
 def check_unused(workspace: str, store: str | None) -> None:
     """Raise ``SessionError`` when a living session saves into this workspace."""
-    name = claimed(_absolute_store(store)).get(workspace)
+    name = claimed(store).get(workspace)
     if name is not None:
         raise SessionError(
             f"The session '{name}' is saving into the workspace '{workspace}'.",
@@ -387,9 +387,16 @@ def _absolute_store(store: str | None) -> str | None:
     return os.path.abspath(Path(store).expanduser())  # noqa: PTH100 - a link stays a link
 
 
+def _place(store: str | None) -> str:
+    """Where a store lies, however its address is written."""
+    address = str(paths.home() / "workspaces") if store is None else store.removeprefix("file://")
+    return address.rstrip("/") if "://" in address else os.path.realpath(Path(address).expanduser())
+
+
 def claimed(store: str | None) -> dict[str, str]:
     """The workspaces of a store into which living sessions save, or are about to, and the names of those sessions."""
     found = {}
+    place = _place(store)
     for directory in session_directories():
         if not alive(directory):
             continue
@@ -400,7 +407,7 @@ def claimed(store: str | None) -> dict[str, str]:
         workspace = None if state.saving is None else state.saving.workspace
         with contextlib.suppress(SessionDamaged):  # then it may be in any store
             request = directory.request()
-            if not request.save or request.store != store:
+            if not request.save or _place(request.store) != place:
                 continue
             workspace = workspace or request.workspace
         if workspace is not None:

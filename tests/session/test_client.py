@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,6 +19,8 @@ from golem_launcher.session.pay import leftovers
 from golem_launcher.session.pay.journal import Journal
 from golem_launcher.session.recorder import Recorder
 from golem_launcher.session.saves import Saves
+from golem_launcher.workspace.manifest import Environment
+from golem_launcher.workspace.store import open_store
 
 
 @pytest.fixture(autouse=True)
@@ -166,6 +169,43 @@ def test_a_session_that_has_only_begun_has_its_workspace_already(sleeper):
             client.start(LaunchRequest(name="second", resume=workspace))
     assert not (paths.sessions_directory() / "second").exists()
     assert client.claimed("s3://another/store") == {}
+
+
+@pytest.mark.parametrize("named", ["its own", "default", "by a link", "as an address"])
+def test_a_workspace_into_which_a_session_saves_can_not_be_removed(sleeper, tmp_path, named):
+    place = paths.home() / "workspaces"
+    store = open_store()
+    store.establish()
+    store.commit("mine", [], Environment(), [])
+    first = create_session_directory(LaunchRequest(name="mine", store=None if named == "its own" else str(place)))
+    lives(first, sleeper.pid)
+    link = tmp_path / "link"
+    link.symlink_to(place)
+    address = {"its own": str(place), "default": None, "by a link": str(link), "as an address": f"file://{place}/"}
+    options = [] if address[named] is None else ["--store", address[named]]
+    argv = [sys.executable, "-m", "golem_launcher.cli", "workspaces", "--remove", "mine", "--yes", *options]
+    refused = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "The session 'mine' is saving into the workspace 'mine'." in refused.stderr
+    assert "golem-launcher stop mine" in refused.stderr
+    assert [each.number for each in store.generations("mine")] == [1]
+    first.write_state(first.state().model_copy(update={"stage": Stage.ENDED}))
+    assert subprocess.run(argv, capture_output=True, check=False).returncode == 0
+    assert store.generations("mine") == []
+
+
+@pytest.mark.parametrize(("free", "warned"), [(1_200_000_000, True), (1_400_000_000, False)])
+def test_a_disk_that_is_nearly_full_is_told_at_the_start(monkeypatch, free, warned):
+    directory = create_session_directory(LaunchRequest(name="mine"))
+    recorder = Recorder(directory)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(total=10**12, used=10**12 - free, free=free))
+    asyncio.run(Saves(directory, directory.request(), None, recorder).open())
+    recorder.close()
+    told = [event.line for event in directory.events()[0] if event.kind == "message" and event.level == "warning"]
+    for words in (told, directory.state().notices):
+        assert len(words) == warned
+        assert not warned or f"The disk of {paths.home()} has only 1.2 GB free." in words[0]
+        assert not warned or "make room there" in words[0]
 
 
 def test_a_folder_for_saves_is_where_the_user_is(tmp_path, monkeypatch):

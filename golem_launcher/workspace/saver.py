@@ -25,7 +25,7 @@ from golem_launcher.workspace.links import LEADS_OUT, TOO_MANY
 from golem_launcher.workspace.manifest import LONGEST_PATH, MOST_LEFT_OUT, Environment, shown
 from golem_launcher.workspace.plan import BUSY, LARGE
 from golem_launcher.workspace.pull import pull
-from golem_launcher.workspace.tree import Tree, digest, shrunk
+from golem_launcher.workspace.tree import Tree, differ_by_dates, digest, shrunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,6 +117,8 @@ class Saver:
         """Whether another round would save more."""
         self._whole = False
         """Whether everything seen so far is saved."""
+        self._redated = False
+        """Whether files have other dates than in the newest generation, and nothing else is new."""
         self._flagged = ""
         """What was odd about the newest generation."""
         self._commits = 0
@@ -181,7 +183,7 @@ class Saver:
         async with self._lock:
             self._doubt = True
             while True:
-                if not await self._guarded():
+                if not await self._guarded(asked=True):
                     return None
                 if not self._more:
                     break
@@ -190,10 +192,10 @@ class Saver:
         found = await asyncio.to_thread(self._store.generations, self.saving.workspace)
         return next((each for each in found if each.number == self.saving.generation), None)
 
-    async def _guarded(self) -> bool:
-        """One round; whether everything is saved now."""
+    async def _guarded(self, *, asked: bool = False) -> bool:
+        """One round, which somebody may have ``asked`` for; whether everything is saved now."""
         try:
-            await self._round()
+            await self._round(asked=asked)
         except LauncherError as error:
             if isinstance(error, WorkspaceError):
                 self._plan = None  # whatever went wrong, begin anew
@@ -208,7 +210,7 @@ class Saver:
             return False
         return True
 
-    async def _round(self) -> None:
+    async def _round(self, *, asked: bool) -> None:
         if self._committed is None:
             await self._begin()
         if self._doubt:
@@ -221,7 +223,7 @@ class Saver:
         end = asyncio.get_running_loop().time() + _ROUND_SECONDS
         failure: LauncherError | None = None
         for _ in range(_ATTEMPTS):
-            if not await self._look() and self._whole:
+            if not await self._look() and self._whole and not (asked and self._redated):
                 self._leave_out(self._tree.odd)
                 self._more = LARGE in self._notes.values()
                 self._tell(saved_at=_now())
@@ -241,7 +243,10 @@ class Saver:
         entries, late = await asyncio.to_thread(_settled, self._store, entries, before, gone, hopeless)
         self._leave_out(hopeless | late)
         self._more = failure is None and any(why == _ON_ITS_WAY for why in late.values())
-        if (entries, self._environment) != (self._committed, self._committed_environment):
+        same_packages = self._environment == self._committed_environment
+        self._redated = same_packages and await asyncio.to_thread(differ_by_dates, self._committed or [], entries)
+        # JupyterLab writes its layout again every few seconds, whether anything in it is new or not.
+        if (entries != self._committed or not same_packages) and (asked or not self._redated):
             await self._commit(entries)
         self._whole = failure is None and not late and not no_room
         if failure is not None:
@@ -352,7 +357,7 @@ class Saver:
         """There is a new generation."""
         before = self.saving.generation
         self._kept += self._store.taken - self._taken
-        self._committed, self._committed_environment = entries, self._environment
+        self._committed, self._committed_environment, self._redated = entries, self._environment, False
         self._taken = self._store.taken
         self._seen.setdefault(content, generation.number)
         kept = [f"Generation {before} is kept as it was."] if generation.flags and before is not None else []

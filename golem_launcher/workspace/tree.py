@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from golem_launcher.workspace import links
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from golem_launcher.workspace.manifest import Entry
     from golem_launcher.workspace.plan import Plan
@@ -84,6 +84,17 @@ def digest(entries: Iterable[Entry]) -> bytes:
                 f"{entry.path}\0{entry.kind}\0{entry.size}\0{''.join(entry.chunks)}\0{entry.target}\0".encode()
             )
     return state.digest()
+
+
+def differ_by_dates(before: Sequence[Entry], after: Sequence[Entry]) -> bool:
+    """Whether nothing but dates tells the one from the other: a program wrote again what was there already."""
+    if before == after or len(before) != len(after):
+        return False
+    return all(old == new or _undated(old) == _undated(new) for old, new in zip(before, after, strict=True))
+
+
+def _undated(entry: Entry) -> tuple[object, ...]:
+    return entry.path, entry.kind, entry.mode, entry.size, entry.chunks, entry.target, entry.holes
 
 
 def shrunk(before: Iterable[Entry], after: Iterable[Entry]) -> str:

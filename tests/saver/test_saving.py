@@ -138,6 +138,50 @@ def test_an_empty_workspace_has_nothing_to_save_and_says_so_at_once(provider, st
     asyncio.run(scenario())
 
 
+def test_what_is_written_again_as_it_was_makes_no_generation_until_somebody_saves(provider, store):
+    """As JupyterLab does with its layout, every few seconds."""
+    layout = provider.work / ".jupyter" / "lab" / "workspaces" / "default.jupyterlab-workspace"
+    layout.parent.mkdir(parents=True)
+
+    async def scenario():
+        async with provider.agent() as agent:
+            assert await agent.answers()
+            rounds = asyncio.Event()
+            saver = Saver(agent, store, "work", interval=0.01, on_change=lambda _: rounds.set())
+            running = asyncio.create_task(saver.run())
+
+            async def until(number):
+                while saver.saving.generation != number:
+                    rounds.clear()
+                    await rounds.wait()
+
+            layout.write_text("{}")
+            await until(1)
+            for day in range(1, 4):
+                layout.write_text("{}")
+                os.utime(layout, (day * 86400, day * 86400))
+                asked = agent.received
+                while agent.received == asked or not saver._redated:
+                    rounds.clear()
+                    await rounds.wait()
+            assert saver.saving.generation == 1
+            assert saver.whole
+            assert (await saver.save_now()).number == 2
+            assert (await saver.save_now()).number == 2
+            os.utime(layout, (5 * 86400, 5 * 86400))
+            (provider.work / "new").write_text("new")  # what is new brings the dates along
+            await until(3)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+    dates = [
+        next(entry.mtime_ns for entry in store.manifest("work", number).entries if entry.path.endswith("-workspace"))
+        for number in (2, 3)
+    ]
+    assert dates == [3 * 86400 * 10**9, 5 * 86400 * 10**9]
+
+
 @pytest.mark.parametrize("bulk", [True, False], ids=["by transfers", "over the tunnel"])
 def test_a_file_that_never_stands_still_is_saved_as_it_was_at_one_moment(provider, store, bulk):
     path = provider.work / "live.csv"

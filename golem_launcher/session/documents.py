@@ -25,17 +25,18 @@ async def follow(documents: Documents, recorder: Recorder) -> None:
 
 
 def missing(outcome: Outcome) -> str:
-    """What is not in the files though it was to be saved, in a sentence; empty when all is."""
-    if outcome.silent:
-        return (
-            "A page of the Lab did not answer when it was to save; what was typed there last may be missing."
-            if outcome.silent == 1
-            else f"{outcome.silent} pages of the Lab did not answer when they were to save; what was typed there last "
-            "may be missing."
+    """What is not in the files though it was to be saved, in a sentence or two; empty when all is."""
+    found = []
+    if outcome.silent == 1:
+        found.append("A page of the Lab did not answer when it was to save; what was typed there last may be missing.")
+    elif outcome.silent:
+        found.append(
+            f"{outcome.silent} pages of the Lab did not answer when they were to save; what was typed there last may "
+            "be missing."
         )
     if outcome.unsaved:
-        return f"{count(outcome.unsaved)} could not be saved."
-    return ""
+        found.append(f"{count(outcome.unsaved)} could not be saved.")
+    return " ".join(found)
 
 
 def count(unsaved: int) -> str:

@@ -31,7 +31,7 @@ from golem_launcher.session.rental import AGENT_GRACE_SECONDS, Rental
 from golem_launcher.session.saves import Saves, as_told
 from golem_launcher.session.stay import Stay
 from golem_launcher.session.term import Term
-from golem_launcher.session.unsaved import Unsaved
+from golem_launcher.session.unsaved import Unsaved, kept_words
 from golem_launcher.waiting import cancel_all, together
 
 if TYPE_CHECKING:
@@ -158,8 +158,8 @@ class Run:
             return Unsaved(f"{error.what} {self._saved()}", at_stake=True)
         saving = self._recorder.state.saving
         left_out = saving.problem if saving is not None and saving.at_stake else ""
-        words = " ".join(filter(None, (left_out, missing)))
-        return Unsaved(words, at_stake=bool(left_out) or self._recorder.state.unsaved > 0)
+        # Of open documents only their pages know, in which a stranger's script may run: they are told, and no more.
+        return Unsaved(" ".join(filter(None, (left_out, missing))), at_stake=bool(left_out))
 
     def _saved(self) -> str:
         saving = self._recorder.state.saving
@@ -169,19 +169,16 @@ class Run:
 
     @property
     def all_saved(self) -> bool:
-        """Whether an end would lose nothing, as far as it is known."""
-        return self._saves.whole and not self._recorder.state.unsaved
+        """Whether an end would lose nothing of the workspace, as far as it is known."""
+        return self._saves.whole
 
     def keep(self, unsaved: str, seconds: float) -> None:
         """The session goes on though its end was asked for: this is not saved. It is kept for so long."""
         if self._stay is not None:
             self._recorder.enter(Stage.READY)
-        ends = min(clock.now() + timedelta(seconds=seconds), self._term.deadline).astimezone()
-        name = self._directory.name
-        kept = (
-            f"Not ended: {unsaved} It is kept until {ends:%H:%M}, and ends before that as soon as all is saved. "
-            f"Download what you need, or end it all the same: golem-launcher stop {name} --force"
-        )
+        grace_ends = clock.told(clock.now() + timedelta(seconds=seconds))
+        ends = (grace_ends, clock.told(self._term.deadline), self._recorder.state.money_ends_at)
+        kept = kept_words(self._directory.name, unsaved, *ends)
         self._recorder.update(kept=kept)
         self._recorder.event(LeftOut(text=kept))
 
@@ -279,7 +276,7 @@ class Run:
         loop_time = asyncio.get_running_loop().time
         end = loop_time() + seconds
         outcome = await self._reach.documents.save(min(_DOCUMENTS_SECONDS, seconds / 2))
-        self._recorder.update(unsaved=outcome.unsaved)  # an end is decided by it, and the count is followed but slowly
+        self._recorder.update(unsaved=outcome.unsaved)  # it is told with the end, and followed but slowly
         return await self._saves.save(max(end - loop_time(), 1.0)), documents.missing(outcome)
 
     async def _open_saves(self, opened: asyncio.Event) -> None:

@@ -40,8 +40,11 @@ _LOOK_SECONDS = 0.5
 class Supervisor:
     """Runs a session and listens for commands meanwhile."""
 
-    def __init__(self, directory: SessionDirectory, lock: int) -> None:
-        """``lock`` is the open descriptor of the session's lock file, which is held."""
+    def __init__(self, directory: SessionDirectory, lock: int, *, grace: float = deadlines.GRACE) -> None:
+        """``lock`` is the open descriptor of the session's lock file, which is held.
+
+        ``grace``: for so many seconds it is kept where an end would lose something.
+        """
         self._directory = directory
         self._recorder = Recorder(directory)
         from golem_launcher.session.run import Run  # noqa: PLC0415 - its many modules load beside what is warmed up
@@ -54,6 +57,7 @@ class Supervisor:
         self._force = asyncio.Event()
         """End without saving and without waiting for anybody."""
         self._save_seconds = deadlines.LAST_SAVE
+        self._grace = grace
 
     async def main(self) -> None:
         """Run the session to its end. Raises nothing; the end is in the session's state."""
@@ -100,7 +104,7 @@ class Supervisor:
                 if work.done() or not unsaved.at_stake or self._force.is_set():
                     break
                 if kept_until is None:
-                    kept_until = loop_time() + deadlines.GRACE
+                    kept_until = loop_time() + self._grace
                 if loop_time() >= kept_until:
                     break
                 await self._keep(work, unsaved.words, kept_until)

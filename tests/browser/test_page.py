@@ -155,6 +155,31 @@ def test_abort_asks_once_and_the_keyboard_suffices(page: Page) -> None:
     assert page.evaluate("document.activeElement.textContent") == "Abort"
 
 
+def test_abort_says_what_is_at_stake_and_offers_to_end_it_anyway(page: Page) -> None:
+    problem = "Not saved as they are: big.bin (the workspace has 120.0 MB, and 107.4 MB were asked for)."
+    saving = Saving(workspace="mine", generation=1, saved_at=now(), files=1, at_stake=1, left_out=1, problem=problem)
+    directory = make_session("mine", saving=saving, unsaved=1)
+    card = page.get_by_role("article", name="mine")
+    stake = f"1 file is not saved, and would be lost: {problem}"
+    card.get_by_role("button", name="Abort", exact=True).click()
+    asked = card.locator(".gl-asking", has=page.get_by_role("button", name="Abort session"))
+    assert stake in asked.inner_text()
+    assert "up to ten minutes" in asked.inner_text()
+    asked.get_by_role("button", name="Keep").click()
+    card.get_by_role("button", name="End at once").click()
+    asked = card.locator(".gl-asking", has=page.get_by_role("button", name="End anyway"))
+    assert f"{stake} 1 open document has unsaved changes." in asked.inner_text()
+    asked.get_by_role("button", name="Wait").click()
+
+    # All is saved: nothing is in the way of an Abort. A save that fails keeps it all the same, and that is told.
+    change(directory, saving=saving.model_copy(update={"at_stake": 0, "problem": ""}), unsaved=0)
+    expect(card.get_by_role("button", name="End at once")).to_be_hidden()
+    change(directory, kept="Not ended: the disk is full. It is kept until 14:05.")
+    card.get_by_text("Not ended: the disk is full.").wait_for()
+    card.get_by_role("button", name="End at once").click()
+    card.get_by_role("button", name="End anyway").wait_for()
+
+
 def test_a_flood_of_lines_stays_small(page: Page) -> None:
     directory = make_session("mine")
     for batch in range(20):

@@ -5,9 +5,10 @@ import time
 
 import pytest
 
+from golem_launcher.access.documents import key
 from golem_launcher.errors import SessionKept
 from golem_launcher.events import STOPPED, EndsSoon, Saving, Stage
-from golem_launcher.session import client
+from golem_launcher.session import client, deadlines
 from golem_launcher.workspace.store import open_store
 from tests.session.conftest import command, explain, wait_for
 from tests.session.jupyter import Jupyter
@@ -91,6 +92,34 @@ def test_force_ends_it_all_the_same(ready):
     assert state.stage is Stage.ENDED
     assert "by force" in state.reason
     assert saved(directory) == {"note.txt"}
+
+
+def test_a_page_that_lies_about_what_is_open_holds_no_end_up(ready):
+    """It may be a stranger's script: what it says is told, and paid for no longer than it is asked."""
+    directory = ready()
+    lie = {"key": key(directory.token()), "unsaved": 7}
+
+    async def page(jupyter, answers):
+        async with jupyter.http.ws_connect(jupyter.origin + "/golem-launcher/documents") as said:
+            await said.send_json(lie)
+            async for message in said:
+                if answers and "save" in message.json():
+                    await said.send_json({"saved": message.json()["save"], "unsaved": 7})
+
+    async def scene():
+        async with Jupyter(directory.url()) as jupyter:
+            pages = [asyncio.create_task(page(jupyter, answers)) for answers in (True, False)]
+            await asyncio.to_thread(wait_for, directory, lambda state: state.unsaved == 14, 60)
+            state = await asyncio.to_thread(client.stop, directory.name)  # it would say that it is kept
+            await asyncio.wait_for(asyncio.gather(*pages), 60)
+        return state
+
+    state = asyncio.run(scene())
+    assert state.stage is Stage.ENDED, explain(directory)
+    assert "A page of the Lab did not answer when it was to save" in state.reason
+    assert "14 open documents with unsaved changes could not be saved." in state.reason
+    stages = dict(state.stages)
+    assert (stages[Stage.STOPPING] - stages[Stage.SAVING]).total_seconds() < deadlines.LAST_SAVE
 
 
 def test_the_last_minutes_name_what_would_be_lost():

@@ -19,5 +19,5 @@ function askingButton(label, { kind, question, yes, no, act, danger = true }) {
     ask(false);
     act(button);
   }
-  return { element: h("span", { class: "gl-asks" }, button, asking), button, question: words };
+  return { element: h("span", { class: "gl-asks" }, button, asking), button, question: words, sure };
 }

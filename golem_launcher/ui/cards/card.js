@@ -144,10 +144,16 @@ class Card {
     const { live, stage } = this.session;
     const ending = live && !lost && ENDING.includes(stage);
     show(this.abort.element, live && !ending);
-    show(this.force.element, ending || (live && this.session.kept));
+    const { saving, kept, unsaved } = this.session;
+    const stake = live ? stakeWords(saving) : "";
+    show(this.force.element, ending || (live && (kept || stake !== "")));
     show(this.again, !live);
     show(this.remove.element, !live);
-    setText(this.abort.question, this.session.saving ? "End this session? Its files are saved first." : "End this session?");
+    const first = saving ? "Its files are saved first." : "";
+    const waits = stake && "It is kept for up to ten minutes if they still can't be saved.";
+    setText(this.abort.question, sentences("End this session?", first, stake, waits));
+    setText(this.force.question, sentences("Without saving or waiting for the bill?", stake, unsaved && `${documentWords(unsaved)}.`));
+    setText(this.force.sure, stake || kept ? "End anyway" : "End at once");
   }
 
   showNotices() {
@@ -209,7 +215,7 @@ class Card {
     const when = saving.saved_at ? ago((now - Date.parse(saving.saved_at)) / 1000) : "not yet";
     const every = saving.interval ? `every ${Math.round(saving.interval) || 1} s` : "";
     const what = saving.generation ? `${saving.files} ${saving.files === 1 ? "file" : "files"}, ${bytes(saving.bytes)}` : "";
-    const open = unsaved ? `${unsaved} open ${unsaved === 1 ? "document has" : "documents have"} unsaved changes` : "";
+    const open = unsaved ? documentWords(unsaved) : "";
     this.saved.set(when, null, { low: saving.problem !== "", below: saving.problem || [open, what, every].filter(Boolean).join(", ") });
   }
 }

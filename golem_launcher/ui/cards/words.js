@@ -71,3 +71,14 @@ function whereWords(session) {
   if (!session.live && session.ended) parts.push(`ended ${clockTime(session.ended)}`);
   return parts.filter(Boolean).join(" · ");
 }
+
+/** Those of the parts that say something, one after the other. */
+const sentences = (...parts) => parts.filter(Boolean).join(" ");
+
+const documentWords = (count) => `${count} open ${count === 1 ? "document has" : "documents have"} unsaved changes`;
+
+/** What an end would lose, as far as it is known; empty when that is nothing. */
+function stakeWords(saving) {
+  const count = saving?.at_stake;
+  return count ? `${count} ${count === 1 ? "file is" : "files are"} not saved, and would be lost: ${saving.problem}` : "";
+}

@@ -2,30 +2,42 @@
 
 import asyncio
 import shutil
+import subprocess
+import sys
 
 import pytest
 
 from golem_launcher import paths
 from golem_launcher.events import Stage
 from golem_launcher.session import client
+from golem_launcher.session.directory import session_directory
 from golem_launcher.session.ground import Ground
 from golem_launcher.session.pay.journal import Journal
 from golem_launcher.workspace.store import open_store
-from tests.session.conftest import command, explain, wait_for
+from tests.session.conftest import HONEST, command, explain, wait_for
 from tests.session.jupyter import Jupyter
 
 pytestmark = pytest.mark.slow
+_MOUNTS = (
+    shutil.which("nsenter")
+    and shutil.which("unshare")
+    and not subprocess.call(["unshare", "--mount", "true"], stderr=subprocess.DEVNULL)
+)
+
+
+def type_something(directory):
+    async def talk():
+        async with Jupyter(directory.url()) as jupyter:
+            await jupyter.execute("open('last.txt', 'w').write('last')")
+
+    asyncio.run(talk())
 
 
 @pytest.mark.parametrize("how", ["deleted", "moved away"])
 def test_it_is_saved_and_ends_in_order_and_is_found_meanwhile(ready, node, tmp_path, how):
     directory = ready(save_seconds=3600)
 
-    async def type_something():
-        async with Jupyter(directory.url()) as jupyter:
-            await jupyter.execute("open('last.txt', 'w').write('last')")
-
-    asyncio.run(type_something())
+    type_something(directory)
     agreements = Journal.read(directory.path).entries.agreements
     if how == "deleted":
         shutil.rmtree(directory.path, ignore_errors=True)
@@ -50,6 +62,34 @@ def test_stop_finds_a_session_by_its_process(ready):
     assert client.stop(directory.name).stage is Stage.ENDED
     assert client.strays() == {}
     assert (paths.sessions_directory() / directory.name / "request.json").is_file()
+
+
+@pytest.mark.skipif(not _MOUNTS, reason="needs mounts of its own (root, unshare and nsenter)")
+def test_one_that_became_read_only_is_saved_and_ends_in_order(node):
+    """For its supervisor alone, which lives among mounts of its own: root may write wherever a mode forbids it."""
+    argv = [sys.executable, "-m", "golem_launcher.cli", "start", "--name", "shut", "--wait", "--mem", str(HONEST)]
+    started = subprocess.run(
+        ["unshare", "--mount", *argv, "--disk", "0.5", "--save-seconds", "3600"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    directory = session_directory("shut")
+    try:
+        assert started.returncode == 0, started.stderr
+        type_something(directory)
+        entries = Journal.read(directory.path).entries
+        mount = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"'
+        inside = ["nsenter", f"--target={client._supervisor(directory).pid}", "--mount"]
+        subprocess.run([*inside, "/bin/sh", "-c", mount, "sh", str(directory.path)], check=True, timeout=20)
+        assert client.wait_for_end(directory, 90)
+        assert {entry.path for entry in open_store().manifest("shut").entries} >= {"last.txt"}
+        assert "can't be written to any more, so it was ended" in directory.supervisor_log.read_text()
+        node.holds_nothing_of(entries)
+    finally:
+        client.stop("shut", force=True)
+    assert directory.state().stage.final
 
 
 def test_a_directory_that_can_not_be_written_to_is_noticed(ready, monkeypatch):

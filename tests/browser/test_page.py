@@ -202,7 +202,7 @@ def test_a_lab_that_does_not_answer_and_unsaved_documents_are_seen(page: Page) -
     card = page.get_by_role("article", name="mine")
     card.get_by_text("Not answering", exact=True).wait_for()
     card.get_by_text("JupyterLab does not answer.").wait_for()
-    card.get_by_text("2 open documents have unsaved changes").wait_for()
+    card.get_by_text("2 open documents have unsaved changes, 3 files").wait_for()
 
 
 def test_closing_the_page_ends_its_kernel(page: Page, address: str) -> None:

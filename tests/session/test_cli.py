@@ -148,6 +148,17 @@ def test_the_list_is_empty_at_first_then_shows_what_there_is():
     assert "ended" in refused.stderr
 
 
+def test_a_cost_whose_invoice_is_late_is_the_most_that_it_may_be():
+    directory = create_session_directory(LaunchRequest(name="late"))
+    money = {"budget": Decimal("0.5"), "cost": Decimal("0.1"), "owed_at_most": True}
+    directory.write_state(directory.state().model_copy(update={**money, "stage": Stage.ENDED}))
+    assert "at most 0.1 GLM" in run("list").stdout
+    assert "cost:           at most 0.1 of 0.5 GLM" in run("show", "late").stdout
+    assert "It cost at most 0.1 GLM." in run("stop", "late").stdout
+    directory.write_state(directory.state().model_copy(update={"owed_at_most": False}))
+    assert "at most" not in run("list").stdout + run("show", "late").stdout
+
+
 def test_a_session_is_shown_as_people_read_it(monkeypatch):
     monkeypatch.setenv("TZ", "Asia/Kolkata")
     time.tzset()

@@ -205,6 +205,15 @@ def test_a_lab_that_does_not_answer_and_unsaved_documents_are_seen(page: Page) -
     card.get_by_text("2 open documents have unsaved changes, 3 files").wait_for()
 
 
+def test_a_cost_whose_invoice_is_late_is_said_to_be_the_most_that_it_may_be(page: Page) -> None:
+    over = (*GOOD_START, Stage.STOPPING, Stage.ENDED)
+    directory = make_session("mine", over, alive=False, owed_at_most=True)
+    page.get_by_text("cost at most 0.0076 ").first.wait_for()
+    change(directory, owed_at_most=False)
+    page.get_by_text("cost 0.0076 ").first.wait_for()
+    expect(page.get_by_text("at most 0.0076")).to_have_count(0)
+
+
 def test_closing_the_page_ends_its_kernel(page: Page, address: str) -> None:
     api = re.sub(r"/voila/.*\?", "/api/kernels?", address)
     other = open_page(page.context, address)

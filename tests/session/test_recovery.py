@@ -84,6 +84,16 @@ def test_the_only_provider_that_fits_is_taken_again_after_a_pause(ready, lose, n
     node.holds_nothing_of(journal(directory))
 
 
+def test_a_provider_without_capacity_is_asked_again_after_its_agreement(ready, begin):
+    """It is busy, and for two seconds after the end it says that it has no capacity."""
+    first = ready(**ONLY)
+    second = begin(**ONLY)
+    wait_for(second, lambda state: Stage.NEGOTIATING in dict(state.stages), 60)
+    client.stop(first.name, force=True)
+    state = wait_for(second, lambda state: Stage.READY in dict(state.stages), 90)
+    assert state.provider_id == first.state().provider_id
+
+
 def test_an_activity_that_ends_before_the_lab_is_there_has_another_under_the_same_agreement(begin, node):
     directory = begin(memory_gib=SLOW, budget=50)
     wait_for(directory, lambda state: state.stage is Stage.DEPLOYING, 60)

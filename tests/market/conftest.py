@@ -45,6 +45,11 @@ name = "raises"
 misbehaviour = { raise_price = 20.0 }
 
 [[provider]]
+name = "raises-start"
+price_hour = 0.4
+misbehaviour = { raise_start = 0.05 }
+
+[[provider]]
 name = "never-ready"
 misbehaviour = { never_ready = true }
 
@@ -82,6 +87,8 @@ price_hour = 2.0
 price_start = 0.001
 gpu = { model = "Pretend RTX 3090", memory_gib = 24 }
 """
+
+PROVIDERS = _NETWORK.count("[[provider]]")
 
 PARTNER = ed25519.Ed25519PrivateKey.generate()
 """The root of the node descriptors that the providers believe."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import socket
 import sys
 import threading
@@ -58,6 +59,9 @@ def main() -> int:
         sys.stderr.write("usage: python -m golem_launcher.access.connect DOOR PORT\n")
         return _USAGE
     door, port = arguments
+    # `ssh -f` leaves its terminal, but not its ProxyCommand with it: the tunnel would end when the terminal is closed.
+    # An ssh that ends with the terminal closes our standard input.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         join(door, int(port), 0, 1)
     except OSError as error:

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -206,3 +207,24 @@ def test_ssh_is_told_to_trust_nobody_and_to_lend_nothing(tmp_path):
     }  # fmt: skip
     assert wanted.items() <= settings.items()
     assert settings["UserKnownHostsFile"].strip('"') == str(tmp_path / "known_hosts")
+
+
+def test_the_way_of_an_ssh_in_the_background_outlives_its_terminal(tmp_path):
+    """`ssh -f` goes on when the terminal is closed; its ProxyCommand is still of that terminal, and is hung up."""
+    place = tmp_path / "door"
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(place))
+        door.listen()
+        door.settimeout(SECONDS)
+        argv = [sys.executable, "-m", "golem_launcher.access.connect", str(place), "22"]
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            far, _ = door.accept()
+            with far:
+                assert far.recv(16) == b"22\n"
+                process.send_signal(signal.SIGHUP)
+                process.stdin.write(b"on")
+                process.stdin.flush()
+                assert far.recv(16) == b"on"
+                process.stdin.close()
+                assert far.recv(16) == b""
+            process.wait(SECONDS)

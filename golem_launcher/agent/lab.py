@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import sys
@@ -93,6 +94,8 @@ def settings(config: Config) -> dict[str, dict[str, object]]:
             "allow_remote_access": False,  # only a Host that is a loopback address is answered: no DNS rebinding
             "root_dir": config.root,
             "base_url": config.base_url,
+            # The same at each provider of the session: a page that is loaded again after a loss is not asked who it is.
+            "cookie_secret": hashlib.sha256(b"cookies " + config.token.encode()).digest(),
             # No login shell, which is the default here: it would forget the PATH that leads to what pip installed.
             "terminado_settings": {"shell_command": [os.environ.get("SHELL") or "sh"]},
             "identity_provider_class": "jupyter_server.auth.identity.PasswordIdentityProvider",

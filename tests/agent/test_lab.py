@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from golem_launcher.agent.config import Config
+from golem_launcher.agent.lab import settings
 from tests.agent.conftest import TOKEN, eventually
 from tests.session.jupyter import Jupyter
 
@@ -35,6 +37,15 @@ def test_only_a_loopback_host_is_answered(lab, host, status):
     connection.request("GET", "/api/status", headers={"Host": host, "Authorization": f"token {TOKEN}"})
     assert connection.getresponse().status == status
     connection.close()
+
+
+def test_who_is_let_in_at_one_provider_is_at_the_next():
+    """Cookies of a session are good at each of its providers, and at no other session's."""
+    keys = [
+        settings(Config(token, port, "127.0.0.1", ".", 1e11, "/", "", "agent.log"))["ServerApp"]["cookie_secret"]
+        for token, port in ((TOKEN, 1), (TOKEN, 2), (TOKEN[::-1], 1))
+    ]
+    assert keys[0] == keys[1] != keys[2]
 
 
 def test_the_log_goes_on_where_it_ended(lab):

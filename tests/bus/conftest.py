@@ -63,3 +63,16 @@ def network():
         daemons = [stack.enter_context(start(hub.port, name)) for name in ("requestor", "provider")]
         identities = [json.loads(daemon.get("/me"))["identity"] for daemon in daemons]
         yield Network(*daemons, *identities, hub, loop)
+
+
+@pytest.fixture(params=["bus", "rest"])
+def way(request, network, monkeypatch):
+    """How a program reaches the node, by its environment: by the bus, or over REST."""
+    for name in ("GSB_URL", "YAGNA_API_URL", "YAGNA_APPKEY"):
+        monkeypatch.delenv(name, raising=False)
+    if request.param == "bus":
+        monkeypatch.setenv("GSB_URL", network.requestor.gsb_url)
+    else:
+        monkeypatch.setenv("YAGNA_API_URL", network.requestor.api_url)
+        monkeypatch.setenv("YAGNA_APPKEY", network.requestor.app_key)
+    return request.param

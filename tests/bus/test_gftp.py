@@ -28,18 +28,6 @@ CONTENT = bytes(range(256)) * 13_000 + b"end"  # several chunks, the last one sh
 GFTP = [sys.executable, "-m", "golem_launcher.node.gftp.main"]
 
 
-@pytest.fixture(params=["bus", "rest"])
-def way(request, network, monkeypatch):
-    for name in ("GSB_URL", "YAGNA_API_URL", "YAGNA_APPKEY"):
-        monkeypatch.delenv(name, raising=False)
-    if request.param == "bus":
-        monkeypatch.setenv("GSB_URL", network.requestor.gsb_url)
-    else:
-        monkeypatch.setenv("YAGNA_API_URL", network.requestor.api_url)
-        monkeypatch.setenv("YAGNA_APPKEY", network.requestor.app_key)
-    return request.param
-
-
 @contextlib.asynccontextmanager
 async def session():
     one = GftpSession()

@@ -17,17 +17,10 @@ from golem_launcher.node.gsb import GsbClient
 from golem_launcher.waiting import cancel_all, wait_for
 
 
-@pytest.fixture(params=["bus", "rest"])
-def way(request, network, monkeypatch):
-    for name in ("GSB_URL", "YAGNA_API_URL", "YAGNA_APPKEY"):
-        monkeypatch.delenv(name, raising=False)
-    if request.param == "bus":
-        monkeypatch.setenv("GSB_URL", network.requestor.gsb_url)
-    else:
-        monkeypatch.setenv("YAGNA_API_URL", network.requestor.api_url)
-        monkeypatch.setenv("YAGNA_APPKEY", network.requestor.app_key)
+@pytest.fixture
+def way(way, monkeypatch):
     monkeypatch.setattr(offering, "_LOOK_SECONDS", 0.3)
-    return request.param
+    return way
 
 
 @pytest.fixture

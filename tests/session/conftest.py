@@ -237,3 +237,12 @@ def command(*arguments, check=True):
 
 def long_ago():
     return datetime.now(timezone.utc) - timedelta(hours=1)
+
+
+@pytest.fixture
+def sleeper():
+    """A process that lives, for a record of one."""
+    process = subprocess.Popen(["sleep", "60"])
+    yield process
+    process.kill()
+    process.wait()

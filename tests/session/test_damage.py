@@ -1,7 +1,6 @@
 """A session with damaged files: it hides no other, is listed as such, and can still be ended."""
 
 import json
-import subprocess
 
 import pytest
 from typer.testing import CliRunner
@@ -31,14 +30,6 @@ DAMAGE = {
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
-
-
-@pytest.fixture
-def sleeper():
-    process = subprocess.Popen(["sleep", "60"])
-    yield process
-    process.kill()
-    process.wait()
 
 
 def over(name, stage=Stage.ENDED):

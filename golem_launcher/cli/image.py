@@ -14,7 +14,7 @@ from golem_launcher.errors import RequestError
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
-    from golem_launcher.image.step import Step
+    from golem_launcher.image.progress import Step
     from golem_launcher.image.store import Image
 
 app = typer.Typer(help="Images that sessions run in, made and kept on this computer.", no_args_is_help=True)
@@ -88,11 +88,11 @@ def info(name: str, json: _Json = False) -> None:  # noqa: FBT002
 
     Example: golem-launcher image info base
     """
-    from golem_launcher.image import container
+    from golem_launcher.image import gvmi
     from golem_launcher.image.store import Store
 
     image = Store().find(name)
-    settings = container.settings(image.path)
+    settings = gvmi.settings(image.path)
     if json:
         print_json({**image.to_json(), "settings": settings})
         return

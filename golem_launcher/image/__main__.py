@@ -17,7 +17,7 @@ from golem_launcher.errors import LauncherError
 from golem_launcher.image.store import Store
 
 if TYPE_CHECKING:
-    from golem_launcher.image.step import Step
+    from golem_launcher.image.progress import Step
 
 _TELL_SECONDS = 0.5
 

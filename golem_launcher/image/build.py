@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from golem_launcher.errors import ImageError
-from golem_launcher.image import container, debian, mirrors, wheels
-from golem_launcher.image.spool import Spool
+from golem_launcher.image import debian, debian_mirrors, gvmi, wheels
+from golem_launcher.image.file_contents import FileContents
+from golem_launcher.image.progress import Step
 from golem_launcher.image.squashfs import write_squashfs
-from golem_launcher.image.step import Step
 from golem_launcher.image.tree import Tree, directory
 from golem_launcher.image.trim import trim
 
@@ -39,7 +39,7 @@ def build(lock: Lock, out: Path, downloads: Path, *, told: Callable[[Step], None
     """
     _check_room(out.parent, _ROOM.get(lock.variant, _MORE_ROOM))
     with tempfile.TemporaryDirectory(prefix="wheels-", dir=out.parent) as scratch:
-        packages = mirrors.fetch(
+        packages = debian_mirrors.fetch(
             lock, downloads, progress=lambda done, total: told(Step("Fetching Debian's packages", done, total))
         )
         name = "Fetching Python packages"
@@ -48,9 +48,9 @@ def build(lock: Lock, out: Path, downloads: Path, *, told: Callable[[Step], None
             Path(scratch),
             progress=lambda done, total: told(Step(name, done, total, "packages")),
         )
-        spool = Spool(out.parent)
+        contents = FileContents(out.parent)
         try:
-            tree = Tree(spool)
+            tree = Tree(contents)
             files, name = [packages[package] for package in lock.debian], "Unpacking Debian's packages"
             debian.lay(files, tree, progress=lambda done: told(Step(name, done, len(files), "packages")))
             found = sorted(Path(scratch).iterdir())
@@ -64,9 +64,9 @@ def build(lock: Lock, out: Path, downloads: Path, *, told: Callable[[Step], None
                 write_squashfs(
                     tree, file, when=lock.when, progress=lambda done, total: told(Step("Packing", done, total))
                 )
-                container.append(file, SETTINGS)
+                gvmi.append(file, SETTINGS)
         finally:
-            spool.close()
+            contents.close()
 
 
 def _check_room(place: Path, needed: int) -> None:

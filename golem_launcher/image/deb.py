@@ -103,4 +103,4 @@ def _entry(archive: tarfile.TarFile, member: tarfile.TarInfo, tree: Tree) -> Ent
     source = archive.extractfile(member) if member.isfile() else None
     if source is None:
         raise ImageError(f"{member.name} is neither a file nor a directory.")
-    return file(tree.spool.add_from(source), mode, uid=member.uid, gid=member.gid)
+    return file(tree.contents.add_from(source), mode, uid=member.uid, gid=member.gid)

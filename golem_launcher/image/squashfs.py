@@ -19,13 +19,13 @@ from typing import IO, TYPE_CHECKING, Final
 import zstandard
 
 from golem_launcher.errors import ImageError
-from golem_launcher.image.spool import EMPTY
+from golem_launcher.image.file_contents import EMPTY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
-    from golem_launcher.image.spool import Span
+    from golem_launcher.image.file_contents import Span
     from golem_launcher.image.tree import Entry, Tree
 
 BLOCK: Final = 256 * 1024
@@ -146,7 +146,7 @@ def _write_contents(tree: Tree, blocks: _Blocks, progress: Callable[[int, int], 
     for span in spans:
         found = starts[span] = []
         for offset in range(0, span.size, BLOCK):
-            piece = tree.spool.read(span, offset, BLOCK)
+            piece = tree.contents.read(span, offset, BLOCK)
             if len(piece) == BLOCK:
                 blocks.add(piece, lambda start, size, found=found: found.append((start, size)))  # type: ignore[misc]
             else:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from golem_launcher import clock, files, paths
 from golem_launcher.errors import ImageError, RequestError
-from golem_launcher.image import container, lock
-from golem_launcher.image.step import Step
+from golem_launcher.image import gvmi, lock
+from golem_launcher.image.progress import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -123,7 +123,7 @@ class Store:
 
     def add(self, path: Path, name: str) -> Image:
         """Keep a copy of an image that was made elsewhere. Raises ``RequestError``, ``ImageError`` when it is none."""
-        container.settings(path)
+        gvmi.settings(path)
         name = self._name(name)
         with self._alone(lambda _: None), tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=self._directory) as scratch:
             copy = Path(scratch) / "image"
@@ -157,7 +157,7 @@ class Store:
         return name
 
     def _keep(self, made: Path, name: str, *, variant: str, recipe: str) -> Image:
-        digest, size = container.image_hash(made), made.stat().st_size
+        digest, size = gvmi.image_hash(made), made.stat().st_size
         with made.open("rb") as file:
             os.fsync(file.fileno())
         made.replace(self._directory / f"{digest}{_SUFFIX}")

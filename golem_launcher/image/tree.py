@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from golem_launcher.errors import ImageError
-from golem_launcher.image.spool import EMPTY, Span
+from golem_launcher.image.file_contents import EMPTY, Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from golem_launcher.image.spool import Spool
+    from golem_launcher.image.file_contents import FileContents
 
 _MOST_LINKS: Final = 40
 
@@ -66,8 +66,8 @@ def file(content: Span, mode: int = 0o644, *, uid: int = 0, gid: int = 0) -> Ent
 class Tree:
     """What lies where. A path that leads through a symbolic link is followed, as a kernel would, inside the root."""
 
-    def __init__(self, spool: Spool) -> None:
-        self.spool = spool
+    def __init__(self, contents: FileContents) -> None:
+        self.contents = contents
         self._entries: dict[str, Entry] = {"": directory()}
 
     def put(self, path: str, entry: Entry) -> None:
@@ -81,7 +81,7 @@ class Tree:
 
     def write(self, path: str, content: str | bytes, mode: int = 0o644, *, gid: int = 0) -> None:
         """Lay a file with this content there."""
-        span = self.spool.add(content.encode() if isinstance(content, str) else content)
+        span = self.contents.add(content.encode() if isinstance(content, str) else content)
         self.put(path, file(span, mode, gid=gid))
 
     def read(self, path: str) -> bytes:
@@ -89,7 +89,7 @@ class Tree:
         entry = self._entries.get(self.resolved(path))
         if entry is None or not entry.is_file:
             raise ImageError(f"The packages bring no /{path}.")
-        return self.spool.read(entry.content)
+        return self.contents.read(entry.content)
 
     def get(self, path: str) -> Entry | None:
         """What lies there, a link itself rather than where it leads."""

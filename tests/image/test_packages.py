@@ -12,17 +12,17 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from golem_launcher.errors import ImageError, RequestError
-from golem_launcher.image import deb, lock, mirrors, wheels
+from golem_launcher.image import deb, debian_mirrors, lock, wheels
+from golem_launcher.image.file_contents import FileContents
 from golem_launcher.image.lock import Lock, Package
-from golem_launcher.image.spool import Spool
 from golem_launcher.image.tree import Tree
 
 
 @pytest.fixture
 def tree(tmp_path):
-    spool = Spool(tmp_path)
-    yield Tree(spool)
-    spool.close()
+    contents = FileContents(tmp_path)
+    yield Tree(contents)
+    contents.close()
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_package_is_unpacked_as_dpkg_does(package, tree, tmp_path, packing):
     entries = dict(tree)
     assert entries["usr/bin/one"].mode & 0o777 == 0o755
     assert entries["usr/bin/two"].target == "one"
-    assert tree.spool.read(entries["usr/bin/three"].content) == b"#!/bin/sh\n"
+    assert tree.contents.read(entries["usr/bin/three"].content) == b"#!/bin/sh\n"
 
 
 @pytest.mark.parametrize(
@@ -129,11 +129,11 @@ def test_packages_come_from_the_named_mirror_by_their_hash(mirror, tmp_path, mon
     served.parent.mkdir(parents=True)
     served.write_bytes(content)
     downloads.mkdir()
-    monkeypatch.setenv(mirrors.MIRROR_VARIABLE, address)
-    found = mirrors.fetch(a_lock(content), downloads, progress=lambda done, total: told.append((done, total)))
+    monkeypatch.setenv(debian_mirrors.MIRROR_VARIABLE, address)
+    found = debian_mirrors.fetch(a_lock(content), downloads, progress=lambda done, total: told.append((done, total)))
     assert [path.read_bytes() for path in found.values()] == [content]
     assert told == [(0, 9), (9, 9)]
-    mirrors.fetch(a_lock(content), downloads, progress=lambda *_: None)
+    debian_mirrors.fetch(a_lock(content), downloads, progress=lambda *_: None)
     assert asked == ["/debian/pool/one_1%2Bx_all.deb"]  # what is there is not fetched again
 
 
@@ -144,10 +144,10 @@ def test_a_package_that_was_kept_is_looked_at_before_it_is_used(mirror, tmp_path
     served = tmp_path / "served/debian/pool/one_1+x_all.deb"
     served.parent.mkdir(parents=True)
     served.write_bytes(content)
-    monkeypatch.setenv(mirrors.MIRROR_VARIABLE, address)
-    (kept,) = mirrors.fetch(a_lock(content), tmp_path, progress=lambda *_: None).values()
+    monkeypatch.setenv(debian_mirrors.MIRROR_VARIABLE, address)
+    (kept,) = debian_mirrors.fetch(a_lock(content), tmp_path, progress=lambda *_: None).values()
     kept.write_bytes(broken)
-    mirrors.fetch(a_lock(content), tmp_path, progress=lambda *_: None)
+    debian_mirrors.fetch(a_lock(content), tmp_path, progress=lambda *_: None)
     assert kept.read_bytes() == content
 
 
@@ -155,9 +155,9 @@ def test_a_package_that_was_kept_is_looked_at_before_it_is_used(mirror, tmp_path
     "named", ["deb.example.org", "ftp://deb.example.org", "http://[deb", "http://de b/", "http://"]
 )
 def test_a_mirror_that_is_no_address_is_named_as_such(tmp_path, monkeypatch, named):
-    monkeypatch.setenv(mirrors.MIRROR_VARIABLE, named)
+    monkeypatch.setenv(debian_mirrors.MIRROR_VARIABLE, named)
     with pytest.raises(ImageError, match="no address"):
-        mirrors.fetch(a_lock(b"a package"), tmp_path, progress=lambda *_: None)
+        debian_mirrors.fetch(a_lock(b"a package"), tmp_path, progress=lambda *_: None)
 
 
 def test_a_version_that_left_the_mirror_comes_from_the_snapshots(mirror, tmp_path, monkeypatch):
@@ -169,27 +169,27 @@ def test_a_version_that_left_the_mirror_comes_from_the_snapshots(mirror, tmp_pat
     other = tmp_path / "served/debian/pool/one_1+x_all.deb"
     other.parent.mkdir(parents=True)
     other.write_bytes(b"somebody else's")
-    monkeypatch.setenv(mirrors.MIRROR_VARIABLE, address)
-    monkeypatch.setattr(mirrors, "_PUBLIC", f"{address}/gone")
-    monkeypatch.setattr(mirrors, "_SNAPSHOTS", f"{address}/archive")
-    found = mirrors.fetch(a_lock(content), tmp_path, progress=lambda *_: None)
+    monkeypatch.setenv(debian_mirrors.MIRROR_VARIABLE, address)
+    monkeypatch.setattr(debian_mirrors, "_PUBLIC", f"{address}/gone")
+    monkeypatch.setattr(debian_mirrors, "_SNAPSHOTS", f"{address}/archive")
+    found = debian_mirrors.fetch(a_lock(content), tmp_path, progress=lambda *_: None)
     assert [path.read_bytes() for path in found.values()] == [content]
     assert len(asked) == 3
     other.write_bytes(content[:-1] + b"!")
     shutil.rmtree(tmp_path / "served/archive")
     next(iter(found.values())).unlink()
     with pytest.raises(ImageError, match="another hash") as refused:
-        mirrors.fetch(a_lock(content), tmp_path, progress=lambda *_: None)
-    assert mirrors.MIRROR_VARIABLE in refused.value.remedy
+        debian_mirrors.fetch(a_lock(content), tmp_path, progress=lambda *_: None)
+    assert debian_mirrors.MIRROR_VARIABLE in refused.value.remedy
     assert "--image" in refused.value.remedy
 
 
 def test_apts_mirror_is_taken_where_it_has_the_archive(monkeypatch):
-    monkeypatch.delenv(mirrors.MIRROR_VARIABLE, raising=False)
+    monkeypatch.delenv(debian_mirrors.MIRROR_VARIABLE, raising=False)
     monkeypatch.setattr(
-        mirrors, "_of_apt", lambda: ["http://archive.ubuntu.com/ubuntu", "http://near.example.org/debian"]
+        debian_mirrors, "_of_apt", lambda: ["http://archive.ubuntu.com/ubuntu", "http://near.example.org/debian"]
     )
-    places = mirrors.addresses(a_lock(b""), "debian")
+    places = debian_mirrors.addresses(a_lock(b""), "debian")
     assert places[0] == "http://near.example.org/debian"
     assert places[1:] == [
         "https://deb.debian.org/debian", "https://snapshot.debian.org/archive/debian/20260101T000000Z",

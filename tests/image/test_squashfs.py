@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from golem_launcher.errors import ImageError
 from golem_launcher.image import squashfs
-from golem_launcher.image.spool import Spool
+from golem_launcher.image.file_contents import FileContents
 from golem_launcher.image.tree import Tree, directory, file, link
 
 pytestmark = pytest.mark.skipif(shutil.which("unsquashfs") is None, reason="needs squashfs-tools")
@@ -40,9 +40,9 @@ def listing(image):
 
 @pytest.fixture
 def tree(tmp_path):
-    spool = Spool(tmp_path)
-    yield Tree(spool)
-    spool.close()
+    contents = FileContents(tmp_path)
+    yield Tree(contents)
+    contents.close()
 
 
 def test_files_of_every_size_around_a_block(tree, tmp_path):
@@ -57,8 +57,8 @@ def test_files_of_every_size_around_a_block(tree, tmp_path):
 
 def test_modes_owners_links_and_times(tree, tmp_path):
     tree.put("home", directory(0o1777))
-    tree.put("bin/su", file(tree.spool.add(b"su"), 0o4755))
-    tree.put("etc/shadow", file(tree.spool.add(b"root"), 0o640, gid=42))
+    tree.put("bin/su", file(tree.contents.add(b"su"), 0o4755))
+    tree.put("etc/shadow", file(tree.contents.add(b"root"), 0o640, gid=42))
     tree.put("of", directory(0o700, uid=1000, gid=70000))
     tree.put("sh", link("bin/su"))
     image = write(tree, tmp_path / "image")
@@ -91,12 +91,12 @@ def test_the_same_content_lies_there_once(tree, tmp_path):
 
 def test_the_same_tree_makes_the_same_bytes(tmp_path):
     def made(name, order):
-        spool = Spool(tmp_path)
-        tree = Tree(spool)
+        contents = FileContents(tmp_path)
+        tree = Tree(contents)
         for path in order:
             tree.write(path, path * 1000)
         image = write(tree, tmp_path / name).read_bytes()
-        spool.close()
+        contents.close()
         return image
 
     assert made("one", ["x/a", "b", "x/c"]) == made("two", ["x/c", "x/a", "b"])
@@ -109,18 +109,18 @@ _NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.dictionaries(st.lists(_NAMES, min_size=1, max_size=4).map("/".join), st.binary(max_size=300), max_size=25))
-def test_any_tree_comes_out_as_it_went_in(tmp_path_factory, contents):
+def test_any_tree_comes_out_as_it_went_in(tmp_path_factory, wanted):
     scratch = tmp_path_factory.mktemp("any")
-    spool, kept = Spool(scratch), {}
-    tree = Tree(spool)
-    for path, content in contents.items():
+    contents, kept = FileContents(scratch), {}
+    tree = Tree(contents)
+    for path, content in wanted.items():
         try:
             tree.write(path, content)
         except ImageError:  # it is a directory, or lies in a file
             continue
         kept[path] = content
     root = unpacked(write(tree, scratch / "image"), scratch / "out")
-    spool.close()
+    contents.close()
     found = {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
     assert found == kept
 

@@ -9,23 +9,23 @@ from typer.testing import CliRunner
 
 from golem_launcher.cli.main import app
 from golem_launcher.errors import ImageError, RequestError
-from golem_launcher.image import build, container, lock
-from golem_launcher.image.spool import Spool
+from golem_launcher.image import build, gvmi, lock
+from golem_launcher.image.file_contents import FileContents
+from golem_launcher.image.progress import Step
 from golem_launcher.image.squashfs import write_squashfs
-from golem_launcher.image.step import Step
 from golem_launcher.image.store import Store
 from golem_launcher.image.tree import Tree
 
 
 def image_file(path, word="hello", settings=None):
     """A Golem image with one file in it."""
-    spool = Spool(path.parent)
-    tree = Tree(spool)
+    contents = FileContents(path.parent)
+    tree = Tree(contents)
     tree.write("word", word)
     with path.open("wb") as out:
         write_squashfs(tree, out, when=0, progress=lambda *_: None)
-        container.append(out, {"WorkingDir": "/golem/work"} if settings is None else settings)
-    spool.close()
+        gvmi.append(out, {"WorkingDir": "/golem/work"} if settings is None else settings)
+    contents.close()
     return path
 
 
@@ -48,7 +48,7 @@ def test_an_image_is_made_once(tmp_path, making):
     store, told = Store(tmp_path / "images"), []
     image = store.make("base", told=told.append)
     assert image == store.make("base", told=told.append) == store.get("base") == store.find("base")
-    assert image.hash == container.image_hash(image.path)
+    assert image.hash == gvmi.image_hash(image.path)
     assert image.current
     assert making == ["base"]
     assert told == [Step("Packing", 1, 2)]
@@ -143,7 +143,7 @@ def test_a_name_is_no_path(tmp_path, name):
 
 def test_what_ends_otherwise_is_no_image(tmp_path):
     good = image_file(tmp_path / "good")
-    assert container.settings(good) == {"WorkingDir": "/golem/work"}
+    assert gvmi.settings(good) == {"WorkingDir": "/golem/work"}
     content = good.read_bytes()
     broken = [b"", b"hsqs", content[:-1], content[:-9] + b"x" + content[-8:], b"xxxx" + content[4:],
               content[:-8] + b"99999999", content[:-8] + b"-0000001", os.urandom(5000)]  # fmt: skip
@@ -154,11 +154,11 @@ def test_what_ends_otherwise_is_no_image(tmp_path):
             Store(tmp_path / "images").add(path, "bad")
     assert Store(tmp_path / "images").images() == []
     with pytest.raises(ImageError, match="There is no file"):
-        container.settings(tmp_path / "nowhere")
+        gvmi.settings(tmp_path / "nowhere")
     os.mkfifo(tmp_path / "pipe")  # to open it would take for ever
     for other in (tmp_path / "pipe", tmp_path):
         with pytest.raises(ImageError, match="is no file"):
-            container.settings(other)
+            gvmi.settings(other)
 
 
 def run(*arguments):

@@ -15,7 +15,7 @@ _PIECE: Final = 1024 * 1024
 
 @dataclass(frozen=True)
 class Span:
-    """Where a file's content lies in the spool. Two files of the same content have the same."""
+    """Where a content lies among all of them. Two files of the same content have the same."""
 
     start: int = 0
     size: int = 0
@@ -24,7 +24,7 @@ class Span:
 EMPTY: Final = Span()
 
 
-class Spool:
+class FileContents:
     """Contents by span. For one thread; nothing is left of it after :meth:`close`."""
 
     def __init__(self, directory: Path) -> None:

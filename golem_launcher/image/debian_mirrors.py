@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import hashlib
 import http.client
 import os
+import queue
 import re
 import shutil
 import subprocess
+import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -28,6 +30,8 @@ _PUBLIC: Final = "https://deb.debian.org"
 _SNAPSHOTS: Final = "https://snapshot.debian.org/archive"
 _AT_ONCE: Final = 8
 _SECONDS: Final = 30.0
+_SLOWEST: Final = 20_000
+"""Bytes per second: a mirror that sends less is left for the next one, once :data:`_SECONDS` are over."""
 _PIECE: Final = 256 * 1024
 _ADDRESS: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/\S*)?|https?://\[[0-9a-fA-F:.]+\](:[0-9]+)?(/\S*)?")
 _SOURCE: Final = re.compile(r"https?://[^\s\]]+")
@@ -61,28 +65,55 @@ def fetch(lock: Lock, directory: Path, *, progress: Callable[[int, int], None]) 
     missing = [package for package, path in found.items() if not _is_whole(path, package)]
     done = total - sum(package.size for package in missing)
     progress(done, total)
-    pool = concurrent.futures.ThreadPoolExecutor(_AT_ONCE)
+    waiting: queue.SimpleQueue[Package] = queue.SimpleQueue()
+    results: queue.SimpleQueue[Package | BaseException] = queue.SimpleQueue()
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.is_set():
+            try:
+                package = waiting.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                _fetch(opener, package, places[package.archive], found[package], over)
+            except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+                results.put(error)
+            else:
+                results.put(package)
+
+    for package in missing:
+        waiting.put(package)
     try:
-        jobs = {pool.submit(_fetch, opener, one, places[one.archive], found[one]): one for one in missing}
-        for job in concurrent.futures.as_completed(jobs):
-            job.result()
-            done += jobs[job].size
+        # A pool's threads are waited for at the end, in which a mirror that drips has the last word. These are not.
+        for _ in range(min(_AT_ONCE, len(missing))):
+            threading.Thread(target=work, name="fetch", daemon=True).start()
+        for _ in missing:
+            result = results.get()
+            if isinstance(result, BaseException):
+                raise result
+            done += result.size
             progress(done, total)
     finally:
-        pool.shutdown(cancel_futures=True)
+        over.set()
     return found
 
 
-def _fetch(opener: urllib.request.OpenerDirector, package: Package, places: Iterable[str], path: Path) -> None:
-    reasons = []
+def _fetch(
+    opener: urllib.request.OpenerDirector, package: Package, places: Iterable[str], path: Path, over: threading.Event
+) -> None:
+    """Fetch a package from the first of the places that has it; nothing is kept of it once it is ``over``."""
+    reasons: list[str] = []
     for place in places:
         url = f"{place}/{quote(package.path)}"
         try:
             with opener.open(url, timeout=_SECONDS) as answer:
-                content = _read(answer, package.size)
+                content = _read(answer, package.size, over)
         except (OSError, http.client.HTTPException) as error:  # urllib's are OSErrors
             reasons.append(f"{urlsplit(place).hostname}: {getattr(error, 'reason', None) or error}")
             continue
+        if over.is_set():
+            return
         if hashlib.sha256(content).hexdigest() != package.sha256:
             reasons.append(f"{urlsplit(place).hostname}: what it sent has another hash")
             continue
@@ -106,11 +137,13 @@ def _is_whole(path: Path, package: Package) -> bool:
     return hashlib.sha256(path.read_bytes()).hexdigest() == package.sha256
 
 
-def _read(answer: http.client.HTTPResponse, size: int) -> bytes:
-    """What is sent, as far as it can be the file."""
-    content = bytearray()
-    while len(content) <= size and (piece := answer.read(_PIECE)):
+def _read(answer: http.client.HTTPResponse, size: int, over: threading.Event) -> bytes:
+    """What is sent, as far as it can be the file, until it is ``over``. ``TimeoutError`` for a mirror that drips."""
+    content, end = bytearray(), time.monotonic() + _SECONDS + size / _SLOWEST
+    while not over.is_set() and len(content) <= size and (piece := answer.read1(_PIECE)):
         content += piece
+        if time.monotonic() > end:
+            raise TimeoutError("it sends too slowly")
     return bytes(content)
 
 

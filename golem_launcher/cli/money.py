@@ -156,23 +156,23 @@ def restore(
 
 def _on_our_node() -> list[str]:
     """The sessions that live on a node of the user's: all but those of the local network."""
-    from golem_launcher.session import client
+    from golem_launcher.session import liveness
     from golem_launcher.session.directory import session_directories
 
-    living = [one for one in session_directories() if client.alive(one)]
-    return sorted(one.name for one in living if client.state_of(one).network != LOCAL.name)
+    living = [one for one in session_directories() if liveness.alive(one)]
+    return sorted(one.name for one in living if liveness.state_of(one).network != LOCAL.name)
 
 
 def _in_use() -> set[str]:
     """The allocations of sessions that run, or that will be closed down by themselves."""
-    from golem_launcher.session import client
+    from golem_launcher.session import liveness
     from golem_launcher.session.directory import session_directories
     from golem_launcher.session.pay.journal import Journal
 
     found = list(session_directories())
     journals = [Journal.read(directory.path) for directory in found]
     kept = {one.entries.allocation_id for one in journals if one is not None and one.entries.owes}
-    kept |= {client.state_of(directory).allocation_id for directory in found if client.alive(directory)}
+    kept |= {liveness.state_of(directory).allocation_id for directory in found if liveness.alive(directory)}
     return {allocation_id for allocation_id in kept if allocation_id is not None}
 
 

@@ -189,16 +189,16 @@ def _stop(part: Callable[[list[str]], None], stopped: list[str], failures: list[
 def _stop_sessions(stopped: list[str], *, force: bool) -> None:
     """Ask every living session at once to end, then wait for each; what dead ones left is closed down too."""
     from golem_launcher.errors import SessionKept
-    from golem_launcher.session import client, deadlines
+    from golem_launcher.session import client, deadlines, liveness
     from golem_launcher.session.directory import session_directories
 
     for name, process in client.recall().items():
         if process.stop(grace=deadlines.WAIT_FOR_END):
             stopped.append(f"session {name}")
-    living = [directory for directory in session_directories() if client.alive(directory)]
+    living = [directory for directory in session_directories() if liveness.alive(directory)]
     for directory in living:
         with contextlib.suppress(SessionError):  # it is asked again, and killed in the end, just below
-            client.control(directory, "abort" if force else "stop", **({"force": True} if force else {}))
+            liveness.control(directory, "abort" if force else "stop", **({"force": True} if force else {}))
     kept: list[str] = []
     for directory in living:
         try:
@@ -209,7 +209,7 @@ def _stop_sessions(stopped: list[str], *, force: bool) -> None:
             continue
         except SessionError:
             pass
-        if client.alive(directory):
+        if liveness.alive(directory):
             client.stop(directory.name, force=True)
         stopped.append(f"session {directory.name}")
     names = {directory.name for directory in living}

@@ -67,14 +67,14 @@ def show(name: Name, *, as_json: Json = False) -> None:
     golem-launcher show my-lab
     golem-launcher show my-lab --json
     """
-    from golem_launcher.session import client
+    from golem_launcher.session import client, liveness
 
     directory = client.find(name)
     client.tidy()
     if as_json:
         print_json(client.describe(directory))
         return
-    state = client.state_of(directory)
+    state = liveness.state_of(directory)
     lines = session_lines(state, directory.url_in(state))
     lines += [("damaged", name) for name in client.damaged(directory)]
     for title, text in lines:
@@ -93,13 +93,13 @@ def logs(
     golem-launcher logs my-lab
     golem-launcher logs my-lab -f
     """
-    from golem_launcher.session import client
+    from golem_launcher.session import liveness
     from golem_launcher.session.directory import session_directory
 
     directory = session_directory(name)
     seen = (0, 0)
     while True:
-        living = client.alive(directory)
+        living = liveness.alive(directory)
         lines, seen = _log_since(directory, seen)
         while lines:
             for line in lines:
@@ -213,10 +213,10 @@ def stop(
     golem-launcher stop my-lab
     golem-launcher stop my-lab --force
     """
-    from golem_launcher.session import client
+    from golem_launcher.session import client, liveness
 
     directory = client.find(name)
-    if client.alive(directory):
+    if liveness.alive(directory):
         progress(f"Stopping '{name}' …")
     state = client.stop(name, force=force)
     if as_json:

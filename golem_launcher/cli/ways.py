@@ -108,9 +108,9 @@ def gateway(
     golem-launcher gateway my-lab --run -- --port 9999
     JUPYTER_GATEWAY_URL=$(golem-launcher gateway my-lab --json | jq -r .url) python my-notebooks.py
     """
-    from golem_launcher.session import client
+    from golem_launcher.session import liveness
 
-    address = str(client.control(_reachable(name), "gateway")["address"])
+    address = str(liveness.control(_reachable(name), "gateway")["address"])
     if run:
         sys.stdout.flush()
         os.execv(sys.executable, modules.command("jupyterlab", "--gateway-url", address, *(arguments or [])))  # noqa: S606

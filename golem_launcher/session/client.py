@@ -7,15 +7,11 @@ what dead ones left behind.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import socket
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from pydantic import ValidationError
 
 from golem_launcher import files, paths, processes
 from golem_launcher.errors import (
@@ -24,9 +20,7 @@ from golem_launcher.errors import (
     SessionKept,
     SessionNameTaken,
     SessionNotFound,
-    SupervisorSilent,
 )
-from golem_launcher.events import Saving, SessionState
 from golem_launcher.session import aside, deadlines
 from golem_launcher.session.directory import (
     SessionDirectory,
@@ -35,6 +29,16 @@ from golem_launcher.session.directory import (
     session_directory,
 )
 from golem_launcher.session.inputs import absolute
+from golem_launcher.session.liveness import (
+    SUPERVISOR_FILE,
+    alive,
+    claimed,
+    control,
+    state_of,
+    strays,
+    supervisor,
+    supervisor_arguments,
+)
 from golem_launcher.session.pay import leftovers
 from golem_launcher.session.pay.journal import FILE, Journal
 
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from decimal import Decimal
 
+    from golem_launcher.events import Saving, SessionState
     from golem_launcher.request import LaunchRequest
 
 _POLL_SECONDS = 0.05
@@ -49,8 +54,6 @@ _START_LOCK_SECONDS = 20.0
 _KILL_GRACE_SECONDS = 3.0
 _RECALL_SECONDS = 10.0
 _LOCK = ".lock"
-_SUPERVISOR_FILE = "supervisor.json"
-SILENT = "What looks after it on this computer does not answer."
 _FRUGAL = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
 """Has glibc give memory back after each chunk of a save: without it, threads hold on to three times as much."""
 
@@ -68,12 +71,12 @@ def start(request: LaunchRequest) -> SessionDirectory:
             _check_workspace(request)
             directory = create_session_directory(request)
             record = processes.spawn_detached(
-                [sys.executable, *_arguments(request.name)],
+                [sys.executable, *supervisor_arguments(request.name)],
                 env={**_FRUGAL, **os.environ, paths.HOME_VARIABLE: str(paths.home())},
                 log=directory.supervisor_log,
                 cwd=directory.path,
             )
-            files.write_json(directory.path / _SUPERVISOR_FILE, record.to_json())
+            files.write_json(directory.path / SUPERVISOR_FILE, record.to_json())
             return directory
     except OSError as error:
         raise SessionError(
@@ -90,27 +93,6 @@ def settled(request: LaunchRequest) -> LaunchRequest:
         "store": _absolute_store(request.store),
     }
     return request.model_copy(update=settled)
-
-
-def alive(directory: SessionDirectory) -> bool:
-    """Whether the session's supervisor lives."""
-    record = _supervisor(directory)
-    return record is not None and record.alive()
-
-
-def state_of(directory: SessionDirectory) -> SessionState:
-    """The state of a session as its supervisor tells it, whatever its file says; the file's where none answers.
-
-    A supervisor that lives and does not answer is told as its ``trouble``. Raises as ``SessionDirectory.state`` does.
-    """
-    if not alive(directory):
-        return directory.state()
-    try:
-        return SessionState.model_validate(control(directory, "state").get("state"))
-    except SupervisorSilent:
-        return directory.state().model_copy(update={"trouble": SILENT})
-    except (SessionError, ValidationError):  # it begins, or ends
-        return directory.state()
 
 
 def saving_of(directory: SessionDirectory) -> Saving:
@@ -145,12 +127,6 @@ def find(name: str, seconds: float = _RECALL_SECONDS) -> SessionDirectory:
     return session_directory(name)
 
 
-def strays() -> dict[str, processes.ProcessRecord]:
-    """Supervisors whose directories are gone, by the names of their sessions."""
-    above = paths.sessions_directory()
-    return {name: record for name, record in _supervisors().items() if not (above / name / _SUPERVISOR_FILE).exists()}
-
-
 def recall(seconds: float = _RECALL_SECONDS) -> dict[str, processes.ProcessRecord]:
     """Wait until supervisors whose directories are gone have made them again; those that have not."""
     end = time.monotonic() + seconds
@@ -170,9 +146,9 @@ def damaged(directory: SessionDirectory) -> list[str]:
         found.append("request.json")
     if (directory.path / FILE).exists() and Journal.read(directory.path) is None:
         found.append(FILE)
-    written = files.read_json(directory.path / _SUPERVISOR_FILE)
-    if (directory.path / _SUPERVISOR_FILE).exists() and processes.ProcessRecord.from_json(written) is None:
-        found.append(_SUPERVISOR_FILE)
+    written = files.read_json(directory.path / SUPERVISOR_FILE)
+    if (directory.path / SUPERVISOR_FILE).exists() and processes.ProcessRecord.from_json(written) is None:
+        found.append(SUPERVISOR_FILE)
     return found
 
 
@@ -245,31 +221,6 @@ def _running(name: str) -> SessionDirectory:
         stage = directory.state().stage.value
         raise SessionError(f"The session '{name}' does not run: it is {stage}.", "Start it again.")
     return directory
-
-
-def control(
-    directory: SessionDirectory, command: str, *, deadline: float = deadlines.ANSWER, **arguments: Any
-) -> dict[str, Any]:
-    """Send one command to the supervisor and wait ``deadline`` seconds for its answer.
-
-    Raises ``SessionError``, with the supervisor's own words when it refused, ``SupervisorSilent`` when it says nothing.
-    """
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(deadline)
-            connection.connect(str(directory.control_socket))
-            connection.sendall(json.dumps({"command": command, "arguments": arguments}, default=str).encode() + b"\n")
-            with connection.makefile("rb") as answers:
-                answer = dict(json.loads(answers.readline()))
-    except TimeoutError:
-        raise SupervisorSilent(
-            f"The supervisor of '{directory.name}' did not answer within {deadline:.0f} s.", "Try again in a moment."
-        ) from None
-    except (OSError, ValueError) as error:
-        raise SessionError(f"The supervisor of '{directory.name}' does not answer ({error}).") from error
-    if not answer.pop("ok", False):
-        raise SessionError(str(answer.get("what")), str(answer.get("remedy", "")))
-    return answer
 
 
 def remove(name: str) -> str:
@@ -387,51 +338,7 @@ def _absolute_store(store: str | None) -> str | None:
     return os.path.abspath(Path(store).expanduser())  # noqa: PTH100 - a link stays a link
 
 
-def _place(store: str | None) -> str:
-    """Where a store lies, however its address is written."""
-    address = str(paths.home() / "workspaces") if store is None else store.removeprefix("file://")
-    return address.rstrip("/") if "://" in address else os.path.realpath(Path(address).expanduser())
-
-
-def claimed(store: str | None) -> dict[str, str]:
-    """The workspaces of a store into which living sessions save, or are about to, and the names of those sessions."""
-    found = {}
-    place = _place(store)
-    for directory in session_directories():
-        if not alive(directory):
-            continue
-        state = state_of(directory)
-        if state.stage.final:
-            continue
-        # In the state once its store was opened, a second or so after its start.
-        workspace = None if state.saving is None else state.saving.workspace
-        with contextlib.suppress(SessionDamaged):  # then it may be in any store
-            request = directory.request()
-            if not request.save or _place(request.store) != place:
-                continue
-            workspace = workspace or request.workspace
-        if workspace is not None:
-            found[workspace] = directory.name
-    return found
-
-
-def _supervisor(directory: SessionDirectory) -> processes.ProcessRecord | None:
-    """Its process; looked for among all where what was written down of it can't be read."""
-    record = processes.ProcessRecord.from_json(files.read_json(directory.path / _SUPERVISOR_FILE))
-    return record or _supervisors().get(directory.name)
-
-
-def _supervisors() -> dict[str, processes.ProcessRecord]:
-    """All that run, by the names of their sessions; the slow way, for where what was written down is lost."""
-    *arguments, _ = _arguments("")
-    return processes.ProcessRecord.named(arguments, paths.HOME_VARIABLE, str(paths.home()))
-
-
-def _arguments(name: str) -> list[str]:
-    return ["-m", "golem_launcher.session.supervisor", name]
-
-
 def _kill(directory: SessionDirectory) -> None:
-    record = _supervisor(directory)
+    record = supervisor(directory)
     if record is not None:
         record.stop(grace=_KILL_GRACE_SECONDS)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.errors import NothingToSave, ProviderError, RequestError, SessionError, WorkspaceError
 from golem_launcher.events import LeftOut, Progress, Saving
 from golem_launcher.networks import LOCAL
-from golem_launcher.session import client, inputs
+from golem_launcher.session import inputs, liveness
 from golem_launcher.software import SOFTWARE
 from golem_launcher.waiting import cancel_all, wait_for
 
@@ -291,7 +291,7 @@ def _generation(store: Store, workspace: str, number: int | None) -> int:
 def _unused(store: Store, request: LaunchRequest) -> str:
     """The request's workspace, or one with a number where that is saved already, or another session's. Blocking."""
     name = request.workspace
-    others = {workspace for workspace, session in client.claimed(request.store).items() if session != request.name}
+    others = {workspace for workspace, session in liveness.claimed(request.store).items() if session != request.name}
     if name not in others and not store.generations(name):
         return name
     taken = others | {generation.workspace for generation in store.workspaces()}

@@ -13,7 +13,7 @@ import urllib.request
 import aiohttp
 import pytest
 
-from golem_launcher.session import client
+from golem_launcher.session import client, liveness
 from tests.access.conftest import TOKEN, server
 from tests.access.seen import seen
 from tests.access.test_commands import tunnel
@@ -169,7 +169,7 @@ def test_on_the_hubs_own_origin_only_after_a_yes(hub):
                 assert response.status == 403
                 assert "asks you first" in await response.text()
             assert session.state().hub_port is None
-            told = await asyncio.to_thread(client.control, session, "hub")
+            told = await asyncio.to_thread(liveness.control, session, "hub")
             assert f"/{told['port']}/" in base_url
             port_is_known = await asyncio.to_thread(client.wait_for, session, lambda state: state.hub_port, 10)
             assert port_is_known

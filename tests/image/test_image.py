@@ -11,7 +11,7 @@ import pytest
 from golem_launcher.events import ProviderChosen, Stage
 from golem_launcher.image.store import Store
 from golem_launcher.request import parse_request
-from golem_launcher.session import client
+from golem_launcher.session import client, liveness
 from golem_launcher.software import SOFTWARE
 from tests.image.conftest import BARE, CACHE, MEMORY_GIB, NO_PYTHON, TAG, VARIANT
 from tests.session.conftest import explain
@@ -120,7 +120,7 @@ def test_ssh_saves_and_resuming_in_the_image(network, tmp_path):  # noqa: ARG001
         place, servers = done.stdout.split()
         assert place == "/golem/work"  # whatever its password file says
         assert int(servers) >= 1  # the image's own
-        saved = client.control(directory, "save", deadline=40)
+        saved = liveness.control(directory, "save", deadline=40)
         assert saved["generation"] >= 1
     finally:
         client.stop(directory.name)
@@ -169,7 +169,7 @@ def test_what_a_bare_python_lacks_is_installed(network):  # noqa: ARG001
 
     try:
         asyncio.run(asyncio.wait_for(work(), 60))
-        assert client.control(directory, "save", deadline=40)["generation"] >= 1
+        assert liveness.control(directory, "save", deadline=40)["generation"] >= 1
     finally:
         client.stop(directory.name)
 

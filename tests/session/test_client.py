@@ -13,7 +13,7 @@ from golem_launcher import files, paths, processes
 from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
 from golem_launcher.events import Message, Saving, Stage
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import aside, client
+from golem_launcher.session import aside, client, liveness
 from golem_launcher.session.directory import create_session_directory, session_directory
 from golem_launcher.session.pay import leftovers
 from golem_launcher.session.pay.journal import Journal
@@ -29,9 +29,9 @@ def home(tmp_path, monkeypatch):
 
 
 ASK = """
-from golem_launcher.session import client, directory
+from golem_launcher.session import client, directory, liveness
 try:
-    client.control(directory.session_directory("a"), "state")
+    liveness.control(directory.session_directory("a"), "state")
 except Exception as error:
     print(type(error).__name__)
 """
@@ -44,7 +44,7 @@ def lives(directory, pid):
 def test_the_name_of_a_live_session_is_taken(sleeper):
     directory = create_session_directory(LaunchRequest(name="a"))
     lives(directory, sleeper.pid)
-    assert client.alive(directory)
+    assert liveness.alive(directory)
     with pytest.raises(SessionNameTaken, match="golem-launcher stop a"):
         client.start(LaunchRequest(name="a"))
 
@@ -116,7 +116,7 @@ def test_two_do_not_close_down_the_same_session():
 def test_a_supervisor_that_says_nonsense_is_an_error():
     directory = create_session_directory(LaunchRequest(name="a"))
     with pytest.raises(SessionError, match="does not answer"):
-        client.control(directory, "state")
+        liveness.control(directory, "state")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(directory.control_socket))
         listener.listen()
@@ -160,7 +160,7 @@ def test_a_session_that_has_only_begun_has_its_workspace_already(sleeper):
         with pytest.raises(SessionError, match=f"'{session}' is saving into the workspace '{workspace}'"):
             client.start(LaunchRequest(name="second", resume=workspace))
     assert not (paths.sessions_directory() / "second").exists()
-    assert client.claimed("s3://another/store") == {}
+    assert liveness.claimed("s3://another/store") == {}
 
 
 @pytest.mark.parametrize("named", ["its own", "default", "by a link", "as an address"])

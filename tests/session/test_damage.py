@@ -11,7 +11,7 @@ from golem_launcher.errors import SessionDamaged
 from golem_launcher.events import CostChanged, ProviderChosen, Stage, StageChanged
 from golem_launcher.node.check import Verdict
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import aside, checkup, client
+from golem_launcher.session import aside, checkup, client, liveness
 from golem_launcher.session.directory import create_session_directory, session_directory
 from golem_launcher.session.pay import leftovers
 from golem_launcher.session.pay.journal import Journal
@@ -99,7 +99,7 @@ def test_a_living_session_is_listed_and_keeps_its_workspace_with_nothing_readabl
     (shown,) = json.loads(run("list", "--json")[1])
     assert (shown["stage"], shown["alive"]) == ("ready", True)
     assert "request.json" in shown["trouble"]
-    assert client.claimed(None) == {}
+    assert liveness.claimed(None) == {}
 
 
 def test_a_damaged_journal_is_no_journal_that_owes_nothing():

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from golem_launcher.localnet.runtime.sandbox import why_no_sandbox
-from golem_launcher.session import client
+from golem_launcher.session import liveness
 from golem_launcher.workspace.store import open_store
 from tests.session.conftest import OLD, explain
 from tests.session.jupyter import Jupyter
@@ -95,7 +95,7 @@ def work(directory):
     said, listed = asyncio.run(asyncio.wait_for(ask(), 100))
     failed, places = said.splitlines()
     assert "lost+found" not in listed
-    saved = client.control(directory, "save", deadline=40)
+    saved = liveness.control(directory, "save", deadline=40)
     assert saved["generation"] >= 1, explain(directory)
     return set(failed.split()), places.split()
 

@@ -17,7 +17,7 @@ from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.localnet import daemons
 from golem_launcher.localnet import network as localnet
 from golem_launcher.node import yagna_process
-from golem_launcher.session import client
+from golem_launcher.session import client, liveness
 from golem_launcher.session.pay.journal import Journal
 from tests.session.conftest import OVERBILLS, REFUSES, SLOW, command, explain, wait_for
 from tests.session.jupyter import Jupyter
@@ -248,7 +248,7 @@ def test_a_session_stays_where_it_is_when_the_node_is_killed_and_started_again(r
         assert (state.stage, state.activity_id, state.address) == (Stage.READY, before.activity_id, before.address)
         assert journal(directory).network_id != network_id
         assert asyncio.run(run("print(x)")) == "42\n"
-    saved = client.control(directory, "save", deadline=60)
+    saved = liveness.control(directory, "save", deadline=60)
     assert saved["generation"] >= 1
     assert client.stop(directory.name).stage is Stage.ENDED
     Node(localnet.up().node).holds_nothing_of(journal(directory))

@@ -9,7 +9,7 @@ import pytest
 
 from golem_launcher import paths
 from golem_launcher.events import Stage
-from golem_launcher.session import client
+from golem_launcher.session import client, liveness
 from golem_launcher.session.directory import session_directory
 from golem_launcher.session.ground import Ground
 from golem_launcher.session.pay.journal import Journal
@@ -60,7 +60,7 @@ def test_stop_finds_a_session_by_its_process(ready):
     directory = ready()
     shutil.rmtree(directory.path, ignore_errors=True)  # its supervisor may write meanwhile
     assert client.stop(directory.name).stage is Stage.ENDED
-    assert client.strays() == {}
+    assert liveness.strays() == {}
     assert (paths.sessions_directory() / directory.name / "request.json").is_file()
 
 

@@ -8,7 +8,7 @@ import pytest
 from golem_launcher.access.documents import key
 from golem_launcher.errors import SessionKept
 from golem_launcher.events import STOPPED, EndsSoon, Saving, Stage
-from golem_launcher.session import client, deadlines
+from golem_launcher.session import client, deadlines, liveness
 from golem_launcher.workspace.store import open_store
 from tests.session.conftest import command, explain, wait_for
 from tests.session.jupyter import Jupyter
@@ -70,7 +70,7 @@ def test_what_can_not_be_saved_is_told_before_the_end_and_keeps_the_session(read
     assert code == 1
     assert "Not ended: Not saved as they are: big.bin" in error
     assert "--force" in error
-    state = client.state_of(directory)
+    state = liveness.state_of(directory)
     assert (state.stage, state.kept[:10]) == (Stage.READY, "Not ended:")
     assert saved(directory) == {"note.txt"}
     code, _, error = command("down", check=False)  # what the session needs goes on as well

@@ -10,7 +10,7 @@ import pytest
 from golem_launcher.cli.words import session_lines
 from golem_launcher.events import Stage
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import client
+from golem_launcher.session import client, liveness
 from golem_launcher.session.directory import create_session_directory
 from golem_launcher.session.recorder import Recorder
 
@@ -39,14 +39,14 @@ def test_a_supervisor_that_stands_still_or_whose_record_is_damaged_is_found(read
     supervisor = client._supervisor(directory)
     os.kill(supervisor.pid, signal.SIGSTOP)
     try:
-        assert client.state_of(directory).trouble == client.SILENT
+        assert liveness.state_of(directory).trouble == liveness.SILENT
     finally:
         os.kill(supervisor.pid, signal.SIGCONT)
-    state = client.wait_for(directory, lambda _: client.state_of(directory).trouble == "", 30)
+    state = client.wait_for(directory, lambda _: liveness.state_of(directory).trouble == "", 30)
     assert state is not None
 
     (directory.path / "supervisor.json").write_text("[]")  # a damaged record hides no process
     assert client.damaged(directory) == ["supervisor.json"]
-    assert client.state_of(directory).stage is Stage.READY
+    assert liveness.state_of(directory).stage is Stage.READY
     assert client.stop(directory.name).stage is Stage.ENDED
-    assert not client.alive(directory)
+    assert not liveness.alive(directory)

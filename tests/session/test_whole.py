@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from golem_launcher.events import Stage
-from golem_launcher.session import client
+from golem_launcher.session import client, liveness
 from golem_launcher.session.directory import session_directory
 from golem_launcher.session.pay.journal import Journal
 from tests.session.conftest import HONEST, command, explain, wait_for
@@ -158,7 +158,7 @@ def test_stop_leaves_nothing_and_the_bill_is_accepted(node):
     _, value, _ = command("stop", "whole", "--json")
     assert value["stage"] == "ended", explain(directory)
     assert value["url"] is None
-    assert not client.alive(directory)
+    assert not liveness.alive(directory)
     entries = Journal.read(directory.path).entries
     assert entries.closed
     node.holds_nothing_of(entries)

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError, SessionDamaged
-from golem_launcher.session import client
+from golem_launcher.session import client, liveness
 from golem_launcher.session.directory import session_directory
 from golem_launcher.text import clean_text
 
@@ -102,7 +102,7 @@ def _save(directory: SessionDirectory, _content: Content) -> Content:
 
 def _open_on_hub(directory: SessionDirectory, _content: Content) -> Content:
     """The user has said yes: the path of the Lab on the hub's own origin, with its token."""
-    client.control(directory, "hub")
+    liveness.control(directory, "hub")
     return {"link": f"{directory.base_url()}lab?token={directory.token()}"}
 
 

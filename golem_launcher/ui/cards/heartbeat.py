@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import SessionError
-from golem_launcher.session import client
+from golem_launcher.session import liveness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,7 +48,7 @@ class Heartbeat:
 
     def _ask(self, directory: SessionDirectory) -> None:
         try:
-            self._troubles[directory.name] = client.state_of(directory).trouble
+            self._troubles[directory.name] = liveness.state_of(directory).trouble
         except SessionError:  # removed meanwhile, or its files can't be read: its card says that
             self._troubles.pop(directory.name, None)
         finally:

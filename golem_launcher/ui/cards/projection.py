@@ -10,7 +10,7 @@ from golem_launcher.events import SessionState, Stage
 from golem_launcher.networks import LOCAL, NETWORKS
 from golem_launcher.request.command import command
 from golem_launcher.request.private import without_secrets
-from golem_launcher.session import client
+from golem_launcher.session import liveness
 from golem_launcher.session.directory import session_directories
 from golem_launcher.text import clean_line, clean_name
 
@@ -50,14 +50,14 @@ class Projection:
         if known and mark is not None and known[0] == mark:
             view = known[1]
             if view["live"]:
-                view = {**view, "alive": client.alive(directory)}
+                view = {**view, "alive": liveness.alive(directory)}
         else:
             try:
                 state = directory.state()
             except SessionNotFound:
                 view = _unreadable(directory.name)
             else:
-                alive = state.stage.final or client.alive(directory)
+                alive = state.stage.final or liveness.alive(directory)
                 view = session_view(state, alive=alive) | _asked(directory)
         self._known[directory.name] = (mark, view)
         return view

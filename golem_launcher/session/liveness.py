@@ -1,0 +1,125 @@
+"""Which sessions have a supervisor that lives, what it answers, and which workspaces are theirs. Everything blocks.
+
+Whoever looks at sessions from outside asks here: commands, pages, and a supervisor about the others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from golem_launcher import files, paths, processes
+from golem_launcher.errors import SessionDamaged, SessionError, SupervisorSilent
+from golem_launcher.events import SessionState
+from golem_launcher.session import deadlines
+from golem_launcher.session.directory import session_directories
+
+if TYPE_CHECKING:
+    from golem_launcher.session.directory import SessionDirectory
+
+SUPERVISOR_FILE = "supervisor.json"
+"""In a session's directory: the process that owns it."""
+SILENT = "What looks after it on this computer does not answer."
+
+
+def alive(directory: SessionDirectory) -> bool:
+    """Whether the session's supervisor lives."""
+    record = supervisor(directory)
+    return record is not None and record.alive()
+
+
+def state_of(directory: SessionDirectory) -> SessionState:
+    """The state of a session as its supervisor tells it, whatever its file says; the file's where none answers.
+
+    A supervisor that lives and does not answer is told as its ``trouble``. Raises as ``SessionDirectory.state`` does.
+    """
+    if not alive(directory):
+        return directory.state()
+    try:
+        return SessionState.model_validate(control(directory, "state").get("state"))
+    except SupervisorSilent:
+        return directory.state().model_copy(update={"trouble": SILENT})
+    except (SessionError, ValidationError):  # it begins, or ends
+        return directory.state()
+
+
+def control(
+    directory: SessionDirectory, command: str, *, deadline: float = deadlines.ANSWER, **arguments: Any
+) -> dict[str, Any]:
+    """Send one command to the supervisor and wait ``deadline`` seconds for its answer.
+
+    Raises ``SessionError``, with the supervisor's own words when it refused, ``SupervisorSilent`` when it says nothing.
+    """
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(deadline)
+            connection.connect(str(directory.control_socket))
+            connection.sendall(json.dumps({"command": command, "arguments": arguments}, default=str).encode() + b"\n")
+            with connection.makefile("rb") as answers:
+                answer = dict(json.loads(answers.readline()))
+    except TimeoutError:
+        raise SupervisorSilent(
+            f"The supervisor of '{directory.name}' did not answer within {deadline:.0f} s.", "Try again in a moment."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise SessionError(f"The supervisor of '{directory.name}' does not answer ({error}).") from error
+    if not answer.pop("ok", False):
+        raise SessionError(str(answer.get("what")), str(answer.get("remedy", "")))
+    return answer
+
+
+def strays() -> dict[str, processes.ProcessRecord]:
+    """Supervisors whose directories are gone, by the names of their sessions."""
+    above = paths.sessions_directory()
+    return {name: record for name, record in _supervisors().items() if not (above / name / SUPERVISOR_FILE).exists()}
+
+
+def claimed(store: str | None) -> dict[str, str]:
+    """The workspaces of a store into which living sessions save, or are about to, and the names of those sessions."""
+    found = {}
+    place = _place_of(store)
+    for directory in session_directories():
+        if not alive(directory):
+            continue
+        state = state_of(directory)
+        if state.stage.final:
+            continue
+        # In the state once its store was opened, a second or so after its start.
+        workspace = None if state.saving is None else state.saving.workspace
+        with contextlib.suppress(SessionDamaged):  # then it may be in any store
+            request = directory.request()
+            if not request.save or _place_of(request.store) != place:
+                continue
+            workspace = workspace or request.workspace
+        if workspace is not None:
+            found[workspace] = directory.name
+    return found
+
+
+def supervisor(directory: SessionDirectory) -> processes.ProcessRecord | None:
+    """Its process; looked for among all where what was written down of it can't be read."""
+    record = processes.ProcessRecord.from_json(files.read_json(directory.path / SUPERVISOR_FILE))
+    return record or _supervisors().get(directory.name)
+
+
+def _supervisors() -> dict[str, processes.ProcessRecord]:
+    """All that run, by the names of their sessions; the slow way, for where what was written down is lost."""
+    *arguments, _ = supervisor_arguments("")
+    return processes.ProcessRecord.named(arguments, paths.HOME_VARIABLE, str(paths.home()))
+
+
+def supervisor_arguments(name: str) -> list[str]:
+    """How Python is told to run the supervisor of the session ``name``."""
+    return ["-m", "golem_launcher.session.supervisor", name]
+
+
+def _place_of(store: str | None) -> str:
+    """Where a store lies, however its address is written."""
+    address = str(paths.home() / "workspaces") if store is None else store.removeprefix("file://")
+    return address.rstrip("/") if "://" in address else os.path.realpath(Path(address).expanduser())

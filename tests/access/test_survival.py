@@ -17,7 +17,7 @@ from golem_launcher.access import door
 from golem_launcher.events import Stage
 from golem_launcher.localnet import daemons
 from golem_launcher.node import yagna_process
-from golem_launcher.session import client
+from golem_launcher.session import client, liveness
 
 pytestmark = pytest.mark.slow
 SECONDS = 30
@@ -36,7 +36,7 @@ def stopped(*pids):
 
 
 def supervisor(directory):
-    return client._supervisor(directory).pid
+    return liveness.supervisor(directory).pid
 
 
 def node(network):

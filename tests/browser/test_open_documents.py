@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from golem_launcher.events import Stage
-from golem_launcher.session import client
+from golem_launcher.session import client, liveness
 from golem_launcher.session.directory import session_directory
 from tests.browser.conftest import new_context, program
 
@@ -113,7 +113,7 @@ def test_what_was_typed_is_saved_soon_and_before_stop(chromium: Browser, home: P
 
 
 def _by_signal(directory: SessionDirectory) -> str:
-    supervisor = client._supervisor(directory)
+    supervisor = liveness.supervisor(directory)
     assert supervisor is not None
     os.kill(supervisor.pid, signal.SIGTERM)
     return "Stopped as asked."

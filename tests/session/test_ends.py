@@ -98,7 +98,7 @@ def test_a_killed_supervisor_is_tidied_up(ready, node):
     entries = journal(directory)
     assert len(left_over(directory)) == 5
     assert list(directory.scratch.glob("yapapi-gftp-*"))  # what it sent lies there, the token among it
-    os.kill(client._supervisor(directory).pid, signal.SIGKILL)
+    os.kill(liveness.supervisor(directory).pid, signal.SIGKILL)
     assert client.wait_for_end(directory, 5)
     code, listed, _ = command("list", "--json")
     assert code == 0
@@ -124,7 +124,7 @@ def left_over(directory):
 def test_a_supervisor_killed_while_it_negotiates_is_tidied_up(begin, node):
     directory = begin(memory_gib=SLOW)
     wait_for(directory, lambda state: state.stage is Stage.DEPLOYING, 30)
-    os.kill(client._supervisor(directory).pid, signal.SIGKILL)
+    os.kill(liveness.supervisor(directory).pid, signal.SIGKILL)
     assert client.wait_for_end(directory, 5)
     client.tidy()
     assert journal(directory).closed
@@ -133,7 +133,7 @@ def test_a_supervisor_killed_while_it_negotiates_is_tidied_up(begin, node):
 
 def test_what_never_got_its_id_on_disk_is_found_again(ready, node):
     directory = ready()
-    os.kill(client._supervisor(directory).pid, signal.SIGKILL)
+    os.kill(liveness.supervisor(directory).pid, signal.SIGKILL)
     assert client.wait_for_end(directory, 5)
     whole = journal(directory)
     Journal.read(directory.path).update(allocation_id=None, network_id=None, agreements=())
@@ -148,7 +148,7 @@ def test_what_never_got_its_id_on_disk_is_found_again(ready, node):
 def test_sigterm_is_an_orderly_stop(ready, node):
     directory = ready()
     assert client.save(directory.name)["generation"] is None  # there is nothing yet, which is no failure
-    os.kill(client._supervisor(directory).pid, signal.SIGTERM)
+    os.kill(liveness.supervisor(directory).pid, signal.SIGTERM)
     state = ended(directory, 30)
     assert (state.stage, "did not work" in state.reason) == (Stage.ENDED, False)
     assert client.wait_for_end(directory, 5)

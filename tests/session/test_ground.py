@@ -81,7 +81,7 @@ def test_one_that_became_read_only_is_saved_and_ends_in_order(node):
         type_something(directory)
         entries = Journal.read(directory.path).entries
         mount = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"'
-        inside = ["nsenter", f"--target={client._supervisor(directory).pid}", "--mount"]
+        inside = ["nsenter", f"--target={liveness.supervisor(directory).pid}", "--mount"]
         subprocess.run([*inside, "/bin/sh", "-c", mount, "sh", str(directory.path)], check=True, timeout=20)
         assert client.wait_for_end(directory, 90)
         assert {entry.path for entry in open_store().manifest("shut").entries} >= {"last.txt"}

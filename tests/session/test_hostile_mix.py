@@ -18,7 +18,7 @@ import pytest
 from golem_launcher.events import NotSaved, Stage
 from golem_launcher.localnet import daemons
 from golem_launcher.node import yagna_process
-from golem_launcher.session import client
+from golem_launcher.session import client, liveness
 from golem_launcher.session.api import Session
 from golem_launcher.workspace.store import open_store
 from tests.access.listeners import listening, told_to_strangers
@@ -122,7 +122,7 @@ ATTACKS = [silence, crowd, sparse, odd_names, flood]
 
 def test_a_session_outlives_whatever_is_done_to_it(ready, network):
     directory = ready(save_seconds=1, disk_gib=0.5)
-    supervisor = client._supervisor(directory).pid
+    supervisor = liveness.supervisor(directory).pid
     node = yagna_process.find_running(daemons.data_dir(network.directory, daemons.REQUESTOR)).record.pid
     order, end, number = random.Random(SEED), time.monotonic() + SECONDS, 0
     sys.stdout.write(f"GOLEM_LAUNCHER_SEED={SEED}\n")

@@ -20,7 +20,7 @@ from golem_launcher.events import Stage
 from golem_launcher.localnet import daemons
 from golem_launcher.localnet import network as localnet
 from golem_launcher.node import yagna_process
-from golem_launcher.session import client
+from golem_launcher.session import client, liveness
 from golem_launcher.session.api import Session
 from golem_launcher.workspace.extract import extract
 from golem_launcher.workspace.store import open_store
@@ -134,7 +134,7 @@ def kill_node(directory, network, target):
 def kill_supervisor(directory, ready, target):
     """The session is over then; another one begins with what was saved."""
     killed_at = time.time()
-    os.kill(client._supervisor(directory).pid, signal.SIGKILL)
+    os.kill(liveness.supervisor(directory).pid, signal.SIGKILL)
     assert client.wait_for_end(directory, 10)
     client.tidy()
     hashes, at = saved(workspace(directory), target)

@@ -10,7 +10,7 @@ import pytest
 
 from golem_launcher.errors import SessionError
 from golem_launcher.events import Stage
-from golem_launcher.session import client
+from golem_launcher.session import client, liveness
 from golem_launcher.session.api import Session
 from golem_launcher.workspace.store import open_store
 from tests.session.conftest import command, explain, wait_for
@@ -100,7 +100,7 @@ def test_a_killed_supervisor_loses_at_most_what_was_not_saved(ready):
     directory = ready(save_seconds=1)
     run(directory, "open('a.txt', 'w').write('saved')")
     number = Session(directory).save()
-    os.kill(client._supervisor(directory).pid, signal.SIGKILL)
+    os.kill(liveness.supervisor(directory).pid, signal.SIGKILL)
     assert client.wait_for_end(directory, 5)
     client.tidy()
     store = open_store()

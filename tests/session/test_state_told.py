@@ -36,7 +36,7 @@ def test_what_the_disk_does_not_take_is_told_all_the_same(tmp_path, monkeypatch)
 @pytest.mark.slow
 def test_a_supervisor_that_stands_still_or_whose_record_is_damaged_is_found(ready):
     directory = ready()
-    supervisor = client._supervisor(directory)
+    supervisor = liveness.supervisor(directory)
     os.kill(supervisor.pid, signal.SIGSTOP)
     try:
         assert liveness.state_of(directory).trouble == liveness.SILENT

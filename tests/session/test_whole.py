@@ -134,7 +134,7 @@ def test_secrets_are_private_and_not_in_arguments(lab, network):
 
 @pytest.mark.usefixtures("lab")
 def test_the_supervisor_is_small_and_idle():
-    pid = client._supervisor(session_directory("whole")).pid
+    pid = liveness.supervisor(session_directory("whole")).pid
     supervisor = psutil.Process(pid)
     assert supervisor.memory_info().rss < 120 * 1024 * 1024
     assert os.getsid(pid) == pid

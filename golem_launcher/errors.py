@@ -16,6 +16,7 @@
     ├── MarketError          no offer fits, or nobody agreed
     ├── BudgetError          the money allowed does not reach
     ├── ProviderError        the provider failed, misbehaved or vanished
+    │   └── ImageBlamed      it says that the image is at fault
     ├── SessionError         a session
     │   ├── SessionNotFound  no session has that name
     │   ├── SessionNameTaken a session of that name is alive
@@ -44,6 +45,7 @@ __all__ = [
     "BusClosed",
     "BusError",
     "BusProtocolError",
+    "ImageBlamed",
     "ImageError",
     "LauncherError",
     "LocalNetError",
@@ -155,6 +157,10 @@ class BudgetError(LauncherError):
 
 class ProviderError(LauncherError):
     """The provider failed, misbehaved or vanished."""
+
+
+class ImageBlamed(ProviderError):  # noqa: N818
+    """The provider says that the image lacks what a session needs."""
 
 
 class SessionError(LauncherError):

@@ -58,6 +58,8 @@ class Misbehaviour(BaseModel):
     """The start command never ends, so the activity never becomes ready."""
     hang_in: CommandName | None = None
     """The first command of this name never ends."""
+    fail_run: str = ""
+    """Every run command fails, and this is what its program is claimed to have said on stderr."""
     hostile_name: bool = False
     """The offer's name has HTML, terminal escapes, bidirectional marks and is very long."""
     hostile_output: bool = False

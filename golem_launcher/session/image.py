@@ -59,9 +59,9 @@ class SessionImage:
         return self._name == BASE_IMAGE
 
     @property
-    def made_here(self) -> bool:
-        """Whether it was made by the launcher: it has what a session needs."""
-        return self._kept is not None and bool(self._kept.variant)
+    def known_whole(self) -> bool:
+        """Whether it was made by the launcher, or is the local network's own: it has what a session needs."""
+        return self.familiar or (self._kept is not None and bool(self._kept.variant))
 
     @property
     def size(self) -> int:

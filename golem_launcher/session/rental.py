@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher import clock
 from golem_launcher.access.package import agent_archive, spare_pip
-from golem_launcher.errors import BusError, MarketError, NodeError, ProviderError
+from golem_launcher.errors import BusError, ImageBlamed, MarketError, NodeError, ProviderError
 from golem_launcher.events import Stage
 from golem_launcher.market.constraint import condition
 from golem_launcher.session.hire import starting
+from golem_launcher.session.hire.blame import Blame
 from golem_launcher.session.hire.package import Package
 from golem_launcher.session.words import agent_has_ended, reason_in
 
@@ -87,6 +88,9 @@ class Rental:
         self._disk_gib = disk_gib
         self._told_of_disk = False
         self._hiring: Hiring | None = None
+        self._blame = Blame()
+        self._image_runs = False
+        """Whether a session became ready in the image: it has what is needed."""
         self.notices: list[str] = []
         """What the user should know of how the present provider was made ready."""
 
@@ -113,15 +117,24 @@ class Rental:
                 self.notices = [*self._about(rented), *await self._saves.meet(self._hiring.carry())]
                 await self._lab_answers(self._hiring)
             except ProviderError as error:
-                self._recorder.message(f"{self._recorder.state.provider_name}: {error.what}", "warning")
+                provider = self._recorder.state.provider_id or "", self._recorder.state.provider_name or ""
+                self._recorder.message(f"{provider[1]}: {error.what}", "warning")
                 self._reach.point_nowhere()
                 await self._saves.part()
-                await self._hiring.give_up(error.what)
+                if isinstance(error, ImageBlamed):
+                    self._choice.blames_image(*provider, error.what)
+                    await self._hiring.release()
+                    self._blame.hear(*provider, error)
+                else:
+                    await self._hiring.give_up(error.what)
                 self._enter(Stage.NEGOTIATING)
             else:
+                self._image_runs = True
+                for blamed in self._blame.refuted():
+                    self._choice.failed(*blamed)
                 self._hiring.leave_market()
                 return rented
-        raise self._choice.failure()
+        raise self._blame.instead_of(self._choice.failure())
 
     async def rejoin(self, rented: Rented) -> str:
         """Reach the present provider again after the node was started anew; the private network's new id.
@@ -181,7 +194,7 @@ class Rental:
             disk_gib=self._disk_gib,
             argv=starting.python(_AGENT_PATH, _CONFIG_PATH),
             last_words=starting.python(_AGENT_PATH, "--last-words", _CONFIG_PATH),
-            image_is_known=self._image.made_here,
+            image_is_known=self._image.known_whole or self._image_runs,
         )
 
     async def _deployed(self, hiring: Hiring) -> Rented:
@@ -189,7 +202,7 @@ class Rental:
         try:
             return await hiring.deployed()
         except ProviderError as error:
-            if not await hiring.start_again():
+            if isinstance(error, ImageBlamed) or not await hiring.start_again():
                 raise
             self._recorder.message(f"{self._recorder.state.provider_name}: {error.what} It is tried once more there.")
         return await hiring.deployed()
@@ -206,13 +219,13 @@ class Rental:
         except MarketError:
             offers = await self._offers()
             if self._choice.hopeless or (offers and not any(map(self._choice.fits, offers))):
-                raise self._choice.failure(offers) from None
+                raise self._blame.instead_of(self._choice.failure(offers)) from None
         else:
             return
         try:
             await hiring.agree(search_seconds=self._place.search_seconds, **patience)
         except MarketError:
-            raise self._choice.failure() from None
+            raise self._blame.instead_of(self._choice.failure()) from None
 
     async def _offers(self) -> list[dict[str, Any]]:
         """What the market has, whether it fits or not; nothing when that is already known or can't be."""

@@ -147,12 +147,12 @@ for url in {urls}:
 
 
 def test_an_image_without_python_is_named_as_such_at_once(network):  # noqa: ARG001
-    reason = "The image can't run JupyterLab: There is no Python (python3) in it."
+    reason = "The image can't run JupyterLab: There is no Python (python3) in it"
     directory = client.start(parse_request({"name": "no-python", "image": NO_PYTHON, "budget": 5, "disk_gib": 0.5}))
     state = client.wait_for(directory, lambda state: state.stage.final, 60)
     assert state is not None, explain(directory)
     assert state.reason.startswith(reason), explain(directory)
-    assert sum(isinstance(event, ProviderChosen) for event in directory.events()[0]) == 1  # nobody else is asked
+    assert sum(isinstance(event, ProviderChosen) for event in directory.events()[0]) == 1  # there is nobody else
     assert state.cost < Decimal("0.01")
 
 

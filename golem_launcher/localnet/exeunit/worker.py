@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from golem_launcher.localnet.runtime.model import Runtime
 
 
+_CLAIMED_STATUS = 3
+
+
 class Worker:
     """Carries out the commands of one runtime, as badly as the provider's misbehaviour says."""
 
@@ -81,6 +84,9 @@ class Worker:
     async def _run(self, command: Run, batch: Batch) -> None:
         if self._misbehaviour.hostile_output:
             batch.stdout(hostile_output())
+        if self._misbehaviour.fail_run:
+            batch.stderr(self._misbehaviour.fail_run.encode())
+            raise CommandFailed(_CLAIMED_STATUS)
         stdout, stderr = Ring(batch.stdout), Ring(batch.stderr)
         try:
             argv = [command.entry_point, *command.args]

@@ -115,6 +115,10 @@ class Choice:
         self.standing.failed(provider_id, f"{clean_name(name)}: {reason}")
         later(history.note_failure, provider_id, name, reason)
 
+    def blames_image(self, provider_id: str, name: str, reason: str) -> None:
+        """Leave this provider alone for a while: it says that the image is at fault, and it may be right."""
+        self.standing.failed(provider_id, f"{clean_name(name)}: {reason}")
+
     def did_not_sign(self, provider_id: str, name: str) -> None:
         """Take this provider last, after a pause; who does it again and again has failed."""
         reason = "it did not sign the agreement"
@@ -143,7 +147,13 @@ class Choice:
             return self._price_error()
         if self.standing.reasons:
             reasons = "; ".join(list(self.standing.reasons.values())[:3])
-            return MarketError(f"No provider could run the session ({reasons}).", "Try again, or ask for less.")
+            remedy = "Try again, or ask for less."
+            if self.request.image is not None:
+                remedy = (
+                    "Try again; where all say the same, the image may be at fault: see that providers can fetch it and "
+                    "that it boots, or choose another."
+                )
+            return MarketError(f"No provider could run the session ({reasons}).", remedy)
         if self.unfit and self.all_refused:
             wanted = [reason for provider_id, reason in self.unfit.items() if provider_id not in self.unwanted]
             return MarketError(

@@ -21,7 +21,7 @@ class Package:
     last_words: tuple[str, ...]
     """The command that tells, over there, what the package said last."""
     image_is_known: bool = False
-    """Whether the image was made here: it has all that is needed, whatever a provider says."""
+    """Whether the image has all that is needed, whatever a provider says: it was made here, or a session ran in it."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from yapapi.rest.activity import BatchTimeoutError, CommandExecutionError
 from yapapi.script.capture import CaptureContext
 
-from golem_launcher.errors import LauncherError, ProviderError, RequestError
+from golem_launcher.errors import ImageBlamed, ProviderError
 from golem_launcher.session.hire import starting
 from golem_launcher.session.hire.deploying import DEPLOY
 from golem_launcher.session.hire.package import Rented
@@ -103,24 +103,24 @@ def _network(node: Any) -> dict[str, Any]:
     return {**network, "gateway": node.network.gateway}
 
 
-def _failure(error: Exception, package: Package) -> LauncherError:
-    """Whose fault it is: another provider would fail in the same way at an image that lacks what is needed.
-
-    Of an image that was made here nobody is believed that it does: one provider's word would end the session.
-    """
+def _failure(error: Exception, package: Package) -> ProviderError:
+    """What went wrong, and whether the provider blames the image, which is heard only where that is not known to do."""
     text = failure_text(error)
-    believed = not package.image_is_known
-    if believed and isinstance(error, CommandExecutionError) and error.command.split()[0].lower() == "run":
+    if (
+        not package.image_is_known
+        and isinstance(error, CommandExecutionError)
+        and error.command.split()[0].lower() == "run"
+    ):
         said = str(error.stderr or "")
         if starting.OF_IMAGE in said:
             words = clean_line(said.partition(starting.OF_IMAGE)[2], longest=_LONGEST_REASON)
-            return RequestError(f"The image can't run JupyterLab: {words}", _IMAGE_REMEDY, field="image")
+            return ImageBlamed(f"The image can't run JupyterLab: {words}", _IMAGE_REMEDY)
         if _NOT_STARTED.search(text) and package.argv[0] == starting.SHELL:
             if starting.SHELL_RUNS in said:
                 return ProviderError("What starts JupyterLab was killed there: its memory may be too small.")
             if not said:
                 what = f"The image has no shell ({starting.SHELL}), or one for another kind of processor."
-                return RequestError(what, _IMAGE_REMEDY, field="image")
+                return ImageBlamed(what, _IMAGE_REMEDY)
     return ProviderError(f"The provider failed: {text}")
 
 

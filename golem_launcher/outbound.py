@@ -26,7 +26,8 @@ PROPERTY = "golem.srv.comp.payload"
 NODE_DESCRIPTOR_PROPERTY = "golem.!exp.gap-31.v0.node.descriptor"
 CAPABILITIES = ("inet", "manifest-support")
 """What a provider must be capable of, for a session that reaches anything."""
-_SCHEMES = {"http", "https", "ws", "wss"}
+_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_SCHEMES = set(_PORTS)
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _LONGEST = 64 * 1024
 
@@ -49,6 +50,12 @@ class Access:
     def hosts(self) -> frozenset[str]:
         """The names of the machines that may be reached, when not all may."""
         return frozenset(urlsplit(url).hostname or "" for url in self.urls)
+
+    @property
+    def destinations(self) -> frozenset[tuple[str, int]]:
+        """Those names, each with the port of its address."""
+        parts = map(urlsplit, self.urls)
+        return frozenset((each.hostname or "", each.port or _PORTS[each.scheme]) for each in parts)
 
     @property
     def sentence(self) -> str:

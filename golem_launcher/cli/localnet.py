@@ -39,11 +39,11 @@ def up(spec: _Spec = None, chain: _Chain = None, json: _Json = False) -> None:  
     golem-launcher localnet up --spec network.toml
     golem-launcher localnet up --chain anvil
     """
-    from golem_launcher.localnet import network, trial
+    from golem_launcher.localnet import health, network
 
     was_up = network.status()["stage"] == "ready"
     running = network.up(spec, chain=chain)
-    tried = trial.attempt(running) if was_up else ""
+    tried = health.check(running) if was_up else ""
     _show(network.status(), as_json=json)
     if tried and not json:
         say(tried)

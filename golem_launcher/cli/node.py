@@ -242,11 +242,11 @@ def _local_network() -> Check:
         return Check(_LOCAL, Verdict.WARN, "A part of the local network is gone.", "Run: golem-launcher localnet up")
     if stage != "ready":
         return Check(_LOCAL, Verdict.OK, f"The local network is {stage}.")
-    from golem_launcher.localnet import trial
+    from golem_launcher.localnet import health
 
     running = network.up()
     try:
-        tried = trial.attempt(running)
+        tried = health.check(running)
     except LocalNetError as error:
         return Check(_LOCAL, Verdict.FAIL, error.what, error.remedy)
     if running.chain is None:

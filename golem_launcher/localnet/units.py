@@ -16,7 +16,7 @@ from golem_launcher.localnet.exeunit.transfer import Transfers
 from golem_launcher.localnet.exeunit.unit import ExeUnit
 from golem_launcher.localnet.runtime import base
 from golem_launcher.localnet.runtime.choose import choose_runtime
-from golem_launcher.localnet.runtime.internet import is_public
+from golem_launcher.localnet.runtime.internet import Internet
 from golem_launcher.localnet.runtime.model import Place, family_of
 from golem_launcher.localnet.runtime.sandbox import SandboxRuntime
 
@@ -50,8 +50,8 @@ class Workshop:
     """What the marks of all activities' processes begin with."""
     reason: str
     """Which runtime is used and why, and how its programs reach the internet."""
-    may_reach: Callable[[str], bool] | None
-    """The addresses outside that programs of a sandbox may reach, ``None`` for none."""
+    internet: Internet | None
+    """What programs of a sandbox may reach outside, when a manifest asks for it; ``None`` for nothing."""
     dns: bool = True
     """Whether names can be looked up here."""
     like_9p: bool = True
@@ -69,15 +69,15 @@ class Workshop:
         # Where there are no mounts, paths of the private directories take the place of container paths in scripts.
         plain = paths.plain_path(paths.private_directory(activities))
         reason = f"{reason} {_about_internet(factory, internet=internet)}"
-        may_reach = is_public if internet else None
         made = base.build(directory / "base")
-        return cls(plain, made, factory, family_of(directory), reason, may_reach, dns=dns, like_9p=like_9p)
+        outside = Internet() if internet else None
+        return cls(plain, made, factory, family_of(directory), reason, outside, dns=dns, like_9p=like_9p)
 
 
 def _about_internet(factory: Callable[[Place], Runtime], *, internet: bool) -> str:
     if factory is not SandboxRuntime:
         return "Internet: as this machine has it."
-    return "Internet: through a proxy, public addresses only." if internet else "Internet: none."
+    return "Internet: what manifests ask for, public addresses only." if internet else "Internet: none."
 
 
 class ProviderBus:
@@ -171,10 +171,10 @@ class Units:
     def _runtime(self, provider: ProviderSpec, directory: Path, activity_id: str, access: Access | None) -> Runtime:
         shop = self.workshop
         out = access is not None and access.anything  # as on Golem: without a manifest there is no way out
-        may_reach = shop.may_reach if out else None
-        hosts = None if access is None or access.unrestricted else access.hosts
+        internet = shop.internet if out else None
+        destinations = None if access is None or access.unrestricted else access.destinations
         place = Place(
-            directory, shop.base, activity_id, shop.family, may_reach=may_reach, hosts=hosts,
+            directory, shop.base, activity_id, shop.family, internet=internet, destinations=destinations,
             memory_bytes=int(provider.memory_gib * _GIBIBYTE), like_9p=shop.like_9p,
             passes_environment=provider.passes_environment,
         )  # fmt: skip

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from golem_launcher.errors import LocalNetError
-from golem_launcher.localnet import daemons, network, state, trial
+from golem_launcher.localnet import daemons, health, network, state
 from golem_launcher.node import yagna_process
 from tests.localnet.conftest import processes_below
 from tests.localnet.requestor import Requestor, play, until
@@ -296,10 +296,10 @@ def test_one_that_stands_still_is_not_said_to_work(home: Path) -> None:
     description = home / "one.toml"
     description.write_text(ONE)
     running = network.up(description)
-    assert "works" in trial.attempt(running)
+    assert "works" in health.check(running)
     server_of(home).signal(signal.SIGSTOP)
     try:
         with pytest.raises(LocalNetError, match="The local network does not work: there was no "):
-            trial.attempt(running)
+            health.check(running)
     finally:
         server_of(home).signal(signal.SIGCONT)

@@ -5,7 +5,7 @@ environment  the private Python environment of one activity
 init         the program that is the ancestor of all processes of one activity, and their end
 ninep        what volumes from the host refuse in Golem's VM, part of that program
 identities   users beside root for a sandbox
-internet     the way out of a sandbox
+internet     the way out of a sandbox; dns: the name servers on it
 control      our side of that program
 volumes      container paths, and the only way to files below them
 usage        what a tree of processes consumes

@@ -21,7 +21,7 @@ from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from ipaddress import IPv4Interface
+    from ipaddress import IPv4Address, IPv4Interface
     from pathlib import PurePosixPath
 
 _log = logging.getLogger(__name__)
@@ -142,16 +142,22 @@ class InitProcess:
         """A connected, non-blocking socket to ``port`` inside the namespaces of ``enter``; ``OSError`` when refused."""
         return await self._socket({"do": "dial", "port": port, "address": address, "enter": enter})
 
-    async def listen(self, address: str, enter: int | None) -> socket.socket:
-        """A non-blocking socket that listens on a free port of ``address`` inside the namespaces of ``enter``."""
-        return await self._socket({"do": "listen", "address": address, "enter": enter})
-
-    async def interface(self, name: str, address: IPv4Interface, mac: bytes, mtu: int, enter: int) -> socket.socket:
+    async def interface(
+        self,
+        name: str,
+        address: IPv4Interface,
+        mac: bytes,
+        mtu: int,
+        enter: int,
+        *,
+        gateway: IPv4Address | None = None,
+    ) -> socket.socket:
         """A new network interface inside the namespaces of ``enter``: a raw, non-blocking socket at its other end.
 
-        Raises ``OSError`` where this machine's kernel makes none.
+        ``gateway`` becomes the way to everything beyond. Raises ``OSError`` where this machine's kernel makes none.
         """
-        wanted = {"name": name, "address": str(address), "mac": mac.hex(), "mtu": mtu}
+        way = "" if gateway is None else str(gateway)
+        wanted = {"name": name, "address": str(address), "mac": mac.hex(), "mtu": mtu, "gateway": way}
         return await self._socket({"do": "interface", **wanted, "enter": enter})
 
     async def aclose(self) -> None:

@@ -11,9 +11,8 @@ Requests are single messages (``SOCK_SEQPACKET``) of JSON, each with an ``id`` o
                                                    "error" with "execve": true when the program could not be started
     {"do": "signal", "number"}                  to the process group of the spawned ``id``
     {"do": "dial", "port", "address", "enter"}  -> {"id"} + a connected socket, or {"id", "error"}
-    {"do": "interface", "name", "address", "mac", "mtu", "enter"}
+    {"do": "interface", "name", "address", "mac", "mtu", "gateway", "enter"}
                                                 -> {"id"} + a raw socket at its other end, or {"id", "error"}
-    {"do": "listen", "address", "enter"}        -> {"id"} + a socket that listens on a free port, or {"id", "error"}
 
 ``enter`` is the pid of a process whose namespaces the new one joins (a sandbox), or null. ``like_9p`` are places in it
 where things are refused (:mod:`ninep`). ``exit`` is the exit code, or minus the signal.
@@ -163,9 +162,6 @@ class _Init:
         where = (request["address"], request["port"])
         self.send_socket(request, lambda: socket.create_connection(where, timeout=_DIAL_SECONDS))
 
-    def do_listen(self, request: dict[str, Any], _: list[int]) -> None:
-        self.send_socket(request, lambda: socket.create_server((request["address"], 0)))
-
     def do_interface(self, request: dict[str, Any], _: list[int]) -> None:
         if os.fork():
             return  # reaped like any orphan; it answers itself
@@ -173,7 +169,7 @@ class _Init:
             join(request["enter"], {"user", "net"})
             os.set_inheritable(self.control.fileno(), True)
             program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "interface.py")  # noqa: PTH100, PTH118, PTH120 - no pathlib here
-            words = [str(request[name]) for name in ("id", "name", "address", "mac", "mtu")]
+            words = [str(request[name]) for name in ("id", "name", "address", "mac", "mtu", "gateway")]
             argv = [sys.executable, "-I", "-S", program, str(self.control.fileno()), *words]
             os.execve(sys.executable, argv, {})  # noqa: S606 - no shell, on purpose
         except OSError as error:

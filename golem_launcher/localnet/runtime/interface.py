@@ -1,11 +1,11 @@
 """A network interface inside a sandbox, whose other end is ours: a program of its own, started by an activity's init.
 
-    python -I -S interface.py CONTROL_FD ID NAME ADDRESS/LENGTH MAC MTU
+    python -I -S interface.py CONTROL_FD ID NAME ADDRESS/LENGTH MAC MTU GATEWAY
 
 Run in the sandbox's network, where it may make interfaces without being anybody outside. A pair of virtual Ethernet
 devices is made; one is the interface, and every frame on the other passes a raw socket, which is sent over the control
-socket: ``{"id"}`` with it, or ``{"id", "error", "errno"}``. Works for any user, and needs no ``/dev/net/tun``. Standard
-library alone.
+socket: ``{"id"}`` with it, or ``{"id", "error", "errno"}``. GATEWAY may be empty. Works for any user, and needs no
+``/dev/net/tun``. Standard library alone.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ import socket
 import struct
 import sys
 
-_NEW_LINK, _NEW_ADDRESS = 16, 20
+_NEW_LINK, _NEW_ADDRESS, _NEW_ROUTE = 16, 20, 24
 _REQUEST, _ACKNOWLEDGE, _CREATE, _EXCLUSIVE = 0x1, 0x4, 0x400, 0x200
 _ERROR = 2
 _UP = 1
 _LINK_ADDRESS, _LINK_NAME, _LINK_MTU, _LINK_INFO = 1, 3, 4, 18
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
 _ADDRESS, _LOCAL = 1, 2
+_OUT, _GATEWAY = 4, 5
+_MAIN_TABLE, _BY_HAND, _UNICAST = 254, 3, 1
 _ALL_FRAMES = 0x0003
 _PEER_MTU = 9000
 _BUFFER = 4 << 20
@@ -41,9 +43,11 @@ _OFF = (0x19, 0x1F, 0x25)
 def main(control: str, identifier: str, *wanted: str) -> None:
     """Make the interface and send the other end's socket."""
     channel, reply = socket.socket(fileno=int(control)), {"id": int(identifier)}
-    name, address, mac, mtu = wanted
+    name, address, mac, mtu, gateway = wanted
     try:
         made = interface(name, ipaddress.IPv4Interface(address), bytes.fromhex(mac), int(mtu))
+        if gateway:
+            default_route(name, ipaddress.IPv4Address(gateway))
         socket.send_fds(channel, [json.dumps(reply).encode()], [made.fileno()])
     except OSError as error:
         code = error.errno or errno.EIO
@@ -72,6 +76,14 @@ def interface(name: str, address: ipaddress.IPv4Interface, mac: bytes, mtu: int)
             raw.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
     raw.bind((peer, _ALL_FRAMES))
     return raw
+
+
+def default_route(name: str, gateway: ipaddress.IPv4Address) -> None:
+    """Have all that is not on another interface leave by ``gateway``. Raises ``OSError``."""
+    header = struct.pack("=BBBBBBBBI", socket.AF_INET, 0, 0, 0, _MAIN_TABLE, _BY_HAND, 0, _UNICAST, 0)
+    out = struct.pack("=I", socket.if_nametoindex(name))
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
+        _ask(netlink, _NEW_ROUTE, header + _attribute(_GATEWAY, gateway.packed) + _attribute(_OUT, out), _CREATE)
 
 
 def _link(index: int = 0, *, up: bool = False) -> bytes:

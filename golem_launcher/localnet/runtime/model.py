@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from golem_launcher.localnet.runtime.base import BaseEnvironment
+    from golem_launcher.localnet.runtime.internet import Destinations, Internet
     from golem_launcher.localnet.runtime.usage import Usage
     from golem_launcher.localnet.runtime.volumes import Volume, Volumes
 
@@ -41,10 +42,10 @@ class Place:
     """Whether host volumes refuse what they refuse in Golem's VM, which they come into by 9p."""
     passes_environment: bool = False
     """Whether commands get the variables of their image, as from runtimes before 0.5."""
-    may_reach: Callable[[str], bool] | None = None
-    """Where a runtime has a network of its own: the IP addresses outside that programs may reach, ``None`` for none."""
-    hosts: frozenset[str] | None = None
-    """The only names outside that programs may reach; ``None`` for all."""
+    internet: Internet | None = None
+    """Where a runtime has a network of its own: what programs reach outside, ``None`` for nothing."""
+    destinations: Destinations = None
+    """The names, with ports, that they may reach of it and nothing else; ``None`` for everything."""
 
     @property
     def mark(self) -> str:

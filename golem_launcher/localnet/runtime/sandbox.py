@@ -16,14 +16,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from ipaddress import IPv4Interface
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet.runtime import environment, identities
 from golem_launcher.localnet.runtime.control import Command, InitProcess
-from golem_launcher.localnet.runtime.internet import WayOut
+from golem_launcher.localnet.runtime.internet import ADDRESS, GATEWAY, WayOut
 from golem_launcher.localnet.runtime.meter import Meter
 from golem_launcher.localnet.runtime.surroundings import of_image
 from golem_launcher.localnet.runtime.sweep import sweep
@@ -32,6 +31,7 @@ from golem_launcher.localnet.runtime.volumes import ROOT, Volumes
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
+    from ipaddress import IPv4Address, IPv4Interface
 
     from golem_launcher.localnet.runtime.model import Deployment, Place
     from golem_launcher.localnet.runtime.usage import Usage
@@ -50,14 +50,13 @@ _FIRST_ON_PATH = "/usr/local/sbin"
 _START_SECONDS = 15.0
 VPN_MTU = 1220
 _MTU = {"eth1": 1450}
-_OUTBOUND = (IPv4Interface("10.42.42.2/24"), bytes.fromhex("a0130a2a2a02"))
-"""What eth1 is in Golem's VM: the way to the internet. Here the way is a proxy, and nothing answers on eth1."""
+_ETH1_MAC = bytes.fromhex("a0130a2a2a02")
 _READY = b"sandbox ready"
 _FIRST = ["/bin/sh", "-c", f"echo {_READY.decode()}; read _"]
 """What the sandbox's first process does: say that all is mounted, and wait for the end of its input."""
 _LAST_WORDS = 500
 _RESOLVERS = "nameserver 1.1.1.1\nnameserver 8.8.8.8\n"
-"""What Golem's VM writes over an image's own. Nobody answers here: names are resolved by the way out."""
+"""What Golem's VM writes over an image's own. The other end of eth1 answers in their name, where there is one."""
 _LAYER = """mount -t tmpfs -o "size=$4,mode=0755" layer "$2" && mkdir "$2/upper" "$2/work" &&
 mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work,userxattr" "$3\""""
 """Lays memory over an image's root, as Golem's VM does. Arguments: the image, two empty directories, and bytes."""
@@ -92,13 +91,10 @@ class SandboxRuntime:
         self._workdir = deployment.workdir
         await self._init.start()
         await self._boot(deployment)
-        if self._place.may_reach is not None:
-            outbound = await self.interface("eth1", *_OUTBOUND)
-            if outbound is not None:
-                outbound.close()
-            self._way_out = WayOut(self._place.may_reach, self._place.hosts)
-            listener = await self._init.listen("127.0.0.1", self._enter())
-            self._env = {**await self._way_out.open(listener), **self._env}
+        if self._place.internet is not None:
+            eth1 = await self.interface("eth1", ADDRESS, _ETH1_MAC, gateway=GATEWAY)
+            if eth1 is not None:
+                self._way_out = WayOut(self._place.internet, self._place.destinations, eth1)
 
     def _make(self, deployment: Deployment) -> None:
         self.volumes.create()
@@ -176,10 +172,13 @@ class SandboxRuntime:
         command = Command(argv, self._env, work, self._enter(), like_9p)
         return await self._init.run_silently(command, on_stdout, on_stderr)
 
-    async def interface(self, name: str, address: IPv4Interface, mac: bytes) -> socket.socket | None:
-        """A network interface inside, as Golem's VM has them."""
+    async def interface(
+        self, name: str, address: IPv4Interface, mac: bytes, *, gateway: IPv4Address | None = None
+    ) -> socket.socket | None:
+        """A network interface inside, as Golem's VM has them; ``gateway`` is the way to everything beyond."""
+        mtu = _MTU.get(name, VPN_MTU)
         try:
-            return await self._init.interface(name, address, mac, _MTU.get(name, VPN_MTU), self._enter())
+            return await self._init.interface(name, address, mac, mtu, self._enter(), gateway=gateway)
         except OSError as error:
             _log.info("no interface %s in the sandbox: %s", name, error.strerror)
             return None

@@ -1,8 +1,8 @@
 """The environment variables of a command: made from nothing, so that no key or address of the host gets in.
 
-Golem's VM gives a command none since its runtime 0.5. What is set here all the same: the mark that tells an activity's
-processes from others, and the way out of a sandbox, which is a proxy. Where there are no mounts there is more: nothing
-else leads to the private Python, or to the address to listen on.
+Golem's VM gives a command none since its runtime 0.5. What is set here all the same is the mark that tells an
+activity's processes from others. Where there are no mounts there is more: nothing else leads to the private Python, or
+to the address to listen on.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from golem_launcher.waiting import wait_for
 
 from .packets import (
     Arp,
+    Datagram,
     Echo,
     Malformed,
     Tcp,
@@ -97,7 +98,7 @@ class VpnEndpoint:
             self._table.receive(packet)
         elif isinstance(packet, Echo):
             self._emit(echo_reply(packet, self._mac))
-        elif packet.protocol != _ICMP:
+        elif isinstance(packet, Datagram) or packet.protocol != _ICMP:
             self._emit(port_unreachable(packet, self._mac))
 
     async def connect(self, address: str | IPv4Address, port: int) -> socket.socket:

@@ -33,6 +33,7 @@ _arp = Struct("!HHBBH6s4s6s4s")
 _tcp = Struct("!HHIIHHHH")
 _ip = Struct("!BBHHHBBH4s4s")
 _tcp_frame = Struct("!16sHIHH8sHHIIHHHH")
+_udp = Struct("!HHHH")
 _word = Struct("!H")
 
 
@@ -91,7 +92,19 @@ class Unserved(NamedTuple):
     quote: bytes
 
 
-Packet = Arp | Tcp | Echo | Unserved
+class Datagram(NamedTuple):
+    """A UDP datagram and where it came from and went to; ``quote`` is what an ICMP error quotes of it."""
+
+    mac: bytes
+    source: bytes
+    target: bytes
+    source_port: int
+    port: int
+    payload: bytes
+    quote: bytes
+
+
+Packet = Arp | Tcp | Echo | Unserved | Datagram
 
 
 def mac_of(address: bytes) -> bytes:
@@ -130,10 +143,7 @@ def parse(frame: bytes) -> Packet | None:
         return Tcp(mac, source, target, _parse_tcp(frame, body, end))
     if target_mac == BROADCAST:
         return None
-    if protocol == _ICMP:
-        message = _icmp_message(frame[body:end])
-        return Echo(mac, source, target, message[4:]) if message[:2] == _PING else None
-    return Unserved(mac, source, target, protocol, bytes(frame[ETHERNET_HEADER : min(end, body + 8)]))
+    return _parse_message(protocol, (mac, source, target), frame, body, end)
 
 
 def _parse_arp(frame: bytes) -> Arp:
@@ -145,12 +155,33 @@ def _parse_arp(frame: bytes) -> Arp:
     return Arp(operation, mac, address, wanted)
 
 
+def _parse_message(protocol: int, way: tuple[bytes, bytes, bytes], frame: bytes, body: int, end: int) -> Packet | None:
+    """What is no TCP; ``way`` is hardware address, source and target."""
+    if protocol == _ICMP:
+        message = _icmp_message(frame[body:end])
+        return Echo(*way, message[4:]) if message[:2] == _PING else None
+    quote = bytes(frame[ETHERNET_HEADER : min(end, body + 8)])
+    if protocol == _UDP:
+        return Datagram(*way, *_parse_udp(frame[body:end]), quote)
+    return Unserved(*way, protocol, quote)
+
+
 def _icmp_message(message: bytes) -> bytes:
     if len(message) < 8:  # noqa: PLR2004 - the header of every ICMP message
         raise Malformed("ICMP size")
     if remainder(message) % _MODULUS:
         raise Malformed("ICMP checksum")
     return message
+
+
+def _parse_udp(message: bytes) -> tuple[int, int, bytes]:
+    """Ports and payload. The checksum is left to who listens: it may be absent."""
+    if len(message) < _udp.size:
+        raise Malformed("UDP size")
+    source_port, port, length, _ = _udp.unpack_from(message)
+    if not _udp.size <= length <= len(message):
+        raise Malformed("UDP length")
+    return source_port, port, bytes(message[_udp.size : length])
 
 
 def _parse_tcp(frame: bytes, body: int, end: int) -> Segment:
@@ -246,13 +277,27 @@ def echo_reply(echo: Echo, mac: bytes) -> bytes:
     return _icmp_answer(echo, mac, b"\x00\x00", echo.body)
 
 
-def port_unreachable(packet: Unserved, mac: bytes) -> bytes:
+def datagram_reply(packet: Datagram, mac: bytes, payload: bytes) -> bytes:
+    """A datagram back to where one came from, from where it went to."""
+    length = _udp.size + len(payload)
+    header = _ip_header(packet, length, _UDP)
+    # UDP's checksum may be left out, and is: what passes here is memory.
+    return (
+        packet.mac + mac + _word.pack(_IPV4) + header + _udp.pack(packet.port, packet.source_port, length, 0) + payload
+    )
+
+
+def port_unreachable(packet: Unserved | Datagram, mac: bytes) -> bytes:
     """Tells the sender of a datagram that nobody listens there."""
     return _icmp_answer(packet, mac, b"\x03\x03", bytes(4) + packet.quote)
 
 
-def _icmp_answer(packet: Echo | Unserved, mac: bytes, kind: bytes, body: bytes) -> bytes:
+def _icmp_answer(packet: Echo | Unserved | Datagram, mac: bytes, kind: bytes, body: bytes) -> bytes:
     message = kind + _word.pack(-remainder(kind + body) % _MODULUS) + body
-    header = _ip.pack(0x45, 0, _ip.size + len(message), 0, 0x4000, 64, _ICMP, 0, packet.target, packet.source)
-    header = header[:10] + _word.pack(-remainder(header) % _MODULUS) + header[12:]
-    return packet.mac + mac + _word.pack(_IPV4) + header + message
+    return packet.mac + mac + _word.pack(_IPV4) + _ip_header(packet, len(message), _ICMP) + message
+
+
+def _ip_header(packet: Echo | Unserved | Datagram, length: int, protocol: int) -> bytes:
+    """Of an answer to a packet, with ``length`` bytes below it."""
+    header = _ip.pack(0x45, 0, _ip.size + length, 0, 0x4000, 64, protocol, 0, packet.target, packet.source)
+    return header[:10] + _word.pack(-remainder(header) % _MODULUS) + header[12:]

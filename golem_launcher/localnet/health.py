@@ -28,7 +28,7 @@ _LASTS = timedelta(minutes=10)
 _REMEDY = "Start it again: golem-launcher localnet down, then golem-launcher localnet up"
 
 
-def attempt(network: LocalNetwork) -> str:
+def check(network: LocalNetwork) -> str:
     """Hire a provider of the network for a moment. Blocking, some seconds. What was tried, in a sentence.
 
     :class:`LocalNetError` says which step failed. Where all providers are busy nothing is tried.
@@ -36,20 +36,20 @@ def attempt(network: LocalNetwork) -> str:
     free = [provider for provider in network.providers if provider["state"] == "free"]
     if not free:
         return "All of its providers are busy, so none was tried."
-    asyncio.run(_attempt(network, str(free[0]["node_id"])))
+    asyncio.run(_check(network, str(free[0]["node_id"])))
     return f"{free[0]['name']} was hired for a moment, and works."
 
 
-async def _attempt(network: LocalNetwork, node_id: str) -> None:
+async def _check(network: LocalNetwork, node_id: str) -> None:
     async with aiohttp.ClientSession() as session:
-        trial = _Trial(Rest(session, network.node.api_url, network.node.app_key), network)
+        visitor = _Visitor(Rest(session, network.node.api_url, network.node.app_key), network)
         try:
-            proposal = await _step("negotiation", trial.negotiate(node_id))
-            agreement = await _step("agreement", trial.agree(proposal))
-            activity = await _step("activity", trial.activity(agreement))
-            await _step("end of the activity", trial.rest.delete(f"/activity-api/v1/activity/{activity}"))
+            proposal = await _step("negotiation", visitor.negotiate(node_id))
+            agreement = await _step("agreement", visitor.agree(proposal))
+            activity = await _step("activity", visitor.activity(agreement))
+            await _step("end of the activity", visitor.rest.delete(f"/activity-api/v1/activity/{activity}"))
         finally:
-            await trial.aclose()
+            await visitor.aclose()
 
 
 async def _step(name: str, work: Awaitable[Any]) -> str:
@@ -61,7 +61,7 @@ async def _step(name: str, work: Awaitable[Any]) -> str:
 
 
 @dataclass
-class _Trial:
+class _Visitor:
     """A requestor of one agreement."""
 
     rest: Rest
@@ -109,7 +109,7 @@ class _Trial:
         """Take back what was begun."""
         with contextlib.suppress(NodeError):
             if self.agreement:
-                why = {"message": "The trial is over."}
+                why = {"message": "The check is over."}
                 await self.rest.post(f"/market-api/v1/agreements/{self.agreement}/terminate", why)
         with contextlib.suppress(NodeError):
             if self.demand:

@@ -51,9 +51,9 @@ def test_all_agreements_cost_the_one_budget(session):
     assert money.used("two", (100.0, 0.0), reserve_seconds=10) is None
     assert money.left == Decimal("0.5")
     assert money.affords("two") == 500
-    money.billed("one", Decimal("0.25"), last=False)  # less than what was reckoned: the bill may be late
+    money.billed("one", Decimal("0.25"), activity_id="a")  # less than what was reckoned: the bill may be late
     assert money.cost == Decimal("0.5")
-    money.billed("one", Decimal("0.29"), last=True)  # the invoice is the truth
+    money.billed("one", Decimal("0.29"))  # the invoice is the truth
     assert money.cost == Decimal("0.49")
     assert "used up" in money.used("two", (600.0, 0.0), reserve_seconds=10)
     money.disputed("one", "too much")
@@ -145,14 +145,13 @@ def test_the_end_of_an_allocation_is_told_by_the_time_of_day_and_one_in_the_past
 @pytest.mark.parametrize("amount", [Decimal("-0.5"), Decimal("-1e30")])
 def test_a_bill_below_nothing_is_refused(session, amount):
     """Accepted, it would make room in the allocation for more than the budget."""
-    _, journal, _ = session
+    _, journal, recorder = session
     warm.engine()  # yapapi as a supervisor loads it: any other way, it warns
     from golem_launcher.session.hire.strategy import LaunchStrategy  # noqa: PLC0415
 
     refused = []
-    strategy = LaunchStrategy(
-        Choice(LaunchRequest(), known={}), journal, lambda *told: refused.append(told), lambda _agreement: Decimal(100)
-    )
+    money = Money(Decimal(100), journal, recorder)
+    strategy = LaunchStrategy(Choice(LaunchRequest(), known={}), journal, lambda *told: refused.append(told), money)
     amounts = {"total_amount_due": str(amount), "amount": str(amount)}
     note = SimpleNamespace(agreement_id="one", activity_id="a", payment_due_date=None, **amounts)
     assert asyncio.run(strategy.debit_note_accepted_amount(note)) < amount  # yapapi accepts what is not less
@@ -164,13 +163,13 @@ def test_a_bill_below_nothing_is_refused(session, amount):
 def test_a_bill_that_price_and_usage_allow_is_still_held_to_the_budget(session):
     _, journal, recorder = session
     money = Money(Decimal("1.0"), journal, recorder)
-    money.billed("one", Decimal("0.8"), last=True)
+    money.billed("one", Decimal("0.8"))
     warm.engine()
     from golem_launcher.session.hire.strategy import LaunchStrategy  # noqa: PLC0415
 
     refused = []
     choice = Choice(LaunchRequest(), known={})
-    strategy = LaunchStrategy(choice, journal, lambda *told: refused.append(told), money.room)
+    strategy = LaunchStrategy(choice, journal, lambda *told: refused.append(told), money)
     note = SimpleNamespace(agreement_id="two", activity_id="a", total_amount_due="0.2", payment_due_date=None)
     assert asyncio.run(strategy.debit_note_accepted_amount(note)) == Decimal("0.2")
     note.total_amount_due = "0.21"

@@ -93,7 +93,7 @@ class Engine:
         self._listener = Listener(choice, journal, money)
         self._engine = _Engine(
             budget=request.budget,
-            strategy=LaunchStrategy(choice, journal, self._listener.refused_bill, money.room),
+            strategy=LaunchStrategy(choice, journal, self._listener.refused_bill, money),
             event_consumer=self._listener,
             subnet_tag=place.subnet,
             payment_driver="erc20",

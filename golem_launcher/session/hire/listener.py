@@ -78,13 +78,14 @@ class Listener:
         self._journal.update_agreement(event.agreement.id, activity_id=event.activity.id)
 
     def _note_accepted(self, event: Any) -> None:
-        self._money.billed(event.agreement.id, Decimal(str(event.amount)), last=False)
+        note = event.debit_note
+        self._money.billed(event.agreement.id, Decimal(str(event.amount)), activity_id=str(note.activity_id))
 
     def _invoice_received(self, event: Any) -> None:
         self._money.invoice_came(event.agreement.id)
 
     def _invoice_accepted(self, event: Any) -> None:
-        self._money.billed(event.agreement.id, Decimal(str(event.amount)), last=True)
+        self._money.billed(event.agreement.id, Decimal(str(event.amount)))
         self.invoiced.set()
 
     def _not_paid(self, _event: Any) -> None:
@@ -103,10 +104,13 @@ class Listener:
     def refused_bill(self, agreement_id: str, refusal: Refusal) -> None:
         """A bill is not accepted."""
         entry = self._journal.agreement(agreement_id)
-        if entry is not None and refusal.dishonest and self._money.dispute(agreement_id) is None:
-            why = f"{refusal.why} {refusal.figures}"
-            later(history.note_overbilling, entry.provider_id, entry.provider_name, why)
-        self._money.disputed(agreement_id, refusal.why)
+        if not refusal.dishonest:
+            self._money.unpaid(agreement_id, refusal.why)
+        else:
+            if entry is not None and self._money.dispute(agreement_id) is None:
+                why = f"{refusal.why} {refusal.figures}"
+                later(history.note_overbilling, entry.provider_id, entry.provider_name, why)
+            self._money.disputed(agreement_id, refusal.why)
         self._journal.refuse(agreement_id, refusal)
         if refusal.bill == INVOICE:
             self.invoiced.set()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.session.hire.choice import Choice
     from golem_launcher.session.pay.journal import Journal
+    from golem_launcher.session.pay.money import Money
 
 _LOG = logging.getLogger(__name__)
 _REFUSED = Decimal("-Infinity")
@@ -36,16 +37,13 @@ class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no
         choice: Choice,
         journal: Journal,
         refused: Callable[[str, Refusal], None],
-        room: Callable[[str], Decimal],
+        money: Money,
     ) -> None:
-        """``refused`` is called with an agreement and why its bill is not accepted.
-
-        ``room`` tells how much of the budget an agreement's bill may take.
-        """
+        """``refused`` is called with an agreement and why its bill is not accepted."""
         self._choice = choice
         self._journal = journal
         self._refused = refused
-        self._room = room
+        self._money = money
         self._paces: dict[str, Pace] = {}
 
     async def decorate_demand(self, demand: Any) -> None:
@@ -87,18 +85,26 @@ class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no
         return self._paces[agreement_id]
 
     def _judge(self, agreement_id: str, amount: Decimal, what: str, *, activity_id: str | None = None) -> Decimal:
-        entry = self._journal.agreement(agreement_id)
-        room = self._room(agreement_id)
-        if entry is None:
-            why = f"Nobody knows what {what} of {glm(amount)} is for."
-            refusal: Refusal | None = Refusal(at=clock.now(), bill=what, amount=amount, why=why)
-        else:
-            refusal = entry.objection(what, amount, activity_id=activity_id)
-        if refusal is None and amount > room:
-            why = f"{what.capitalize()} of {glm(amount)} is more than the {glm(room)} that the budget leaves."
-            refusal = Refusal(at=clock.now(), bill=what, amount=amount, most=room, why=why, dishonest=False)
+        refusal = self._objection(agreement_id, amount, what, activity_id)
         if refusal is None:
+            self._money.promise(agreement_id, amount, activity_id=activity_id)
             return amount
         _LOG.warning("refused: %s %s", refusal.why, refusal.figures)
         self._refused(agreement_id, refusal)
         return _REFUSED
+
+    def _objection(self, agreement_id: str, amount: Decimal, what: str, activity_id: str | None) -> Refusal | None:
+        entry, money = self._journal.agreement(agreement_id), self._money
+        if entry is None:
+            why = f"Nobody knows what {what} of {glm(amount)} is for."
+            return Refusal(at=clock.now(), bill=what, amount=amount, why=why)
+        noted = money.noted(agreement_id, without=activity_id) if activity_id is not None else Decimal(0)
+        refusal = entry.objection(what, amount, activity_id=activity_id, noted=noted)
+        if refusal is None and activity_id is not None and money.is_settled(agreement_id):
+            why = f"{what.capitalize()} of {glm(amount)} came after the invoice that covers it."
+            return Refusal(at=clock.now(), bill=what, amount=amount, why=why, dishonest=False)
+        room = money.room(agreement_id, activity_id)
+        if refusal is None and amount > room:
+            why = f"{what.capitalize()} of {glm(amount)} is more than the {glm(room)} that the budget leaves."
+            return Refusal(at=clock.now(), bill=what, amount=amount, most=room, why=why, dishonest=False)
+        return refusal

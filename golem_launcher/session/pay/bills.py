@@ -60,8 +60,11 @@ class AgreementBill(BaseModel):
     """By counter, as the provider reported it last."""
     debit_notes: int = 0
     debited: Decimal = Decimal(0)
-    """The last debit note, which covers those before it."""
+    """The last debit note of each activity, which covers those before it."""
     debit_state: str = ""
+    """Of the last debit note."""
+    accepted: Decimal = Decimal(0)
+    """What was accepted of the debit notes; the last one may not be, or not yet."""
     invoiced: Decimal | None = None
     invoice_state: str = ""
     """``RECEIVED``, ``ACCEPTED``, ``SETTLED`` and so on, as yagna calls it; empty when none came."""
@@ -70,7 +73,7 @@ class AgreementBill(BaseModel):
     refusals: tuple[Refusal, ...] = ()
     """Each bill that was not accepted, with the figures that led to it."""
     owed: Decimal = Decimal(0)
-    """While an invoice is waited for: the most that it will be accepted for."""
+    """While an invoice is waited for, or for the node to accept it: the most that it will be accepted for."""
     transactions: tuple[str, ...] = ()
     """The hashes of the transactions on the chain that paid for it; one may pay for others as well."""
 
@@ -84,8 +87,7 @@ class AgreementBill(BaseModel):
         """What was or will be paid for it; before its invoice is there, at most."""
         if self.settled:
             return self.invoiced or Decimal(0)
-        accepted = self.debited if self.debit_state in _COUNT else Decimal(0)
-        return max(accepted, self.owed)
+        return max(self.accepted, self.owed)
 
     @property
     def state(self) -> str:
@@ -267,7 +269,10 @@ def _agreement_bill(
     awaits: bool,
 ) -> AgreementBill:
     last = max(notes, key=lambda note: str(note.get("timestamp", "")), default=None)
+    accepted = [note for note in notes if note.get("status") in _COUNT]
     invoice = max(invoices, key=lambda one: (one.get("status") in _COUNT, str(one.get("timestamp", ""))), default=None)
+    settled = invoice is not None and invoice.get("status") in _COUNT
+    waits = awaits and not settled and not (invoice and entry.refused) and entry.lost_at is None
     usage = (last.get("usageCounterVector") if last else None) or list(entry.last_usage or ())
     counters = entry.price.counters if entry.price else ()
     numbers = [float(value) for value in usage if isinstance(value, int | float)] if isinstance(usage, list) else []
@@ -280,12 +285,19 @@ def _agreement_bill(
         per_hour=entry.price.per_hour() if entry.price else None,
         usage=dict(zip(counters, numbers, strict=False)),
         debit_notes=len(notes),
-        debited=Decimal(str(last["totalAmountDue"])) if last else Decimal(0),
+        debited=_covered(notes),
         debit_state=str(last.get("status", "")) if last else "",
+        accepted=_covered(accepted),
         invoiced=Decimal(str(invoice["amount"])) if invoice else None,
         invoice_state=str(invoice.get("status", "")) if invoice else "",
-        refused="" if invoice and invoice.get("status") in _COUNT else entry.refused,
+        refused="" if settled else entry.refused,
         refusals=entry.refusals,
-        owed=entry.acceptable() if awaits and invoice is None and entry.lost_at is None else Decimal(0),
+        owed=entry.acceptable() if waits else Decimal(0),
         transactions=tuple(transaction for transaction in transactions if transaction),
     )
+
+
+def _covered(notes: list[dict[str, Any]]) -> Decimal:
+    """What debit notes are about together: the last of an activity covers those before it."""
+    last = {note.get("activityId"): note for note in sorted(notes, key=lambda note: str(note.get("timestamp", "")))}
+    return sum((Decimal(str(note["totalAmountDue"])) for note in last.values()), Decimal(0))

@@ -68,6 +68,9 @@ async def _await_late(rest: YagnaRest, journal: Journal) -> bool:
     until = clock.now() + _LATE
     journal.update(awaits_until=until)
     most = sum((one.cost for one in await bills.collect(rest, journal)), Decimal(0))
+    for allocation in await rest.allocations():
+        if allocation.get("allocationId") == journal.entries.allocation_id:  # the user's word, whatever may be owed
+            most = min(most, Decimal(str(allocation["totalAmount"])))
     try:
         await rest.amend_allocation(
             str(journal.entries.allocation_id), amount=most, timeout=clock.told(until + _MARGIN)
@@ -139,17 +142,19 @@ async def end_agreement(rest: YagnaRest, journal: Journal, entry: AgreementEntry
     calls = [_ask_provider(rest.terminate_agreement(entry.agreement_id, "The session ended"), "end the agreement")]
     if entry.activity_id is not None:
         calls.append(_ask_provider(rest.destroy_activity(entry.activity_id), "destroy the activity"))
-    await asyncio.gather(*calls)
-    if entry.ended_at is None:
-        journal.update_agreement(entry.agreement_id, ended_at=clock.now())
+    heard = await asyncio.gather(*calls)
+    entry = journal.agreement(entry.agreement_id) or entry
+    journal.update_agreement(entry.agreement_id, ended_at=entry.ended_at or clock.now(), unheard=not any(heard))
 
 
-async def _ask_provider(call: Awaitable[None], what: str) -> None:
-    """Do something that needs the provider's answer; a provider that is gone can't hold anything any more."""
+async def _ask_provider(call: Awaitable[None], what: str) -> bool:
+    """Do something that needs the provider's answer; whether it came. One that is gone can't hold anything any more."""
     try:
         await wait_for(call, _PROVIDER_SECONDS)
     except (NodeRefused, asyncio.TimeoutError) as error:
         _LOG.warning("could not %s: %s", what, error)
+        return False
+    return True
 
 
 async def _accept_invoices(rest: YagnaRest, journal: Journal, *, seconds: float) -> bool:
@@ -193,7 +198,7 @@ async def _settle(rest: YagnaRest, invoices: list[dict[str, Any]], entry: Agreem
 def _refuse(journal: Journal, entry: AgreementEntry, refusal: Refusal) -> None:
     _LOG.warning("unpaid: %s %s", refusal.why, refusal.figures)
     journal.refuse(entry.agreement_id, refusal)
-    if entry.lost_at is None:  # one that worked on alone, cut off from us, may have counted in good faith
+    if refusal.dishonest:
         why = f"{refusal.why} {refusal.figures}"
         later(history.note_overbilling, entry.provider_id, entry.provider_name, why)
 

@@ -50,26 +50,33 @@ class AgreementEntry(BaseModel):
     """The last usage vector that the provider reported."""
     reported_at: datetime | None = None
     """When that report came: the first of those that say the same."""
-    earlier: Decimal = Decimal(0)
-    """What activities before the present one may be billed."""
+    before: dict[str, Decimal] = {}
+    """What each activity before the present one may be billed, by its id; by none, for those that never got one."""
     lost_at: datetime | None = None
     """When the provider was lost: no time after that is paid for, and no invoice is waited for."""
     ended_at: datetime | None = None
     """When we ended it; likewise."""
+    unheard: bool = False
+    """Whether the provider did not answer when we ended it: it may not know, and go on in good faith."""
     refused: str = ""
     """Why its invoice is not accepted, in words; empty when it is, or when none came."""
     refusals: tuple[Refusal, ...] = ()
     """Each bill that was not accepted, with the figures; the first few."""
 
-    def objection(self, what: str, amount: Decimal, *, activity_id: str | None = None) -> Refusal | None:
+    def objection(
+        self, what: str, amount: Decimal, *, activity_id: str | None = None, noted: Decimal = Decimal(0)
+    ) -> Refusal | None:
         """Why a bill (``a debit note``, ``an invoice``) is not accepted; ``None`` when it may be.
 
-        ``activity_id``: the one that it is for; an invoice is for all of them.
+        ``activity_id``: the one that it is for; an invoice is for all of them. ``noted``: what was accepted of the
+        debit notes of the others.
         """
         if not amount.is_finite():
             why = f"The provider sent {what} of no amount at all. It is not accepted."
             return Refusal(at=clock.now(), bill=what, amount=Decimal(0), why=why)
-        most = self.acceptable() if activity_id is None else self._acceptable_of(activity_id)
+        most = self.acceptable()
+        if activity_id is not None:
+            most = max(min(self._acceptable_of(activity_id), most - noted), Decimal(0))
         if 0 <= amount <= most:
             return None
         beyond = f"more than the {glm(most)} that price and usage allow" if amount > 0 else "less than nothing"
@@ -77,22 +84,48 @@ class AgreementEntry(BaseModel):
         seconds, age = self._times()
         return Refusal(
             at=clock.now(), bill=what, amount=amount, most=most, why=why, seconds=seconds, usage=self.last_usage,
-            report_age=age,
+            report_age=age, dishonest=not self._may_not_know,
         )  # fmt: skip
+
+    @property
+    def _may_not_know(self) -> bool:
+        """Whether the provider was cut off from us, and may have worked on and counted in good faith."""
+        return self.lost_at is not None or self.unheard
 
     def acceptable(self) -> Decimal:
         """The most that we accept as a bill by now."""
+        return self._earlier + self._acceptable_now()
+
+    def _acceptable_now(self) -> Decimal:
+        """The most that we accept by now for the present activity."""
         if self.price is None or self.started_at is None:
             return Decimal(0)
         seconds, age = self._times()
-        return self.earlier + self.price.acceptable(self.last_usage, seconds, age=age)
+        return self.price.acceptable(self.last_usage, seconds, age=age)
 
     def _acceptable_of(self, activity_id: str) -> Decimal:
-        """The most that we accept by now for one activity: those before the present one have notes of their own."""
-        most = self.acceptable()
-        if not self.earlier:
-            return most
-        return most - self.earlier if activity_id == self.activity_id else self.earlier
+        """The most that we accept by now for one activity.
+
+        Its id may not have come to us: it is then one of those without, as far as there are any.
+        """
+        if activity_id == self.activity_id:
+            return self._acceptable_now()
+        if activity_id in self.before:
+            return self.before[activity_id]
+        return self.before.get("", Decimal(0)) + (self._acceptable_now() if self.activity_id is None else Decimal(0))
+
+    @property
+    def _earlier(self) -> Decimal:
+        return sum(self.before.values(), Decimal(0))
+
+    def begun(self) -> dict[str, object]:
+        """What changes here when another activity is asked for; see :meth:`Journal.begin_activity`."""
+        before = dict(self.before)
+        if self.started_at is not None:
+            key = self.activity_id or ""
+            before[key] = before.get(key, Decimal(0)) + self._acceptable_now()
+        fresh = {"last_usage": None, "reported_at": None, "activity_id": None}
+        return {"before": before, "started_at": clock.now(), **fresh}
 
     def owed(self) -> Decimal:
         """The most that it can have cost by now: as reported, and for the time since then at full load."""
@@ -101,15 +134,15 @@ class AgreementEntry(BaseModel):
         seconds, age = self._times()
         # Of a provider that reports nothing, bills are judged by the clock: so is what it costs.
         if self.last_usage is None:
-            return self.earlier + self.price.ceiling(seconds)
-        return self.earlier + self.price.cost(self.last_usage, seconds, age=age)
+            return self._earlier + self.price.ceiling(seconds)
+        return self._earlier + self.price.cost(self.last_usage, seconds, age=age)
 
     def cost(self) -> Decimal:
         """What it costs by now: as reported, unless that is too long ago to be true."""
         seconds, age = self._times()
         if self.price is None or self.last_usage is None or age > _FRESH_SECONDS:
             return self.owed()
-        return self.earlier + self.price.cost(self.last_usage, seconds)
+        return self._earlier + self.price.cost(self.last_usage, seconds)
 
     def _times(self) -> tuple[float, float]:
         """How long it has worked, and how old its last report is, in seconds; until it was over, if it is."""
@@ -228,9 +261,7 @@ class Journal:
         """An activity of an agreement is asked for; what one before it may be billed still counts."""
         entry = self.agreement(agreement_id)
         if entry is not None:
-            earlier = entry.acceptable()
-            fresh = {"last_usage": None, "reported_at": None, "activity_id": None}
-            self.update_agreement(agreement_id, earlier=earlier, started_at=clock.now(), **fresh)
+            self.update_agreement(agreement_id, **entry.begun())
 
     def agreement(self, agreement_id: str) -> AgreementEntry | None:
         """What is known about an agreement."""

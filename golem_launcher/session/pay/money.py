@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
@@ -37,12 +37,27 @@ class _Account:
     """What one agreement costs: by our own reckoning while it runs, by its invoice in the end."""
 
     reckoned: Decimal = Decimal(0)
-    billed: Decimal = Decimal(0)
-    invoiced: bool = False
+    notes: dict[str, Decimal] = field(default_factory=dict)
+    """What was accepted for each activity: a debit note covers those before it of the same activity alone."""
+    invoice: Decimal | None = None
+    """What was accepted for all of them in the end."""
+    promised: dict[str, Decimal] = field(default_factory=dict)
+    """For each activity, the most that we ever said yes to, whether or not the node has accepted it yet."""
+    promised_invoice: Decimal | None = None
+
+    @property
+    def billed(self) -> Decimal:
+        """What was accepted; an invoice below its debit notes gives nothing back."""
+        return max(sum(self.notes.values(), Decimal(0)), self.invoice or Decimal(0))
 
     @property
     def cost(self) -> Decimal:
-        return self.billed if self.invoiced else max(self.reckoned, self.billed)
+        return self.billed if self.invoice is not None else max(self.reckoned, self.billed)
+
+    def committed(self, *, without: str | None = None) -> Decimal:
+        """What may be spent for it by our word; ``without`` the notes of one activity, which its next one covers."""
+        notes = sum((most for key, most in self.promised.items() if key != without), Decimal(0))
+        return max(notes, self.promised_invoice or Decimal(0))
 
 
 class Money:
@@ -54,6 +69,7 @@ class Money:
         self._recorder = recorder
         self._accounts: dict[str, _Account] = collections.defaultdict(_Account)
         self._disputes: dict[str, str] = {}
+        self._unpaid: set[str] = set()
         self._invoices: set[str] = set()
         self._told_at = 0.0
         self._costs: collections.deque[tuple[float, Decimal]] = collections.deque()
@@ -99,10 +115,30 @@ class Money:
         per_hour = entry.price.per_hour() if entry.price else None
         self._recorder.provider(entry.provider_id, entry.provider_name, entry.agreement_id, per_hour)
 
-    def room(self, agreement_id: str) -> Decimal:
-        """How much of the budget the bills of an agreement may take: what others were not accepted for."""
-        others = [account.billed for key, account in self._accounts.items() if key != agreement_id]
-        return max(self.budget - sum(others, Decimal(0)), Decimal(0))
+    def room(self, agreement_id: str, activity_id: str | None = None) -> Decimal:
+        """How much of the budget a bill may take; asked by the strategy before it says yes to one.
+
+        ``activity_id`` is whose debit note it is; an invoice, without one, covers all activities of its agreement.
+        """
+        others = [account.committed() for key, account in self._accounts.items() if key != agreement_id]
+        own = self._accounts[agreement_id].committed(without=activity_id) if activity_id is not None else Decimal(0)
+        return max(self.budget - sum(others, own), Decimal(0))
+
+    def noted(self, agreement_id: str, *, without: str) -> Decimal:
+        """What the debit notes of an agreement's activities take, ``without`` those of one of them."""
+        return self._accounts[agreement_id].committed(without=without)
+
+    def is_settled(self, agreement_id: str) -> bool:
+        """Whether we said yes to an agreement's invoice. What a debit note adds after that, a node pays on top."""
+        return self._accounts[agreement_id].promised_invoice is not None
+
+    def promise(self, agreement_id: str, amount: Decimal, *, activity_id: str | None = None) -> None:
+        """We say yes to a bill. From now on it is spent: whether the node did what it was told may never be known."""
+        account = self._accounts[agreement_id]
+        if activity_id is None:
+            account.promised_invoice = max(account.promised_invoice or Decimal(0), amount)
+        else:
+            account.promised[activity_id] = max(account.promised.get(activity_id, Decimal(0)), amount)
 
     def invoice_came(self, agreement_id: str) -> None:
         """The provider sent an invoice, which ends what it can bill."""
@@ -112,21 +148,30 @@ class Money:
         """Whether an invoice came for an agreement."""
         return agreement_id in self._invoices
 
-    def billed(self, agreement_id: str, amount: Decimal, *, last: bool) -> None:
-        """A bill was accepted: ``amount`` in all for its agreement, the ``last`` one being its invoice."""
+    def billed(self, agreement_id: str, amount: Decimal, *, activity_id: str | None = None) -> None:
+        """The node accepted a bill of ``amount``: an activity's debit note, or the agreement's invoice."""
+        self.promise(agreement_id, amount, activity_id=activity_id)
         account = self._accounts[agreement_id]
-        account.billed = amount if last else max(account.billed, amount)
-        account.invoiced = account.invoiced or last
+        if activity_id is None:
+            account.invoice = amount
+        else:
+            account.notes[activity_id] = max(account.notes.get(activity_id, Decimal(0)), amount)
         self._tell()
 
     def disputed(self, agreement_id: str, reason: str) -> None:
-        """A bill is higher than price and usage allow, and was not accepted."""
+        """A bill is higher than price and usage allow, and was not accepted: its provider is to blame."""
         if agreement_id not in self._disputes:  # once is enough: the next notes are no better
             self._disputes[agreement_id] = reason
+            self.unpaid(agreement_id, reason)
+
+    def unpaid(self, agreement_id: str, reason: str) -> None:
+        """A bill was not accepted, whoever is to blame. Told once for each agreement."""
+        if agreement_id not in self._unpaid:
+            self._unpaid.add(agreement_id)
             self._recorder.message(reason, "warning")
 
     def dispute(self, agreement_id: str) -> str | None:
-        """Why a bill of this agreement was not accepted; ``None`` when all were."""
+        """For what its provider is to blame: why a bill was not accepted; ``None`` when it is for nothing."""
         return self._disputes.get(agreement_id)
 
     def used(self, agreement_id: str, usage: Sequence[float] | None, *, reserve_seconds: float) -> str | None:

@@ -1,13 +1,14 @@
 """How often a provider sends debit notes, and how often it wants to be paid, held to what is agreed and bearable.
 
 yapapi's own look at this goes by the time of day, and ends an agreement when that is set back. This one goes by a clock
-that never jumps.
+that never jumps, and not by one that stands still while the computer sleeps: the provider works on.
 """
 
 from __future__ import annotations
 
 import collections
-import time
+
+from golem_launcher import clock
 
 _MOST_NOTES = 40
 _NOTES_SECONDS = 60.0
@@ -21,13 +22,13 @@ class Pace:
     def __init__(self, payment_timeout: float | None) -> None:
         """``payment_timeout``: how often it may ask to be paid, in seconds; ``None``: not before the end."""
         self._payment_timeout = payment_timeout
-        self._began = time.monotonic()
+        self._began = clock.since_boot()
         self._notes: collections.deque[float] = collections.deque(maxlen=_MOST_NOTES + 1)
         self._payable = 0
 
     def objection(self, *, payable: bool) -> str:
         """A note came, ``payable`` before the agreement's end or not: why it comes too soon; empty when it does not."""
-        now = time.monotonic()
+        now = clock.since_boot()
         self._notes.append(now)
         if len(self._notes) > _MOST_NOTES and now - self._notes[0] < _NOTES_SECONDS:
             return (

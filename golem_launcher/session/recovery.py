@@ -87,6 +87,7 @@ class Recovery:
         self._choice.seen.clear()
         self._choice.too_dear.clear()
         self._choice.unfit.clear()
+        self._choice.suitable.clear()
         self._choice.unwanted.clear()
 
     def nobody_left(self, error: LauncherError) -> LauncherError:

@@ -150,13 +150,38 @@ def test_who_is_not_wanted_by_name_does_not_end_the_search():
 def test_a_part_of_the_price_that_rises_after_the_offer_is_refused_though_the_rest_falls(raised):
     choice = Choice(request(budget=1000))
     assert choice.score("a", offer("riser")) is not None
-    assert choice.score("a", offer("riser", **{COEFFICIENTS: raised})) is None
+    assert choice.score("a", offer("riser", **{COEFFICIENTS: raised}), answered=True) is None
     assert choice.all_refused
     assert (
         "riser: it offered itself for 0.5 GLM at the start, 7.2 GLM an hour and 3.6 GLM an hour of each of 4 threads"
         in (choice.failure().what)
     )
-    assert choice.score("a", offer("riser", **{COEFFICIENTS: [0.001, 0.001, 0.5]})) is not None
+    assert choice.score("a", offer("riser", **{COEFFICIENTS: [0.001, 0.001, 0.5]}), answered=True) is not None
+
+
+def test_a_provider_with_two_offers_raises_nothing_by_the_dearer_one():
+    choice = Choice(request(budget=1000))
+    cheap, dear = offer("two"), offer("two", **{COEFFICIENTS: [0.01, 0.01, 1.0]})
+    for first, second in ((cheap, dear), (dear, cheap)):
+        assert choice.score("two", first) is not None
+        assert choice.score("two", second) is not None
+        assert choice.score("two", second, answered=True) is not None
+        assert choice.score("two", first, answered=True) is not None
+    assert choice.score("two", offer("two", **{COEFFICIENTS: [0.01, 0.02, 1.0]}), answered=True) is None
+
+
+@pytest.mark.parametrize(
+    "useless", [{COEFFICIENTS: [1000.0, 0.0, 0.0]}, {"golem.inf.mem.gib": 0.01}, {"golem.com.pricing.model": "auction"}]
+)
+def test_an_offer_that_will_not_do_takes_nothing_from_the_other_one_of_its_provider(useless):
+    choice = Choice(request(budget=100))
+    fits, not_so = offer("two"), offer("two", **useless)
+    for offers in ((fits, not_so), (not_so, fits)):
+        for each in offers:
+            choice.score("two", each)
+        assert not choice.hopeless
+    assert choice.score("two", not_so, answered=True) is None
+    assert choice.hopeless  # it came to no terms with us
 
 
 @pytest.mark.parametrize(

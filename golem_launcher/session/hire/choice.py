@@ -54,8 +54,10 @@ class Choice:
     """What others say of providers, 0 to 1."""
     refusals: list[str] = field(default_factory=list)
     """What providers said when they refused our terms, cleaned; each once."""
-    quoted: dict[str, Price] = field(default_factory=dict)
-    """What each provider asked at first."""
+    suitable: set[str] = field(default_factory=set)
+    """Those with an offer that will do, whatever else they offer."""
+    quoted: dict[str, list[Price]] = field(default_factory=dict)
+    """What each provider asks on the market, in all its offers."""
     luck: dict[str, float] = field(default_factory=dict)
     """A random number of each provider, 0 to 1, kept so that its offers are judged alike."""
 
@@ -79,17 +81,21 @@ class Choice:
         """Whether offers came that the names leave, and none of them will do."""
         return bool(self.looked_at) and self.all_refused
 
-    def score(self, provider_id: str, properties: Mapping[str, Any]) -> float | None:
-        """How good an offer is (the higher the better, never negative), or ``None`` to refuse it."""
+    def score(self, provider_id: str, properties: Mapping[str, Any], *, answered: bool = False) -> float | None:
+        """How good an offer is (the higher the better, never negative), or ``None`` to refuse it.
+
+        ``answered``: whether it is what a provider answered to our terms, and no longer what it has on the market.
+        """
         self.seen.add(provider_id)
         if self.standing.is_barred(provider_id):
             return None
         try:
             machine = machine_of(provider_id, properties)
         except ProviderError as error:
-            self.unfit[provider_id] = error.what
+            if not self._has_another(provider_id, answered=answered):
+                self.unfit[provider_id] = error.what
             return None
-        if not self._takes(machine):
+        if not self._takes(machine, answered=answered):
             return None
         worth = self._worth(machine)
         if self.standing.comes_last(provider_id):
@@ -177,15 +183,14 @@ class Choice:
             _what_to_loosen(self.request, offers),
         )
 
-    def _takes(self, machine: Machine) -> bool:
-        """Whether a machine will do; why not is written down."""
-        self.too_dear.pop(machine.provider_id, None)
-        self.unfit.pop(machine.provider_id, None)
-        self.quoted.setdefault(machine.provider_id, machine.price)
+    def _takes(self, machine: Machine, *, answered: bool) -> bool:
+        """Whether a machine will do; why not is written down, unless its provider has another one that will."""
+        provider_id = machine.provider_id
+        quoted = self.quoted.setdefault(provider_id, [])
+        if not answered and machine.price not in quoted:
+            quoted.append(machine.price)
         missed = misses(self.request, machine)
-        if missed and {limit.field for limit in missed} <= _MONEY_FIELDS:
-            self.too_dear[machine.provider_id] = machine.price
-            return False
+        too_dear = bool(missed) and {limit.field for limit in missed} <= _MONEY_FIELDS
         reason = (
             unsuited(self.request, machine)
             or _first(missed, self.request, machine)
@@ -193,10 +198,24 @@ class Choice:
             or self._raised(machine)
         )
         if {limit.field for limit in missed} & _NAME_FIELDS:
-            self.unwanted.add(machine.provider_id)
-        if reason:
-            self.unfit[machine.provider_id] = f"{machine.name}: {reason}."
+            self.unwanted.add(provider_id)
+        if reason and self._has_another(provider_id, answered=answered):
+            return False
+        self.too_dear.pop(provider_id, None)
+        self.unfit.pop(provider_id, None)
+        if too_dear:
+            self.too_dear[provider_id] = machine.price
+        elif reason:
+            self.unfit[provider_id] = f"{machine.name}: {reason}."
+        else:
+            self.suitable.add(provider_id)
         return not reason
+
+    def _has_another(self, provider_id: str, *, answered: bool) -> bool:
+        """Of a provider one of whose offers will not do: whether another will, as far as its offers say."""
+        if answered:  # it came to no terms with us by the one that would do
+            self.suitable.discard(provider_id)
+        return provider_id in self.suitable
 
     def _refused(self, machine: Machine) -> str:
         """Whether it over-billed once, unless the user names it."""
@@ -209,9 +228,11 @@ class Choice:
         )
 
     def _raised(self, machine: Machine) -> str:
-        """Whether it asks more, now that it negotiates, than its offer said."""
-        first, now = self.quoted[machine.provider_id], machine.price
-        return _raised(first, now) if now.asks_more_than(first) else ""
+        """Whether it asks more, now that it negotiates, than any of its offers said."""
+        now, quoted = machine.price, self.quoted.get(machine.provider_id, [])
+        if not quoted or not all(map(now.asks_more_than, quoted)):
+            return ""
+        return _raised(quoted[-1], now)
 
     def _worth(self, machine: Machine) -> float:
         luck = self.luck.setdefault(machine.provider_id, secrets.randbelow(2**20) / 2**20)

@@ -54,7 +54,7 @@ class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no
 
     async def score_offer(self, offer: Any) -> float:
         """The score of an offer; negative refuses it."""
-        score = self._choice.score(offer.issuer, offer.props)
+        score = self._choice.score(offer.issuer, offer.props, answered=offer.is_draft)
         return SCORE_REJECTED if score is None else score
 
     async def respond_to_provider_offer(self, our_demand: Any, provider_offer: Any) -> Any:

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from golem_launcher.units import counted
+
 
 class Stage(str, Enum):
     """Where a session is. The order is the order of a good run; ``FAILED`` ends a bad one."""
@@ -145,16 +147,14 @@ class EndsSoon(_Event):
     def line(self) -> str:
         """What a log says of it."""
         ends = "time is over" if self.why == "time" else "money is used up"
-        minutes = "minute" if self.minutes == 1 else "minutes"
-        return f"the {ends} in less than {self.minutes} {minutes}; extend it to go on{self.lost}"
+        return f"the {ends} in less than {counted(self.minutes, 'minute')}; extend it to go on{self.lost}"
 
     @property
     def lost(self) -> str:
         """What the end would lose, to be added to a sentence."""
         if not self.at_stake:
             return ""
-        files = "1 file is" if self.at_stake == 1 else f"{self.at_stake} files are"
-        return f". {files} not saved, and would be lost"
+        return f". {counted(self.at_stake, 'file is', 'files are')} not saved, and would be lost"
 
 
 class NotSaved(_Event):

@@ -11,6 +11,7 @@ import typer
 from golem_launcher.cli.output import print_json, reports_errors, say
 from golem_launcher.cli.request import takes_request
 from golem_launcher.networks import NETWORKS, RETIRED
+from golem_launcher.units import counted
 
 if TYPE_CHECKING:
     from golem_launcher.market.scan import Offer, Offers
@@ -86,7 +87,7 @@ def providers(
         if json:
             print_json({"forgotten": count})
         else:
-            say(f"Forgotten: {count} provider{'' if count == 1 else 's'}.")
+            say(f"Forgotten: {counted(count, 'provider')}.")
         return
     records = history.read()
     if json:
@@ -98,11 +99,7 @@ def providers(
         said = f"avoided: {one.avoided()}" if one.avoided() else "may be taken"
         if not one.avoided() and one.failed_lately():
             said = f"taken last, it failed of late: {one.failed_lately()}"
-        say(f"{one.name:<24} {key}  {_count(one.agreements, 'agreement')}, {_count(one.failures, 'failure')}, {said}")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+        say(f"{one.name:<24} {key}  {counted(one.agreements, 'agreement')}, {counted(one.failures, 'failure')}, {said}")
 
 
 def networks(*, json: _Json = False) -> None:

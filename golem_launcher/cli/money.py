@@ -12,6 +12,7 @@ import typer
 from golem_launcher.cli.output import print_json, reports_errors, say, waiting_for
 from golem_launcher.errors import LauncherError, RequestError
 from golem_launcher.networks import LOCAL, NETWORKS, Network, unknown
+from golem_launcher.units import counted
 
 if TYPE_CHECKING:
     from golem_launcher.node.node import Node
@@ -50,7 +51,7 @@ def wallet(
     node = _node(known)
     if release:
         count = wallets.release(node, known, keep=_in_use())
-        typer.echo(f"Given back: {count} reservation{'' if count == 1 else 's'}.", err=True)
+        typer.echo(f"Given back: {counted(count, 'reservation')}.", err=True)
     with waiting_for("The node asks the chain"):
         found = wallets.look(node, known)
     if json:

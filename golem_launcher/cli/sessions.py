@@ -16,6 +16,7 @@ from golem_launcher.cli.words import cost, moment, session_lines
 from golem_launcher.errors import SessionError, SessionNotFound
 from golem_launcher.events import STOPPED, SessionState
 from golem_launcher.market.prices import glm
+from golem_launcher.units import counted
 
 if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory
@@ -166,7 +167,7 @@ def save(name: Name, *, as_json: Json = False) -> None:
     else:
         left_out = saved["left_out"]
         more = f", {len(left_out):,} left out" if left_out else ""
-        say(f"Saved '{saved['workspace']}', generation {saved['generation']}: {saved['files']:,} files{more}.")
+        say(f"Saved '{saved['workspace']}', generation {saved['generation']}: {counted(saved['files'], 'file')}{more}.")
         for each in left_out[:_MOST_NAMED]:
             say(f"  {shown(each['path'])}: {each['reason']}")
         if len(left_out) > _MOST_NAMED:

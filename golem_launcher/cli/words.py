@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.market.prices import glm
 from golem_launcher.session.documents import count
+from golem_launcher.units import counted
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -83,7 +84,8 @@ def _saved(state: SessionState) -> str:
     if saving.generation is None:
         return problem or "nothing, there was no file yet"
     at = f" at {saving.saved_at.astimezone():%H:%M:%S}" if saving.saved_at else ""
-    return f"{saving.files} files{at}, generation {saving.generation} of '{saving.workspace}'. {problem}".rstrip(". ")
+    what = f"{counted(saving.files, 'file')}{at}, generation {saving.generation} of '{saving.workspace}'"
+    return f"{what}. {problem}".rstrip(". ")
 
 
 def _amount(value: Decimal) -> str:

@@ -13,6 +13,7 @@ import typer
 from golem_launcher import paths
 from golem_launcher.cli.output import FAILED, print_json, reports_errors, say
 from golem_launcher.errors import RequestError, WorkspaceError
+from golem_launcher.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -145,9 +146,9 @@ def results(
             }
         )
     else:
-        say(f"{target}: {written.files:,} files, {_size(written.bytes)}, saved {_time(manifest.created_at)}.")
+        say(f"{target}: {counted(written.files, 'file')}, {_size(written.bytes)}, saved {_time(manifest.created_at)}.")
         if written.links_left_out:
-            say(f"{written.links_left_out} links were left out.")
+            say(f"{counted(written.links_left_out, 'link was', 'links were')} left out.")
         _say_renamed(dict(written.renamed))
         _say_left_out(left_out)
         if written.could_run:
@@ -195,7 +196,8 @@ def restore(
             }
         )
     else:
-        say(f"{written.files:,} files of {_time(manifest.created_at)} are in {directory}.")
+        at = _time(manifest.created_at)
+        say(f"{counted(written.files, f'file of {at} is', f'files of {at} are')} in {directory}.")
         _say_renamed(written.renamed)
         _say_left_out(left_out)
     _check_damage(workspace, written.damaged, directory)
@@ -204,7 +206,7 @@ def restore(
 def _check_damage(workspace: str, damaged: Sequence[str], target: Path) -> None:
     """Raise ``WorkspaceError`` when something was damaged: all else is there."""
     if damaged:
-        files = "1 file is" if len(damaged) == 1 else f"{len(damaged):,} files are"
+        files = counted(len(damaged), "file is", "files are")
         raise WorkspaceError(
             f"{files} damaged in the store and not in {target}.",
             f"How to mend it: golem-launcher verify {workspace}",
@@ -272,15 +274,15 @@ def verify(name: Name, *, store: StoreUrl = None, as_json: Json = False) -> None
         saves = (
             f"All {report.generations} saves of '{name}' are" if report.generations > 1 else f"The save of '{name}' is"
         )
-        say(f"{saves} whole ({report.chunks:,} parts were read).")
+        say(f"{saves} whole ({counted(report.chunks, 'part was', 'parts were')} read).")
     if report.damaged:
         if not as_json:
             for sentence in report.damaged[:_MOST_NAMED]:
                 say(sentence)
-        what = "1 file or save" if len(report.damaged) == 1 else f"{len(report.damaged):,} files or saves"
+        what = counted(len(report.damaged), f"file or save of '{name}' is", f"files or saves of '{name}' are")
         copied = f"copy its packs, indexes and workspaces over those in {place}"
         raise WorkspaceError(
-            f"{what} of '{name}' {'is' if len(report.damaged) == 1 else 'are'} damaged.",
+            f"{what} damaged.",
             "A session that still has the files brings them again with its next save. A file that another save has "
             f"whole comes from there: golem-launcher restore {name}@NUMBER directory. Where this store has a copy (on "
             f"another computer, in a backup), {copied} (rsync -rc COPY/ STORE/) and verify again.",
@@ -296,8 +298,8 @@ def _remove(kept: Any, name: str, store: str | None, *, yes: bool) -> None:
     client.check_unused(name, store)
     if not yes:
         if not sys.stdin.isatty():
-            raise RequestError(f"Removing '{name}' loses {len(found)} saves.", "Say --yes to do it.")
-        if not typer.confirm(f"Forget '{name}' with its {len(found)} saves? This can't be undone."):
+            raise RequestError(f"Removing '{name}' loses {counted(len(found), 'save')}.", "Say --yes to do it.")
+        if not typer.confirm(f"Forget '{name}' with its {counted(len(found), 'save')}? This can't be undone."):
             raise typer.Exit(FAILED)
     kept.remove(name)
     kept.prune()
@@ -327,7 +329,9 @@ def _progress(what: str, unit: str = "bytes") -> Callable[[int, int], None]:
 def _line(generation: Generation) -> str:
     size = _size(generation.bytes)
     left_out = f", {generation.left_out:,} left out" if generation.left_out else ""
-    line = f"{_time(generation.created_at)}  {generation.files:>8,} files  {size:>10}  save {generation.number}"
+    line = (
+        f"{_time(generation.created_at)}  {counted(generation.files, 'file'):>14}  {size:>10}  save {generation.number}"
+    )
     return line + left_out
 
 

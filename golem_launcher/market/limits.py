@@ -14,6 +14,7 @@ from golem_launcher.networks import NETWORKS
 from golem_launcher.outbound import CAPABILITIES
 from golem_launcher.request.yaml import number
 from golem_launcher.software import SOFTWARE
+from golem_launcher.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -126,7 +127,7 @@ def _advice(
     loosened = request.model_copy(update=_given(values))
     fit = max(1, sum(not why_not(loosened, other) for other in found))
     return Advice(
-        f"{' and '.join(words)}, then {fit} {'machine fits' if fit == 1 else 'machines fit'}.",
+        f"{' and '.join(words)}, then {counted(fit, 'machine fits', 'machines fit')}.",
         {field: _typed(value) for field, value in values.items()},
     )
 
@@ -214,7 +215,7 @@ LIMITS = (
         "",
         fits=lambda r, m: m.gpus >= gpus_wanted(r),
         has=lambda _r, m: m.gpus,
-        why=lambda r, m: f"{m.gpus or 'no'} GPU{'' if m.gpus == 1 else 's'}, {gpus_wanted(r)} asked for",
+        why=lambda r, m: f"{counted(m.gpus, 'GPU') if m.gpus else 'no GPUs'}, {gpus_wanted(r)} asked for",
     ),
     Limit(
         "gpu_model",
@@ -247,7 +248,9 @@ LIMITS = (
         "GLM",
         fits=lambda r, m: m.price.at_most(useful_seconds(r)) <= r.budget,
         has=lambda r, m: rounded_up(m.price.at_most(useful_seconds(r))),
-        why=lambda r, _m: f"the budget of {r.budget} does not pay for {useful_seconds(r) / 60:.0f} minutes of it",
+        why=lambda r, _m: (
+            f"the budget of {r.budget} does not pay for {counted(round(useful_seconds(r) / 60), 'minute')} of it"
+        ),
         more=True,
     ),
     Limit(

@@ -6,6 +6,7 @@ from golem_launcher.node.check import Check, Verdict
 from golem_launcher.session import client
 from golem_launcher.session.directory import session_directories
 from golem_launcher.text import clean_line
+from golem_launcher.units import counted
 
 NAME = "sessions"
 _MOST_NAMED = 5
@@ -16,8 +17,7 @@ def sessions() -> Check:
     found = list(session_directories())
     damaged = {directory.name: names for directory in found if (names := client.damaged(directory))}
     if not damaged:
-        count = len(found)
-        return Check(NAME, Verdict.OK, f"The files of {count} {'session' if count == 1 else 'sessions'} can be read.")
+        return Check(NAME, Verdict.OK, f"The files of {counted(len(found), 'session')} can be read.")
     words = [f"{name} ({', '.join(names)})" for name, names in list(damaged.items())[:_MOST_NAMED]]
     more = f" and {len(damaged) - _MOST_NAMED} more" if len(damaged) > _MOST_NAMED else ""
     return Check(

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from golem_launcher.events import Stage
+from golem_launcher.units import counted
 
 if TYPE_CHECKING:
     from golem_launcher.access.documents import Documents, Outcome
@@ -41,7 +42,7 @@ def missing(outcome: Outcome) -> str:
 
 def count(unsaved: int) -> str:
     """So many documents, with what is the matter with them."""
-    return f"{unsaved} open {'document' if unsaved == 1 else 'documents'} with unsaved changes"
+    return counted(unsaved, "open document with unsaved changes", "open documents with unsaved changes")
 
 
 def farewell(state: SessionState) -> str:

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING
 
 from golem_launcher.agent.workspace.names import unescape
 from golem_launcher.errors import WorkspaceError
+from golem_launcher.units import counted
 from golem_launcher.workspace.apart import apart
 from golem_launcher.workspace.content import LOST, pieces
 from golem_launcher.workspace.environment import package_lists
@@ -84,7 +85,7 @@ def folded(paths: Iterable[str]) -> list[str]:
         below = [number for number, part in enumerate(parts[:-1]) if part.lower() in _RUNS_BELOW]
         name = "/".join(parts[: below[0] + 1]) + "/" if below else path
         counts[name] = counts.get(name, 0) + 1
-    return [f"{name} ({number} files)" if number > 1 else name for name, number in counts.items()]
+    return [f"{name} ({counted(number, 'file')})" if number > 1 else name for name, number in counts.items()]
 
 
 def write_zip(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.text import clean_line
+from golem_launcher.units import counted
 from golem_launcher.workspace import locations, manifest_object, retention
 from golem_launcher.workspace.generation import Generation
 from golem_launcher.workspace.manifest import Entry, Environment, Manifest, checked, parse
@@ -151,7 +152,8 @@ class Store:
             self._packs.refresh()
             lost = self._packs.missing(manifest.chunk_ids)
             if lost:
-                raise WorkspaceError(f"{len(lost)} parts of the workspace are not in the store yet.", "Save again.")
+                parts = counted(len(lost), "part of the workspace is", "parts of the workspace are")
+                raise WorkspaceError(f"{parts} not in the store yet.", "Save again.")
             while True:
                 generation = Generation.of(manifest)
                 name = _name(workspace, manifest.generation)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from golem_launcher.units import counted
 from golem_launcher.workspace import links
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def shrunk(before: Iterable[Entry], after: Iterable[Entry]) -> str:
     new = {entry.path: entry.data for entry in after if entry.kind == "file"}
     gone = sum(path not in new for path in old)
     if gone and (not new or (gone >= _MANY and gone >= _HALF * len(old))):
-        return f"{gone} of {len(old)} files are not there any more"
+        return f"{gone:,} of {counted(len(old), 'file is', 'files are')} not there any more"
     lost = sum(old.values()) - sum(new.values())
     if lost >= _MUCH and lost >= _HALF * sum(old.values()):
         return f"{lost / 1e6:.0f} of {sum(old.values()) / 1e6:.0f} MB are not there any more"

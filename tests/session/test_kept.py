@@ -62,7 +62,7 @@ def test_what_can_not_be_saved_is_told_before_the_end_and_keeps_the_session(read
     assert "107.4 MB were asked for)" in state.saving.problem
     code, out, _ = command("save", directory.name, check=False)
     assert code == 1
-    assert "1 files, 1 left out" in out
+    assert "1 file, 1 left out" in out
     assert "big.bin: the workspace has" in out
     assert client.describe(directory)["left_out"][0]["path"] == "big.bin"
     assert any("big.bin" in event.line for event in directory.events()[0] if event.kind == "left_out")

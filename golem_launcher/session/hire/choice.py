@@ -15,6 +15,7 @@ from golem_launcher.market.machine import machine_of, machines
 from golem_launcher.market.prices import SECONDS_PER_HOUR, Price, glm
 from golem_launcher.session.hire.standing import Standing
 from golem_launcher.text import clean_line, clean_name
+from golem_launcher.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -261,20 +262,19 @@ class Choice:
         return BudgetError(
             f"The budget of {glm(self.request.budget)} is too small: the cheapest offer costs {glm(price.start)} to "
             f"start and up to {glm(price.per_hour())} an hour.",
-            f"Allow at least {glm(needed)}, which pays for {minutes:.0f} minutes." if minutes >= 1 else
+            f"Allow at least {glm(needed)}, which pays for {counted(round(minutes), 'minute')}." if minutes >= 1 else
             f"Allow at least {glm(needed)}.",
         )  # fmt: skip
 
 
 def limits(request: LaunchRequest) -> str:
     """The limits of a request in words."""
-    cores = "core" if request.cpus == 1 else "cores"
-    size = f"{request.cpus} {cores}, {request.memory_gib:g} GiB of memory and {request.disk_gib:g} GiB of disk"
+    size = f"{counted(request.cpus, 'core')}, {request.memory_gib:g} GiB of memory and {request.disk_gib:g} GiB of disk"
     gpus = gpus_wanted(request)
     if not gpus:
         return size
     model = f" like '{request.gpu_model}'" if request.gpu_model else ""
-    return f"{size} with {gpus} GPU{'' if gpus == 1 else 's'}{model}"
+    return f"{size} with {counted(gpus, 'GPU')}{model}"
 
 
 def offers_at_most(offers: Sequence[Mapping[str, Any]]) -> dict[str, float]:

@@ -214,7 +214,7 @@ class Card {
   tickSaving(saving, unsaved, now) {
     const when = saving.saved_at ? ago((now - Date.parse(saving.saved_at)) / 1000) : "not yet";
     const every = saving.interval ? `every ${Math.round(saving.interval) || 1} s` : "";
-    const what = saving.generation ? `${saving.files} ${saving.files === 1 ? "file" : "files"}, ${bytes(saving.bytes)}` : "";
+    const what = saving.generation ? `${counted(saving.files, "file")}, ${bytes(saving.bytes)}` : "";
     const open = unsaved ? documentWords(unsaved) : "";
     this.saved.set(when, null, { low: saving.problem !== "", below: saving.problem || [open, what, every].filter(Boolean).join(", ") });
   }

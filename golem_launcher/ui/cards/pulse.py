@@ -26,6 +26,7 @@ from golem_launcher.events import (
 )
 from golem_launcher.text import clean_line
 from golem_launcher.ui.cards.tail import Tail
+from golem_launcher.units import counted
 
 if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory
@@ -150,4 +151,4 @@ class Pulse:
 
 def _ends_soon(event: EndsSoon) -> str:
     what = "Its time is over" if event.why == "time" else "Its budget is used up"
-    return f"{what} in {event.minutes} minutes. Extend it to go on{event.lost}."
+    return f"{what} in {counted(event.minutes, 'minute')}. Extend it to go on{event.lost}."

@@ -75,10 +75,10 @@ function whereWords(session) {
 /** Those of the parts that say something, one after the other. */
 const sentences = (...parts) => parts.filter(Boolean).join(" ");
 
-const documentWords = (count) => `${count} open ${count === 1 ? "document has" : "documents have"} unsaved changes`;
+const documentWords = (count) => counted(count, "open document has unsaved changes", "open documents have unsaved changes");
 
 /** What an end would lose, as far as it is known; empty when that is nothing. */
 function stakeWords(saving) {
   const count = saving?.at_stake;
-  return count ? `${count} ${count === 1 ? "file is" : "files are"} not saved, and would be lost: ${saving.problem}` : "";
+  return count ? `${counted(count, "file is", "files are")} not saved, and would be lost: ${saving.problem}` : "";
 }

@@ -13,7 +13,7 @@ _COMMON = Path(__file__).parent
 
 def script(room: str, *names: str) -> str:
     """Scripts joined into one ES module; the last holds its ``export default``."""
-    return _joined(_COMMON / "dom.js", _COMMON / "here.js", *_beside(room, names))
+    return _joined(_COMMON / "dom.js", _COMMON / "units.js", _COMMON / "here.js", *_beside(room, names))
 
 
 def style(room: str, *names: str) -> str:

@@ -111,7 +111,7 @@ function makeResume(field, { id, described, onchange, tools }) {
 
 function savedWords({ value, older, at, files, bytes }) {
   const when = new Date(at).toLocaleString([], { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
-  return `${older ? "\u2003" : ""}${value} · ${when} · ${files} ${files === 1 ? "file" : "files"}, ${bytesWords(bytes)}`;
+  return `${older ? "\u2003" : ""}${value} · ${when} · ${counted(files, "file")}, ${bytesWords(bytes)}`;
 }
 
 function makeCheck(field, { id, described, onchange }) {

@@ -13,6 +13,7 @@ from golem_launcher.market.limits import loosen, rounded_up, why_not
 from golem_launcher.networks import NETWORKS
 from golem_launcher.request.yaml import number
 from golem_launcher.ui.common.amounts import glm
+from golem_launcher.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,19 +48,18 @@ def estimate(request: LaunchRequest, found: Sequence[Machine]) -> dict[str, Any]
         return {
             "state": "unfit",
             "headline": "No machine fits.",
-            "hint": f"{_count(len(found), 'machine')} on offer.",
+            "hint": f"{counted(len(found), 'machine')} on offer.",
             "loosen": [asdict(advice) for advice in loosen(request, found)],
         }
     prices = sorted(machine.price.per_hour() for machine in fitting)
     whole = min(_cost(request, machine) for machine in fitting)
     lasts = max(_lasts(request, machine) for machine in fitting)
-    hours = _plain(float(request.hours))
     return {
         "state": "fits",
-        "headline": f"{_count(len(fitting), 'machine')} {'fits' if len(fitting) == 1 else 'fit'}",
+        "headline": counted(len(fitting), "machine fits", "machines fit"),
         "range": _range(prices, token),
         "rows": [
-            [f"{_count(hours, 'hour')} at the best price", f"{glm(whole)} {token}"],
+            [f"{_hours_words(float(request.hours))} at the best price", f"{glm(whole)} {token}"],
             ["Never more than the budget", f"{glm(request.budget)} {token}"],
             ["Which would last", _duration(lasts)],
         ],
@@ -89,7 +89,7 @@ def _bars(prices: Sequence[Decimal], request: LaunchRequest) -> dict[str, Any]:
         place = int((price - low) / (high - low) * len(counts)) if high > low else 0
         counts[min(place, len(counts) - 1)] += 1
     token = NETWORKS[request.network].token
-    words = f"Prices of {_count(len(prices), 'machine')}: {_range(prices, token)}."
+    words = f"Prices of {counted(len(prices), 'machine')}: {_range(prices, token)}."
     return {"counts": counts, "low": glm(low), "high": glm(high), "words": words}
 
 
@@ -106,11 +106,11 @@ def _duration(hours: float) -> str:
     if hours > _YEAR:
         return "over a year"
     if hours < 1:
-        return f"{int(hours * 60)} minutes"
+        return counted(int(hours * 60), "minute")
     if hours < 100:  # noqa: PLR2004
-        return f"{_plain(int(hours * 10) / 10)} hours"
-    return f"{int(hours / 24)} days"
+        return _hours_words(int(hours * 10) / 10)
+    return counted(int(hours / 24), "day")
 
 
-def _count(count: int | str, word: str) -> str:
-    return f"{count} {word}{'' if str(count) == '1' else 's'}"
+def _hours_words(hours: float) -> str:
+    return f"{_plain(hours)} {'hour' if hours == 1 else 'hours'}"

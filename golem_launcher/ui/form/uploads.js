@@ -16,7 +16,7 @@ function bytesWords(bytes) {
 
 /** How large a file is, or a folder. */
 function sizeWords({ size, count }) {
-  return count == null ? bytesWords(size) : `${count} ${count === 1 ? "file" : "files"}, ${bytesWords(size)}`;
+  return count == null ? bytesWords(size) : `${counted(count, "file")}, ${bytesWords(size)}`;
 }
 
 /** Where this tab's files are kept: the same after a reload. */

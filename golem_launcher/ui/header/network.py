@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.errors import NodeError
 from golem_launcher.market.settlement import as_it_is
 from golem_launcher.networks import LOCAL, NETWORKS
+from golem_launcher.units import counted
 
 if TYPE_CHECKING:
     from golem_launcher.node.node import Node
@@ -49,7 +50,7 @@ def _local() -> tuple[str, list[str], str]:
     state = _STATES.get(status["stage"], "down")
     providers = len(status.get("providers", []))
     if state == "up":
-        details = [f"running, {providers} provider{'' if providers == 1 else 's'}", _you_are(_known(network.up().node))]
+        details = [f"running, {counted(providers, 'provider')}", _you_are(_known(network.up().node))]
         if status.get("chain"):
             details.append("paid in test tokens on a chain")
     else:

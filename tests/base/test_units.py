@@ -1,0 +1,47 @@
+"""Numbers as people read them, the same from Python and from the page's scripts."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import golem_launcher
+from golem_launcher.units import counted
+
+PACKAGE = Path(golem_launcher.__file__).parent
+COUNTED = [
+    ((0, "file"), "0 files"),
+    ((1, "file"), "1 file"),
+    ((2, "file"), "2 files"),
+    ((1234567, "file"), "1,234,567 files"),
+    ((1, "file is", "files are"), "1 file is"),
+    ((1000, "file is", "files are"), "1,000 files are"),
+]
+
+
+@pytest.mark.parametrize(("given", "said"), COUNTED)
+def test_what_is_counted_is_in_its_number(given, said):
+    assert counted(*given) == said
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no node to run scripts with")
+def test_the_page_counts_in_the_same_words():
+    script = (PACKAGE / "ui/common/units.js").read_text()
+    given = json.dumps([given for given, _ in COUNTED])
+    asked = f"{script}\nconsole.log(JSON.stringify({given}.map((each) => counted(...each))))"
+    done = subprocess.run(["node", "-e", asked], capture_output=True, text=True, timeout=30, check=True)
+    assert json.loads(done.stdout) == [said for _, said in COUNTED]
+
+
+def test_nobody_makes_a_plural_by_hand():
+    found = [
+        f"{path.relative_to(PACKAGE)}: {line.strip()}"
+        for path in PACKAGE.rglob("*")
+        if path.suffix in {".py", ".js"} and path.name not in {"units.py", "units.js"}
+        for line in path.read_text().splitlines()
+        if re.search(r"['\"]s['\"] (if|else)|(if|else) ['\"]s['\"]|[!=]== 1 \? \"[a-z ]+\" : \"[a-z ]+\"", line)
+    ]
+    assert not found

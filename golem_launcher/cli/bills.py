@@ -13,6 +13,8 @@ from golem_launcher.errors import LauncherError
 from golem_launcher.networks import LOCAL, NETWORKS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from golem_launcher.node.node import Node
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.pay.bills import Bill
@@ -44,7 +46,8 @@ def bill(
     if json:
         print_json(_bill_json(found))
     elif as_csv:
-        _print_csv([{**_head(found), **_flat(one.model_dump(mode="json"))} for one in found.agreements])
+        columns = (*_head_columns(), *bills.AgreementBill.model_fields)
+        _print_csv(columns, [{**_head(found), **_flat(one.model_dump(mode="json"))} for one in found.agreements])
     else:
         _show_bill(found)
 
@@ -62,7 +65,9 @@ def ledger(*, json: _Json = False, as_csv: _Csv = False) -> None:
     if json:
         print_json([_bill_json(one) for one in found])
     elif as_csv:
-        _print_csv([_head(one) for one in found])
+        _print_csv(_head_columns(), [_head(one) for one in found])
+    elif not found:
+        say("There are no sessions. Start one: golem-launcher start --wait")
     else:
         for one in found:
             say(f"{one.session:<24} {one.network:<8} {one.created_at:%Y-%m-%d %H:%M}  {one.seconds / 3600:>7.2f} h "
@@ -124,8 +129,15 @@ def _head(found: Bill) -> dict[str, Any]:
     return {**value, "seconds": round(found.seconds, 1), "payment": found.state}
 
 
+def _head_columns() -> tuple[str, ...]:
+    """The keys of :func:`_head`."""
+    from golem_launcher.session.pay.bills import Bill
+
+    return (*(name for name in Bill.model_fields if name != "agreements"), "seconds", "payment")
+
+
 def _flat(value: dict[str, Any]) -> dict[str, Any]:
-    usage = value.pop("usage")
+    usage = value["usage"]
     value["refusals"] = " | ".join(one["why"] for one in value["refusals"])
     value["transactions"] = " ".join(value["transactions"])
     return {**value, "usage": " ".join(f"{counter}={used}" for counter, used in usage.items())}
@@ -137,12 +149,12 @@ def _transaction_place(network: str, transaction: str) -> str:
     return url or transaction
 
 
-def _print_csv(rows: list[dict[str, Any]]) -> None:
+def _print_csv(columns: Iterable[str], rows: list[dict[str, Any]]) -> None:
+    """Print a table with its head line, also where there is nothing below it."""
     text = io.StringIO()
-    if rows:
-        table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        table.writeheader()
-        table.writerows([{key: _no_formula(value) for key, value in row.items()} for row in rows])
+    table = csv.DictWriter(text, list(columns), lineterminator="\n")
+    table.writeheader()
+    table.writerows([{key: _no_formula(value) for key, value in row.items()} for row in rows])
     typer.echo(text.getvalue(), nl=False)
 
 

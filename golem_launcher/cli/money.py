@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from golem_launcher.node.node import Node
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
-_Csv = Annotated[bool, typer.Option("--csv", help="Print comma-separated values with a head line.")]
 _NetworkName = Annotated[str, typer.Option("--network", help="Which one; see: golem-launcher networks")]
 
 identity_app = typer.Typer(help="The identity that owns the wallet: back it up, bring it back.", no_args_is_help=True)

@@ -1,0 +1,52 @@
+"""What a program reads of bills has its head and its form also where there are none."""
+
+import csv
+import io
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from golem_launcher import paths
+from golem_launcher.cli.main import app
+from golem_launcher.request import LaunchRequest
+from golem_launcher.session.directory import create_session_directory
+from golem_launcher.session.pay import bills
+from golem_launcher.session.pay.bills import AgreementBill
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path, monkeypatch):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
+
+
+def command(*arguments):
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def columns(text):
+    return next(csv.reader(io.StringIO(text)))
+
+
+def test_an_empty_ledger_has_the_head_line_of_a_full_one():
+    empty = command("ledger", "--csv")
+    assert json.loads(command("ledger", "--json")) == []
+    assert "no sessions" in command("ledger")
+    create_session_directory(LaunchRequest(name="a"))
+    full = command("ledger", "--csv")
+    assert columns(full) == columns(empty)
+    assert len(full.splitlines()) == 2
+    assert next(iter(csv.DictReader(io.StringIO(full))))["session"] == "a"
+
+
+def test_a_bill_of_nothing_has_the_head_line_of_one_with_agreements():
+    directory = create_session_directory(LaunchRequest(name="a"))
+    empty = command("bill", "a", "--csv")
+    one = AgreementBill(agreement_id="x", provider_id="0x1", provider_name="=evil", usage={"cpu": 1.0})
+    bills._write(directory.path, [one])
+    full = command("bill", "a", "--csv")
+    assert columns(full) == columns(empty)
+    (row,) = csv.DictReader(io.StringIO(full))
+    assert (row["session"], row["agreement_id"], row["provider_name"], row["usage"]) == ("a", "x", "'=evil", "cpu=1.0")

@@ -28,7 +28,7 @@ SOFTWARE: dict[str, Software] = {
         Software("sklearn", "Scikit-learn", "NumPy, pandas, SciPy, scikit-learn and Matplotlib.", _SCIENCE),
         Software("tensorflow", "TensorFlow", "TensorFlow for the processor, with NumPy and pandas.",
                  ("tensorflow-cpu", "numpy", "pandas", "matplotlib")),
-        Software("pytorch", "PyTorch", "PyTorch for the processor, with NumPy and pandas.",
+        Software("pytorch", "PyTorch", "PyTorch with NumPy and pandas; installed as it starts, on 12 GiB of disk.",
                  ("torch", "numpy", "pandas", "matplotlib")),
         Software("gpu", "PyTorch on a GPU", "PyTorch with CUDA; takes machines that have a GPU.",
                  ("torch", "numpy", "pandas", "matplotlib"), gpu=True),

@@ -15,14 +15,11 @@ from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
     from golem_launcher.image.progress import Step
-    from golem_launcher.image.store import Image
 
 app = typer.Typer(help="Images that sessions run in, made and kept on this computer.", no_args_is_help=True)
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 _TELL_SECONDS = 5.0
-_UPLINKS = (10, 50)
-"""Megabits per second, of a slow line and of an ordinary one."""
 
 
 def add_commands(parent: typer.Typer) -> None:
@@ -46,6 +43,7 @@ def build(
     golem-launcher image build
     golem-launcher image build sklearn --name mine
     """
+    from golem_launcher.image import uplink
     from golem_launcher.image.store import Store
 
     told = _Teller()
@@ -53,10 +51,11 @@ def build(
         image = Store().make(variant, name, told=told, again=again)
     finally:
         told.close()
+    upload = uplink.upload(image.size)
     if json:
-        print_json(image.to_json())
+        print_json({**image.to_json(), "upload": upload.to_json()})
         return
-    say(f"{image.name}: {image.size / 1e6:.0f} MB, {image.path}\n{_upload_words(image)}")
+    say(f"{image.name}: {image.size / 1e6:.0f} MB, {image.path}\n{upload.words}")
     say(f"Use it: golem-launcher start --network NETWORK --image {image.name}")
 
 
@@ -67,18 +66,27 @@ def list_images(json: _Json = False) -> None:  # noqa: FBT002
 
     Example: golem-launcher image list --json
     """
+    from golem_launcher.image import lock, uplink
     from golem_launcher.image.store import Store
+    from golem_launcher.software import SOFTWARE
 
     images = Store().images()
     if json:
-        print_json([image.to_json() for image in images])
+        print_json([{**image.to_json(), "upload": uplink.upload(image.size).to_json()} for image in images])
         return
     if not images:
-        say("There is no image yet. Make one: golem-launcher image build")
+        say("There is no image yet. These can be made:")
     for image in images:
         old = "" if image.current else "  (an older recipe: build it again)"
         of = image.variant or "a file"
         say(f"{image.name:<20} {image.size / 1e6:>6.0f} MB  {image.made:%Y-%m-%d %H:%M}  of {of}{old}")
+    there = {image.variant for image in images}
+    for variant in lock.variants():
+        if variant not in there:
+            about = f"{lock.SIZES[variant] / 1e6:>6.0f} MB"
+            say(f"{variant:<20} {about}  not made yet: golem-launcher image build {variant}")
+    for name in SOFTWARE.keys() - set(lock.variants()):
+        say(f"There is no image of {name}: elsewhere than on 'local' it is installed in 'base', at the provider.")
 
 
 @app.command()
@@ -88,13 +96,13 @@ def info(name: str, json: _Json = False) -> None:  # noqa: FBT002
 
     Example: golem-launcher image info base
     """
-    from golem_launcher.image import gvmi
+    from golem_launcher.image import gvmi, uplink
     from golem_launcher.image.store import Store
 
     image = Store().find(name)
-    settings = gvmi.settings(image.path)
+    settings, upload = gvmi.settings(image.path), uplink.upload(image.size)
     if json:
-        print_json({**image.to_json(), "settings": settings})
+        print_json({**image.to_json(), "settings": settings, "upload": upload.to_json()})
         return
     say(
         f"{image.name}: made {image.made:%Y-%m-%d %H:%M} UTC of {image.variant or 'a file'}\n"
@@ -102,7 +110,7 @@ def info(name: str, json: _Json = False) -> None:  # noqa: FBT002
     )
     for key, value in sorted(settings.items()):
         say(f"  {key:<9} {clean_line(_words(value), longest=200)}")
-    say(_upload_words(image))
+    say(upload.words)
 
 
 @app.command()
@@ -198,12 +206,3 @@ class _Teller:
 
 def _words(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, dict | list) else str(value)
-
-
-def _upload_words(image: Image) -> str:
-    times = [f"{_time(image.size * 8 / 1e6 / speed)} at {speed} Mbit/s" for speed in _UPLINKS]
-    return f"Sent once to each new provider from this computer: {', '.join(times)}."
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"  # noqa: PLR2004

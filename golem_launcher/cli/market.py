@@ -52,16 +52,20 @@ def offers(
     from golem_launcher.market.words import read_words
     from golem_launcher.request import parse_request
     from golem_launcher.session import places
+    from golem_launcher.session.image_and_packages import upload_of
 
     request = parse_request({**read_words(words or ()), **given})
     network = NETWORKS[request.network]
     place = places.enter(network)
+    upload = upload_of(request)
     seconds = _SCAN_SECONDS[network.money]
     found = asyncio.run(scan.offers_for(request, place.node, subnet=place.subnet, seconds=seconds))
     if json:
-        print_json(_as_json(found))
+        print_json({**_as_json(found), "upload": upload.to_json() if upload is not None else None})
     else:
         _show(found, request, everything=everything)
+        if upload is not None:
+            say(upload.words)
     if not found.fitting:
         raise typer.Exit(1)
 

@@ -46,14 +46,18 @@ def start(
     """
     from golem_launcher.request import parse_request, yaml
     from golem_launcher.session import client
+    from golem_launcher.session.image_and_packages import upload_of
 
     request = parse_request({**(yaml.read(file) if file else {}), **given})
+    upload = upload_of(request)
+    if upload is not None:
+        progress(upload.words)
     directory = client.start(request)
     client.tidy()
     if wait:
         _wait_until_ready(directory)
     if as_json:
-        print_json(summary(directory))
+        print_json({**summary(directory), "upload": upload.to_json() if upload is not None else None})
         return
     url = directory.url()
     if url:

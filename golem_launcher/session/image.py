@@ -11,7 +11,9 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from golem_launcher.errors import BusError, ImageError, NodeError
+from golem_launcher.image import uplink
 from golem_launcher.image.store import NAME, Store
+from golem_launcher.later import later
 from golem_launcher.localnet.spec import BASE_IMAGE
 from golem_launcher.market.images import task_package
 from golem_launcher.node.gftp.offering import Offering
@@ -22,13 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golem_launcher.image.store import Image
-    from golem_launcher.request import LaunchRequest
+    from golem_launcher.session.image_and_packages import ImageAndPackages
 
 _DEMANDED: Final = re.compile(r"hash:sha3:[0-9a-f]{56}:(https?|gftp)://\S+")
 """An image as demands name it."""
-_MEGABIT: Final = 1e6 / 8
-_UPLINK: Final = 10
-"""Megabits per second of a slow line, for what the user is told."""
 _SLOWEST: Final = 60_000.0
 """Bytes per second: an image may take that long to arrive, as long as it does arrive."""
 _END_SECONDS: Final = 10.0
@@ -38,20 +37,15 @@ _LONGEST_LINE: Final = 64 * 1024
 class SessionImage:
     """What a session runs in. Made ready once, by :meth:`prepare`; offered to providers until :meth:`aclose`."""
 
-    def __init__(self, name: str, *, variant: str, registry_url: str) -> None:
-        """``name``: as the user or the network names it; empty: the ``variant`` that is made here."""
-        self._name = name
-        self._variant = variant
+    def __init__(self, wanted: ImageAndPackages, *, network: str, registry_url: str) -> None:
+        self._name = wanted.image
+        self._variant = wanted.variant
+        self._network = network
         self._registry_url = registry_url
         self._kept: Image | None = None
         """When it is one of this computer's."""
         self._offering: Offering | None = None
         self._url = ""
-
-    @classmethod
-    def of(cls, request: LaunchRequest, default: str, registry_url: str) -> SessionImage:
-        """The image of a request; ``default``: what runs on its network when it names none."""
-        return cls(request.image or default, variant=request.software, registry_url=registry_url)
 
     @property
     def familiar(self) -> bool:
@@ -96,11 +90,12 @@ class SessionImage:
             self._url = await self._offering.start()
         except (BusError, OSError) as error:
             raise NodeError(f"The node can't serve the image: {error}") from error
-        size, seconds = self._kept.size, self._kept.size / (_UPLINK * _MEGABIT)
-        say(
-            f"The image '{self._kept.name}' ({size / 1e6:.0f} MB) is sent from here to each provider that does "
-            f"not have it yet: {seconds:.0f} s over a line that sends {_UPLINK} Mbit/s."
-        )
+        upload = await asyncio.to_thread(uplink.upload, self._kept.size, self._network)
+        say(f"The image '{self._kept.name}' is served from this computer. {upload.words}")
+
+    def sent(self, size: int, seconds: float) -> None:
+        """So many bytes of it left this computer while so many seconds passed: later sessions say how long it takes."""
+        later(uplink.note, self._network, size, seconds)
 
     async def task_package(self) -> str:
         """The image as a demand names it. Raises ``RequestError``, ``ServiceError`` when the registry has no word."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError, NodeUnreachable
 from golem_launcher.localnet import network as localnet
-from golem_launcher.localnet.spec import BASE_IMAGE
 from golem_launcher.market import constraint, wallet
 from golem_launcher.market.services import REGISTRY
 from golem_launcher.networks import LOCAL
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
     from golem_launcher.networks import Network
     from golem_launcher.node.node import Node
 
-IMAGE_VARIABLE = "GOLEM_LAUNCHER_IMAGE"
-"""The image of sessions on real networks whose request names none."""
-
 
 @dataclass
 class Place:
@@ -30,8 +26,6 @@ class Place:
     node: Node
     subnet: str
     registry_url: str
-    image_tag: str
-    """What runs when the request names no image; empty: one that is made here."""
     look_seconds: float
     """How long to wait for a first answer before looking whether the market has anything that fits."""
     search_seconds: float
@@ -65,7 +59,6 @@ def _enter_local() -> Place:
         node=running.node,
         subnet=str(running.state["subnet"]),
         registry_url=running.registry_url,
-        image_tag=BASE_IMAGE,
         look_seconds=5.0,
         search_seconds=20.0,  # a crowd of providers and sessions on one machine takes longer than one of each
         refused_seconds=3.0,
@@ -86,7 +79,6 @@ def _enter_real(network: Network) -> Place:
         node=node,
         subnet=constraint.subnet(os.environ.get("YAGNA_SUBNET") or network.subnet),
         registry_url=REGISTRY.address,
-        image_tag=os.environ.get(IMAGE_VARIABLE, ""),
         look_seconds=30.0,
         search_seconds=180.0,
         refused_seconds=20.0,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,30 @@ _LOG = logging.getLogger(__name__)
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
+_SPEED_SECONDS = 10.0
+"""The speed that is told is that of the last so many seconds."""
+_LEAST_SECONDS = 0.9
+
+
+class _Speed:
+    """How fast one piece of work gets on."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self._seen: collections.deque[tuple[float, float]] = collections.deque()
+
+    def at(self, done: float) -> float:
+        """A second, now that so much is done; 0 while it is not known, or when it began again."""
+        now = time.monotonic()
+        if self._seen and done < self._seen[-1][1]:
+            self._seen.clear()
+        self._seen.append((now, done))
+        while len(self._seen) > 2 and now - self._seen[1][0] >= _SPEED_SECONDS:  # noqa: PLR2004
+            self._seen.popleft()
+        began, before = self._seen[0]
+        return (done - before) / (now - began) if now - began >= _LEAST_SECONDS else 0.0
+
+
 class Recorder:
     """The one writer of a session's state and events. ``state`` is current at once, the disk soon after."""
 
@@ -28,6 +54,7 @@ class Recorder:
         self._directory = directory
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recorder")
         self.state: SessionState = directory.state()
+        self._speed: _Speed | None = None
         self.unwritten = ""
         """Why the session's files can't be written at present, as the system says it."""
 
@@ -73,7 +100,9 @@ class Recorder:
 
     def progress(self, what: str, done: int, total: int, unit: str) -> None:
         """A piece of work that holds the session up is that far; ``unit``: bytes, packages."""
-        progress = Progress(what=what, done=done, total=total, unit=unit)
+        if self._speed is None or self._speed.what != what:
+            self._speed = _Speed(what)
+        progress = Progress(what=what, done=done, total=total, unit=unit, rate=self._speed.at(done))
         self.update(progress=progress if done < total else None)
         self._append(progress)
 

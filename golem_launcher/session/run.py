@@ -20,6 +20,7 @@ from golem_launcher.session import deadlines, documents, extension, places, warm
 from golem_launcher.session.hire.choice import Choice
 from golem_launcher.session.hire.permission import permit_of
 from golem_launcher.session.image import SessionImage
+from golem_launcher.session.image_and_packages import image_and_packages
 from golem_launcher.session.pay import bills
 from golem_launcher.session.pay.ending import Farewells, close_wherever
 from golem_launcher.session.pay.journal import Journal
@@ -303,7 +304,9 @@ class Run:
 
     async def _prepare_image(self, place: places.Place) -> None:
         """No money before there is something to run. The time of the session begins when there is."""
-        self._image = SessionImage.of(self._request, place.image_tag, place.registry_url)
+        self._image = SessionImage(
+            image_and_packages(self._request), network=self._network.name, registry_url=place.registry_url
+        )
         self._resources.push_async_callback(self._image.aclose)
         began = clock.now()
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NothingToSave, ProviderError, RequestError, SessionError, WorkspaceError
 from golem_launcher.events import LeftOut, Progress, Saving
-from golem_launcher.networks import LOCAL
 from golem_launcher.session import inputs, liveness
-from golem_launcher.software import SOFTWARE
+from golem_launcher.session.image_and_packages import image_and_packages
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
@@ -66,10 +65,7 @@ class Saves:
 
     @property
     def _packages(self) -> list[str]:
-        """What is to be installed; elsewhere than on `local` a software choice is an image."""
-        request = self._request
-        chosen = SOFTWARE[request.software].packages if request.network == LOCAL.name and not request.image else ()
-        return list(dict.fromkeys((*chosen, *request.packages)))
+        return list(image_and_packages(self._request).packages)
 
     async def open(self) -> None:
         """Find out whether what is asked for is there. Raises ``LauncherError``; nothing was paid by then."""

@@ -209,10 +209,10 @@ def test_no_machine_fits(camera: Camera) -> None:
 def test_starting(camera: Camera) -> None:
     directory = make_session("thesis-figures", GOOD_START[:5], age=12.3, asked={"packages": ["seaborn"]})
     say(directory, "3 offers fit; the best asks 0.0306 tGLM an hour")
-    directory.append_event(Progress(what="measurements.csv", done=7_300_000, total=24_000_000, unit="B"))
+    directory.append_event(Progress(what="measurements.csv", done=7_300_000, total=24_000_000, unit="bytes"))
     say(directory, "Installing 2 packages.")
     card = _card(camera.page, "thesis-figures", "Starting")
-    card.get_by_text("7.3 MB of 24 MB").wait_for()
+    card.get_by_text("7 of 24 MB (30 %)").wait_for()
     camera.take("starting", sizes=(NORMAL, NARROW))
 
 
@@ -269,9 +269,9 @@ def test_ending_soon(camera: Camera) -> None:
 
 def test_saving_before_the_end(camera: Camera) -> None:
     directory = _running("night-run", stages=(*GOOD_START, Stage.SAVING))
-    directory.append_event(Progress(what="new data", done=31_000_000, total=52_000_000, unit="B"))
+    directory.append_event(Progress(what="new data", done=31_000_000, total=52_000_000, unit="bytes"))
     card = _card(camera.page, "night-run", "Saving")
-    card.get_by_text("31 MB of 52 MB").wait_for()
+    card.get_by_text("31 of 52 MB (60 %)").wait_for()
     camera.take("saving", card)
 
 

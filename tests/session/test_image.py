@@ -11,12 +11,20 @@ import pytest
 
 from golem_launcher import paths
 from golem_launcher.errors import ImageError, RequestError
+from golem_launcher.image import lock, uplink
 from golem_launcher.image.store import Store
 from golem_launcher.localnet.spec import BASE_IMAGE
 from golem_launcher.node.gftp import offering
 from golem_launcher.request import parse_request
 from golem_launcher.session import image
 from golem_launcher.session.image import SessionImage
+from golem_launcher.session.image_and_packages import (
+    IMAGE_VARIABLE,
+    ImageAndPackages,
+    image_and_packages,
+    upload_of,
+)
+from golem_launcher.software import SOFTWARE
 from tests.image.test_store import image_file
 
 DIGEST = "a" * 56
@@ -25,6 +33,7 @@ DIGEST = "a" * 56
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
+    monkeypatch.delenv(IMAGE_VARIABLE, raising=False)
     return tmp_path / "home"
 
 
@@ -44,17 +53,20 @@ async def prepared(chosen):
     return told, said
 
 
-def chosen(default="", **fields):
-    return SessionImage.of(parse_request({"name": "a", "budget": 1, **fields}), default, "http://127.0.0.1:9")
+def chosen(network="hoodi", **fields):
+    request = parse_request({"name": "a", "budget": 1, "network": network, **fields})
+    return SessionImage(image_and_packages(request), network=network, registry_url="http://127.0.0.1:9")
 
 
 @pytest.mark.usefixtures("node")
-def test_one_of_this_computers_is_demanded_by_its_hash_at_our_node(tmp_path):
+def test_one_of_this_computers_is_demanded_by_its_hash_at_our_node(tmp_path, monkeypatch):
     kept = Store().add(image_file(tmp_path / "own"), "mine")
-    for one in (chosen(image="mine"), chosen("mine")):
+    asked_for = chosen(image="mine")
+    monkeypatch.setenv(IMAGE_VARIABLE, "mine")
+    for one in (asked_for, chosen()):
         _, said = asyncio.run(prepared(one))
         assert asyncio.run(one.task_package()) == f"hash:sha3:{kept.hash}:gftp://0x{'0' * 40}/name"
-        assert "0 s over a line that sends 10 Mbit/s" in said[0]
+        assert uplink.upload(kept.size).words in said[0]
         assert one.size == kept.size
         assert not one.familiar
         asyncio.run(one.aclose())
@@ -65,8 +77,8 @@ def test_others_are_taken_as_they_are_named():
     one = chosen(image=address)
     assert asyncio.run(prepared(one)) == ([], [])
     assert asyncio.run(one.task_package()) == address
-    assert chosen(BASE_IMAGE).familiar
-    assert chosen(BASE_IMAGE).served is None
+    assert chosen("local").familiar
+    assert chosen("local").served is None
 
 
 def test_a_name_that_is_none_says_what_there_is(tmp_path):
@@ -84,11 +96,32 @@ def test_what_can_be_no_image_is_refused_at_once(name):
         chosen(image=name)
 
 
-@pytest.mark.usefixtures("node")
-def test_a_software_choice_without_a_recipe_names_what_to_do():
-    with pytest.raises(ImageError, match="no recipe for an image 'pytorch'") as refused:
-        asyncio.run(prepared(chosen(software="pytorch")))
-    assert "its tag in the registry" in refused.value.remedy
+def wanted(**fields):
+    return image_and_packages(parse_request({"name": "a", "budget": 1, "packages": ["rich"], **fields}))
+
+
+def test_a_software_choice_is_an_image_where_there_is_one_of_it_and_packages_elsewhere(monkeypatch):
+    torch = SOFTWARE["pytorch"].packages
+    assert wanted(network="hoodi", software="sklearn") == ImageAndPackages("", "sklearn", ("rich",))
+    assert wanted(network="hoodi", software="pytorch") == ImageAndPackages("", "base", (*torch, "rich"))
+    assert wanted(network="hoodi", software="pytorch", image="me/own:1").packages == ("rich",)
+    assert wanted(network="local", software="pytorch").packages == (*torch, "rich")
+    assert wanted(network="local", software="pytorch").image == BASE_IMAGE
+    monkeypatch.setenv(IMAGE_VARIABLE, "me/own:2")
+    assert wanted(network="hoodi", software="pytorch") == ImageAndPackages("me/own:2", "base", ("rich",))
+
+
+def test_what_is_sent_from_here_is_known_before_it_is_made(tmp_path):
+    def of(**fields):
+        return upload_of(parse_request({"name": "a", "budget": 1, **fields}))
+
+    assert of(network="hoodi").size == lock.SIZES["base"]
+    assert of(network="hoodi", software="gpu", gpus=1).size == lock.SIZES["gpu"]
+    kept = Store().add(image_file(tmp_path / "own"), "mine")
+    assert of(image="mine").size == of(network="hoodi", image="mine").size == kept.size
+    for others in ({}, {"network": "hoodi", "image": "me/own:1"}, {"network": "hoodi", "image": "none-such"}):
+        assert of(**others) is None
+    assert set(lock.SIZES) == set(lock.variants())
 
 
 _MAKER = """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientTimeout
@@ -61,6 +62,7 @@ class Deploying:
         self._from_cache = False
         """A provider has something to say instead of counting: it has the image already."""
         self._finished = False
+        self._line = _Line(image.served)
 
     async def send(self, script: list[dict[str, Any]], deadline: datetime | None = None) -> Any:
         """As yapapi's activity has it."""
@@ -104,14 +106,21 @@ class Deploying:
             self._told(WHAT, done, total, "bytes")
 
     async def _watch(self) -> None:
-        time = asyncio.get_running_loop().time
-        seen, moved_at = self._position(), time()
+        try:
+            await self._look_on()
+        finally:
+            self._image.sent(self._line.sent, self._line.seconds)
+
+    async def _look_on(self) -> None:
+        loop_time = asyncio.get_running_loop().time
+        seen, moved_at = self._position(), loop_time()
         while not self._deployed.done() and not self._finished:
             await asyncio.sleep(_LOOK_SECONDS)
             now = self._position()
+            self._line.look(self._image.served)
             if now != seen or self._all_there():
-                seen, moved_at = now, time()
-            if time() - moved_at < self._still_seconds or not self._visible():
+                seen, moved_at = now, loop_time()
+            if loop_time() - moved_at < self._still_seconds or not self._visible():
                 continue
             if not await self._is_deploying():
                 return
@@ -139,3 +148,19 @@ class Deploying:
             _LOG.info("the activity's state is not known: %s", type(error).__name__)
             return False
         return bool(state.state and state.state[0] == _INITIALIZED)
+
+
+class _Line:
+    """How much left this computer in the time in which anything did, as seen at every look."""
+
+    def __init__(self, served: int | None) -> None:
+        self.sent, self.seconds = 0, 0.0
+        self._served, self._at = served or 0, time.monotonic()
+
+    def look(self, served: int | None) -> None:
+        """``served``: bytes by now, or ``None`` while it is others that send."""
+        now, before = time.monotonic(), self._served
+        if served is not None and served > before:
+            self.sent += served - before
+            self.seconds += now - self._at
+        self._served, self._at = before if served is None else served, now

@@ -89,7 +89,7 @@ class Pulse:
                     "what": clean_line(progress.what, longest=120),
                     "done": progress.done,
                     "total": progress.total,
-                    "unit": clean_line(progress.unit, longest=12),
+                    "figures": clean_line(progress.figures, longest=120),
                 }
                 for progress in self._progress.values()
             ][-3:],

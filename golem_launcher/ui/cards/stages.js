@@ -49,14 +49,13 @@ class StagesView {
   }
 }
 
-function transfer({ what, done, total, unit }) {
-  const figures = unit === "B" || unit === "bytes" ? `${bytes(done)} of ${bytes(total)}` : `${Math.round(done)} of ${Math.round(total)} ${unit}`;
+function transfer({ what, done, total, figures }) {
   return h(
     "label",
     { class: "gl-transfer" },
     h("span", { dir: "auto" }, what),
     h("progress", { class: "gl-progress", max: total || 1, value: done }),
-    h("span", { class: "gl-hint" }, figures.trim()),
+    h("span", { class: "gl-hint" }, figures),
   );
 }
 

@@ -6,6 +6,7 @@ function makeOffers({ set, mend }) {
   const range = h("p", { class: "gl-offers-range" });
   const plot = h("div", { class: "gl-offers-plot" });
   const rows = h("dl", { class: "gl-offers-rows" });
+  const sending = h("p", { class: "gl-hint gl-offers-sending", hidden: true });
   const ways = h("ul", { class: "gl-offers-ways", hidden: true });
   const hint = h("p", { class: "gl-hint gl-offers-hint" });
   const start = h("button", { type: "button", class: "gl-button gl-small gl-offers-mend", hidden: true, onclick: mend });
@@ -16,6 +17,7 @@ function makeOffers({ set, mend }) {
     range,
     plot,
     rows,
+    sending,
     ways,
     hint,
     start,
@@ -27,6 +29,8 @@ function makeOffers({ set, mend }) {
     setText(headline, view.headline ?? "");
     setText(range, view.range ?? "");
     setText(hint, view.hint ?? "");
+    setText(sending, view.sending ?? "");
+    show(sending, Boolean(view.sending));
     setText(start, view.mend ?? "");
     show(start, Boolean(view.mend));
     const now = JSON.stringify([view.bars, view.rows, view.loosen]);

@@ -37,6 +37,10 @@ class Offers:
         self._network: str | None = None
         self._machines: list[Machine] | None = None
         self._trouble: dict[str, Any] = _LOOKING
+        self._sent: tuple[str, str | None, str] | None = None
+        """Network, image and software of which :attr:`_sending` speaks."""
+        self._sending = ""
+        """What it takes to send the image from this computer."""
         self._wanted = asyncio.Event()
 
     def consider(self, request: LaunchRequest | None) -> None:
@@ -45,11 +49,15 @@ class Offers:
         if request is not None and request.network != self._network:
             self._network, self._machines, self._trouble = request.network, None, _LOOKING
             self._wanted.set()
+        if request is not None and _image_of(request) != self._sent:
+            self._sending = ""
+            self._wanted.set()
         self._show()
 
     async def look(self) -> None:
         """Look at the market once, then wait until it is time for the next look."""
         self._wanted.clear()
+        await self._see_what_is_sent()
         network = self._network
         if network is not None:
             found, trouble = await _seen(network, self._threads)
@@ -59,13 +67,26 @@ class Offers:
         with contextlib.suppress(asyncio.TimeoutError):
             await wait_for(self._wanted.wait(), LOOK_SECONDS)
 
+    async def _see_what_is_sent(self) -> None:
+        from golem_launcher.session.image_and_packages import upload_of  # noqa: PLC0415 - as below
+
+        request = self._request
+        if request is not None:
+            upload = await asyncio.get_running_loop().run_in_executor(self._threads, upload_of, request)
+            self._sent, self._sending = _image_of(request), upload.words if upload is not None else ""
+            self._show()
+
     def _show(self) -> None:
         if self._request is None:
             self._tell({"state": "invalid", "headline": "Prices show when the form is right."})
-        elif self._machines is None:
-            self._tell(self._trouble)
-        else:
-            self._tell(estimate(self._request, self._machines))
+            return
+        known = self._machines is not None
+        view = estimate(self._request, self._machines or ()) if known else self._trouble
+        self._tell({**view, "sending": self._sending if _image_of(self._request) == self._sent else ""})
+
+
+def _image_of(request: LaunchRequest) -> tuple[str, str | None, str]:
+    return request.network, request.image, request.software
 
 
 _LOOKING: dict[str, Any] = {"state": "looking", "headline": "Looking at the market …"}

@@ -39,7 +39,7 @@ def test_what_happens_now_and_how_far_transfers_are() -> None:
     directory.append_event(Progress(what="numpy", done=1, total=3, unit="MB"))
     pulse.poll()
     assert pulse.view()["doing"] == "sending\\u202e packages"
-    assert pulse.view()["progress"] == [{"what": "numpy", "done": 1.0, "total": 3.0, "unit": "MB"}]
+    assert pulse.view()["progress"] == [{"what": "numpy", "done": 1.0, "total": 3.0, "figures": "1 of 3 MB (33 %)"}]
     directory.append_event(Progress(what="numpy", done=3, total=3, unit="MB"))
     pulse.poll()
     assert pulse.view()["progress"] == []

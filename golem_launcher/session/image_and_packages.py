@@ -1,0 +1,61 @@
+"""What a request's choices of image and software come to: what is booted, and the packages installed in it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from golem_launcher.image import lock, uplink
+from golem_launcher.image.store import NAME, Store
+from golem_launcher.localnet.spec import BASE_IMAGE
+from golem_launcher.networks import LOCAL
+from golem_launcher.software import SOFTWARE
+
+if TYPE_CHECKING:
+    from golem_launcher.image.uplink import Upload
+    from golem_launcher.request import LaunchRequest
+
+IMAGE_VARIABLE: Final = "GOLEM_LAUNCHER_IMAGE"
+"""The image of sessions on real networks whose request names none."""
+_BARE: Final = "base"
+
+
+@dataclass(frozen=True)
+class ImageAndPackages:
+    """What a session boots, and what is installed in it before its Lab opens."""
+
+    image: str
+    """As the user or the network names it; empty: the ``variant``, which is made here."""
+    variant: str
+    packages: tuple[str, ...]
+    """The software choice's, where the image does not have them, and those that were asked for; each once."""
+
+
+def image_and_packages(request: LaunchRequest) -> ImageAndPackages:
+    """What the request comes to. For the session itself, and for whoever says beforehand what it will take.
+
+    On `local` a software choice is packages. Elsewhere it is an image where there is one of it, else packages in the
+    smallest one.
+    """
+    baked = request.software in lock.variants()
+    variant, packages = request.software if baked else _BARE, SOFTWARE[request.software].packages
+    if request.image is not None:
+        image, packages = request.image, ()
+    elif request.network == LOCAL.name:
+        image = BASE_IMAGE
+    else:
+        image = os.environ.get(IMAGE_VARIABLE, "")
+        packages = () if image or baked else packages
+    return ImageAndPackages(image, variant, tuple(dict.fromkeys((*packages, *request.packages))))
+
+
+def upload_of(request: LaunchRequest) -> Upload | None:
+    """The sending of the request's image from this computer to a provider; ``None`` when others send it. Blocking."""
+    wanted = image_and_packages(request)
+    if wanted.image and not NAME.fullmatch(wanted.image):
+        return None
+    kept = Store().get(wanted.image or wanted.variant)
+    if kept is not None:
+        return uplink.upload(kept.size, request.network)
+    return None if wanted.image else uplink.upload(lock.SIZES[wanted.variant], request.network)

@@ -150,8 +150,8 @@ class Conversation:
 
     async def _from_here(self, target: str, headers: Headers) -> Served | None:
         """What is read from this side, ``None`` for what is answered over there."""
-        if not target.startswith(self._rules.base_url):
-            return answers.moved(self._rules.base_url + target[1:])
+        if not target.startswith(self._rules.root):
+            return answers.moved(self._rules.root + target[len(self._rules.entry) or 1 :])
         led = await self._behind.lead(self._rules, target, headers) if self._behind.lead is not None else None
         if led is not None or self._behind.front is None:
             return led

@@ -43,6 +43,11 @@ class _Serving(ABC):
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
+    @property
+    def connections(self) -> int:
+        """How many there are at the moment."""
+        return len(self._connections)
+
     @abstractmethod
     async def start(self) -> None:
         """Listen."""

@@ -4,25 +4,26 @@ In the Lab such a page is at ``/proxy/<port>/``, or at ``/<name>/`` when jupyter
 name. A browser that goes there, by a link or in a frame, is sent on to a port of its own at the session's address,
 behind which only that server is: what it shows shares no page or storage with the Lab and gets none of its cookies. At
 a port it finds itself at the root of its origin, as it would at home; by a name it is asked through the Lab, which
-starts it. Such servers ask for no password, so only programs of the user are let in.
+starts it. Such servers ask for no password: only browsers of the user are let in that the Lab lets in as well, and only
+by its own pages or by a link.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import h11
 
 from golem_launcher.access import answers
 from golem_launcher.access.conversation import Behind
 from golem_launcher.access.link import listen_for_user
-from golem_launcher.access.rules import LAB_HOST, Rules
+from golem_launcher.access.rules import Rules
 from golem_launcher.access.sides import LONGEST_HEAD, Gone, Side
 from golem_launcher.errors import AccessError
+from golem_launcher.untrusted import json_value
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -39,10 +40,15 @@ _LABS = {"lab", "doc", "tree", "api", "files", "static", "login", "logout", "pro
 """First parts of paths that are the Lab's for certain."""
 _LARGEST_PORT = 65535
 _MOST = 64
-"""Servers that are shown at a time for one session."""
-_NAMES_SECONDS = 10.0
-_LARGEST_NAMES = 256 * 1024
+"""Servers that are shown at a time for one session; another takes the place of one that nobody is connected to."""
+_ASK_SECONDS = 10.0
+_LARGEST_ANSWER = 256 * 1024
 _OK = 200
+_LABS_OWN = "api/status"
+"""What the Lab tells to those that it lets in; it is short."""
+_NAMES = "server-proxy/servers-info"
+_WHO_ASKS = {b"host", b"authorization", b"cookie"}
+_NO_ANSWER = (OSError, AccessError, Gone, h11.ProtocolError, ValueError, LookupError, TypeError, asyncio.TimeoutError)
 
 
 @dataclass(frozen=True)
@@ -107,9 +113,9 @@ class Pages:
         """
         if not _navigates(headers):
             return None  # what scripts ask for, the Lab answers
-        found = at_port(rules.inner(target), rules.base_url) or await self._by_name(rules, target)
-        if found is None:
-            return None
+        found = at_port(rules.inner(target), rules.base_url) or _by_name(rules, target)
+        if found is None or not await self._lets_in(found, rules, target, headers):
+            return None  # the Lab says it in its own way
         names = {value.decode("latin-1").lower() for name, value in headers if name == b"host"}
         if not rules.origins & {f"http://{name}" for name in names}:
             return await elsewhere(rules, target, headers)  # its browser is beyond some forwarded port
@@ -126,16 +132,25 @@ class Pages:
     async def _open(self, found: Wanted, lab: Rules) -> str:
         """The origin at which a server is shown. Raises ``AccessError`` when there are too many."""
         async with self._opening:
-            if found.server not in self._listeners:
-                if len(self._listeners) >= _MOST:
-                    raise AccessError("Pages of too many servers are open.", "Use golem-launcher tunnel for this one.")
+            listener = self._listeners.pop(found.server, None)
+            if listener is None:
+                await self._make_room()
                 listener = await listen_for_user(self._host, lambda origin: self._behind(found, lab, origin))
-                self._listeners[found.server] = listener
-        return self._listeners[found.server].address
+            self._listeners[found.server] = listener  # the last of them: it was asked for last
+        return listener.address
+
+    async def _make_room(self) -> None:
+        """Close the one of too many that was asked for longest ago, of those that nobody is connected to."""
+        if len(self._listeners) < _MOST:
+            return
+        idle = next((server for server, listener in self._listeners.items() if not listener.connections), None)
+        if idle is None:
+            raise AccessError("Pages of too many servers are open.", "Use golem-launcher tunnel for this one.")
+        await self._listeners.pop(idle).aclose()
 
     def _behind(self, found: Wanted, lab: Rules, origin: str) -> Behind:
         port, secret = found.port, f"{self._token}:{found.server}"
-        rules = Rules(frozenset({origin}), secret, extensions=True, framed_by=lab.origins)
+        rules = Rules(frozenset({origin}), secret, extensions=True, framed_by=lab.origins, browsers_only=True)
         if port is None:
             rules = replace(rules, only=f"{lab.base_url}{found.server}/", token=self._token)
             return Behind(rules, lambda: self._dial(self._lab_port))
@@ -143,45 +158,43 @@ class Pages:
         why = "Is there a program in the session that listens there?"
         return Behind(rules, lambda: self._dial(port), who=f"Port {port} of the session", why_away=why)
 
-    async def _by_name(self, rules: Rules, target: str) -> Wanted | None:
-        """The page of a server that jupyter-server-proxy knows by its name, if that is what a browser goes to."""
-        found = _NAMED.fullmatch(rules.inner(target))
-        if found is None or found[1] in _LABS or found[1] not in await self._names(rules):
-            return None
-        name, path, query = found.groups()
-        return Wanted(name, f"{rules.base_url}{name}/{path or ''}{query or ''}")
+    async def _lets_in(self, found: Wanted, rules: Rules, target: str, headers: Headers) -> bool:
+        """Whether the Lab lets in who asks, and knows the server when it has a name.
 
-    async def _names(self, rules: Rules) -> set[str]:
-        """The names of the servers that jupyter-server-proxy knows; none where it is not installed."""
+        Nothing is opened for others: every user of this computer can ask, and so can pages of strangers.
+        """
+        asked = f"{rules.base_url}{_LABS_OWN if found.port is not None else _NAMES}"
+        token = next((part for part in target.partition("?")[2].split("&") if part.startswith("token=")), "")
         try:
-            told = json.loads(await wait_for(self._ask(f"{rules.base_url}server-proxy/servers-info"), _NAMES_SECONDS))
-            return {str(each["name"]) for each in told["server_processes"]}
-        except (
-            OSError,
-            AccessError,
-            Gone,
-            h11.ProtocolError,
-            ValueError,
-            LookupError,
-            TypeError,
-            asyncio.TimeoutError,
-        ):
-            return set()
+            told = await wait_for(self._ask(f"{asked}?{token}".rstrip("?"), rules.request(headers)), _ASK_SECONDS)
+            return found.port is not None or found.server in {str(each["name"]) for each in told["server_processes"]}
+        except _NO_ANSWER:
+            return False
 
-    async def _ask(self, target: str) -> bytes:
-        """The body of the Lab's answer, empty when it is none. Raises ``OSError``, ``Gone``, h11's errors."""
+    async def _ask(self, target: str, headers: Headers) -> Any:
+        """The Lab's answer, JSON, to who asks with these headers. Raises one of ``_NO_ANSWER``."""
         lab = Side(h11.Connection(h11.CLIENT, LONGEST_HEAD), await self._dial(self._lab_port))
         try:
-            headers = [(b"host", LAB_HOST), (b"authorization", b"token " + self._token.encode())]
-            await lab.send(h11.Request(method=b"GET", target=target, headers=headers))
+            shown = [(name, value) for name, value in headers if name in _WHO_ASKS]
+            await lab.send(h11.Request(method=b"GET", target=target, headers=shown))
             await lab.send(h11.EndOfMessage())
+            if (await lab.head()).status_code != _OK:
+                raise AccessError("The Lab does not let in who asks.")
             body = b""
-            if (await lab.head()).status_code == _OK:
-                while isinstance(event := await lab.next(), h11.Data) and len(body) < _LARGEST_NAMES:
-                    body += event.data
-            return body
+            while isinstance(event := await lab.next(), h11.Data) and len(body) < _LARGEST_ANSWER:
+                body += event.data
+            return json_value(body)
         finally:
             lab.stream.close()
+
+
+def _by_name(rules: Rules, target: str) -> Wanted | None:
+    """The page of a server that jupyter-server-proxy may know by its name, if that is what a browser goes to."""
+    found = _NAMED.fullmatch(rules.inner(target))
+    if found is None or found[1] in _LABS:
+        return None
+    name, path, query = found.groups()
+    return Wanted(name, f"{rules.base_url}{name}/{path or ''}{query or ''}")
 
 
 def _navigates(headers: Headers) -> bool:

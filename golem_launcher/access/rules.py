@@ -35,7 +35,9 @@ _REPORTING = (b"report-uri", b"report-to")
 _READ_BY_SCRIPTS = re.compile(rb"(?i)[a-z_-]{0,24}(xsrf|csrf)[a-z_-]{0,24}")
 """Cookies that a page compares with what it sends: their names stay."""
 _COOKIE_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
-_COOKIE_PARTS = (b"expires", b"max-age", b"path", b"httponly", b"samesite")
+_COOKIE_PARTS = (b"expires", b"max-age", b"path", b"httponly")
+_OF_THIS_SITE = b"SameSite=Lax"
+"""Of each cookie, whatever the Lab says: pages of other sites have none of them sent, but by a link to a whole page."""
 _LOOPBACK = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?")
 _SCHEME = re.compile(r"(?i)[a-z][a-z0-9+.-]*:")
 _REDIRECTS = {300, 301, 302, 303, 307, 308}
@@ -70,8 +72,12 @@ class Rules:
     """The path below which alone it answers; empty: everywhere."""
     token: str = field(default="", repr=False)
     """What is shown to the server over there for the user, whom this side has let in."""
-    programs_only: bool = False
-    """Whether browsers are refused: what needs no token is no business of a page's."""
+    entry: str = ""
+    """A path that nobody can guess, below which alone it answers; it is not passed on. Programs that can't show a
+    token are told it; browsers are refused."""
+    browsers_only: bool = False
+    """Whether it asks for no token, and so answers only to browsers that say which page sends them: an old one (Safari
+    before 16.4) says nothing, whoever that is."""
     behind_hub: bool = False
     """Whether a hub's server asks in the browser's name: it has its own names, and has let the user in."""
 
@@ -83,6 +89,8 @@ class Rules:
             return "This address answers only to its own name."
         if method == b"CONNECT" or not target.startswith(b"/") or target.startswith(b"//"):
             return "This is no proxy for other places."
+        if not target.startswith(self.entry.encode()):
+            return "This address is longer: golem-launcher gateway tells all of it."
         if not target.startswith(self.only.encode()):
             return "This address shows one server of the session."
         origins = [value.decode("latin-1").lower() for name, value in headers if name == b"origin"]
@@ -93,8 +101,10 @@ class Rules:
     def _refused_by_site(self, method: bytes, headers: Headers) -> str:
         """Why a browser's request is refused, by where it says that it comes from; programs say nothing."""
         site = _one(headers, b"sec-fetch-site")
-        if self.programs_only and site is not None:
+        if self.entry and site is not None:
             return "This address is for programs other than browsers."
+        if self.browsers_only and site is None and not self._sent_by_own_page(headers):
+            return "This address is for browsers that say which page sends them. Use golem-launcher tunnel."
         if _one(headers, b"service-worker") is not None and not self.framed_by:
             # It would stay in the browser when the session is over, and meet the next one at this address.
             return "The Lab has no service workers."
@@ -145,8 +155,14 @@ class Rules:
         own = (origin.encode() for origin in self._known(headers))
         return next((page[len(origin) :] for origin in own if page.startswith(origin + b"/")), None)
 
+    def _sent_by_own_page(self, headers: Headers) -> bool:
+        """Whether a request names a page of this origin: an ``Origin`` of another was refused before."""
+        referer = next((value for name, value in headers if name == b"referer"), b"")
+        return self._own_page(referer, headers) is not None or any(name == b"origin" for name, _ in headers)
+
     def target(self, target: bytes) -> bytes:
         """What is asked for, as the Lab gets it: a hub's own token may stand in its query."""
+        target = target[len(self.entry.rstrip("/")) :]
         path, mark, query = target.partition(b"?")
         if not self.behind_hub or not mark:
             return target
@@ -177,8 +193,13 @@ class Rules:
         return [*kept, *OUR_HEADERS]
 
     def inner(self, path: str) -> str:
-        """A path below the base, as if that were the root."""
-        return path[len(self.base_url) - 1 :]
+        """A path below the root, as if that were all."""
+        return path[len(self.root) - 1 :]
+
+    @property
+    def root(self) -> str:
+        """The path below which the server over there answers, as it is asked for here."""
+        return self.entry.rstrip("/") + self.base_url
 
     def policy(self) -> bytes:
         """What scripts of the session may do in the browser: as in any JupyterLab, within the session and the web.
@@ -222,7 +243,8 @@ class Rules:
     def _here(self, value: bytes) -> bytes:
         """A redirect without the name by which the Lab was asked."""
         own = b"http://" + self.far_host
-        return value[len(own) :] or b"/" if value.lower().startswith(own) else value
+        place = value[len(own) :] or b"/" if value.lower().startswith(own) else value
+        return self.entry.rstrip("/").encode() + place if place.startswith(b"/") else place
 
     def _prefix(self) -> bytes:
         return f"golem-{hashlib.sha256(self.secret.encode()).hexdigest()[:12]}-".encode()
@@ -252,7 +274,7 @@ class Rules:
         paths = [part for part in kept if part.lower().startswith(b"path=")]
         if base != b"/" and not (paths and paths[-1][5:].startswith(base)):
             kept = [part for part in kept if part not in paths] + [b"Path=" + base]
-        return b"; ".join([name + b"=" + value, *kept])
+        return b"; ".join([name + b"=" + value, *kept, _OF_THIS_SITE])
 
 
 OUR_HEADERS: Headers = [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import hmac
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import paths
@@ -33,8 +35,11 @@ if TYPE_CHECKING:
     from golem_launcher.agent.carrier import Sink, Source
 
 _AGAIN_SECONDS = 0.1
-_REFUSED_SECONDS = 1.0
-"""Who refuses does so at once; a connection to a Lab that is being started waits."""
+_REFUSED_SECONDS = 2.0
+"""Who refuses does so at once, a few times in the second that we ask; a connection to a Lab that is being started
+waits."""
+_GATEWAY = b"gateway"
+_ENTRY_DIGITS = 32
 LAB_PORT = 8888
 """The Lab's in the provider."""
 CARRIER_PORT = LAB_PORT + 1
@@ -104,20 +109,20 @@ class WaysIn:
     async def gateway(self) -> str:
         """An address of the Lab for programs of the user, at which they need no token; the same each time.
 
-        Many clients of kernels have no way to show one to a websocket. Raises ``AccessError``.
+        Many clients of kernels have no way to show one to a websocket, but all of them keep to a path. Raises
+        ``AccessError``.
         """
+        entry = f"/{hmac.new(self._secret.encode(), _GATEWAY, hashlib.sha256).hexdigest()[:_ENTRY_DIGITS]}/"
 
         def behind(origin: str) -> Behind:
-            rules = Rules(
-                frozenset({origin}), f"{self._secret}:", self.base_url, token=self._secret, programs_only=True
-            )
+            rules = Rules(frozenset({origin}), f"{self._secret}:", self.base_url, token=self._secret, entry=entry)
             return Behind(rules, self._dial_lab)
 
         async with self._opening:
             if self._gateway is None:
                 self._gateway = await listen_for_user(self._host, behind)
                 self._resources.push_async_callback(self._gateway.aclose)
-        return self._gateway.address + self.base_url.rstrip("/")
+        return self._gateway.address + entry.rstrip("/") + self.base_url.rstrip("/")
 
     def socket_file(self, name: str, port: int) -> SocketFile:
         """A socket file of the session, not listening yet, that leads to ``port`` of the provider: for us alone.

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -86,11 +87,12 @@ def test_programs_that_can_show_no_token_use_its_kernels(far_session, tmp_path):
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.split()[0].endswith("/golem/work")
     assert ran.stdout.split()[1:] == ["42", "KeyboardInterrupt"]
-    browsers = urllib.request.Request(f"{url}/api/kernels", headers={"Sec-Fetch-Site": "none"})
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(browsers, timeout=SECONDS)
-    with refused.value as answer:
-        assert answer.code == 403
+    root = urlsplit(url)._replace(path="/api/kernels").geturl()  # all that a stranger's page can guess
+    for asked in (urllib.request.Request(f"{url}/api/kernels", headers={"Sec-Fetch-Site": "none"}), root):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(asked, timeout=SECONDS)
+        with refused.value as answer:
+            assert answer.code == 403
 
 
 def test_the_lab_at_a_port_of_ones_choice_and_for_other_machines_by_tls(far_session):

@@ -16,8 +16,15 @@ from golem_launcher.access.streams import Joint
 from golem_launcher.agent.carrier import reset
 from golem_launcher.errors import AccessError
 
-GOES = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+STRANGER = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "none"}
+GOES = {**STRANGER, "Authorization": "token secret"}
+"""Whom the Lab lets in."""
 IN_A_FRAME = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe", "Sec-Fetch-Site": "same-site"}
+SHOWN = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty", "Sec-Fetch-Site": "same-origin"}
+"""By a page's own script."""
+OLD = {"User-Agent": "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+       "Version/16.3 Safari/605.1.15", "Accept": "image/webp,*/*"}  # fmt: skip
+"""What Safari before 16.4 says for a stranger's <img>: nothing of where it is."""
 LAB, APP = 8888, 8501
 
 
@@ -58,17 +65,26 @@ async def session():
         channel = web.WebSocketResponse()
         await channel.prepare(request)
         await channel.send_str(request.headers["Origin"])
-        await channel.close()
+        await channel.receive()
         return channel
 
+    def lets_in(request):
+        told = {request.headers.get("Authorization"), f"token {request.query.get('token')}"}
+        if "token secret" not in told:
+            raise web.HTTPForbidden
+
     async def names(request):
-        assert request.headers["Authorization"] == "token secret"
+        lets_in(request)
         return web.json_response({"server_processes": [{"name": "rstudio"}]})
+
+    async def status(request):
+        lets_in(request)
+        return web.json_response({"kernels": 0})
 
     ports = {}
     async with contextlib.AsyncExitStack() as stack:
         for port, routes in {
-            LAB: [web.get("/server-proxy/servers-info", names)],
+            LAB: [web.get("/server-proxy/servers-info", names), web.get("/api/status", status)],
             APP: [web.get("/ws", socket)],
         }.items():
             application = web.Application()
@@ -118,7 +134,8 @@ def test_a_port_has_an_origin_of_its_own_at_whose_root_its_server_is():
         assert path == "?x=1"
         assert origin != str(client._base_url).rstrip("/")
         assert origin.rpartition(":")[0] == str(client._base_url).rpartition(":")[0]  # frames keep their cookies
-        assert (await led(client, "/proxy/8501/", {**IN_A_FRAME, "Sec-Fetch-Site": "same-origin"})).startswith(origin)
+        in_the_labs_frame = {**GOES, **IN_A_FRAME, "Sec-Fetch-Site": "same-origin"}
+        assert (await led(client, "/proxy/8501/", in_the_labs_frame)).startswith(origin)
         async with client.get(place, headers=IN_A_FRAME) as response:
             told = await response.json()
             policy = response.headers["Content-Security-Policy"]
@@ -136,7 +153,7 @@ def test_neither_gets_the_others_cookies():
         for _ in range(2):
             async with client.get("/api") as response:
                 labs = (await response.json())["cookies"]
-            async with client.get(place) as response:
+            async with client.get(place, headers=STRANGER) as response:
                 apps = (await response.json())["cookies"]
         assert (labs, apps) == ("mine=1", "mine=1")  # each its own
         assert len({cookie.key for cookie in client.cookie_jar}) == 2
@@ -149,11 +166,11 @@ def test_a_server_with_a_name_is_asked_through_the_lab_and_nothing_else_is():
         place = await led(client, "/rstudio?x=1")
         origin, _, rest = place.rpartition("/rstudio/")
         assert rest == "?x=1"
-        async with client.get(place, headers={"Authorization": "Bearer mine"}) as response:
+        async with client.get(place, headers={**STRANGER, "Authorization": "Bearer mine"}) as response:
             told = await response.json()
         assert (told["path"], told["token"]) == ("/rstudio/?x=1", "token secret")
         for path in ("/api/contents", "/rstudio-else/", "/"):
-            async with client.get(origin + path) as response:
+            async with client.get(origin + path, headers=STRANGER) as response:
                 assert response.status == 403
         async with client.get("/unknown/", headers=GOES) as response:
             assert (await response.json())["path"] == "/unknown/"
@@ -198,12 +215,61 @@ def test_another_users_program_is_turned_away(monkeypatch):
     run(scene)
 
 
-def test_there_is_an_end_to_what_is_opened(monkeypatch):
+@pytest.mark.parametrize("path", ["/proxy/8501/", "/proxy/8501/?token=wrong", "/rstudio/"])
+def test_nothing_is_opened_for_whom_the_lab_does_not_let_in(path, monkeypatch):
     async def scene(client):
-        monkeypatch.setattr(module, "_MOST", 2)
-        for port in (1, 2, 1):
-            await led(client, f"/proxy/{port}/")
-        async with client.get("/proxy/3/", headers=GOES) as response:
-            assert response.status == 503
+        monkeypatch.setattr(module, "listen_for_user", None)
+        async with client.get(path, headers=STRANGER, allow_redirects=False) as response:
+            assert (await response.json())["path"] == path  # the Lab says it, by its login page
+
+    run(scene)
+
+
+def test_a_token_in_the_address_will_do():
+    async def scene(client):
+        assert (await led(client, "/proxy/8501/?token=secret", STRANGER)).endswith("/?token=secret")
+
+    run(scene)
+
+
+def test_a_strangers_page_in_an_old_browser_gets_nothing_to_it():
+    """What says nothing of where it comes from is not let in, whatever browser or program it is."""
+
+    async def scene(client):
+        place = await led(client, "/proxy/8501/")
+        own = place.rstrip("/")
+        for headers, status in [
+            (OLD, 403),
+            ({**OLD, "Referer": "https://evil.example/"}, 403),
+            ({**OLD, "Referer": str(client._base_url)}, 403),
+            ({**OLD, "Referer": f"{own}.evil.example/"}, 403),
+            ({**OLD, "Origin": "https://evil.example"}, 403),
+            ({**OLD, "Referer": place}, 200),
+            ({**OLD, "Origin": own}, 200),
+            (SHOWN, 200),
+        ]:
+            async with client.get(place, headers=headers) as response:
+                assert response.status == status, headers
+
+    run(scene)
+
+
+def test_there_is_an_end_to_what_is_opened_and_what_nobody_looks_at_makes_room(monkeypatch):
+    async def scene(client):
+        async def status(server):
+            async with client.get(f"/proxy/{server}/", headers=GOES, allow_redirects=False) as response:
+                return response.status
+
+        monkeypatch.setattr(module, "_MOST", 1)
+        place = await led(client, "/proxy/8501/")
+        async with client.ws_connect(f"{place}ws", origin=place.rstrip("/")) as channel:
+            await channel.receive()
+            assert await status(2) == 503
+            assert await led(client, "/proxy/8501/") == place
+        while await status(2) == 503:  # until it is noticed that the page has left
+            pass
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await client.get(place, headers=SHOWN)
+        assert await status(3) == 302
 
     run(scene)

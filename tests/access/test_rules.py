@@ -59,13 +59,38 @@ def test_cookies_of_others_stay_outside():
         if name == b"set-cookie"
     )
     assert kept.startswith(b"golem-")
-    assert kept.endswith(b"-session=1; Path=/; HttpOnly")
+    assert kept.endswith(b"-session=1; Path=/; HttpOnly; SameSite=Lax")
     mine = kept.partition(b";")[0]
     headers = [
         (b"cookie", b"username-127-0-0-1-8866=launcher; " + mine + b"; _xsrf=2|a; _xsrf=2|hub; jupyterhub-session-id=x")
     ]
     assert (b"cookie", b"session=1; _xsrf=2|a") in RULES.request(headers)
     assert (b"cookie", b"_xsrf=2|a") in OTHER.request(headers)
+
+
+@pytest.mark.parametrize("theirs", [b"", b"; SameSite=None; Secure", b"; samesite=Strict", b"; SAMESITE = none"])
+def test_no_cookie_goes_along_with_what_a_page_of_another_site_asks_for(theirs):
+    """Some browsers take no word for Lax, old ones for None."""
+    for name in (b"login", b"_xsrf"):
+        passed = dict(RULES.response(b"/", [(b"set-cookie", name + b"=1; Path=/" + theirs)]))[b"set-cookie"]
+        assert [part.strip().lower() for part in passed.split(b";")][1:] == [b"path=/", b"samesite=lax"]
+
+
+ENTRY = "/0123456789abcdef/"
+
+
+def test_a_gateways_path_is_its_key_and_stays_here():
+    rules = Rules(frozenset({HERE}), "secret", "/user/me/", token="t", entry=ENTRY)
+    old = [HOST, (b"user-agent", b"Mozilla/5.0 (Macintosh) Version/16.3 Safari/605.1.15"), (b"accept", b"*/*")]
+    for path in (b"/api/kernels", b"/user/me/api/kernels", b"/", b"/0123456789abcdef", b"/0123456789abcdee/api"):
+        assert rules.refusal(b"GET", path, old)
+    asked = ENTRY.encode() + b"user/me/api/kernels?x=1"
+    assert rules.refusal(b"GET", asked, [HOST]) == ""
+    assert rules.refusal(b"GET", asked, [HOST, (b"sec-fetch-site", b"none")])
+    assert rules.target(asked) == b"/user/me/api/kernels?x=1"
+    assert rules.root == ENTRY + "user/me/"
+    answer = dict(rules.response(asked, [(b"location", b"http://127.0.0.1:8888/user/me/api/kernels/1")]))
+    assert answer[b"location"] == ENTRY.encode() + b"user/me/api/kernels/1"
 
 
 def test_what_is_told_of_the_user_is_only_what_is_needed():

@@ -124,7 +124,11 @@ def server_settings(port: int, token: str, directory: Path) -> dict[str, Any]:
             "tornado_settings": {"websocket_max_message_size": _LONGEST_MESSAGE},
         },
         "KernelManager": {"transport": "ipc"},  # sockets that only this user can reach
-        "IdentityProvider": {"token": token},
+        "IdentityProvider": {
+            "token": token,
+            # Not every browser takes no word for this: a picture in a stranger's page would start a kernel.
+            "cookie_options": {"samesite": "Lax"},
+        },
         **kernel_settings(),
         "VoilaConfiguration": voila_settings(),
     }

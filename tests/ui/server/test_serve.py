@@ -8,6 +8,8 @@ import socket
 import stat
 import subprocess
 import sys
+import urllib.parse
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -103,6 +105,9 @@ def test_ctrl_c_closes_the_page_and_says_that_sessions_go_on(home: Path) -> None
         line = server.stdout.readline()
         assert line.startswith("Golem Launcher is at http://127.0.0.1:")
         token = line.rpartition("token=")[2].strip()
+        page = line[line.index("http://") :].strip()
+        with urllib.request.urlopen(urllib.parse.urljoin(page, f"/api/status?token={token}"), timeout=30) as answer:
+            login = [cookie for cookie in answer.headers.get_all("Set-Cookie") if cookie.startswith("username-")]
         server.send_signal(signal.SIGINT)
         output, errors = server.communicate(timeout=30)
     finally:
@@ -111,6 +116,8 @@ def test_ctrl_c_closes_the_page_and_says_that_sessions_go_on(home: Path) -> None
         subprocess.run([*command, "localnet", "down"], check=True, capture_output=True, timeout=60)
     assert "sessions go on" in output
     assert (server.returncode, errors) == (0, "")
+    assert all({"HttpOnly", "SameSite=Lax"} <= set(cookie.split("; ")) for cookie in login), login
+    assert len(login) == 1  # no page of another site has the browser show it
     assert list((home / "page").glob("run*")) == []
     kept = [path for path in (home / "page").rglob("*") if path.is_file() and token in path.read_text()]
     assert kept == []

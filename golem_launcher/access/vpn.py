@@ -45,9 +45,11 @@ yagna answers none of them and takes gigabytes; one after the other it makes fif
 _OPENING_AHEAD = 4
 """The same for the launcher's own questions, which pass those of browsers."""
 _CONNECT_SECONDS = 20.0
-_ATTEMPTS = 3
-"""yagna may close a new socket in the place of an old one, about once in 600 connections: at once, with a 400, or after
-it was connected. It says the same of a closed port: no more than a few attempts."""
+_PAUSES = (0.0, 0.05, 0.15, 0.4)
+"""Seconds before each further attempt. yagna takes a socket whose far side has ended out of its table, and closes it
+some time later by its place there, in which a new one may be: that one is answered with a 400, or closed before anybody
+over there has said a word. When a hundred end together and the computer is busy it goes so for a moment with most, also
+three times running: so one waits a little longer each time. Of a closed port it says the same, so there is an end."""
 _CLOSE_SECONDS = 1.0
 _GONE = "The way to the provider is closed."
 
@@ -204,10 +206,14 @@ class Vpn:
             await cancel_all(task)
 
     async def _attempt(self, target: VpnPort, port: int) -> _Opened:
-        """Connect; again when yagna drops the connection before anybody over there has said a word."""
-        for _ in range(_ATTEMPTS - 1):
+        """Connect; again when yagna drops the connection before anybody over there has said a word.
+
+        What has stood once is not dropped so: the first word comes by the same queue as the news of the old one's end.
+        """
+        for pause in _PAUSES:
             with contextlib.suppress(OSError, aiohttp.ClientError, CarrierError):
                 return await self._attempt_once(target, port)
+            await asyncio.sleep(pause)
         return await self._attempt_once(target, port)
 
     async def _attempt_once(self, target: VpnPort, port: int) -> _Opened:

@@ -36,14 +36,17 @@ def print_json(value: Any) -> None:
 
 
 @contextlib.contextmanager
-def waiting_for(words: str, *, every: float = 3.0) -> Iterator[None]:
-    """Say on stderr what is waited for, and for how long by now, each ``every`` seconds until the block ends."""
+def waiting_for(words: Callable[[], str] | str, *, every: float = 3.0) -> Iterator[None]:
+    """Say on stderr what is waited for, and for how long by now, each ``every`` seconds until the block ends.
+
+    ``words`` that change are asked for each time, in another thread.
+    """
     over = threading.Event()
 
     def tell() -> None:
         seconds = every
         while not over.wait(every):
-            typer.echo(f"{words} … {seconds:.0f} s", err=True)
+            typer.echo(f"{words if isinstance(words, str) else words()} … {seconds:.0f} s", err=True)
             seconds += every
 
     teller = threading.Thread(target=tell, daemon=True)

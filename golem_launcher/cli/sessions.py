@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from golem_launcher.cli.output import FAILED, print_json, reports_errors, say
+from golem_launcher.cli.output import FAILED, print_json, reports_errors, say, waiting_for
 from golem_launcher.cli.words import cost, moment, session_lines
 from golem_launcher.errors import SessionError, SessionNotFound
-from golem_launcher.events import STOPPED, SessionState
+from golem_launcher.events import STOPPED, SessionState, Stage
 from golem_launcher.market.prices import glm
 from golem_launcher.units import counted
 
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory
 
 _FOLLOW_SECONDS = 0.25
+_ENDING = {
+    Stage.SAVING: "What is there is saved a last time",
+    Stage.STOPPING: "The provider's bill is waited for, and what is left at the node is given back",
+}
+"""What an end is at, by its stage."""
 _MOST_NAMED = 20
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
@@ -219,7 +224,15 @@ def stop(
     directory = client.find(name)
     if liveness.alive(directory):
         progress(f"Stopping '{name}' …")
-    state = client.stop(name, force=force)
+    try:
+        with waiting_for(lambda: _ENDING.get(directory.state().stage, f"'{name}' ends")):
+            state = client.stop(name, force=force)
+    except KeyboardInterrupt:
+        progress(
+            f"Not waiting any more; the session '{name}' goes on to its end. See it: golem-launcher show {name}. End "
+            f"it at once: golem-launcher stop {name} --force"
+        )
+        raise typer.Exit(FAILED) from None
     if as_json:
         print_json(summary(directory))
     else:

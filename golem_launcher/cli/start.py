@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _LONGEST_START_SECONDS = 3600.0
 _TELL_SECONDS = 2.0
+_BEGIN_SECONDS = 4.0
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -56,6 +57,8 @@ def start(
     client.tidy()
     if wait:
         _wait_until_ready(directory)
+    else:
+        _look_whether_it_begins(directory)
     if as_json:
         print_json({**summary(directory), "upload": upload.to_json() if upload is not None else None})
         return
@@ -64,6 +67,19 @@ def start(
         say(f"JupyterLab of '{request.name}' answers at {url}")
     else:
         say(f"Session '{request.name}' is starting. See it: golem-launcher show {request.name}")
+
+
+def _look_whether_it_begins(directory: SessionDirectory) -> None:
+    """Wait a moment for the supervisor's checks: what it refuses, the node say, is told by this command then."""
+    from golem_launcher.events import Stage
+    from golem_launcher.session import client
+
+    client.wait_for(
+        directory, lambda state: state.stage is not Stage.CHECKING or state.progress is not None, _BEGIN_SECONDS
+    )
+    state = directory.state()
+    if state.stage is Stage.FAILED:
+        raise SessionError(f"The session '{directory.name}' failed. {state.reason}")
 
 
 def _wait_until_ready(directory: SessionDirectory) -> None:

@@ -69,9 +69,11 @@ class Misbehaviour(BaseModel):
     duplicate_frames: float = _Probability
     """Share of VPN frames that arrive twice, each way."""
     delay_frames: float = _Seconds
-    """Every VPN frame takes that much longer, each way."""
+    """Every VPN frame, and every call of a file transfer, takes that much longer, each way."""
     jitter_frames: float = _Seconds
     """VPN frames take at most that much longer, each another time: they overtake each other."""
+    transfer_rate: float = Field(default=0.0, ge=0.0)
+    """Bytes a second of its file transfers, all of them together; 0: as many as this machine bears."""
     seed: int = 0
     """Of the generator that chooses the frames: the same seed gives the same losses."""
 

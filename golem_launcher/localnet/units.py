@@ -19,6 +19,7 @@ from golem_launcher.localnet.runtime.choose import choose_runtime
 from golem_launcher.localnet.runtime.internet import Internet
 from golem_launcher.localnet.runtime.model import Place, family_of
 from golem_launcher.localnet.runtime.sandbox import SandboxRuntime
+from golem_launcher.localnet.slow_calls import SlowCalls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -142,7 +143,8 @@ class Units:
 
     async def make(self, provider: ProviderSpec, node_id: str, activity_id: str, terms: Terms) -> ExeUnit:
         """Make and start the exe-unit of an activity; :class:`BusError` when the daemon is gone."""
-        schemes: dict[str, Scheme] = {"http": Http(), "https": Http(), "gftp": Gftp(self.hub, node_id)}
+        way = SlowCalls(self.hub, delay=provider.misbehaviour.delay_frames, rate=provider.misbehaviour.transfer_rate)
+        schemes: dict[str, Scheme] = {"http": Http(), "https": Http(), "gftp": Gftp(way, node_id)}
         bus = self._buses.setdefault(node_id, ProviderBus(self.daemon, self.hub, node_id))
         assignment = Assignment(
             activity_id=activity_id,

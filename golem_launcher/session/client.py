@@ -21,7 +21,7 @@ from golem_launcher.errors import (
     SessionNameTaken,
     SessionNotFound,
 )
-from golem_launcher.session import aside, deadlines
+from golem_launcher.session import aside, beforehand, deadlines
 from golem_launcher.session.directory import (
     SessionDirectory,
     create_session_directory,
@@ -62,9 +62,12 @@ def start(request: LaunchRequest) -> SessionDirectory:
     """Start a session and return at once; its state tells how it goes on.
 
     The directory of an ended session of the same name is moved aside. Raises ``SessionNameTaken`` when the session
-    of that name is alive, ``SessionError`` when the disk does not take the new one.
+    of that name is alive, ``SessionError`` when the disk does not take the new one, and whatever
+    :func:`golem_launcher.session.beforehand.check` refuses; nothing was started then.
     """
     request = settled(request)
+    _check_workspace(request)  # and again below: of two that are started at once, one comes too late
+    beforehand.check(request)
     try:
         with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):
             _make_room(request.name)
@@ -165,6 +168,7 @@ def stop(name: str, *, force: bool = False, seconds: float = deadlines.WAIT_FOR_
         if directory.written_state() is None:
             directory.write_state(directory.state())
         return directory.state()
+    death = leftovers.DIED
     if alive(directory):
         with contextlib.suppress(SessionError):
             if force:
@@ -173,9 +177,10 @@ def stop(name: str, *, force: bool = False, seconds: float = deadlines.WAIT_FOR_
                 control(directory, "stop")
         if not force:
             await_end(directory, seconds)
-        elif not wait_for_end(directory, deadlines.WAIT_FOR_FORCED_END):
+        elif not _ends_by_itself(directory):
+            death = leftovers.KILLED
             _kill(directory)
-    leftovers.close(directory, start_node=True)
+    leftovers.close(directory, start_node=True, death=death)
     return directory.state()
 
 
@@ -270,6 +275,20 @@ def wait_for_end(directory: SessionDirectory, seconds: float) -> bool:
     end = time.monotonic() + seconds
     while alive(directory):
         if time.monotonic() > end:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def _ends_by_itself(directory: SessionDirectory) -> bool:
+    """Wait for a forced end. Who still answers is at it, however busy the computer is; who is silent hangs."""
+    heard = time.monotonic()
+    end = heard + deadlines.CLOSING
+    while alive(directory):
+        with contextlib.suppress(SessionError):
+            control(directory, "state")
+            heard = time.monotonic()
+        if time.monotonic() > min(end, heard + deadlines.SILENCE):
             return False
         time.sleep(_POLL_SECONDS)
     return True

@@ -8,8 +8,8 @@ LAST_SAVE = 60.0
 """The last one, before an end."""
 QUICK_SAVE = 20.0
 """The last one of a session that is aborted."""
-GRACE = 600.0
-"""For so long a session is kept that was to end and has something that could not be saved."""
+GRACE, LEAST_GRACE = 600.0, 120.0
+"""For so long a session is kept that was to end and has something that could not be saved: less where it is dear."""
 CLOSING = 80.0
 """The end itself: the provider's last bill is waited for."""
 EXTEND = 60.0
@@ -20,5 +20,5 @@ _MARGIN = 20.0
 
 WAIT_FOR_SAVE = SAVE + _MARGIN
 WAIT_FOR_END = LAST_SAVE + CLOSING
-WAIT_FOR_FORCED_END = 20.0
-"""Nothing is waited for over there; who takes longer hangs."""
+SILENCE = 20.0
+"""A supervisor that is to end by force and says nothing for so long hangs, and is killed."""

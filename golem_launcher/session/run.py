@@ -32,7 +32,7 @@ from golem_launcher.session.rental import AGENT_GRACE_SECONDS, Rental
 from golem_launcher.session.saves import Saves, as_told
 from golem_launcher.session.stay import Stay
 from golem_launcher.session.term import Term
-from golem_launcher.session.unsaved import Unsaved, kept_words
+from golem_launcher.session.unsaved import Unsaved, kept_words, patience
 from golem_launcher.waiting import cancel_all, together
 
 if TYPE_CHECKING:
@@ -152,15 +152,16 @@ class Run:
         if self._stay is None or not self._request.save:
             return Unsaved()
         self._recorder.enter(Stage.SAVING)
+        grace = patience(self._money.budget, self._recorder.state.price_per_hour)
         paid = self._money.affords(self._recorder.state.agreement_id or "") - _CLOSING_SECONDS
         try:
             _, missing = await self._save_all(max(min(seconds, paid), 1.0))
         except LauncherError as error:
-            return Unsaved(f"{error.what} {self._saved()}", at_stake=True)
+            return Unsaved(f"{error.what} {self._saved()}", grace)
         saving = self._recorder.state.saving
         left_out = saving.problem if saving is not None and saving.at_stake else ""
         # Of open documents only their pages know, in which a stranger's script may run: they are told, and no more.
-        return Unsaved(" ".join(filter(None, (left_out, missing))), at_stake=bool(left_out))
+        return Unsaved(" ".join(filter(None, (left_out, missing))), grace if left_out else 0.0)
 
     def _saved(self) -> str:
         saving = self._recorder.state.saving

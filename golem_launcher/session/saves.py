@@ -7,9 +7,9 @@ import logging
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import NothingToSave, ProviderError, RequestError, SessionError, WorkspaceError
+from golem_launcher.errors import NothingToSave, ProviderError, SessionError, WorkspaceError
 from golem_launcher.events import LeftOut, Progress, Saving
-from golem_launcher.session import inputs, liveness
+from golem_launcher.session import beforehand, inputs, liveness
 from golem_launcher.session.image_and_packages import image_and_packages
 from golem_launcher.waiting import cancel_all, wait_for
 
@@ -80,8 +80,7 @@ class Saves:
                 self._recorder.update(notices=(*self._recorder.state.notices, low))
                 self._recorder.message(low, "warning")
         if request.resume:
-            name, _, number = request.resume.partition("@")
-            self._restore = await asyncio.to_thread(_generation, store, name, int(number) if number else None)
+            self._restore = await asyncio.to_thread(beforehand.resumed, store, request.resume)
         else:
             self.workspace = await asyncio.to_thread(_unused, store, request)
             if self.workspace != request.workspace:
@@ -261,27 +260,6 @@ def _open_store(url: str | None, *, encrypt: bool) -> Store:
     from golem_launcher.workspace.store import open_store  # noqa: PLC0415 - in a thread, beside the first calls
 
     return open_store(url, encrypt=encrypt)
-
-
-def _generation(store: Store, workspace: str, number: int | None) -> int:
-    """The generation to go on from, all of whose list is there: a Lab without files is not worth paying for."""
-    found = store.generations(workspace)
-    if not found and workspace not in store.unreadable():
-        raise RequestError(
-            f"Resume: there is no saved workspace '{workspace}'.", "See `golem-launcher workspaces`.", field="resume"
-        )
-    try:
-        manifest = store.manifest(workspace, number)
-    except WorkspaceError as error:
-        raise RequestError(f"Resume: {error.what}", error.remedy, field="resume") from error
-    lost = store.lost(manifest.entries)
-    if lost and len(lost) == manifest.files:
-        raise RequestError(
-            f"Resume: no file of generation {manifest.generation} of '{workspace}' can be read.",
-            f"golem-launcher verify {workspace}",
-            field="resume",
-        )
-    return manifest.generation
 
 
 def _unused(store: Store, request: LaunchRequest) -> str:

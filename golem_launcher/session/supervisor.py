@@ -40,11 +40,8 @@ _LOOK_SECONDS = 0.5
 class Supervisor:
     """Runs a session and listens for commands meanwhile."""
 
-    def __init__(self, directory: SessionDirectory, lock: int, *, grace: float = deadlines.GRACE) -> None:
-        """``lock`` is the open descriptor of the session's lock file, which is held.
-
-        ``grace``: for so many seconds it is kept where an end would lose something.
-        """
+    def __init__(self, directory: SessionDirectory, lock: int) -> None:
+        """``lock`` is the open descriptor of the session's lock file, which is held."""
         self._directory = directory
         self._recorder = Recorder(directory)
         from golem_launcher.session.run import Run  # noqa: PLC0415 - its many modules load beside what is warmed up
@@ -57,7 +54,6 @@ class Supervisor:
         self._force = asyncio.Event()
         """End without saving and without waiting for anybody."""
         self._save_seconds = deadlines.LAST_SAVE
-        self._grace = grace
 
     async def main(self) -> None:
         """Run the session to its end. Raises nothing; the end is in the session's state."""
@@ -95,7 +91,8 @@ class Supervisor:
         """
         loop_time = asyncio.get_running_loop().time
         work = asyncio.create_task(self._run.work())
-        kept_until: float | None = None
+        first: float | None = None
+        """When its end was put off."""
         try:
             while True:
                 await self._either(work, self._stop)
@@ -103,11 +100,10 @@ class Supervisor:
                 unsaved = await self._save_last(work)
                 if work.done() or not unsaved.at_stake or self._force.is_set():
                     break
-                if kept_until is None:
-                    kept_until = loop_time() + self._grace
-                if loop_time() >= kept_until:
+                first = first or loop_time()
+                if loop_time() >= first + unsaved.patience:
                     break
-                await self._keep(work, unsaved.words, kept_until)
+                await self._keep(work, unsaved.words, first + unsaved.patience)
             stage, reason = _outcome(work) if work.done() else (Stage.ENDED, self._why)
             if stage is Stage.FAILED and self._run.ending:
                 stage, reason = Stage.ENDED, f"{self._why} {reason}"

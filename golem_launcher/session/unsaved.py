@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
+
+from golem_launcher.session import deadlines
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+_SHARE = Decimal("0.05")
+"""Of the budget: what it may cost that an end is put off."""
+_HOUR = 3600
 
 
 @dataclass(frozen=True)
@@ -15,8 +22,20 @@ class Unsaved:
 
     words: str = ""
     """Empty when all is saved."""
-    at_stake: bool = False
-    """Whether an end loses it, so that it is worth asking again before."""
+    patience: float = 0.0
+    """For so many seconds a session that was to end is kept for it; none where an end loses nothing."""
+
+    @property
+    def at_stake(self) -> bool:
+        """Whether an end loses it, so that it is worth asking again before."""
+        return self.patience > 0
+
+
+def patience(budget: Decimal, price_per_hour: Decimal | None) -> float:
+    """For how many seconds an end may be put off. That something can't be saved is the word of who earns meanwhile."""
+    if not price_per_hour:
+        return deadlines.GRACE
+    return min(max(float(_SHARE * budget / price_per_hour) * _HOUR, deadlines.LEAST_GRACE), deadlines.GRACE)
 
 
 def kept_words(name: str, unsaved: str, grace: datetime, time: datetime, money: datetime | None) -> str:

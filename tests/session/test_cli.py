@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from golem_launcher import paths
+from golem_launcher.cli import start
 from golem_launcher.cli.main import app
 from golem_launcher.cli.words import session_lines
 from golem_launcher.events import STOPPED, Saving, Stage
@@ -18,6 +19,8 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.request.command import command as as_command
 from golem_launcher.session import client
 from golem_launcher.session.directory import create_session_directory
+from golem_launcher.workspace.manifest import Environment
+from golem_launcher.workspace.store import open_store
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +56,50 @@ def test_a_bad_request_is_bad_usage_and_starts_nothing(arguments, named):
     assert not list(paths.sessions_directory().iterdir())
 
 
+@pytest.fixture
+def saved(tmp_path):
+    """A workspace with one generation, and a file where a store can't be."""
+    (tmp_path / "file").write_text("no folder")
+    store = open_store()
+    store.establish()
+    store.commit("mine", [], Environment(), [])
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--resume", "nobody"], "there is no saved workspace 'nobody'. See `golem-launcher workspaces`"),
+        (["--resume", "mine@7"], "no generation 7"),
+        (["--resume", "mine", "--store", "PLACE/elsewhere"], "there is no saved workspace 'mine'"),
+        (["--store", "PLACE/file/store"], "Not a directory"),
+        (["--store", "PLACE/file"], "Not a directory"),
+        (["--store", "moon://bucket"], "There is no kind of store 'moon://'"),
+        (["--store", "sftp://127.0.0.1:1/saves"], "can't be reached"),
+        (["--image", "nowhere"], "nowhere"),
+        (["--outbound-permit", "PLACE/file", "--outbound", "unrestricted"], "PLACE/file"),
+    ],
+)
+def test_what_can_be_refused_at_once_starts_nothing(saved, arguments, said):
+    result = run("start", "--name", "none", *(one.replace("PLACE", str(saved)) for one in arguments))
+    assert result.exit_code in {1, 2}
+    assert said.replace("PLACE", str(saved)) in result.stderr
+    assert "is starting" not in result.stdout
+    assert not (paths.sessions_directory() / "none").exists()
+    assert not (saved / "elsewhere").exists()
+
+
+def test_what_a_supervisor_finds_out_at_once_is_told_by_start(monkeypatch):
+    """Here it is the node's address, at which nobody answers."""
+    monkeypatch.setenv("YAGNA_API_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("YAGNA_APPKEY", "key")
+    monkeypatch.setattr(start, "_BEGIN_SECONDS", 60.0)
+    result = run("start", "--name", "none", "--network", "hoodi")
+    assert result.exit_code == 1
+    assert "The session 'none' failed." in result.stderr
+    assert "127.0.0.1:1" in result.stderr
+
+
 @pytest.mark.parametrize("command", ["show", "logs", "open", "extend", "stop"])
 def test_an_unknown_name_is_said(command):
     for name in ("nobody", "../../etc", ".lock"):
@@ -64,7 +111,15 @@ def test_an_unknown_name_is_said(command):
 def started(monkeypatch, *arguments):
     """The request that `start` makes of its arguments."""
     requests = []
-    monkeypatch.setattr(client, "start", lambda request: requests.append(request) or create_session_directory(request))
+
+    def begin(request):
+        requests.append(request)
+        directory = create_session_directory(request)
+        directory.write_state(directory.state().model_copy(update={"stage": Stage.NEGOTIATING}))
+        return directory
+
+    monkeypatch.setattr(client, "start", begin)
+    monkeypatch.setattr(client, "tidy", list)  # nobody looks after what is not started
     result = run("start", *arguments)
     assert result.exit_code == 0, result.stderr
     return requests[0]

@@ -1,9 +1,12 @@
 import asyncio
+import contextlib
 import json
 import os
 import socket
 import subprocess
 import sys
+import threading
+import time
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 
@@ -13,7 +16,7 @@ from golem_launcher import files, paths, processes
 from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
 from golem_launcher.events import Message, Saving, Stage
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import aside, client, liveness
+from golem_launcher.session import aside, client, deadlines, liveness
 from golem_launcher.session.directory import create_session_directory, session_directory
 from golem_launcher.session.pay import leftovers
 from golem_launcher.session.pay.journal import Journal
@@ -65,7 +68,7 @@ def test_a_supervisor_that_died_early_leaves_a_failed_session_and_a_reason():
     assert client.tidy() == ["a"]
     state = directory.state()
     assert state.stage is Stage.FAILED
-    assert state.reason == leftovers.DIED
+    assert state.reason == "Its supervisor died; everything it had was closed down."
     assert state.ended_at is not None
     events, _ = directory.events()
     assert events[-1].stage is Stage.FAILED
@@ -85,7 +88,7 @@ def test_what_is_owed_waits_for_the_node():
     directory = create_session_directory(LaunchRequest(name="a"))
     Journal.create(directory.path).update(allocation_timeout=datetime.now(timezone.utc) + timedelta(hours=1))
     assert client.tidy() == ["a"]
-    assert directory.state().reason == leftovers.NOT_YET
+    assert directory.state().reason.startswith("Its supervisor died, and the node does not run")
     assert Journal.read(directory.path).entries.owes
 
 
@@ -126,6 +129,76 @@ def test_a_supervisor_that_says_nonsense_is_an_error():
         connection.sendall(b"\x00not json\n")
         connection.close()
         assert child.communicate(timeout=20)[0].strip() == b"SessionError"
+
+
+@pytest.fixture
+def supervised(monkeypatch):
+    """A session whose supervisor ends a second after it was told to by force; ``answers`` meanwhile, or is silent."""
+    monkeypatch.setattr(deadlines, "SILENCE", 0.4)
+    with contextlib.ExitStack() as stack:
+
+        def begin(*, answers):
+            directory = create_session_directory(LaunchRequest(name="a"))
+            argv = [sys.executable, "-c", SUPERVISOR, str(directory.control_socket), directory.path, str(answers)]
+            process = subprocess.Popen(argv)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            lives(directory, process.pid)
+            while not directory.control_socket.exists():
+                time.sleep(0.01)
+            return directory
+
+        yield begin
+
+
+SUPERVISOR = """
+import os, socket, sys, time
+from pathlib import Path
+with socket.socket(socket.AF_UNIX) as listener:
+    listener.bind(sys.argv[1] + "~")
+    listener.listen()
+    os.rename(sys.argv[1] + "~", sys.argv[1])
+    connection, _ = listener.accept()
+    end = time.monotonic() + 1
+    listener.settimeout(0.1)
+    while time.monotonic() < end or sys.argv[3] != "True":
+        if sys.argv[3] == "True":
+            connection.sendall(b'{"ok": true}\\n')
+        try:
+            connection, _ = listener.accept()
+        except TimeoutError:
+            pass
+state = Path(sys.argv[2], "state.json")
+state.write_text(state.read_text().replace('"checking"', '"ended"'))
+"""
+
+
+def test_a_forced_end_that_takes_long_is_no_death(supervised):
+    """A computer that is busy: it is not killed before its bill is written down, and not told as one that died."""
+    directory = supervised(answers=True)
+    state = client.stop("a", force=True)
+    assert (state.stage, state.reason) == (Stage.ENDED, "")
+    assert not client.alive(directory)
+
+
+def test_one_that_hangs_is_killed_and_that_is_told(supervised):
+    directory = supervised(answers=False)
+    state = client.stop("a", force=True)
+    assert state.stage is Stage.ENDED
+    assert state.reason.startswith("Stopped as asked. It hung and was ended by force, without a last save; everything")
+    assert not client.alive(directory)
+
+
+def test_whoever_ends_a_session_waits_for_somebody_who_is_at_it(monkeypatch):
+    monkeypatch.setattr(leftovers, "_LOCK_SECONDS", 0.0)
+    directory = create_session_directory(LaunchRequest(name="a"))
+    descriptor = os.open(directory.lock, os.O_RDWR | os.O_CREAT)
+    assert files.try_lock(descriptor)
+    timer = threading.Timer(0.5, os.close, [descriptor])
+    timer.start()
+    assert client.tidy() == []
+    assert client.stop("a").stage is Stage.FAILED
+    timer.join()
 
 
 def test_waiting_for_a_dead_supervisor_ends():

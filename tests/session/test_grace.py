@@ -3,6 +3,7 @@
 import asyncio
 import os
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 
 import pytest
 
@@ -11,9 +12,9 @@ from golem_launcher.events import STOPPED, Stage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.directory import create_session_directory
 from golem_launcher.session.supervisor import Supervisor
-from golem_launcher.session.unsaved import Unsaved, kept_words
+from golem_launcher.session.unsaved import Unsaved, kept_words, patience
 
-BIG = Unsaved("big.bin is not saved.", at_stake=True)
+BIG = Unsaved("big.bin is not saved.", patience=600.0)
 OVER = "The time that was asked for is over."
 
 
@@ -48,10 +49,11 @@ def end(tmp_path, monkeypatch):
     directory = create_session_directory(LaunchRequest(name="mine"))
     lock = os.open(directory.lock, os.O_RDWR | os.O_CREAT)
 
-    def run(kept, **options):
+    def run(kept, last=BIG):
         async def scene():
-            supervisor = Supervisor(directory, lock, **options)
+            supervisor = Supervisor(directory, lock)
             work = supervisor._run = Work(lambda work: kept(supervisor, work))
+            work.last = last
             supervisor._stop.set()
             return *await asyncio.wait_for(supervisor._to_the_end(), 60), work.left
 
@@ -62,7 +64,7 @@ def end(tmp_path, monkeypatch):
 
 
 def test_when_the_grace_is_over_it_ends_all_the_same(end):
-    stage, reason, kept = end(lambda *_: None, grace=0.1)
+    stage, reason, kept = end(lambda *_: None, Unsaved(BIG.words, patience=0.1))
     assert (stage, reason) == (Stage.ENDED, f"{STOPPED} {BIG.words}")
     assert len(kept) == 1  # and it is not kept again
 
@@ -95,6 +97,12 @@ def test_it_ends_as_soon_as_all_is_saved(end):
         work.all_saved, work.last = True, Unsaved()
 
     assert end(saved)[:2] == (Stage.ENDED, STOPPED)
+
+
+@pytest.mark.parametrize(("price", "seconds"), [(None, 600), ("0.1", 600), ("0.45", 400), ("20", 120)])
+def test_an_end_is_put_off_for_a_twentieth_of_the_budget_at_most(price, seconds):
+    """That something can't be saved may be a lie of the provider's, who is paid for each minute of it."""
+    assert patience(Decimal(1), price and Decimal(price)) == seconds
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from golem_launcher import files
 from golem_launcher.errors import LauncherError
-from golem_launcher.events import Message, Stage, StageChanged, now
+from golem_launcher.events import STOPPED, Message, Stage, StageChanged, now
 from golem_launcher.networks import NETWORKS
 from golem_launcher.session.pay.journal import FILE, Journal
 from golem_launcher.waiting import wait_for
@@ -22,16 +23,31 @@ _LOG = logging.getLogger(__name__)
 _INVOICE_SECONDS = 5.0
 _SECONDS = 60.0
 _LOCK_SECONDS = 1.0
+"""A killed process's other threads may hold the lock for a moment after it."""
 
 _CLOSED = "What it had left at the node is closed down now."
 _LATE_ONE = "The invoice that was missing is no longer waited for: what the session cost is known as far as it will be."
 
-DIED = "Its supervisor died; everything it had was closed down."
-UNKNOWN = (
-    "Its supervisor died, and its journal.json is damaged: what it left at the node ends by itself, as nobody pays it. "
-    "What is reserved there is given back by: golem-launcher wallet --release"
+_DONE = "; everything it had was closed down."
+_UNKNOWN = (
+    ", and its journal.json is damaged: what it left at the node ends by itself, as nobody pays it. What is reserved "
+    "there is given back by: golem-launcher wallet --release"
 )
-NOT_YET = "Its supervisor died, and the node does not run: what it left is closed down when the node is back."
+_NOT_YET = ", and the node does not run: what it left is closed down when the node is back."
+
+
+@dataclass(frozen=True)
+class Death:
+    """How a supervisor came to die before its session was over."""
+
+    stage: Stage
+    """What the session's last one is then."""
+    words: str
+    """A sentence that goes on with what became of the session."""
+
+
+DIED = Death(Stage.FAILED, "Its supervisor died")
+KILLED = Death(Stage.ENDED, f"{STOPPED} It hung and was ended by force, without a last save")
 
 
 def owes(directory: SessionDirectory) -> bool:
@@ -40,10 +56,11 @@ def owes(directory: SessionDirectory) -> bool:
     return journal is not None and journal.entries.owes
 
 
-def close(directory: SessionDirectory, *, start_node: bool) -> bool:
+def close(directory: SessionDirectory, *, start_node: bool, death: Death = DIED) -> bool:
     """Close down a session whose supervisor is dead; whether there was something to do. Blocking.
 
-    Without ``start_node``, a node that does not run is left alone and the work stays for another time.
+    Without ``start_node``, a node that does not run is left alone and the work stays for another time. ``death`` is
+    told of a session that was not over.
     """
     state = directory.state()
     journal = Journal.read(directory.path)
@@ -52,19 +69,19 @@ def close(directory: SessionDirectory, *, start_node: bool) -> bool:
         return False
     closed = False
     try:
-        # A killed process's other threads may hold the lock for a moment after it.
-        with files.locked(directory.lock, deadline=_LOCK_SECONDS):
+        # Who wants the end, whatever it takes, also waits for somebody else who is closing down already.
+        with files.locked(directory.lock, deadline=_SECONDS if start_node else _LOCK_SECONDS):
             closed = not owes
             if journal is None and (directory.path / FILE).exists():
-                _write_end(directory, UNKNOWN, closed=False)
+                _write_end(directory, death, _UNKNOWN, closed=False)
                 return True
             if journal is not None and owes:
                 closed = _close_at_node(directory, journal, start_node=start_node)
             entries = journal.entries if journal is not None else None
             late = entries is not None and entries.awaits_until is not None
             refused = [why for why in (entries.refusals if entries else ()) if why not in state.reason]
-            reason = " ".join((DIED if closed or late else NOT_YET, *refused))
-            _write_end(directory, reason, closed=closed, last_word=_LATE_ONE if late else _CLOSED)
+            became = " ".join((_DONE if closed or late else _NOT_YET, *refused))
+            _write_end(directory, death, became, closed=closed, last_word=_LATE_ONE if late else _CLOSED)
     except TimeoutError:
         return False  # a supervisor that begins, or somebody who closes down already
     return closed or not state.stage.final
@@ -105,7 +122,7 @@ async def _close_down(node: Node, journal: Journal) -> None:
         await wait_for(close_down(rest, journal, invoice_seconds=seconds), _SECONDS)
 
 
-def _write_end(directory: SessionDirectory, reason: str, *, closed: bool, last_word: str = "") -> None:
+def _write_end(directory: SessionDirectory, death: Death, became: str, *, closed: bool, last_word: str = "") -> None:
     directory.sweep()
     from golem_launcher.session.pay import bills  # noqa: PLC0415 - likewise
 
@@ -113,11 +130,11 @@ def _write_end(directory: SessionDirectory, reason: str, *, closed: bool, last_w
     cost, at_most = bills.cost_of(directory, state.cost)
     state = state.model_copy(update={"cost": cost, "owed_at_most": at_most})
     if not state.stage.final:
-        at = now()
-        ended = {"stages": (*state.stages, (Stage.FAILED, at)), "ended_at": at, "address": None}
-        directory.write_state(state.model_copy(update={"stage": Stage.FAILED, "reason": reason, **ended}))
-        directory.append_event(StageChanged(at=at, stage=Stage.FAILED, reason=reason))
+        at, stage, reason = now(), death.stage, death.words + became
+        ended = {"stages": (*state.stages, (stage, at)), "ended_at": at, "address": None}
+        directory.write_state(state.model_copy(update={"stage": stage, "reason": reason, **ended}))
+        directory.append_event(StageChanged(at=at, stage=stage, reason=reason))
     elif closed:
-        more = reason.removeprefix(DIED)
-        directory.write_state(state.model_copy(update={"reason": state.reason.replace(NOT_YET, DIED) + more}))
+        more = became.removeprefix(_DONE)
+        directory.write_state(state.model_copy(update={"reason": state.reason.replace(_NOT_YET, _DONE) + more}))
         directory.append_event(Message(text=last_word))

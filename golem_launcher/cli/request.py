@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from golem_launcher.errors import RequestError
-from golem_launcher.networks import NETWORKS
-from golem_launcher.request.command import OPTIONS
+from golem_launcher.request.fields import NAMES, about, is_list, option
 from golem_launcher.request.model import LaunchRequest
-from golem_launcher.software import SOFTWARE
+from golem_launcher.request.yaml import number
 from golem_launcher.text import clean_text
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def takes_request(command: Callable[..., None]) -> Callable[..., None]:
     """
 
     def wrapper(**arguments: Any) -> None:
-        given = {name: arguments.pop(name) for name in LaunchRequest.model_fields}
+        given = {name: arguments.pop(name) for name in NAMES}
         given = {name: value for name, value in given.items() if value not in (None, [], ())}
         packages_file = arguments.pop("packages_file")
         if packages_file is not None:
@@ -50,9 +49,9 @@ def takes_request(command: Callable[..., None]) -> Callable[..., None]:
         command(given=given, **arguments)
 
     own = inspect.signature(command, eval_str=True).parameters.values()
-    by_panel = sorted(LaunchRequest.model_fields.items(), key=lambda item: list(_PANELS).index(_group(item[1])))
-    fields = [_parameter(name, field) for name, field in by_panel]
-    fields.insert([name for name, _ in by_panel].index("packages") + 1, _packages_file())
+    by_panel = sorted(NAMES, key=lambda name: list(_PANELS).index(about(name).group))
+    fields = [_parameter(name) for name in by_panel]
+    fields.insert(by_panel.index("packages") + 1, _packages_file())
     wrapper.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # where `inspect` looks for it
         [*fields, *(parameter for parameter in own if parameter.name != "given")]
     )
@@ -60,17 +59,18 @@ def takes_request(command: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
-def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
-    option, panel, help_text = OPTIONS[name], _PANELS[_group(field)], _help(field)
+def _parameter(name: str) -> inspect.Parameter:
+    field = LaunchRequest.model_fields[name]
+    words, panel, help_text = option(name), _PANELS[about(name).group], _help(name)
     if field.annotation is bool:
         # The option says what differs from the default: --encrypt, --no-save.
-        info = typer.Option(option, help=help_text, rich_help_panel=panel)
+        info = typer.Option(words, help=help_text, rich_help_panel=panel)
         kind: Any = Annotated[bool | None, info]
         return _keyword(name, kind, None) if not field.default else _switched_off(name, info)
-    if _is_list(field):
-        info = typer.Option(option, help=help_text, rich_help_panel=panel, metavar="TEXT")
+    if is_list(name):
+        info = typer.Option(words, help=help_text, rich_help_panel=panel, metavar="TEXT")
         return _keyword(name, Annotated[list[str], info], [])
-    info = typer.Option(option, help=help_text, rich_help_panel=panel, metavar=_metavar(field))
+    info = typer.Option(words, help=help_text, rich_help_panel=panel, metavar=_metavar(field))
     return _keyword(name, Annotated[str | None, info], None)
 
 
@@ -93,48 +93,27 @@ def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
 
 
-def _group(field: FieldInfo) -> str:
-    return str(_extra(field).get("group", "advanced"))
-
-
-def _extra(field: FieldInfo) -> dict[str, Any]:
-    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-
-
-def _help(field: FieldInfo) -> str:
+def _help(name: str) -> str:
+    field = LaunchRequest.model_fields[name]
     text = f"{field.title}: {field.description}" if field.description else f"{field.title}, at least."
-    if choices := _choices(field):
+    if choices := about(name).choices:
         text = f"{text} One of: {', '.join(choices)}."
     if field.annotation is bool and field.default:
         return f"Turns off: {text}"
-    if _is_list(field):
-        return f"{text.replace(', one a line', '').replace('One a line', 'One')} Can be given several times."
+    if is_list(name):
+        return f"{text} Can be given several times."
     default = field.default
     if default is None or field.default_factory is not None or field.annotation is bool:
         return text
-    shown = f"{Decimal(str(default)).normalize():f}" if isinstance(default, int | float | Decimal) else default
-    unit = str(_extra(field).get("unit", ""))
+    shown = number(default) if isinstance(default, int | float | Decimal) else default
+    unit = about(name).unit
     return f"{text} (default: {shown} {unit.removesuffix('s') if shown == '1' else unit}".rstrip() + ")"
-
-
-def _choices(field: FieldInfo) -> tuple[str, ...]:
-    """The words that a field takes; none when it takes others than a few."""
-    if field.title == "Network":
-        return tuple(NETWORKS)
-    if field.title == "Software":
-        return tuple(SOFTWARE)
-    choices = typing.get_args(field.annotation)
-    return choices if all(isinstance(choice, str) for choice in choices) else ()
 
 
 def _metavar(field: FieldInfo) -> str:
     """What kind of value it is."""
     kinds = set(typing.get_args(field.annotation)) - {types.NoneType} or {field.annotation}
     return "NUMBER" if kinds & {int, float, Decimal} else "TEXT"
-
-
-def _is_list(field: FieldInfo) -> bool:
-    return typing.get_origin(field.annotation) is tuple
 
 
 def _ssh_key(value: str) -> str:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher.market.machine import OFFERED
 from golem_launcher.market.prices import SECONDS_PER_HOUR
 from golem_launcher.networks import NETWORKS
 from golem_launcher.outbound import CAPABILITIES
+from golem_launcher.request.fields import about, is_whole, least, title
 from golem_launcher.request.yaml import number
 from golem_launcher.software import SOFTWARE
 from golem_launcher.units import counted
@@ -29,6 +31,9 @@ GPU_MEMORY_SHARE = 0.935
 """How much of the memory in a GPU's name it must have: a "24 GB" one has 22.5 to 24 GiB, a "16 GB" one 15 or 16."""
 
 _WAYS_AT_MOST = 3
+_LITTLE = 0.1
+_LONG = 1000
+"""From here on all digits of a whole number are shown."""
 _ARCHITECTURES = {"x86_64", "amd64", ""}
 
 
@@ -37,15 +42,19 @@ class Limit:
     """One way in which a request shuts machines out: how to see it, and how far to loosen it for a machine."""
 
     field: str
-    title: str
-    unit: str
     fits: Callable[[LaunchRequest, Machine], bool]
     has: Callable[[LaunchRequest, Machine], float | Decimal | str | None]
     """The value of the field that would just take the machine; ``None`` when only an empty field would."""
     why: Callable[[LaunchRequest, Machine], str]
     """What the machine lacks, in words."""
-    more: bool = False
-    """Whether loosening means a larger value."""
+
+    def words(self, value: float | Decimal | str | None) -> str:
+        """What to make the field, to loosen it."""
+        name, unit = title(self.field), about(self.field).unit
+        if value is None:
+            return f"{name}: any"
+        more = "at least " if about(self.field).bound == "most" else ""
+        return f"{name}: {more}{_typed(value)} {'' if unit == name.casefold() else unit}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -123,7 +132,7 @@ def _advice(
     by_field = {limit.field: limit for limit in LIMITS}
     machine = min(machines, key=lambda machine: _distance(request, [by_field[field] for field in fields], machine))
     values = {field: by_field[field].has(request, machine) for field in fields}
-    words = [_words(by_field[field], value) for field, value in values.items()]
+    words = [by_field[field].words(value) for field, value in values.items()]
     loosened = request.model_copy(update=_given(values))
     fit = max(1, sum(not why_not(loosened, other) for other in found))
     return Advice(
@@ -153,12 +162,6 @@ def _typed(value: float | Decimal | str | None) -> str:
     return number(value)
 
 
-def _words(limit: Limit, value: float | Decimal | str | None) -> str:
-    if value is None:
-        return f"{limit.title}: any"
-    return f"{limit.title}: {'at least ' if limit.more else ''}{_typed(value)} {limit.unit}".rstrip()
-
-
 def _model_fits(request: LaunchRequest, machine: Machine) -> bool:
     model = request.gpu_model
     return not gpus_wanted(request) or not model or model.casefold() in machine.gpu_model.casefold()
@@ -181,98 +184,75 @@ def rounded_up(amount: Decimal) -> Decimal:
 
 def _down(size: float) -> float:
     """The size, rounded down to a tenth."""
-    return max(0.1, int(size * 10) / 10)
+    return int(size * 10) / 10
+
+
+def sized(name: str, size: float) -> str:
+    """So much of what a field asks for, in words: ``4 cores``, ``7.5 GiB of memory``."""
+    shown, unit, what = f"{size:.3g}" if size < _LONG else f"{size:.0f}", about(name).unit, title(name).casefold()
+    if unit == what:
+        return f"{shown} {unit.removesuffix('s') if size == 1 else unit}"
+    return f"{shown} {unit} of {what}"
+
+
+def _offered(name: str) -> Limit:
+    """The limit of a field that is compared with one property of offers."""
+    return Limit(
+        name,
+        fits=lambda r, m: m.sizes[name] >= (getattr(r, name) or 0),
+        has=lambda _r, m: max(least(name), int(m.sizes[name]) if is_whole(name) else _down(m.sizes[name])) or None,
+        why=lambda r, m: f"{sized(name, m.sizes[name])}, {getattr(r, name):g} are asked for",
+    )
 
 
 LIMITS = (
-    Limit(
-        "cpus",
-        "Cores",
-        "",
-        fits=lambda r, m: m.cpus >= r.cpus,
-        has=lambda _r, m: max(1, int(m.cpus)),
-        why=lambda r, m: f"{m.cpus:g} cores, {r.cpus} are asked for",
-    ),
-    Limit(
-        "memory_gib",
-        "Memory",
-        "GiB",
-        fits=lambda r, m: m.memory_gib >= r.memory_gib,
-        has=lambda _r, m: _down(m.memory_gib),
-        why=lambda r, m: f"{m.memory_gib:.3g} GiB of memory, {r.memory_gib:g} are asked for",
-    ),
-    Limit(
-        "disk_gib",
-        "Disk",
-        "GiB",
-        fits=lambda r, m: m.disk_gib >= r.disk_gib,
-        has=lambda _r, m: _down(m.disk_gib),
-        why=lambda r, m: f"{m.disk_gib:.3g} GiB of disk, {r.disk_gib:g} are asked for",
-    ),
+    *map(_offered, OFFERED),
     Limit(
         "gpus",
-        "GPUs",
-        "",
         fits=lambda r, m: m.gpus >= gpus_wanted(r),
         has=lambda _r, m: m.gpus,
         why=lambda r, m: f"{counted(m.gpus, 'GPU') if m.gpus else 'no GPUs'}, {gpus_wanted(r)} asked for",
     ),
     Limit(
         "gpu_model",
-        "GPU model",
-        "",
         fits=_model_fits,
         has=lambda _r, _m: None,
         why=lambda r, m: f"its GPU is {m.gpu_model or 'none'}, '{r.gpu_model}' is asked for",
     ),
     Limit(
         "gpu_memory_gib",
-        "GPU memory",
-        "GiB",
         fits=_gpu_memory_fits,
-        has=lambda _r, m: _down(m.gpu_memory_gib) if m.gpus else None,
+        has=lambda _r, m: max(_LITTLE, _down(m.gpu_memory_gib)) if m.gpus else None,
         why=lambda r, m: f"{m.gpu_memory_gib:g} GiB of GPU memory, {r.gpu_memory_gib or 0:g} are asked for",
     ),
     Limit(
         "price_per_hour",
-        "Highest price",
-        "GLM per hour",
         fits=lambda r, m: r.price_per_hour is None or m.price.per_hour() <= r.price_per_hour,
         has=lambda _r, m: rounded_up(m.price.per_hour()),
         why=lambda r, m: f"it asks {m.price.per_hour().normalize():f} an hour, at most {r.price_per_hour} may be paid",
-        more=True,
     ),
     Limit(
         "budget",
-        "Budget",
-        "GLM",
         fits=lambda r, m: m.price.at_most(useful_seconds(r)) <= r.budget,
         has=lambda r, m: rounded_up(m.price.at_most(useful_seconds(r))),
         why=lambda r, _m: (
             f"the budget of {r.budget} does not pay for {counted(round(useful_seconds(r) / 60), 'minute')} of it"
         ),
-        more=True,
     ),
     Limit(
         "outbound",
-        "Internet for the session",
-        "",
         fits=lambda r, m: capabilities_wanted(r) <= m.capabilities | {"vpn"},
         has=lambda _r, _m: "off",
         why=lambda _r, _m: "it lets nothing out to the internet",
     ),
     Limit(
         "allow",
-        "Only these providers",
-        "",
         fits=lambda r, m: not r.allow or _named(r.allow, m),
         has=lambda _r, _m: None,
         why=lambda _r, _m: "it is not among the providers that you allow",
     ),
     Limit(
         "deny",
-        "Never these providers",
-        "",
         fits=lambda r, m: not _named(r.deny, m),
         has=lambda _r, _m: None,
         why=lambda _r, _m: "you never want this one",

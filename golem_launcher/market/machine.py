@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import ProviderError
 from golem_launcher.market.prices import Price
+from golem_launcher.request.fields import NAMES, about
 from golem_launcher.text import clean_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+OFFERED = tuple(name for name in NAMES if about(name).offered)
+"""The fields of a request that are compared with one property of offers."""
 GPU_PROPERTIES = ("golem.!exp.gap-35.v1.inf.gpu", "golem.inf.gpu")
 """Where providers describe their GPUs (GAP-35, and what newer runtimes find themselves): one at such a place, several
 at ``.d0``, ``.d1`` and so on below it."""
@@ -31,15 +34,14 @@ _LARGEST = 1e9
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine on offer. Memory and disk in GiB."""
+    """A machine on offer. Memory in GiB."""
 
     provider_id: str
     name: str
     """Cleaned: may be shown as text."""
     price: Price
-    cpus: float
-    memory_gib: float
-    disk_gib: float
+    sizes: Mapping[str, float]
+    """How much it has of what requests ask for by a property of offers, by the request's field."""
     gpus: int
     gpu_model: str
     """Cleaned; empty where there is none."""
@@ -52,6 +54,21 @@ class Machine:
     platforms: tuple[tuple[str, str], ...] = ()
     """Payment platforms it takes, each with the wallet it is paid to."""
     subnet: str = ""
+
+    @property
+    def cpus(self) -> float:
+        """How many threads it has."""
+        return self.sizes["cpus"]
+
+    @property
+    def memory_gib(self) -> float:
+        """How much memory it has."""
+        return self.sizes["memory_gib"]
+
+    @property
+    def disk_gib(self) -> float:
+        """How much disk it has."""
+        return self.sizes["disk_gib"]
 
     @property
     def wallets(self) -> frozenset[str]:
@@ -98,9 +115,7 @@ def machine_of(provider_id: str, properties: Mapping[str, Any]) -> Machine:
         provider_id=provider_id,
         name=clean_name(str(properties.get("golem.node.id.name", ""))),
         price=Price.of_offer(properties),
-        cpus=_size(properties, "golem.inf.cpu.threads"),
-        memory_gib=_size(properties, "golem.inf.mem.gib"),
-        disk_gib=_size(properties, "golem.inf.storage.gib"),
+        sizes={name: _size(properties, about(name).offered) for name in OFFERED},
         gpus=min(_MOST_CARDS, sum(max(1, int(_size(card, "quantity"))) for card in cards.values())),
         gpu_model=clean_name(str(first.get("model", ""))) if first else "",
         gpu_memory_gib=_size(first, "memory.total.gib"),

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.market.constraint import condition, every, present, some
 from golem_launcher.market.limits import GPU_MEMORY_SHARE, capabilities_wanted, gpus_wanted
-from golem_launcher.market.machine import GPU_CAPABILITIES, GPU_PROPERTIES, GPU_RUNTIME
+from golem_launcher.market.machine import GPU_CAPABILITIES, GPU_PROPERTIES, GPU_RUNTIME, OFFERED
 from golem_launcher.networks import NETWORKS
+from golem_launcher.request.fields import about
 
 if TYPE_CHECKING:
     from golem_launcher.request import LaunchRequest
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
 def constraints(request: LaunchRequest) -> str:
     """The constraints of a demand for this request, without payment and subnet, which yapapi adds."""
     parts = [
-        condition("golem.inf.mem.gib", ">=", request.memory_gib),
-        condition("golem.inf.storage.gib", ">=", request.disk_gib),
-        condition("golem.inf.cpu.threads", ">=", request.cpus),
+        *(condition(about(name).offered, ">=", least) for name in OFFERED if (least := getattr(request, name))),
         *(condition("golem.runtime.capabilities", "=", word) for word in sorted(capabilities_wanted(request))),
         *_gpu(request),
     ]

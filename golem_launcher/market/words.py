@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import RequestError
+from golem_launcher.request.fields import NAMES, about, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,28 +21,8 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|min|h|d)?", re.ASCII)
 _HOURS = {"s": Decimal(1) / 3600, "m": Decimal(1) / 60, "min": Decimal(1) / 60, "h": Decimal(1), "d": Decimal(24)}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)(?:gib|gb|g)?", re.ASCII | re.IGNORECASE)
 
-_AT_LEAST = {
-    "mem": "memory_gib",
-    "memory": "memory_gib",
-    "disk": "disk_gib",
-    "storage": "disk_gib",
-    "cores": "cpus",
-    "cpus": "cpus",
-    "threads": "cpus",
-    "gpus": "gpus",
-    "gpu_memory": "gpu_memory_gib",
-}
-_AT_MOST = {"price": "price_per_hour", "budget": "budget"}
-_EXACT = {
-    "strategy": "choose",
-    "choose": "choose",
-    "image_hash": "image",
-    "image": "image",
-    "network": "network",
-    "gpu_model": "gpu_model",
-    "software": "software",
-    "name": "name",
-}
+_FIELDS = {word: name for name in NAMES for word in about(name).words}
+"""The field of each word."""
 _STRATEGIES = {"bestprice": "price", "best_price": "price", "cheapest": "price", "score": "reputation"}
 
 
@@ -64,22 +45,25 @@ def read_words(words: str | Iterable[str]) -> dict[str, Any]:
 
 
 def _meaning(word: str, name: str, sign: str, value: str) -> tuple[str, Any]:
-    if name in _AT_LEAST and sign in {">", ">=", "="}:
-        field = _AT_LEAST[name]
-        size = _SIZE.fullmatch(value)
-        if size is not None and (field not in {"cpus", "gpus"} or size[0].isdigit()):
-            return field, size[1]
-    elif name in _AT_MOST and sign in {"<", "<=", "="}:
-        try:
-            return _AT_MOST[name], str(Decimal(value))
-        except InvalidOperation:
-            raise _unclear(word) from None
-    elif name in _EXACT and sign == "=":
-        return _EXACT[name], _STRATEGIES.get(value.lower(), value) if _EXACT[name] == "choose" else value
-    elif name in {"hours", "time"} and sign == "=":
+    if name in {"hours", "time"} and sign == "=":
         duration = _DURATION.fullmatch(value)
         if duration is not None:
             return "hours", str(round(Decimal(duration[1]) * _HOURS[duration[2] or "h"], 4))
+    if name not in _FIELDS:
+        raise _unclear(word)
+    field = _FIELDS[name]
+    bound = about(field).bound
+    if bound == "least" and sign in {">", ">=", "="}:
+        size = _SIZE.fullmatch(value)
+        if size is not None and (not is_whole(field) or size[0].isdigit()):
+            return field, size[1]
+    elif bound == "most" and sign in {"<", "<=", "="}:
+        try:
+            return field, str(Decimal(value))
+        except InvalidOperation:
+            raise _unclear(word) from None
+    elif not bound and sign == "=":
+        return field, _STRATEGIES.get(value.lower(), value) if field == "choose" else value
     raise _unclear(word)
 
 

@@ -1,29 +1,27 @@
-"""``LaunchRequest``: every field with its limits, its words and what a form needs to know about it."""
+"""``LaunchRequest``: every field with its limits and its words, once for everybody who shows, asks for or judges it."""
 
 from __future__ import annotations
 
 import secrets
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from golem_launcher.networks import NETWORKS
 from golem_launcher.request import kinds
+from golem_launcher.request.about import About
+from golem_launcher.software import SOFTWARE
 
 
 def _new_name() -> str:
     return f"lab-{secrets.token_hex(3)}"
 
 
-def _form(group: Literal["main", "machine", "software", "files", "advanced"], **more: str) -> dict[str, Any]:
-    """What a form needs beside a field's limits: the group it stands in, and its ``unit`` and ``step``."""
-    return {"group": group, **more}
-
-
 class LaunchRequest(BaseModel):
     """One JupyterLab on one provider. Frozen; every limit and message about it lives here.
 
-    ``json_schema_extra`` of a field holds what a form needs beside its limits: ``group``, ``unit`` and ``step``.
+    What a field's ``Field`` can't say, its :class:`About` does.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -34,8 +32,8 @@ class LaunchRequest(BaseModel):
             default_factory=_new_name,
             title="Name",
             description="Small letters, digits and dashes, at most 40 characters.",
-            json_schema_extra=_form("main"),
         ),
+        About("main", words=("name",)),
     ]
     network: Annotated[
         kinds.NetworkName,
@@ -43,8 +41,8 @@ class LaunchRequest(BaseModel):
             default="local",
             title="Network",
             description="Where to look for a provider.",
-            json_schema_extra=_form("main"),
         ),
+        About("main", words=("network",), kind="tiles", choices={one.name: one.title for one in NETWORKS.values()}),
     ]
     budget: Annotated[
         kinds.Glm,
@@ -52,8 +50,8 @@ class LaunchRequest(BaseModel):
             default=Decimal(1),
             title="Budget",
             description="The most this session may ever cost.",
-            json_schema_extra=_form("main", unit="GLM", step="0.1"),
         ),
+        About("main", unit="GLM", bound="most", words=("budget",)),
     ]
     price_per_hour: Annotated[
         kinds.Glm | None,
@@ -61,8 +59,8 @@ class LaunchRequest(BaseModel):
             default=None,
             title="Highest price",
             description="Providers that ask more for an hour are not taken. Empty: the budget alone decides.",
-            json_schema_extra=_form("main", unit="GLM per hour", step="0.01"),
         ),
+        About("main", unit="GLM per hour", option="--price", bound="most", words=("price",)),
     ]
     hours: Annotated[
         kinds.Hours,
@@ -70,20 +68,43 @@ class LaunchRequest(BaseModel):
             default=Decimal(1),
             title="Time",
             description="The session ends by itself after this time.",
-            json_schema_extra=_form("main", unit="hours", step="0.5"),
         ),
+        About("main", unit="hours"),
     ]
     cpus: Annotated[
         int,
-        Field(default=1, ge=1, le=256, title="Cores", json_schema_extra=_form("machine", unit="cores", step="1")),
+        Field(default=1, ge=1, le=256, title="Cores"),
+        About(
+            "machine",
+            unit="cores",
+            bound="least",
+            offered="golem.inf.cpu.threads",
+            words=("cores", "cpus", "threads"),
+        ),
     ]
     memory_gib: Annotated[
         float,
-        Field(default=1.0, ge=0.1, le=4096, title="Memory", json_schema_extra=_form("machine", unit="GiB", step="0.5")),
+        Field(default=1.0, ge=0.1, le=4096, title="Memory"),
+        About(
+            "machine",
+            unit="GiB",
+            option="--mem",
+            bound="least",
+            offered="golem.inf.mem.gib",
+            words=("mem", "memory"),
+        ),
     ]
     disk_gib: Annotated[
         float,
-        Field(default=2.0, ge=0.1, le=65536, title="Disk", json_schema_extra=_form("machine", unit="GiB", step="1")),
+        Field(default=2.0, ge=0.1, le=65536, title="Disk"),
+        About(
+            "machine",
+            unit="GiB",
+            option="--disk",
+            bound="least",
+            offered="golem.inf.storage.gib",
+            words=("disk", "storage"),
+        ),
     ]
     gpus: Annotated[
         int,
@@ -93,8 +114,8 @@ class LaunchRequest(BaseModel):
             le=16,
             title="GPUs",
             description="0 takes machines with and without one.",
-            json_schema_extra=_form("machine", step="1"),
         ),
+        About("machine", bound="least", words=("gpus",)),
     ]
     gpu_model: Annotated[
         kinds.Text | None,
@@ -102,8 +123,8 @@ class LaunchRequest(BaseModel):
             default=None,
             title="GPU model",
             description="A part of its name, like 'RTX 3090'. Empty: any.",
-            json_schema_extra=_form("machine"),
         ),
+        About("machine", words=("gpu_model",), when={"field": "gpus", "not": ["", "0"]}),
     ]
     gpu_memory_gib: Annotated[
         float | None,
@@ -113,7 +134,14 @@ class LaunchRequest(BaseModel):
             le=1024,
             title="GPU memory",
             description="Of each GPU, at least. Empty: any.",
-            json_schema_extra=_form("machine", unit="GiB", step="1"),
+        ),
+        About(
+            "machine",
+            unit="GiB",
+            option="--gpu-memory",
+            bound="least",
+            words=("gpu_memory",),
+            when={"field": "gpus", "not": ["", "0"]},
         ),
     ]
     software: Annotated[
@@ -122,7 +150,13 @@ class LaunchRequest(BaseModel):
             default="base",
             title="Software",
             description="What is there beside JupyterLab.",
-            json_schema_extra=_form("software"),
+        ),
+        About(
+            "software",
+            words=("software",),
+            kind="tiles",
+            choices={one.name: one.title for one in SOFTWARE.values()},
+            when={"field": "image", "is": [""], "instead": "Your own image is used; see Advanced."},
         ),
     ]
     image: Annotated[
@@ -132,17 +166,17 @@ class LaunchRequest(BaseModel):
             title="Image",
             description="An image of your own instead: its tag (user/name:tag), its hash, or its name in "
             "'golem-launcher image list'. It needs Python 3.9 or newer.",
-            json_schema_extra=_form("advanced"),
         ),
+        About("advanced", words=("image", "image_hash"), example="you/image:tag"),
     ]
     packages: Annotated[
         kinds.Packages,
         Field(
             default=(),
             title="Packages",
-            description="Python packages to install, one a line, as in a requirements file.",
-            json_schema_extra=_form("software"),
+            description="Python packages to install, as in a requirements file.",
         ),
+        About("software", option="--package", kind="packages", example="numpy\npandas>=2"),
     ]
     inputs: Annotated[
         tuple[kinds.Text, ...],
@@ -151,8 +185,8 @@ class LaunchRequest(BaseModel):
             max_length=1000,
             title="Files to bring",
             description="Files or folders of this computer, or addresses of git repositories.",
-            json_schema_extra=_form("files"),
         ),
+        About("files", option="--input", kind="inputs", example="~/project\nhttps://github.com/you/repository"),
     ]
     resume: Annotated[
         kinds.SavedWorkspace | None,
@@ -160,8 +194,8 @@ class LaunchRequest(BaseModel):
             default=None,
             title="Resume",
             description="A saved workspace to go on with: its name, or name@generation.",
-            json_schema_extra=_form("files"),
         ),
+        About("files", kind="resume"),
     ]
     ssh_key: Annotated[
         kinds.SshKey | None,
@@ -169,8 +203,8 @@ class LaunchRequest(BaseModel):
             default=None,
             title="Public SSH key",
             description="Lets you in by ssh: the one line of a file like ~/.ssh/id_ed25519.pub.",
-            json_schema_extra=_form("advanced"),
         ),
+        About("advanced", example="ssh-ed25519 AAAA… you@home"),
     ]
     choose: Annotated[
         kinds.Choose,
@@ -178,7 +212,11 @@ class LaunchRequest(BaseModel):
             default="price",
             title="Provider",
             description="Which of the machines that fit is taken.",
-            json_schema_extra=_form("advanced"),
+        ),
+        About(
+            "advanced",
+            words=("choose", "strategy"),
+            choices={"price": "Best price", "random": "Any, at random", "reputation": "Best reputation"},
         ),
     ]
     allow: Annotated[
@@ -186,18 +224,18 @@ class LaunchRequest(BaseModel):
         Field(
             default=(),
             title="Only these providers",
-            description="Ids, names or operators' wallets, one a line. Empty: all.",
-            json_schema_extra=_form("advanced"),
+            description="Ids, names or operators' wallets. Empty: all.",
         ),
+        About("advanced"),
     ]
     deny: Annotated[
         kinds.Lines,
         Field(
             default=(),
             title="Never these providers",
-            description="Ids, names or operators' wallets, one a line.",
-            json_schema_extra=_form("advanced"),
+            description="Ids, names or operators' wallets.",
         ),
+        About("advanced"),
     ]
     outbound: Annotated[
         kinds.Outbound,
@@ -205,7 +243,15 @@ class LaunchRequest(BaseModel):
             default="packages",
             title="Internet for the session",
             description="What the notebook may reach from the provider.",
-            json_schema_extra=_form("advanced"),
+        ),
+        About(
+            "advanced",
+            choices={
+                "packages": "Package servers only",
+                "off": "Nothing",
+                "listed": "Only what I list",
+                "unrestricted": "Everything the provider allows",
+            },
         ),
     ]
     outbound_urls: Annotated[
@@ -214,9 +260,9 @@ class LaunchRequest(BaseModel):
             default=(),
             title="Addresses it may reach",
             validate_default=True,
-            description="One a line, like https://data.example.org. Used with 'listed'.",
-            json_schema_extra=_form("advanced"),
+            description="Like https://data.example.org. Used with 'listed'.",
         ),
+        About("advanced", option="--outbound-url", when={"field": "outbound", "is": ["listed"]}),
     ]
     outbound_permit: Annotated[
         tuple[kinds.Text, ...],
@@ -225,7 +271,11 @@ class LaunchRequest(BaseModel):
             max_length=4,
             title="Permit files",
             description="For what providers don't allow everybody: a node descriptor, or a certificate and its key.",
-            json_schema_extra=_form("advanced"),
+        ),
+        About(
+            "advanced",
+            when={"field": "outbound", "is": ["listed", "unrestricted"]},
+            example="~/golem/certificate.pem\n~/golem/key.pem",
         ),
     ]
     save: Annotated[
@@ -234,8 +284,8 @@ class LaunchRequest(BaseModel):
             default=True,
             title="Save my work",
             description="Keeps a copy of the workspace on your side, every few seconds.",
-            json_schema_extra=_form("advanced"),
         ),
+        About("advanced"),
     ]
     save_seconds: Annotated[
         float,
@@ -245,8 +295,8 @@ class LaunchRequest(BaseModel):
             le=3600,
             title="Save every",
             description="While something changes.",
-            json_schema_extra=_form("advanced", unit="seconds", step="1"),
         ),
+        About("advanced", unit="seconds", when={"field": "save", "is": [True]}),
     ]
     keep_gib: Annotated[
         float,
@@ -256,8 +306,8 @@ class LaunchRequest(BaseModel):
             le=1_000_000,
             title="Saves may take",
             description="Beyond that, older ones go. At least four times the disk counts.",
-            json_schema_extra=_form("advanced", unit="GiB", step="1"),
         ),
+        About("advanced", unit="GiB", option="--keep", when={"field": "save", "is": [True]}),
     ]
     store: Annotated[
         kinds.Text | None,
@@ -265,8 +315,8 @@ class LaunchRequest(BaseModel):
             default=None,
             title="Where saves are kept",
             description="A folder or an address (s3://, gs://, sftp://, hdfs://, redis://). Empty: this computer.",
-            json_schema_extra=_form("advanced"),
         ),
+        About("advanced", when={"field": "save", "is": [True]}, example="this computer"),
     ]
     encrypt: Annotated[
         bool,
@@ -274,8 +324,8 @@ class LaunchRequest(BaseModel):
             default=False,
             title="Encrypt saves",
             description="The key stays on this computer; without it nobody can read them, you included.",
-            json_schema_extra=_form("advanced"),
         ),
+        About("advanced", when={"field": "save", "is": [True]}),
     ]
     recover: Annotated[
         bool,
@@ -283,8 +333,8 @@ class LaunchRequest(BaseModel):
             default=True,
             title="Go on elsewhere",
             description="When the provider is lost, take another one within budget and time, with the last save.",
-            json_schema_extra=_form("advanced"),
         ),
+        About("advanced"),
     ]
 
     lab_extensions: Annotated[
@@ -293,8 +343,8 @@ class LaunchRequest(BaseModel):
             default=True,
             title="JupyterLab's extensions",
             description="Front-end extensions installed in the session run in your browser, on its page alone.",
-            json_schema_extra=_form("advanced"),
         ),
+        About("advanced"),
     ]
 
     @field_validator("outbound_urls")

@@ -15,7 +15,8 @@ from golem_launcher.cli import main
 from golem_launcher.cli.request import takes_request
 from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest, parse_request, yaml
-from golem_launcher.request.command import OPTIONS, command
+from golem_launcher.request.command import command
+from golem_launcher.request.fields import NAMES, option
 from golem_launcher.request.private import holds_secret, without_secrets
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def test_the_command_says_the_same_in_words_of_a_shell(values: dict[str, object]
     assert words[:4] == ["golem-launcher", "start", "--name", values["name"]]
     _START.main(words[2:], standalone_mode=False)
     assert _STARTED.pop() == request
-    assert set(OPTIONS) == set(LaunchRequest.model_fields)
+    assert len({option(name) for name in NAMES}) == len(LaunchRequest.model_fields)
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ from golem_launcher.errors import RequestError
 from golem_launcher.market.constraint import condition, subnet
 from golem_launcher.market.history import Record
 from golem_launcher.market.limits import loosen, misses, why_not
-from golem_launcher.market.machine import GPU_CAPABILITIES, GPU_PROPERTIES, machine_of, machines
+from golem_launcher.market.machine import GPU_CAPABILITIES, GPU_PROPERTIES, OFFERED, machine_of, machines
 from golem_launcher.market.requirements import constraints
 from golem_launcher.market.scan import judged
 from golem_launcher.request import parse_request
+from golem_launcher.request.fields import about, title
 from golem_launcher.session.hire.choice import Choice
 from tests.market.offer import GPU_PROPERTY, WALLET, machine, offer
 
@@ -160,3 +161,15 @@ def test_no_offer_spoils_the_market_for_the_others(strange, asked):
     for each in offers:
         choice.score(each["providerId"], each["properties"])
     choice.failure(offers)
+
+
+@pytest.mark.parametrize("name", OFFERED)
+def test_what_a_field_compares_with_offers_is_asked_for_judged_and_loosened_by_the_field_itself(name):
+    asked, found = parse_request({name: 9}), machine(**{about(name).offered: 3.0})
+    assert f"({about(name).offered}>=9)" in constraints(asked)
+    assert fields({name: 9}, found) == {name}
+    (why,) = why_not(asked, found)
+    assert why.startswith("3 ")
+    assert title(name).casefold() in why
+    assert loosen(asked, [found])[0].values == {name: "3"}
+    assert fields({name: 2}, found) == set()

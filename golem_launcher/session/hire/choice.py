@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.errors import BudgetError, LauncherError, MarketError, ProviderError
 from golem_launcher.later import later
 from golem_launcher.market import history
-from golem_launcher.market.limits import Limit, gpus_wanted, loosen, misses, unsuited, useful_seconds, why_not
-from golem_launcher.market.machine import machine_of, machines
+from golem_launcher.market.limits import Limit, gpus_wanted, loosen, misses, sized, unsuited, useful_seconds, why_not
+from golem_launcher.market.machine import OFFERED, machine_of, machines
 from golem_launcher.market.prices import SECONDS_PER_HOUR, Price, glm
+from golem_launcher.request.fields import about
 from golem_launcher.session.hire.standing import Standing
 from golem_launcher.text import clean_line, clean_name
 from golem_launcher.units import counted
@@ -269,7 +270,8 @@ class Choice:
 
 def limits(request: LaunchRequest) -> str:
     """The limits of a request in words."""
-    size = f"{counted(request.cpus, 'core')}, {request.memory_gib:g} GiB of memory and {request.disk_gib:g} GiB of disk"
+    *most, last = [sized(name, least) for name in OFFERED if (least := getattr(request, name))]
+    size = f"{', '.join(most)} and {last}"
     gpus = gpus_wanted(request)
     if not gpus:
         return size
@@ -278,13 +280,12 @@ def limits(request: LaunchRequest) -> str:
 
 
 def offers_at_most(offers: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """The most that any single one of these offers has, by resource."""
-    keys = {"cores": "golem.inf.cpu.threads", "memory": "golem.inf.mem.gib", "disk": "golem.inf.storage.gib"}
+    """The most that any single one of these offers has, by the request's field."""
     most: dict[str, float] = {}
     for offer in offers:
         properties = offer.get("properties")
-        for name, key in keys.items():
-            value = properties.get(key) if isinstance(properties, dict) else None
+        for name in OFFERED:
+            value = properties.get(about(name).offered) if isinstance(properties, dict) else None
             if isinstance(value, int | float) and not isinstance(value, bool):
                 most[name] = max(most.get(name, 0.0), float(value))
     return most
@@ -312,10 +313,7 @@ def _raised(first: Price, now: Price) -> str:
     return f"it offered itself for {first.in_words()}, and asked {now.in_words()} when it came to an agreement"
 
 
-def _most(largest: Mapping[str, Any]) -> str:
+def _most(largest: Mapping[str, float]) -> str:
     if not largest:
         return ""
-    return (
-        f" (the most offered is {largest.get('cores', 0):g} cores, {largest.get('memory', 0):g} GiB of memory, "
-        f"{largest.get('disk', 0):g} GiB of disk)"
-    )
+    return f" (the most offered is {', '.join(sized(name, largest.get(name, 0.0)) for name in OFFERED)})"

@@ -1,6 +1,6 @@
 """The form's fields, read from the one definition of a request: titles, hints, limits, units, defaults, groups.
 
-What the definition cannot say stands here: the words of choices, and which field is of use only with another one.
+What the definition cannot say stands here: the groups' words, and what the tiles of networks and software show.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.market.settlement import as_it_is
 from golem_launcher.networks import NETWORKS
 from golem_launcher.request import LaunchRequest, parse_request
+from golem_launcher.request.fields import NAMES, about, is_list, title
 from golem_launcher.request.yaml import number
 from golem_launcher.software import SOFTWARE
 
@@ -29,59 +30,28 @@ GROUPS = {
 }
 """The groups of fields in their order: title, and a line for newcomers."""
 
+_LINES = {"lines", "packages"}
+"""The controls in which one writes one item a line."""
 _MONEY = {"none": "no money", "test": "test money", "real": "real money"}
-
-_CHOICES = {
-    "choose": {"price": "Best price", "random": "Any, at random", "reputation": "Best reputation"},
-    "outbound": {
-        "packages": "Package servers only",
-        "off": "Nothing",
-        "listed": "Only what I list",
-        "unrestricted": "Everything the provider allows",
-    },
-}
-
-_WHEN: dict[str, dict[str, Any]] = {
-    "gpu_model": {"field": "gpus", "not": ["", "0"]},
-    "gpu_memory_gib": {"field": "gpus", "not": ["", "0"]},
-    "outbound_urls": {"field": "outbound", "is": ["listed"]},
-    "outbound_permit": {"field": "outbound", "is": ["listed", "unrestricted"]},
-    "save_seconds": {"field": "save", "is": [True]},
-    "keep_gib": {"field": "save", "is": [True]},
-    "store": {"field": "save", "is": [True]},
-    "encrypt": {"field": "save", "is": [True]},
-    "software": {"field": "image", "is": [""], "instead": "Your own image is used; see Advanced."},
-}
-"""Fields that are shown, and asked for, only while another one ``is`` (or is ``not``) one of some values."""
-
-_EXAMPLES = {
-    "packages": "numpy\npandas>=2",
-    "inputs": "~/project\nhttps://github.com/you/repository",
-    "ssh_key": "ssh-ed25519 AAAA… you@home",
-    "image": "you/image:tag",
-    "store": "this computer",
-    "outbound_permit": "~/golem/certificate.pem\n~/golem/key.pem",
-}
 
 
 def form_groups() -> list[dict[str, Any]]:
     """The groups with one description per field of ``LaunchRequest``, as the form's script takes them (JSON values)."""
     properties = LaunchRequest.model_json_schema()["properties"]
-    fields = [_field(name, properties[name]) for name in LaunchRequest.model_fields]
     return [
         {
             "name": group,
-            "title": title,
+            "title": words,
             "sentence": sentence,
-            "fields": [field for field in fields if field["group"] == group],
+            "fields": [_field(name, properties[name]) for name in NAMES if about(name).group == group],
         }
-        for group, (title, sentence) in GROUPS.items()
+        for group, (words, sentence) in GROUPS.items()
     ]
 
 
 def typed(request: LaunchRequest) -> dict[str, str | bool]:
     """The request as the form shows it: text, one item a line for lists, and booleans."""
-    return {name: _typed(getattr(request, name)) for name in LaunchRequest.model_fields}
+    return {name: _typed(getattr(request, name)) for name in NAMES}
 
 
 def fresh(values: Mapping[str, str | bool] | None = None) -> dict[str, str | bool]:
@@ -106,32 +76,30 @@ def read_typed(values: object) -> dict[str, Any]:
 
 
 def _field(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    info = LaunchRequest.model_fields[name]
+    info, itself = LaunchRequest.model_fields[name], about(name)
     numeric = _number_schema(schema)
+    kind = itself.kind or _kind(name, schema, numeric)
+    described = info.description or _range(numeric, itself.unit)
     return {
         "name": name,
-        "title": info.title or name,
-        "description": info.description or _range(numeric, schema.get("unit", "")),
-        "group": schema["group"],
-        "unit": schema.get("unit", ""),
-        "kind": _kind(name, schema, numeric),
+        "title": title(name),
+        "description": f"{described} One a line." if kind in _LINES else described,
+        "group": itself.group,
+        "unit": itself.unit,
+        "kind": kind,
         "options": _options(name),
-        "when": _WHEN.get(name),
-        "example": _EXAMPLES.get(name, ""),
+        "when": dict(itself.when) or None,
+        "example": itself.example,
     }
 
 
 def _kind(name: str, schema: dict[str, Any], numeric: dict[str, Any]) -> str:
-    if name in {"packages", "inputs", "resume"}:
-        return name
-    if name in {"network", "software"}:
-        return "tiles"
-    if name in _CHOICES:
+    if about(name).choices:
         return "choice"
+    if is_list(name):
+        return "lines"
     if schema.get("type") == "boolean":
         return "check"
-    if schema.get("type") == "array":
-        return "lines"
     return "number" if numeric else "text"
 
 
@@ -144,7 +112,7 @@ def _options(name: str) -> list[dict[str, Any]]:
         ]
     if name == "software":
         return [{**_words(choice), "least": {"gpus": 1} if choice.gpu else {}} for choice in SOFTWARE.values()]
-    return [{"value": value, "title": title} for value, title in _CHOICES.get(name, {}).items()]
+    return [{"value": value, "title": words} for value, words in about(name).choices.items()]
 
 
 def _words(choice: Network | Software) -> dict[str, Any]:

@@ -1,0 +1,44 @@
+"""The fields of a request by name, and what each says of itself; asked by all that show, take or judge a request."""
+
+from __future__ import annotations
+
+import functools
+import typing
+
+from golem_launcher.request.about import About
+from golem_launcher.request.model import LaunchRequest
+
+NAMES = tuple(LaunchRequest.model_fields)
+
+
+@functools.cache
+def about(name: str) -> About:
+    """What a field says of itself beside its type, limits, title and description."""
+    return next(one for one in LaunchRequest.model_fields[name].metadata if isinstance(one, About))
+
+
+def title(name: str) -> str:
+    """What a field is called."""
+    return str(LaunchRequest.model_fields[name].title)
+
+
+def option(name: str) -> str:
+    """The option of ``golem-launcher start``; of a truth value the one that says what differs from the default."""
+    words = name.replace("_", "-")
+    return about(name).option or (f"--no-{words}" if LaunchRequest.model_fields[name].default is True else f"--{words}")
+
+
+def is_list(name: str) -> bool:
+    """Whether it takes several values: a line each in the form, an option each in a command."""
+    return typing.get_origin(LaunchRequest.model_fields[name].annotation) is tuple
+
+
+def least(name: str) -> float:
+    """The smallest number that it takes."""
+    bounds = (getattr(one, "ge", None) for one in LaunchRequest.model_fields[name].metadata)
+    return next((float(bound) for bound in bounds if bound is not None), 0.0)
+
+
+def is_whole(name: str) -> bool:
+    """Whether it takes whole numbers alone."""
+    return LaunchRequest.model_fields[name].annotation is int

@@ -37,7 +37,7 @@ def build(lock: Lock, out: Path, downloads: Path, *, told: Callable[[Step], None
     often; what it raises ends the work, and so does ``KeyboardInterrupt``: the caller removes ``out`` then. Blocking:
     half a minute to minutes. Raises ``ImageError`` with what to do, ``OSError`` of the disk.
     """
-    _check_room(out.parent, _ROOM.get(lock.variant, _MORE_ROOM))
+    _check_room(downloads.parent, _ROOM.get(lock.variant, _MORE_ROOM))
     with tempfile.TemporaryDirectory(prefix="wheels-", dir=out.parent) as scratch:
         packages = debian_mirrors.fetch(
             lock, downloads, progress=lambda done, total: told(Step("Fetching Debian's packages", done, total))

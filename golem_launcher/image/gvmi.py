@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SQUASHFS: Final = b"hsqs"
+_REMEDY: Final = "Golem's gvmkit-build makes one of a Docker image, and golem-launcher image build one of its own."
 _LENGTH: Final = 8
 _CRC: Final = struct.Struct("<I")
 _LONGEST: Final = 1024 * 1024
@@ -33,11 +34,11 @@ def append(out: IO[bytes], settings: Mapping[str, Any]) -> None:
 def settings(path: Path) -> dict[str, Any]:
     """The settings of an image. Blocking. Raises ``ImageError`` when the file is none, as a provider would."""
     if path.exists() and not path.is_file():
-        raise ImageError(f"{path} is no file.")
+        raise ImageError(f"{path} is no file.", _REMEDY)
     try:
         with path.open("rb") as file:
             if file.read(len(SQUASHFS)) != SQUASHFS:
-                raise ImageError(f"{path.name} is no Golem image: it does not begin as a squashfs.")
+                raise ImageError(f"{path.name} is no Golem image: it does not begin as a squashfs.", _REMEDY)
             end = file.seek(0, 2)
             file.seek(end - _LENGTH)
             length = int(file.read(_LENGTH))
@@ -50,8 +51,11 @@ def settings(path: Path) -> dict[str, Any]:
                 raise ValueError  # noqa: TRY301
     except (OSError, ValueError, struct.error, RecursionError) as error:
         if isinstance(error, FileNotFoundError):
-            raise ImageError(f"There is no file {path}.") from None
-        raise ImageError(f"{path.name} is no Golem image: the settings at its end are missing or broken.") from None
+            raise ImageError(f"There is no file {path}.", "Look at its name.") from None
+        if isinstance(error, PermissionError):
+            raise ImageError(f"{path} may not be read.", "Look at its permissions.") from None
+        what = f"{path.name} is no Golem image: the settings at its end are missing or broken."
+        raise ImageError(what, f"It may not have been copied to its end: get it again. {_REMEDY}") from None
     return value
 
 

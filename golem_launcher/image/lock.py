@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from golem_launcher.errors import RequestError
+from golem_launcher.software import SOFTWARE
 
 LOCKS: Final = Path(__file__).with_name("locks")
 _DEBIAN: Final = "debian.txt"
@@ -62,11 +63,10 @@ def variants() -> list[str]:
 def read(variant: str) -> Lock:
     """The lock of a variant. Raises ``RequestError`` when there is none."""
     if variant not in variants():
-        raise RequestError(
-            f"There is no recipe for an image '{variant}'.",
-            f"There is: {', '.join(variants())}. Any other image can be named by its tag in the registry.",
-            field="image",
-        )
+        remedy = f"There is: {', '.join(variants())}."
+        if variant in SOFTWARE:
+            remedy += f" A session with --software {variant} boots 'base', and installs it there."
+        raise RequestError(f"There is no recipe for an image '{variant}'.", remedy, field="image")
     python, debian = LOCKS / f"{variant}.txt", (LOCKS / _DEBIAN).read_text()
     lines = [line.split() for line in debian.splitlines() if not line.startswith("#")]
     digest = hashlib.blake2b(_FORMAT + debian.encode() + python.read_bytes(), digest_size=8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -90,9 +91,10 @@ class Store:
         if image is not None:
             return image
         there = ", ".join(image.name for image in self.images())
+        how = f"build {name}" if name in lock.variants() else f"add FILE --name {name}"
         raise RequestError(
             f"There is no image '{name}' on this computer.",
-            f"There is: {there}." if there else "Make one: golem-launcher image build.",
+            f"There is: {there}." if there else f"There is none yet: golem-launcher image {how}",
             field="image",
         )
 
@@ -101,7 +103,7 @@ class Store:
 
         Whoever comes while it is being made waits for it. ``told`` is told of each step; what it raises, and
         ``KeyboardInterrupt``, ends the making with nothing left of it. Raises ``RequestError`` for a variant that is
-        none, ``ImageError`` and ``OSError``.
+        none, and ``ImageError``.
         """
         from golem_launcher.image import build  # noqa: PLC0415 - a session that finds its image loads none of it
 
@@ -111,8 +113,8 @@ class Store:
             if image is not None and image.recipe == wanted.digest and not again:
                 return image
             downloads = paths.private_directory(self._directory / _DOWNLOADS)
-            with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=self._directory) as scratch:
-                made = Path(scratch) / "image"
+            with self._on_disk() as scratch:
+                made = scratch / "image"
                 build.build(wanted, made, downloads, told=told)
                 image = self._keep(made, name, variant=variant, recipe=wanted.digest)
             keep = {package.sha256[:16] for package in wanted.debian}
@@ -125,8 +127,8 @@ class Store:
         """Keep a copy of an image that was made elsewhere. Raises ``RequestError``, ``ImageError`` when it is none."""
         gvmi.settings(path)
         name = self._name(name)
-        with self._alone(lambda _: None), tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=self._directory) as scratch:
-            copy = Path(scratch) / "image"
+        with self._alone(lambda _: None), self._on_disk() as scratch:
+            copy = scratch / "image"
             shutil.copyfile(path, copy)
             return self._keep(copy, name, variant="", recipe="")
 
@@ -168,6 +170,23 @@ class Store:
         if image is None:
             raise ImageError(f"The image '{name}' was removed while it was made.", "Try again.")
         return image
+
+    @contextlib.contextmanager
+    def _on_disk(self) -> Iterator[Path]:
+        """A directory for what is on the way, gone afterwards. What the disk refuses becomes an ``ImageError``."""
+        try:
+            with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=self._directory) as scratch:
+                yield Path(scratch)
+        except BrokenPipeError:  # whoever is told has gone
+            raise
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                what = f"There is no room left in {self._directory} for the image."
+                raise ImageError(what, f"Make room, or set {paths.HOME_VARIABLE} to a directory elsewhere.") from error
+            what = (
+                f"{self._directory} does not take the image: {error.strerror or error} ({error.filename or 'a file'})."
+            )
+            raise ImageError(what, "Was it removed meanwhile, or is it somebody else's? Try again.") from error
 
     @contextlib.contextmanager
     def _alone(self, told: Callable[[Step], None]) -> Iterator[None]:

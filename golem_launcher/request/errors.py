@@ -55,7 +55,8 @@ _MESSAGES = {
 
 _PATTERNS = {
     "name": "must be small letters, digits and dashes (at most 40), like 'my-lab'",
-    "image": "must be a tag like 'user/name:tag', a hash of 56 digits, or the name of an image of this computer",
+    "image": "must be a tag like 'user/name:tag', a hash of 56 digits, or the name of an image of this computer; "
+    "a file gets one by 'golem-launcher image add FILE --name NAME'",
     "resume": "must be the name of a saved workspace, or name@generation",
 }
 """What the pattern of a field means."""

@@ -19,15 +19,57 @@ from golem_node.__main__ import find_yagna_bin
 START_SECONDS = 30
 
 
-@dataclass(frozen=True)
+@dataclass
 class Daemon:
-    """Where a running yagna answers."""
+    """A yagna that runs, and where it answers."""
 
     directory: Path
     api_url: str
     app_key: str
     gsb_url: str
-    pid: int
+    environment: dict[str, str]
+    process: subprocess.Popen | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of the one that runs now."""
+        return self.process.pid
+
+    def begin(self) -> None:
+        """Start it, and wait until it answers. Blocking."""
+        with (self.directory / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [find_yagna_bin(), "service", "run", "--disable-metrics-push"],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
+                self.get("/me")
+                break
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError((self.directory / "log").read_text(errors="replace")[-4000:])
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(0.05)
+
+    def kill(self) -> None:
+        """As when its computer loses power. Blocking."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def end(self) -> None:
+        """Let it end in order, unless it has. Blocking."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
     def get(self, path: str):
         request = urllib.request.Request(self.api_url + path, headers={"Authorization": f"Bearer {self.app_key}"})
@@ -70,34 +112,7 @@ def start(hub_port: int | None = None, app_key: str = "key"):
             environment["YA_NET_TYPE"] = "hybrid"
             environment["YA_NET_RELAY_HOST"] = "127.0.0.1:9"
             environment["YA_NET_BIND_URL"] = "udp://127.0.0.1:0"
-        log = stack.enter_context((directory / "log").open("wb"))
-        process = subprocess.Popen(
-            [find_yagna_bin(), "service", "run", "--disable-metrics-push"],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        stack.callback(_end, process)
-        daemon = Daemon(directory, api_url, app_key, gsb_url, process.pid)
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
-                daemon.get("/me")
-                break
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError((directory / "log").read_text(errors="replace")[-4000:])
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(0.05)
+        daemon = Daemon(directory, api_url, app_key, gsb_url, environment)
+        stack.callback(daemon.end)
+        daemon.begin()
         yield daemon
-
-
-def _end(process: subprocess.Popen) -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(5)
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

@@ -15,6 +15,7 @@ from golem_launcher.node.gftp.offering import Offering
 from golem_launcher.node.gftp.publisher import BusPublisher
 from golem_launcher.node.gsb import GsbClient
 from golem_launcher.waiting import cancel_all, wait_for
+from tests.bus.daemon import start
 
 
 @pytest.fixture
@@ -88,6 +89,36 @@ def test_it_is_offered_again_after_the_connection_was_lost(network, image, tmp_p
             await one.aclose()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("way", ["bus", "rest", "rest after the bus"])
+def test_it_is_offered_again_by_a_node_that_was_started_anew(network, image, tmp_path, monkeypatch, way):
+    """The provider that asks was not there before: nobody has any of the file yet."""
+    monkeypatch.setattr(offering, "_LOOK_SECONDS", 0.3)
+    content = image.read_bytes()
+    with start(network.hub.port, "restarted") as daemon:
+        for name, value in (
+            ("GSB_URL", daemon.gsb_url), ("YAGNA_API_URL", daemon.api_url), ("YAGNA_APPKEY", daemon.app_key),
+        ):  # fmt: skip
+            monkeypatch.setenv(name, value)
+        if way == "rest":
+            monkeypatch.delenv("GSB_URL")
+
+        async def run():
+            one = Offering(image)
+            url = await one.start()
+            try:
+                await asyncio.to_thread(daemon.kill)
+                if way == "rest after the bus":  # which is what is left when the bus is late, or elsewhere
+                    monkeypatch.setenv("GSB_URL", f"unix:{tmp_path}/none")
+                await asyncio.to_thread(daemon.begin)
+                async with await GsbClient.connect(network.provider.gsb_url) as provider:
+                    assert await wait_for(fetched(provider, url, tmp_path / "got", content), 60) == content
+                assert one.served >= len(content)
+            finally:
+                await one.aclose()
+
+        asyncio.run(run())
 
 
 def test_without_a_node_it_says_so(image, monkeypatch):

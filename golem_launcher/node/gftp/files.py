@@ -52,7 +52,8 @@ class Published:
         except BaseException:
             os.close(self._descriptor)
             raise
-        self._largest_chunk = largest_chunk
+        self.largest_chunk = largest_chunk
+        """Bytes that the way to the node can carry at once."""
         self.served = 0
         """Bytes that peers were given so far."""
         self._turns = asyncio.Semaphore(16)  # chunks in memory at once
@@ -67,8 +68,8 @@ class Published:
         if offset > self.size:
             raise GftpError(f"{offset} is beyond the end of the file.", kind="ReadError")
         size = min(size, self.size - offset)
-        if size > self._largest_chunk:
-            raise GftpError(f"A chunk may have {self._largest_chunk} bytes at most.", kind="ReadError")
+        if size > self.largest_chunk:
+            raise GftpError(f"A chunk may have {self.largest_chunk} bytes at most.", kind="ReadError")
         async with self._turns:
             content = await asyncio.to_thread(self._read, offset, size)
         self.served += len(content)

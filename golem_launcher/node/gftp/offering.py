@@ -84,6 +84,7 @@ class Offering:
 
     @staticmethod
     async def _offer(node: publisher.Publisher, file: Published) -> bool:
+        file.largest_chunk = node.largest_chunk  # a node that was started anew may be reached by another way
         try:
             await node.offer(file.digest, file)
         except BusCallError as error:

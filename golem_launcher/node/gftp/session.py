@@ -116,6 +116,8 @@ class GftpSession:
             await current.aclose()
             self._publisher = current = await publisher.connect(os.environ)
             for name, service in self._services.items():
+                if isinstance(service, Published):
+                    service.largest_chunk = current.largest_chunk
                 await current.offer(name, service)
         if current is None:
             self._publisher = current = await publisher.connect(os.environ)

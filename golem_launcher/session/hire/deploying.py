@@ -113,16 +113,23 @@ class Deploying:
 
     async def _look_on(self) -> None:
         loop_time = asyncio.get_running_loop().time
-        seen, moved_at = self._position(), loop_time()
+        seen, still, looked_at = self._position(), 0.0, loop_time()
         while not self._deployed.done() and not self._finished:
             await asyncio.sleep(_LOOK_SECONDS)
             now = self._position()
             self._line.look(self._image.served)
+            # A look that comes late was held up here, as by a computer that slept: the provider is not to blame.
+            still += min(loop_time() - looked_at, 2 * _LOOK_SECONDS)
+            looked_at = loop_time()
             if now != seen or self._all_there():
-                seen, moved_at = now, loop_time()
-            if loop_time() - moved_at < self._still_seconds or not self._visible():
+                seen, still = now, 0.0
+            if still < self._still_seconds or not self._visible():
                 continue
-            if not await self._is_deploying():
+            deploying = await self._is_deploying()
+            if deploying is None:
+                still -= _REST_SECONDS  # it is asked again after that
+                continue
+            if not deploying:
                 return
             if not self._deployed.done():
                 at = f" at {self._done / 1e6:.0f} of {self._total / 1e6:.0f} MB" if self._total else ""
@@ -141,12 +148,13 @@ class Deploying:
         sent = (self._image.served or 0) - self._sent_before
         return self._from_cache or 0 < self._total <= self._done or 0 < self._image.size <= sent
 
-    async def _is_deploying(self) -> bool:
+    async def _is_deploying(self) -> bool | None:
+        """``None`` when it can't be known at present: the node itself may be away."""
         try:
             state = await wait_for(self._activity.state(), _REST_SECONDS)
-        except Exception as error:  # noqa: BLE001 - yapapi's; the batch itself will fail
+        except Exception as error:  # noqa: BLE001 - yapapi's; where the activity is gone, the batch fails
             _LOG.info("the activity's state is not known: %s", type(error).__name__)
-            return False
+            return None
         return bool(state.state and state.state[0] == _INITIALIZED)
 
 

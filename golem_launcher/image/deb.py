@@ -58,6 +58,8 @@ def unpack(path: Path, tree: Tree) -> Deb:
                     else:
                         paths += _lay(archive, tree)
     except (OSError, EOFError, KeyError, ValueError, lzma.LZMAError, tarfile.TarError, zstandard.ZstdError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's, and not the package's
+            raise
         raise ImageError(f"{path.name} is no package of Debian's: {error}.") from error
     if "control" not in control or not paths:
         raise ImageError(f"{path.name} is no package of Debian's: parts of it are missing.")

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -42,6 +43,7 @@ _PLACES: Final = {
 }  # fmt: skip
 _NEWEST_GLIBC: Final = 36
 _TELL_EVERY: Final = 0.5
+_LONGEST_LOG: Final = 1 << 20
 
 
 def platform_arguments() -> list[str]:
@@ -59,16 +61,21 @@ def fetch(lock: Path, directory: Path, *, progress: Callable[[int, int], None]) 
     Blocking. Raises ``ImageError`` with pip's reason.
     """
     total = sum("==" in line for line in lock.read_text().splitlines())
-    argv = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--require-hashes"]
-    argv += [*platform_arguments(), "--dest", str(directory), "--requirement", str(lock)]
-    with tempfile.TemporaryFile() as said, subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=said) as pip:
+    argv = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--progress-bar=off"]
+    argv += ["--require-hashes", *platform_arguments(), "--dest", str(directory), "--requirement", str(lock)]
+    with (
+        tempfile.TemporaryFile() as told,
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=told, stderr=said) as pip,
+    ):
         try:
             while True:
                 try:
                     code = pip.wait(_TELL_EVERY)
                     break
                 except subprocess.TimeoutExpired:
-                    progress(len(list(directory.iterdir())), total)
+                    begun = os.pread(told.fileno(), _LONGEST_LOG, 0).count(b"Collecting ")
+                    progress(min(max(begun - 1, 0), total), total)  # pip puts all of them there at the end
         except BaseException:
             pip.kill()
             raise
@@ -91,6 +98,8 @@ def lay(wheel: Path, tree: Tree) -> None:
         with WheelFile.open(wheel) as source:
             install(source, _IntoTree(tree), additional_metadata={"INSTALLER": b"pip\n"})
     except (OSError, KeyError, ValueError, AssertionError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the disk's, and not the wheel's
+            raise
         raise ImageError(f"{wheel.name} can't be installed: {clean_line(str(error))}.") from error
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import http.server
+import io
 import shutil
 import subprocess
 import threading
@@ -64,6 +65,14 @@ def test_what_is_no_package_is_named(tree, tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(ImageError, match=r"odd\.deb is no package"):
         deb.unpack(path, tree)
+
+
+def test_what_the_disk_refuses_is_no_fault_of_a_packages(tree, tmp_path):
+    """It was removed while an image is made, or the disk is full: whoever keeps images says what to do."""
+    with pytest.raises(FileNotFoundError):
+        deb.unpack(tmp_path / "removed.deb", tree)
+    with pytest.raises(FileNotFoundError):
+        wheels.lay(tmp_path / "removed-1-py3-none-any.whl", tree)
 
 
 def test_a_wheel_lies_where_pip_would_put_it(tree, tmp_path):
@@ -204,6 +213,62 @@ def test_pips_reason_is_told(tmp_path, monkeypatch):
     requirements.write_text(f"nobody-has-this==1 --hash=sha256:{'0' * 64}\n")
     with pytest.raises(ImageError, match="pip could not fetch"):
         wheels.fetch(requirements, tmp_path, progress=lambda *_: None)
+
+
+def test_each_python_package_that_came_is_told(tmp_path, monkeypatch):
+    """The index keeps the second one back until it was told that the first is there."""
+    first_told, files = threading.Event(), {}
+    for name in ("one", "two"):
+        wheel, about = io.BytesIO(), f"{name}-1.dist-info"
+        with zipfile.ZipFile(wheel, "w") as archive:
+            archive.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+            archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            archive.writestr(f"{about}/RECORD", "")
+        files[f"{name}-1-py3-none-any.whl"] = wheel.getvalue()
+
+    class Index(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            name = self.path.strip("/").rpartition("/")[2]
+            if name.startswith("two-1"):
+                assert first_told.wait(60)
+            file = f"{name}-1-py3-none-any.whl"
+            content = files.get(name) or f'<a href="/{file}">{file}</a>'.encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_):
+            pass
+
+    told = []
+
+    def progress(done, total):
+        told.append((done, total))
+        if done == 1:
+            first_told.set()
+
+    requirements, directory = tmp_path / "lock.txt", tmp_path / "wheels"
+    directory.mkdir()
+    digests = {name.partition("-")[0]: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    requirements.write_text("".join(f"{name}==1 --hash=sha256:{digest}\n" for name, digest in digests.items()))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Index) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{server.server_port}/simple")
+        monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        for name in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL"):
+            monkeypatch.delenv(name, raising=False)
+        try:
+            wheels.fetch(requirements, directory, progress=progress)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert (1, 2) in told
+    assert told[-1] == (2, 2)
+    assert {path.name.partition("-")[0] for path in directory.iterdir()} == {"one", "two"}
 
 
 def test_each_variant_has_a_lock_with_hashes():

@@ -165,8 +165,35 @@ def test_volumes_in_memory_have_their_size(opened):
         volumes = (Volume(PurePosixPath("/memory"), "ram", 8 << 20), Volume(ROOT, "ram", 4 << 20))
         async with opened(SandboxRuntime, volumes=volumes) as runtime:
             assert "8192" in await good(runtime, "/bin/sh", "-c", "df -k --output=size /memory")
+            assert await full(runtime, "/memory/f", 16)
+            if overlay_works():
+                for place in ("/root/f", "/var/tmp/f", "/f", "/golem/.private/env/f"):
+                    assert await full(runtime, place, 16), place
 
     asyncio.run(main())
+
+
+@sandboxed
+def test_a_disk_of_a_modest_size_is_full_when_that_is_reached(opened):
+    disk, large = PurePosixPath("/golem/work"), PurePosixPath("/golem/large")
+
+    async def main():
+        volumes = (Volume(disk, "storage", 64 << 20), Volume(large, "storage", 1 << 50))
+        async with opened(SandboxRuntime, volumes=volumes) as runtime:
+            said = await good(runtime, "/bin/sh", "-c", f"ls {disk} {large}; df -k --output=size {disk} | tail -n 1")
+            assert said.split().count("lost+found") == 2
+            assert int(said.split()[-1]) == pytest.approx(0.984 * 65536, abs=8)
+            assert await full(runtime, disk / "f", 80)
+            assert not await full(runtime, disk / "f", 60)
+            assert not await full(runtime, large / "f", 80)
+
+    asyncio.run(main())
+
+
+async def full(runtime, path, mebibytes):
+    """Whether so many do not find room in a new file there."""
+    write = f"dd if=/dev/zero of={path} bs=1M count={mebibytes} 2>&1; rm -f {path}"
+    return "No space left" in await good(runtime, "/bin/sh", "-c", write)
 
 
 _WANTED = """
@@ -242,9 +269,9 @@ def test_a_directory_of_the_host_refuses_what_9p_refuses_and_a_disk_does_not(ope
             for place in ("/disk", "/memory", "/tmp"):
                 assert await good(runtime, "python3", "/golem/run/wanted.py", place) == "end\n"
             # Asked for is a whole tree, whoever of it is left.
-            later = "(sleep 0.2; mkfifo /golem/work/late 2> /golem/work/said; mkfifo /disk/late) & exit 0"
+            later = "(sleep 0.2; mkfifo /golem/work/late 2> /golem/work/said; mkfifo /disk/late && mkdir done) & exit 0"
             await good(runtime, "/bin/sh", "-c", later)
-            await until((runtime.volumes.root / "disk" / "late").exists)
+            await until((runtime.volumes.root / "golem" / "work" / "done").exists)
             assert "No such device" in (runtime.volumes.root / "golem" / "work" / "said").read_text()
         async with opened(SandboxRuntime) as runtime:
             await good(runtime, "/bin/sh", "-c", "mkfifo /golem/work/fifo")

@@ -19,6 +19,8 @@ import tempfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+import psutil
+
 from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet.runtime import environment, identities
 from golem_launcher.localnet.runtime.control import Command, InitProcess
@@ -26,7 +28,7 @@ from golem_launcher.localnet.runtime.internet import ADDRESS, GATEWAY, WayOut
 from golem_launcher.localnet.runtime.meter import Meter
 from golem_launcher.localnet.runtime.surroundings import of_image
 from golem_launcher.localnet.runtime.sweep import sweep
-from golem_launcher.localnet.runtime.volumes import ROOT, Volumes
+from golem_launcher.localnet.runtime.volumes import LOST_AND_FOUND, ROOT, Volumes
 
 if TYPE_CHECKING:
     import socket
@@ -35,11 +37,14 @@ if TYPE_CHECKING:
 
     from golem_launcher.localnet.runtime.model import Deployment, Place
     from golem_launcher.localnet.runtime.usage import Usage
+    from golem_launcher.localnet.runtime.volumes import Volume
 
 _log = logging.getLogger(__name__)
 
 _PRIVATE = PurePosixPath("/golem/.private")
 """The private directory, as programs inside see it."""
+_BASE = "base"
+"""The directory that is the root of the base image, before the host's are mounted in it."""
 _HOST_DIRECTORIES = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 # Of the host's /etc: what programs need to run, resolve names and check certificates; nothing that holds secrets.
 _HOST_ETC = ("alternatives", "ca-certificates", "ca-certificates.conf", "fonts", "ld.so.cache", "ld.so.conf",
@@ -60,8 +65,15 @@ _RESOLVERS = "nameserver 1.1.1.1\nnameserver 8.8.8.8\n"
 _LAYER = """mount -t tmpfs -o "size=$4,mode=0755" layer "$2" && mkdir "$2/upper" "$2/work" &&
 mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work,userxattr" "$3\""""
 """Lays memory over an image's root, as Golem's VM does. Arguments: the image, two empty directories, and bytes."""
-_MEMORY = """while [ "$1" != -- ]; do mount -t tmpfs -o "mode=$1" memory "$2"; shift 2; done"""
-"""Mounts memory at directories. Arguments: the mode with a size, and a directory, as often as need be; then ``--``."""
+_MEMORY = """while [ "$1" != -- ]; do
+mount -t tmpfs -o "mode=$1" memory "$2" && mkdir -p -m 0700 "$2/$3"; shift 3
+done"""
+"""Mounts memory at directories. Arguments: the mode with a size, a directory, and a directory to make in that one, as
+often as need be; then ``--``."""
+_FORMATTED = 0.984
+"""What ext2 leaves of a disk."""
+_SHARE_OF_MEMORY = 8
+"""The part of this machine's memory that is the most for a disk in memory."""
 _OLD_LAYER = 128 << 20
 """The size of that before the runtime 0.5; half of the machine's memory since then, as of /tmp."""
 
@@ -99,7 +111,7 @@ class SandboxRuntime:
     def _make(self, deployment: Deployment) -> None:
         self.volumes.create()
         directory = self._place.directory
-        for name in ("private", "tmp", "var-tmp", "layer", "merged"):
+        for name in ("tmp", "home", "var-tmp", "layer", "merged"):
             (directory / name).mkdir(parents=True, exist_ok=True)
         etc = directory / "etc"
         etc.mkdir(exist_ok=True)
@@ -111,9 +123,11 @@ class SandboxRuntime:
         if deployment.image_directory is None:
             (etc / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n")
             (etc / "group").write_text("root:x:0:\nnogroup:x:65534:\n")
-            if not (directory / "private" / "env").is_dir():
-                made = environment.create(self._place.base, directory / "private" / "env", _PRIVATE / "env")
-                environment.lead_to(made, directory / "private" / "sbin")
+            private = _private(directory)
+            if not private.is_dir():
+                private.mkdir(parents=True)
+                made = environment.create(self._place.base, private / "env", _PRIVATE / "env")
+                environment.lead_to(made, private / "sbin")
 
     async def _boot(self, deployment: Deployment) -> None:
         argv = [
@@ -154,8 +168,7 @@ class SandboxRuntime:
         for mount in sorted(self.volumes.mounts, key=lambda path: len(path.parts)):
             argv += ["--bind", str(self.volumes.directory(mount)), str(mount)]
         if deployment.image_directory is None:
-            argv += ["--bind", str(directory / "private"), str(_PRIVATE)]
-            argv += ["--ro-bind", str(directory / "private" / "sbin"), _FIRST_ON_PATH]
+            argv += ["--ro-bind", str(_private(directory) / "sbin"), _FIRST_ON_PATH]
         for name in ("hosts", "hostname", "resolv.conf"):
             argv += ["--ro-bind", str(directory / "etc" / name), f"/etc/{name}"]
         return argv
@@ -228,16 +241,22 @@ def _namespaces(hostname: str) -> list[str]:
 
 
 def _root(deployment: Deployment, place: Place) -> list[str]:
-    image, directory, base = deployment.image_directory, place.directory, place.base
+    image, directory = deployment.image_directory, place.directory
     tmp = ["--bind", str(directory / "tmp"), "/tmp"]  # noqa: S108 - the sandbox's own
+    root = ["--bind", str(directory / "merged"), "/"]
+    if not overlay_works():
+        root = ["--bind", str(directory / _BASE), "/"] if image is None else ["--ro-bind", str(image), "/"]
     if image is not None:
-        merged = directory / "merged"
-        root = ["--bind", str(merged), "/"] if overlay_works() else ["--ro-bind", str(image), "/"]
         if not overlay_works():
-            root += ["--bind", str(directory / "private"), "/root"]
+            root += ["--bind", str(directory / "home"), "/root"]
             root += ["--bind", str(directory / "var-tmp"), "/var/tmp"]  # noqa: S108
         return [*root, *tmp, "--proc", "/proc", "--dev", "/dev"]
-    argv = tmp  # first: what follows may lie below /tmp on the host
+    return [*root, *tmp, *_of_host(place)]  # in this order: what is of the host may lie below /tmp there
+
+
+def _of_host(place: Place) -> list[str]:
+    """What the base image has of the host's."""
+    argv: list[str] = []
     for name in _HOST_DIRECTORIES:
         path = Path(name)
         if path.is_symlink():
@@ -247,11 +266,11 @@ def _root(deployment: Deployment, place: Place) -> list[str]:
     for name in _HOST_ETC:
         argv += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     for name in ("passwd", "group"):
-        argv += ["--ro-bind", str(directory / "etc" / name), f"/etc/{name}"]
+        argv += ["--ro-bind", str(place.directory / "etc" / name), f"/etc/{name}"]
     argv += ["--proc", "/proc", "--dev", "/dev", "--dir", "/run", "--dir", "/root", "--dir", "/var/lib"]
-    argv += ["--bind", str(directory / "var-tmp"), "/var/tmp"]  # noqa: S108 - the sandbox's own
+    argv += ["--perms", "1777", "--dir", "/var/tmp"]  # noqa: S108 - the sandbox's own
     interpreter = Path(sys.base_prefix)
-    for path in dict.fromkeys([interpreter, base.directory, *base.sources]):
+    for path in dict.fromkeys([interpreter, place.base.directory, *place.base.sources]):
         if not path.is_relative_to("/usr"):
             argv += ["--ro-bind", str(path), str(path)]
     return argv
@@ -261,15 +280,29 @@ def _with_memory(argv: list[str], deployment: Deployment, place: Place, volumes:
     """The command that first makes what is memory in Golem's VM: /tmp, volumes of that kind, a layer over an image."""
     sizes = {volume.mount: volume.size or 0 for volume in deployment.memory()}
     layer_size = sizes.pop(ROOT, _OLD_LAYER if place.passes_environment else place.memory_bytes // 2)
-    mounts = [f"1777,size={place.memory_bytes // 2}", str(place.directory / "tmp")]
+    mounts = [f"1777,size={place.memory_bytes // 2}", str(place.directory / "tmp"), "."]
     for mount, size in sizes.items():
-        mounts += [f"0755,size={size}", str(volumes.directory(mount))]
+        mounts += [f"0755,size={size}", str(volumes.directory(mount)), "."]
+    for disk in _small_disks(volumes):
+        size = int((disk.size or 0) * _FORMATTED)
+        mounts += [f"0755,size={size}", str(volumes.directory(disk.mount)), LOST_AND_FOUND]
     made = ["unshare", "--mount", "/bin/sh", "-ec", f'{_MEMORY} && shift && exec "$@"', "sh", *mounts, "--"]
-    image = deployment.image_directory
-    if image is None or not overlay_works():
+    image = deployment.image_directory or place.directory / _BASE
+    if not overlay_works():
         return [*made, *argv]
     layer = [str(image), str(place.directory / "layer"), str(place.directory / "merged"), str(layer_size)]
     return [*made, "/bin/sh", "-ec", f'{_LAYER} && shift 4 && exec "$@"', "sh", *layer, *argv]
+
+
+def _small_disks(volumes: Volumes) -> list[Volume]:
+    """The storage volumes that are memory here, which keeps them to their size; larger ones are directories."""
+    most = psutil.virtual_memory().total // _SHARE_OF_MEMORY
+    return [volume for volume in volumes.all if volume.kind == "storage" and (volume.size or 0) <= most]
+
+
+def _private(directory: Path) -> Path:
+    """The Python environment of the base image, below the directory that becomes its root."""
+    return directory / _BASE / _PRIVATE.relative_to("/")
 
 
 @functools.lru_cache(maxsize=1)

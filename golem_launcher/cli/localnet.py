@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import os
 import signal
 from pathlib import Path
@@ -111,6 +112,12 @@ def run(context: typer.Context, spec: _Spec = None) -> None:
             "No program was given to run.", "For example: golem-launcher localnet run -- python hello.py"
         )
     environment = {**os.environ, **network.up(spec).environment()}
+    if _own_python_path(context.args):
+        typer.echo(
+            "The program's own PYTHONPATH hides the registry of this network from yapapi and golem-core: name python "
+            "without a directory, or add to the PYTHONPATH that is there. See docs/localnet.md",
+            err=True,
+        )
     before = _replaced(network.status())
     try:
         status = _in_foreground(context.args, environment)
@@ -127,6 +134,14 @@ def run(context: typer.Context, spec: _Spec = None) -> None:
         signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     raise typer.Exit(status)
+
+
+def _own_python_path(command: list[str]) -> bool:
+    """Whether a command of ``env`` gives a PYTHONPATH to a program that is not looked for on the PATH."""
+    if Path(command[0]).name != "env":
+        return False
+    rest = itertools.dropwhile(lambda word: "=" in word or word.startswith("-"), command[1:])
+    return any(word.startswith("PYTHONPATH=") for word in command) and "/" in next(rest, "")
 
 
 def _replaced(state: dict[str, Any]) -> collections.Counter[str]:

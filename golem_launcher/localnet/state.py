@@ -46,8 +46,10 @@ class LocalNetwork:
     def environment(self) -> dict[str, str]:
         """Variables that make an unmodified program of yapapi or golem-js use this network; to add to a child's own."""
         python_path = [str(_SITE), *filter(None, [os.environ.get("PYTHONPATH")])]
+        node = self.node.environment()
         return {
-            **self.node.environment(),
+            **node,
+            "PATH": os.pathsep.join([str(_SITE / "bin"), node["PATH"]]),
             "YAGNA_SUBNET": str(self.state["subnet"]),
             "YAGNA_PAYMENT_DRIVER": "erc20",
             "YAGNA_PAYMENT_NETWORK": str(self.state["payment_network"]),

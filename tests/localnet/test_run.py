@@ -44,6 +44,15 @@ def test_environment_and_exit_code(in_troupe: network.LocalNetwork, tmp_path: Pa
     assert variables["MINE"] == "ran"  # a sitecustomize of the user's own still does its work
 
 
+def test_a_python_path_of_ones_own_does_not_hide_the_registry(in_troupe: network.LocalNetwork, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("import yapapi.payload.vm as vm\nprint(vm.DEFAULT_REPOSITORY_URL)\n")
+    for python in ("python", "python3"):
+        ended = run("env", f"PYTHONPATH={tmp_path}", python, "-W", "ignore", "-c", "import mine")
+        assert (ended.stdout.strip(), ended.stderr) == (in_troupe.registry_url, "")
+    ended = run("env", f"PYTHONPATH={tmp_path}", sys.executable, "-W", "ignore", "-c", "import mine")
+    assert "PYTHONPATH hides the registry" in ended.stderr
+
+
 def test_a_signal_reaches_the_program(in_troupe: network.LocalNetwork) -> None:
     assert in_troupe.providers
     child = subprocess.Popen([*RUN, "sh", "-c", "echo up; exec sleep 60"], stdout=subprocess.PIPE, text=True)

@@ -22,8 +22,6 @@ from golem_launcher.ui.server.install import install
 SECONDS = 60
 TOKEN = "a-token-of-a-hub-0123456789"
 _NETWORK = """
-runtime = "process"
-
 [[provider]]
 name = "far-away"
 

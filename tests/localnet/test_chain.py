@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from golem_launcher.events import SessionState
 
 NETWORK = """
-runtime = "process"
 chain = "anvil"
 chain_gift = 0
 

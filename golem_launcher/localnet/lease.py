@@ -120,6 +120,8 @@ class Lease:
     """Called when the provider's misbehaviour makes it vanish."""
     changed: Callable[[], None]
     """Called when an activity came or went."""
+    is_paid: bool = False
+    """Whether there is a chain on which debit notes are paid; where there is none nobody is blamed for that."""
     bills: Bills = field(init=False)
     _units: dict[str, Unit] = field(default_factory=dict)
     _inbox: asyncio.Queue[_Event] = field(default_factory=asyncio.Queue)
@@ -134,8 +136,9 @@ class Lease:
     def __post_init__(self) -> None:
         terms = self.terms
         self.bills = Bills(
-            self.rest, terms.agreement_id, terms.coefficients, self.misbehaviour, payment_timeout=terms.payment_timeout
-        )
+            self.rest, terms.agreement_id, terms.coefficients, self.misbehaviour,
+            payment_timeout=terms.payment_timeout, is_paid=self.is_paid,
+        )  # fmt: skip
 
     @property
     def _note_interval(self) -> float:
@@ -203,15 +206,12 @@ class Lease:
             return "Expired"
         after = self.misbehaviour.terminate_agreement_after
         if after is not None and now >= self._approved + after:
-            return "Shutdown"
+            return self.misbehaviour.end_code
         if self._idle_since is not None and now >= self._idle_since + self.terms.idle_timeout:
             return "NoActivity"
-        patience = self.terms.note_accept_timeout
-        if patience is not None:
-            look = self.bills.next_look(patience)
-            if look is not None and now >= look and await self.bills.oldest_unaccepted() >= patience:
-                unsent = self.bills.unsent_since
-                return "DebitNotesDeadline" if unsent is None or now < unsent + patience else "RequestorUnreachable"
+        code = await self._neglected(now)
+        if code:
+            return code
         if self._early_invoice is not None and now >= self._early_invoice:
             self._early_invoice = None
             await self.bills.invoice()
@@ -220,6 +220,16 @@ class Lease:
                 await self.bills.debit(activity_id, unit.usage())
             self._next_note = now + self._note_interval
         return ""
+
+    async def _neglected(self, now: float) -> str:
+        """The reason to end the agreement when its requestor does not do what it promised about debit notes."""
+        patience = self.terms.note_accept_timeout
+        if patience is not None:
+            look = self.bills.next_look(patience)
+            if look is not None and now >= look and await self.bills.oldest_unaccepted() >= patience:
+                unsent = self.bills.unsent_since
+                return "DebitNotesDeadline" if unsent is None or now < unsent + patience else "RequestorUnreachable"
+        return "DebitNoteNotPaid" if await self.bills.overdue() else ""
 
     def _next_wake(self) -> float:
         now = time.monotonic()
@@ -232,9 +242,8 @@ class Lease:
             moments.append(self._idle_since + self.terms.idle_timeout)
         patience = self.terms.note_accept_timeout
         look = None if patience is None else self.bills.next_look(patience)
-        moments.extend(
-            moment for moment in (look, self._next_note, self._dies, self._early_invoice) if moment is not None
-        )
+        others = (look, self.bills.next_due, self._next_note, self._dies, self._early_invoice)
+        moments.extend(moment for moment in others if moment is not None)
         return min(moments)
 
     async def _create(self, activity_id: str) -> None:
@@ -280,6 +289,7 @@ _REASONS = {
     "Expired": "The agreement expired.",
     "NoActivity": "No activity created within the time for it.",
     "DebitNotesDeadline": "Requestor isn't accepting DebitNotes in time.",
+    "DebitNoteNotPaid": "Requestor isn't paying DebitNotes in time.",
     "RequestorUnreachable": "Requestor is unreachable for too long.",
     "Shutdown": "Shutting down Provider",
 }

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+EndCode = Literal["Shutdown", "DebitNotesDeadline", "DebitNoteNotPaid", "RequestorUnreachable", "NoActivity"]
 CommandName = Literal["deploy", "start", "run", "transfer"]
 
 _Probability = Field(default=0.0, ge=0.0, le=1.0)
@@ -29,6 +30,8 @@ class Misbehaviour(BaseModel):
     """Decides on each agreement that much later, whether its requestor still waits or not."""
     terminate_agreement_after: float | None = Field(default=None, ge=0.0)
     """Terminates each agreement that long after it approved it."""
+    end_code: EndCode = "Shutdown"
+    """What it gives as the reason then."""
     refuse_terms: bool = False
     """Rejects every proposal that answers its offer."""
     raise_price: float = Field(default=1.0, ge=0.0)
@@ -52,8 +55,6 @@ class Misbehaviour(BaseModel):
     processes killed. It stays dead until the network starts again."""
     slow_deploy: float = _Seconds
     """The deploy command takes that much longer."""
-    slow_end: float = _Seconds
-    """The terminate command, and the end of an activity, take that much longer; on Golem they take up to 5 s."""
     never_ready: bool = False
     """The start command never ends, so the activity never becomes ready."""
     hang_in: CommandName | None = None

@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 _SMALLEST = Decimal(10) ** -18  # GLM has 18 decimals
 _SEND_SECONDS = 5.0
 _HOUR = 3600.0
+_LOOK_AGAIN_SECONDS = 1.0
 _INVOICE_DUE = timedelta(days=1)
 
 
@@ -47,11 +48,15 @@ class Bills:
     misbehaviour: Misbehaviour
     payment_timeout: float | None = None
     """Seconds between debit notes that are to be paid, and to pay one; ``None`` when nothing is paid on the way."""
+    is_paid: bool = False
+    """Whether those are really paid: without a chain nothing is."""
     unsent_since: float | None = None
     """Since when (monotonic clock) no debit note reached the requestor."""
     totals: dict[str, Decimal] = field(default_factory=dict)
     """What each activity costs so far; GLM."""
     _open: dict[str, float] = field(default_factory=dict)
+    _unpaid: dict[str, float] = field(default_factory=dict)
+    """Debit notes that are to be paid, and when their time is up (monotonic clock)."""
     _paid_note: float = field(default_factory=time.monotonic)
 
     @property
@@ -70,6 +75,8 @@ class Bills:
             issued = await self.rest.post("/payment-api/v1/debitNotes", note)
             identifier = str(issued["debitNoteId"])
             self._open[identifier] = time.monotonic()
+            if self.is_paid and self.payment_timeout is not None and "paymentDueDate" in note:
+                self._unpaid[identifier] = time.monotonic() + self.payment_timeout
             await self.rest.post(f"/payment-api/v1/debitNotes/{identifier}/send", timeout=_SEND_SECONDS)
             self.unsent_since = None
         except NodeError as error:
@@ -100,6 +107,27 @@ class Bills:
     def next_look(self, accept_timeout: float) -> float | None:
         """When the oldest waiting note's time is up (monotonic clock), ``None`` when none waits."""
         return min(self._open.values()) + accept_timeout if self._open else None
+
+    @property
+    def next_due(self) -> float | None:
+        """When the time is up for the first debit note that is to be paid (monotonic clock), ``None`` without one."""
+        return min(self._unpaid.values(), default=None)
+
+    async def overdue(self) -> bool:
+        """Whether the time of one is up that is not paid."""
+        for identifier, due in tuple(self._unpaid.items()):
+            if time.monotonic() < due:
+                continue
+            try:
+                note = await self.rest.get(f"/payment-api/v1/debitNotes/{identifier}")
+            except NodeError as error:
+                _log.info("it is not known whether a debit note is paid: %s", error)
+                self._unpaid[identifier] = time.monotonic() + _LOOK_AGAIN_SECONDS
+                continue
+            if note.get("status") != "SETTLED":
+                return True
+            del self._unpaid[identifier]
+        return False
 
     async def invoice(self) -> None:
         """Send the invoice about the whole agreement."""

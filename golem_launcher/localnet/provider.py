@@ -168,6 +168,7 @@ class Provider:
             create=functools.partial(self._units, self.spec, self.node_id),
             died=self._dead.set,
             changed=self._changed,
+            is_paid=bool(self._network.chain),
         )
         self._market.set_free(False)
         return ""

@@ -98,14 +98,7 @@ class Server:
             for role in (daemons.REQUESTOR, daemons.PROVIDER)
         )
         workshop, *_ = await asyncio.gather(
-            asyncio.to_thread(
-                Workshop.open,
-                self._directory,
-                self._spec.runtime,
-                internet=self._spec.internet,
-                dns=self._spec.dns,
-                like_9p=self._spec.volumes == "9p",
-            ),
+            asyncio.to_thread(Workshop.open, self._directory, self._spec),
             self._registry.start(),
             self._start(provider),  # the first: it has the more to do
             self._start(requestor),

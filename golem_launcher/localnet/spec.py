@@ -168,6 +168,8 @@ class NetworkSpec(_Part):
     """Seconds that a requestor has to pay a debit note in a long agreement, unless they agree on others."""
     min_agreement_expiration: float = Field(default=300.0, ge=0.0)
     """Seconds that an agreement must last at the least; shorter ones are refused."""
+    terminate_seconds: float = Field(default=5.0, ge=0.0, le=60.0)
+    """How long ``terminate``, and the end of an activity, take: the time that an exe-unit waits for its VM to stop."""
     idle_agreement_timeout: float = Field(default=90.0, ge=1.0)
     """Seconds that an agreement may go without an activity before the provider ends it."""
     images: dict[str, ImageSpec] = Field(default_factory=dict)

@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from golem_launcher.localnet.hub import Hub
     from golem_launcher.localnet.images import Images
     from golem_launcher.localnet.lease import Terms
-    from golem_launcher.localnet.runtime.choose import Preference
     from golem_launcher.localnet.runtime.model import Runtime
-    from golem_launcher.localnet.spec import ProviderSpec
+    from golem_launcher.localnet.spec import NetworkSpec, ProviderSpec
     from golem_launcher.node.gsb import GsbClient, Handler
     from golem_launcher.outbound import Access
 
@@ -57,22 +56,26 @@ class Workshop:
     """Whether names can be looked up here."""
     like_9p: bool = True
     """Whether the host volumes of a sandbox refuse what they refuse in Golem's VM."""
+    end_seconds: float = 0.0
+    """How long the end of a runtime takes at the least."""
 
     @classmethod
-    def open(cls, directory: Path, preference: Preference, *, internet: bool, dns: bool, like_9p: bool) -> Workshop:
+    def open(cls, directory: Path, spec: NetworkSpec) -> Workshop:
         """Choose the runtime and build the base of the private environments; forget what a dead network left.
 
         Blocking. ``LocalNetError`` when this machine can't run the preferred one.
         """
         activities = directory / "activities"
         shutil.rmtree(activities, ignore_errors=True)
-        factory, reason = choose_runtime(preference)
+        factory, reason = choose_runtime(spec.runtime)
         # Where there are no mounts, paths of the private directories take the place of container paths in scripts.
         plain = paths.plain_path(paths.private_directory(activities))
-        reason = f"{reason} {_about_internet(factory, internet=internet)}"
+        reason = f"{reason} {_about_internet(factory, internet=spec.internet)}"
         made = base.build(directory / "base")
-        outside = Internet() if internet else None
-        return cls(plain, made, factory, family_of(directory), reason, outside, dns=dns, like_9p=like_9p)
+        return cls(
+            plain, made, factory, family_of(directory), reason, Internet() if spec.internet else None,
+            dns=spec.dns, like_9p=spec.volumes == "9p", end_seconds=spec.terminate_seconds,
+        )  # fmt: skip
 
 
 def _about_internet(factory: Callable[[Place], Runtime], *, internet: bool) -> str:
@@ -154,6 +157,7 @@ class Units:
             counters=[name for name, _ in provider.prices],
             rates={counter.name: counter.per_second for counter in provider.counters},
             script=terms.script,
+            end_seconds=self.workshop.end_seconds,
             misbehaviour=provider.misbehaviour,
         )
 

@@ -47,6 +47,7 @@ _WAITS = (
     f"The session waits {_NODE_AWAY_SECONDS / 60:.0f} minutes for it. One that has another address now is found when "
     "it is ours; else tell it by: golem-launcher node use URL"
 )
+_REASON_SECONDS = 2.0
 _EARLY_INVOICE = (
     "The provider sent its invoice while the session ran. More than that is not paid, so it may stop at any moment."
 )
@@ -156,11 +157,24 @@ class Watch:
         for result in (state, agreement):
             if isinstance(result, BaseException) and not isinstance(result, NodeRefused):
                 raise result
-        if state == "Terminated":
-            raise ProviderError("The provider ended the session.")
         if isinstance(agreement, dict) and agreement.get("state") in {"Terminated", "Expired", "Cancelled"}:
-            raise ProviderError(f"The provider ended the agreement{_why(agreement)}.")
+            raise ProviderError(f"The provider ended the agreement{await self._why()}.")
+        if state == "Terminated":
+            raise ProviderError(f"The provider ended the session{await self._why()}.")
         return state
+
+    async def _why(self) -> str:
+        """What the provider says to that, as the end of a sentence: it may say it a moment after what it did."""
+        clock = asyncio.get_running_loop().time
+        end = clock() + _REASON_SECONDS
+        while True:
+            try:
+                reason = await self.rest.termination_reason(self.agreement_id)
+            except NodeRefused:
+                reason = {}
+            if reason or clock() >= end:
+                return _said(reason)
+            await asyncio.sleep(_TROUBLED_ROUND_SECONDS)
 
     async def _lab_answers(self, asking: asyncio.Task[bool]) -> bool:
         """Whether the Lab answers; while it hesitates, the provider's usage is looked at closely."""
@@ -265,6 +279,22 @@ class Watch:
         self.recorder.enter(Stage.READY)
 
 
-def _why(agreement: dict[str, object]) -> str:
-    reason = agreement.get("terminationReason") or agreement.get("reason")
-    return f" ({clean_line(str(reason), longest=200)})" if reason else ""
+_CODES = {
+    "DebitNoteNotPaid": "it says that what was due was not paid in time (see: golem-launcher wallet, doctor)",
+    "DebitNotesDeadline": "it says that its bills were not accepted in time",
+    "DebitNoteRejected": "it says that one of its bills was rejected",
+    "DebitNoteCancelled": "it says that one of its bills was cancelled",
+    "RequestorUnreachable": "it says that your node could not be reached",
+    "NoActivity": "it says that nothing was asked of it for too long",
+    "Expired": "it says that its time was over",
+    "Shutdown": "it shuts down",
+}
+"""What Golem's providers give as reasons, in words for the user."""
+
+
+def _said(reason: dict[str, object]) -> str:
+    words = _CODES.get(str(reason.get("golem.provider.code")))
+    if words is not None:
+        return f": {words}"
+    message = clean_line(str(reason.get("message") or ""), longest=200)
+    return f" ({message})" if message else ""

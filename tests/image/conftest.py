@@ -23,6 +23,7 @@ MEMORY_GIB = 2
 
 _NETWORK = f"""
 runtime = "sandbox"
+terminate_seconds = 0
 
 [images."{TAG}"]
 path = "{{root}}"

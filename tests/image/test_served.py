@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # the first time, the
 
 _NETWORK = """
 runtime = "sandbox"
+terminate_seconds = 0
 
 [[provider]]
 name = "stands-still"

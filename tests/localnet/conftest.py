@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # Every kind of provider that market and payment tests need, in one network: one daemon serves them all. Only the
 # honest one is a plain "vm", which is what yapapi's programs ask for.
 TROUPE = """
+terminate_seconds = 0
 debit_note_interval = 2
 min_agreement_expiration = 1
 idle_agreement_timeout = 20
@@ -69,7 +70,6 @@ misbehaviour = { slow_deploy = 1.5 }
 [[provider]]
 name = "strange"
 runtime_name = "strange"
-misbehaviour = { slow_end = 2.0 }
 
 [provider.properties]
 "golem.com.usage.vector" = ["golem.usage.duration_sec"]
@@ -94,6 +94,7 @@ TROUPE_SIZE = TROUPE.count("[[provider]]")
 # Without a sandbox: an honest provider, and one with a counter of its own.
 PLAIN = """
 runtime = "process"
+terminate_seconds = 0
 
 [[provider]]
 name = "honest"

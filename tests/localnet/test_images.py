@@ -33,6 +33,7 @@ pytestmark = [
 
 CONFIG = {"Env": ["COLOUR=red"], "Volumes": {"/golem/resource": {}}, "WorkingDir": "/opt"}
 DESCRIPTION = """
+terminate_seconds = 0
 dns = false
 
 [images."me/file:latest"]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(bool(why_no_sandbox()), reason="no sandbox here")
 
 TWO = """
+terminate_seconds = 0
+
 [[provider]]
 name = "one"
 

@@ -11,8 +11,8 @@ from tests.base.test_permits import public
 from tests.networks import own_network
 
 _NETWORK = """
-runtime = "process"
 debit_note_interval = 1
+terminate_seconds = 0
 
 [outbound]
 whitelist = []

@@ -35,6 +35,7 @@ SHELL_LESS = {"memory_gib": 0.25, "disk_gib": 21}
 _NETWORK = '''
 runtime = "auto"
 debit_note_interval = 3
+terminate_seconds = 0
 
 [[provider]]
 name = "honest-1"
@@ -204,7 +205,7 @@ def keys(network):
 @pytest.fixture
 def lose(network, keys):
     """Takes the present provider from a session: the provider terminates the agreement."""
-    return lambda directory: providers.terminate(network, keys, directory.state())
+    return lambda directory, code="Shutdown": providers.terminate(network, keys, directory.state(), code)
 
 
 def explain(directory):

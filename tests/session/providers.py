@@ -24,13 +24,13 @@ def keys(network, count):
     return found
 
 
-def terminate(network, keys, state):
-    """End the agreement of a session, as its provider."""
+def terminate(network, keys, state, code="Shutdown"):
+    """End the agreement of a session, as its provider, for that reason."""
     url = network.state["daemons"]["provider"]["api_url"]
     urllib.request.urlopen(
         urllib.request.Request(
             f"{url}/market-api/v1/agreements/{state.agreement_id}/terminate",
-            data=json.dumps({"message": "no more", "golem.provider.code": "Shutdown"}).encode(),
+            data=json.dumps({"message": "no more", "golem.provider.code": code}).encode(),
             headers={"Authorization": f"Bearer {keys[state.provider_id]}", "Content-Type": "application/json"},
             method="POST",
         ),

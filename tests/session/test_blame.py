@@ -19,6 +19,8 @@ _WORDS = "The image can't run JupyterLab: There is no Python (python3) in it"
 _LIES = f"misbehaviour = {{ fail_run = '''{LACKS}''' }}".replace("\n", "\\n").replace("'''", '"')
 
 _NETWORK = f"""
+terminate_seconds = 0
+
 [[provider]]
 name = "liar"
 price_hour = 0.001

@@ -40,9 +40,9 @@ def test_two_losses_at_one_address_on_one_budget(ready, lose, node):
     directory = ready()
     before, url = directory.state(), directory.url()
     providers, cost = [before.provider_id], before.cost
-    for losses in (1, 2):
+    for losses, code in ((1, "DebitNoteNotPaid"), (2, "RequestorUnreachable")):
         assert kernels(url) == []
-        lose(directory)
+        lose(directory, code)
         state = wait_for(
             directory,
             lambda state, losses=losses: (
@@ -58,6 +58,8 @@ def test_two_losses_at_one_address_on_one_budget(ready, lose, node):
     assert kernels(url) == []
     lost = [event for event in directory.events()[0] if isinstance(event, ProviderLost)]
     assert len(lost) == len(state.notices) == 2
+    assert "not paid in time (see: golem-launcher wallet" in lost[0].reason
+    assert "your node could not be reached" in lost[1].reason
     entries = journal(directory)
     assert {entry.provider_id for entry in entries.agreements if entry.activity_id} == set(providers)
     state = client.stop(directory.name)

@@ -53,4 +53,6 @@ class Assignment:
     """Counters of the provider's own: how much they grow in a second."""
     script: Script | None = None
     """The commands that the requestor's manifest allows; ``None`` for all."""
+    end_seconds: float = 0.0
+    """How long the end of the runtime takes at the least."""
     misbehaviour: Misbehaviour = field(default_factory=Misbehaviour)

@@ -218,8 +218,8 @@ class ExeUnit:
             await self._machine.perform(command, batch, closing=lambda: self._closing is not None)
 
     async def _linger(self) -> None:
-        """Be as slow to end as the provider's misbehaviour says."""
-        await asyncio.sleep(self._assignment.misbehaviour.slow_end)
+        """Be as slow to end as a VM is."""
+        await asyncio.sleep(self._assignment.end_seconds)
 
     async def _stop_batches(self, except_for: str | None) -> None:
         tasks = [task for batch_id, task in self._tasks.items() if batch_id != except_for]

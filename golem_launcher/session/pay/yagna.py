@@ -85,6 +85,12 @@ class YagnaRest:
         answer = await self._call("GET", f"/market-api/v1/agreements/{agreement_id}")
         return dict(answer)
 
+    async def termination_reason(self, agreement_id: str) -> dict[str, Any]:
+        """Why an agreement was ended, as its other side says: hostile words, under its own names."""
+        answer = await self._call("GET", f"/market-api/v1/agreements/{agreement_id}/terminate/reason")
+        reason = answer.get("reason") if isinstance(answer, dict) else None
+        return reason if isinstance(reason, dict) else {}
+
     async def terminate_agreement(self, agreement_id: str, message: str) -> None:
         """End an agreement; nothing happens when it ended before."""
         body = {"message": message, "golem.requestor.code": "Success"}

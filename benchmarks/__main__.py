@@ -33,6 +33,7 @@ SECONDS = {
     "gftp": 120,
     "vpn_stack": 60,
     "saving": 400,
+    "slow_line": 180,
     "recovery": 200,
     "store": 300,
     "page": 300,

@@ -37,8 +37,7 @@ class Ahead:
         self._store = store
         self._left = most_bytes
         self._waiting: list[Entry] = []
-        self._lacking: list[str] = []
-        self._bytes = 0
+        self._lacking: dict[str, int] = {}
         self._work: asyncio.Task[None] | None = None
         self._over = False
 
@@ -70,12 +69,11 @@ class Ahead:
             while self._waiting:
                 entries, self._waiting = self._waiting, []
                 found, _ = await asyncio.to_thread(lacking, self._store, entries)
-                self._lacking += found.ids
-                self._bytes += found.bytes
-                if self._agent.carry is not None and self._bytes < _WORTH_IT:
+                self._lacking |= found
+                if self._agent.carry is not None and sum(self._lacking.values()) < _WORTH_IT:
                     continue
-                ids, self._lacking, size, self._bytes = self._lacking, [], self._bytes, 0
-                await pull(self._agent, self._store, list(dict.fromkeys(ids)), size, lambda: not self._over)
+                wanted, self._lacking = self._lacking, {}
+                await pull(self._agent, self._store, wanted, lambda: not self._over)
         except Nonsense:
             raise
         except LauncherError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,15 +22,6 @@ LAST_DISK = 48 * 1024 * 1024
 SMALL_FILE = 1024 * 1024
 TOO_MUCH_KEPT = "the saves take as much as they may; older ones are being deleted, which takes some minutes"
 _GIGA = 1e9
-
-
-@dataclass
-class Lacking:
-    """The chunks that a store lacks of some files, the smaller files first."""
-
-    ids: list[str] = field(default_factory=list)
-    bytes: int = 0
-    """About."""
 
 
 def within(entries: Sequence[Entry], before: Mapping[str, Entry], most: int) -> tuple[list[Entry], dict[str, str]]:
@@ -61,10 +51,10 @@ def within(entries: Sequence[Entry], before: Mapping[str, Entry], most: int) -> 
     return kept, {entry.path: reason for entry in left}
 
 
-def lacking(store: Store, entries: Iterable[Entry], quota: int = 1 << 62) -> tuple[Lacking, dict[str, str]]:
+def lacking(store: Store, entries: Iterable[Entry], quota: int = 1 << 62) -> tuple[dict[str, int], dict[str, str]]:
     """What the store lacks of the files that the disk here has room for; the others with the reason. Blocking.
 
-    ``quota``: how much more may be kept.
+    The first are chunks with their bytes, about, the smaller files' first. ``quota``: how much more may be kept.
     """
     sizes: dict[str, int] = {}
     needs: list[tuple[int, Entry]] = []
@@ -77,22 +67,21 @@ def lacking(store: Store, entries: Iterable[Entry], quota: int = 1 << 62) -> tup
             sizes.update((chunk, each) for chunk in own if chunk not in sizes)
             needs.append((sum(sizes[chunk] for chunk in set(own)), entry))
     place, free = _room(store) if needs else (Path(), 0)
-    found, asked, no_room = Lacking(), set[str](), {}
+    found, total, no_room = dict[str, int](), 0, {}
     for size, entry in sorted(needs, key=lambda need: need[0]):
         spare = LAST_DISK if size <= SMALL_FILE else SPARE_DISK
-        if found.bytes + size + spare > free:
+        if total + size + spare > free:
             no_room[entry.path] = (
                 f"it takes {amount(size)}; the disk of {place} has {amount(free)} free, and {amount(spare)} of it stay "
                 f"free for all else"
             )
             continue
-        if found.bytes + size > quota:
+        if total + size > quota:
             no_room[entry.path] = TOO_MUCH_KEPT
             continue
-        new = [chunk for chunk in dict.fromkeys(entry.chunks) if chunk in absent and chunk not in asked]
-        asked.update(new)
-        found.ids += new
-        found.bytes += sum(sizes[chunk] for chunk in new)
+        new = {chunk: sizes[chunk] for chunk in entry.chunks if chunk in absent and chunk not in found}
+        found |= new
+        total += sum(new.values())
     return found, no_room
 
 

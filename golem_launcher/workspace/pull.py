@@ -8,49 +8,46 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from golem_launcher.agent.workspace.wire import FRAME
 from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workspace.frames import read_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from golem_launcher.workspace.remote import AgentWorkspace
     from golem_launcher.workspace.store import Store
 
-_PER_REQUEST = 32
-_PER_PACK = 192
-"""Chunks in a file: 48 MB, half of which wait on disk at either end at worst."""
-_FEWEST_PER_PACK = 8
+_MOST_AT_ONCE = 2048
+"""Chunks: each request is a way there and back, however small what is asked for."""
+_REQUEST_BYTES = 8_000_000
+_PACK_BYTES = 48_000_000
+"""In a file: half of it waits on disk at either end at worst."""
 _PART_SECONDS = 4.0
 """What is asked for at once should not take longer: between parts others get their turn."""
 _WRITE_BYTES = 4 * 1024 * 1024
 
 
 async def pull(
-    agent: AgentWorkspace,
-    store: Store,
-    ids: Sequence[str],
-    size: int,
-    go_on: Callable[[], bool] = lambda: True,
+    agent: AgentWorkspace, store: Store, wanted: Mapping[str, int], go_on: Callable[[], bool] = lambda: True
 ) -> list[str]:
-    """Bring these chunks, ``size`` bytes or so, in their order; those that are not there any more.
+    """Bring these chunks, which have so many bytes each, about, in their order; those that are not there any more.
 
     Asks for no more when ``go_on`` says no. Raises ``ProviderError`` and ``WorkspaceError``.
     """
     gone: list[str] = []
-    each = size / max(len(ids), 1)
-    at = 0
-    while at < len(ids) and (at == 0 or go_on()):
-        left = each * (len(ids) - at)
-        if agent.carry is not None and agent.pace.prefers_carry(left):
-            gone += await _in_files(agent, store, ids[at:], each, go_on)
+    left = {chunk: size + FRAME.size for chunk, size in wanted.items()}
+    while left and (len(left) == len(wanted) or go_on()):
+        size = sum(left.values())
+        if agent.carry is not None and agent.pace.prefers_carry(size):
+            gone += await _in_files(agent, store, left, go_on)
             return gone
-        several = max(1, min(_PER_REQUEST, int(agent.pace.bytes_by_tunnel(_PART_SECONDS) / max(each, 1.0))))
-        part = ids[at : at + several]
-        found, done = await _over_tunnel(agent, store, part, agent.pace.patience(left) if agent.carry else None)
+        part = _first(left, min(agent.pace.bytes_by_tunnel(_PART_SECONDS), _REQUEST_BYTES))
+        found, done = await _over_tunnel(agent, store, part, agent.pace.patience(size) if agent.carry else None)
         gone += found
-        at += done
+        for chunk in part[:done]:
+            del left[chunk]
     return gone
 
 
@@ -85,35 +82,33 @@ async def _over_tunnel(
     return gone, done
 
 
-async def _in_files(
-    agent: AgentWorkspace, store: Store, ids: Sequence[str], each: float, go_on: Callable[[], bool]
-) -> list[str]:
+async def _in_files(agent: AgentWorkspace, store: Store, left: dict[str, int], go_on: Callable[[], bool]) -> list[str]:
     """The provider packs a file while the one before travels and the one before that is stored."""
     queue: asyncio.Queue[tuple[Path, Sequence[str]] | None] = asyncio.Queue(1)
 
-    async def packed(part: Sequence[str]) -> Path:
+    async def packed(part: Sequence[str], size: int) -> Path:
         began = asyncio.get_running_loop().time()
         path = await agent.pack(part)
-        agent.pace.carry_took(len(part) * each, asyncio.get_running_loop().time() - began)
+        agent.pace.carry_took(size, asyncio.get_running_loop().time() - began)
         return path
 
-    def part_at(at: int) -> Sequence[str]:
+    def pack() -> tuple[Sequence[str], asyncio.Future[Path]]:
         seconds = max(_PART_SECONDS, 3 * agent.pace.carry(0))
-        several = int(agent.pace.bytes_by_carry(seconds) / max(each, 1.0))
-        return ids[at : at + max(_FEWEST_PER_PACK, min(several, _PER_PACK))]
+        part = _first(left, min(agent.pace.bytes_by_carry(seconds), _PACK_BYTES))
+        size = sum(left.pop(chunk) for chunk in part)
+        return part, asyncio.ensure_future(packed(part, size))
 
     async def fetch() -> None:
-        part = part_at(0)
-        at = len(part)
-        ahead = asyncio.ensure_future(packed(part))
+        part, ahead = pack()
         try:
-            while part:
+            while True:
                 path, brought = await ahead, part
-                part = part_at(at) if at < len(ids) and go_on() else []
-                at += len(part)
-                if part:
-                    ahead = asyncio.ensure_future(packed(part))
+                more = bool(left) and go_on()
+                if more:
+                    part, ahead = pack()
                 await queue.put((path, brought))
+                if not more:
+                    break
             await queue.put(None)
         finally:
             await cancel_all(ahead)
@@ -138,6 +133,18 @@ async def _in_files(
                 path.unlink(missing_ok=True)
     finally:
         await cancel_all(fetching)
+
+
+def _first(left: Mapping[str, int], most: float) -> list[str]:
+    """The first of them, of ``most`` bytes in all or one at least."""
+    part: list[str] = []
+    size = 0
+    for chunk, its in left.items():
+        size += its
+        if part and (size > most or len(part) == _MOST_AT_ONCE):
+            break
+        part.append(chunk)
+    return part
 
 
 def _put(store: Store, chunks: list[tuple[str, bytes]]) -> None:

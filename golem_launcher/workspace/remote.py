@@ -47,6 +47,8 @@ __all__ = ["AgentWorkspace", "Carry"]
 _PACKS = "/golem/run/golem-launcher-agent" + PACKS
 _MOST_PROBLEMS = 1024 * 1024
 """Bytes of a list of what could not be put back."""
+_LARGEST_FILE = 256 * 1024 * 1024
+"""Bytes of a file of chunks: those that are asked for at once have a fifth of it."""
 _PIECE = 256 * 1024
 _WATCH_SECONDS = 0.2
 _STALLED_SECONDS = 60.0
@@ -145,7 +147,7 @@ class AgentWorkspace:
         assert self.carry is not None
         name = f"out-{secrets.token_hex(6)}"
         size = (await self._ask("/pack", {"ids": list(ids), "name": name}, WORK)).get("size")
-        most = len(ids) * (FRAME.size + LARGEST_CHUNK)
+        most = min(len(ids) * (FRAME.size + LARGEST_CHUNK), _LARGEST_FILE)
         if not isinstance(size, int) or not 0 <= size <= most:
             raise nonsense("a file of a size that can't be")
         path = await self._scratch_file(name)

@@ -215,14 +215,14 @@ class _Part:
         before = set(self._order[: self._start])
         size = 0
         for chunk in self._order[self._start :]:
-            identifier = bytes.fromhex(chunk)
+            identifier, before_it = bytes.fromhex(chunk), self.plain
             if chunk in before:
                 frame = [wire.bare(identifier, wire.AGAIN)]
             else:
                 frame = self._frame(identifier, chunk)
                 before.add(chunk)
             yield from frame
-            self._sizes.append(self.plain - sum(self._sizes))
+            self._sizes.append(self.plain - before_it)
             size += sum(map(len, frame))
             if size >= most:
                 return

@@ -20,7 +20,7 @@ from golem_launcher.events import Saving
 from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workspace.ahead import Ahead
 from golem_launcher.workspace.bounds import LEAST_RATE
-from golem_launcher.workspace.fitting import TOO_MUCH_KEPT, Lacking, amount, lacking, within
+from golem_launcher.workspace.fitting import TOO_MUCH_KEPT, amount, lacking, within
 from golem_launcher.workspace.links import LEADS_OUT, TOO_MANY
 from golem_launcher.workspace.manifest import LONGEST_PATH, MOST_LEFT_OUT, Environment, shown
 from golem_launcher.workspace.plan import BUSY, LARGE
@@ -235,7 +235,7 @@ class Saver:
             hopeless = self._tree.odd | no_room
             self._leave_out(hopeless)
             try:
-                gone = set(await pull(self._agent, self._store, wanted.ids, wanted.bytes, lambda: _now_is_before(end)))
+                gone = set(await pull(self._agent, self._store, wanted, lambda: _now_is_before(end)))
             except LauncherError as error:
                 failure, gone = error, set()
             if not gone or failure is not None:
@@ -267,12 +267,12 @@ class Saver:
                 generation=manifest.generation, saved_at=manifest.created_at, files=manifest.files, bytes=manifest.size
             )
 
-    async def _fit(self, before: dict[str, Entry]) -> tuple[list[Entry], Lacking, dict[str, str]]:
+    async def _fit(self, before: dict[str, Entry]) -> tuple[list[Entry], dict[str, int], dict[str, str]]:
         """What there is room for, what of it is to be brought, and what there is no room for, with the reason."""
         entries = await asyncio.to_thread(self._tree.sifted)
         entries, too_much = await asyncio.to_thread(within, entries, before, self._limits.total_bytes)
         wanted, no_room = await asyncio.to_thread(lacking, self._store, entries, self._most_kept - self._kept)
-        if TOO_MUCH_KEPT in no_room.values() or self._kept + wanted.bytes > self._limits.kept_bytes:
+        if TOO_MUCH_KEPT in no_room.values() or self._kept + sum(wanted.values()) > self._limits.kept_bytes:
             await self._thin()
             wanted, no_room = await asyncio.to_thread(lacking, self._store, entries, self._most_kept - self._kept)
         return entries, wanted, too_much | no_room

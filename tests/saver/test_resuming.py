@@ -85,7 +85,7 @@ def test_a_save_over_a_broken_connection_goes_on_where_it_broke(provider, store)
 
 
 def test_a_file_transfer_that_broke_is_the_only_one_sent_again(provider, store, monkeypatch):
-    monkeypatch.setattr("golem_launcher.workspace.pull._PER_PACK", 8)
+    monkeypatch.setattr("golem_launcher.workspace.pull._PACK_BYTES", 2_000_000)
     (provider.work / "big.bin").write_bytes(os.urandom(SIZE))
 
     class Broken(Carry):

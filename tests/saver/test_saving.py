@@ -121,6 +121,36 @@ def test_a_file_of_the_users_that_changes_while_it_is_sent_costs_no_other(provid
     assert {path.name for path in (provider.work / "in").iterdir()} == {"a", "z"}
 
 
+@pytest.mark.parametrize("bulk", [True, False], ids=["by transfers", "over the tunnel"])
+def test_many_tiny_files_are_brought_and_put_back_in_few_requests(providers, store, bulk, monkeypatch):
+    """On a line of 300 ms there and back, one for each few of them would take longer than the last save may."""
+    one, other = providers("one"), providers("other")
+    for number in range(6000):
+        (one.work / f"{number}.txt").write_text(f"{number}\n")
+
+    async def scenario():
+        carry = Carry(one)
+        asked = 0
+        async with one.agent(carry if bulk else None) as agent:
+            chunks = agent.chunks
+
+            def counted(ids):
+                nonlocal asked
+                asked += 1
+                return chunks(ids)
+
+            monkeypatch.setattr(agent, "chunks", counted)
+            monkeypatch.setattr(agent.pace, "prefers_carry", lambda _: bulk)
+            generation = await Saver(agent, store, "work").save_now(120)
+        assert generation.files == 6000
+        assert asked + carry.out < 120
+        async with other.agent() as agent:
+            assert await restore_into(agent, store, "work") == []
+
+    asyncio.run(scenario())
+    assert tree(other.work).keys() >= tree(one.work).keys()
+
+
 def test_an_empty_workspace_has_nothing_to_save_and_says_so_at_once(provider, store):
     async def scenario():
         async with provider.agent() as agent:

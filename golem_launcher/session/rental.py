@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher import clock
 from golem_launcher.access.package import agent_archive, spare_pip
-from golem_launcher.errors import BusError, ImageBlamed, MarketError, NodeError, ProviderError
+from golem_launcher.errors import BusError, ImageBlamed, MarketError, NodeError, NodeUnreachable, ProviderError
 from golem_launcher.events import Stage
 from golem_launcher.market.constraint import condition
 from golem_launcher.session.hire import starting
@@ -51,6 +51,9 @@ _ASK_SECONDS = 15.0
 _LAB_PROBE_SECONDS = 2.0
 _REJOIN_SECONDS = 25.0
 _SCAN_SECONDS = 3.0
+_NODE_SECONDS = 60.0
+"""How long a node may be away while a provider makes ready."""
+_NODE_POLL_SECONDS = 0.5
 AGENT_GRACE_SECONDS = 120.0
 """The agent ends everything that long after the deadline, should nobody else: the last save comes before."""
 
@@ -108,6 +111,7 @@ class Rental:
         """
         assert self._hiring is not None, "publish first"
         for _ in range(_ATTEMPTS):
+            assert self._hiring is not None
             await self._agree(self._hiring, least_seconds)
             self._enter(Stage.DEPLOYING)
             try:
@@ -117,6 +121,9 @@ class Rental:
                 self.notices = [*self._about(rented), *await self._saves.meet(self._hiring.carry())]
                 await self._lab_answers(self._hiring)
             except ProviderError as error:
+                if await self._node_began_anew():
+                    await self._begin_anew()
+                    continue
                 provider = self._recorder.state.provider_id or "", self._recorder.state.provider_name or ""
                 self._recorder.message(f"{provider[1]}: {error.what}", "warning")
                 self._reach.point_nowhere()
@@ -206,6 +213,34 @@ class Rental:
                 raise
             self._recorder.message(f"{self._recorder.state.provider_name}: {error.what} It is tried once more there.")
         return await hiring.deployed()
+
+    async def _node_began_anew(self) -> bool:
+        """Whether the node was started anew, which no provider is to blame for; waited for while it is away.
+
+        Raises ``NodeUnreachable`` when it stays away.
+        """
+        loop_time = asyncio.get_running_loop().time
+        end = loop_time() + _NODE_SECONDS
+        while True:
+            try:
+                known = {str(network.get("id")) for network in await self._rest.networks()}
+            except NodeUnreachable:  # noqa: PERF203 - it may take as long as this
+                if loop_time() > end:
+                    raise
+                await asyncio.sleep(_NODE_POLL_SECONDS)
+            else:
+                return bool(self._engine.network_id) and self._engine.network_id not in known
+
+    async def _begin_anew(self) -> None:
+        """Let go of whoever was being rented, and put the demand on the market of the node that was started anew."""
+        self._recorder.message("The node was started anew meanwhile, so a provider is looked for again.", "warning")
+        self._reach.point_nowhere()
+        await self._saves.part()
+        if self._hiring is not None:
+            await self._hiring.release()
+        await self.abandon()
+        self._engine.renew()
+        await self.publish()
 
     async def _agree(self, hiring: Hiring, least_seconds: float) -> None:
         """An agreement with somebody, or the reason why there is none, as early as it is known."""

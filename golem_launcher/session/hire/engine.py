@@ -175,6 +175,16 @@ class Engine:
         if node.gsb_url is None:  # else `gftp` finds the bus again, where it was
             engine._storage_manager._process = None  # the next one goes by the environment
 
+    @property
+    def network_id(self) -> str:
+        """The private network's, as the node calls it; empty before it is made."""
+        return str(self._vpn.network_id) if self._vpn is not None else ""
+
+    def renew(self) -> None:
+        """Begin anew with a node that was started anew while nobody was rented: it forgot the private network."""
+        self.revive()
+        self._joining = asyncio.create_task(self._make_network())
+
     async def rejoin(self, rented: Rented) -> Rented:
         """Reach a provider again after the node was started anew: the private network is made again, under a new id.
 

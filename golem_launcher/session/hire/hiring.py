@@ -15,7 +15,7 @@ from yapapi.engine import Job
 from yapapi.script.capture import CaptureContext
 
 from golem_launcher import clock
-from golem_launcher.errors import MarketError, ProviderError
+from golem_launcher.errors import MarketError, NodeError, ProviderError
 from golem_launcher.session.hire.deploying import Deploying
 from golem_launcher.session.hire.errands import Carry, Errands
 from golem_launcher.session.hire.service import WORDS_SECONDS, failure_text, run_package
@@ -35,7 +35,9 @@ _LOG = logging.getLogger(__name__)
 
 _REST_SECONDS = 15.0
 _WORKER_END_SECONDS = 15.0
-_MOST_FALLS = 5
+_MOST_FALLS = 6
+_FALL_SECONDS = 3.0
+"""How much longer each time, after the first, before the demand is published again: 45 s in all."""
 _MARKET_FAILURES = (ApiException, OSError, aiohttp.ClientError, asyncio.TimeoutError)
 _ANEW_SECONDS = 3.0
 """How long to wait before the demand is published anew, when nobody at hand signed."""
@@ -99,8 +101,12 @@ class Hiring:
         self._engine.add_job(self._job)
         self._find_offers(self._job)
 
-    def _find_offers(self, job: Job) -> None:
-        self._market = asyncio.create_task(job.find_offers())
+    def _find_offers(self, job: Job, *, after: float = 0.0) -> None:
+        async def find() -> None:
+            await asyncio.sleep(after)  # a node that is being started anew takes a few seconds
+            await job.find_offers()
+
+        self._market = asyncio.create_task(find())
         self._market.add_done_callback(lambda _: self._listener.news.set())
 
     def _look_on(self, ended: asyncio.Task[None]) -> None:
@@ -108,12 +114,15 @@ class Hiring:
         assert self._job is not None
         self._fell += 1
         error = ended.exception()
-        if not isinstance(error, _MARKET_FAILURES) or self._fell > _MOST_FALLS:
+        if not isinstance(error, _MARKET_FAILURES):
             ended.result()
             raise MarketError("The demand left the market.", "Try again.")
+        if self._fell > _MOST_FALLS:
+            what = f"The node does not look for providers any more: {failure_text(error)}."
+            raise NodeError(what, "See: golem-launcher doctor")
         _LOG.warning("the demand is published again: %s", failure_text(error))
         self._job.agreements_pool._offer_buffer.clear()
-        self._find_offers(self._job)
+        self._find_offers(self._job, after=_FALL_SECONDS * (self._fell - 1))
 
     async def agree(
         self,

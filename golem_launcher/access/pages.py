@@ -150,7 +150,9 @@ class Pages:
 
     def _behind(self, found: Wanted, lab: Rules, origin: str) -> Behind:
         port, secret = found.port, f"{self._token}:{found.server}"
-        rules = Rules(frozenset({origin}), secret, extensions=True, framed_by=lab.origins, browsers_only=True)
+        rules = Rules(
+            frozenset({origin}), secret, extensions=True, framed_by=lab.origins, names_itself=True, browsers_only=True
+        )
         if port is None:
             rules = replace(rules, only=f"{lab.base_url}{found.server}/", token=self._token)
             return Behind(rules, lambda: self._dial(self._lab_port))

@@ -68,6 +68,8 @@ class Rules:
     """The name by which the server over there is asked."""
     framed_by: frozenset[str] = frozenset()
     """Other origins of the session, whose pages may show this one's in a frame."""
+    names_itself: bool = False
+    """Whether the server over there is told by what name the browser knows it: some make addresses of it."""
     only: str = ""
     """The path below which alone it answers; empty: everywhere."""
     token: str = field(default="", repr=False)
@@ -132,6 +134,8 @@ class Rules:
         upgrade = _one(headers, b"upgrade")
         if upgrade is not None:
             kept += [(b"connection", b"Upgrade"), (b"upgrade", upgrade)]
+        elif self.names_itself:  # at an upgrade servers compare it with the origin, which is told by the other name
+            kept += self._own_name(headers)
         for name, value in headers:
             if name == b"authorization" and self.behind_hub and self.secret.encode() not in value.split():
                 continue  # what lets into the hub is none of the provider's business
@@ -145,6 +149,12 @@ class Rules:
                 kept.append((name, b"http://" + self.far_host + page))
         cookies = self._own_cookies(value for name, value in headers if name == b"cookie")
         return [*kept, (b"cookie", cookies)] if cookies else kept
+
+    def _own_name(self, headers: Headers) -> Headers:
+        """What a proxy tells of the name that was asked for, where that is this one's own and no forwarded one's."""
+        host = _one(headers, b"host") or b""
+        known = f"http://{host.decode('latin-1')}" in self.origins
+        return [(b"x-forwarded-host", host), (b"x-forwarded-proto", b"http")] if known else []
 
     def _own_page(self, referer: bytes, headers: Headers) -> bytes | None:
         """The path of the page that asks, without its query; ``None`` for a page of another origin.

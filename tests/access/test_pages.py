@@ -56,7 +56,8 @@ async def session():
         cookies = "; ".join(f"{name}={value}" for name, value in request.cookies.items())
         response = web.json_response(
             {"path": request.raw_path, "host": request.host, "cookies": cookies,
-             "token": request.headers.get("Authorization"), "origin": request.headers.get("Origin")}
+             "token": request.headers.get("Authorization"), "origin": request.headers.get("Origin"),
+             "named": request.headers.get("X-Forwarded-Host")}
         )  # fmt: skip
         response.set_cookie("mine", "1")
         return response
@@ -64,6 +65,7 @@ async def session():
     async def socket(request):
         channel = web.WebSocketResponse()
         await channel.prepare(request)
+        assert "X-Forwarded-Host" not in request.headers  # compared with the origin by code-server
         await channel.send_str(request.headers["Origin"])
         await channel.receive()
         return channel
@@ -139,10 +141,15 @@ def test_a_port_has_an_origin_of_its_own_at_whose_root_its_server_is():
         async with client.get(place, headers=IN_A_FRAME) as response:
             told = await response.json()
             policy = response.headers["Content-Security-Policy"]
-        assert told == {"path": "/a?x=1", "host": "127.0.0.1:8501", "cookies": "", "token": None, "origin": None}
+        named = origin.removeprefix("http://")  # gradio makes addresses of it
+        assert told == {"path": "/a?x=1", "host": "127.0.0.1:8501", "cookies": "", "token": None, "origin": None,
+                        "named": named}  # fmt: skip
         assert f"frame-ancestors 'self' {str(client._base_url).rstrip('/')}" in policy
         async with client.ws_connect(f"{origin}/ws", origin=origin) as channel:
             assert (await channel.receive()).data == "http://127.0.0.1:8501"
+        forwarded = {"Host": "localhost:9000", "X-Forwarded-Host": "evil.example"}
+        async with client.get(place, headers=forwarded) as response:
+            assert (await response.json())["named"] is None
 
     run(scene)
 
@@ -181,7 +188,8 @@ def test_a_server_with_a_name_is_asked_through_the_lab_and_nothing_else_is():
 def test_what_scripts_ask_for_stays_with_the_lab():
     async def scene(client):
         async with client.get("/proxy/8501/a", headers={"Sec-Fetch-Mode": "cors"}) as response:
-            assert (await response.json())["path"] == "/proxy/8501/a"
+            told = await response.json()
+        assert (told["path"], told["named"]) == ("/proxy/8501/a", None)
 
     run(scene)
 

@@ -9,7 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from . import extension, newcomers, shortcuts
+from . import deaths, extension, newcomers, shortcuts
 
 if TYPE_CHECKING:
     from .config import Config
@@ -59,6 +59,7 @@ def run(config: Config, bell: int, orders: int) -> None:
     server = LabApp.initialize_server(argv=[], config=traits)
     extension.load(server, extension.Surroundings(config.log, config.root, config.base_url, bell, os.getppid(), orders))
     newcomers.watch(server)
+    deaths.watch(server)
     server.no_browser_open_file = True  # it would hold the token, and anybody could read it
     server.start()
 

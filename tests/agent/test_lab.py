@@ -3,6 +3,8 @@
 import asyncio
 import http.client
 import json
+import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from golem_launcher.agent.config import Config
+from golem_launcher.agent.deaths import killed_for_memory
 from golem_launcher.agent.lab import settings
 from tests.agent.conftest import TOKEN, eventually
 from tests.session.jupyter import Jupyter
@@ -144,6 +147,30 @@ open("made-here", "w").close()
     printed, _ = asyncio.run(talk())
     assert printed == "None False\n"
     assert [file.name for file in lab.work.iterdir()] == ["made-here"]
+
+
+def test_the_log_says_that_a_kernel_was_killed_and_what_that_means(lab):
+    _, offset = lab.log()
+    kernel = lab.kernel()
+    line = f"Kernel {kernel} was killed by signal 9, which most often means that the session's memory was full."
+
+    def told():
+        for pid, command in lab.processes().items():
+            if f"{kernel}.json" in command:  # again when it was started again: the first may come before it is watched
+                os.kill(pid, signal.SIGKILL)
+        return line.encode() in lab.log(offset)[0]
+
+    eventually(told)
+    lab.request("DELETE", f"/api/kernels/{kernel}")
+
+
+def test_programs_that_linux_killed_for_memory_are_counted(tmp_path):
+    (tmp_path / "vmstat").write_bytes(b"nr_free_pages 12\noom_kill 3\n")
+    (tmp_path / "memory.events").write_bytes(b"oom 9\noom_kill 2\noom_group_kill 0\n")
+    (tmp_path / "hostile").write_bytes(b"\noom_kill \noom_kill 7\n")
+    places = tuple(str(tmp_path / name) for name in ("vmstat", "memory.events", "hostile", "none"))
+    assert killed_for_memory(places) == 5
+    assert killed_for_memory() >= 0
 
 
 def test_building_jupyterlab_without_node_is_refused_with_what_to_do_instead(lab):

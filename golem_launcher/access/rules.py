@@ -43,7 +43,11 @@ _SCHEME = re.compile(r"(?i)[a-z][a-z0-9+.-]*:")
 _REDIRECTS = {300, 301, 302, 303, 307, 308}
 """Those that browsers follow; Firefox the first as well."""
 _SANDBOXED = re.compile(rb"/(files|nbconvert|view|static/exports)/")
-_NO_SCRIPT = b"script-src 'none'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+_NO_SCRIPT = (
+    b"sandbox allow-same-origin allow-forms allow-popups allow-popups-to-escape-sandbox allow-downloads; "
+    b"script-src 'none'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+)
+"""In a sandbox without scripts a page can't send the browser elsewhere by itself either (``meta refresh``)."""
 _SANDBOX = b"sandbox allow-scripts allow-popups allow-downloads allow-forms; frame-ancestors 'self'"
 _POLICY = (
     "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob: data: https:; "

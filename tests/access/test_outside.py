@@ -4,11 +4,13 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import ssl
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -22,6 +24,7 @@ from tests.session.conftest import command
 from tests.session.jupyter import Jupyter
 
 SECONDS = 60
+SERVICES = ("@jupyterlab/services@7.6.6", "ws@8")
 
 
 @pytest.mark.slow
@@ -93,6 +96,28 @@ def test_programs_that_can_show_no_token_use_its_kernels(far_session, tmp_path):
             urllib.request.urlopen(asked, timeout=SECONDS)
         with refused.value as answer:
             assert answer.code == 403
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+def test_vs_codes_library_uses_its_kernels_by_the_link_and_by_the_gateway(far_session, tmp_path):
+    directory, _ = far_session
+    installed = subprocess.run(
+        ["npm", "install", "--no-audit", "--no-fund", *SERVICES], cwd=tmp_path, capture_output=True, check=False
+    )
+    if installed.returncode:
+        pytest.skip("JupyterLab's library can't be had from a registry here")
+    shutil.copy(Path(__file__).parent / "programs" / "client.mjs", tmp_path)
+    _, told, _ = command("gateway", directory.name, "--json")
+    for address in (directory.url(), f"{told['url']}/"):
+        ran = subprocess.run(
+            ["node", "client.mjs", address], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        saw = json.loads(ran.stdout.splitlines()[-1])
+        assert saw["ran"] == ["ok", "ok", "error", "ok"]
+        assert (saw["hub"], saw["printed"]) == (404, ["42", "typed", "again"])
+        assert saw["after"] == saw["before"]
 
 
 def test_the_lab_at_a_port_of_ones_choice_and_for_other_machines_by_tls(far_session):

@@ -147,7 +147,7 @@ def test_a_port_has_an_origin_of_its_own_at_whose_root_its_server_is():
         assert f"frame-ancestors 'self' {str(client._base_url).rstrip('/')}" in policy
         async with client.ws_connect(f"{origin}/ws", origin=origin) as channel:
             assert (await channel.receive()).data == "http://127.0.0.1:8501"
-        forwarded = {"Host": "localhost:9000", "X-Forwarded-Host": "evil.example"}
+        forwarded = {**GOES, "Sec-Fetch-Site": "none", "Host": "localhost:9000", "X-Forwarded-Host": "evil.example"}
         async with client.get(place, headers=forwarded) as response:
             assert (await response.json())["named"] is None
 

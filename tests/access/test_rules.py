@@ -121,7 +121,10 @@ def test_a_provider_gives_nobody_permissions_and_no_script_runs_in_its_pages():
         b"content-type", b"content-security-policy", b"x-content-type-options", b"referrer-policy"
     }  # fmt: skip
     assert dict(headers)[b"referrer-policy"] == b"same-origin"
-    assert b"script-src 'none'" in dict(headers)[b"content-security-policy"]
+    policy = dict(headers)[b"content-security-policy"]
+    assert b"script-src 'none'" in policy
+    assert policy.startswith(b"sandbox ")  # so no meta refresh either,
+    assert b"allow-scripts" not in policy  # which is refused for this alone
     assert b"sandbox" in dict(RULES.response(b"/files/x.html", theirs))[b"content-security-policy"]
     policy = (b"content-security-policy", b"Sandbox allow-scripts; Report-URI http://evil.example; report-to evil")
     assert (policy[0], b"Sandbox allow-scripts") in RULES.response(b"/files/x.html", [policy])

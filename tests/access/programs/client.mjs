@@ -29,16 +29,18 @@ const session = await sessions.startNew({
   path: file.path, name: file.path, type: "notebook", kernel: { name: specs.specs.default },
 });
 const printed = [];
-async function run(code) {
+async function run(code, begun = () => {}) {
   const future = session.kernel.requestExecute({ code, allow_stdin: true, stop_on_error: false });
-  future.onIOPub = (message) => message.header.msg_type === "stream" && printed.push(message.content.text.trim());
+  future.onIOPub = (message) => {
+    if (message.header.msg_type === "execute_input") begun();
+    if (message.header.msg_type === "stream") printed.push(message.content.text.trim());
+  };
   future.onStdin = (message) =>
     session.kernel.sendInputReply({ value: "typed", status: "ok" }, message.parent_header);
   return (await future.done).content.status;
 }
 seen.ran = [await run("print(6 * 7)"), await run("print(input('say '))")];
-setTimeout(() => session.kernel.interrupt(), 1500);
-seen.ran.push(await run("while True: pass"));
+seen.ran.push(await run("while True: pass", () => setTimeout(() => session.kernel.interrupt(), 1500)));
 await session.kernel.restart();
 seen.ran.push(await run("print('again')"));
 seen.printed = printed;

@@ -13,7 +13,7 @@ from golem_launcher.software import SOFTWARE
 
 LOCKS: Final = Path(__file__).with_name("locks")
 _DEBIAN: Final = "debian.txt"
-SIZES: Final = {"base": 86_000_000, "sklearn": 159_000_000, "tensorflow": 400_000_000, "gpu": 2_900_000_000}
+SIZES: Final = {"base": 86_000_000, "sklearn": 159_000_000, "tensorflow": 500_000_000, "gpu": 2_900_000_000}
 """Bytes of each variant's image, about: what can be said of one before it is made."""
 _FORMAT: Final = b"3"
 """Another one when the same packages make another image: a step of the way was changed."""

@@ -24,11 +24,16 @@ class Watched:
         monkeypatch.setattr(deploying, "_LOOK_SECONDS", LOOK)
         monkeypatch.setattr(deploying, "_REST_SECONDS", STILL / 2)
         self.began = time.monotonic()
+        self.told: list[tuple] = []
         self.sent, self.states, self.asked = [], ["Initialized"], 0
         self.image = SimpleNamespace(served=0, size=86_000_000, sent=lambda *way: self.sent.append(way))
         self.deployed = asyncio.get_running_loop().create_future()
         self._deploying = deploying.Deploying(
-            self, image=self.image, deployed=self.deployed, still_seconds=STILL, told=lambda *_: None
+            self,
+            image=self.image,
+            deployed=self.deployed,
+            still_seconds=STILL,
+            told=lambda *step: self.told.append(step),
         )
         self._task = asyncio.create_task(self._deploying._watch())
 
@@ -42,6 +47,10 @@ class Watched:
 
     async def aclose(self):
         await cancel_all(self._task)
+
+    def says(self, done):
+        """How far the provider says it is, in bytes."""
+        self._deploying._take([done, self.image.size], "Bytes")
 
 
 @pytest.fixture
@@ -86,6 +95,18 @@ def test_while_the_node_is_away_it_is_asked_again(watch):
         watched.states[:0] = [OSError(), OSError()]
         await given_up(watched)
         assert watched.asked == 3
+
+    watch(course)
+
+
+def test_what_is_all_there_does_not_stay_at_the_providers_last_word(watch):
+    async def course(watched):
+        watched.says(83_000_000)
+        watched.image.served = watched.image.size
+        while len(watched.told) < 2:  # noqa: ASYNC110 - it looks now and then itself
+            await asyncio.sleep(LOOK)
+        watched.says(84_000_000)
+        assert [step[1:3] for step in watched.told] == [(83_000_000, 86_000_000), (86_000_000, 86_000_000)]
 
     watch(course)
 

@@ -62,6 +62,8 @@ class Deploying:
         self._from_cache = False
         """A provider has something to say instead of counting: it has the image already."""
         self._finished = False
+        self._whole = False
+        """Nothing more of the image is on its way."""
         self._line = _Line(image.served)
 
     async def send(self, script: list[dict[str, Any]], deadline: datetime | None = None) -> Any:
@@ -95,7 +97,7 @@ class Deploying:
             _LOG.info("no word on how far the provider is: %s", type(error).__name__)
             return
         self._finished = True
-        if 0 < self._done < self._total:  # its last word comes before the end
+        if 0 < self._done < self._total and not self._whole:  # its last word comes before the end
             self._told(WHAT, self._total, self._total, "bytes")
 
     def _take(self, progress: Any, unit: str) -> None:
@@ -103,7 +105,8 @@ class Deploying:
         done, total = (int(one or 0) for one in progress)
         if unit.lower() == "bytes" and 0 <= done <= total and 0 < total < 1 << 50:
             self._done, self._total = done, total
-            self._told(WHAT, done, total, "bytes")
+            if not self._whole:
+                self._told(WHAT, done, total, "bytes")
 
     async def _watch(self) -> None:
         try:
@@ -118,6 +121,10 @@ class Deploying:
             await asyncio.sleep(_LOOK_SECONDS)
             now = self._position()
             self._line.look(self._image.served)
+            if self._all_there() and not self._whole:
+                self._whole = True  # what its last word left open would stand there until it has booted
+                if self._total:
+                    self._told(WHAT, self._total, self._total, "bytes")
             # A look that comes late was held up here, as by a computer that slept: the provider is not to blame.
             still += min(loop_time() - looked_at, 2 * _LOOK_SECONDS)
             looked_at = loop_time()

@@ -6,11 +6,35 @@ REST API and yapapi each default to another network, some of them retired: here 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
 
 Money = Literal["none", "test", "real"]
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a session waits for what others do. Seconds."""
+
+    look: float = 30.0
+    """For a first answer, before it looks whether the market has anything that fits."""
+    search: float = 180.0
+    """For a provider, when the market has."""
+    refused: float = 20.0
+    """For more offers, when all so far were refused."""
+    compare: tuple[float, float] = (1.0, 4.0)
+    """For better offers, after the first one that will do: at least, and at most."""
+    head_start: float = 3.0
+    """For the best offer to be signed, before one that is as good is asked as well."""
+    deploy: float = 1200.0
+    """For our agent to run at a provider, which may have to fetch the image."""
+    still: float = 60.0
+    """For an image that stands still on its way to a provider."""
+    start: float = 300.0
+    """For JupyterLab to answer then."""
+    silent: float = 60.0
+    """For a provider that is silent in every way, until it is given up: the user's own line may have paused."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +58,28 @@ class Network:
     """What one payment may cost in fees at most: yagna sends none from a wallet that has less."""
     faucet: bool = False
     """Whether yagna's own faucet gives both coins; where it is not, and the money is for tests, it mints the token."""
+    host: Literal["node", "this computer"] = "node"
+    """What is made ready for a session: the user's node, or the whole network on this computer."""
+    host_words: str = "your node"
+    """What people call that."""
+    line: str = "internet"
+    """What lies between this computer and the providers; speeds are measured for each."""
+    chain_is_here: bool = False
+    """Whether its chain, where it has one, is on this computer: coins are made at will, and count nowhere else."""
+    image: str = ""
+    """The image that providers have, and run where none is asked for; software comes as packages then."""
+    architecture: str = "x86_64"
+    """The processors that images are for; empty where providers run on whatever this computer is."""
+    has_package_mirror: bool = True
+    """Whether its providers let sessions out to Golem's mirror of packages, and not to the indexes themselves."""
+    sleeps_along: bool = False
+    """Whether its providers sleep when this computer does."""
+    patience: Patience = field(default_factory=Patience)
+
+    @property
+    def settles(self) -> bool:
+        """Whether bills are paid, in whatever coin."""
+        return self.money != "none"
 
     @property
     def platform(self) -> str:
@@ -63,6 +109,25 @@ LOCAL = Network(
     token="tGLM",  # noqa: S106 - a coin, not a secret
     subnet="public",
     sentence="A whole Golem network on this computer, for trying things out without money. Nothing is settled.",
+    host="this computer",
+    host_words="the network of this computer",
+    line="this computer",
+    chain_is_here=True,
+    image="golem/jupyterlab:local",
+    architecture="",
+    has_package_mirror=False,
+    sleeps_along=True,
+    patience=Patience(
+        look=5.0,
+        search=20.0,  # a crowd of providers and sessions on one machine takes longer than one of each
+        refused=3.0,
+        compare=(0.05, 1.0),
+        head_start=1.0,
+        deploy=60.0,
+        still=20.0,
+        start=60.0,
+        silent=3.5,
+    ),
 )
 LOCAL_ON_CHAIN = replace(
     LOCAL,

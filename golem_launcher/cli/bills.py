@@ -10,7 +10,7 @@ import typer
 
 from golem_launcher.cli.output import print_json, reports_errors, say
 from golem_launcher.errors import LauncherError
-from golem_launcher.networks import LOCAL, NETWORKS
+from golem_launcher.networks import NETWORKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,8 +72,9 @@ def ledger(*, json: _Json = False, as_csv: _Csv = False) -> None:
         for one in found:
             say(f"{one.session:<24} {one.network:<8} {one.created_at:%Y-%m-%d %H:%M}  {one.seconds / 3600:>7.2f} h "
                 f"{_amount(one.cost):>12} {one.token:<5} {one.state}")  # fmt: skip
-        for token in sorted({one.token for one in found if one.network != LOCAL.name}):
-            total = sum(one.cost for one in found if one.token == token and one.network != LOCAL.name)
+        counts = [one for one in found if one.network not in NETWORKS or not NETWORKS[one.network].chain_is_here]
+        for token in sorted({one.token for one in counts}):
+            total = sum(one.cost for one in counts if one.token == token)
             say(f"In all: {_amount(total)} {token}")
 
 

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 _SCAN_SECONDS = {"none": 2.0, "test": 8.0, "real": 8.0}
 """Offers on the real networks spread slowly."""
+_TOLD = (
+    "name", "title", "money", "payment_network", "token", "subnet", "sentence", "gas", "explorer", "least_gas",
+    "faucet",
+)  # fmt: skip
+"""What programs are told of a network."""
 _MONEY = {"none": "no money", "test": "play money", "real": "REAL MONEY"}
 
 
@@ -115,7 +120,7 @@ def networks(*, json: _Json = False) -> None:
 
     listed = [as_it_is(one) for one in NETWORKS.values()]
     if json:
-        print_json({"networks": [asdict(one) for one in listed], "retired": RETIRED})
+        print_json({"networks": [{name: getattr(one, name) for name in _TOLD} for one in listed], "retired": RETIRED})
         return
     for one in listed:
         coins = f"{one.token} and {one.gas} for fees" if one.gas else "nothing is settled"

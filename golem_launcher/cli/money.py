@@ -11,7 +11,7 @@ import typer
 
 from golem_launcher.cli.output import print_json, reports_errors, say, waiting_for
 from golem_launcher.errors import LauncherError, RequestError
-from golem_launcher.networks import LOCAL, NETWORKS, Network, unknown
+from golem_launcher.networks import NETWORKS, Network, unknown
 from golem_launcher.units import counted
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def fund(
     """
     known = _network(network)
     node = _node(known)
-    if known.name == LOCAL.name:
+    if known.chain_is_here:
         _mint(node, known, as_json=json)
     elif known.money == "real":
         _show_address(node, known, amount=hours * price, as_json=json)
@@ -160,7 +160,8 @@ def _on_our_node() -> list[str]:
     from golem_launcher.session.directory import session_directories
 
     living = [one for one in session_directories() if liveness.alive(one)]
-    return sorted(one.name for one in living if liveness.state_of(one).network != LOCAL.name)
+    networks = {one.name: NETWORKS.get(liveness.state_of(one).network) for one in living}
+    return sorted(name for name, network in networks.items() if network is None or network.host == "node")
 
 
 def _in_use() -> set[str]:
@@ -244,11 +245,7 @@ def _network(name: str) -> Network:
 
 
 def _node(network: Network) -> Node:
-    if network.name == LOCAL.name:
-        from golem_launcher.localnet import network as localnet
-
-        return localnet.up().node
-    from golem_launcher.node import manager
+    from golem_launcher.session import places
 
     with waiting_for("The node starts"):
-        return manager.ensure_wallet_node()
+        return places.wallet_node(network)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from golem_launcher import clock, files, paths
-from golem_launcher.networks import LOCAL
+from golem_launcher.networks import NETWORKS, Network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,7 +93,7 @@ def note(network: str, sent: int, seconds: float) -> None:
 
 
 def _line(network: str) -> str:
-    return "this computer" if network == LOCAL.name else "internet"
+    return NETWORKS[network].line if network in NETWORKS else Network.line
 
 
 def _read() -> dict[str, float]:

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet.chain.token import check_url
 from golem_launcher.localnet.misbehaviour import Misbehaviour
+from golem_launcher.networks import LOCAL
 
 if TYPE_CHECKING:
     from golem_launcher.localnet.exeunit.image import Image
@@ -26,7 +27,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-BASE_IMAGE = "golem/jupyterlab:local"
+BASE_IMAGE = LOCAL.image
 """The image that is always there: the launcher's own JupyterLab in a private environment."""
 
 CPU_COUNTER = "golem.usage.cpu_sec"

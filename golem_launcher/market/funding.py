@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from golem_launcher import files, paths
-from golem_launcher.networks import LOCAL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +33,7 @@ def needed_words(network: Network, amount: Decimal) -> str:
 
 def asking_words(network: Network) -> str:
     """What getting play money does and how long it takes."""
-    if network.name == LOCAL.name:
+    if network.chain_is_here:
         return f"Making {network.token} on the chain on this machine"
     started = "Asking the faucet, then minting" if network.faucet else "Minting"
     return f"{started} {network.token}; this takes one to four minutes"

@@ -34,7 +34,8 @@ _WAYS_AT_MOST = 3
 _LITTLE = 0.1
 _LONG = 1000
 """From here on all digits of a whole number are shown."""
-_ARCHITECTURES = {"x86_64", "amd64", ""}
+_CALLED = {"x86_64": {"x86_64", "amd64", ""}}
+"""What offers call an architecture, if they say it."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,8 @@ def unsuited(request: LaunchRequest, machine: Machine) -> str:
     network = NETWORKS[request.network]
     if machine.runtime != "vm" and not (machine.reaches_gpus and gpus_wanted(request)):
         return f"it runs '{machine.runtime}', not images"
-    if network.money != "none" and machine.architecture.casefold() not in _ARCHITECTURES:
-        return f"its processor is {machine.architecture}, and the image is for x86_64"
+    if network.architecture and machine.architecture.casefold() not in _CALLED[network.architecture]:
+        return f"its processor is {machine.architecture}, and the image is for {network.architecture}"
     if "vpn" not in machine.capabilities:
         return "it has no private network"
     if machine.platforms and network.platform not in dict(machine.platforms):

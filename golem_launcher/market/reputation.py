@@ -22,7 +22,7 @@ _SUCCESS_SHARE = 0.5
 
 async def scores(network: Network) -> dict[str, float]:
     """The scores of providers, 0 to 1, by id; empty when nobody can say. Never raises, at most a few seconds."""
-    if network.money == "none":
+    if not network.settles:
         return {}
     query = {"network": network.payment_network}
     try:

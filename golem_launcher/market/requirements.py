@@ -26,8 +26,8 @@ def constraints(request: LaunchRequest) -> str:
         *(condition("golem.runtime.capabilities", "=", word) for word in sorted(capabilities_wanted(request))),
         *_gpu(request),
     ]
-    if NETWORKS[request.network].money != "none":  # the local network runs on whatever this machine is
-        parts.append(condition("golem.inf.cpu.architecture", "=", "x86_64"))
+    if architecture := NETWORKS[request.network].architecture:
+        parts.append(condition("golem.inf.cpu.architecture", "=", architecture))
     return every(*parts)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from golem_launcher.errors import BudgetError
 from golem_launcher.localnet import network as localnet
 from golem_launcher.localnet.chain import token
-from golem_launcher.networks import LOCAL, LOCAL_ON_CHAIN
+from golem_launcher.networks import LOCAL_ON_CHAIN
 from golem_launcher.node import probe
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _GIFT = Decimal(100)
 
 def as_it_is(network: Network) -> Network:
     """The network as it is at the moment: the local one settles, or it does not."""
-    chain = localnet.chain() if network.name == LOCAL.name else None
+    chain = localnet.chain() if network.chain_is_here else None
     if chain is None:
         return network
     return replace(LOCAL_ON_CHAIN, sentence=f"A whole Golem network on this computer, paid in {chain.words}.")

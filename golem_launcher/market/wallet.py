@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import BudgetError, NodeError, NodeRefused, NodeUnreachable
 from golem_launcher.market import settlement
-from golem_launcher.networks import LOCAL
 from golem_launcher.node import bridge, probe
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ def look(node: Node, network: Network) -> Wallet:
         reserved=_reserved(node, network),
         owed=None if accepted is None or confirmed is None else max(accepted - confirmed, Decimal(0)),
         payments=_payments(node, network),
-        url="" if network.money == "none" else network.address_url(identity),
+        url=network.address_url(identity),
         problem=problem,
     )
 
@@ -119,7 +118,7 @@ def check_fees(node: Node, network: Network) -> None:
         status, problem = _status(node, network, open_account(node, network))
     except NodeError:  # the next who asks the node says so
         return
-    if problem and network.name == LOCAL.name:
+    if problem and network.chain_is_here:
         raise BudgetError(problem, "Then try again.")
     gas = _amount((status.get("gas") or {}).get("balance"))
     if gas is not None and gas < network.least_gas:
@@ -136,7 +135,7 @@ def fund(node: Node, network: Network) -> str:
 
     Raises ``BudgetError``, ``LocalNetError``.
     """
-    if network.name == LOCAL.name:
+    if network.chain_is_here:
         return settlement.mint(node)
     if network.money != "test":
         raise BudgetError(f"There is no faucet for '{network.name}'.", "See: golem-launcher fund --network hoodi")
@@ -174,7 +173,7 @@ def release(node: Node, network: Network, *, keep: set[str]) -> int:
 
 
 def _status(node: Node, network: Network, identity: str) -> tuple[dict[str, Any], str]:
-    if network.money == "none":
+    if not network.settles:
         return {}, "On 'local' nothing is settled, so there is no balance."
     body = {
         "address": identity,
@@ -189,12 +188,12 @@ def _status(node: Node, network: Network, identity: str) -> tuple[dict[str, Any]
         probe.identity(node)  # the node is there, so it is the chain that it waits for
         return {}, f"The node has had no answer from the chain for {_STATUS_SECONDS:.0f} s. {_LOOK_AT_CONNECTION}"
     except NodeRefused as error:
-        if network.name == LOCAL.name:
+        if network.chain_is_here:
             return {}, "The chain on this machine does not answer: start its node, or the local network, again."
         return {}, said_plainly(error.what)
     if not isinstance(status, dict):
         return {}, "The node's answer makes no sense."
-    return status, "" if network.name == LOCAL.name else _clock_problem(status.get("block_datetime"))
+    return status, "" if network.chain_is_here else _clock_problem(status.get("block_datetime"))
 
 
 def _clock_problem(newest_block: Any, now: datetime | None = None) -> str:

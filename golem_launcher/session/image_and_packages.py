@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from golem_launcher.image import lock, uplink
 from golem_launcher.image.store import NAME, Store
-from golem_launcher.localnet.spec import BASE_IMAGE
-from golem_launcher.networks import LOCAL
+from golem_launcher.networks import NETWORKS
 from golem_launcher.software import SOFTWARE
 
 if TYPE_CHECKING:
@@ -35,15 +34,16 @@ class ImageAndPackages:
 def image_and_packages(request: LaunchRequest) -> ImageAndPackages:
     """What the request comes to. For the session itself, and for whoever says beforehand what it will take.
 
-    On `local` a software choice is packages. Elsewhere it is an image where there is one of it, else packages in the
-    smallest one.
+    Where the network has an image of its own, a software choice is packages. Elsewhere it is an image where there is
+    one of it, else packages in the smallest one.
     """
     baked = request.software in lock.variants()
+    of_network = NETWORKS[request.network].image
     variant, packages = request.software if baked else _BARE, SOFTWARE[request.software].packages
     if request.image is not None:
         image, packages = request.image, ()
-    elif request.network == LOCAL.name:
-        image = BASE_IMAGE
+    elif of_network:
+        image = of_network
     else:
         image = os.environ.get(IMAGE_VARIABLE, "")
         packages = () if image or baked else packages

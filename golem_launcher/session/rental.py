@@ -245,12 +245,12 @@ class Rental:
     async def _agree(self, hiring: Hiring, least_seconds: float) -> None:
         """An agreement with somebody, or the reason why there is none, as early as it is known."""
         patience: dict[str, Any] = {
-            "refused_seconds": max(self._place.refused_seconds, least_seconds),
-            "compare_seconds": self._place.compare_seconds,
-            "head_start_seconds": self._place.head_start_seconds,
+            "refused_seconds": max(self._place.patience.refused, least_seconds),
+            "compare_seconds": self._place.patience.compare,
+            "head_start_seconds": self._place.patience.head_start,
         }
         try:
-            await hiring.agree(search_seconds=max(self._place.look_seconds, least_seconds), **patience)
+            await hiring.agree(search_seconds=max(self._place.patience.look, least_seconds), **patience)
         except MarketError:
             offers = await self._offers()
             if self._choice.hopeless or (offers and not any(map(self._choice.fits, offers))):
@@ -258,7 +258,7 @@ class Rental:
         else:
             return
         try:
-            await hiring.agree(search_seconds=self._place.search_seconds, **patience)
+            await hiring.agree(search_seconds=self._place.patience.search, **patience)
         except MarketError:
             raise self._blame.instead_of(self._choice.failure()) from None
 
@@ -276,7 +276,7 @@ class Rental:
     async def _lab_answers(self, hiring: Hiring) -> None:
         """Wait for it; when it does not come up, ask the agent why: its log is read through the Lab otherwise."""
         loop_time = asyncio.get_running_loop().time
-        end = loop_time() + self._place.start_seconds
+        end = loop_time() + self._place.patience.start
         ask_at = loop_time() + _ASK_SECONDS
         async with self._reach.lab() as lab:
             while not await lab.answers(seconds=_LAB_PROBE_SECONDS):
@@ -286,6 +286,6 @@ class Rental:
                     if agent_has_ended(said):
                         raise ProviderError(f"JupyterLab could not be started. {reason_in(said)}".rstrip())
                     if loop_time() > end:
-                        late = f"JupyterLab did not answer within {self._place.start_seconds:.0f} s."
+                        late = f"JupyterLab did not answer within {self._place.patience.start:.0f} s."
                         raise ProviderError(f"{late} {reason_in(said)}".rstrip())
                 await asyncio.sleep(_LAB_POLL_SECONDS)

@@ -71,7 +71,7 @@ class Run:
         self._recorder = recorder
         self._request = directory.request()
         self._network = NETWORKS[self._request.network]
-        mirror = self._network.money != "none"
+        mirror = self._network.has_package_mirror
         self._access = access(self._request.outbound, self._request.outbound_urls, mirror=mirror)
         self._choice = Choice(self._request)
         self._journal = Journal.create(directory.path)

@@ -73,7 +73,7 @@ class Stay:
 
     def _followers(self, lab: LabClient) -> list[Coroutine[Any, Any, None]]:
         followers = [lab.follow_log(self.lab_log), follow_usage(lab, self.recorder)]
-        if self.network.money != "none":  # the local network sleeps along
+        if not self.network.sleeps_along:
             followers.append(asleep.watch(self.save, self.recorder))
         return followers
 
@@ -87,7 +87,7 @@ class Stay:
             agreement_id=self.rented.agreement_id,
             activity_id=self.rented.activity_id,
             network_id=self.rented.network_id,
-            silent_seconds=self.place.silent_seconds,
+            silent_seconds=self.place.patience.silent,
             leave_overbilling=self.leave_overbilling,
             keep_paying=self.engine.revive,
             rejoin=functools.partial(self.rental.rejoin, self.rented),

@@ -240,8 +240,8 @@ class Engine:
             journal=self._journal,
             package=package,
             image=self._image,
-            deploy_seconds=place.deploy_seconds if self._image.familiar else self._longest_deploy(),
-            still_seconds=place.still_seconds,
+            deploy_seconds=place.patience.deploy if self._image.familiar else self._longest_deploy(),
+            still_seconds=place.patience.still,
             told=self._told,
         )
         self._hirings.append(hiring)
@@ -249,7 +249,7 @@ class Engine:
         return hiring
 
     def _longest_deploy(self) -> float:
-        return max(self._place.deploy_seconds, _IMAGE_SECONDS + self._image.longest_seconds)
+        return max(self._place.patience.deploy, _IMAGE_SECONDS + self._image.longest_seconds)
 
     async def invoice_came(self, seconds: float) -> bool:
         """Wait until the invoice of the released agreement is accepted or refused; whether it came."""

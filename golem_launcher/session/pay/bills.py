@@ -19,7 +19,7 @@ from golem_launcher import clock, files
 from golem_launcher.errors import LauncherError, NodeError
 from golem_launcher.events import Stage
 from golem_launcher.market.wallet import transaction_of
-from golem_launcher.networks import LOCAL, NETWORKS
+from golem_launcher.networks import NETWORKS
 from golem_launcher.session.pay.evidence import Refusal
 from golem_launcher.session.pay.journal import Journal
 from golem_launcher.session.pay.yagna import YagnaRest
@@ -192,7 +192,7 @@ def bill(directory: SessionDirectory, node: Node | None = None) -> Bill:
                     _write(directory.path, kept)
     elif journal is not None and not kept:
         kept = [_agreement_bill(entry, [], [], [], awaits=False) for entry in journal.entries.agreements]
-    return _bill(state, kept, settles=state.network != LOCAL.name or (journal is not None and journal.entries.settles))
+    return _bill(state, kept, settles=_settles(state, journal))
 
 
 def cost_of(directory: SessionDirectory, reckoned: Decimal) -> tuple[Decimal, bool]:
@@ -238,6 +238,12 @@ def _bill(state: SessionState, agreements: list[AgreementBill], *, settles: bool
         settles=settles,
         agreements=tuple(agreements),
     )
+
+
+def _settles(state: SessionState, journal: Journal | None) -> bool:
+    """Whether the session's bills are paid; where that depended on the day, by what it was when the session began."""
+    network = NETWORKS.get(state.network)
+    return network is None or network.settles or (journal is not None and journal.entries.settles)
 
 
 def _ran(state: SessionState) -> float | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import SessionDamaged, SessionNotFound
 from golem_launcher.events import SessionState, Stage
-from golem_launcher.networks import LOCAL, NETWORKS
+from golem_launcher.networks import NETWORKS
 from golem_launcher.request.command import command
 from golem_launcher.request.private import without_secrets
 from golem_launcher.session import liveness
@@ -94,7 +94,7 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "unsaved": state.unsaved,
         "trouble": clean_line(state.trouble),
         "hub": state.base_url.partition("proxy/absolute/")[0] if state.base_url != "/" else None,
-        "own": state.network == LOCAL.name,
+        "own": state.network in NETWORKS and NETWORKS[state.network].host == "this computer",
     }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError
 from golem_launcher.market.machine import Machine, machines
-from golem_launcher.networks import LOCAL, NETWORKS
+from golem_launcher.networks import NETWORKS
 from golem_launcher.ui.form.estimate import estimate
 from golem_launcher.waiting import wait_for
 
@@ -107,7 +107,7 @@ async def _seen(network: str, threads: Executor) -> tuple[list[Machine] | None, 
 
 
 def _not_running(network: str) -> dict[str, Any]:
-    what = "the network of this computer" if network == LOCAL.name else "your node"
+    what = NETWORKS[network].host_words
     return {
         "state": "down",
         "headline": "No prices yet.",

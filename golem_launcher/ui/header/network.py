@@ -21,7 +21,7 @@ _SHOWN_ID = 6
 def network_view(name: str = LOCAL.name) -> dict[str, Any]:
     """Title, money, ``state`` (``up``, ``starting``, ``failed``, ``down``) with details, and ``mend``, a button."""
     network = as_it_is(NETWORKS[name])
-    state, details, mend = _local() if name == LOCAL.name else _node()
+    state, details, mend = _HOSTS[network.host]()
     return {
         "title": network.title,
         "money": network.money,
@@ -33,14 +33,9 @@ def network_view(name: str = LOCAL.name) -> dict[str, Any]:
 
 def bring_up(name: str = LOCAL.name) -> None:
     """Start or mend what the network needs on this computer. Raises ``LauncherError``."""
-    if name == LOCAL.name:
-        from golem_launcher.localnet import network  # noqa: PLC0415
+    from golem_launcher.session import places  # noqa: PLC0415 - much to import to show the page
 
-        network.up()
-    else:
-        from golem_launcher.node import manager  # noqa: PLC0415
-
-        manager.ensure_node()
+    places.wake(NETWORKS[name])
 
 
 def _local() -> tuple[str, list[str], str]:
@@ -92,3 +87,6 @@ def _known(node: Node) -> str:
 
 def _you_are(identity: str) -> str:
     return f"you are {identity[: _SHOWN_ID + 2]}…{identity[-_SHOWN_ID:]}"
+
+
+_HOSTS = {"this computer": _local, "node": _node}

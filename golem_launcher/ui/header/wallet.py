@@ -84,7 +84,7 @@ class Purse:
         self._show()
         try:
             said = await self._run(_fund, network)
-            who = "" if network.name == LOCAL.name else "The faucet says: "
+            who = "" if network.chain_is_here else "The faucet says: "
             self._said[network.name] = who + clean_line(said, longest=_LONGEST_SENTENCE)
         finally:
             self._asking.discard(network.name)
@@ -113,20 +113,20 @@ class Purse:
 def wallet_view(found: Wallet, network: Network, budget: Decimal, *, backed_up: bool) -> dict[str, Any]:
     """A wallet as the page's script takes it, for a request that may cost ``budget``."""
     real = network.money == "real"
-    empty = network.money != "none" and (found.amount == 0 or found.gas == 0)
-    lacking = Decimal(0) if network.money == "none" else funding.missing(budget, found.free)
+    empty = network.settles and (found.amount == 0 or found.gas == 0)
+    lacking = funding.missing(budget, found.free) if network.settles else Decimal(0)
     return {
         "network": network.name,
-        "settles": network.money != "none",
+        "settles": network.settles,
         "words": _words(found, network),
-        "bad": network.money != "none" and (empty or found.amount is None),
+        "bad": network.settles and (empty or found.amount is None),
         "urgent": empty or (real and not backed_up),
         "identity": found.identity,
         "url": found.url,
         "rows": _rows(found, network),
         "problem": found.problem,
         "payments": [_payment(payment, network) for payment in found.payments],
-        "need": "" if network.money == "none" else _need(network, budget, lacking),
+        "need": _need(network, budget, lacking) if network.settles else "",
         "lacking": lacking > 0,
         "fund": "Get play money" if network.money == "test" else "",
         "asking": funding.asking_words(network),
@@ -139,7 +139,7 @@ def wallet_view(found: Wallet, network: Network, budget: Decimal, *, backed_up: 
 def _words(found: Wallet, network: Network) -> str:
     """The wallet in one line, for the header; nothing where nothing is paid."""
     if found.amount is None or found.gas is None:
-        return "" if network.money == "none" else found.problem or "The balance is not known."
+        return (found.problem or "The balance is not known.") if network.settles else ""
     words = f"{glm(found.amount)} {found.token}, {glm(found.gas)} {found.gas_coin} for fees"
     return f"{words}, {glm(found.reserved)} {found.token} reserved" if found.reserved else words
 
@@ -157,7 +157,7 @@ def _rows(found: Wallet, network: Network) -> list[dict[str, str]]:
     rows.append(_row("Reserved", f"{coins(found.reserved)} {found.token}", hint))
     if found.owed is not None:
         rows.append(_row("Owed", f"{coins(found.owed)} {found.token}", "Accepted bills that are being paid."))
-    elif network.money == "none":
+    elif not network.settles:
         rows.append(_row("Owed", "nothing", "Bills are made and checked here; nothing is settled."))
     return rows
 
@@ -206,11 +206,9 @@ def _look(network: Network) -> tuple[Wallet | None, str, bool]:
 
 def _fund(network: Network) -> str:
     from golem_launcher.market import wallet  # noqa: PLC0415
-    from golem_launcher.node import manager  # noqa: PLC0415
     from golem_launcher.session import places  # noqa: PLC0415
 
-    node = places.enter(network).node if network.name == LOCAL.name else manager.ensure_wallet_node()
-    return wallet.fund(node, network)
+    return wallet.fund(places.wallet_node(network), network)
 
 
 def _back_up(network: Network) -> tuple[str, str]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from golem_launcher.cli.output import print_json, reports_errors, say
+from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.errors import LauncherError
 from golem_launcher.networks import NETWORKS
+from golem_launcher.units import coins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.pay.bills import Bill
 
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 _Csv = Annotated[bool, typer.Option("--csv", help="Print comma-separated values with a head line.")]
 
 
@@ -30,7 +31,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def bill(
-    name: Annotated[str, typer.Argument(help="The session.")], *, json: _Json = False, as_csv: _Csv = False
+    name: Annotated[str, typer.Argument(help="The session.")], *, json: Json = False, as_csv: _Csv = False
 ) -> None:
     """Show what a session was billed: time, usage, price, debit notes, invoice, and how far it is paid.
 
@@ -52,7 +53,7 @@ def bill(
         _show_bill(found)
 
 
-def ledger(*, json: _Json = False, as_csv: _Csv = False) -> None:
+def ledger(*, json: Json = False, as_csv: _Csv = False) -> None:
     """List all sessions with what they cost and how far they are paid.
 
     Example: golem-launcher ledger --csv > ledger.csv
@@ -71,11 +72,11 @@ def ledger(*, json: _Json = False, as_csv: _Csv = False) -> None:
     else:
         for one in found:
             say(f"{one.session:<24} {one.network:<8} {one.created_at:%Y-%m-%d %H:%M}  {one.seconds / 3600:>7.2f} h "
-                f"{_amount(one.cost):>12} {one.token:<5} {one.state}")  # fmt: skip
+                f"{coins(one.cost):>12} {one.token:<5} {one.state}")  # fmt: skip
         counts = [one for one in found if one.network not in NETWORKS or not NETWORKS[one.network].chain_is_here]
         for token in sorted({one.token for one in counts}):
-            total = sum(one.cost for one in counts if one.token == token)
-            say(f"In all: {_amount(total)} {token}")
+            total = sum((one.cost for one in counts if one.token == token), Decimal(0))
+            say(f"In all: {coins(total)} {token}")
 
 
 def _readable_bill(directory: SessionDirectory, nodes: dict[str, Node | None]) -> Bill | None:
@@ -99,20 +100,20 @@ def _show_bill(found: Bill) -> None:
     say(f"session:   {found.session} ({found.stage}) on {found.network}")
     say(f"time:      {found.seconds / 3600:.3f} h since its JupyterLab answered")
     at_most = "at most " if found.at_most else ""
-    say(f"cost:      {at_most}{_amount(found.cost)} of {_amount(found.budget)} {found.token}")
+    say(f"cost:      {at_most}{coins(found.cost)} of {coins(found.budget)} {found.token}")
     say(f"payment:   {found.state}")
     for one in found.agreements:
         say(f"agreement: {one.agreement_id}")
         say(f"  provider:    {one.provider_name} {one.provider_id}")
         if one.per_hour is not None:
-            say(f"  price:       {_amount(one.per_hour)} an hour at full load, {_amount(one.start_fee)} at the start")
+            say(f"  price:       {coins(one.per_hour)} an hour at full load, {coins(one.start_fee)} at the start")
         for counter, used in one.usage.items():
             say(f"  usage:       {counter.removeprefix('golem.usage.')} {used:.1f}")
-        say(f"  debit notes: {one.debit_notes}, the last of {_amount(one.debited)} {one.debit_state.lower()}".rstrip())
+        say(f"  debit notes: {one.debit_notes}, the last of {coins(one.debited)} {one.debit_state.lower()}".rstrip())
         if one.invoiced is not None:
-            say(f"  invoice:     {_amount(one.invoiced)}, {one.invoice_state.lower()}")
+            say(f"  invoice:     {coins(one.invoiced)}, {one.invoice_state.lower()}")
         elif one.owed:
-            say(f"  invoice:     it is late and waited for; at most {_amount(one.owed)} are accepted")
+            say(f"  invoice:     it is late and waited for; at most {coins(one.owed)} are accepted")
         if one.refused:
             say(f"  not paid:    {one.refused}")
         for refusal in one.refusals:
@@ -162,7 +163,3 @@ def _print_csv(columns: Iterable[str], rows: list[dict[str, Any]]) -> None:
 def _no_formula(value: Any) -> Any:
     """A provider's words that a spreadsheet would take for a formula, made plain text."""
     return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@"} else value
-
-
-def _amount(value: Any) -> str:
-    return "unknown" if value is None else f"{value:.6f}".rstrip("0").rstrip(".")

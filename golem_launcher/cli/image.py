@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from golem_launcher.cli.output import print_json, reports_errors, say
+from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.errors import RequestError
 from golem_launcher.text import clean_line
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Images that sessions run in, made and kept on this computer.", no_args_is_help=True)
 
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 _TELL_SECONDS = 5.0
 
 
@@ -33,7 +32,7 @@ def build(
     variant: Annotated[str, typer.Argument(help="What is in it: base, sklearn, tensorflow or gpu.")] = "base",
     name: Annotated[str, typer.Option("--name", help="What it is called here.", show_default="the variant")] = "",
     again: Annotated[bool, typer.Option("--again", help="Make it even if the same one is there.")] = False,  # noqa: FBT002
-    json: _Json = False,  # noqa: FBT002 - typer's way to a flag
+    json: Json = False,  # noqa: FBT002 - typer's way to a flag
 ) -> None:
     """Make an image from Debian's and PyPI's packages: no root, no Docker. A minute, and about 120 MB to fetch.
 
@@ -61,7 +60,7 @@ def build(
 
 @app.command("list")
 @reports_errors
-def list_images(json: _Json = False) -> None:  # noqa: FBT002
+def list_images(json: Json = False) -> None:  # noqa: FBT002
     """List the images on this computer.
 
     Example: golem-launcher image list --json
@@ -91,7 +90,7 @@ def list_images(json: _Json = False) -> None:  # noqa: FBT002
 
 @app.command()
 @reports_errors
-def info(name: str, json: _Json = False) -> None:  # noqa: FBT002
+def info(name: str, json: Json = False) -> None:  # noqa: FBT002
     """Say what there is to know of an image: its hash, its file, how long an upload of it takes.
 
     Example: golem-launcher image info base
@@ -118,7 +117,7 @@ def info(name: str, json: _Json = False) -> None:  # noqa: FBT002
 def add(
     file: Annotated[Path, typer.Argument(help="A Golem image (.gvmi), as gvmkit-build makes them.")],
     name: Annotated[str, typer.Option("--name", help="What it is called here.")],
-    json: _Json = False,  # noqa: FBT002
+    json: Json = False,  # noqa: FBT002
 ) -> None:
     """Keep a copy of an image that was made elsewhere, to run sessions in it without a registry.
 

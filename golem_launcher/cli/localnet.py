@@ -11,7 +11,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from golem_launcher.cli.output import print_json, reports_errors, say
+from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.errors import LocalNetError, RequestError
 
 app = typer.Typer(help="A whole Golem network on this machine.", no_args_is_help=True)
@@ -28,12 +28,11 @@ _Chain = Annotated[
     typer.Option("--chain", help="What bills are paid on: anvil, or the address of an EVM node."),
 ]
 _TELL_SECONDS = 5
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 
 
 @app.command()
 @reports_errors
-def up(spec: _Spec = None, chain: _Chain = None, json: _Json = False) -> None:  # noqa: FBT002 - typer's way to a flag
+def up(spec: _Spec = None, chain: _Chain = None, json: Json = False) -> None:  # noqa: FBT002 - typer's way to a flag
     """Start the network, or mend it. One that is up is tried: a provider is hired for a moment.
 
     Examples:
@@ -52,7 +51,7 @@ def up(spec: _Spec = None, chain: _Chain = None, json: _Json = False) -> None:  
 
 @app.command()
 @reports_errors
-def status(json: _Json = False) -> None:  # noqa: FBT002
+def status(json: Json = False) -> None:  # noqa: FBT002
     """Say how the network is.
 
     Example: golem-launcher localnet status --json

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from golem_launcher.cli.output import print_json, reports_errors, say
+from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.cli.request import takes_request
 from golem_launcher.networks import NETWORKS, RETIRED
 from golem_launcher.units import counted
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from golem_launcher.market.scan import Offer, Offers
     from golem_launcher.request import LaunchRequest
 
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 _SCAN_SECONDS = {"none": 2.0, "test": 8.0, "real": 8.0}
 """Offers on the real networks spread slowly."""
 _TOLD = (
@@ -42,7 +41,7 @@ def offers(
     ] = None,
     given: dict[str, Any],
     everything: Annotated[bool, typer.Option("--all", help="List machines that do not fit, too, with why.")] = False,
-    json: _Json = False,
+    json: Json = False,
 ) -> None:
     """Show which machines on the market fit, and what they cost; exit code 1 when none fits.
 
@@ -78,7 +77,7 @@ def offers(
 def providers(
     *,
     forget: Annotated[str | None, typer.Option("--forget", help="Forget one, by its id or name; 'all': all.")] = None,
-    json: _Json = False,
+    json: Json = False,
 ) -> None:
     """Show what is remembered of providers: agreements, failures, who is avoided and why.
 
@@ -111,7 +110,7 @@ def providers(
         say(f"{one.name:<24} {key}  {counted(one.agreements, 'agreement')}, {counted(one.failures, 'failure')}, {said}")
 
 
-def networks(*, json: _Json = False) -> None:
+def networks(*, json: Json = False) -> None:
     """List the networks, and what is paid on each.
 
     Example: golem-launcher networks

@@ -5,19 +5,18 @@ from __future__ import annotations
 import io
 from dataclasses import asdict
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from golem_launcher.cli.output import print_json, reports_errors, say, waiting_for
+from golem_launcher.cli.output import Json, print_json, reports_errors, say, waiting_for
 from golem_launcher.errors import LauncherError, RequestError
 from golem_launcher.networks import NETWORKS, Network, unknown
-from golem_launcher.units import counted
+from golem_launcher.units import coins, counted
 
 if TYPE_CHECKING:
     from golem_launcher.node.node import Node
 
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 _NetworkName = Annotated[str, typer.Option("--network", help="Which one; see: golem-launcher networks")]
 
 identity_app = typer.Typer(help="The identity that owns the wallet: back it up, bring it back.", no_args_is_help=True)
@@ -36,7 +35,7 @@ def wallet(
     release: Annotated[
         bool, typer.Option("--release", help="Give back what is reserved and belongs to no session that runs.")
     ] = False,
-    json: _Json = False,
+    json: Json = False,
 ) -> None:
     """Show the wallet: identity, balance, fees, what is reserved and owed, and the last payments.
 
@@ -57,14 +56,14 @@ def wallet(
         print_json({**asdict(found), "free": found.free})
         return
     say(f"address:   {found.identity}  {found.url}".rstrip())
-    say(f"balance:   {_amount(found.amount)} {found.token}")
+    say(f"balance:   {coins(found.amount)} {found.token}")
     if found.gas_coin:
-        say(f"for fees:  {_amount(found.gas)} {found.gas_coin}")
-    say(f"reserved:  {_amount(found.reserved)} {found.token}")
-    say(f"owed:      {_amount(found.owed)} {found.token}")
+        say(f"for fees:  {coins(found.gas)} {found.gas_coin}")
+    say(f"reserved:  {coins(found.reserved)} {found.token}")
+    say(f"owed:      {coins(found.owed)} {found.token}")
     for payment in found.payments:
         where = payment.url or payment.transaction
-        say(f"paid:      {payment.at[:19]}  {_amount(payment.amount)} to {payment.to}  {where}".rstrip())
+        say(f"paid:      {payment.at[:19]}  {coins(payment.amount)} to {payment.to}  {where}".rstrip())
     if found.problem:
         say(found.problem)
 
@@ -74,7 +73,7 @@ def fund(
     network: _NetworkName = "hoodi",
     hours: Annotated[float, typer.Option(help="How long a session is to be paid for.")] = 1.0,
     price: Annotated[float, typer.Option(help="What it may cost an hour.")] = 1.0,
-    json: _Json = False,
+    json: Json = False,
 ) -> None:
     """Fill the wallet: by the faucet on test networks; on real ones, see where to send how much.
 
@@ -190,7 +189,7 @@ def _show_address(node: Node, network: Network, *, amount: float, as_json: bool)
         print_json(
             {
                 "address": identity,
-                "needed": funding.coins(needed),
+                "needed": coins(needed),
                 "token": network.token,
                 "gas": network.gas,
                 "url": url,
@@ -232,10 +231,6 @@ def _ask_faucet(node: Node, network: Network, *, as_json: bool) -> None:
         print_json({"said": said})
     else:
         say(f"{said}\nLook: golem-launcher wallet --network {network.name}".strip())
-
-
-def _amount(value: Any) -> str:
-    return "unknown" if value is None else f"{value:.6f}".rstrip("0").rstrip(".")
 
 
 def _network(name: str) -> Network:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from golem_launcher.cli.output import print_json, reports_errors, say, waiting_for
+from golem_launcher.cli.output import Json, print_json, reports_errors, say, waiting_for
 from golem_launcher.errors import LauncherError, LocalNetError, RequestError, ServiceError, SessionError
 from golem_launcher.networks import LOCAL
+from golem_launcher.units import coins
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 node_app = typer.Typer(help="Your yagna: the one that YAGNA_APPKEY names, else one of ours.", no_args_is_help=True)
 
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 _LOCAL = "local network"
 _CLOCK_SECONDS = 4.0
 _CERTIFICATE_DATES = ("certificate has expired", "certificate is not yet valid")
@@ -37,7 +37,7 @@ def add_commands(app: typer.Typer) -> None:
 
 @node_app.command()
 @reports_errors
-def start(json: _Json = False) -> None:  # noqa: FBT002 - typer's way to a flag
+def start(json: Json = False) -> None:  # noqa: FBT002 - typer's way to a flag
     """Find the node, or start it. Nothing happens when it runs.
 
     Example: golem-launcher node start --json
@@ -51,7 +51,7 @@ def start(json: _Json = False) -> None:  # noqa: FBT002 - typer's way to a flag
 
 @node_app.command()
 @reports_errors
-def status(json: _Json = False) -> None:  # noqa: FBT002
+def status(json: Json = False) -> None:  # noqa: FBT002
     """Say which node is used and whether it answers; exit code 1 when it should and does not.
 
     Example: golem-launcher node status
@@ -61,7 +61,7 @@ def status(json: _Json = False) -> None:  # noqa: FBT002
 
 @node_app.command()
 @reports_errors
-def stop(json: _Json = False) -> None:  # noqa: FBT002
+def stop(json: Json = False) -> None:  # noqa: FBT002
     """Stop our own node. One that YAGNA_APPKEY names is left alone.
 
     Example: golem-launcher node stop
@@ -109,7 +109,7 @@ def forget() -> None:
     say("The node elsewhere is forgotten." if forgotten else "No node elsewhere was in use.")
 
 
-def doctor_command(json: _Json = False) -> None:  # noqa: FBT002
+def doctor_command(json: Json = False) -> None:  # noqa: FBT002
     """Look at everything the launcher needs, and say what to mend first.
 
     Example: golem-launcher doctor
@@ -135,7 +135,7 @@ def doctor_command(json: _Json = False) -> None:  # noqa: FBT002
         raise LauncherError(f"Mend first: {worst.name}. {worst.message}", worst.remedy)
 
 
-def version(json: _Json = False) -> None:  # noqa: FBT002
+def version(json: Json = False) -> None:  # noqa: FBT002
     """Print the versions of the launcher and of what it stands on.
 
     Example: golem-launcher version --json
@@ -151,7 +151,7 @@ def version(json: _Json = False) -> None:  # noqa: FBT002
 
 
 def down(
-    json: _Json = False,  # noqa: FBT002
+    json: Json = False,  # noqa: FBT002
     *,
     force: Annotated[bool, typer.Option("--force", help="End sessions at once, without a last save.")] = False,
 ) -> None:
@@ -252,7 +252,6 @@ def _local_network() -> Check:
     if running.chain is None:
         return Check(_LOCAL, Verdict.OK, f"The local network is ready; nothing is settled there. {tried}")
     from golem_launcher.market import wallet
-    from golem_launcher.market.funding import coins
 
     wallet.check_fees(running.node, LOCAL)
     found = wallet.look(running.node, LOCAL)

@@ -8,7 +8,7 @@ import functools
 import json
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
+"""The option of commands that programs read."""
 FAILED = 1
 BAD_USAGE = 2
 

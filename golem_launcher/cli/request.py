@@ -14,8 +14,8 @@ import typer
 from golem_launcher.errors import RequestError
 from golem_launcher.request.fields import NAMES, about, is_list, option
 from golem_launcher.request.model import LaunchRequest
-from golem_launcher.request.yaml import number
 from golem_launcher.text import clean_text
+from golem_launcher.units import number
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from golem_launcher.cli.output import FAILED, print_json, reports_errors, say, waiting_for
+from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say, waiting_for
 from golem_launcher.cli.words import cost, moment, session_lines
 from golem_launcher.errors import SessionError, SessionNotFound
 from golem_launcher.events import STOPPED, SessionState, Stage
@@ -29,7 +29,6 @@ _ENDING = {
 """What an end is at, by its stage."""
 _MOST_NAMED = 20
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 Name = Annotated[str, typer.Argument(help="The session's name; see `golem-launcher list`.")]
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from golem_launcher.cli.output import print_json, reports_errors, say
+from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.cli.request import takes_request
-from golem_launcher.cli.sessions import Json, progress, summary
+from golem_launcher.cli.sessions import progress, summary
 from golem_launcher.errors import SessionError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from golem_launcher import modules
-from golem_launcher.cli.output import print_json, reports_errors, say
+from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.errors import AccessError
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from golem_launcher.access.ssh import SshServer
     from golem_launcher.session.directory import SessionDirectory
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 Name = Annotated[str, typer.Argument(help="The session's name; see `golem-launcher list`.")]
 Port = Annotated[int, typer.Argument(min=1, max=65535, help="A port of the provider.")]
 

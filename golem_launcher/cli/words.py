@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.market.prices import glm
 from golem_launcher.session.documents import count
-from golem_launcher.units import counted
+from golem_launcher.units import coins, counted
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from golem_launcher.events import SessionState
 
 _MEGABYTE = 1_000_000
@@ -40,7 +38,7 @@ def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]
         ("provider", state.provider_name),
         ("url", url),
         ("cost", f"{cost(state).removesuffix(' GLM')} of {glm(state.budget)}"),
-        ("price", f"{_amount(state.price_per_hour)} an hour at full load" if state.price_per_hour else None),
+        ("price", f"{coins(state.price_per_hour)} an hour at full load" if state.price_per_hour else None),
         ("money ends", _projection(state)),
         ("created", moment(state.created_at)),
         ("started", moment(state.started_at) if state.started_at else None),
@@ -86,7 +84,3 @@ def _saved(state: SessionState) -> str:
     at = f" at {saving.saved_at.astimezone():%H:%M:%S}" if saving.saved_at else ""
     what = f"{counted(saving.files, 'file')}{at}, generation {saving.generation} of '{saving.workspace}'"
     return f"{what}. {problem}".rstrip(". ")
-
-
-def _amount(value: Decimal) -> str:
-    return glm(value).removesuffix(" GLM")

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from golem_launcher import paths
-from golem_launcher.cli.output import FAILED, print_json, reports_errors, say
+from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say
 from golem_launcher.errors import RequestError, WorkspaceError
-from golem_launcher.units import counted
+from golem_launcher.units import counted, data_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from golem_launcher.workspace.generation import Generation
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 Name = Annotated[str, typer.Argument(help="The workspace's name; see `golem-launcher workspaces`.")]
 StoreUrl = Annotated[
     str | None,
@@ -28,8 +27,6 @@ StoreUrl = Annotated[
 ]
 _TELL_SECONDS = 0.2
 _MOST_NAMED = 20
-_UNITS = ("bytes", "kB", "MB", "GB", "TB")
-_THOUSAND = 1000
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -146,7 +143,8 @@ def results(
             }
         )
     else:
-        say(f"{target}: {counted(written.files, 'file')}, {_size(written.bytes)}, saved {_time(manifest.created_at)}.")
+        what = f"{counted(written.files, 'file')}, {data_size(written.bytes)}"
+        say(f"{target}: {what}, saved {_time(manifest.created_at)}.")
         if written.links_left_out:
             say(f"{counted(written.links_left_out, 'link was', 'links were')} left out.")
         _say_renamed(dict(written.renamed))
@@ -319,7 +317,7 @@ def _progress(what: str, unit: str = "bytes") -> Callable[[int, int], None]:
             sys.stderr.write("\r\x1b[K")
         elif now - told > _TELL_SECONDS and total:
             told = now
-            amount = f"{_size(done)} of {_size(total)}" if unit == "bytes" else f"{done:,} of {total:,} {unit}"
+            amount = f"{data_size(done)} of {data_size(total)}" if unit == "bytes" else f"{done:,} of {total:,} {unit}"
             sys.stderr.write(f"\r\x1b[K{what}: {done * 100 // total} % ({amount})")
         sys.stderr.flush()
 
@@ -327,7 +325,7 @@ def _progress(what: str, unit: str = "bytes") -> Callable[[int, int], None]:
 
 
 def _line(generation: Generation) -> str:
-    size = _size(generation.bytes)
+    size = data_size(generation.bytes)
     left_out = f", {generation.left_out:,} left out" if generation.left_out else ""
     line = (
         f"{_time(generation.created_at)}  {counted(generation.files, 'file'):>14}  {size:>10}  save {generation.number}"
@@ -349,11 +347,3 @@ def _plain(generation: Generation) -> dict[str, Any]:
 
 def _time(moment: Any) -> str:
     return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
-
-
-def _size(number: float) -> str:
-    for unit in _UNITS:
-        if number < _THOUSAND or unit == _UNITS[-1]:
-            break
-        number /= _THOUSAND
-    return f"{number:,.0f} {unit}" if unit == "bytes" else f"{number:,.1f} {unit}"

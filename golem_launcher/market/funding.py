@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from golem_launcher import files, paths
+from golem_launcher.units import coins
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,11 +38,6 @@ def asking_words(network: Network) -> str:
         return f"Making {network.token} on the chain on this machine"
     started = "Asking the faucet, then minting" if network.faucet else "Minting"
     return f"{started} {network.token}; this takes one to four minutes"
-
-
-def coins(amount: Decimal | None) -> str:
-    """An amount without needless digits: ``0.0123``, ``1``."""
-    return "unknown" if amount is None else f"{amount:.6f}".rstrip("0").rstrip(".")
 
 
 def missing(amount: Decimal, free: Decimal | None) -> Decimal:

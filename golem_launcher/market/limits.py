@@ -14,9 +14,8 @@ from golem_launcher.market.prices import SECONDS_PER_HOUR
 from golem_launcher.networks import NETWORKS
 from golem_launcher.outbound import CAPABILITIES
 from golem_launcher.request.fields import about, is_whole, least, title
-from golem_launcher.request.yaml import number
 from golem_launcher.software import SOFTWARE
-from golem_launcher.units import counted
+from golem_launcher.units import counted, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

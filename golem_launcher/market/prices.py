@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import ProviderError
+from golem_launcher.units import coins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -135,10 +136,8 @@ class Price:
 
 
 def glm(amount: Decimal) -> str:
-    """An amount as people read it: at most six decimals (more when it is tiny), no needless zeros."""
-    digits = 6 if amount == 0 or abs(amount) >= Decimal("0.000001") else 18
-    text = f"{amount:.{digits}f}".rstrip("0").rstrip(".")
-    return f"{text or '0'} GLM"
+    """An amount with its coin."""
+    return f"{coins(amount)} GLM"
 
 
 def _amount(value: Any) -> Decimal:

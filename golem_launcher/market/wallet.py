@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.errors import BudgetError, NodeError, NodeRefused, NodeUnreachable
 from golem_launcher.market import settlement
 from golem_launcher.node import bridge, probe
+from golem_launcher.units import coins
 
 if TYPE_CHECKING:
     from golem_launcher.networks import Network
@@ -122,9 +123,8 @@ def check_fees(node: Node, network: Network) -> None:
         raise BudgetError(problem, "Then try again.")
     gas = _amount((status.get("gas") or {}).get("balance"))
     if gas is not None and gas < network.least_gas:
-        have = f"{gas:.6f}".rstrip("0").rstrip(".")
         raise BudgetError(
-            f"The wallet has {have} {network.gas} for fees, and one payment may take {network.least_gas}: "
+            f"The wallet has {coins(gas)} {network.gas} for fees, and one payment may take {network.least_gas}: "
             "no bill could be paid.",
             f"Fill it: golem-launcher fund --network {network.name}",
         )

@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.request.fields import option
-from golem_launcher.request.yaml import changed, number
+from golem_launcher.request.yaml import changed
+from golem_launcher.units import number
 
 if TYPE_CHECKING:
     from golem_launcher.request.model import LaunchRequest

@@ -17,6 +17,7 @@ from golem_launcher.errors import RequestError
 from golem_launcher.request.errors import parse_request
 from golem_launcher.request.model import LaunchRequest
 from golem_launcher.text import clean_line
+from golem_launcher.units import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,11 +45,6 @@ def changed(request: LaunchRequest) -> dict[str, Any]:
         for name in fields
         if name == "name" or getattr(request, name) != getattr(plain, name)
     }
-
-
-def number(value: Decimal | float) -> str:
-    """A number as a person writes it: all its digits, no needless zeros, no exponent."""
-    return f"{Decimal(str(value)).normalize():f}"
 
 
 def load(text: str) -> dict[str, Any]:

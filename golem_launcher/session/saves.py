@@ -11,6 +11,7 @@ from golem_launcher.errors import NothingToSave, ProviderError, SessionError, Wo
 from golem_launcher.events import LeftOut, Progress, Saving
 from golem_launcher.session import beforehand, inputs, liveness
 from golem_launcher.session.image_and_packages import image_and_packages
+from golem_launcher.units import data_size
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
@@ -245,14 +246,14 @@ def _limits(request: LaunchRequest) -> Limits:
 
 def _low_on_room(store: Store) -> str:
     """A warning when the disk that saves need has hardly any room; else nothing. Blocking."""
-    from golem_launcher.workspace.fitting import SPARE_DISK, amount, free_here  # noqa: PLC0415 - likewise
+    from golem_launcher.workspace.fitting import SPARE_DISK, free_here  # noqa: PLC0415 - likewise
 
     place, free = free_here(store.shown)
     if free > _LITTLE_ROOM + SPARE_DISK:
         return ""
     return (
-        f"The disk of {place} has only {amount(free)} free. Saves leave {amount(SPARE_DISK)} of it, so what is larger "
-        f"may not be saved: make room there."
+        f"The disk of {place} has only {data_size(free)} free. Saves leave {data_size(SPARE_DISK)} of it, so what is "
+        f"larger may not be saved: make room there."
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from golem_launcher import paths
+from golem_launcher.units import data_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -46,7 +47,7 @@ def within(entries: Sequence[Entry], before: Mapping[str, Entry], most: int) -> 
         if old is not None and old.kind == "file" and used + old.data <= most:
             used += old.data
             fitting[entry.path] = old
-    reason = f"the workspace has {amount(total)}, and {amount(most)} were asked for"
+    reason = f"the workspace has {data_size(total)}, and {data_size(most)} were asked for"
     kept = [fitting[entry.path] for entry in entries if entry.path in fitting]
     return kept, {entry.path: reason for entry in left}
 
@@ -72,8 +73,8 @@ def lacking(store: Store, entries: Iterable[Entry], quota: int = 1 << 62) -> tup
         spare = LAST_DISK if size <= SMALL_FILE else SPARE_DISK
         if total + size + spare > free:
             no_room[entry.path] = (
-                f"it takes {amount(size)}; the disk of {place} has {amount(free)} free, and {amount(spare)} of it stay "
-                f"free for all else"
+                f"it takes {data_size(size)}; the disk of {place} has {data_size(free)} free, and "
+                f"{data_size(spare)} of it stay free for all else"
             )
             continue
         if total + size > quota:
@@ -100,12 +101,3 @@ def free_here(store_shown: str) -> tuple[Path, int]:
 
 def _room(store: Store) -> tuple[Path, int]:
     return free_here(store.shown)
-
-
-def amount(size: float) -> str:
-    """Bytes for a person."""
-    if size < 1000:  # noqa: PLR2004
-        return f"{size:.0f} bytes"
-    if size < 1e6:  # noqa: PLR2004
-        return f"{size / 1e3:.0f} kB"
-    return f"{size / 1e9:.1f} GB" if size >= _GIGA else f"{size / 1e6:.1f} MB"

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError, NothingToSave, ProviderError, WorkspaceError
 from golem_launcher.events import Saving
+from golem_launcher.units import data_size
 from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workspace.ahead import Ahead
 from golem_launcher.workspace.bounds import LEAST_RATE
-from golem_launcher.workspace.fitting import TOO_MUCH_KEPT, amount, lacking, within
+from golem_launcher.workspace.fitting import TOO_MUCH_KEPT, lacking, within
 from golem_launcher.workspace.links import LEADS_OUT, TOO_MANY
 from golem_launcher.workspace.manifest import LONGEST_PATH, MOST_LEFT_OUT, Environment, shown
 from golem_launcher.workspace.plan import BUSY, LARGE
@@ -383,8 +384,8 @@ class Saver:
 
     def _fullness(self) -> str:
         return (
-            f"The saves of this workspace take {amount(self._kept)} of at most {amount(self._limits.kept_bytes)}; "
-            f"beyond that the ones that are needed least are deleted."
+            f"The saves of this workspace take {data_size(self._kept)} of at most "
+            f"{data_size(self._limits.kept_bytes)}; beyond that the ones that are needed least are deleted."
         )
 
     def _tell(self, **changes: object) -> None:

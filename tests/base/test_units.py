@@ -4,12 +4,13 @@ import json
 import re
 import shutil
 import subprocess
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 import golem_launcher
-from golem_launcher.units import counted
+from golem_launcher.units import coins, coins_at_a_glance, counted, data_size
 
 PACKAGE = Path(golem_launcher.__file__).parent
 COUNTED = [
@@ -45,3 +46,33 @@ def test_nobody_makes_a_plural_by_hand():
         if re.search(r"['\"]s['\"] (if|else)|(if|else) ['\"]s['\"]|[!=]== 1 \? \"[a-z ]+\" : \"[a-z ]+\"", line)
     ]
     assert not found
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (None, "unknown"),
+        ("0", "0"),
+        ("100", "100"),
+        ("0.0123000", "0.0123"),
+        ("0.000000004", "0.000000004"),
+        ("-2", "-2"),
+    ],
+)
+def test_money_has_the_digits_that_count(given, said):
+    assert coins(None if given is None else Decimal(given)) == said
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [(0, "0"), ("123.456", "123"), ("0.0012345", "0.00123"), ("1.10", "1.1"), ("20000", "20000")]
+)
+def test_money_at_a_glance_has_three_digits(given, said):
+    assert coins_at_a_glance(Decimal(given)) == said
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [(0, "0 bytes"), (999, "999 bytes"), (320_000, "320 kB"), (107_400_000, "107.4 MB"), (2.5e15, "2,500.0 TB")],
+)
+def test_sizes_are_told_in_thousands(given, said):
+    assert data_size(given) == said

@@ -13,6 +13,7 @@ from golem_launcher.request.private import without_secrets
 from golem_launcher.session import liveness
 from golem_launcher.session.directory import session_directories
 from golem_launcher.text import clean_line, clean_name
+from golem_launcher.units import coins
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -81,11 +82,11 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "deadline": _iso(state.deadline),
         "extendable": _iso(state.extendable_until),
         "money_ends": _iso(state.money_ends_at),
-        "cost": _amount(state.cost),
+        "cost": coins(state.cost),
         "at_most": state.owed_at_most,
-        "budget": _amount(state.budget),
+        "budget": coins(state.budget),
         "spent_share": float(min(state.cost / state.budget, Decimal(1))) if state.budget > 0 else 0.0,
-        "price": _amount(state.price_per_hour) if state.price_per_hour is not None else None,
+        "price": coins(state.price_per_hour) if state.price_per_hour is not None else None,
         "lost": state.providers_lost,
         "notices": [clean_line(notice) for notice in (*filter(None, [state.kept]), *state.notices)],
         "kept": bool(state.kept),
@@ -157,9 +158,3 @@ def _mark(directory: SessionDirectory) -> object:
 
 def _iso(time: datetime | None) -> str | None:
     return time.isoformat() if time else None
-
-
-def _amount(value: Decimal) -> str:
-    """GLM without needless digits: ``0.0123``, ``1``."""
-    text = f"{value:.6f}".rstrip("0").rstrip(".")
-    return text or "0"

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.market.limits import loosen, rounded_up, why_not
 from golem_launcher.networks import NETWORKS
-from golem_launcher.request.yaml import number
-from golem_launcher.ui.common.amounts import glm
-from golem_launcher.units import counted
+from golem_launcher.units import coins_at_a_glance, counted, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,8 +57,8 @@ def estimate(request: LaunchRequest, found: Sequence[Machine]) -> dict[str, Any]
         "headline": counted(len(fitting), "machine fits", "machines fit"),
         "range": _range(prices, token),
         "rows": [
-            [f"{_hours_words(float(request.hours))} at the best price", f"{glm(whole)} {token}"],
-            ["Never more than the budget", f"{glm(request.budget)} {token}"],
+            [f"{_hours_words(float(request.hours))} at the best price", f"{coins_at_a_glance(whole)} {token}"],
+            ["Never more than the budget", f"{coins_at_a_glance(request.budget)} {token}"],
             ["Which would last", _duration(lasts)],
         ],
         "hint": _warning(request, whole, token),
@@ -78,7 +76,7 @@ def _lasts(request: LaunchRequest, machine: Machine) -> float:
 def _warning(request: LaunchRequest, whole: Decimal, token: str) -> str:
     if whole <= request.budget:
         return ""
-    return f"The budget does not last for the whole time: that takes {glm(rounded_up(whole))} {token}."
+    return f"The budget does not last for the whole time: that takes {coins_at_a_glance(rounded_up(whole))} {token}."
 
 
 def _bars(prices: Sequence[Decimal], request: LaunchRequest) -> dict[str, Any]:
@@ -90,11 +88,11 @@ def _bars(prices: Sequence[Decimal], request: LaunchRequest) -> dict[str, Any]:
         counts[min(place, len(counts) - 1)] += 1
     token = NETWORKS[request.network].token
     words = f"Prices of {counted(len(prices), 'machine')}: {_range(prices, token)}."
-    return {"counts": counts, "low": glm(low), "high": glm(high), "words": words}
+    return {"counts": counts, "low": coins_at_a_glance(low), "high": coins_at_a_glance(high), "words": words}
 
 
 def _range(prices: Sequence[Decimal], token: str) -> str:
-    low, high = glm(prices[0]), glm(prices[-1])
+    low, high = coins_at_a_glance(prices[0]), coins_at_a_glance(prices[-1])
     return f"{low} {token} an hour" if low == high else f"{low} to {high} {token} an hour"
 
 

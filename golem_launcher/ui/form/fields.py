@@ -12,8 +12,8 @@ from golem_launcher.market.settlement import as_it_is
 from golem_launcher.networks import NETWORKS
 from golem_launcher.request import LaunchRequest, parse_request
 from golem_launcher.request.fields import NAMES, about, is_list, title
-from golem_launcher.request.yaml import number
 from golem_launcher.software import SOFTWARE
+from golem_launcher.units import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

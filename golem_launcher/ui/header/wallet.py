@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError, NodeError
 from golem_launcher.market import funding
-from golem_launcher.market.funding import coins, needed_words
+from golem_launcher.market.funding import needed_words
 from golem_launcher.market.settlement import as_it_is
 from golem_launcher.networks import LOCAL, NETWORKS
 from golem_launcher.text import clean_line
-from golem_launcher.ui.common.amounts import glm
+from golem_launcher.units import coins, coins_at_a_glance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,8 +140,8 @@ def _words(found: Wallet, network: Network) -> str:
     """The wallet in one line, for the header; nothing where nothing is paid."""
     if found.amount is None or found.gas is None:
         return (found.problem or "The balance is not known.") if network.settles else ""
-    words = f"{glm(found.amount)} {found.token}, {glm(found.gas)} {found.gas_coin} for fees"
-    return f"{words}, {glm(found.reserved)} {found.token} reserved" if found.reserved else words
+    words = f"{coins_at_a_glance(found.amount)} {found.token}, {coins_at_a_glance(found.gas)} {found.gas_coin} for fees"
+    return f"{words}, {coins_at_a_glance(found.reserved)} {found.token} reserved" if found.reserved else words
 
 
 def _rows(found: Wallet, network: Network) -> list[dict[str, str]]:

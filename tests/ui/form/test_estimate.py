@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from golem_launcher.market.machine import Machine, machines
 from golem_launcher.request import parse_request
-from golem_launcher.ui.form.estimate import estimate, glm
+from golem_launcher.ui.form.estimate import estimate
 from golem_launcher.ui.form.fields import read_typed, typed
 from golem_launcher.ui.form.offers import Offers
+from golem_launcher.units import coins_at_a_glance
 
 _CARD = "golem.!exp.gap-35.v1.inf.gpu.d0"
 
@@ -148,7 +149,7 @@ def test_strange_sizes_and_names_do_no_harm() -> None:
     [("0", "0"), ("0.030612", "0.0306"), ("12.3456", "12.3"), ("1234.5", "1234"), ("4e-9", "0.000000004")],
 )
 def test_amounts_have_three_digits_that_count(amount: str, text: str) -> None:
-    assert glm(Decimal(amount)) == text
+    assert coins_at_a_glance(Decimal(amount)) == text
 
 
 def test_without_a_node_it_says_so_and_starts_nothing() -> None:

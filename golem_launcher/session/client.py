@@ -270,16 +270,6 @@ def wait_for(
         time.sleep(_POLL_SECONDS)
 
 
-def wait_for_end(directory: SessionDirectory, seconds: float) -> bool:
-    """Wait until the supervisor is gone; whether it went in time."""
-    end = time.monotonic() + seconds
-    while alive(directory):
-        if time.monotonic() > end:
-            return False
-        time.sleep(_POLL_SECONDS)
-    return True
-
-
 def _ends_by_itself(directory: SessionDirectory) -> bool:
     """Wait for a forced end. Who still answers is at it, however busy the computer is; who is silent hangs."""
     heard = time.monotonic()

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import asyncio
 import contextlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golem_launcher.errors import BusClosed, BusProtocolError
+from golem_launcher.errors import BusProtocolError
 from golem_launcher.node.gsb import frames, packets
 
 FIELDS = {
@@ -55,22 +54,5 @@ def test_too_big_is_refused_both_ways():
     with pytest.raises(BusProtocolError):
         frames.encode(packets.CallReply("1", 0, 0, bytes(frames.LARGEST_FRAME)))
 
-    async def read():
-        reader = asyncio.StreamReader()
-        reader.feed_data((frames.LARGEST_FRAME + 1).to_bytes(4, "big"))
-        await frames.read_packet(reader)
-
     with pytest.raises(BusProtocolError):
-        asyncio.run(read())
-
-
-def test_reading_from_a_stream_until_it_ends():
-    async def read():
-        reader = asyncio.StreamReader()
-        reader.feed_data(frames.encode(packets.Ping()) + b"\0\0")
-        reader.feed_eof()
-        assert await frames.read_packet(reader) == packets.Ping()
-        with pytest.raises(BusClosed):
-            await frames.read_packet(reader)
-
-    asyncio.run(read())
+        frames.frame_length((frames.LARGEST_FRAME + 1).to_bytes(4, "big"), 0)

@@ -13,6 +13,7 @@ from golem_launcher.errors import BusCallError, BusClosed, LocalNetError
 from golem_launcher.localnet import hub_peer
 from golem_launcher.localnet.hub import Hub
 from golem_launcher.node.gsb import GsbClient, connection, frames, ok, packets
+from tests.bus.reading import read_packet
 
 
 def with_hub(test):
@@ -27,11 +28,11 @@ def join(hub):
     return GsbClient.connect(f"tcp://127.0.0.1:{hub.port}")
 
 
-async def raw(hub, *more):
+async def raw(hub, *more, instance=b"raw"):
     reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
-    for packet in (packets.Hello("raw", "1", b"raw"), *more):
+    for packet in (packets.Hello("raw", "1", instance), *more):
         writer.write(frames.encode(packet))
-    assert isinstance(await frames.read_packet(reader), packets.Hello)
+    assert isinstance(await read_packet(reader), packets.Hello)
     return reader, writer
 
 
@@ -83,15 +84,25 @@ def test_a_hundred_peers_at_once():
 
 def test_broadcasts_reach_those_who_asked():
     async def test(hub):
-        async with await join(hub) as one, await join(hub) as other:
-            heard = asyncio.Queue()
-            await one.subscribe("news", lambda call: heard.put_nowait((call.caller, call.address, call.data)) or b"")
-            await other.broadcast("news", b"first", caller="0x2")
-            await other.broadcast("olds", b"nobody", caller="0x2")
-            assert await heard.get() == ("0x2", "news", b"first")
-            await one.unsubscribe("news")
-            await other.broadcast("news", b"second")
-            assert heard.empty()
+        (ears, one), (replies, other) = [await raw(hub, instance=each) for each in (b"one", b"other")]
+
+        async def does(reader, writer, request, reply):
+            writer.write(frames.encode(request))
+            assert await read_packet(reader) == reply
+
+        first, olds, second = (
+            packets.BroadcastRequest("0x2", data, topic)
+            for data, topic in ((b"first", "news"), (b"nobody", "olds"), (b"second", "news"))
+        )
+        await does(ears, one, packets.SubscribeRequest("news"), packets.SubscribeReply())
+        await does(replies, other, olds, packets.BroadcastReply())
+        await does(replies, other, first, packets.BroadcastReply())
+        assert await read_packet(ears) == first
+        await does(ears, one, packets.UnsubscribeRequest("news"), packets.UnsubscribeReply())
+        await does(replies, other, second, packets.BroadcastReply())
+        await does(ears, one, packets.UnsubscribeRequest("news"), packets.UnsubscribeReply(packets.NOT_FOUND))
+        one.close()
+        other.close()
 
     with_hub(test)
 
@@ -99,11 +110,11 @@ def test_broadcasts_reach_those_who_asked():
 def test_calls_to_a_peer_that_leaves_fail_at_once():
     async def test(hub):
         reader, writer = await raw(hub, packets.RegisterRequest("/net/0x9"))
-        assert await frames.read_packet(reader) == packets.RegisterReply()
+        assert await read_packet(reader) == packets.RegisterReply()
         async with await join(hub) as caller:
             calls = [asyncio.ensure_future(bus.call("/net/0x9/x", None, timeout=50)) for bus in (caller, hub)]
             for _ in calls:
-                assert isinstance(await frames.read_packet(reader), packets.CallRequest)
+                assert isinstance(await read_packet(reader), packets.CallRequest)
             writer.close()
             for call in calls:
                 with pytest.raises(BusCallError, match="lost connection"):
@@ -115,7 +126,7 @@ def test_calls_to_a_peer_that_leaves_fail_at_once():
 def test_a_peer_that_does_not_read_bounds_what_waits_for_it():
     async def test(hub):
         reader, writer = await raw(hub, packets.RegisterRequest("/net/0x9"))
-        assert await frames.read_packet(reader) == packets.RegisterReply()
+        assert await read_packet(reader) == packets.RegisterReply()
         writer.transport.pause_reading()
         data = bytes(1_000_000)
         sent = [hub.post("/net/0x9/raw", data) for _ in range(200)]
@@ -146,7 +157,7 @@ def test_what_is_sent_in_one_turn_leaves_together_in_order_and_before_the_end():
 
     async def test(hub):
         reader, writer = await raw(hub, packets.RegisterRequest("/net/0x9"))
-        assert await frames.read_packet(reader) == packets.RegisterReply()
+        assert await read_packet(reader) == packets.RegisterReply()
         (peer,) = (peer for peer in hub._peers if peer.services)
         writes = []
         write = peer._transport.write
@@ -157,13 +168,13 @@ def test_what_is_sent_in_one_turn_leaves_together_in_order_and_before_the_end():
         assert peer.unsent > 20 * 1400  # it counts as waiting while it is gathered
         peer.close()
         for number, size in enumerate(sizes):
-            assert (await frames.read_packet(reader)).data == bytes((number,)) * size
+            assert (await read_packet(reader)).data == bytes((number,)) * size
         assert not await reader.read()
         assert len(writes) < len(sizes)
         writer.close()
 
         other, writer = await raw(hub, packets.RegisterRequest("/net/0x8"))
-        assert await frames.read_packet(other) == packets.RegisterReply()
+        assert await read_packet(other) == packets.RegisterReply()
         (peer,) = (peer for peer in hub._peers if peer.services)
         hub.post("/net/0x8/raw", b"never")
         peer.abort()
@@ -183,9 +194,9 @@ def test_silent_peers_are_asked_then_dropped():
             await asyncio.sleep(0)
         for _ in range(hub_peer._PING_AFTER + 1):
             peer.check()
-        assert await frames.read_packet(reader) == packets.Ping()
+        assert await read_packet(reader) == packets.Ping()
         writer.write(frames.encode(packets.Pong()) + frames.encode(packets.Ping()))
-        assert await frames.read_packet(reader) == packets.Pong()
+        assert await read_packet(reader) == packets.Pong()
         for _ in range(hub_peer._LOST_AFTER + 1):
             peer.check()
         while await reader.read(100):
@@ -198,11 +209,11 @@ def test_silent_peers_are_asked_then_dropped():
 def test_a_peer_that_comes_again_replaces_itself():
     async def test(hub):
         first, writer = await raw(hub, packets.RegisterRequest("/net/0x9"))
-        assert await frames.read_packet(first) == packets.RegisterReply()
+        assert await read_packet(first) == packets.RegisterReply()
         second, other = await raw(hub, packets.RegisterRequest("/net/0x9"))
-        assert await frames.read_packet(second) == packets.RegisterReply()
+        assert await read_packet(second) == packets.RegisterReply()
         with pytest.raises(BusClosed):
-            await frames.read_packet(first)
+            await read_packet(first)
         writer.close()
         other.close()
 

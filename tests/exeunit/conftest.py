@@ -13,7 +13,6 @@ import pytest
 
 from golem_launcher.localnet.exeunit.assignment import Assignment
 from golem_launcher.localnet.exeunit.fetch import Http
-from golem_launcher.localnet.exeunit.network import DaemonSwitch
 from golem_launcher.localnet.exeunit.transfer import Transfers
 from golem_launcher.localnet.exeunit.unit import ExeUnit
 from golem_launcher.localnet.misbehaviour import Misbehaviour
@@ -25,6 +24,22 @@ from tests.bus import daemon as daemons
 
 ACTIVITY = "a" * 32
 REQUESTOR = "0x" + "1" * 40
+
+
+class DaemonSwitch:
+    """Frames over the provider's own daemon, as Golem's providers send them; the local network passes it by."""
+
+    def __init__(self, bus):
+        self._bus = bus
+
+    async def attach(self, network_id, handler):
+        await self._bus.register(f"/public/vpn/{network_id}", handler)
+
+    async def detach(self, network_id):
+        await self._bus.unregister(f"/public/vpn/{network_id}")
+
+    def send(self, node_id, network_id, frame):
+        self._bus.post(f"/udp/net/{node_id}/vpn/{network_id}/raw", frame)
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from golem_launcher.node import yagna_process
 from golem_launcher.session import client, liveness
 from golem_launcher.session.pay.journal import Journal
 from tests.session.conftest import OVERBILLS, REFUSES, SLOW, command, explain, wait_for
+from tests.session.ending import wait_for_end
 from tests.session.jupyter import Jupyter
 from tests.session.rest import Node
 
@@ -34,7 +35,7 @@ def taken():
 
 def ended(directory, seconds):
     state = wait_for(directory, lambda state: state.stage.final, seconds)
-    assert client.wait_for_end(directory, 10)
+    assert wait_for_end(directory, 10)
     return state
 
 
@@ -99,7 +100,7 @@ def test_a_killed_supervisor_is_tidied_up(ready, node):
     assert len(left_over(directory)) == 5
     assert list(directory.scratch.glob("yapapi-gftp-*"))  # what it sent lies there, the token among it
     os.kill(liveness.supervisor(directory).pid, signal.SIGKILL)
-    assert client.wait_for_end(directory, 5)
+    assert wait_for_end(directory, 5)
     code, listed, _ = command("list", "--json")
     assert code == 0
     (value,) = [session for session in listed if session["name"] == directory.name]
@@ -125,7 +126,7 @@ def test_a_supervisor_killed_while_it_negotiates_is_tidied_up(begin, node):
     directory = begin(memory_gib=SLOW)
     wait_for(directory, lambda state: state.stage is Stage.DEPLOYING, 30)
     os.kill(liveness.supervisor(directory).pid, signal.SIGKILL)
-    assert client.wait_for_end(directory, 5)
+    assert wait_for_end(directory, 5)
     client.tidy()
     assert journal(directory).closed
     node.holds_nothing_of(journal(directory))
@@ -134,7 +135,7 @@ def test_a_supervisor_killed_while_it_negotiates_is_tidied_up(begin, node):
 def test_what_never_got_its_id_on_disk_is_found_again(ready, node):
     directory = ready()
     os.kill(liveness.supervisor(directory).pid, signal.SIGKILL)
-    assert client.wait_for_end(directory, 5)
+    assert wait_for_end(directory, 5)
     whole = journal(directory)
     Journal.read(directory.path).update(allocation_id=None, network_id=None, agreements=())
     client.tidy()
@@ -151,7 +152,7 @@ def test_sigterm_is_an_orderly_stop(ready, node):
     os.kill(liveness.supervisor(directory).pid, signal.SIGTERM)
     state = ended(directory, 30)
     assert (state.stage, "did not work" in state.reason) == (Stage.ENDED, False)
-    assert client.wait_for_end(directory, 5)
+    assert wait_for_end(directory, 5)
     assert left_over(directory) == []
     node.holds_nothing_of(journal(directory))
 

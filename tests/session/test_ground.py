@@ -15,6 +15,7 @@ from golem_launcher.session.ground import Ground
 from golem_launcher.session.pay.journal import Journal
 from golem_launcher.workspace.store import open_store
 from tests.session.conftest import HONEST, command, explain, wait_for
+from tests.session.ending import wait_for_end
 from tests.session.jupyter import Jupyter
 
 pytestmark = pytest.mark.slow
@@ -45,7 +46,7 @@ def test_it_is_saved_and_ends_in_order_and_is_found_meanwhile(ready, node, tmp_p
         directory.path.rename(tmp_path / "elsewhere")
     assert directory.name in {session["name"] for session in command("list", "--json")[1]}
     state = wait_for(directory, lambda state: state.stage.final, 60)
-    assert client.wait_for_end(directory, 20)
+    assert wait_for_end(directory, 20)
     assert state.stage is Stage.ENDED, explain(directory)
     assert f"Its directory {directory.path} was deleted, so it was ended." in state.reason
     assert "not" not in state.reason.partition("ended.")[2]  # everything was closed down
@@ -83,7 +84,7 @@ def test_one_that_became_read_only_is_saved_and_ends_in_order(node):
         mount = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"'
         inside = ["nsenter", f"--target={liveness.supervisor(directory).pid}", "--mount"]
         subprocess.run([*inside, "/bin/sh", "-c", mount, "sh", str(directory.path)], check=True, timeout=20)
-        assert client.wait_for_end(directory, 90)
+        assert wait_for_end(directory, 90)
         assert {entry.path for entry in open_store().manifest("shut").entries} >= {"last.txt"}
         assert "can't be written to any more, so it was ended" in directory.supervisor_log.read_text()
         node.holds_nothing_of(entries)

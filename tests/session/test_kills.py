@@ -25,6 +25,7 @@ from golem_launcher.session.api import Session
 from golem_launcher.workspace.extract import extract
 from golem_launcher.workspace.store import open_store
 from tests.session.conftest import explain, wait_for
+from tests.session.ending import wait_for_end
 from tests.session.jupyter import Jupyter
 
 KILLS = int(os.environ.get("GOLEM_LAUNCHER_KILLS", "2"))
@@ -135,7 +136,7 @@ def kill_supervisor(directory, ready, target):
     """The session is over then; another one begins with what was saved."""
     killed_at = time.time()
     os.kill(liveness.supervisor(directory).pid, signal.SIGKILL)
-    assert client.wait_for_end(directory, 10)
+    assert wait_for_end(directory, 10)
     client.tidy()
     hashes, at = saved(workspace(directory), target)
     resumed = ready(save_seconds=SAVE_SECONDS, resume=workspace(directory))

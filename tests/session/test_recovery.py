@@ -11,6 +11,7 @@ from golem_launcher.session import client
 from golem_launcher.session.api import Session
 from golem_launcher.session.pay.journal import Journal
 from tests.session.conftest import LARGE, ONLY, SLOW, explain, wait_for
+from tests.session.ending import wait_for_end
 from tests.session.jupyter import Jupyter
 
 pytestmark = pytest.mark.slow
@@ -123,7 +124,7 @@ def test_when_nobody_is_left_it_says_so_and_can_be_resumed_later(ready, node):
     assert state.stage is Stage.FAILED
     assert "The provider gone was lost" in state.reason
     assert "There is no other provider that fits" in state.reason, explain(directory)
-    assert client.wait_for_end(directory, 20)
+    assert wait_for_end(directory, 20)
     node.holds_nothing_of(journal(directory), provider_is_dead=True)
     later = ready(resume=directory.name)
     assert run(later.url(), "print(open('kept.txt').read())") == "kept\n"
@@ -160,7 +161,7 @@ def test_no_money_for_another_provider_is_said(ready, lose, node):
     assert state.stage is Stage.FAILED
     assert "The provider large was lost" in state.reason
     assert "does not pay for any other provider" in state.reason, explain(directory)
-    assert client.wait_for_end(directory, 20)
+    assert wait_for_end(directory, 20)
     node.holds_nothing_of(journal(directory))
 
 

@@ -14,6 +14,7 @@ from golem_launcher.session import client, liveness
 from golem_launcher.session.api import Session
 from golem_launcher.workspace.store import open_store
 from tests.session.conftest import command, explain, wait_for
+from tests.session.ending import wait_for_end
 from tests.session.jupyter import Jupyter
 
 pytestmark = pytest.mark.slow
@@ -95,7 +96,7 @@ def test_a_killed_supervisor_loses_at_most_what_was_not_saved(ready):
     run(directory, "open('a.txt', 'w').write('saved')")
     number = Session(directory).save()
     os.kill(liveness.supervisor(directory).pid, signal.SIGKILL)
-    assert client.wait_for_end(directory, 5)
+    assert wait_for_end(directory, 5)
     client.tidy()
     store = open_store()
     assert store.verify(directory.name).damaged == ()

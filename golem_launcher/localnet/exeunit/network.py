@@ -63,7 +63,7 @@ class MakeEndpoint(Protocol):
 
 
 class Switch(Protocol):
-    """Carries the frames of one provider: over its daemon's bus, or beside it."""
+    """Carries the frames of one provider."""
 
     async def attach(self, network_id: str, handler: Handler) -> None:
         """Have the frames and control calls of a VPN come to ``handler``."""
@@ -73,38 +73,6 @@ class Switch(Protocol):
 
     def send(self, node_id: str, network_id: str, frame: bytes) -> None:
         """Send a frame to a node; never waits, a full way loses it."""
-
-
-class BusPost(Protocol):
-    """The part of a bus client that :class:`DaemonSwitch` needs."""
-
-    async def register(self, prefix: str, handler: Handler) -> None:
-        """Offer a service."""
-
-    async def unregister(self, prefix: str) -> None:
-        """Stop offering it."""
-
-    def post(self, address: str, data: bytes, *, caller: str = "") -> bool:
-        """Send a call that wants no reply."""
-
-
-class DaemonSwitch:
-    """Frames over the provider's own daemon."""
-
-    def __init__(self, bus: BusPost) -> None:
-        self._bus = bus
-
-    async def attach(self, network_id: str, handler: Handler) -> None:
-        """Register /public/vpn/<id>."""
-        await self._bus.register(f"/public/vpn/{network_id}", handler)
-
-    async def detach(self, network_id: str) -> None:
-        """Unregister it."""
-        await self._bus.unregister(f"/public/vpn/{network_id}")
-
-    def send(self, node_id: str, network_id: str, frame: bytes) -> None:
-        """Post the frame to the node."""
-        self._bus.post(f"/udp/net/{node_id}/vpn/{network_id}/raw", frame)
 
 
 class VpnLink:

@@ -15,7 +15,7 @@ from golem_launcher.node.gsb.pending import Pending, check
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from types import TracebackType
 
     from typing_extensions import Self
@@ -50,7 +50,6 @@ class GsbClient:
         self._link = _Link(self)
         self._pending = Pending()
         self._dispatcher = Dispatcher()
-        self._topics: dict[str, Handler] = {}
 
     @classmethod
     async def connect(cls, url: str, *, name: str = "golem-launcher", deadline: float = 10.0) -> Self:
@@ -163,25 +162,6 @@ class GsbClient:
         await self._control(packets.UnregisterRequest(prefix), packets.UnregisterReply)
         self._dispatcher.routes.remove(prefix)
 
-    async def subscribe(self, topic: str, handler: Callable[[Call], Any]) -> None:
-        """Have the broadcasts of a topic handed to ``handler``, as calls whose address is the topic."""
-        self._topics[topic] = handler
-        reply = await self._control(packets.SubscribeRequest(topic), packets.SubscribeReply)
-        if reply.code != packets.OK:
-            del self._topics[topic]
-            raise BusCallError(f"The bus refused the topic {topic}.", reply.message, code=reply.code)
-
-    async def unsubscribe(self, topic: str) -> None:
-        """Undo :meth:`subscribe`."""
-        await self._control(packets.UnsubscribeRequest(topic), packets.UnsubscribeReply)
-        self._topics.pop(topic, None)
-
-    async def broadcast(self, topic: str, data: bytes, *, caller: str = "") -> None:
-        """Send to everyone subscribed to a topic."""
-        reply = await self._control(packets.BroadcastRequest(caller, data, topic), packets.BroadcastReply)
-        if reply.code != packets.OK:
-            raise BusCallError(f"The bus refused a broadcast to {topic}.", reply.message, code=reply.code)
-
     # Inside
 
     async def _open(self, url: str, name: str) -> None:
@@ -218,19 +198,11 @@ class GsbClient:
             self._pending.replied(packet)
         elif isinstance(packet, packets.Ping):
             self._link.send(frames.encode(packets.Pong()))
-        elif isinstance(packet, packets.BroadcastRequest):
-            self._told(packet)
         elif isinstance(packet, packets.Hello):
             if not self._pending.greeted.done():
                 self._pending.greeted.set_result(None)
         elif not isinstance(packet, packets.Pong):
             self._pending.confirmed(packet)
-
-    def _told(self, packet: packets.BroadcastRequest) -> None:
-        handler = self._topics.get(packet.topic)
-        if handler is not None:
-            call = Call(packet.caller, packet.topic, packet.data, no_reply=True)
-            self._dispatcher.dispatch(handler, call, "", self._link)
 
     def _serve(self, packet: packets.CallRequest) -> None:
         found = self._dispatcher.routes.find(packet.address)

@@ -10,11 +10,10 @@ A router needs only the address or request id of a frame to pass it on as it cam
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
-from golem_launcher.errors import BusClosed, BusProtocolError
+from golem_launcher.errors import BusProtocolError
 from golem_launcher.node.gsb.packets import PACKETS, CallReply, CallRequest
 
 if TYPE_CHECKING:
@@ -113,16 +112,6 @@ def peek_reply(frame: bytes, start: int, end: int) -> tuple[str, bool]:
         elif field == 3 and wire == _VARINT:  # noqa: PLR2004
             last = value != 1
     return _text(request_id), last
-
-
-async def read_packet(reader: asyncio.StreamReader) -> Packet:
-    """The next packet of a stream; :class:`BusClosed` when it ends."""
-    try:
-        head = await reader.readexactly(LENGTH_BYTES)
-        length = frame_length(head, 0)
-        return decode(head + await reader.readexactly(length))
-    except (asyncio.IncompleteReadError, OSError) as error:
-        raise BusClosed("The connection to the bus ended.") from error
 
 
 def frame_length(buffer: bytes | bytearray, position: int) -> int:

@@ -49,3 +49,8 @@ def _listening() -> set[str]:
             address, _, _ = local.partition(":")
             found.add(str(IPv4Address(int(address, 16).to_bytes(4, sys.byteorder))))
     return found
+
+
+def lab_url(origin: str, base_url: str, token: str) -> str:
+    """The link that opens a Lab: below ``base_url`` of an ``origin``; empty: on the origin that asks."""
+    return f"{origin}{base_url}lab?token={token}"

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from golem_launcher import files, modules
 from golem_launcher.access.door import door_path, open_door
+from golem_launcher.agent.records import STATUS_PORT
 from golem_launcher.errors import AccessError
 from golem_launcher.untrusted import json_value
 from golem_launcher.waiting import wait_for
@@ -24,8 +25,6 @@ from golem_launcher.waiting import wait_for
 if TYPE_CHECKING:
     from pathlib import Path
 
-STATUS_PORT = 0
-"""Here the agent itself answers: what ssh server there is, where, and for whom."""
 LARGEST_STATUS = 4096
 KNOWN_HOSTS = "known_hosts"
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,31}")

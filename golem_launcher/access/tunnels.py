@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 
 from golem_launcher.access import documents, door
-from golem_launcher.access.address import loopback_address
+from golem_launcher.access.address import lab_url, loopback_address
 from golem_launcher.access.link import listen
 from golem_launcher.access.listener import Listener
 from golem_launcher.access.pages import Pages, elsewhere
@@ -197,7 +197,7 @@ async def open_until_told(
                 tls=tls,
                 attend=lambda: entered.dial(documents.PORT),
             )
-            opened = Opened(f"{listener.address}{entered.base_url}lab?token={entered.token}", None, fingerprint)
+            opened = Opened(lab_url(listener.address, entered.base_url, entered.token), None, fingerprint)
         try:
             ready(opened)
             await _until_told()

@@ -21,19 +21,17 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 
 from . import proc
-from .log import read_log
+from .log import OFFSET, OFFSET_HEADER, read_log
 from .usage import usage
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
-OFFSET_HEADER = "Golem-Launcher-Offset"
 _LARGEST_PIECE = 128 * 1024
 _LEAST_TO_PACK = 1024
 _USUAL_WAIT = 20.0
 _LONGEST_WAIT = 25.0
 _LONGEST_TERM = 400 * 86400.0
-_OFFSET = re.compile(r"[0-9]{1,18}")
 _WAIT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _KEY = "golem_launcher"
 
@@ -110,7 +108,7 @@ class LogHandler(_Handler):
     @authorized
     async def get(self) -> None:
         """Bytes of the log, none when nothing came in time."""
-        offset = int(self._argument("offset", _OFFSET, "0"))
+        offset = int(self._argument("offset", OFFSET, "0"))
         wait = min(float(self._argument("wait", _WAIT, str(_USUAL_WAIT))), _LONGEST_WAIT)
         loop = asyncio.get_running_loop()
         end = loop.time() + wait

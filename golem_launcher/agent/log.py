@@ -9,7 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 
+OFFSET_HEADER = "Golem-Launcher-Offset"
+"""Where the log goes on, told with each piece: further than the bytes sent where its beginning is gone."""
+OFFSET = re.compile(r"[0-9]{1,18}")
+"""An offset as both sides write it."""
 SEGMENT_BYTES = 1024 * 1024
 SEGMENTS = 8
 _DIGITS = 20

@@ -36,6 +36,8 @@ COUNT = struct.Struct(">Q")
 """The payload of TAKEN."""
 PORT = struct.Struct(">H")
 """The payload of OPEN."""
+STATUS_PORT = 0
+"""A connection to this port is answered by the agent itself: a JSON object that tells what ways there are."""
 _HEADER = struct.Struct(">IHB")
 _LENGTHS = {TAKEN: COUNT.size, OPEN: PORT.size}
 _NUMBERS = 1 << 32

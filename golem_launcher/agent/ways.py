@@ -19,13 +19,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from . import answering, proc
+from .records import STATUS_PORT
 from .workspace.wire import PORT_OFFSET
 
 if TYPE_CHECKING:
     from .config import Config
 
-STATUS_PORT = 0
-"""A connection to this port is answered by the agent itself: a JSON object that tells what ways there are."""
 _START_SECONDS = 10.0
 """How long a connection waits for the Lab, or the workspace server, while that is being started."""
 _SSHD_CHECK_SECONDS = 10.0

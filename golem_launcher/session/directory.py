@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from golem_launcher import files, paths
+from golem_launcher.access.address import lab_url
 from golem_launcher.errors import SessionDamaged, SessionNotFound
 from golem_launcher.events import EVENT, Event, SessionState
 from golem_launcher.request import LaunchRequest
@@ -164,7 +165,7 @@ class SessionDirectory:
     def url_in(self, state: SessionState) -> str | None:
         """The same, by a state that is known."""
         token = self.token()
-        return f"{state.address}{state.base_url}lab?token={token}" if state.address and token else None
+        return lab_url(state.address, state.base_url, token) if state.address and token else None
 
 
 def session_directory(name: str) -> SessionDirectory:

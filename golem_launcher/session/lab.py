@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import time
 import zlib
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from golem_launcher.agent.log import OFFSET, OFFSET_HEADER
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
@@ -34,9 +34,6 @@ _GATHER_SECONDS = 0.1
 _LARGEST_LOG = 512 * 1024 * 1024
 _OK = 200
 _NO_CONTENT = 204
-_OFFSET_HEADER = "Golem-Launcher-Offset"
-"""Where the log goes on: further than the bytes sent where its beginning is gone."""
-_OFFSET = re.compile(r"[0-9]{1,18}")
 
 
 class LabClient:
@@ -125,8 +122,8 @@ class LabClient:
         async with self._http.get(
             self._address + path, headers=headers, timeout=timeout, allow_redirects=False
         ) as response:
-            following = response.headers.get(_OFFSET_HEADER, "")
-            offset = int(following) if _OFFSET.fullmatch(following) else None
+            following = response.headers.get(OFFSET_HEADER, "")
+            offset = int(following) if OFFSET.fullmatch(following) else None
             gzipped = packed and response.headers.get("Content-Encoding") == "gzip"
             unpack = zlib.decompressobj(31) if gzipped else None
             data = b""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher.access.address import lab_url
 from golem_launcher.errors import LauncherError, SessionDamaged
 from golem_launcher.session import client, liveness
 from golem_launcher.session.directory import session_directory
@@ -103,7 +104,7 @@ def _save(directory: SessionDirectory, _content: Content) -> Content:
 def _open_on_hub(directory: SessionDirectory, _content: Content) -> Content:
     """The user has said yes: the path of the Lab on the hub's own origin, with its token."""
     liveness.control(directory, "hub")
-    return {"link": f"{directory.base_url()}lab?token={directory.token()}"}
+    return {"link": lab_url("", directory.base_url(), directory.token() or "")}
 
 
 def _remove(directory: SessionDirectory, _content: Content) -> Content:

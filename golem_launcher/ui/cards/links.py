@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from golem_launcher.access.address import lab_url
 from golem_launcher.errors import SessionNotFound
 
 if TYPE_CHECKING:
@@ -21,13 +22,12 @@ def lab_link(directory: SessionDirectory) -> str | None:
     The address is built anew from its checked parts: a loopback host and a port.
     """
     try:
-        address, token = directory.state().address, directory.token()
+        origin, token = own_origin(directory.state().address or ""), directory.token()
     except (SessionNotFound, OSError, ValueError):
         return None
-    origin = own_origin(address or "")
     if origin is None or token is None or not _TOKEN.fullmatch(token):
         return None
-    return f"{origin}/lab?token={token}"
+    return lab_url(origin, "/", token)
 
 
 def own_origin(address: str) -> str | None:

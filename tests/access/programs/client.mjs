@@ -28,12 +28,12 @@ const file = await contents.newUntitled({ type: "notebook" });
 const session = await sessions.startNew({
   path: file.path, name: file.path, type: "notebook", kernel: { name: specs.specs.default },
 });
-const printed = [];
+let printed = "";
 async function run(code, begun = () => {}) {
   const future = session.kernel.requestExecute({ code, allow_stdin: true, stop_on_error: false });
   future.onIOPub = (message) => {
     if (message.header.msg_type === "execute_input") begun();
-    if (message.header.msg_type === "stream") printed.push(message.content.text.trim());
+    if (message.header.msg_type === "stream") printed += message.content.text;  // in pieces of any size
   };
   future.onStdin = (message) =>
     session.kernel.sendInputReply({ value: "typed", status: "ok" }, message.parent_header);
@@ -43,7 +43,7 @@ seen.ran = [await run("print(6 * 7)"), await run("print(input('say '))")];
 seen.ran.push(await run("while True: pass", () => setTimeout(() => session.kernel.interrupt(), 1500)));
 await session.kernel.restart();
 seen.ran.push(await run("print('again')"));
-seen.printed = printed;
+seen.printed = printed.trim().split(/\n+/);
 await sessions.shutdown(session.id);
 await contents.delete(file.path);
 seen.after = (await KernelAPI.listRunning(serverSettings)).length;

@@ -24,6 +24,7 @@ _SECONDS = {
     "localnet": 115,
     "image": 60,
     "access": 60,
+    "clock": 120,
     "vpn": 55,
     "workspace": 45,
     "saver": 40,

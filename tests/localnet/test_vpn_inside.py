@@ -6,6 +6,7 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from golem_launcher.localnet.runtime.sandbox import why_no_sandbox
@@ -58,6 +59,21 @@ while True:
         time.sleep(0.1)
 print(len(data), hashlib.sha256(data).hexdigest())
 """
+KNOCK = """
+import asyncio, json
+async def knock(host, port, turns):
+    async with turns:
+        try:
+            _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), 5)
+        except (OSError, asyncio.TimeoutError):
+            return None
+        writer.close()
+        return [host, port]
+async def all_doors(doors):
+    turns = asyncio.Semaphore(128)
+    return await asyncio.gather(*(knock(host, port, turns) for host, port in doors))
+print(json.dumps([door for door in asyncio.run(all_doors(DOORS)) if door]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +114,51 @@ def test_providers_reach_each_other_from_inside(two: network.LocalNetwork) -> No
         assert output(fetched).split() == ["300000", output(made).split()[0]]
         assert output(looked).strip() == "eth0 10.9.8.2 1220"
         await someone.rest.delete(path)
+
+    play(two, scene)
+
+
+def test_who_knocks_at_the_requestor_or_at_another_session_hears_nobody(two: network.LocalNetwork) -> None:
+    """The requestor's node lets nobody in and passes nothing on; a provider that was left is out of the network."""
+    listening = {each.laddr.port for each in psutil.net_connections("tcp") if each.status == psutil.CONN_LISTEN}
+    ports = sorted({*range(1, 513), *listening})
+
+    async def scene(someone: Requestor) -> None:
+        ids = []
+        for number in (8, 7):
+            vpn = await someone.rest.post("/net-api/v1/net", {"ip": f"10.9.{number}.0", "mask": "255.255.255.0"})
+            await someone.rest.post(f"/net-api/v1/net/{vpn['id']}/addresses", {"ip": f"10.9.{number}.1"})
+            ids.append(vpn["id"])
+        members = {"one": (ids[0], "10.9.8.2"), "plain": (ids[0], "10.9.8.3"), "two": (ids[1], "10.9.7.2")}
+        activities, providers = {}, {}
+        for name, (vpn_id, ip) in members.items():
+            agreement = await someone.agree(name=name)
+            providers[name] = agreement["offer"]["providerId"]
+            await someone.rest.post(f"/net-api/v1/net/{vpn_id}/nodes", {"id": providers[name], "ip": ip})
+            gateway = f"{ip.rpartition('.')[0]}.1"
+            net = {"id": vpn_id, "ip": f"{ip.rpartition('.')[0]}.0", "mask": "255.255.255.0", "gateway": gateway}
+            nodes = {gateway: agreement["demand"]["requestorId"]}
+            nodes |= {other: providers[each] for each, (_, other) in members.items() if each in providers}
+            activities[name] = await someone.activity(agreement)
+            deploy = {"deploy": {"net": [{**net, "nodeIp": ip, "nodes": nodes}]}}
+            begin = [deploy, START] if name == "one" else [deploy, START, shell(SERVE)]
+            for result in await someone.execute(activities[name], *begin):
+                assert result["result"] == "Ok", result
+
+        async def opened(*doors: tuple[str, int]) -> list[list[Any]]:
+            (result,) = await someone.execute(activities["one"], python(KNOCK.replace("DOORS", str(list(doors)))))
+            return list(json.loads(output(result)))
+
+        neighbour = ("10.9.8.3", 8000)
+        while not await opened(neighbour):  # it is being started
+            pass
+        strangers = [("10.9.7.2", 8000), *((host, port) for host in ("10.9.8.1", "10.9.7.1") for port in ports)]
+        assert await opened(neighbour, *strangers) == [list(neighbour)]
+        await someone.rest.delete(f"/net-api/v1/net/{ids[0]}/nodes/{providers['plain']}")
+        while await opened(neighbour):  # the others are told
+            pass
+        for vpn_id in ids:
+            await someone.rest.delete(f"/net-api/v1/net/{vpn_id}")
 
     play(two, scene)
 

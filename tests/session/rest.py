@@ -19,6 +19,15 @@ class Node:
 
         return asyncio.run(asking())
 
+    def members(self, network_id):
+        """The ids of the providers that are in a private network."""
+
+        async def asking():
+            async with YagnaRest(self.node) as rest:
+                return await rest._call("GET", f"/net-api/v1/net/{network_id}/nodes")
+
+        return {member["id"] for member in asyncio.run(asking())}
+
     def holds_nothing_of(self, entries, *, provider_is_dead=False):
         """Nothing of a session's journal is left: no allocation, no network, no living agreement or activity."""
         assert entries.allocation_id not in {allocation["allocationId"] for allocation in self.ask("allocations")}

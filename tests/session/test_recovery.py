@@ -54,6 +54,8 @@ def test_two_losses_at_one_address_on_one_budget(ready, lose, node):
         assert state.address == before.address
         assert state.provider_id not in providers
         providers.append(state.provider_id)
+        # Those that were left know the session's token: they shall not reach the new one's Lab.
+        assert not set(providers[:-1]) & node.members(journal(directory).network_id)
         assert "provider ended the" in state.notices[-1]
         assert f"went on at {state.provider_name}" in state.notices[-1]
     assert kernels(url) == []

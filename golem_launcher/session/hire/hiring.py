@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from ya_market import ApiException
+from ya_net.exceptions import ApiException as NetApiException
 from yapapi.engine import Job
 from yapapi.script.capture import CaptureContext
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 _REST_SECONDS = 15.0
+_LEAVE_SECONDS = 3.0
 _WORKER_END_SECONDS = 15.0
 _MOST_FALLS = 6
 _FALL_SECONDS = 3.0
@@ -316,7 +318,8 @@ class Hiring:
         self._agreement_id = agreement_id = context._agreement.id
         package = self._package()
         self._last_words = package.last_words
-        node = await wait_for(self._vpn.result().add_node(context.provider_id), _REST_SECONDS)
+        network = self._vpn.result()
+        node = await wait_for(network.add_node(context.provider_id), _REST_SECONDS)
         self._engine._activity_created_at[context.id] = _LONG_AGO
         batches = run_package(
             context,
@@ -338,5 +341,15 @@ class Hiring:
                 await self._process(agreement_id, activity, batches)
         finally:
             await activity.aclose()
+            await _leave_out(network, context.provider_id)
         await self._engine.accept_payments_for_agreement(self._job.id, agreement_id)
         return False
+
+
+async def _leave_out(network: Any, provider_id: str) -> None:
+    """Take a provider that is left out of the private network.
+
+    It knows the session's token, and the next one's Lab shall not be in its reach.
+    """
+    with contextlib.suppress(NetApiException, OSError, aiohttp.ClientError, asyncio.TimeoutError):
+        await wait_for(network.remove_node(provider_id), _LEAVE_SECONDS)

@@ -8,14 +8,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from golem_launcher.agent.workspace.names import escape, unescape
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace import links
 from golem_launcher.workspace.sealing import Damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 FORMAT = 1
 MOST_ENTRIES = 200_000
@@ -29,16 +32,22 @@ MOST_LEFT_OUT = 20_000
 LARGEST_CHUNK = 4 * 1024 * 1024
 """Of plain bytes; agents cut at 1 MiB."""
 _ID = re.compile(r"[0-9a-f]{64}")
+_IN_A_PIECE = 500
 
 Kind = Literal["file", "directory", "link"]
 
 
 def chunk_id(plain: bytes | memoryview) -> str:
     """What names a chunk: the hex BLAKE2b-256 of its plain bytes."""
-    return hashlib.blake2b(plain, digest_size=32).hexdigest()
+    return chunk_digest(plain).hexdigest()
 
 
-@dataclass(frozen=True)
+def chunk_digest(begin: bytes | memoryview = b"") -> hashlib.blake2b:
+    """The same for what comes in pieces."""
+    return hashlib.blake2b(begin, digest_size=32)
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A file, directory or symbolic link of a workspace."""
 
@@ -101,16 +110,21 @@ class Manifest:
         """What all files together take on a disk."""
         return sum(entry.data for entry in self.entries)
 
-    def dump(self) -> bytes:
-        """Its canonical JSON."""
-        value = {
-            **vars(self),
-            "entries": [_dumped(entry) for entry in self.entries],
-            "environment": vars(self.environment),
-            "created_at": self.created_at.isoformat(),
-            "format": FORMAT,
-        }
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    def dump(self) -> Iterator[bytes]:
+        """Its canonical JSON, in pieces: of a large workspace it is larger than all that is known of it."""
+        value = vars(self) | {
+            "environment": vars(self.environment), "created_at": self.created_at.isoformat(), "format": FORMAT
+        }  # fmt: skip
+        for number, key in enumerate(sorted(value)):
+            yield f"{',' if number else '{'}{_json(key)}:".encode()
+            if key == "entries":
+                yield from _entries_dumped(self.entries)
+            else:
+                yield _json(value[key]).encode()
+        yield b"}"
+
+
+_NAMES = tuple(each.name for each in fields(Entry))
 
 
 def parse(data: bytes) -> Manifest:
@@ -135,11 +149,20 @@ def parse(data: bytes) -> Manifest:
         raise Damaged(f"A saved state can't be read ({type(error).__name__}).") from None
 
 
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _entries_dumped(entries: Sequence[Entry]) -> Iterator[bytes]:
+    yield b"["
+    for at in range(0, len(entries), _IN_A_PIECE):
+        some = ",".join(_json(_dumped(entry)) for entry in entries[at : at + _IN_A_PIECE])
+        yield f"{',' if at else ''}{some}".encode()
+    yield b"]"
+
+
 def _dumped(entry: Entry) -> dict[str, Any]:
-    value = dict(vars(entry))
-    if not entry.holes:  # of nearly all
-        del value["holes"]
-    return value
+    return {name: getattr(entry, name) for name in _NAMES if name != "holes" or entry.holes}  # nearly none has any
 
 
 def _entry(value: dict[str, Any]) -> Entry:
@@ -172,7 +195,7 @@ def _placed(entries: list[Entry]) -> tuple[Entry, ...]:
     if len(entries) > MOST_ENTRIES:
         raise WorkspaceError(f"A workspace may have {MOST_ENTRIES:,} files; this one has {len(entries):,}.")
     seen: dict[str, Entry] = {}
-    for entry in sorted(entries, key=lambda entry: entry.path.split("/") if isinstance(entry.path, str) else []):
+    for entry in sorted(entries, key=lambda entry: by_parts(entry.path) if isinstance(entry.path, str) else ""):
         if reason := fault(entry):
             raise WorkspaceError(f"{shown(entry.path)} can't be saved: {reason}.")
         if entry.path in seen:
@@ -186,6 +209,11 @@ def _placed(entries: list[Entry]) -> tuple[Entry, ...]:
                 raise WorkspaceError(f"{shown(entry.path)} lies below something that is no directory.")
             parent = parent.rpartition("/")[0]
     return tuple(seen.values())
+
+
+def by_parts(path: str) -> str:
+    """What sorts paths so that what lies in a directory comes right after it."""
+    return path.replace("/", "\0")
 
 
 def shown(path: object) -> str:

@@ -11,10 +11,12 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import WorkspaceError
-from golem_launcher.workspace.manifest import LARGEST_MANIFEST, chunk_id
+from golem_launcher.workspace.manifest import LARGEST_MANIFEST, chunk_digest, chunk_id
 from golem_launcher.workspace.sealing import Damaged
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from golem_launcher.workspace.sealing import Sealing
 
 _HEAD = struct.Struct(">4sI")
@@ -23,15 +25,21 @@ HEAD_AT_MOST = 64 * 1024
 """So many bytes of an object have its head."""
 
 
-def packed(sealing: Sealing, name: str, summary: dict[str, Any], data: bytes) -> bytes:
-    """The object ``name``, of a summary and the manifest's JSON."""
-    if len(data) > LARGEST_MANIFEST:
-        raise WorkspaceError(
-            "The list of the workspace's files is too long to be saved.",
-            "Leave some directories out by a file .golemignore.",
-        )
-    head = sealing.seal(f"{name}:head", json.dumps({**summary, "digest": chunk_id(data)}).encode())
-    return _HEAD.pack(_MAGIC, len(head)) + head + sealing.seal(name, zlib.compress(data, 1))
+def packed(sealing: Sealing, name: str, summary: dict[str, Any], pieces: Iterable[bytes]) -> bytes:
+    """The object ``name``, of a summary and the manifest's JSON, in pieces."""
+    packing, packed, length, digest = zlib.compressobj(1), bytearray(), 0, chunk_digest()
+    for piece in pieces:
+        length += len(piece)
+        if length > LARGEST_MANIFEST:
+            raise WorkspaceError(
+                "The list of the workspace's files is too long to be saved.",
+                "Leave some directories out by a file .golemignore.",
+            )
+        digest.update(piece)
+        packed += packing.compress(piece)
+    packed += packing.flush()
+    head = sealing.seal(f"{name}:head", json.dumps({**summary, "digest": digest.hexdigest()}).encode())
+    return _HEAD.pack(_MAGIC, len(head)) + head + sealing.seal(name, bytes(packed))
 
 
 def summary_of(sealing: Sealing, name: str, data: bytes) -> dict[str, Any]:

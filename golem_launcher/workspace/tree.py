@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.units import counted
 from golem_launcher.workspace import links
+from golem_launcher.workspace.manifest import by_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -54,7 +55,7 @@ class Tree:
         """The entries that can be saved together, sorted."""
         kept: dict[str, Entry] = {}
         odd = links.leading_out((entry.path, entry.target) for entry in self.entries.values() if entry.kind == "link")
-        for entry in sorted(self.entries.values(), key=lambda entry: entry.path.split("/")):
+        for entry in sorted(self.entries.values(), key=lambda entry: by_parts(entry.path)):
             if entry.path in odd:
                 continue
             if _below_directories(entry.path, kept):

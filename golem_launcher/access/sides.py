@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import h11
 
 from golem_launcher.access import answers
-from golem_launcher.agent.turns import Turns
+from golem_launcher.agent.yielding import Turns
 
 if TYPE_CHECKING:
     from golem_launcher.access.front import Served

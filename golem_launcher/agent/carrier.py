@@ -13,7 +13,7 @@ import struct
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .records import COUNT, DATA, END, LARGEST, OPEN, RESET, TAKEN, WINDOW, CarrierError, Decoder, Record, encode
-from .turns import Turns
+from .yielding import Turns
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable, Sequence

@@ -9,7 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from . import deaths, extension, newcomers, shortcuts
+from . import deaths, extension, late_extensions, shortcuts
 
 if TYPE_CHECKING:
     from .config import Config
@@ -58,7 +58,7 @@ def run(config: Config, bell: int, orders: int) -> None:
     traits.ServerApp.jpserver_extensions.update({"notebook_shim": False})
     server = LabApp.initialize_server(argv=[], config=traits)
     extension.load(server, extension.Surroundings(config.log, config.root, config.base_url, bell, os.getppid(), orders))
-    newcomers.watch(server)
+    late_extensions.watch(server)
     deaths.watch(server)
     server.no_browser_open_file = True  # it would hold the token, and anybody could read it
     server.start()

@@ -49,6 +49,6 @@ def test_plain_python_and_imports_nothing_of_ours(name):
     only = {
         "__main__.py": {"golem_launcher_agent"},
         "golem_launcher_agent/python_ssh.py": {"asyncssh"},
-        "golem_launcher_agent/newcomers.py": {"jupyter_lsp"},
+        "golem_launcher_agent/late_extensions.py": {"jupyter_lsp"},
     }
     assert imported <= _THERE | only.get(name, set())

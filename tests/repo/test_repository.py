@@ -148,6 +148,13 @@ def test_binder_delegates_to_the_root() -> None:
             assert path.resolve() == root or path.name in path.read_text(), path
 
 
+def test_every_test_that_is_named_as_a_proof_is_there() -> None:
+    named = re.findall(r"`([a-z_/]+\.py)::(test_[a-z0-9_]+)`", (ROOT / "docs" / "security.md").read_text())
+    assert len(named) > 30
+    for file, test in named:
+        assert f"def {test}(" in (ROOT / "tests" / file).read_text(), (file, test)
+
+
 def test_links_of_the_documents_lead_somewhere() -> None:
     broken = [
         f"{page.name}: {target}"

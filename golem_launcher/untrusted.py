@@ -7,6 +7,7 @@ of providers is small, or comes in many small values; so a value has a size that
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, NoReturn
 
 LARGEST = 256 * 1024
@@ -21,6 +22,17 @@ def json_value(data: bytes | bytearray, *, most: int = LARGEST) -> Any:
         return json.loads(data, parse_constant=_no_number)
     except RecursionError:
         raise ValueError("a value that is nested too deep") from None
+
+
+def number(value: Any) -> float | None:
+    """A number of such a value; ``None`` for what is none, has no end, or is larger than a float can be."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
 
 
 def _no_number(name: str) -> NoReturn:

@@ -67,7 +67,7 @@ class SshServer:
             raise AccessError("The provider does not tell whether it has an ssh server.") from None
         if kind == "starting":
             raise AccessError("The ssh server is starting.", "Try again in a moment.")
-        if kind not in {"sshd", "python"}:
+        if not isinstance(kind, str) or kind not in {"sshd", "python"}:
             raise AccessError(
                 "There is no ssh server in this session.",
                 "Start it with --ssh-key and an image that has OpenSSH or Python's asyncssh; its log says more.",

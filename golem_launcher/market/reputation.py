@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import ServiceError
 from golem_launcher.market import services
+from golem_launcher.untrusted import number
 
 if TYPE_CHECKING:
     from golem_launcher.networks import Network
@@ -49,6 +50,4 @@ def read_scores(value: Any) -> dict[str, float]:
 
 
 def _share(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return 0.0
-    return min(max(float(value), 0.0), 1.0)
+    return min(max(number(value) or 0.0, 0.0), 1.0)

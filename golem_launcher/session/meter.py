@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
 from golem_launcher.events import Usage
-from golem_launcher.untrusted import json_value
+from golem_launcher.untrusted import json_value, number
 
 if TYPE_CHECKING:
     from golem_launcher.session.lab import LabClient
@@ -71,6 +70,5 @@ class Meter:
 
 
 def _number(value: Any, most: float) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value) if 0 <= value <= most else None
+    found = number(value)
+    return found if found is not None and 0 <= found <= most else None

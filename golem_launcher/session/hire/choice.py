@@ -17,6 +17,7 @@ from golem_launcher.request.fields import about
 from golem_launcher.session.hire.standing import Standing
 from golem_launcher.text import clean_line, clean_name
 from golem_launcher.units import counted
+from golem_launcher.untrusted import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -285,9 +286,9 @@ def offers_at_most(offers: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     for offer in offers:
         properties = offer.get("properties")
         for name in OFFERED:
-            value = properties.get(about(name).offered) if isinstance(properties, dict) else None
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                most[name] = max(most.get(name, 0.0), float(value))
+            value = number(properties.get(about(name).offered)) if isinstance(properties, dict) else None
+            if value is not None:
+                most[name] = max(most.get(name, 0.0), value)
     return most
 
 

@@ -10,6 +10,8 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher.untrusted import number
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -32,7 +34,6 @@ def volumes(package: Package, properties: Mapping[str, Any]) -> Any:
     """What ``deploy`` is to say of volumes to the provider with an offer's ``properties``."""
     if not has_disks(properties):
         return [package.workspace, package.run]
-    offered = properties.get("golem.inf.storage.gib")
-    roomy = min(float(offered), _ROOMY_GIB) if isinstance(offered, (int, float)) and math.isfinite(offered) else 0.0
+    roomy = min(number(properties.get("golem.inf.storage.gib")) or 0.0, _ROOMY_GIB)
     size = math.ceil(max(package.disk_gib, roomy) * _MEBIBYTES)
     return {package.workspace: {"storage": {"size": f"{size}mib"}}, package.run: {"host": {}}}

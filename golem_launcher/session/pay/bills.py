@@ -23,6 +23,7 @@ from golem_launcher.networks import NETWORKS
 from golem_launcher.session.pay.evidence import Refusal
 from golem_launcher.session.pay.journal import Journal
 from golem_launcher.session.pay.yagna import YagnaRest
+from golem_launcher.untrusted import number
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -281,7 +282,7 @@ def _agreement_bill(
     waits = awaits and not settled and not (invoice and entry.refused) and entry.lost_at is None
     usage = (last.get("usageCounterVector") if last else None) or list(entry.last_usage or ())
     counters = entry.price.counters if entry.price else ()
-    numbers = [float(value) for value in usage if isinstance(value, int | float)] if isinstance(usage, list) else []
+    numbers = [found for value in usage if (found := number(value)) is not None] if isinstance(usage, list) else []
     return AgreementBill(
         agreement_id=entry.agreement_id,
         provider_id=entry.provider_id,

@@ -109,13 +109,15 @@ def server(*arguments, environment, directory, path):
     )  # fmt: skip
     try:
         origin = f"http://127.0.0.1:{port}"
-        for _ in range(600):
+        for _ in range(1800):
             assert process.poll() is None, (directory / "log").read_text()
             try:
                 with urllib.request.urlopen(f"{origin}{path}", timeout=SECONDS):
                     break
             except OSError:
                 signal.sigtimedwait([], 0.05)
+        else:
+            pytest.fail((directory / "log").read_text())
         yield origin
     finally:
         process.send_signal(signal.SIGTERM)

@@ -22,6 +22,7 @@ from golem_launcher.localnet.accounts import ensure_accounts
 from golem_launcher.localnet.chain import anvil, driver, program, rpc, token
 from golem_launcher.localnet.chain.keeper import ChainKeeper
 from golem_launcher.localnet.chain.token import Chain
+from golem_launcher.localnet.negotiation import NOTE_INTERVAL, PAYMENT_TIMEOUT
 from golem_launcher.localnet.spec import load_spec
 from golem_launcher.market import wallet
 from golem_launcher.networks import HOODI, LOCAL
@@ -37,6 +38,9 @@ from golem_launcher.ui.form.fields import _options
 from golem_launcher.ui.header.network import network_view
 from golem_launcher.ui.header.wallet import Purse
 from tests.localnet.conftest import at_home, network_of, processes_below
+from tests.localnet.requestor import Requestor, play
+from tests.localnet.requestor import until as eventually
+from tests.localnet.test_market import ended, reason
 from tests.session.conftest import explain
 
 if TYPE_CHECKING:
@@ -53,8 +57,13 @@ chain_gift = 0
 name = "paid"
 price_start = 0.01
 price_hour = 3.6
+
+[[provider]]
+name = "paid on the way"
+price_hour = 36
 """
 SETTLED_SECONDS = 20.0
+PAYMENT_SECONDS = 15
 
 
 def command(*words: str) -> tuple[int, Any, str]:
@@ -180,7 +189,28 @@ def test_an_invoice_is_settled_on_the_chain(
     (payment,) = found.payments
     assert (payment.transaction, payment.amount, payment.url) == (transaction, agreement.invoiced, "")
     assert found.reserved == found.owed == 0
-    assert _provider_invoices(on_chain, agreement.agreement_id) == ["SETTLED"]
+    until(lambda: _provider_invoices(on_chain, agreement.agreement_id) == ["SETTLED"])  # its node looks a moment later
+
+
+@pytest.mark.slow
+def test_who_pays_a_debit_note_in_time_keeps_the_agreement_and_who_does_not_loses_it(
+    settled: dict[str, Any], on_chain: network.LocalNetwork
+) -> None:
+    assert settled  # the wallet is filled
+
+    async def scene(someone: Requestor) -> None:
+        asked = {NOTE_INTERVAL: 1, PAYMENT_TIMEOUT: PAYMENT_SECONDS}
+        agreement = await someone.agree(name="paid on the way", properties=asked)
+        await someone.activity(agreement)
+        begin = time.monotonic()
+        while not any(note["status"] == "SETTLED" for note in await someone.bills("debitNotes", agreement, 1)):
+            assert time.monotonic() < begin + 2 * PAYMENT_SECONDS
+            assert not await ended(someone, agreement)
+        assert not await ended(someone, agreement)  # and nothing is accepted any more
+        await eventually(lambda: ended(someone, agreement), patience=3 * PAYMENT_SECONDS)
+        assert (await reason(someone, agreement))["golem.provider.code"] == "DebitNoteNotPaid"
+
+    play(on_chain, scene)
 
 
 @pytest.mark.slow

@@ -102,7 +102,7 @@ def test_a_session_in_the_image(network):  # noqa: ARG001
             assert "from pip" in await lab.terminal("only-a-test", "from pip")  # installed programs are on the PATH
 
     try:
-        asyncio.run(asyncio.wait_for(work(), 60))
+        asyncio.run(asyncio.wait_for(work(), 300))  # without compiled Python the first import takes long
     finally:
         client.stop(directory.name)
 

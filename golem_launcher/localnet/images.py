@@ -89,7 +89,7 @@ class Images:
         digest = address.digest[1].hex() if address is not None and address.digest is not None else ""
         spec = self._by_hash.get(digest)
         if spec is not None:
-            image = await self._unpacked(digest, spec.path) if spec.path.is_file() else Image(spec.path)
+            image = await self._unpacked(digest, spec.path) if spec.path.is_file() else Image(spec.path, workdir="/")
             say(_CACHED)
             return spec.applied_to(image)
         if address is not None and address.digest is not None and address.scheme == "gftp":
@@ -97,7 +97,7 @@ class Images:
         say(_CACHED)
         name = self._names.get(digest, digest or task_package[:80])
         if name == BASE_IMAGE or not name:
-            return Image(volumes=DEFAULT_VOLUMES)
+            return Image()
         self.replaced.append(name)
         self.changed()
         return Image(

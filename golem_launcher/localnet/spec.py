@@ -117,9 +117,9 @@ class ImageSpec(_Part):
 
     path: Path
     volumes: tuple[str, ...] | None = None
-    """Directories that are volumes, as a Dockerfile's VOLUME; each starts empty."""
+    """Directories that are volumes, as a Dockerfile's VOLUME; each starts empty. Unless given, our own image's."""
     workdir: str = ""
-    """Where commands start."""
+    """Where commands start; what the file says, else the root."""
     env: dict[str, str] | None = None
     """Variables of commands, where the provider's runtime passes any."""
 

@@ -21,7 +21,7 @@ from golem_launcher.localnet.runtime.choose import choose_runtime
 from golem_launcher.localnet.runtime.model import MARK, Deployment, Place
 from golem_launcher.localnet.runtime.process import ProcessRuntime
 from golem_launcher.localnet.runtime.sandbox import SandboxRuntime, overlay_works, why_no_sandbox
-from golem_launcher.localnet.runtime.volumes import ROOT, Volume
+from golem_launcher.localnet.runtime.volumes import COMMON, ROOT, Volume
 
 WHY_NOT = why_no_sandbox()
 sandboxed = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "sandboxes work")
@@ -94,7 +94,13 @@ def test_paths_environment_and_python(opened, kind, monkeypatch):
     monkeypatch.setenv("GSB_URL", "unix:/secret")
 
     async def main():
-        async with opened(kind, volumes=(Volume(PurePosixPath("/data")),)) as runtime:
+        async with opened(
+            kind,
+            volumes=(
+                *COMMON,
+                Volume(PurePosixPath("/data")),
+            ),
+        ) as runtime:
             await good(runtime, "/bin/sh", "-c", "echo 1 > /golem/work/a; cp /golem/work/a /data/b; pwd; cat a")
             assert runtime.volumes.path("/data/b").read_text() == "1\n"
             assert "secret" not in await good(runtime, "env")
@@ -142,7 +148,12 @@ def test_a_storage_volume_is_out_of_reach_of_transfers(opened, kind, tmp_path):
     work = PurePosixPath("/golem/work")
 
     async def main():
-        volumes = (Volume(work, "storage", 1 << 30), Volume(work / "in" / "side"), Volume(work.parent / "home"))
+        volumes = (
+            *COMMON,
+            Volume(work, "storage", 1 << 30),
+            Volume(work / "in" / "side"),
+            Volume(work.parent / "home"),
+        )
         async with opened(kind, volumes=volumes) as runtime:
             assert await good(runtime, "/bin/sh", "-c", "cd /golem/work && ls -d [!i]*") == "lost+found\n"
             await good(runtime, "/bin/sh", "-c", "echo x > /golem/work/f; ln -s /golem/work/f /golem/run/link")
@@ -162,7 +173,7 @@ def test_a_storage_volume_is_out_of_reach_of_transfers(opened, kind, tmp_path):
 @sandboxed
 def test_volumes_in_memory_have_their_size(opened):
     async def main():
-        volumes = (Volume(PurePosixPath("/memory"), "ram", 8 << 20), Volume(ROOT, "ram", 4 << 20))
+        volumes = (*COMMON, Volume(PurePosixPath("/memory"), "ram", 8 << 20), Volume(ROOT, "ram", 4 << 20))
         async with opened(SandboxRuntime, volumes=volumes) as runtime:
             assert "8192" in await good(runtime, "/bin/sh", "-c", "df -k --output=size /memory")
             assert await full(runtime, "/memory/f", 16)
@@ -178,7 +189,7 @@ def test_a_disk_of_a_modest_size_is_full_when_that_is_reached(opened):
     disk, large = PurePosixPath("/golem/work"), PurePosixPath("/golem/large")
 
     async def main():
-        volumes = (Volume(disk, "storage", 64 << 20), Volume(large, "storage", 1 << 50))
+        volumes = (*COMMON, Volume(disk, "storage", 64 << 20), Volume(large, "storage", 1 << 50))
         async with opened(SandboxRuntime, volumes=volumes) as runtime:
             said = await good(runtime, "/bin/sh", "-c", f"ls {disk} {large}; df -k --output=size {disk} | tail -n 1")
             assert said.split().count("lost+found") == 2
@@ -261,7 +272,11 @@ end
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="it knows that processor's calls alone")
 def test_a_directory_of_the_host_refuses_what_9p_refuses_and_a_disk_does_not(opened, tmp_path):
     async def main():
-        volumes = (Volume(PurePosixPath("/disk"), "storage", 1 << 30), Volume(PurePosixPath("/memory"), "ram", 8 << 20))
+        volumes = (
+            *COMMON,
+            Volume(PurePosixPath("/disk"), "storage", 1 << 30),
+            Volume(PurePosixPath("/memory"), "ram", 8 << 20),
+        )
         async with opened(SandboxRuntime, more={"like_9p": True}, volumes=volumes) as runtime:
             (tmp_path / "wanted.py").write_text(_WANTED)
             runtime.volumes.place(tmp_path / "wanted.py", "/golem/run/wanted.py")
@@ -461,10 +476,11 @@ def test_the_sandbox_keeps_the_host_out_of_reach(opened):
         async with opened(SandboxRuntime, hostname="golem", hosts={"friend": "192.168.0.2"}) as runtime:
             assert await good(runtime, "hostname") == "golem\n"
             assert await good(runtime, "id", "-u") == "0\n"
+            assert "cpu0" in await good(runtime, "ls", "/sys/devices/system/cpu")
             assert "192.168.0.2\tfriend" in await good(runtime, "cat", "/etc/hosts")
             for attempt in (
                 "touch /usr/x", "mount -o remount,rw /usr", "touch /etc/passwd", "ls /root/.ssh", "cat /etc/shadow",
-                "echo b > /proc/sysrq-trigger",
+                "echo b > /proc/sysrq-trigger", "touch /sys/devices/system/x", "ls /sys/class",
             ):  # fmt: skip
                 assert (await run(runtime, "/bin/sh", "-c", attempt))[0] != 0, attempt
             processes = await good(runtime, "/bin/sh", "-c", "ls /proc | grep -c '^[0-9]'")

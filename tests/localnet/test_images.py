@@ -64,6 +64,8 @@ def make_root(root: Path) -> None:
             target.write_bytes(Path(file).read_bytes())
             target.chmod(0o755)
     (root / "opt").mkdir()
+    (root / "golem" / "run").mkdir(parents=True)
+    (root / "golem" / "run" / "program").write_text("of the image")
     (root / "marker").write_text("from the image")
 
 
@@ -117,14 +119,14 @@ async def activity_of(someone: Requestor, name: str = "new", **properties: Any) 
 
 
 def test_a_described_file_says_itself_what_it_is(here: network.LocalNetwork) -> None:
-    look = shell("cat /marker; pwd; ls -d /golem/resource; echo $COLOUR")
+    look = shell("cat /marker /golem/run/program; pwd; ls -d /golem/resource; echo $COLOUR")
 
     async def scene(someone: Requestor) -> None:
         for name, colour in (("new", ""), ("old", "red")):
             activity = await activity_of(someone, name, task_package=package("me/file:latest"))
             deployed, _, looked = await someone.execute(activity, {"deploy": {}}, START, look)
-            assert looked["stdout"] == f"from the image/opt\n/golem/resource\n{colour}\n"
-            assert "/golem/resource" in [volume["path"] for volume in json.loads(deployed["stdout"])["vols"]]
+            assert looked["stdout"] == f"from the imageof the image/opt\n/golem/resource\n{colour}\n"
+            assert [volume["path"] for volume in json.loads(deployed["stdout"])["vols"]] == ["/golem/resource"]
             await someone.destroy(activity)
 
     play(here, scene)

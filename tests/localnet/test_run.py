@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -115,37 +114,3 @@ def test_a_runtime_with_a_counter_of_its_own(in_runtime: network.LocalNetwork, t
     assert counted == pytest.approx(2 * seconds, rel=0.2)
     assert counted >= 5
     assert seen["cost"] >= 0.01 * counted * 0.8
-
-
-GOLEM_JS = "@golem-sdk/golem-js@3.6.0"
-GOLEM_CORE = "golem-core==0.7.8"
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
-def test_a_program_of_golem_js(in_troupe: network.LocalNetwork, tmp_path: Path) -> None:
-    assert in_troupe.providers
-    installed = subprocess.run(
-        ["npm", "install", "--no-audit", "--no-fund", GOLEM_JS], cwd=tmp_path, capture_output=True, check=False
-    )
-    if installed.returncode:
-        pytest.skip("golem-js can't be had from a registry here")
-    shutil.copy(PROGRAMS / "job.mjs", tmp_path)
-    ended = run("node", "job.mjs", cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
-    seen = json.loads(ended.stdout.splitlines()[-1])
-    assert seen == {"stdout": "done\n", "file": "SOME TEXT\n", "error": "ExeScript command exited with code 7"}
-    assert "somebody/something:latest" in ended.stderr  # replaced
-
-
-@pytest.mark.slow
-def test_a_program_of_golem_core(in_troupe: network.LocalNetwork, tmp_path: Path) -> None:
-    assert in_troupe.providers
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    python = tmp_path / "venv" / "bin" / "python"
-    pip = [python, "-m", "pip", "install", "--quiet", GOLEM_CORE, "setuptools<81"]
-    if subprocess.run(pip, capture_output=True, check=False).returncode:
-        pytest.skip("golem-core can't be had from an index here")
-    ended = run(str(python), "-W", "ignore", str(PROGRAMS / "core.py"), cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
-    assert json.loads(ended.stdout) == {"stdout": "hello\nagain\n"}

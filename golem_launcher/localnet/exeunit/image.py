@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LocalNetError
+from golem_launcher.localnet.runtime.volumes import DEFAULT_VOLUMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +24,8 @@ class Image:
     """An image that can be booted. ``directory`` is its unpacked root, ``None`` for this machine's own base."""
 
     directory: Path | None = None
-    volumes: tuple[str, ...] = ()
-    workdir: str = ""
+    volumes: tuple[str, ...] = DEFAULT_VOLUMES
+    workdir: str = "/golem/work"
     variables: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
     """What its requestor must know of it; empty when it is what was asked for."""
@@ -40,7 +41,7 @@ def described(root: Path, file: Path) -> Image:
         config: dict[str, Any] = json.loads(_description(file))
         volumes = tuple(map(str, config.get("Volumes") or ()))
         variables = dict(str(line).split("=", 1) for line in config.get("Env") or () if "=" in str(line))
-        return Image(root, volumes, str(config.get("WorkingDir") or ""), variables)
+        return Image(root, volumes, str(config.get("WorkingDir") or "/"), variables)
     except (ValueError, AttributeError, OSError, RecursionError):
         raise LocalNetError("The image's file ends with no description of it that makes sense.") from None
 

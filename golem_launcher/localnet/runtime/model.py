@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from golem_launcher.localnet.runtime.volumes import COMMON
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping, Sequence
@@ -65,11 +67,12 @@ class Deployment:
 
     image_directory: Path | None = None
     """The unpacked image to boot, or ``None`` for the host's base environment."""
-    volumes: tuple[Volume, ...] = ()
+    volumes: tuple[Volume, ...] = COMMON
+    """All of them: the image's, and those that are asked for."""
     hosts: Mapping[str, str] = field(default_factory=dict)
     hostname: str = "golem"
-    workdir: str = ""
-    """Where commands start; empty for the first volume."""
+    workdir: str = "/golem/work"
+    """Where commands start, where an image is booted or a sandbox is; else it is the first volume."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """The image's own, which only older runtimes pass on."""
 

@@ -50,7 +50,7 @@ class ProcessRuntime:
             raise LocalNetError(
                 "This provider has no sandbox, so it can't boot an image.", "Install bubblewrap on the provider."
             )
-        self.volumes = self.volumes.extended(deployment.volumes)
+        self.volumes = Volumes.of(self.volumes.root, deployment.volumes)
         await asyncio.to_thread(self._make)
         place = self._place
         prefix = PurePosixPath(place.directory / "env")

@@ -65,6 +65,10 @@ _RESOLVERS = "nameserver 1.1.1.1\nnameserver 8.8.8.8\n"
 _LAYER = """mount -t tmpfs -o "size=$4,mode=0755" layer "$2" && mkdir "$2/upper" "$2/work" &&
 mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work,userxattr" "$3\""""
 """Lays memory over an image's root, as Golem's VM does. Arguments: the image, two empty directories, and bytes."""
+_PROCESSORS = "/sys/devices/system"
+_KERNEL = ("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/sys", "--ro-bind", _PROCESSORS, _PROCESSORS)
+"""What the kernel shows. Of /sys, which Golem's VM has whole, there is what OpenCL and MPI look for; the rest tells of
+this machine."""
 _MEMORY = """while [ "$1" != -- ]; do
 mount -t tmpfs -o "mode=$1" memory "$2" && mkdir -p -m 0700 "$2/$3"; shift 3
 done"""
@@ -89,7 +93,7 @@ class SandboxRuntime:
         self._init = InitProcess()
         self._meter = Meter(place.directory, place.memory_bytes)
         self._env: dict[str, str] = {}
-        self._workdir = ""
+        self._workdir = "/"
         self._keeper: asyncio.Task[int] | None = None
         self._inner: int | None = None
         self._hold = -1
@@ -97,7 +101,7 @@ class SandboxRuntime:
 
     async def deploy(self, deployment: Deployment) -> None:
         """Make directories and environment, and boot the sandbox."""
-        self.volumes = self.volumes.extended(deployment.volumes)
+        self.volumes = Volumes.of(self.volumes.root, deployment.volumes)
         await asyncio.to_thread(self._make, deployment)
         self._env = of_image(self._place, deployment.variables)
         self._workdir = deployment.workdir
@@ -180,9 +184,8 @@ class SandboxRuntime:
         self, argv: Sequence[str], *, on_stdout: Callable[[bytes], None], on_stderr: Callable[[bytes], None]
     ) -> int:
         """Run a command inside."""
-        work = self._workdir or self.volumes.mounts[0]
         like_9p = [str(each.mount) for each in self.volumes.all if each.kind == "host" and self._place.like_9p]
-        command = Command(argv, self._env, work, self._enter(), like_9p)
+        command = Command(argv, self._env, self._workdir, self._enter(), like_9p)
         return await self._init.run_silently(command, on_stdout, on_stderr)
 
     async def interface(
@@ -250,7 +253,7 @@ def _root(deployment: Deployment, place: Place) -> list[str]:
         if not overlay_works():
             root += ["--bind", str(directory / "home"), "/root"]
             root += ["--bind", str(directory / "var-tmp"), "/var/tmp"]  # noqa: S108
-        return [*root, *tmp, "--proc", "/proc", "--dev", "/dev"]
+        return [*root, *tmp, *_KERNEL]
     return [*root, *tmp, *_of_host(place)]  # in this order: what is of the host may lie below /tmp there
 
 
@@ -267,7 +270,7 @@ def _of_host(place: Place) -> list[str]:
         argv += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     for name in ("passwd", "group"):
         argv += ["--ro-bind", str(place.directory / "etc" / name), f"/etc/{name}"]
-    argv += ["--proc", "/proc", "--dev", "/dev", "--dir", "/run", "--dir", "/root", "--dir", "/var/lib"]
+    argv += [*_KERNEL, "--dir", "/run", "--dir", "/root", "--dir", "/var/lib"]
     argv += ["--perms", "1777", "--dir", "/var/tmp"]  # noqa: S108 - the sandbox's own
     interpreter = Path(sys.base_prefix)
     for path in dict.fromkeys([interpreter, place.base.directory, *place.base.sources]):

@@ -13,7 +13,7 @@ import errno
 import hashlib
 import os
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
@@ -56,6 +56,10 @@ class Volume:
         return self.mount == ROOT and self.kind == "ram"
 
 
+COMMON = tuple(Volume(PurePosixPath(path)) for path in DEFAULT_VOLUMES)
+"""The volumes of an image that does not say which it has."""
+
+
 @dataclass(frozen=True)
 class Volumes:
     """The volumes of one activity: the container path of each, and the private directory that holds it.
@@ -65,7 +69,7 @@ class Volumes:
 
     root: Path
     """A volume ``/a/b`` is the directory ``root/a/b``."""
-    all: tuple[Volume, ...] = field(default=tuple(Volume(PurePosixPath(path)) for path in DEFAULT_VOLUMES))
+    all: tuple[Volume, ...] = COMMON
 
     @property
     def mounts(self) -> tuple[PurePosixPath, ...]:
@@ -74,20 +78,22 @@ class Volumes:
 
     def create(self) -> None:
         """Make their directories. Raises ``OSError``."""
+        self.root.mkdir(parents=True, exist_ok=True)
         for volume in self.all:
             directory = self.directory(volume.mount)
             directory.mkdir(parents=True, exist_ok=True)
             if volume.kind == "storage":
                 (directory / LOST_AND_FOUND).mkdir(mode=0o700, exist_ok=True)
 
-    def extended(self, wanted: Iterable[Volume]) -> Volumes:
-        """These volumes and those a requestor asks for, which take the place of others at the same path.
+    @classmethod
+    def of(cls, root: Path, wanted: Iterable[Volume]) -> Volumes:
+        """The volumes of an image and those a requestor asks for, which take the place of others at the same path.
 
         Raises :class:`LocalNetError` for a path that can't be a volume's.
         """
         asked = [replace(each, mount=check_mount_point(str(each.mount))) for each in wanted if not each.is_root]
-        found = {volume.mount: volume for volume in (*self.all, *asked)}
-        return Volumes(self.root, tuple(found.values()))
+        found = {volume.mount: volume for volume in asked}
+        return cls(root, tuple(found.values()))
 
     def directory(self, mount: PurePosixPath) -> Path:
         """The private directory of a volume.

@@ -56,8 +56,11 @@ class _Account:
 
     def committed(self, *, without: str | None = None) -> Decimal:
         """What may be spent for it by our word; ``without`` the notes of one activity, which its next one covers."""
-        notes = sum((most for key, most in self.promised.items() if key != without), Decimal(0))
-        return max(notes, self.promised_invoice or Decimal(0))
+        return max(self.promised_in_notes(without=without), self.promised_invoice or Decimal(0))
+
+    def promised_in_notes(self, *, without: str | None = None) -> Decimal:
+        """The same of debit notes alone."""
+        return sum((most for key, most in self.promised.items() if key != without), Decimal(0))
 
 
 class Money:
@@ -126,7 +129,7 @@ class Money:
 
     def noted(self, agreement_id: str, *, without: str) -> Decimal:
         """What the debit notes of an agreement's activities take, ``without`` those of one of them."""
-        return self._accounts[agreement_id].committed(without=without)
+        return self._accounts[agreement_id].promised_in_notes(without=without)
 
     def is_settled(self, agreement_id: str) -> bool:
         """Whether we said yes to an agreement's invoice. What a debit note adds after that, a node pays on top."""

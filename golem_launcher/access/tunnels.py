@@ -20,8 +20,8 @@ from golem_launcher.access.address import lab_url, loopback_address
 from golem_launcher.access.link import listen
 from golem_launcher.access.listener import Listener
 from golem_launcher.access.pages import Pages, elsewhere
+from golem_launcher.access.ports import LAB_PORT
 from golem_launcher.access.vpn import Vpn, VpnPort
-from golem_launcher.access.ways import LAB_PORT
 from golem_launcher.errors import AccessError
 from golem_launcher.peers import is_ours
 

@@ -8,7 +8,6 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher import paths
 from golem_launcher.access import hub
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.conversation import Behind
@@ -16,8 +15,8 @@ from golem_launcher.access.documents import PORT
 from golem_launcher.access.door import Door, door_path
 from golem_launcher.access.front import nobody
 from golem_launcher.access.link import listen, listen_for_user
-from golem_launcher.access.listener import SocketFile
 from golem_launcher.access.pages import Pages
+from golem_launcher.access.ports import CARRIER_PORT, LAB_PORT
 from golem_launcher.access.rules import Rules
 from golem_launcher.access.streams import Joint
 from golem_launcher.access.vpn import Vpn, VpnPort
@@ -40,10 +39,6 @@ _REFUSED_SECONDS = 2.0
 waits."""
 _GATEWAY = b"gateway"
 _ENTRY_DIGITS = 32
-LAB_PORT = 8888
-"""The Lab's in the provider."""
-CARRIER_PORT = LAB_PORT + 1
-"""Where the agent takes the carriers."""
 
 
 class WaysIn:
@@ -82,6 +77,7 @@ class WaysIn:
         """Bytes, when it was last asked whether anybody takes connections."""
         self._hub: HubPort | None = None
         self._gateway: Listener | None = None
+        self._door: Door | None = None
         self._opening = asyncio.Lock()
         self._resources = contextlib.AsyncExitStack()
 
@@ -124,16 +120,12 @@ class WaysIn:
                 self._resources.push_async_callback(self._gateway.aclose)
         return self._gateway.address + entry.rstrip("/") + self.base_url.rstrip("/")
 
-    def socket_file(self, name: str, port: int) -> SocketFile:
-        """A socket file of the session, not listening yet, that leads to ``port`` of the provider: for us alone.
+    async def dial(self, port: int) -> Stream:
+        """A stream to ``port`` of the provider, for the supervisor alone. Raises ``AccessError``.
 
-        However many browsers wait to be connected, what comes by it goes ahead of them.
+        However many browsers wait to be connected, it goes ahead of them.
         """
-
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._vpn.carry(port, reader, writer, ahead=True)
-
-        return SocketFile(paths.socket_path(self._directory, name), serve)
+        return await self._vpn.dial(port, ahead=True)
 
     async def start(self) -> None:
         """Listen. Raises ``AccessError``."""
@@ -165,9 +157,14 @@ class WaysIn:
             lead=pages.lead,
         )
         self._resources.push_async_callback(self._link.aclose)
-        door = Door(door_path(self._directory), self._carry)
-        await door.start()
-        self._resources.push_async_callback(door.aclose)
+        self._door = Door(door_path(self._directory), self._carry)
+        await self._door.start()
+        self._resources.push_async_callback(self._door.aclose)
+
+    async def renew(self) -> None:
+        """Make the door again where somebody removed it, if it was there. Raises ``OSError``."""
+        if self._door is not None:
+            await self._door.renew()
 
     async def _carry(self, port: int, reader: Source, writer: Sink) -> None:
         """What comes in by the door, to a port of the provider or, a page of another link's, to us."""

@@ -181,7 +181,7 @@ def ssh_config(
 
     settings, server = _ssh_settings(name)
     if as_json:
-        from golem_launcher.access.ways import LAB_PORT
+        from golem_launcher.access.ports import LAB_PORT
 
         lines = access.lines(settings, name, server, _door(_reachable(name)), LAB_PORT)
         print_json({"host": access.host_alias(name), "options": settings, **lines})

@@ -32,7 +32,7 @@ _READ_AT_MOST = 4 * 1024 * 1024
 _REQUEST, _STATE = "request.json", "state.json"
 _FILES = (_REQUEST, _STATE, "supervisor.json", "journal.json")
 """A directory with one of these is a session's, whatever became of the others."""
-_SOCKETS = ("control.sock", "door.sock", "lab.sock", "workspace.sock")
+_SOCKETS = ("control.sock", "door.sock")
 
 
 @dataclass(frozen=True)

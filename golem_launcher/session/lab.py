@@ -6,20 +6,23 @@ import asyncio
 import contextlib
 import time
 import zlib
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from golem_launcher.access.provider_http import ProviderHttp
 from golem_launcher.agent.log import OFFSET, OFFSET_HEADER
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
 
-_LAB_ORIGIN = "http://127.0.0.1:8888"
+    from golem_launcher.access.provider_http import Dial
+
+_HOST = "127.0.0.1:8888"
 """The name by which the Lab is asked: it answers to a loopback address alone."""
 _PROBE_SECONDS = 4.0
 _LOG_SECONDS = 40.0
@@ -37,28 +40,19 @@ _NO_CONTENT = 204
 
 
 class LabClient:
-    """A client of the Lab at ``place``: a socket file on this side, or an origin; it answers below ``base_url``."""
+    """A client of the Lab that ``dial`` leads to; it answers below ``base_url``. Made where a loop runs."""
 
-    def __init__(self, place: Path | str, token: str, base_url: str = "/") -> None:
-        self._socket = place if isinstance(place, Path) else None
-        origin = _LAB_ORIGIN if isinstance(place, Path) else place
-        self._address = origin + base_url.rstrip("/")
-        self._headers = {"Authorization": f"token {token}"}
-        self._http: aiohttp.ClientSession | None = None
+    def __init__(self, dial: Dial, token: str, base_url: str = "/") -> None:
+        self._base = base_url.rstrip("/")
+        self._http = ProviderHttp(dial, token)
 
     async def __aenter__(self) -> Self:
-        # No cookies kept, no proxy asked, nothing followed, nothing unpacked unseen: the other side is a stranger.
-        headers = {**self._headers, "Accept-Encoding": "identity"}
-        jar = aiohttp.DummyCookieJar()
-        connector = None if self._socket is None else aiohttp.UnixConnector(str(self._socket))
-        self._http = aiohttp.ClientSession(connector=connector, headers=headers, cookie_jar=jar, auto_decompress=False)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._http is not None:
-            await self._http.close()
+        await self._http.aclose()
 
     async def answers(self, *, seconds: float = _PROBE_SECONDS) -> bool:
         """Whether the Lab answers a request that needs the token."""
@@ -75,14 +69,9 @@ class LabClient:
 
     async def move_deadline(self, seconds: float) -> bool:
         """Tell the agent that its deadline is ``seconds`` from now; whether it understood."""
-        assert self._http is not None, "enter the client first"
-        timeout = aiohttp.ClientTimeout(total=_TELL_SECONDS)
         try:
-            async with self._http.post(
-                f"{self._address}/golem-launcher/deadline",
-                json={"seconds": round(seconds, 3)},
-                timeout=timeout,
-                allow_redirects=False,
+            async with await self._ask(
+                "POST", "/golem-launcher/deadline", seconds=_TELL_SECONDS, json={"seconds": round(seconds, 3)}
             ) as response:
                 return response.status == _NO_CONTENT
         except (OSError, aiohttp.ClientError, asyncio.TimeoutError):
@@ -112,16 +101,16 @@ class LabClient:
             least = max(len(data) / _BYTES_PER_SECOND, _GATHER_SECONDS)
             await asyncio.sleep(max(0.0, least - (time.monotonic() - started)))
 
+    async def _ask(self, method: str, path: str, *, seconds: float, **options: Any) -> aiohttp.ClientResponse:
+        timeout = aiohttp.ClientTimeout(total=seconds)
+        return await self._http.request(method, self._base + path, timeout=timeout, host=_HOST, **options)
+
     async def _get(
         self, path: str, *, seconds: float, largest: int, packed: bool = False
     ) -> tuple[int, bytes, int | None]:
         """Status, body and where the log goes on. ``packed``: the body may travel compressed."""
-        assert self._http is not None, "enter the client first"
-        timeout = aiohttp.ClientTimeout(total=seconds)
         headers = {"Accept-Encoding": "gzip"} if packed else None
-        async with self._http.get(
-            self._address + path, headers=headers, timeout=timeout, allow_redirects=False
-        ) as response:
+        async with await self._ask("GET", path, seconds=seconds, headers=headers) as response:
             following = response.headers.get(OFFSET_HEADER, "")
             offset = int(following) if OFFSET.fullmatch(following) else None
             gzipped = packed and response.headers.get("Content-Encoding") == "gzip"

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.access.documents import Documents
-from golem_launcher.agent.workspace.wire import PORT_OFFSET
+from golem_launcher.access.ports import LAB_PORT, WORKSPACE_PORT
 from golem_launcher.errors import AccessError
 from golem_launcher.session.lab import LabClient
 from golem_launcher.text import clean_name
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from golem_launcher.access.listener import SocketFile
+    from golem_launcher.access.streams import Stream
     from golem_launcher.access.ways import WaysIn
     from golem_launcher.node.node import Node
     from golem_launcher.request import LaunchRequest
@@ -38,8 +36,6 @@ class Reach:
         self._directory = directory
         self._request = request
         self._ways: WaysIn
-        self._workspace: SocketFile
-        self._lab: SocketFile
         self._listening = False
 
     @property
@@ -52,15 +48,10 @@ class Reach:
         """The path below which the Lab answers."""
         return self._ways.base_url
 
-    @property
-    def workspace_socket(self) -> Path:
-        """The socket file that leads to the agent's workspace server, likewise."""
-        return self._workspace.path
-
     async def open(self) -> None:
         """Listen. Raises ``AccessError``."""
         # Half a tenth of a second that the market need not wait for.
-        from golem_launcher.access.ways import LAB_PORT, WaysIn  # noqa: PLC0415
+        from golem_launcher.access.ways import WaysIn  # noqa: PLC0415
 
         request = self._request
         self._ways = WaysIn(
@@ -74,24 +65,17 @@ class Reach:
             hub_extensions=request.lab_extensions and request.image is not None,
             left_out=self._tell_left_out,
         )
-        self._workspace = self._ways.socket_file("workspace.sock", LAB_PORT + PORT_OFFSET)
-        self._lab = self._ways.socket_file("lab.sock", LAB_PORT)
         self._listening = True
         await self._ways.start()
-        await self._workspace.start()
-        await self._lab.start()
 
     async def renew(self) -> None:
-        """Make those socket files again that we need ourselves, where somebody removed them. Raises ``OSError``."""
+        """Listen again where the socket file that commands come in by was removed. Raises ``OSError``."""
         if self._listening:
-            await self._workspace.renew()
-            await self._lab.renew()
+            await self._ways.renew()
 
     async def aclose(self) -> None:
         """End the listeners and every connection."""
         if self._listening:
-            await self._lab.aclose()
-            await self._workspace.aclose()
             await self._ways.aclose()
 
     def point_at(self, node: Node, rented: Rented) -> None:
@@ -109,7 +93,15 @@ class Reach:
 
     def lab(self) -> LabClient:
         """A new client of the Lab."""
-        return LabClient(self._lab.path, self.token, self.base_url)
+        return LabClient(self.dial_lab, self.token, self.base_url)
+
+    async def dial_lab(self) -> Stream:
+        """A stream to the Lab. Raises ``AccessError``."""
+        return await self._ways.dial(LAB_PORT)
+
+    async def dial_workspace(self) -> Stream:
+        """A stream to the agent's workspace server. Raises ``AccessError``."""
+        return await self._ways.dial(WORKSPACE_PORT)
 
     def _tell_left_out(self, names: tuple[str, ...]) -> None:
         news = sorted({clean_name(name) for name in names[:_MOST_NAMES]} - self._left_out)

@@ -102,7 +102,7 @@ class Saves:
         from golem_launcher.workspace.remote import AgentWorkspace  # noqa: PLC0415 - the market need not wait for it
 
         await self.part()
-        agent = AgentWorkspace(self._reach.workspace_socket, token=self._reach.token, carry=carry)
+        agent = AgentWorkspace(self._reach.dial_workspace, token=self._reach.token, carry=carry)
         self._agent = await agent.__aenter__()
         if not self.hold:
             return []

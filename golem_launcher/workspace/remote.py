@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
 
+from golem_launcher.access.provider_http import ProviderHttp
 from golem_launcher.agent.workspace.wire import FRAME, LARGEST_CHUNK, PACKS, Frames
 from golem_launcher.agent.yielding import Turns
 from golem_launcher.errors import ProviderError, WorkspaceError
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from golem_launcher.access.provider_http import Dial
     from golem_launcher.workspace.manifest import Entry
 
 __all__ = ["AgentWorkspace", "Carry"]
@@ -67,15 +69,12 @@ class Carry(Protocol):
 
 
 class AgentWorkspace:
-    """A client of the workspace server at ``place``: a socket file on this side, or an origin. ``async with`` it."""
+    """A client of the workspace server that ``dial`` leads to. ``async with`` it; made where a loop runs."""
 
-    def __init__(self, place: Path | str, token: str, carry: Carry | None = None) -> None:
-        self._socket = place if isinstance(place, Path) else None
-        self._address = "http://workspace" if isinstance(place, Path) else place
-        self._headers = {"Authorization": f"token {token}"}
+    def __init__(self, dial: Dial, token: str, carry: Carry | None = None) -> None:
+        self._http = ProviderHttp(dial, token)
         self.carry = carry
         self.pace = Pace()
-        self._http: aiohttp.ClientSession | None = None
         self._scratch: Path | None = None
         self._fetching = False
         """Whether a transfer is under way."""
@@ -84,20 +83,12 @@ class AgentWorkspace:
         self.sent = 0
 
     async def __aenter__(self) -> Self:
-        # No cookies kept, no proxy asked, nothing followed: the other side is a stranger.
-        self._http = aiohttp.ClientSession(
-            connector=None if self._socket is None else aiohttp.UnixConnector(str(self._socket)),
-            headers=self._headers,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-        )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._http is not None:
-            await self._http.close()
+        await self._http.aclose()
         if self._scratch is not None:
             await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
 
@@ -247,10 +238,9 @@ class AgentWorkspace:
     @contextlib.asynccontextmanager
     async def _post(self, path: str, body: bytes | None, bounds: Bounds) -> AsyncIterator[AsyncIterator[bytes]]:
         """The pieces of an answer that keeps to ``bounds``."""
-        assert self._http is not None, "enter the client first"
         method, data = ("GET", None) if body is None else ("POST", io.BytesIO(body))
         timeout = aiohttp.ClientTimeout(total=bounds.whole, sock_read=bounds.silence)
-        asking = self._http.request(method, self._address + path, data=data, allow_redirects=False, timeout=timeout)
+        asking = self._http.request(method, path, data=data, timeout=timeout)
         try:
             async with await wait_for(asking, bounds.head) as response:
                 if response.status != HTTPStatus.OK:

@@ -13,6 +13,7 @@ import pytest
 
 from golem_launcher.workspace.remote import AgentWorkspace
 from golem_launcher.workspace.store import open_store
+from tests.dialling import to_origin
 
 TOKEN = "0123456789abcdef" * 2
 _octets = iter(range(1, 250))
@@ -73,7 +74,7 @@ class Provider:
         os.close(self._gate)
 
     def agent(self, carry=None, token=TOKEN):
-        return AgentWorkspace(self.url, token, carry)
+        return AgentWorkspace(to_origin(self.url), token, carry)
 
 
 class Carry:

@@ -12,6 +12,7 @@ from golem_launcher.workspace import saver as saver_module
 from golem_launcher.workspace.bounds import Bounds
 from golem_launcher.workspace.remote import AgentWorkspace
 from golem_launcher.workspace.saver import Saver
+from tests.dialling import to_socket
 from tests.saver.conftest import TOKEN
 
 _HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -67,7 +68,7 @@ def test_no_answer_is_waited_for_without_end(tmp_path, how, question):
 
     async def scene():
         server = await dripping(tmp_path / "s", _WAYS[how]())
-        async with AgentWorkspace(tmp_path / "s", TOKEN) as agent:
+        async with AgentWorkspace(to_socket(tmp_path / "s"), TOKEN) as agent:
             with pytest.raises(Exception, match=r"provider") as refused:
                 await asyncio.wait_for(ask(agent), 10)
             assert not isinstance(refused.value, asyncio.TimeoutError)

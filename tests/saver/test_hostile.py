@@ -16,6 +16,7 @@ from golem_launcher.agent.workspace import wire
 from golem_launcher.agent.workspace.chunker import chunk_id
 from golem_launcher.workspace.remote import AgentWorkspace
 from golem_launcher.workspace.saver import Limits, Saver
+from tests.dialling import to_origin
 from tests.saver.conftest import TOKEN
 
 DATA = b"what somebody wrote" * 100
@@ -44,7 +45,7 @@ class Liar(ThreadingHTTPServer):
 
     def save(self, store, workspace="work", **options):
         async def scenario():
-            async with AgentWorkspace(f"http://127.0.0.1:{self.server_port}", TOKEN) as agent:
+            async with AgentWorkspace(to_origin(f"http://127.0.0.1:{self.server_port}"), TOKEN) as agent:
                 saver = Saver(agent, store, workspace, **options)
                 return await saver.save_now(), saver.saving
 
@@ -201,7 +202,7 @@ def test_what_makes_no_whole_save_ends_some_time(liar, store, tmp_path):
     """New chunks each time, and never the last of them: the disk here would fill with what is in no save."""
 
     async def scenario():
-        async with AgentWorkspace(f"http://127.0.0.1:{liar.server_port}", TOKEN) as agent:
+        async with AgentWorkspace(to_origin(f"http://127.0.0.1:{liar.server_port}"), TOKEN) as agent:
             saver = Saver(agent, store, "work", limits=Limits(total_bytes=300_000))
             for _ in range(20):
                 data = os.urandom(100_000)
@@ -255,7 +256,7 @@ def test_an_emptied_workspace_is_told_and_the_one_before_stays(liar, store):
 
 def test_old_files_that_come_back_are_told(liar, store):
     async def scenario():
-        async with AgentWorkspace(f"http://127.0.0.1:{liar.server_port}", TOKEN) as agent:
+        async with AgentWorkspace(to_origin(f"http://127.0.0.1:{liar.server_port}"), TOKEN) as agent:
             saver = Saver(agent, store, "work")
             for text in (b"first", b"second", b"first"):
                 liar.lists(file("a", text))

@@ -14,6 +14,7 @@ from golem_launcher.errors import ProviderError
 from golem_launcher.workspace.remote import AgentWorkspace
 from golem_launcher.workspace.saver import Saver
 from golem_launcher.workspace.tree import Tree
+from tests.dialling import to_origin
 from tests.saver.conftest import TOKEN, Carry
 from tests.saver.test_hostile import Liar, file, sound
 
@@ -67,7 +68,7 @@ def test_a_save_over_a_broken_connection_goes_on_where_it_broke(provider, store)
     (provider.work / "big.bin").write_bytes(os.urandom(SIZE))
 
     async def scenario():
-        async with Cable(provider) as cable, AgentWorkspace(cable.url, TOKEN) as agent:
+        async with Cable(provider) as cable, AgentWorkspace(to_origin(cable.url), TOKEN) as agent:
             saver = Saver(agent, store, "work")
             cable.cut_after = 5_000_000
             generation = await saver.save_now()
@@ -163,7 +164,7 @@ def test_on_a_slow_link_the_pause_grows_and_comes_back(store):
             told.append(saving.interval)
             changed.set()
 
-        async with AgentWorkspace(f"http://127.0.0.1:{liar.server_port}", TOKEN) as agent:
+        async with AgentWorkspace(to_origin(f"http://127.0.0.1:{liar.server_port}"), TOKEN) as agent:
             running = asyncio.create_task(Saver(agent, store, "work", interval=0.05, on_change=on_change).run())
             await until(lambda interval: interval >= 0.6)
             assert max(told) < 20

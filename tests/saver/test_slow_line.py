@@ -8,6 +8,7 @@ from golem_launcher.workspace.pace import Pace
 from golem_launcher.workspace.remote import AgentWorkspace
 from golem_launcher.workspace.restore_into import restore_into
 from golem_launcher.workspace.saver import Saver
+from tests.dialling import to_origin
 from tests.saver.conftest import TOKEN, Carry
 from tests.saver.test_resuming import Cable
 
@@ -42,7 +43,10 @@ def test_a_megabyte_is_saved_and_put_back_within_twenty_seconds_each(provider, s
     (provider.work / "note.txt").write_text("note")
 
     async def scenario():
-        async with SlowCable(provider) as cable, AgentWorkspace(cable.url, TOKEN, SlowCarry(provider)) as agent:
+        async with (
+            SlowCable(provider) as cable,
+            AgentWorkspace(to_origin(cable.url), TOKEN, SlowCarry(provider)) as agent,
+        ):
             begun = time.monotonic()
             generation = await Saver(agent, store, "work").save_now(60)
             assert generation is not None

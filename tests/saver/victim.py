@@ -14,6 +14,7 @@ from pathlib import Path
 from golem_launcher.workspace.remote import AgentWorkspace
 from golem_launcher.workspace.saver import Saver
 from golem_launcher.workspace.store import open_store
+from tests.dialling import to_origin
 from tests.saver.conftest import TOKEN
 
 _TICK_SECONDS = 0.002
@@ -31,7 +32,7 @@ async def main(address, store, rounds):
     stopped = asyncio.Event()
     watching = asyncio.create_task(_longest(stopped))
     problems = []
-    async with AgentWorkspace(address, TOKEN) as agent:
+    async with AgentWorkspace(to_origin(address), TOKEN) as agent:
         saver = Saver(agent, open_store(store), "work")
         for _ in range(rounds):
             assert await saver.save_now(120) is None

@@ -116,9 +116,7 @@ def test_a_killed_supervisor_is_tidied_up(ready, node):
 
 def left_over(directory):
     """What only a living supervisor needs."""
-    sockets = [
-        paths.socket_path(directory.path, name) for name in ("control.sock", "door.sock", "lab.sock", "workspace.sock")
-    ]
+    sockets = [paths.socket_path(directory.path, name) for name in ("control.sock", "door.sock")]
     return [path for path in (directory.scratch, *sockets) if path.exists()]
 
 

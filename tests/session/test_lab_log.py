@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from golem_launcher.session import lab
 from golem_launcher.session.lab import LabClient, _LogFile
 from golem_launcher.text import LONGEST_LINE
+from tests.dialling import to_origin
 
 
 @given(st.lists(st.binary(max_size=300), max_size=10))
@@ -109,7 +110,7 @@ async def _served(answer):
     await site.start()
     port = site._server.sockets[0].getsockname()[1]
     try:
-        async with LabClient(f"http://127.0.0.1:{port}", "token") as client:
+        async with LabClient(to_origin(f"http://127.0.0.1:{port}"), "token") as client:
             yield client
     finally:
         await runner.cleanup()

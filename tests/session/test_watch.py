@@ -17,6 +17,7 @@ from golem_launcher.session.lab import LabClient
 from golem_launcher.session.pay.yagna import YagnaRest
 from golem_launcher.session.recorder import Recorder
 from golem_launcher.session.term import Term
+from tests.dialling import to_origin
 
 
 async def still():
@@ -39,7 +40,7 @@ def test_a_node_that_stays_away_is_looked_for_and_then_given_up_in_words(tmp_pat
         return False
 
     async def until_over():
-        async with YagnaRest(Node(NOBODY, "key")) as rest, LabClient(NOBODY, "token") as lab:
+        async with YagnaRest(Node(NOBODY, "key")) as rest, LabClient(to_origin(NOBODY), "token") as lab:
             nothing = SimpleNamespace(has_invoice=lambda _: False)
             await watch.Watch(
                 rest=rest, lab=lab, money=nothing, term=Term.of(Decimal(1)), recorder=recorder, agreement_id="a",

@@ -115,7 +115,7 @@ def _ssh_lines(directory: SessionDirectory, _content: Content) -> Content:
     """Lines for a terminal that lead to the Lab by ssh; they name no secret."""
     from golem_launcher.access import ssh  # noqa: PLC0415 - its cryptography takes a tenth of a second
     from golem_launcher.access.door import door_path  # noqa: PLC0415
-    from golem_launcher.access.ways import LAB_PORT  # noqa: PLC0415
+    from golem_launcher.access.ports import LAB_PORT  # noqa: PLC0415
 
     door = door_path(directory.path)
     server = asyncio.run(ssh.ask(door))

@@ -1,7 +1,9 @@
-"""Extend: more time, more money, for a session that runs. All of it happens, or nothing and the reason is said."""
+"""The end of a session, moved: by its user, who gives it more time or money, or by a clock that was set."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ from golem_launcher.errors import LauncherError, RequestError, SessionError
 from golem_launcher.events import Stage
 from golem_launcher.market.prices import glm
 from golem_launcher.request import parse_request
+from golem_launcher.session.term import AGENT_GRACE_SECONDS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,50 +25,91 @@ if TYPE_CHECKING:
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.session.term import Term
 
+_LOG = logging.getLogger(__name__)
+
 _MOST = 10**12
 _EXTENDABLE = {Stage.READY, Stage.SAVING, Stage.RECOVERING}
+_CLOCK_SET_SECONDS = 60.0
+"""The time of day may go apart from our clock by less, little by little."""
 
 
-async def extend(
-    arguments: dict[str, Any],
-    *,
-    request: LaunchRequest,
-    term: Term,
-    money: Money,
-    rest: YagnaRest,
-    recorder: Recorder,
-    agent: LabClient | None,
-    grace_seconds: float,
-) -> dict[str, Any]:
-    """Give the session ``hours`` and ``budget`` (GLM) more; the new deadline and budget.
+class Extension:
+    """Moves the end of one session, for all who know of it: the state, the agent over there, the node's allocation."""
 
-    Raises ``LauncherError``. The agent is told first: should the money then be refused, it merely waits longer than
-    the session, which ends at the old deadline as before.
-    """
-    hours, budget = _amount(arguments, "hours"), _amount(arguments, "budget")
-    if not hours and not budget:
-        raise RequestError("Say by how much: hours, budget or both.")
-    state = recorder.state
-    if state.stage not in _EXTENDABLE:
-        raise SessionError(
-            f"The session is {state.stage.value}; it can be extended once JupyterLab answers.", "Try again then."
+    def __init__(self, request: LaunchRequest, *, term: Term, money: Money, recorder: Recorder) -> None:
+        self._request = request
+        self._term = term
+        self._money = money
+        self._recorder = recorder
+        self._turn = asyncio.Lock()
+        """Of two at once, the second extends what the first has made."""
+        self._set_forth = clock.set_forth()
+        """The time of day against our clock, as last looked at."""
+
+    async def extend(self, arguments: dict[str, Any], rest: YagnaRest, agent: LabClient | None) -> dict[str, Any]:
+        """Give the session ``hours`` and ``budget`` (GLM) more: all of it, or nothing. The new deadline and budget.
+
+        Called for the command of this name; ``agent`` is the present machine's, while there is one. Raises
+        ``LauncherError``. The agent is told first: should the money then be refused, it merely waits longer than the
+        session, which ends at the old deadline as before.
+        """
+        async with self._turn:
+            told = await self._extend(arguments, rest, agent)
+        await self._recorder.flush()
+        return told
+
+    async def mind_clock(self, rest: YagnaRest) -> None:
+        """Whether the time of day was set: what others know of moments is then told anew, at the node and to people.
+
+        Called every few seconds, and before anything is agreed with a provider.
+        """
+        forth = clock.set_forth()
+        by = forth - self._set_forth
+        if abs(by) < _CLOCK_SET_SECONDS:
+            return
+        self._set_forth = forth
+        until = self._term.extendable_until
+        ends = clock.told(self._term.deadline)
+        self._recorder.update(deadline=ends, extendable_until=None if until is None else clock.told(until))
+        way = "forth" if by > 0 else "back"
+        self._recorder.message(
+            f"The clock of this computer was set {way} by {timedelta(seconds=round(abs(by)))}. The session goes by the "
+            f"time that really passed: it ends at {ends:%Y-%m-%d %H:%M} UTC now.",
+            "warning",
         )
-    deadline = term.deadline + timedelta(hours=float(hours))
-    total = (deadline - state.created_at).total_seconds() / 3600
-    within = {"hours": round(Decimal(total), 4), "budget": money.budget + budget}
-    parse_request({**request.model_dump(), **within})  # the bounds of a request hold for what it becomes
-    if hours:
-        _check_term(term, deadline)
-        if agent is not None and not await agent.move_deadline(term.left + float(hours) * 3600 + grace_seconds):
+        try:
+            async with self._turn:
+                await self._money.extend(rest, self._money.budget, self._term.allocation_ends())
+        except LauncherError as error:
+            _LOG.warning("the allocation keeps its old end: %s", error)
+
+    async def _extend(self, arguments: dict[str, Any], rest: YagnaRest, agent: LabClient | None) -> dict[str, Any]:
+        term, money, recorder = self._term, self._money, self._recorder
+        hours, budget = _amount(arguments, "hours"), _amount(arguments, "budget")
+        if not hours and not budget:
+            raise RequestError("Say by how much: hours, budget or both.")
+        state = recorder.state
+        if state.stage not in _EXTENDABLE:
             raise SessionError(
-                "The provider did not take the new deadline, so nothing was changed.", "Try again in a moment."
+                f"The session is {state.stage.value}; it can be extended once JupyterLab answers.", "Try again then."
             )
-    await money.extend(rest, money.budget + budget, term.allocation_ends(deadline))
-    term.deadline = deadline
-    told = clock.told(deadline)
-    recorder.update(deadline=told, budget=money.budget)
-    recorder.message(f"Extended: it ends at {told:%H:%M} UTC, and may cost {glm(money.budget)}.")
-    return {"deadline": told.isoformat(), "budget": str(money.budget)}
+        deadline = term.deadline + timedelta(hours=float(hours))
+        total = (deadline - state.created_at).total_seconds() / 3600
+        within = {"hours": round(Decimal(total), 4), "budget": money.budget + budget}
+        parse_request({**self._request.model_dump(), **within})  # the bounds of a request hold for what it becomes
+        if hours:
+            _check_term(term, deadline)
+            seconds = term.left + float(hours) * 3600 + AGENT_GRACE_SECONDS
+            if agent is not None and not await agent.move_deadline(seconds):
+                raise SessionError(
+                    "The provider did not take the new deadline, so nothing was changed.", "Try again in a moment."
+                )
+        await money.extend(rest, money.budget + budget, term.allocation_ends(deadline))
+        term.deadline = deadline
+        told = clock.told(deadline)
+        recorder.update(deadline=told, budget=money.budget)
+        recorder.message(f"Extended: it ends at {told:%H:%M} UTC, and may cost {glm(money.budget)}.")
+        return {"deadline": told.isoformat(), "budget": str(money.budget)}
 
 
 def _check_term(term: Term, deadline: datetime) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.errors import NothingToSave, ProviderError, SessionError, WorkspaceError
 from golem_launcher.events import LeftOut, Progress, Saving
 from golem_launcher.session import beforehand, inputs, liveness
+from golem_launcher.session.documents import missing
 from golem_launcher.session.image_and_packages import image_and_packages
 from golem_launcher.units import data_size
 from golem_launcher.waiting import cancel_all, wait_for
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
+_DOCUMENTS_SECONDS = 8.0
+"""How long the Lab's pages may take to save what is open in them; a hostile one says what it likes."""
 _ANSWER_SECONDS = 60.0
 _ANSWER_POLL_SECONDS = 0.1
 _SETTLE_SECONDS = 3600.0
@@ -163,6 +166,17 @@ class Saves:
             problem = saver.saving.problem.rstrip(".") or "it took too long"
             raise SessionError(f"The last save did not work: {problem}.")
         return generation
+
+    async def save_all(self, seconds: float) -> tuple[Generation | None, str]:
+        """Save what is open in browsers, then the workspace: the generation, and what is missing in it, in words.
+
+        Raises ``LauncherError`` when there is no generation within ``seconds``.
+        """
+        loop_time = asyncio.get_running_loop().time
+        end = loop_time() + seconds
+        outcome = await self._reach.documents.save(min(_DOCUMENTS_SECONDS, seconds / 2))
+        self._recorder.update(unsaved=outcome.unsaved)  # it is told with the end, and followed but slowly
+        return await self.save(max(end - loop_time(), 1.0)), missing(outcome)
 
     def saved_last(self) -> str:
         """What became of the files of a session whose provider is gone, in words; and what the next begins with."""

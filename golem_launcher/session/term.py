@@ -14,6 +14,8 @@ _AGREEMENT_MARGIN = timedelta(minutes=5)
 _LEAST_RESERVE = timedelta(hours=3)
 _MOST_RESERVE = timedelta(hours=24)
 _ALLOCATION_MARGIN = timedelta(hours=2)
+AGENT_GRACE_SECONDS = 120.0
+"""The agent ends everything that long after the deadline, should nobody else: the last save comes before."""
 
 
 @dataclass

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golem_launcher.node.node import Node
-    from golem_launcher.session.pay.journal import AgreementEntry, Journal
+    from golem_launcher.session.pay.journal import Journal
     from golem_launcher.session.pay.yagna import YagnaRest
 
 
@@ -24,9 +24,9 @@ class Farewells:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def say(self, rest: YagnaRest, journal: Journal, entry: AgreementEntry) -> None:
+    def say(self, rest: YagnaRest, journal: Journal, agreement_id: str) -> None:
         """End what was agreed with a provider; what fails is left to the closing of the session."""
-        task = asyncio.create_task(_quietly_end(rest, journal, entry))
+        task = asyncio.create_task(_quietly_end(rest, journal, agreement_id))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -50,6 +50,8 @@ async def close_wherever(
         await close_down(rest, journal, invoice_seconds=invoice_seconds)
 
 
-async def _quietly_end(rest: YagnaRest, journal: Journal, entry: AgreementEntry) -> None:
-    with contextlib.suppress(NodeError):  # closing tries again
-        await end_agreement(rest, journal, entry)
+async def _quietly_end(rest: YagnaRest, journal: Journal, agreement_id: str) -> None:
+    entry = journal.agreement(agreement_id)
+    if entry is not None:
+        with contextlib.suppress(NodeError):  # closing tries again
+            await end_agreement(rest, journal, entry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import time
 from dataclasses import dataclass, field
@@ -73,6 +74,7 @@ class Money:
         self._accounts: dict[str, _Account] = collections.defaultdict(_Account)
         self._disputes: dict[str, str] = {}
         self._unpaid: set[str] = set()
+        self._news: dict[str, asyncio.Event] = collections.defaultdict(asyncio.Event)
         self._invoices: set[str] = set()
         self._told_at = 0.0
         self._costs: collections.deque[tuple[float, Decimal]] = collections.deque()
@@ -146,6 +148,14 @@ class Money:
     def invoice_came(self, agreement_id: str) -> None:
         """The provider sent an invoice, which ends what it can bill."""
         self._invoices.add(agreement_id)
+        self._news[agreement_id].set()
+
+    def news(self, agreement_id: str) -> asyncio.Event:
+        """Set when an invoice comes or a bill is not accepted: whoever works under the agreement decides then.
+
+        One watcher takes it for each agreement, and clears it.
+        """
+        return self._news[agreement_id]
 
     def has_invoice(self, agreement_id: str) -> bool:
         """Whether an invoice came for an agreement."""
@@ -165,6 +175,7 @@ class Money:
         """A bill is higher than price and usage allow, and was not accepted: its provider is to blame."""
         if agreement_id not in self._disputes:  # once is enough: the next notes are no better
             self._disputes[agreement_id] = reason
+            self._news[agreement_id].set()
             self.unpaid(agreement_id, reason)
 
     def unpaid(self, agreement_id: str, reason: str) -> None:

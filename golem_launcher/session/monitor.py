@@ -1,30 +1,34 @@
-"""Watches a session that is ready: the Lab, the activity, the agreement, the node, the cost, the deadline.
+"""Watches a machine that is ready: the Lab, the activity, the agreement, the node, the cost, the deadline.
 
-yapapi reports none of these once a service runs (yapapi#870), so each is asked here, every few seconds.
+yapapi reports none of these once a service runs (yapapi#870), so each is asked here, every few seconds. What the node
+says of bills is heard at once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from dataclasses import dataclass, field
+import os
 from typing import TYPE_CHECKING
 
-from golem_launcher.errors import NodeRefused, NodeUnreachable, ProviderError
+from golem_launcher.errors import BusError, NodeError, NodeRefused, NodeUnreachable, ProviderError
 from golem_launcher.events import Stage
+from golem_launcher.session import asleep
+from golem_launcher.session.meter import follow_usage
 from golem_launcher.session.stalled import Stalled
 from golem_launcher.session.warnings import Warnings
 from golem_launcher.text import clean_line
-from golem_launcher.waiting import cancel_all
+from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Coroutine
+    from typing import Any
 
+    from golem_launcher.session.context import Prepared
+    from golem_launcher.session.hire.package import Rented
     from golem_launcher.session.lab import LabClient
-    from golem_launcher.session.pay.money import Money
-    from golem_launcher.session.pay.yagna import YagnaRest
-    from golem_launcher.session.recorder import Recorder
-    from golem_launcher.session.term import Term
+    from golem_launcher.session.renting import Machine
 
 _LOG = logging.getLogger(__name__)
 
@@ -32,6 +36,9 @@ ROUND_SECONDS = 2.5
 _TROUBLED_ROUND_SECONDS = 0.5
 _SLEPT_SECONDS = 2.0
 _PROBE_SECONDS = 3.0
+_REJOIN_SECONDS = 25.0
+_REJOIN_PROBE_SECONDS = 2.0
+_REJOIN_POLL_SECONDS = 0.1
 _PROMPT_SECONDS = 1.0
 """A Lab that takes longer to answer may be gone."""
 _LAB_SHOWN_SECONDS = 4.5
@@ -57,56 +64,54 @@ _BUDGET_MARGIN_SECONDS = 30.0
 TIME_IS_OVER = "The time that was asked for is over."
 
 
-@dataclass
-class Watch:
-    """One ready session under observation."""
+class Monitor:
+    """One machine of a session from the moment at which it is ready; made where a loop runs, for one ``until_over``."""
 
-    rest: YagnaRest
-    lab: LabClient
-    money: Money
-    term: Term
-    recorder: Recorder
-    agreement_id: str
-    activity_id: str
-    network_id: str
-    silent_seconds: float
-    """A provider whose Lab and whose usage reports are both silent for this long is gone."""
-    leave_overbilling: bool
-    """Whether a provider whose bill was refused is left."""
-    keep_paying: Callable[[], None]
-    """Takes up payments again where they ended: yapapi's tasks do at the first connection that breaks."""
-    rejoin: Callable[[], Awaitable[str]]
-    """Makes the private network again after the node has forgotten it; its new id. Raises ``ProviderError``."""
-    refuses: Callable[[], Awaitable[bool]]
-    """Whether nobody in the provider takes connections; asked while the Lab does not answer."""
-    mind_clock: Callable[[], Awaitable[None]]
-    """Tells others anew what they know of moments, when the time of day was set."""
-    follow_node: Callable[[str], Awaitable[bool]]
-    """Looks for the node at other addresses, and goes there with this private network; whether it was there."""
-    _warnings: Warnings = field(init=False)
-    _stalled: Stalled = field(init=False)
-    _reported_at: float = field(init=False)
-    """When the provider's usage was last seen to change."""
-    _lab_answered_at: float = field(init=False)
-    _refused_since: float | None = None
-    _troubled: bool = False
-    _node_away_since: float | None = None
-    _last_usage: tuple[float, ...] | None = None
-    _warned_of_lab: bool = False
+    def __init__(self, session: Prepared, machine: Machine) -> None:
+        now = asyncio.get_running_loop().time()
+        self._session = session
+        self._recorder = session.recorder
+        self._rented = machine.rented
+        self.lab: LabClient = session.reach.lab()
+        """A client of its Lab, until it is over."""
+        self._bills = session.money.news(machine.rented.agreement_id)
+        self._warnings = Warnings(session.recorder, session.term)
+        self._stalled = Stalled(session.recorder)
+        self._reported_at = now
+        """When the provider's usage was last seen to change."""
+        self._lab_answered_at = now
+        self._refused_since: float | None = None
+        self._troubled = False
+        self._node_away_since: float | None = None
+        self._last_usage: tuple[float, ...] | None = None
+        self._warned_of_lab = False
 
     async def until_over(self) -> str:
-        """Watch until the session is over by its own terms; the reason.
+        """Follow its log and its usage and watch it until the session is over by its own terms; the reason.
 
-        Raises ``ProviderError`` when the provider fails and ``NodeError`` when the node stays away.
+        Raises ``ProviderError`` when the machine is lost and ``NodeError`` when the node stays away.
         """
-        self._reported_at = self._lab_answered_at = asyncio.get_running_loop().time()
-        self._warnings, self._stalled = Warnings(self.recorder, self.term), Stalled(self.recorder)
+        async with self.lab:
+            followers = [asyncio.create_task(follower) for follower in self._followers()]
+            try:
+                return await self._watch()
+            finally:
+                await cancel_all(*followers)
+
+    def _followers(self) -> list[Coroutine[Any, Any, None]]:
+        session = self._session
+        followers = [self.lab.follow_log(session.directory.lab_log), follow_usage(self.lab, self._recorder)]
+        if not session.network.sleeps_along:
+            followers.append(asleep.watch(session.saves.save_all, self._recorder))
+        return followers
+
+    async def _watch(self) -> str:
         while True:
-            left = self.term.left
+            left = self._session.term.left
             if left <= 0:
                 return TIME_IS_OVER
             await self._pause(left)
-            await self.mind_clock()
+            await self._session.extension.mind_clock(self._session.rest)
             try:
                 reason = await self._round()
             except NodeUnreachable as error:
@@ -118,20 +123,27 @@ class Watch:
             self._stalled.look()
 
     async def _pause(self, left: float) -> None:
+        """Until the next round is due, or there is news of a bill."""
         clock = asyncio.get_running_loop().time
         troubled = self._troubled or self._node_away_since
         seconds = min(_TROUBLED_ROUND_SECONDS if troubled else ROUND_SECONDS, left)
         due = clock() + seconds
-        await asyncio.sleep(seconds)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await wait_for(self._bills.wait(), seconds)
+        self._bills.clear()
         if clock() - due > _SLEPT_SECONDS:  # this computer slept: who was silent was not to be heard
             self._reported_at = self._lab_answered_at = clock()
             self._refused_since = None
 
     async def _round(self) -> str | None:
+        session, agreement_id = self._session, self._rented.agreement_id
         asking = asyncio.create_task(self.lab.answers(seconds=_PROBE_SECONDS))
-        invoiced = self.money.has_invoice(self.agreement_id)  # before it is asked whether the agreement is over
+        invoiced = session.money.has_invoice(agreement_id)  # before it is asked whether the agreement is over
         try:
             state = await self._check_terms()
+            if invoiced:
+                session.money.disputed(agreement_id, _EARLY_INVOICE)
+            self._judge_bills()
             lab = await self._lab_answers(asking)
         finally:
             await cancel_all(asking)
@@ -139,20 +151,22 @@ class Watch:
             await self._find_network()
         if self._node_away_since is not None:
             self._node_answers()
-        self.keep_paying()  # a provider whose debit notes nobody accepts ends the session within minutes
+        session.engine.revive()  # a provider whose debit notes nobody accepts ends the session within minutes
         usage = await self._look_at_usage() if isinstance(state, str) else None
         self._judge_silence(lab=lab)
-        if invoiced:
-            self.money.disputed(self.agreement_id, _EARLY_INVOICE)
-        dispute = self.money.dispute(self.agreement_id) if self.leave_overbilling else None
-        if dispute is not None:
+        return session.money.used(agreement_id, usage, reserve_seconds=_BUDGET_MARGIN_SECONDS)
+
+    def _judge_bills(self) -> None:
+        """Raise ``ProviderError`` when a bill was not accepted and others are to be asked."""
+        dispute = self._session.money.dispute(self._rented.agreement_id)
+        if dispute is not None and self._session.request.recover:
             raise ProviderError(dispute)
-        return self.money.used(self.agreement_id, usage, reserve_seconds=_BUDGET_MARGIN_SECONDS)
 
     async def _check_terms(self) -> object:
         """The activity's state, or why it is not known. Raises ``ProviderError`` when the provider has ended it."""
+        rest, rented = self._session.rest, self._rented
         state, agreement = await asyncio.gather(
-            self.rest.activity_state(self.activity_id), self.rest.agreement(self.agreement_id), return_exceptions=True
+            rest.activity_state(rented.activity_id), rest.agreement(rented.agreement_id), return_exceptions=True
         )
         for result in (state, agreement):
             if isinstance(result, BaseException) and not isinstance(result, NodeRefused):
@@ -169,7 +183,7 @@ class Watch:
         end = clock() + _REASON_SECONDS
         while True:
             try:
-                reason = await self.rest.termination_reason(self.agreement_id)
+                reason = await self._session.rest.termination_reason(self._rented.agreement_id)
             except NodeRefused:
                 reason = {}
             if reason or clock() >= end:
@@ -193,13 +207,13 @@ class Watch:
     def _show_trouble(self) -> None:
         silent = asyncio.get_running_loop().time() - self._lab_answered_at
         trouble = "JupyterLab does not answer." if silent >= _LAB_SHOWN_SECONDS else ""
-        if trouble != self.recorder.state.trouble:
-            self.recorder.update(trouble=trouble)
+        if trouble != self._recorder.state.trouble:
+            self._recorder.update(trouble=trouble)
 
     async def _judge_refusal(self) -> None:
         """Raise ``ProviderError`` when nobody over there takes connections any more."""
         now = asyncio.get_running_loop().time()
-        if not await self.refuses():
+        if not await self._session.reach.refuses():
             self._refused_since = None
         elif self._refused_since is None:
             self._refused_since = now
@@ -209,7 +223,7 @@ class Watch:
     def _vanished(self) -> bool:
         """Whether there was no sign of life for too long: yagna goes on telling the last state."""
         last = max(self._reported_at, self._lab_answered_at)
-        return asyncio.get_running_loop().time() - last >= self.silent_seconds
+        return asyncio.get_running_loop().time() - last >= self._session.place.patience.silent
 
     def _judge_silence(self, *, lab: bool) -> None:
         """Raise ``ProviderError`` for a provider that is gone: neither its Lab answers nor does its usage grow."""
@@ -219,7 +233,7 @@ class Watch:
         self._show_trouble()
         if lab and self._warned_of_lab:
             self._warned_of_lab = False
-            self.recorder.message("JupyterLab answers again.")
+            self._recorder.message("JupyterLab answers again.")
         if lab:
             self._refused_since = None
             return
@@ -230,7 +244,7 @@ class Watch:
             raise ProviderError("JupyterLab stopped answering.")
         if lab_silent >= _LAB_WARN_SECONDS and not self._warned_of_lab:
             self._warned_of_lab = True
-            self.recorder.message("JupyterLab does not answer; waiting for it.", "warning")
+            self._recorder.message("JupyterLab does not answer; waiting for it.", "warning")
 
     async def _look_at_usage(self) -> tuple[float, ...] | None:
         """The provider's usage, when it has reported any; that it changed is a sign of life."""
@@ -242,7 +256,7 @@ class Watch:
 
     async def _usage(self) -> tuple[float, ...] | None:
         try:
-            return await self.rest.activity_usage(self.activity_id)
+            return await self._session.rest.activity_usage(self._rented.activity_id)
         except NodeRefused:
             return None
 
@@ -251,10 +265,10 @@ class Watch:
         self._refused_since = None
         if self._node_away_since is None:
             self._node_away_since = now
-            self.recorder.message(f"{error.what} The session waits for it.", "error")
-            self.recorder.enter(Stage.RECOVERING, f"{error.what} {_WAITS}")
-        elif await self.follow_node(self.network_id):
-            self.recorder.message("The node answers at another address; the session goes on by it.", "warning")
+            self._recorder.message(f"{error.what} The session waits for it.", "error")
+            self._recorder.enter(Stage.RECOVERING, f"{error.what} {_WAITS}")
+        elif await self._follow_node():
+            self._recorder.message("The node answers at another address; the session goes on by it.", "warning")
         elif now - self._node_away_since > _NODE_AWAY_SECONDS:
             raise NodeUnreachable(
                 f"The node stayed away for {_NODE_AWAY_SECONDS / 60:.0f} minutes. {error.what}",
@@ -263,20 +277,54 @@ class Watch:
 
     async def _find_network(self) -> None:
         """Private networks live in the node's memory alone: one that was started anew gets another."""
-        known = {str(network.get("id")) for network in await self.rest.networks()}
-        if self.network_id in known:
+        known = {str(network.get("id")) for network in await self._session.rest.networks()}
+        if self._rented.network_id in known:
             return
         what = "The node was started anew, and forgot the private network to the provider."
-        self.recorder.message(f"{what} It is made again.", "warning")
-        self.recorder.enter(Stage.RECOVERING, f"{what} It is made again.")
-        self.network_id = await self.rejoin()
+        self._recorder.message(f"{what} It is made again.", "warning")
+        self._recorder.enter(Stage.RECOVERING, f"{what} It is made again.")
+        self._rented = await self._rejoin()
         self._node_away_since = self._node_away_since or asyncio.get_running_loop().time()  # it was, for a moment
+
+    async def _rejoin(self) -> Rented:
+        """Reach the machine again after the node was started anew: in another private network.
+
+        Raises ``ProviderError`` when that does not work.
+        """
+        session = self._session
+        what = "The node was started anew, and the private network to the provider went with the old one."
+        loop_time = asyncio.get_running_loop().time
+        end = loop_time() + _REJOIN_SECONDS
+        session.reach.point_nowhere()
+        try:
+            again = await session.engine.rejoin(self._rented)
+        except (BusError, NodeError) as error:
+            raise ProviderError(f"{what} {error.what}") from error
+        session.reach.point_at(session.place.node, again)
+        while not await self.lab.answers(seconds=_REJOIN_PROBE_SECONDS):
+            if loop_time() > end:
+                raise ProviderError(what)
+            await asyncio.sleep(_REJOIN_POLL_SECONDS)
+        return again
+
+    async def _follow_node(self) -> bool:
+        """Whether the node answers somewhere else; all then goes there."""
+        session = self._session
+        node = await asyncio.to_thread(session.find_node)
+        if node is None:
+            return False
+        session.place.node = node
+        os.environ.update(node.environment())
+        session.rest.follow(node)
+        session.engine.follow(node)
+        session.reach.point_at(node, self._rented)
+        return True
 
     def _node_answers(self) -> None:
         self._node_away_since = self._refused_since = None
         self._reported_at = self._lab_answered_at = asyncio.get_running_loop().time()  # nobody could be heard
-        self.recorder.message("The node answers again.")
-        self.recorder.enter(Stage.READY)
+        self._recorder.message("The node answers again.")
+        self._recorder.enter(Stage.READY)
 
 
 _CODES = {

@@ -1,0 +1,98 @@
+"""What the parts of one session share, as values: each is made when all that is in it exists, and stays as it is.
+
+Nothing in them belongs to one machine: a session may have several, one after the other or side by side.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from golem_launcher import outbound
+from golem_launcher.networks import NETWORKS
+from golem_launcher.session import places
+from golem_launcher.session.extension import Extension
+from golem_launcher.session.hire.choice import Choice
+from golem_launcher.session.pay.journal import Journal
+from golem_launcher.session.pay.money import Money
+from golem_launcher.session.reach import Reach
+from golem_launcher.session.saves import Saves
+from golem_launcher.session.term import Term
+
+if TYPE_CHECKING:
+    from golem_launcher.networks import Network
+    from golem_launcher.node.node import Node
+    from golem_launcher.request import LaunchRequest
+    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.hire.engine import Engine
+    from golem_launcher.session.image import SessionImage
+    from golem_launcher.session.pay.yagna import YagnaRest
+    from golem_launcher.session.places import Place
+    from golem_launcher.session.recorder import Recorder
+
+
+@dataclass(frozen=True)
+class Context:
+    """A session from its first moment on."""
+
+    directory: SessionDirectory
+    request: LaunchRequest
+    network: Network
+    access: outbound.Access
+    """What it may reach."""
+    recorder: Recorder
+    journal: Journal
+    money: Money
+    choice: Choice
+    term: Term
+    extension: Extension
+    reach: Reach
+    saves: Saves
+
+    @classmethod
+    def of(cls, directory: SessionDirectory, recorder: Recorder) -> Context:
+        """The session that ``directory`` asks for; its journal begins here. Raises ``SessionDamaged``."""
+        request = directory.request()
+        network = NETWORKS[request.network]
+        mirror = network.has_package_mirror
+        journal = Journal.create(directory.path)
+        money = Money(request.budget, journal, recorder)
+        term = Term.of(request.hours)
+        reach = Reach(directory, request, secrets.token_hex(24), recorder)
+        return cls(
+            directory=directory,
+            request=request,
+            network=network,
+            access=outbound.access(request.outbound, request.outbound_urls, mirror=mirror),
+            recorder=recorder,
+            journal=journal,
+            money=money,
+            choice=Choice(request),
+            term=term,
+            extension=Extension(request, term=term, money=money, recorder=recorder),
+            reach=reach,
+            saves=Saves(directory, request, reach, recorder),
+        )
+
+
+@dataclass(frozen=True)
+class Entered(Context):
+    """A session that has reached its network: what it leaves at the node must be closed down."""
+
+    place: Place
+    rest: YagnaRest
+    identity: str
+    """The node's."""
+
+    def find_node(self) -> Node | None:
+        """The node at another address, where it is. Blocking."""
+        return places.elsewhere(self.network, self.place.node, self.identity)
+
+
+@dataclass(frozen=True)
+class Prepared(Entered):
+    """A session that has its money set aside and something to run: it can rent machines."""
+
+    image: SessionImage
+    engine: Engine

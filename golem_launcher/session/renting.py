@@ -1,0 +1,382 @@
+"""Rents machines whose workload answers: the first of a session, and another in the place of one that was lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher import clock
+from golem_launcher.access.package import agent_archive, spare_pip
+from golem_launcher.errors import (
+    BudgetError,
+    ImageBlamed,
+    LauncherError,
+    MarketError,
+    NodeError,
+    NodeUnreachable,
+    ProviderError,
+)
+from golem_launcher.events import ProviderLost, Stage
+from golem_launcher.market.constraint import condition
+from golem_launcher.market.prices import glm
+from golem_launcher.session.hire import starting
+from golem_launcher.session.hire.blame import Blame
+from golem_launcher.session.hire.package import Package
+from golem_launcher.session.pay.ending import Farewells
+from golem_launcher.session.term import AGENT_GRACE_SECONDS
+from golem_launcher.session.words import agent_has_ended, reason_in
+
+if TYPE_CHECKING:
+    from golem_launcher.session.context import Prepared
+    from golem_launcher.session.hire.hiring import Hiring
+    from golem_launcher.session.hire.package import Rented
+
+_AGENT_PATH = "/golem/run/golem-launcher-agent.pyz"
+_CONFIG_PATH = "/golem/run/golem-launcher-agent.json"
+_PIP_PATH = "/golem/run/golem-launcher-pip.zip"
+_WORKSPACE, _RUN = "/golem/work", "/golem/run"
+_ROOT = "../work"
+"""As seen from the configuration: a runtime without mounts keeps the container's paths somewhere else."""
+
+_SHARED_DISK = (
+    "This provider's virtual machine is of an older kind: the files lie on a disk that it shares with its host. "
+    "SQLite's WAL, memory-mapped files (np.memmap, safetensors), sockets, FIFOs and owners of files (cp -a complains) "
+    "do not work there; in /tmp, which is memory, they do."
+)
+_ATTEMPTS = 3
+_LAB_POLL_SECONDS = 0.1
+_ASK_SECONDS = 15.0
+"""A Lab that does not answer for that long may have been given up by its agent, which is asked then."""
+_LAB_PROBE_SECONDS = 2.0
+_SCAN_SECONDS = 3.0
+_NODE_SECONDS = 60.0
+"""How long a node may be away while a provider makes ready."""
+_NODE_POLL_SECONDS = 0.5
+_LAST_SAVE_SECONDS = 30.0
+_LEAST_SECONDS = 30.0
+"""With less time than this left, another provider would hardly be ready."""
+_SEARCH_SECONDS = 30.0
+"""Another provider is looked for at least this long, whatever the market looks like at first: offers are renewed now
+and then, all of them when a clock was set, and a provider that was lost may be back."""
+_SEARCHING = {
+    Stage.NEGOTIATING: "Looking for another provider.",
+    Stage.DEPLOYING: "Another provider makes ready.",
+    Stage.STARTING: "JupyterLab starts there.",
+}
+"""What is said of a stage that a session passes again because its provider was lost."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A rented provider whose workload answers."""
+
+    rented: Rented
+    hiring: Hiring
+    """What it was found by, and is let go by."""
+    notices: tuple[str, ...]
+    """What the user should know of how it was made ready."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A machine that was lost, and has no other in its place yet."""
+
+    words: str
+    """What happened."""
+    files: str
+    """What became of the files."""
+
+    def made_good(self, name: str) -> str:
+        """What the user reads once the session goes on at the provider ``name``."""
+        return f"{self.words} At {datetime.now(timezone.utc):%H:%M} UTC the session went on at {name}. {self.files}"
+
+
+class Renting:
+    """The machines of one session. ``aclose`` once, before the node is asked what is left of them."""
+
+    def __init__(self, session: Prepared) -> None:
+        self.session = session
+        self._farewells = Farewells()
+        self._told_of_disk = False
+        self._blame = Blame()
+        self._image_runs = False
+        """Whether a session became ready in the image: it has what is needed."""
+
+    async def publish(self, loss: str = "") -> Hiring:
+        """Put a demand on the market; offers come in from now on. ``loss``: what it makes good, in words."""
+        session = self.session
+        self._enter(Stage.NEGOTIATING, loss)
+        hiring = await session.engine.hire(self._package, clock.told(session.term.agree()))
+        if not session.image.familiar:
+            await asyncio.to_thread(spare_pip)  # kept, for the moment when it is sent
+        return hiring
+
+    async def rent(self, hiring: Hiring, loss: Loss | None = None) -> Machine:
+        """A machine by a demand that is on the market, to make good a ``loss`` where there was one.
+
+        Raises ``MarketError`` or ``BudgetError`` when there is none.
+        """
+        session = self.session
+        lost, least_seconds = ("", 0.0) if loss is None else (loss.words, _SEARCH_SECONDS)
+        for _ in range(_ATTEMPTS):
+            await self._agree(hiring, least_seconds)
+            self._enter(Stage.DEPLOYING, lost)
+            try:
+                rented = await self._deployed(hiring)
+                self._enter(Stage.STARTING, lost)
+                session.reach.point_at(session.place.node, rented)
+                notices = [*self._about(rented), *await session.saves.meet(hiring.carry())]
+                await self._lab_answers(hiring)
+            except ProviderError as error:
+                if await self._node_began_anew():
+                    hiring = await self._begin_anew(hiring, lost)
+                    continue
+                await self._give_up(hiring, error)
+                self._enter(Stage.NEGOTIATING, lost)
+            else:
+                self._image_runs = True
+                for blamed in self._blame.refuted():
+                    session.choice.failed(*blamed)
+                hiring.leave_market()
+                told = [] if loss is None else [loss.made_good(rented.provider_name)]
+                return Machine(rented, hiring, (*told, *notices))
+        raise self._blame.instead_of(session.choice.failure())
+
+    async def replace(self, lost: Machine, error: ProviderError) -> Machine:
+        """Another machine in the place of one that was ``lost``. Raises ``LauncherError`` when there is none."""
+        session = self.session
+        rented = lost.rented
+        disputed = session.money.dispute(rented.agreement_id) is not None
+        session.journal.update_agreement(rented.agreement_id, lost_at=clock.now())
+        words = self._write_down(rented, error, overbilled=disputed)
+        if disputed:  # it is still there: nothing need be lost
+            with contextlib.suppress(LauncherError):
+                await session.saves.save_all(_LAST_SAVE_SECONDS)
+            await self.release(lost)
+        await session.saves.part()  # a generation that is being written counts
+        loss = Loss(words, session.saves.saved_last())
+        session.reach.point_nowhere()
+        await lost.hiring.aclose()  # nothing is asked of it
+        self._farewells.say(session.rest, session.journal, rented.agreement_id)
+        await session.extension.mind_clock(session.rest)
+        self._look_again()
+        try:
+            return await self.rent(await self.publish(words), loss)
+        except NodeError:
+            raise
+        except LauncherError as why:
+            raise self._nobody_left(words, why) from None
+
+    async def release(self, machine: Machine) -> None:
+        """Let go of a machine in good order, bounded in time."""
+        self.session.reach.point_nowhere()
+        await machine.hiring.release()
+
+    async def aclose(self) -> None:
+        """End what is going on: the search, and what is still said to providers that were lost."""
+        await self.session.engine.stop()
+        await self._farewells.cut_short()
+
+    def _enter(self, stage: Stage, lost: str) -> None:
+        """A stage of renting; one that is passed again because of a loss is a part of recovering."""
+        if lost:
+            self.session.recorder.enter(Stage.RECOVERING, f"{lost} {_SEARCHING[stage]}")
+        else:
+            self.session.recorder.enter(stage)
+
+    def _about(self, rented: Rented) -> list[str]:
+        """What the user should know of the provider's disk, once a session."""
+        told, self._told_of_disk = self._told_of_disk, self._told_of_disk or not rented.own_disk
+        return [] if told or rented.own_disk else [_SHARED_DISK]
+
+    def _package(self) -> Package:
+        session = self.session
+        config = {
+            **session.reach.agent_settings(),
+            "root": _ROOT,
+            "deadline": session.term.deadline.timestamp() + AGENT_GRACE_SECONDS,
+            "now": clock.now().timestamp(),  # the provider's clock may be wrong
+            "hold": session.saves.hold,
+            "index_url": session.access.index_url,
+        }
+        files = [(_AGENT_PATH, agent_archive()), (_CONFIG_PATH, json.dumps(config).encode())]
+        if not session.image.familiar:  # what is in it is not known here
+            files.append((_PIP_PATH, spare_pip()))
+        return Package(
+            files=tuple(files),
+            workspace=_WORKSPACE,
+            run=_RUN,
+            disk_gib=session.request.disk_gib,
+            argv=starting.python(_AGENT_PATH, _CONFIG_PATH),
+            last_words=starting.python(_AGENT_PATH, "--last-words", _CONFIG_PATH),
+            image_is_known=session.image.known_whole or self._image_runs,
+        )
+
+    async def _give_up(self, hiring: Hiring, error: ProviderError) -> None:
+        """Let go of a provider that did not get as far as a Lab; that it blames the image is not its own fault yet."""
+        session = self.session
+        provider = session.recorder.state.provider_id or "", session.recorder.state.provider_name or ""
+        session.recorder.message(f"{provider[1]}: {error.what}", "warning")
+        session.reach.point_nowhere()
+        await session.saves.part()
+        if isinstance(error, ImageBlamed):
+            session.choice.blames_image(*provider, error.what)
+            await hiring.release()
+            self._blame.hear(*provider, error)
+        else:
+            await hiring.give_up(error.what)
+
+    async def _node_began_anew(self) -> bool:
+        """Whether the node was started anew, which no provider is to blame for; waited for while it is away.
+
+        Raises ``NodeUnreachable`` when it stays away.
+        """
+        loop_time = asyncio.get_running_loop().time
+        end = loop_time() + _NODE_SECONDS
+        network_id = self.session.engine.network_id
+        while True:
+            try:
+                known = {str(network.get("id")) for network in await self.session.rest.networks()}
+            except NodeUnreachable:  # noqa: PERF203 - it may take as long as this
+                if loop_time() > end:
+                    raise
+                await asyncio.sleep(_NODE_POLL_SECONDS)
+            else:
+                return bool(network_id) and network_id not in known
+
+    async def _begin_anew(self, hiring: Hiring, lost: str) -> Hiring:
+        """Let go of whoever was being rented, and put the demand on the market of the node that was started anew."""
+        session = self.session
+        session.recorder.message("The node was started anew meanwhile, so a provider is looked for again.", "warning")
+        session.reach.point_nowhere()
+        await session.saves.part()
+        await hiring.release()
+        await hiring.aclose()
+        session.engine.renew()
+        return await self.publish(lost)
+
+    async def _agree(self, hiring: Hiring, least_seconds: float) -> None:
+        """An agreement with somebody, or the reason why there is none, as early as it is known.
+
+        Somebody is looked for at least ``least_seconds``, even where nobody that fits is on the market.
+        """
+        place, choice = self.session.place, self.session.choice
+        patience: dict[str, Any] = {
+            "refused_seconds": max(place.patience.refused, least_seconds),
+            "compare_seconds": place.patience.compare,
+            "head_start_seconds": place.patience.head_start,
+        }
+        try:
+            await hiring.agree(search_seconds=max(place.patience.look, least_seconds), **patience)
+        except MarketError:
+            offers = await self._offers()
+            if choice.hopeless or (offers and not any(map(choice.fits, offers))):
+                raise self._blame.instead_of(choice.failure(offers)) from None
+        else:
+            return
+        try:
+            await hiring.agree(search_seconds=place.patience.search, **patience)
+        except MarketError:
+            raise self._blame.instead_of(choice.failure()) from None
+
+    async def _offers(self) -> list[dict[str, Any]]:
+        """What the market has, whether it fits or not; nothing when that is already known or can't be."""
+        if self.session.choice.looked_at:
+            return []
+        try:
+            return await self.session.rest.scan_offers(
+                condition("golem.node.debug.subnet", "=", self.session.place.subnet), seconds=_SCAN_SECONDS
+            )
+        except NodeError:
+            return []
+
+    async def _deployed(self, hiring: Hiring) -> Rented:
+        """The package runs there, at the second try if need be: an activity that failed can't deploy again."""
+        try:
+            return await hiring.deployed()
+        except ProviderError as error:
+            if isinstance(error, ImageBlamed) or not await hiring.start_again():
+                raise
+            recorder = self.session.recorder
+            recorder.message(f"{recorder.state.provider_name}: {error.what} It is tried once more there.")
+        return await hiring.deployed()
+
+    async def _lab_answers(self, hiring: Hiring) -> None:
+        """Wait for it; when it does not come up, ask the agent why: its log is read through the Lab otherwise."""
+        loop_time = asyncio.get_running_loop().time
+        start_seconds = self.session.place.patience.start
+        end = loop_time() + start_seconds
+        ask_at = loop_time() + _ASK_SECONDS
+        async with self.session.reach.lab() as lab:
+            while not await lab.answers(seconds=_LAB_PROBE_SECONDS):
+                if loop_time() > min(ask_at, end):
+                    said = await hiring.last_words()
+                    ask_at = loop_time() + _ASK_SECONDS
+                    if agent_has_ended(said):
+                        raise ProviderError(f"JupyterLab could not be started. {reason_in(said)}".rstrip())
+                    if loop_time() > end:
+                        late = f"JupyterLab did not answer within {start_seconds:.0f} s."
+                        raise ProviderError(f"{late} {reason_in(said)}".rstrip())
+                await asyncio.sleep(_LAB_POLL_SECONDS)
+
+    def _write_down(self, lost: Rented, error: ProviderError, *, overbilled: bool) -> str:
+        """A provider is lost: what happened, in words. Raises ``ProviderError`` when no other should be asked."""
+        choice, recorder = self.session.choice, self.session.recorder
+        if overbilled:
+            choice.bar(lost.provider_id, lost.provider_name, error.what)
+        else:
+            choice.lost(lost.provider_id, lost.provider_name, error.what)
+        recorder.event(ProviderLost(provider_name=lost.provider_name, reason=error.what))
+        words = f"The provider {lost.provider_name} was lost: {error.what}"
+        refusal = self._refusal()
+        if not refusal:  # before its loss is counted: no state shall show a session as ready whose provider was lost
+            self._enter(Stage.NEGOTIATING, words)
+        recorder.update(
+            providers_lost=recorder.state.providers_lost + 1,
+            activity_id=None,
+            usage=None,
+            money_ends_at=None,
+            trouble="",
+        )
+        if refusal:
+            raise ProviderError(words, refusal)
+        return words
+
+    def _refusal(self) -> str:
+        """Why no other provider is asked, in a sentence; empty when one is."""
+        if not self.session.request.recover:
+            return "Going on elsewhere is turned off for this session."
+        if self.session.term.left < _LEAST_SECONDS:
+            return "Its time was nearly over, so no other provider was asked."
+        if self.session.money.left <= 0:
+            return "The budget is used up, so no other provider was asked."
+        return ""
+
+    def _look_again(self) -> None:
+        """Let the choice see the market anew, for what is left of time and money; how providers stand is kept."""
+        choice, request = self.session.choice, self.session.request
+        left = {"hours": self.session.term.hours_left, "budget": self.session.money.left}
+        choice.request = request.model_copy(update=left)
+        choice.seen.clear()
+        choice.too_dear.clear()
+        choice.unfit.clear()
+        choice.suitable.clear()
+        choice.unwanted.clear()
+
+    def _nobody_left(self, lost: str, error: LauncherError) -> LauncherError:
+        """Why the session ends after all, when ``error`` is why nobody took over."""
+        choice = self.session.choice
+        others = choice.looked_at - choice.standing.reasons.keys()
+        if others and others <= choice.too_dear.keys():
+            left = glm(choice.request.budget)
+            return BudgetError(
+                f"{lost} What is left of the budget, {left}, does not pay for any other provider that fits.",
+                "Start it again with a higher budget.",
+            )
+        if not others:
+            return MarketError(f"{lost} There is no other provider that fits.", "Try again later, or ask for less.")
+        return MarketError(f"{lost} Nobody took over: {error.what}", error.remedy)

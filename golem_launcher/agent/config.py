@@ -22,9 +22,9 @@ import re
 import time
 from typing import Any, NamedTuple
 
-from . import proc
+from . import proc, report
 
-WRONG_CONFIG = 2
+_CODES = {report.CONFIGURATION: 2, report.IMAGE: 3, report.PORT: 4}
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,256}")
 _BASE_URL = re.compile(r"/((?!\.{1,2}/)[A-Za-z0-9._~@-]+/)*")
 _PUBLIC_KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [\w@.+-]*)?")
@@ -68,11 +68,12 @@ class Config(NamedTuple):
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer
-    """The agent does not start."""
+    """The agent does not start. ``kind`` is one of report.py's, ``code`` the command's exit code."""
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
-        self.code = code
+        self.kind = kind
+        self.code = _CODES[kind]
 
 
 def parse(data: bytes, path: str) -> Config:
@@ -80,9 +81,9 @@ def parse(data: bytes, path: str) -> Config:
     try:
         raw = json.loads(data)
     except ValueError:
-        raise Refused(WRONG_CONFIG, "the configuration is not JSON.") from None
+        raise Refused(report.CONFIGURATION, "the configuration is not JSON.") from None
     if not isinstance(raw, dict):
-        raise Refused(WRONG_CONFIG, "the configuration is not an object.")
+        raise Refused(report.CONFIGURATION, "the configuration is not an object.")
     return Config(
         token=_text(raw, "token", _TOKEN, None),
         port=int(_number(raw, "port", 1, _LARGEST_PORT)),
@@ -102,7 +103,7 @@ def _ssh(raw: dict[str, Any]) -> Ssh | None:
     if value is None:
         return None
     if not isinstance(value, dict):
-        raise Refused(WRONG_CONFIG, "the configuration's ssh is malformed.")
+        raise Refused(report.CONFIGURATION, "the configuration's ssh is malformed.")
     return Ssh(_text(value, "authorized_key", _PUBLIC_KEY, None), _text(value, "host_key", _PRIVATE_KEY, None))
 
 
@@ -119,19 +120,19 @@ def _seconds(raw: dict[str, Any]) -> float:
 def _text(raw: dict[str, Any], name: str, pattern: re.Pattern[str] | None, default: str | None) -> str:
     value = raw.get(name, default)
     if not isinstance(value, str) or "\0" in value or (pattern is not None and not pattern.fullmatch(value)):
-        raise Refused(WRONG_CONFIG, f"the configuration's {name} is missing or malformed.")
+        raise Refused(report.CONFIGURATION, f"the configuration's {name} is missing or malformed.")
     return value
 
 
 def _number(raw: dict[str, Any], name: str, least: float, most: float) -> float:
     value = raw.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
-        raise Refused(WRONG_CONFIG, f"the configuration's {name} is missing or out of range.")
+        raise Refused(report.CONFIGURATION, f"the configuration's {name} is missing or out of range.")
     return float(value)
 
 
 def _flag(raw: dict[str, Any], name: str) -> bool:
     value = raw.get(name, False)
     if not isinstance(value, bool):
-        raise Refused(WRONG_CONFIG, f"the configuration's {name} is not true or false.")
+        raise Refused(report.CONFIGURATION, f"the configuration's {name} is not true or false.")
     return value

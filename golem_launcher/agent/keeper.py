@@ -1,6 +1,7 @@
-"""The process that stays: it starts JupyterLab and its helpers, writes their log, ends everything in time.
+"""The process that stays: it starts its children, writes their log, ends everything in time.
 
-The helpers are the ways in and the workspace server. What crashes is started again.
+The children are a table: what this machine was rented for, which is JupyterLab, the ways in, and the workspace server.
+What crashes is started again.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from . import proc
 from .log import LogWriter
+from .report import CRASHED, DEADLINE, FAILED, OVER, TOLD, Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
 _BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Before each new start; after the last there is none."""
 _PAUSE_SECONDS = 1.0
-"""Before a helper is started again."""
+"""Before a helper is started again, as often as it takes."""
 _STEADY_SECONDS = 60.0
-"""A Lab that ran this long did not crash at its start: the count begins anew."""
+"""A workload that ran this long did not crash at its start: the count begins anew."""
+_NAME = "JupyterLab"
+"""What the workload is called in the log."""
 _POLITE_SECONDS = 5.0
 _KILL_SECONDS = 10.0
 _LONGEST_SLEEP = 30.0
@@ -36,29 +40,59 @@ _PIECE = 65536
 
 
 def keep(config: Config) -> None:
-    """Run JupyterLab until the deadline, SIGTERM, its own orderly end, or too many crashes. Does not return."""
+    """Run the children until the deadline, SIGTERM, the workload's orderly end or too many crashes. Does not return."""
     proc.adopt_orphans()
     keeper = _Keeper(config)
-    code = 1
+    why = Report(FAILED, "the agent failed")
     try:
-        code = keeper.work()
+        why = keeper.work()
     except Exception:  # noqa: BLE001 - the last thing to be read of it
         import traceback  # noqa: PLC0415
 
-        keeper.say(f"the agent failed: {traceback.format_exc()}")
+        keeper.say(f"{why.what}: {traceback.format_exc()}")
     finally:
-        keeper.end()
-        os._exit(code)
+        keeper.end(why)
+        os._exit(0 if why.kind in {DEADLINE, TOLD, OVER} else 1)
 
 
-class _Helper:
-    """A process beside the Lab."""
+class _Child:
+    """A process of the keeper's that others need: whenever it ends, it is started again."""
 
     def __init__(self, run: Callable[[], None]) -> None:
         self.run = run
         self.pid = 0
+        """0 while it does not run."""
         self.at: float | None = 0.0
-        """When to start it, by the monotonic clock; None while it runs."""
+        """When to start it, by the monotonic clock; None while it runs, or has to wait."""
+
+    def ended(self, _code: int) -> Report | None:
+        """What is to end with it, and why; ``None``: nothing, it is started again."""
+        self.at = time.monotonic() + _PAUSE_SECONDS
+        return None
+
+
+class _Workload(_Child):
+    """What all the others are for. It is started again only so often, and its orderly end is everybody's."""
+
+    def __init__(self, run: Callable[[], None], say: Callable[[str], None], *, held: bool) -> None:
+        super().__init__(run)
+        self._say = say
+        self.at = None if held else 0.0
+        self._crashes = 0
+        self.started = 0.0
+
+    def ended(self, code: int) -> Report | None:
+        """Likewise."""
+        if code == 0:
+            return Report(OVER, f"{_NAME} was shut down")
+        self._say(f"{_NAME} crashed (exit code {code})")
+        if time.monotonic() - self.started > _STEADY_SECONDS:
+            self._crashes = 0
+        if self._crashes == len(_BACKOFF_SECONDS):
+            return Report(CRASHED, f"{_NAME} crashed too often: giving up")
+        self.at = time.monotonic() + _BACKOFF_SECONDS[self._crashes]
+        self._crashes += 1
+        return None
 
 
 class _Keeper:
@@ -77,14 +111,9 @@ class _Keeper:
         self._gate, self._gate_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         """A byte from the workspace server: the Lab may start."""
         self._told = 0
-        self._lab = 0
-        """Its process id; 0 when there is none."""
-        self._helpers = [_Helper(self._run_ways), _Helper(self._run_workspace)]
-        self._started = 0.0
-        self._crashes = 0
         self._held = config.hold
-        self._start_at: float | None = None if config.hold else 0.0
-        """When to start a Lab, by the monotonic clock; None when one runs, or has to wait."""
+        self._workload = _Workload(self._run_workload, self.say, held=config.hold)
+        self._children = [self._workload, _Child(self._run_ways), _Child(self._run_workspace)]
         self._poll = select.poll()
         self._poll.register(self._output, select.POLLIN)
         self._poll.register(self._wake, select.POLLIN)
@@ -95,48 +124,59 @@ class _Keeper:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
 
-    def work(self) -> int:
-        """The exit code."""
+    def work(self) -> Report:
+        """Why it is over."""
         while True:
             if self._told:
-                self.say("told to end")
-                return 0
+                return Report(TOLD, "told to end")
             left = self._deadline - proc.clock()
             if left <= 0:
-                self.say("the deadline has come")
-                return 0
-            if self._start_at is not None and time.monotonic() >= self._start_at:
-                self._start()
-            for helper in self._helpers:
-                if helper.at is not None and time.monotonic() >= helper.at:
-                    helper.at, helper.pid = None, self._child(helper.run)
+                return Report(DEADLINE, "the deadline has come")
+            for child in self._children:
+                if child.at is not None and time.monotonic() >= child.at:
+                    self._start(child)
             self._wait(left)
-            for pid, code in proc.reap().items():
-                self._helper_ended(pid)
-                if pid == self._lab and not self._lab_ended(code):
-                    return 0 if code == 0 else 1
+            ended = proc.reap()
+            for child in self._children:
+                if child.pid in ended:
+                    why = self._ended(child, ended[child.pid])
+                    if why is not None:
+                        return why
 
-    def end(self) -> None:
-        """End the Lab, politely at first, and everything else."""
+    def end(self, why: Report) -> None:
+        """End the workload, politely at first, and everything else."""
+        self.say(why.what)
         signal.set_wakeup_fd(-1)
         end = time.monotonic() + _POLITE_SECONDS
-        if self._lab:
+        workload = self._workload
+        if workload.pid:
             with contextlib.suppress(OSError):
-                os.kill(self._lab, signal.SIGTERM)
-        while self._lab and time.monotonic() < end:
+                os.kill(workload.pid, signal.SIGTERM)
+        while workload.pid and time.monotonic() < end:
             self._poll.poll(50)
             self._pump()
-            if self._lab in proc.reap():
-                self._lab = 0
+            if workload.pid in proc.reap():
+                workload.pid = 0
         if not proc.kill_below(os.getpid(), _KILL_SECONDS):
             self.say("some processes can't be killed")
         self._pump()
         self.say("everything has ended")
+        self._log.end(why)
 
-    def _helper_ended(self, pid: int) -> None:
-        for helper in self._helpers:
-            if helper.pid == pid:
-                helper.pid, helper.at = 0, time.monotonic() + _PAUSE_SECONDS
+    def _start(self, child: _Child) -> None:
+        child.at = None
+        if child is self._workload:
+            self.say(f"{_NAME} starts in {self._config.root}")
+            self._workload.started = time.monotonic()
+        child.pid = self._child(child.run)
+
+    def _ended(self, child: _Child, code: int) -> Report | None:
+        pid, child.pid = child.pid, 0
+        self._pump()
+        why = child.ended(code)
+        if child is self._workload and code:
+            _kill_kernels(pid)
+        return why
 
     def _signalled(self, number: int, _: object) -> None:
         if number != signal.SIGCHLD:
@@ -144,16 +184,16 @@ class _Keeper:
 
     def _wait(self, left: float) -> None:
         seconds = min(left, _LONGEST_SLEEP)
-        for at in (self._start_at, *(helper.at for helper in self._helpers)):
-            if at is not None:
-                seconds = min(seconds, max(0.0, at - time.monotonic()))
+        for child in self._children:
+            if child.at is not None:
+                seconds = min(seconds, max(0.0, child.at - time.monotonic()))
         self._poll.poll(seconds * 1000 + 1)
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake, 4096)
         self._obey()
         with contextlib.suppress(BlockingIOError):
             if os.read(self._gate, 4096) and self._held:
-                self._held, self._start_at = False, 0.0
+                self._held, self._workload.at = False, 0.0
         self._pump()
 
     def _obey(self) -> None:
@@ -184,13 +224,7 @@ class _Keeper:
         with contextlib.suppress(BlockingIOError, BrokenPipeError):
             os.write(self._bell, b".")
 
-    def _start(self) -> None:
-        self._start_at = None
-        self.say(f"JupyterLab starts in {self._config.root}")
-        self._started = time.monotonic()
-        self._lab = self._child(self._run_lab)
-
-    def _run_lab(self) -> None:
+    def _run_workload(self) -> None:
         os.close(self._gate_write)
         from . import lab  # noqa: PLC0415 - only this process needs it
 
@@ -240,24 +274,6 @@ class _Keeper:
                 sys.stdout.flush()
                 sys.stderr.flush()
             os._exit(code)
-
-    def _lab_ended(self, code: int) -> bool:
-        """Whether there will be another."""
-        lab, self._lab = self._lab, 0
-        self._pump()
-        if code == 0:
-            self.say("JupyterLab was shut down")
-            return False
-        self.say(f"JupyterLab crashed (exit code {code})")
-        _kill_kernels(lab)
-        if time.monotonic() - self._started > _STEADY_SECONDS:
-            self._crashes = 0
-        if self._crashes == len(_BACKOFF_SECONDS):
-            self.say("JupyterLab crashed too often: giving up")
-            return False
-        self._start_at = time.monotonic() + _BACKOFF_SECONDS[self._crashes]
-        self._crashes += 1
-        return True
 
 
 def _kill_kernels(lab: int) -> None:

@@ -11,6 +11,8 @@ import contextlib
 import os
 import re
 
+from .report import LARGEST, RUNS, Report, read
+
 OFFSET_HEADER = "Golem-Launcher-Offset"
 """Where the log goes on, told with each piece: further than the bytes sent where its beginning is gone."""
 OFFSET = re.compile(r"[0-9]{1,18}")
@@ -20,6 +22,11 @@ SEGMENTS = 8
 _DIGITS = 20
 _SECRET = b"[token]"
 _LAST_WORDS = 4096
+_LONGEST_WORDS = 300
+_AGENT = "[agent] "
+_STAMP = len("2026-01-01 00:00:00 ")
+_END = "end"
+"""Beside the segments: the record of why everything has ended."""
 
 
 class LogWriter:
@@ -29,6 +36,8 @@ class LogWriter:
         self, directory: str, secret: str, *, segment_bytes: int = SEGMENT_BYTES, segments: int = SEGMENTS
     ) -> None:
         self._directory = directory
+        with contextlib.suppress(OSError):
+            os.unlink(os.path.join(directory, _END))  # noqa: PTH108, PTH118 - of an earlier agent, likewise
         self._secret = secret.encode()
         self._segment_bytes = segment_bytes
         self._most = segments
@@ -51,7 +60,12 @@ class LogWriter:
         """Append a line of the agent's own."""
         self._append(self._held)
         self._held = b""
-        self.write(f"[agent] {text}\n".encode())
+        self.write(f"{_AGENT}{text}\n".encode())
+
+    def end(self, why: Report) -> None:
+        """Everything has ended: let that be known to who asks for the last words."""
+        with contextlib.suppress(OSError), open(os.path.join(self._directory, _END), "w") as file:  # noqa: PTH118, PTH123
+            file.write(why.line)
 
     def _overlap(self, data: bytes) -> int:
         """How many bytes at the end of ``data`` are a beginning of the secret."""
@@ -112,8 +126,19 @@ def read_log(directory: str, offset: int, most: int) -> tuple[int, bytes]:
     return 0, b""
 
 
-def last_words(directory: str) -> str:
-    """The end of the log, for who asks why an agent has ended."""
+def last_words(directory: str) -> Report:
+    """Whether the agent with this log has ended and why, for who waits for the workload in vain."""
+    lines = [line for line in _tail(directory).splitlines() if line.strip()]
+    own = [line[len(_AGENT) + _STAMP :] for line in lines if line.startswith(_AGENT)]
+    others = [line for line in lines if not line.startswith(_AGENT)]
+    said, last = ("".join(found[-1:])[:_LONGEST_WORDS] for found in (own, others))
+    ended = None
+    with contextlib.suppress(OSError), open(os.path.join(directory, _END)) as file:  # noqa: PTH118, PTH123
+        ended = read(file.read(LARGEST))
+    return (ended or Report(RUNS, said))._replace(log=last)
+
+
+def _tail(directory: str) -> str:
     starts = _starts(directory)
     if not starts:
         return ""

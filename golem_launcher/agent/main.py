@@ -1,8 +1,9 @@
 """``python3 agent.pyz CONFIG.json``: start JupyterLab in the background and return at once.
 
-``python3 agent.pyz --last-words CONFIG.json`` prints the end of its log instead.
+``python3 agent.pyz --last-words CONFIG.json`` tells instead whether it has ended, and why.
 
-The configuration, described in config.py, is deleted once it is read.
+The configuration, described in config.py, is deleted once it is read. Both commands say what they say as report.py has
+it.
 
 Exit codes: 0 it is starting; 2 the configuration is wrong; 3 there is no JupyterLab here, and none can be had;
 4 the port is taken.
@@ -14,11 +15,9 @@ import os
 import socket
 import sys
 
-from . import disk, image, keeper, log
-from .config import WRONG_CONFIG, Config, Refused, log_of, parse
+from . import disk, image, keeper, log, report
+from .config import Config, Refused, log_of, parse
 
-_NO_LAB = 3
-_PORT_TAKEN = 4
 _OLDEST_PYTHON = (3, 9)
 _INSTALL_SECONDS = 600.0
 _SPARE_PIP = "golem-launcher-pip.zip"
@@ -30,12 +29,12 @@ _LARGEST_DESCRIPTOR = 4096
 def main() -> None:
     """Check everything that can be checked at once, then go to the background."""
     if sys.argv[1:2] == ["--last-words"]:
-        sys.stdout.write(log.last_words(log_of("".join(sys.argv[2:3]))))
+        sys.stdout.write(log.last_words(log_of("".join(sys.argv[2:3]))).line)
         return
     try:
         config = _prepare(sys.argv[1:])
     except Refused as refused:
-        sys.stderr.write(f"golem-launcher agent: {refused}\n")
+        sys.stderr.write(report.Report(refused.kind, str(refused)).line)
         sys.exit(refused.code)
     if os.fork():
         os._exit(0)
@@ -48,10 +47,10 @@ def main() -> None:
 
 def _prepare(arguments: list[str]) -> Config:
     if len(arguments) != 1:
-        raise Refused(WRONG_CONFIG, "usage: python3 agent.pyz CONFIG.json")
+        raise Refused(report.CONFIGURATION, "usage: python3 agent.pyz CONFIG.json")
     config = parse(_take(arguments[0]), os.path.abspath(arguments[0]))  # noqa: PTH100 - links stay as they are
     if sys.version_info < _OLDEST_PYTHON:
-        raise Refused(_NO_LAB, f"this image: its Python is {sys.version.split()[0]}; 3.9 or newer is needed.")
+        raise Refused(report.IMAGE, f"Its Python is {sys.version.split()[0]}; 3.9 or newer is needed.")
     if config.index_url:
         os.environ["PIP_INDEX_URL"] = config.index_url
     volume = os.path.dirname(config.log)  # noqa: PTH120
@@ -61,7 +60,7 @@ def _prepare(arguments: list[str]) -> Config:
     spare_pip = os.path.join(volume, _SPARE_PIP)  # noqa: PTH118
     missing = image.bring_lab(_INSTALL_SECONDS, spare_pip, disk.for_large_files(config.root, volume))
     if missing:
-        raise Refused(_NO_LAB, f"this image: {missing}")
+        raise Refused(report.IMAGE, missing)
     for port in (config.port, config.port + 1, *((config.port + 2,) if config.ssh else ()), config.port + 3):
         _check_port(config.address, port)
     return config
@@ -72,7 +71,7 @@ def _make_directories(config: Config) -> None:
         os.makedirs(config.root, exist_ok=True)  # noqa: PTH103
         os.makedirs(config.log, mode=0o700, exist_ok=True)  # noqa: PTH103
     except OSError as error:
-        raise Refused(WRONG_CONFIG, f"can't make a directory: {error}") from None
+        raise Refused(report.CONFIGURATION, f"can't make a directory: {error}") from None
 
 
 def _take(path: str) -> bytes:
@@ -83,7 +82,7 @@ def _take(path: str) -> bytes:
             data = file.read(_LARGEST_CONFIG)
         os.unlink(path)  # noqa: PTH108
     except OSError as error:
-        raise Refused(WRONG_CONFIG, f"can't take the configuration: {error}") from None
+        raise Refused(report.CONFIGURATION, f"can't take the configuration: {error}") from None
     return data
 
 
@@ -93,7 +92,7 @@ def _check_port(address: str, port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address, port))
     except OSError as error:
-        raise Refused(_PORT_TAKEN, f"can't listen on {address}:{port}: {error}") from None
+        raise Refused(report.PORT, f"can't listen on {address}:{port}: {error}") from None
 
 
 def _leave_streams() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher import clock
 from golem_launcher.access.package import agent_archive, spare_pip
+from golem_launcher.agent import report
 from golem_launcher.errors import (
     BudgetError,
     ImageBlamed,
@@ -28,7 +29,7 @@ from golem_launcher.session.hire.blame import Blame
 from golem_launcher.session.hire.package import Package
 from golem_launcher.session.pay.ending import Farewells
 from golem_launcher.session.term import AGENT_GRACE_SECONDS
-from golem_launcher.session.words import agent_has_ended, reason_in
+from golem_launcher.session.words import reason_in
 
 if TYPE_CHECKING:
     from golem_launcher.session.context import Prepared
@@ -314,13 +315,13 @@ class Renting:
         async with self.session.reach.lab() as lab:
             while not await lab.answers(seconds=_LAB_PROBE_SECONDS):
                 if loop_time() > min(ask_at, end):
-                    said = await hiring.last_words()
+                    told = report.read(await hiring.last_words())
                     ask_at = loop_time() + _ASK_SECONDS
-                    if agent_has_ended(said):
-                        raise ProviderError(f"JupyterLab could not be started. {reason_in(said)}".rstrip())
+                    if told is not None and told.kind in report.ENDS:
+                        raise ProviderError(f"JupyterLab could not be started. {reason_in(told)}".rstrip())
                     if loop_time() > end:
                         late = f"JupyterLab did not answer within {start_seconds:.0f} s."
-                        raise ProviderError(f"{late} {reason_in(said)}".rstrip())
+                        raise ProviderError(f"{late} {reason_in(told)}".rstrip())
                 await asyncio.sleep(_LAB_POLL_SECONDS)
 
     def _write_down(self, lost: Rented, error: ProviderError, *, overbilled: bool) -> str:

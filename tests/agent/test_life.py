@@ -10,7 +10,8 @@ import textwrap
 
 import pytest
 
-from golem_launcher.session.words import agent_has_ended, reason_in
+from golem_launcher.agent import report
+from golem_launcher.session.words import reason_in
 from tests.agent.conftest import TOKEN, eventually
 from tests.session.jupyter import Jupyter
 
@@ -107,14 +108,36 @@ def test_it_gives_up_on_a_lab_that_never_starts(agent):
         [sys.executable, str(agent.archive), "--last-words", str(agent.config)],
         env=agent.environment, capture_output=True, text=True, timeout=30, check=True,
     ).stdout  # fmt: skip
-    assert agent_has_ended(told)
+    ended = report.read(told)
+    assert ended == (report.CRASHED, "JupyterLab crashed too often: giving up", "RuntimeError: no such luck")
     said = "The agent there says: JupyterLab crashed too often: giving up."
-    assert reason_in(told) == f"{said} The last line of its log: RuntimeError: no such luck."
+    assert reason_in(ended) == f"{said} The last line of its log: RuntimeError: no such luck."
+
+
+def test_one_that_runs_says_so(agent):
+    agent.up()
+    told = subprocess.run(
+        [sys.executable, str(agent.archive), "--last-words", str(agent.config)],
+        env=agent.environment, capture_output=True, text=True, timeout=30, check=True,
+    ).stdout  # fmt: skip
+    assert report.read(told).kind == report.RUNS
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["", "everything has ended", *(f"{report.MARK}{said}" for said in (
+        "[1]", "{}", "[" * 5000, "[" * 9000, '{"kind": "crashed", "what": 5}', '{"kind": ["crashed"], "what": "x"}',
+        '{"kind": "paid", "what": "x"}',
+    ))],
+)  # fmt: skip
+def test_what_is_no_report_is_none(said):
+    assert report.read(said) is None
 
 
 def test_no_jupyterlab(agent):
     done = agent.start("-I", "-S")  # without site-packages
     assert done.returncode == 3
+    assert report.read(done.stderr).kind == report.IMAGE
     assert "neither JupyterLab nor pip" in done.stderr
     assert not agent.config.exists()
 
@@ -123,6 +146,7 @@ def test_the_port_is_taken(agent):
     with socket.create_server((agent.address, agent.port)):
         done = agent.start()
     assert done.returncode == 4
+    assert report.read(done.stderr).kind == report.PORT
     assert f"{agent.address}:{agent.port}" in done.stderr
 
 

@@ -1,9 +1,11 @@
 """Whose fault it is that a package did not start: a provider's, or the image's, once two of them say so."""
 
+import json
 from decimal import Decimal
 
 import pytest
 
+from golem_launcher.agent import report
 from golem_launcher.errors import ImageBlamed, ProviderError
 from golem_launcher.events import ProviderChosen, Stage
 from golem_launcher.market import history
@@ -14,9 +16,9 @@ from golem_launcher.session.hire.package import Package
 from tests.networks import own_network
 from tests.session.conftest import explain
 
-LACKS = f"{starting.SHELL_RUNS}\n{starting.OF_IMAGE}There is no Python (python3) in it.\n"
+LACKS = f"{starting.SHELL_RUNS}\n{report.Report(report.IMAGE, 'There is no Python (python3) in it.').line}"
 _WORDS = "The image can't run JupyterLab: There is no Python (python3) in it"
-_LIES = f"misbehaviour = {{ fail_run = '''{LACKS}''' }}".replace("\n", "\\n").replace("'''", '"')
+_LIES = f"misbehaviour = {{ fail_run = {json.dumps(LACKS)} }}"
 
 _NETWORK = f"""
 terminate_seconds = 0

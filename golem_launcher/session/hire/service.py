@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from yapapi.rest.activity import BatchTimeoutError, CommandExecutionError
 from yapapi.script.capture import CaptureContext
 
+from golem_launcher.agent import report
 from golem_launcher.errors import ImageBlamed, ProviderError
 from golem_launcher.session.hire import starting
 from golem_launcher.session.hire.deploying import DEPLOY
@@ -30,7 +31,6 @@ WORDS_SECONDS = 8.0
 """How long a provider may take to tell its agent's last words."""
 _TERMINATE_SECONDS = 8.0
 _LONGEST_REASON = 300
-_AGENT_SAYS = "golem-launcher agent: "
 _IMAGE_REMEDY = (
     "Choose another image: it needs a shell (/bin/sh) and Python 3.9 or newer, and JupyterLab unless the session may "
     "reach packages."
@@ -112,11 +112,12 @@ def _failure(error: Exception, package: Package) -> ProviderError:
         and error.command.split()[0].lower() == "run"
     ):
         said = str(error.stderr or "")
-        if starting.OF_IMAGE in said:
-            words = clean_line(said.partition(starting.OF_IMAGE)[2], longest=_LONGEST_REASON)
+        told = report.read(said)
+        if told is not None and told.kind == report.IMAGE:
+            words = clean_line(told.what, longest=_LONGEST_REASON)
             return ImageBlamed(f"The image can't run JupyterLab: {words}", _IMAGE_REMEDY)
         if _NOT_STARTED.search(text) and package.argv[0] == starting.SHELL:
-            if starting.SHELL_RUNS in said:
+            if told is not None and told.kind == report.SHELL:
                 return ProviderError("What starts JupyterLab was killed there: its memory may be too small.")
             if not said:
                 what = f"The image has no shell ({starting.SHELL}), or one for another kind of processor."
@@ -128,8 +129,9 @@ def failure_text(error: Exception) -> str:
     """Why a batch failed, in one short clean line: it may be a provider's words."""
     text = str(error).strip() or type(error).__name__
     if isinstance(error, CommandExecutionError):  # its text repeats all of the command's arguments first
-        _, found, words = (error.stderr or "").partition(_AGENT_SAYS)  # it knows better than the exit code
-        reason = words if found else error.message or error.stderr or "no reason given"
+        told = report.read(error.stderr or "")
+        known = told is not None and told.kind != report.SHELL  # it knows better than the exit code
+        reason = told.what if told is not None and known else error.message or error.stderr or "no reason given"
         text = f"{error.command.split()[0].lower()}: {reason}"
     elif isinstance(error, BatchTimeoutError):
         text = "it took too long"

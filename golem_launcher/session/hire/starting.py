@@ -7,11 +7,13 @@ looks for Python itself.
 
 from __future__ import annotations
 
+from golem_launcher.agent import report
+from golem_launcher.agent.report import Report
+
 SHELL = "/bin/sh"
-SHELL_RUNS = "golem-launcher: the shell runs"
-"""The first line of such a command's errors: an image without a shell says nothing at all."""
-OF_IMAGE = "golem-launcher agent: this image: "
-"""What a complaint about the image begins with."""
+SHELL_RUNS = Report(report.SHELL, "the shell runs").line.rstrip()
+"""The first line of such a command's errors."""
+_NO_PYTHON = Report(report.IMAGE, "There is no Python (python3) in it.").line.rstrip()
 
 _SCRIPT = f"""\
 echo '{SHELL_RUNS}' >&2
@@ -30,7 +32,7 @@ done
 unset IFS
 set +f
 if [ -z "$python" ]; then
-    echo '{OF_IMAGE}There is no Python (python3) in it.' >&2
+    echo '{_NO_PYTHON}' >&2
     exit 3
 fi
 export PATH HOME LANG

@@ -11,6 +11,8 @@ base_url  the path below which the Lab answers, / by default
 hold      true: the Lab starts only when the workspace server is told so; false by default
 ssh       {"authorized_key": a public key's line, "host_key": a private key in OpenSSH's form}; then an ssh server
           is started, see ways.py
+workload  {"name": what it is called, "argv": the program and its arguments}, see program.py; JupyterLab by default, and
+          where argv is empty
 index_url where pip looks for packages, where it always does by default
 """
 
@@ -30,6 +32,7 @@ _BASE_URL = re.compile(r"/((?!\.{1,2}/)[A-Za-z0-9._~@-]+/)*")
 _PUBLIC_KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [\w@.+-]*)?")
 _PRIVATE_KEY = re.compile(r"-----BEGIN OPENSSH PRIVATE KEY-----[A-Za-z0-9+/=\s]+-----END OPENSSH PRIVATE KEY-----\n")
 _INDEX_URL = re.compile(r"(https?://[A-Za-z0-9._~:/@-]{1,500})?")
+_NAME = re.compile(r"[ -~]{1,40}")
 _LARGEST_PORT = 65532
 _LATEST = 1e11
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - inside the provider's own network; the token guards it
@@ -40,6 +43,14 @@ class Ssh(NamedTuple):
 
     authorized_key: str
     host_key: str
+
+
+class Workload(NamedTuple):
+    """What the machine was rented for."""
+
+    name: str = "JupyterLab"
+    argv: tuple[str, ...] = ()
+    """Empty: the image's JupyterLab."""
 
 
 class Config(NamedTuple):
@@ -58,7 +69,8 @@ class Config(NamedTuple):
     """The directory of the log, beside the configuration."""
     ssh: Ssh | None = None
     hold: bool = False
-    """The Lab waits until the workspace server is told that it may start."""
+    """The workload waits until the workspace server is told that it may start."""
+    workload: Workload = Workload()
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -95,6 +107,7 @@ def parse(data: bytes, path: str) -> Config:
         log=log_of(path),
         ssh=_ssh(raw),
         hold=_flag(raw, "hold"),
+        workload=_workload(raw),
     )
 
 
@@ -105,6 +118,16 @@ def _ssh(raw: dict[str, Any]) -> Ssh | None:
     if not isinstance(value, dict):
         raise Refused(report.CONFIGURATION, "the configuration's ssh is malformed.")
     return Ssh(_text(value, "authorized_key", _PUBLIC_KEY, None), _text(value, "host_key", _PRIVATE_KEY, None))
+
+
+def _workload(raw: dict[str, Any]) -> Workload:
+    value = raw.get("workload")
+    if value is None:
+        return Workload()
+    argv = value.get("argv") if isinstance(value, dict) else None
+    if not isinstance(argv, list) or not all(isinstance(part, str) and "\0" not in part for part in argv):
+        raise Refused(report.CONFIGURATION, "the configuration's workload is malformed.")
+    return Workload(_text(value, "name", _NAME, None), tuple(argv))
 
 
 def log_of(path: str) -> str:

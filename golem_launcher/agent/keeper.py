@@ -1,7 +1,7 @@
 """The process that stays: it starts its children, writes their log, ends everything in time.
 
-The children are a table: what this machine was rented for, which is JupyterLab, the ways in, and the workspace server.
-What crashes is started again.
+The children are a table: the workload, for which this machine was rented, the ways in, and the workspace server. What
+crashes is started again.
 """
 
 from __future__ import annotations
@@ -30,8 +30,6 @@ _PAUSE_SECONDS = 1.0
 """Before a helper is started again, as often as it takes."""
 _STEADY_SECONDS = 60.0
 """A workload that ran this long did not crash at its start: the count begins anew."""
-_NAME = "JupyterLab"
-"""What the workload is called in the log."""
 _POLITE_SECONDS = 5.0
 _KILL_SECONDS = 10.0
 _LONGEST_SLEEP = 30.0
@@ -74,8 +72,9 @@ class _Child:
 class _Workload(_Child):
     """What all the others are for. It is started again only so often, and its orderly end is everybody's."""
 
-    def __init__(self, run: Callable[[], None], say: Callable[[str], None], *, held: bool) -> None:
+    def __init__(self, run: Callable[[], None], name: str, say: Callable[[str], None], *, held: bool) -> None:
         super().__init__(run)
+        self._name = name
         self._say = say
         self.at = None if held else 0.0
         self._crashes = 0
@@ -84,12 +83,12 @@ class _Workload(_Child):
     def ended(self, code: int) -> Report | None:
         """Likewise."""
         if code == 0:
-            return Report(OVER, f"{_NAME} was shut down")
-        self._say(f"{_NAME} crashed (exit code {code})")
+            return Report(OVER, f"{self._name} was shut down")
+        self._say(f"{self._name} crashed (exit code {code})")
         if time.monotonic() - self.started > _STEADY_SECONDS:
             self._crashes = 0
         if self._crashes == len(_BACKOFF_SECONDS):
-            return Report(CRASHED, f"{_NAME} crashed too often: giving up")
+            return Report(CRASHED, f"{self._name} crashed too often: giving up")
         self.at = time.monotonic() + _BACKOFF_SECONDS[self._crashes]
         self._crashes += 1
         return None
@@ -112,7 +111,7 @@ class _Keeper:
         """A byte from the workspace server: the Lab may start."""
         self._told = 0
         self._held = config.hold
-        self._workload = _Workload(self._run_workload, self.say, held=config.hold)
+        self._workload = _Workload(self._run_workload, config.workload.name, self.say, held=config.hold)
         self._children = [self._workload, _Child(self._run_ways), _Child(self._run_workspace)]
         self._poll = select.poll()
         self._poll.register(self._output, select.POLLIN)
@@ -166,7 +165,7 @@ class _Keeper:
     def _start(self, child: _Child) -> None:
         child.at = None
         if child is self._workload:
-            self.say(f"{_NAME} starts in {self._config.root}")
+            self.say(f"{self._config.workload.name} starts in {self._config.root}")
             self._workload.started = time.monotonic()
         child.pid = self._child(child.run)
 
@@ -226,9 +225,14 @@ class _Keeper:
 
     def _run_workload(self) -> None:
         os.close(self._gate_write)
-        from . import lab  # noqa: PLC0415 - only this process needs it
+        if self._config.workload.argv:
+            from . import program  # noqa: PLC0415 - only this process needs it
 
-        lab.run(self._config, self._bell_read, self._orders_write)
+            program.run(self._config)
+        else:
+            from . import lab  # noqa: PLC0415 - likewise
+
+            lab.run(self._config, self._bell_read, self._orders_write)
 
     def _run_ways(self) -> None:
         from . import ways  # noqa: PLC0415

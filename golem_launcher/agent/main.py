@@ -58,7 +58,9 @@ def _prepare(arguments: list[str]) -> Config:
     image.settle()
     disk.settle(config.root, volume)
     spare_pip = os.path.join(volume, _SPARE_PIP)  # noqa: PTH118
-    missing = image.bring_lab(_INSTALL_SECONDS, spare_pip, disk.for_large_files(config.root, volume))
+    missing = ""
+    if not config.workload.argv:
+        missing = image.bring_lab(_INSTALL_SECONDS, spare_pip, disk.for_large_files(config.root, volume))
     if missing:
         raise Refused(report.IMAGE, missing)
     for port in (config.port, config.port + 1, *((config.port + 2,) if config.ssh else ()), config.port + 3):

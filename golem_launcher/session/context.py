@@ -19,6 +19,7 @@ from golem_launcher.session.pay.money import Money
 from golem_launcher.session.reach import Reach
 from golem_launcher.session.saves import Saves
 from golem_launcher.session.term import Term
+from golem_launcher.workload.lab import LAB
 
 if TYPE_CHECKING:
     from golem_launcher.networks import Network
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.pay.yagna import YagnaRest
     from golem_launcher.session.places import Place
     from golem_launcher.session.recorder import Recorder
+    from golem_launcher.workload.base import Workload
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Context:
 
     directory: SessionDirectory
     request: LaunchRequest
+    workload: Workload
+    """What its machines run."""
     network: Network
     access: outbound.Access
     """What it may reach."""
@@ -59,10 +63,11 @@ class Context:
         journal = Journal.create(directory.path)
         money = Money(request.budget, journal, recorder)
         term = Term.of(request.hours)
-        reach = Reach(directory, request, secrets.token_hex(24), recorder)
+        reach = Reach(directory, request, LAB, secrets.token_hex(24), recorder)
         return cls(
             directory=directory,
             request=request,
+            workload=LAB,
             network=network,
             access=outbound.access(request.outbound, request.outbound_urls, mirror=mirror),
             recorder=recorder,
@@ -70,7 +75,7 @@ class Context:
             money=money,
             choice=Choice(request),
             term=term,
-            extension=Extension(request, term=term, money=money, recorder=recorder),
+            extension=Extension(request, LAB, term=term, money=money, recorder=recorder),
             reach=reach,
             saves=Saves(directory, request, reach, recorder),
         )

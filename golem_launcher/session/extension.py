@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from golem_launcher.request import LaunchRequest
-    from golem_launcher.session.lab import LabClient
     from golem_launcher.session.pay.money import Money
     from golem_launcher.session.pay.yagna import YagnaRest
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.session.term import Term
+    from golem_launcher.workload.base import Workload
+    from golem_launcher.workload.client import WorkloadClient
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,8 +37,11 @@ _CLOCK_SET_SECONDS = 60.0
 class Extension:
     """Moves the end of one session, for all who know of it: the state, the agent over there, the node's allocation."""
 
-    def __init__(self, request: LaunchRequest, *, term: Term, money: Money, recorder: Recorder) -> None:
+    def __init__(
+        self, request: LaunchRequest, workload: Workload, *, term: Term, money: Money, recorder: Recorder
+    ) -> None:
         self._request = request
+        self._workload = workload
         self._term = term
         self._money = money
         self._recorder = recorder
@@ -46,7 +50,7 @@ class Extension:
         self._set_forth = clock.set_forth()
         """The time of day against our clock, as last looked at."""
 
-    async def extend(self, arguments: dict[str, Any], rest: YagnaRest, agent: LabClient | None) -> dict[str, Any]:
+    async def extend(self, arguments: dict[str, Any], rest: YagnaRest, agent: WorkloadClient | None) -> dict[str, Any]:
         """Give the session ``hours`` and ``budget`` (GLM) more: all of it, or nothing. The new deadline and budget.
 
         Called for the command of this name; ``agent`` is the present machine's, while there is one. Raises
@@ -83,16 +87,15 @@ class Extension:
         except LauncherError as error:
             _LOG.warning("the allocation keeps its old end: %s", error)
 
-    async def _extend(self, arguments: dict[str, Any], rest: YagnaRest, agent: LabClient | None) -> dict[str, Any]:
+    async def _extend(self, arguments: dict[str, Any], rest: YagnaRest, agent: WorkloadClient | None) -> dict[str, Any]:
         term, money, recorder = self._term, self._money, self._recorder
         hours, budget = _amount(arguments, "hours"), _amount(arguments, "budget")
         if not hours and not budget:
             raise RequestError("Say by how much: hours, budget or both.")
         state = recorder.state
         if state.stage not in _EXTENDABLE:
-            raise SessionError(
-                f"The session is {state.stage.value}; it can be extended once JupyterLab answers.", "Try again then."
-            )
+            ready = f"once {self._workload.name} answers"
+            raise SessionError(f"The session is {state.stage.value}; it can be extended {ready}.", "Try again then.")
         deadline = term.deadline + timedelta(hours=float(hours))
         total = (deadline - state.created_at).total_seconds() / 3600
         within = {"hours": round(Decimal(total), 4), "budget": money.budget + budget}

@@ -11,8 +11,8 @@ from golem_launcher.events import Usage
 from golem_launcher.untrusted import json_value, number
 
 if TYPE_CHECKING:
-    from golem_launcher.session.lab import LabClient
     from golem_launcher.session.recorder import Recorder
+    from golem_launcher.workload.client import WorkloadClient
 
 _EVERY_SECONDS = 4.0
 _MOST_BYTES = 1 << 60
@@ -21,7 +21,7 @@ _MOST_PERCENT = 1e6
 _SHORTEST_SECONDS = 0.5
 
 
-async def follow_usage(lab: LabClient, recorder: Recorder) -> None:
+async def follow_usage(lab: WorkloadClient, recorder: Recorder) -> None:
     """Keep the usage in the session's state current, until cancelled."""
     meter = Meter()
     while True:

@@ -1,4 +1,4 @@
-"""Watches a machine that is ready: the Lab, the activity, the agreement, the node, the cost, the deadline.
+"""Watches a machine that is ready: the workload, the activity, the agreement, the node, the cost, the deadline.
 
 yapapi reports none of these once a service runs (yapapi#870), so each is asked here, every few seconds. What the node
 says of bills is heard at once.
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from golem_launcher.session.context import Prepared
     from golem_launcher.session.hire.package import Rented
-    from golem_launcher.session.lab import LabClient
     from golem_launcher.session.renting import Machine
+    from golem_launcher.workload.client import WorkloadClient
 
 _LOG = logging.getLogger(__name__)
 
@@ -40,14 +40,14 @@ _REJOIN_SECONDS = 25.0
 _REJOIN_PROBE_SECONDS = 2.0
 _REJOIN_POLL_SECONDS = 0.1
 _PROMPT_SECONDS = 1.0
-"""A Lab that takes longer to answer may be gone."""
-_LAB_SHOWN_SECONDS = 4.5
-"""A Lab that was not heard for so long is shown as one that does not answer."""
+"""A workload that takes longer to answer may be gone."""
+_SHOWN_SECONDS = 4.5
+"""One that was not heard for so long is shown as one that does not answer."""
 _REFUSED_SECONDS = 6.0
 """Where nobody takes connections for so long, nobody will: an agent starts its parts again sooner."""
-_LAB_SILENT_SECONDS = 120.0
-"""Of a Lab that takes connections, and may be busy."""
-_LAB_WARN_SECONDS = 15.0
+_SILENT_SECONDS = 120.0
+"""Of one that takes connections, and may be busy."""
+_WARN_SECONDS = 15.0
 _NODE_AWAY_SECONDS = 300.0
 """A provider waits about four minutes for its requestor before it gives up."""
 _WAITS = (
@@ -72,26 +72,27 @@ class Monitor:
         self._session = session
         self._recorder = session.recorder
         self._rented = machine.rented
-        self.lab: LabClient = session.reach.lab()
-        """A client of its Lab, until it is over."""
+        self.client: WorkloadClient = session.reach.client()
+        """Of its workload, until it is over."""
+        self._name = session.workload.name
         self._bills = session.money.news(machine.rented.agreement_id)
         self._warnings = Warnings(session.recorder, session.term)
         self._stalled = Stalled(session.recorder)
         self._reported_at = now
         """When the provider's usage was last seen to change."""
-        self._lab_answered_at = now
+        self._answered_at = now
         self._refused_since: float | None = None
         self._troubled = False
         self._node_away_since: float | None = None
         self._last_usage: tuple[float, ...] | None = None
-        self._warned_of_lab = False
+        self._warned = False
 
     async def until_over(self) -> str:
         """Follow its log and its usage and watch it until the session is over by its own terms; the reason.
 
         Raises ``ProviderError`` when the machine is lost and ``NodeError`` when the node stays away.
         """
-        async with self.lab:
+        async with self.client:
             followers = [asyncio.create_task(follower) for follower in self._followers()]
             try:
                 return await self._watch()
@@ -100,7 +101,7 @@ class Monitor:
 
     def _followers(self) -> list[Coroutine[Any, Any, None]]:
         session = self._session
-        followers = [self.lab.follow_log(session.directory.lab_log), follow_usage(self.lab, self._recorder)]
+        followers = [self.client.follow_log(session.directory.lab_log), follow_usage(self.client, self._recorder)]
         if not session.network.sleeps_along:
             followers.append(asleep.watch(session.saves.save_all, self._recorder))
         return followers
@@ -132,28 +133,28 @@ class Monitor:
             await wait_for(self._bills.wait(), seconds)
         self._bills.clear()
         if clock() - due > _SLEPT_SECONDS:  # this computer slept: who was silent was not to be heard
-            self._reported_at = self._lab_answered_at = clock()
+            self._reported_at = self._answered_at = clock()
             self._refused_since = None
 
     async def _round(self) -> str | None:
         session, agreement_id = self._session, self._rented.agreement_id
-        asking = asyncio.create_task(self.lab.answers(seconds=_PROBE_SECONDS))
+        asking = asyncio.create_task(self.client.answers(seconds=_PROBE_SECONDS))
         invoiced = session.money.has_invoice(agreement_id)  # before it is asked whether the agreement is over
         try:
             state = await self._check_terms()
             if invoiced:
                 session.money.disputed(agreement_id, _EARLY_INVOICE)
             self._judge_bills()
-            lab = await self._lab_answers(asking)
+            well = await self._answers(asking)
         finally:
             await cancel_all(asking)
-        if self._node_away_since is not None or not lab:
+        if self._node_away_since is not None or not well:
             await self._find_network()
         if self._node_away_since is not None:
             self._node_answers()
         session.engine.revive()  # a provider whose debit notes nobody accepts ends the session within minutes
         usage = await self._look_at_usage() if isinstance(state, str) else None
-        self._judge_silence(lab=lab)
+        self._judge_silence(well=well)
         return session.money.used(agreement_id, usage, reserve_seconds=_BUDGET_MARGIN_SECONDS)
 
     def _judge_bills(self) -> None:
@@ -190,8 +191,8 @@ class Monitor:
                 return _said(reason)
             await asyncio.sleep(_TROUBLED_ROUND_SECONDS)
 
-    async def _lab_answers(self, asking: asyncio.Task[bool]) -> bool:
-        """Whether the Lab answers; while it hesitates, the provider's usage is looked at closely."""
+    async def _answers(self, asking: asyncio.Task[bool]) -> bool:
+        """Whether the workload answers; while it hesitates, the provider's usage is looked at closely."""
         await asyncio.wait({asking}, timeout=_PROMPT_SECONDS)
         while not asking.done():
             await self._look_at_usage()
@@ -205,8 +206,8 @@ class Monitor:
         return asking.result()
 
     def _show_trouble(self) -> None:
-        silent = asyncio.get_running_loop().time() - self._lab_answered_at
-        trouble = "JupyterLab does not answer." if silent >= _LAB_SHOWN_SECONDS else ""
+        silent = asyncio.get_running_loop().time() - self._answered_at
+        trouble = f"{self._name} does not answer." if silent >= _SHOWN_SECONDS else ""
         if trouble != self._recorder.state.trouble:
             self._recorder.update(trouble=trouble)
 
@@ -218,33 +219,33 @@ class Monitor:
         elif self._refused_since is None:
             self._refused_since = now
         elif now - self._refused_since >= _REFUSED_SECONDS:
-            raise ProviderError("JupyterLab is gone: nothing there takes connections any more.")
+            raise ProviderError(f"{self._name} is gone: nothing there takes connections any more.")
 
     def _vanished(self) -> bool:
         """Whether there was no sign of life for too long: yagna goes on telling the last state."""
-        last = max(self._reported_at, self._lab_answered_at)
+        last = max(self._reported_at, self._answered_at)
         return asyncio.get_running_loop().time() - last >= self._session.place.patience.silent
 
-    def _judge_silence(self, *, lab: bool) -> None:
-        """Raise ``ProviderError`` for a provider that is gone: neither its Lab answers nor does its usage grow."""
+    def _judge_silence(self, *, well: bool) -> None:
+        """Raise ``ProviderError`` for a provider that is gone: neither its workload answers nor does its usage grow."""
         now = asyncio.get_running_loop().time()
-        self._lab_answered_at = now if lab else self._lab_answered_at
-        self._troubled = not lab
+        self._answered_at = now if well else self._answered_at
+        self._troubled = not well
         self._show_trouble()
-        if lab and self._warned_of_lab:
-            self._warned_of_lab = False
-            self._recorder.message("JupyterLab answers again.")
-        if lab:
+        if well and self._warned:
+            self._warned = False
+            self._recorder.message(f"{self._name} answers again.")
+        if well:
             self._refused_since = None
             return
-        lab_silent = now - self._lab_answered_at
+        silent = now - self._answered_at
         if self._vanished():
             raise ProviderError("The provider vanished: nothing there answers.")
-        if lab_silent >= _LAB_SILENT_SECONDS:
-            raise ProviderError("JupyterLab stopped answering.")
-        if lab_silent >= _LAB_WARN_SECONDS and not self._warned_of_lab:
-            self._warned_of_lab = True
-            self._recorder.message("JupyterLab does not answer; waiting for it.", "warning")
+        if silent >= _SILENT_SECONDS:
+            raise ProviderError(f"{self._name} stopped answering.")
+        if silent >= _WARN_SECONDS and not self._warned:
+            self._warned = True
+            self._recorder.message(f"{self._name} does not answer; waiting for it.", "warning")
 
     async def _look_at_usage(self) -> tuple[float, ...] | None:
         """The provider's usage, when it has reported any; that it changed is a sign of life."""
@@ -301,7 +302,7 @@ class Monitor:
         except (BusError, NodeError) as error:
             raise ProviderError(f"{what} {error.what}") from error
         session.reach.point_at(session.place.node, again)
-        while not await self.lab.answers(seconds=_REJOIN_PROBE_SECONDS):
+        while not await self.client.answers(seconds=_REJOIN_PROBE_SECONDS):
             if loop_time() > end:
                 raise ProviderError(what)
             await asyncio.sleep(_REJOIN_POLL_SECONDS)
@@ -322,7 +323,7 @@ class Monitor:
 
     def _node_answers(self) -> None:
         self._node_away_since = self._refused_since = None
-        self._reported_at = self._lab_answered_at = asyncio.get_running_loop().time()  # nobody could be heard
+        self._reported_at = self._answered_at = asyncio.get_running_loop().time()  # nobody could be heard
         self._recorder.message("The node answers again.")
         self._recorder.enter(Stage.READY)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.access.documents import Documents
 from golem_launcher.access.ports import LAB_PORT, WORKSPACE_PORT
 from golem_launcher.errors import AccessError
-from golem_launcher.session.lab import LabClient
 from golem_launcher.text import clean_name
+from golem_launcher.workload.client import WorkloadClient
 
 if TYPE_CHECKING:
     from golem_launcher.access.streams import Stream
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.hire.package import Rented
     from golem_launcher.session.recorder import Recorder
+    from golem_launcher.workload.base import Workload
 
 _MOST_NAMES = 20
 """Of extensions, for one message."""
@@ -26,7 +27,9 @@ _MOST_NAMES = 20
 class Reach:
     """The ways into wherever the session is at present, and the Lab's token. All but the token once it is open."""
 
-    def __init__(self, directory: SessionDirectory, request: LaunchRequest, token: str, recorder: Recorder) -> None:
+    def __init__(
+        self, directory: SessionDirectory, request: LaunchRequest, workload: Workload, token: str, recorder: Recorder
+    ) -> None:
         self.token = token
         self.documents = Documents(token)
         """The pages of the Lab that are open in browsers."""
@@ -35,6 +38,7 @@ class Reach:
         """Names of extensions that the Lab is shown without, as far as told."""
         self._directory = directory
         self._request = request
+        self._workload = workload
         self._ways: WaysIn
         self._listening = False
 
@@ -91,12 +95,12 @@ class Reach:
         """What the agent of the next provider is told about being reached."""
         return {"token": self.token, **self._ways.agent_settings()}
 
-    def lab(self) -> LabClient:
-        """A new client of the Lab."""
-        return LabClient(self.dial_lab, self.token, self.base_url)
+    def client(self) -> WorkloadClient:
+        """A new client of the workload."""
+        return WorkloadClient(self._workload, self.dial_workload, self.token, self.base_url)
 
-    async def dial_lab(self) -> Stream:
-        """A stream to the Lab. Raises ``AccessError``."""
+    async def dial_workload(self) -> Stream:
+        """A stream to the workload. Raises ``AccessError``."""
         return await self._ways.dial(LAB_PORT)
 
     async def dial_workspace(self) -> Stream:

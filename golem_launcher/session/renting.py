@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import clock
-from golem_launcher.access.package import agent_archive, spare_pip
 from golem_launcher.agent import report
 from golem_launcher.errors import (
     BudgetError,
@@ -24,24 +22,17 @@ from golem_launcher.errors import (
 from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.market.constraint import condition
 from golem_launcher.market.prices import glm
-from golem_launcher.session.hire import starting
 from golem_launcher.session.hire.blame import Blame
 from golem_launcher.session.hire.package import Package
 from golem_launcher.session.pay.ending import Farewells
 from golem_launcher.session.term import AGENT_GRACE_SECONDS
 from golem_launcher.session.words import reason_in
+from golem_launcher.workload.archive import spare_pip
 
 if TYPE_CHECKING:
     from golem_launcher.session.context import Prepared
     from golem_launcher.session.hire.hiring import Hiring
     from golem_launcher.session.hire.package import Rented
-
-_AGENT_PATH = "/golem/run/golem-launcher-agent.pyz"
-_CONFIG_PATH = "/golem/run/golem-launcher-agent.json"
-_PIP_PATH = "/golem/run/golem-launcher-pip.zip"
-_WORKSPACE, _RUN = "/golem/work", "/golem/run"
-_ROOT = "../work"
-"""As seen from the configuration: a runtime without mounts keeps the container's paths somewhere else."""
 
 _SHARED_DISK = (
     "This provider's virtual machine is of an older kind: the files lie on a disk that it shares with its host. "
@@ -49,10 +40,10 @@ _SHARED_DISK = (
     "do not work there; in /tmp, which is memory, they do."
 )
 _ATTEMPTS = 3
-_LAB_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 _ASK_SECONDS = 15.0
-"""A Lab that does not answer for that long may have been given up by its agent, which is asked then."""
-_LAB_PROBE_SECONDS = 2.0
+"""A workload that does not answer for that long may have been given up by its agent, which is asked then."""
+_PROBE_SECONDS = 2.0
 _SCAN_SECONDS = 3.0
 _NODE_SECONDS = 60.0
 """How long a node may be away while a provider makes ready."""
@@ -66,7 +57,7 @@ and then, all of them when a clock was set, and a provider that was lost may be 
 _SEARCHING = {
     Stage.NEGOTIATING: "Looking for another provider.",
     Stage.DEPLOYING: "Another provider makes ready.",
-    Stage.STARTING: "JupyterLab starts there.",
+    Stage.STARTING: "{name} starts there.",
 }
 """What is said of a stage that a session passes again because its provider was lost."""
 
@@ -131,7 +122,7 @@ class Renting:
                 self._enter(Stage.STARTING, lost)
                 session.reach.point_at(session.place.node, rented)
                 notices = [*self._about(rented), *await session.saves.meet(hiring.carry())]
-                await self._lab_answers(hiring)
+                await self._answers(hiring)
             except ProviderError as error:
                 if await self._node_began_anew():
                     hiring = await self._begin_anew(hiring, lost)
@@ -185,7 +176,9 @@ class Renting:
     def _enter(self, stage: Stage, lost: str) -> None:
         """A stage of renting; one that is passed again because of a loss is a part of recovering."""
         if lost:
-            self.session.recorder.enter(Stage.RECOVERING, f"{lost} {_SEARCHING[stage]}")
+            self.session.recorder.enter(
+                Stage.RECOVERING, f"{lost} {_SEARCHING[stage].format(name=self.session.workload.name)}"
+            )
         else:
             self.session.recorder.enter(stage)
 
@@ -196,24 +189,17 @@ class Renting:
 
     def _package(self) -> Package:
         session = self.session
-        config = {
+        settings = {
             **session.reach.agent_settings(),
-            "root": _ROOT,
             "deadline": session.term.deadline.timestamp() + AGENT_GRACE_SECONDS,
             "now": clock.now().timestamp(),  # the provider's clock may be wrong
             "hold": session.saves.hold,
             "index_url": session.access.index_url,
         }
-        files = [(_AGENT_PATH, agent_archive()), (_CONFIG_PATH, json.dumps(config).encode())]
-        if not session.image.familiar:  # what is in it is not known here
-            files.append((_PIP_PATH, spare_pip()))
         return Package(
-            files=tuple(files),
-            workspace=_WORKSPACE,
-            run=_RUN,
+            workload=session.workload.name,
+            shipment=session.workload.shipment(settings, familiar=session.image.familiar),
             disk_gib=session.request.disk_gib,
-            argv=starting.python(_AGENT_PATH, _CONFIG_PATH),
-            last_words=starting.python(_AGENT_PATH, "--last-words", _CONFIG_PATH),
             image_is_known=session.image.known_whole or self._image_runs,
         )
 
@@ -306,23 +292,23 @@ class Renting:
             recorder.message(f"{recorder.state.provider_name}: {error.what} It is tried once more there.")
         return await hiring.deployed()
 
-    async def _lab_answers(self, hiring: Hiring) -> None:
-        """Wait for it; when it does not come up, ask the agent why: its log is read through the Lab otherwise."""
+    async def _answers(self, hiring: Hiring) -> None:
+        """Wait for it; when it does not come up, ask the agent why: its log is read through the workload otherwise."""
         loop_time = asyncio.get_running_loop().time
-        start_seconds = self.session.place.patience.start
+        start_seconds, name = self.session.place.patience.start, self.session.workload.name
         end = loop_time() + start_seconds
         ask_at = loop_time() + _ASK_SECONDS
-        async with self.session.reach.lab() as lab:
-            while not await lab.answers(seconds=_LAB_PROBE_SECONDS):
+        async with self.session.reach.client() as client:
+            while not await client.answers(seconds=_PROBE_SECONDS):
                 if loop_time() > min(ask_at, end):
                     told = report.read(await hiring.last_words())
                     ask_at = loop_time() + _ASK_SECONDS
                     if told is not None and told.kind in report.ENDS:
-                        raise ProviderError(f"JupyterLab could not be started. {reason_in(told)}".rstrip())
+                        raise ProviderError(f"{name} could not be started. {reason_in(told)}".rstrip())
                     if loop_time() > end:
-                        late = f"JupyterLab did not answer within {start_seconds:.0f} s."
+                        late = f"{name} did not answer within {start_seconds:.0f} s."
                         raise ProviderError(f"{late} {reason_in(told)}".rstrip())
-                await asyncio.sleep(_LAB_POLL_SECONDS)
+                await asyncio.sleep(_POLL_SECONDS)
 
     def _write_down(self, lost: Rented, error: ProviderError, *, overbilled: bool) -> str:
         """A provider is lost: what happened, in words. Raises ``ProviderError`` when no other should be asked."""

@@ -196,7 +196,7 @@ class Run:
         """Give the session more time, more money or both. Raises ``LauncherError``."""
         if self._entered is None:
             raise LauncherError("The session has not begun yet.", "Try again in a moment.")
-        agent = self._monitor.lab if self._monitor is not None else None
+        agent = self._monitor.client if self._monitor is not None else None
         return await self._session.extension.extend(arguments, self._entered.rest, agent)
 
     async def save(self, _arguments: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from golem_launcher.access.package import agent_archive
+from golem_launcher.agent import report
+from golem_launcher.workload.archive import agent_archive
 
 TOKEN = "0123456789abcdef" * 3
 _MARK = "GOLEM_AGENT_TEST"
@@ -88,6 +89,14 @@ class Agent:
         status, data, headers = self.get(f"/golem-launcher/log?offset={offset}&wait={wait}")
         assert status == 200
         return data, int(headers["Golem-Launcher-Offset"])
+
+    def last_words(self):
+        """What the command of that name tells."""
+        done = subprocess.run(
+            [sys.executable, str(self.archive), "--last-words", str(self.config)],
+            env=self.environment, capture_output=True, text=True, timeout=30, check=True,
+        )  # fmt: skip
+        return report.read(done.stdout)
 
     def kernel(self):
         status, body, _ = self.request("POST", "/api/kernels", body=b'{"name": "python3"}')

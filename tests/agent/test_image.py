@@ -12,8 +12,8 @@ import pip
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from golem_launcher.access.package import spare_pip
 from golem_launcher.agent import image
+from golem_launcher.workload.archive import spare_pip
 
 _PROGRAM = """
 import importlib.util, sys

@@ -104,11 +104,7 @@ def test_it_gives_up_on_a_lab_that_never_starts(agent):
     log = _log(agent)
     assert log.count(b"RuntimeError: no such luck") == 3
     assert b"crashed too often: giving up" in log
-    told = subprocess.run(
-        [sys.executable, str(agent.archive), "--last-words", str(agent.config)],
-        env=agent.environment, capture_output=True, text=True, timeout=30, check=True,
-    ).stdout  # fmt: skip
-    ended = report.read(told)
+    ended = agent.last_words()
     assert ended == (report.CRASHED, "JupyterLab crashed too often: giving up", "RuntimeError: no such luck")
     said = "The agent there says: JupyterLab crashed too often: giving up."
     assert reason_in(ended) == f"{said} The last line of its log: RuntimeError: no such luck."
@@ -116,11 +112,7 @@ def test_it_gives_up_on_a_lab_that_never_starts(agent):
 
 def test_one_that_runs_says_so(agent):
     agent.up()
-    told = subprocess.run(
-        [sys.executable, str(agent.archive), "--last-words", str(agent.config)],
-        env=agent.environment, capture_output=True, text=True, timeout=30, check=True,
-    ).stdout  # fmt: skip
-    assert report.read(told).kind == report.RUNS
+    assert agent.last_words().kind == report.RUNS
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from golem_launcher.events import ProviderChosen, Stage
 from golem_launcher.market import history
 from golem_launcher.request import parse_request
 from golem_launcher.session import client, warm
-from golem_launcher.session.hire import starting
 from golem_launcher.session.hire.package import Package
+from golem_launcher.workload import starting
+from golem_launcher.workload.base import Shipment
 from tests.networks import own_network
 from tests.session.conftest import explain
 
@@ -48,7 +49,7 @@ def test_an_image_is_blamed_only_where_what_is_in_it_is_not_known(said, known):
     from golem_launcher.session.hire.service import _failure  # noqa: PLC0415
 
     argv = starting.python("agent")
-    package = Package((), "/golem/work", "/golem/run", 2.0, argv, (), image_is_known=known)
+    package = Package("JupyterLab", Shipment((), argv, ()), 2.0, image_is_known=known)
     error = CommandExecutionError("Run {}", "ExeScript command exited with code 9", said)
     assert type(_failure(error, package)) is (ProviderError if known else ImageBlamed)
 

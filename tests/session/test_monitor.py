@@ -19,6 +19,7 @@ from golem_launcher.session.pay.money import Money
 from golem_launcher.session.pay.yagna import YagnaRest
 from golem_launcher.session.recorder import Recorder
 from golem_launcher.session.term import Term
+from golem_launcher.workload.lab import LAB
 
 NOBODY = "http://127.0.0.1:9"
 MACHINE = SimpleNamespace(rented=SimpleNamespace(agreement_id="a", activity_id="b", network_id="net"))
@@ -67,12 +68,13 @@ def session(tmp_path, monkeypatch):
     yield SimpleNamespace(
         directory=directory,
         request=request,
+        workload=LAB,
         network=SimpleNamespace(sleeps_along=True),
         recorder=recorder,
         money=money,
         term=term,
-        extension=Extension(request, term=term, money=money, recorder=recorder),
-        reach=SimpleNamespace(lab=Lab),
+        extension=Extension(request, LAB, term=term, money=money, recorder=recorder),
+        reach=SimpleNamespace(client=Lab),
         place=SimpleNamespace(patience=SimpleNamespace(silent=3.5), node=None),
         rest=REST,
         engine=SimpleNamespace(revive=lambda: None),

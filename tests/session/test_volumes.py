@@ -4,8 +4,9 @@ import pytest
 
 from golem_launcher.session.hire.package import Package
 from golem_launcher.session.hire.volumes import has_disks, volumes
+from golem_launcher.workload.base import Shipment
 
-PACKAGE = Package((), "/golem/work", "/golem/run", 2.0, (), ())
+PACKAGE = Package("JupyterLab", Shipment((), (), ()), 2.0)
 
 
 @pytest.mark.parametrize("version", ["0.4.2", "0", "", None, 5, "0.5x", ["0.5.2"], "v0.5.2", "9" * 5000 + ".1"])

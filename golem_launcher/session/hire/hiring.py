@@ -317,7 +317,7 @@ class Hiring:
         assert self._deployed is not None
         self._agreement_id = agreement_id = context._agreement.id
         package = self._package()
-        self._last_words = package.last_words
+        self._last_words = package.shipment.last_words
         network = self._vpn.result()
         node = await wait_for(network.add_node(context.provider_id), _REST_SECONDS)
         self._engine._activity_created_at[context.id] = _LONG_AGO

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from golem_launcher.workload.base import Shipment
 
 
 @dataclass(frozen=True)
 class Package:
     """What to put into the provider and how to start it."""
 
-    files: tuple[tuple[str, bytes], ...]
-    """Path in the container, content."""
-    workspace: str
-    """A volume for the user's files."""
-    run: str
-    """A volume for ours, a directory of the provider's disk: what is transferred goes there."""
+    workload: str
+    """What it is called to people."""
+    shipment: Shipment
     disk_gib: float
     """Room that was asked for, in the workspace's volume."""
-    argv: tuple[str, ...]
-    last_words: tuple[str, ...]
-    """The command that tells, over there, what the package said last."""
     image_is_known: bool = False
     """Whether the image has all that is needed, whatever a provider says: it was made here, or a session ran in it."""
 

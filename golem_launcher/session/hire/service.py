@@ -12,11 +12,11 @@ from yapapi.script.capture import CaptureContext
 
 from golem_launcher.agent import report
 from golem_launcher.errors import ImageBlamed, ProviderError
-from golem_launcher.session.hire import starting
 from golem_launcher.session.hire.deploying import DEPLOY
 from golem_launcher.session.hire.package import Rented
 from golem_launcher.session.hire.volumes import has_disks, volumes
 from golem_launcher.text import clean_line, clean_name
+from golem_launcher.workload import starting
 
 if TYPE_CHECKING:
     import asyncio
@@ -57,10 +57,10 @@ async def run_package(
     properties = (await context._agreement.get_details()).provider_view.properties  # noqa: SLF001 - as below
     script.deploy(volumes=volumes(package, properties), net=[_network(node)], progress=DEPLOY)
     script.start()
-    for path, content in package.files:
+    for path, content in package.shipment.files:
         script.upload_bytes(content, path)
     output = CaptureContext.build(mode="all")
-    script.run(*package.argv, stdout=output, stderr=output)
+    script.run(*package.shipment.argv, stdout=output, stderr=output)
     try:
         yield script
     except Exception as error:
@@ -115,10 +115,10 @@ def _failure(error: Exception, package: Package) -> ProviderError:
         told = report.read(said)
         if told is not None and told.kind == report.IMAGE:
             words = clean_line(told.what, longest=_LONGEST_REASON)
-            return ImageBlamed(f"The image can't run JupyterLab: {words}", _IMAGE_REMEDY)
-        if _NOT_STARTED.search(text) and package.argv[0] == starting.SHELL:
+            return ImageBlamed(f"The image can't run {package.workload}: {words}", _IMAGE_REMEDY)
+        if _NOT_STARTED.search(text) and package.shipment.argv[0] == starting.SHELL:
             if told is not None and told.kind == report.SHELL:
-                return ProviderError("What starts JupyterLab was killed there: its memory may be too small.")
+                return ProviderError(f"What starts {package.workload} was killed there: its memory may be too small.")
             if not said:
                 what = f"The image has no shell ({starting.SHELL}), or one for another kind of processor."
                 return ImageBlamed(what, _IMAGE_REMEDY)

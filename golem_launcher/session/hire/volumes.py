@@ -32,8 +32,9 @@ def has_disks(properties: Mapping[str, Any]) -> bool:
 
 def volumes(package: Package, properties: Mapping[str, Any]) -> Any:
     """What ``deploy`` is to say of volumes to the provider with an offer's ``properties``."""
+    shipment = package.shipment
     if not has_disks(properties):
-        return [package.workspace, package.run]
+        return [shipment.workspace, shipment.run]
     roomy = min(number(properties.get("golem.inf.storage.gib")) or 0.0, _ROOMY_GIB)
     size = math.ceil(max(package.disk_gib, roomy) * _MEBIBYTES)
-    return {package.workspace: {"storage": {"size": f"{size}mib"}}, package.run: {"host": {}}}
+    return {shipment.workspace: {"storage": {"size": f"{size}mib"}}, shipment.run: {"host": {}}}

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from golem_launcher.session.hire import starting
+from golem_launcher.workload import starting
 
 _TELL = "import os, sys; print(sys.executable); print(sorted(os.environ)); print(os.environ['PATH'].split(':')[0])"
 SHELLS = [["/bin/sh"], ["/bin/bash"], ["/bin/busybox", "sh"]]

@@ -7,9 +7,10 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golem_launcher.session import lab
-from golem_launcher.session.lab import LabClient, _LogFile
 from golem_launcher.text import LONGEST_LINE
+from golem_launcher.workload import client
+from golem_launcher.workload.client import WorkloadClient, _LogFile
+from golem_launcher.workload.lab import LAB
 from tests.dialling import to_origin
 
 
@@ -25,7 +26,7 @@ def test_only_clean_lines_reach_the_file(tmp_path_factory, pieces):
 
 
 def test_a_line_of_megabytes_is_cut_and_the_file_ends_somewhere(tmp_path, monkeypatch):
-    monkeypatch.setattr(lab, "_LARGEST_LOG", 5_000_000)
+    monkeypatch.setattr(client, "_LARGEST_LOG", 5_000_000)
     log = _LogFile(tmp_path / "lab.log")
     log.append(b"x" * 1_000_000 + b"\n")
     assert (tmp_path / "lab.log").stat().st_size <= 4 * LONGEST_LINE
@@ -73,8 +74,8 @@ def test_what_unpacks_to_much_more_is_cut(tmp_path):
         headers = {"Golem-Launcher-Offset": "5", "Content-Encoding": "gzip"}
         return web.Response(body=bomb if request.query["offset"] == "0" else b"", headers=headers)
 
-    asyncio.run(_follow(answer, tmp_path / "lab.log", lab._LARGEST_PIECE))
-    assert (tmp_path / "lab.log").stat().st_size == lab._LARGEST_PIECE
+    asyncio.run(_follow(answer, tmp_path / "lab.log", client._LARGEST_PIECE))
+    assert (tmp_path / "lab.log").stat().st_size == client._LARGEST_PIECE
 
 
 def test_a_lab_that_says_gzip_and_means_something_else_is_one_that_does_not_answer(tmp_path):
@@ -101,7 +102,7 @@ def test_a_lab_that_says_gzip_and_means_something_else_is_one_that_does_not_answ
 
 @contextlib.asynccontextmanager
 async def _served(answer):
-    """A ``LabClient`` of a Lab all of whose answers are ``answer``'s."""
+    """A ``WorkloadClient`` of a Lab all of whose answers are ``answer``'s."""
     app = web.Application()
     app.router.add_get("/{path:.*}", answer)
     runner = web.AppRunner(app)
@@ -110,14 +111,14 @@ async def _served(answer):
     await site.start()
     port = site._server.sockets[0].getsockname()[1]
     try:
-        async with LabClient(to_origin(f"http://127.0.0.1:{port}"), "token") as client:
+        async with WorkloadClient(LAB, to_origin(f"http://127.0.0.1:{port}"), "token") as client:
             yield client
     finally:
         await runner.cleanup()
 
 
 async def _follow(answer, path, size):
-    """Let a ``LabClient`` follow the log that ``answer`` serves, until ``path`` has ``size`` bytes."""
+    """Let a ``WorkloadClient`` follow the log that ``answer`` serves, until ``path`` has ``size`` bytes."""
     async with _served(answer) as client:
         task = asyncio.create_task(client.follow_log(path))
         try:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from golem_launcher.access.provider_http import Dial
+    from golem_launcher.workload.base import Workload
 
 _HOST = "127.0.0.1:8888"
 """The name by which the Lab is asked: it answers to a loopback address alone."""
@@ -39,10 +40,11 @@ _OK = 200
 _NO_CONTENT = 204
 
 
-class LabClient:
-    """A client of the Lab that ``dial`` leads to; it answers below ``base_url``. Made where a loop runs."""
+class WorkloadClient:
+    """A client of the workload that ``dial`` leads to; it answers below ``base_url``. Made where a loop runs."""
 
-    def __init__(self, dial: Dial, token: str, base_url: str = "/") -> None:
+    def __init__(self, workload: Workload, dial: Dial, token: str, base_url: str = "/") -> None:
+        self._probe = workload.probe
         self._base = base_url.rstrip("/")
         self._http = ProviderHttp(dial, token)
 
@@ -55,9 +57,9 @@ class LabClient:
         await self._http.aclose()
 
     async def answers(self, *, seconds: float = _PROBE_SECONDS) -> bool:
-        """Whether the Lab answers a request that needs the token."""
+        """Whether the workload answers its probe."""
         try:
-            status, _, _ = await self._get("/api/status", seconds=seconds, largest=65536)
+            status, _, _ = await self._get(self._probe, seconds=seconds, largest=65536)
         except (OSError, aiohttp.ClientError, asyncio.TimeoutError):
             return False
         return status == _OK

@@ -1,0 +1,21 @@
+"""A workload that is a program of its own: started in the workspace, in a process forked for it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .config import Config
+
+PYTHON, ADDRESS, PORT = "{python}", "{address}", "{port}"
+"""What stands in a command for this Python, and for where the workload is to listen."""
+
+
+def run(config: Config) -> None:
+    """Become the program. Raises ``OSError`` when it can't be started."""
+    meant = {PYTHON: sys.executable, ADDRESS: config.address, PORT: str(config.port)}
+    argv = [meant.get(part, part) for part in config.workload.argv]
+    os.chdir(config.root)
+    os.execvp(argv[0], argv)  # noqa: S606 - the user's own side chose it

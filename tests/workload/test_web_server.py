@@ -1,0 +1,90 @@
+"""A workload that a stranger adds, as docs/architecture.md has it, run by the agent as a provider gets it."""
+
+import asyncio
+import http.client
+import json
+import os
+import signal
+
+import pytest
+
+from golem_launcher.agent import report
+from golem_launcher.workload.base import ADDRESS, PORT, PYTHON, Workload
+from golem_launcher.workload.client import WorkloadClient
+from tests.agent.conftest import Agent, eventually, parent
+from tests.dialling import to_origin
+
+WEB_SERVER = Workload(
+    name="The web server",
+    probe="/",
+    argv=(PYTHON, "-m", "http.server", PORT, "--bind", ADDRESS, "--directory", "public"),
+)
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """An agent of what the workload sends, to be started with more settings."""
+    agent = Agent(tmp_path)
+    yield agent
+    agent.stop()
+
+
+def send(machine, **settings):
+    """Start the workload there, as its shipment says."""
+    shipment = WEB_SERVER.shipment({}, familiar=True)
+    (_, archive), (_, config) = shipment.files
+    machine.archive.write_bytes(archive)
+    fields = json.loads(config)
+    fields.pop("root")
+    return machine.start(**fields, **settings)
+
+
+def answers(machine):
+    async def ask():
+        origin = f"http://{machine.address}:{machine.port}"
+        async with WorkloadClient(WEB_SERVER, to_origin(origin), "token") as client:
+            return await client.answers(seconds=5)
+
+    return asyncio.run(ask())
+
+
+def page(machine):
+    connection = http.client.HTTPConnection(machine.address, machine.port, timeout=10)
+    try:
+        connection.request("GET", "/index.html")
+        return connection.getresponse().read()
+    finally:
+        connection.close()
+
+
+def test_it_is_started_in_the_workspace_and_again_when_it_crashed(machine):
+    public = machine.work / "public"
+    public.mkdir()
+    (public / "index.html").write_text("hello")
+    done = send(machine)
+    assert (done.returncode, done.stderr) == (0, "")
+    eventually(lambda: answers(machine))
+    assert page(machine) == b"hello"
+    (server,) = [pid for pid, line in machine.processes().items() if "http.server" in line]
+    os.kill(server, signal.SIGKILL)
+    eventually(lambda: server not in machine.processes())
+    eventually(lambda: answers(machine))
+
+
+def test_its_log_and_its_end_are_told(machine):
+    (machine.work / "public").mkdir()
+    send(machine)
+    eventually(lambda: answers(machine))
+    eventually(lambda: '"GET / HTTP' in machine.last_words().log)
+    (keeper,) = [pid for pid in machine.processes() if parent(pid) not in machine.processes()]
+    os.kill(keeper, signal.SIGTERM)
+    eventually(lambda: not machine.processes())
+    assert machine.last_words().kind == report.TOLD
+
+
+@pytest.mark.parametrize("workload", [5, {}, {"name": "x"}, {"name": "x", "argv": "ls"}, {"name": "x", "argv": [5]},
+                                      {"name": "", "argv": []}, {"name": "x\n", "argv": []}])  # fmt: skip
+def test_one_that_makes_no_sense_is_refused(machine, workload):
+    done = machine.start(workload=workload)
+    assert done.returncode == 2
+    assert report.read(done.stderr).kind == report.CONFIGURATION

@@ -57,17 +57,17 @@ class Context:
     @classmethod
     def of(cls, directory: SessionDirectory, recorder: Recorder) -> Context:
         """The session that ``directory`` asks for; its journal begins here. Raises ``SessionDamaged``."""
-        request = directory.request()
+        request, workload = directory.request(), LAB
         network = NETWORKS[request.network]
         mirror = network.has_package_mirror
         journal = Journal.create(directory.path)
         money = Money(request.budget, journal, recorder)
         term = Term.of(request.hours)
-        reach = Reach(directory, request, LAB, secrets.token_hex(24), recorder)
+        reach = Reach(directory, request, workload, secrets.token_hex(24), recorder)
         return cls(
             directory=directory,
             request=request,
-            workload=LAB,
+            workload=workload,
             network=network,
             access=outbound.access(request.outbound, request.outbound_urls, mirror=mirror),
             recorder=recorder,
@@ -75,7 +75,7 @@ class Context:
             money=money,
             choice=Choice(request),
             term=term,
-            extension=Extension(request, LAB, term=term, money=money, recorder=recorder),
+            extension=Extension(request, workload, term=term, money=money, recorder=recorder),
             reach=reach,
             saves=Saves(directory, request, reach, recorder),
         )

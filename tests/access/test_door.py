@@ -1,0 +1,30 @@
+"""The door of a session whose directory was taken away and made again."""
+
+import asyncio
+import contextlib
+
+from golem_launcher.access.documents import Documents
+from golem_launcher.access.door import door_path
+from golem_launcher.access.ways import WaysIn
+
+
+def test_a_door_that_was_removed_is_made_again(tmp_path):
+    async def scene():
+        ways = WaysIn(tmp_path, "doors", Documents("secret" * 6), secret="secret" * 6)
+        await ways.renew()  # nothing is there to be made again yet
+        await ways.start()
+        try:
+            door = door_path(tmp_path)
+            door.unlink()
+            await ways.renew()
+            reader, writer = await asyncio.open_unix_connection(str(door))
+            writer.write(b"no port\n")
+            with contextlib.suppress(ConnectionResetError):
+                assert await reader.read() == b""  # it was heard, and turned away
+            writer.close()
+            await writer.wait_closed()
+        finally:
+            await ways.aclose()
+        assert not door.exists()
+
+    asyncio.run(asyncio.wait_for(scene(), 30))

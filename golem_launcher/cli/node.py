@@ -189,11 +189,11 @@ def _stop(part: Callable[[list[str]], None], stopped: list[str], failures: list[
 def _stop_sessions(stopped: list[str], *, force: bool) -> None:
     """Ask every living session at once to end, then wait for each; what dead ones left is closed down too."""
     from golem_launcher.errors import SessionKept
-    from golem_launcher.session import client, deadlines, liveness
+    from golem_launcher.session import client, liveness, timeouts
     from golem_launcher.session.directory import session_directories
 
     for name, process in client.recall().items():
-        if process.stop(grace=deadlines.WAIT_FOR_END):
+        if process.stop(grace=timeouts.WAIT_FOR_END):
             stopped.append(f"session {name}")
     living = [directory for directory in session_directories() if liveness.alive(directory)]
     for directory in living:

@@ -21,7 +21,7 @@ from golem_launcher.errors import (
     SessionNameTaken,
     SessionNotFound,
 )
-from golem_launcher.session import aside, beforehand, deadlines
+from golem_launcher.session import beforehand, timeouts, trash
 from golem_launcher.session.directory import (
     SessionDirectory,
     create_session_directory,
@@ -155,7 +155,7 @@ def damaged(directory: SessionDirectory) -> list[str]:
     return found
 
 
-def stop(name: str, *, force: bool = False, seconds: float = deadlines.WAIT_FOR_END) -> SessionState:
+def stop(name: str, *, force: bool = False, seconds: float = timeouts.WAIT_FOR_END) -> SessionState:
     """End a session and wait for its end; its last state. ``force`` skips what takes time and kills what hangs.
 
     Stopping a session that has ended does nothing but mend its state, where that is damaged. Raises
@@ -184,7 +184,7 @@ def stop(name: str, *, force: bool = False, seconds: float = deadlines.WAIT_FOR_
     return directory.state()
 
 
-def await_end(directory: SessionDirectory, seconds: float = deadlines.WAIT_FOR_END) -> None:
+def await_end(directory: SessionDirectory, seconds: float = timeouts.WAIT_FOR_END) -> None:
     """Wait for the end that was asked for. Raises ``SessionKept`` when the session goes on all the same.
 
     That is when something of it can't be saved; the error says what, and what can be done. Raises ``SessionError``
@@ -205,7 +205,7 @@ def await_end(directory: SessionDirectory, seconds: float = deadlines.WAIT_FOR_E
 def extend(name: str, *, hours: Decimal | str = "0", budget: Decimal | str = "0") -> SessionState:
     """Give a session ``hours`` and ``budget`` (GLM) more; its new state. Raises ``SessionError`` when it can't be."""
     directory = _running(name)
-    control(directory, "extend", deadline=deadlines.EXTEND, hours=str(hours), budget=str(budget))
+    control(directory, "extend", deadline=timeouts.EXTEND, hours=str(hours), budget=str(budget))
     return directory.state()
 
 
@@ -217,7 +217,7 @@ def save(name: str) -> dict[str, Any]:
     workspace, of which nothing was ever saved, has no ``generation``. Raises ``SessionError`` with the reason when that
     does not work.
     """
-    return control(_running(name), "save", deadline=deadlines.WAIT_FOR_SAVE)
+    return control(_running(name), "save", deadline=timeouts.WAIT_FOR_SAVE)
 
 
 def _running(name: str) -> SessionDirectory:
@@ -238,13 +238,13 @@ def remove(name: str) -> str:
         directory = session_directory(name)
         if alive(directory):
             raise SessionError(f"The session '{name}' is alive.", f"End it first: golem-launcher stop {name}")
-        return aside.put(directory)
+        return trash.put(directory)
 
 
 def bring_back(removed: str) -> SessionDirectory:
     """Undo :func:`remove`. Raises ``SessionNameTaken`` when there is another of that name by now."""
     with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):
-        return aside.bring_back(removed)
+        return trash.bring_back(removed)
 
 
 def wait_for(
@@ -273,12 +273,12 @@ def wait_for(
 def _ends_by_itself(directory: SessionDirectory) -> bool:
     """Wait for a forced end. Who still answers is at it, however busy the computer is; who is silent hangs."""
     heard = time.monotonic()
-    end = heard + deadlines.CLOSING
+    end = heard + timeouts.CLOSING
     while alive(directory):
         with contextlib.suppress(SessionError):
             control(directory, "state")
             heard = time.monotonic()
-        if time.monotonic() > min(end, heard + deadlines.SILENCE):
+        if time.monotonic() > min(end, heard + timeouts.SILENCE):
             return False
         time.sleep(_POLL_SECONDS)
     return True
@@ -291,7 +291,7 @@ def tidy() -> list[str]:
     """
     with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):  # none is half started now
         dead = [directory for directory in session_directories() if not alive(directory)]
-        dead += [directory for directory in aside.kept() if leftovers.owes(directory)]
+        dead += [directory for directory in trash.kept() if leftovers.owes(directory)]
     closed = []
     for directory in dead:
         with contextlib.suppress(SessionNotFound, OSError):  # removed meanwhile, or can't be written: the others count
@@ -322,7 +322,7 @@ def _make_room(name: str) -> None:
         raise SessionNameTaken(
             f"A session '{name}' is alive.", f"Choose another --name, or end it: golem-launcher stop {name}"
         )
-    aside.put(directory)
+    trash.put(directory)
 
 
 def _check_workspace(request: LaunchRequest) -> None:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from golem_launcher import files, paths, processes
 from golem_launcher.errors import SessionDamaged, SessionError, SupervisorSilent
 from golem_launcher.events import SessionState
-from golem_launcher.session import deadlines
+from golem_launcher.session import timeouts
 from golem_launcher.session.directory import session_directories
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def state_of(directory: SessionDirectory) -> SessionState:
 
 
 def control(
-    directory: SessionDirectory, command: str, *, deadline: float = deadlines.ANSWER, **arguments: Any
+    directory: SessionDirectory, command: str, *, deadline: float = timeouts.ANSWER, **arguments: Any
 ) -> dict[str, Any]:
     """Send one command to the supervisor and wait ``deadline`` seconds for its answer.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import BusError, NodeError, NodeRefused, NodeUnreachable, ProviderError
 from golem_launcher.events import Stage
-from golem_launcher.session import asleep
+from golem_launcher.session import suspend
 from golem_launcher.session.meter import follow_usage
 from golem_launcher.session.stalled import Stalled
 from golem_launcher.session.warnings import Warnings
@@ -103,7 +103,7 @@ class Monitor:
         session = self._session
         followers = [self.client.follow_log(session.directory.lab_log), follow_usage(self.client, self._recorder)]
         if not session.network.sleeps_along:
-            followers.append(asleep.watch(session.saves.save_all, self._recorder))
+            followers.append(suspend.watch(session.saves.save_all, self._recorder))
         return followers
 
     async def _watch(self) -> str:

@@ -13,7 +13,7 @@ from golem_launcher import clock
 from golem_launcher.errors import LauncherError, NodeError, ProviderError
 from golem_launcher.events import LeftOut, Stage
 from golem_launcher.market import wallet
-from golem_launcher.session import deadlines, documents, places, warm
+from golem_launcher.session import documents, places, timeouts, warm
 from golem_launcher.session.context import Context, Entered, Prepared
 from golem_launcher.session.hire.permission import permit_of
 from golem_launcher.session.image import SessionImage
@@ -202,7 +202,7 @@ class Run:
     async def save(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         """Save the workspace now. Raises ``LauncherError``."""
         saves = self._session.saves
-        saved, missing = await saves.save_all(deadlines.SAVE)
+        saved, missing = await saves.save_all(timeouts.SAVE)
         await self._recorder.flush()  # who asked may read the state next
         return {**as_told(saves.workspace, saved, saves.left_out, saves.at_stake), "unsaved": missing}
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from golem_launcher import files, paths, text
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.events import STOPPED, Stage
-from golem_launcher.session import deadlines, warm
+from golem_launcher.session import timeouts, warm
 from golem_launcher.session.control import ControlServer
 from golem_launcher.session.directory import session_directory
 from golem_launcher.session.ground import Ground
@@ -53,7 +53,7 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._force = asyncio.Event()
         """End without saving and without waiting for anybody."""
-        self._save_seconds = deadlines.LAST_SAVE
+        self._save_seconds = timeouts.LAST_SAVE
 
     async def main(self) -> None:
         """Run the session to its end. Raises nothing; the end is in the session's state."""
@@ -182,7 +182,7 @@ class Supervisor:
     async def _on_abort(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """End soon: with a quick last save, or ``force`` even without."""
         self._run.hurry = True
-        self._save_seconds = deadlines.QUICK_SAVE
+        self._save_seconds = timeouts.QUICK_SAVE
         if arguments.get("force"):
             self._end_by_force()
         return await self._on_stop(arguments)

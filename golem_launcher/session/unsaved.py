@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from golem_launcher.session import deadlines
+from golem_launcher.session import timeouts
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,8 +34,8 @@ class Unsaved:
 def patience(budget: Decimal, price_per_hour: Decimal | None) -> float:
     """For how many seconds an end may be put off. That something can't be saved is the word of who earns meanwhile."""
     if not price_per_hour:
-        return deadlines.GRACE
-    return min(max(float(_SHARE * budget / price_per_hour) * _HOUR, deadlines.LEAST_GRACE), deadlines.GRACE)
+        return timeouts.GRACE
+    return min(max(float(_SHARE * budget / price_per_hour) * _HOUR, timeouts.LEAST_GRACE), timeouts.GRACE)
 
 
 def kept_words(name: str, unsaved: str, grace: datetime, time: datetime, money: datetime | None) -> str:

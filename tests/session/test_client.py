@@ -16,7 +16,7 @@ from golem_launcher import files, paths, processes
 from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
 from golem_launcher.events import Message, Saving, Stage
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import aside, client, deadlines, liveness
+from golem_launcher.session import client, liveness, timeouts, trash
 from golem_launcher.session.directory import create_session_directory, session_directory
 from golem_launcher.session.pay import leftovers
 from golem_launcher.session.pay.journal import Journal
@@ -100,7 +100,7 @@ def test_what_a_removed_session_owes_is_not_forgotten():
             Journal.create(directory.path).update(allocation_timeout=datetime.now(timezone.utc) + timedelta(hours=1))
             directory.path.rename(ended / "a-20260101-000000-000000")
         else:
-            aside.put(directory)
+            trash.put(directory)
     assert len(list(ended.iterdir())) == 21
     assert client.tidy() == ["a"]
 
@@ -134,7 +134,7 @@ def test_a_supervisor_that_says_nonsense_is_an_error():
 @pytest.fixture
 def supervised(monkeypatch):
     """A session whose supervisor ends a second after it was told to by force; ``answers`` meanwhile, or is silent."""
-    monkeypatch.setattr(deadlines, "SILENCE", 0.4)
+    monkeypatch.setattr(timeouts, "SILENCE", 0.4)
     with contextlib.ExitStack() as stack:
 
         def begin(*, answers):

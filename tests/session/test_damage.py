@@ -11,7 +11,7 @@ from golem_launcher.errors import SessionDamaged
 from golem_launcher.events import CostChanged, ProviderChosen, Stage, StageChanged
 from golem_launcher.node.check import Verdict
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import aside, checkup, client, liveness
+from golem_launcher.session import checkup, client, liveness, trash
 from golem_launcher.session.directory import create_session_directory, session_directory
 from golem_launcher.session.pay import leftovers
 from golem_launcher.session.pay.journal import Journal
@@ -75,7 +75,7 @@ def test_a_damaged_state_hides_nothing_and_is_told_from_the_other_files(damage):
     else:
         with pytest.raises(SessionDamaged, match="not known where it was saved"):
             client.saving_of(directory)
-    aside.bring_back(aside.put(directory))
+    trash.bring_back(trash.put(directory))
 
 
 @pytest.mark.parametrize("damage", DAMAGE)

@@ -8,7 +8,7 @@ import pytest
 from golem_launcher.access.documents import key
 from golem_launcher.errors import SessionKept
 from golem_launcher.events import STOPPED, EndsSoon, Saving, Stage
-from golem_launcher.session import client, deadlines, liveness
+from golem_launcher.session import client, liveness, timeouts
 from golem_launcher.workspace.store import open_store
 from tests.session.conftest import command, explain, wait_for
 from tests.session.jupyter import Jupyter
@@ -119,7 +119,7 @@ def test_a_page_that_lies_about_what_is_open_holds_no_end_up(ready):
     assert "A page of the Lab did not answer when it was to save" in state.reason
     assert "14 open documents with unsaved changes could not be saved." in state.reason
     stages = dict(state.stages)
-    assert (stages[Stage.STOPPING] - stages[Stage.SAVING]).total_seconds() < deadlines.LAST_SAVE
+    assert (stages[Stage.STOPPING] - stages[Stage.SAVING]).total_seconds() < timeouts.LAST_SAVE
 
 
 def test_the_last_minutes_name_what_would_be_lost():

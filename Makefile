@@ -29,7 +29,7 @@ soak: $(VENV)/.installed-tests
 	GOLEM_LAUNCHER_MIX_SECONDS=$${GOLEM_LAUNCHER_MIX_SECONDS:-3600} $(BIN)/python -m pytest -q -s tests/session/test_hostile_mix.py
 
 check: $(VENV)/.installed-tests
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && scripts/check-page
 
 bench: $(VENV)/.installed-tests
 	$(BIN)/python -m benchmarks

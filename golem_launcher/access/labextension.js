@@ -2,7 +2,6 @@
 // session is about to end, tells how many have unsaved changes, and says so when the session has ended.
 // JupyterLab loads it as it loads any prebuilt extension (a container of webpack's module federation, by hand).
 (() => {
-  "use strict";
   const NAME = "golem-launcher";
   const ROUND_MS = 500;
   const PAUSE_MS = 1000; // in typing, after which a document is saved
@@ -154,21 +153,23 @@
 
   async function plugins() {
     const [{ IDocumentManager }, { IConnectionLost }, apputils, { PageConfig, URLExt }, { Widget }] = await Promise.all(
-      ["docmanager", "application", "apputils", "coreutils"].map((name) => jupyter(`@jupyterlab/${name}`)).concat(
-        jupyter("@lumino/widgets"),
-      ),
+      ["docmanager", "application", "apputils", "coreutils"]
+        .map((name) => jupyter(`@jupyterlab/${name}`))
+        .concat(jupyter("@lumino/widgets")),
     );
     let supervisor = null;
     let ended = false;
-    let told = null;
+    let saying = false;
 
     /** Say something in the page, once at a time. */
     function say(title, text) {
+      if (saying) return;
+      saying = true;
       const node = document.createElement("div");
       for (const line of text.split("\n")) node.appendChild(document.createElement("p")).textContent = line;
       const buttons = [apputils.Dialog.okButton({ label: "Close" })];
-      told ??= apputils.showDialog({ title, body: new Widget({ node }), buttons }).finally(() => {
-        told = null;
+      apputils.showDialog({ title, body: new Widget({ node }), buttons }).finally(() => {
+        saying = false;
       });
     }
 

@@ -33,7 +33,8 @@ def test_the_page_counts_in_the_same_words():
     script = (PACKAGE / "ui/common/units.js").read_text()
     given = json.dumps([given for given, _ in COUNTED])
     asked = f"{script}\nconsole.log(JSON.stringify({given}.map((each) => counted(...each))))"
-    done = subprocess.run(["node", "-e", asked], capture_output=True, text=True, timeout=30, check=True)
+    run = ["node", "--input-type=module", "-e", asked]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=30, check=True)
     assert json.loads(done.stdout) == [said for _, said in COUNTED]
 
 

@@ -1,7 +1,28 @@
+import { h, newId, setText, show } from "../common/dom.js";
+import { counted, formatAgo, formatAmount, formatBytes, formatClock, formatDuration } from "../common/units.js";
+import { askingButton } from "./confirm.js";
+import { downloadButton } from "./downloads.js";
+import { ExtendForm } from "./extend.js";
+import { costPlot, gauge, UsageView } from "./gauges.js";
+import { LogView } from "./log.js";
+import { StagesView } from "./stages.js";
+import { WaysView } from "./ways.js";
+import {
+  documentWords,
+  ENDING,
+  LOST_WORDS,
+  OWN_IMAGE_WORDS,
+  REMOTE_WORDS,
+  STAGE_WORDS,
+  sentences,
+  stakeWords,
+  whereWords,
+} from "./words.js";
+
 /**
  * One session. `tools`: send(content), watch(), now() in milliseconds of the kernel's clock, remote, downloads, toasts.
  */
-class Card {
+export class Card {
   constructor(name, tools) {
     this.name = name;
     this.tools = tools;
@@ -27,7 +48,11 @@ class Card {
     this.saved = gauge("Saved", "saved");
     this.extend = new ExtendForm(name, tools);
     this.left.element.append(this.extend.button);
-    this.saveNow = h("button", { type: "button", class: "gl-button gl-small gl-save", onclick: () => this.save() }, "Save now");
+    this.saveNow = h(
+      "button",
+      { type: "button", class: "gl-button gl-small gl-save", onclick: () => this.save() },
+      "Save now",
+    );
     this.saved.element.append(this.saveNow);
     this.usage = new UsageView();
     this.meters = h("div", { class: "gl-meters" }, this.spent.element, this.left.element, this.saved.element);
@@ -35,11 +60,22 @@ class Card {
     this.makeLog();
     this.answer = h("p", { class: "gl-answer gl-error-text", role: "alert", hidden: true });
     this.buttons = h("div", { class: "gl-session-buttons" }, this.open, ...this.makeButtons());
-    this.results = h("div", { class: "gl-row gl-results" }, ...tools.kinds.filter((kind) => kind !== "log").map((kind) => downloadButton("Download results", tools.downloads, name, kind)));
+    this.results = h(
+      "div",
+      { class: "gl-row gl-results" },
+      ...tools.kinds
+        .filter((kind) => kind !== "log")
+        .map((kind) => downloadButton("Download results", tools.downloads, name, kind)),
+    );
     this.element = h(
       "article",
       { class: "gl-card gl-session", "aria-labelledby": titleId, "data-name": name },
-      h("header", { class: "gl-session-head" }, h("div", { class: "gl-session-title" }, this.title, this.badge), this.buttons),
+      h(
+        "header",
+        { class: "gl-session-head" },
+        h("div", { class: "gl-session-title" }, this.title, this.badge),
+        this.buttons,
+      ),
       this.where,
       this.own,
       this.answer,
@@ -66,7 +102,13 @@ class Card {
 
   makeButtons() {
     const send = (kind) => this.tools.send({ kind, name: this.name });
-    this.abort = askingButton("Abort", { kind: "abort", question: "End this session?", yes: "Abort session", no: "Keep", act: () => this.end("stop") });
+    this.abort = askingButton("Abort", {
+      kind: "abort",
+      question: "End this session?",
+      yes: "Abort session",
+      no: "Keep",
+      act: () => this.end("stop"),
+    });
     this.force = askingButton("End at once", {
       kind: "force",
       question: "Without saving or waiting for the bill?",
@@ -74,9 +116,19 @@ class Card {
       no: "Wait",
       act: () => this.end("force"),
     });
-    this.again = h("button", { type: "button", class: "gl-button gl-small gl-relaunch", onclick: () => send("relaunch") }, "Start again …");
+    this.again = h(
+      "button",
+      { type: "button", class: "gl-button gl-small gl-relaunch", onclick: () => send("relaunch") },
+      "Start again …",
+    );
     this.again.title = "Fills the form with what was asked for then, under a new name";
-    this.remove = askingButton("Remove", { kind: "remove", question: "Take it off this list?", yes: "Remove", no: "Keep", act: () => send("remove") });
+    this.remove = askingButton("Remove", {
+      kind: "remove",
+      question: "Take it off this list?",
+      yes: "Remove",
+      no: "Keep",
+      act: () => send("remove"),
+    });
     return [this.abort.element, this.force.element, this.again, this.remove.element];
   }
 
@@ -118,9 +170,18 @@ class Card {
     const lost = session.live && !session.alive;
     const troubled = session.live && !lost && session.trouble !== "";
     this.element.dataset.stage = lost ? "lost" : troubled ? "troubled" : session.stage;
-    setText(this.badge, lost ? "Unattended" : troubled && session.stage === "ready" ? "Not answering" : STAGE_WORDS[session.stage][0]);
+    setText(
+      this.badge,
+      lost ? "Unattended" : troubled && session.stage === "ready" ? "Not answering" : STAGE_WORDS[session.stage][0],
+    );
     setText(this.where, whereWords(session));
-    setText(this.reason, lost ? [session.trouble, LOST_WORDS].filter(Boolean).join(" ") : [session.trouble, session.reason].filter(Boolean).join(" ") || (this.tools.remote && session.started && session.live ? REMOTE_WORDS : ""));
+    setText(
+      this.reason,
+      lost
+        ? [session.trouble, LOST_WORDS].filter(Boolean).join(" ")
+        : [session.trouble, session.reason].filter(Boolean).join(" ") ||
+            (this.tools.remote && session.started && session.live ? REMOTE_WORDS : ""),
+    );
     this.reason.classList.toggle("gl-bad", lost || session.stage === "failed");
     show(this.reason, this.reason.textContent !== "");
     show(this.own, Boolean(session.own_image && session.live && session.started));
@@ -152,7 +213,10 @@ class Card {
     const first = saving ? "Its files are saved first." : "";
     const waits = stake && "It is kept for up to ten minutes if they still can't be saved.";
     setText(this.abort.question, sentences("End this session?", first, stake, waits));
-    setText(this.force.question, sentences("Without saving or waiting for the bill?", stake, unsaved && `${documentWords(unsaved)}.`));
+    setText(
+      this.force.question,
+      sentences("Without saving or waiting for the bill?", stake, unsaved && `${documentWords(unsaved)}.`),
+    );
     setText(this.force.sure, stake || kept ? "End anyway" : "End at once");
   }
 
@@ -184,10 +248,14 @@ class Card {
   showMoney() {
     const { cost, at_most: atMost, budget, token, spent_share: share, money_ends: ends } = this.session;
     const rate = this.pulse?.rate;
-    const lately = rate == null ? "" : `${amount(rate)} ${token} an hour lately`;
-    const until = ends && Date.parse(ends) < Date.parse(this.session.deadline ?? ends) ? `used up at ${clockTime(ends)}` : "";
+    const lately = rate == null ? "" : `${formatAmount(rate)} ${token} an hour lately`;
+    const until =
+      ends && Date.parse(ends) < Date.parse(this.session.deadline ?? ends) ? `used up at ${formatClock(ends)}` : "";
     const most = atMost ? "at most " : "";
-    this.spent.set(`${most}${cost} of ${budget} ${token}`, share, { low: share > 0.9 || until !== "", below: [lately, until].filter(Boolean).join(", ") });
+    this.spent.set(`${most}${cost} of ${budget} ${token}`, share, {
+      low: share > 0.9 || until !== "",
+      below: [lately, until].filter(Boolean).join(", "),
+    });
   }
 
   showSaving() {
@@ -208,14 +276,20 @@ class Card {
     const end = Date.parse(session.deadline);
     const total = end - Date.parse(session.created);
     const left = Math.max(0, end - now);
-    this.left.set(duration(left / 1000), total > 0 ? left / total : 0, { low: left < 600_000, below: `ends at ${clockTime(session.deadline)}` });
+    this.left.set(formatDuration(left / 1000), total > 0 ? left / total : 0, {
+      low: left < 600_000,
+      below: `ends at ${formatClock(session.deadline)}`,
+    });
   }
 
   tickSaving(saving, unsaved, now) {
-    const when = saving.saved_at ? ago((now - Date.parse(saving.saved_at)) / 1000) : "not yet";
+    const when = saving.saved_at ? formatAgo((now - Date.parse(saving.saved_at)) / 1000) : "not yet";
     const every = saving.interval ? `every ${Math.round(saving.interval) || 1} s` : "";
-    const what = saving.generation ? `${counted(saving.files, "file")}, ${bytes(saving.bytes)}` : "";
+    const what = saving.generation ? `${counted(saving.files, "file")}, ${formatBytes(saving.bytes)}` : "";
     const open = unsaved ? documentWords(unsaved) : "";
-    this.saved.set(when, null, { low: saving.problem !== "", below: saving.problem || [open, what, every].filter(Boolean).join(", ") });
+    this.saved.set(when, null, {
+      low: saving.problem !== "",
+      below: saving.problem || [open, what, every].filter(Boolean).join(", "),
+    });
   }
 }

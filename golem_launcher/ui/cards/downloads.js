@@ -1,3 +1,6 @@
+import { h, newId, setText, show, tell } from "../common/dom.js";
+import { formatBytes } from "../common/units.js";
+
 const AHEAD = 2;
 const PART_MS = { least: 3_000, first: 15_000, most: 60_000 }; // that a part may take before it is asked for again
 
@@ -73,11 +76,14 @@ async function makeSpool(id, size) {
 }
 
 /** All downloads of one page: asks the kernel for parts and puts them together. One view's downloads have ids of its own. */
-class Downloads {
+export class Downloads {
   constructor(model) {
     this.model = model;
     this.running = new Map();
-    navigator.storage?.getDirectory?.().then(sweepSpools).catch(() => {});
+    navigator.storage
+      ?.getDirectory?.()
+      .then(sweepSpools)
+      .catch(() => {});
   }
 
   dispose() {
@@ -144,7 +150,9 @@ class Download {
     this.patience = Math.min(Math.max(4 * (Date.now() - this.asked.get(offset)), PART_MS.least), PART_MS.most);
     this.asked.delete(offset);
     this.part ??= view.byteLength; // all but the last are as long as the first
-    this.writing = this.writing.then(() => this.keep(offset, view)).catch(() => this.fail("This browser has no room for the file."));
+    this.writing = this.writing
+      .then(() => this.keep(offset, view))
+      .catch(() => this.fail("This browser has no room for the file."));
   }
 
   async keep(offset, view) {
@@ -152,7 +160,10 @@ class Download {
     await this.spool.write(offset, view);
     if (this.over) return;
     this.got += view.byteLength;
-    this.onChange({ text: `${bytes(this.got)} of ${bytes(this.size)}`, share: this.size ? this.got / this.size : 1 });
+    this.onChange({
+      text: `${formatBytes(this.got)} of ${formatBytes(this.size)}`,
+      share: this.size ? this.got / this.size : 1,
+    });
     if (this.got >= this.size) await this.finish();
     else this.askMore();
   }
@@ -180,11 +191,16 @@ class Download {
       if (Date.now() - this.heard > PART_MS.first) this.fetch();
       return;
     }
-    const late = [...this.asked].filter(([, when]) => this.lost || Date.now() - when > this.patience).map(([offset]) => offset);
+    const late = [...this.asked]
+      .filter(([, when]) => this.lost || Date.now() - when > this.patience)
+      .map(([offset]) => offset);
     if (late.length === 0) return;
     this.patience = Math.min(1.5 * this.patience, PART_MS.most);
-    this.onChange({ text: `Waiting for the connection, ${percent(this.got / this.size)} is here`, share: this.got / this.size });
-    late.forEach((offset) => this.ask(offset));
+    this.onChange({
+      text: `Waiting for the connection, ${percent(this.got / this.size)} is here`,
+      share: this.got / this.size,
+    });
+    for (const offset of late) this.ask(offset);
   }
 
   async finish() {
@@ -193,7 +209,7 @@ class Download {
     h("a", { href: address, download: this.file }).click();
     setTimeout(() => URL.revokeObjectURL(address), 60_000);
     tell(this.model, { kind: "release", id: this.id });
-    this.onChange({ text: `${this.file}, ${bytes(this.size)}. ${this.note}`.trim(), share: 1, over: true });
+    this.onChange({ text: `${this.file}, ${formatBytes(this.size)}. ${this.note}`.trim(), share: 1, over: true });
   }
 
   cancel() {
@@ -226,11 +242,17 @@ function percent(share) {
 }
 
 /** A button that downloads, and beside it how far that is. */
-function downloadButton(label, downloads, name, what) {
+export function downloadButton(label, downloads, name, what) {
   const state = h("span", { class: "gl-hint gl-download-state" });
   const bar = h("progress", { class: "gl-progress", max: 1, "aria-label": `${label}: progress`, hidden: true });
   const button = h("button", { type: "button", class: "gl-button gl-small", onclick: click }, label);
-  const element = h("span", { class: `gl-download gl-download-${what}`, role: "group", "aria-label": label }, button, bar, state);
+  const element = h(
+    "span",
+    { class: `gl-download gl-download-${what}`, role: "group", "aria-label": label },
+    button,
+    bar,
+    state,
+  );
   let running = null;
   function click() {
     if (running) return running.cancel();

@@ -1,5 +1,8 @@
+import { h, setText, show } from "../common/dom.js";
+import { formatClock } from "../common/units.js";
+
 /** More time, more money: how much of each, in words that the kernel answers. */
-class ExtendForm {
+export class ExtendForm {
   constructor(name, tools) {
     this.name = name;
     this.tools = tools;
@@ -11,7 +14,13 @@ class ExtendForm {
     this.hint = h("p", { class: "gl-hint" });
     this.form = h(
       "form",
-      { class: "gl-extend-form", novalidate: true, hidden: true, onsubmit: (event) => this.submit(event), "aria-label": `Extend ${name}` },
+      {
+        class: "gl-extend-form",
+        novalidate: true,
+        hidden: true,
+        onsubmit: (event) => this.submit(event),
+        "aria-label": `Extend ${name}`,
+      },
       h("div", { class: "gl-row" }, this.hours.label, this.budget.label, this.unit, this.send),
       this.hint,
       this.answer,
@@ -19,14 +28,24 @@ class ExtendForm {
     this.form.addEventListener("keydown", (event) => event.key === "Escape" && this.open(false));
     this.button = h(
       "button",
-      { type: "button", class: "gl-button gl-small gl-extend", "aria-expanded": "false", onclick: () => this.open(this.form.hidden) },
+      {
+        type: "button",
+        class: "gl-button gl-small gl-extend",
+        "aria-expanded": "false",
+        onclick: () => this.open(this.form.hidden),
+      },
       "Extend",
     );
   }
 
   field(title, value, step) {
     const input = h("input", { type: "text", inputmode: "decimal", class: "gl-input", value, step, size: 5 });
-    const label = h("label", { class: "gl-extend-field" }, h("span", {}, title), h("span", { class: "gl-control" }, input));
+    const label = h(
+      "label",
+      { class: "gl-extend-field" },
+      h("span", {}, title),
+      h("span", { class: "gl-control" }, input),
+    );
     return { input, label };
   }
 
@@ -40,7 +59,7 @@ class ExtendForm {
 
   update(session) {
     setText(this.unit, session.token);
-    const room = session.extendable ? `This provider can be kept until ${clockTime(session.extendable)}.` : "";
+    const room = session.extendable ? `This provider can be kept until ${formatClock(session.extendable)}.` : "";
     setText(this.hint, room);
     show(this.hint, room !== "");
     show(this.button, session.live && session.alive && ["ready", "recovering"].includes(session.stage));
@@ -52,7 +71,12 @@ class ExtendForm {
     this.send.disabled = true;
     this.answer.classList.remove("gl-error-text");
     setText(this.answer, "Asking …");
-    this.tools.send({ kind: "extend", name: this.name, hours: this.hours.input.value, budget: this.budget.input.value });
+    this.tools.send({
+      kind: "extend",
+      name: this.name,
+      hours: this.hours.input.value,
+      budget: this.budget.input.value,
+    });
   }
 
   answered({ ok, text }) {

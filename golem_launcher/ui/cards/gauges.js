@@ -1,5 +1,8 @@
+import { h, setText, show, svg } from "../common/dom.js";
+import { formatBytes } from "../common/units.js";
+
 /** A label, a value, a bar, a hint below, and room for more. Their heights do not change with their numbers. */
-function gauge(label, kind) {
+export function gauge(label, kind) {
   const value = h("span", { class: "gl-meter-value" });
   const bar = h("span", { class: "gl-bar-fill" });
   const track = h("span", { class: "gl-bar", "aria-hidden": "true" }, bar);
@@ -26,10 +29,15 @@ function gauge(label, kind) {
 }
 
 /** How the cost grew: a line in a small picture, whose words stand beside it. */
-function costPlot() {
+export function costPlot() {
   const line = svg("polyline", { class: "gl-plot-line", fill: "none", "vector-effect": "non-scaling-stroke" });
   const area = svg("polygon", { class: "gl-plot-area" });
-  const element = svg("svg", { class: "gl-plot", viewBox: "0 0 100 24", preserveAspectRatio: "none", "aria-hidden": "true" }, area, line);
+  const element = svg(
+    "svg",
+    { class: "gl-plot", viewBox: "0 0 100 24", preserveAspectRatio: "none", "aria-hidden": "true" },
+    area,
+    line,
+  );
   return {
     element,
     set(points) {
@@ -38,7 +46,9 @@ function costPlot() {
       const high = points.length > 1 ? last[1] : 0;
       if (wide <= 0 || high <= 0) return element.classList.add("gl-empty-plot");
       element.classList.remove("gl-empty-plot");
-      const path = points.map(([at, cost]) => `${(((at - first[0]) / wide) * 100).toFixed(2)},${(23 - (cost / high) * 21).toFixed(2)}`);
+      const path = points.map(
+        ([at, cost]) => `${(((at - first[0]) / wide) * 100).toFixed(2)},${(23 - (cost / high) * 21).toFixed(2)}`,
+      );
       line.setAttribute("points", path.join(" "));
       area.setAttribute("points", `0,24 ${path.join(" ")} 100,24`);
     },
@@ -46,7 +56,7 @@ function costPlot() {
 }
 
 /** What the session uses of its machine. */
-class UsageView {
+export class UsageView {
   constructor() {
     this.parts = {
       cpu: gauge("CPU", "cpu"),
@@ -64,17 +74,19 @@ class UsageView {
     if (!usage) return;
     const { cpu, memory, disk, gpu } = this.parts;
     const cores = session.cpus ?? 1;
-    cpu.set(`${Math.round(usage.cpu_percent)} %`, usage.cpu_percent / (cores * 100), { below: cores === 1 ? "of one core" : `${cores} cores are ${cores * 100} %` });
+    cpu.set(`${Math.round(usage.cpu_percent)} %`, usage.cpu_percent / (cores * 100), {
+      below: cores === 1 ? "of one core" : `${cores} cores are ${cores * 100} %`,
+    });
     sized(memory, usage.memory_bytes, session.memory);
     sized(disk, usage.disk_bytes, session.disk);
     const has = usage.gpu_percent !== null;
     show(gpu.element, has);
-    const filled = usage.gpu_memory_bytes === null ? "" : `${bytes(usage.gpu_memory_bytes)} of its memory`;
+    const filled = usage.gpu_memory_bytes === null ? "" : `${formatBytes(usage.gpu_memory_bytes)} of its memory`;
     if (has) gpu.set(`${Math.round(usage.gpu_percent)} %`, usage.gpu_percent / 100, { below: filled });
   }
 }
 
 function sized(part, used, limit) {
   const share = limit ? used / limit : null;
-  part.set(bytes(used), share, { low: share > 0.9, below: limit ? `of ${bytes(limit)}` : "" });
+  part.set(formatBytes(used), share, { low: share > 0.9, below: limit ? `of ${formatBytes(limit)}` : "" });
 }

@@ -1,9 +1,11 @@
+import { h, setText, show } from "../common/dom.js";
+
 const RING_LINES = 500; // of each source
 const SEARCH_MS = 300;
 const LOG_SOURCES = { event: "Session", lab: "JupyterLab", detail: "Details" };
 
 /** A log of at most RING_LINES lines of each source, following its end unless the reader has scrolled up. */
-class LogView {
+export class LogView {
   /** `tools.search(text, sources)` looks through the whole log; what is found comes to `found`. `tools.watch` asks for lines. */
   constructor(label, tools) {
     this.tools = tools;
@@ -14,7 +16,13 @@ class LogView {
     this.box = h("div", { class: "gl-log", role: "log", "aria-live": "off", "aria-label": label, tabindex: "0" });
     this.empty = h("p", { class: "gl-log-empty" }, "Nothing yet.");
     this.box.append(this.empty);
-    this.foundBox = h("div", { class: "gl-log gl-log-found", role: "region", "aria-label": `Found in: ${label}`, tabindex: "0", hidden: true });
+    this.foundBox = h("div", {
+      class: "gl-log gl-log-found",
+      role: "region",
+      "aria-label": `Found in: ${label}`,
+      tabindex: "0",
+      hidden: true,
+    });
     this.boxes = Object.entries(LOG_SOURCES).map(([source, title]) => this.makeFilter(source, title));
     this.input = h("input", {
       type: "search",
@@ -28,13 +36,22 @@ class LogView {
     this.element = h(
       "div",
       { class: "gl-log-view" },
-      h("div", { class: "gl-row" }, h("span", { class: "gl-control gl-log-search" }, this.input), ...this.boxes, this.count),
+      h(
+        "div",
+        { class: "gl-row" },
+        h("span", { class: "gl-control gl-log-search" }, this.input),
+        ...this.boxes,
+        this.count,
+      ),
       this.box,
       this.foundBox,
       this.tail,
     );
     this.following = true;
-    this.box.addEventListener("scroll", () => (this.following = this.box.scrollHeight - this.box.scrollTop - this.box.clientHeight < 24));
+    this.box.addEventListener(
+      "scroll",
+      () => (this.following = this.box.scrollHeight - this.box.scrollTop - this.box.clientHeight < 24),
+    );
     new ResizeObserver(() => this.follow()).observe(this.box); // other widths break lines elsewhere
     this.filter();
   }
@@ -44,18 +61,27 @@ class LogView {
   }
 
   makeFilter(source, title) {
-    const input = h("input", { type: "checkbox", checked: source !== "detail", onchange: () => this.filter(), "data-source": source });
+    const input = h("input", {
+      type: "checkbox",
+      checked: source !== "detail",
+      onchange: () => this.filter(),
+      "data-source": source,
+    });
     const why = source === "detail" ? "What the launcher itself and yapapi log about this session" : null;
     return h("label", { class: "gl-log-kind", title: why }, input, title);
   }
 
   get sources() {
-    return this.boxes.map((box) => box.firstElementChild).filter((input) => input.checked).map((input) => input.dataset.source);
+    return this.boxes
+      .map((box) => box.firstElementChild)
+      .filter((input) => input.checked)
+      .map((input) => input.dataset.source);
   }
 
   filter() {
     const chosen = this.sources;
-    for (const source of Object.keys(LOG_SOURCES)) this.box.classList.toggle(`gl-without-${source}`, !chosen.includes(source));
+    for (const source of Object.keys(LOG_SOURCES))
+      this.box.classList.toggle(`gl-without-${source}`, !chosen.includes(source));
     this.box.scrollTop = this.box.scrollHeight;
     if (this.wanted) this.search();
   }
@@ -78,7 +104,10 @@ class LogView {
     if (text !== this.wanted) return; // the reader has typed on
     this.foundBox.replaceChildren(...lines.map(logLine));
     this.foundBox.scrollTop = this.foundBox.scrollHeight;
-    setText(this.count, lines.length === 0 ? "Not found." : lines.length >= 200 ? "The last 200 matches" : `${lines.length} found`);
+    setText(
+      this.count,
+      lines.length === 0 ? "Not found." : lines.length >= 200 ? "The last 200 matches" : `${lines.length} found`,
+    );
   }
 
   /** Take the lines `after` a number, each with its own, `n`: those already here are dropped, and those lost fetched. */
@@ -88,7 +117,17 @@ class LogView {
     if (fresh.length === 0) return;
     this.empty.remove();
     const box = this.box;
-    if (skipped) box.append(this.keep("lab", h("div", { class: "gl-line gl-line-lab gl-line-gap" }, "… too fast to show all: the whole log can be downloaded")));
+    if (skipped)
+      box.append(
+        this.keep(
+          "lab",
+          h(
+            "div",
+            { class: "gl-line gl-line-lab gl-line-gap" },
+            "… too fast to show all: the whole log can be downloaded",
+          ),
+        ),
+      );
     box.append(...fresh.map((line) => this.keep(line.source, logLine(line))));
     this.last = fresh.at(-1).n;
     this.follow();

@@ -1,3 +1,10 @@
+import { h, setText, show, tell } from "../common/dom.js";
+import { Presence } from "../common/presence.js";
+import { Card } from "./card.js";
+import { Downloads } from "./downloads.js";
+import { Toasts } from "./toasts.js";
+import { STAGE_WORDS } from "./words.js";
+
 const TICK_MS = 1000;
 const FAST_TICK_MS = 200;
 const NEWS_MS = 600_000;
@@ -25,7 +32,8 @@ function renderSessions({ model, el }) {
 
   const tools = {
     send(content) {
-      if (!tell(model, content)) toasts.add("This page lost its connection", "Reload it. Sessions go on without it.", { mood: "bad" });
+      if (!tell(model, content))
+        toasts.add("This page lost its connection", "Reload it. Sessions go on without it.", { mood: "bad" });
     },
     now: () => Date.now() + skew,
     /** A log was opened: ask for its lines. */
@@ -57,8 +65,14 @@ function renderSessions({ model, el }) {
       card.update(session, links[session.name]);
       if (pulses[session.name] && !card.pulse) card.setPulse(pulses[session.name]);
     }
-    place(live, sessions.filter((session) => session.live));
-    place(past, sessions.filter((session) => !session.live));
+    place(
+      live,
+      sessions.filter((session) => session.live),
+    );
+    place(
+      past,
+      sessions.filter((session) => !session.live),
+    );
     show(head, live.childElementCount > 0);
     show(pastBox, past.childElementCount > 0);
     if (sessions.some(isNews)) pastBox.open = true;
@@ -79,7 +93,13 @@ function renderSessions({ model, el }) {
   /** Whether a session ended a moment ago: reason and results must not be folded away. Once: it may be folded again. */
   function isNews({ name, created, stage, ended }) {
     const key = `${name} ${created}`;
-    if (!["ended", "failed"].includes(stage) || shownAsNews.has(key) || !ended || tools.now() - Date.parse(ended) > NEWS_MS) return false;
+    if (
+      !["ended", "failed"].includes(stage) ||
+      shownAsNews.has(key) ||
+      !ended ||
+      tools.now() - Date.parse(ended) > NEWS_MS
+    )
+      return false;
     return Boolean(shownAsNews.add(key));
   }
 
@@ -102,7 +122,9 @@ function renderSessions({ model, el }) {
   const receivers = {
     log: (content) => cards.get(content.name)?.log.add(content),
     found: ({ name, text, lines }) => cards.get(name)?.log.found(text, lines),
-    alerts: ({ alerts }) => alerts.forEach((alert) => toasts.alert(alert, () => cards.get(alert.name)?.title.focus())),
+    alerts: ({ alerts }) => {
+      for (const alert of alerts) toasts.alert(alert, () => cards.get(alert.name)?.title.focus());
+    },
     answer: onAnswer,
     links(content) {
       links = content.links;
@@ -170,7 +192,9 @@ function renderSessions({ model, el }) {
   }
 
   el.addEventListener("focusin", ({ target }) => (reader = target.closest(".gl-session")?.dataset.name ?? null));
-  el.addEventListener("focusout", ({ relatedTarget }) => relatedTarget && (reader = null)); // gone on, not lost
+  el.addEventListener("focusout", ({ relatedTarget }) => {
+    if (relatedTarget) reader = null; // gone on, not lost
+  });
   document.addEventListener("gl-started", onStarted);
   model.on("change:live change:past", showSoon);
   model.on("msg:custom", onMessage);

@@ -46,19 +46,6 @@ _AFTER_END_SECONDS = 5.0
 _TIDY_SECONDS = 30.0
 
 _KINDS: dict[str, tuple[str, Make]] = {"log": ("log.zip", write_log), "results": ("results.zip", write_results)}
-_SCRIPTS = (
-    "words.js",
-    "toasts.js",
-    "downloads.js",
-    "log.js",
-    "gauges.js",
-    "stages.js",
-    "asking.js",
-    "extend.js",
-    "ways.js",
-    "card.js",
-    "sessions.js",
-)
 
 
 class SessionCards(Present):
@@ -67,7 +54,7 @@ class SessionCards(Present):
     ``on_relaunch`` gets the request of a session that is to be started again.
     """
 
-    _esm: ClassVar[str] = script(__file__, *_SCRIPTS)
+    _esm: ClassVar[str] = script(__file__, "sessions.js")
     _css: ClassVar[str] = style(__file__, "sessions.css", "card.css")
 
     live = traitlets.List().tag(sync=True)

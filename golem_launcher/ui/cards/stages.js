@@ -1,8 +1,12 @@
+import { h, setText, show } from "../common/dom.js";
+import { formatDuration } from "../common/units.js";
+import { STAGE_WORDS } from "./words.js";
+
 const STATUS_MARKS = { done: "✓", failed: "✕", current: "●", ahead: "○" };
 const STATUS_WORDS = { done: "done", failed: "failed", current: "in progress", ahead: "to come" };
 
 /** The stages of one session with their times, what happens at this moment, and how far transfers are. */
-class StagesView {
+export class StagesView {
   constructor() {
     this.steps = [];
     this.list = h("ol", { class: "gl-stages", "aria-label": "Stages" });
@@ -20,7 +24,7 @@ class StagesView {
       this.steps.push(step);
       this.list.append(step.element);
     }
-    steps.forEach((step, index) => this.steps[index].update(step));
+    for (const [index, step] of steps.entries()) this.steps[index].update(step);
     show(this.element, steps.length > 0 && (session.live || session.stage === "failed"));
     this.session = session;
     this.showNow();
@@ -45,7 +49,7 @@ class StagesView {
   }
 
   tick(now, live) {
-    this.steps.forEach((step) => step.tick(now, live));
+    for (const step of this.steps) step.tick(now, live);
   }
 }
 
@@ -83,7 +87,7 @@ function makeStep() {
     tick(now, live) {
       if (!step.at || (!step.until && !live)) return setText(time, "");
       const end = step.until ? Date.parse(step.until) : now;
-      setText(time, duration((end - Date.parse(step.at)) / 1000));
+      setText(time, formatDuration((end - Date.parse(step.at)) / 1000));
     },
   };
 }

@@ -1,3 +1,5 @@
+import { h, setText, show } from "../common/dom.js";
+
 const TOAST_MS = 12_000;
 const ALERT_WORDS = {
   ready: { title: "Ready", mood: "good", stay: false },
@@ -11,12 +13,16 @@ const ALERT_WORDS = {
 };
 
 /** Toasts in a corner of the window, and notifications of the browser for those who said yes to them. */
-class Toasts {
+export class Toasts {
   constructor(model) {
     this.model = model;
     this.box = h("section", { class: "gl gl-toasts", "aria-label": "News" });
     document.body.append(this.box); // in the page's own boxes, "fixed" may mean fixed to one of them
-    this.ask = h("button", { type: "button", class: "gl-button gl-small gl-notify", onclick: () => this.askPermission() });
+    this.ask = h("button", {
+      type: "button",
+      class: "gl-button gl-small gl-notify",
+      onclick: () => this.askPermission(),
+    });
     this.showPermission();
   }
 
@@ -27,8 +33,25 @@ class Toasts {
   /** One toast; `action` is [label, function]. It stays until dismissed when it matters for long. */
   add(title, text, { mood = "plain", stay = false, action = null } = {}) {
     const gone = () => element.remove();
-    const act = action && h("button", { type: "button", class: "gl-button gl-small", onclick: () => (gone(), action[1]()) }, action[0]);
-    const close = h("button", { type: "button", class: "gl-button gl-small gl-toast-close", "aria-label": `Dismiss: ${title}`, onclick: gone }, "✕");
+    const act =
+      action &&
+      h(
+        "button",
+        {
+          type: "button",
+          class: "gl-button gl-small",
+          onclick: () => {
+            gone();
+            action[1]();
+          },
+        },
+        action[0],
+      );
+    const close = h(
+      "button",
+      { type: "button", class: "gl-button gl-small gl-toast-close", "aria-label": `Dismiss: ${title}`, onclick: gone },
+      "✕",
+    );
     const element = h(
       "div",
       { class: `gl-toast gl-mood-${mood}`, role: mood === "bad" ? "alert" : "status" },

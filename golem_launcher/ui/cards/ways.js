@@ -1,14 +1,23 @@
+import { copyButton, h, show } from "../common/dom.js";
+import { askingButton } from "./confirm.js";
+import { ENDING, HUB_WORDS } from "./words.js";
+
 const SSH_AGAIN_MS = 3000;
 const SSH_TRIES = 5;
 
 /** Ways into the session beside the link: commands to copy. */
-class WaysView {
+export class WaysView {
   constructor(name, tools) {
     this.name = name;
     this.tools = tools;
     this.rows = h("div", { class: "gl-ways-rows" });
     this.ssh = h("div", { class: "gl-ways-rows gl-ways-ssh", hidden: true });
-    this.element = h("details", { class: "gl-fold gl-ways" }, h("summary", {}, "Other ways in"), h("div", { class: "gl-ways-rows" }, this.rows, this.ssh));
+    this.element = h(
+      "details",
+      { class: "gl-fold gl-ways" },
+      h("summary", {}, "Other ways in"),
+      h("div", { class: "gl-ways-rows" }, this.rows, this.ssh),
+    );
     this.element.addEventListener("toggle", () => this.askSsh());
     this.shown = "";
     this.tries = 0;
@@ -35,7 +44,12 @@ class WaysView {
         "div",
         { class: "gl-way" },
         h("span", { class: "gl-hint" }, "Whoever has the link or the token controls the session."),
-        h("div", { class: "gl-row" }, copyButton("Copy link", () => link), copyButton("Copy token", () => token)),
+        h(
+          "div",
+          { class: "gl-row" },
+          copyButton("Copy link", () => link),
+          copyButton("Copy token", () => token),
+        ),
       ),
     );
     this.askSsh(); // another provider has another user and port
@@ -44,15 +58,22 @@ class WaysView {
   /** The kernel asks the provider for its ssh server: only when somebody looks. */
   askSsh() {
     if (!this.element.open || !this.session?.ssh) return;
-    if (!this.ssh.childElementCount) this.ssh.replaceChildren(h("span", { class: "gl-hint", role: "status" }, "Asking for the ssh server …"));
+    if (!this.ssh.childElementCount)
+      this.ssh.replaceChildren(h("span", { class: "gl-hint", role: "status" }, "Asking for the ssh server …"));
     this.tools.send({ kind: "ssh", name: this.name });
   }
 
   /** What the kernel found of the ssh server. */
   toldSsh({ ok, text, command, websocat }) {
-    const again = h("button", { type: "button", class: "gl-button gl-small", onclick: () => this.askSsh() }, "Ask again");
+    const again = h(
+      "button",
+      { type: "button", class: "gl-button gl-small", onclick: () => this.askSsh() },
+      "Ask again",
+    );
     if (!ok) {
-      this.ssh.replaceChildren(h("div", { class: "gl-row" }, h("span", { class: "gl-hint", role: "status" }, text), again));
+      this.ssh.replaceChildren(
+        h("div", { class: "gl-row" }, h("span", { class: "gl-hint", role: "status" }, text), again),
+      );
       this.tries += 1;
       if (this.tries < SSH_TRIES) setTimeout(() => this.askSsh(), SSH_AGAIN_MS); // it starts beside the Lab, a little later
       return;
@@ -67,7 +88,9 @@ class WaysView {
 
   /** On a hub the browser reaches only the hub: a tunnel at home, or the hub's own address after a yes. */
   updateOnHub(session) {
-    const reachable = Boolean(session.hub && session.started && session.live && session.alive && !ENDING.includes(session.stage));
+    const reachable = Boolean(
+      session.hub && session.started && session.live && session.alive && !ENDING.includes(session.stage),
+    );
     show(this.element, reachable);
     if (!reachable || this.shown === session.hub) return;
     this.shown = session.hub;
@@ -82,12 +105,23 @@ class WaysView {
           no: "Don't",
           act: ask,
         }).element;
-    this.link = h("a", { class: "gl-hub-link", target: "_blank", rel: "noopener noreferrer", hidden: true }, "JupyterLab is open at this link");
+    this.link = h(
+      "a",
+      { class: "gl-hub-link", target: "_blank", rel: "noopener noreferrer", hidden: true },
+      "JupyterLab is open at this link",
+    );
     const rows = [
-      way("This session on your own computer, with the launcher there (the safest)", `golem-launcher tunnel ${location.origin}${session.hub} --session ${this.name}`),
+      way(
+        "This session on your own computer, with the launcher there (the safest)",
+        `golem-launcher tunnel ${location.origin}${session.hub} --session ${this.name}`,
+      ),
       h("div", { class: "gl-way" }, h("div", { class: "gl-row" }, open, this.link)),
       session.command
-        ? way("To carry on at home: the same session, started there", session.command, "Download your files here first: this server will be gone.")
+        ? way(
+            "To carry on at home: the same session, started there",
+            session.command,
+            "Download your files here first: this server will be gone.",
+          )
         : null,
     ];
     this.rows.replaceChildren(...rows.filter(Boolean));
@@ -107,7 +141,12 @@ function way(title, command, after = "") {
     "div",
     { class: "gl-way" },
     h("span", {}, title),
-    h("div", { class: "gl-row gl-way-row" }, code, copyButton("Copy", () => command, code)),
+    h(
+      "div",
+      { class: "gl-row gl-way-row" },
+      code,
+      copyButton("Copy", () => command, code),
+    ),
     after ? h("span", { class: "gl-hint" }, after) : null,
   );
 }

@@ -1,7 +1,7 @@
 // Elements are made here and nowhere else: strings become text or attributes, never markup.
 
 /** h("p", {class: "x", onclick: f}, "text", child, null) → an element. Attributes that are null or false are left out. */
-function h(tag, attributes, ...children) {
+export function h(tag, attributes, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value === null || value === undefined || value === false) continue;
@@ -13,16 +13,16 @@ function h(tag, attributes, ...children) {
 }
 
 /** Set text only when it differs, so that selections and screen readers are left in peace. */
-function setText(element, text) {
+export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-function show(element, visible) {
+export function show(element, visible) {
   if (element.hidden === visible) element.hidden = !visible;
 }
 
 /** Send to the kernel; false when the kernel is gone. */
-function tell(model, content) {
+export function tell(model, content) {
   try {
     model.send(content);
     return true;
@@ -32,7 +32,7 @@ function tell(model, content) {
 }
 
 let lastId = 0;
-function newId(prefix) {
+export function newId(prefix) {
   lastId += 1;
   return `gl-${prefix}-${Math.random().toString(36).slice(2, 8)}-${lastId}`;
 }
@@ -49,13 +49,17 @@ async function copyOut(text, shown, button) {
   }
 }
 
-function copyButton(label, text, shown = null) {
-  const button = h("button", { type: "button", class: "gl-button gl-small", onclick: () => copyOut(text(), shown, button) }, label);
+export function copyButton(label, text, shown = null) {
+  const button = h(
+    "button",
+    { type: "button", class: "gl-button gl-small", onclick: () => copyOut(text(), shown, button) },
+    label,
+  );
   return button;
 }
 
 /** Let the browser keep `text` as a file. */
-function saveText(name, text, type) {
+export function saveText(name, text, type) {
   const address = URL.createObjectURL(new Blob([text], { type }));
   h("a", { href: address, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
@@ -63,7 +67,7 @@ function saveText(name, text, type) {
 
 const SVG = "http://www.w3.org/2000/svg";
 
-function svg(tag, attributes, ...children) {
+export function svg(tag, attributes, ...children) {
   const element = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
   element.append(...children);

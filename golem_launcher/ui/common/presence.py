@@ -2,7 +2,7 @@
 
 A message between kernel and browser may be lost: before a view listens, when a connection breaks, while a laptop
 sleeps. So no view depends on one. It says ``here`` until it is answered, and again whenever the connection may have
-been away (``here.js``); the answer follows the whole state on the same ordered connection.
+been away (``presence.js``); the answer follows the whole state on the same ordered connection.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 // One control per field of the request: how it looks, what it holds, what is wrong with it.
 
-const LARGEST_LIST = 256 * 1024;
+import { h, newId, setText, show } from "../common/dom.js";
+import { counted, formatBytes } from "../common/units.js";
+
+export const LARGEST_LIST = 256 * 1024;
 
 /** A private key must not leave the place where it was pasted by mistake. */
 const PRIVATE_KEY = /PRIVATE\s+KEY/i;
@@ -9,7 +12,7 @@ const PRIVATE_KEY = /PRIVATE\s+KEY/i;
  * A field as a control: element, name, value(), set(value), complain(text), focus().
  * `changed(control)` is called at every change; `tools` are what some kinds need.
  */
-function makeControl(field, changed, tools) {
+export function makeControl(field, changed, tools) {
   const id = newId(field.name);
   const hint = h("p", { class: "gl-hint", id: `${id}-hint` }, field.description);
   const error = h("p", { class: "gl-error-text", id: `${id}-error`, hidden: true });
@@ -111,7 +114,7 @@ function makeResume(field, { id, described, onchange, tools }) {
 
 function savedWords({ value, older, at, files, bytes }) {
   const when = new Date(at).toLocaleString([], { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
-  return `${older ? "\u2003" : ""}${value} · ${when} · ${counted(files, "file")}, ${bytesWords(bytes)}`;
+  return `${older ? "\u2003" : ""}${value} · ${when} · ${counted(files, "file")}, ${formatBytes(bytes)}`;
 }
 
 function makeCheck(field, { id, described, onchange }) {
@@ -129,7 +132,14 @@ function makeCheck(field, { id, described, onchange }) {
 function makeTiles(field, { id, described, hint, onchange }) {
   const group = newId("tiles");
   const inputs = field.options.map(({ value }) =>
-    h("input", { type: "radio", name: `${field.name}-${group}`, value, class: "gl-tile-input", onchange: pick, ...described }),
+    h("input", {
+      type: "radio",
+      name: `${field.name}-${group}`,
+      value,
+      class: "gl-tile-input",
+      onchange: pick,
+      ...described,
+    }),
   );
   const tiles = field.options.map((option, index) =>
     h(
@@ -195,8 +205,10 @@ function makeLines(field, { id, described, onchange, tools }) {
     };
     control.body.append(
       filePicker("Read a requirements file", { accept: ".txt,text/plain" }, async ([file]) => {
-        if (file.size > LARGEST_LIST) return tools.complain(field.name, "This file is too large for a list of packages.");
-        if (PRIVATE_KEY.test(await file.text())) return tools.complain(field.name, "This is a private key: it was thrown away.");
+        if (file.size > LARGEST_LIST)
+          return tools.complain(field.name, "This file is too large for a list of packages.");
+        if (PRIVATE_KEY.test(await file.text()))
+          return tools.complain(field.name, "This is a private key: it was thrown away.");
         tools.readRequirements(await file.arrayBuffer()); // any encoding that pip takes: the kernel knows them
       }),
     );
@@ -210,7 +222,7 @@ function makeLines(field, { id, described, onchange, tools }) {
 }
 
 /** A button that lets one choose files; `taken(files)` gets them. It can be reached by keyboard like any input. */
-function filePicker(title, attributes, taken) {
+export function filePicker(title, attributes, taken) {
   const input = h("input", { type: "file", class: "gl-hidden", ...attributes });
   input.addEventListener("change", () => {
     const files = [...input.files];

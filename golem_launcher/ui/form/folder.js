@@ -7,17 +7,25 @@ function packFolder(name, entries) {
   const files = [...entries].sort(([one], [other]) => (one < other ? -1 : 1)); // the same each time: it may go on after a reload
   const list = new TextEncoder().encode(JSON.stringify(files.map(([path, file]) => [path, file.size])));
   const lastModified = files.reduce((latest, [, file]) => Math.max(latest, file.lastModified), 0);
-  return Object.assign(new Blob([list, ...files.map(([, file]) => file)]), { name, lastModified, listed: list.length, count: files.length });
+  return Object.assign(new Blob([list, ...files.map(([, file]) => file)]), {
+    name,
+    lastModified,
+    listed: list.length,
+    count: files.length,
+  });
 }
 
 /** The folder that was chosen by an input with `webkitdirectory`: its files know their paths, which begin with its name. */
-function chosenFolder(files) {
+export function chosenFolder(files) {
   const [name] = files[0].webkitRelativePath.split("/");
-  return packFolder(name, files.map((file) => [file.webkitRelativePath.slice(name.length + 1), file]));
+  return packFolder(
+    name,
+    files.map((file) => [file.webkitRelativePath.slice(name.length + 1), file]),
+  );
 }
 
 /** What was dropped: files, and folders as one file each; those that are empty are left out. */
-async function dropped(transfer) {
+export async function dropped(transfer) {
   const entries = [...transfer.items].filter(({ kind }) => kind === "file").map((item) => item.webkitGetAsEntry?.());
   const files = [...transfer.files]; // both are empty once this function waits
   if (!entries.every(Boolean)) return files;

@@ -1,3 +1,11 @@
+import { h, newId, setText, show, tell } from "../common/dom.js";
+import { Insist, Presence } from "../common/presence.js";
+import { makeControl } from "./controls.js";
+import { makeOffers } from "./offers.js";
+import { makePresets } from "./presets.js";
+import { makeShare } from "./share.js";
+import { Uploads } from "./uploads.js";
+
 const CONSIDER_MS = 250;
 const PAY_WORDS = {
   none: "Nothing is paid here: tGLM is play money. On Golem you pay a stranger by the second, who could look into the machine.",
@@ -202,7 +210,9 @@ function renderForm({ model, el }) {
   model.on("msg:custom", onMessage);
   model.on("change:presets", presets.list);
   model.on("change:shared", share.update);
-  const showWorkspaces = () => workspaceListeners.forEach((listener) => listener(model.get("workspaces")));
+  const showWorkspaces = () => {
+    for (const listener of workspaceListeners) listener(model.get("workspaces"));
+  };
   model.on("change:workspaces", showWorkspaces);
   showWorkspaces();
   const showOffers = () => offers.update(model.get("offers"));

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
-_SCRIPTS = ("controls.js", "presets.js", "share.js", "offers.js", "folder.js", "uploads.js", "form.js")
 _STYLES = ("form.css", "controls.css", "offers.css", "uploads.css")
 
 _ORDERS_AT_MOST = 20
@@ -42,7 +41,7 @@ class RequestForm(Present):
     the network is to be started.
     """
 
-    _esm: ClassVar[str] = script(__file__, *_SCRIPTS)
+    _esm: ClassVar[str] = script(__file__, "form.js")
     _css: ClassVar[str] = style(__file__, *_STYLES)
 
     groups = traitlets.List().tag(sync=True)

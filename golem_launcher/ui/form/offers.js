@@ -1,7 +1,9 @@
+import { h, setText, show, svg } from "../common/dom.js";
+
 const PLOT = { width: 280, height: 48, gap: 2 };
 
 /** What it will cost, by what is on offer now. `set(name, value)` changes a field; `mend()` starts what does not run. */
-function makeOffers({ set, mend }) {
+export function makeOffers({ set, mend }) {
   const headline = h("p", { class: "gl-offers-headline", role: "status", "aria-live": "polite" });
   const range = h("p", { class: "gl-offers-range" });
   const plot = h("div", { class: "gl-offers-plot" });
@@ -9,19 +11,13 @@ function makeOffers({ set, mend }) {
   const sending = h("p", { class: "gl-hint gl-offers-sending", hidden: true });
   const ways = h("ul", { class: "gl-offers-ways", hidden: true });
   const hint = h("p", { class: "gl-hint gl-offers-hint" });
-  const start = h("button", { type: "button", class: "gl-button gl-small gl-offers-mend", hidden: true, onclick: mend });
-  const element = h(
-    "div",
-    { class: "gl-offers" },
-    headline,
-    range,
-    plot,
-    rows,
-    sending,
-    ways,
-    hint,
-    start,
-  );
+  const start = h("button", {
+    type: "button",
+    class: "gl-button gl-small gl-offers-mend",
+    hidden: true,
+    onclick: mend,
+  });
+  const element = h("div", { class: "gl-offers" }, headline, range, plot, rows, sending, ways, hint, start);
   let drawn = "";
 
   function update(view) {
@@ -37,15 +33,24 @@ function makeOffers({ set, mend }) {
     if (now === drawn) return;
     drawn = now;
     plot.replaceChildren(...(view.bars ? [histogram(view.bars), ends(view.bars)] : []));
-    rows.replaceChildren(...(view.rows ?? []).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+    rows.replaceChildren(
+      ...(view.rows ?? []).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+    );
     ways.replaceChildren(...(view.loosen ?? []).map(way));
     show(rows, Boolean(view.rows));
     show(ways, Boolean(view.loosen?.length));
   }
 
   function way({ text, values }) {
-    const change = () => Object.entries(values).forEach(([name, value]) => set(name, value));
-    return h("li", {}, h("span", {}, text), h("button", { type: "button", class: "gl-button gl-small", onclick: change }, "Use this"));
+    const change = () => {
+      for (const [name, value] of Object.entries(values)) set(name, value);
+    };
+    return h(
+      "li",
+      {},
+      h("span", {}, text),
+      h("button", { type: "button", class: "gl-button gl-small", onclick: change }, "Use this"),
+    );
   }
   return { element, update };
 }
@@ -57,12 +62,23 @@ function histogram({ counts, words }) {
   const bars = counts.map((count, index) => {
     const height = count === 0 ? 1 : Math.max(4, (count / most) * PLOT.height);
     const width = Math.min(step - PLOT.gap, 24);
-    return svg("rect", { x: index * step, y: PLOT.height - height, width, height, class: count ? "gl-bar-some" : "gl-bar-none" });
+    return svg("rect", {
+      x: index * step,
+      y: PLOT.height - height,
+      width,
+      height,
+      class: count ? "gl-bar-some" : "gl-bar-none",
+    });
   });
   const box = { viewBox: `0 0 ${PLOT.width} ${PLOT.height}`, class: "gl-histogram", role: "img", "aria-label": words };
   return svg("svg", { ...box, preserveAspectRatio: "none" }, ...bars);
 }
 
 function ends({ low, high }) {
-  return h("div", { class: "gl-offers-ends", "aria-hidden": "true" }, h("span", {}, low), h("span", {}, low === high ? "" : high));
+  return h(
+    "div",
+    { class: "gl-offers-ends", "aria-hidden": "true" },
+    h("span", {}, low),
+    h("span", {}, low === high ? "" : high),
+  );
 }

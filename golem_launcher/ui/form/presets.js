@@ -1,5 +1,7 @@
+import { h, show, tell } from "../common/dom.js";
+
 /** A row that loads, saves and removes presets. `values()` gives what is typed. */
-function makePresets(model, values) {
+export function makePresets(model, values) {
   const select = h("select", { class: "gl-input", "aria-label": "Preset", onchange: load });
   const remove = h("button", { type: "button", class: "gl-button gl-small", hidden: true, onclick: forget }, "Remove");
   const open = h("button", { type: "button", class: "gl-button gl-small", onclick: () => ask(true) }, "Save as preset");

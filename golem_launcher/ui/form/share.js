@@ -1,5 +1,8 @@
+import { copyButton, h, saveText, setText, show, tell } from "../common/dom.js";
+import { filePicker, LARGEST_LIST } from "./controls.js";
+
 /** The request as a command and as a file, and the way back from a file. */
-function makeShare(model) {
+export function makeShare(model) {
   const code = h("pre", { class: "gl-code", tabindex: 0, "aria-label": "Command" });
   const left = h("p", { class: "gl-hint", hidden: true });
   const wrong = h("p", { class: "gl-error-text", role: "alert", hidden: true });
@@ -14,7 +17,11 @@ function makeShare(model) {
     "details",
     { class: "gl-fold gl-share" },
     h("summary", {}, "As a command or a file"),
-    h("p", { class: "gl-hint" }, "The same session from a terminal, or another day: golem-launcher start -f request.yaml"),
+    h(
+      "p",
+      { class: "gl-hint" },
+      "The same session from a terminal, or another day: golem-launcher start -f request.yaml",
+    ),
     code,
     left,
     h("div", { class: "gl-row" }, copy, download, open),

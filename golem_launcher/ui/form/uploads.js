@@ -1,27 +1,22 @@
+import { h, newId, setText, show, tell } from "../common/dom.js";
+import { counted, formatBytes } from "../common/units.js";
+import { filePicker } from "./controls.js";
+import { chosenFolder, dropped } from "./folder.js";
+
 const PART_BYTES = 4 * 1024 * 1024;
 const UPLOAD_PATIENCE_MS = { least: 3_000, first: 15_000, most: 60_000 }; // with an answer, before it is asked for again
 const UPLOAD_SILENT_MS = 300_000;
 
-/** Bytes as 12 B, 3.4 MB, 2 GB. */
-function bytesWords(bytes) {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 999.5 && unit < units.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  return `${value >= 100 || unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
-}
-
 /** How large a file is, or a folder. */
 function sizeWords({ size, count }) {
-  return count == null ? bytesWords(size) : `${counted(count, "file")}, ${bytesWords(size)}`;
+  return count == null ? formatBytes(size) : `${counted(count, "file")}, ${formatBytes(size)}`;
 }
 
 /** Where this tab's files are kept: the same after a reload. */
 function placeOfTab() {
-  const fresh = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const fresh = [...crypto.getRandomValues(new Uint8Array(8))]
+    .map((byte) => byte.toString(16).padStart(2, "0"))
+    .join("");
   try {
     const place = sessionStorage.getItem("gl-uploads") ?? fresh;
     sessionStorage.setItem("gl-uploads", place);
@@ -32,7 +27,7 @@ function placeOfTab() {
 }
 
 /** Files of this computer that are to be brought: chosen or dropped, sent in parts one after the other. */
-class Uploads {
+export class Uploads {
   constructor(model, changed) {
     this.model = model;
     this.changed = changed;
@@ -45,7 +40,12 @@ class Uploads {
     this.picker = filePicker("Upload files", { multiple: true }, (files) => this.add(files));
     const folder = filePicker("Upload a folder", { webkitdirectory: true }, (files) => this.add([chosenFolder(files)]));
     const words = h("span", { class: "gl-hint" }, "or drop them here");
-    this.element = h("div", { class: "gl-stack gl-drop" }, h("div", { class: "gl-row" }, this.picker, folder, words), this.list);
+    this.element = h(
+      "div",
+      { class: "gl-stack gl-drop" },
+      h("div", { class: "gl-row" }, this.picker, folder, words),
+      this.list,
+    );
     this.unguard = this.guard();
     this.element.addEventListener("dragover", (event) => event.preventDefault());
     this.element.addEventListener("drop", async (event) => {
@@ -85,7 +85,10 @@ class Uploads {
       show(one.row.bar, !path);
       one.row.bar.value = at;
       setText(one.row.remove, "Remove");
-      setText(one.row.state, path ? sizeWords(one) : `${bytesWords(at)} of ${bytesWords(size)} is here: add it again to go on`);
+      setText(
+        one.row.state,
+        path ? sizeWords(one) : `${formatBytes(at)} of ${formatBytes(size)} is here: add it again to go on`,
+      );
     }
     show(this.list, this.files.size > 0);
     if (files.length) this.changed();
@@ -93,7 +96,18 @@ class Uploads {
 
   add(files) {
     for (const file of files) {
-      const one = { id: newId("upload"), file, name: file.name, size: file.size, count: file.count, at: 0, asked: 0, path: null, failed: false, timer: null };
+      const one = {
+        id: newId("upload"),
+        file,
+        name: file.name,
+        size: file.size,
+        count: file.count,
+        at: 0,
+        asked: 0,
+        path: null,
+        failed: false,
+        timer: null,
+      };
       one.row = this.makeRow(one);
       this.files.set(one.id, one);
       this.list.append(one.row.element);
@@ -107,7 +121,11 @@ class Uploads {
     const name = h("span", { class: "gl-upload-name", dir: "auto" }, one.name);
     const state = h("span", { class: "gl-upload-state" }, "waiting");
     const bar = h("progress", { max: one.size || 1, value: 0, "aria-label": one.name });
-    const remove = h("button", { type: "button", class: "gl-button gl-small", onclick: () => this.remove(one) }, "Cancel");
+    const remove = h(
+      "button",
+      { type: "button", class: "gl-button gl-small", onclick: () => this.remove(one) },
+      "Cancel",
+    );
     return { name, state, bar, remove, element: h("li", { class: "gl-upload" }, name, state, bar, remove) };
   }
 
@@ -129,7 +147,7 @@ class Uploads {
     clearTimeout(one.timer);
     one.timer = setTimeout(() => {
       if (Date.now() - since > UPLOAD_SILENT_MS) return this.fail(one, "The connection to this page's kernel is lost.");
-      setText(one.row.state, `Waiting for the connection, ${bytesWords(one.at)} are there`);
+      setText(one.row.state, `Waiting for the connection, ${formatBytes(one.at)} are there`);
       this.patience = UPLOAD_PATIENCE_MS.least; // the question is small
       this.begin(one, since);
     }, this.patience);
@@ -148,12 +166,16 @@ class Uploads {
     if (!one || one.path || one.failed || asked !== one.asked) return;
     clearTimeout(one.timer);
     // A slow line needs longer for a part; a fast one that broke should not be waited for long.
-    if (at > one.at) this.patience = Math.min(Math.max(4 * (Date.now() - this.askedAt), UPLOAD_PATIENCE_MS.least), UPLOAD_PATIENCE_MS.most);
+    if (at > one.at)
+      this.patience = Math.min(
+        Math.max(4 * (Date.now() - this.askedAt), UPLOAD_PATIENCE_MS.least),
+        UPLOAD_PATIENCE_MS.most,
+      );
     one.at = at;
     setText(one.row.name, name);
     for (const other of this.files.values()) if (!other.file && !other.path && other.name === name) this.forget(other); // it goes on here
     one.row.bar.value = at;
-    setText(one.row.state, `${bytesWords(at)} of ${bytesWords(one.file.size)}`);
+    setText(one.row.state, `${formatBytes(at)} of ${formatBytes(one.file.size)}`);
     if (path) return this.finish(one, path);
     try {
       const part = await one.file.slice(at, at + PART_BYTES).arrayBuffer();

@@ -1,3 +1,7 @@
+import { h, saveText, setText, show, tell } from "../common/dom.js";
+import { Presence } from "../common/presence.js";
+import { makeWallet } from "./wallet.js";
+
 const STATE_WORDS = { up: "running", starting: "starting", down: "not running", failed: "failed" };
 const LOOKING_WORDS = "Looking for the network …";
 
@@ -19,7 +23,12 @@ function renderHeader({ model, el }) {
   const lost = h(
     "div",
     { class: "gl-banner gl-warning gl-lost", role: "alert", hidden: true },
-    h("p", {}, h("strong", {}, "This page lost its connection."), ` Sessions go on without it. ${inNotebook ? CELL_WORDS : RELOAD_WORDS}`),
+    h(
+      "p",
+      {},
+      h("strong", {}, "This page lost its connection."),
+      ` Sessions go on without it. ${inNotebook ? CELL_WORDS : RELOAD_WORDS}`,
+    ),
     inNotebook ? "" : h("button", { type: "button", class: "gl-button", onclick: () => location.reload() }, "Reload"),
   );
   const banners = h("div", { class: "gl-banners" });

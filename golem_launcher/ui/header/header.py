@@ -30,7 +30,7 @@ class Header(Present):
     ``on_back_up`` when the wallet's identity is.
     """
 
-    _esm: ClassVar[str] = script(__file__, "wallet.js", "header.js")
+    _esm: ClassVar[str] = script(__file__, "header.js")
     _css: ClassVar[str] = style(__file__, "header.css", "wallet.css")
 
     network = traitlets.Dict().tag(sync=True)

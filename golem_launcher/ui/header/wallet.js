@@ -1,7 +1,9 @@
+import { copyButton, h, setText, show, svg, tell } from "../common/dom.js";
+
 const WAIT_WORDS = "The wallet shows when the node runs.";
 
 /** The wallet behind the chosen network, folded away unless there is something to do. */
-function makeWallet(model) {
+export function makeWallet(model) {
   const send = (kind) => tell(model, { kind });
   const body = h("div", { class: "gl-wallet-body" });
   const element = h("details", { class: "gl-wallet" }, h("summary", {}, "Wallet"), body);
@@ -36,7 +38,13 @@ function makeWallet(model) {
   function backUp({ done, first, safe }) {
     const hand = () => send("back up");
     if (done) return h("p", { class: "gl-hint" }, "The identity is backed up. ", smallButton("Back up again", hand));
-    const ask = h("div", { class: "gl-row" }, smallButton("Download the back-up", hand), h("span", { class: "gl-hint" }, "or in a terminal:"), h("code", {}, "golem-launcher identity backup FILE"));
+    const ask = h(
+      "div",
+      { class: "gl-row" },
+      smallButton("Download the back-up", hand),
+      h("span", { class: "gl-hint" }, "or in a terminal:"),
+      h("code", {}, "golem-launcher identity backup FILE"),
+    );
     return h(
       "div",
       { class: "gl-banner gl-warning gl-back-up", role: "note" },
@@ -53,7 +61,12 @@ function smallButton(label, onclick) {
 }
 
 function outside(url, label) {
-  return h("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, label, h("span", { class: "gl-hidden" }, " (opens a new tab)"));
+  return h(
+    "a",
+    { href: url, target: "_blank", rel: "noopener noreferrer" },
+    label,
+    h("span", { class: "gl-hidden" }, " (opens a new tab)"),
+  );
 }
 
 function address({ identity, url }) {
@@ -64,7 +77,13 @@ function address({ identity, url }) {
     "div",
     { class: "gl-wallet-address" },
     h("span", { class: "gl-meter-label" }, "Your address"),
-    h("div", { class: "gl-row" }, code, copyButton("Copy", () => identity, code), look),
+    h(
+      "div",
+      { class: "gl-row" },
+      code,
+      copyButton("Copy", () => identity, code),
+      look,
+    ),
     h("span", { class: "gl-hint" }, hint),
   );
 }
@@ -77,15 +96,35 @@ function amounts(rows) {
 
 function payments({ payments: sent, settles }) {
   if (!sent.length) {
-    return h("p", { class: "gl-hint" }, settles ? "No payments yet." : "No payments: nothing is settled on this network.");
+    return h(
+      "p",
+      { class: "gl-hint" },
+      settles ? "No payments yet." : "No payments: nothing is settled on this network.",
+    );
   }
   const line = ({ at, to, amount, url, transaction }) => {
     const time = new Date(at);
-    const when = Number.isNaN(time.getTime()) ? at : time.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+    const when = Number.isNaN(time.getTime())
+      ? at
+      : time.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
     const whom = to.length > 16 ? `${to.slice(0, 8)}…${to.slice(-6)}` : to;
-    return h("li", {}, h("span", {}, when), h("span", {}, amount), h("span", { title: to }, `to ${whom}`), url ? outside(url, "Look at it") : h("span", { title: transaction }, transaction && `transaction ${transaction.slice(0, 10)}…`));
+    return h(
+      "li",
+      {},
+      h("span", {}, when),
+      h("span", {}, amount),
+      h("span", { title: to }, `to ${whom}`),
+      url
+        ? outside(url, "Look at it")
+        : h("span", { title: transaction }, transaction && `transaction ${transaction.slice(0, 10)}…`),
+    );
   };
-  return h("div", {}, h("span", { class: "gl-meter-label" }, "Last payments"), h("ul", { class: "gl-payments" }, ...sent.map(line)));
+  return h(
+    "div",
+    {},
+    h("span", { class: "gl-meter-label" }, "Last payments"),
+    h("ul", { class: "gl-payments" }, ...sent.map(line)),
+  );
 }
 
 /** Where to send money to: the QR code is black on white in every theme, or it can't be read. */
@@ -93,12 +132,27 @@ function deposit({ code, buy, identity }) {
   const path = svg("path", { d: code.path, stroke: "black", "stroke-width": 1 });
   const picture = svg(
     "svg",
-    { class: "gl-code-picture", viewBox: `-3 -3 ${code.size + 6} ${code.size + 6}`, role: "img", "aria-label": `QR code of ${identity}` },
+    {
+      class: "gl-code-picture",
+      viewBox: `-3 -3 ${code.size + 6} ${code.size + 6}`,
+      role: "img",
+      "aria-label": `QR code of ${identity}`,
+    },
     svg("rect", { x: -3, y: -3, width: code.size + 6, height: code.size + 6, fill: "white" }),
     path,
   );
-  const link = h("a", { class: "gl-button gl-small", href: buy, target: "_blank", rel: "noopener noreferrer" }, "Buy GLM at Golem's page");
-  return h("div", { class: "gl-wallet-deposit" }, picture, h("p", { class: "gl-hint" }, "Send to this address, or"), link);
+  const link = h(
+    "a",
+    { class: "gl-button gl-small", href: buy, target: "_blank", rel: "noopener noreferrer" },
+    "Buy GLM at Golem's page",
+  );
+  return h(
+    "div",
+    { class: "gl-wallet-deposit" },
+    picture,
+    h("p", { class: "gl-hint" }, "Send to this address, or"),
+    link,
+  );
 }
 
 /** The button that asks the faucet, how long it has been asked, and what it said. */

@@ -1,13 +1,28 @@
+import { h, newId, show } from "../common/dom.js";
+
 /** A button that asks once before it does `act`. */
-function askingButton(label, { kind, question, yes, no, act, danger = true }) {
-  const button = h("button", { type: "button", class: `gl-button gl-small gl-${kind}`, onclick: () => ask(true) }, label);
+export function askingButton(label, { kind, question, yes, no, act, danger = true }) {
+  const button = h(
+    "button",
+    { type: "button", class: `gl-button gl-small gl-${kind}`, onclick: () => ask(true) },
+    label,
+  );
   const words = h("span", { class: "gl-question", id: newId("question") }, question);
   const sure = h(
     "button",
-    { type: "button", class: `gl-button gl-small gl-${kind}-yes${danger ? " gl-danger" : ""}`, "aria-describedby": words.id, onclick: go },
+    {
+      type: "button",
+      class: `gl-button gl-small gl-${kind}-yes${danger ? " gl-danger" : ""}`,
+      "aria-describedby": words.id,
+      onclick: go,
+    },
     yes,
   );
-  const stay = h("button", { type: "button", class: `gl-button gl-small gl-${kind}-no`, onclick: () => ask(false) }, no);
+  const stay = h(
+    "button",
+    { type: "button", class: `gl-button gl-small gl-${kind}-no`, onclick: () => ask(false) },
+    no,
+  );
   const asking = h("span", { class: "gl-asking", role: "group", hidden: true }, words, sure, stay);
   asking.addEventListener("keydown", (event) => event.key === "Escape" && ask(false));
   function ask(now) {

@@ -1,3 +1,5 @@
+import { newId, tell } from "./dom.js";
+
 const BEAT_MS = 20_000;
 const SILENT_MS = 15_000;
 const UNCONNECTED_MS = 3000;
@@ -5,7 +7,7 @@ const FIRST_TRY_MS = 1000;
 const LAST_TRY_MS = 30_000;
 
 /** Says something again and again, ever more seldom, until it is told that it arrived: a message may be lost. */
-class Insist {
+export class Insist {
   constructor(say) {
     this.say = say;
     this.timer = null;
@@ -36,7 +38,7 @@ class Insist {
  * connection, is mended; nothing has to be noticed. `more()` is what the kernel should know besides. `onSilence` is
  * called when no answer comes, and `onAnswer` with every answer.
  */
-class Presence {
+export class Presence {
   constructor(model, { more = () => ({}), onAnswer = () => {}, onSilence = () => {} } = {}) {
     Object.assign(this, { model, more, onAnswer, onSilence });
     this.kernel = model.widget_manager?.kernel ?? null;
@@ -56,7 +58,12 @@ class Presence {
   }
 
   events() {
-    return [[document, "visibilitychange"], [document, "resume"], [window, "online"], [window, "pageshow"]];
+    return [
+      [document, "visibilitychange"],
+      [document, "resume"],
+      [window, "online"],
+      [window, "pageshow"],
+    ];
   }
 
   ask() {

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,7 +126,7 @@ def _document(rows: list[Row]) -> str:
         "Each number is a ratio or a difference taken in one run: both sides meet the same machine in the same mood.",
         "`.venv/bin/python -m benchmarks start` runs one alone.",
         "",
-        f"Measured on {datetime.now(timezone.utc):%Y-%m-%d} on {_machine()}.",
+        f"Measured on {datetime.now(UTC):%Y-%m-%d} on {_machine()}.",
         "",
     ]
     table = (HEAD, ("---",) * len(HEAD), *(row.cells() for row in rows))

@@ -11,7 +11,7 @@ import psutil
 from benchmarks import bed
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 _EVERY_SECONDS = 0.02
 _MEGA = 1_000_000
 

@@ -10,12 +10,12 @@ and told anew when :func:`set_forth` says that the time of day was set.
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Linux's monotonic clock stands still while the computer sleeps; others' does not."""
 _LITTLE_SECONDS = 60.0
-_began, _at = time.clock_gettime(_CLOCK), datetime.now(timezone.utc)
+_began, _at = time.clock_gettime(_CLOCK), datetime.now(UTC)
 
 
 def now() -> datetime:
@@ -33,7 +33,7 @@ def set_forth() -> int:
 
     Nothing when it is little: the two clocks go apart a bit by themselves.
     """
-    seconds = (datetime.now(timezone.utc) - now()).total_seconds()
+    seconds = (datetime.now(UTC) - now()).total_seconds()
     return round(seconds) if abs(seconds) >= _LITTLE_SECONDS else 0
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from golem_launcher.units import counted
 
 
-class Stage(str, Enum):
+class Stage(StrEnum):
     """Where a session is. The order is the order of a good run; ``FAILED`` ends a bad one."""
 
     CHECKING = "checking"
@@ -39,7 +39,7 @@ STOPPED = "Stopped as asked."
 
 def now() -> datetime:
     """The time of an event: UTC, aware."""
-    return datetime.now(timezone.utc)
+    return datetime.now(UTC)
 
 
 class _Event(BaseModel):

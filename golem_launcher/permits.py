@@ -225,9 +225,7 @@ def _verify(key: str, signed: Mapping[str, Any], signature: Mapping[str, Any]) -
 def _covers(part: Mapping[str, Any], asked: Access, now: datetime) -> None:
     """Whether a descriptor or certificate is valid now and permits what is asked."""
     period = part["validityPeriod"]
-    begins, ends = (
-        datetime.fromisoformat(str(period[key]).replace("Z", "+00:00")) for key in ("notBefore", "notAfter")
-    )
+    begins, ends = (datetime.fromisoformat(str(period[key])) for key in ("notBefore", "notAfter"))
     if not begins <= now <= ends:
         raise ValueError("the node descriptor, or a certificate in it, is not valid now")
     permissions = part["permissions"]

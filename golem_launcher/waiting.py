@@ -8,13 +8,7 @@ happened, and a task that serves in a loop goes on for ever while its owner wait
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import TYPE_CHECKING, Any, TypeVar
-
-if sys.version_info >= (3, 11):
-    from asyncio import timeout as _timeout
-else:
-    from async_timeout import timeout as _timeout
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -29,7 +23,7 @@ async def wait_for(awaitable: Awaitable[_T], seconds: float) -> _T:
 
     A cancellation of the caller always reaches it.
     """
-    async with _timeout(seconds):
+    async with asyncio.timeout(seconds):
         return await awaitable
 
 

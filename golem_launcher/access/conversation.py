@@ -183,7 +183,7 @@ class Conversation:
         """
         try:
             lab = await (self._connected(_SHOWN_SECONDS) if navigates else self._connected_in_turn())
-        except (OSError, AccessError, asyncio.TimeoutError):
+        except (TimeoutError, OSError, AccessError):
             raise Gone from None
         exchange = Exchange(self._rules, self._behind.front, self._browser, lab, makes_page)
         if not await exchange.run(request, headers):

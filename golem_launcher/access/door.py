@@ -44,7 +44,7 @@ class Door(SocketFile):
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
                 line = await wait_for(reader.readline(), _SECONDS)
-            except (ValueError, asyncio.TimeoutError):
+            except (TimeoutError, ValueError):
                 raise AccessError("It did not say a port.") from None
             if not _PORT.fullmatch(line) or int(line) > _LARGEST_PORT:
                 raise AccessError("That is no port.")
@@ -57,7 +57,7 @@ async def open_door(path: Path, port: int) -> tuple[asyncio.StreamReader, asynci
     """A connection to ``port`` of the session's provider. Raises ``AccessError`` when the session is not there."""
     try:
         reader, writer = await wait_for(asyncio.open_unix_connection(str(path), limit=LARGEST), _SECONDS)
-    except (OSError, asyncio.TimeoutError):
+    except (TimeoutError, OSError):
         raise AccessError("The session is not there any more.", "See `golem-launcher list`.") from None
     writer.write(b"%d\n" % port)
     return reader, writer

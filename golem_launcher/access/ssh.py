@@ -6,7 +6,6 @@ machine the session was given to, and with no other; it proves nothing of that m
 
 from __future__ import annotations
 
-import asyncio
 import re
 import shlex
 from dataclasses import dataclass
@@ -83,7 +82,7 @@ async def ask(door: Path) -> SshServer:
     """The ssh server of the session behind ``door``, as its agent tells. Raises ``AccessError``."""
     try:
         return SshServer.told(await wait_for(_read_status(door), _STATUS_SECONDS))
-    except (OSError, asyncio.TimeoutError):
+    except (TimeoutError, OSError):
         raise AccessError("The provider does not answer.", "Try again in a moment.") from None
 
 

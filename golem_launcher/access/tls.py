@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import ssl
 import tempfile
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -21,7 +21,7 @@ def server_context(host: str) -> tuple[ssl.SSLContext, str]:
     """TLS for a server known as ``host``, and the SHA-256 print of its certificate as browsers show it. Blocking."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:64])])
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)

@@ -157,7 +157,7 @@ async def _about(address: str, hub_token: str) -> dict[str, Any]:
         ):
             value = json.loads(await response.content.read(_LARGEST_ABOUT)) if response.status == HTTPStatus.OK else {}
             status = response.status
-    except (OSError, ValueError, aiohttp.ClientError, asyncio.TimeoutError) as error:
+    except (TimeoutError, OSError, ValueError, aiohttp.ClientError) as error:
         raise AccessError(f"The hub's server does not answer ({type(error).__name__}).", "Is it running?") from None
     if status == HTTPStatus.NOT_FOUND:
         raise AccessError("The hub's server knows no such session, or has no Golem Launcher.", "See its page.")

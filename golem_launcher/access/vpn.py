@@ -29,8 +29,7 @@ from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
-
-    from typing_extensions import Self
+    from typing import Self
 
     from golem_launcher.access.streams import Stream
     from golem_launcher.agent.carrier import Sink, Source
@@ -184,7 +183,7 @@ class Vpn:
         opened = None
         try:
             opened = await self._unless_cut(self._attempt(target, port))
-        except (OSError, aiohttp.ClientError, CarrierError, asyncio.TimeoutError) as error:
+        except (TimeoutError, OSError, aiohttp.ClientError, CarrierError) as error:
             raise AccessError(_GONE) from error
         finally:
             if opened is None:
@@ -200,7 +199,7 @@ class Vpn:
         try:
             await asyncio.wait(either, timeout=_CONNECT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
-                raise asyncio.TimeoutError
+                raise TimeoutError
             return task.result()
         finally:
             await cancel_all(task)

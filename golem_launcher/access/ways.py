@@ -180,7 +180,7 @@ class WaysIn:
             stream = await wait_for(self._vpn.dial(LAB_PORT, ahead=True), _REFUSED_SECONDS)
         except AccessError:
             return heard == self._vpn.counters.received
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return False
         stream.close()
         return False

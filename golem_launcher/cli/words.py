@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from golem_launcher.market.prices import glm
@@ -59,7 +59,7 @@ def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]
 def _projection(state: SessionState) -> str:
     """When the money ends, and what the session costs an hour of late."""
     ends = state.money_ends_at
-    left = (ends - datetime.now(timezone.utc)).total_seconds() if ends else 0.0
+    left = (ends - datetime.now(UTC)).total_seconds() if ends else 0.0
     if state.stage.final or ends is None or left <= 0:
         return ""
     rate = float(state.budget - state.cost) * _HOUR / left

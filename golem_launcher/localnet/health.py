@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -55,7 +55,7 @@ async def _check(network: LocalNetwork, node_id: str) -> None:
 async def _step(name: str, work: Awaitable[Any]) -> str:
     try:
         return str(await wait_for(work, _PATIENCE))
-    except (NodeError, asyncio.TimeoutError) as error:
+    except (TimeoutError, NodeError) as error:
         why = f": {error.what}" if isinstance(error, NodeError) else f", within {_PATIENCE:.0f} s."
         raise LocalNetError(f"The local network does not work: there was no {name}{why}", _REMEDY) from error
 
@@ -91,7 +91,7 @@ class _Visitor:
 
     async def agree(self, proposal: str) -> str:
         """The approved agreement."""
-        valid = timestamp(datetime.now(timezone.utc) + _LASTS)
+        valid = timestamp(datetime.now(UTC) + _LASTS)
         made = {"proposalId": proposal, "validTo": valid}
         self.agreement = str(await self.rest.post("/market-api/v1/agreements", made))
         path = f"/market-api/v1/agreements/{self.agreement}"

@@ -23,8 +23,7 @@ from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from typing_extensions import Self
+    from typing import Self
 
 _log = logging.getLogger(__name__)
 
@@ -126,7 +125,7 @@ class Hub:
         try:
             packet = packets.CallRequest(caller, address, request_id, data)
             return await wait_for(self._ask(owner, packet, answer), timeout)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise BusCallError(f"{address} did not answer within {timeout:g} s.") from None
         finally:
             del self._calls[request_id]

@@ -185,7 +185,7 @@ class Lease:
                 return code
             try:
                 event = await wait_for(self._inbox.get(), max(0.0, self._next_wake() - now))
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 continue
             if event.kind == "terminated":
                 return ""

@@ -122,7 +122,7 @@ class Market:
             left = max(0.1, self._busy_since + _LINGER_SECONDS - time.monotonic())
             try:
                 events = await wait_for(poll, left)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 return
         for event in events:
             await self._react(offer_id, asked, event)

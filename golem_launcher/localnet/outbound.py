@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import outbound
@@ -35,7 +35,7 @@ def refusal(rules: Outbound | None, demand: Mapping[str, Any], requestor_id: str
     for rule in (_audited_payload, _partner):
         try:
             rule(rules, demand, requestor_id, asked)
-        except ValueError as error:  # noqa: PERF203 - two rules
+        except ValueError as error:
             reasons.append(str(error))
         else:
             return ""
@@ -56,7 +56,7 @@ def _json(manifest: str) -> dict[str, Any]:
 def _audited_payload(rules: Outbound, demand: Mapping[str, Any], _requestor_id: str, _asked: outbound.Access) -> None:
     from golem_launcher import permits  # noqa: PLC0415 - cryptography, for the few who need it
 
-    permits.signed_by(demand, permits.certificates(rules.certificates), datetime.now(timezone.utc))
+    permits.signed_by(demand, permits.certificates(rules.certificates), datetime.now(UTC))
 
 
 def _partner(rules: Outbound, demand: Mapping[str, Any], requestor_id: str, asked: outbound.Access) -> None:
@@ -65,7 +65,7 @@ def _partner(rules: Outbound, demand: Mapping[str, Any], requestor_id: str, aske
     descriptor = _document(demand, outbound.NODE_DESCRIPTOR_PROPERTY)
     if not descriptor:
         raise ValueError("there is no node descriptor")
-    if permits.granted_by(descriptor, requestor_id, asked, datetime.now(timezone.utc)) not in rules.partners:
+    if permits.granted_by(descriptor, requestor_id, asked, datetime.now(UTC)) not in rules.partners:
         raise ValueError("the node descriptor's root is no partner")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING
 
@@ -70,7 +70,7 @@ class Bills:
         self.totals[activity_id] = amount
         note = {"activityId": activity_id, "totalAmountDue": f"{amount:f}", "usageCounterVector": list(usage)}
         if self.payment_timeout is not None and self._to_be_paid(self.payment_timeout, last=last):
-            note["paymentDueDate"] = timestamp(datetime.now(timezone.utc) + timedelta(seconds=self.payment_timeout))
+            note["paymentDueDate"] = timestamp(datetime.now(UTC) + timedelta(seconds=self.payment_timeout))
         try:
             issued = await self.rest.post("/payment-api/v1/debitNotes", note)
             identifier = str(issued["debitNoteId"])
@@ -136,7 +136,7 @@ class Bills:
             "agreementId": self.agreement_id,
             "activityIds": list(self.totals),
             "amount": f"{amount:f}",
-            "paymentDueDate": timestamp(datetime.now(timezone.utc) + _INVOICE_DUE),
+            "paymentDueDate": timestamp(datetime.now(UTC) + _INVOICE_DUE),
         }
         try:
             issued = await self.rest.post("/payment-api/v1/invoices", body)

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import logging
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError, NodeError
@@ -119,7 +119,7 @@ class Provider:
 
     async def _follow(self, path: str, react: Callable[[dict[str, Any]], None]) -> None:
         """Read a stream of events by long polls, for ever."""
-        after = timestamp(datetime.now(timezone.utc) - _OVERLAP)
+        after = timestamp(datetime.now(UTC) - _OVERLAP)
         while True:
             try:
                 events = await self._rest.events(path, afterTimestamp=after, maxEvents=_MOST_EVENTS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from golem_launcher.node.rest import NodeRest
@@ -42,4 +42,4 @@ class Rest(NodeRest):
 
 def timestamp(moment: datetime) -> str:
     """A moment as yagna's API wants it."""
-    return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -235,7 +235,7 @@ class Server:
             offered = asyncio.gather(*(provider.offered.wait() for provider in self._providers))
             try:
                 await wait_for(offered, self._patience(_OFFER_SECONDS))
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 raise LocalNetError("The providers' offers did not reach the market.", "Try again.") from None
             self._stage = "ready"
             self._dirty.set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import sys
+import tomllib
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -21,11 +21,6 @@ from golem_launcher.networks import LOCAL
 
 if TYPE_CHECKING:
     from golem_launcher.localnet.exeunit.image import Image
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 BASE_IMAGE = LOCAL.image
 """The image that is always there: the launcher's own JupyterLab in a private environment."""

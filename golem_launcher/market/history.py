@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -55,7 +55,7 @@ class Record(BaseModel):
 
     def failed_lately(self) -> str:
         """Why others are taken before it, in words; empty when it did not fail of late."""
-        if self.failed_at is None or datetime.now(timezone.utc) - self.failed_at >= FAILED_FOR:
+        if self.failed_at is None or datetime.now(UTC) - self.failed_at >= FAILED_FOR:
             return ""
         return self.last_failure or "it failed"
 
@@ -91,7 +91,7 @@ def note_failure(provider_id: str, name: str, reason: str) -> None:
         lambda record: {
             "failures": record.failures + 1,
             "last_failure": said,
-            "failed_at": datetime.now(timezone.utc),
+            "failed_at": datetime.now(UTC),
         },
     )
 
@@ -121,7 +121,7 @@ def _change(provider_id: str, name: str, change: Callable[[Record], dict[str, ob
         with _alone():
             records = read()
             known = records.pop(provider_id, Record())
-            now = datetime.now(timezone.utc)
+            now = datetime.now(UTC)
             records[provider_id] = known.model_copy(update={"name": clean_name(name), "seen_at": now, **change(known)})
             _write(dict(list(records.items())[-_MOST_PROVIDERS:]))
     except (OSError, TimeoutError) as error:

@@ -78,7 +78,7 @@ async def ask(service: Service, path: str, query: Mapping[str, str], *, address:
             http.get(base + path, params=query, max_redirects=_MOST_REDIRECTS) as answer,
         ):
             status, body = answer.status, await _read(answer.content, service.largest + 1)
-    except (OSError, aiohttp.ClientError, asyncio.TimeoutError, ValueError) as error:
+    except (TimeoutError, OSError, aiohttp.ClientError, ValueError) as error:
         raise _failed(service, base, _why_silent(error)) from None
     if len(body) > service.largest:
         raise _failed(service, base, "its answer is too large", status)
@@ -104,7 +104,7 @@ async def clock_ahead(service: Service) -> float | None:
             http.get(service.address, allow_redirects=False) as answer,
         ):
             return ahead_of(answer.headers.get("Date"))
-    except (OSError, aiohttp.ClientError, asyncio.TimeoutError, ValueError) as error:
+    except (TimeoutError, OSError, aiohttp.ClientError, ValueError) as error:
         raise _failed(service, service.address, _why_silent(error)) from None
 
 

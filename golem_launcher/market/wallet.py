@@ -10,7 +10,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
@@ -199,8 +199,8 @@ def _status(node: Node, network: Network, identity: str) -> tuple[dict[str, Any]
 def _clock_problem(newest_block: Any, now: datetime | None = None) -> str:
     """What is wrong with this computer's clock by that of the chain, whose blocks come every few seconds."""
     try:
-        at = datetime.fromisoformat(str(newest_block).replace("Z", "+00:00"))
-        off = ((now or datetime.now(timezone.utc)) - at).total_seconds()
+        at = datetime.fromisoformat(str(newest_block))
+        off = ((now or datetime.now(UTC)) - at).total_seconds()
     except (ValueError, TypeError):
         return ""
     if abs(off) <= _CLOCK_SECONDS:

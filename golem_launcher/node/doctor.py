@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 DISTRIBUTION = "golem-launcher"
 
-_OLDEST_PYTHON = (3, 10)
+_OLDEST_PYTHON = (3, 11)
 _PROGRAM_SECONDS = 10.0
 _LITTLE_SPACE = 1024**3
 _NO_SPACE = 100 * 1024**2
@@ -66,7 +66,7 @@ def versions() -> dict[str, str | None]:
 def _python() -> Check:
     shown = f"Python {platform.python_version()} at {sys.executable}."
     if sys.version_info < _OLDEST_PYTHON:
-        return Check("python", Verdict.FAIL, shown, "Use Python 3.10 or newer: make run PYTHON=python3.12")
+        return Check("python", Verdict.FAIL, shown, "Use Python 3.11 or newer: make run PYTHON=python3.12")
     return Check("python", Verdict.OK, shown)
 
 

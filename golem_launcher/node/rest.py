@@ -58,7 +58,7 @@ class NodeRest:
                 timeout=aiohttp.ClientTimeout(total=seconds),
             ) as response:
                 status, body = response.status, await response.read()
-        except (OSError, aiohttp.ClientError, asyncio.TimeoutError) as error:
+        except (TimeoutError, OSError, aiohttp.ClientError) as error:
             raise silent(self._api_url, error) from None
         return understood(self._api_url, f"{method} {path}", status, body)
 

@@ -97,7 +97,7 @@ def start(config: YagnaConfig, *, deadline: float = 60.0) -> YagnaProcess:
             try:
                 _refuse_taken_port(port)
                 return _start_once(config, program, f"http://{HOST}:{port}", end)
-            except diagnosis.PortTaken as error:  # noqa: PERF203 - a try each is what is wanted
+            except diagnosis.PortTaken as error:
                 taken = error
         raise taken
 

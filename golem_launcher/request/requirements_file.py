@@ -89,7 +89,7 @@ def _decoded(data: bytes) -> str:
     for name in (*named, "utf-8", locale.getpreferredencoding(do_setlocale=False), "latin-1"):
         try:
             return _plain_text(data.decode(name))
-        except (UnicodeDecodeError, LookupError):  # noqa: PERF203 - a few tries
+        except (UnicodeDecodeError, LookupError):
             continue
     raise AssertionError("latin-1 decodes anything")
 

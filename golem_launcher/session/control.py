@@ -66,7 +66,7 @@ class ControlServer:
         try:
             if len(self._connections) <= _MOST_CONNECTIONS:
                 await self._converse(reader, writer)
-        except (OSError, ValueError, asyncio.TimeoutError, asyncio.CancelledError):
+        except (TimeoutError, OSError, ValueError, asyncio.CancelledError):
             pass  # too long, too slow, gone, or the end of the supervisor
         finally:
             self._connections.discard(task)

@@ -142,7 +142,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
             process.send_signal(signal.SIGINT)
         try:
             await wait_for(process.wait(), _END_SECONDS)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()

@@ -96,7 +96,7 @@ async def _git(address: str, *arguments: str) -> None:
         raise RequestError("Files to bring: git is not installed.", "Install git.", field="inputs") from None
     try:
         _, said = await wait_for(process.communicate(), _CLONE_SECONDS)
-    except asyncio.TimeoutError:
+    except TimeoutError:
         raise RequestError(f"Files to bring: cloning {shown} takes too long.", field="inputs") from None
     finally:
         if process.returncode is None:

@@ -27,7 +27,7 @@ async def follow_usage(lab: WorkloadClient, recorder: Recorder) -> None:
     while True:
         try:
             answer = await lab.usage()
-        except (OSError, aiohttp.ClientError, asyncio.TimeoutError):
+        except (TimeoutError, OSError, aiohttp.ClientError):
             answer = b""
         usage = meter.read(answer)
         if usage is not None and usage != recorder.state.usage:

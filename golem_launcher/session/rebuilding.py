@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import SessionError
@@ -18,7 +18,7 @@ def rebuilt(directory: SessionDirectory) -> SessionState:
     values: dict[str, Any] = {
         "name": directory.name,
         "network": "",
-        "created_at": datetime.fromtimestamp(directory.path.stat().st_ctime, timezone.utc),
+        "created_at": datetime.fromtimestamp(directory.path.stat().st_ctime, UTC),
         "trouble": "Its state.json is damaged: this is what its other files tell.",
     }
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import clock
@@ -84,7 +84,7 @@ class Loss:
 
     def made_good(self, name: str) -> str:
         """What the user reads once the session goes on at the provider ``name``."""
-        return f"{self.words} At {datetime.now(timezone.utc):%H:%M} UTC the session went on at {name}. {self.files}"
+        return f"{self.words} At {datetime.now(UTC):%H:%M} UTC the session went on at {name}. {self.files}"
 
 
 class Renting:
@@ -228,7 +228,7 @@ class Renting:
         while True:
             try:
                 known = {str(network.get("id")) for network in await self.session.rest.networks()}
-            except NodeUnreachable:  # noqa: PERF203 - it may take as long as this
+            except NodeUnreachable:
                 if loop_time() > end:
                     raise
                 await asyncio.sleep(_NODE_POLL_SECONDS)

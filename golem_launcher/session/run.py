@@ -73,7 +73,7 @@ class Run:
         while True:
             try:
                 return await self._be_ready(renting.session, machine)
-            except ProviderError as error:  # noqa: PERF203 - a machine lost is worth its price
+            except ProviderError as error:
                 if self.ending:
                     raise
                 machine = await renting.replace(machine, error)

@@ -111,7 +111,7 @@ class Saves:
             return []
         try:
             return await wait_for(self._settle(agent), _SETTLE_SECONDS)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise ProviderError("Its files could not be brought there in time.") from None
 
     def begin(self) -> None:
@@ -160,7 +160,7 @@ class Saves:
             generation = await wait_for(saver.save_now(deadline_seconds=seconds), seconds + 1)
         except NothingToSave:
             return None
-        except asyncio.TimeoutError:
+        except TimeoutError:
             generation = None
         if generation is None:
             problem = saver.saving.problem.rstrip(".") or "it took too long"
@@ -220,7 +220,7 @@ class Saves:
         for step in steps:
             try:
                 notices += await step
-            except WorkspaceError as error:  # noqa: PERF203 - few steps, each for itself
+            except WorkspaceError as error:
                 notices.append(f"Not everything could be brought there: {error}")
         await agent.open_lab()
         return notices

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from golem_launcher import paths
 from golem_launcher.errors import SessionNameTaken, SessionNotFound
@@ -26,7 +26,7 @@ def put(directory: SessionDirectory) -> str:
     """
     leftovers.close(directory, start_node=True)
     place = paths.private_directory(paths.sessions_directory() / _ASIDE)
-    here = place / f"{directory.name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}"
+    here = place / f"{directory.name}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
     directory.path.rename(here)
     for old in kept()[_KEEP:]:
         if not leftovers.owes(old):

@@ -17,8 +17,7 @@ from golem_launcher.text import clean_line
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
-
-    from typing_extensions import Self
+    from typing import Self
 
     from golem_launcher.access.provider_http import Dial
     from golem_launcher.workload.base import Workload
@@ -60,7 +59,7 @@ class WorkloadClient:
         """Whether the workload answers its probe."""
         try:
             status, _, _ = await self._get(self._probe, seconds=seconds, largest=65536)
-        except (OSError, aiohttp.ClientError, asyncio.TimeoutError):
+        except (TimeoutError, OSError, aiohttp.ClientError):
             return False
         return status == _OK
 
@@ -76,7 +75,7 @@ class WorkloadClient:
                 "POST", "/golem-launcher/deadline", seconds=_TELL_SECONDS, json={"seconds": round(seconds, 3)}
             ) as response:
                 return response.status == _NO_CONTENT
-        except (OSError, aiohttp.ClientError, asyncio.TimeoutError):
+        except (TimeoutError, OSError, aiohttp.ClientError):
             return False
 
     async def follow_log(self, path: Path) -> None:
@@ -89,7 +88,7 @@ class WorkloadClient:
                 status, data, following = await self._get(
                     f"/golem-launcher/log?offset={offset}", seconds=_LOG_SECONDS, largest=_LARGEST_PIECE, packed=True
                 )
-            except (OSError, aiohttp.ClientError, asyncio.TimeoutError):
+            except (TimeoutError, OSError, aiohttp.ClientError):
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
             if status != _OK:

@@ -14,8 +14,7 @@ from golem_launcher.workspace.pull import pull
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from typing_extensions import Self
+    from typing import Self
 
     from golem_launcher.workspace.manifest import Entry
     from golem_launcher.workspace.remote import AgentWorkspace

@@ -12,7 +12,7 @@ import secrets
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from typing import TYPE_CHECKING, TypeVar
 
@@ -241,4 +241,4 @@ def _expanded(data: bytes) -> bytes:
 
 def now() -> datetime:
     """The time, UTC."""
-    return datetime.now(timezone.utc)
+    return datetime.now(UTC)

@@ -74,7 +74,7 @@ async def _over_tunnel(
 
     try:
         await (bring() if patience is None else wait_for(bring(), patience))
-    except asyncio.TimeoutError:
+    except TimeoutError:
         pass  # the pace knows it now
     finally:  # also what came before a connection broke
         agent.pace.tunnel_took(agent.received - received, loop_time() - began)

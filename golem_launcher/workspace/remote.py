@@ -38,8 +38,7 @@ from golem_launcher.workspace.plan import Plan, PlanReader
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from types import TracebackType
-
-    from typing_extensions import Self
+    from typing import Self
 
     from golem_launcher.access.provider_http import Dial
     from golem_launcher.workspace.manifest import Entry
@@ -96,7 +95,7 @@ class AgentWorkspace:
         """Whether it answers."""
         try:
             await wait_for(self._ask("/state", None, PROMPT), seconds)
-        except (ProviderError, asyncio.TimeoutError):
+        except (TimeoutError, ProviderError):
             return False
         return True
 
@@ -246,7 +245,7 @@ class AgentWorkspace:
                 if response.status != HTTPStatus.OK:
                     raise await self._refusal(response)
                 yield bounds.keep(self._pieces(response))
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise ProviderError("The provider's workspace takes too long to answer.") from None
         except (OSError, aiohttp.ClientError) as error:
             reason = clean_line(str(error) or type(error).__name__, longest=200)

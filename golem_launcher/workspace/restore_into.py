@@ -156,7 +156,7 @@ async def _by_tunnel(agent: AgentWorkspace, part: _Part, patience: float | None)
     began = clock()
     try:
         done = await (agent.put(frames) if patience is None else wait_for(agent.put(frames), patience))
-    except asyncio.TimeoutError:
+    except TimeoutError:
         seconds = clock() - began
         done = await agent.put(b"")
         agent.pace.tunnel_took(part.plain_until(done), seconds)

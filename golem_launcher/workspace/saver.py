@@ -12,7 +12,7 @@ import contextlib
 import functools
 import logging
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError, NothingToSave, ProviderError, WorkspaceError
@@ -175,7 +175,7 @@ class Saver:
         """
         try:
             return await wait_for(self._save_now(), deadline_seconds)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             self._tell(problem=f"The workspace could not be saved within {deadline_seconds:.0f} s.")
             return None
 
@@ -429,4 +429,4 @@ def _now_is_before(end: float) -> bool:
 
 
 def _now() -> datetime:
-    return datetime.now(timezone.utc)
+    return datetime.now(UTC)

@@ -81,7 +81,7 @@ def answers_again(directory):
     while True:
         try:
             return status(directory)
-        except OSError:  # noqa: PERF203 - until it works
+        except OSError:
             assert time.monotonic() < end
             time.sleep(0.1)
 

@@ -1,7 +1,7 @@
 import base64
 import contextlib
 import json
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ from golem_launcher import outbound
 from golem_launcher.errors import RequestError
 from golem_launcher.request import parse_request
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 IMAGE = "hash:sha3:abcd:http://registry/image.gvmi"
 
 

@@ -1,7 +1,7 @@
 import base64
 import contextlib
 import json
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
@@ -15,7 +15,7 @@ from golem_launcher.errors import RequestError
 from golem_launcher.localnet.outbound import refusal
 from golem_launcher.localnet.spec import Outbound
 
-NOW = datetime.now(timezone.utc)
+NOW = datetime.now(UTC)
 ME = "0x" + "ab" * 20
 LISTED = outbound.access("listed", ("https://data.example.org",), mirror=False)
 ALL = outbound.access("unrestricted", (), mirror=False)

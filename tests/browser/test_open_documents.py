@@ -11,7 +11,7 @@ import signal
 import time
 import zipfile
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -153,7 +153,7 @@ def test_an_end_saves_even_what_the_user_wants_to_save_by_hand(
         reason = end(directory)
         deadline = state.deadline
         assert deadline is not None
-        left = (deadline - datetime.now(timezone.utc)).total_seconds() if end is _by_its_time else 0
+        left = (deadline - datetime.now(UTC)).total_seconds() if end is _by_its_time else 0
         assert client.wait_for(directory, lambda state: state.stage is Stage.ENDED, max(left, 0) + _SECONDS)
         found = _saved(directory, tmp_path)
         assert found["untitled.txt"] == "by hand"

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import pytest
@@ -54,7 +54,7 @@ def test_a_session_lives_on(time_of_day):
     command("start", "--name", "mine", *ASKED, "--wait")
     directory = session_directory("mine")
     ready = time.monotonic()
-    deadline = datetime.now(timezone.utc) + timedelta(hours=1)
+    deadline = datetime.now(UTC) + timedelta(hours=1)
     run(directory, "open('work.txt', 'w').write('kept')")
     command("save", "mine")
     for count, forth in enumerate((2 * HOUR, YEAR, -HOUR), 1):

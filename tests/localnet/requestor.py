@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,7 @@ class Requestor:
         self.rest = rest
         self._session = session
         self._network = network
-        self.started = datetime.now(timezone.utc) - timedelta(seconds=1)
+        self.started = datetime.now(UTC) - timedelta(seconds=1)
         self.allocation = ""
         self.agreements: list[str] = []
         self._demands: list[str] = []
@@ -107,7 +107,7 @@ class Requestor:
         raise AssertionError("nobody agreed")
 
     async def _confirm(self, proposal: str, refused: list[str] | None) -> dict[str, Any] | None:
-        valid = timestamp(datetime.now(timezone.utc) + timedelta(minutes=5))
+        valid = timestamp(datetime.now(UTC) + timedelta(minutes=5))
         identifier = await self.rest.post("/market-api/v1/agreements", {"proposalId": proposal, "validTo": valid})
         await self.rest.post(f"/market-api/v1/agreements/{identifier}/confirm")
         try:
@@ -186,7 +186,7 @@ class Requestor:
                     body = {"totalAmountAccepted": bill[amount_key], "allocationId": self.allocation}
                     await self.rest.post(f"/payment-api/v1/{kind}/{identifier}/accept", body)
             await self.rest.get(
-                f"/payment-api/v1/{name}Events", timeout=0.5, afterTimestamp=timestamp(datetime.now(timezone.utc))
+                f"/payment-api/v1/{name}Events", timeout=0.5, afterTimestamp=timestamp(datetime.now(UTC))
             )
         return sorted(found.values(), key=lambda bill: str(bill["timestamp"]))
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from ipaddress import ip_network
 
@@ -164,7 +164,7 @@ def test_the_wallet_of_a_network_without_money(crooks):
     found = wallet.look(crooks.node, LOCAL)
     assert found.amount is None
     assert "nothing is settled" in found.problem
-    end = datetime.now(timezone.utc) + timedelta(days=1)
+    end = datetime.now(UTC) + timedelta(days=1)
     body = {"totalAmount": "3", "paymentPlatform": LOCAL.platform, "timeout": end.isoformat(), "makeDeposit": False}
     allocation = asyncio.run(_allocate(crooks.node, {**body, "address": found.identity}))
     assert wallet.look(crooks.node, LOCAL).reserved == 3

@@ -1,4 +1,4 @@
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_failures_are_avoided_for_a_day_and_too_high_bills_until_forgotten():
     assert [records[key].avoided() for key in ("0x1", "0x2", "0x3")] == ["", "", "it billed 10 GLM"]
     assert [records[key].failed_lately() for key in ("0x1", "0x2", "0x3")] == ["", "it hung", ""]
     assert records["0x2"].name == "bad"
-    long_ago = datetime.now(timezone.utc) - timedelta(days=1, minutes=1)
+    long_ago = datetime.now(UTC) - timedelta(days=1, minutes=1)
     assert records["0x2"].model_copy(update={"failed_at": long_ago}).failed_lately() == ""
     assert records["0x1"].reputation > 0.5 > records["0x2"].model_copy(update={"agreements": 1}).reputation
     assert history.forget("BAD") == 1

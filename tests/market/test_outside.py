@@ -9,7 +9,7 @@ import os
 import socket
 import threading
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -48,7 +48,7 @@ STATUS = {
     "token": "tGLM",
     "gas": {"currency_short_name": "tETH", "currency_long_name": "Hoodi Ether", "balance": "0.01"},
     "block_number": 1,
-    "block_datetime": datetime.now(timezone.utc).isoformat(),
+    "block_datetime": datetime.now(UTC).isoformat(),
 }
 PAYMENT = {
     "paymentId": "p",
@@ -152,7 +152,7 @@ def test_the_wallet_and_where_its_payments_can_be_seen(node, asked):
 
 def test_a_clock_that_is_wrong_is_told_by_the_chains(node, answers):
     hours = 6
-    block = datetime.now(timezone.utc) + timedelta(hours=hours)
+    block = datetime.now(UTC) + timedelta(hours=hours)
     answers["/_gsb/local/payment/GetStatus"] = {"Ok": {**STATUS, "block_datetime": block.isoformat()}}
     found = wallet.look(node, HOODI)
     assert found.amount == Decimal("12.5")
@@ -333,11 +333,11 @@ def test_a_clock_that_is_off_is_told_by_an_answers_date(server, asked, monkeypat
         (6, Verdict.FAIL, "6 hours behind"),
         (-24 * 400, Verdict.FAIL, "400 days ahead of"),
     ):
-        there = datetime.now(timezone.utc) + timedelta(hours=hours)
+        there = datetime.now(UTC) + timedelta(hours=hours)
         check = node_commands._clock_outside()
         assert (check.verdict, words in check.message) == (verdict, True), check
         assert bool(check.remedy) == (verdict is not Verdict.OK)
-    there = datetime.now(timezone.utc) + timedelta(hours=6)
+    there = datetime.now(UTC) + timedelta(hours=6)
     assert probe.clock_ahead(Node(server, "key")) == pytest.approx(-6 * 3600, abs=30)
     monkeypatch.setattr(BaseHTTPRequestHandler, "date_time_string", lambda *_: "yesterday, at 25 o'clock")
     assert "does not say the time" in node_commands._clock_outside().message

@@ -6,7 +6,7 @@ import ast
 import inspect
 import re
 import subprocess
-import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,11 +21,6 @@ from tests import __main__ as suite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[2]
 _UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X"]) + r")\b")

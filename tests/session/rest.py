@@ -1,7 +1,7 @@
 """What a node says it holds, asked by tests."""
 
 import asyncio
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from golem_launcher.session.pay.yagna import YagnaRest
 
@@ -38,6 +38,6 @@ class Node:
                 assert self.ask("activity_state", entry.activity_id) == "Terminated"
 
     def invoice(self, agreement_id):
-        after = datetime.now(timezone.utc) - timedelta(hours=1)
+        after = datetime.now(UTC) - timedelta(hours=1)
         found = [invoice for invoice in self.ask("invoices", after) if invoice["agreementId"] == agreement_id]
         return found[0] if found else None

@@ -1,5 +1,5 @@
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -104,7 +104,7 @@ def test_machines_that_cost_nearly_the_same_take_turns():
 
 
 def test_who_over_billed_is_not_taken_and_who_failed_is_taken_last():
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     known = {"bad": Record(overbilled=1), "weak": Record(failures=1, failed_at=now, last_failure="it hung")}
     choice = Choice(request(budget=1000), known=known)
     assert choice.score("bad", offer()) is None

@@ -4,7 +4,7 @@ import re
 import shlex
 import struct
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -219,10 +219,10 @@ def test_a_session_is_shown_as_people_read_it(monkeypatch):
     time.tzset()
     try:
         directory = create_session_directory(LaunchRequest(name="read"))
-        ends = datetime.now(timezone.utc) + timedelta(hours=2)
+        ends = datetime.now(UTC) + timedelta(hours=2)
         money = {"budget": Decimal("0.5"), "cost": Decimal("0.100000000000000006"), "money_ends_at": ends}
         saving = Saving(workspace="read", generation=3, files=5, problem="One file is too large.")
-        deadline = datetime(2050, 1, 1, 20, 0, tzinfo=timezone.utc)
+        deadline = datetime(2050, 1, 1, 20, 0, tzinfo=UTC)
         told = {**money, "saving": saving, "deadline": deadline, "notices": ("A package is missing.",)}
         directory.write_state(directory.state().model_copy(update={**told, "stage": Stage.READY}))
         shown = "\n".join(f"{title}: {text}" for title, text in session_lines(directory.state(), None))

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -86,7 +86,7 @@ def test_an_event_of_which_a_full_disk_kept_half_hides_no_other():
 
 def test_what_is_owed_waits_for_the_node():
     directory = create_session_directory(LaunchRequest(name="a"))
-    Journal.create(directory.path).update(allocation_timeout=datetime.now(timezone.utc) + timedelta(hours=1))
+    Journal.create(directory.path).update(allocation_timeout=datetime.now(UTC) + timedelta(hours=1))
     assert client.tidy() == ["a"]
     assert directory.state().reason.startswith("Its supervisor died, and the node does not run")
     assert Journal.read(directory.path).entries.owes
@@ -97,7 +97,7 @@ def test_what_a_removed_session_owes_is_not_forgotten():
     for number in range(23):
         directory = create_session_directory(LaunchRequest(name="a"))
         if number == 0:  # the node was away when it was removed
-            Journal.create(directory.path).update(allocation_timeout=datetime.now(timezone.utc) + timedelta(hours=1))
+            Journal.create(directory.path).update(allocation_timeout=datetime.now(UTC) + timedelta(hours=1))
             directory.path.rename(ended / "a-20260101-000000-000000")
         else:
             trash.put(directory)

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -115,7 +115,7 @@ def test_an_end_is_put_off_for_a_twentieth_of_the_budget_at_most(price, seconds)
     ],
 )
 def test_until_when_it_is_kept_and_what_is_at_stake_is_said_before(time, money, minute, why):
-    begun = datetime(2026, 1, 1, 12, 0, tzinfo=timezone.utc)
+    begun = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
     def at(minutes):
         return begun + timedelta(minutes=minutes)

@@ -1,4 +1,4 @@
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from golem_launcher.market.prices import CPU, DURATION, Price
@@ -10,10 +10,10 @@ PRICE = Price(Decimal("0.5"), Decimal("0.001"), Decimal("0.002"), 2, (CPU, DURAT
 def test_what_is_written_is_read_back(tmp_path):
     journal = Journal.create(tmp_path)
     assert not journal.entries.owes
-    timeout = datetime.now(timezone.utc) + timedelta(hours=3, microseconds=123456)
+    timeout = datetime.now(UTC) + timedelta(hours=3, microseconds=123456)
     journal.update(allocation_timeout=timeout)
     journal.add_agreement(AgreementEntry(agreement_id="a1", provider_id="0x1", provider_name="p", price=PRICE))
-    journal.update_agreement("a1", activity_id="act", started_at=datetime.now(timezone.utc))
+    journal.update_agreement("a1", activity_id="act", started_at=datetime.now(UTC))
     again = Journal.read(tmp_path)
     assert again is not None
     assert again.entries == journal.entries
@@ -44,5 +44,5 @@ def test_usage_is_remembered_without_writing(tmp_path):
 def test_nothing_is_acceptable_from_an_agreement_that_never_came_to_work():
     entry = AgreementEntry(agreement_id="a1", provider_id="0x1", provider_name="p", price=PRICE)
     assert entry.acceptable() == 0
-    begun = entry.model_copy(update={"started_at": datetime.now(timezone.utc) - timedelta(seconds=100)})
+    begun = entry.model_copy(update={"started_at": datetime.now(UTC) - timedelta(seconds=100)})
     assert PRICE.at_most(100) < begun.acceptable() < 2 * PRICE.at_most(100)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 
@@ -35,7 +35,7 @@ def session(tmp_path, monkeypatch):
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
     directory = create_session_directory(LaunchRequest(name="a"))
     journal, recorder = Journal.create(directory.path), Recorder(directory)
-    started = datetime.now(timezone.utc) - timedelta(seconds=1000)
+    started = datetime.now(UTC) - timedelta(seconds=1000)
     for name in ("one", "two"):
         entry = AgreementEntry(agreement_id=name, provider_id=name, provider_name=name, price=PRICE, started_at=started)
         journal.add_agreement(entry)
@@ -66,7 +66,7 @@ def test_all_agreements_cost_the_one_budget(session):
 
 def test_a_lost_agreement_stops_to_cost(session):
     _, journal, _ = session
-    lost_at = datetime.now(timezone.utc) - timedelta(seconds=900)
+    lost_at = datetime.now(UTC) - timedelta(seconds=900)
     journal.update_agreement("one", lost_at=lost_at)
     assert journal.agreement("one").acceptable() < PRICE.at_most(100 + 60)
     assert journal.agreement("two").acceptable() > PRICE.at_most(1000)
@@ -184,13 +184,13 @@ def test_a_provider_that_hides_its_usage_and_then_tells_it_all_at_once_costs_no_
 ):
     """Usage [0, 0] for minutes, then ten million: the end comes as it would by the clock, and the budget is shown."""
     _, journal, recorder = session
-    at = datetime.now(timezone.utc)
+    at = datetime.now(UTC)
     monkeypatch.setattr(clock, "now", lambda: at)
     journal.update_agreement("one", started_at=at)
     money = Money(Decimal("0.5"), journal, recorder)  # pays for 400 s
     ends = None
     for second in range(0, 500, 3):
-        at = datetime.fromtimestamp(at.timestamp() + 3, timezone.utc)
+        at = datetime.fromtimestamp(at.timestamp() + 3, UTC)
         ends = ends or (money.used("one", (0.0, 0.0), reserve_seconds=30) and second)
         assert money.cost >= Decimal("0.001") * max(second - 30, 0) or money.cost == money.budget
     assert ends in range(360, 373)
@@ -270,9 +270,9 @@ def test_warnings_come_once_and_again_after_an_extension(session):
     warnings = Warnings(recorder, term)
     warnings.look()
     for left in (9, 8, 1, 1, 20, 9):
-        term.deadline = datetime.now(timezone.utc) + timedelta(minutes=left)
+        term.deadline = datetime.now(UTC) + timedelta(minutes=left)
         warnings.look()
-    recorder.update(money_ends_at=datetime.now(timezone.utc) + timedelta(minutes=1))
+    recorder.update(money_ends_at=datetime.now(UTC) + timedelta(minutes=1))
     warnings.look()
     recorder.close()
     told = [(event.minutes, event.why) for event in directory.events()[0] if isinstance(event, EndsSoon)]
@@ -316,5 +316,5 @@ def test_the_wallet_is_blamed_for_what_it_lacks_alone(session, said, details, re
     money = Money(Decimal(1), journal, recorder)
     rest = SimpleNamespace(create_allocation=refuse)
     with pytest.raises(BudgetError) as caught:
-        asyncio.run(money.reserve(rest, NETWORKS["local"], "0x1", datetime.now(timezone.utc)))
+        asyncio.run(money.reserve(rest, NETWORKS["local"], "0x1", datetime.now(UTC)))
     assert remedy in caught.value.remedy

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import os
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 
@@ -63,7 +63,7 @@ class Business:
             self.journal.update_agreement(agreement_id, activity_id=activity_id)
 
     def worked(self, agreement_id, seconds):
-        started = datetime.now(timezone.utc) - timedelta(seconds=seconds)
+        started = datetime.now(UTC) - timedelta(seconds=seconds)
         self.journal.update_agreement(agreement_id, started_at=started)
 
     def note(self, agreement_id, activity_id, amount):

@@ -124,7 +124,7 @@ class NodesMarket:
     async def wait_for_approval(self, _agreement_id, *, timeout, _request_timeout):
         try:
             await wait_for(self.approved.wait(), timeout)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise ApiException(status=408) from None
 
     async def cancel_agreement(self, _agreement_id, request_body):  # noqa: ARG002 - by its name

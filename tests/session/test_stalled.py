@@ -1,7 +1,7 @@
 """That a save which is older than it should be is told, once, and that it is over."""
 
 import asyncio
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -14,7 +14,7 @@ from golem_launcher.session.stalled import Stalled
 from golem_launcher.ui.cards.projection import session_view
 from golem_launcher.ui.cards.pulse import Pulse
 
-NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture

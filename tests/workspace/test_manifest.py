@@ -1,7 +1,7 @@
 import contextlib
 import json
 from dataclasses import asdict, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace import manifest
 from golem_launcher.workspace.manifest import Entry, Environment, Manifest, checked, chunk_id, parse
 
-NOW = datetime(2026, 5, 6, tzinfo=timezone.utc)
+NOW = datetime(2026, 5, 6, tzinfo=UTC)
 ID = chunk_id(b"x")
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import tempfile
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest import mock
 
@@ -53,7 +53,7 @@ class Shared(RuleBasedStateMachine):
         self.stack.enter_context(mock.patch.object(packs, "MANY", 4))
         self.stack.enter_context(mock.patch("golem_launcher.workspace.locations.os.fsync"))
         self.stack.enter_context(mock.patch("golem_launcher.files.os.fsync"))
-        self.now = datetime(2026, 5, 6, tzinfo=timezone.utc)
+        self.now = datetime(2026, 5, 6, tzinfo=UTC)
         self.saved = {}
         self.stores = {}
 

@@ -2,7 +2,7 @@ import io
 import random
 import stat
 import zipfile
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -18,7 +18,7 @@ from golem_launcher.workspace.results import could_run, folded, write_zip
 from golem_launcher.workspace.sealing import Sealing, key_file
 from golem_launcher.workspace.store import Store, open_store
 
-NOW = datetime(2026, 5, 6, 12, tzinfo=timezone.utc)
+NOW = datetime(2026, 5, 6, 12, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)

@@ -64,7 +64,7 @@ def start(directory: Path, program: Path, *, port: int = 0) -> Anvil:
     for _ in range(_TRIES):
         try:
             return _start(directory, program, port or yagna.free_port())
-        except _Ended as error:  # noqa: PERF203
+        except _Ended as error:
             state, ended = directory / _STATE, error
             if error.status == _BAD_OPTION and state.exists():
                 _log.warning("the chain's file can't be read; it is put aside, and the chain begins anew")

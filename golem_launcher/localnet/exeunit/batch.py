@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.localnet.exeunit.capture import Budget, CapturedOutput
@@ -30,7 +30,7 @@ class CommandState:
     stderr: CapturedOutput
     code: int | None = None
     message: str | None = None
-    date: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    date: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 class Batch:
@@ -85,12 +85,12 @@ class Batch:
     def end(self, code: int, message: str | None) -> None:
         """The running command ended; anything but 0 ends the script."""
         state = self._states[-1]
-        state.code, state.message, state.date = code, message, datetime.now(timezone.utc)
+        state.code, state.message, state.date = code, message, datetime.now(UTC)
         self.finished = code != 0 or len(self._states) == len(self.commands)
         self._emit(len(self._states) - 1, {"finished": {"return_code": code, "message": message}})
 
     def _emit(self, index: int, kind: dict[str, Any], weight: int = 0) -> None:
-        now = datetime.now(timezone.utc).replace(tzinfo=None)
+        now = datetime.now(UTC).replace(tzinfo=None)
         self._events.append({"batch_id": self.id, "index": index, "timestamp": now.isoformat(), "kind": kind})
         self._weight += weight + _EVENT_WEIGHT
         while self._weight > _MOST_EVENT_BYTES and len(self._events) > 1:  # the newest stays: it may be the end
@@ -118,7 +118,7 @@ class Batch:
                 return False
             try:
                 await wait_for(self._changed.wait(), left)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 return self._over(index)
         return True
 

@@ -33,7 +33,7 @@ class Http:
                         await asyncio.to_thread(file.write, chunk)
                         done += len(chunk)
                         progress(done, response.content_length)
-        except (aiohttp.ClientError, asyncio.TimeoutError, ValueError) as error:
+        except (TimeoutError, aiohttp.ClientError, ValueError) as error:
             raise LocalNetError(f"The download failed: {_why(error)}.") from error
 
     async def upload(self, path: Path, url: str, progress: Progress) -> None:
@@ -46,7 +46,7 @@ class Http:
                 session.put(url, data=_chunks(path, size, progress), headers=headers) as response,
             ):
                 _check(response)
-        except (aiohttp.ClientError, asyncio.TimeoutError, ValueError) as error:
+        except (TimeoutError, aiohttp.ClientError, ValueError) as error:
             raise LocalNetError(f"The upload failed: {_why(error)}.") from error
 
 

@@ -195,7 +195,7 @@ class InitProcess:
         try:
             self._send({"id": identifier, **message}, descriptors)
             reply, connection = await wait_for(answer, _ANSWER_SECONDS)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise LocalNetError(f"The activity's first process did not answer in {_ANSWER_SECONDS:.0f} s.") from None
         finally:
             self._answers.pop(identifier, None)

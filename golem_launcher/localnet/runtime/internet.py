@@ -65,7 +65,7 @@ class Internet:
         look_up = asyncio.get_running_loop().getaddrinfo(name, None, family=socket.AF_INET, type=socket.SOCK_STREAM)
         try:
             found = await wait_for(look_up, _LOOK_UP_SECONDS)
-        except (OSError, UnicodeError, asyncio.TimeoutError):
+        except (TimeoutError, OSError, UnicodeError):
             return []
         return [address for address in dict.fromkeys(str(entry[4][0]) for entry in found) if is_public(address)]
 

@@ -101,7 +101,7 @@ async def _connect(address: str, port: int) -> socket.socket:
     connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         await wait_for(asyncio.get_running_loop().sock_connect(connection, (address, port)), _DIAL_SECONDS)
-    except asyncio.TimeoutError:
+    except TimeoutError:
         connection.close()
         raise TimeoutError(f"port {port} did not answer") from None
     except BaseException:

@@ -157,7 +157,7 @@ class VpnEndpoint:
                 self._emit(question)
                 try:
                     await wait_for(answered.wait(), _QUESTION_SECONDS)
-                except asyncio.TimeoutError:
+                except TimeoutError:
                     continue
         finally:
             self._asked.pop(address, None)

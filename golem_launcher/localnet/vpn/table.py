@@ -177,7 +177,7 @@ class ConnectionTable:
         """Dials the port, then accepts or refuses the connection that asks for it."""
         try:
             sock = await wait_for(self._dial(port), self._limits.dial_seconds)
-        except (OSError, asyncio.TimeoutError):
+        except (TimeoutError, OSError):
             joint.connection.abort("nobody answers at that port")
         else:
             if joint.done:

@@ -44,7 +44,7 @@ class RestPublisher:
         try:
             async with http.get(f"{api_url}/me", raise_for_status=True) as response:
                 return cls(http, api_url, str((await response.json())["identity"]))
-        except (aiohttp.ClientError, asyncio.TimeoutError, KeyError, ValueError) as error:
+        except (TimeoutError, aiohttp.ClientError, KeyError, ValueError) as error:
             await http.close()
             raise BusError(f"The node at {api_url} does not answer: {error}.", "Check its address and key.") from error
 
@@ -72,7 +72,7 @@ class RestPublisher:
                 max_msg_size=_LARGEST_MESSAGE,
                 heartbeat=_REST_SECONDS,
             )
-        except (aiohttp.ClientError, asyncio.TimeoutError) as error:
+        except (TimeoutError, aiohttp.ClientError) as error:
             raise BusError(f"The node refused to offer a file: {error}.") from error
         self._served[name] = asyncio.ensure_future(_serve(socket, service))
 

@@ -17,8 +17,7 @@ from golem_launcher.waiting import wait_for
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from types import TracebackType
-
-    from typing_extensions import Self
+    from typing import Self
 
 DEFAULT_PORT: Final = 7464
 _CONTROL_SECONDS: Final = 30.0
@@ -57,7 +56,7 @@ class GsbClient:
         client = cls()
         try:
             await wait_for(client._open(url, name), deadline)
-        except (OSError, ValueError, BusError, asyncio.TimeoutError) as error:
+        except (TimeoutError, OSError, ValueError, BusError) as error:
             client._link.abort()
             reason = str(error) or f"no answer within {deadline:g} s"
             raise BusError(f"Can't connect to the bus at {url}: {reason}.", "Is yagna running?") from error
@@ -80,7 +79,7 @@ class GsbClient:
         await self._dispatcher.aclose()
         try:
             await wait_for(self.closed.wait(), 2.0)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             self._link.abort()  # the other side does not take what we sent
             await self.closed.wait()
 
@@ -95,7 +94,7 @@ class GsbClient:
         request_id, answer = self._pending.call()
         try:
             return await wait_for(self._ask(answer, request_id, address, data, caller), timeout)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise BusCallError(f"{address} did not answer within {timeout:g} s.") from None
         finally:
             self._pending.forget(request_id)
@@ -122,7 +121,7 @@ class GsbClient:
                 last = reply.reply_type == 0
                 if reply.data:
                     yield unwrap(reply.data, address)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise BusCallError(f"{address} sent nothing for {timeout:g} s.") from None
         finally:
             self._pending.forget(request_id)
@@ -188,7 +187,7 @@ class GsbClient:
         self._link.send(frames.encode(request))
         try:
             return await wait_for(answer, _CONTROL_SECONDS)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise BusCallError(f"The bus did not answer within {_CONTROL_SECONDS:g} s.") from None
 
     def _received(self, packet: packets.Packet) -> None:

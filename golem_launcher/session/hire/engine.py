@@ -202,7 +202,7 @@ class Engine:
             self._splice = await Splice.open(gsb_url, old_network=self._far_network, new_network=network_id)
             away = far_end(rented.provider_id, self._far_network)
             await wait_for(self._engine._net_api.add_node(network_id, away, rented.ip), _REST_SECONDS)
-        except (ApiException, OSError, asyncio.TimeoutError) as error:
+        except (TimeoutError, ApiException, OSError) as error:
             raise NodeError(f"The node did not make the private network again: {clean_line(str(error))}") from error
         return replace(rented, network_id=network_id)
 

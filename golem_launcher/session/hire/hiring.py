@@ -170,7 +170,7 @@ class Hiring:
             anew = min(returns, used_up + _ANEW_SECONDS - time())
             try:
                 await wait_for(news.wait(), max(min(patience, anew), 0.0))
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 if patience <= anew:
                     raise MarketError("Nobody agreed in time.") from None
                 used_up = math.inf
@@ -222,7 +222,7 @@ class Hiring:
 
         try:
             done = await wait_for(self._errands.run(ask, seconds=WORDS_SECONDS), WORDS_SECONDS)
-        except (asyncio.TimeoutError, ProviderError):
+        except (TimeoutError, ProviderError):
             return ""
         return "".join(getattr(event, "stdout", None) or "" for event in done)
 

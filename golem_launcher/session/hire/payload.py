@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from yapapi.payload import vm
@@ -35,7 +35,7 @@ def session_payload(
     """
     if not asked.anything:
         return _Payload(package, constraints(request), {})
-    manifest = outbound.manifest(package, asked, now=datetime.now(timezone.utc), expires=expires)
+    manifest = outbound.manifest(package, asked, now=datetime.now(UTC), expires=expires)
     encoded = outbound.encoded(manifest)
     permits = permit.properties(encoded) if permit else {}
     return _Payload(package, constraints(request), {outbound.PROPERTY: encoded, **permits})

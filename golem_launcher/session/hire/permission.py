@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,5 +23,5 @@ async def permit_of(request: LaunchRequest, access: Access, identity: str) -> Pe
     from golem_launcher import permits  # noqa: PLC0415 - cryptography takes a tenth of a second
 
     permit = await asyncio.to_thread(permits.read, map(Path, request.outbound_permit))
-    permit.check(access, identity, datetime.now(timezone.utc))
+    permit.check(access, identity, datetime.now(UTC))
     return permit

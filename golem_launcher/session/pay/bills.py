@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -132,7 +132,7 @@ class Bill(BaseModel):
             return 0.0
         if self.ran_seconds is not None:
             return self.ran_seconds
-        return max(0.0, ((self.ended_at or datetime.now(timezone.utc)) - self.ready_at).total_seconds())
+        return max(0.0, ((self.ended_at or datetime.now(UTC)) - self.ready_at).total_seconds())
 
     @property
     def state(self) -> str:

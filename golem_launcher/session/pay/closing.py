@@ -151,7 +151,7 @@ async def _ask_provider(call: Awaitable[None], what: str) -> bool:
     """Do something that needs the provider's answer; whether it came. One that is gone can't hold anything any more."""
     try:
         await wait_for(call, _PROVIDER_SECONDS)
-    except (NodeRefused, asyncio.TimeoutError) as error:
+    except (TimeoutError, NodeRefused) as error:
         _LOG.warning("could not %s: %s", what, error)
         return False
     return True
@@ -205,6 +205,6 @@ def _refuse(journal: Journal, entry: AgreementEntry, refusal: Refusal) -> None:
 
 def _same_moment(text: Any, moment: datetime) -> bool:
     try:
-        return abs(datetime.fromisoformat(str(text).replace("Z", "+00:00")) - moment) < timedelta(microseconds=2)
+        return abs(datetime.fromisoformat(str(text)) - moment) < timedelta(microseconds=2)
     except (TypeError, ValueError):
         return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -159,7 +159,7 @@ class Entries(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     tag: str = Field(default_factory=lambda: secrets.token_hex(8))
-    opened_at: datetime = Field(default_factory=lambda: datetime.now(timezone.utc))
+    opened_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
     network: str = ""
     api_url: str | None = None
     """The node that everything below is on."""

@@ -108,7 +108,7 @@ def _close_at_node(directory: SessionDirectory, journal: Journal, *, start_node:
     except LauncherError as error:
         _LOG.warning("%s: %s", directory.name, error)
         return False
-    except asyncio.TimeoutError:
+    except TimeoutError:
         return False
     return journal.entries.closed
 

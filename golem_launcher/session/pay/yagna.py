@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
     from types import TracebackType
-
-    from typing_extensions import Self
+    from typing import Self
 
     from golem_launcher.node.node import Node
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
 from yapapi import Golem
@@ -50,7 +50,7 @@ async def main():
     async with Golem(budget=1) as golem:
         network = await golem.create_network("192.168.0.1/24")
         async with network, aiohttp.ClientSession() as session:
-            until = datetime.now(timezone.utc) + timedelta(minutes=10)
+            until = datetime.now(UTC) + timedelta(minutes=10)
             cluster = await golem.run_service(Web, network=network, expiration=until)
             while "run" not in seen:  # noqa: ASYNC110 - yapapi has no other way
                 await asyncio.sleep(0.1)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from golem_launcher.request import parse_request
 from golem_launcher.ui.form.saved import saved_workspaces
@@ -13,7 +13,7 @@ def test_workspaces_can_be_chosen_with_their_last_generations() -> None:
     store = open_store()
     for name, times in (("thesis", 7), ("maps", 1)):
         for minute in range(times):
-            at = datetime(2026, 11, 21, 7 if name == "thesis" else 8, minute, tzinfo=timezone.utc)
+            at = datetime(2026, 11, 21, 7 if name == "thesis" else 8, minute, tzinfo=UTC)
             store.commit(name, [], Environment(), (), created_at=at)
     found = saved_workspaces()
     assert [saved["value"] for saved in found] == ["maps", "thesis", "thesis@6", "thesis@5", "thesis@4", "thesis@3"]

@@ -22,9 +22,9 @@ from golem_launcher.events import ProviderChosen, Stage
 from golem_launcher.localnet import network as localnet
 from golem_launcher.localnet import state as localnet_state
 from golem_launcher.processes import ProcessRecord
+from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.request import parse_request
 from golem_launcher.session import client
-from golem_launcher.session.pay.journal import Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

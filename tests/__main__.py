@@ -20,7 +20,7 @@ _CACHE = ".pytest_cache"
 # decides how evenly the lanes are filled, and nothing else.
 _SECONDS = {
     "browser": 500,
-    "session": 340,
+    "session": 300,
     "localnet": 115,
     "image": 60,
     "access": 60,
@@ -31,6 +31,7 @@ _SECONDS = {
     "exeunit": 35,
     "market": 30,
     "node": 25,
+    "rental": 60,
     "ui": 25,
 }
 _SHORT = 15

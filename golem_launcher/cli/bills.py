@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from golem_launcher.node.node import Node
+    from golem_launcher.session.bill import Bill
     from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.session.pay.bills import Bill
 
 _Csv = Annotated[bool, typer.Option("--csv", help="Print comma-separated values with a head line.")]
 
@@ -37,17 +37,18 @@ def bill(
 
     Example: golem-launcher bill my-lab --csv
     """
+    from golem_launcher.rental.payment.bills import AgreementBill
     from golem_launcher.session import places
+    from golem_launcher.session.bill import bill_of
     from golem_launcher.session.directory import session_directory
-    from golem_launcher.session.pay import bills
 
     directory = session_directory(name)
     network = NETWORKS.get(directory.state().network)
-    found = bills.bill(directory, places.present(network) if network else None)
+    found = bill_of(directory, places.present(network) if network else None)
     if json:
         print_json(_bill_json(found))
     elif as_csv:
-        columns = (*_head_columns(), *bills.AgreementBill.model_fields)
+        columns = (*_head_columns(), *AgreementBill.model_fields)
         _print_csv(columns, [{**_head(found), **_flat(one.model_dump(mode="json"))} for one in found.agreements])
     else:
         _show_bill(found)
@@ -82,15 +83,15 @@ def ledger(*, json: Json = False, as_csv: _Csv = False) -> None:
 def _readable_bill(directory: SessionDirectory, nodes: dict[str, Node | None]) -> Bill | None:
     """A session's bill; where it may have been paid meanwhile, its node is asked. ``nodes`` keeps those that run."""
     from golem_launcher.session import places
-    from golem_launcher.session.pay import bills
+    from golem_launcher.session.bill import PENDING, bill_of
 
     try:
-        found = bills.bill(directory)
-        if found.state not in bills.PENDING or found.network not in NETWORKS:
+        found = bill_of(directory)
+        if found.state not in PENDING or found.network not in NETWORKS:
             return found
         if found.network not in nodes:
             nodes[found.network] = places.present(NETWORKS[found.network])
-        return bills.bill(directory, nodes[found.network])
+        return bill_of(directory, nodes[found.network])
     except LauncherError as error:
         typer.echo(f"{directory.name}: {error}", err=True)
         return None
@@ -133,7 +134,7 @@ def _head(found: Bill) -> dict[str, Any]:
 
 def _head_columns() -> tuple[str, ...]:
     """The keys of :func:`_head`."""
-    from golem_launcher.session.pay.bills import Bill
+    from golem_launcher.session.bill import Bill
 
     return (*(name for name in Bill.model_fields if name != "agreements"), "seconds", "payment")
 

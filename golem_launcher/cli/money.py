@@ -165,9 +165,9 @@ def _on_our_node() -> list[str]:
 
 def _in_use() -> set[str]:
     """The allocations of sessions that run, or that will be closed down by themselves."""
+    from golem_launcher.rental.payment.journal import Journal
     from golem_launcher.session import liveness
     from golem_launcher.session.directory import session_directories
-    from golem_launcher.session.pay.journal import Journal
 
     found = list(session_directories())
     journals = [Journal.read(directory.path) for directory in found]

@@ -21,7 +21,8 @@ from golem_launcher.errors import (
     SessionNameTaken,
     SessionNotFound,
 )
-from golem_launcher.session import beforehand, timeouts, trash
+from golem_launcher.rental.payment.journal import FILE, Journal
+from golem_launcher.session import beforehand, leftovers, timeouts, trash
 from golem_launcher.session.directory import (
     SessionDirectory,
     create_session_directory,
@@ -39,8 +40,6 @@ from golem_launcher.session.liveness import (
     supervisor,
     supervisor_arguments,
 )
-from golem_launcher.session.pay import leftovers
-from golem_launcher.session.pay.journal import FILE, Journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from golem_launcher import outbound
 from golem_launcher.networks import NETWORKS
+from golem_launcher.rental.choice import Choice
+from golem_launcher.rental.payment.journal import Journal
+from golem_launcher.rental.payment.money import Money
 from golem_launcher.session import places
 from golem_launcher.session.extension import Extension
-from golem_launcher.session.hire.choice import Choice
-from golem_launcher.session.pay.journal import Journal
-from golem_launcher.session.pay.money import Money
 from golem_launcher.session.reach import Reach
 from golem_launcher.session.saves import Saves
 from golem_launcher.session.term import Term
@@ -24,11 +24,11 @@ from golem_launcher.workload.lab import LAB
 if TYPE_CHECKING:
     from golem_launcher.networks import Network
     from golem_launcher.node.node import Node
+    from golem_launcher.rental.engine import Engine
+    from golem_launcher.rental.image import SessionImage
+    from golem_launcher.rental.payment.yagna import YagnaRest
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.session.hire.engine import Engine
-    from golem_launcher.session.image import SessionImage
-    from golem_launcher.session.pay.yagna import YagnaRest
     from golem_launcher.session.places import Place
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.workload.base import Workload

@@ -18,9 +18,9 @@ from golem_launcher.session.term import AGENT_GRACE_SECONDS
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from golem_launcher.rental.payment.money import Money
+    from golem_launcher.rental.payment.yagna import YagnaRest
     from golem_launcher.request import LaunchRequest
-    from golem_launcher.session.pay.money import Money
-    from golem_launcher.session.pay.yagna import YagnaRest
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.session.term import Term
     from golem_launcher.workload.base import Workload

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Any
 
+    from golem_launcher.rental.package import Rented
     from golem_launcher.session.context import Prepared
-    from golem_launcher.session.hire.package import Rented
     from golem_launcher.session.renting import Machine
     from golem_launcher.workload.client import WorkloadClient
 

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from golem_launcher.access.streams import Stream
     from golem_launcher.access.ways import WaysIn
     from golem_launcher.node.node import Node
+    from golem_launcher.rental.package import Rented
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.session.hire.package import Rented
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.workload.base import Workload
 

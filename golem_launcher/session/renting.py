@@ -22,17 +22,17 @@ from golem_launcher.errors import (
 from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.market.constraint import condition
 from golem_launcher.market.prices import glm
-from golem_launcher.session.hire.blame import Blame
-from golem_launcher.session.hire.package import Package
-from golem_launcher.session.pay.ending import Farewells
+from golem_launcher.rental.blame import Blame
+from golem_launcher.rental.package import Package
+from golem_launcher.rental.payment.ending import Farewells
 from golem_launcher.session.term import AGENT_GRACE_SECONDS
 from golem_launcher.session.words import reason_in
 from golem_launcher.workload.archive import spare_pip
 
 if TYPE_CHECKING:
+    from golem_launcher.rental.hiring import Hiring
+    from golem_launcher.rental.package import Rented
     from golem_launcher.session.context import Prepared
-    from golem_launcher.session.hire.hiring import Hiring
-    from golem_launcher.session.hire.package import Rented
 
 _SHARED_DISK = (
     "This provider's virtual machine is of an older kind: the files lie on a disk that it shares with its host. "
@@ -198,6 +198,7 @@ class Renting:
         }
         return Package(
             workload=session.workload.name,
+            needs=session.workload.needs,
             shipment=session.workload.shipment(settings, familiar=session.image.familiar),
             disk_gib=session.request.disk_gib,
             image_is_known=session.image.known_whole or self._image_runs,

@@ -13,15 +13,15 @@ from golem_launcher import clock
 from golem_launcher.errors import LauncherError, NodeError, ProviderError
 from golem_launcher.events import LeftOut, Stage
 from golem_launcher.market import wallet
+from golem_launcher.rental.image import SessionImage
+from golem_launcher.rental.payment import bills
+from golem_launcher.rental.payment.ending import close_wherever
+from golem_launcher.rental.payment.yagna import YagnaRest
+from golem_launcher.rental.permission import permit_of
 from golem_launcher.session import documents, places, timeouts, warm
 from golem_launcher.session.context import Context, Entered, Prepared
-from golem_launcher.session.hire.permission import permit_of
-from golem_launcher.session.image import SessionImage
 from golem_launcher.session.image_and_packages import image_and_packages
 from golem_launcher.session.monitor import Monitor
-from golem_launcher.session.pay import bills
-from golem_launcher.session.pay.ending import close_wherever
-from golem_launcher.session.pay.yagna import YagnaRest
 from golem_launcher.session.renting import Renting
 from golem_launcher.session.saves import as_told
 from golem_launcher.session.unsaved import Unsaved, kept_words, patience
@@ -92,8 +92,10 @@ class Run:
             self._open_saves(opened),
         )
         engine = module.Engine(
-            place=entered.place,
+            node=entered.place.node,
+            subnet=entered.place.subnet,
             network=session.network,
+            patience=entered.place.patience,
             request=session.request,
             access=session.access,
             image=image,
@@ -135,8 +137,9 @@ class Run:
     async def _prepare_image(self, place: Place) -> SessionImage:
         """No money before there is something to run. The time of the session begins when there is."""
         session, recorder = self._session, self._recorder
+        wanted = image_and_packages(session.request)
         image = SessionImage(
-            image_and_packages(session.request), network=session.network.name, registry_url=place.registry_url
+            wanted.image, variant=wanted.variant, network=session.network.name, registry_url=place.registry_url
         )
         self._resources.push_async_callback(image.aclose)
         began = clock.now()
@@ -269,7 +272,7 @@ class Run:
             if self._entered is not None:
                 rest, find_node = self._entered.rest, self._entered.find_node
                 await close_wherever(rest, find_node, session.journal, invoice_seconds=_LATE_INVOICE_SECONDS)
-                cost, at_most = bills.cost_of(session.directory, session.money.cost)
+                cost, at_most = bills.cost_of(session.directory.path, session.money.cost)
                 self._recorder.update(cost=cost, owed_at_most=at_most)
         except NodeError as error:
             _LOG.warning("not everything was closed: %s", error)

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
     from pathlib import Path
 
+    from golem_launcher.rental.errands import Carry
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.session.hire.errands import Carry
     from golem_launcher.session.reach import Reach
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.workspace.generation import Generation

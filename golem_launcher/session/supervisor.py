@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 from golem_launcher import files, paths, text
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.events import STOPPED, Stage
-from golem_launcher.session import timeouts, warm
+from golem_launcher.session import late_invoices, timeouts, warm
 from golem_launcher.session.control import ControlServer
 from golem_launcher.session.directory import session_directory
 from golem_launcher.session.ground import Ground
-from golem_launcher.session.pay import late
 from golem_launcher.session.recorder import Recorder
 from golem_launcher.session.unsaved import Unsaved
 from golem_launcher.waiting import cancel_all
@@ -234,7 +233,7 @@ def main() -> int:
             asyncio.run(Supervisor(directory, lock).main())
     finally:
         directory.sweep()
-    late.begin(directory)
+    late_invoices.begin(directory)
     return 0
 
 

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 from golem_launcher import paths
 from golem_launcher.errors import SessionNameTaken, SessionNotFound
+from golem_launcher.session import leftovers
 from golem_launcher.session.directory import SessionDirectory, is_session
-from golem_launcher.session.pay import leftovers
 
 _ASIDE = ".ended"
 _KEEP = 20

@@ -34,11 +34,11 @@ def end() -> None:
 def engine() -> Any:
     """The module of yapapi's engine. Blocking."""
     if _ASKED_BY_YAPAPI in sys.modules or "yapapi" in sys.modules:
-        return importlib.import_module("golem_launcher.session.hire.engine")
+        return importlib.import_module("golem_launcher.rental.engine")
     answer: Any = types.ModuleType(_ASKED_BY_YAPAPI)
     answer.get_distribution = importlib.metadata.distribution  # what it is asked for, in the same form
     sys.modules[_ASKED_BY_YAPAPI] = answer
     try:
-        return importlib.import_module("golem_launcher.session.hire.engine")
+        return importlib.import_module("golem_launcher.rental.engine")
     finally:
         del sys.modules[_ASKED_BY_YAPAPI]

@@ -45,6 +45,8 @@ class Workload:
     """What it is called to people."""
     probe: str
     """A path below its base that it answers with 200 once it is ready, and while it is well."""
+    needs: str = ""
+    """What it takes of an image beside a shell and Python, as people read it."""
     argv: tuple[str, ...] = ()
     """What the agent starts in the workspace; :data:`PYTHON`, :data:`ADDRESS` and :data:`PORT` stand for themselves.
 

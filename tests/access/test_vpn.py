@@ -9,7 +9,7 @@ import pytest
 
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.vpn import Vpn, VpnPort
-from golem_launcher.session.pay.journal import Journal
+from golem_launcher.rental.payment.journal import Journal
 from tests.access.far import tunnel_at
 from tests.session.jupyter import Jupyter
 

@@ -32,8 +32,8 @@ from golem_launcher.node.node import Node
 from golem_launcher.processes import ProcessRecord
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
+from golem_launcher.session.bill import bill_of
 from golem_launcher.session.directory import session_directory
-from golem_launcher.session.pay import bills
 from golem_launcher.ui.form.fields import _options
 from golem_launcher.ui.header.network import network_view
 from golem_launcher.ui.header.wallet import Purse
@@ -138,7 +138,7 @@ def settled(on_chain: network.LocalNetwork) -> dict[str, Any]:
     said["stopped"] = client.stop("settles")
     end = time.monotonic() + SETTLED_SECONDS
     while True:
-        said["bill"] = bills.bill(session_directory("settles"), on_chain.node)
+        said["bill"] = bill_of(session_directory("settles"), on_chain.node)
         if said["bill"].state == "paid" and said["bill"].agreements[0].transactions:
             return said
         assert time.monotonic() < end, (said["bill"], explain(session_directory("settles")))

@@ -19,11 +19,11 @@ from golem_launcher.market.services import REGISTRY
 from golem_launcher.networks import LOCAL
 from golem_launcher.node import probe
 from golem_launcher.node.rest import NodeRest
+from golem_launcher.rental.payment.journal import Journal
+from golem_launcher.rental.terms import ACCEPT_TIMEOUT, NOTE_INTERVAL
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
-from golem_launcher.session.hire.terms import ACCEPT_TIMEOUT, NOTE_INTERVAL
-from golem_launcher.session.pay import bills
-from golem_launcher.session.pay.journal import Journal
+from golem_launcher.session.bill import bill_of
 from tests.base.test_permits import descriptor
 from tests.market.conftest import PARTNER, PROVIDERS
 from tests.session.conftest import command, explain
@@ -125,7 +125,7 @@ async def _agreement_events(node, since):
 
 def paid(directory, node):
     """What was accepted of everything that was billed."""
-    bill = bills.bill(directory, node)
+    bill = bill_of(directory, node)
     accepted = {"ACCEPTED", "SETTLED"}
     return sum(
         one.invoiced if one.invoice_state in accepted else one.debited if one.debit_state in accepted else Decimal(0)
@@ -205,7 +205,7 @@ def test_an_invoice_above_its_debit_notes(sessions, crooks):
     _, shown, _ = command("bill", "inflates-invoice")
     assert "not paid:    The provider sent an invoice of" in shown
     assert paid(directory, crooks.node) <= state.cost < Decimal("0.05")
-    bill = bills.bill(directory, crooks.node)
+    bill = bill_of(directory, crooks.node)
     assert bill.agreements[0].invoice_state == "RECEIVED"
     record = next(one for one in history.read().values() if one.name == "inflates-invoice")
     assert record.overbilled == 1
@@ -229,7 +229,7 @@ def test_a_session_by_the_way_of_the_real_networks(sessions, crooks):
     code, _, refused = command("identity", "restore", str(keystore), check=False)  # its node would be started anew
     assert (code, "Sessions run on the node: real." in refused) == (1, True)
     assert client.stop("real").stage is Stage.ENDED
-    bill = bills.bill(directory)
+    bill = bill_of(directory)
     assert (bill.state, bill.token) == ("accepted", "tGLM")
     (agreement,) = bill.agreements
     assert agreement.start_fee == Decimal("0.001")
@@ -346,7 +346,7 @@ def test_a_provider_that_knows_a_node_descriptor_lets_out_and_bills_more_than_on
         assert time.monotonic() < end, (invoices, notes)
     assert sorted(one["status"] for one in invoices) == ["ACCEPTED", "RECEIVED"]
     assert all(one["status"] != "ACCEPTED" for one in notes if Decimal(one["totalAmountDue"]) > Decimal("0.3"))
-    bill = bills.bill(directory, crooks.node)
+    bill = bill_of(directory, crooks.node)
     assert (bill.state, bill.agreements[0].invoice_state) == ("nothing is settled", "ACCEPTED")
     assert bill.agreements[0].invoiced == pytest.approx(bill.cost)
     assert bill.cost < Decimal("0.05")
@@ -386,7 +386,7 @@ def test_a_late_invoice_is_accepted_after_the_session(untimely, crooks):
     while directory.state().owed_at_most:  # nobody asks for it
         assert time.monotonic() < end, explain(directory)
         time.sleep(0.5)
-    bill = bills.bill(directory, crooks.node)
+    bill = bill_of(directory, crooks.node)
     assert bill.agreements[0].invoice_state == "ACCEPTED"
     assert bill.cost == bill.agreements[0].invoiced == paid(directory, crooks.node) < state.cost
     Node(crooks.node).holds_nothing_of(Journal.read(directory.path).entries)

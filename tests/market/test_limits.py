@@ -11,9 +11,9 @@ from golem_launcher.market.limits import loosen, misses, why_not
 from golem_launcher.market.machine import GPU_CAPABILITIES, GPU_PROPERTIES, OFFERED, machine_of, machines
 from golem_launcher.market.requirements import constraints
 from golem_launcher.market.scan import judged
+from golem_launcher.rental.choice import Choice
 from golem_launcher.request import parse_request
 from golem_launcher.request.fields import about, title
-from golem_launcher.session.hire.choice import Choice
 from tests.market.offer import GPU_PROPERTY, WALLET, machine, offer
 
 

@@ -30,7 +30,7 @@ from golem_launcher.node import health, manager, probe, timekeeping
 from golem_launcher.node.check import Verdict
 from golem_launcher.node.node import Node
 from golem_launcher.request import parse_request
-from tests.session.test_prices import JUNK
+from tests.market.test_prices import JUNK
 
 ME = "0x" + "12" * 20
 HASH = "ab" * 32

@@ -101,6 +101,14 @@ def test_every_room_runs_in_one_lane(cores: int) -> None:
     assert all(lanes)
 
 
+def test_a_rental_knows_nothing_of_what_runs_there() -> None:
+    files = sorted((ROOT / "golem_launcher" / "rental").rglob("*.py"))
+    assert len(files) > 20
+    assert [
+        path.name for path in files if re.search(r"jupyter|\blabs?\b|ipython", path.read_text(), re.IGNORECASE)
+    ] == []
+
+
 def test_nothing_is_left_unfinished() -> None:
     found = []
     for path in _tracked():

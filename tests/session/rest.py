@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from golem_launcher.session.pay.yagna import YagnaRest
+from golem_launcher.rental.payment.yagna import YagnaRest
 
 
 class Node:

@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 
 from golem_launcher import paths
 from golem_launcher.cli.main import app
+from golem_launcher.rental.payment import bills
+from golem_launcher.rental.payment.bills import AgreementBill
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.directory import create_session_directory
-from golem_launcher.session.pay import bills
-from golem_launcher.session.pay.bills import AgreementBill
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def test_a_bill_of_nothing_has_the_head_line_of_one_with_agreements():
     directory = create_session_directory(LaunchRequest(name="a"))
     empty = command("bill", "a", "--csv")
     one = AgreementBill(agreement_id="x", provider_id="0x1", provider_name="=evil", usage={"cpu": 1.0})
-    bills._write(directory.path, [one])
+    bills.write(directory.path, [one])
     full = command("bill", "a", "--csv")
     assert columns(full) == columns(empty)
     (row,) = csv.DictReader(io.StringIO(full))

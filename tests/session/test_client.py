@@ -15,11 +15,10 @@ import pytest
 from golem_launcher import files, paths, processes
 from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
 from golem_launcher.events import Message, Saving, Stage
+from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import client, liveness, timeouts, trash
+from golem_launcher.session import client, leftovers, liveness, timeouts, trash
 from golem_launcher.session.directory import create_session_directory, session_directory
-from golem_launcher.session.pay import leftovers
-from golem_launcher.session.pay.journal import Journal
 from golem_launcher.session.recorder import Recorder
 from golem_launcher.session.saves import Saves
 from golem_launcher.workspace.manifest import Environment

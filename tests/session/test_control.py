@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from golem_launcher.access.door import Door
 from golem_launcher.session.control import LONGEST_LINE, ControlServer
-from tests.session.test_prices import JUNK
+from tests.market.test_prices import JUNK
 
 
 def server(path):

@@ -10,11 +10,10 @@ from golem_launcher.cli import main
 from golem_launcher.errors import SessionDamaged
 from golem_launcher.events import CostChanged, ProviderChosen, Stage, StageChanged
 from golem_launcher.node.check import Verdict
+from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import checkup, client, liveness, trash
+from golem_launcher.session import checkup, client, leftovers, liveness, trash
 from golem_launcher.session.directory import create_session_directory, session_directory
-from golem_launcher.session.pay import leftovers
-from golem_launcher.session.pay.journal import Journal
 from golem_launcher.ui.cards.projection import Projection
 
 DAMAGE = {

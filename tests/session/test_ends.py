@@ -17,8 +17,8 @@ from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.localnet import daemons
 from golem_launcher.localnet import network as localnet
 from golem_launcher.node import yagna_process
+from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client, liveness
-from golem_launcher.session.pay.journal import Journal
 from tests.session.conftest import OVERBILLS, REFUSES, SLOW, command, explain, wait_for
 from tests.session.ending import wait_for_end
 from tests.session.jupyter import Jupyter

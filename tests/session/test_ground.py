@@ -9,10 +9,10 @@ import pytest
 
 from golem_launcher import paths
 from golem_launcher.events import Stage
+from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client, liveness
 from golem_launcher.session.directory import session_directory
 from golem_launcher.session.ground import Ground
-from golem_launcher.session.pay.journal import Journal
 from golem_launcher.workspace.store import open_store
 from tests.session.conftest import HONEST, command, explain, wait_for
 from tests.session.ending import wait_for_end

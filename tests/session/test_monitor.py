@@ -10,13 +10,13 @@ from golem_launcher import paths
 from golem_launcher.errors import NodeUnreachable, ProviderError
 from golem_launcher.events import Stage
 from golem_launcher.node.node import Node
+from golem_launcher.rental.payment.journal import Journal
+from golem_launcher.rental.payment.money import Money
+from golem_launcher.rental.payment.yagna import YagnaRest
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import monitor
 from golem_launcher.session.directory import create_session_directory
 from golem_launcher.session.extension import Extension
-from golem_launcher.session.pay.journal import Journal
-from golem_launcher.session.pay.money import Money
-from golem_launcher.session.pay.yagna import YagnaRest
 from golem_launcher.session.recorder import Recorder
 from golem_launcher.session.term import Term
 from golem_launcher.workload.lab import LAB

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 
 from golem_launcher.events import ProviderChosen, ProviderLost, Stage, now
+from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client
 from golem_launcher.session.api import Session
-from golem_launcher.session.pay.journal import Journal
 from tests.session.conftest import LARGE, ONLY, SLOW, explain, wait_for
 from tests.session.ending import wait_for_end
 from tests.session.jupyter import Jupyter

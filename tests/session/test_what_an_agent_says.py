@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from golem_launcher.access.ssh import SshServer
 from golem_launcher.errors import AccessError, LauncherError
 from golem_launcher.market.reputation import _share
-from golem_launcher.session.hire.deploying import Deploying
-from golem_launcher.session.hire.volumes import volumes
+from golem_launcher.rental.deploying import Deploying
+from golem_launcher.rental.volumes import volumes
 from golem_launcher.session.meter import Meter
 from golem_launcher.untrusted import number
 from golem_launcher.workspace.answers import are_pairs, as_object, as_shown, count_of

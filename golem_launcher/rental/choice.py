@@ -1,0 +1,320 @@
+"""Which offers a session takes: what it needs, what it can pay, whom it has tried before. Knows nothing of yapapi."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.errors import BudgetError, LauncherError, MarketError, ProviderError
+from golem_launcher.later import later
+from golem_launcher.market import history
+from golem_launcher.market.limits import Limit, gpus_wanted, loosen, misses, sized, unsuited, useful_seconds, why_not
+from golem_launcher.market.machine import OFFERED, machine_of, machines
+from golem_launcher.market.prices import SECONDS_PER_HOUR, Price, glm
+from golem_launcher.rental.standing import Standing
+from golem_launcher.request.fields import about
+from golem_launcher.text import clean_line, clean_name
+from golem_launcher.units import counted
+from golem_launcher.untrusted import number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from golem_launcher.market.machine import Machine
+    from golem_launcher.request import LaunchRequest
+
+_NEAR = 0.15
+"""Machines that cost at most this much more than the cheapest are taken at random: a cheap one that swallows every
+agreement and never works would else be everybody's first choice."""
+_MONEY_FIELDS = {"budget", "price_per_hour"}
+_NAME_FIELDS = {"allow", "deny"}
+_AFTER_FAILURE = 0.1
+"""Who failed of late is taken only before those that cost ten times as much."""
+_AFTER_SETBACK = 1e-9
+"""Who failed this very session is taken after everybody else."""
+_UNKNOWN_REPUTATION = 0.5
+_MOST_REFUSALS = 3
+_LONGEST_REFUSAL = 300
+
+
+@dataclass
+class Choice:
+    """Judges offers for one request and remembers why it refused them."""
+
+    request: LaunchRequest
+    standing: Standing = field(default_factory=Standing)
+    """Who is out, or comes last, because of what it did in this session."""
+    too_dear: dict[str, Price] = field(default_factory=dict)
+    unfit: dict[str, str] = field(default_factory=dict)
+    unwanted: set[str] = field(default_factory=set)
+    """Those of the unfit whom the user does not want by name."""
+    seen: set[str] = field(default_factory=set)
+    known: Mapping[str, history.Record] = field(default_factory=history.read)
+    """What earlier sessions learned of providers."""
+    reputation: Mapping[str, float] = field(default_factory=dict)
+    """What others say of providers, 0 to 1."""
+    refusals: list[str] = field(default_factory=list)
+    """What providers said when they refused our terms, cleaned; each once."""
+    suitable: set[str] = field(default_factory=set)
+    """Those with an offer that will do, whatever else they offer."""
+    quoted: dict[str, list[Price]] = field(default_factory=dict)
+    """What each provider asks on the market, in all its offers."""
+    luck: dict[str, float] = field(default_factory=dict)
+    """A random number of each provider, 0 to 1, kept so that its offers are judged alike."""
+
+    @property
+    def useful_seconds(self) -> float:
+        """How long the budget must last at the least."""
+        return useful_seconds(self.request)
+
+    @property
+    def all_refused(self) -> bool:
+        """Whether there were offers and none of them will do."""
+        return bool(self.seen) and self.seen <= self.standing.away() | self.too_dear.keys() | self.unfit.keys()
+
+    @property
+    def looked_at(self) -> set[str]:
+        """The providers whose offers came, but for those whom the user does not want by name: others may be late."""
+        return self.seen - self.unwanted
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether offers came that the names leave, and none of them will do."""
+        return bool(self.looked_at) and self.all_refused
+
+    def score(self, provider_id: str, properties: Mapping[str, Any], *, answered: bool = False) -> float | None:
+        """How good an offer is (the higher the better, never negative), or ``None`` to refuse it.
+
+        ``answered``: whether it is what a provider answered to our terms, and no longer what it has on the market.
+        """
+        self.seen.add(provider_id)
+        if self.standing.is_barred(provider_id):
+            return None
+        try:
+            machine = machine_of(provider_id, properties)
+        except ProviderError as error:
+            if not self._has_another(provider_id, answered=answered):
+                self.unfit[provider_id] = error.what
+            return None
+        if not self._takes(machine, answered=answered):
+            return None
+        worth = self._worth(machine)
+        if self.standing.comes_last(provider_id):
+            return worth * _AFTER_SETBACK
+        record = self.known.get(provider_id)
+        return worth * _AFTER_FAILURE if record is not None and record.failed_lately() else worth
+
+    def fits(self, offer: Mapping[str, Any]) -> bool:
+        """Whether an offer of a market scan will do."""
+        return any(not why_not(self.request, machine) for machine in machines([offer]))
+
+    def bar(self, provider_id: str, name: str, reason: str) -> None:
+        """Never take this provider again in this session: it billed too much, which is remembered elsewhere."""
+        self.standing.bar(provider_id, f"{clean_name(name)}: {reason}")
+
+    def lost(self, provider_id: str, name: str, reason: str) -> None:
+        """Take this provider last, after a pause; other sessions know that it failed."""
+        self.standing.lost(provider_id, f"{clean_name(name)}: {reason}")
+        later(history.note_failure, provider_id, name, reason)
+
+    def failed(self, provider_id: str, name: str, reason: str) -> None:
+        """Leave this provider alone for a while: its workload never answered. Other sessions know that it failed."""
+        self.standing.failed(provider_id, f"{clean_name(name)}: {reason}")
+        later(history.note_failure, provider_id, name, reason)
+
+    def blames_image(self, provider_id: str, name: str, reason: str) -> None:
+        """Leave this provider alone for a while: it says that the image is at fault, and it may be right."""
+        self.standing.failed(provider_id, f"{clean_name(name)}: {reason}")
+
+    def did_not_sign(self, provider_id: str, name: str) -> None:
+        """Take this provider last, after a pause; who does it again and again has failed."""
+        reason = "it did not sign the agreement"
+        if self.standing.did_not_sign(provider_id, f"{clean_name(name)}: {reason}"):
+            later(history.note_failure, provider_id, name, reason)
+
+    def refuses_to_sign(self, provider_id: str, judged: Mapping[str, Any], agreed: Mapping[str, Any]) -> bool:
+        """Whether an agreement asks for more than the offer that was judged; this provider is out then.
+
+        Both are an offer's properties: those that were scored, and those that we are about to sign.
+        """
+        why = _asks_more(judged, agreed)
+        if why:
+            self.bar(provider_id, str(agreed.get("golem.node.id.name", "")), why)
+        return bool(why)
+
+    def refused_by(self, words: str) -> None:
+        """A provider refused our terms, and said why."""
+        said = clean_line(words, longest=_LONGEST_REFUSAL).strip().rstrip(".")
+        if said and said not in self.refusals and len(self.refusals) < _MOST_REFUSALS:
+            self.refusals.append(said)
+
+    def failure(self, offers: Sequence[Mapping[str, Any]] = ()) -> LauncherError:
+        """Why no provider was found, by what was seen. ``offers`` is what the market has, when it is known."""
+        if self.too_dear and not self.standing.reasons:
+            return self._price_error()
+        if self.standing.reasons:
+            reasons = "; ".join(list(self.standing.reasons.values())[:3])
+            remedy = "Try again, or ask for less."
+            if self.request.image is not None:
+                remedy = (
+                    "Try again; where all say the same, the image may be at fault: see that providers can fetch it and "
+                    "that it boots, or choose another."
+                )
+            return MarketError(f"No provider could run the session ({reasons}).", remedy)
+        if self.unfit and self.all_refused:
+            wanted = [reason for provider_id, reason in self.unfit.items() if provider_id not in self.unwanted]
+            return MarketError(
+                f"No offer fits: {next(iter(wanted or self.unfit.values()))}",
+                "See what is on offer and why it is not taken: golem-launcher offers --all",
+            )
+        if self.seen:
+            remedy = "Try again; or ask for less, so that more machines fit."
+            if self.request.outbound in {"listed", "unrestricted"}:
+                remedy = (
+                    "Most providers let sessions reach only what is on their whitelist: ask for fewer addresses, or "
+                    "give a permit that they trust (--outbound-permit)."
+                )
+            said = "; ".join(f"'{words}'" for words in self.refusals[:_MOST_REFUSALS])
+            said = f" Providers said: {said}." if said else ""
+            what = f"Machines that fit are on offer, and none came to terms with us in time.{said}"
+            return MarketError(what, remedy)
+        return MarketError(
+            f"No offer fits: nobody offers {limits(self.request)} on '{self.request.network}'"
+            f"{_most(offers_at_most(offers))}.",
+            _what_to_loosen(self.request, offers),
+        )
+
+    def _takes(self, machine: Machine, *, answered: bool) -> bool:
+        """Whether a machine will do; why not is written down, unless its provider has another one that will."""
+        provider_id = machine.provider_id
+        quoted = self.quoted.setdefault(provider_id, [])
+        if not answered and machine.price not in quoted:
+            quoted.append(machine.price)
+        missed = misses(self.request, machine)
+        too_dear = bool(missed) and {limit.field for limit in missed} <= _MONEY_FIELDS
+        reason = (
+            unsuited(self.request, machine)
+            or _first(missed, self.request, machine)
+            or self._refused(machine)
+            or self._raised(machine)
+        )
+        if {limit.field for limit in missed} & _NAME_FIELDS:
+            self.unwanted.add(provider_id)
+        if reason and self._has_another(provider_id, answered=answered):
+            return False
+        self.too_dear.pop(provider_id, None)
+        self.unfit.pop(provider_id, None)
+        if too_dear:
+            self.too_dear[provider_id] = machine.price
+        elif reason:
+            self.unfit[provider_id] = f"{machine.name}: {reason}."
+        else:
+            self.suitable.add(provider_id)
+        return not reason
+
+    def _has_another(self, provider_id: str, *, answered: bool) -> bool:
+        """Of a provider one of whose offers will not do: whether another will, as far as its offers say."""
+        if answered:  # it came to no terms with us by the one that would do
+            self.suitable.discard(provider_id)
+        return provider_id in self.suitable
+
+    def _refused(self, machine: Machine) -> str:
+        """Whether it over-billed once, unless the user names it."""
+        record = self.known.get(machine.provider_id)
+        if record is None or not record.overbilled or any(map(machine.is_called, self.request.allow)):
+            return ""
+        return (
+            f"it is avoided, because it once billed too much; forget that: golem-launcher providers --forget "
+            f"{machine.provider_id}"
+        )
+
+    def _raised(self, machine: Machine) -> str:
+        """Whether it asks more, now that it negotiates, than any of its offers said."""
+        now, quoted = machine.price, self.quoted.get(machine.provider_id, [])
+        if not quoted or not all(map(now.asks_more_than, quoted)):
+            return ""
+        return _raised(quoted[-1], now)
+
+    def _worth(self, machine: Machine) -> float:
+        luck = self.luck.setdefault(machine.provider_id, secrets.randbelow(2**20) / 2**20)
+        if self.request.choose == "random":
+            return luck
+        whole = machine.price.at_most(float(self.request.hours) * SECONDS_PER_HOUR)
+        cheap = 1 / (float(Decimal("0.0001") + whole) * (1 + _NEAR * luck))
+        if self.request.choose == "price":
+            return cheap
+        record = self.known.get(machine.provider_id)
+        own = record.reputation if record is not None else _UNKNOWN_REPUTATION
+        others = self.reputation.get(machine.provider_id, _UNKNOWN_REPUTATION)
+        return own + others + cheap / (1e6 + cheap)
+
+    def _price_error(self) -> BudgetError:
+        hourly = self.request.price_per_hour
+        cheapest = min(price.per_hour() for price in self.too_dear.values())
+        if hourly is not None and cheapest > hourly:
+            return BudgetError(
+                f"Nobody asks as little as {glm(hourly)} an hour: the cheapest machine that fits asks {glm(cheapest)}.",
+                f"Allow a price of {glm(cheapest)} an hour, or ask for less.",
+            )
+        price = min(self.too_dear.values(), key=lambda price: price.at_most(self.useful_seconds))
+        needed = price.at_most(self.useful_seconds)
+        minutes = self.useful_seconds / 60
+        return BudgetError(
+            f"The budget of {glm(self.request.budget)} is too small: the cheapest offer costs {glm(price.start)} to "
+            f"start and up to {glm(price.per_hour())} an hour.",
+            f"Allow at least {glm(needed)}, which pays for {counted(round(minutes), 'minute')}." if minutes >= 1 else
+            f"Allow at least {glm(needed)}.",
+        )  # fmt: skip
+
+
+def limits(request: LaunchRequest) -> str:
+    """The limits of a request in words."""
+    *most, last = [sized(name, least) for name in OFFERED if (least := getattr(request, name))]
+    size = f"{', '.join(most)} and {last}"
+    gpus = gpus_wanted(request)
+    if not gpus:
+        return size
+    model = f" like '{request.gpu_model}'" if request.gpu_model else ""
+    return f"{size} with {counted(gpus, 'GPU')}{model}"
+
+
+def offers_at_most(offers: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """The most that any single one of these offers has, by the request's field."""
+    most: dict[str, float] = {}
+    for offer in offers:
+        properties = offer.get("properties")
+        for name in OFFERED:
+            value = number(properties.get(about(name).offered)) if isinstance(properties, dict) else None
+            if value is not None:
+                most[name] = max(most.get(name, 0.0), value)
+    return most
+
+
+def _first(missed: list[Limit], request: LaunchRequest, machine: Machine) -> str:
+    return missed[0].why(request, machine) if missed else ""
+
+
+def _what_to_loosen(request: LaunchRequest, offers: Sequence[Mapping[str, Any]]) -> str:
+    advice = loosen(request, machines(offers))
+    return f"Loosen this: {advice[0].text}" if advice else "Ask for less, or try again later."
+
+
+def _asks_more(judged: Mapping[str, Any], agreed: Mapping[str, Any]) -> str:
+    """Why not to sign what is ``agreed``, in words; nothing when its price is that of the offer that was judged."""
+    try:
+        first, now = Price.of_offer(judged), Price.of_offer(agreed)
+    except ProviderError as error:
+        return error.what
+    return _raised(first, now) if now.asks_more_than(first) else ""
+
+
+def _raised(first: Price, now: Price) -> str:
+    return f"it offered itself for {first.in_words()}, and asked {now.in_words()} when it came to an agreement"
+
+
+def _most(largest: Mapping[str, float]) -> str:
+    if not largest:
+        return ""
+    return f" (the most offered is {', '.join(sized(name, largest.get(name, 0.0)) for name in OFFERED)})"

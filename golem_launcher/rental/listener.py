@@ -1,0 +1,140 @@
+"""What yapapi tells while it works, turned into what a session knows: ids on disk, refusals, bills."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from yapapi import events
+
+from golem_launcher.errors import LauncherError
+from golem_launcher.later import later
+from golem_launcher.market import history
+from golem_launcher.market.prices import Price
+from golem_launcher.rental.payment.evidence import INVOICE
+from golem_launcher.rental.payment.journal import AgreementEntry, Journal
+from golem_launcher.rental.terms import payment_timeout
+from golem_launcher.text import clean_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from golem_launcher.rental.choice import Choice
+    from golem_launcher.rental.payment.evidence import Refusal
+    from golem_launcher.rental.payment.money import Money
+
+_LOG = logging.getLogger(__name__)
+
+
+class Listener:
+    """yapapi's event consumer: called before yapapi's next step, so ids are on disk by then."""
+
+    def __init__(self, choice: Choice, journal: Journal, money: Money) -> None:
+        self._choice = choice
+        self._journal = journal
+        self._money = money
+        self.news = asyncio.Event()
+        """An offer came, or one is off the table."""
+        self.negotiating: set[str] = set()
+        """The providers whose offers we answer, or who have our answer and may still come to terms."""
+        self.subscription: Any = None
+        """Our demand on the market, as yapapi has it."""
+        self.invoiced = asyncio.Event()
+        """An invoice was accepted or refused."""
+        self._hears: tuple[tuple[type, Callable[[Any], None]], ...] = (
+            (events.SubscriptionCreated, self._published),
+            (events.ProposalEvent, self._negotiates),
+            (events.AgreementCreated, self._write_agreement),
+            (events.AgreementConfirmed, self._agreed),
+            (events.AgreementRejected, self._rejected),
+            (events.WorkerStarted, self._works),
+            (events.ActivityCreated, self._has_activity),
+            (events.DebitNoteAccepted, self._note_accepted),
+            (events.InvoiceReceived, self._invoice_received),
+            (events.InvoiceAccepted, self._invoice_accepted),
+            (events.PaymentFailed, self._not_paid),
+        )
+
+    def __call__(self, event: Any) -> None:
+        """Take one event."""
+        _LOG.debug("%s", event)
+        for kind, hear in self._hears:
+            if isinstance(event, kind):
+                hear(event)
+                return
+
+    def _agreed(self, event: Any) -> None:
+        entry = self._journal.agreement(event.agreement.id)
+        if entry is not None:
+            later(history.note_agreement, entry.provider_id, entry.provider_name)
+            self._money.agreed(entry)
+
+    def _works(self, event: Any) -> None:
+        self._journal.begin_activity(event.agreement.id)
+
+    def _has_activity(self, event: Any) -> None:
+        self._journal.update_agreement(event.agreement.id, activity_id=event.activity.id)
+
+    def _note_accepted(self, event: Any) -> None:
+        note = event.debit_note
+        self._money.billed(event.agreement.id, Decimal(str(event.amount)), activity_id=str(note.activity_id))
+
+    def _invoice_received(self, event: Any) -> None:
+        self._money.invoice_came(event.agreement.id)
+
+    def _invoice_accepted(self, event: Any) -> None:
+        self._money.billed(event.agreement.id, Decimal(str(event.amount)))
+        self.invoiced.set()
+
+    def _not_paid(self, _event: Any) -> None:
+        self.invoiced.set()
+
+    def _published(self, event: Any) -> None:
+        self.subscription = event.subscription
+
+    def _negotiates(self, event: Any) -> None:
+        if isinstance(event, events.ProposalReceived | events.ProposalResponded):
+            self.negotiating.add(event.proposal.issuer)
+        elif isinstance(event, events.ProposalConfirmed | events.ProposalRejected | events.ProposalFailed):
+            self.negotiating.discard(event.proposal.issuer)
+            self.news.set()
+
+    def refused_bill(self, agreement_id: str, refusal: Refusal) -> None:
+        """A bill is not accepted."""
+        entry = self._journal.agreement(agreement_id)
+        if not refusal.dishonest:
+            self._money.unpaid(agreement_id, refusal.why)
+        else:
+            if entry is not None and self._money.dispute(agreement_id) is None:
+                why = f"{refusal.why} {refusal.figures}"
+                later(history.note_overbilling, entry.provider_id, entry.provider_name, why)
+            self._money.disputed(agreement_id, refusal.why)
+        self._journal.refuse(agreement_id, refusal)
+        if refusal.bill == INVOICE:
+            self.invoiced.set()
+
+    def _write_agreement(self, event: Any) -> None:
+        agreement = event.agreement
+        details = agreement.details
+        properties = details.provider_view.properties
+        try:
+            price: Price | None = Price.of_offer(properties)
+        except LauncherError:
+            price = None  # its bills are then never accepted
+        self._journal.add_agreement(
+            AgreementEntry(
+                agreement_id=agreement.id,
+                provider_id=details.raw_details.offer.provider_id,
+                provider_name=clean_name(str(properties.get("golem.node.id.name", ""))),
+                price=price,
+                payment_timeout=payment_timeout(details.requestor_view.properties),
+            )
+        )
+
+    def _rejected(self, event: Any) -> None:
+        self.news.set()
+        entry = self._journal.agreement(event.agreement.id)
+        if entry is not None:
+            self._choice.did_not_sign(entry.provider_id, entry.provider_name)

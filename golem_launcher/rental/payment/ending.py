@@ -1,0 +1,57 @@
+"""The end of a session's business with a provider or with its node, whichever of them still answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from golem_launcher.errors import NodeError, NodeUnreachable
+from golem_launcher.rental.payment.closing import close_down, end_agreement
+from golem_launcher.waiting import cancel_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from golem_launcher.node.node import Node
+    from golem_launcher.rental.payment.journal import Journal
+    from golem_launcher.rental.payment.yagna import YagnaRest
+
+
+class Farewells:
+    """Ends agreements and activities of lost providers, beside all else: they may be slow to answer, or dead."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def say(self, rest: YagnaRest, journal: Journal, agreement_id: str) -> None:
+        """End what was agreed with a provider; what fails is left to the closing of the session."""
+        task = asyncio.create_task(_quietly_end(rest, journal, agreement_id))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def cut_short(self) -> None:
+        """Wait for none of them any longer."""
+        tasks = list(self._tasks)
+        await cancel_all(*tasks)
+
+
+async def close_wherever(
+    rest: YagnaRest, find: Callable[[], Node | None], journal: Journal, *, invoice_seconds: float
+) -> None:
+    """``close_down`` at the node that the session knows, or where ``find`` (blocks) finds it. Raises ``NodeError``."""
+    try:
+        await close_down(rest, journal, invoice_seconds=invoice_seconds)
+    except NodeUnreachable:
+        node = await asyncio.to_thread(find)
+        if node is None:
+            raise
+        rest.follow(node)
+        await close_down(rest, journal, invoice_seconds=invoice_seconds)
+
+
+async def _quietly_end(rest: YagnaRest, journal: Journal, agreement_id: str) -> None:
+    entry = journal.agreement(agreement_id)
+    if entry is not None:
+        with contextlib.suppress(NodeError):  # closing tries again
+            await end_agreement(rest, journal, entry)

@@ -1,0 +1,273 @@
+"""The one budget of a session: the allocation at the node, what all agreements together cost, when it is used up."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, Protocol
+
+from golem_launcher import clock
+from golem_launcher.errors import BudgetError, NodeRefused
+from golem_launcher.market.prices import glm
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from golem_launcher.events import SessionState
+    from golem_launcher.networks import Network
+    from golem_launcher.rental.payment.journal import AgreementEntry, Journal
+    from golem_launcher.rental.payment.yagna import YagnaRest
+
+_TELL_SECONDS = 10.0
+_PAST = "in the past"
+_RATE_SECONDS = 120.0
+"""What the session costs a second is measured over this long."""
+_SHORTEST_RATE_SECONDS = 15.0
+_LONGEST_PROJECTION = timedelta(days=60)
+_DISK_WORDS = ("disk is full", "disk i/o", "no space left", "readonly database")
+"""In what a node says whose disk takes nothing more."""
+
+
+@dataclass
+class _Account:
+    """What one agreement costs: by our own reckoning while it runs, by its invoice in the end."""
+
+    reckoned: Decimal = Decimal(0)
+    notes: dict[str, Decimal] = field(default_factory=dict)
+    """What was accepted for each activity: a debit note covers those before it of the same activity alone."""
+    invoice: Decimal | None = None
+    """What was accepted for all of them in the end."""
+    promised: dict[str, Decimal] = field(default_factory=dict)
+    """For each activity, the most that we ever said yes to, whether or not the node has accepted it yet."""
+    promised_invoice: Decimal | None = None
+
+    @property
+    def billed(self) -> Decimal:
+        """What was accepted; an invoice below its debit notes gives nothing back."""
+        return max(sum(self.notes.values(), Decimal(0)), self.invoice or Decimal(0))
+
+    @property
+    def cost(self) -> Decimal:
+        return self.billed if self.invoice is not None else max(self.reckoned, self.billed)
+
+    def committed(self, *, without: str | None = None) -> Decimal:
+        """What may be spent for it by our word; ``without`` the notes of one activity, which its next one covers."""
+        return max(self.promised_in_notes(without=without), self.promised_invoice or Decimal(0))
+
+    def promised_in_notes(self, *, without: str | None = None) -> Decimal:
+        """The same of debit notes alone."""
+        return sum((most for key, most in self.promised.items() if key != without), Decimal(0))
+
+
+class Record(Protocol):
+    """Where it is written down what the money does, for whoever looks at the session: its recorder."""
+
+    state: SessionState
+
+    def update(self, **changes: Any) -> None:
+        """Change the state."""
+
+    def message(self, text: str, level: str = ...) -> None:
+        """A line for a person."""
+
+    def provider(self, provider_id: str, name: str, agreement_id: str, price_per_hour: Decimal | None) -> None:
+        """An agreement is confirmed."""
+
+    def cost(self, cost: Decimal, billed: Decimal) -> None:
+        """All costs this much by now."""
+
+
+class Money:
+    """Keeps the budget. Amounts are GLM."""
+
+    def __init__(self, budget: Decimal, journal: Journal, recorder: Record) -> None:
+        self.budget = budget
+        self._journal = journal
+        self._recorder = recorder
+        self._accounts: dict[str, _Account] = collections.defaultdict(_Account)
+        self._disputes: dict[str, str] = {}
+        self._unpaid: set[str] = set()
+        self._news: dict[str, asyncio.Event] = collections.defaultdict(asyncio.Event)
+        self._invoices: set[str] = set()
+        self._told_at = 0.0
+        self._costs: collections.deque[tuple[float, Decimal]] = collections.deque()
+
+    @property
+    def cost(self) -> Decimal:
+        """What all agreements together cost so far; never more than the budget, since no more is accepted."""
+        return min(sum((account.cost for account in self._accounts.values()), Decimal(0)), self.budget)
+
+    @property
+    def left(self) -> Decimal:
+        """What is left of the budget."""
+        return max(self.budget - self.cost, Decimal(0))
+
+    async def reserve(self, rest: YagnaRest, network: Network, identity: str, expires: datetime) -> str:
+        """Set the budget aside at the node; the allocation's id. Raises ``BudgetError`` when it is not there."""
+        expires = clock.told(expires)
+        self._journal.update(allocation_timeout=expires)
+        try:
+            allocation_id = await rest.create_allocation(
+                amount=self.budget, platform=network.platform, address=identity, timeout=expires
+            )
+        except NodeRefused as error:
+            raise _refused(self.budget, error, "Put more into the wallet, or lower the budget.") from None
+        self._journal.update(allocation_id=allocation_id)
+        self._recorder.update(allocation_id=allocation_id)
+        return allocation_id
+
+    async def extend(self, rest: YagnaRest, budget: Decimal, expires: datetime) -> None:
+        """Make the budget ``budget``, set aside until ``expires``. Raises ``BudgetError``; all is as before then."""
+        allocation_id = self._journal.entries.allocation_id
+        assert allocation_id is not None
+        expires = clock.told(expires)
+        try:
+            await rest.amend_allocation(allocation_id, amount=budget, timeout=expires)
+        except NodeRefused as error:
+            raise _refused(budget, error, "Put more into the wallet, or extend by less.") from None
+        self._journal.update(allocation_timeout=expires)
+        self.budget = budget
+
+    def agreed(self, entry: AgreementEntry) -> None:
+        """An agreement is confirmed."""
+        per_hour = entry.price.per_hour() if entry.price else None
+        self._recorder.provider(entry.provider_id, entry.provider_name, entry.agreement_id, per_hour)
+
+    def room(self, agreement_id: str, activity_id: str | None = None) -> Decimal:
+        """How much of the budget a bill may take; asked by the strategy before it says yes to one.
+
+        ``activity_id`` is whose debit note it is; an invoice, without one, covers all activities of its agreement.
+        """
+        others = [account.committed() for key, account in self._accounts.items() if key != agreement_id]
+        own = self._accounts[agreement_id].committed(without=activity_id) if activity_id is not None else Decimal(0)
+        return max(self.budget - sum(others, own), Decimal(0))
+
+    def noted(self, agreement_id: str, *, without: str) -> Decimal:
+        """What the debit notes of an agreement's activities take, ``without`` those of one of them."""
+        return self._accounts[agreement_id].promised_in_notes(without=without)
+
+    def is_settled(self, agreement_id: str) -> bool:
+        """Whether we said yes to an agreement's invoice. What a debit note adds after that, a node pays on top."""
+        return self._accounts[agreement_id].promised_invoice is not None
+
+    def promise(self, agreement_id: str, amount: Decimal, *, activity_id: str | None = None) -> None:
+        """We say yes to a bill. From now on it is spent: whether the node did what it was told may never be known."""
+        account = self._accounts[agreement_id]
+        if activity_id is None:
+            account.promised_invoice = max(account.promised_invoice or Decimal(0), amount)
+        else:
+            account.promised[activity_id] = max(account.promised.get(activity_id, Decimal(0)), amount)
+
+    def invoice_came(self, agreement_id: str) -> None:
+        """The provider sent an invoice, which ends what it can bill."""
+        self._invoices.add(agreement_id)
+        self._news[agreement_id].set()
+
+    def news(self, agreement_id: str) -> asyncio.Event:
+        """Set when an invoice comes or a bill is not accepted: whoever works under the agreement decides then.
+
+        One watcher takes it for each agreement, and clears it.
+        """
+        return self._news[agreement_id]
+
+    def has_invoice(self, agreement_id: str) -> bool:
+        """Whether an invoice came for an agreement."""
+        return agreement_id in self._invoices
+
+    def billed(self, agreement_id: str, amount: Decimal, *, activity_id: str | None = None) -> None:
+        """The node accepted a bill of ``amount``: an activity's debit note, or the agreement's invoice."""
+        self.promise(agreement_id, amount, activity_id=activity_id)
+        account = self._accounts[agreement_id]
+        if activity_id is None:
+            account.invoice = amount
+        else:
+            account.notes[activity_id] = max(account.notes.get(activity_id, Decimal(0)), amount)
+        self._tell()
+
+    def disputed(self, agreement_id: str, reason: str) -> None:
+        """A bill is higher than price and usage allow, and was not accepted: its provider is to blame."""
+        if agreement_id not in self._disputes:  # once is enough: the next notes are no better
+            self._disputes[agreement_id] = reason
+            self._news[agreement_id].set()
+            self.unpaid(agreement_id, reason)
+
+    def unpaid(self, agreement_id: str, reason: str) -> None:
+        """A bill was not accepted, whoever is to blame. Told once for each agreement."""
+        if agreement_id not in self._unpaid:
+            self._unpaid.add(agreement_id)
+            self._recorder.message(reason, "warning")
+
+    def dispute(self, agreement_id: str) -> str | None:
+        """For what its provider is to blame: why a bill was not accepted; ``None`` when it is for nothing."""
+        return self._disputes.get(agreement_id)
+
+    def used(self, agreement_id: str, usage: Sequence[float] | None, *, reserve_seconds: float) -> str | None:
+        """The provider reported its usage (``None``: nothing); the reason to end when the budget is nearly used up.
+
+        ``reserve_seconds`` of work at the highest price must remain, whatever was used since the last report.
+        """
+        entry = self._journal.agreement(agreement_id)
+        if entry is None or entry.price is None or entry.started_at is None:
+            return None
+        price = entry.price
+        if (known := price.reported(usage)) is not None:
+            self._journal.remember_usage(agreement_id, known)
+            entry = self._journal.agreement(agreement_id) or entry
+        reckoned, owed = entry.cost(), entry.owed()
+        self._accounts[agreement_id].reckoned = reckoned
+        reserve = price.ceiling(reserve_seconds) - price.start
+        over = self.cost + (owed - reckoned) + reserve >= self.budget
+        if over or time.monotonic() - self._told_at >= _TELL_SECONDS:
+            self._tell()
+            self._project()
+        return f"The budget of {glm(self.budget)} is used up." if over else None
+
+    def affords(self, agreement_id: str) -> float:
+        """For how many seconds at the highest price of an agreement the rest of the budget lasts."""
+        entry = self._journal.agreement(agreement_id)
+        if entry is None or entry.price is None:
+            return 0.0
+        rate = entry.price.ceiling(1.0) - entry.price.start
+        return float(self.left / rate) if rate > 0 else float("inf")
+
+    def _tell(self) -> None:
+        self._told_at = time.monotonic()
+        if self.cost != self._recorder.state.cost:
+            self._recorder.cost(self.cost, sum((account.billed for account in self._accounts.values()), Decimal(0)))
+
+    def _project(self) -> None:
+        """When the money ends, should the session go on as it did lately."""
+        now = time.monotonic()
+        self._costs.append((now, self.cost))
+        while now - self._costs[0][0] > _RATE_SECONDS:
+            self._costs.popleft()
+        since, cost = self._costs[0]
+        spent = self.cost - cost
+        if now - since < _SHORTEST_RATE_SECONDS:
+            return
+        ends = None
+        if spent > 0:
+            seconds = float(self.left / spent) * (now - since)
+            if seconds < _LONGEST_PROJECTION.total_seconds():
+                ends = clock.told(clock.now() + timedelta(seconds=seconds))
+        self._recorder.update(money_ends_at=ends)
+
+
+def _refused(amount: Decimal, error: NodeRefused, remedy: str) -> BudgetError:
+    """Why an amount can't be set aside; ``remedy`` is for a wallet that has too little."""
+    try:
+        left, reserved = (Decimal(str(error.details[name])) for name in ("availableFunds", "reservedFunds"))
+    except (KeyError, InvalidOperation):
+        full = any(words in error.what.lower() for words in _DISK_WORDS)
+        remedy = "Make room on the node's disk." if full else "Look at the node: golem-launcher doctor"
+        if _PAST in error.what.lower():
+            remedy = "The clocks of this computer and of the node differ; set them right: golem-launcher doctor"
+        return BudgetError(f"The node could not set {glm(amount)} aside: {error.what}", remedy)
+    kept = f", {glm(reserved)} more being set aside for others" if reserved > 0 else ""
+    has = glm(max(left, Decimal(0)))
+    return BudgetError(f"The wallet has {has} to set aside{kept}, and this takes {glm(amount)}.", remedy)

@@ -1,0 +1,140 @@
+"""Closes down what a dead supervisor left: at its node, in its state."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from golem_launcher import files
+from golem_launcher.errors import LauncherError
+from golem_launcher.events import STOPPED, Message, Stage, StageChanged, now
+from golem_launcher.networks import NETWORKS
+from golem_launcher.rental.payment.journal import FILE, Journal
+from golem_launcher.waiting import wait_for
+
+if TYPE_CHECKING:
+    from golem_launcher.node.node import Node
+    from golem_launcher.session.directory import SessionDirectory
+
+_LOG = logging.getLogger(__name__)
+_INVOICE_SECONDS = 5.0
+_SECONDS = 60.0
+_LOCK_SECONDS = 1.0
+"""A killed process's other threads may hold the lock for a moment after it."""
+
+_CLOSED = "What it had left at the node is closed down now."
+_LATE_ONE = "The invoice that was missing is no longer waited for: what the session cost is known as far as it will be."
+
+_DONE = "; everything it had was closed down."
+_UNKNOWN = (
+    ", and its journal.json is damaged: what it left at the node ends by itself, as nobody pays it. What is reserved "
+    "there is given back by: golem-launcher wallet --release"
+)
+_NOT_YET = ", and the node does not run: what it left is closed down when the node is back."
+
+
+@dataclass(frozen=True)
+class Death:
+    """How a supervisor came to die before its session was over."""
+
+    stage: Stage
+    """What the session's last one is then."""
+    words: str
+    """A sentence that goes on with what became of the session."""
+
+
+DIED = Death(Stage.FAILED, "Its supervisor died")
+KILLED = Death(Stage.ENDED, f"{STOPPED} It hung and was ended by force, without a last save")
+
+
+def owes(directory: SessionDirectory) -> bool:
+    """Whether a session may have something left at its node."""
+    journal = Journal.read(directory.path)
+    return journal is not None and journal.entries.owes
+
+
+def close(directory: SessionDirectory, *, start_node: bool, death: Death = DIED) -> bool:
+    """Close down a session whose supervisor is dead; whether there was something to do. Blocking.
+
+    Without ``start_node``, a node that does not run is left alone and the work stays for another time. ``death`` is
+    told of a session that was not over.
+    """
+    state = directory.state()
+    journal = Journal.read(directory.path)
+    owes = journal is not None and journal.entries.owes
+    if state.stage.final and not owes:
+        return False
+    closed = False
+    try:
+        # Who wants the end, whatever it takes, also waits for somebody else who is closing down already.
+        with files.locked(directory.lock, deadline=_SECONDS if start_node else _LOCK_SECONDS):
+            closed = not owes
+            if journal is None and (directory.path / FILE).exists():
+                _write_end(directory, death, _UNKNOWN, closed=False)
+                return True
+            if journal is not None and owes:
+                closed = _close_at_node(directory, journal, start_node=start_node)
+            entries = journal.entries if journal is not None else None
+            late = entries is not None and entries.awaits_until is not None
+            refused = [why for why in (entries.refusals if entries else ()) if why not in state.reason]
+            became = " ".join((_DONE if closed or late else _NOT_YET, *refused))
+            _write_end(directory, death, became, closed=closed, last_word=_LATE_ONE if late else _CLOSED)
+    except TimeoutError:
+        return False  # a supervisor that begins, or somebody who closes down already
+    return closed or not state.stage.final
+
+
+def awaits(directory: SessionDirectory) -> bool:
+    """Whether a session has ended, and an invoice of it is waited for."""
+    journal = Journal.read(directory.path)
+    return journal is not None and journal.entries.awaits_until is not None and not journal.entries.closed
+
+
+def _close_at_node(directory: SessionDirectory, journal: Journal, *, start_node: bool) -> bool:
+    from golem_launcher.session import places  # noqa: PLC0415 - much to import for a look at a list
+
+    network = NETWORKS.get(directory.state().network or journal.entries.network)
+    if network is None:
+        return False
+    try:
+        node = places.enter(network).node if start_node else places.present(network)
+        if node is None:
+            return False
+        with ThreadPoolExecutor(max_workers=1) as thread:  # the caller's thread may have a loop of its own
+            thread.submit(asyncio.run, _close_down(node, journal)).result()
+    except LauncherError as error:
+        _LOG.warning("%s: %s", directory.name, error)
+        return False
+    except TimeoutError:
+        return False
+    return journal.entries.closed
+
+
+async def _close_down(node: Node, journal: Journal) -> None:
+    from golem_launcher.rental.payment.closing import close_down  # noqa: PLC0415
+    from golem_launcher.rental.payment.yagna import YagnaRest  # noqa: PLC0415
+
+    async with YagnaRest(node) as rest:
+        seconds = 0.0 if journal.entries.awaits_until else _INVOICE_SECONDS
+        await wait_for(close_down(rest, journal, invoice_seconds=seconds), _SECONDS)
+
+
+def _write_end(directory: SessionDirectory, death: Death, became: str, *, closed: bool, last_word: str = "") -> None:
+    directory.sweep()
+    from golem_launcher.rental.payment import bills  # noqa: PLC0415 - likewise
+
+    state = directory.state()
+    cost, at_most = bills.cost_of(directory.path, state.cost)
+    state = state.model_copy(update={"cost": cost, "owed_at_most": at_most})
+    if not state.stage.final:
+        at, stage, reason = now(), death.stage, death.words + became
+        ended = {"stages": (*state.stages, (stage, at)), "ended_at": at, "address": None}
+        directory.write_state(state.model_copy(update={"stage": stage, "reason": reason, **ended}))
+        directory.append_event(StageChanged(at=at, stage=stage, reason=reason))
+    elif closed:
+        more = became.removeprefix(_DONE)
+        directory.write_state(state.model_copy(update={"reason": state.reason.replace(_NOT_YET, _DONE) + more}))
+        directory.append_event(Message(text=last_word))

@@ -1,0 +1,210 @@
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from golem_launcher import files, paths
+from golem_launcher.errors import BudgetError, MarketError
+from golem_launcher.market import history
+from golem_launcher.market.history import Record
+from golem_launcher.rental.choice import Choice
+from golem_launcher.request import LaunchRequest
+from tests.market.offer import offer as market_offer
+
+COEFFICIENTS = "golem.com.pricing.model.linear.coeffs"
+
+
+def offer(name="standard", **changes):
+    return market_offer(name, **{COEFFICIENTS: [0.002, 0.001, 0.5], **changes})["properties"]
+
+
+@pytest.fixture(autouse=True)
+def _no_memory(tmp_path, monkeypatch):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
+
+
+def request(**fields):
+    return LaunchRequest(**{"name": "x", **fields})
+
+
+def test_the_cheaper_offer_scores_higher():
+    choice = Choice(request(budget=1000))
+    cheap = choice.score("a", offer(**{"golem.com.pricing.model.linear.coeffs": [0.001, 0.001, 0.0]}))
+    dear = choice.score("b", offer(**{"golem.com.pricing.model.linear.coeffs": [0.002, 0.002, 0.0]}))
+    assert cheap is not None
+    assert dear is not None
+    assert cheap > dear >= 0
+    assert not choice.all_refused
+
+
+def test_a_budget_too_small_says_what_would_do():
+    choice = Choice(request(budget=Decimal("0.000001")))
+    assert choice.score("a", offer()) is None
+    assert choice.all_refused
+    error = choice.failure()
+    assert isinstance(error, BudgetError)
+    assert "0.000001 GLM is too small" in error.what
+    needed = choice.too_dear["a"].at_most(300)
+    assert str(needed.normalize()) in error.remedy
+    assert Choice(request(budget=needed)).score("a", offer()) is not None
+
+
+def test_no_offer_names_the_limits():
+    most = {"golem.inf.cpu.threads": 4, "golem.inf.mem.gib": 8.0, "golem.inf.storage.gib": 10.0}
+    offers = [{"properties": most}, {"properties": "junk"}]
+    error = Choice(request(cpus=64, memory_gib=512, disk_gib=3)).failure(offers)
+    assert isinstance(error, MarketError)
+    assert "64 cores, 512 GiB of memory and 3 GiB of disk" in error.what
+    assert "the most offered is 4 cores, 8 GiB of memory, 10 GiB of disk" in error.what
+
+
+def test_a_provider_that_failed_comes_after_all_others_and_one_that_billed_too_much_never():
+    dear = {"golem.com.pricing.model.linear.coeffs": [0.3, 0.3, 0.0]}
+    choice = Choice(request(budget=10**5))
+    first = choice.score("a", offer())
+    assert first is not None
+    choice.failed("a", "\x1b[31mevil", "it hung")
+    again, other = choice.score("a", offer()), choice.score("b", offer(**dear))
+    assert again is not None
+    assert 0 < again < other < first
+    choice.bar("b", "crook", "it billed too much")
+    assert choice.score("b", offer()) is None
+    assert choice.hopeless  # the one is out, the other one let alone for longer than anybody waits
+    error = choice.failure()
+    assert isinstance(error, MarketError)
+    assert "evil: it hung" in error.what
+    assert "crook: it billed too much" in error.what
+    assert "\x1b" not in error.what
+
+
+def test_an_offer_that_makes_no_sense_is_refused_and_named():
+    choice = Choice(request())
+    assert choice.score("a", offer(**{"golem.com.pricing.model": "auction"})) is None
+    assert "not linear" in choice.failure().what
+
+
+def test_a_price_above_the_highest_allowed_is_too_dear_and_said():
+    choice = Choice(request(budget=1000, price_per_hour=Decimal("0.5")))
+    assert choice.score("a", offer()) is None
+    error = choice.failure()
+    assert isinstance(error, BudgetError)
+    assert "Nobody asks as little as 0.5 GLM an hour: the cheapest machine that fits asks 21.6 GLM" in error.what
+
+
+def test_machines_that_cost_nearly_the_same_take_turns():
+    near = {"golem.com.pricing.model.linear.coeffs": [0.00105, 0.0, 0.0]}
+    cheap = {"golem.com.pricing.model.linear.coeffs": [0.001, 0.0, 0.0]}
+    first = set()
+    for _ in range(100):
+        choice = Choice(request(budget=1000))
+        first.add(choice.score("near", offer(**near)) > choice.score("cheap", offer(**cheap)))
+        assert choice.score("dear", offer()) < min(choice.score("near", offer(**near)), 1)
+    assert first == {True, False}
+
+
+def test_who_over_billed_is_not_taken_and_who_failed_is_taken_last():
+    now = datetime.now(UTC)
+    known = {"bad": Record(overbilled=1), "weak": Record(failures=1, failed_at=now, last_failure="it hung")}
+    choice = Choice(request(budget=1000), known=known)
+    assert choice.score("bad", offer()) is None
+    assert "once billed too much" in choice.failure().what
+    cheap = {"golem.com.pricing.model.linear.coeffs": [0.001, 0.0005, 0.0]}
+    assert choice.score("weak", offer(**cheap)) < choice.score("fine", offer())
+    named = Choice(request(budget=1000, allow=["bad"]), known=known)
+    assert named.score("bad", offer(**{"golem.node.id.name": "bad"})) is not None
+    assert named.score("fine", offer(**{"golem.node.id.name": "fine"})) is None
+
+
+def test_reputation_comes_before_price():
+    cheap = {"golem.com.pricing.model.linear.coeffs": [0.00001, 0.0, 0.0]}
+    choice = Choice(request(budget=1000, choose="reputation"), known={}, reputation={"good": 0.9, "poor": 0.1})
+    assert choice.score("good", offer()) > choice.score("poor", offer(**cheap))
+    assert choice.score("other-1", offer(**cheap)) > choice.score("other-2", offer())
+
+
+def test_no_offer_says_what_to_loosen():
+    offers = [market_offer("a"), market_offer("b", gpus=1, model="A100")]
+    error = Choice(request(gpus=2, gpu_model="A100")).failure(offers)
+    assert "with 2 GPUs like 'A100'" in error.what
+    assert error.remedy == "Loosen this: GPUs: 1, then 1 machine fits."
+    assert not any(map(Choice(request(gpus=2)).fits, offers))
+    assert any(map(Choice(request(gpus=1)).fits, offers))
+
+
+def test_who_is_not_wanted_by_name_does_not_end_the_search():
+    """The offer of the one that is wanted may be late."""
+    choice = Choice(request(budget=1000, allow=["wanted"]))
+    assert choice.score("other", offer()) is None
+    assert choice.all_refused
+    assert not choice.hopeless
+    assert "not among the providers that you allow" in choice.failure().what
+    small = offer(**{"golem.node.id.name": "wanted", "golem.inf.mem.gib": 0.01})
+    assert choice.score("wanted", small) is None
+    assert choice.hopeless
+
+
+@pytest.mark.parametrize(
+    "raised", [[0.002, 0.001, 0.6], [0.0021, 0.001, 0.1], [0.0001, 0.0011, 0.5], [0.001, 0.0, 0.51]]
+)
+def test_a_part_of_the_price_that_rises_after_the_offer_is_refused_though_the_rest_falls(raised):
+    choice = Choice(request(budget=1000))
+    assert choice.score("a", offer("riser")) is not None
+    assert choice.score("a", offer("riser", **{COEFFICIENTS: raised}), answered=True) is None
+    assert choice.all_refused
+    assert (
+        "riser: it offered itself for 0.5 GLM at the start, 7.2 GLM an hour and 3.6 GLM an hour of each of 4 threads"
+        in (choice.failure().what)
+    )
+    assert choice.score("a", offer("riser", **{COEFFICIENTS: [0.001, 0.001, 0.5]}), answered=True) is not None
+
+
+def test_a_provider_with_two_offers_raises_nothing_by_the_dearer_one():
+    choice = Choice(request(budget=1000))
+    cheap, dear = offer("two"), offer("two", **{COEFFICIENTS: [0.01, 0.01, 1.0]})
+    for first, second in ((cheap, dear), (dear, cheap)):
+        assert choice.score("two", first) is not None
+        assert choice.score("two", second) is not None
+        assert choice.score("two", second, answered=True) is not None
+        assert choice.score("two", first, answered=True) is not None
+    assert choice.score("two", offer("two", **{COEFFICIENTS: [0.01, 0.02, 1.0]}), answered=True) is None
+
+
+@pytest.mark.parametrize(
+    "useless", [{COEFFICIENTS: [1000.0, 0.0, 0.0]}, {"golem.inf.mem.gib": 0.01}, {"golem.com.pricing.model": "auction"}]
+)
+def test_an_offer_that_will_not_do_takes_nothing_from_the_other_one_of_its_provider(useless):
+    choice = Choice(request(budget=100))
+    fits, not_so = offer("two"), offer("two", **useless)
+    for offers in ((fits, not_so), (not_so, fits)):
+        for each in offers:
+            choice.score("two", each)
+        assert not choice.hopeless
+    assert choice.score("two", not_so, answered=True) is None
+    assert choice.hopeless  # it came to no terms with us
+
+
+@pytest.mark.parametrize(
+    "agreed", [[0.002, 0.001, 0.6], [0.0001, 0.0, 0.6], [0.002, 0.0011, 0.0], [0.001, 0.001], "none"]
+)
+def test_what_is_signed_costs_no_more_than_what_was_judged(agreed):
+    choice = Choice(request(budget=1000))
+    assert not choice.refuses_to_sign("a", offer("riser"), offer("riser"))
+    assert not choice.refuses_to_sign("a", offer("riser"), offer("riser", **{COEFFICIENTS: [0.001, 0.001, 0.5]}))
+    choice.score("a", offer("riser"))
+    assert choice.refuses_to_sign("a", offer("riser"), offer("riser", **{COEFFICIENTS: agreed}))
+    assert choice.all_refused
+    assert "(riser: it" in choice.failure().what or "(riser: Its price is malformed" in choice.failure().what
+    assert choice.score("a", offer("riser")) is None
+
+
+def test_a_lock_that_another_process_holds_stops_nobody_and_nothing_is_forgotten():
+    """Longer than whoever writes waits for the lock: what is decided here goes on, the note comes later."""
+    choice = Choice(request())
+    with files.locked(paths.home() / f".{history.FILE}.lock", deadline=20):
+        choice.lost("0x1", "dies", "it died")
+        assert history.read() == {}
+    end = time.monotonic() + 20
+    while not history.read():
+        assert time.monotonic() < end
+    assert history.read()["0x1"].last_failure == "it died"

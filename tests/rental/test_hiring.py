@@ -1,0 +1,74 @@
+"""What becomes of an activity whose deploy stands still. yapapi's engine stands in, without a node."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from golem_launcher.errors import ProviderError
+from golem_launcher.session import warm
+
+warm.engine()  # yapapi as a supervisor loads it: any other way, it warns
+from golem_launcher.rental.hiring import Hiring  # noqa: E402
+
+
+class Engine:
+    """Sends a first batch, and never hears of it again."""
+
+    def __init__(self):
+        self.ended = False
+
+    async def process_batches(self, _job, _agreement, _activity, batches):
+        await batches.__anext__()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ended = True
+
+
+async def batches(closed):
+    try:
+        yield "deploy"
+    finally:
+        closed.append(True)
+
+
+def hiring(engine):
+    nothing = dict.fromkeys(("vpn", "started", "listener", "choice", "journal", "package", "image", "told"))
+    made = Hiring(engine, **nothing, deploy_seconds=60.0, still_seconds=1.0)
+    made._job = SimpleNamespace(id="job")
+    return made
+
+
+def test_a_deploy_that_stands_still_is_not_waited_for_any_longer():
+    closed, engine = [], Engine()
+
+    async def stand_still():
+        made = hiring(engine)
+        made._deployed = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(made._deployed.set_exception, ProviderError("It did not get on."))
+        await made._process("agreement", None, batches(closed))
+
+    with pytest.raises(ProviderError, match="did not get on"):
+        asyncio.run(stand_still())
+    assert engine.ended
+    assert closed == [True]
+
+
+def test_once_the_package_runs_the_batches_go_on():
+    closed, engine = [], Engine()
+
+    async def run():
+        made = hiring(engine)
+        made._deployed = asyncio.get_running_loop().create_future()
+        made._deployed.set_result("rented")
+        work = asyncio.create_task(made._process("agreement", None, batches(closed)))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not work.done()
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+    asyncio.run(run())
+    assert engine.ended
+    assert closed == [True]

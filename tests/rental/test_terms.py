@@ -1,0 +1,96 @@
+"""The payment terms that we promise, before a negotiator with ya-provider's rules; and the pace of debit notes."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from golem_launcher.rental.payment import pace
+from golem_launcher.rental.payment.pace import Pace
+from golem_launcher.rental.terms import ACCEPT_TIMEOUT, NOTE_INTERVAL, PAYMENT_TIMEOUT, payment_timeout, terms
+from golem_launcher.session.term import Term
+
+HOUR = 3600
+PUBLISHED = {NOTE_INTERVAL: 120, ACCEPT_TIMEOUT: 240, PAYMENT_TIMEOUT: 120}
+"""What a provider offers that is left as it comes."""
+
+
+def refusal(offer, demand, *, lasts):
+    """What a negotiator left as it comes says to a demand's terms; empty when they agree. Reads whole numbers only."""
+    day = 24 * HOUR
+    for name, least, most in ((NOTE_INTERVAL, 1, day), (PAYMENT_TIMEOUT, 1, day), (ACCEPT_TIMEOUT, 5, 2**32)):
+        value = demand.get(name)
+        if value is not None and (type(value) is not int or name not in offer or not least <= value <= most):
+            return f"{name}: {value}"
+    if demand.get(ACCEPT_TIMEOUT, 0) > offer.get(ACCEPT_TIMEOUT, 0):
+        return "DebitNote acceptance deadline should be less"
+    if not 5 * 60 <= lasts <= (100 * 8766 * HOUR if ACCEPT_TIMEOUT in demand else 30 * 60):
+        return "Proposal expires too early or too late"
+    if lasts >= 10 * HOUR and PAYMENT_TIMEOUT not in demand:
+        return "mid-agreement payments are required"
+    return ""
+
+
+def test_each_term_of_an_offer_gets_our_word():
+    assert terms(PUBLISHED, lasts=4 * HOUR) == {NOTE_INTERVAL: 120, ACCEPT_TIMEOUT: 240}
+    assert terms(PUBLISHED, lasts=5 * HOUR) == {NOTE_INTERVAL: 120, ACCEPT_TIMEOUT: 240, PAYMENT_TIMEOUT: 5 * HOUR}
+    assert terms({**PUBLISHED, NOTE_INTERVAL: 1}, lasts=HOUR)[NOTE_INTERVAL] == 2
+    assert terms({}, lasts=20 * HOUR) == {}
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            NOTE_INTERVAL: st.integers(1, 24 * HOUR),
+            ACCEPT_TIMEOUT: st.integers(5, 10**6),
+            PAYMENT_TIMEOUT: st.integers(1, 24 * HOUR),
+        }
+    ),
+    st.decimals("0.01", "8766", places=2),
+)
+def test_a_negotiator_as_it_comes_agrees_for_every_length_of_a_session(offer, hours):
+    term = Term.of(hours)
+    lasts = (term.agree() - term.deadline).total_seconds() + float(hours) * HOUR
+    assert refusal(offer, terms(offer, lasts=lasts), lasts=lasts) == ""
+
+
+JUNK = st.none() | st.booleans() | st.floats() | st.text() | st.integers()
+
+
+@given(st.dictionaries(st.sampled_from(sorted(PUBLISHED)), JUNK))
+def test_terms_that_make_no_sense_are_not_promised(offer):
+    for name, value in terms(offer, lasts=100 * HOUR).items():
+        assert type(value) is int
+        assert value >= offer[name] >= 1
+    assert payment_timeout(offer) is None or payment_timeout(offer) == offer[PAYMENT_TIMEOUT]
+
+
+class Clock:
+    now = 1000.0
+
+    def since_boot(self):
+        return self.now
+
+
+def test_who_wants_to_be_paid_more_often_than_agreed_is_refused(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(pace, "clock", clock)
+    agreed = Pace(5 * HOUR)
+    assert agreed.objection(payable=True) == ""  # the last one of an activity that ended at once
+    assert "more often" in agreed.objection(payable=True)
+    hourly, never = Pace(5 * HOUR), Pace(None)
+    for _ in range(10):
+        clock.now += 5 * HOUR
+        assert hourly.objection(payable=True) == hourly.objection(payable=False) == never.objection(payable=False) == ""
+    assert "not agreed" in never.objection(payable=True)
+
+
+def test_a_flood_is_refused_and_the_fastest_pace_that_is_agreed_is_none(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(pace, "clock", clock)
+    agreed, flood = Pace(None), Pace(None)
+    for _ in range(100):
+        clock.now += 2
+        assert agreed.objection(payable=False) == ""
+    for _ in range(40):
+        clock.now += 1
+        assert flood.objection(payable=False) == ""
+    assert "more than 40 debit notes" in flood.objection(payable=False)

@@ -4,12 +4,12 @@ import asyncio
 import functools
 from urllib.parse import urlsplit
 
-from golem_launcher.access.streams import Joint
+from golem_launcher.access.streams import DuplexStream
 
 
 async def _dialled(connect):
     reader, writer = await connect()
-    return Joint(reader, writer, writer.close)
+    return DuplexStream(reader, writer, writer.close)
 
 
 def to_origin(origin):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from golem_launcher import paths
 from golem_launcher.access.connect import is_closed
 from golem_launcher.access.listener import SocketFile
-from golem_launcher.access.streams import Joint
+from golem_launcher.access.streams import DuplexStream
 from golem_launcher.agent.carrier import reset
 from golem_launcher.agent.records import LARGEST
 from golem_launcher.errors import AccessError
@@ -66,7 +66,7 @@ async def open_door(path: Path, port: int) -> tuple[asyncio.StreamReader, asynci
 async def dial(path: Path, port: int) -> Stream:
     """As :func:`open_door`, as a stream."""
     reader, writer = await open_door(path, port)
-    return Joint(reader, writer, lambda: reset(writer))
+    return DuplexStream(reader, writer, lambda: reset(writer))
 
 
 async def carry(path: Path, port: int, reader: Source, writer: Sink) -> None:

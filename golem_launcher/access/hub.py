@@ -13,14 +13,14 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from golem_launcher.access import rules as ruling
-from golem_launcher.access.conversation import Behind
-from golem_launcher.access.documents import key
-from golem_launcher.access.front import Front
+from golem_launcher.access import origin_policy
+from golem_launcher.access.lab_frontend import LabFrontend
 from golem_launcher.access.link import Link
 from golem_launcher.access.listener import Listener
-from golem_launcher.access.pages import elsewhere
-from golem_launcher.access.rules import Rules
+from golem_launcher.access.open_documents import key
+from golem_launcher.access.origin_policy import OriginPolicy
+from golem_launcher.access.proxied_servers import elsewhere
+from golem_launcher.access.reverse_proxy import Upstream
 from golem_launcher.errors import AccessError
 from golem_launcher.peers import is_ours
 
@@ -86,17 +86,17 @@ class HubPort:
         if not is_ours(writer):
             raise AccessError("Another user's program.")
         if not self.allowed:
-            body = ruling.page("Not yet", f"<p>{_NOT_YET}</p>")
+            body = origin_policy.html_page("Not yet", f"<p>{_NOT_YET}</p>")
             writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/html; charset=utf-8\r\nConnection: close\r\n")
             writer.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
             await writer.drain()
             return
-        rules = Rules(frozenset(), self._secret, self.base_url, extensions=self._extensions, behind_hub=True)
-        front = Front(
+        policy = OriginPolicy(frozenset(), self._secret, self.base_url, extensions=self._extensions, behind_hub=True)
+        front = LabFrontend(
             self.base_url,
             extensions=self._extensions,
             compress=True,
             key=key(self._secret),
             left_out=self._left_out,
         )
-        await Link(Behind(rules, self._dial, front, self._attend, elsewhere)).serve(reader, writer)
+        await Link(Upstream(policy, self._dial, front, self._attend, elsewhere)).serve(reader, writer)

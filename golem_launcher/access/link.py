@@ -1,4 +1,4 @@
-"""The link: a listener for browsers that lets through to the Lab what :mod:`golem_launcher.access.rules` do."""
+"""The link: a listener for browsers that lets through to the Lab what its policy (:mod:`.origin_policy`) allows."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import h11
 
-from golem_launcher.access.conversation import Behind, Conversation
-from golem_launcher.access.documents import key
-from golem_launcher.access.front import Front, nobody
+from golem_launcher.access.lab_frontend import LabFrontend, nobody
 from golem_launcher.access.listener import Listener
-from golem_launcher.access.rules import Rules
-from golem_launcher.access.sides import LONGEST_HEAD, Gone, Side
+from golem_launcher.access.open_documents import key
+from golem_launcher.access.origin_policy import OriginPolicy
+from golem_launcher.access.reverse_proxy import LONGEST_HEAD, Conversation, HttpConnection, NoAnswer, Upstream
 from golem_launcher.errors import AccessError
 from golem_launcher.peers import is_another_person, is_ours, refusal
 
@@ -20,24 +19,24 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable
 
-    from golem_launcher.access.front import Served
-    from golem_launcher.access.rules import Headers
+    from golem_launcher.access.lab_frontend import Served
+    from golem_launcher.access.origin_policy import Headers
     from golem_launcher.access.streams import Stream
 
 
 class Link:
     """Serves connections of browsers: :meth:`serve` one each."""
 
-    def __init__(self, behind: Behind) -> None:
-        self._behind = behind
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, to its end. Raises ``OSError`` or ``AccessError`` when it did not end well."""
-        browser = Side(h11.Connection(h11.SERVER, LONGEST_HEAD), _Accepted(reader, writer))
-        conversation = Conversation(self._behind, browser)
+        browser = HttpConnection(h11.Connection(h11.SERVER, LONGEST_HEAD), _Accepted(reader, writer))
+        conversation = Conversation(self._upstream, browser)
         try:
             await conversation.run()
-        except (h11.ProtocolError, Gone) as error:
+        except (h11.ProtocolError, NoAnswer) as error:
             raise AccessError("It did not speak HTTP.") from error
         finally:
             conversation.close()
@@ -60,10 +59,10 @@ class _Accepted:
         self._writer.close()
 
 
-async def listen_for_user(host: str, behind: Callable[[str], Behind]) -> Listener:
+async def listen_for_user(host: str, upstream: Callable[[str], Upstream]) -> Listener:
     """A link at a free port of ``host`` that asks for no token, and so lets in nobody but programs of the same user.
 
-    ``behind`` is told its origin. Raises ``AccessError``.
+    ``upstream`` is told its origin. Raises ``AccessError``.
     """
     link: Link | None = None
 
@@ -77,7 +76,7 @@ async def listen_for_user(host: str, behind: Callable[[str], Behind]) -> Listene
 
     listener = Listener(host, 0, serve)
     await listener.start()
-    link = Link(behind(listener.address))
+    link = Link(upstream(listener.address))
     return listener
 
 
@@ -92,7 +91,7 @@ async def listen(
     left_out: Callable[[tuple[str, ...]], None] = nobody,
     tls: ssl.SSLContext | None = None,
     attend: Callable[[], Awaitable[Stream]] | None = None,
-    lead: Callable[[Rules, str, Headers], Awaitable[Served | None]] | None = None,
+    lead: Callable[[OriginPolicy, str, Headers], Awaitable[Served | None]] | None = None,
 ) -> Listener:
     """A link at ``host:port``, with ``tls`` for browsers on other machines. Raises ``AccessError``.
 
@@ -111,7 +110,7 @@ async def listen(
 
     listener = Listener(host, port, serve, tls)
     await listener.start()
-    rules = Rules(frozenset({listener.address.lower()}), secret, base_url, extensions=extensions)
-    front = Front(base_url, extensions=extensions, compress=tls is not None, key=key(secret), left_out=left_out)
-    link = Link(Behind(rules, dial, front, attend, lead))
+    policy = OriginPolicy(frozenset({listener.address.lower()}), secret, base_url, extensions=extensions)
+    front = LabFrontend(base_url, extensions=extensions, compress=tls is not None, key=key(secret), left_out=left_out)
+    link = Link(Upstream(policy, dial, front, attend, lead))
     return listener

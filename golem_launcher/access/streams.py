@@ -101,7 +101,7 @@ class Pipe:
         return self._broken
 
 
-class Joint:
+class DuplexStream:
     """One end of a connection of two pipes, or of any reader and writer. A :class:`Stream`."""
 
     def __init__(self, reader: Source, writer: Sink, close: Callable[[], object]) -> None:

@@ -15,12 +15,12 @@ from urllib.parse import quote, urlsplit
 
 import aiohttp
 
-from golem_launcher.access import documents, door
+from golem_launcher.access import door, open_documents
 from golem_launcher.access.address import lab_url, loopback_address
 from golem_launcher.access.link import listen
 from golem_launcher.access.listener import Listener
-from golem_launcher.access.pages import Pages, elsewhere
 from golem_launcher.access.ports import LAB_PORT
+from golem_launcher.access.proxied_servers import ProxiedServers, elsewhere
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.errors import AccessError
 from golem_launcher.peers import is_ours
@@ -39,7 +39,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~-]{8,256}")
 _BASE_URL = re.compile(r"/((?!\.{1,2}/)[A-Za-z0-9._~@-]+/)*")
 
 
-class Session(Protocol):
+class EnterableSession(Protocol):
     """What is known of a session: its directory, for one of this computer."""
 
     @property
@@ -118,7 +118,7 @@ class Way:
 
 
 @contextlib.asynccontextmanager
-async def through_door(session: Session, *, lab_extensions: bool) -> AsyncIterator[Way]:
+async def through_door(session: EnterableSession, *, lab_extensions: bool) -> AsyncIterator[Way]:
     """The way to a session of this computer: each connection opens its door."""
     path = door.door_path(session.path)
     yield Way(
@@ -184,7 +184,7 @@ async def open_until_told(
             opened = Opened(f"{host}:{listener.port}", asked.remote_port)
         else:
             tls, fingerprint = (None, "") if asked.listen is None else await asyncio.to_thread(_tls, asked.listen)
-            pages = Pages(host, entered.dial, token=entered.token, lab_port=LAB_PORT)
+            pages = ProxiedServers(host, entered.dial, token=entered.token, lab_port=LAB_PORT)
             stack.push_async_callback(pages.aclose)
             listener = await listen(
                 asked.listen or host,
@@ -195,7 +195,7 @@ async def open_until_told(
                 base_url=entered.base_url,
                 extensions=entered.lab_extensions,
                 tls=tls,
-                attend=lambda: entered.dial(documents.PORT),
+                attend=lambda: entered.dial(open_documents.PORT),
             )
             opened = Opened(lab_url(listener.address, entered.base_url, entered.token), None, fingerprint)
         try:

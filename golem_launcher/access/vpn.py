@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from golem_launcher.access.streams import Joint, Pipe
+from golem_launcher.access.streams import DuplexStream, Pipe
 from golem_launcher.agent.answering import first
 from golem_launcher.agent.carrier import Carrier
 from golem_launcher.agent.records import OPEN, PORT, RESET, TAKEN, CarrierError, Decoder, Record, encode
@@ -164,7 +164,7 @@ class Vpn:
         task = asyncio.create_task(carry())
         self._dialled.add(task)
         task.add_done_callback(self._dialled.discard)
-        return Joint(inward, outward, task.cancel)
+        return DuplexStream(inward, outward, task.cancel)
 
     async def _open_in_turn(self, port: int, *, ahead: bool) -> _Opened:
         """As :meth:`_open`, when it is its turn: who waits takes nothing but a place in the queue."""

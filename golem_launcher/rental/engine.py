@@ -28,7 +28,7 @@ from yapapi.network import Network
 from yapapi.rest.configuration import Configuration
 from yapapi.rest.payment import Allocation
 
-from golem_launcher.access.splice import Splice, far_end
+from golem_launcher.access.rejoin import RejoinedNetwork, far_end
 from golem_launcher.errors import NodeError
 from golem_launcher.market import reputation
 from golem_launcher.rental.hiring import Hiring
@@ -109,7 +109,7 @@ class Engine:
         self._joining: asyncio.Task[Any] | None = None
         """Makes the private network, beside the first negotiations."""
         self._identity = ""
-        self._splice: Splice | None = None
+        self._rejoined: RejoinedNetwork | None = None
         self._far_network = ""
         """What the provider's end calls the private network, once the node was started anew and calls it otherwise."""
         self._hirings: list[Hiring] = []
@@ -195,7 +195,7 @@ class Engine:
         Whether the provider's end goes along shows when its workload is asked. Raises ``NodeError`` or ``BusError``.
         """
         self.revive()
-        await self._unsplice()
+        await self._leave_rejoined()
         self._far_network = self._far_network or rented.network_id
         gsb_url = self._node.gsb_url
         if gsb_url is None:
@@ -203,24 +203,24 @@ class Engine:
         try:
             await self._make_network()
             network_id = str(self._vpn.network_id)
-            self._splice = await Splice.open(gsb_url, old_network=self._far_network, new_network=network_id)
+            self._rejoined = await RejoinedNetwork.open(gsb_url, old_network=self._far_network, new_network=network_id)
             away = far_end(rented.provider_id, self._far_network)
             await wait_for(self._engine._net_api.add_node(network_id, away, rented.ip), _REST_SECONDS)
         except (TimeoutError, ApiException, OSError) as error:
             raise NodeError(f"The node did not make the private network again: {clean_line(str(error))}") from error
         return replace(rented, network_id=network_id)
 
-    async def _unsplice(self) -> None:
-        splice, self._splice = self._splice, None
-        if splice is not None:
-            await splice.aclose()
+    async def _leave_rejoined(self) -> None:
+        rejoined, self._rejoined = self._rejoined, None
+        if rejoined is not None:
+            await rejoined.aclose()
 
     async def hire(self, package: Callable[[], Package], expiration: datetime) -> Hiring:
         """Publish a demand for agreements until ``expiration``; ``package`` is what goes into the activity."""
         assert self._starting is not None
         assert self._joining is not None
         if self._far_network:  # yapapi does not know all that is in the present network
-            await self._unsplice()
+            await self._leave_rejoined()
             self._far_network = ""
             with contextlib.suppress(ApiException):
                 await wait_for(self._vpn.remove(), _REST_SECONDS)
@@ -276,7 +276,7 @@ class Engine:
         tasks = [task for task in (self._starting, self._joining, *self._engine._services) if task is not None]
         for task in tasks:
             task.cancel()
-        await self._unsplice()
+        await self._leave_rejoined()
         await asyncio.gather(*(hiring.aclose() for hiring in self._hirings))
         await asyncio.gather(*tasks, return_exceptions=True)
         try:

@@ -9,14 +9,14 @@ from golem_launcher.events import Stage
 from golem_launcher.units import counted
 
 if TYPE_CHECKING:
-    from golem_launcher.access.documents import Documents, Outcome
+    from golem_launcher.access.open_documents import OpenDocuments, Outcome
     from golem_launcher.events import SessionState
     from golem_launcher.session.recorder import Recorder
 
 _LOOK_SECONDS = 1.0
 
 
-async def follow(documents: Documents, recorder: Recorder) -> None:
+async def follow(documents: OpenDocuments, recorder: Recorder) -> None:
     """Keep the state's count true, and tell the pages when their provider is away; until cancelled."""
     while True:
         if documents.unsaved != recorder.state.unsaved:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.access.documents import Documents
+from golem_launcher.access.open_documents import OpenDocuments
 from golem_launcher.access.ports import LAB_PORT, WORKSPACE_PORT
 from golem_launcher.errors import AccessError
 from golem_launcher.text import clean_name
@@ -12,7 +12,7 @@ from golem_launcher.workload.client import WorkloadClient
 
 if TYPE_CHECKING:
     from golem_launcher.access.streams import Stream
-    from golem_launcher.access.ways import WaysIn
+    from golem_launcher.access.ways_in import WaysIn
     from golem_launcher.node.node import Node
     from golem_launcher.rental.package import Rented
     from golem_launcher.request import LaunchRequest
@@ -31,7 +31,7 @@ class Reach:
         self, directory: SessionDirectory, request: LaunchRequest, workload: Workload, token: str, recorder: Recorder
     ) -> None:
         self.token = token
-        self.documents = Documents(token)
+        self.documents = OpenDocuments(token)
         """The pages of the Lab that are open in browsers."""
         self._recorder = recorder
         self._left_out: set[str] = set()
@@ -55,7 +55,7 @@ class Reach:
     async def open(self) -> None:
         """Listen. Raises ``AccessError``."""
         # Half a tenth of a second that the market need not wait for.
-        from golem_launcher.access.ways import WaysIn  # noqa: PLC0415
+        from golem_launcher.access.ways_in import WaysIn  # noqa: PLC0415
 
         request = self._request
         self._ways = WaysIn(

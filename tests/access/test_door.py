@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 
-from golem_launcher.access.documents import Documents
 from golem_launcher.access.door import door_path
-from golem_launcher.access.ways import WaysIn
+from golem_launcher.access.open_documents import OpenDocuments
+from golem_launcher.access.ways_in import WaysIn
 
 
 def test_a_door_that_was_removed_is_made_again(tmp_path):
     async def scene():
-        ways = WaysIn(tmp_path, "doors", Documents("secret" * 6), secret="secret" * 6)
+        ways = WaysIn(tmp_path, "doors", OpenDocuments("secret" * 6), secret="secret" * 6)
         await ways.renew()  # nothing is there to be made again yet
         await ways.start()
         try:

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from golem_launcher import peers
-from golem_launcher.access import conversation, front, labextension
+from golem_launcher.access import lab_frontend, labextension, reverse_proxy
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.link import listen
-from golem_launcher.access.streams import Joint
+from golem_launcher.access.streams import DuplexStream
 from golem_launcher.agent.carrier import reset
 from tests.access.far import stopwatch
 
@@ -34,7 +34,7 @@ async def link_to(port, there=None, **more):
         if there is not None:
             await there.wait()
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        return Joint(reader, writer, lambda: reset(writer))
+        return DuplexStream(reader, writer, lambda: reset(writer))
 
     listener = await listen(loopback_address("link"), 0, dial, secret="secret", **more)
     try:
@@ -130,8 +130,8 @@ def test_an_answer_in_a_hundred_thousand_parts_does_not_stop_the_others(answer, 
 
 def test_a_crowd_is_answered_in_turn_however_long_it_takes(monkeypatch):
     """Behind others one waits for longer than for a Lab that is away."""
-    monkeypatch.setattr(conversation, "_HELD_SECONDS", 0.5)
-    narrow = asyncio.Semaphore(conversation._AT_ONCE // 2)
+    monkeypatch.setattr(reverse_proxy, "_HELD_SECONDS", 0.5)
+    narrow = asyncio.Semaphore(reverse_proxy._AT_ONCE // 2)
 
     async def hello(_):
         return web.Response(text="hello")
@@ -144,7 +144,7 @@ def test_a_crowd_is_answered_in_turn_however_long_it_takes(monkeypatch):
                 async with narrow:
                     await asyncio.sleep(0.1)
                     reader, writer = await asyncio.open_connection(host, port)
-                    return Joint(reader, writer, lambda: reset(writer))
+                    return DuplexStream(reader, writer, lambda: reset(writer))
 
             listener = await listen(loopback_address("crowd"), 0, dial, secret="secret")
             heads = await asyncio.gather(*(ask(listener.address) for _ in range(120)))
@@ -435,7 +435,7 @@ def _parts(page):
 
 @pytest.mark.parametrize("extensions", [False, True])
 def test_files_that_the_launcher_has_come_from_here(extensions):
-    main, _ = front.own_page()
+    main, _ = lab_frontend.own_page()
 
     async def scene():
         async with bytes_of(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\ntheirs", extensions=extensions) as address:
@@ -446,8 +446,8 @@ def test_files_that_the_launcher_has_come_from_here(extensions):
 
             status, found, head = await body(f"/static/lab/{main}")
             assert status == b"200"
-            assert found == front.find(f"/static/lab/{main.partition('?')[0]}").read_bytes()
-            assert front.find("/static/lab/\0.js") is None
+            assert found == lab_frontend.find(f"/static/lab/{main.partition('?')[0]}").read_bytes()
+            assert lab_frontend.find("/static/lab/\0.js") is None
             assert b"immutable" in head
             tag = next(line for line in head.split(b"\r\n") if line.startswith(b"etag: "))[6:]
             assert (await body(f"/static/lab/{main}", b"If-None-Match: %b\r\n" % tag))[:2] == (b"304", b"")

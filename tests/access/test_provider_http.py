@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from golem_launcher.access.provider_http import ProviderHttp
-from golem_launcher.access.streams import Joint, Pipe
+from golem_launcher.access.streams import DuplexStream, Pipe
 from golem_launcher.errors import AccessError
 from tests.dialling import to_origin
 
@@ -67,7 +67,7 @@ def test_a_slow_reader_holds_up_the_other_side_and_not_memory():
     outward, inward = Pipe(), Pipe()
 
     async def dial():
-        return Joint(inward, outward, inward.break_off)
+        return DuplexStream(inward, outward, inward.break_off)
 
     async def serve():
         await outward.read(65536)
@@ -95,7 +95,7 @@ def test_what_is_sent_waits_for_who_takes_it():
     given = 0
 
     async def dial():
-        return Joint(inward, outward, inward.break_off)
+        return DuplexStream(inward, outward, inward.break_off)
 
     async def body():
         nonlocal given
@@ -136,7 +136,7 @@ def test_a_stream_that_breaks_or_ends_early_is_told_to_who_reads():
         inward = Pipe()
 
         async def dial():
-            return Joint(inward, Pipe(), inward.break_off)
+            return DuplexStream(inward, Pipe(), inward.break_off)
 
         async with contextlib.aclosing(ProviderHttp(dial, "secret")) as client:
             asking = asyncio.create_task(client.request("GET", "/", timeout=TIMEOUT))
@@ -156,7 +156,7 @@ def test_a_stream_is_closed_of_which_the_request_was_given_up_meanwhile():
 
     async def dial():
         dialled.set()
-        return Joint(Pipe(), Pipe(), closed.set)
+        return DuplexStream(Pipe(), Pipe(), closed.set)
 
     async def ask():
         async with contextlib.aclosing(ProviderHttp(dial, "secret")) as client:
@@ -176,7 +176,7 @@ def test_closing_the_client_closes_its_streams():
         inward = Pipe()
 
         async def dial():
-            return Joint(inward, Pipe(), closed.set)
+            return DuplexStream(inward, Pipe(), closed.set)
 
         async with contextlib.aclosing(ProviderHttp(dial, "secret")) as client:
             asking = asyncio.create_task(client.request("GET", "/", timeout=TIMEOUT))

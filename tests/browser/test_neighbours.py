@@ -14,8 +14,8 @@ from aiohttp import web
 
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.link import listen
-from golem_launcher.access.pages import Pages
-from golem_launcher.access.streams import Joint
+from golem_launcher.access.proxied_servers import ProxiedServers
+from golem_launcher.access.streams import DuplexStream
 from golem_launcher.agent.carrier import reset
 from tests.access.conftest import TOKEN, server
 
@@ -91,9 +91,9 @@ class Neighbours:
             async def dial(port: int) -> Any:
                 where = {LAB: int(self._jupyter.port or 0), APP: app}[port]
                 reader, writer = await asyncio.open_connection("127.0.0.1", where)
-                return Joint(reader, writer, lambda: reset(writer))
+                return DuplexStream(reader, writer, lambda: reset(writer))
 
-            pages = Pages(host, dial, token=TOKEN, lab_port=LAB)
+            pages = ProxiedServers(host, dial, token=TOKEN, lab_port=LAB)
             link = await listen(host, 0, lambda: dial(LAB), secret=TOKEN, lead=pages.lead)
             self.lab, self.stranger = link.address, f"http://{host}:{stranger}"
             ready.set()

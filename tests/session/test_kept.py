@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from golem_launcher.access.documents import key
+from golem_launcher.access.open_documents import key
 from golem_launcher.errors import SessionKept
 from golem_launcher.events import STOPPED, EndsSoon, Saving, Stage
 from golem_launcher.session import client, liveness, timeouts

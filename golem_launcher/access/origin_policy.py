@@ -58,8 +58,8 @@ _OUR_PAGE = b"object-src 'none'; base-uri 'self'; frame-ancestors 'self'"
 
 
 @dataclass(frozen=True)
-class Rules:
-    """The rules of one listener."""
+class OriginPolicy:
+    """The policy of one listener."""
 
     origins: frozenset[str]
     """The origins by which it is known, ``http://host:port``; anybody else's name for it is refused."""
@@ -67,7 +67,7 @@ class Rules:
     """Of this session alone: makes the names of its cookies its own."""
     base_url: str = "/"
     extensions: bool = False
-    """Whether the provider's pages may run scripts, as front-end extensions do: within :meth:`policy`."""
+    """Whether scripts of the provider's may run, as front-end extensions do: see :meth:`content_security_policy`."""
     far_host: bytes = LAB_HOST
     """The name by which the server over there is asked."""
     framed_by: frozenset[str] = frozenset()
@@ -203,7 +203,7 @@ class Rules:
             return [*kept, (b"connection", b"Upgrade"), (b"upgrade", wanted)]
         inner = self.inner(path.decode("latin-1")).encode("latin-1")
         stopped = _SANDBOX if _SANDBOXED.match(inner) else _NO_SCRIPT
-        kept.append((b"content-security-policy", self.policy() if self.extensions else stopped))
+        kept.append((b"content-security-policy", self.content_security_policy() if self.extensions else stopped))
         return [*kept, *OUR_HEADERS]
 
     def inner(self, path: str) -> str:
@@ -215,7 +215,7 @@ class Rules:
         """The path below which the server over there answers, as it is asked for here."""
         return self.entry.rstrip("/") + self.base_url
 
-    def policy(self) -> bytes:
+    def content_security_policy(self) -> bytes:
         """What scripts of the session may do in the browser: as in any JupyterLab, within the session and the web.
 
         They send nothing to other programs of this computer or of the network around it, which speak plain HTTP and
@@ -306,7 +306,7 @@ code{{word-break:break-all}}
 """
 
 
-def page(title: str, body: str, *, again_seconds: int | None = None) -> bytes:
+def html_page(title: str, body: str, *, again_seconds: int | None = None) -> bytes:
     """A page of our own. ``title`` is text, ``body`` is HTML."""
     more = f'<meta http-equiv="refresh" content="{again_seconds}">' if again_seconds else ""
     return _PAGE.format(title=html.escape(title), body=body, more=more).encode()
@@ -320,7 +320,7 @@ def leaving_page(place: str) -> bytes:
         if place.startswith(("http://", "https://"))
         else ""
     )
-    return page(
+    return html_page(
         "The session sends you elsewhere",
         f"<p>The provider's server wants your browser to go to</p><p><code>{shown}</code></p>"
         f"<p>That is not your session any more. Type no password there that you did not expect to type.</p>{link}",

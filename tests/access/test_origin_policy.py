@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golem_launcher.access.rules import Rules, leaving_page
+from golem_launcher.access.origin_policy import OriginPolicy, leaving_page
 
 HERE = "http://127.200.1.2:4000"
-RULES = Rules(frozenset({HERE}), "secret")
-OTHER = Rules(frozenset({HERE}), "another session of the same name")
+RULES = OriginPolicy(frozenset({HERE}), "secret")
+OTHER = OriginPolicy(frozenset({HERE}), "another session of the same name")
 HOST = (b"host", b"127.200.1.2:4000")
 NAVIGATES = [(b"sec-fetch-site", b"cross-site"), (b"sec-fetch-mode", b"navigate"), (b"sec-fetch-dest", b"document")]
 
@@ -80,16 +80,16 @@ ENTRY = "/0123456789abcdef/"
 
 
 def test_a_gateways_path_is_its_key_and_stays_here():
-    rules = Rules(frozenset({HERE}), "secret", "/user/me/", token="t", entry=ENTRY)
+    policy = OriginPolicy(frozenset({HERE}), "secret", "/user/me/", token="t", entry=ENTRY)
     old = [HOST, (b"user-agent", b"Mozilla/5.0 (Macintosh) Version/16.3 Safari/605.1.15"), (b"accept", b"*/*")]
     for path in (b"/api/kernels", b"/user/me/api/kernels", b"/", b"/0123456789abcdef", b"/0123456789abcdee/api"):
-        assert rules.refusal(b"GET", path, old)
+        assert policy.refusal(b"GET", path, old)
     asked = ENTRY.encode() + b"user/me/api/kernels?x=1"
-    assert rules.refusal(b"GET", asked, [HOST]) == ""
-    assert rules.refusal(b"GET", asked, [HOST, (b"sec-fetch-site", b"none")])
-    assert rules.target(asked) == b"/user/me/api/kernels?x=1"
-    assert rules.root == ENTRY + "user/me/"
-    answer = dict(rules.response(asked, [(b"location", b"http://127.0.0.1:8888/user/me/api/kernels/1")]))
+    assert policy.refusal(b"GET", asked, [HOST]) == ""
+    assert policy.refusal(b"GET", asked, [HOST, (b"sec-fetch-site", b"none")])
+    assert policy.target(asked) == b"/user/me/api/kernels?x=1"
+    assert policy.root == ENTRY + "user/me/"
+    answer = dict(policy.response(asked, [(b"location", b"http://127.0.0.1:8888/user/me/api/kernels/1")]))
     assert answer[b"location"] == ENTRY.encode() + b"user/me/api/kernels/1"
 
 
@@ -111,7 +111,7 @@ def test_a_provider_gives_nobody_permissions_and_no_script_runs_in_its_pages():
         (b"content-type", b"text/html"), (b"access-control-allow-origin", b"*"), (b"service-worker-allowed", b"/"),
         (b"refresh", b"0;url=http://evil.example"), (b"link", b"<http://evil.example/x>; rel=preload"),
         (b"clear-site-data", b'"*"'), (b"strict-transport-security", b"max-age=1"), (b"www-authenticate", b"Basic"),
-        (b"referrer-policy", b"unsafe-url"), (b"speculation-rules", b'"/rules.json"'), (b"set-login", b"logged-in"),
+        (b"referrer-policy", b"unsafe-url"), (b"speculation-policy", b'"/policy.json"'), (b"set-login", b"logged-in"),
         (b"content-security-policy-report-only", b"script-src 'none'; report-uri http://evil.example"),
         (b"attribution-reporting-register-source", b"{}"), (b"cross-origin-opener-policy", b"unsafe-none"),
         (b"set-cookie2", b"a=1"), (b"sourcemap", b"http://evil.example/map"), (b"one-of-next-year", b"?1"),
@@ -128,12 +128,12 @@ def test_a_provider_gives_nobody_permissions_and_no_script_runs_in_its_pages():
     assert b"sandbox" in dict(RULES.response(b"/files/x.html", theirs))[b"content-security-policy"]
     policy = (b"content-security-policy", b"Sandbox allow-scripts; Report-URI http://evil.example; report-to evil")
     assert (policy[0], b"Sandbox allow-scripts") in RULES.response(b"/files/x.html", [policy])
-    chosen = Rules(frozenset({HERE}), "secret", extensions=True)
+    chosen = OriginPolicy(frozenset({HERE}), "secret", extensions=True)
     own = dict(chosen.response(b"/lab", theirs))[b"content-security-policy"].decode()
-    rules = {words.split()[0]: words.split()[1:] for words in own.split("; ")}
-    assert {"'self'", "'unsafe-eval'", "https:"} <= set(rules["script-src"])
-    assert {"'self'", "ws://127.200.1.2:4000", "wss:"} <= set(rules["connect-src"])
-    assert not {"http:", "ws:", "*"} & {word for words in rules.values() for word in words}  # no other program here
+    policy = {words.split()[0]: words.split()[1:] for words in own.split("; ")}
+    assert {"'self'", "'unsafe-eval'", "https:"} <= set(policy["script-src"])
+    assert {"'self'", "ws://127.200.1.2:4000", "wss:"} <= set(policy["connect-src"])
+    assert not {"http:", "ws:", "*"} & {word for words in policy.values() for word in words}  # no other program here
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def far_end(provider_id: str, old_network: str) -> str:
     return f"{provider_id}/vpn/{old_network}/raw"
 
 
-class Splice:
+class RejoinedNetwork:
     """Hands what comes for a forgotten network to the one in its place. ``open`` once, ``aclose`` once."""
 
     def __init__(self, bus: GsbClient, new_network: str) -> None:
@@ -36,7 +36,7 @@ class Splice:
         self._address = f"/public/vpn/{new_network}/raw"
 
     @classmethod
-    async def open(cls, gsb_url: str, *, old_network: str, new_network: str) -> Splice:
+    async def open(cls, gsb_url: str, *, old_network: str, new_network: str) -> RejoinedNetwork:
         """Take the old network's place on the node's bus. Raises ``BusError``."""
         bus = await GsbClient.connect(gsb_url)
         splice = cls(bus, new_network)

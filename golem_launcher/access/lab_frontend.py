@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from golem_launcher.access import labextension
-from golem_launcher.access.rules import OUR_HEADERS, Headers
+from golem_launcher.access.origin_policy import OUR_HEADERS, Headers
 from golem_launcher.untrusted import json_value
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def nobody(_: tuple[str, ...]) -> None:
 
 
 @dataclass(frozen=True)
-class Front:
+class LabFrontend:
     """The files and the page of one listener."""
 
     base_url: str = "/"

@@ -8,11 +8,11 @@ import pytest
 from aiohttp import web
 
 from golem_launcher.access import link as link_module
-from golem_launcher.access import pages as module
+from golem_launcher.access import proxied_servers as module
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.link import listen
-from golem_launcher.access.pages import Pages, Wanted, at_port
-from golem_launcher.access.streams import Joint
+from golem_launcher.access.proxied_servers import ProxiedServers, Wanted, at_port
+from golem_launcher.access.streams import DuplexStream
 from golem_launcher.agent.carrier import reset
 from golem_launcher.errors import AccessError
 
@@ -102,10 +102,10 @@ async def session():
             if port not in ports:
                 raise AccessError("Nobody listens there.")
             reader, writer = await asyncio.open_connection("127.0.0.1", ports[port])
-            return Joint(reader, writer, lambda: reset(writer))
+            return DuplexStream(reader, writer, lambda: reset(writer))
 
         host = loopback_address("pages")
-        pages = Pages(host, dial, token="secret", lab_port=LAB)
+        pages = ProxiedServers(host, dial, token="secret", lab_port=LAB)
         stack.push_async_callback(pages.aclose)
         link = await listen(host, 0, lambda: dial(LAB), secret="secret", lead=pages.lead)
         stack.push_async_callback(link.aclose)

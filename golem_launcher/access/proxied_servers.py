@@ -17,11 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import h11
 
-from golem_launcher.access import answers
-from golem_launcher.access.conversation import Behind
 from golem_launcher.access.link import listen_for_user
-from golem_launcher.access.rules import Rules
-from golem_launcher.access.sides import LONGEST_HEAD, Gone, Side
+from golem_launcher.access.origin_policy import OriginPolicy
+from golem_launcher.access.reverse_proxy import LONGEST_HEAD, HttpConnection, NoAnswer, Upstream, moved, page, plain
 from golem_launcher.errors import AccessError
 from golem_launcher.untrusted import json_value
 from golem_launcher.waiting import wait_for
@@ -29,9 +27,9 @@ from golem_launcher.waiting import wait_for
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from golem_launcher.access.front import Served
+    from golem_launcher.access.lab_frontend import Served
     from golem_launcher.access.listener import Listener
-    from golem_launcher.access.rules import Headers
+    from golem_launcher.access.origin_policy import Headers
     from golem_launcher.access.streams import Stream
 
 _PROXY = re.compile(r"/proxy/(absolute/)?([1-9][0-9]{0,4})(?:(/[^?]*)?(\?.*)?)?", re.DOTALL)
@@ -48,7 +46,16 @@ _LABS_OWN = "api/status"
 """What the Lab tells to those that it lets in; it is short."""
 _NAMES = "server-proxy/servers-info"
 _WHO_ASKS = {b"host", b"authorization", b"cookie"}
-_NO_ANSWER = (OSError, AccessError, Gone, h11.ProtocolError, ValueError, LookupError, TypeError, asyncio.TimeoutError)
+_NO_ANSWER = (
+    OSError,
+    AccessError,
+    NoAnswer,
+    h11.ProtocolError,
+    ValueError,
+    LookupError,
+    TypeError,
+    asyncio.TimeoutError,
+)
 
 
 @dataclass(frozen=True)
@@ -76,12 +83,12 @@ def at_port(inner: str, base_url: str = "/") -> Wanted | None:
     return Wanted(port, root + (path or "/") + (query or ""))
 
 
-async def elsewhere(rules: Rules, target: str, headers: Headers) -> Served | None:
+async def elsewhere(policy: OriginPolicy, target: str, headers: Headers) -> Served | None:
     """What a browser is told that wants such a page where there is no other origin to send it to.
 
     ``None`` when it wants something else.
     """
-    found = at_port(rules.inner(target)) if _navigates(headers) else None
+    found = at_port(policy.inner(target)) if _navigates(headers) else None
     if found is None:
         return None
     command = f"golem-launcher tunnel SESSION --port {found.port} --remote-port {found.port}"
@@ -89,10 +96,10 @@ async def elsewhere(rules: Rules, target: str, headers: Headers) -> Served | Non
         "<p>What a server in the session shows gets an address of its own, which your browser does not reach by this "
         f"one. Run this on the computer that you sit at; it prints a link:</p><p><code>{command}</code></p>"
     )
-    return answers.page(404, f"Port {found.port} of the session", body)
+    return page(404, f"Port {found.port} of the session", body)
 
 
-class Pages:
+class ProxiedServers:
     """The pages of one session at ``host``; ``dial`` connects to a port of the provider. ``aclose`` once.
 
     ``token`` is the Lab's, which listens at ``lab_port``.
@@ -106,36 +113,36 @@ class Pages:
         self._listeners: dict[str, Listener] = {}
         self._opening = asyncio.Lock()
 
-    async def lead(self, rules: Rules, target: str, headers: Headers) -> Served | None:
+    async def lead(self, policy: OriginPolicy, target: str, headers: Headers) -> Served | None:
         """Where a browser is sent that goes to such a page of the Lab; ``None`` when it wants something else.
 
-        ``rules`` are the Lab's.
+        ``policy`` are the Lab's.
         """
         if not _navigates(headers):
             return None  # what scripts ask for, the Lab answers
-        found = at_port(rules.inner(target), rules.base_url) or _by_name(rules, target)
-        if found is None or not await self._lets_in(found, rules, target, headers):
+        found = at_port(policy.inner(target), policy.base_url) or _by_name(policy, target)
+        if found is None or not await self._lets_in(found, policy, target, headers):
             return None  # the Lab says it in its own way
         names = {value.decode("latin-1").lower() for name, value in headers if name == b"host"}
-        if not rules.origins & {f"http://{name}" for name in names}:
-            return await elsewhere(rules, target, headers)  # its browser is beyond some forwarded port
+        if not policy.origins & {f"http://{name}" for name in names}:
+            return await elsewhere(policy, target, headers)  # its browser is beyond some forwarded port
         try:
-            return answers.moved(await self._open(found, rules) + found.target)
+            return moved(await self._open(found, policy) + found.target)
         except AccessError as error:
-            return answers.plain(503, str(error))
+            return plain(503, str(error))
 
     async def aclose(self) -> None:
         """Stop listening and end all connections."""
         for listener in self._listeners.values():
             await listener.aclose()
 
-    async def _open(self, found: Wanted, lab: Rules) -> str:
+    async def _open(self, found: Wanted, lab: OriginPolicy) -> str:
         """The origin at which a server is shown. Raises ``AccessError`` when there are too many."""
         async with self._opening:
             listener = self._listeners.pop(found.server, None)
             if listener is None:
                 await self._make_room()
-                listener = await listen_for_user(self._host, lambda origin: self._behind(found, lab, origin))
+                listener = await listen_for_user(self._host, lambda origin: self._upstream(found, lab, origin))
             self._listeners[found.server] = listener  # the last of them: it was asked for last
         return listener.address
 
@@ -148,34 +155,34 @@ class Pages:
             raise AccessError("Pages of too many servers are open.", "Use golem-launcher tunnel for this one.")
         await self._listeners.pop(idle).aclose()
 
-    def _behind(self, found: Wanted, lab: Rules, origin: str) -> Behind:
+    def _upstream(self, found: Wanted, lab: OriginPolicy, origin: str) -> Upstream:
         port, secret = found.port, f"{self._token}:{found.server}"
-        rules = Rules(
+        policy = OriginPolicy(
             frozenset({origin}), secret, extensions=True, framed_by=lab.origins, names_itself=True, browsers_only=True
         )
         if port is None:
-            rules = replace(rules, only=f"{lab.base_url}{found.server}/", token=self._token)
-            return Behind(rules, lambda: self._dial(self._lab_port))
-        rules = replace(rules, far_host=b"127.0.0.1:%d" % port)
+            policy = replace(policy, only=f"{lab.base_url}{found.server}/", token=self._token)
+            return Upstream(policy, lambda: self._dial(self._lab_port))
+        policy = replace(policy, far_host=b"127.0.0.1:%d" % port)
         why = "Is there a program in the session that listens there?"
-        return Behind(rules, lambda: self._dial(port), who=f"Port {port} of the session", why_away=why)
+        return Upstream(policy, lambda: self._dial(port), who=f"Port {port} of the session", why_away=why)
 
-    async def _lets_in(self, found: Wanted, rules: Rules, target: str, headers: Headers) -> bool:
+    async def _lets_in(self, found: Wanted, policy: OriginPolicy, target: str, headers: Headers) -> bool:
         """Whether the Lab lets in who asks, and knows the server when it has a name.
 
         Nothing is opened for others: every user of this computer can ask, and so can pages of strangers.
         """
-        asked = f"{rules.base_url}{_LABS_OWN if found.port is not None else _NAMES}"
+        asked = f"{policy.base_url}{_LABS_OWN if found.port is not None else _NAMES}"
         token = next((part for part in target.partition("?")[2].split("&") if part.startswith("token=")), "")
         try:
-            told = await wait_for(self._ask(f"{asked}?{token}".rstrip("?"), rules.request(headers)), _ASK_SECONDS)
+            told = await wait_for(self._ask(f"{asked}?{token}".rstrip("?"), policy.request(headers)), _ASK_SECONDS)
             return found.port is not None or found.server in {str(each["name"]) for each in told["server_processes"]}
         except _NO_ANSWER:
             return False
 
     async def _ask(self, target: str, headers: Headers) -> Any:
         """The Lab's answer, JSON, to who asks with these headers. Raises one of ``_NO_ANSWER``."""
-        lab = Side(h11.Connection(h11.CLIENT, LONGEST_HEAD), await self._dial(self._lab_port))
+        lab = HttpConnection(h11.Connection(h11.CLIENT, LONGEST_HEAD), await self._dial(self._lab_port))
         try:
             shown = [(name, value) for name, value in headers if name in _WHO_ASKS]
             await lab.send(h11.Request(method=b"GET", target=target, headers=shown))
@@ -190,13 +197,13 @@ class Pages:
             lab.stream.close()
 
 
-def _by_name(rules: Rules, target: str) -> Wanted | None:
+def _by_name(policy: OriginPolicy, target: str) -> Wanted | None:
     """The page of a server that jupyter-server-proxy may know by its name, if that is what a browser goes to."""
-    found = _NAMED.fullmatch(rules.inner(target))
+    found = _NAMED.fullmatch(policy.inner(target))
     if found is None or found[1] in _LABS:
         return None
     name, path, query = found.groups()
-    return Wanted(name, f"{rules.base_url}{name}/{path or ''}{query or ''}")
+    return Wanted(name, f"{policy.base_url}{name}/{path or ''}{query or ''}")
 
 
 def _navigates(headers: Headers) -> bool:

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.access import hub
 from golem_launcher.access.address import loopback_address
-from golem_launcher.access.conversation import Behind
-from golem_launcher.access.documents import PORT
 from golem_launcher.access.door import Door, door_path
-from golem_launcher.access.front import nobody
+from golem_launcher.access.lab_frontend import nobody
 from golem_launcher.access.link import listen, listen_for_user
-from golem_launcher.access.pages import Pages
+from golem_launcher.access.open_documents import PORT
+from golem_launcher.access.origin_policy import OriginPolicy
 from golem_launcher.access.ports import CARRIER_PORT, LAB_PORT
-from golem_launcher.access.rules import Rules
-from golem_launcher.access.streams import Joint
+from golem_launcher.access.proxied_servers import ProxiedServers
+from golem_launcher.access.reverse_proxy import Upstream
+from golem_launcher.access.streams import DuplexStream
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.errors import AccessError
 from golem_launcher.waiting import wait_for
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from golem_launcher.access.documents import Documents
     from golem_launcher.access.hub import HubPort
     from golem_launcher.access.listener import Listener
+    from golem_launcher.access.open_documents import OpenDocuments
     from golem_launcher.access.streams import Stream
     from golem_launcher.agent.carrier import Sink, Source
 
@@ -53,7 +53,7 @@ class WaysIn:
         self,
         directory: Path,
         name: str,
-        documents: Documents,
+        documents: OpenDocuments,
         *,
         secret: str,
         ssh_key: str | None = None,
@@ -110,13 +110,15 @@ class WaysIn:
         """
         entry = f"/{hmac.new(self._secret.encode(), _GATEWAY, hashlib.sha256).hexdigest()[:_ENTRY_DIGITS]}/"
 
-        def behind(origin: str) -> Behind:
-            rules = Rules(frozenset({origin}), f"{self._secret}:", self.base_url, token=self._secret, entry=entry)
-            return Behind(rules, self._dial_lab)
+        def upstream(origin: str) -> Upstream:
+            policy = OriginPolicy(
+                frozenset({origin}), f"{self._secret}:", self.base_url, token=self._secret, entry=entry
+            )
+            return Upstream(policy, self._dial_lab)
 
         async with self._opening:
             if self._gateway is None:
-                self._gateway = await listen_for_user(self._host, behind)
+                self._gateway = await listen_for_user(self._host, upstream)
                 self._resources.push_async_callback(self._gateway.aclose)
         return self._gateway.address + entry.rstrip("/") + self.base_url.rstrip("/")
 
@@ -143,7 +145,7 @@ class WaysIn:
             )
             await self._hub.start()
             self._resources.push_async_callback(self._hub.aclose)
-        pages = Pages(self._host, self._vpn.dial, token=self._secret, lab_port=LAB_PORT)
+        pages = ProxiedServers(self._host, self._vpn.dial, token=self._secret, lab_port=LAB_PORT)
         self._resources.push_async_callback(pages.aclose)
         self._link = await listen(
             self._host,
@@ -169,7 +171,7 @@ class WaysIn:
     async def _carry(self, port: int, reader: Source, writer: Sink) -> None:
         """What comes in by the door, to a port of the provider or, a page of another link's, to us."""
         if port == PORT:
-            await self._documents.attend(Joint(reader, writer, lambda: None))
+            await self._documents.attend(DuplexStream(reader, writer, lambda: None))
         else:
             await self._vpn.carry(port, reader, writer)
 

@@ -22,17 +22,17 @@ from websockets.frames import Opcode
 from websockets.protocol import OPEN, SERVER, Protocol
 from websockets.utils import accept_key
 
-from golem_launcher.access.streams import Joint, Pipe
+from golem_launcher.access.streams import DuplexStream, Pipe
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
-    from golem_launcher.access.rules import Headers
+    from golem_launcher.access.origin_policy import Headers
     from golem_launcher.access.streams import Stream
 
 PATH = "golem-launcher/documents"
 """Below the Lab's base."""
 PORT = 65535
-"""Behind the door, where a port of the provider is named else: its pages come to the supervisor itself. (0 is the
+"""Upstream the door, where a port of the provider is named else: its pages come to the supervisor itself. (0 is the
 agent's, which tells there of its ssh server.)"""
 MOST_UNSAVED = 999
 _MOST_PAGES = 32
@@ -95,7 +95,7 @@ class _Page:
                 self.stream.write(data)
 
 
-class Documents:
+class OpenDocuments:
     """The pages of one session's Lab; ``secret`` is its token. ``aclose`` once."""
 
     def __init__(self, secret: str) -> None:
@@ -149,14 +149,14 @@ class Documents:
 
         async def attend() -> None:
             try:
-                await self.attend(Joint(outward, inward, outward.break_off))
+                await self.attend(DuplexStream(outward, inward, outward.break_off))
             finally:
                 inward.write_eof()
 
         task = asyncio.create_task(attend())
         self._attending.add(task)
         task.add_done_callback(self._attending.discard)
-        return Joint(inward, outward, task.cancel)
+        return DuplexStream(inward, outward, task.cancel)
 
     async def attend(self, stream: Stream) -> None:
         """One page, from the first byte after its websocket's handshake to the last."""

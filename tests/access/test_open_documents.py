@@ -8,24 +8,24 @@ from types import SimpleNamespace
 import aiohttp
 import pytest
 
-from golem_launcher.access import documents, labextension
+from golem_launcher.access import labextension, open_documents
 from golem_launcher.access.address import loopback_address
-from golem_launcher.access.documents import Documents, Outcome
 from golem_launcher.access.door import dial, door_path
-from golem_launcher.access.front import Front
+from golem_launcher.access.lab_frontend import LabFrontend
 from golem_launcher.access.link import listen
-from golem_launcher.access.ways import WaysIn
+from golem_launcher.access.open_documents import OpenDocuments, Outcome
+from golem_launcher.access.ways_in import WaysIn
 from golem_launcher.session.documents import missing
 from tests.access.test_link import link_to, run
 
 SECRET = "secret"
-KEY = documents.key(SECRET)
+KEY = open_documents.key(SECRET)
 
 
 @contextlib.asynccontextmanager
 async def served():
     """A session's documents, and a client of its link; there is no Lab."""
-    found = Documents(SECRET)
+    found = OpenDocuments(SECRET)
     async with link_to(1, attend=found.dial) as address, aiohttp.ClientSession(address) as client:
         yield SimpleNamespace(
             documents=found, connect=lambda: client.ws_connect("/golem-launcher/documents"), get=client.get
@@ -108,11 +108,11 @@ def test_who_does_not_know_the_key_or_the_language_is_let_go(first):
 
 
 def test_who_asks_without_end_and_reads_nothing_costs_no_memory(monkeypatch):
-    monkeypatch.setattr(documents, "_GREETING_SECONDS", 1.0)
+    monkeypatch.setattr(open_documents, "_GREETING_SECONDS", 1.0)
     ping = b"\x89\xfd" + bytes(4) + b"x" * 125
 
     async def scene():
-        found = Documents(SECRET)
+        found = OpenDocuments(SECRET)
         page = await found.dial()
 
         async def ask():
@@ -136,7 +136,7 @@ def test_numbers_of_a_hostile_page_are_bounded():
     async def scene():
         async with served() as session:
             page = await greeted(session, unsaved=10**30)
-            await until(lambda: session.documents.unsaved == documents.MOST_UNSAVED)
+            await until(lambda: session.documents.unsaved == open_documents.MOST_UNSAVED)
             for lie in (-5, "many", True, None, 1.5):
                 await page.send_json({"unsaved": lie, "saved": 10**30})
                 await until(lambda: session.documents.unsaved == 0)
@@ -153,7 +153,7 @@ def test_numbers_of_a_hostile_page_are_bounded():
 def test_no_more_pages_than_a_person_opens():
     async def scene():
         async with served() as session:
-            pages = [await greeted(session, unsaved=1) for _ in range(documents._MOST_PAGES)]
+            pages = [await greeted(session, unsaved=1) for _ in range(open_documents._MOST_PAGES)]
             await until(lambda: session.documents.unsaved == len(pages))
             more = await greeted(session, unsaved=1)
             await more.receive()
@@ -164,11 +164,15 @@ def test_no_more_pages_than_a_person_opens():
 
 def test_a_link_of_another_process_leads_its_pages_to_the_supervisor(tmp_path):
     async def scene():
-        found = Documents(SECRET)
+        found = OpenDocuments(SECRET)
         ways = WaysIn(tmp_path, "mine", found, secret=SECRET)
         await ways.start()
         listener = await listen(
-            loopback_address("link"), 0, None, secret=SECRET, attend=lambda: dial(door_path(tmp_path), documents.PORT)
+            loopback_address("link"),
+            0,
+            None,
+            secret=SECRET,
+            attend=lambda: dial(door_path(tmp_path), open_documents.PORT),
         )
         try:
             async with aiohttp.ClientSession(listener.address) as client:
@@ -194,11 +198,11 @@ def test_a_request_that_is_no_websocket_is_told_so():
 
 def test_the_page_names_the_extension_and_its_key():
     theirs = b'<script id="jupyter-config-data" type="application/json">{}</script>'
-    made = Front(key=KEY).page(theirs)
+    made = LabFrontend(key=KEY).page(theirs)
     config = json.loads(made.split(b'type="application/json">')[1].split(b"</script>")[0])
     assert config["federated_extensions"] == [labextension.entry()]
     assert config["golemLauncherKey"] == KEY
-    served = Front().file(f"/lab/extensions/golem-launcher/{labextension.entry()['load']}", gzipped=False)
+    served = LabFrontend().file(f"/lab/extensions/golem-launcher/{labextension.entry()['load']}", gzipped=False)
     assert served.status == 200
     assert served.body == labextension.source()
     assert SECRET.encode() not in made

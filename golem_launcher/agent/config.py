@@ -78,6 +78,11 @@ class Config(NamedTuple):
         first = () if self.address == _ANY_ADDRESS else (self.address,)
         return (*first, "127.0.0.1", "::1")
 
+    @property
+    def jupyter(self) -> str:
+        """The directory of our configurations for Jupyter's programs, beside the log."""
+        return os.path.join(os.path.dirname(self.log), "jupyter")  # noqa: PTH118, PTH120
+
 
 class Refused(Exception):  # noqa: N818 - it is an answer
     """The agent does not start. ``kind`` is one of report.py's, ``code`` the command's exit code."""

@@ -22,19 +22,6 @@ _DEFAULTS: dict[str, dict[str, object]] = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 """JupyterLab's settings for who has made none: work is saved by itself, and nothing is asked."""
-_BUILD = """\
-import shutil
-
-if shutil.which("node") is None:
-    raise SystemExit(
-        "Nothing was built: this session has no Node.js. Extensions need no build any more: pip install the extension, "
-        "and reload JupyterLab's page."
-    )
-"""
-"""The configuration of ``jupyter lab build`` alone, which asks for one by its title, and not by ``jupyter_lab``.
-
-Without Node.js that command fails with advice on memory that helps nobody.
-"""
 
 
 def run(config: Config, bell: int, orders: int) -> None:
@@ -48,7 +35,7 @@ def run(config: Config, bell: int, orders: int) -> None:
     del sys.path[0]  # the archive: all of it that is needed here is imported
     shortcuts.take()
     with contextlib.suppress(OSError, ValueError):  # what an image has of its own may be damaged: no Lab hangs on it
-        _write_defaults(os.path.join(os.path.dirname(config.log), "jupyter"))  # noqa: PTH118, PTH120
+        _write_defaults(config.jupyter)
     from jupyterlab.labapp import LabApp  # noqa: PLC0415 - here, where its failure reaches the log
     from traitlets.config import Config as Traits  # noqa: PLC0415
 
@@ -65,7 +52,7 @@ def run(config: Config, bell: int, orders: int) -> None:
 
 
 def _write_defaults(directory: str) -> None:
-    """Put the defaults where JupyterLab, and what is started in it, looks for them.
+    """Put the defaults where JupyterLab looks for them.
 
     The image's own count for more, the user's for most.
     """
@@ -77,10 +64,6 @@ def _write_defaults(directory: str) -> None:
     os.makedirs(os.path.join(directory, "labconfig"), exist_ok=True)  # noqa: PTH103, PTH118
     with open(os.path.join(directory, "labconfig", f"{section}.json"), "w", encoding="utf-8") as file:  # noqa: PTH118, PTH123
         json.dump(merged, file)
-    with open(os.path.join(directory, "JupyterLab_config.py"), "w", encoding="utf-8") as file:  # noqa: PTH118, PTH123
-        file.write(_BUILD)
-    paths = (directory, os.environ.get("JUPYTER_CONFIG_PATH", ""))
-    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, paths))
 
 
 def settings(config: Config) -> dict[str, dict[str, object]]:

@@ -39,7 +39,7 @@ _KEPT = (
     "PATH", "LANG", "HOME", "SHELL", "TMPDIR", "VIRTUAL_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH", "PYTHONUSERBASE",
     "PIP_USER", "PIP_BREAK_SYSTEM_PACKAGES", "PIP_ROOT_USER_ACTION", "PIP_INDEX_URL", "GIT_CONFIG_COUNT",
     "GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "no_proxy",
-    "NO_PROXY",
+    "NO_PROXY", "JUPYTER_CONFIG_PATH",
 )  # fmt: skip
 """What a login has in its environment as the Lab's terminals have."""
 _NO_SERVER = "ssh was asked for, but this image has neither OpenSSH's sshd nor Python's asyncssh"

@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -17,6 +18,7 @@ from golem_launcher.agent.lab import settings
 from tests.agent.conftest import TOKEN, eventually
 from tests.session.jupyter import Jupyter
 
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed")
 _PATHS = ("/api/status", "/golem-launcher/log?wait=0", "/golem-launcher/usage")
 
 
@@ -173,14 +175,29 @@ def test_programs_that_linux_killed_for_memory_are_counted(tmp_path):
     assert killed_for_memory() >= 0
 
 
-def test_building_jupyterlab_without_node_is_refused_with_what_to_do_instead(lab):
-    build = f"PATH={Path(sys.executable).parent} jupyter lab build"
+def typed(lab, line, until):
+    """What a new terminal of the Lab shows when ``line`` is typed into it."""
 
     async def talk():
         async with Jupyter(f"http://{lab.address}:{lab.port}/?token={TOKEN}") as jupyter:
-            return await jupyter.terminal(build, "this session has no Node.js")
+            return await jupyter.terminal(line, until)
 
-    asyncio.run(talk())
+    return asyncio.run(talk())
+
+
+def test_building_jupyterlab_without_node_is_refused_with_what_to_do_instead(lab):
+    typed(lab, f"PATH={Path(sys.executable).parent} jupyter lab build", "this session has no Node.js")
+
+
+@needs_node
+@pytest.mark.parametrize("command", ["jupyter lab build", "jupyter labextension install some-extension"])
+def test_building_jupyterlab_without_npms_registry_likewise_and_at_once(lab, command):
+    typed(lab, f"YARN_NPM_REGISTRY_SERVER=http://127.0.0.1:1 {command}", "does not reach npm's registry, http://127.0")
+
+
+@needs_node
+def test_what_builds_nothing_needs_no_registry(lab):
+    typed(lab, "YARN_NPM_REGISTRY_SERVER=http://127.0.0.1:1 jupyter labextension list && echo do''ne", "done")
 
 
 def test_the_streams_of_the_command_are_let_go(lab):

@@ -5,6 +5,8 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +38,8 @@ def test_the_images_sshd_with_keys_alone(agent, tmp_path):
     assert agent.environment["PATH"].rpartition(":")[2] in ssh("echo $PATH").stdout.decode()
     assert ssh("pwd").stdout.decode() == f"{agent.work}\n"  # the account's home is elsewhere
     assert ssh("cd / && exec cat", "/proc/self/comm").stdout == b"cat\n"
+    built = ssh(f"PATH={Path(sys.executable).parent} jupyter lab build")
+    assert (built.returncode, b"Nothing was built: this session has no Node.js" in built.stderr) == (1, True)
     (tmp_path / "sent").write_text("by scp")
     scp = ["scp", *("-P" if option == "-p" else option for option in options), tmp_path / "sent"]
     for form in ([], ["-O"]):  # by sftp, and by scp on both sides

@@ -16,7 +16,7 @@ from golem_launcher.access.connect import is_closed
 from golem_launcher.access.listener import SocketFile
 from golem_launcher.access.streams import DuplexStream
 from golem_launcher.agent.carrier import reset
-from golem_launcher.agent.records import LARGEST
+from golem_launcher.agent.carrier_protocol import LARGEST
 from golem_launcher.errors import AccessError
 from golem_launcher.waiting import wait_for
 

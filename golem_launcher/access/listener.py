@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from golem_launcher.agent.carrier import reset
-from golem_launcher.agent.records import LARGEST
+from golem_launcher.agent.carrier_protocol import LARGEST
 from golem_launcher.errors import AccessError
 from golem_launcher.waiting import cancel_all
 

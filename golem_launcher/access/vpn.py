@@ -1,10 +1,10 @@
 """Connections to a provider's ports through Golem's VPN.
 
 yagna joins ``ws://…/net-api/v1/net/<network>/tcp/<ip>/<port>`` to that port of the node with that address. Bare, such
-a websocket damages what it carries, so the connections travel in the records of :mod:`golem_launcher.agent.records`,
-which the agent takes apart over there; it is told the port that each is for. yagna pings every 5 s and ends a
-websocket from which it heard nothing for 10 s; the carrier's window lets us read at any time, so that aiohttp always
-answers.
+a websocket damages what it carries, so the connections travel in the records of
+:mod:`golem_launcher.agent.carrier_protocol`, which the agent takes apart over there; it is told the port that each is
+for. yagna pings every 5 s and ends a websocket from which it heard nothing for 10 s; the window of a carrier lets us
+read at any time, so that aiohttp always answers.
 
 The websockets are aiohttp's: a framing of our own was measured and saved 2 % of a core at the 3.5 MB/s that yagna's
 VPN carries, which is not worth its 500 lines.
@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from golem_launcher.access.streams import DuplexStream, Pipe
-from golem_launcher.agent.answering import first
 from golem_launcher.agent.carrier import Carrier
-from golem_launcher.agent.records import OPEN, PORT, RESET, TAKEN, CarrierError, Decoder, Record, encode
+from golem_launcher.agent.carrier_protocol import OPEN, PORT, RESET, TAKEN, CarrierError, Decoder, Record, encode
+from golem_launcher.agent.carrier_server import first
 from golem_launcher.errors import AccessError
 from golem_launcher.waiting import cancel_all, wait_for
 

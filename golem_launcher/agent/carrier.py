@@ -1,7 +1,7 @@
 """One end of a TCP connection that travels through Golem's VPN; run by the launcher's tunnel and by the agent.
 
-How it travels is said in records.py. Both ends send signs of life, often while bytes move and seldom while none do: a
-connection whose other end is gone without a word (a crash, a laptop that changed its network) is noticed by them.
+How it travels is said in carrier_protocol.py. Both ends send signs of life, often while bytes move and seldom while
+none do: a connection whose other end is gone without a word (a crash, a laptop on another network) is noticed by them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,20 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .records import COUNT, DATA, END, LARGEST, OPEN, RESET, TAKEN, WINDOW, CarrierError, Decoder, Record, encode
+from .carrier_protocol import (
+    COUNT,
+    DATA,
+    END,
+    LARGEST,
+    OPEN,
+    RESET,
+    TAKEN,
+    WINDOW,
+    CarrierError,
+    Decoder,
+    Record,
+    encode,
+)
 from .yielding import Turns
 
 if TYPE_CHECKING:

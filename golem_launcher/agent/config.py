@@ -10,7 +10,7 @@ now       Unix time of whoever wrote this; without it the clock here is trusted 
 base_url  the path below which the Lab answers, / by default
 hold      true: the Lab starts only when the workspace server is told so; false by default
 ssh       {"authorized_key": a public key's line, "host_key": a private key in OpenSSH's form}; then an ssh server
-          is started, see ways.py
+          is started, see ways_in.py
 workload  {"name": what it is called, "argv": the program and its arguments}, see program.py; JupyterLab by default, and
           where argv is empty
 index_url where pip looks for packages, where it always does by default

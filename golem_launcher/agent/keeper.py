@@ -235,9 +235,9 @@ class _Keeper:
             lab.run(self._config, self._bell_read, self._orders_write)
 
     def _run_ways(self) -> None:
-        from . import ways  # noqa: PLC0415
+        from . import ways_in  # noqa: PLC0415
 
-        ways.run(self._config, self._life)
+        ways_in.run(self._config, self._life)
 
     def _run_workspace(self) -> None:
         from .workspace import server  # noqa: PLC0415

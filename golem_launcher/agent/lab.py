@@ -9,7 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from . import deaths, extension, late_extensions, shortcuts
+from . import fast_start, killed_kernels, late_extensions, server_extension
 
 if TYPE_CHECKING:
     from .config import Config
@@ -33,7 +33,7 @@ def run(config: Config, bell: int, orders: int) -> None:
     os.chdir(config.root)
     sys.argv = ["jupyter-lab"]
     del sys.path[0]  # the archive: all of it that is needed here is imported
-    shortcuts.take()
+    fast_start.apply()
     with contextlib.suppress(OSError, ValueError):  # what an image has of its own may be damaged: no Lab hangs on it
         _write_defaults(config.jupyter)
     from jupyterlab.labapp import LabApp  # noqa: PLC0415 - here, where its failure reaches the log
@@ -44,9 +44,11 @@ def run(config: Config, bell: int, orders: int) -> None:
     # It serves settings of the Notebook before version 7 alone, and imports all of IPython for it (0.3 s).
     traits.ServerApp.jpserver_extensions.update({"notebook_shim": False})
     server = LabApp.initialize_server(argv=[], config=traits)
-    extension.load(server, extension.Surroundings(config.log, config.root, config.base_url, bell, os.getppid(), orders))
+    server_extension.load(
+        server, server_extension.Surroundings(config.log, config.root, config.base_url, bell, os.getppid(), orders)
+    )
     late_extensions.watch(server)
-    deaths.watch(server)
+    killed_kernels.watch(server)
     server.no_browser_open_file = True  # it would hold the token, and anybody could read it
     server.start()
 

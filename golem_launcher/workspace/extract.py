@@ -15,9 +15,9 @@ import stat
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from golem_launcher.agent.workspace.names import unescape
-from golem_launcher.agent.workspace.places import directory as opened_directory
-from golem_launcher.agent.workspace.places import parent
+from golem_launcher.agent.workspace.open_beneath import directory as opened_directory
+from golem_launcher.agent.workspace.open_beneath import parent
+from golem_launcher.agent.workspace.portable_names import unescape
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace import links
 from golem_launcher.workspace.apart import apart, folded, ignores_case

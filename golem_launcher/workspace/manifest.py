@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from golem_launcher.agent.workspace.names import escape, unescape
+from golem_launcher.agent.workspace.portable_names import escape, unescape
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace import links
 from golem_launcher.workspace.sealing import Damaged
@@ -52,7 +52,7 @@ class Entry:
     """A file, directory or symbolic link of a workspace."""
 
     path: str
-    """Relative to the workspace, with ``/``; escaped, as in :mod:`golem_launcher.agent.workspace.names`."""
+    """Relative to the workspace, with ``/``; escaped, as in :mod:`golem_launcher.agent.workspace.portable_names`."""
     kind: Kind
     mode: int = 0o644
     """Permission bits only."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from golem_launcher.agent.workspace import wire
 from golem_launcher.agent.workspace.chunker import chunk_id, cut_open
-from golem_launcher.agent.workspace.names import escape
+from golem_launcher.agent.workspace.portable_names import escape
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.text import clean_line
 from golem_launcher.waiting import wait_for

@@ -15,7 +15,7 @@ import zipfile
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
-from golem_launcher.agent.workspace.names import unescape
+from golem_launcher.agent.workspace.portable_names import unescape
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.units import counted
 from golem_launcher.workspace.apart import apart

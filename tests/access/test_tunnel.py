@@ -17,7 +17,7 @@ from golem_launcher.access.address import loopback_address
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.agent import carrier
 from golem_launcher.agent.carrier import reset
-from golem_launcher.agent.records import DATA, END, OPEN, RESET, TAKEN, WINDOW, Record, encode
+from golem_launcher.agent.carrier_protocol import DATA, END, OPEN, RESET, TAKEN, WINDOW, Record, encode
 from golem_launcher.errors import AccessError
 from tests.access.far import SECONDS, far_side, program, stopwatch, tunnel_at
 

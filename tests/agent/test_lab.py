@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from golem_launcher.agent.config import Config
-from golem_launcher.agent.deaths import killed_for_memory
+from golem_launcher.agent.killed_kernels import killed_for_memory
 from golem_launcher.agent.lab import settings
 from tests.agent.conftest import TOKEN, eventually
 from tests.session.jupyter import Jupyter

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golem_launcher.agent.workspace import copies, ignore, wire
+from golem_launcher.agent.workspace import ignore, stable_copies, wire
 from golem_launcher.agent.workspace.chunker import LEAST, MOST, chunk_id, cut_file
 from golem_launcher.agent.workspace.index import Index
 from golem_launcher.errors import WorkspaceError
@@ -155,14 +155,14 @@ def test_only_plain_requirements_reach_pip():
 
 
 def test_a_copy_that_nobody_can_vouch_for_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(copies, "_PATIENCE", 0.03)
+    monkeypatch.setattr(stable_copies, "_PATIENCE", 0.03)
     target = tmp_path / "live"
     target.write_bytes(b"one")
     index = Index(str(tmp_path))
     (line,) = index.walk(0)
     target.write_bytes(b"two")
     assert index.chunk(bytes.fromhex(line[5][0])) is None
-    monkeypatch.setattr(copies, "_QUIET_NS", 10**18)  # somebody writes all the time
+    monkeypatch.setattr(stable_copies, "_QUIET_NS", 10**18)  # somebody writes all the time
     (line,) = index.walk(0)
     assert index.notes == [["busy", "live"]]
     target.write_bytes(b"three")

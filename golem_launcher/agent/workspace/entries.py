@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .names import escape
+from .portable_names import escape
 
 if TYPE_CHECKING:
     import os
@@ -32,7 +32,7 @@ class Entry:
         self.size = 0
 
 
-class Place(NamedTuple):
+class ChunkLocation(NamedTuple):
     """Where the bytes of a chunk are."""
 
     path: str

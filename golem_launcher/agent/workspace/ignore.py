@@ -39,7 +39,7 @@ class Rule(NamedTuple):
     """Fits a name wherever it is; else a whole path."""
 
 
-class Rules:
+class IgnoreRules:
     """The rules that count in one directory. Immutable; :meth:`below` adds those of a directory's own file."""
 
     def __init__(self, rules: tuple[Rule, ...]) -> None:
@@ -47,10 +47,10 @@ class Rules:
         self._any_name = _either([rule for rule in rules if rule.by_name])
         self._any_path = _either([rule for rule in rules if not rule.by_name])
 
-    def below(self, prefix: str, text: str) -> Rules:
+    def below(self, prefix: str, text: str) -> IgnoreRules:
         """These, then the patterns of ``text``, which lies in the directory ``prefix`` (``""`` or ends with ``/``)."""
         added = parse(text, prefix)
-        return Rules(self._rules + added) if added else self
+        return IgnoreRules(self._rules + added) if added else self
 
     def leave_out(self, name: str, path: str, *, directory: bool) -> bool:
         """Whether the entry at ``path``, whose last part is ``name``, is not saved."""
@@ -76,9 +76,9 @@ def parse(text: str, prefix: str = "") -> tuple[Rule, ...]:
     return tuple(found)
 
 
-def defaults() -> Rules:
+def defaults() -> IgnoreRules:
     """The rules without any file."""
-    return Rules(parse("\n".join(DEFAULTS)))
+    return IgnoreRules(parse("\n".join(DEFAULTS)))
 
 
 def _rule(line: str, prefix: str) -> Rule | None:

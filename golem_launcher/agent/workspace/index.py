@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from . import ignore
 from .chunker import Cuts, chunk_id, cut_file, cut_open
-from .copies import Copies
-from .entries import Entry, Place, line_of, stamp_of
-from .names import escape
-from .places import opened, parent
+from .entries import ChunkLocation, Entry, line_of, stamp_of
+from .open_beneath import opened, parent
+from .portable_names import escape
+from .stable_copies import Copies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ class Index:
         self._gone: dict[str, int] = {}
         self._forgotten = 0
         """Walks up to this one are no base for a difference any more."""
-        self._places: dict[bytes, Place] = {}
+        self._places: dict[bytes, ChunkLocation] = {}
         self._later: dict[str, int] = {}
         """What of this walk is large, and how much of it there is to read."""
         self._begun: dict[str, tuple[Stamp, Cuts]] = {}
@@ -152,7 +152,7 @@ class Index:
         finally:
             os.close(top)
 
-    def _directory(self, descriptor: int, prefix: str, rules: ignore.Rules) -> Iterator[Any]:
+    def _directory(self, descriptor: int, prefix: str, rules: ignore.IgnoreRules) -> Iterator[Any]:
         """Everything in the open directory, which is closed afterwards. ``prefix`` is empty or ends with ``/``."""
         below = []
         try:
@@ -213,7 +213,9 @@ class Index:
                 entry.seen = self.version
                 self._kept.add(path)
 
-    def _below(self, parent: int, name: str, path: str, status: os.stat_result, rules: ignore.Rules) -> Iterator[Any]:
+    def _below(
+        self, parent: int, name: str, path: str, status: os.stat_result, rules: ignore.IgnoreRules
+    ) -> Iterator[Any]:
         if not self._fits(path):
             return
         try:
@@ -334,12 +336,12 @@ class Index:
 
     def _remember(self, path: str, cuts: Cuts) -> None:
         for offset, chunk, size in cuts.places():
-            self._places[chunk] = Place(path, offset, size)
+            self._places[chunk] = ChunkLocation(path, offset, size)
         if len(self._places) > 1000 + 4 * len(self._entries) + self.bytes // 16384:
             self._places = {}
             for each, entry in self._entries.items():
                 for offset, chunk, size in entry.cuts.places() if entry.cuts is not None else ():
-                    self._places[chunk] = Place(each, offset, size)
+                    self._places[chunk] = ChunkLocation(each, offset, size)
 
     def _put(self, path: str, kind: str, stamp: Stamp, version: int) -> Entry:
         entry = self._entries[path] = Entry(kind, stamp, version)

@@ -12,9 +12,9 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .chunker import ID_BYTES, Cuts, chunk_id
-from .entries import Place
-from .names import unescape
-from .places import directory, opened, parent
+from .entries import ChunkLocation
+from .open_beneath import directory, opened, parent
+from .portable_names import unescape
 from .wire import AGAIN, GONE, WireError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Restore:
         self._directories: list[tuple[str, int, int]] = []
         self._links: list[tuple[str, str, int]] = []
         self._files: list[_File] = []
-        self._again: dict[bytes, Place] = {}
+        self._again: dict[bytes, ChunkLocation] = {}
         self._several: set[bytes] = set()
         self._at = self._chunk = self._offset = 0
         self._sizes: list[int] = []
@@ -98,7 +98,7 @@ class Restore:
         if self._descriptor >= 0:
             self._write(data)
             if chunk in self._several:
-                self._again.setdefault(chunk, Place(self._files[self._at].path, self._offset, len(data)))
+                self._again.setdefault(chunk, ChunkLocation(self._files[self._at].path, self._offset, len(data)))
         self._sizes.append(len(data))
         self._offset += len(data)
         self._chunk += 1

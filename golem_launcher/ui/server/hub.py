@@ -21,8 +21,8 @@ from jupyter_server.utils import url_path_join
 from tornado import web, websocket
 
 from golem_launcher.access.door import door_path, open_door
-from golem_launcher.agent.answering import answer
-from golem_launcher.agent.records import CarrierError
+from golem_launcher.agent.carrier_protocol import CarrierError
+from golem_launcher.agent.carrier_server import answer
 from golem_launcher.errors import AccessError, SessionNotFound
 from golem_launcher.session.directory import session_directory
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files, paths
-from golem_launcher.agent import shortcuts
+from golem_launcher.agent import fast_start
 from golem_launcher.errors import LauncherError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def listen(wanted: int | None = None) -> socket.socket:
 
 def serve(listener: socket.socket, *, ready: Callable[[str], None]) -> None:
     """Serve the page at ``listener`` until SIGINT or SIGTERM; ``ready`` gets its address once it answers. Blocking."""
-    shortcuts.grammar_when_needed()
+    fast_start.grammar_when_needed()
     from traitlets.config import Config  # noqa: PLC0415 - half a second that no other command should pay
 
     directory = served_directory()

@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from .carrier import Carrier, reset
-from .records import COUNT, LARGEST, OPEN, PORT, RESET, TAKEN, CarrierError, Decoder, Record, encode
+from .carrier_protocol import COUNT, LARGEST, OPEN, PORT, RESET, TAKEN, CarrierError, Decoder, Record, encode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

@@ -14,7 +14,7 @@ from typing import Any
 _GRAMMAR = "rfc3987_syntax"
 
 
-def take() -> None:
+def apply() -> None:
     """Before JupyterLab is imported."""
     grammar_when_needed()
     _no_yarn()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from golem_launcher.access.streams import Pipe
 from golem_launcher.agent import carrier
-from golem_launcher.agent.records import (
+from golem_launcher.agent.carrier_protocol import (
     DATA,
     END,
     LARGEST,

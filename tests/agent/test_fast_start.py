@@ -6,8 +6,8 @@ import textwrap
 
 _SCRIPT = """
     import sys
-    from golem_launcher.agent import shortcuts
-    shortcuts.take()
+    from golem_launcher.agent import fast_start
+    fast_start.apply()
     import jupyterlab.labapp, jsonschema
     from jsonschema import Draft202012Validator, FormatChecker
     assert "lark" not in sys.modules

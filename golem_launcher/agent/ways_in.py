@@ -18,8 +18,8 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
-from . import answering, proc
-from .records import STATUS_PORT
+from . import carrier_server, proc
+from .carrier_protocol import STATUS_PORT
 from .workspace.wire import PORT_OFFSET
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class _Ways:
     async def serve(self, life: int) -> None:
         ended = asyncio.Event()
         asyncio.get_running_loop().add_reader(life, ended.set)
-        server = await answering.serve(self._config.address, self._config.port + 1, self._dial)
+        server = await carrier_server.serve(self._config.address, self._config.port + 1, self._dial)
         ssh = asyncio.ensure_future(self._ssh())
         waiting = asyncio.ensure_future(ended.wait())
         await asyncio.wait([ssh, waiting], return_when=asyncio.FIRST_COMPLETED)
@@ -81,8 +81,8 @@ class _Ways:
                 there.sendall(json.dumps(self._status).encode())
             return await asyncio.open_connection(sock=here)
         if port in self._ours:
-            return await answering.dial_patiently(self._config.hosts, port, _START_SECONDS)
-        return await answering.dial(self._config.hosts, port)
+            return await carrier_server.dial_patiently(self._config.hosts, port, _START_SECONDS)
+        return await carrier_server.dial(self._config.hosts, port)
 
     async def _ssh(self) -> None:
         if self._config.ssh is None:

@@ -10,7 +10,8 @@ import os
 import signal
 import time
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,10 @@ from golem_launcher.events import Stage
 from golem_launcher.session import client, liveness
 from golem_launcher.session.directory import session_directory
 from tests.browser.conftest import new_context, program
+from tests.networks import own_network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from playwright.sync_api import Browser, Page
@@ -112,30 +114,51 @@ def test_what_was_typed_is_saved_soon_and_before_stop(chromium: Browser, home: P
         assert _is_over(page) == told
 
 
-def _by_signal(directory: SessionDirectory) -> str:
+def _by_itself(directory: SessionDirectory) -> None:
+    deadline = directory.state().deadline
+    assert deadline is not None
+    client.wait_for(directory, lambda state: state.stage.final, (deadline - datetime.now(UTC)).total_seconds())
+
+
+def _by_signal(directory: SessionDirectory) -> None:
     supervisor = liveness.supervisor(directory)
     assert supervisor is not None
     os.kill(supervisor.pid, signal.SIGTERM)
-    return "Stopped as asked."
 
 
-def _by_down(_directory: SessionDirectory) -> str:
+def _by_down(_directory: SessionDirectory) -> None:
     assert program("down").returncode == 0
-    return "Stopped as asked."
 
 
-def _by_its_time(_directory: SessionDirectory) -> str:
-    return "The time that was asked for is over."
+@dataclass(frozen=True)
+class _End:
+    """A way for a session to end."""
+
+    comes: Callable[[SessionDirectory], None]
+    reason: str
+    asked: Mapping[str, str] = field(default_factory=lambda: {"hours": "1"})
+    network: str = ""
+    """The description of a network of its own."""
 
 
-@pytest.mark.parametrize(
-    "end", [_by_its_time, _by_signal, _by_down] if "GOLEM_LAUNCHER_SOAK" in os.environ else [_by_its_time]
+_TIME = _End(_by_itself, "The time that was asked for is over.", {"hours": "0.02"})
+_MONEY = _End(
+    _by_itself,
+    "The budget of 0.18 GLM is used up.",  # half a minute before it pays no more, so before the time is over
+    {"hours": "0.05", "budget": "0.18"},
+    "[[provider]]\nname = 'clock'\nmemory_gib = 4\nprice_hour = 3.6\nprice_cpu_hour = 0",
 )
+_SIGNAL = _End(_by_signal, "Stopped as asked.")
+_DOWN = _End(_by_down, "Stopped as asked.")
+
+
+@pytest.mark.parametrize("end", [_TIME, _MONEY, _SIGNAL, _DOWN] if "GOLEM_LAUNCHER_SOAK" in os.environ else [_TIME])
 def test_an_end_saves_even_what_the_user_wants_to_save_by_hand(
-    chromium: Browser, home: Path, tmp_path: Path, end: Callable[[SessionDirectory], str]
+    chromium: Browser, home: Path, tmp_path: Path, end: _End
 ) -> None:
     del home
-    with _lab(chromium, "by-hand", hours="0.02" if end is _by_its_time else "1") as (directory, page):
+    network = own_network(tmp_path, end.network) if end.network else nullcontext()
+    with network, _lab(chromium, "by-hand", **end.asked) as (directory, page):
         url = directory.url()
         assert url is not None
         answer = page.request.put(
@@ -145,17 +168,16 @@ def test_an_end_saves_even_what_the_user_wants_to_save_by_hand(
         )
         assert answer.status == 204
         page.reload()
+        page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=60_000)  # it covers what is restored
         page.locator(".jp-FileEditor .cm-content").wait_for(timeout=60_000)
         _type(page, cell="by_hand = 1", text="by hand")
-        state = client.wait_for(directory, lambda state: state.unsaved == 2, _SECONDS)
-        assert state is not None
+        assert client.wait_for(directory, lambda state: state.unsaved == 2, _SECONDS) is not None
         assert "unsaved changes" in program("show", directory.name).stdout
-        reason = end(directory)
-        deadline = state.deadline
-        assert deadline is not None
-        left = (deadline - datetime.now(UTC)).total_seconds() if end is _by_its_time else 0
-        assert client.wait_for(directory, lambda state: state.stage is Stage.ENDED, max(left, 0) + _SECONDS)
+        end.comes(directory)
+        state = client.wait_for(directory, lambda state: state.stage is Stage.ENDED, _SECONDS)
+        assert state is not None
+        assert end.reason in state.reason
         found = _saved(directory, tmp_path)
         assert found["untitled.txt"] == "by hand"
         assert "by_hand = 1" in found["Untitled.ipynb"]
-        assert reason in _is_over(page)
+        assert end.reason in _is_over(page)

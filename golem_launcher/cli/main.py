@@ -24,7 +24,7 @@ SUBJECTS = {
     "bills": ("bill", "ledger"),
     "node": ("doctor", "version", "down", "node"),
     "page": ("page",),
-    "ways": ("tunnel", "gateway", "connect", "ssh", "ssh-config"),
+    "ways_in": ("tunnel", "gateway", "connect", "ssh", "ssh-config"),
     "image": ("image",),
     "localnet": ("localnet",),
 }

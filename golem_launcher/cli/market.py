@@ -53,7 +53,7 @@ def offers(
     import asyncio
 
     from golem_launcher.market import scan
-    from golem_launcher.market.words import read_words
+    from golem_launcher.market.requirement_shorthand import read_words
     from golem_launcher.request import parse_request
     from golem_launcher.session import places
     from golem_launcher.session.image_and_packages import upload_of

@@ -18,7 +18,7 @@ from golem_launcher.units import coins
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.node.check import Check
+    from golem_launcher.node.doctor_check import Check
     from golem_launcher.node.node import Node
 
 node_app = typer.Typer(help="Your yagna: the one that YAGNA_APPKEY names, else one of ours.", no_args_is_help=True)
@@ -114,14 +114,14 @@ def doctor_command(json: Json = False) -> None:  # noqa: FBT002
 
     Example: golem-launcher doctor
     """
-    from golem_launcher.node import doctor, timekeeping
-    from golem_launcher.node.check import Verdict
+    from golem_launcher.node import clock_check, doctor
+    from golem_launcher.node.doctor_check import Verdict
 
     signs = {Verdict.OK: "ok  ", Verdict.WARN: "warn", Verdict.FAIL: "FAIL"}
     checks = []
     from golem_launcher.session import checkup
 
-    looks = ((_LOCAL, _local_network), (checkup.NAME, checkup.sessions), (timekeeping.NAME, _clock_outside))
+    looks = ((_LOCAL, _local_network), (checkup.NAME, checkup.sessions), (clock_check.NAME, _clock_outside))
     for check in (*doctor.examine(), *(doctor.guarded(name, look) for name, look in looks)):
         checks.append(check)
         if not json:
@@ -235,7 +235,7 @@ def _stop_node(stopped: list[str]) -> None:
 
 def _local_network() -> Check:
     from golem_launcher.localnet import network
-    from golem_launcher.node.check import Check, Verdict
+    from golem_launcher.node.doctor_check import Check, Verdict
 
     stage = network.status()["stage"]
     if stage == "broken":
@@ -266,8 +266,8 @@ def _clock_outside() -> Check:
     import asyncio
 
     from golem_launcher.market import services
-    from golem_launcher.node import timekeeping
-    from golem_launcher.node.check import Check, Verdict
+    from golem_launcher.node import clock_check
+    from golem_launcher.node.doctor_check import Check, Verdict
 
     service = replace(services.REGISTRY, seconds=_CLOCK_SECONDS)
     try:
@@ -275,11 +275,11 @@ def _clock_outside() -> Check:
     except ServiceError as error:
         if any(words in error.what for words in _CERTIFICATE_DATES):
             said = f"To this computer's clock, {service.name} has a certificate of another time."
-            return Check(timekeeping.NAME, Verdict.WARN, said, "Look at the date; if it is right, try again later.")
-        return Check(timekeeping.NAME, Verdict.OK, "Nobody on the internet could be asked for the time.")
+            return Check(clock_check.NAME, Verdict.WARN, said, "Look at the date; if it is right, try again later.")
+        return Check(clock_check.NAME, Verdict.OK, "Nobody on the internet could be asked for the time.")
     if ahead is None:
-        return Check(timekeeping.NAME, Verdict.OK, f"{service.name} does not say the time.")
-    return timekeeping.compared(ahead, "the internet's")
+        return Check(clock_check.NAME, Verdict.OK, f"{service.name} does not say the time.")
+    return clock_check.compared(ahead, "the internet's")
 
 
 def _show_node(*, as_json: bool) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from golem_launcher.cli.formatting import cost, moment, session_lines
 from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say, waiting_for
-from golem_launcher.cli.words import cost, moment, session_lines
 from golem_launcher.errors import SessionError, SessionNotFound
 from golem_launcher.events import STOPPED, SessionState, Stage
 from golem_launcher.market.prices import glm

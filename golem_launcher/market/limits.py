@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.market.machine import OFFERED
+from golem_launcher.market.offered_machine import OFFERED
 from golem_launcher.market.prices import SECONDS_PER_HOUR
 from golem_launcher.networks import NETWORKS
 from golem_launcher.outbound import CAPABILITIES
@@ -20,7 +20,7 @@ from golem_launcher.units import counted, number
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from golem_launcher.market.machine import Machine
+    from golem_launcher.market.offered_machine import OfferedMachine
     from golem_launcher.request import LaunchRequest
 
 SHORTEST_USEFUL_SECONDS = 300
@@ -42,10 +42,10 @@ class Limit:
     """One way in which a request shuts machines out: how to see it, and how far to loosen it for a machine."""
 
     field: str
-    fits: Callable[[LaunchRequest, Machine], bool]
-    has: Callable[[LaunchRequest, Machine], float | Decimal | str | None]
+    fits: Callable[[LaunchRequest, OfferedMachine], bool]
+    has: Callable[[LaunchRequest, OfferedMachine], float | Decimal | str | None]
     """The value of the field that would just take the machine; ``None`` when only an empty field would."""
-    why: Callable[[LaunchRequest, Machine], str]
+    why: Callable[[LaunchRequest, OfferedMachine], str]
     """What the machine lacks, in words."""
 
     def words(self, value: float | Decimal | str | None) -> str:
@@ -80,7 +80,7 @@ def capabilities_wanted(request: LaunchRequest) -> frozenset[str]:
     return frozenset({"vpn", *(CAPABILITIES if request.outbound != "off" else ())})
 
 
-def unsuited(request: LaunchRequest, machine: Machine) -> str:
+def unsuited(request: LaunchRequest, machine: OfferedMachine) -> str:
     """Why a machine can't run such a session whatever its size and price, in words; empty when it can."""
     network = NETWORKS[request.network]
     if machine.runtime != "vm" and not (machine.reaches_gpus and gpus_wanted(request)):
@@ -94,18 +94,18 @@ def unsuited(request: LaunchRequest, machine: Machine) -> str:
     return ""
 
 
-def misses(request: LaunchRequest, machine: Machine) -> list[Limit]:
+def misses(request: LaunchRequest, machine: OfferedMachine) -> list[Limit]:
     """The limits that shut a machine out."""
     return [limit for limit in LIMITS if not limit.fits(request, machine)]
 
 
-def why_not(request: LaunchRequest, machine: Machine) -> tuple[str, ...]:
+def why_not(request: LaunchRequest, machine: OfferedMachine) -> tuple[str, ...]:
     """Why a machine is not taken, one reason each, in words; empty when it fits."""
     reason = unsuited(request, machine)
     return (*((reason,) if reason else ()), *(limit.why(request, machine) for limit in misses(request, machine)))
 
 
-def loosen(request: LaunchRequest, found: Sequence[Machine]) -> list[Advice]:
+def loosen(request: LaunchRequest, found: Sequence[OfferedMachine]) -> list[Advice]:
     """Which limits to loosen, and by how much, when no machine fits: for the machines that miss the fewest.
 
     The way that most machines wait for comes first, and of each way the smallest change. Empty when no machine could
@@ -115,19 +115,19 @@ def loosen(request: LaunchRequest, found: Sequence[Machine]) -> list[Advice]:
     if not missed:
         return []
     fewest = min(len(limits) for _, limits in missed)
-    ways: dict[tuple[str, ...], list[Machine]] = {}
+    ways: dict[tuple[str, ...], list[OfferedMachine]] = {}
     for machine, limits in missed:
         if len(limits) == fewest:
             ways.setdefault(tuple(limit.field for limit in limits), []).append(machine)
     return [_advice(request, fields, machines, found) for fields, machines in _by_size(ways)[:_WAYS_AT_MOST]]
 
 
-def _by_size(ways: dict[tuple[str, ...], list[Machine]]) -> list[tuple[tuple[str, ...], list[Machine]]]:
+def _by_size(ways: dict[tuple[str, ...], list[OfferedMachine]]) -> list[tuple[tuple[str, ...], list[OfferedMachine]]]:
     return sorted(ways.items(), key=lambda way: -len(way[1]))
 
 
 def _advice(
-    request: LaunchRequest, fields: tuple[str, ...], machines: list[Machine], found: Sequence[Machine]
+    request: LaunchRequest, fields: tuple[str, ...], machines: list[OfferedMachine], found: Sequence[OfferedMachine]
 ) -> Advice:
     by_field = {limit.field: limit for limit in LIMITS}
     machine = min(machines, key=lambda machine: _distance(request, [by_field[field] for field in fields], machine))
@@ -141,7 +141,7 @@ def _advice(
     )
 
 
-def _distance(request: LaunchRequest, limits: Sequence[Limit], machine: Machine) -> float:
+def _distance(request: LaunchRequest, limits: Sequence[Limit], machine: OfferedMachine) -> float:
     """How far a request must go towards a machine: the sum of its steps, each as a share of what is asked."""
     distance = 0.0
     for limit in limits:
@@ -162,17 +162,17 @@ def _typed(value: float | Decimal | str | None) -> str:
     return number(value)
 
 
-def _model_fits(request: LaunchRequest, machine: Machine) -> bool:
+def _model_fits(request: LaunchRequest, machine: OfferedMachine) -> bool:
     model = request.gpu_model
     return not gpus_wanted(request) or not model or model.casefold() in machine.gpu_model.casefold()
 
 
-def _gpu_memory_fits(request: LaunchRequest, machine: Machine) -> bool:
+def _gpu_memory_fits(request: LaunchRequest, machine: OfferedMachine) -> bool:
     least = request.gpu_memory_gib
     return not gpus_wanted(request) or not least or machine.gpu_memory_gib >= least * GPU_MEMORY_SHARE
 
 
-def _named(names: tuple[str, ...], machine: Machine) -> bool:
+def _named(names: tuple[str, ...], machine: OfferedMachine) -> bool:
     return any(map(machine.is_called, names))
 
 

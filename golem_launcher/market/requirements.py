@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.market.constraint import condition, every, present, some
 from golem_launcher.market.limits import GPU_MEMORY_SHARE, capabilities_wanted, gpus_wanted
-from golem_launcher.market.machine import GPU_CAPABILITIES, GPU_PROPERTIES, GPU_RUNTIME, OFFERED
+from golem_launcher.market.offered_machine import GPU_CAPABILITIES, GPU_PROPERTIES, GPU_RUNTIME, OFFERED
 from golem_launcher.networks import NETWORKS
 from golem_launcher.request.fields import about
 

@@ -16,7 +16,7 @@ from golem_launcher.errors import NodeRefused
 from golem_launcher.market import history
 from golem_launcher.market.constraint import condition, every
 from golem_launcher.market.limits import Advice, loosen, why_not
-from golem_launcher.market.machine import Machine, machines
+from golem_launcher.market.offered_machine import OfferedMachine, machines
 from golem_launcher.market.prices import SECONDS_PER_HOUR
 from golem_launcher.node.rest import NodeRest
 
@@ -36,7 +36,7 @@ _LIVES_SECONDS = 60
 class Offer:
     """A machine as one request sees it. Amounts in the network's token, at full load."""
 
-    machine: Machine
+    machine: OfferedMachine
     per_hour: Decimal
     """For an hour of this machine, its start fee left out."""
     start: Decimal
@@ -67,7 +67,7 @@ async def offers_for(request: LaunchRequest, node: Node, *, subnet: str, seconds
     return judged(request, machines(await scan(node, subnet=subnet, seconds=seconds)), history.read())
 
 
-def judged(request: LaunchRequest, found: Iterable[Machine], known: Mapping[str, history.Record]) -> Offers:
+def judged(request: LaunchRequest, found: Iterable[OfferedMachine], known: Mapping[str, history.Record]) -> Offers:
     """What these machines are to a request; ``known`` is what we remember of providers."""
     found = list(found)
     offers = sorted(
@@ -118,7 +118,7 @@ async def _listen(rest: NodeRest) -> None:
     await rest.call("DELETE", f"/market-api/v1/demands/{name}")
 
 
-def _offer(request: LaunchRequest, machine: Machine, record: history.Record | None) -> Offer:
+def _offer(request: LaunchRequest, machine: OfferedMachine, record: history.Record | None) -> Offer:
     price = machine.price
     past = record.avoided() if record else ""
     return Offer(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from golem_launcher.errors import ServiceError
-from golem_launcher.node.timekeeping import ahead_of
+from golem_launcher.node.clock_check import ahead_of
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:

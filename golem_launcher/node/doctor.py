@@ -18,8 +18,8 @@ from packaging.requirements import Requirement
 
 from golem_launcher import paths
 from golem_launcher.errors import LauncherError
-from golem_launcher.node import health, manager, probe, timekeeping, yagna
-from golem_launcher.node.check import Check, Verdict
+from golem_launcher.node import clock_check, health, manager, probe, yagna
+from golem_launcher.node.doctor_check import Check, Verdict
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _node_clock() -> Iterator[Check]:
     except LauncherError:
         return
     if ahead is not None:
-        yield timekeeping.compared(ahead, "the node's")
+        yield clock_check.compared(ahead, "the node's")
 
 
 def _disk() -> Check:
@@ -213,7 +213,7 @@ _CHECKS: tuple[tuple[str, Callable[[], Check]], ...] = (
     ("sockets", _sockets),
     ("node", _node),
     ("sandbox", _sandbox),
-    (timekeeping.NAME, timekeeping.offline),
+    (clock_check.NAME, clock_check.offline),
 )
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from golem_launcher.errors import NodeUnreachable
+from golem_launcher.node.clock_check import ahead_of
 from golem_launcher.node.rest import key_refused, silent
-from golem_launcher.node.timekeeping import ahead_of
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:

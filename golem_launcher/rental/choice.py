@@ -11,7 +11,7 @@ from golem_launcher.errors import BudgetError, LauncherError, MarketError, Provi
 from golem_launcher.later import later
 from golem_launcher.market import history
 from golem_launcher.market.limits import Limit, gpus_wanted, loosen, misses, sized, unsuited, useful_seconds, why_not
-from golem_launcher.market.machine import OFFERED, machine_of, machines
+from golem_launcher.market.offered_machine import OFFERED, machine_of, machines
 from golem_launcher.market.prices import SECONDS_PER_HOUR, Price, glm
 from golem_launcher.rental.standing import Standing
 from golem_launcher.request.fields import about
@@ -22,7 +22,7 @@ from golem_launcher.untrusted import number
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from golem_launcher.market.machine import Machine
+    from golem_launcher.market.offered_machine import OfferedMachine
     from golem_launcher.request import LaunchRequest
 
 _NEAR = 0.15
@@ -186,7 +186,7 @@ class Choice:
             _what_to_loosen(self.request, offers),
         )
 
-    def _takes(self, machine: Machine, *, answered: bool) -> bool:
+    def _takes(self, machine: OfferedMachine, *, answered: bool) -> bool:
         """Whether a machine will do; why not is written down, unless its provider has another one that will."""
         provider_id = machine.provider_id
         quoted = self.quoted.setdefault(provider_id, [])
@@ -220,7 +220,7 @@ class Choice:
             self.suitable.discard(provider_id)
         return provider_id in self.suitable
 
-    def _refused(self, machine: Machine) -> str:
+    def _refused(self, machine: OfferedMachine) -> str:
         """Whether it over-billed once, unless the user names it."""
         record = self.known.get(machine.provider_id)
         if record is None or not record.overbilled or any(map(machine.is_called, self.request.allow)):
@@ -230,14 +230,14 @@ class Choice:
             f"{machine.provider_id}"
         )
 
-    def _raised(self, machine: Machine) -> str:
+    def _raised(self, machine: OfferedMachine) -> str:
         """Whether it asks more, now that it negotiates, than any of its offers said."""
         now, quoted = machine.price, self.quoted.get(machine.provider_id, [])
         if not quoted or not all(map(now.asks_more_than, quoted)):
             return ""
         return _raised(quoted[-1], now)
 
-    def _worth(self, machine: Machine) -> float:
+    def _worth(self, machine: OfferedMachine) -> float:
         luck = self.luck.setdefault(machine.provider_id, secrets.randbelow(2**20) / 2**20)
         if self.request.choose == "random":
             return luck
@@ -292,7 +292,7 @@ def offers_at_most(offers: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     return most
 
 
-def _first(missed: list[Limit], request: LaunchRequest, machine: Machine) -> str:
+def _first(missed: list[Limit], request: LaunchRequest, machine: OfferedMachine) -> str:
     return missed[0].why(request, machine) if missed else ""
 
 

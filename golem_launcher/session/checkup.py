@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from golem_launcher.node.check import Check, Verdict
+from golem_launcher.node.doctor_check import Check, Verdict
 from golem_launcher.session import client
 from golem_launcher.session.directory import session_directories
 from golem_launcher.text import clean_line

@@ -1,7 +1,7 @@
 """The launcher page: widgets that show what is in the session directories and hand requests to the supervisor.
 
 - **No state lives in the page.** Every load of a Voilà page is a new kernel, killed or orphaned when the tab closes.
-  All that is shown is read from session directories (:mod:`.cards.projection`), so a reload, a second tab and the
+  All that is shown is read from session directories (:mod:`.cards.view_model`), so a reload, a second tab and the
   command line agree without talking to each other.
 - **One loop.** Front ends may call widgets on other threads; :class:`~.common.background.Background` takes every
   message to the loop that was running when the page was made, and turns every exception into a banner.

@@ -17,7 +17,7 @@ from golem_launcher.ui.common.background import Background
 from golem_launcher.ui.common.problems import problem
 from golem_launcher.ui.form.form import RequestForm
 from golem_launcher.ui.form.offers import Offers
-from golem_launcher.ui.form.saved import saved_workspaces
+from golem_launcher.ui.form.resumable_workspaces import saved_workspaces
 from golem_launcher.ui.form.uploads import sweep_uploads
 from golem_launcher.ui.header.header import Header
 from golem_launcher.ui.header.network import bring_up, network_view

@@ -26,7 +26,7 @@ from golem_launcher.localnet.negotiation import NOTE_INTERVAL, PAYMENT_TIMEOUT
 from golem_launcher.localnet.spec import load_spec
 from golem_launcher.market import wallet
 from golem_launcher.networks import HOODI, LOCAL
-from golem_launcher.node import bridge
+from golem_launcher.node import blocking_rest
 from golem_launcher.node.gsb import GsbClient
 from golem_launcher.node.node import Node
 from golem_launcher.processes import ProcessRecord
@@ -245,7 +245,7 @@ def _provider_invoices(up: network.LocalNetwork, agreement_id: str) -> list[str]
 
     (key,) = asyncio.run(keys())
     node = Node(up.state["daemons"]["provider"]["api_url"], key, "")
-    invoices = bridge.get(node, "/payment-api/v1/invoices")
+    invoices = blocking_rest.get(node, "/payment-api/v1/invoices")
     return [one["status"] for one in invoices if one["agreementId"] == agreement_id]
 
 

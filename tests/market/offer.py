@@ -1,6 +1,6 @@
 """Offers as providers publish them, for tests."""
 
-from golem_launcher.market.machine import GPU_PROPERTIES, machines
+from golem_launcher.market.offered_machine import GPU_PROPERTIES, machines
 
 GPU_PROPERTY = GPU_PROPERTIES[0]
 

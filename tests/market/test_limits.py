@@ -8,7 +8,7 @@ from golem_launcher.errors import RequestError
 from golem_launcher.market.constraint import condition, subnet
 from golem_launcher.market.history import Record
 from golem_launcher.market.limits import loosen, misses, why_not
-from golem_launcher.market.machine import GPU_CAPABILITIES, GPU_PROPERTIES, OFFERED, machine_of, machines
+from golem_launcher.market.offered_machine import GPU_CAPABILITIES, GPU_PROPERTIES, OFFERED, machine_of, machines
 from golem_launcher.market.requirements import constraints
 from golem_launcher.market.scan import judged
 from golem_launcher.rental.choice import Choice

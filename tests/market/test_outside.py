@@ -26,8 +26,8 @@ from golem_launcher.market import identity as identities
 from golem_launcher.market import images, reputation, services, wallet
 from golem_launcher.market.services import REGISTRY, REPUTATION
 from golem_launcher.networks import HOODI, NETWORKS, POLYGON, RETIRED, SEPOLIA
-from golem_launcher.node import health, manager, probe, timekeeping
-from golem_launcher.node.check import Verdict
+from golem_launcher.node import clock_check, health, manager, probe
+from golem_launcher.node.doctor_check import Verdict
 from golem_launcher.node.node import Node
 from golem_launcher.request import parse_request
 from tests.market.test_prices import JUNK
@@ -348,9 +348,9 @@ def test_a_clock_that_is_off_is_told_by_an_answers_date(server, asked, monkeypat
 
 def test_a_clock_that_was_set_back_is_told_by_our_own_files(tmp_path, monkeypatch):
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
-    assert timekeeping.offline().verdict is Verdict.OK
+    assert clock_check.offline().verdict is Verdict.OK
     (tmp_path / "providers.json").touch()
     later = time.time() + 7500
     os.utime(tmp_path / "providers.json", (later, later))
-    check = timekeeping.offline()
+    check = clock_check.offline()
     assert (check.verdict, "2 hours later" in check.message) == (Verdict.WARN, True)

@@ -24,7 +24,7 @@ from golem_launcher.market import identity as identities
 from golem_launcher.market import wallet
 from golem_launcher.networks import NETWORKS, POLYGON
 from golem_launcher.node import diagnosis, doctor, manager, probe, yagna
-from golem_launcher.node.check import Verdict
+from golem_launcher.node.doctor_check import Verdict
 from golem_launcher.node.node import Node
 from golem_launcher.session import places
 

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from golem_launcher import paths
 from golem_launcher.cli import start
+from golem_launcher.cli.formatting import session_lines
 from golem_launcher.cli.main import app
-from golem_launcher.cli.words import session_lines
 from golem_launcher.events import STOPPED, Saving, Stage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.request.command import command as as_command

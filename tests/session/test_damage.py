@@ -9,12 +9,12 @@ from golem_launcher import files, paths, processes
 from golem_launcher.cli import main
 from golem_launcher.errors import SessionDamaged
 from golem_launcher.events import CostChanged, ProviderChosen, Stage, StageChanged
-from golem_launcher.node.check import Verdict
+from golem_launcher.node.doctor_check import Verdict
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import checkup, client, leftovers, liveness, trash
 from golem_launcher.session.directory import create_session_directory, session_directory
-from golem_launcher.ui.cards.projection import Projection
+from golem_launcher.ui.cards.view_model import SessionViews
 
 DAMAGE = {
     "empty": lambda path: path.write_bytes(b""),
@@ -64,7 +64,7 @@ def test_a_damaged_state_hides_nothing_and_is_told_from_the_other_files(damage):
     assert (code, shown["damaged"]) == (0, ["state.json"])
     assert (shown["stage"], shown["provider"], shown["cost"], shown["network"]) == ("ended", "attic", "0.25", "local")
     assert "state.json is damaged" in shown["trouble"]
-    assert {view["name"] for view in Projection().read()[0]} == {"first", "second"}
+    assert {view["name"] for view in SessionViews().read()[0]} == {"first", "second"}
     check = checkup.sessions()
     assert check.verdict is Verdict.WARN
     assert "first (state.json)" in check.message

@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from golem_launcher.cli.words import session_lines
+from golem_launcher.cli.formatting import session_lines
 from golem_launcher.events import Message, NotSaved, Saving, Stage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.directory import create_session_directory
 from golem_launcher.session.recorder import Recorder
 from golem_launcher.session.stalled import Stalled
-from golem_launcher.ui.cards.projection import session_view
-from golem_launcher.ui.cards.pulse import Pulse
+from golem_launcher.ui.cards.event_digest import EventDigest
+from golem_launcher.ui.cards.view_model import session_view
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -35,7 +35,7 @@ def test_a_late_save_is_told_once_in_every_place_and_that_it_is_over(recorder, m
     async def scene():
         now = 0.0
         monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
-        watch, pulse = Stalled(recorder), Pulse(recorder._directory)
+        watch, pulse = Stalled(recorder), EventDigest(recorder._directory)
         pulse.poll()
         recorder.update(saving=saving(saved_at=NOW, generation=1))
         for now in (1.0, 30.0, 50.0):  # noqa: B007 - the clock reads it

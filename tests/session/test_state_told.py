@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from golem_launcher.cli.words import session_lines
+from golem_launcher.cli.formatting import session_lines
 from golem_launcher.events import Stage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client, liveness

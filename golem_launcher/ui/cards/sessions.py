@@ -17,13 +17,13 @@ from golem_launcher.session import client
 from golem_launcher.text import clean_line
 from golem_launcher.ui.cards.actions import Actions
 from golem_launcher.ui.cards.downloads import Downloads, Make, write_log, write_results
+from golem_launcher.ui.cards.event_digest import EventDigest
 from golem_launcher.ui.cards.heartbeat import Heartbeat
 from golem_launcher.ui.cards.links import lab_link
 from golem_launcher.ui.cards.logfeed import LogFeed, search
-from golem_launcher.ui.cards.projection import Projection
-from golem_launcher.ui.cards.pulse import Pulse
+from golem_launcher.ui.cards.view_model import SessionViews
 from golem_launcher.ui.common.assets import script, style
-from golem_launcher.ui.common.place import on_hub
+from golem_launcher.ui.common.hosting import on_hub
 from golem_launcher.ui.common.presence import Present
 
 if TYPE_CHECKING:
@@ -72,11 +72,11 @@ class SessionCards(Present):
 
     def __init__(self, *, on_relaunch: Callable[[LaunchRequest], None] = lambda _request: None, **kwargs: Any) -> None:
         super().__init__(remote=on_hub(), **kwargs)
-        self._projection = Projection()
+        self._session_views = SessionViews()
         self._heartbeat = Heartbeat()
         self._directories: dict[str, SessionDirectory] = {}
         self._feeds: dict[str, LogFeed] = {}
-        self._pulses: dict[str, Pulse] = {}
+        self._pulses: dict[str, EventDigest] = {}
         self._links: dict[str, str] = {}
         self._logs_sent = self._pulses_sent = self._tidied = float("-inf")
         self._untold: set[str] = set()
@@ -104,7 +104,7 @@ class SessionCards(Present):
 
     async def refresh(self) -> None:
         """Read the directories once and tell the front ends what changed."""
-        sessions, self._directories = await self._read(self._projection.read)
+        sessions, self._directories = await self._read(self._session_views.read)
         live = [
             {**view, "trouble": clean_line(self._heartbeat.trouble(view["name"])) or view["trouble"]}
             for view in sessions
@@ -167,7 +167,7 @@ class SessionCards(Present):
     async def _tell_pulses(self) -> None:
         for view in self.live:
             if view["name"] not in self._pulses:
-                self._pulses[view["name"]] = Pulse(self._directories[view["name"]])
+                self._pulses[view["name"]] = EventDigest(self._directories[view["name"]])
         if not self._pulses:
             return
         alerts = await self._read(self._read_pulses)

@@ -16,7 +16,7 @@ from golem_launcher.units import coins_at_a_glance, counted, number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from golem_launcher.market.machine import Machine
+    from golem_launcher.market.offered_machine import OfferedMachine
     from golem_launcher.request import LaunchRequest
 
 _BARS = 16
@@ -28,11 +28,11 @@ def _hours(request: LaunchRequest) -> float:
     return float(request.hours) * _HOUR
 
 
-def _cost(request: LaunchRequest, machine: Machine) -> Decimal:
+def _cost(request: LaunchRequest, machine: OfferedMachine) -> Decimal:
     return machine.price.at_most(_hours(request))
 
 
-def estimate(request: LaunchRequest, found: Sequence[Machine]) -> dict[str, Any]:
+def estimate(request: LaunchRequest, found: Sequence[OfferedMachine]) -> dict[str, Any]:
     """What the page says of ``request`` when ``found`` is on offer, as its script takes it."""
     token = NETWORKS[request.network].token
     fitting = [machine for machine in found if not why_not(request, machine)]
@@ -66,7 +66,7 @@ def estimate(request: LaunchRequest, found: Sequence[Machine]) -> dict[str, Any]
     }
 
 
-def _lasts(request: LaunchRequest, machine: Machine) -> float:
+def _lasts(request: LaunchRequest, machine: OfferedMachine) -> float:
     """How many hours the budget pays for."""
     rate = machine.price.per_hour()
     left = max(request.budget - machine.price.start, Decimal(0))

@@ -12,7 +12,7 @@ import os
 from collections import defaultdict
 from typing import TYPE_CHECKING, BinaryIO
 
-from golem_launcher.ui.form.names import clean_file_name, unused
+from golem_launcher.ui.form.upload_names import clean_file_name, unused
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,12 +17,12 @@ from golem_launcher.request import LaunchRequest, request_errors
 from golem_launcher.text import clean_line
 from golem_launcher.ui.common.assets import script, style
 from golem_launcher.ui.common.presence import Present
-from golem_launcher.ui.form import remembered
+from golem_launcher.ui.form import preferences
 from golem_launcher.ui.form.fields import form_groups, fresh, read_typed, typed
 from golem_launcher.ui.form.presets import Presets
-from golem_launcher.ui.form.refusal import refusal
 from golem_launcher.ui.form.share import opened, shared
 from golem_launcher.ui.form.uploads import Uploads
+from golem_launcher.ui.form.validation import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -68,7 +68,7 @@ class RequestForm(Present):
         on_mend: Callable[[], None],
         **kwargs: Any,
     ) -> None:
-        super().__init__(groups=form_groups(), values=_first_values(), presets=list(remembered.presets()), **kwargs)
+        super().__init__(groups=form_groups(), values=_first_values(), presets=list(preferences.presets()), **kwargs)
         self._on_request = on_request
         self._on_change = on_change
         self._on_mend = on_mend
@@ -127,7 +127,7 @@ class RequestForm(Present):
             raise
         else:
             self._answer(order, {"kind": "accepted", "name": fresh()["name"]})
-            await asyncio.to_thread(remembered.remember, request)
+            await asyncio.to_thread(preferences.remember, request)
 
     def _answer(self, order: str, answer: dict[str, Any]) -> None:
         self._orders[order] = answer = {**answer, "order": order}
@@ -179,5 +179,5 @@ class RequestForm(Present):
 
 
 def _first_values() -> dict[str, str | bool]:
-    last = remembered.last_request()
+    last = preferences.last_request()
     return fresh(typed(last) if last else None)

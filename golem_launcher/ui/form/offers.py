@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError
-from golem_launcher.market.machine import Machine, machines
+from golem_launcher.market.offered_machine import OfferedMachine, machines
 from golem_launcher.networks import NETWORKS
 from golem_launcher.ui.form.estimate import estimate
 from golem_launcher.waiting import wait_for
@@ -35,7 +35,7 @@ class Offers:
         self._threads = threads
         self._request: LaunchRequest | None = None
         self._network: str | None = None
-        self._machines: list[Machine] | None = None
+        self._machines: list[OfferedMachine] | None = None
         self._trouble: dict[str, Any] = _LOOKING
         self._sent: tuple[str, str | None, str] | None = None
         """Network, image and software of which :attr:`_sending` speaks."""
@@ -92,7 +92,7 @@ def _image_of(request: LaunchRequest) -> tuple[str, str | None, str]:
 _LOOKING: dict[str, Any] = {"state": "looking", "headline": "Looking at the market …"}
 
 
-async def _seen(network: str, threads: Executor) -> tuple[list[Machine] | None, dict[str, Any]]:
+async def _seen(network: str, threads: Executor) -> tuple[list[OfferedMachine] | None, dict[str, Any]]:
     """The machines on offer, or ``None`` and what to say instead. Starts nothing."""
     from golem_launcher.market.scan import scan  # noqa: PLC0415 - loads what is not needed to show the page
     from golem_launcher.session import places  # noqa: PLC0415

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest, request_errors
-from golem_launcher.ui.form import remembered
+from golem_launcher.ui.form import preferences
 from golem_launcher.ui.form.fields import read_typed
-from golem_launcher.ui.form.refusal import refusal
+from golem_launcher.ui.form.validation import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -44,7 +44,7 @@ class Presets:
     async def _save(self, content: dict[str, Any]) -> None:
         try:
             request = LaunchRequest(**read_typed(content.get("values")))
-            title = await asyncio.to_thread(remembered.save_preset, str(content.get("title", "")), request)
+            title = await asyncio.to_thread(preferences.save_preset, str(content.get("title", "")), request)
         except ValidationError as error:
             self._tell(refusal("refused", request_errors(error)))
         except RequestError as error:
@@ -54,14 +54,14 @@ class Presets:
             self._tell({"kind": "preset", "title": title})
 
     async def _load(self, content: dict[str, Any]) -> None:
-        found = await asyncio.to_thread(remembered.presets)
+        found = await asyncio.to_thread(preferences.presets)
         request = found.get(str(content.get("title")))
         if request is not None:
             self._fill(request)
 
     async def _remove(self, content: dict[str, Any]) -> None:
-        await asyncio.to_thread(remembered.remove_preset, str(content.get("title")))
+        await asyncio.to_thread(preferences.remove_preset, str(content.get("title")))
         await self._list()
 
     async def _list(self) -> None:
-        self._show(list(await asyncio.to_thread(remembered.presets)))
+        self._show(list(await asyncio.to_thread(preferences.presets)))

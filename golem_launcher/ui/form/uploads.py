@@ -24,8 +24,8 @@ from golem_launcher import paths
 from golem_launcher.errors import SessionDamaged
 from golem_launcher.session.directory import session_directories
 from golem_launcher.ui.form.folder import LONGEST_LIST, unpack
-from golem_launcher.ui.form.names import clean_file_name, split_name, unused
-from golem_launcher.ui.form.remembered import uploads_directory
+from golem_launcher.ui.form.preferences import uploads_directory
+from golem_launcher.ui.form.upload_names import clean_file_name, split_name, unused
 
 if TYPE_CHECKING:
     from collections.abc import Callable

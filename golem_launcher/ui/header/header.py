@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import traitlets
 
 from golem_launcher.ui.common.assets import script, style
-from golem_launcher.ui.common.place import place_words
+from golem_launcher.ui.common.hosting import place_words
 from golem_launcher.ui.common.presence import Present
 
 if TYPE_CHECKING:

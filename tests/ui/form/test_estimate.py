@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golem_launcher.market.machine import Machine, machines
+from golem_launcher.market.offered_machine import OfferedMachine, machines
 from golem_launcher.request import parse_request
 from golem_launcher.ui.form.estimate import estimate
 from golem_launcher.ui.form.fields import read_typed, typed
@@ -139,7 +139,7 @@ def test_offers_that_make_no_sense_are_left_out(properties: Any) -> None:
 
 def test_strange_sizes_and_names_do_no_harm() -> None:
     (machine,) = machines([_offer("x" * 999, 1, cpus=2, memory="much", disk=float("inf"), gpu="<b>\x00")])
-    assert isinstance(machine, Machine)
+    assert isinstance(machine, OfferedMachine)
     assert (machine.memory_gib, machine.disk_gib, machine.gpus, machine.gpu_model) == (0.0, 0.0, 1, "<b>")
     assert len(machine.name) == 80
 

@@ -8,7 +8,7 @@ import ipywidgets
 import pytest
 
 from golem_launcher.errors import RequestError
-from golem_launcher.ui.form import remembered
+from golem_launcher.ui.form import preferences
 from golem_launcher.ui.form.fields import fresh
 from golem_launcher.ui.form.form import RequestForm
 
@@ -131,7 +131,7 @@ def test_presets_and_files_fill_the_form(page: _Page) -> None:
     assert page.say("load preset", title="Mine")["values"]["hours"] == "7"
     page.say("remove preset", title="Mine")
     assert page.form.presets == []
-    assert remembered.presets() == {}
+    assert preferences.presets() == {}
     assert page.say("save preset", title="Bad", values={"hours": "x"})["errors"][0][0] == "hours"
 
     answer = page.say("open file", text="name: mine\nbudget: 2\nencrypt: yes")

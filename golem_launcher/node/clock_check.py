@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from golem_launcher import paths
-from golem_launcher.node.check import Check, Verdict
+from golem_launcher.node.doctor_check import Check, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -30,7 +30,7 @@ PLANNED = (Stage.CHECKING, Stage.ALLOCATING, Stage.NEGOTIATING, Stage.DEPLOYING,
 _GIB = 2**30
 
 
-class Projection:
+class SessionViews:
     """Reads sessions; keeps what did not change since (its files' times and sizes), so that reading often is cheap."""
 
     def __init__(self) -> None:

@@ -4,13 +4,13 @@ from datetime import timedelta
 from decimal import Decimal
 
 from golem_launcher.events import CostChanged, EndsSoon, Progress, ProviderLost, Stage, StageChanged, now
-from golem_launcher.ui.cards.pulse import POINTS_AT_MOST, Pulse
+from golem_launcher.ui.cards.event_digest import POINTS_AT_MOST, EventDigest
 from tests.ui.made import GOOD_START, make_session, say
 
 
 def test_what_happened_before_is_no_news_and_what_happens_after_is() -> None:
     directory = make_session("mine", GOOD_START[:5])
-    pulse = Pulse(directory)
+    pulse = EventDigest(directory)
     assert pulse.poll() == []
     assert pulse.poll() is None
     directory.append_event(StageChanged(stage=Stage.READY))
@@ -34,7 +34,7 @@ def test_what_happened_before_is_no_news_and_what_happens_after_is() -> None:
 
 def test_what_happens_now_and_how_far_transfers_are() -> None:
     directory = make_session("mine", GOOD_START[:5])
-    pulse = Pulse(directory)
+    pulse = EventDigest(directory)
     say(directory, "sending\u202e packages")
     directory.append_event(Progress(what="numpy", done=1, total=3, unit="MB"))
     pulse.poll()
@@ -54,10 +54,10 @@ def test_the_plot_keeps_its_ends_and_stays_small_and_the_rate_is_the_latest() ->
     for number in range(1000):
         at = began + timedelta(seconds=number)
         directory.append_event(CostChanged(at=at, cost=Decimal(number) / 3600))  # one an hour
-    pulse = Pulse(directory)
+    pulse = EventDigest(directory)
     pulse.poll()
     view = pulse.view()
     assert len(view["costs"]) <= POINTS_AT_MOST
     assert [view["costs"][0][1], view["costs"][-1][1]] == [0.0, 999 / 3600]
     assert round(view["rate"], 6) == 1
-    assert Pulse(make_session("other")).view()["rate"] is None
+    assert EventDigest(make_session("other")).view()["rate"] is None

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from golem_launcher.request import parse_request
-from golem_launcher.ui.form.saved import saved_workspaces
+from golem_launcher.ui.form.resumable_workspaces import saved_workspaces
 from golem_launcher.workspace.manifest import Environment
 from golem_launcher.workspace.store import open_store
 

@@ -33,7 +33,7 @@ _LARGEST = 1e9
 
 
 @dataclass(frozen=True)
-class Machine:
+class OfferedMachine:
     """A machine on offer. Memory in GiB."""
 
     provider_id: str
@@ -85,9 +85,9 @@ class Machine:
         return word.strip().casefold() in {self.provider_id.casefold(), self.name.casefold(), *self.wallets}
 
 
-def machines(offers: Iterable[Mapping[str, Any]]) -> list[Machine]:
+def machines(offers: Iterable[Mapping[str, Any]]) -> list[OfferedMachine]:
     """The machines in a market's scan, one per provider (its cheapest); offers that make no sense are left out."""
-    found: dict[str, Machine] = {}
+    found: dict[str, OfferedMachine] = {}
     for offer in offers:
         properties = offer.get("properties")
         if not isinstance(properties, dict):
@@ -102,7 +102,7 @@ def machines(offers: Iterable[Mapping[str, Any]]) -> list[Machine]:
     return list(found.values())
 
 
-def machine_of(provider_id: str, properties: Mapping[str, Any]) -> Machine:
+def machine_of(provider_id: str, properties: Mapping[str, Any]) -> OfferedMachine:
     """The machine of one offer. Raises ``ProviderError`` when its price makes no sense."""
     cards: dict[str, dict[str, Any]] = {}
     for key, value in properties.items():
@@ -111,7 +111,7 @@ def machine_of(provider_id: str, properties: Mapping[str, Any]) -> Machine:
     if len(cards) > 1:
         cards.pop("", None)  # what stands there is the first of the numbered ones once more
     first = cards[min(cards)] if cards else {}
-    return Machine(
+    return OfferedMachine(
         provider_id=provider_id,
         name=clean_name(str(properties.get("golem.node.id.name", ""))),
         price=Price.of_offer(properties),

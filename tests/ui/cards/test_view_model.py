@@ -3,7 +3,7 @@ from __future__ import annotations
 import shutil
 
 from golem_launcher.events import Stage
-from golem_launcher.ui.cards.projection import Projection
+from golem_launcher.ui.cards.view_model import SessionViews
 from tests.ui.made import GOOD_START, change, make_session
 
 OVER = (*GOOD_START, Stage.STOPPING, Stage.ENDED)
@@ -12,7 +12,7 @@ OVER = (*GOOD_START, Stage.STOPPING, Stage.ENDED)
 def test_running_sessions_come_first_and_past_ones_after() -> None:
     make_session("running")
     make_session("over", OVER, alive=False)
-    views, directories = Projection().read()
+    views, directories = SessionViews().read()
     assert [view["name"] for view in views] == ["running", "over"]
     assert set(directories) == {"running", "over"}
     assert (views[0]["live"], views[0]["alive"]) == (True, True)
@@ -20,28 +20,28 @@ def test_running_sessions_come_first_and_past_ones_after() -> None:
 
 def test_the_stages_of_a_start_with_those_ahead() -> None:
     make_session("mine", GOOD_START[:3])
-    steps = Projection().read()[0][0]["steps"]
+    steps = SessionViews().read()[0][0]["steps"]
     assert [step["status"] for step in steps] == ["done", "done", "current", "ahead", "ahead", "ahead"]
     assert steps[0]["until"] == steps[1]["at"]
 
 
 def test_the_stage_that_failed_is_marked_and_nothing_is_ahead() -> None:
     make_session("mine", (*GOOD_START[:3], Stage.FAILED), alive=False, reason="No\x1b[2J offer.")
-    view = Projection().read()[0][0]
+    view = SessionViews().read()[0][0]
     assert [(step["stage"], step["status"]) for step in view["steps"]][-1] == ("negotiating", "failed")
     assert view["reason"] == "No offer."
 
 
 def test_a_session_without_supervisor_is_not_alive() -> None:
     make_session("mine", alive=False)
-    view = Projection().read()[0][0]
+    view = SessionViews().read()[0][0]
     assert (view["live"], view["alive"]) == (True, False)
 
 
 def test_an_unreadable_session_is_shown_as_such_and_harms_no_other() -> None:
     make_session("good")
     (make_session("bad").path / "state.json").write_bytes(b"{")
-    views = {view["name"]: view for view in Projection().read()[0]}
+    views = {view["name"]: view for view in SessionViews().read()[0]}
     assert "state.json is damaged" in views["bad"]["trouble"]
     assert views["bad"]["stage"] == "ready"  # as its events tell
     assert views["good"]["stage"] == "ready"
@@ -49,22 +49,22 @@ def test_an_unreadable_session_is_shown_as_such_and_harms_no_other() -> None:
 
 def test_a_cost_whose_invoice_is_late_is_marked_as_the_most_that_it_may_be() -> None:
     directory = make_session("mine", OVER, alive=False, owed_at_most=True)
-    projection = Projection()
-    assert projection.read()[0][0]["at_most"] is True
+    views = SessionViews()
+    assert views.read()[0][0]["at_most"] is True
     change(directory, owed_at_most=False)
-    assert projection.read()[0][0]["at_most"] is False
+    assert views.read()[0][0]["at_most"] is False
 
 
 def test_changes_show_and_removed_sessions_go() -> None:
     directory = make_session("mine")
-    projection = Projection()
-    projection.read()
+    views = SessionViews()
+    views.read()
     change(directory, stage=Stage.ENDED)
-    assert projection.read()[0][0]["stage"] == "ended"
+    assert views.read()[0][0]["stage"] == "ended"
     shutil.rmtree(directory.path)
-    assert projection.read() == ([], {})
+    assert views.read() == ([], {})
 
 
 def test_no_view_holds_the_token() -> None:
     make_session("mine")
-    assert "abcdefgh12345678" not in str(Projection().read())
+    assert "abcdefgh12345678" not in str(SessionViews().read())

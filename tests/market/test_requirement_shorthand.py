@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golem_launcher.errors import RequestError
-from golem_launcher.market.words import read_words
+from golem_launcher.market.requirement_shorthand import read_words
 from golem_launcher.request import parse_request
 
 

@@ -43,7 +43,7 @@ _RATE_STEP_SECONDS = 1.0
 Alert = dict[str, str]
 
 
-class Pulse:
+class EventDigest:
     """Follows the events of one session."""
 
     def __init__(self, directory: SessionDirectory) -> None:

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from golem_launcher.workspace.generation import Generation
 
@@ -46,11 +46,12 @@ def within(
     now: datetime,
     most: int,
     chunks: Callable[[int], Collection[str]],
-    sizes: Mapping[str, int],
+    sizes: Callable[[Iterable[str]], Mapping[str, int]],
 ) -> set[int]:
     """The numbers of the generations to keep so that they take at most ``most`` bytes; the newest whatever it takes.
 
-    ``chunks`` of a generation, and the ``sizes`` that these have in the store: what several share counts once.
+    ``chunks`` of a generation, asked for one after the other because each may have very many, and the ``sizes`` that
+    chunks have in the store: what several share counts once.
     """
     ordered = sorted(generations, key=lambda generation: generation.number, reverse=True)
     older = [each for each in ordered if now - each.created_at > ALL_WITHIN]
@@ -61,7 +62,7 @@ def within(
     used = 0
     for generation in dict.fromkeys([*ordered[:1], *older, *lately[-1:], *before_flagged, *lately]):
         new = set(chunks(generation.number)) - held
-        size = sum(sizes.get(chunk, 0) for chunk in new)
+        size = sum(sizes(new).values())
         if keep and used + size > most:
             continue
         keep.add(generation.number)

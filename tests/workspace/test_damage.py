@@ -13,7 +13,7 @@ import pytest
 
 from golem_launcher import paths
 from golem_launcher.errors import RequestError, WorkspaceError
-from golem_launcher.session.saves import _generation
+from golem_launcher.session.beforehand import resumed
 from golem_launcher.workspace import manifest, packs
 from golem_launcher.workspace.extract import extract
 from golem_launcher.workspace.results import save_zip
@@ -70,7 +70,7 @@ def test_every_reader_gives_all_other_files_and_names_the_damaged_one(stored, tm
     with zipfile.ZipFile("work.zip") as archive:
         assert {name: archive.read(name) for name in archive.namelist() if name != "d/"} == others
     assert open_store().lost(open_store().manifest("work").entries) == []  # it is there, though damaged
-    assert _generation(open_store(), "work", None) == 3
+    assert resumed(open_store(), "work") == 3
 
 
 def test_verify_says_how_to_mend_it_and_that_mends_it(stored):
@@ -97,7 +97,7 @@ def test_a_damaged_list_is_never_replaced_by_an_older_one_unasked(stored):
             assert "Generation 3 of 'work' can't be read" in said
             assert "The nearest that can be read is 2" in said
         with pytest.raises(RequestError, match="Generation 3 of 'work' can't be read"):
-            _generation(open_store(), "work", None)
+            resumed(open_store(), "work")
         assert not os.path.exists("out")  # noqa: PTH110
         assert not os.path.exists("work.zip")  # noqa: PTH110
         assert "Generation 3 can't be read" in command("verify", "work", code=1)
@@ -115,7 +115,7 @@ def test_a_damaged_list_is_never_replaced_by_an_older_one_unasked(stored):
 def test_nothing_is_rented_for_a_save_of_which_no_file_is_left(stored):
     shutil.rmtree(stored / "packs")
     with pytest.raises(RequestError, match="no file of generation 3"):
-        _generation(open_store(), "work", None)
+        resumed(open_store(), "work")
     for readers in (("restore", "work", "out"), ("results", "work")):
         assert "No file of generation 3" in command(*readers, code=1)
     assert not os.path.exists("out")  # noqa: PTH110

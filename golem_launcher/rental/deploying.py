@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from golem_launcher.rental.image import SessionImage
+    from golem_launcher.rental.yapapi_engine import YapapiActivity
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Deploying:
 
     def __init__(
         self,
-        activity: Any,
+        activity: YapapiActivity,
         *,
         image: SessionImage,
         deployed: asyncio.Future[Any],
@@ -70,8 +71,7 @@ class Deploying:
         """As yapapi's activity has it."""
         batch = await self._activity.send(script, deadline=deadline)
         if not self._tasks:
-            batch_id = batch._batch_id  # noqa: SLF001 - it is told nowhere else
-            self._tasks = [asyncio.create_task(self._listen(batch_id)), asyncio.create_task(self._watch())]
+            self._tasks = [asyncio.create_task(self._listen(batch.id)), asyncio.create_task(self._watch())]
         return batch
 
     async def aclose(self) -> None:
@@ -79,10 +79,7 @@ class Deploying:
         await cancel_all(*self._tasks)
 
     async def _listen(self, batch_id: str) -> None:
-        client = self._activity._api.api_client  # noqa: SLF001 - yapapi's own stream adds to the headers of all calls
-        headers = dict(client.default_headers)
-        client.update_params_for_auth(headers, None, ["app_key"])
-        url = f"{client.configuration.host}/activity/{self._activity.id}/exec/{batch_id}"
+        url, headers = self._activity.events(batch_id)
         try:
             async with EventSource(url, headers=headers, timeout=ClientTimeout(total=None)) as stream:
                 async for event in stream:

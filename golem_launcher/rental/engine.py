@@ -2,8 +2,8 @@
 
 yapapi's ``run_service`` wraps what is used here (an engine, a job, a worker, a batch generator; yapapi's own
 ``Executor`` is built on the same) in a loop that sleeps a second before each look at the market, restarts a service
-without a limit, and learns of a dead provider never (yapapi#870). So the engine's parts are used directly, unmodified.
-Three things follow from that:
+without a limit, and learns of a dead provider never (yapapi#870). So the engine's parts are used directly, through
+:mod:`golem_launcher.rental.yapapi_engine`. Three things follow from that:
 
 * the event consumer is called synchronously, so ids are on disk before yapapi's next step;
 * the allocation is ours: with a time-out by which it is found again, instead of ten years (yapapi#923);
@@ -20,13 +20,7 @@ from dataclasses import replace
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
-from ya_market.models import ProposalRejectedEvent
 from ya_net.exceptions import ApiException
-from yapapi.config import ApiConfig
-from yapapi.engine import _Engine
-from yapapi.network import Network
-from yapapi.rest.configuration import Configuration
-from yapapi.rest.payment import Allocation
 
 from golem_launcher.access.rejoin import RejoinedNetwork, far_end
 from golem_launcher.errors import NodeError
@@ -35,6 +29,7 @@ from golem_launcher.rental.hiring import Hiring
 from golem_launcher.rental.listener import Listener
 from golem_launcher.rental.payload import session_payload
 from golem_launcher.rental.strategy import LaunchStrategy
+from golem_launcher.rental.yapapi_engine import YapapiEngine
 from golem_launcher.text import clean_line
 from golem_launcher.waiting import wait_for
 
@@ -94,7 +89,9 @@ class Engine:
         self._choice = choice
         self._journal = journal
         self._listener = Listener(choice, journal, money)
-        self._engine = _Engine(
+        self._engine = YapapiEngine(
+            node,
+            refused=choice.refused_by,
             budget=request.budget,
             strategy=LaunchStrategy(choice, journal, self._listener.refused_bill, money),
             event_consumer=self._listener,
@@ -102,7 +99,6 @@ class Engine:
             payment_driver="erc20",
             payment_network=network.payment_network,
             payment_token=network.token,
-            api_config=ApiConfig(app_key=node.app_key, api_url=node.api_url),
         )
         self._starting: asyncio.Task[None] | None = None
         self._vpn: Any = None
@@ -116,41 +112,23 @@ class Engine:
 
     async def start(self, identity: str, allocation_id: str, expires: datetime) -> None:
         """Begin with an allocation made before. Bounded by yapapi's own REST time-outs."""
-        self._engine._budget_allocations.append(
-            Allocation(
-                _api=None,
-                id=allocation_id,
-                amount=self._request.budget,
-                payment_platform=self._golem_network.platform,
-                payment_address=identity,
-                expires=expires,
-            )
+        self._engine.set_aside(
+            allocation_id=allocation_id,
+            amount=self._request.budget,
+            platform=self._golem_network.platform,
+            address=identity,
+            expires=expires,
         )
         self._starting = asyncio.create_task(self._engine.start())
         # Its last step starts `gftp`, a third of a second that the market need not wait for: `agree` does.
-        while not self._starting.done() and not hasattr(self._engine, "payment_decorator"):  # noqa: ASYNC110
+        while not self._starting.done() and not self._engine.can_publish:  # noqa: ASYNC110
             await asyncio.sleep(_START_POLL_SECONDS)
         if self._starting.done():
             self._starting.result()
-        self._hear_refusals()
+        self._engine.hear_refusals()
         self._identity = identity
         self._journal.update(network_address=f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.0/24")
         self._joining = asyncio.create_task(self._make_network())
-
-    def _hear_refusals(self) -> None:
-        """Yapapi drops the market's events that tell why a provider refused our terms: hear them before it does."""
-        api = self._engine._market_api._api
-        collect = api.collect_offers
-
-        async def collect_offers(*arguments: Any, **options: Any) -> Any:
-            found = await collect(*arguments, **options)
-            for event in found:
-                reason = getattr(event, "reason", None)
-                if isinstance(event, ProposalRejectedEvent) and reason is not None:
-                    self._choice.refused_by(str(reason.message))
-            return found
-
-        api.collect_offers = collect_offers
 
     async def _make_network(self) -> Any:
         """The private network, with our address in it and its gateway named.
@@ -160,24 +138,14 @@ class Engine:
         """
         address = str(self._journal.entries.network_address)
         ours = str(next(ip_network(address).hosts()))
-        making = Network.create(self._engine._net_api, address, self._identity, owner_ip=ours, gateway=ours)
-        self._vpn = await wait_for(making, _REST_SECONDS)
+        self._vpn = await wait_for(self._engine.make_network(address, self._identity, ours=ours), _REST_SECONDS)
         self._journal.update(network_id=str(self._vpn.network_id))
         return self._vpn
 
     def follow(self, node: Node) -> None:
         """The node answers at another address now: yapapi's clients ask it there."""
         self._node = node
-        engine, urls = self._engine, Configuration(ApiConfig(app_key=node.app_key, api_url=node.api_url))
-        for api, url in (
-            (engine._market_api, urls.market_url),
-            (engine._activity_api, urls.activity_url),
-            (engine._payment_api, urls.payment_url),
-            (engine._net_api, urls.net_url),
-        ):
-            api._api.api_client.configuration.host = url
-        if node.gsb_url is None:  # else `gftp` finds the bus again, where it was
-            engine._storage_manager._process = None  # the next one goes by the environment
+        self._engine.follow(node)
 
     @property
     def network_id(self) -> str:
@@ -205,7 +173,7 @@ class Engine:
             network_id = str(self._vpn.network_id)
             self._rejoined = await RejoinedNetwork.open(gsb_url, old_network=self._far_network, new_network=network_id)
             away = far_end(rented.provider_id, self._far_network)
-            await wait_for(self._engine._net_api.add_node(network_id, away, rented.ip), _REST_SECONDS)
+            await wait_for(self._engine.add_to_network(network_id, away, rented.ip), _REST_SECONDS)
         except (TimeoutError, ApiException, OSError) as error:
             raise NodeError(f"The node did not make the private network again: {clean_line(str(error))}") from error
         return replace(rented, network_id=network_id)
@@ -262,18 +230,11 @@ class Engine:
 
     def revive(self) -> None:
         """Take up payments again where they ended: yapapi's tasks do at the first connection error. Else nothing."""
-        services = self._engine._services
-        if any(task.done() for task in services):
-            for task in services:
-                task.cancel()
-            services.clear()
-            self._engine._process_invoices_job = asyncio.create_task(self._engine._process_invoices())
-            notes = asyncio.create_task(self._engine._process_debit_notes())
-            services.update({self._engine._process_invoices_job, notes})
+        self._engine.revive()
 
     async def stop(self) -> None:
         """End yapapi's engine: its tasks, its ``gftp``. Safe to call at any moment; never raises."""
-        tasks = [task for task in (self._starting, self._joining, *self._engine._services) if task is not None]
+        tasks = [task for task in (self._starting, self._joining, *self._engine.tasks) if task is not None]
         for task in tasks:
             task.cancel()
         await self._leave_rejoined()

@@ -6,13 +6,11 @@ import asyncio
 import contextlib
 import logging
 import math
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from ya_market import ApiException
 from ya_net.exceptions import ApiException as NetApiException
-from yapapi.engine import Job
 from yapapi.script.capture import CaptureContext
 
 from golem_launcher import clock
@@ -21,16 +19,19 @@ from golem_launcher.rental.deploying import Deploying
 from golem_launcher.rental.errands import Carry, Errands
 from golem_launcher.rental.service import WORDS_SECONDS, failure_text, run_package
 from golem_launcher.rental.signing import Signing
+from golem_launcher.rental.yapapi_engine import YapapiActivity, YapapiJob, agreement_of
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from golem_launcher.rental.choice import Choice
     from golem_launcher.rental.image import SessionImage
     from golem_launcher.rental.listener import Listener
     from golem_launcher.rental.package import Package, Rented
     from golem_launcher.rental.payment.journal import Journal
+    from golem_launcher.rental.yapapi_engine import YapapiEngine
 
 _LOG = logging.getLogger(__name__)
 
@@ -43,8 +44,6 @@ _FALL_SECONDS = 3.0
 _MARKET_FAILURES = (ApiException, OSError, aiohttp.ClientError, asyncio.TimeoutError)
 _ANEW_SECONDS = 3.0
 """How long to wait before the demand is published anew, when nobody at hand signed."""
-_LONG_AGO = datetime(1970, 1, 1)  # noqa: DTZ001 - yapapi compares it with a time that has no zone
-"""When yapapi is told that an activity began: it would end the agreement when the clock is set back. Strategy looks."""
 
 
 class Hiring:
@@ -52,7 +51,7 @@ class Hiring:
 
     def __init__(
         self,
-        engine: Any,
+        engine: YapapiEngine,
         *,
         vpn: asyncio.Task[Any],
         started: asyncio.Task[None],
@@ -80,7 +79,7 @@ class Hiring:
         self._deploy_seconds = deploy_seconds
         self._still_seconds = still_seconds
         self._told = told
-        self._job: Job | None = None
+        self._job: YapapiJob | None = None
         self._signing: Signing | None = None
         self._market: asyncio.Task[None] | None = None
         self._worker: asyncio.Task[None] | None = None
@@ -98,12 +97,12 @@ class Hiring:
     def demand(self, payload: Any, expiration: datetime) -> None:
         """Publish the demand for agreements until ``expiration``; offers come in from now on."""
         self._journal.update(demanded=True)
-        self._job = Job(self._engine, expiration, payload)
+        self._job = YapapiJob(self._engine, expiration, payload)
         self._signing = Signing(self._job, self._choice.standing.pauses, self._choice.refuses_to_sign)
         self._engine.add_job(self._job)
         self._find_offers(self._job)
 
-    def _find_offers(self, job: Job, *, after: float = 0.0) -> None:
+    def _find_offers(self, job: YapapiJob, *, after: float = 0.0) -> None:
         async def find() -> None:
             await asyncio.sleep(after)  # a node that is being started anew takes a few seconds
             await job.find_offers()
@@ -123,7 +122,7 @@ class Hiring:
             what = f"The node does not look for providers any more: {failure_text(error)}."
             raise NodeError(what, "See: golem-launcher doctor")
         _LOG.warning("the demand is published again: %s", failure_text(error))
-        self._job.agreements_pool._offer_buffer.clear()
+        self._job.forget_offers()
         self._find_offers(self._job, after=_FALL_SECONDS * (self._fell - 1))
 
     async def agree(
@@ -197,8 +196,7 @@ class Hiring:
             return False
         if self._worker is not None:
             await asyncio.wait({self._worker}, timeout=_WORKER_END_SECONDS)
-        agreements = self._job.agreements_pool._agreements.values()
-        if not any(agreement.worker_task is None for agreement in agreements):
+        if not self._job.has_free_agreement:
             return False  # it has ended, or its first activity has not
         await self._start_work()
         return True
@@ -261,10 +259,10 @@ class Hiring:
     async def _ask_anew(self) -> None:
         """Take the demand off the market; yapapi then publishes it again, and offers come as to a new one."""
         assert self._job is not None
-        self._job.agreements_pool._offer_buffer.clear()
+        self._job.forget_offers()
         with contextlib.suppress(*_MARKET_FAILURES):
             demand = self._listener.subscription.id
-            await wait_for(self._engine._market_api._api.unsubscribe_demand(demand), _REST_SECONDS)
+            await wait_for(self._engine.unsubscribe(demand), _REST_SECONDS)
 
     async def _compare(self, least: float, most: float) -> None:
         """Wait for more offers, while there are providers that may still come to terms."""
@@ -315,12 +313,12 @@ class Hiring:
         """What yapapi's worker does once there is an activity."""
         assert self._job is not None
         assert self._deployed is not None
-        self._agreement_id = agreement_id = context._agreement.id
+        self._agreement_id = agreement_id = agreement_of(context).id
         package = self._package()
         self._last_words = package.shipment.last_words
         network = self._vpn.result()
         node = await wait_for(network.add_node(context.provider_id), _REST_SECONDS)
-        self._engine._activity_created_at[context.id] = _LONG_AGO
+        self._engine.forget_age(context.id)
         batches = run_package(
             context,
             node,
@@ -330,7 +328,7 @@ class Hiring:
             deploy_seconds=self._deploy_seconds,
         )
         activity = Deploying(
-            context._activity,
+            YapapiActivity(context),
             image=self._image,
             deployed=self._deployed,
             still_seconds=self._still_seconds,

@@ -15,6 +15,7 @@ from golem_launcher.errors import ImageBlamed, ProviderError
 from golem_launcher.rental.deploying import DEPLOY
 from golem_launcher.rental.package import Rented
 from golem_launcher.rental.volumes import has_disks, volumes
+from golem_launcher.rental.yapapi_engine import agreement_of
 from golem_launcher.text import clean_line, clean_name
 from golem_launcher.workload import starting
 
@@ -50,7 +51,7 @@ async def run_package(
     exchange with the provider); the activity then lives, and runs errands, until these say to leave.
     """
     script = context.new_script(timeout=timedelta(seconds=deploy_seconds))
-    properties = (await context._agreement.get_details()).provider_view.properties  # noqa: SLF001 - as below
+    properties = (await agreement_of(context).get_details()).provider_view.properties
     script.deploy(volumes=volumes(package, properties), net=[_network(node)], progress=DEPLOY)
     script.start()
     for path, content in package.shipment.files:
@@ -68,7 +69,7 @@ async def run_package(
             Rented(
                 provider_id=context.provider_id,
                 provider_name=clean_name(context.provider_name or ""),
-                agreement_id=context._agreement.id,  # noqa: SLF001 - yapapi tells it nowhere else
+                agreement_id=agreement_of(context).id,
                 activity_id=context.id,
                 ip=node.ip,
                 network_id=node.network.network_id,

@@ -18,12 +18,13 @@ from ya_market import ApiException
 from yapapi import events
 
 from golem_launcher.rental.service import failure_text
+from golem_launcher.rental.yapapi_engine import cancel_agreement
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from yapapi.engine import Job
+    from golem_launcher.rental.yapapi_engine import YapapiJob
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Signing:
 
     def __init__(
         self,
-        job: Job,
+        job: YapapiJob,
         pauses: Callable[[str], bool],
         refuses: Callable[[str, Mapping[str, Any], Mapping[str, Any]], bool],
     ) -> None:
@@ -66,7 +67,7 @@ class Signing:
         Whether somebody signed; the agreement is in the job's pool then.
         """
         for proposal in self._passed_over:
-            self._job.agreements_pool.offer_recycler(proposal)
+            self._job.offer_again(proposal)
         self._passed_over.clear()
         asked: dict[asyncio.Task[Any], Any] = {}
         try:
@@ -75,8 +76,7 @@ class Signing:
                     return False
         finally:
             await self._part(asked)
-        # What it does beyond this was done before: it writes the agreement down once more, as the last one.
-        await self._job.agreements_pool._prepare_agreement(signed, requires_confirmation=False)
+        await self._job.keep(signed)
         return True
 
     async def aclose(self) -> None:
@@ -87,7 +87,7 @@ class Signing:
         """Ask one more and wait for the head start's time: the agreement that is signed by then, or ``None``."""
         best = self._best() if len(asked) < _AT_ONCE else None
         if best is not None:
-            del self._job.agreements_pool._offer_buffer[best.proposal.issuer]
+            self._job.take(best)
             asked[asyncio.create_task(self._ask(best.proposal))] = best
         if not asked:
             return None
@@ -100,9 +100,8 @@ class Signing:
         return None
 
     def _best(self) -> Any:
-        """The best offer on the table, which yapapi keeps with its score; ``None`` when there is none."""
-        offers = self._job.agreements_pool._offer_buffer.values()
-        free = [offer for offer in offers if not self._pauses(offer.proposal.issuer)]
+        """The best offer on the table; ``None`` when there is none."""
+        free = [offer for offer in self._job.offers if not self._pauses(offer.proposal.issuer)]
         return max(free, key=lambda offer: offer.score, default=None)
 
     def _lead(self, score: float) -> float:
@@ -156,7 +155,7 @@ class Signing:
 async def _release(agreement: Any) -> None:
     """Take an agreement back, or end it when the provider has signed it meanwhile."""
     try:
-        await wait_for(agreement._api.cancel_agreement(agreement.id, request_body=_REASON), _REST_SECONDS)
+        await wait_for(cancel_agreement(agreement, _REASON), _REST_SECONDS)
     except _FAILURES:
         with contextlib.suppress(asyncio.TimeoutError):
             await wait_for(agreement.terminate(_REASON), _REST_SECONDS)

@@ -29,7 +29,7 @@ _REFUSED = Decimal("-Infinity")
 """yapapi accepts a bill when it is not above this."""
 
 
-class LaunchStrategy(MarketStrategy):  # type: ignore[misc]  # yapapi carries no types
+class LaunchStrategy(MarketStrategy):
     """Takes what :class:`Choice` takes; accepts a bill up to price times usage, held to our own clock."""
 
     def __init__(

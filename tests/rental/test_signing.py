@@ -68,17 +68,21 @@ class Job:
     def __init__(self, *agreements, scores=(1.0, 0.99, 0.98)):
         self.scores = scores
         self.events, self.signed, self.recycled = [], [], []
-        offers = {}
+        self.table = {}
         for place, agreement in enumerate(agreements):
             made = {"create_agreement": lambda a=agreement: asyncio.sleep(0, a), "props": {"price": 1}}
             proposal = SimpleNamespace(issuer=agreement.id, **made)
-            offers[agreement.id] = SimpleNamespace(score=self.scores[place], proposal=proposal)
-        self.agreements_pool = SimpleNamespace(
-            _offer_buffer=offers, _prepare_agreement=self._keep, offer_recycler=self.recycled.append
-        )
+            self.table[agreement.id] = SimpleNamespace(score=self.scores[place], proposal=proposal)
+        self.offer_again = self.recycled.append
 
-    async def _keep(self, agreement, *, requires_confirmation):
-        assert not requires_confirmation
+    @property
+    def offers(self):
+        return list(self.table.values())
+
+    def take(self, offer):
+        del self.table[offer.proposal.issuer]
+
+    async def keep(self, agreement):
         self.signed.append(agreement.id)
 
     def emit(self, event, *, agreement):
@@ -181,7 +185,7 @@ def test_the_head_start_is_longer_before_one_that_is_much_worse():
     signing = Signing(job, free, as_judged)
     leads = []
     for score in (2.0, 1.0, 0.5, 0.01, 0.0):
-        job.agreements_pool._offer_buffer["a"].score = score
+        job.table["a"].score = score
         leads.append(signing._lead(1.0))
     assert leads == [1, 1, 2, 5, 5]
 

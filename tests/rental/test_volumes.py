@@ -24,6 +24,13 @@ def test_what_is_no_newer_runtime_gets_directories(version):
         ("9", "2048mib"),
         (float("inf"), "2048mib"),
         (-1, "2048mib"),
+        (0, "2048mib"),
+        (int("9" * 400), "2048mib"),
+        (-int("9" * 400), "2048mib"),
+        (True, "2048mib"),
+        (None, "2048mib"),
+        ([9], "2048mib"),
+        (1e308, "8192mib"),
     ],
 )
 def test_a_newer_one_makes_a_disk_of_what_was_asked_and_more_where_there_is(offered, size):

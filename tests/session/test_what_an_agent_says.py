@@ -10,7 +10,6 @@ import json
 import math
 from types import SimpleNamespace
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +17,6 @@ from golem_launcher.access.ssh import SshServer
 from golem_launcher.errors import AccessError, LauncherError
 from golem_launcher.market.reputation import _share
 from golem_launcher.rental.deploying import Deploying
-from golem_launcher.rental.volumes import volumes
 from golem_launcher.session.meter import Meter
 from golem_launcher.untrusted import number
 from golem_launcher.workspace.answers import are_pairs, as_object, as_shown, count_of
@@ -131,10 +129,3 @@ def test_how_far_a_provider_is_with_the_image(value):
 
     asyncio.run(scene())
     assert all(0 <= done <= total < 1 << 50 for _, done, total, _ in told)
-
-
-@pytest.mark.parametrize("gib", [_BEYOND, -_BEYOND, True, "9", None, [9], 1e308, -1, 0])
-def test_the_size_of_a_disk_that_is_offered(gib):
-    package = SimpleNamespace(workspace="/golem/work", run="/golem/run", disk_gib=1.0)
-    properties = {"golem.inf.storage.gib": gib, "golem.runtime.name": "vm", "golem.runtime.version": "99.0.0"}
-    assert volumes(package, properties)

@@ -1,0 +1,201 @@
+"""The one door to yapapi's inside: what it keeps private and a session needs is touched here and nowhere else.
+
+yapapi gives no public way below ``run_service`` (:mod:`golem_launcher.rental.engine` says why that is not enough). All
+that is taken for granted of its inside is in ``tests/rental/test_yapapi_contract.py``, which fails by name when another
+yapapi has it otherwise. Its classes are extended; none of its objects is given another method.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ya_market import RequestorApi
+from ya_market.models import ProposalRejectedEvent
+from yapapi.config import ApiConfig
+from yapapi.engine import Job, _Engine
+from yapapi.network import Network
+from yapapi.rest import Market
+from yapapi.rest.configuration import Configuration
+from yapapi.rest.payment import Allocation
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from decimal import Decimal
+
+    from golem_launcher.node.node import Node
+
+_LONG_AGO = datetime(1970, 1, 1)  # noqa: DTZ001 - yapapi compares it with a time that has no zone
+
+
+class YapapiEngine(_Engine):
+    """yapapi's engine at a node, as :class:`golem_launcher.rental.engine.Engine` drives it."""
+
+    _market_api: Any
+
+    def __init__(self, node: Node, *, refused: Callable[[str], None], **options: Any) -> None:
+        """``refused`` is called with what a provider says, uncleaned, when it refuses our terms."""
+        super().__init__(api_config=_config(node), **options)
+        self._said_no = refused
+
+    def set_aside(self, *, allocation_id: str, amount: Decimal, platform: str, address: str, expires: datetime) -> None:
+        """Pay from an allocation that was made before. Before :meth:`start`, which makes one of its own otherwise."""
+        self._budget_allocations.append(
+            Allocation(
+                _api=None,
+                id=allocation_id,
+                amount=amount,
+                payment_platform=platform,
+                payment_address=address,
+                expires=expires,
+            )
+        )
+
+    @property
+    def can_publish(self) -> bool:
+        """Whether :meth:`start` is as far as a demand needs it; what is left for it to do is to start ``gftp``."""
+        return hasattr(self, "payment_decorator")
+
+    def hear_refusals(self) -> None:
+        """Have ``refused`` called from now on: once the engine can publish, and before a job is made."""
+        self._market_api = _HearingMarket(self._market_api._api.api_client, self._said_no)
+
+    def make_network(self, address: str, identity: str, *, ours: str) -> Awaitable[Any]:
+        """A private network, as yapapi has it, in which our node has the address ``ours`` and is the gateway."""
+        made: Awaitable[Any] = Network.create(self._net_api, address, identity, owner_ip=ours, gateway=ours)
+        return made
+
+    async def add_to_network(self, network_id: str, node_id: str, ip: str) -> None:
+        """Add a node to a private network at the address ``ip``, whether yapapi knows that network or not."""
+        await self._net_api.add_node(network_id, node_id, ip)
+
+    async def unsubscribe(self, demand_id: str) -> None:
+        """Take a demand off the market; a job that looks for offers publishes it again."""
+        await self._market_api._api.unsubscribe_demand(demand_id)
+
+    def forget_age(self, activity_id: str) -> None:
+        """Have no debit note of an activity come too early: yapapi would end the agreement when the clock is set back.
+
+        How often notes come is judged by :mod:`golem_launcher.rental.payment.pace`.
+        """
+        self._activity_created_at[activity_id] = _LONG_AGO
+
+    @property
+    def tasks(self) -> list[asyncio.Task[Any]]:
+        """What it has going on for payments."""
+        return list(self._services)
+
+    def revive(self) -> None:
+        """Take up payments again where they ended: yapapi's tasks do at the first connection error. Else nothing."""
+        if any(task.done() for task in self._services):
+            for task in self._services:
+                task.cancel()
+            self._services.clear()
+            self._process_invoices_job = asyncio.create_task(self._process_invoices())
+            notes = asyncio.create_task(self._process_debit_notes())
+            self._services.update({self._process_invoices_job, notes})
+
+    def follow(self, node: Node) -> None:
+        """The node answers at another address now: ask it there."""
+        urls = Configuration(_config(node))
+        for api, url in (
+            (self._market_api, urls.market_url),
+            (self._activity_api, urls.activity_url),
+            (self._payment_api, urls.payment_url),
+            (self._net_api, urls.net_url),
+        ):
+            api._api.api_client.configuration.host = url
+        if node.gsb_url is None:  # else `gftp` finds the bus again, where it was
+            self._storage_manager._process = None  # the next one goes by the environment
+
+
+class YapapiJob(Job):
+    """yapapi's job: one demand, the offers that came to terms with us, the agreements made of them."""
+
+    @property
+    def offers(self) -> list[Any]:
+        """What can be signed at present: each has a ``score`` and a ``proposal``."""
+        return list(self.agreements_pool._offer_buffer.values())
+
+    def take(self, offer: Any) -> None:
+        """An offer is being signed: it is on the table no longer."""
+        del self.agreements_pool._offer_buffer[offer.proposal.issuer]
+
+    def offer_again(self, proposal: Any) -> None:
+        """An offer that was taken and not signed is there for another time."""
+        self.agreements_pool.offer_recycler(proposal)
+
+    def forget_offers(self) -> None:
+        """Those that are there are good no longer."""
+        self.agreements_pool._offer_buffer.clear()
+
+    async def keep(self, agreement: Any) -> None:
+        """Work can begin under an agreement that both sides signed. It is announced once more, as if made now."""
+        await self.agreements_pool._prepare_agreement(agreement, requires_confirmation=False)
+
+    @property
+    def has_free_agreement(self) -> bool:
+        """Whether nobody works under one of its agreements."""
+        return any(agreement.worker_task is None for agreement in self.agreements_pool._agreements.values())
+
+
+class YapapiActivity:
+    """yapapi's activity, which tells nobody where its events are."""
+
+    def __init__(self, context: Any) -> None:
+        """``context`` is the work context that yapapi hands to a worker."""
+        self._activity = context._activity
+
+    async def send(self, script: list[dict[str, Any]], deadline: datetime | None = None) -> Any:
+        """Send a batch of commands; yapapi's batch."""
+        return await self._activity.send(script, deadline=deadline)
+
+    async def state(self) -> Any:
+        """Its state, as the node says."""
+        return await self._activity.state()
+
+    def events(self, batch_id: str) -> tuple[str, dict[str, str]]:
+        """Where a batch's events are streamed, and with which headers: yapapi's own stream adds them to all calls."""
+        client = self._activity._api.api_client
+        headers = dict(client.default_headers)
+        client.update_params_for_auth(headers, None, ["app_key"])
+        return f"{client.configuration.host}/activity/{self._activity.id}/exec/{batch_id}", headers
+
+
+def agreement_of(context: Any) -> Any:
+    """The agreement under which a worker has its context."""
+    return context._agreement
+
+
+async def cancel_agreement(agreement: Any, reason: dict[str, str]) -> None:
+    """Take back an agreement that the provider has not signed. Raises ``ApiException`` when it has."""
+    await agreement._api.cancel_agreement(agreement.id, request_body=reason)
+
+
+class _HearingMarket(Market):
+    """yapapi's market; it reads there all that is said, and passes on offers alone."""
+
+    def __init__(self, client: Any, refused: Callable[[str], None]) -> None:
+        super().__init__(client)
+        self._api = _HearingApi(client, refused)
+
+
+class _HearingApi(RequestorApi):
+    """Hears the market's events that tell why a provider refused our terms, before yapapi drops them."""
+
+    def __init__(self, client: Any, refused: Callable[[str], None]) -> None:
+        super().__init__(client)
+        self._refused = refused
+
+    async def collect_offers(self, subscription_id: str, **options: Any) -> Any:
+        """As the market has it."""
+        found = await super().collect_offers(subscription_id, **options)
+        for event in found:
+            if isinstance(event, ProposalRejectedEvent) and event.reason is not None:
+                self._refused(str(event.reason.message))
+        return found
+
+
+def _config(node: Node) -> Any:
+    return ApiConfig(app_key=node.app_key, api_url=node.api_url)

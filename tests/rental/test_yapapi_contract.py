@@ -1,0 +1,152 @@
+"""What is taken for granted of yapapi's inside, each by its name. Fails where another yapapi has it otherwise."""
+
+import ast
+import asyncio
+import dis
+import inspect
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from golem_launcher import rental
+from golem_launcher.session import warm
+
+warm.engine()  # yapapi as a supervisor loads it: any other way, it warns
+from ya_market import RequestorApi  # noqa: E402
+from ya_market.models import ProposalRejectedEvent  # noqa: E402
+from yapapi.agreements_pool import AgreementsPool, BufferedAgreement, _BufferedProposal  # noqa: E402
+from yapapi.ctx import WorkContext  # noqa: E402
+from yapapi.engine import Job, _Engine  # noqa: E402
+from yapapi.network import Network  # noqa: E402
+from yapapi.rest import Activity, Market, Net, Payment  # noqa: E402
+from yapapi.rest.activity import Activity as OneActivity  # noqa: E402
+from yapapi.rest.activity import Batch  # noqa: E402
+from yapapi.rest.market import Agreement, OfferProposal  # noqa: E402
+from yapapi.storage.gftp import GftpProvider  # noqa: E402
+
+from golem_launcher.rental import yapapi_engine  # noqa: E402
+from golem_launcher.rental.yapapi_engine import YapapiEngine, YapapiJob, _HearingMarket  # noqa: E402
+
+SET = {
+    "_budget_allocations": _Engine.__init__,
+    "_services": _Engine.__init__,
+    "_process_invoices_job": _Engine.__init__,
+    "_activity_created_at": _Engine.__init__,
+    "_market_api": _Engine.start,
+    "_activity_api": _Engine.start,
+    "_payment_api": _Engine.start,
+    "_net_api": _Engine.start,
+    "_storage_manager": _Engine.start,
+    "payment_decorator": _Engine.start,
+    "_offer_buffer": AgreementsPool.__init__,
+    "_agreements": AgreementsPool.__init__,
+    "_agreement": WorkContext.__init__,
+    "_activity": WorkContext.__init__,
+    "_process": GftpProvider.__init__,
+}
+"""Attributes, and who gives them to their objects."""
+
+REST = [Activity, Agreement, Market, Net, OneActivity, Payment]
+"""Whose ``_api`` is yagna's client."""
+
+TAKES = {
+    _Engine._process_invoices: "(self)",
+    _Engine._process_debit_notes: "(self)",
+    _Engine.start: "(self)",
+    _Engine.stop: "(self, *exc_info, wait_for_payments=True)",
+    _Engine.add_job: "(self, job)",
+    _Engine.finalize_job: "(self, job)",
+    _Engine.start_worker: (
+        "(self, job, run_worker, on_agreement_ready=None, existing_agreement_id=None, existing_activity_id=None)"
+    ),
+    _Engine.process_batches: "(self, job_id, agreement_id, activity, batch_generator)",
+    _Engine.accept_payments_for_agreement: "(self, job_id, agreement_id)",
+    Job.__init__: "(self, engine, expiration_time, payload, id=None)",
+    Job.find_offers: "(self)",
+    AgreementsPool._prepare_agreement: "(self, agreement, proposal=None, requires_confirmation=True)",
+    AgreementsPool.terminate_all: "(self, reason)",
+    Agreement.confirm: "(self)",
+    Agreement.get_details: "(self)",
+    Agreement.terminate: "(self, reason)",
+    Market.__init__: "(self, api_client)",
+    Net.add_node: "(self, network_id, node_id, ip)",
+    Network.create: "(net_api, ip, owner_id, owner_ip=None, mask=None, gateway=None)",
+    OneActivity.send: "(self, script, deadline=None)",
+    OneActivity.state: "(self)",
+    RequestorApi.cancel_agreement: "(self, agreement_id, **kwargs)",
+    RequestorApi.collect_offers: "(self, subscription_id, **kwargs)",
+    RequestorApi.unsubscribe_demand: "(self, subscription_id, **kwargs)",
+}
+
+
+def stores(function):
+    return {each.argval for each in dis.get_instructions(function) if each.opname == "STORE_ATTR"}
+
+
+@pytest.mark.parametrize("name", SET)
+def test_attribute(name):
+    assert name in stores(SET[name])
+
+
+@pytest.mark.parametrize("kind", REST)
+def test_rest_client(kind):
+    assert "_api" in stores(kind.__init__)
+
+
+@pytest.mark.parametrize("function", TAKES, ids=lambda function: function.__qualname__)
+def test_signature(function):
+    found = inspect.signature(function)
+    bare = [each.replace(annotation=inspect.Parameter.empty) for each in found.parameters.values()]
+    assert str(inspect.Signature(bare)) == TAKES[function]
+
+
+def test_fields():
+    assert {"score", "proposal"} <= set(_BufferedProposal._fields)
+    assert "worker_task" in BufferedAgreement.__dataclass_fields__
+    assert isinstance(Batch.id, property)
+    assert isinstance(OfferProposal.issuer, property)
+    assert isinstance(ProposalRejectedEvent.reason, property)
+
+
+def test_no_other_private_name_is_used():
+    """What is added to the adapter has to be added here; ruff sees to it that nobody else uses any."""
+    tree = ast.parse(Path(yapapi_engine.__file__).read_text())
+    ours = {"_said_no", "_refused"}
+    private = {
+        each.attr for each in ast.walk(tree)
+        if isinstance(each, ast.Attribute) and each.attr.startswith("_") and not each.attr.endswith("__")
+    }  # fmt: skip
+    tested = {*SET, "_api", *(function.__name__ for function in TAKES)}
+    assert private - ours == {name for name in tested if name.startswith("_") and not name.endswith("__")}
+
+
+def test_no_method_of_yapapis_is_replaced():
+    """Its objects may be told other facts, not other behaviour: assignments go to what it has as data."""
+    for path in Path(rental.__file__).parent.rglob("*.py"):
+        for each in ast.walk(ast.parse(path.read_text())):
+            if isinstance(each, ast.Assign):
+                names = {target.attr for target in each.targets if isinstance(target, ast.Attribute)}
+                assert not names & {function.__name__ for function in TAKES}, path.name
+
+
+def test_what_is_ours_hides_nothing_of_yapapis():
+    for ours, theirs in ((YapapiEngine, _Engine), (YapapiJob, Job)):
+        added = {name for name in vars(ours) if not name.startswith("__")} - {"_market_api"}
+        assert not added & (set(dir(theirs)) | stores(theirs.__init__)), ours.__name__
+    assert "_said_no" not in stores(_Engine.__init__) | stores(_Engine.start)
+
+
+def test_words_of_a_refusal_are_heard_and_passed_on(monkeypatch):
+    refusal = ProposalRejectedEvent(proposal_id="1", reason=SimpleNamespace(message="too cheap"))
+    offer = SimpleNamespace()
+
+    async def collect(_self, subscription_id, **options):
+        assert (subscription_id, options) == ("demand", {"timeout": 5, "max_events": 10})
+        return [offer, refusal]
+
+    monkeypatch.setattr(RequestorApi, "collect_offers", collect)
+    heard = []
+    market = _HearingMarket(SimpleNamespace(), heard.append)
+    assert asyncio.run(market._api.collect_offers("demand", timeout=5, max_events=10)) == [offer, refusal]
+    assert heard == ["too cheap"]

@@ -55,12 +55,12 @@ def offers(
     from golem_launcher.market import scan
     from golem_launcher.market.requirement_shorthand import read_words
     from golem_launcher.request import parse_request
-    from golem_launcher.session import places
+    from golem_launcher.session import network_hosts
     from golem_launcher.session.image_and_packages import upload_of
 
     request = parse_request({**read_words(words or ()), **given})
     network = NETWORKS[request.network]
-    place = places.enter(network)
+    place = network_hosts.enter(network)
     upload = upload_of(request)
     seconds = _SCAN_SECONDS[network.money]
     found = asyncio.run(scan.offers_for(request, place.node, subnet=place.subnet, seconds=seconds))

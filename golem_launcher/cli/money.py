@@ -240,7 +240,7 @@ def _network(name: str) -> Network:
 
 
 def _node(network: Network) -> Node:
-    from golem_launcher.session import places
+    from golem_launcher.session import network_hosts
 
     with waiting_for("The node starts"):
-        return places.wallet_node(network)
+        return network_hosts.wallet_node(network)

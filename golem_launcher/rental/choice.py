@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher.background_thread import run_in_background
 from golem_launcher.errors import BudgetError, LauncherError, MarketError, ProviderError
-from golem_launcher.later import later
 from golem_launcher.market import history
 from golem_launcher.market.limits import Limit, gpus_wanted, loosen, misses, sized, unsuited, useful_seconds, why_not
 from golem_launcher.market.offered_machine import OFFERED, machine_of, machines
@@ -117,12 +117,12 @@ class Choice:
     def lost(self, provider_id: str, name: str, reason: str) -> None:
         """Take this provider last, after a pause; other sessions know that it failed."""
         self.standing.lost(provider_id, f"{clean_name(name)}: {reason}")
-        later(history.note_failure, provider_id, name, reason)
+        run_in_background(history.note_failure, provider_id, name, reason)
 
     def failed(self, provider_id: str, name: str, reason: str) -> None:
         """Leave this provider alone for a while: its workload never answered. Other sessions know that it failed."""
         self.standing.failed(provider_id, f"{clean_name(name)}: {reason}")
-        later(history.note_failure, provider_id, name, reason)
+        run_in_background(history.note_failure, provider_id, name, reason)
 
     def blames_image(self, provider_id: str, name: str, reason: str) -> None:
         """Leave this provider alone for a while: it says that the image is at fault, and it may be right."""
@@ -132,7 +132,7 @@ class Choice:
         """Take this provider last, after a pause; who does it again and again has failed."""
         reason = "it did not sign the agreement"
         if self.standing.did_not_sign(provider_id, f"{clean_name(name)}: {reason}"):
-            later(history.note_failure, provider_id, name, reason)
+            run_in_background(history.note_failure, provider_id, name, reason)
 
     def refuses_to_sign(self, provider_id: str, judged: Mapping[str, Any], agreed: Mapping[str, Any]) -> bool:
         """Whether an agreement asks for more than the offer that was judged; this provider is out then.

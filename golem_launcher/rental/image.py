@@ -10,10 +10,10 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from golem_launcher.background_thread import run_in_background
 from golem_launcher.errors import BusError, ImageError, NodeError
 from golem_launcher.image import uplink
 from golem_launcher.image.store import NAME, Store
-from golem_launcher.later import later
 from golem_launcher.localnet.spec import BASE_IMAGE
 from golem_launcher.market.images import task_package
 from golem_launcher.node.gftp.offering import Offering
@@ -95,7 +95,7 @@ class SessionImage:
 
     def sent(self, size: int, seconds: float) -> None:
         """So many bytes of it left this computer while so many seconds passed: later sessions say how long it takes."""
-        later(uplink.note, self._network, size, seconds)
+        run_in_background(uplink.note, self._network, size, seconds)
 
     async def task_package(self) -> str:
         """The image as a demand names it. Raises ``RequestError``, ``ServiceError`` when the registry has no word."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from yapapi import events
 
+from golem_launcher.background_thread import run_in_background
 from golem_launcher.errors import LauncherError
-from golem_launcher.later import later
 from golem_launcher.market import history
 from golem_launcher.market.prices import Price
 from golem_launcher.rental.payment.evidence import INVOICE
@@ -68,7 +68,7 @@ class Listener:
     def _agreed(self, event: Any) -> None:
         entry = self._journal.agreement(event.agreement.id)
         if entry is not None:
-            later(history.note_agreement, entry.provider_id, entry.provider_name)
+            run_in_background(history.note_agreement, entry.provider_id, entry.provider_name)
             self._money.agreed(entry)
 
     def _works(self, event: Any) -> None:
@@ -109,7 +109,7 @@ class Listener:
         else:
             if entry is not None and self._money.dispute(agreement_id) is None:
                 why = f"{refusal.why} {refusal.figures}"
-                later(history.note_overbilling, entry.provider_id, entry.provider_name, why)
+                run_in_background(history.note_overbilling, entry.provider_id, entry.provider_name, why)
             self._money.disputed(agreement_id, refusal.why)
         self._journal.refuse(agreement_id, refusal)
         if refusal.bill == INVOICE:

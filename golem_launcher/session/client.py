@@ -22,7 +22,7 @@ from golem_launcher.errors import (
     SessionNotFound,
 )
 from golem_launcher.rental.payment.journal import FILE, Journal
-from golem_launcher.session import beforehand, leftovers, timeouts, trash
+from golem_launcher.session import leftovers, preflight, timeouts, trash
 from golem_launcher.session.directory import (
     SessionDirectory,
     create_session_directory,
@@ -62,11 +62,11 @@ def start(request: LaunchRequest) -> SessionDirectory:
 
     The directory of an ended session of the same name is moved aside. Raises ``SessionNameTaken`` when the session
     of that name is alive, ``SessionError`` when the disk does not take the new one, and whatever
-    :func:`golem_launcher.session.beforehand.check` refuses; nothing was started then.
+    :func:`golem_launcher.session.preflight.check` refuses; nothing was started then.
     """
     request = settled(request)
     _check_workspace(request)  # and again below: of two that are started at once, one comes too late
-    beforehand.check(request)
+    preflight.check(request)
     try:
         with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):
             _make_room(request.name)

@@ -14,11 +14,11 @@ from golem_launcher.networks import NETWORKS
 from golem_launcher.rental.choice import Choice
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.rental.payment.money import Money
-from golem_launcher.session import places
-from golem_launcher.session.extension import Extension
-from golem_launcher.session.reach import Reach
+from golem_launcher.session import network_hosts
+from golem_launcher.session.deadline import Deadline
+from golem_launcher.session.extending import Extension
+from golem_launcher.session.lab_endpoint import LabEndpoint
 from golem_launcher.session.saves import Saves
-from golem_launcher.session.term import Term
 from golem_launcher.workload.lab import LAB
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from golem_launcher.rental.payment.yagna import YagnaRest
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.session.places import Place
+    from golem_launcher.session.network_hosts import NetworkHost
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.workload.base import Workload
 
@@ -49,9 +49,9 @@ class Context:
     journal: Journal
     money: Money
     choice: Choice
-    term: Term
+    deadline: Deadline
     extension: Extension
-    reach: Reach
+    endpoint: LabEndpoint
     saves: Saves
 
     @classmethod
@@ -62,8 +62,8 @@ class Context:
         mirror = network.has_package_mirror
         journal = Journal.create(directory.path)
         money = Money(request.budget, journal, recorder)
-        term = Term.of(request.hours)
-        reach = Reach(directory, request, workload, secrets.token_hex(24), recorder)
+        deadline = Deadline.of(request.hours)
+        endpoint = LabEndpoint(directory, request, workload, secrets.token_hex(24), recorder)
         return cls(
             directory=directory,
             request=request,
@@ -74,10 +74,10 @@ class Context:
             journal=journal,
             money=money,
             choice=Choice(request),
-            term=term,
-            extension=Extension(request, workload, term=term, money=money, recorder=recorder),
-            reach=reach,
-            saves=Saves(directory, request, reach, recorder),
+            deadline=deadline,
+            extension=Extension(request, workload, deadline=deadline, money=money, recorder=recorder),
+            endpoint=endpoint,
+            saves=Saves(directory, request, endpoint, recorder),
         )
 
 
@@ -85,14 +85,14 @@ class Context:
 class Entered(Context):
     """A session that has reached its network: what it leaves at the node must be closed down."""
 
-    place: Place
+    host: NetworkHost
     rest: YagnaRest
     identity: str
     """The node's."""
 
     def find_node(self) -> Node | None:
         """The node at another address, where it is. Blocking."""
-        return places.elsewhere(self.network, self.place.node, self.identity)
+        return network_hosts.elsewhere(self.network, self.host.node, self.identity)
 
 
 @dataclass(frozen=True)

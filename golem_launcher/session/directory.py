@@ -22,7 +22,7 @@ from golem_launcher.errors import SessionDamaged, SessionNotFound
 from golem_launcher.events import EVENT, Event, SessionState
 from golem_launcher.request import LaunchRequest
 from golem_launcher.request.kinds import NAME_PATTERN
-from golem_launcher.session.rebuilding import rebuilt
+from golem_launcher.session.state_rebuilding import rebuilt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

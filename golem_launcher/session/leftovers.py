@@ -94,13 +94,13 @@ def awaits(directory: SessionDirectory) -> bool:
 
 
 def _close_at_node(directory: SessionDirectory, journal: Journal, *, start_node: bool) -> bool:
-    from golem_launcher.session import places  # noqa: PLC0415 - much to import for a look at a list
+    from golem_launcher.session import network_hosts  # noqa: PLC0415 - much to import for a look at a list
 
     network = NETWORKS.get(directory.state().network or journal.entries.network)
     if network is None:
         return False
     try:
-        node = places.enter(network).node if start_node else places.present(network)
+        node = network_hosts.enter(network).node if start_node else network_hosts.present(network)
         if node is None:
             return False
         with ThreadPoolExecutor(max_workers=1) as thread:  # the caller's thread may have a loop of its own

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from golem_launcher.errors import BusError, NodeError, NodeRefused, NodeUnreachable, ProviderError
 from golem_launcher.events import Stage
 from golem_launcher.session import suspend
+from golem_launcher.session.end_warnings import Warnings
 from golem_launcher.session.meter import follow_usage
-from golem_launcher.session.stalled import Stalled
-from golem_launcher.session.warnings import Warnings
+from golem_launcher.session.stalled_saves import StalledSaves
 from golem_launcher.text import clean_line
 from golem_launcher.waiting import cancel_all, wait_for
 
@@ -72,12 +72,12 @@ class Monitor:
         self._session = session
         self._recorder = session.recorder
         self._rented = machine.rented
-        self.client: WorkloadClient = session.reach.client()
+        self.client: WorkloadClient = session.endpoint.client()
         """Of its workload, until it is over."""
         self._name = session.workload.name
         self._bills = session.money.news(machine.rented.agreement_id)
-        self._warnings = Warnings(session.recorder, session.term)
-        self._stalled = Stalled(session.recorder)
+        self._warnings = Warnings(session.recorder, session.deadline)
+        self._stalled = StalledSaves(session.recorder)
         self._reported_at = now
         """When the provider's usage was last seen to change."""
         self._answered_at = now
@@ -108,7 +108,7 @@ class Monitor:
 
     async def _watch(self) -> str:
         while True:
-            left = self._session.term.left
+            left = self._session.deadline.left
             if left <= 0:
                 return TIME_IS_OVER
             await self._pause(left)
@@ -214,7 +214,7 @@ class Monitor:
     async def _judge_refusal(self) -> None:
         """Raise ``ProviderError`` when nobody over there takes connections any more."""
         now = asyncio.get_running_loop().time()
-        if not await self._session.reach.refuses():
+        if not await self._session.endpoint.refuses():
             self._refused_since = None
         elif self._refused_since is None:
             self._refused_since = now
@@ -224,7 +224,7 @@ class Monitor:
     def _vanished(self) -> bool:
         """Whether there was no sign of life for too long: yagna goes on telling the last state."""
         last = max(self._reported_at, self._answered_at)
-        return asyncio.get_running_loop().time() - last >= self._session.place.patience.silent
+        return asyncio.get_running_loop().time() - last >= self._session.host.patience.silent
 
     def _judge_silence(self, *, well: bool) -> None:
         """Raise ``ProviderError`` for a provider that is gone: neither its workload answers nor does its usage grow."""
@@ -296,12 +296,12 @@ class Monitor:
         what = "The node was started anew, and the private network to the provider went with the old one."
         loop_time = asyncio.get_running_loop().time
         end = loop_time() + _REJOIN_SECONDS
-        session.reach.point_nowhere()
+        session.endpoint.point_nowhere()
         try:
             again = await session.engine.rejoin(self._rented)
         except (BusError, NodeError) as error:
             raise ProviderError(f"{what} {error.what}") from error
-        session.reach.point_at(session.place.node, again)
+        session.endpoint.point_at(session.host.node, again)
         while not await self.client.answers(seconds=_REJOIN_PROBE_SECONDS):
             if loop_time() > end:
                 raise ProviderError(what)
@@ -314,11 +314,11 @@ class Monitor:
         node = await asyncio.to_thread(session.find_node)
         if node is None:
             return False
-        session.place.node = node
+        session.host.node = node
         os.environ.update(node.environment())
         session.rest.follow(node)
         session.engine.follow(node)
-        session.reach.point_at(node, self._rented)
+        session.endpoint.point_at(node, self._rented)
         return True
 
     def _node_answers(self) -> None:

@@ -25,8 +25,8 @@ from golem_launcher.market.prices import glm
 from golem_launcher.rental.blame import Blame
 from golem_launcher.rental.package import Package
 from golem_launcher.rental.payment.ending import Farewells
-from golem_launcher.session.term import AGENT_GRACE_SECONDS
-from golem_launcher.session.words import reason_in
+from golem_launcher.session.deadline import AGENT_GRACE_SECONDS
+from golem_launcher.session.end_reason import reason_in
 from golem_launcher.workload.archive import spare_pip
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Renting:
         """Put a demand on the market; offers come in from now on. ``loss``: what it makes good, in words."""
         session = self.session
         self._enter(Stage.NEGOTIATING, loss)
-        hiring = await session.engine.hire(self._package, clock.told(session.term.agree()))
+        hiring = await session.engine.hire(self._package, clock.told(session.deadline.agree()))
         if not session.image.familiar:
             await asyncio.to_thread(spare_pip)  # kept, for the moment when it is sent
         return hiring
@@ -120,7 +120,7 @@ class Renting:
             try:
                 rented = await self._deployed(hiring)
                 self._enter(Stage.STARTING, lost)
-                session.reach.point_at(session.place.node, rented)
+                session.endpoint.point_at(session.host.node, rented)
                 notices = [*self._about(rented), *await session.saves.meet(hiring.carry())]
                 await self._answers(hiring)
             except ProviderError as error:
@@ -151,7 +151,7 @@ class Renting:
             await self.release(lost)
         await session.saves.part()  # a generation that is being written counts
         loss = Loss(words, session.saves.saved_last())
-        session.reach.point_nowhere()
+        session.endpoint.point_nowhere()
         await lost.hiring.aclose()  # nothing is asked of it
         self._farewells.say(session.rest, session.journal, rented.agreement_id)
         await session.extension.mind_clock(session.rest)
@@ -165,7 +165,7 @@ class Renting:
 
     async def release(self, machine: Machine) -> None:
         """Let go of a machine in good order, bounded in time."""
-        self.session.reach.point_nowhere()
+        self.session.endpoint.point_nowhere()
         await machine.hiring.release()
 
     async def aclose(self) -> None:
@@ -190,8 +190,8 @@ class Renting:
     def _package(self) -> Package:
         session = self.session
         settings = {
-            **session.reach.agent_settings(),
-            "deadline": session.term.deadline.timestamp() + AGENT_GRACE_SECONDS,
+            **session.endpoint.agent_settings(),
+            "deadline": session.deadline.at.timestamp() + AGENT_GRACE_SECONDS,
             "now": clock.now().timestamp(),  # the provider's clock may be wrong
             "hold": session.saves.hold,
             "index_url": session.access.index_url,
@@ -209,7 +209,7 @@ class Renting:
         session = self.session
         provider = session.recorder.state.provider_id or "", session.recorder.state.provider_name or ""
         session.recorder.message(f"{provider[1]}: {error.what}", "warning")
-        session.reach.point_nowhere()
+        session.endpoint.point_nowhere()
         await session.saves.part()
         if isinstance(error, ImageBlamed):
             session.choice.blames_image(*provider, error.what)
@@ -240,7 +240,7 @@ class Renting:
         """Let go of whoever was being rented, and put the demand on the market of the node that was started anew."""
         session = self.session
         session.recorder.message("The node was started anew meanwhile, so a provider is looked for again.", "warning")
-        session.reach.point_nowhere()
+        session.endpoint.point_nowhere()
         await session.saves.part()
         await hiring.release()
         await hiring.aclose()
@@ -252,14 +252,14 @@ class Renting:
 
         Somebody is looked for at least ``least_seconds``, even where nobody that fits is on the market.
         """
-        place, choice = self.session.place, self.session.choice
+        host, choice = self.session.host, self.session.choice
         patience: dict[str, Any] = {
-            "refused_seconds": max(place.patience.refused, least_seconds),
-            "compare_seconds": place.patience.compare,
-            "head_start_seconds": place.patience.head_start,
+            "refused_seconds": max(host.patience.refused, least_seconds),
+            "compare_seconds": host.patience.compare,
+            "head_start_seconds": host.patience.head_start,
         }
         try:
-            await hiring.agree(search_seconds=max(place.patience.look, least_seconds), **patience)
+            await hiring.agree(search_seconds=max(host.patience.look, least_seconds), **patience)
         except MarketError:
             offers = await self._offers()
             if choice.hopeless or (offers and not any(map(choice.fits, offers))):
@@ -267,7 +267,7 @@ class Renting:
         else:
             return
         try:
-            await hiring.agree(search_seconds=place.patience.search, **patience)
+            await hiring.agree(search_seconds=host.patience.search, **patience)
         except MarketError:
             raise self._blame.instead_of(choice.failure()) from None
 
@@ -277,7 +277,7 @@ class Renting:
             return []
         try:
             return await self.session.rest.scan_offers(
-                condition("golem.node.debug.subnet", "=", self.session.place.subnet), seconds=_SCAN_SECONDS
+                condition("golem.node.debug.subnet", "=", self.session.host.subnet), seconds=_SCAN_SECONDS
             )
         except NodeError:
             return []
@@ -296,10 +296,10 @@ class Renting:
     async def _answers(self, hiring: Hiring) -> None:
         """Wait for it; when it does not come up, ask the agent why: its log is read through the workload otherwise."""
         loop_time = asyncio.get_running_loop().time
-        start_seconds, name = self.session.place.patience.start, self.session.workload.name
+        start_seconds, name = self.session.host.patience.start, self.session.workload.name
         end = loop_time() + start_seconds
         ask_at = loop_time() + _ASK_SECONDS
-        async with self.session.reach.client() as client:
+        async with self.session.endpoint.client() as client:
             while not await client.answers(seconds=_PROBE_SECONDS):
                 if loop_time() > min(ask_at, end):
                     told = report.read(await hiring.last_words())
@@ -338,7 +338,7 @@ class Renting:
         """Why no other provider is asked, in a sentence; empty when one is."""
         if not self.session.request.recover:
             return "Going on elsewhere is turned off for this session."
-        if self.session.term.left < _LEAST_SECONDS:
+        if self.session.deadline.left < _LEAST_SECONDS:
             return "Its time was nearly over, so no other provider was asked."
         if self.session.money.left <= 0:
             return "The budget is used up, so no other provider was asked."
@@ -347,7 +347,7 @@ class Renting:
     def _look_again(self) -> None:
         """Let the choice see the market anew, for what is left of time and money; how providers stand is kept."""
         choice, request = self.session.choice, self.session.request
-        left = {"hours": self.session.term.hours_left, "budget": self.session.money.left}
+        left = {"hours": self.session.deadline.hours_left, "budget": self.session.money.left}
         choice.request = request.model_copy(update=left)
         choice.seen.clear()
         choice.too_dear.clear()

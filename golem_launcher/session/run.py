@@ -18,7 +18,7 @@ from golem_launcher.rental.payment import bills
 from golem_launcher.rental.payment.ending import close_wherever
 from golem_launcher.rental.payment.yagna import YagnaRest
 from golem_launcher.rental.permission import permit_of
-from golem_launcher.session import documents, places, timeouts, warm
+from golem_launcher.session import documents, network_hosts, preload, timeouts
 from golem_launcher.session.context import Context, Entered, Prepared
 from golem_launcher.session.image_and_packages import image_and_packages
 from golem_launcher.session.monitor import Monitor
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.session.places import Place
+    from golem_launcher.session.network_hosts import NetworkHost
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.session.renting import Machine
 
@@ -82,20 +82,20 @@ class Run:
         """Everything that needs no provider: the network, the image, the money, yapapi."""
         session, recorder = self._session, self._recorder
         recorder.enter(Stage.CHECKING)
-        recorder.write_token(session.reach.token)
-        recorder.update(deadline=session.term.deadline)
+        recorder.write_token(session.endpoint.token)
+        recorder.update(deadline=session.deadline.at)
         self._resources.push_async_callback(session.saves.aclose)
         opened = asyncio.Event()
         (entered, image, allocation_id, expires), module, _ = await together(
             self._enter(opened),
-            asyncio.to_thread(warm.engine),
+            asyncio.to_thread(preload.engine),
             self._open_saves(opened),
         )
         engine = module.Engine(
-            node=entered.place.node,
-            subnet=entered.place.subnet,
+            node=entered.host.node,
+            subnet=entered.host.subnet,
             network=session.network,
-            patience=entered.place.patience,
+            patience=entered.host.patience,
             request=session.request,
             access=session.access,
             image=image,
@@ -120,26 +120,26 @@ class Run:
         No money before the saves are ``opened``: what is to be resumed may not be there.
         """
         session = self._session
-        place = await asyncio.to_thread(places.enter, session.network)
-        os.environ.update(place.node.environment())  # yapapi starts `gftp` by the PATH
-        rest = await self._resources.enter_async_context(YagnaRest(place.node))
-        entered = Entered(**vars(session), place=place, rest=rest, identity=await rest.identity())
-        session.journal.update(network=session.network.name, api_url=place.node.api_url, settles=place.settles)
+        host = await asyncio.to_thread(network_hosts.enter, session.network)
+        os.environ.update(host.node.environment())  # yapapi starts `gftp` by the PATH
+        rest = await self._resources.enter_async_context(YagnaRest(host.node))
+        entered = Entered(**vars(session), host=host, rest=rest, identity=await rest.identity())
+        session.journal.update(network=session.network.name, api_url=host.node.api_url, settles=host.settles)
         self._entered = entered
-        await asyncio.to_thread(wallet.check_fees, place.node, session.network)
+        await asyncio.to_thread(wallet.check_fees, host.node, session.network)
         await opened.wait()
-        image = await self._prepare_image(place)
+        image = await self._prepare_image(host)
         self._recorder.enter(Stage.ALLOCATING)
-        expires = session.term.allocation_ends()
+        expires = session.deadline.allocation_ends()
         allocation_id = await session.money.reserve(rest, session.network, entered.identity, expires)
         return entered, image, allocation_id, expires
 
-    async def _prepare_image(self, place: Place) -> SessionImage:
+    async def _prepare_image(self, host: NetworkHost) -> SessionImage:
         """No money before there is something to run. The time of the session begins when there is."""
         session, recorder = self._session, self._recorder
         wanted = image_and_packages(session.request)
         image = SessionImage(
-            wanted.image, variant=wanted.variant, network=session.network.name, registry_url=place.registry_url
+            wanted.image, variant=wanted.variant, network=session.network.name, registry_url=host.registry_url
         )
         self._resources.push_async_callback(image.aclose)
         began = clock.now()
@@ -149,27 +149,29 @@ class Run:
 
         await image.prepare(making=making, say=recorder.message)
         recorder.update(progress=None)
-        session.term.put_off((clock.now() - began).total_seconds())
-        recorder.update(deadline=session.term.deadline)
+        session.deadline.put_off((clock.now() - began).total_seconds())
+        recorder.update(deadline=session.deadline.at)
         return image
 
     async def _listen(self) -> None:
         """Open the ways in. Raises ``AccessError``."""
-        reach = self._session.reach
-        self._resources.push_async_callback(reach.aclose)
-        await reach.open()
-        following = asyncio.create_task(documents.follow(reach.documents, self._recorder))
+        endpoint = self._session.endpoint
+        self._resources.push_async_callback(endpoint.aclose)
+        await endpoint.open()
+        following = asyncio.create_task(documents.follow(endpoint.documents, self._recorder))
         self._resources.push_async_callback(cancel_all, following)
-        warm.end()
+        preload.end()
 
     async def _be_ready(self, session: Prepared, machine: Machine) -> str:
         """Until the session is over by its own terms; the reason. Raises ``ProviderError`` and ``NodeError``."""
         recorder = self._recorder
         recorder.update(
-            address=session.reach.address,
-            base_url=session.reach.base_url,
+            address=session.endpoint.address,
+            base_url=session.endpoint.base_url,
             activity_id=machine.rented.activity_id,
-            extendable_until=clock.told(session.term.extendable_until) if session.term.extendable_until else None,
+            extendable_until=clock.told(session.deadline.extendable_until)
+            if session.deadline.extendable_until
+            else None,
         )
         for notice in machine.notices:
             recorder.update(notices=(*recorder.state.notices, notice))
@@ -187,13 +189,13 @@ class Run:
 
     async def open_on_hub(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         """Let the hub's server show the Lab, which the user has agreed to. Raises ``AccessError``."""
-        port = self._session.reach.open_on_hub()
+        port = self._session.endpoint.open_on_hub()
         self._recorder.update(hub_port=port)
         return {"port": port}
 
     async def gateway(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         """Open the Lab to programs of the user that can show no token. Raises ``AccessError``."""
-        return {"address": await self._session.reach.gateway()}
+        return {"address": await self._session.endpoint.gateway()}
 
     async def extend(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Give the session more time, more money or both. Raises ``LauncherError``."""
@@ -243,7 +245,7 @@ class Run:
         if self._machine is not None:
             recorder.enter(Stage.READY)
         grace_ends = clock.told(clock.now() + timedelta(seconds=seconds))
-        ends = (grace_ends, clock.told(session.term.deadline), recorder.state.money_ends_at)
+        ends = (grace_ends, clock.told(session.deadline.at), recorder.state.money_ends_at)
         kept = kept_words(session.directory.name, unsaved, *ends)
         recorder.update(kept=kept)
         recorder.event(LeftOut(text=kept))
@@ -252,12 +254,12 @@ class Run:
         """The session's directory was made again: write down there what it is about, and listen. Raises ``OSError``."""
         self._session.journal.update()
         self._recorder.update()
-        self._recorder.write_token(self._session.reach.token)
-        await self._session.reach.renew()
+        self._recorder.write_token(self._session.endpoint.token)
+        await self._session.endpoint.renew()
 
     def say_ended(self) -> None:
         """Tell the pages of the Lab that are open in browsers that it is over, and why."""
-        self._session.reach.documents.end(documents.farewell(self._recorder.state))
+        self._session.endpoint.documents.end(documents.farewell(self._recorder.state))
 
     async def close(self) -> str:
         """Give everything back, bounded in time; what could not be done, in words, or nothing. Never raises."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NothingToSave, ProviderError, SessionError, WorkspaceError
 from golem_launcher.events import LeftOut, Progress, Saving
-from golem_launcher.session import beforehand, inputs, liveness
+from golem_launcher.session import inputs, liveness, preflight
 from golem_launcher.session.documents import missing
 from golem_launcher.session.image_and_packages import image_and_packages
 from golem_launcher.units import data_size
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from golem_launcher.rental.errands import Carry
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.session.reach import Reach
+    from golem_launcher.session.lab_endpoint import LabEndpoint
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.workspace.generation import Generation
     from golem_launcher.workspace.remote import AgentWorkspace
@@ -44,9 +44,11 @@ _LITTLE_ROOM = _GIBIBYTE
 class Saves:
     """What becomes of one session's files. ``open`` once, ``meet`` each provider, ``aclose`` once."""
 
-    def __init__(self, directory: SessionDirectory, request: LaunchRequest, reach: Reach, recorder: Recorder) -> None:
+    def __init__(
+        self, directory: SessionDirectory, request: LaunchRequest, endpoint: LabEndpoint, recorder: Recorder
+    ) -> None:
         self._request = request
-        self._reach = reach
+        self._endpoint = endpoint
         self._recorder = recorder
         self._scratch = directory.path / "inputs"
         self._store: Store | None = None
@@ -84,7 +86,7 @@ class Saves:
                 self._recorder.update(notices=(*self._recorder.state.notices, low))
                 self._recorder.message(low, "warning")
         if request.resume:
-            self._restore = await asyncio.to_thread(beforehand.resumed, store, request.resume)
+            self._restore = await asyncio.to_thread(preflight.resumed, store, request.resume)
         else:
             self.workspace = await asyncio.to_thread(_unused, store, request)
             if self.workspace != request.workspace:
@@ -105,7 +107,7 @@ class Saves:
         from golem_launcher.workspace.remote import AgentWorkspace  # noqa: PLC0415 - the market need not wait for it
 
         await self.part()
-        agent = AgentWorkspace(self._reach.dial_workspace, token=self._reach.token, carry=carry)
+        agent = AgentWorkspace(self._endpoint.dial_workspace, token=self._endpoint.token, carry=carry)
         self._agent = await agent.__aenter__()
         if not self.hold:
             return []
@@ -174,7 +176,7 @@ class Saves:
         """
         loop_time = asyncio.get_running_loop().time
         end = loop_time() + seconds
-        outcome = await self._reach.documents.save(min(_DOCUMENTS_SECONDS, seconds / 2))
+        outcome = await self._endpoint.documents.save(min(_DOCUMENTS_SECONDS, seconds / 2))
         self._recorder.update(unsaved=outcome.unsaved)  # it is told with the end, and followed but slowly
         return await self.save(max(end - loop_time(), 1.0)), missing(outcome)
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from golem_launcher import files, paths, text
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.events import STOPPED, Stage
-from golem_launcher.session import late_invoices, timeouts, warm
+from golem_launcher.session import late_invoices, preload, timeouts
 from golem_launcher.session.control import ControlServer
 from golem_launcher.session.directory import session_directory
-from golem_launcher.session.ground import Ground
+from golem_launcher.session.directory_guard import DirectoryGuard
 from golem_launcher.session.recorder import Recorder
 from golem_launcher.session.unsaved import Unsaved
 from golem_launcher.waiting import cancel_all
@@ -46,7 +46,7 @@ class Supervisor:
         from golem_launcher.session.run import Run  # noqa: PLC0415 - its many modules load beside what is warmed up
 
         self._run = Run(directory, self._recorder)
-        self._ground = Ground(directory, directory.request(), lock)
+        self._ground = DirectoryGuard(directory, directory.request(), lock)
         self._why = STOPPED
         """Why it ends before its time."""
         self._stop = asyncio.Event()
@@ -227,7 +227,7 @@ def main() -> int:
     directory.sweep()
     # What yapapi sends has the Lab's token in it, and a killed process leaves its temporary files to whoever comes.
     tempfile.tempdir = str(paths.private_directory(directory.scratch))
-    warm.begin()
+    preload.begin()
     try:
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(Supervisor(directory, lock).main())

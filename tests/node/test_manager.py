@@ -26,7 +26,7 @@ from golem_launcher.networks import NETWORKS, POLYGON
 from golem_launcher.node import diagnosis, doctor, manager, probe, yagna
 from golem_launcher.node.doctor_check import Verdict
 from golem_launcher.node.node import Node
-from golem_launcher.session import places
+from golem_launcher.session import network_hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,9 +99,9 @@ def test_named_node(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("YAGNA_API_URL", "http://127.0.0.1:9")
     lost, network = manager.named_node(), NETWORKS["hoodi"]
     assert lost is not None
-    assert places.elsewhere(network, lost, probe.identity(own)) == own
-    assert places.elsewhere(network, own, probe.identity(own)) is None
-    assert places.elsewhere(network, lost, "0x" + 40 * "0") is None
+    assert network_hosts.elsewhere(network, lost, probe.identity(own)) == own
+    assert network_hosts.elsewhere(network, own, probe.identity(own)) is None
+    assert network_hosts.elsewhere(network, lost, "0x" + 40 * "0") is None
 
     monkeypatch.setenv("YAGNA_API_URL", own.api_url)
     monkeypatch.setenv("YAGNA_APPKEY", "wrong")

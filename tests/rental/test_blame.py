@@ -11,7 +11,7 @@ from golem_launcher.events import ProviderChosen, Stage
 from golem_launcher.market import history
 from golem_launcher.rental.package import Package
 from golem_launcher.request import parse_request
-from golem_launcher.session import client, warm
+from golem_launcher.session import client, preload
 from golem_launcher.workload import starting
 from golem_launcher.workload.base import Shipment
 from tests.networks import own_network
@@ -43,7 +43,7 @@ price_hour = 5
 @pytest.mark.parametrize("said", [LACKS, ""])
 @pytest.mark.parametrize("known", [False, True])
 def test_an_image_is_blamed_only_where_what_is_in_it_is_not_known(said, known):
-    warm.engine()  # yapapi as a supervisor loads it: any other way, it warns
+    preload.engine()  # yapapi as a supervisor loads it: any other way, it warns
     from yapapi.rest.activity import CommandExecutionError  # noqa: PLC0415
 
     from golem_launcher.rental.service import _failure  # noqa: PLC0415

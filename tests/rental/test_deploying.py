@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from golem_launcher.errors import ProviderError
-from golem_launcher.session import warm
+from golem_launcher.session import preload
 from golem_launcher.waiting import cancel_all, wait_for
 
 STILL = 0.4
@@ -18,7 +18,7 @@ class Watched:
     """A deploy that is looked at: ``image.served`` is what left this computer, ``states`` what the node says of it."""
 
     def __init__(self, monkeypatch):
-        warm.engine()  # yapapi as a supervisor loads it: any other way, it warns
+        preload.engine()  # yapapi as a supervisor loads it: any other way, it warns
         from golem_launcher.rental import deploying  # noqa: PLC0415
 
         monkeypatch.setattr(deploying, "_LOOK_SECONDS", LOOK)

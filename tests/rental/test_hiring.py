@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from golem_launcher.errors import ProviderError
-from golem_launcher.session import warm
+from golem_launcher.session import preload
 
-warm.engine()  # yapapi as a supervisor loads it: any other way, it warns
+preload.engine()  # yapapi as a supervisor loads it: any other way, it warns
 from golem_launcher.rental.hiring import Hiring  # noqa: E402
 
 

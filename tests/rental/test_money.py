@@ -1,4 +1,4 @@
-"""The budget over several agreements, the term, the warnings and the meter: without a network."""
+"""The budget over several agreements, the deadline, the warnings and the meter: without a network."""
 
 import asyncio
 import json
@@ -19,13 +19,13 @@ from golem_launcher.rental.payment.evidence import DEBIT_NOTE, INVOICE
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.rental.payment.money import Money
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import warm
+from golem_launcher.session import preload
 from golem_launcher.session.bill import bill_of
+from golem_launcher.session.deadline import Deadline
 from golem_launcher.session.directory import create_session_directory
+from golem_launcher.session.end_warnings import Warnings
 from golem_launcher.session.meter import Meter
 from golem_launcher.session.recorder import Recorder
-from golem_launcher.session.term import Term
-from golem_launcher.session.warnings import Warnings
 
 PRICE = Price(Decimal("0.1"), Decimal("0.001"), Decimal(0), 1, (DURATION, CPU))
 
@@ -85,7 +85,7 @@ def test_a_provider_that_reports_nothing_uses_up_the_budget_by_the_clock(session
 
 def test_a_clock_that_is_set_back_makes_no_bill_too_high_and_no_session_longer(session, monkeypatch):
     _, journal, recorder = session
-    money, term = Money(Decimal(5), journal, recorder), Term.of(Decimal(1))
+    money, deadline = Money(Decimal(5), journal, recorder), Deadline.of(Decimal(1))
     used = (1000.0, 0.0)
 
     class Back(datetime):
@@ -99,14 +99,14 @@ def test_a_clock_that_is_set_back_makes_no_bill_too_high_and_no_session_longer(s
     assert money.used("one", used, reserve_seconds=10) is None
     assert money.cost == pytest.approx(PRICE.cost(used, 1000.0), abs=Decimal("0.001"))
     assert journal.agreement("one").acceptable() >= PRICE.cost(used, 1000.0)
-    assert 3590 < term.left <= 3600
+    assert 3590 < deadline.left <= 3600
 
 
 def test_a_clock_that_is_set_forth_by_a_year_moves_what_others_are_told_and_no_duration(session, monkeypatch):
     directory, _, recorder = session
-    term = Term.of(Decimal(1))
+    deadline = Deadline.of(Decimal(1))
     recorder.enter(Stage.READY)
-    before = clock.told(term.deadline)
+    before = clock.told(deadline.at)
 
     class Forth(datetime):
         @classmethod
@@ -116,9 +116,9 @@ def test_a_clock_that_is_set_forth_by_a_year_moves_what_others_are_told_and_no_d
     for module in [module for name, module in sys.modules.items() if name.startswith("golem_launcher.")]:
         if getattr(module, "datetime", None) is datetime:
             monkeypatch.setattr(module, "datetime", Forth)
-    assert 3590 < term.left <= 3600
+    assert 3590 < deadline.left <= 3600
     assert clock.set_forth() == pytest.approx(365 * 86400, abs=5)
-    assert (clock.told(term.deadline) - before).total_seconds() == pytest.approx(365 * 86400, abs=5)
+    assert (clock.told(deadline.at) - before).total_seconds() == pytest.approx(365 * 86400, abs=5)
     recorder.enter(Stage.ENDED)
     recorder.close()
     assert directory.state().ended_at - directory.state().started_at > timedelta(days=364)
@@ -146,7 +146,7 @@ def test_the_end_of_an_allocation_is_told_by_the_time_of_day_and_one_in_the_past
 def test_a_bill_below_nothing_is_refused(session, amount):
     """Accepted, it would make room in the allocation for more than the budget."""
     _, journal, recorder = session
-    warm.engine()  # yapapi as a supervisor loads it: any other way, it warns
+    preload.engine()  # yapapi as a supervisor loads it: any other way, it warns
     from golem_launcher.rental.strategy import LaunchStrategy  # noqa: PLC0415
 
     refused = []
@@ -164,7 +164,7 @@ def test_a_bill_that_price_and_usage_allow_is_still_held_to_the_budget(session):
     _, journal, recorder = session
     money = Money(Decimal("1.0"), journal, recorder)
     money.billed("one", Decimal("0.8"))
-    warm.engine()
+    preload.engine()
     from golem_launcher.rental.strategy import LaunchStrategy  # noqa: PLC0415
 
     refused = []
@@ -256,21 +256,21 @@ def test_a_refusal_is_kept_with_its_figures(session):
 
 def test_an_agreement_is_asked_for_with_a_reserve():
     for hours, reserve in [("1", 3), ("10", 5), ("100", 24)]:
-        term = Term.of(Decimal(hours))
-        assert term.extendable_until is None
-        ends = term.agree()
-        assert abs((term.extendable_until - term.deadline).total_seconds() / 3600 - reserve) < 0.01
-        assert ends > term.extendable_until
-        assert term.allocation_ends() > ends
+        deadline = Deadline.of(Decimal(hours))
+        assert deadline.extendable_until is None
+        ends = deadline.agree()
+        assert abs((deadline.extendable_until - deadline.at).total_seconds() / 3600 - reserve) < 0.01
+        assert ends > deadline.extendable_until
+        assert deadline.allocation_ends() > ends
 
 
 def test_warnings_come_once_and_again_after_an_extension(session):
     directory, _, recorder = session
-    term = Term.of(Decimal(1))
-    warnings = Warnings(recorder, term)
+    deadline = Deadline.of(Decimal(1))
+    warnings = Warnings(recorder, deadline)
     warnings.look()
     for left in (9, 8, 1, 1, 20, 9):
-        term.deadline = datetime.now(UTC) + timedelta(minutes=left)
+        deadline.at = datetime.now(UTC) + timedelta(minutes=left)
         warnings.look()
     recorder.update(money_ends_at=datetime.now(UTC) + timedelta(minutes=1))
     warnings.look()

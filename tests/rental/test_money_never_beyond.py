@@ -21,7 +21,7 @@ from golem_launcher.rental.payment.evidence import DEBIT_NOTE, INVOICE
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.rental.payment.money import Money
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import warm
+from golem_launcher.session import preload
 from golem_launcher.session.directory import create_session_directory
 from golem_launcher.session.recorder import Recorder
 
@@ -41,7 +41,7 @@ class Business:
     names = (f"session-{number}" for number in itertools.count())
 
     def __init__(self, agreements=("one", "two", "three")):
-        warm.engine()  # yapapi as a supervisor loads it: any other way, it warns
+        preload.engine()  # yapapi as a supervisor loads it: any other way, it warns
         from golem_launcher.rental.listener import Listener  # noqa: PLC0415
         from golem_launcher.rental.strategy import LaunchStrategy  # noqa: PLC0415
 

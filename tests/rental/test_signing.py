@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from golem_launcher.session import warm
+from golem_launcher.session import preload
 from golem_launcher.waiting import wait_for
 
-warm.engine()  # yapapi as a supervisor loads it: any other way, it warns
+preload.engine()  # yapapi as a supervisor loads it: any other way, it warns
 from ya_market import ApiException  # noqa: E402
 from yapapi import events  # noqa: E402
 from yapapi.rest.market import Agreement as NodesAgreement  # noqa: E402

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from golem_launcher.rental.payment import pace
 from golem_launcher.rental.payment.pace import Pace
 from golem_launcher.rental.terms import ACCEPT_TIMEOUT, NOTE_INTERVAL, PAYMENT_TIMEOUT, payment_timeout, terms
-from golem_launcher.session.term import Term
+from golem_launcher.session.deadline import Deadline
 
 HOUR = 3600
 PUBLISHED = {NOTE_INTERVAL: 120, ACCEPT_TIMEOUT: 240, PAYMENT_TIMEOUT: 120}
@@ -47,8 +47,8 @@ def test_each_term_of_an_offer_gets_our_word():
     st.decimals("0.01", "8766", places=2),
 )
 def test_a_negotiator_as_it_comes_agrees_for_every_length_of_a_session(offer, hours):
-    term = Term.of(hours)
-    lasts = (term.agree() - term.deadline).total_seconds() + float(hours) * HOUR
+    deadline = Deadline.of(hours)
+    lasts = (deadline.agree() - deadline.at).total_seconds() + float(hours) * HOUR
     assert refusal(offer, terms(offer, lasts=lasts), lasts=lasts) == ""
 
 

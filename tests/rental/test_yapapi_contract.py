@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from golem_launcher import rental
-from golem_launcher.session import warm
+from golem_launcher.session import preload
 
-warm.engine()  # yapapi as a supervisor loads it: any other way, it warns
+preload.engine()  # yapapi as a supervisor loads it: any other way, it warns
 from ya_market import RequestorApi  # noqa: E402
 from ya_market.models import ProposalRejectedEvent  # noqa: E402
 from yapapi.agreements_pool import AgreementsPool, BufferedAgreement, _BufferedProposal  # noqa: E402

@@ -15,10 +15,10 @@ from golem_launcher.rental.payment.money import Money
 from golem_launcher.rental.payment.yagna import YagnaRest
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import monitor
+from golem_launcher.session.deadline import Deadline
 from golem_launcher.session.directory import create_session_directory
-from golem_launcher.session.extension import Extension
+from golem_launcher.session.extending import Extension
 from golem_launcher.session.recorder import Recorder
-from golem_launcher.session.term import Term
 from golem_launcher.workload.lab import LAB
 
 NOBODY = "http://127.0.0.1:9"
@@ -64,7 +64,7 @@ def session(tmp_path, monkeypatch):
     directory = create_session_directory(request)
     recorder = Recorder(directory)
     money = Money(request.budget, Journal.create(directory.path), recorder)
-    term = Term.of(Decimal(1))
+    deadline = Deadline.of(Decimal(1))
     yield SimpleNamespace(
         directory=directory,
         request=request,
@@ -72,10 +72,10 @@ def session(tmp_path, monkeypatch):
         network=SimpleNamespace(sleeps_along=True),
         recorder=recorder,
         money=money,
-        term=term,
-        extension=Extension(request, LAB, term=term, money=money, recorder=recorder),
-        reach=SimpleNamespace(client=Lab),
-        place=SimpleNamespace(patience=SimpleNamespace(silent=3.5), node=None),
+        deadline=deadline,
+        extension=Extension(request, LAB, deadline=deadline, money=money, recorder=recorder),
+        endpoint=SimpleNamespace(client=Lab),
+        host=SimpleNamespace(patience=SimpleNamespace(silent=3.5), node=None),
         rest=REST,
         engine=SimpleNamespace(revive=lambda: None),
         find_node=lambda: None,

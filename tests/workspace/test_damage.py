@@ -13,7 +13,7 @@ import pytest
 
 from golem_launcher import paths
 from golem_launcher.errors import RequestError, WorkspaceError
-from golem_launcher.session.beforehand import resumed
+from golem_launcher.session.preflight import resumed
 from golem_launcher.workspace import manifest, packs
 from golem_launcher.workspace.extract import extract
 from golem_launcher.workspace.results import save_zip

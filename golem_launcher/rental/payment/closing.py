@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import clock
+from golem_launcher.background_thread import run_in_background
 from golem_launcher.errors import NodeError, NodeRefused
-from golem_launcher.later import later
 from golem_launcher.market import history
 from golem_launcher.rental.payment import bills
 from golem_launcher.rental.payment.evidence import INVOICE
@@ -200,7 +200,7 @@ def _refuse(journal: Journal, entry: AgreementEntry, refusal: Refusal) -> None:
     journal.refuse(entry.agreement_id, refusal)
     if refusal.dishonest:
         why = f"{refusal.why} {refusal.figures}"
-        later(history.note_overbilling, entry.provider_id, entry.provider_name, why)
+        run_in_background(history.note_overbilling, entry.provider_id, entry.provider_name, why)
 
 
 def _same_moment(text: Any, moment: datetime) -> bool:

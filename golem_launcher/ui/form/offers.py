@@ -95,10 +95,10 @@ _LOOKING: dict[str, Any] = {"state": "looking", "headline": "Looking at the mark
 async def _seen(network: str, threads: Executor) -> tuple[list[OfferedMachine] | None, dict[str, Any]]:
     """The machines on offer, or ``None`` and what to say instead. Starts nothing."""
     from golem_launcher.market.scan import scan  # noqa: PLC0415 - loads what is not needed to show the page
-    from golem_launcher.session import places  # noqa: PLC0415
+    from golem_launcher.session import network_hosts  # noqa: PLC0415
 
     try:
-        node = await asyncio.get_running_loop().run_in_executor(threads, places.present, NETWORKS[network])
+        node = await asyncio.get_running_loop().run_in_executor(threads, network_hosts.present, NETWORKS[network])
         if node is None:
             return None, _not_running(network)
         return machines(await scan(node, subnet=NETWORKS[network].subnet, seconds=_SCAN_SECONDS)), _LOOKING

@@ -13,7 +13,7 @@ from golem_launcher.errors import LauncherError, RequestError, SessionError
 from golem_launcher.events import Stage
 from golem_launcher.market.prices import glm
 from golem_launcher.request import parse_request
-from golem_launcher.session.term import AGENT_GRACE_SECONDS
+from golem_launcher.session.deadline import AGENT_GRACE_SECONDS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from golem_launcher.rental.payment.money import Money
     from golem_launcher.rental.payment.yagna import YagnaRest
     from golem_launcher.request import LaunchRequest
+    from golem_launcher.session.deadline import Deadline
     from golem_launcher.session.recorder import Recorder
-    from golem_launcher.session.term import Term
     from golem_launcher.workload.base import Workload
     from golem_launcher.workload.client import WorkloadClient
 
@@ -38,11 +38,11 @@ class Extension:
     """Moves the end of one session, for all who know of it: the state, the agent over there, the node's allocation."""
 
     def __init__(
-        self, request: LaunchRequest, workload: Workload, *, term: Term, money: Money, recorder: Recorder
+        self, request: LaunchRequest, workload: Workload, *, deadline: Deadline, money: Money, recorder: Recorder
     ) -> None:
         self._request = request
         self._workload = workload
-        self._term = term
+        self._deadline = deadline
         self._money = money
         self._recorder = recorder
         self._turn = asyncio.Lock()
@@ -72,8 +72,8 @@ class Extension:
         if abs(by) < _CLOCK_SET_SECONDS:
             return
         self._set_forth = forth
-        until = self._term.extendable_until
-        ends = clock.told(self._term.deadline)
+        until = self._deadline.extendable_until
+        ends = clock.told(self._deadline.at)
         self._recorder.update(deadline=ends, extendable_until=None if until is None else clock.told(until))
         way = "forth" if by > 0 else "back"
         self._recorder.message(
@@ -83,12 +83,12 @@ class Extension:
         )
         try:
             async with self._turn:
-                await self._money.extend(rest, self._money.budget, self._term.allocation_ends())
+                await self._money.extend(rest, self._money.budget, self._deadline.allocation_ends())
         except LauncherError as error:
             _LOG.warning("the allocation keeps its old end: %s", error)
 
     async def _extend(self, arguments: dict[str, Any], rest: YagnaRest, agent: WorkloadClient | None) -> dict[str, Any]:
-        term, money, recorder = self._term, self._money, self._recorder
+        deadline, money, recorder = self._deadline, self._money, self._recorder
         hours, budget = _amount(arguments, "hours"), _amount(arguments, "budget")
         if not hours and not budget:
             raise RequestError("Say by how much: hours, budget or both.")
@@ -96,30 +96,30 @@ class Extension:
         if state.stage not in _EXTENDABLE:
             ready = f"once {self._workload.name} answers"
             raise SessionError(f"The session is {state.stage.value}; it can be extended {ready}.", "Try again then.")
-        deadline = term.deadline + timedelta(hours=float(hours))
-        total = (deadline - state.created_at).total_seconds() / 3600
+        new_end = deadline.at + timedelta(hours=float(hours))
+        total = (new_end - state.created_at).total_seconds() / 3600
         within = {"hours": round(Decimal(total), 4), "budget": money.budget + budget}
         parse_request({**self._request.model_dump(), **within})  # the bounds of a request hold for what it becomes
         if hours:
-            _check_term(term, deadline)
-            seconds = term.left + float(hours) * 3600 + AGENT_GRACE_SECONDS
+            _check_agreement(deadline, new_end)
+            seconds = deadline.left + float(hours) * 3600 + AGENT_GRACE_SECONDS
             if agent is not None and not await agent.move_deadline(seconds):
                 raise SessionError(
                     "The provider did not take the new deadline, so nothing was changed.", "Try again in a moment."
                 )
-        await money.extend(rest, money.budget + budget, term.allocation_ends(deadline))
-        term.deadline = deadline
-        told = clock.told(deadline)
-        recorder.update(deadline=told, budget=money.budget)
+        await money.extend(rest, money.budget + budget, deadline.allocation_ends(new_end))
+        deadline.at = new_end
+        told = clock.told(new_end)
+        recorder.update(new_end=told, budget=money.budget)
         recorder.message(f"Extended: it ends at {told:%H:%M} UTC, and may cost {glm(money.budget)}.")
         return {"deadline": told.isoformat(), "budget": str(money.budget)}
 
 
-def _check_term(term: Term, deadline: datetime) -> None:
-    until = term.extendable_until
-    if until is None or deadline <= until:
+def _check_agreement(deadline: Deadline, new_end: datetime) -> None:
+    until = deadline.extendable_until
+    if until is None or new_end <= until:
         return
-    more = max((until - term.deadline).total_seconds() / 3600, 0.0)
+    more = max((until - deadline.at).total_seconds() / 3600, 0.0)
     told = f"{clock.told(until):%Y-%m-%d %H:%M} UTC"
     raise LauncherError(
         f"The agreement with this provider has room until {told}: {more:.1f} hours more at most.",

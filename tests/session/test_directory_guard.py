@@ -12,7 +12,7 @@ from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client, liveness
 from golem_launcher.session.directory import session_directory
-from golem_launcher.session.ground import Ground
+from golem_launcher.session.directory_guard import DirectoryGuard
 from golem_launcher.workspace.store import open_store
 from tests.session.conftest import HONEST, command, explain, wait_for
 from tests.session.ending import wait_for_end
@@ -96,7 +96,7 @@ def test_one_that_became_read_only_is_saved_and_ends_in_order(node):
 def test_a_directory_that_can_not_be_written_to_is_noticed(ready, monkeypatch):
     directory = ready()
     with directory.lock.open() as lock:
-        ground = Ground(directory, directory.request(), lock.fileno())
+        ground = DirectoryGuard(directory, directory.request(), lock.fileno())
         assert not ground.gone
         assert not ground.shut
         monkeypatch.setattr("os.access", lambda *_: False)

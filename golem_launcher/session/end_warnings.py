@@ -8,8 +8,8 @@ from golem_launcher import clock
 from golem_launcher.events import EndsSoon
 
 if TYPE_CHECKING:
+    from golem_launcher.session.deadline import Deadline
     from golem_launcher.session.recorder import Recorder
-    from golem_launcher.session.term import Term
 
 _MINUTES = (10, 2)
 
@@ -17,20 +17,20 @@ _MINUTES = (10, 2)
 class Warnings:
     """Each warning once, and once more when the session was extended meanwhile."""
 
-    def __init__(self, recorder: Recorder, term: Term) -> None:
+    def __init__(self, recorder: Recorder, deadline: Deadline) -> None:
         self._recorder = recorder
-        self._term = term
+        self._deadline = deadline
         self._told: set[tuple[int, str]] = set()
         # A session made for five minutes need not hear that ten are left.
-        self._told.update((minutes, "time") for minutes in _MINUTES if term.left <= minutes * 60)
+        self._told.update((minutes, "time") for minutes in _MINUTES if deadline.left <= minutes * 60)
 
     def look(self) -> None:
         """Warn when it is time to."""
-        self._look("time", self._term.left)
+        self._look("time", self._deadline.left)
         ends = self._recorder.state.money_ends_at
         if ends is not None:
             left = (ends - clock.told(clock.now())).total_seconds()
-            if left < self._term.left:
+            if left < self._deadline.left:
                 self._look("money", left)
 
     def _look(self, why: Literal["time", "money"], left: float) -> None:

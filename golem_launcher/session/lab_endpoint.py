@@ -24,7 +24,7 @@ _MOST_NAMES = 20
 """Of extensions, for one message."""
 
 
-class Reach:
+class LabEndpoint:
     """The ways into wherever the session is at present, and the Lab's token. All but the token once it is open."""
 
     def __init__(
@@ -44,7 +44,7 @@ class Reach:
 
     @property
     def address(self) -> str:
-        """The Lab's origin on this side; known once the reach is open."""
+        """The Lab's origin on this side; known once it is open."""
         return self._ways.address
 
     @property

@@ -19,30 +19,30 @@ AGENT_GRACE_SECONDS = 120.0
 
 
 @dataclass
-class Term:
-    """The deadline of a session, moved by Extend.
+class Deadline:
+    """When a session ends, at the latest: ``at``, moved by Extend.
 
     Agreements can't be prolonged once they are signed. So each is asked for with a reserve beyond the deadline: half of
     the time that is left, at least 3 and at most 24 hours. It costs nothing, since a session that ends pays no more;
     it is what Extend can use.
     """
 
-    deadline: datetime
+    at: datetime
     agreement_ends: datetime | None = None
 
     @classmethod
-    def of(cls, hours: Decimal) -> Term:
-        """The term of a session that begins now."""
+    def of(cls, hours: Decimal) -> Deadline:
+        """The deadline of a session that begins now."""
         return cls(clock.now() + timedelta(hours=float(hours)))
 
     def put_off(self, seconds: float) -> None:
         """The session begins that much later: nothing is agreed yet."""
-        self.deadline += timedelta(seconds=seconds)
+        self.at += timedelta(seconds=seconds)
 
     @property
     def left(self) -> float:
         """Seconds until the deadline; negative after it."""
-        return (self.deadline - clock.now()).total_seconds()
+        return (self.at - clock.now()).total_seconds()
 
     @property
     def hours_left(self) -> Decimal:
@@ -57,10 +57,10 @@ class Term:
     def agree(self) -> datetime:
         """When the agreement that is asked for now should end."""
         reserve = min(max(timedelta(seconds=self.left / 2), _LEAST_RESERVE), _MOST_RESERVE)
-        self.agreement_ends = self.deadline + reserve + _AGREEMENT_MARGIN
+        self.agreement_ends = self.at + reserve + _AGREEMENT_MARGIN
         return self.agreement_ends
 
     def allocation_ends(self, deadline: datetime | None = None) -> datetime:
         """When an allocation for this deadline should end: a moment that nobody else uses."""
-        late = max(deadline or self.deadline, self.agreement_ends or self.deadline)
+        late = max(deadline or self.at, self.agreement_ends or self.at)
         return late + _ALLOCATION_MARGIN + timedelta(microseconds=secrets.randbelow(1_000_000))

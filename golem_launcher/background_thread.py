@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LOG = logging.getLogger(__name__)
-_WORKER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="later")
+_WORKER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="background")
 
 
-def later(function: Callable[..., object], *args: Any) -> None:
+def run_in_background(function: Callable[..., object], *args: Any) -> None:
     """Call ``function`` soon, after what was given before, in a thread; the process does not end before it has."""
     _WORKER.submit(_call, function, args)
 
@@ -22,4 +22,4 @@ def _call(function: Callable[..., object], args: tuple[Any, ...]) -> None:
     try:
         function(*args)
     except Exception:  # noqa: BLE001 - nobody waits for it
-        _LOG.exception("what was left for later failed")
+        _LOG.exception("what ran in the background failed")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Place:
+class NetworkHost:
     """A network that is ready for sessions. All of it stays as it is, but for the node's address."""
 
     node: Node
@@ -30,7 +30,7 @@ class Place:
     """Whether bills are paid, in whatever coin."""
 
 
-def enter(network: Network) -> Place:
+def enter(network: Network) -> NetworkHost:
     """Make the network ready: find or start what it needs on this machine. Blocking. Raises ``LauncherError``."""
     return _HOSTS[network.host].enter(network)
 
@@ -63,9 +63,9 @@ def elsewhere(network: Network, lost: Node, identity: str) -> Node | None:
 class _ThisComputer:
     """The embedded network, with a node of its own."""
 
-    def enter(self, network: Network) -> Place:
+    def enter(self, network: Network) -> NetworkHost:
         running = localnet.up()
-        return Place(
+        return NetworkHost(
             node=running.node,
             subnet=str(running.state["subnet"]),
             registry_url=running.registry_url,
@@ -90,10 +90,10 @@ class _ThisComputer:
 class _UsersNode:
     """The user's own node, or the one that the environment names, on a network of others."""
 
-    def enter(self, network: Network) -> Place:
+    def enter(self, network: Network) -> NetworkHost:
         node = manager.ensure_node()
         wallet.open_account(node, network)
-        return Place(
+        return NetworkHost(
             node=node,
             subnet=constraint.subnet(os.environ.get("YAGNA_SUBNET") or network.subnet),
             registry_url=REGISTRY.address,

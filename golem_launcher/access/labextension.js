@@ -1,6 +1,8 @@
 // The launcher's part of JupyterLab's page: it saves open documents soon after something was typed and whenever the
 // session is about to end, tells how many have unsaved changes, and says so when the session has ended.
 // JupyterLab loads it as it loads any prebuilt extension (a container of webpack's module federation, by hand).
+/** @import { Application, DocumentContext, DocumentManager, Modules, Shared } from "./jupyterlab" */
+
 (() => {
   const NAME = "golem-launcher";
   const ROUND_MS = 500;
@@ -10,22 +12,44 @@
   const AGAIN_MS = 2000;
   const AREAS = ["main", "left", "right", "down"];
 
-  let shared = {};
+  let shared = /** @type {Shared | null} */ (null);
 
-  /** A module of JupyterLab's own. */
+  /**
+   * A module of JupyterLab's own.
+   *
+   * @template {keyof Modules} Name
+   * @param {Name} name
+   */
   async function jupyter(name) {
+    if (shared === null) throw new Error("JupyterLab has not said yet where its modules are");
     const versions = Object.values(shared[name]);
     const factory = await (versions.find((version) => version.loaded) ?? versions[0]).get();
     return factory();
   }
 
+  /**
+   * What is known of a document: when it was typed in, since when it is not saved, and how its saving stands.
+   *
+   * @typedef {object} Known
+   * @property {number} typed
+   * @property {number | null} since
+   * @property {number} notBefore
+   * @property {Promise<void> | null} saving
+   * @property {boolean} busy
+   */
+
   /** The documents that are open in this page. */
   class Documents {
+    /**
+     * @param {Application} app
+     * @param {DocumentManager} manager
+     * @param {() => void} changed
+     */
     constructor(app, manager, changed) {
       this._app = app;
       this._manager = manager;
       this._changed = changed;
-      this._known = new WeakMap();
+      this._known = /** @type {WeakMap<DocumentContext, Known>} */ (new WeakMap());
       this.away = false;
     }
 
@@ -57,7 +81,7 @@
     }
 
     *_contexts() {
-      const seen = new Set();
+      const seen = /** @type {Set<DocumentContext>} */ (new Set());
       for (const area of AREAS) {
         for (const widget of this._app.shell.widgets(area)) {
           const context = this._manager.contextForWidget(widget);
@@ -69,21 +93,23 @@
       }
     }
 
+    /** @param {DocumentContext} context */
     _watch(context) {
-      let known = this._known.get(context);
-      if (known === undefined) {
-        known = { typed: 0, since: null, notBefore: 0, saving: null, busy: false };
-        this._known.set(context, known);
-        context.saveState.connect((_, state) => {
-          known.busy = state === "started";
-        });
-        context.model.contentChanged.connect(() => {
-          known.typed = Date.now();
-        });
-      }
+      const before = this._known.get(context);
+      if (before !== undefined) return before;
+      /** @type {Known} */
+      const known = { typed: 0, since: null, notBefore: 0, saving: null, busy: false };
+      this._known.set(context, known);
+      context.saveState.connect((_, state) => {
+        known.busy = state === "started";
+      });
+      context.model.contentChanged.connect(() => {
+        known.typed = Date.now();
+      });
       return known;
     }
 
+    /** @param {DocumentContext} context */
     _save(context) {
       const known = this._watch(context);
       known.saving ??= this._saved(context, known).finally(() => {
@@ -92,6 +118,10 @@
       return known.saving;
     }
 
+    /**
+     * @param {DocumentContext} context
+     * @param {Known} known
+     */
     async _saved(context, known) {
       const began = Date.now();
       known.since = null;
@@ -105,29 +135,49 @@
     }
   }
 
+  /**
+   * What the supervisor says: whether it is away, the number of an order to save, or how the session ended.
+   *
+   * @typedef {{ away?: boolean, save?: number, ended?: string }} News
+   */
+
   /** The session's supervisor, on the user's computer: tells what to do, is told how it stands. */
   class Supervisor {
+    /**
+     * @param {string} url
+     * @param {string} key
+     * @param {(news: News) => void} heard
+     */
     constructor(url, key, heard) {
       this._url = url;
       this._key = key;
       this._heard = heard;
       this._unsaved = 0;
       this._over = false;
-      this._connect();
+      this._socket = this._connect();
     }
 
     get there() {
       return this._socket.readyState === WebSocket.OPEN;
     }
 
-    /** How many documents have unsaved changes. */
+    /**
+     * How many documents have unsaved changes.
+     *
+     * @param {number} unsaved
+     */
     tell(unsaved) {
       if (unsaved === this._unsaved) return;
       this._unsaved = unsaved;
       if (this.there) this._send({ unsaved });
     }
 
-    /** The order number ``saved`` was carried out. */
+    /**
+     * The order number ``saved`` was carried out.
+     *
+     * @param {number} saved
+     * @param {number} unsaved
+     */
     answer(saved, unsaved) {
       this._unsaved = unsaved;
       if (this.there) this._send({ saved, unsaved });
@@ -140,12 +190,20 @@
     }
 
     _connect() {
-      this._socket = new WebSocket(this._url);
-      this._socket.onopen = () => this._send({ key: this._key, unsaved: this._unsaved });
-      this._socket.onmessage = ({ data }) => this._heard(JSON.parse(data));
-      this._socket.onclose = () => this._over || setTimeout(() => this._connect(), AGAIN_MS);
+      const socket = new WebSocket(this._url);
+      socket.onopen = () => this._send({ key: this._key, unsaved: this._unsaved });
+      socket.onmessage = ({ data }) => this._heard(JSON.parse(data));
+      socket.onclose = () => {
+        if (!this._over) setTimeout(() => this._reconnect(), AGAIN_MS);
+      };
+      return socket;
     }
 
+    _reconnect() {
+      this._socket = this._connect();
+    }
+
+    /** @param {object} message */
     _send(message) {
       this._socket.send(JSON.stringify(message));
     }
@@ -153,15 +211,24 @@
 
   async function plugins() {
     const [{ IDocumentManager }, { IConnectionLost }, apputils, { PageConfig, URLExt }, { Widget }] = await Promise.all(
-      ["docmanager", "application", "apputils", "coreutils"]
-        .map((name) => jupyter(`@jupyterlab/${name}`))
-        .concat(jupyter("@lumino/widgets")),
+      [
+        jupyter("@jupyterlab/docmanager"),
+        jupyter("@jupyterlab/application"),
+        jupyter("@jupyterlab/apputils"),
+        jupyter("@jupyterlab/coreutils"),
+        jupyter("@lumino/widgets"),
+      ],
     );
-    let supervisor = null;
+    let supervisor = /** @type {Supervisor | null} */ (null);
     let ended = false;
     let saying = false;
 
-    /** Say something in the page, once at a time. */
+    /**
+     * Say something in the page, once at a time.
+     *
+     * @param {string} title
+     * @param {string} text
+     */
     function say(title, text) {
       if (saying) return;
       saying = true;
@@ -178,18 +245,20 @@
       description: "Saves open documents before the session ends, and soon after something was typed.",
       autoStart: true,
       requires: [IDocumentManager],
-      activate: (app, manager) => {
-        const open = new Documents(app, manager, () => supervisor.tell(open.unsaved().length));
+      activate: (/** @type {Application} */ app, /** @type {DocumentManager} */ manager) => {
+        /** @type {Documents} */
+        const open = new Documents(app, manager, () => told.tell(open.unsaved().length));
         const url = URLExt.join(PageConfig.getWsUrl(), NAME, "documents");
-        supervisor = new Supervisor(url, PageConfig.getOption("golemLauncherKey"), async (news) => {
+        const told = new Supervisor(url, PageConfig.getOption("golemLauncherKey"), async (news) => {
           if (typeof news.away === "boolean") open.away = news.away;
-          if (typeof news.save === "number") supervisor.answer(news.save, await open.saveAll());
+          if (typeof news.save === "number") told.answer(news.save, await open.saveAll());
           if (typeof news.ended === "string" && !ended) {
             ended = true;
-            supervisor.leave();
+            told.leave();
             say("This session has ended", news.ended);
           }
         });
+        supervisor = told;
         app.restored.then(() => setInterval(() => ended || open.look(), ROUND_MS));
       },
     };

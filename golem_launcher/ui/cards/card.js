@@ -19,14 +19,33 @@ import {
   whereWords,
 } from "./words.js";
 
+/** @import { Answer, Pulse, Saving, Session } from "../types" */
+/** @import { Downloads } from "./downloads.js" */
+
 /**
- * One session. `tools`: send(content), watch(), now() in milliseconds of the kernel's clock, remote, downloads, toasts.
+ * What a page's cards have in common.
+ *
+ * @typedef {object} Tools
+ * @property {(content: object) => void} send tells the kernel
+ * @property {() => number} now milliseconds of the kernel's clock
+ * @property {() => void} watch asks for the lines of the logs that are shown
+ * @property {boolean} remote whether the browser is on another machine than the sessions' addresses
+ * @property {string[]} kinds what can be downloaded
+ * @property {Downloads} downloads
  */
+
+/** One session. */
 export class Card {
-  constructor(name, tools) {
+  /**
+   * @param {Session} session shown by the first `update`
+   * @param {Tools} tools
+   */
+  constructor(session, tools) {
+    const { name } = session;
     this.name = name;
     this.tools = tools;
-    this.session = null;
+    this.session = session;
+    this.pulse = /** @type {Pulse | undefined} */ (undefined);
     const titleId = newId("card");
     this.title = h("h3", { id: titleId, tabindex: -1 }, name);
     this.badge = h("span", { class: "gl-badge" });
@@ -57,9 +76,54 @@ export class Card {
     this.usage = new UsageView();
     this.meters = h("div", { class: "gl-meters" }, this.spent.element, this.left.element, this.saved.element);
     this.ways = new WaysView(name, tools);
-    this.makeLog();
+    const search = (/** @type {string} */ text, /** @type {string[]} */ sources) =>
+      tools.send({ kind: "search", name, text, sources });
+    this.log = new LogView(`Log of ${name}`, { search, watch: tools.watch });
+    this.log.tail.append(downloadButton("Download the whole log", tools.downloads, name, "log"));
+    this.logBox = h("details", { class: "gl-fold gl-log-box" }, h("summary", {}, "Log"), this.log.element);
+    this.logBox.addEventListener("toggle", () => this.logBox.open && tools.watch());
+    this.logBox.open = session.live; // its toggle event asks for the lines
     this.answer = h("p", { class: "gl-answer gl-error-text", role: "alert", hidden: true });
-    this.buttons = h("div", { class: "gl-session-buttons" }, this.open, ...this.makeButtons());
+    this.abort = askingButton("Abort", {
+      kind: "abort",
+      question: "End this session?",
+      yes: "Abort session",
+      no: "Keep",
+      act: () => this.end("stop"),
+    });
+    this.force = askingButton("End at once", {
+      kind: "force",
+      question: "Without saving or waiting for the bill?",
+      yes: "End at once",
+      no: "Wait",
+      act: () => this.end("force"),
+    });
+    this.again = h(
+      "button",
+      {
+        type: "button",
+        class: "gl-button gl-small gl-relaunch",
+        onclick: () => tools.send({ kind: "relaunch", name }),
+      },
+      "Start again …",
+    );
+    this.again.title = "Fills the form with what was asked for then, under a new name";
+    this.remove = askingButton("Remove", {
+      kind: "remove",
+      question: "Take it off this list?",
+      yes: "Remove",
+      no: "Keep",
+      act: () => tools.send({ kind: "remove", name }),
+    });
+    this.buttons = h(
+      "div",
+      { class: "gl-session-buttons" },
+      this.open,
+      this.abort.element,
+      this.force.element,
+      this.again,
+      this.remove.element,
+    );
     this.results = h(
       "div",
       { class: "gl-row gl-results" },
@@ -91,47 +155,7 @@ export class Card {
     );
   }
 
-  makeLog() {
-    const { name, tools } = this;
-    const search = (text, sources) => tools.send({ kind: "search", name, text, sources });
-    this.log = new LogView(`Log of ${name}`, { search, watch: tools.watch });
-    this.log.tail.append(downloadButton("Download the whole log", tools.downloads, name, "log"));
-    this.logBox = h("details", { class: "gl-fold gl-log-box" }, h("summary", {}, "Log"), this.log.element);
-    this.logBox.addEventListener("toggle", () => this.logBox.open && tools.watch());
-  }
-
-  makeButtons() {
-    const send = (kind) => this.tools.send({ kind, name: this.name });
-    this.abort = askingButton("Abort", {
-      kind: "abort",
-      question: "End this session?",
-      yes: "Abort session",
-      no: "Keep",
-      act: () => this.end("stop"),
-    });
-    this.force = askingButton("End at once", {
-      kind: "force",
-      question: "Without saving or waiting for the bill?",
-      yes: "End at once",
-      no: "Wait",
-      act: () => this.end("force"),
-    });
-    this.again = h(
-      "button",
-      { type: "button", class: "gl-button gl-small gl-relaunch", onclick: () => send("relaunch") },
-      "Start again …",
-    );
-    this.again.title = "Fills the form with what was asked for then, under a new name";
-    this.remove = askingButton("Remove", {
-      kind: "remove",
-      question: "Take it off this list?",
-      yes: "Remove",
-      no: "Keep",
-      act: () => send("remove"),
-    });
-    return [this.abort.element, this.force.element, this.again, this.remove.element];
-  }
-
+  /** @param {"stop" | "force"} kind */
   end(kind) {
     const { button } = kind === "stop" ? this.abort : this.force;
     button.disabled = true;
@@ -145,9 +169,13 @@ export class Card {
     this.tools.send({ kind: "save", name: this.name });
   }
 
-  /** The kernel's answer to one of the buttons. */
+  /**
+   * The kernel's answer to one of the buttons.
+   *
+   * @param {Answer} content
+   */
   answered(content) {
-    const { to, ok, text } = content;
+    const { to, ok } = content;
     if (to === "save") {
       this.saveNow.disabled = false;
       setText(this.saveNow, "Save now");
@@ -158,14 +186,17 @@ export class Card {
     }
     if (to === "extend") return this.extend.answered(content);
     if (to === "ssh") return this.ways.toldSsh(content);
-    if (to === "hub" && ok) return this.ways.opened(content.link);
-    setText(this.answer, ok ? "" : text);
+    if (to === "hub" && ok && content.link) return this.ways.opened(content.link);
+    setText(this.answer, ok ? "" : content.text);
     show(this.answer, !ok);
   }
 
+  /**
+   * @param {Session} session
+   * @param {string | undefined} link
+   */
   update(session, link) {
-    const first = this.session === null;
-    const before = this.session;
+    const wasLive = this.session.live;
     this.session = session;
     const lost = session.live && !session.alive;
     const troubled = session.live && !lost && session.trouble !== "";
@@ -188,6 +219,7 @@ export class Card {
     this.showNotices();
     this.showButtons(lost);
     this.stages.update(session);
+    this.showNow();
     this.showMoney();
     this.showSaving();
     this.usage.update(session);
@@ -197,10 +229,10 @@ export class Card {
     show(this.results, session.saving?.generation != null);
     this.setLink(session.live ? link : undefined);
     this.tick();
-    if (first && session.live) this.logBox.open = true; // its toggle event asks for the lines
-    if (before?.live && !session.live) this.logBox.open = false;
+    if (wasLive && !session.live) this.logBox.open = false;
   }
 
+  /** @param {boolean} lost */
   showButtons(lost) {
     const { live, stage } = this.session;
     const ending = live && !lost && ENDING.includes(stage);
@@ -215,7 +247,7 @@ export class Card {
     setText(this.abort.question, sentences("End this session?", first, stake, waits));
     setText(
       this.force.question,
-      sentences("Without saving or waiting for the bill?", stake, unsaved && `${documentWords(unsaved)}.`),
+      sentences("Without saving or waiting for the bill?", stake, unsaved ? `${documentWords(unsaved)}.` : ""),
     );
     setText(this.force.sure, stake || kept ? "End anyway" : "End at once");
   }
@@ -228,21 +260,29 @@ export class Card {
     }
   }
 
-  /** A Lab that is being closed is not worth opening any more. */
+  /**
+   * A Lab that is being closed is not worth opening any more.
+   *
+   * @param {string | undefined} known
+   */
   setLink(known) {
-    const link = ENDING.includes(this.session?.stage) ? undefined : known;
+    const link = ENDING.includes(this.session.stage) ? undefined : known;
     if (link) this.open.href = link;
     else this.open.removeAttribute("href");
     show(this.open, Boolean(link));
-    if (this.session) this.ways.update(this.session, link);
+    this.ways.update(this.session, link);
   }
 
+  /** @param {Pulse} pulse */
   setPulse(pulse) {
     this.pulse = pulse;
     this.plot.set(pulse.costs);
-    if (!this.session) return;
-    this.stages.setPulse(pulse);
+    this.showNow();
     this.showMoney();
+  }
+
+  showNow() {
+    this.stages.showNow(this.session, this.pulse ?? { doing: "", progress: [] });
   }
 
   showMoney() {
@@ -267,7 +307,6 @@ export class Card {
   /** What changes with time alone. */
   tick() {
     const { session } = this;
-    if (!session) return;
     const now = this.tools.now();
     this.stages.tick(now, session.live);
     if (!session.live) return;
@@ -282,6 +321,11 @@ export class Card {
     });
   }
 
+  /**
+   * @param {Saving} saving
+   * @param {number} unsaved
+   * @param {number} now
+   */
   tickSaving(saving, unsaved, now) {
     const when = saving.saved_at ? formatAgo((now - Date.parse(saving.saved_at)) / 1000) : "not yet";
     const every = saving.interval ? `every ${Math.round(saving.interval) || 1} s` : "";

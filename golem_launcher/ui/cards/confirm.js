@@ -1,6 +1,18 @@
 import { h, newId, show } from "../common/dom.js";
 
-/** A button that asks once before it does `act`. */
+/**
+ * A button that asks once before it does `act`.
+ *
+ * @param {string} label
+ * @param {{
+ *   kind: string,
+ *   question: string,
+ *   yes: string,
+ *   no: string,
+ *   act: (button: HTMLButtonElement) => void,
+ *   danger?: boolean,
+ * }} words
+ */
 export function askingButton(label, { kind, question, yes, no, act, danger = true }) {
   const button = h(
     "button",
@@ -25,6 +37,7 @@ export function askingButton(label, { kind, question, yes, no, act, danger = tru
   );
   const asking = h("span", { class: "gl-asking", role: "group", hidden: true }, words, sure, stay);
   asking.addEventListener("keydown", (event) => event.key === "Escape" && ask(false));
+  /** @param {boolean} now */
   function ask(now) {
     show(asking, now);
     show(button, !now);

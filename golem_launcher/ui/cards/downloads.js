@@ -1,6 +1,16 @@
 import { h, newId, setText, show, tell } from "../common/dom.js";
 import { formatBytes } from "../common/units.js";
 
+/** @import { DownloadTold, Fetched, Teller } from "../types" */
+
+/**
+ * How far a download is: `share` between 0 and 1, null while that is not known.
+ *
+ * @typedef {{ text: string, share: number | null, over?: boolean, failed?: boolean }} DownloadState
+ */
+/** @typedef {BlobSpool | DiskSpool} Spool */
+/** @typedef {DataView<ArrayBuffer>} Part */
+
 const AHEAD = 2;
 const PART_MS = { least: 3_000, first: 15_000, most: 60_000 }; // that a part may take before it is asked for again
 
@@ -11,9 +21,13 @@ const SPOOL_MS = 900_000;
 /** Where the parts of a file are gathered: as blobs, which a browser may keep in memory. */
 class BlobSpool {
   constructor() {
-    this.parts = new Map(); // by offset
+    this.parts = /** @type {Map<number, Blob>} */ (new Map()); // by offset
   }
 
+  /**
+   * @param {number} offset
+   * @param {Part} view
+   */
   async write(offset, view) {
     this.parts.set(offset, new Blob([view]));
   }
@@ -29,15 +43,30 @@ class BlobSpool {
 
 /** The same in a private file of the page's origin, so that gigabytes take no memory. */
 class DiskSpool {
+  /** @param {string} id */
   static async make(id) {
     const directory = await navigator.storage.getDirectory();
     await sweepSpools(directory);
-    const spool = new DiskSpool();
     const name = `${SPOOL_NAME}${id}`;
     const handle = await directory.getFileHandle(name, { create: true });
-    return Object.assign(spool, { directory, name, handle, writer: await handle.createWritable() });
+    return new DiskSpool(directory, handle, await handle.createWritable());
   }
 
+  /**
+   * @param {FileSystemDirectoryHandle} directory
+   * @param {FileSystemFileHandle} handle
+   * @param {FileSystemWritableFileStream} writer
+   */
+  constructor(directory, handle, writer) {
+    this.directory = directory;
+    this.handle = handle;
+    this.writer = writer;
+  }
+
+  /**
+   * @param {number} offset
+   * @param {Part} view
+   */
   write(offset, view) {
     return this.writer.write({ type: "write", position: offset, data: view });
   }
@@ -45,25 +74,34 @@ class DiskSpool {
   /** The browser copies it from here to where it keeps downloads; that may take a while. */
   async file() {
     await this.writer.close();
-    setTimeout(() => this.directory.removeEntry(this.name).catch(() => {}), SPOOL_MS);
+    setTimeout(() => this.directory.removeEntry(this.handle.name).catch(() => {}), SPOOL_MS);
     return this.handle.getFile();
   }
 
   async drop() {
     await this.writer.abort();
-    await this.directory.removeEntry(this.name);
+    await this.directory.removeEntry(this.handle.name);
   }
 }
 
-/** Remove what pages left that were closed. */
+/**
+ * Remove what pages left that were closed.
+ *
+ * @param {FileSystemDirectoryHandle} directory
+ */
 async function sweepSpools(directory) {
   for await (const [name, handle] of directory.entries()) {
-    if (!name.startsWith(SPOOL_NAME)) continue;
+    if (!name.startsWith(SPOOL_NAME) || !(handle instanceof FileSystemFileHandle)) continue;
     const { lastModified } = await handle.getFile();
     if (Date.now() - lastModified > SPOOL_MS) await directory.removeEntry(name).catch(() => {});
   }
 }
 
+/**
+ * @param {string} id
+ * @param {number} size
+ * @returns {Promise<Spool>}
+ */
 async function makeSpool(id, size) {
   if (size > ON_DISK_BYTES) {
     try {
@@ -77,9 +115,10 @@ async function makeSpool(id, size) {
 
 /** All downloads of one page: asks the kernel for parts and puts them together. One view's downloads have ids of its own. */
 export class Downloads {
+  /** @param {Teller} model */
   constructor(model) {
     this.model = model;
-    this.running = new Map();
+    this.running = /** @type {Map<string, Download>} */ (new Map());
     navigator.storage
       ?.getDirectory?.()
       .then(sweepSpools)
@@ -90,7 +129,13 @@ export class Downloads {
     for (const download of this.running.values()) download.drop();
   }
 
-  /** Begin; `onChange({text, share, over, failed})` is told how it goes. */
+  /**
+   * Begin; `onChange` is told how it goes.
+   *
+   * @param {string} name
+   * @param {string} what
+   * @param {(state: DownloadState) => void} onChange
+   */
   start(name, what, onChange) {
     const id = newId("download");
     const download = new Download(this.model, { id, name, what }, onChange, () => this.running.delete(id));
@@ -98,23 +143,39 @@ export class Downloads {
     return download;
   }
 
+  /**
+   * @param {DownloadTold} content
+   * @param {Part[]} buffers
+   */
   onMessage(content, buffers) {
     this.running.get(content.id)?.onMessage(content, buffers);
   }
 }
 
 class Download {
-  /** `wanted`: the download's `id`, and `what` is to be had of the session `name`. */
+  /**
+   * @param {Teller} model
+   * @param {{ id: string, name: string, what: string }} wanted the download's `id`, and `what` is to be had of the
+   *   session `name`
+   * @param {(state: DownloadState) => void} onChange
+   * @param {() => void} onOver
+   */
   constructor(model, wanted, onChange, onOver) {
-    Object.assign(this, { model, id: wanted.id, wanted, onChange, onOver });
-    this.spool = null;
+    this.model = model;
+    this.id = wanted.id;
+    this.wanted = wanted;
+    this.onChange = onChange;
+    this.onOver = onOver;
+    this.found = /** @type {Fetched | null} */ (null);
+    this.spool = /** @type {Spool | null} */ (null);
     this.writing = Promise.resolve();
     this.over = false;
-    this.asked = new Map(); // offset → when
-    this.size = null;
+    this.asked = /** @type {Map<number, number>} */ (new Map()); // offset → when
+    this.lost = false;
+    this.heard = 0;
     this.got = 0;
     this.next = 0;
-    this.part = null;
+    this.part = /** @type {number | null} */ (null);
     this.patience = PART_MS.first;
     this.timer = setInterval(() => this.look(), 1000);
     onChange({ text: "Preparing …", share: null });
@@ -126,6 +187,10 @@ class Download {
     tell(this.model, { kind: "fetch", ...this.wanted });
   }
 
+  /**
+   * @param {DownloadTold} content
+   * @param {Part[]} buffers
+   */
   onMessage(content, buffers) {
     this.heard = Date.now();
     if (content.kind === "unfetched") this.fail(content.text);
@@ -136,50 +201,65 @@ class Download {
     else if (content.kind === "part") this.take(content.offset, buffers[0]);
   }
 
-  async begin({ size, file, note }) {
-    if (this.size !== null) return; // it was asked for twice
-    Object.assign(this, { size, file, note });
-    this.spool = await makeSpool(this.id, size);
+  /** @param {Fetched} found */
+  async begin(found) {
+    if (this.found) return; // it was asked for twice
+    this.found = found;
+    this.spool = await makeSpool(this.id, found.size);
     if (this.over) this.drop();
-    else this.askMore();
+    else this.askMore(found);
   }
 
+  /**
+   * @param {number} offset
+   * @param {Part} view
+   */
   take(offset, view) {
-    if (!this.asked.has(offset)) return; // it was asked for twice
+    const { found, spool } = this;
+    const when = this.asked.get(offset);
+    if (!found || !spool || when === undefined) return; // it was asked for twice
     // A slow line needs longer for a part; a fast one that broke should not be waited for long.
-    this.patience = Math.min(Math.max(4 * (Date.now() - this.asked.get(offset)), PART_MS.least), PART_MS.most);
+    this.patience = Math.min(Math.max(4 * (Date.now() - when), PART_MS.least), PART_MS.most);
     this.asked.delete(offset);
     this.part ??= view.byteLength; // all but the last are as long as the first
     this.writing = this.writing
-      .then(() => this.keep(offset, view))
+      .then(() => this.keep(found, spool, offset, view))
       .catch(() => this.fail("This browser has no room for the file."));
   }
 
-  async keep(offset, view) {
+  /**
+   * @param {Fetched} found
+   * @param {Spool} spool
+   * @param {number} offset
+   * @param {Part} view
+   */
+  async keep(found, spool, offset, view) {
     if (this.over) return;
-    await this.spool.write(offset, view);
+    await spool.write(offset, view);
     if (this.over) return;
     this.got += view.byteLength;
     this.onChange({
-      text: `${formatBytes(this.got)} of ${formatBytes(this.size)}`,
-      share: this.size ? this.got / this.size : 1,
+      text: `${formatBytes(this.got)} of ${formatBytes(found.size)}`,
+      share: found.size ? this.got / found.size : 1,
     });
-    if (this.got >= this.size) await this.finish();
-    else this.askMore();
+    if (this.got >= found.size) await this.finish(found, spool);
+    else this.askMore(found);
   }
 
-  askMore() {
+  /** @param {Fetched} found */
+  askMore({ size }) {
     if (this.part === null) {
       if (this.asked.size === 0) this.ask(0); // how long parts are is known from the first
       return;
     }
     this.next = Math.max(this.next, this.part);
-    while (this.asked.size < AHEAD && this.next < this.size) {
+    while (this.asked.size < AHEAD && this.next < size) {
       this.ask(this.next);
       this.next += this.part;
     }
   }
 
+  /** @param {number} offset */
   ask(offset) {
     this.asked.set(offset, Date.now());
     this.lost = !tell(this.model, { kind: "part", id: this.id, offset });
@@ -187,7 +267,8 @@ class Download {
 
   /** Ask again for what does not come: messages of a connection that broke are lost. */
   look() {
-    if (this.size === null) {
+    const { found } = this;
+    if (!found) {
       if (Date.now() - this.heard > PART_MS.first) this.fetch();
       return;
     }
@@ -197,19 +278,23 @@ class Download {
     if (late.length === 0) return;
     this.patience = Math.min(1.5 * this.patience, PART_MS.most);
     this.onChange({
-      text: `Waiting for the connection, ${percent(this.got / this.size)} is here`,
-      share: this.got / this.size,
+      text: `Waiting for the connection, ${percent(this.got / found.size)} is here`,
+      share: this.got / found.size,
     });
     for (const offset of late) this.ask(offset);
   }
 
-  async finish() {
-    const address = URL.createObjectURL(await this.spool.file());
+  /**
+   * @param {Fetched} found
+   * @param {Spool} spool
+   */
+  async finish({ file, size, note }, spool) {
+    const address = URL.createObjectURL(await spool.file());
     this.end();
-    h("a", { href: address, download: this.file }).click();
+    h("a", { href: address, download: file }).click();
     setTimeout(() => URL.revokeObjectURL(address), 60_000);
     tell(this.model, { kind: "release", id: this.id });
-    this.onChange({ text: `${this.file}, ${formatBytes(this.size)}. ${this.note}`.trim(), share: 1, over: true });
+    this.onChange({ text: `${file}, ${formatBytes(size)}. ${note}`.trim(), share: 1, over: true });
   }
 
   cancel() {
@@ -217,6 +302,7 @@ class Download {
     this.onChange({ text: "", share: null, over: true });
   }
 
+  /** @param {string} text */
   fail(text) {
     if (this.over) return;
     this.drop();
@@ -237,11 +323,19 @@ class Download {
   }
 }
 
+/** @param {number} share */
 function percent(share) {
   return `${Math.floor(share * 100)} %`;
 }
 
-/** A button that downloads, and beside it how far that is. */
+/**
+ * A button that downloads, and beside it how far that is.
+ *
+ * @param {string} label
+ * @param {Downloads} downloads
+ * @param {string} name
+ * @param {string} what
+ */
 export function downloadButton(label, downloads, name, what) {
   const state = h("span", { class: "gl-hint gl-download-state" });
   const bar = h("progress", { class: "gl-progress", max: 1, "aria-label": `${label}: progress`, hidden: true });
@@ -253,13 +347,14 @@ export function downloadButton(label, downloads, name, what) {
     bar,
     state,
   );
-  let running = null;
+  let running = /** @type {Download | null} */ (null);
   function click() {
     if (running) return running.cancel();
     state.classList.remove("gl-error-text");
     setText(button, "Cancel");
     running = downloads.start(name, what, onChange);
   }
+  /** @param {DownloadState} state */
   function onChange({ text, share, over, failed }) {
     setText(state, text);
     show(bar, !over);

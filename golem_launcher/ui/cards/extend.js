@@ -1,8 +1,15 @@
 import { h, setText, show } from "../common/dom.js";
 import { formatClock } from "../common/units.js";
 
+/** @import { Answer, Session } from "../types" */
+/** @import { Tools } from "./card.js" */
+
 /** More time, more money: how much of each, in words that the kernel answers. */
 export class ExtendForm {
+  /**
+   * @param {string} name
+   * @param {Tools} tools
+   */
   constructor(name, tools) {
     this.name = name;
     this.tools = tools;
@@ -32,12 +39,17 @@ export class ExtendForm {
         type: "button",
         class: "gl-button gl-small gl-extend",
         "aria-expanded": "false",
-        onclick: () => this.open(this.form.hidden),
+        onclick: () => this.open(this.form.hidden !== false),
       },
       "Extend",
     );
   }
 
+  /**
+   * @param {string} title
+   * @param {string} value
+   * @param {string} step
+   */
   field(title, value, step) {
     const input = h("input", { type: "text", inputmode: "decimal", class: "gl-input", value, step, size: 5 });
     const label = h(
@@ -49,6 +61,7 @@ export class ExtendForm {
     return { input, label };
   }
 
+  /** @param {boolean} now */
   open(now) {
     show(this.form, now);
     this.button.setAttribute("aria-expanded", String(now));
@@ -57,6 +70,7 @@ export class ExtendForm {
     if (now) this.hours.input.select();
   }
 
+  /** @param {Session} session */
   update(session) {
     setText(this.unit, session.token);
     const room = session.extendable ? `This provider can be kept until ${formatClock(session.extendable)}.` : "";
@@ -66,6 +80,7 @@ export class ExtendForm {
     if (this.button.hidden) show(this.form, false);
   }
 
+  /** @param {SubmitEvent} event */
   submit(event) {
     event.preventDefault();
     this.send.disabled = true;
@@ -79,10 +94,11 @@ export class ExtendForm {
     });
   }
 
+  /** @param {Answer} answer */
   answered({ ok, text }) {
     this.send.disabled = false;
     if (ok) this.open(false);
     this.answer.classList.toggle("gl-error-text", !ok);
-    setText(this.answer, text);
+    setText(this.answer, text ?? "");
   }
 }

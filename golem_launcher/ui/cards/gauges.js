@@ -1,7 +1,14 @@
 import { h, setText, show, svg } from "../common/dom.js";
 import { formatBytes } from "../common/units.js";
 
-/** A label, a value, a bar, a hint below, and room for more. Their heights do not change with their numbers. */
+/** @import { Pulse, Session } from "../types" */
+
+/**
+ * A label, a value, a bar, a hint below, and room for more. Their heights do not change with their numbers.
+ *
+ * @param {string} label
+ * @param {string} kind
+ */
 export function gauge(label, kind) {
   const value = h("span", { class: "gl-meter-value" });
   const bar = h("span", { class: "gl-bar-fill" });
@@ -17,7 +24,10 @@ export function gauge(label, kind) {
   );
   return {
     element,
-    /** `share` between 0 and 1, or null for no bar. */
+    /**
+     * @param {string} text
+     * @param {number | null} share between 0 and 1, or null for no bar
+     */
     set(text, share, { low = false, below = "" } = {}) {
       setText(value, text);
       track.classList.toggle("gl-no-bar", share === null); // its place stays: what stands below is in line with others
@@ -40,10 +50,11 @@ export function costPlot() {
   );
   return {
     element,
+    /** @param {Pulse["costs"]} points */
     set(points) {
       const [first, last] = [points[0], points.at(-1)];
-      const wide = points.length > 1 ? last[0] - first[0] : 0;
-      const high = points.length > 1 ? last[1] : 0;
+      const wide = last ? last[0] - first[0] : 0;
+      const high = last ? last[1] : 0;
       if (wide <= 0 || high <= 0) return element.classList.add("gl-empty-plot");
       element.classList.remove("gl-empty-plot");
       const path = points.map(
@@ -68,6 +79,7 @@ export class UsageView {
     this.element = h("div", { class: "gl-meters gl-usage", role: "group", "aria-label": "The machine" }, ...gauges);
   }
 
+  /** @param {Session} session */
   update(session) {
     const { usage } = session;
     show(this.element, Boolean(usage));
@@ -79,14 +91,22 @@ export class UsageView {
     });
     sized(memory, usage.memory_bytes, session.memory);
     sized(disk, usage.disk_bytes, session.disk);
-    const has = usage.gpu_percent !== null;
-    show(gpu.element, has);
+    show(gpu.element, usage.gpu_percent !== null);
+    if (usage.gpu_percent === null) return;
     const filled = usage.gpu_memory_bytes === null ? "" : `${formatBytes(usage.gpu_memory_bytes)} of its memory`;
-    if (has) gpu.set(`${Math.round(usage.gpu_percent)} %`, usage.gpu_percent / 100, { below: filled });
+    gpu.set(`${Math.round(usage.gpu_percent)} %`, usage.gpu_percent / 100, { below: filled });
   }
 }
 
+/**
+ * @param {ReturnType<typeof gauge>} part
+ * @param {number} used
+ * @param {number | undefined} limit
+ */
 function sized(part, used, limit) {
   const share = limit ? used / limit : null;
-  part.set(formatBytes(used), share, { low: share > 0.9, below: limit ? `of ${formatBytes(limit)}` : "" });
+  part.set(formatBytes(used), share, {
+    low: share !== null && share > 0.9,
+    below: limit ? `of ${formatBytes(limit)}` : "",
+  });
 }

@@ -1,17 +1,28 @@
 import { h, setText, show } from "../common/dom.js";
 
+/** @import { LogLine, LogNews, LogSource } from "../types" */
+
 const RING_LINES = 500; // of each source
 const SEARCH_MS = 300;
-const LOG_SOURCES = { event: "Session", lab: "JupyterLab", detail: "Details" };
+/** @type {LogSource[]} */
+const LOG_SOURCES = ["event", "lab", "detail"];
+/** @type {Record<LogSource, string>} */
+const LOG_WORDS = { event: "Session", lab: "JupyterLab", detail: "Details" };
 
 /** A log of at most RING_LINES lines of each source, following its end unless the reader has scrolled up. */
 export class LogView {
-  /** `tools.search(text, sources)` looks through the whole log; what is found comes to `found`. `tools.watch` asks for lines. */
+  /**
+   * @param {string} label
+   * @param {{ search: (text: string, sources: LogSource[]) => void, watch: () => void }} tools `search` looks through
+   *   the whole log; what is found comes to `found`. `watch` asks for lines.
+   */
   constructor(label, tools) {
     this.tools = tools;
     this.last = 0;
-    this.rings = Object.fromEntries(Object.keys(LOG_SOURCES).map((source) => [source, []]));
+    /** @type {Record<LogSource, HTMLElement[]>} */
+    this.rings = { event: [], lab: [], detail: [] };
     this.wanted = "";
+    this.timer = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
     // Not a live region: a screen reader would never fall silent. Stages are announced instead.
     this.box = h("div", { class: "gl-log", role: "log", "aria-live": "off", "aria-label": label, tabindex: "0" });
     this.empty = h("p", { class: "gl-log-empty" }, "Nothing yet.");
@@ -23,7 +34,7 @@ export class LogView {
       tabindex: "0",
       hidden: true,
     });
-    this.boxes = Object.entries(LOG_SOURCES).map(([source, title]) => this.makeFilter(source, title));
+    this.filters = LOG_SOURCES.map((source) => this.makeFilter(source));
     this.input = h("input", {
       type: "search",
       class: "gl-input",
@@ -40,7 +51,7 @@ export class LogView {
         "div",
         { class: "gl-row" },
         h("span", { class: "gl-control gl-log-search" }, this.input),
-        ...this.boxes,
+        ...this.filters.map(({ element }) => element),
         this.count,
       ),
       this.box,
@@ -60,28 +71,24 @@ export class LogView {
     if (this.following) this.box.scrollTop = this.box.scrollHeight;
   }
 
-  makeFilter(source, title) {
+  /** @param {LogSource} source */
+  makeFilter(source) {
     const input = h("input", {
       type: "checkbox",
       checked: source !== "detail",
       onchange: () => this.filter(),
-      "data-source": source,
     });
     const why = source === "detail" ? "What the launcher itself and yapapi log about this session" : null;
-    return h("label", { class: "gl-log-kind", title: why }, input, title);
+    return { source, input, element: h("label", { class: "gl-log-kind", title: why }, input, LOG_WORDS[source]) };
   }
 
   get sources() {
-    return this.boxes
-      .map((box) => box.firstElementChild)
-      .filter((input) => input.checked)
-      .map((input) => input.dataset.source);
+    return this.filters.filter(({ input }) => input.checked).map(({ source }) => source);
   }
 
   filter() {
     const chosen = this.sources;
-    for (const source of Object.keys(LOG_SOURCES))
-      this.box.classList.toggle(`gl-without-${source}`, !chosen.includes(source));
+    for (const source of LOG_SOURCES) this.box.classList.toggle(`gl-without-${source}`, !chosen.includes(source));
     this.box.scrollTop = this.box.scrollHeight;
     if (this.wanted) this.search();
   }
@@ -100,6 +107,10 @@ export class LogView {
     else this.box.scrollTop = this.box.scrollHeight;
   }
 
+  /**
+   * @param {string} text
+   * @param {LogLine[]} lines
+   */
   found(text, lines) {
     if (text !== this.wanted) return; // the reader has typed on
     this.foundBox.replaceChildren(...lines.map(logLine));
@@ -110,11 +121,16 @@ export class LogView {
     );
   }
 
-  /** Take the lines `after` a number, each with its own, `n`: those already here are dropped, and those lost fetched. */
+  /**
+   * Take the lines `after` a number, each with its own, `n`: those already here are dropped, and those lost fetched.
+   *
+   * @param {Pick<LogNews, "lines" | "skipped" | "after">} news
+   */
   add({ lines, skipped, after }) {
     if (after > this.last && !skipped) return this.tools.watch();
     const fresh = lines.filter((line) => line.n > this.last);
-    if (fresh.length === 0) return;
+    const last = fresh.at(-1);
+    if (!last) return;
     this.empty.remove();
     const box = this.box;
     if (skipped)
@@ -129,19 +145,25 @@ export class LogView {
         ),
       );
     box.append(...fresh.map((line) => this.keep(line.source, logLine(line))));
-    this.last = fresh.at(-1).n;
+    this.last = last.n;
     this.follow();
   }
 
-  /** Remember a line's element, and forget the oldest of its source beyond what the ring holds. */
+  /**
+   * Remember a line's element, and forget the oldest of its source beyond what the ring holds.
+   *
+   * @param {LogSource} source
+   * @param {HTMLElement} element
+   */
   keep(source, element) {
     const ring = this.rings[source];
     ring.push(element);
-    if (ring.length > RING_LINES) ring.shift().remove();
+    if (ring.length > RING_LINES) ring.shift()?.remove();
     return element;
   }
 }
 
+/** @param {LogLine} line */
 function logLine(line) {
   const time = line.at ? new Date(line.at).toLocaleTimeString([], { hour12: false }) : "";
   return h(

@@ -5,31 +5,36 @@ import { Downloads } from "./downloads.js";
 import { Toasts } from "./toasts.js";
 import { STAGE_WORDS } from "./words.js";
 
+/** @import { Answer, Pulse, Session, SessionsModel, SessionsTold, StageName, View } from "../types" */
+/** @import { Tools } from "./card.js" */
+
 const TICK_MS = 1000;
 const FAST_TICK_MS = 200;
 const NEWS_MS = 600_000;
 
+/** @param {View<SessionsModel>} view */
 function renderSessions({ model, el }) {
   el.classList.add("gl", "gl-sessions");
-  const cards = new Map();
-  let links = {};
-  let pulses = {};
+  const cards = /** @type {Map<string, Card>} */ (new Map());
+  let links = /** @type {Record<string, string>} */ ({});
+  let pulses = /** @type {Record<string, Pulse>} */ ({});
   let skew = 0;
-  let spoken = new Map();
-  let reader = null; // the session in which the keyboard's place is
+  let spoken = /** @type {Map<string, StageName>} */ (new Map());
+  let reader = /** @type {string | null} */ (null); // the session in which the keyboard's place is
   const shownAsNews = new Set();
   const live = h("div", { class: "gl-live" });
   const past = h("div", { class: "gl-past-list" });
   const pastTitle = h("summary", {});
   const pastBox = h("details", { class: "gl-fold gl-past", hidden: true }, pastTitle, past);
   const announcer = h("div", { class: "gl-hidden gl-announcer", role: "status", "aria-live": "polite" });
-  const toasts = new Toasts(model);
+  const toasts = new Toasts();
   const head = h("div", { class: "gl-row gl-sessions-head" }, h("h2", {}, "Sessions"), toasts.ask);
   const downloads = new Downloads(model);
   el.setAttribute("role", "region");
   el.setAttribute("aria-label", "Sessions");
   el.append(head, live, pastBox, announcer);
 
+  /** @type {Tools} */
   const tools = {
     send(content) {
       if (!tell(model, content))
@@ -41,7 +46,6 @@ function renderSessions({ model, el }) {
     remote: model.get("remote"),
     kinds: model.get("kinds"),
     downloads,
-    toasts,
   };
 
   function showAll() {
@@ -60,7 +64,7 @@ function renderSessions({ model, el }) {
         card.element.remove(); // another session of the same name
         card = undefined;
       }
-      card ??= new Card(session.name, tools);
+      card ??= new Card(session, tools);
       cards.set(session.name, card);
       card.update(session, links[session.name]);
       if (pulses[session.name] && !card.pulse) card.setPulse(pulses[session.name]);
@@ -90,7 +94,11 @@ function renderSessions({ model, el }) {
     (title?.checkVisibility() ? title : pastTitle).focus({ preventScroll: true });
   }
 
-  /** Whether a session ended a moment ago: reason and results must not be folded away. Once: it may be folded again. */
+  /**
+   * Whether a session ended a moment ago: reason and results must not be folded away. Once: it may be folded again.
+   *
+   * @param {Session} session
+   */
   function isNews({ name, created, stage, ended }) {
     const key = `${name} ${created}`;
     if (
@@ -103,14 +111,20 @@ function renderSessions({ model, el }) {
     return Boolean(shownAsNews.add(key));
   }
 
-  /** Put the cards of `sessions` into `box` in order, moving only those that stand elsewhere. */
+  /**
+   * Put the cards of `sessions` into `box` in order, moving only those that stand elsewhere.
+   *
+   * @param {HTMLElement} box
+   * @param {Session[]} sessions
+   */
   function place(box, sessions) {
     sessions.forEach((session, index) => {
-      const { element } = cards.get(session.name);
-      if (box.children[index] !== element) box.insertBefore(element, box.children[index] ?? null);
+      const element = cards.get(session.name)?.element;
+      if (element && box.children[index] !== element) box.insertBefore(element, box.children[index] ?? null);
     });
   }
 
+  /** @param {Session[]} sessions */
   function announce(sessions) {
     const stages = new Map(sessions.map((session) => [session.name, session.stage]));
     const news = sessions.filter(({ name, stage }) => spoken.has(name) && spoken.get(name) !== stage);
@@ -119,34 +133,44 @@ function renderSessions({ model, el }) {
     spoken = stages;
   }
 
-  const receivers = {
-    log: (content) => cards.get(content.name)?.log.add(content),
-    found: ({ name, text, lines }) => cards.get(name)?.log.found(text, lines),
-    alerts: ({ alerts }) => {
-      for (const alert of alerts) toasts.alert(alert, () => cards.get(alert.name)?.title.focus());
-    },
-    answer: onAnswer,
-    links(content) {
-      links = content.links;
-      for (const [name, card] of cards) card.setLink(links[name]);
-    },
-    pulses(content) {
-      pulses = { ...pulses, ...content.pulses };
-      for (const name of Object.keys(content.pulses)) cards.get(name)?.setPulse(pulses[name]);
-    },
-  };
-
+  /** @param {Answer} content */
   function onAnswer(content) {
     cards.get(content.name)?.answered(content);
     if (content.to !== "remove" || !content.ok) return;
     const { name, removed } = content;
+    /** @type {[string, () => void]} */
     const undo = ["Undo", () => tools.send({ kind: "bring back", removed })];
     toasts.add(`${name} was removed`, "Saved workspaces are kept.", { action: undo });
   }
 
+  /**
+   * @param {SessionsTold} content
+   * @param {DataView<ArrayBuffer>[]} buffers
+   */
   function onMessage(content, buffers) {
-    if (content.kind in receivers) receivers[content.kind](content);
-    else downloads.onMessage(content, buffers);
+    switch (content.kind) {
+      case "here":
+        return; // for `presence`
+      case "log":
+        return cards.get(content.name)?.log.add(content);
+      case "found":
+        return cards.get(content.name)?.log.found(content.text, content.lines);
+      case "alerts":
+        for (const alert of content.alerts) toasts.alert(alert, () => cards.get(alert.name)?.title.focus());
+        return;
+      case "answer":
+        return onAnswer(content);
+      case "links":
+        links = content.links;
+        for (const [name, card] of cards) card.setLink(links[name]);
+        return;
+      case "pulses":
+        pulses = { ...pulses, ...content.pulses };
+        for (const name of Object.keys(content.pulses)) cards.get(name)?.setPulse(pulses[name]);
+        return;
+      default:
+        downloads.onMessage(content, buffers);
+    }
   }
 
   let ticks = 0;
@@ -178,20 +202,24 @@ function renderSessions({ model, el }) {
 
   // Who pressed Start is led to the session, unless they have gone on elsewhere: the button was off for a while, and the
   // browser then forgets where the reader was.
-  let started = null;
-  function onStarted({ detail: name }) {
-    started = name;
+  let started = /** @type {string | null} */ (null);
+  /** @param {Event} event */
+  function onStarted(event) {
+    started = /** @type {CustomEvent<string>} */ (event).detail;
     showSoon();
   }
   function lead() {
-    const card = cards.get(started);
+    const card = started === null ? undefined : cards.get(started);
     if (!card) return;
     started = null;
     const { activeElement } = document;
     if (activeElement === document.body || activeElement?.matches(".gl-start")) card.title.focus();
   }
 
-  el.addEventListener("focusin", ({ target }) => (reader = target.closest(".gl-session")?.dataset.name ?? null));
+  el.addEventListener("focusin", ({ target }) => {
+    const card = /** @type {HTMLElement} */ (target).closest(".gl-session");
+    reader = card instanceof HTMLElement ? (card.dataset.name ?? null) : null;
+  });
   el.addEventListener("focusout", ({ relatedTarget }) => {
     if (relatedTarget) reader = null; // gone on, not lost
   });

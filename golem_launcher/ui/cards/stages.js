@@ -2,13 +2,15 @@ import { h, setText, show } from "../common/dom.js";
 import { formatDuration } from "../common/units.js";
 import { STAGE_WORDS } from "./words.js";
 
+/** @import { Pulse, Session, Step, Transfer } from "../types" */
+
 const STATUS_MARKS = { done: "✓", failed: "✕", current: "●", ahead: "○" };
 const STATUS_WORDS = { done: "done", failed: "failed", current: "in progress", ahead: "to come" };
 
 /** The stages of one session with their times, what happens at this moment, and how far transfers are. */
 export class StagesView {
   constructor() {
-    this.steps = [];
+    this.steps = /** @type {ReturnType<typeof makeStep>[]} */ ([]);
     this.list = h("ol", { class: "gl-stages", "aria-label": "Stages" });
     this.doing = h("p", { class: "gl-doing", dir: "auto" });
     this.transfers = h("div", { class: "gl-transfers" });
@@ -16,9 +18,10 @@ export class StagesView {
     this.element = h("div", { class: "gl-stages-box" }, this.list, this.now);
   }
 
+  /** @param {Session} session */
   update(session) {
     const { steps } = session;
-    while (this.steps.length > steps.length) this.steps.pop().element.remove();
+    while (this.steps.length > steps.length) this.steps.pop()?.element.remove();
     while (this.steps.length < steps.length) {
       const step = makeStep();
       this.steps.push(step);
@@ -26,33 +29,31 @@ export class StagesView {
     }
     for (const [index, step] of steps.entries()) this.steps[index].update(step);
     show(this.element, steps.length > 0 && (session.live || session.stage === "failed"));
-    this.session = session;
-    this.showNow();
   }
 
-  /** `doing` is the last that the session said, `progress` what is being moved. */
-  setPulse({ doing, progress }) {
-    this.said = doing;
-    this.progress = progress;
-    this.showNow();
-  }
-
-  showNow() {
-    const { session } = this;
-    const busy = session.live && session.alive && (session.stage !== "ready" || this.progress?.length > 0);
+  /**
+   * @param {Session} session
+   * @param {Pick<Pulse, "doing" | "progress">} pulse the last that the session said, and what is being moved
+   */
+  showNow(session, { doing, progress }) {
+    const busy = session.live && session.alive && (session.stage !== "ready" || progress.length > 0);
     show(this.now, busy);
     if (!busy) return;
     const words = STAGE_WORDS[session.stage][1];
-    setText(this.doing, this.said && session.stage !== "ready" ? `${words} ${this.said}` : words);
-    const moved = (this.progress ?? []).map(transfer);
-    this.transfers.replaceChildren(...moved);
+    setText(this.doing, doing && session.stage !== "ready" ? `${words} ${doing}` : words);
+    this.transfers.replaceChildren(...progress.map(transfer));
   }
 
+  /**
+   * @param {number} now
+   * @param {boolean} live
+   */
   tick(now, live) {
     for (const step of this.steps) step.tick(now, live);
   }
 }
 
+/** @param {Transfer} transfer */
 function transfer({ what, done, total, figures }) {
   return h(
     "label",
@@ -69,9 +70,10 @@ function makeStep() {
   const status = h("span", { class: "gl-hidden" });
   const time = h("span", { class: "gl-step-time" });
   const element = h("li", { class: "gl-step" }, mark, word, status, time);
-  let step = null;
+  let step = /** @type {Step | null} */ (null);
   return {
     element,
+    /** @param {Step} next */
     update(next) {
       step = next;
       element.dataset.status = step.status;
@@ -84,8 +86,12 @@ function makeStep() {
       setText(word, STAGE_WORDS[step.stage][0]);
       setText(status, `, ${STATUS_WORDS[step.status]}`);
     },
+    /**
+     * @param {number} now
+     * @param {boolean} live
+     */
     tick(now, live) {
-      if (!step.at || (!step.until && !live)) return setText(time, "");
+      if (!step?.at || (!step.until && !live)) return setText(time, "");
       const end = step.until ? Date.parse(step.until) : now;
       setText(time, formatDuration((end - Date.parse(step.at)) / 1000));
     },

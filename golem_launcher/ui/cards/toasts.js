@@ -1,6 +1,10 @@
 import { h, setText, show } from "../common/dom.js";
 
+/** @import { Alert } from "../types" */
+/** @typedef {{ title: string, mood: string, stay: boolean }} AlertWords */
+
 const TOAST_MS = 12_000;
+/** @type {Partial<Record<string, AlertWords>>} */
 const ALERT_WORDS = {
   ready: { title: "Ready", mood: "good", stay: false },
   lost: { title: "Provider lost", mood: "bad", stay: true },
@@ -14,8 +18,7 @@ const ALERT_WORDS = {
 
 /** Toasts in a corner of the window, and notifications of the browser for those who said yes to them. */
 export class Toasts {
-  constructor(model) {
-    this.model = model;
+  constructor() {
     this.box = h("section", { class: "gl gl-toasts", "aria-label": "News" });
     document.body.append(this.box); // in the page's own boxes, "fixed" may mean fixed to one of them
     this.ask = h("button", {
@@ -30,7 +33,13 @@ export class Toasts {
     this.box.remove();
   }
 
-  /** One toast; `action` is [label, function]. It stays until dismissed when it matters for long. */
+  /**
+   * One toast. It stays until dismissed when it matters for long.
+   *
+   * @param {string} title
+   * @param {string} text
+   * @param {{ mood?: string, stay?: boolean, action?: [label: string, act: () => void] | null }} options
+   */
   add(title, text, { mood = "plain", stay = false, action = null } = {}) {
     const gone = () => element.remove();
     const act =
@@ -52,6 +61,7 @@ export class Toasts {
       { type: "button", class: "gl-button gl-small gl-toast-close", "aria-label": `Dismiss: ${title}`, onclick: gone },
       "✕",
     );
+    /** @type {HTMLElement} */
     const element = h(
       "div",
       { class: `gl-toast gl-mood-${mood}`, role: mood === "bad" ? "alert" : "status" },
@@ -60,7 +70,7 @@ export class Toasts {
       close,
     );
     this.box.append(element);
-    while (this.box.childElementCount > 4) this.box.firstElementChild.remove();
+    while (this.box.childElementCount > 4) this.box.firstElementChild?.remove();
     if (!stay) {
       let timer = setTimeout(gone, TOAST_MS);
       element.addEventListener("pointerenter", () => clearTimeout(timer)); // being read
@@ -69,7 +79,12 @@ export class Toasts {
     }
   }
 
-  /** What the kernel says a person should hear at once. */
+  /**
+   * What the kernel says a person should hear at once.
+   *
+   * @param {Alert} alert
+   * @param {() => void} onClick
+   */
   alert({ name, what, text }, onClick) {
     const words = ALERT_WORDS[what] ?? { title: "News", mood: "plain", stay: false };
     this.add(`${name}: ${words.title}`, text, words);
@@ -79,7 +94,7 @@ export class Toasts {
       const note = new Notification(`${name}: ${words.title}`, { body: text, tag: `golem-launcher-${name}-${what}` });
       note.onclick = () => {
         window.focus();
-        onClick?.();
+        onClick();
         note.close();
       };
     } catch {

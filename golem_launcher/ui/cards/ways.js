@@ -2,14 +2,22 @@ import { copyButton, h, show } from "../common/dom.js";
 import { askingButton } from "./confirm.js";
 import { ENDING, HUB_WORDS } from "./words.js";
 
+/** @import { Answer, Session } from "../types" */
+/** @import { Tools } from "./card.js" */
+
 const SSH_AGAIN_MS = 3000;
 const SSH_TRIES = 5;
 
 /** Ways into the session beside the link: commands to copy. */
 export class WaysView {
+  /**
+   * @param {string} name
+   * @param {Tools} tools
+   */
   constructor(name, tools) {
     this.name = name;
     this.tools = tools;
+    this.session = /** @type {Session | null} */ (null);
     this.rows = h("div", { class: "gl-ways-rows" });
     this.ssh = h("div", { class: "gl-ways-rows gl-ways-ssh", hidden: true });
     this.element = h(
@@ -19,10 +27,19 @@ export class WaysView {
       h("div", { class: "gl-ways-rows" }, this.rows, this.ssh),
     );
     this.element.addEventListener("toggle", () => this.askSsh());
-    this.shown = "";
+    this.link = h(
+      "a",
+      { class: "gl-hub-link", target: "_blank", rel: "noopener noreferrer", hidden: true },
+      "JupyterLab is open at this link",
+    );
+    this.shown = /** @type {string | null} */ ("");
     this.tries = 0;
   }
 
+  /**
+   * @param {Session} session
+   * @param {string | undefined} link
+   */
   update(session, link) {
     this.session = session;
     show(this.ssh, Boolean(session.ssh));
@@ -48,7 +65,7 @@ export class WaysView {
           "div",
           { class: "gl-row" },
           copyButton("Copy link", () => link),
-          copyButton("Copy token", () => token),
+          copyButton("Copy token", () => token ?? ""),
         ),
       ),
     );
@@ -63,16 +80,20 @@ export class WaysView {
     this.tools.send({ kind: "ssh", name: this.name });
   }
 
-  /** What the kernel found of the ssh server. */
-  toldSsh({ ok, text, command, websocat }) {
+  /**
+   * What the kernel found of the ssh server.
+   *
+   * @param {Answer} answer
+   */
+  toldSsh(answer) {
     const again = h(
       "button",
       { type: "button", class: "gl-button gl-small", onclick: () => this.askSsh() },
       "Ask again",
     );
-    if (!ok) {
+    if (!answer.ok) {
       this.ssh.replaceChildren(
-        h("div", { class: "gl-row" }, h("span", { class: "gl-hint", role: "status" }, text), again),
+        h("div", { class: "gl-row" }, h("span", { class: "gl-hint", role: "status" }, answer.text), again),
       );
       this.tries += 1;
       if (this.tries < SSH_TRIES) setTimeout(() => this.askSsh(), SSH_AGAIN_MS); // it starts beside the Lab, a little later
@@ -81,12 +102,16 @@ export class WaysView {
     this.tries = 0;
     this.ssh.replaceChildren(
       way("A shell in the session; your private key stays here", `golem-launcher ssh ${this.name}`),
-      way("JupyterLab at http://localhost:8888 by one line of ssh", command),
-      way("The same with websocat, without the launcher's own program", websocat),
+      way("JupyterLab at http://localhost:8888 by one line of ssh", answer.command ?? ""),
+      way("The same with websocat, without the launcher's own program", answer.websocat ?? ""),
     );
   }
 
-  /** On a hub the browser reaches only the hub: a tunnel at home, or the hub's own address after a yes. */
+  /**
+   * On a hub the browser reaches only the hub: a tunnel at home, or the hub's own address after a yes.
+   *
+   * @param {Session} session
+   */
   updateOnHub(session) {
     const reachable = Boolean(
       session.hub && session.started && session.live && session.alive && !ENDING.includes(session.stage),
@@ -105,11 +130,7 @@ export class WaysView {
           no: "Don't",
           act: ask,
         }).element;
-    this.link = h(
-      "a",
-      { class: "gl-hub-link", target: "_blank", rel: "noopener noreferrer", hidden: true },
-      "JupyterLab is open at this link",
-    );
+    show(this.link, false);
     const rows = [
       way(
         "This session on your own computer, with the launcher there (the safest)",
@@ -124,10 +145,14 @@ export class WaysView {
           )
         : null,
     ];
-    this.rows.replaceChildren(...rows.filter(Boolean));
+    this.rows.replaceChildren(...rows.filter((row) => row !== null));
   }
 
-  /** The kernel has let the hub show the Lab at `link`, a path of the hub's. */
+  /**
+   * The kernel has let the hub show the Lab at `link`, a path of the hub's.
+   *
+   * @param {string} link
+   */
   opened(link) {
     this.link.href = link;
     show(this.link, true);
@@ -135,6 +160,11 @@ export class WaysView {
   }
 }
 
+/**
+ * @param {string} title
+ * @param {string} command
+ * @param {string} after
+ */
 function way(title, command, after = "") {
   const code = h("code", { class: "gl-code", tabindex: 0, "aria-label": title }, command);
   return h(

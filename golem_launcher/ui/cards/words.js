@@ -1,5 +1,8 @@
 import { counted, formatClock } from "../common/units.js";
 
+/** @import { Saving, Session, StageName } from "../types" */
+
+/** @type {Record<StageName, [word: string, sentence: string]>} */
 export const STAGE_WORDS = {
   checking: ["Checking", "Is the node there, is there enough money, does an offer fit?"],
   allocating: ["Allocating", "Setting the budget aside."],
@@ -13,6 +16,7 @@ export const STAGE_WORDS = {
   ended: ["Ended", ""],
   failed: ["Failed", ""],
 };
+/** @type {StageName[]} */
 export const ENDING = ["saving", "stopping"];
 export const LOST_WORDS = "Nothing looks after this session any more. What it left is being closed down.";
 export const REMOTE_WORDS =
@@ -23,6 +27,7 @@ export const OWN_IMAGE_WORDS =
 export const HUB_WORDS =
   "The provider's page would stand at your hub's own address and could use your server there in your name: its files, its kernels, your wallet's key. Open it?";
 
+/** @param {Session} session */
 export function whereWords(session) {
   const parts = [session.provider ? `on ${session.provider}` : null, session.network];
   if (session.price && session.live) parts.push(`${session.price} ${session.token} an hour`);
@@ -31,14 +36,24 @@ export function whereWords(session) {
   return parts.filter(Boolean).join(" · ");
 }
 
-/** Those of the parts that say something, one after the other. */
+/**
+ * Those of the parts that say something, one after the other.
+ *
+ * @param {string[]} parts
+ */
 export const sentences = (...parts) => parts.filter(Boolean).join(" ");
 
+/** @param {number} count */
 export const documentWords = (count) =>
   counted(count, "open document has unsaved changes", "open documents have unsaved changes");
 
-/** What an end would lose, as far as it is known; empty when that is nothing. */
+/**
+ * What an end would lose, as far as it is known; empty when that is nothing.
+ *
+ * @param {Saving | null} saving
+ */
 export function stakeWords(saving) {
-  const count = saving?.at_stake;
-  return count ? `${counted(count, "file is", "files are")} not saved, and would be lost: ${saving.problem}` : "";
+  return saving?.at_stake
+    ? `${counted(saving.at_stake, "file is", "files are")} not saved, and would be lost: ${saving.problem}`
+    : "";
 }

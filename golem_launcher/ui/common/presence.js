@@ -1,5 +1,8 @@
 import { newId, tell } from "./dom.js";
 
+/** @import { Comm, Here, Kernel, Message } from "../types" */
+/** @typedef {ReturnType<typeof setTimeout>} Timer */
+
 const BEAT_MS = 20_000;
 const SILENT_MS = 15_000;
 const UNCONNECTED_MS = 3000;
@@ -8,9 +11,11 @@ const LAST_TRY_MS = 30_000;
 
 /** Says something again and again, ever more seldom, until it is told that it arrived: a message may be lost. */
 export class Insist {
+  /** @param {() => unknown} say */
   constructor(say) {
     this.say = say;
-    this.timer = null;
+    this.timer = /** @type {Timer | undefined} */ (undefined);
+    this.wait = FIRST_TRY_MS;
   }
 
   begin() {
@@ -27,7 +32,7 @@ export class Insist {
 
   done() {
     clearTimeout(this.timer);
-    this.timer = null;
+    this.timer = undefined;
   }
 }
 
@@ -39,12 +44,20 @@ export class Insist {
  * called when no answer comes, and `onAnswer` with every answer.
  */
 export class Presence {
+  /**
+   * @param {Comm<Message>} model
+   * @param {{ more?: () => object, onAnswer?: () => void, onSilence?: () => void }} listeners
+   */
   constructor(model, { more = () => ({}), onAnswer = () => {}, onSilence = () => {} } = {}) {
-    Object.assign(this, { model, more, onAnswer, onSilence });
+    this.model = model;
+    this.more = more;
+    this.onAnswer = onAnswer;
+    this.onSilence = onSilence;
     this.kernel = model.widget_manager?.kernel ?? null;
     this.view = newId("view");
     this.turn = 0;
-    this.silence = null;
+    this.silence = /** @type {Timer | undefined} */ (undefined);
+    this.unconnected = /** @type {Timer | undefined} */ (undefined);
     this.insist = new Insist(() => this.say());
     this.ask = this.ask.bind(this);
     this.take = this.take.bind(this);
@@ -54,9 +67,10 @@ export class Presence {
     this.kernel?.connectionStatusChanged?.connect(this.onConnection, this);
     this.kernel?.statusChanged?.connect(this.onKernel, this);
     this.ask();
-    this.timer = setInterval(() => this.insist.timer === null && this.ask(), BEAT_MS);
+    this.timer = setInterval(() => this.insist.timer === undefined && this.ask(), BEAT_MS);
   }
 
+  /** @returns {[EventTarget, string][]} */
   events() {
     return [
       [document, "visibilitychange"],
@@ -77,12 +91,15 @@ export class Presence {
     if (!tell(this.model, { kind: "here", view, turn, hidden: document.hidden, ...this.more() })) this.onSilence();
   }
 
-  take({ kind, view, turn }) {
-    if (kind !== "here" || view !== this.view || turn !== this.turn) return;
+  /** @param {Message} content */
+  take(content) {
+    if (content.kind !== "here") return;
+    const { view, turn } = /** @type {Here} */ (content);
+    if (view !== this.view || turn !== this.turn) return;
     this.insist.done();
     clearTimeout(this.silence);
     clearTimeout(this.unconnected);
-    this.silence = null;
+    this.silence = undefined;
     this.onAnswer();
   }
 
@@ -92,13 +109,22 @@ export class Presence {
     this.ask();
   }
 
+  /**
+   * @param {Kernel} _kernel
+   * @param {string} status
+   */
   onConnection(_kernel, status) {
     clearTimeout(this.unconnected);
     if (status === "connected") this.ask();
     else this.unconnected = setTimeout(this.onSilence, UNCONNECTED_MS);
   }
 
-  /** A kernel that has ended or begun anew knows nothing of this view. */
+  /**
+   * A kernel that has ended or begun anew knows nothing of this view.
+   *
+   * @param {Kernel} _kernel
+   * @param {string} status
+   */
   onKernel(_kernel, status) {
     if (["dead", "terminating", "restarting", "autorestarting"].includes(status)) this.onSilence();
   }

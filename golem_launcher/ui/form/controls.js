@@ -3,42 +3,102 @@
 import { h, newId, setText, show } from "../common/dom.js";
 import { counted, formatBytes } from "../common/units.js";
 
+/** @import { Attributes, Child, Field, Money, Saved, Value } from "../types" */
+/** @import { Uploads } from "./uploads.js" */
+
+/**
+ * What some kinds of control need of their form.
+ *
+ * @typedef {object} Tools
+ * @property {(changed: () => void) => Uploads} makeUploads
+ * @property {(listener: (saved: Saved[]) => void) => void} onWorkspaces
+ * @property {(name: string, text: string) => void} complain says what is wrong with a field
+ * @property {(data: ArrayBuffer) => void} readRequirements
+ */
+
+/** @typedef {(event?: Pick<Event, "type">) => void} Listener */
+
+/**
+ * The part of a control that depends on its field's kind. Some kinds can do more.
+ *
+ * @typedef {object} Part
+ * @property {(HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement)[]} inputs
+ * @property {HTMLElement | null} body
+ * @property {() => Value} value
+ * @property {(value: Value) => void} set
+ * @property {HTMLElement} [label] in the place of the usual one
+ * @property {boolean} [grouped]
+ * @property {(token: string) => void} [payIn] names the chosen network's coin, where this is an amount
+ * @property {() => Record<string, number>} [least] what the chosen one asks of other fields: the least of each
+ * @property {() => Money | undefined} [mood]
+ * @property {() => string | undefined} [token] the coin that is paid with
+ * @property {(text: string) => void} [add]
+ */
+
+/**
+ * @typedef {object} Surroundings
+ * @property {string} id
+ * @property {Attributes} described
+ * @property {HTMLElement} hint
+ * @property {Tools} tools
+ * @property {Listener} onchange
+ */
+
+/**
+ * @typedef {Part & {
+ *   field: Field,
+ *   name: string,
+ *   touched: boolean,
+ *   element: HTMLElement,
+ *   complain: (text: string) => void,
+ *   focus: () => void,
+ * }} Control
+ */
+
 export const LARGEST_LIST = 256 * 1024;
 
 /** A private key must not leave the place where it was pasted by mistake. */
 const PRIVATE_KEY = /PRIVATE\s+KEY/i;
 
 /**
- * A field as a control: element, name, value(), set(value), complain(text), focus().
- * `changed(control)` is called at every change; `tools` are what some kinds need.
+ * A field as a control.
+ *
+ * @param {Field} field
+ * @param {(control: Control) => void} changed called at every change
+ * @param {Tools} tools
+ * @returns {Control}
  */
 export function makeControl(field, changed, tools) {
   const id = newId(field.name);
   const hint = h("p", { class: "gl-hint", id: `${id}-hint` }, field.description);
   const error = h("p", { class: "gl-error-text", id: `${id}-error`, hidden: true });
   const described = { "aria-describedby": `${id}-error ${id}-hint` };
-  const control = { field, name: field.name, touched: false };
-  const make = { tiles: makeTiles, choice: makeChoice, check: makeCheck, resume: makeResume }[field.kind];
-  const lists = ["lines", "packages", "inputs"].includes(field.kind);
-  Object.assign(control, (make ?? (lists ? makeLines : makeText))(field, { id, described, hint, tools, onchange }));
-  control.element = h(
-    control.grouped ? "fieldset" : "div",
+  const make = MAKERS[field.kind] ?? makeText;
+  const part = make(field, { id, described, hint, tools, onchange });
+  const element = h(
+    part.grouped ? "fieldset" : "div",
     { class: `gl-field gl-kind-${field.kind} gl-field-${field.name}` },
-    control.label ?? h("label", { for: id }, field.title),
-    control.body,
+    part.label ?? h("label", { for: id }, field.title),
+    part.body,
     error,
     hint,
   );
-  control.complain = (text) => {
+  /** @param {string} text */
+  function complain(text) {
     setText(error, text);
     show(error, text !== "");
-    for (const input of control.inputs) {
+    for (const input of part.inputs) {
       if (text) input.setAttribute("aria-invalid", "true");
       else input.removeAttribute("aria-invalid");
     }
-  };
-  control.focus = () => (control.inputs.find((input) => input.checked) ?? control.inputs[0]).focus();
+  }
+  function focus() {
+    const chosen = part.inputs.find((input) => input instanceof HTMLInputElement && input.checked);
+    (chosen ?? part.inputs[0]).focus();
+  }
+  const control = { ...part, field, name: field.name, touched: false, element, complain, focus };
 
+  /** @type {Listener} */
   function onchange(event) {
     control.complain("");
     if (event?.type === "change") control.touched = true;
@@ -52,6 +112,22 @@ export function makeControl(field, changed, tools) {
   return control;
 }
 
+/** @type {Record<string, ((field: Field, given: Surroundings) => Part) | undefined>} */
+const MAKERS = {
+  tiles: makeTiles,
+  choice: makeChoice,
+  check: makeCheck,
+  resume: makeResume,
+  lines: makeLines,
+  packages: makeLines,
+  inputs: makeLines,
+};
+
+/**
+ * @param {Field} field
+ * @param {Surroundings} given
+ * @returns {Part}
+ */
 function makeText(field, { id, described, onchange }) {
   const numeric = field.kind === "number"; // a text field all the same: what cannot be read is refused with a reason
   const input = h("input", {
@@ -73,12 +149,16 @@ function makeText(field, { id, described, onchange }) {
     inputs: [input],
     body: h("div", { class: "gl-control" }, input, unit),
     value: () => input.value.trim(),
-    set: (value) => (input.value = value),
-    /** Name the chosen network's coin, where this is an amount. */
+    set: (value) => (input.value = String(value)),
     payIn: (token) => unit && setText(unit, field.unit.replace(/^GLM/, token)),
   };
 }
 
+/**
+ * @param {Field} field
+ * @param {Surroundings} given
+ * @returns {Part}
+ */
 function makeChoice(field, { id, described, onchange }) {
   const options = field.options.map(({ value, title }) => h("option", { value }, title));
   const input = h("select", { id, name: field.name, class: "gl-input", onchange, ...described }, ...options);
@@ -86,14 +166,21 @@ function makeChoice(field, { id, described, onchange }) {
     inputs: [input],
     body: h("div", { class: "gl-control" }, input),
     value: () => input.value,
-    set: (value) => (input.value = value),
+    set: (value) => (input.value = String(value)),
   };
 }
 
-/** Workspaces that were saved here; one of another store, which a file may name, is added as it is. */
+/**
+ * Workspaces that were saved here; one of another store, which a file may name, is added as it is.
+ *
+ * @param {Field} field
+ * @param {Surroundings} given
+ * @returns {Part}
+ */
 function makeResume(field, { id, described, onchange, tools }) {
   const input = h("select", { id, name: field.name, class: "gl-input", onchange, ...described });
-  let known = [];
+  let known = /** @type {Saved[]} */ ([]);
+  /** @param {string} wanted */
   function list(wanted) {
     const rows = [["", "Start afresh"], ...known.map((saved) => [saved.value, savedWords(saved)])];
     if (!rows.some(([value]) => value === wanted)) rows.push([wanted, wanted]);
@@ -108,15 +195,21 @@ function makeResume(field, { id, described, onchange, tools }) {
     inputs: [input],
     body: h("div", { class: "gl-control" }, input),
     value: () => input.value,
-    set: list,
+    set: (value) => list(String(value)),
   };
 }
 
+/** @param {Saved} saved */
 function savedWords({ value, older, at, files, bytes }) {
   const when = new Date(at).toLocaleString([], { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
   return `${older ? "\u2003" : ""}${value} · ${when} · ${counted(files, "file")}, ${formatBytes(bytes)}`;
 }
 
+/**
+ * @param {Field} field
+ * @param {Surroundings} given
+ * @returns {Part}
+ */
 function makeCheck(field, { id, described, onchange }) {
   const input = h("input", { id, name: field.name, type: "checkbox", class: "gl-check", onchange, ...described });
   return {
@@ -128,7 +221,13 @@ function makeCheck(field, { id, described, onchange }) {
   };
 }
 
-/** Choices that are worth being told apart at a glance: radio buttons as tiles, the chosen one's sentence below. */
+/**
+ * Choices that are worth being told apart at a glance: radio buttons as tiles, the chosen one's sentence below.
+ *
+ * @param {Field} field
+ * @param {Surroundings} given
+ * @returns {Part}
+ */
 function makeTiles(field, { id, described, hint, onchange }) {
   const group = newId("tiles");
   const inputs = field.options.map(({ value }) =>
@@ -154,6 +253,7 @@ function makeTiles(field, { id, described, hint, onchange }) {
   function tell() {
     setText(hint, chosen()?.sentence ?? field.description);
   }
+  /** @param {Event} event */
   function pick(event) {
     tell();
     onchange(event);
@@ -164,10 +264,8 @@ function makeTiles(field, { id, described, hint, onchange }) {
     label: h("legend", { id }, field.title),
     body: h("div", { class: "gl-tiles" }, ...tiles),
     value: () => chosen()?.value ?? "",
-    /** What the chosen one asks of other fields: the least of each. */
     least: () => chosen()?.least ?? {},
     mood: () => chosen()?.mood,
-    /** The coin that is paid with. */
     token: () => chosen()?.token,
     set(value) {
       for (const input of inputs) input.checked = input.value === value;
@@ -176,7 +274,13 @@ function makeTiles(field, { id, described, hint, onchange }) {
   };
 }
 
-/** A list, one item a line. Packages may come from a file, files to bring from this computer. */
+/**
+ * A list, one item a line. Packages may come from a file, files to bring from this computer.
+ *
+ * @param {Field} field
+ * @param {Surroundings} given
+ * @returns {Part}
+ */
 function makeLines(field, { id, described, onchange, tools }) {
   const input = h("textarea", {
     id,
@@ -192,18 +296,15 @@ function makeLines(field, { id, described, onchange, tools }) {
     onchange,
     ...described,
   });
-  const control = {
-    inputs: [input],
-    body: h("div", { class: "gl-stack" }, h("div", { class: "gl-control gl-area" }, input)),
-    value: () => input.value,
-    set: (value) => (input.value = value),
-  };
+  const body = h("div", { class: "gl-stack" }, h("div", { class: "gl-control gl-area" }, input));
+  /** @type {Part} */
+  const part = { inputs: [input], body, value: () => input.value, set: (value) => (input.value = String(value)) };
   if (field.kind === "packages") {
-    control.add = (text) => {
+    part.add = (text) => {
       input.value = [input.value.trim(), text].filter(Boolean).join("\n");
       onchange({ type: "change" });
     };
-    control.body.append(
+    body.append(
       filePicker("Read a requirements file", { accept: ".txt,text/plain" }, async ([file]) => {
         if (file.size > LARGEST_LIST)
           return tools.complain(field.name, "This file is too large for a list of packages.");
@@ -215,17 +316,23 @@ function makeLines(field, { id, described, onchange, tools }) {
   }
   if (field.kind === "inputs") {
     const uploads = tools.makeUploads(() => onchange());
-    control.body.append(uploads.element);
-    control.value = () => [input.value.trim(), ...uploads.paths()].filter(Boolean).join("\n");
+    body.append(uploads.element);
+    part.value = () => [input.value.trim(), ...uploads.paths()].filter(Boolean).join("\n");
   }
-  return control;
+  return part;
 }
 
-/** A button that lets one choose files; `taken(files)` gets them. It can be reached by keyboard like any input. */
+/**
+ * A button that lets one choose files; `taken` gets them. It can be reached by keyboard like any input.
+ *
+ * @param {string} title
+ * @param {Attributes} attributes
+ * @param {(files: File[]) => unknown} taken
+ */
 export function filePicker(title, attributes, taken) {
   const input = h("input", { type: "file", class: "gl-hidden", ...attributes });
   input.addEventListener("change", () => {
-    const files = [...input.files];
+    const files = [...(input.files ?? [])];
     input.value = ""; // the same file again is a change again
     if (files.length) taken(files);
   });

@@ -6,6 +6,9 @@ import { makePresets } from "./presets.js";
 import { makeShare } from "./share.js";
 import { Uploads } from "./uploads.js";
 
+/** @import { FormModel, FormTold, Group, Refused, Saved, Value, Values, View } from "../types" */
+/** @import { Control, Tools } from "./controls.js" */
+
 const CONSIDER_MS = 250;
 const PAY_WORDS = {
   none: "Nothing is paid here: tGLM is play money. On Golem you pay a stranger by the second, who could look into the machine.",
@@ -14,15 +17,17 @@ const PAY_WORDS = {
 };
 const START_WORDS = "Start JupyterLab on Golem";
 
+/** @param {View<FormModel>} view */
 function renderForm({ model, el }) {
   el.classList.add("gl", "gl-form");
-  const controls = new Map();
-  const workspaceListeners = [];
-  let uploads = null;
+  const controls = /** @type {Map<string, Control>} */ (new Map());
+  const workspaceListeners = /** @type {((saved: Saved[]) => void)[]} */ ([]);
+  let uploads = /** @type {Uploads | null} */ (null);
+  /** @type {Tools} */
   const tools = {
     makeUploads: (changed) => (uploads = new Uploads(model, changed)),
     onWorkspaces: (listener) => workspaceListeners.push(listener),
-    complain: (name, text) => controls.get(name).complain(text),
+    complain: (name, text) => controlOf(name).complain(text),
     readRequirements: (data) => model.send({ kind: "requirements" }, undefined, [data]),
   };
   const note = h("p", { class: "gl-form-error", role: "alert", hidden: true });
@@ -48,6 +53,14 @@ function renderForm({ model, el }) {
   form.append(fields, aside);
   el.append(form);
 
+  /** @param {string} name */
+  function controlOf(name) {
+    const control = controls.get(name);
+    if (!control) throw new Error(`The form has no field called ${name}`);
+    return control;
+  }
+
+  /** @param {Group} group */
   function makeGroup(group) {
     const body = h("div", { class: "gl-fields" });
     for (const field of group.fields) {
@@ -64,12 +77,17 @@ function renderForm({ model, el }) {
     return h("section", { class: `gl-group gl-group-${group.name}` }, title, sentence, body);
   }
 
-  /** What is typed, by field, less the fields that are of no use now. */
+  /**
+   * What is typed, by field, less the fields that are of no use now.
+   *
+   * @returns {Values}
+   */
   function values() {
     const shown = [...controls.values()].filter((control) => !control.element.hidden);
     return Object.fromEntries(shown.map((control) => [control.name, control.value()]));
   }
 
+  /** @param {Values} given */
   function fill(given) {
     for (const [name, control] of controls) {
       if (name in given) control.set(given[name]);
@@ -80,9 +98,14 @@ function renderForm({ model, el }) {
     consider(0); // nobody types on
   }
 
-  /** Change one field, as if it were typed. */
+  /**
+   * Change one field, as if it were typed.
+   *
+   * @param {string} name
+   * @param {Value} value
+   */
   function put(name, value) {
-    const control = controls.get(name);
+    const control = controlOf(name);
     control.set(value);
     control.complain("");
     onChange(control);
@@ -93,26 +116,29 @@ function renderForm({ model, el }) {
     for (const { element, field } of controls.values()) {
       const { when } = field;
       if (!when) continue;
-      const value = controls.get(when.field).value();
+      const value = controlOf(when.field).value();
       const wanted = when.is ? when.is.includes(value) : !when.not.includes(value);
       show(element, wanted);
-      if (when.instead) show(element.nextElementSibling, !wanted);
+      const instead = element.nextElementSibling;
+      if (when.instead && instead instanceof HTMLElement) show(instead, !wanted);
     }
-    const token = controls.get("network").token();
+    const token = controlOf("network").token?.();
     if (token) for (const control of controls.values()) control.payIn?.(token);
-    setText(pay, PAY_WORDS[controls.get("network").mood()] ?? "");
+    const mood = controlOf("network").mood?.();
+    setText(pay, mood ? PAY_WORDS[mood] : "");
   }
 
+  /** @param {Control} control */
   function onChange(control) {
     for (const [name, least] of Object.entries(control.least?.() ?? {})) {
-      const other = controls.get(name);
+      const other = controlOf(name);
       if (!(Number(other.value()) >= least)) other.set(String(least));
     }
     follow();
     consider();
   }
 
-  let soon = null;
+  let soon = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
   let asked = 0; // only the answer to the last question says anything of what stands there now
   const considering = new Insist(() => tell(model, { kind: "consider", asked, values: values() }));
   function consider(wait = CONSIDER_MS) {
@@ -122,7 +148,7 @@ function renderForm({ model, el }) {
     soon = setTimeout(() => considering.begin(), wait);
   }
 
-  let order = null; // the kernel starts one session for it, however often it hears of it
+  let order = /** @type {{ order: string, values: Values } | null} */ (null); // the kernel starts one session for it, however often it hears of it
   const ordering = new Insist(() => tell(model, { kind: "submit", ...order }) || answered());
   function answered() {
     order = null;
@@ -130,23 +156,25 @@ function renderForm({ model, el }) {
     busy(false);
   }
 
+  /** @param {SubmitEvent} event */
   function submit(event) {
     event.preventDefault();
     if (button.disabled) return;
     clear();
-    if (uploads.busy) {
-      controls.get("inputs").complain("Files are still on their way: wait for them, or cancel them.");
-      return controls.get("inputs").focus();
+    if (uploads?.busy) {
+      controlOf("inputs").complain("Files are still on their way: wait for them, or cancel them.");
+      return controlOf("inputs").focus();
     }
-    if (uploads.partial) {
-      controls.get("inputs").complain("Some files are only partly here: add them again, or remove them.");
-      return controls.get("inputs").focus();
+    if (uploads?.partial) {
+      controlOf("inputs").complain("Some files are only partly here: add them again, or remove them.");
+      return controlOf("inputs").focus();
     }
     busy(true);
     order = { order: newId("order"), values: values() };
     ordering.begin();
   }
 
+  /** @param {boolean} now */
   function busy(now) {
     button.disabled = now;
     form.setAttribute("aria-busy", String(now));
@@ -158,37 +186,63 @@ function renderForm({ model, el }) {
     show(note, false);
   }
 
-  const answers = {
-    considered({ asked: answered, errors }) {
-      if (answered !== asked) return;
-      considering.done();
-      for (const [name, text] of errors) if (controls.get(name)?.touched) controls.get(name).complain(text);
-    },
-    requirements({ text, wrong }) {
-      controls.get("packages").add(text);
-      controls.get("packages").complain(wrong);
-    },
-    refused: refuse,
-    failed: ({ order: of }) => of === order?.order && answered(),
-    accepted({ name, order: of }) {
-      if (of !== order?.order) return;
-      document.dispatchEvent(new CustomEvent("gl-started", { detail: order.values.name.trim() }));
-      answered();
-      controls.get("name").set(name);
-      controls.get("name").touched = false;
-      consider();
-    },
-    fill({ values: given }) {
-      fill(given);
-      form.scrollIntoView({ block: "nearest" });
-    },
-    preset: ({ title }) => presets.saved(title),
-    uploads: (content) => uploads.found(content),
-    upload: (content) => uploads.answer(content),
-    "upload refused": (content) => uploads.refuse(content),
-    "not opened": ({ text }) => share.complain(text),
-  };
+  /** @param {FormTold} content */
+  function onMessage(content) {
+    switch (content.kind) {
+      case "here":
+        return; // for `presence`
+      case "considered":
+        if (content.asked === asked) considered(content.errors);
+        return;
+      case "requirements":
+        controlOf("packages").add?.(content.text);
+        return controlOf("packages").complain(content.wrong);
+      case "refused":
+        return refuse(content);
+      case "failed":
+        if (content.order === order?.order) answered();
+        return;
+      case "accepted":
+        if (order && content.order === order.order) accepted(String(order.values.name).trim(), content.name);
+        return;
+      case "fill":
+        fill(content.values);
+        return form.scrollIntoView({ block: "nearest" });
+      case "preset":
+        return presets.saved(content.title);
+      case "uploads":
+        return uploads?.found(content);
+      case "upload":
+        return uploads?.answer(content);
+      case "upload refused":
+        return uploads?.refuse(content);
+      case "not opened":
+        return share.complain(content.text);
+    }
+  }
 
+  /** @param {Refused["errors"]} errors */
+  function considered(errors) {
+    considering.done();
+    for (const [name, text] of errors) {
+      const control = controls.get(name);
+      if (control?.touched) control.complain(text);
+    }
+  }
+
+  /**
+   * @param {string} started the name of the session
+   * @param {string} next that of another one
+   */
+  function accepted(started, next) {
+    document.dispatchEvent(new CustomEvent("gl-started", { detail: started }));
+    answered();
+    controlOf("name").set(next);
+    controlOf("name").touched = false;
+    consider();
+  }
+
+  /** @param {Refused} content */
   function refuse({ errors, wipe, order: of }) {
     if (of && of !== order?.order) return;
     if (of) answered();
@@ -196,9 +250,9 @@ function renderForm({ model, el }) {
     const said = new Map(errors);
     const general = errors.filter(([name]) => !controls.has(name)).map(([, text]) => text);
     const wrong = [...controls.values()].filter((control) => said.has(control.name)); // in the order of the page
-    for (const control of wrong) control.complain(said.get(control.name));
+    for (const control of wrong) control.complain(said.get(control.name) ?? "");
     const first = wrong[0];
-    for (const name of wipe) controls.get(name).set("");
+    for (const name of wipe) controlOf(name).set("");
     setText(note, general.join(" "));
     show(note, general.length > 0);
     const fold = first?.element.closest("details");
@@ -206,7 +260,6 @@ function renderForm({ model, el }) {
     first?.focus();
   }
 
-  const onMessage = (content) => answers[content.kind]?.(content);
   model.on("msg:custom", onMessage);
   model.on("change:presets", presets.list);
   model.on("change:shared", share.update);
@@ -219,13 +272,13 @@ function renderForm({ model, el }) {
   model.on("change:offers", showOffers);
   showOffers();
   fill(model.get("values"));
-  const presence = new Presence(model, { more: () => uploads.wanted() });
+  const presence = new Presence(model, { more: () => uploads?.wanted() ?? {} });
   return () => {
     clearTimeout(soon);
     considering.done();
     ordering.done();
     presence.end();
-    uploads.close();
+    uploads?.close();
     model.off("msg:custom", onMessage);
     model.off("change:presets", presets.list);
     model.off("change:shared", share.update);

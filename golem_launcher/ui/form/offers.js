@@ -1,8 +1,14 @@
 import { h, setText, show, svg } from "../common/dom.js";
 
+/** @import { Advice, Bars, Offers, Value } from "../types" */
+
 const PLOT = { width: 280, height: 48, gap: 2 };
 
-/** What it will cost, by what is on offer now. `set(name, value)` changes a field; `mend()` starts what does not run. */
+/**
+ * What it will cost, by what is on offer now. `set` changes a field; `mend` starts what does not run.
+ *
+ * @param {{ set: (name: string, value: Value) => void, mend: () => void }} tools
+ */
 export function makeOffers({ set, mend }) {
   const headline = h("p", { class: "gl-offers-headline", role: "status", "aria-live": "polite" });
   const range = h("p", { class: "gl-offers-range" });
@@ -20,6 +26,7 @@ export function makeOffers({ set, mend }) {
   const element = h("div", { class: "gl-offers" }, headline, range, plot, rows, sending, ways, hint, start);
   let drawn = "";
 
+  /** @param {Offers} view */
   function update(view) {
     element.dataset.state = view.state ?? "";
     setText(headline, view.headline ?? "");
@@ -41,6 +48,7 @@ export function makeOffers({ set, mend }) {
     show(ways, Boolean(view.loosen?.length));
   }
 
+  /** @param {Advice} advice */
   function way({ text, values }) {
     const change = () => {
       for (const [name, value] of Object.entries(values)) set(name, value);
@@ -55,7 +63,11 @@ export function makeOffers({ set, mend }) {
   return { element, update };
 }
 
-/** How many machines ask how much, the cheap ones at the left. */
+/**
+ * How many machines ask how much, the cheap ones at the left.
+ *
+ * @param {Bars} bars
+ */
 function histogram({ counts, words }) {
   const most = Math.max(...counts);
   const step = PLOT.width / counts.length;
@@ -74,6 +86,7 @@ function histogram({ counts, words }) {
   return svg("svg", { ...box, preserveAspectRatio: "none" }, ...bars);
 }
 
+/** @param {Bars} bars */
 function ends({ low, high }) {
   return h(
     "div",

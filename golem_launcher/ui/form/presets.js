@@ -1,6 +1,13 @@
 import { h, show, tell } from "../common/dom.js";
 
-/** A row that loads, saves and removes presets. `values()` gives what is typed. */
+/** @import { FormModel, Values } from "../types" */
+
+/**
+ * A row that loads, saves and removes presets. `values()` gives what is typed.
+ *
+ * @param {FormModel} model
+ * @param {() => Values} values
+ */
 export function makePresets(model, values) {
   const select = h("select", { class: "gl-input", "aria-label": "Preset", onchange: load });
   const remove = h("button", { type: "button", class: "gl-button gl-small", hidden: true, onclick: forget }, "Remove");
@@ -38,6 +45,7 @@ export function makePresets(model, values) {
     show(remove, false);
     open.focus();
   }
+  /** @param {boolean} now */
   function ask(now) {
     show(asking, now);
     show(choosing, !now);
@@ -48,12 +56,14 @@ export function makePresets(model, values) {
     if (!title.value.trim()) return title.focus();
     tell(model, { kind: "save preset", title: title.value, values: values() });
   }
+  /** @param {KeyboardEvent} event */
   function onKey(event) {
     if (event.key === "Escape") ask(false);
     if (event.key !== "Enter") return;
     event.preventDefault(); // it would start the session
     keep();
   }
+  /** @param {string} name */
   function saved(name) {
     ask(false);
     list(`=${name}`);

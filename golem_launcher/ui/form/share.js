@@ -1,7 +1,13 @@
 import { copyButton, h, saveText, setText, show, tell } from "../common/dom.js";
 import { filePicker, LARGEST_LIST } from "./controls.js";
 
-/** The request as a command and as a file, and the way back from a file. */
+/** @import { FormModel } from "../types" */
+
+/**
+ * The request as a command and as a file, and the way back from a file.
+ *
+ * @param {FormModel} model
+ */
 export function makeShare(model) {
   const code = h("pre", { class: "gl-code", tabindex: 0, "aria-label": "Command" });
   const left = h("p", { class: "gl-hint", hidden: true });
@@ -37,6 +43,7 @@ export function makeShare(model) {
     setText(left, out ?? "");
     show(left, Boolean(out));
   }
+  /** @param {string} text */
   function complain(text) {
     setText(wrong, text);
     show(wrong, text !== "");

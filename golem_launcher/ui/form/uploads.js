@@ -3,11 +3,38 @@ import { counted, formatBytes } from "../common/units.js";
 import { filePicker } from "./controls.js";
 import { chosenFolder, dropped } from "./folder.js";
 
+/** @import { FormModel, UploadAnswer, UploadRefused, UploadsFound } from "../types" */
+/** @import { Upload } from "./folder.js" */
+
+/**
+ * One file on its way, or already there: then it has a `path`. `file` is null when it came before the page was loaded
+ * again; `asked` is the number of the question whose answer counts.
+ *
+ * @typedef {{
+ *   id: string,
+ *   file: Upload | null,
+ *   name: string,
+ *   size: number,
+ *   count: number | null,
+ *   at: number,
+ *   path: string | null,
+ *   asked: number,
+ *   failed: boolean,
+ *   timer: ReturnType<typeof setTimeout> | undefined,
+ *   row: Row,
+ * }} Item
+ */
+/** @typedef {{ name: HTMLElement, state: HTMLElement, bar: HTMLProgressElement, remove: HTMLElement, element: HTMLElement }} Row */
+
 const PART_BYTES = 4 * 1024 * 1024;
 const UPLOAD_PATIENCE_MS = { least: 3_000, first: 15_000, most: 60_000 }; // with an answer, before it is asked for again
 const UPLOAD_SILENT_MS = 300_000;
 
-/** How large a file is, or a folder. */
+/**
+ * How large a file is, or a folder.
+ *
+ * @param {Pick<Item, "size" | "count">} one
+ */
 function sizeWords({ size, count }) {
   return count == null ? formatBytes(size) : `${counted(count, "file")}, ${formatBytes(size)}`;
 }
@@ -28,11 +55,16 @@ function placeOfTab() {
 
 /** Files of this computer that are to be brought: chosen or dropped, sent in parts one after the other. */
 export class Uploads {
+  /**
+   * @param {FormModel} model
+   * @param {() => void} changed
+   */
   constructor(model, changed) {
     this.model = model;
     this.changed = changed;
-    this.files = new Map();
-    this.sending = null;
+    this.files = /** @type {Map<string, Item>} */ (new Map());
+    this.sending = /** @type {Item | null} */ (null);
+    this.askedAt = 0;
     this.place = placeOfTab();
     this.unknown = true; // what is there already
     this.patience = UPLOAD_PATIENCE_MS.first;
@@ -50,13 +82,13 @@ export class Uploads {
     this.element.addEventListener("dragover", (event) => event.preventDefault());
     this.element.addEventListener("drop", async (event) => {
       event.preventDefault();
-      this.add(await dropped(event.dataTransfer));
+      if (event.dataTransfer) this.add(await dropped(event.dataTransfer));
     });
   }
 
   /** Where the files are that arrived whole. */
   paths() {
-    return [...this.files.values()].map((one) => one.path).filter(Boolean);
+    return [...this.files.values()].map((one) => one.path).filter((path) => path !== null);
   }
 
   get busy() {
@@ -73,15 +105,16 @@ export class Uploads {
     return this.unknown ? { uploads: this.place } : {};
   }
 
-  /** What came before the page was loaded again. */
+  /**
+   * What came before the page was loaded again.
+   *
+   * @param {UploadsFound} content
+   */
   found({ place, files }) {
     if (place !== this.place || !this.unknown) return;
     this.unknown = false;
     for (const { id, name, size, count, at, path } of files) {
-      const one = { id, file: null, name, size, count, at, path, asked: 0, failed: false, timer: null };
-      one.row = this.makeRow(one);
-      this.files.set(id, one);
-      this.list.append(one.row.element);
+      const one = this.enlist({ id, file: null, name, size, count, at, path });
       show(one.row.bar, !path);
       one.row.bar.value = at;
       setText(one.row.remove, "Remove");
@@ -94,36 +127,42 @@ export class Uploads {
     if (files.length) this.changed();
   }
 
+  /** @param {Upload[]} files */
   add(files) {
     for (const file of files) {
-      const one = {
-        id: newId("upload"),
-        file,
-        name: file.name,
-        size: file.size,
-        count: file.count,
-        at: 0,
-        asked: 0,
-        path: null,
-        failed: false,
-        timer: null,
-      };
-      one.row = this.makeRow(one);
-      this.files.set(one.id, one);
-      this.list.append(one.row.element);
+      const { name, size, count = null } = file;
+      this.enlist({ id: newId("upload"), file, name, size, count, at: 0, path: null });
     }
     show(this.list, this.files.size > 0);
     this.changed();
     this.next();
   }
 
+  /**
+   * Put one more into the list.
+   *
+   * @param {Pick<Item, "id" | "file" | "name" | "size" | "count" | "at" | "path">} known
+   */
+  enlist(known) {
+    const row = this.makeRow(known);
+    /** @type {Item} */
+    const one = { ...known, row, asked: 0, failed: false, timer: undefined };
+    this.files.set(one.id, one);
+    this.list.append(row.element);
+    return one;
+  }
+
+  /**
+   * @param {Pick<Item, "id" | "name" | "size">} one
+   * @returns {Row}
+   */
   makeRow(one) {
     const name = h("span", { class: "gl-upload-name", dir: "auto" }, one.name);
     const state = h("span", { class: "gl-upload-state" }, "waiting");
     const bar = h("progress", { max: one.size || 1, value: 0, "aria-label": one.name });
     const remove = h(
       "button",
-      { type: "button", class: "gl-button gl-small", onclick: () => this.remove(one) },
+      { type: "button", class: "gl-button gl-small", onclick: () => this.remove(one.id) },
       "Cancel",
     );
     return { name, state, bar, remove, element: h("li", { class: "gl-upload" }, name, state, bar, remove) };
@@ -133,23 +172,36 @@ export class Uploads {
   next() {
     if (this.sending && this.files.has(this.sending.id)) return;
     this.sending = [...this.files.values()].find((one) => one.file && !one.path && !one.failed) ?? null;
-    if (this.sending) this.begin(this.sending);
+    if (this.sending?.file) this.begin(this.sending, this.sending.file);
   }
 
-  /** Say what is to come. Said again, it asks how far the file is. */
-  begin(one, since) {
-    const { name, size, lastModified: changed, listed = 0 } = one.file;
-    this.ask(one, { kind: "upload begin", place: this.place, name, size, changed, listed }, undefined, since);
+  /**
+   * Say what is to come. Said again, it asks how far the file is.
+   *
+   * @param {Item} one
+   * @param {Upload} file
+   * @param {number} [since]
+   */
+  begin(one, file, since) {
+    const { name, size, lastModified: changed, listed = 0 } = file;
+    this.ask(one, file, { kind: "upload begin", place: this.place, name, size, changed, listed }, undefined, since);
   }
 
-  /** Send. When no answer comes, the connection broke and what it carried is lost: ask how far the file is. */
-  ask(one, content, buffers, since = Date.now()) {
+  /**
+   * Send. When no answer comes, the connection broke and what it carried is lost: ask how far the file is.
+   *
+   * @param {Item} one
+   * @param {Upload} file
+   * @param {object} content
+   * @param {ArrayBuffer[]} [buffers]
+   */
+  ask(one, file, content, buffers, since = Date.now()) {
     clearTimeout(one.timer);
     one.timer = setTimeout(() => {
       if (Date.now() - since > UPLOAD_SILENT_MS) return this.fail(one, "The connection to this page's kernel is lost.");
       setText(one.row.state, `Waiting for the connection, ${formatBytes(one.at)} are there`);
       this.patience = UPLOAD_PATIENCE_MS.least; // the question is small
-      this.begin(one, since);
+      this.begin(one, file, since);
     }, this.patience);
     one.asked += 1; // its answer is the one that counts
     this.askedAt = Date.now();
@@ -160,10 +212,15 @@ export class Uploads {
     }
   }
 
-  /** The kernel's word how far a file is. */
+  /**
+   * The kernel's word how far a file is.
+   *
+   * @param {UploadAnswer} content
+   */
   async answer({ id, asked, name, at, path }) {
     const one = this.files.get(id);
-    if (!one || one.path || one.failed || asked !== one.asked) return;
+    const file = one?.file;
+    if (!file || one.path || one.failed || asked !== one.asked) return;
     clearTimeout(one.timer);
     // A slow line needs longer for a part; a fast one that broke should not be waited for long.
     if (at > one.at)
@@ -175,17 +232,21 @@ export class Uploads {
     setText(one.row.name, name);
     for (const other of this.files.values()) if (!other.file && !other.path && other.name === name) this.forget(other); // it goes on here
     one.row.bar.value = at;
-    setText(one.row.state, `${formatBytes(at)} of ${formatBytes(one.file.size)}`);
+    setText(one.row.state, `${formatBytes(at)} of ${formatBytes(file.size)}`);
     if (path) return this.finish(one, path);
     try {
-      const part = await one.file.slice(at, at + PART_BYTES).arrayBuffer();
-      if (this.files.has(id)) this.ask(one, { kind: "upload part", at }, [part]);
+      const part = await file.slice(at, at + PART_BYTES).arrayBuffer();
+      if (this.files.has(id)) this.ask(one, file, { kind: "upload part", at }, [part]);
     } catch {
       this.fail(one, "The file changed or can no longer be read.");
       tell(this.model, { kind: "upload remove", id });
     }
   }
 
+  /**
+   * @param {Item} one
+   * @param {string} path
+   */
   finish(one, path) {
     one.path = path;
     show(one.row.bar, false);
@@ -194,6 +255,10 @@ export class Uploads {
     this.goOn();
   }
 
+  /**
+   * @param {Item} one
+   * @param {string} text
+   */
   fail(one, text) {
     clearTimeout(one.timer);
     one.failed = true;
@@ -204,11 +269,13 @@ export class Uploads {
     this.goOn();
   }
 
+  /** @param {UploadRefused} content */
   refuse({ id, text }) {
     const one = this.files.get(id);
     if (one) this.fail(one, text);
   }
 
+  /** @param {Item} one */
   forget(one) {
     clearTimeout(one.timer);
     this.files.delete(one.id);
@@ -216,10 +283,13 @@ export class Uploads {
     show(this.list, this.files.size > 0);
   }
 
-  remove(one) {
+  /** @param {string} id */
+  remove(id) {
+    const one = this.files.get(id);
+    if (!one) return;
     this.forget(one);
-    tell(this.model, { kind: "upload remove", id: one.id });
-    this.picker.querySelector("input").focus();
+    tell(this.model, { kind: "upload remove", id });
+    this.picker.querySelector("input")?.focus();
     this.goOn();
   }
 
@@ -232,7 +302,7 @@ export class Uploads {
   /** Whoever leaves while files are on their way is asked. Voilà ends the kernel before the answer: it must wait, too. */
   guard() {
     let held = false;
-    const leaving = (event) => {
+    const leaving = (/** @type {BeforeUnloadEvent} */ event) => {
       if (!event.isTrusted || !this.busy) return;
       event.preventDefault();
       event.stopImmediatePropagation();

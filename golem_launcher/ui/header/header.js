@@ -2,6 +2,8 @@ import { h, saveText, setText, show, tell } from "../common/dom.js";
 import { Presence } from "../common/presence.js";
 import { makeWallet } from "./wallet.js";
 
+/** @import { HeaderModel, HeaderTold, Problem, View } from "../types" */
+
 const STATE_WORDS = { up: "running", starting: "starting", down: "not running", failed: "failed" };
 const LOOKING_WORDS = "Looking for the network …";
 
@@ -12,6 +14,7 @@ const INTRO_WORDS =
 const RELOAD_WORDS = "It is tried again by itself; reload the page when that takes long.";
 const CELL_WORDS = "It is tried again by itself; when that takes long, run the notebook's cell again.";
 
+/** @param {View<HeaderModel>} view */
 function renderHeader({ model, el }) {
   const inNotebook = !document.body.dataset.voila; // there a reload brings no new kernel
   el.classList.add("gl", "gl-header");
@@ -53,14 +56,15 @@ function renderHeader({ model, el }) {
     const network = model.get("network");
     line.dataset.state = network.state ?? "unknown";
     setText(title, network.title ?? "");
-    setText(badge, MONEY_WORDS[network.money] ?? "");
+    setText(badge, network.money ? MONEY_WORDS[network.money] : "");
     badge.dataset.mood = network.money ?? "none";
     show(badge, Boolean(network.money));
-    setText(state, network.detail || (STATE_WORDS[network.state] ?? LOOKING_WORDS));
+    setText(state, network.detail || (network.state ? STATE_WORDS[network.state] : LOOKING_WORDS));
     show(mend, Boolean(network.mend));
     setText(mend, network.mend ?? "");
   }
 
+  /** @param {Problem} problem */
   function banner(problem) {
     const details = h("pre", {}, problem.details);
     return h(
@@ -81,6 +85,7 @@ function renderHeader({ model, el }) {
     );
   }
 
+  /** @param {string} text */
   async function copy(text) {
     try {
       await navigator.clipboard.writeText(text);
@@ -92,10 +97,12 @@ function renderHeader({ model, el }) {
   function showProblems() {
     const problems = model.get("problems");
     const wanted = new Set(problems.map((problem) => String(problem.id)));
-    for (const shown of [...banners.children]) if (!wanted.delete(shown.dataset.id)) shown.remove();
+    for (const shown of [...banners.children])
+      if (!wanted.delete(/** @type {HTMLElement} */ (shown).dataset.id ?? "")) shown.remove();
     banners.append(...problems.filter((problem) => wanted.has(String(problem.id))).map(banner));
   }
 
+  /** @param {HeaderTold} content */
   function onMessage(content) {
     if (content.kind === "file") saveText(content.name, content.text, "application/json");
   }

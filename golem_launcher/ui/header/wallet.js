@@ -1,40 +1,50 @@
 import { copyButton, h, setText, show, svg, tell } from "../common/dom.js";
 
+/** @import { BackUp, KnownWallet, Payment, QrCode, Teller, Wallet } from "../types" */
+
 const WAIT_WORDS = "The wallet shows when the node runs.";
 
-/** The wallet behind the chosen network, folded away unless there is something to do. */
+/**
+ * The wallet behind the chosen network, folded away unless there is something to do.
+ *
+ * @param {Teller} model
+ */
 export function makeWallet(model) {
-  const send = (kind) => tell(model, { kind });
+  const send = (/** @type {string} */ kind) => tell(model, { kind });
   const body = h("div", { class: "gl-wallet-body" });
   const element = h("details", { class: "gl-wallet" }, h("summary", {}, "Wallet"), body);
   const faucet = makeFaucet(() => send("fund"));
-  const opened = new Set();
+  const opened = /** @type {Set<string>} */ (new Set());
   let drawn = "";
 
+  /** @param {Wallet} wallet */
   function update(wallet) {
-    const known = Boolean(wallet.identity);
     const shown = JSON.stringify({ ...wallet, busy: null, said: null });
     faucet.update(wallet);
     if (shown !== drawn) {
       drawn = shown;
-      body.replaceChildren(...(known ? parts(wallet) : [h("p", { class: "gl-hint" }, wallet.words || WAIT_WORDS)]));
+      body.replaceChildren(
+        ...(wallet.identity ? parts(wallet) : [h("p", { class: "gl-hint" }, wallet.words || WAIT_WORDS)]),
+      );
     }
     if (!wallet.urgent || opened.has(wallet.network)) return;
     opened.add(wallet.network); // once: it may be folded away again
     element.open = true;
   }
 
+  /** @param {KnownWallet} wallet */
   function parts(wallet) {
     const main = h("div", { class: "gl-wallet-main" });
-    if (wallet.back_up?.first) main.append(backUp(wallet.back_up));
+    if (wallet.back_up.first) main.append(backUp(wallet.back_up));
     main.append(address(wallet), amounts(wallet.rows));
     if (wallet.problem) main.append(h("p", { class: "gl-hint" }, wallet.problem));
     if (wallet.need) main.append(h("p", { class: wallet.lacking ? "gl-need gl-lacking" : "gl-need" }, wallet.need));
     if (wallet.fund) main.append(faucet.element);
     main.append(payments(wallet));
-    return wallet.code?.size ? [main, deposit(wallet)] : [main];
+    return wallet.code.size ? [main, deposit(wallet.code, wallet)] : [main];
   }
 
+  /** @param {BackUp} backUp */
   function backUp({ done, first, safe }) {
     const hand = () => send("back up");
     if (done) return h("p", { class: "gl-hint" }, "The identity is backed up. ", smallButton("Back up again", hand));
@@ -56,10 +66,18 @@ export function makeWallet(model) {
   return { element, update, dispose: faucet.stop };
 }
 
+/**
+ * @param {string} label
+ * @param {() => void} onclick
+ */
 function smallButton(label, onclick) {
   return h("button", { type: "button", class: "gl-button gl-small", onclick }, label);
 }
 
+/**
+ * @param {string} url
+ * @param {string} label
+ */
 function outside(url, label) {
   return h(
     "a",
@@ -69,6 +87,7 @@ function outside(url, label) {
   );
 }
 
+/** @param {KnownWallet} wallet */
 function address({ identity, url }) {
   const code = h("code", { class: "gl-address" }, identity);
   const look = url ? outside(url, "Look at it") : null;
@@ -88,12 +107,14 @@ function address({ identity, url }) {
   );
 }
 
+/** @param {KnownWallet["rows"]} rows */
 function amounts(rows) {
-  const row = ({ name, value, hint }) =>
+  const row = (/** @type {KnownWallet["rows"][number]} */ { name, value, hint }) =>
     h("div", { class: "gl-amount" }, h("dt", {}, name), h("dd", {}, value), h("dd", { class: "gl-hint" }, hint));
   return h("dl", { class: "gl-amounts" }, ...rows.map(row));
 }
 
+/** @param {KnownWallet} wallet */
 function payments({ payments: sent, settles }) {
   if (!sent.length) {
     return h(
@@ -102,7 +123,7 @@ function payments({ payments: sent, settles }) {
       settles ? "No payments yet." : "No payments: nothing is settled on this network.",
     );
   }
-  const line = ({ at, to, amount, url, transaction }) => {
+  const line = (/** @type {Payment} */ { at, to, amount, url, transaction }) => {
     const time = new Date(at);
     const when = Number.isNaN(time.getTime())
       ? at
@@ -127,8 +148,13 @@ function payments({ payments: sent, settles }) {
   );
 }
 
-/** Where to send money to: the QR code is black on white in every theme, or it can't be read. */
-function deposit({ code, buy, identity }) {
+/**
+ * Where to send money to: the QR code is black on white in every theme, or it can't be read.
+ *
+ * @param {QrCode} code
+ * @param {KnownWallet} wallet
+ */
+function deposit(code, { buy, identity }) {
   const path = svg("path", { d: code.path, stroke: "black", "stroke-width": 1 });
   const picture = svg(
     "svg",
@@ -155,18 +181,22 @@ function deposit({ code, buy, identity }) {
   );
 }
 
-/** The button that asks the faucet, how long it has been asked, and what it said. */
+/**
+ * The button that asks the faucet, how long it has been asked, and what it said.
+ *
+ * @param {() => void} ask
+ */
 function makeFaucet(ask) {
   const button = h("button", { type: "button", class: "gl-button gl-small gl-fund", onclick: ask });
   const bar = h("progress", { class: "gl-progress", "aria-label": "Asking the faucet", hidden: true });
   const words = h("span", { class: "gl-hint", role: "status" });
   const element = h("div", { class: "gl-row gl-faucet" }, button, bar, words);
   let asking = "";
-  let began = null;
-  let timer = null;
+  let began = 0;
+  let timer = /** @type {ReturnType<typeof setInterval> | undefined} */ (undefined);
   function stop() {
     clearInterval(timer);
-    timer = null;
+    timer = undefined;
   }
   function tick() {
     setText(words, `${asking}. ${Math.round((Date.now() - began) / 1000)} s so far …`);
@@ -174,12 +204,13 @@ function makeFaucet(ask) {
   return {
     element,
     stop,
+    /** @param {Wallet} wallet */
     update({ fund, busy, said, asking: what }) {
       asking = what ?? "";
       setText(button, fund ?? "");
       button.disabled = Boolean(busy);
       show(bar, Boolean(busy));
-      if (busy && timer === null) {
+      if (busy && timer === undefined) {
         began = Date.now();
         timer = setInterval(tick, 5000);
         tick();

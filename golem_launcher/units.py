@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
+from math import floor
 
 _TINY = Decimal("0.000001")
 _GLANCE = 3
-_SIZES = ("bytes", "kB", "MB", "GB", "TB")
+_SIZES = (("kB", 0), ("MB", 1), ("GB", 1), ("TB", 1))
+"""Units of a thousand, each with the decimals that are told."""
 _THOUSAND = 1000
-_WITH_TENTHS = 2
-"""From here on: kilobytes are told whole."""
 
 
 def counted(number: int, one: str, several: str = "") -> str:
@@ -35,13 +35,24 @@ def coins_at_a_glance(amount: Decimal) -> str:
     if amount == 0:
         return "0"
     places = max(0, _GLANCE - 1 - amount.adjusted())
-    return number(round(amount, min(places, 18)))
+    return number(amount.quantize(Decimal(1).scaleb(-min(places, 18)), ROUND_HALF_UP))
 
 
 def data_size(size: float) -> str:
     """``12 bytes``, ``320 kB``, ``3.4 MB``: units of a thousand, as disks and downloads are told."""
-    unit = 0
-    while size >= _THOUSAND and unit < len(_SIZES) - 1:
+    told = _rounded(size, 0)
+    if told < _THOUSAND:
+        return counted(int(told), "byte")
+    words = ""
+    for unit, decimals in _SIZES:
         size /= _THOUSAND
-        unit += 1
-    return f"{size:.0f} {_SIZES[unit]}" if unit < _WITH_TENTHS else f"{size:,.1f} {_SIZES[unit]}"
+        told = _rounded(size, decimals)
+        words = f"{told:,.{decimals}f} {unit}"
+        if told < _THOUSAND:
+            break
+    return words
+
+
+def _rounded(value: float, decimals: int) -> float:
+    """Halves upwards, as the page's scripts do it."""
+    return floor(value * 10**decimals + 0.5) / 10**decimals

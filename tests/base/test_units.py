@@ -13,29 +13,42 @@ import golem_launcher
 from golem_launcher.units import coins, coins_at_a_glance, counted, data_size
 
 PACKAGE = Path(golem_launcher.__file__).parent
-COUNTED = [
-    ((0, "file"), "0 files"),
-    ((1, "file"), "1 file"),
-    ((2, "file"), "2 files"),
-    ((1234567, "file"), "1,234,567 files"),
-    ((1, "file is", "files are"), "1 file is"),
-    ((1000, "file is", "files are"), "1,000 files are"),
-]
+TABLE = json.loads((Path(__file__).parents[1] / "units.json").read_text())
+"""What is written for what is given, by Python and by the page's scripts alike; lengths of time by the page alone."""
 
 
-@pytest.mark.parametrize(("given", "said"), COUNTED)
+@pytest.mark.parametrize(("given", "said"), TABLE["counted"])
 def test_what_is_counted_is_in_its_number(given, said):
     assert counted(*given) == said
 
 
+@pytest.mark.parametrize(("given", "said"), TABLE["sizes"])
+def test_sizes_are_told_in_thousands(given, said):
+    assert data_size(given) == said
+
+
+@pytest.mark.parametrize(("given", "said"), TABLE["amounts"])
+def test_money_at_a_glance_has_three_digits(given, said):
+    assert coins_at_a_glance(Decimal(given)) == said
+
+
 @pytest.mark.skipif(shutil.which("node") is None, reason="there is no node to run scripts with")
-def test_the_page_counts_in_the_same_words():
+@pytest.mark.parametrize(
+    ("subject", "call"),
+    [
+        ("counted", "counted(...given)"),
+        ("sizes", "formatBytes(given)"),
+        ("amounts", "formatAmount(Number(given))"),
+        ("durations", "formatDuration(given)"),
+        ("ages", "formatAgo(given)"),
+    ],
+)
+def test_the_page_writes_the_same(subject, call):
     script = (PACKAGE / "ui/common/units.js").read_text()
-    given = json.dumps([given for given, _ in COUNTED])
-    asked = f"{script}\nconsole.log(JSON.stringify({given}.map((each) => counted(...each))))"
+    asked = f"{script}\nconsole.log(JSON.stringify({json.dumps(TABLE[subject])}.map(([given]) => {call})))"
     run = ["node", "--input-type=module", "-e", asked]
     done = subprocess.run(run, capture_output=True, text=True, timeout=30, check=True)
-    assert json.loads(done.stdout) == [said for _, said in COUNTED]
+    assert json.loads(done.stdout) == [said for _, said in TABLE[subject]]
 
 
 def test_nobody_makes_a_plural_by_hand():
@@ -62,18 +75,3 @@ def test_nobody_makes_a_plural_by_hand():
 )
 def test_money_has_the_digits_that_count(given, said):
     assert coins(None if given is None else Decimal(given)) == said
-
-
-@pytest.mark.parametrize(
-    ("given", "said"), [(0, "0"), ("123.456", "123"), ("0.0012345", "0.00123"), ("1.10", "1.1"), ("20000", "20000")]
-)
-def test_money_at_a_glance_has_three_digits(given, said):
-    assert coins_at_a_glance(Decimal(given)) == said
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [(0, "0 bytes"), (999, "999 bytes"), (320_000, "320 kB"), (107_400_000, "107.4 MB"), (2.5e15, "2,500.0 TB")],
-)
-def test_sizes_are_told_in_thousands(given, said):
-    assert data_size(given) == said

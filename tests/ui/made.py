@@ -12,7 +12,7 @@ from golem_launcher.events import Message, ProviderChosen, SessionState, Stage, 
 from golem_launcher.processes import ProcessRecord
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
-from golem_launcher.session.directory import SessionDirectory, create_session_directory
+from golem_launcher.session.directory import SessionDirectory
 
 GOOD_START = (Stage.CHECKING, Stage.ALLOCATING, Stage.NEGOTIATING, Stage.DEPLOYING, Stage.STARTING, Stage.READY)
 _SECONDS = dict(zip(GOOD_START, (0.2, 0.1, 1.4, 0.6, 2.1), strict=False)) | {
@@ -38,7 +38,8 @@ def make_session(
 ) -> SessionDirectory:
     """A session that went through ``stages`` and began ``age`` seconds ago; ``state`` overrides its state.
 
-    ``asked``: fields of its request. As in the product, nobody takes one that is half made for one that died.
+    ``asked``: fields of its request. Whoever looks on sees all of it at once: a page would take one that is half made,
+    and so of another age, for another session. As in the product, nobody takes it for one that died.
     """
     with files.locked(paths.sessions_directory() / client._LOCK, deadline=20):
         return _make(LaunchRequest(name=name, **(asked or {})), stages, alive=alive, age=age, state=state)
@@ -47,7 +48,9 @@ def make_session(
 def _make(
     request: LaunchRequest, stages: Sequence[Stage], *, alive: bool, age: float, state: dict[str, Any]
 ) -> SessionDirectory:
-    directory = create_session_directory(request)
+    directory = SessionDirectory(paths.sessions_directory() / f".{request.name}")  # no session's name begins so
+    directory.path.mkdir(mode=0o700)
+    directory.write_request(request)
     at = now() - timedelta(seconds=age)
     values: dict[str, Any] = {"name": request.name, "network": "local", "created_at": at, "budget": Decimal(1)}
     entered = []
@@ -68,7 +71,7 @@ def _make(
     directory.write_state(SessionState(**{**values, **state}))
     if alive:
         files.write_json(directory.path / "supervisor.json", ProcessRecord.of(os.getpid()).to_json())
-    return directory
+    return SessionDirectory(directory.path.rename(paths.sessions_directory() / request.name))
 
 
 def write_lab_log(directory: SessionDirectory, *lines: str) -> None:

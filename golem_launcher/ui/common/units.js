@@ -38,29 +38,44 @@ export function formatClock(iso) {
     : time.toLocaleString([], { ...clock, month: "short", day: "numeric" });
 }
 
+/** Units of a thousand, each with the decimals that are told. */
+const SIZES = /** @type {const} */ ([
+  ["kB", 0],
+  ["MB", 1],
+  ["GB", 1],
+  ["TB", 1],
+]);
+
 /**
- * Bytes as 3 MB, 1.4 GB: units of a thousand, as disks and downloads are told.
+ * `12 bytes`, `320 kB`, `3.4 MB`: units of a thousand, as disks and downloads are told.
  *
- * @param {number} count
+ * @param {number} size
  */
-export function formatBytes(count) {
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  let unit = 0;
-  while (count >= 999.5 && unit < units.length - 1) {
-    count /= 1000;
-    unit += 1;
+export function formatBytes(size) {
+  let told = Math.round(size);
+  if (told < 1000) return counted(told, "byte");
+  let words = "";
+  let value = size;
+  for (const [unit, decimals] of SIZES) {
+    value /= 1000;
+    told = Math.round(value * 10 ** decimals) / 10 ** decimals;
+    const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+    words = `${told.toLocaleString("en", digits)} ${unit}`;
+    if (told < 1000) break;
   }
-  return `${count < 9.95 && unit ? count.toFixed(1) : Math.round(count)} ${units[unit]}`;
+  return words;
 }
 
 /**
- * A small amount of money with the digits that matter.
+ * An amount of money with the three digits that count, and no exponent.
  *
  * @param {number} value
  */
 export function formatAmount(value) {
   if (value === 0) return "0";
-  return value >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+  const exponent = Number(value.toExponential().split("e")[1]);
+  const places = Math.min(Math.max(0, 2 - exponent), 18);
+  return value.toLocaleString("en", { maximumFractionDigits: places, useGrouping: false });
 }
 
 /**

@@ -55,4 +55,5 @@ def data_size(size: float) -> str:
 
 def _rounded(value: float, decimals: int) -> float:
     """Halves upwards, as the page's scripts do it."""
-    return floor(value * 10**decimals + 0.5) / 10**decimals
+    scale = float(10**decimals)
+    return floor(value * scale + 0.5) / scale

@@ -146,7 +146,7 @@ def test_strange_sizes_and_names_do_no_harm() -> None:
 
 @pytest.mark.parametrize(
     ("amount", "text"),
-    [("0", "0"), ("0.030612", "0.0306"), ("12.3456", "12.3"), ("1234.5", "1234"), ("4e-9", "0.000000004")],
+    [("0", "0"), ("0.030612", "0.0306"), ("12.3456", "12.3"), ("1234.5", "1235"), ("4e-9", "0.000000004")],
 )
 def test_amounts_have_three_digits_that_count(amount: str, text: str) -> None:
     assert coins_at_a_glance(Decimal(amount)) == text

@@ -21,7 +21,7 @@ from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet.exeunit import archive
 from golem_launcher.localnet.exeunit.script import Command, FileSet, ScriptError, read_script
 from golem_launcher.localnet.exeunit.transfer import Address
-from golem_launcher.localnet.runtime.volumes import Volume, Volumes
+from golem_launcher.localnet.runtime.volumes import COMMON, Volume, Volumes
 
 
 @contextlib.asynccontextmanager
@@ -168,7 +168,7 @@ def test_depth():
 
 @pytest.fixture
 def volumes(tmp_path):
-    found = Volumes(tmp_path / "root").extended([Volume(PurePosixPath("/data"))])
+    found = Volumes.of(tmp_path / "root", [*COMMON, Volume(PurePosixPath("/data"))])
     found.create()
     (tmp_path / "secret").write_text("secret")
     return found

@@ -69,6 +69,7 @@ def test_a_session_lives_on(time_of_day):
         assert since_ready - 30 < bill["ran_seconds"] < since_start
         used = [agreement["usage"]["golem.usage.duration_sec"] for agreement in bill["agreements"]]
         assert 0 < sum(used) < since_start
+        wait_for(directory, lambda state: state.stage is Stage.READY or state.stage.final, 120)  # it may have moved
         command("save", "mine")
     _, value, _ = command("stop", "mine", "--json")
     assert value["stage"] == "ended", explain(directory)

@@ -94,10 +94,8 @@ def test_a_session_in_the_image(network):  # noqa: ARG001
             assert "/bin/bash" in seen
             for program in ("git", "sshd", "curl", "rsync", "ip", "nano"):
                 assert f"/{program}\r\n" in seen
-            said = await lab.execute("import os; print(os.environ['https_proxy'] != '')")
-            assert said == "True\n"
             blocked = await lab.execute(_REACHED.replace("{urls}", "['http://example.org/']"))
-            assert "Not an address that was asked for" in blocked
+            assert "urlopen error" in blocked
             assert (await lab.execute(_INSTALL)).startswith("/golem/work/.golem-launcher/python/")
             assert "from pip" in await lab.terminal("only-a-test", "from pip")  # installed programs are on the PATH
 

@@ -110,7 +110,7 @@ class Extension:
         await money.extend(rest, money.budget + budget, deadline.allocation_ends(new_end))
         deadline.at = new_end
         told = clock.told(new_end)
-        recorder.update(new_end=told, budget=money.budget)
+        recorder.update(deadline=told, budget=money.budget)
         recorder.message(f"Extended: it ends at {told:%H:%M} UTC, and may cost {glm(money.budget)}.")
         return {"deadline": told.isoformat(), "budget": str(money.budget)}
 

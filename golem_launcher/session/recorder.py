@@ -76,7 +76,9 @@ class Recorder:
         _LOG.info("stage %s %s", stage.value, reason)
 
     def update(self, **changes: Any) -> None:
-        """Change the state."""
+        """Change the state. Raises ``KeyError`` for what is no field of it, which pydantic's own copy would take."""
+        if unknown := changes.keys() - type(self.state).model_fields.keys():
+            raise KeyError(*sorted(unknown))
         self.state = self.state.model_copy(update=changes)
         self._submit(self._directory.write_state, self.state)
 

@@ -40,11 +40,6 @@ class Upload:
         return self.size / (self.measured or _SLOW)
 
     @property
-    def short(self) -> str:
-        """Size and time: 86 MB, about 70 s at 10 Mbit/s."""
-        return f"{_size(self.size)}, {self._time}"
-
-    @property
     def words(self) -> str:
         """What it means for whoever starts a session, in two or three sentences."""
         time = (

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher import clock
 from golem_launcher.events import CostChanged, Message, Progress, ProviderChosen, SessionState, Stage, StageChanged, now
+from golem_launcher.frozen import changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,10 +77,8 @@ class Recorder:
         _LOG.info("stage %s %s", stage.value, reason)
 
     def update(self, **changes: Any) -> None:
-        """Change the state. Raises ``KeyError`` for what is no field of it, which pydantic's own copy would take."""
-        if unknown := changes.keys() - type(self.state).model_fields.keys():
-            raise KeyError(*sorted(unknown))
-        self.state = self.state.model_copy(update=changes)
+        """Change the state. Raises ``KeyError`` for what is no field of it."""
+        self.state = changed(self.state, changes)
         self._submit(self._directory.write_state, self.state)
 
     def message(self, text: str, level: str = "info") -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError, NothingToSave, ProviderError, WorkspaceError
 from golem_launcher.events import Saving
+from golem_launcher.frozen import changed
 from golem_launcher.units import data_size
 from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workspace.ahead import Ahead
@@ -389,7 +390,7 @@ class Saver:
         )
 
     def _tell(self, **changes: object) -> None:
-        saving = self.saving.model_copy(update=changes)
+        saving = changed(self.saving, changes)
         if saving != self.saving:
             self.saving = saving
             self._on_change(saving)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from golem_launcher import clock, files
+from golem_launcher.frozen import changed
 from golem_launcher.market.prices import Price, glm
 from golem_launcher.rental.payment.evidence import INVOICE, Refusal
 
@@ -222,7 +223,7 @@ class Journal:
 
     def update(self, **changes: object) -> None:
         """Write the entries with ``changes``. Raises ``OSError``, and they stay as they were, while ``strict``."""
-        entries = self.entries.model_copy(update=changes)
+        entries = changed(self.entries, changes)
         try:
             files.write_atomic(self._path, entries.model_dump_json(indent=1).encode())
         except OSError:
@@ -269,7 +270,7 @@ class Journal:
 
     def _with_agreement(self, agreement_id: str, changes: dict[str, object]) -> Entries:
         agreements = tuple(
-            entry.model_copy(update=changes) if entry.agreement_id == agreement_id else entry
+            changed(entry, changes) if entry.agreement_id == agreement_id else entry
             for entry in self.entries.agreements
         )
         return self.entries.model_copy(update={"agreements": agreements})

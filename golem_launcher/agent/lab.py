@@ -9,7 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from . import fast_start, killed_kernels, late_extensions, server_extension
+from . import fast_start, killed_kernels, late_extensions, page_builds, server_extension
 
 if TYPE_CHECKING:
     from .config import Config
@@ -47,6 +47,7 @@ def run(config: Config, bell: int, orders: int) -> None:
     server_extension.load(
         server, server_extension.Surroundings(config.log, config.root, config.base_url, bell, os.getppid(), orders)
     )
+    page_builds.refuse(server)
     late_extensions.watch(server)
     killed_kernels.watch(server)
     server.no_browser_open_file = True  # it would hold the token, and anybody could read it

@@ -200,6 +200,21 @@ def test_what_builds_nothing_needs_no_registry(lab):
     typed(lab, "YARN_NPM_REGISTRY_SERVER=http://127.0.0.1:1 jupyter labextension list && echo do''ne", "done")
 
 
+def test_the_page_is_told_of_no_build_and_whoever_asks_for_one_is_refused_in_words(lab):
+    page = lab.get("/lab")[1].decode()
+    assert '"buildAvailable": false' in page
+    assert '"buildCheck": false' in page
+    assert json.loads(lab.get("/lab/api/build")[1]) == {"status": "stable", "message": ""}
+    for method in ("POST", "DELETE"):
+        status, body, _ = lab.request(method, "/lab/api/build")
+        assert status == 403
+        assert "pip install the extension, and reload" in json.loads(body)["message"]
+    for method in ("GET", "POST", "DELETE"):
+        assert lab.request(method, "/lab/api/build", None)[0] == 403
+    installed = lab.request("POST", "/lab/api/extensions", body=b'{"cmd": "install", "extension_name": "ipympl"}')
+    assert "was blocked" in json.loads(installed[1])["message"]
+
+
 def test_the_streams_of_the_command_are_let_go(lab):
     keeper, _ = lab.keeper_and_lab()
     assert {str(Path(f"/proc/{keeper}/fd/{number}").readlink()) for number in (0, 1, 2)} == {"/dev/null"}

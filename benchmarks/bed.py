@@ -102,7 +102,7 @@ class Session:
 
     def work(self) -> Path:
         """Where the provider keeps the session's /golem/work."""
-        activity = self.directory.state().activity_id
+        activity = self.directory.state().head.activity_id
         return next((localnet_directory() / "activities" / str(activity)).rglob("golem/work"))
 
 

@@ -77,9 +77,9 @@ def _follow(session: bed.Session, wanted: bytes) -> dict[str, float]:
 
     _until(lambda: session.directory.state().stage is Stage.RECOVERING, "the loss is not noticed")
     step("noticed")
-    _until(lambda: session.directory.state().provider_name == "other", "nobody takes over")
+    _until(lambda: session.directory.state().head.provider_name == "other", "nobody takes over")
     step("agreed")
-    _until(lambda: session.directory.state().activity_id is not None, "it does not get ready")
+    _until(lambda: session.directory.state().head.activity_id is not None, "it does not get ready")
     step("ready")
     _until(lambda: _fetch(session, "last.bin") == wanted, "the files are not there")
     step("answers")

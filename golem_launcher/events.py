@@ -83,6 +83,8 @@ class ProviderChosen(_Event):
     """An agreement with a provider is confirmed."""
 
     kind: Literal["provider"] = "provider"
+    machine: int = 1
+    """The number of the machine that it is for."""
     provider_id: str
     provider_name: str
     """Already cleaned: may be shown as text."""
@@ -140,6 +142,8 @@ class ProviderLost(_Event):
     """A provider was lost while the session was ready; the session goes on elsewhere, or ends."""
 
     kind: Literal["lost"] = "lost"
+    machine: int = 1
+    """The number of the machine that it was."""
     provider_name: str
     """Already cleaned."""
     reason: str
@@ -248,6 +252,35 @@ class Saving(BaseModel):
     """Why the last save failed, or what is odd about it (a mass deletion); empty when all is well."""
 
 
+class MachineState(BaseModel):
+    """One machine of a session. Its number stays while providers come and go; the first is the head."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int = 1
+    stage: Stage = Stage.NEGOTIATING
+    """Where it is: from ``negotiating`` to ``ready``, ``recovering`` in between, and the session's at the end."""
+    provider_id: str | None = None
+    provider_name: str | None = None
+    """Cleaned, as all that is told of a provider."""
+    agreement_id: str | None = None
+    activity_id: str | None = None
+    ip: str | None = None
+    """Its address in the session's private network."""
+    price_per_hour: Decimal | None = None
+    """At full load; GLM."""
+    usage: Usage | None = None
+    trouble: str = ""
+    """What is the matter with it, in a sentence; empty when all is well."""
+    lost: int = 0
+    """How many providers were lost in its place."""
+
+    @property
+    def name(self) -> str:
+        """What it is called where there are several: its number and its provider."""
+        return f"{self.number} ({self.provider_name})" if self.provider_name else str(self.number)
+
+
 class SessionState(BaseModel):
     """All there is to know about a session at a moment: the content of ``state.json``. Holds no secret."""
 
@@ -277,12 +310,9 @@ class SessionState(BaseModel):
     cost: Decimal = Decimal(0)
     owed_at_most: bool = False
     """Whether it has ended without an invoice that was to come: the cost is the most that is owed."""
-    price_per_hour: Decimal | None = None
-    provider_id: str | None = None
-    provider_name: str | None = None
     allocation_id: str | None = None
-    agreement_id: str | None = None
-    activity_id: str | None = None
+    machines: tuple[MachineState, ...] = ()
+    """By number, without gaps; none before the first agreement."""
     address: str | None = None
     """Origin of the Lab on this side (``http://127.x.y.z:port``), without the token."""
     base_url: str = "/"
@@ -291,7 +321,6 @@ class SessionState(BaseModel):
     """Where the hub's server reaches the Lab, once the user has said yes to that (see docs/ways-in.md)."""
     trouble: str = ""
     """What is the matter with a session that is ready, in a sentence; empty when all is well."""
-    usage: Usage | None = None
     unsaved: int = 0
     """How many documents that are open in browsers have changes that are not in their files; so their pages say."""
     stalled: str = ""
@@ -305,3 +334,14 @@ class SessionState(BaseModel):
     providers_lost: int = 0
     notices: tuple[str, ...] = ()
     """What the user should know, a sentence each: a package that could not be restored, what recovery did."""
+
+    @property
+    def head(self) -> MachineState:
+        """The machine that has the workspace and is opened by the link; one of which nothing is known, at first."""
+        return self.machines[0] if self.machines else MachineState()
+
+    @property
+    def price_per_hour(self) -> Decimal | None:
+        """What all machines together cost at full load, as far as it is known."""
+        known = [machine.price_per_hour for machine in self.machines if machine.price_per_hour is not None]
+        return sum(known, Decimal(0)) if known else None

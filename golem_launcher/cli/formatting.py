@@ -35,7 +35,7 @@ def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]
         ("at present", state.progress.words if state.progress and not state.stage.final else None),
         ("trouble", state.trouble),
         ("network", state.network),
-        ("provider", state.provider_name),
+        ("provider", state.head.provider_name),
         ("url", url),
         ("cost", f"{cost(state).removesuffix(' GLM')} of {glm(state.budget)}"),
         ("price", f"{coins(state.price_per_hour)} an hour at full load" if state.price_per_hour else None),
@@ -50,8 +50,8 @@ def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]
         ("not saved", count(state.unsaved) if state.unsaved and not state.stage.final else None),
         *(("notice", notice) for notice in state.notices),
         ("allocation", state.allocation_id),
-        ("agreement", state.agreement_id),
-        ("activity", state.activity_id),
+        ("agreement", state.head.agreement_id),
+        ("activity", state.head.activity_id),
     ]
     return [(title, text) for title, text in lines if text]
 
@@ -68,7 +68,7 @@ def _projection(state: SessionState) -> str:
 
 
 def _usage(state: SessionState) -> str:
-    used = state.usage
+    used = state.head.usage
     if used is None or state.stage.final:
         return ""
     return f"{used.cpu_percent:.0f} % of a core, {used.memory_bytes / _MEGABYTE:.0f} MB of memory"

@@ -255,7 +255,7 @@ def _print_table(found: list[dict[str, Any]]) -> None:
         mark = " (damaged)" if value["damaged"] else ""
         deadline = moment(state.deadline) if state.deadline else "-"
         rows.append((
-            state.name, state.stage.value + mark, state.network or "-", (state.provider_name or "-")[:24],
+            state.name, state.stage.value + mark, state.network or "-", (state.head.provider_name or "-")[:24],
             cost(state), deadline,
         ))  # fmt: skip
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

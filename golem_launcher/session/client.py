@@ -300,12 +300,12 @@ def tidy() -> list[str]:
 
 
 def describe(directory: SessionDirectory) -> dict[str, Any]:
-    """A session as one flat JSON object: its state and, while it is ready, the link."""
+    """A session as one JSON object: its state and, while it is ready, the link."""
     state = state_of(directory)
     value = state.model_dump(mode="json")
     value["url"] = directory.url_in(state)
     value["token"] = directory.token() if value["url"] else None
-    value["provider"] = state.provider_name
+    value["provider"] = state.head.provider_name
     value["alive"] = alive(directory)
     value["damaged"] = damaged(directory)
     value["left_out"] = directory.left_out()

@@ -30,8 +30,8 @@ async def follow_usage(lab: WorkloadClient, recorder: Recorder) -> None:
         except (TimeoutError, OSError, aiohttp.ClientError):
             answer = b""
         usage = meter.read(answer)
-        if usage is not None and usage != recorder.state.usage:
-            recorder.update(usage=usage)
+        if usage is not None and usage != recorder.state.head.usage:
+            recorder.machine(1, usage=usage)
         await asyncio.sleep(_EVERY_SECONDS)
 
 

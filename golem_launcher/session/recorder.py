@@ -10,7 +10,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import clock
-from golem_launcher.events import CostChanged, Message, Progress, ProviderChosen, SessionState, Stage, StageChanged, now
+from golem_launcher.events import (
+    CostChanged,
+    MachineState,
+    Message,
+    Progress,
+    ProviderChosen,
+    SessionState,
+    Stage,
+    StageChanged,
+    now,
+)
 from golem_launcher.frozen import changed
 
 if TYPE_CHECKING:
@@ -66,6 +76,10 @@ class Recorder:
         at = now()
         stages = (*self.state.stages, (stage, at))
         changes: dict[str, Any] = {"stage": stage, "reason": reason, "stages": stages, "progress": None}
+        over = stage in {Stage.STOPPING, Stage.ENDED, Stage.FAILED}
+        changes["machines"] = tuple(
+            one.model_copy(update={"stage": stage}) if over or one.number == 1 else one for one in self.state.machines
+        )
         if stage is Stage.READY and self.state.started_at is None:
             changes |= {"started_at": at, "ready_since_boot": clock.since_boot()}
         if stage.final:
@@ -92,12 +106,20 @@ class Recorder:
             _LOG.info("%s", event.line)
         self._append(event)
 
-    def provider(self, provider_id: str, name: str, agreement_id: str, price_per_hour: Decimal | None) -> None:
-        """An agreement is confirmed."""
-        self.update(
-            provider_id=provider_id, provider_name=name, agreement_id=agreement_id, price_per_hour=price_per_hour
-        )
-        self._append(ProviderChosen(provider_id=provider_id, provider_name=name, agreement_id=agreement_id))
+    def machine(self, number: int, **changes: Any) -> None:
+        """Change the state of one machine. Raises ``KeyError`` for what is no field of it."""
+        known = self.state.machines
+        new = tuple(MachineState(number=one) for one in range(len(known) + 1, number + 1))
+        machines = tuple(changed(one, changes) if one.number == number else one for one in (*known, *new))
+        self.update(machines=machines)
+
+    def provider(
+        self, provider_id: str, name: str, agreement_id: str, price_per_hour: Decimal | None, *, machine: int = 1
+    ) -> None:
+        """An agreement is confirmed, for a machine by its number."""
+        chosen = {"provider_id": provider_id, "provider_name": name, "agreement_id": agreement_id}
+        self.machine(machine, **chosen, price_per_hour=price_per_hour)
+        self._append(ProviderChosen.model_validate({**chosen, "machine": machine}))
 
     def progress(self, what: str, done: int, total: int, unit: str) -> None:
         """A piece of work that holds the session up is that far; ``unit``: bytes, packages."""

@@ -207,7 +207,8 @@ class Renting:
     async def _give_up(self, hiring: Hiring, error: ProviderError) -> None:
         """Let go of a provider that did not get as far as a Lab; that it blames the image is not its own fault yet."""
         session = self.session
-        provider = session.recorder.state.provider_id or "", session.recorder.state.provider_name or ""
+        head = session.recorder.state.head
+        provider = head.provider_id or "", head.provider_name or ""
         session.recorder.message(f"{provider[1]}: {error.what}", "warning")
         session.endpoint.point_nowhere()
         await session.saves.part()
@@ -290,7 +291,7 @@ class Renting:
             if isinstance(error, ImageBlamed) or not await hiring.start_again():
                 raise
             recorder = self.session.recorder
-            recorder.message(f"{recorder.state.provider_name}: {error.what} It is tried once more there.")
+            recorder.message(f"{recorder.state.head.provider_name}: {error.what} It is tried once more there.")
         return await hiring.deployed()
 
     async def _answers(self, hiring: Hiring) -> None:
@@ -325,11 +326,10 @@ class Renting:
             self._enter(Stage.NEGOTIATING, words)
         recorder.update(
             providers_lost=recorder.state.providers_lost + 1,
-            activity_id=None,
-            usage=None,
             money_ends_at=None,
             trouble="",
         )
+        recorder.machine(1, activity_id=None, ip=None, usage=None, lost=recorder.state.head.lost + 1)
         if refusal:
             raise ProviderError(words, refusal)
         return words

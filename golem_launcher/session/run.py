@@ -168,11 +168,11 @@ class Run:
         recorder.update(
             address=session.endpoint.address,
             base_url=session.endpoint.base_url,
-            activity_id=machine.rented.activity_id,
             extendable_until=clock.told(session.deadline.extendable_until)
             if session.deadline.extendable_until
             else None,
         )
+        recorder.machine(1, activity_id=machine.rented.activity_id, ip=machine.rented.ip)
         for notice in machine.notices:
             recorder.update(notices=(*recorder.state.notices, notice))
             recorder.message(notice, "warning")
@@ -218,7 +218,7 @@ class Run:
             return Unsaved()
         self._recorder.enter(Stage.SAVING)
         grace = patience(session.money.budget, self._recorder.state.price_per_hour)
-        paid = session.money.affords(self._recorder.state.agreement_id or "") - _CLOSING_SECONDS
+        paid = session.money.affords(self._recorder.state.head.agreement_id or "") - _CLOSING_SECONDS
         try:
             _, missing = await session.saves.save_all(max(min(seconds, paid), 1.0))
         except LauncherError as error:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import SessionError
-from golem_launcher.events import CostChanged, ProviderChosen, SessionState, StageChanged
+from golem_launcher.events import CostChanged, MachineState, ProviderChosen, SessionState, StageChanged
 
 if TYPE_CHECKING:
     from golem_launcher.events import Stage
@@ -28,6 +28,7 @@ def rebuilt(directory: SessionDirectory) -> SessionState:
     else:
         values |= {"network": request.network, "budget": request.budget}
     stages: list[tuple[Stage, datetime]] = []
+    machines: dict[int, MachineState] = {}
     events, _ = directory.events()
     for event in events:
         if isinstance(event, StageChanged):
@@ -35,9 +36,12 @@ def rebuilt(directory: SessionDirectory) -> SessionState:
             values |= {"stage": event.stage, "reason": event.reason}
             values["ended_at"] = event.at if event.stage.final else None
         elif isinstance(event, ProviderChosen):
-            values |= event.model_dump(include={"provider_id", "provider_name", "agreement_id"})
+            chosen = event.model_dump(include={"provider_id", "provider_name", "agreement_id"})
+            machines[event.machine] = MachineState(number=event.machine, **chosen)
         elif isinstance(event, CostChanged):
             values["cost"] = event.cost
     if stages:
         values["created_at"] = stages[0][1]
-    return SessionState(**values, stages=tuple(stages))
+    numbers = range(1, max(machines, default=0) + 1)
+    known = tuple(machines.get(number, MachineState(number=number)) for number in numbers)
+    return SessionState(**values, machines=known, stages=tuple(stages))

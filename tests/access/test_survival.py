@@ -94,7 +94,7 @@ def test_a_computer_that_sleeps(far_session):
         time.sleep(_NODES_PATIENCE + 2)  # nothing here runs, so nothing can be waited for
     assert answers_again(directory)["started"] == started
     state = client.wait_for(directory, lambda state: state.stage is Stage.READY, SECONDS)
-    assert (state.address, state.activity_id, state.providers_lost) == (before.address, before.activity_id, 0)
+    assert (state.address, state.head.activity_id, state.providers_lost) == (before.address, before.head.activity_id, 0)
 
 
 def test_a_network_that_is_away_for_a_moment(far_session):

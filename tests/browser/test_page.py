@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from golem_launcher.events import Saving, Stage, now
+from golem_launcher.events import MachineState, Saving, Stage, now
 from golem_launcher.session.directory import session_directories
 from tests.browser.conftest import KERNEL, leave, new_context, open_page
 from tests.ui.made import GOOD_START, change, make_session, say, write_lab_log
@@ -120,7 +120,7 @@ def test_a_reload_and_a_second_tab_show_the_same(page: Page, address: str) -> No
 
 
 def test_strings_from_a_provider_are_text(page: Page) -> None:
-    directory = make_session("mine", provider_name=HOSTILE, reason=HOSTILE)
+    directory = make_session("mine", machines=(MachineState(provider_name=HOSTILE),), reason=HOSTILE)
     say(directory, HOSTILE)
     write_lab_log(directory, HOSTILE, "x" * 1_000_000, "the end")
     page.get_by_text("the end", exact=True).wait_for()

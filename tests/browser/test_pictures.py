@@ -296,9 +296,7 @@ def test_recovered(camera: Camera) -> None:
 
 def test_failed(camera: Camera) -> None:
     reason = "No provider took the offer within 20 seconds. Raise the highest price, or ask for less memory."
-    directory = make_session(
-        "big-model", (*GOOD_START[:3], Stage.FAILED), age=21, reason=reason, provider_name=None, price_per_hour=None
-    )
+    directory = make_session("big-model", (*GOOD_START[:3], Stage.FAILED), age=21, reason=reason, machines=())
     say(directory, "3 offers fit; the best asks 0.0306 tGLM an hour")
     say(directory, reason, "error")
     card = _card(camera.page, "big-model", "Failed")

@@ -84,5 +84,5 @@ def test_where_it_stands_still_another_activity_is_tried_and_then_another_provid
         still = [event.line for event in events if "The image did not get on for 20 s" in event.line]
         assert len(still) == 2
         assert "It is tried once more there" in still[0]
-        assert directory.state().provider_name == "honest"
+        assert directory.state().head.provider_name == "honest"
         client.stop("patient")

@@ -29,9 +29,9 @@ def terminate(network, keys, state, code="Shutdown"):
     url = network.state["daemons"]["provider"]["api_url"]
     urllib.request.urlopen(
         urllib.request.Request(
-            f"{url}/market-api/v1/agreements/{state.agreement_id}/terminate",
+            f"{url}/market-api/v1/agreements/{state.head.agreement_id}/terminate",
             data=json.dumps({"message": "no more", "golem.provider.code": code}).encode(),
-            headers={"Authorization": f"Bearer {keys[state.provider_id]}", "Content-Type": "application/json"},
+            headers={"Authorization": f"Bearer {keys[state.head.provider_id]}", "Content-Type": "application/json"},
             method="POST",
         ),
         timeout=20,

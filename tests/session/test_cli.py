@@ -14,7 +14,7 @@ from golem_launcher import paths
 from golem_launcher.cli import start
 from golem_launcher.cli.formatting import session_lines
 from golem_launcher.cli.main import app
-from golem_launcher.events import STOPPED, Saving, Stage
+from golem_launcher.events import STOPPED, MachineState, Saving, Stage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.request.command import command as as_command
 from golem_launcher.session import client
@@ -190,7 +190,8 @@ def test_the_list_is_empty_at_first_then_shows_what_there_is():
     assert json.loads(run("list", "--json").stdout) == []
     assert "no sessions" in run("list").stdout
     directory = create_session_directory(LaunchRequest(name="a"))
-    directory.write_state(directory.state().model_copy(update={"stage": Stage.ENDED, "provider_name": "p"}))
+    ended = {"stage": Stage.ENDED, "machines": (MachineState(provider_name="p"),)}
+    directory.write_state(directory.state().model_copy(update=ended))
     (only,) = json.loads(run("list", "--json").stdout)
     assert (only["name"], only["stage"], only["provider"]) == ("a", "ended", "p")
     assert "a     ended  local" in run("list").stdout

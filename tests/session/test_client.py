@@ -214,12 +214,12 @@ def test_stopping_an_ended_session_changes_nothing():
         client.stop("b")
 
 
-def test_a_session_is_described_in_one_flat_object():
+def test_a_session_is_described_in_one_object():
     directory = create_session_directory(LaunchRequest(name="a"))
     directory.write_token("secret")
     value = client.describe(directory)
     assert json.loads(json.dumps(value)) == value
-    wanted = {"cost", "budget", "agreement_id", "activity_id", "allocation_id", "started_at", "deadline"}
+    wanted = {"cost", "budget", "machines", "allocation_id", "started_at", "deadline"}
     assert wanted | {"name", "stage", "url", "token", "provider", "network"} <= value.keys()
     assert value["url"] is None
     assert value["token"] is None

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 def test_extend_moves_deadline_and_budget_everywhere_and_usage_is_told(ready, node):
     directory = ready(budget=Decimal(2), hours=Decimal("0.15"))
-    wait_for(directory, lambda state: state.usage is not None and state.usage.memory_bytes > 0, 30)
+    wait_for(directory, lambda state: state.head.usage is not None and state.head.usage.memory_bytes > 0, 30)
     before = directory.state()
     assert before.extendable_until > before.deadline + timedelta(hours=2)
     _, told, _ = command("extend", directory.name, "--hours", "+1.5", "--budget", "+0.25", "--json")

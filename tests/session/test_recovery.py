@@ -40,24 +40,24 @@ def run(url, code):
 def test_two_losses_at_one_address_on_one_budget(ready, lose, node):
     directory = ready()
     before, url = directory.state(), directory.url()
-    providers, cost = [before.provider_id], before.cost
+    providers, cost = [before.head.provider_id], before.cost
     for losses, code in ((1, "DebitNoteNotPaid"), (2, "RequestorUnreachable")):
         assert kernels(url) == []
         lose(directory, code)
         state = wait_for(
             directory,
             lambda state, losses=losses: (
-                (state.stage, state.providers_lost) == (Stage.READY, losses) and state.activity_id
+                (state.stage, state.providers_lost) == (Stage.READY, losses) and state.head.activity_id
             ),
             60,
         )
         assert state.address == before.address
-        assert state.provider_id not in providers
-        providers.append(state.provider_id)
+        assert state.head.provider_id not in providers
+        providers.append(state.head.provider_id)
         # Those that were left know the session's token: they shall not reach the new one's Lab.
         assert not set(providers[:-1]) & node.members(journal(directory).network_id)
         assert "provider ended the" in state.notices[-1]
-        assert f"went on at {state.provider_name}" in state.notices[-1]
+        assert f"went on at {state.head.provider_name}" in state.notices[-1]
     assert kernels(url) == []
     lost = [event for event in directory.events()[0] if isinstance(event, ProviderLost)]
     assert len(lost) == len(state.notices) == 2
@@ -75,11 +75,11 @@ def test_the_only_provider_that_fits_is_taken_again_after_a_pause(ready, lose, n
     directory = ready(**ONLY)
     run(directory.url(), "open('kept.txt', 'w').write('kept')")
     Session(directory).save()
-    lost = directory.state().agreement_id
+    lost = directory.state().head.agreement_id
     lose(directory)
     state = wait_for(directory, lambda state: (state.stage, state.providers_lost) == (Stage.READY, 1), 90)
-    assert state.provider_name == "only"
-    assert state.agreement_id != lost
+    assert state.head.provider_name == "only"
+    assert state.head.agreement_id != lost
     assert run(directory.url(), "print(open('kept.txt').read())") == "kept\n"
     events = {
         type(event): event.at for event in directory.events()[0] if isinstance(event, ProviderLost | ProviderChosen)
@@ -96,7 +96,7 @@ def test_a_provider_without_capacity_is_asked_again_after_its_agreement(ready, b
     wait_for(second, lambda state: Stage.NEGOTIATING in dict(state.stages), 60)
     client.stop(first.name, force=True)
     state = wait_for(second, lambda state: Stage.READY in dict(state.stages), 90)
-    assert state.provider_id == first.state().provider_id
+    assert state.head.provider_id == first.state().head.provider_id
 
 
 def test_an_activity_that_ends_before_the_lab_is_there_has_another_under_the_same_agreement(begin, node):
@@ -109,7 +109,7 @@ def test_an_activity_that_ends_before_the_lab_is_there_has_another_under_the_sam
     node.ask("destroy_activity", activity)
     state = wait_for(directory, lambda state: state.stage is Stage.READY, 90)
     (entry,) = [entry for entry in journal(directory).agreements if entry.activity_id]
-    assert (entry.agreement_id, state.providers_lost) == (state.agreement_id, 0)
+    assert (entry.agreement_id, state.providers_lost) == (state.head.agreement_id, 0)
     assert entry.activity_id not in {activity, None}
     assert entry.before[activity] > 0  # what the first one may be billed
     assert any("tried once more there" in event.line for event in directory.events()[0])

@@ -42,8 +42,14 @@ def test_start_and_show_say_what_scripts_need(lab):
     assert lab["provider"].startswith("honest")
     assert lab["token"] in lab["url"]
     _, shown, _ = command("show", "whole", "--json")
-    for key in ("cost", "budget", "agreement_id", "activity_id", "allocation_id", "started_at", "deadline"):
-        assert shown[key] is not None, key
+    (machine,) = shown["machines"]
+    for value, keys in (
+        (shown, ("cost", "budget", "allocation_id", "started_at", "deadline")),
+        (machine, ("agreement_id", "activity_id", "provider_id", "ip", "price_per_hour")),
+    ):
+        for key in keys:
+            assert value[key] is not None, key
+    assert (machine["number"], machine["stage"], machine["lost"]) == (1, "ready", 0)
     stages = [stage for stage, _ in shown["stages"]]
     assert stages == ["checking", "allocating", "negotiating", "deploying", "starting", "ready"]
     _, listed, _ = command("list", "--json")
@@ -163,7 +169,7 @@ def test_stop_leaves_nothing_and_the_bill_is_accepted(node):
     assert entries.closed
     node.holds_nothing_of(entries)
     state = directory.state()
-    invoice = node.invoice(state.agreement_id)
+    invoice = node.invoice(state.head.agreement_id)
     assert invoice is not None
     assert invoice["status"] in {"ACCEPTED", "SETTLED"}
     assert 0 < state.cost <= state.budget

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files, paths
-from golem_launcher.events import Message, ProviderChosen, SessionState, Stage, StageChanged, now
+from golem_launcher.events import MachineState, Message, ProviderChosen, SessionState, Stage, StageChanged, Usage, now
 from golem_launcher.processes import ProcessRecord
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
@@ -34,6 +34,7 @@ def make_session(
     alive: bool = True,
     age: float = 900.0,
     asked: dict[str, Any] | None = None,
+    usage: Usage | None = None,
     **state: Any,
 ) -> SessionDirectory:
     """A session that went through ``stages`` and began ``age`` seconds ago; ``state`` overrides its state.
@@ -42,11 +43,18 @@ def make_session(
     and so of another age, for another session. As in the product, nobody takes it for one that died.
     """
     with files.locked(paths.sessions_directory() / client._LOCK, deadline=20):
-        return _make(LaunchRequest(name=name, **(asked or {})), stages, alive=alive, age=age, state=state)
+        request = LaunchRequest(name=name, **(asked or {}))
+        return _make(request, stages, alive=alive, age=age, usage=usage, state=state)
 
 
 def _make(
-    request: LaunchRequest, stages: Sequence[Stage], *, alive: bool, age: float, state: dict[str, Any]
+    request: LaunchRequest,
+    stages: Sequence[Stage],
+    *,
+    alive: bool,
+    age: float,
+    usage: Usage | None,
+    state: dict[str, Any],
 ) -> SessionDirectory:
     directory = SessionDirectory(paths.sessions_directory() / f".{request.name}")  # no session's name begins so
     directory.path.mkdir(mode=0o700)
@@ -60,7 +68,7 @@ def _make(
         if stage == Stage.NEGOTIATING:
             chosen = {"provider_id": "0x1", "provider_name": "attic", "agreement_id": "a1"}
             directory.append_event(ProviderChosen(at=at, **chosen))
-            values |= chosen | {"price_per_hour": Decimal("0.0306")}
+            values["machines"] = (MachineState(**chosen, price_per_hour=Decimal("0.0306"), usage=usage),)
         if stage == Stage.READY:
             values |= {"started_at": at, "address": "http://127.9.8.7:8888", "cost": Decimal("0.0076")}
             directory.write_token("abcdefgh12345678")

@@ -11,8 +11,8 @@ base_url  the path below which the Lab answers, / by default
 hold      true: the Lab starts only when the workspace server is told so; false by default
 ssh       {"authorized_key": a public key's line, "host_key": a private key in OpenSSH's form}; then an ssh server
           is started, see ways_in.py
-workload  {"name": what it is called, "argv": the program and its arguments}, see program.py; JupyterLab by default, and
-          where argv is empty
+workload  {"name": what it is called, "argv": the program and its arguments, "unsaved": patterns of what is not saved},
+          see program.py; JupyterLab by default, and where argv is empty
 index_url where pip looks for packages, where it always does by default
 """
 
@@ -51,6 +51,8 @@ class Workload(NamedTuple):
     name: str = "JupyterLab"
     argv: tuple[str, ...] = ()
     """Empty: the image's JupyterLab."""
+    unsaved: tuple[str, ...] = ()
+    """What is not saved beside the defaults, patterns as in ignore.py."""
 
 
 class Config(NamedTuple):
@@ -129,10 +131,9 @@ def _workload(raw: dict[str, Any]) -> Workload:
     value = raw.get("workload")
     if value is None:
         return Workload()
-    argv = value.get("argv") if isinstance(value, dict) else None
-    if not isinstance(argv, list) or not all(isinstance(part, str) and "\0" not in part for part in argv):
+    if not isinstance(value, dict):
         raise Refused(report.CONFIGURATION, "the configuration's workload is malformed.")
-    return Workload(_text(value, "name", _NAME, None), tuple(argv))
+    return Workload(_text(value, "name", _NAME, None), _texts(value, "argv"), _texts(value, "unsaved"))
 
 
 def log_of(path: str) -> str:
@@ -150,6 +151,13 @@ def _text(raw: dict[str, Any], name: str, pattern: re.Pattern[str] | None, defau
     if not isinstance(value, str) or "\0" in value or (pattern is not None and not pattern.fullmatch(value)):
         raise Refused(report.CONFIGURATION, f"the configuration's {name} is missing or malformed.")
     return value
+
+
+def _texts(raw: dict[str, Any], name: str) -> tuple[str, ...]:
+    value = raw.get(name)
+    if not isinstance(value, list) or not all(isinstance(part, str) and "\0" not in part for part in value):
+        raise Refused(report.CONFIGURATION, f"the configuration's {name} is missing or malformed.")
+    return tuple(value)
 
 
 def _number(raw: dict[str, Any], name: str, least: float, most: float) -> float:

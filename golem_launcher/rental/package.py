@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from golem_launcher.workload.base import Shipment
+    from golem_launcher.workload.shipment import Shipment
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import struct
 from golem_launcher.networks import NETWORKS, unknown
 from golem_launcher.outbound import address
 from golem_launcher.software import SOFTWARE
+from golem_launcher.workload import registry
 
 _KEY_TYPES = re.compile(
     r"ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com"
@@ -34,6 +35,14 @@ def known_software(name: str) -> str:
     if name not in SOFTWARE:
         raise ValueError(f"there is no '{name}'; there is {', '.join(SOFTWARE)}")
     return name
+
+
+def known_workload(name: str) -> str:
+    """The name of a workload that there is, here or in an installed package."""
+    try:
+        return registry.find(name).name
+    except LookupError:
+        raise ValueError(f"there is no '{name}'; there is {', '.join(one.name for one in registry.usable())}") from None
 
 
 def requirement_lines(lines: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from golem_launcher.request.checks import (
     known_network,
     known_software,
+    known_workload,
     outbound_addresses,
     public_ssh_key,
     requirement_lines,
@@ -24,6 +25,7 @@ _IMAGE = (
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 NetworkName = Annotated[str, AfterValidator(known_network)]
+Workload = Annotated[str, AfterValidator(known_workload)]
 Software = Annotated[str, AfterValidator(known_software)]
 SavedWorkspace = Annotated[str, Field(pattern=_GENERATION)]
 """A workspace's name, or name@generation."""

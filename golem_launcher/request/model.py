@@ -237,6 +237,15 @@ class LaunchRequest(BaseModel):
         ),
         About("advanced"),
     ]
+    workload: Annotated[
+        kinds.Workload,
+        Field(
+            default="lab",
+            title="Workload",
+            description="What runs there: JupyterLab (lab), or what an installed package brings.",
+        ),
+        About("advanced", kind="choice"),
+    ]
     outbound: Annotated[
         kinds.Outbound,
         Field(

@@ -19,7 +19,7 @@ from golem_launcher.session.deadline import Deadline
 from golem_launcher.session.extending import Extension
 from golem_launcher.session.lab_endpoint import LabEndpoint
 from golem_launcher.session.saves import Saves
-from golem_launcher.workload.lab import LAB
+from golem_launcher.workload import registry
 
 if TYPE_CHECKING:
     from golem_launcher.networks import Network
@@ -57,7 +57,8 @@ class Context:
     @classmethod
     def of(cls, directory: SessionDirectory, recorder: Recorder) -> Context:
         """The session that ``directory`` asks for; its journal begins here. Raises ``SessionDamaged``."""
-        request, workload = directory.request(), LAB
+        request = directory.request()
+        workload = registry.find(request.workload)
         network = NETWORKS[request.network]
         mirror = network.has_package_mirror
         journal = Journal.create(directory.path)

@@ -18,13 +18,13 @@ from golem_launcher.session.deadline import AGENT_GRACE_SECONDS
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from golem_launcher.access.workload_client import WorkloadClient
     from golem_launcher.rental.payment.money import Money
     from golem_launcher.rental.payment.yagna import YagnaRest
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.deadline import Deadline
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.workload.base import Workload
-    from golem_launcher.workload.client import WorkloadClient
 
 _LOG = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class Extension:
             raise RequestError("Say by how much: hours, budget or both.")
         state = recorder.state
         if state.stage not in _EXTENDABLE:
-            ready = f"once {self._workload.name} answers"
+            ready = f"once {self._workload.title} answers"
             raise SessionError(f"The session is {state.stage.value}; it can be extended {ready}.", "Try again then.")
         new_end = deadline.at + timedelta(hours=float(hours))
         total = (new_end - state.created_at).total_seconds() / 3600

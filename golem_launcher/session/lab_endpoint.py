@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.access.open_documents import OpenDocuments
 from golem_launcher.access.ports import LAB_PORT, WORKSPACE_PORT
+from golem_launcher.access.workload_client import WorkloadClient
 from golem_launcher.errors import AccessError
 from golem_launcher.text import clean_name
-from golem_launcher.workload.client import WorkloadClient
 
 if TYPE_CHECKING:
     from golem_launcher.access.streams import Stream

@@ -11,8 +11,8 @@ from golem_launcher.events import Usage
 from golem_launcher.untrusted import json_value, number
 
 if TYPE_CHECKING:
+    from golem_launcher.access.workload_client import WorkloadClient
     from golem_launcher.session.recorder import Recorder
-    from golem_launcher.workload.client import WorkloadClient
 
 _EVERY_SECONDS = 4.0
 _MOST_BYTES = 1 << 60

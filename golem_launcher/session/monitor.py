@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Any
 
+    from golem_launcher.access.workload_client import WorkloadClient
     from golem_launcher.rental.package import Rented
     from golem_launcher.session.context import Prepared
     from golem_launcher.session.renting import Machine
-    from golem_launcher.workload.client import WorkloadClient
 
 _LOG = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class Monitor:
         self._rented = machine.rented
         self.client: WorkloadClient = session.endpoint.client()
         """Of its workload, until it is over."""
-        self._name = session.workload.name
+        self._name = session.workload.title
         self._bills = session.money.news(machine.rented.agreement_id)
         self._warnings = Warnings(session.recorder, session.deadline)
         self._stalled = StalledSaves(session.recorder)

@@ -28,6 +28,7 @@ from golem_launcher.rental.payment.ending import Farewells
 from golem_launcher.session.deadline import AGENT_GRACE_SECONDS
 from golem_launcher.session.end_reason import reason_in
 from golem_launcher.workload.archive import spare_pip
+from golem_launcher.workload.shipment import shipment
 
 if TYPE_CHECKING:
     from golem_launcher.rental.hiring import Hiring
@@ -177,7 +178,7 @@ class Renting:
         """A stage of renting; one that is passed again because of a loss is a part of recovering."""
         if lost:
             self.session.recorder.enter(
-                Stage.RECOVERING, f"{lost} {_SEARCHING[stage].format(name=self.session.workload.name)}"
+                Stage.RECOVERING, f"{lost} {_SEARCHING[stage].format(name=self.session.workload.title)}"
             )
         else:
             self.session.recorder.enter(stage)
@@ -197,9 +198,9 @@ class Renting:
             "index_url": session.access.index_url,
         }
         return Package(
-            workload=session.workload.name,
+            workload=session.workload.title,
             needs=session.workload.needs,
-            shipment=session.workload.shipment(settings, familiar=session.image.familiar),
+            shipment=shipment(session.workload, settings, familiar=session.image.familiar),
             disk_gib=session.request.disk_gib,
             image_is_known=session.image.known_whole or self._image_runs,
         )
@@ -297,7 +298,7 @@ class Renting:
     async def _answers(self, hiring: Hiring) -> None:
         """Wait for it; when it does not come up, ask the agent why: its log is read through the workload otherwise."""
         loop_time = asyncio.get_running_loop().time
-        start_seconds, name = self.session.host.patience.start, self.session.workload.name
+        start_seconds, name = self.session.host.patience.start, self.session.workload.title
         end = loop_time() + start_seconds
         ask_at = loop_time() + _ASK_SECONDS
         async with self.session.endpoint.client() as client:

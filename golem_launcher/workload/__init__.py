@@ -1,1 +1,1 @@
-"""What runs at a provider: what is sent there, how it is started, when it is ready, what its end means."""
+"""What can run at a provider, as values: what is started there, when it is ready, where it listens, what is saved."""

@@ -1,40 +1,39 @@
-"""A workload as a value. A stranger's is another value in a file of its own; docs/architecture.md has one."""
+"""What a workload is: a value. A stranger's is another value in a file of its own; docs/architecture.md has one."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Literal
 
 from golem_launcher.agent.program import ADDRESS, PORT, PYTHON
-from golem_launcher.workload import starting
-from golem_launcher.workload.archive import agent_archive, spare_pip
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+__all__ = ["ADDRESS", "FIRST_PORT", "PORT", "PYTHON", "Endpoint", "Workload"]
 
-__all__ = ["ADDRESS", "PORT", "PYTHON", "Shipment", "Workload"]
-
-_AGENT_PATH = "/golem/run/golem-launcher-agent.pyz"
-_CONFIG_PATH = "/golem/run/golem-launcher-agent.json"
-_PIP_PATH = "/golem/run/golem-launcher-pip.zip"
-_ROOT = "../work"
-"""As seen from the configuration: a runtime without mounts keeps the container's paths somewhere else."""
+FIRST_PORT = 8888
+"""Where a workload listens first; the three ports after it are the agent's."""
+_AGENTS_PORTS = range(FIRST_PORT + 1, FIRST_PORT + 4)
 
 
 @dataclass(frozen=True)
-class Shipment:
-    """What is put into a machine for a workload, and the commands that start it there and ask after it."""
+class Endpoint:
+    """A port at which a workload listens, for the user's browser or programs."""
 
-    files: tuple[tuple[str, bytes], ...]
-    """Path in the container, content."""
-    argv: tuple[str, ...]
-    last_words: tuple[str, ...]
-    """Tells whether the agent has ended, and why, as :mod:`golem_launcher.agent.report` has it."""
-    workspace: str = "/golem/work"
-    """A volume for the user's files: all of it is saved, and comes back elsewhere."""
-    run: str = "/golem/run"
-    """A volume for ours, a directory of the provider's disk: what is transferred goes there."""
+    name: str
+    """What commands call it: small letters, digits and dashes."""
+    port: int = FIRST_PORT
+    protocol: Literal["http", "tcp"] = "http"
+    asks_token: bool = False
+    """Whether it lets in nobody without the session's token. One that does not is opened to the user alone."""
+    path: str = "/"
+    """What a link opens there, below the path at which it answers."""
+
+    def __post_init__(self) -> None:
+        if self.port in _AGENTS_PORTS:
+            raise ValueError(f"{self.port} is one of the agent's ports")
+
+    def url(self, origin: str, base_url: str, token: str) -> str:
+        """The link that opens it: below ``base_url`` of an ``origin``; empty: on the origin that asks."""
+        return f"{origin}{base_url}{self.path[1:]}{f'?token={token}' if self.asks_token else ''}"
 
 
 @dataclass(frozen=True)
@@ -42,9 +41,11 @@ class Workload:
     """What a machine is rented for. The agent starts it, again when it crashed, and ends with its orderly end."""
 
     name: str
+    """What requests call it: small letters, digits and dashes."""
+    title: str
     """What it is called to people."""
-    probe: str
-    """A path below its base that it answers with 200 once it is ready, and while it is well."""
+    sentence: str = ""
+    """What one gets, in one plain sentence."""
     needs: str = ""
     """What it takes of an image beside a shell and Python, as people read it."""
     argv: tuple[str, ...] = ()
@@ -52,18 +53,9 @@ class Workload:
 
     Empty: the JupyterLab of the image, which the agent configures (``agent/lab.py``), and installs where there is none.
     """
-
-    def shipment(self, settings: Mapping[str, Any], *, familiar: bool) -> Shipment:
-        """What is sent, with the agent's ``settings`` (see ``agent/config.py``). Blocking, once half a second.
-
-        ``familiar``: what the image has is known, so that no pip is sent along.
-        """
-        config = {**settings, "root": _ROOT, "workload": {"name": self.name, "argv": self.argv}}
-        files = [(_AGENT_PATH, agent_archive()), (_CONFIG_PATH, json.dumps(config).encode())]
-        if not familiar:
-            files.append((_PIP_PATH, spare_pip()))
-        return Shipment(
-            files=tuple(files),
-            argv=starting.python(_AGENT_PATH, _CONFIG_PATH),
-            last_words=starting.python(_AGENT_PATH, "--last-words", _CONFIG_PATH),
-        )
+    endpoints: tuple[Endpoint, ...] = (Endpoint("web"),)
+    """Where it listens; links and tunnels lead to the first where none is named."""
+    probe: str = "/"
+    """A path of the first endpoint, below its base, that answers with 200 once it is ready, and while it is well."""
+    unsaved: tuple[str, ...] = ()
+    """What is not saved of the workspace beside what the agent always leaves out: patterns as in ``.gitignore``."""

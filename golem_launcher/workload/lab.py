@@ -1,7 +1,15 @@
-"""JupyterLab: the workload of a session."""
+"""JupyterLab: the workload of a session that asks for no other."""
 
 from __future__ import annotations
 
-from golem_launcher.workload.base import Workload
+from golem_launcher.workload.base import Endpoint, Workload
 
-LAB = Workload(name="JupyterLab", probe="/api/status", needs="JupyterLab unless the session may reach packages")
+LAB = Workload(
+    name="lab",
+    title="JupyterLab",
+    sentence="JupyterLab in your browser.",
+    needs="JupyterLab unless the session may reach packages",
+    endpoints=(Endpoint("lab", asks_token=True, path="/lab"),),
+    probe="/api/status",
+    unsaved=(".local/share/jupyter/runtime/",),
+)

@@ -13,7 +13,7 @@ from golem_launcher.rental.package import Package
 from golem_launcher.request import parse_request
 from golem_launcher.session import client, preload
 from golem_launcher.workload import starting
-from golem_launcher.workload.base import Shipment
+from golem_launcher.workload.shipment import Shipment
 from tests.networks import own_network
 from tests.session.conftest import explain
 

@@ -4,7 +4,7 @@ import pytest
 
 from golem_launcher.rental.package import Package
 from golem_launcher.rental.volumes import has_disks, volumes
-from golem_launcher.workload.base import Shipment
+from golem_launcher.workload.shipment import Shipment
 
 PACKAGE = Package("JupyterLab", "", Shipment((), (), ()), 2.0)
 

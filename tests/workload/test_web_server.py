@@ -8,15 +8,16 @@ import signal
 
 import pytest
 
+from golem_launcher.access.workload_client import WorkloadClient
 from golem_launcher.agent import report
 from golem_launcher.workload.base import ADDRESS, PORT, PYTHON, Workload
-from golem_launcher.workload.client import WorkloadClient
+from golem_launcher.workload.shipment import shipment
 from tests.agent.conftest import Agent, eventually, parent
 from tests.dialling import to_origin
 
 WEB_SERVER = Workload(
-    name="The web server",
-    probe="/",
+    name="web-server",
+    title="The web server",
     argv=(PYTHON, "-m", "http.server", PORT, "--bind", ADDRESS, "--directory", "public"),
 )
 
@@ -31,8 +32,7 @@ def machine(tmp_path):
 
 def send(machine, **settings):
     """Start the workload there, as its shipment says."""
-    shipment = WEB_SERVER.shipment({}, familiar=True)
-    (_, archive), (_, config) = shipment.files
+    (_, archive), (_, config) = shipment(WEB_SERVER, {}, familiar=True).files
     machine.archive.write_bytes(archive)
     fields = json.loads(config)
     fields.pop("root")
@@ -82,8 +82,10 @@ def test_its_log_and_its_end_are_told(machine):
     assert machine.last_words().kind == report.TOLD
 
 
-@pytest.mark.parametrize("workload", [5, {}, {"name": "x"}, {"name": "x", "argv": "ls"}, {"name": "x", "argv": [5]},
-                                      {"name": "", "argv": []}, {"name": "x\n", "argv": []}])  # fmt: skip
+@pytest.mark.parametrize("workload", [5, {}, {"name": "x", "unsaved": []}, {"name": "x", "argv": "ls", "unsaved": []},
+                                      {"name": "x", "argv": [5], "unsaved": []}, {"name": "x", "argv": []},
+                                      {"name": "", "argv": [], "unsaved": []},
+                                      {"name": "x\n", "argv": [], "unsaved": []}])  # fmt: skip
 def test_one_that_makes_no_sense_is_refused(machine, workload):
     done = machine.start(workload=workload)
     assert done.returncode == 2

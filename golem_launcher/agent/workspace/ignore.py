@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 FILE = ".golemignore"
 LARGEST_FILE = 256 * 1024
@@ -20,7 +20,7 @@ _LONGEST_RULE = 1024
 DEFAULTS = (
     ".cache/", "__pycache__/", "*.pyc", ".mypy_cache/", ".pytest_cache/", ".ruff_cache/", ".hypothesis/", ".tox/",
     ".nox/", "node_modules/", ".npm/", ".yarn/cache/", ".Trash/", ".Trash-*/", ".local/share/Trash/",
-    ".local/share/jupyter/runtime/", ".~lock.*", ".nfs*", "lost+found/",
+    ".~lock.*", ".nfs*", "lost+found/",
     "/.golem-launcher/",
 )  # fmt: skip
 """What a program makes again by itself. ``.ipynb_checkpoints`` and ``.git`` are kept: they hold the user's past.
@@ -76,9 +76,9 @@ def parse(text: str, prefix: str = "") -> tuple[Rule, ...]:
     return tuple(found)
 
 
-def defaults() -> IgnoreRules:
-    """The rules without any file."""
-    return IgnoreRules(parse("\n".join(DEFAULTS)))
+def defaults(more: Iterable[str] = ()) -> IgnoreRules:
+    """The rules without any file: the defaults, and the patterns that are left out of this workload's workspace."""
+    return IgnoreRules(parse("\n".join((*DEFAULTS, *more))))
 
 
 def _rule(line: str, prefix: str) -> Rule | None:

@@ -49,9 +49,13 @@ _OWN_NAMES = ("pyvenv.cfg", "conda-meta")
 
 
 class Index:
-    """The workspace as it was found at the last walk. One thread at a time."""
+    """The workspace as it was found at the last walk. One thread at a time.
 
-    def __init__(self, root: str, scratch: str | None = None) -> None:
+    ``unsaved``: patterns of what is left out beside the defaults, as in ignore.py.
+    """
+
+    def __init__(self, root: str, scratch: str | None = None, unsaved: tuple[str, ...] = ()) -> None:
+        self._unsaved = unsaved
         self._root = os.path.abspath(root)
         self._roots = (self._root, os.path.realpath(root))
         """What its own absolute links may begin with."""
@@ -98,7 +102,7 @@ class Index:
             self._keep("")
             yield from (line_of(path, entry) for path, entry in self._entries.items() if entry.version > since)
             return
-        yield from self._directory(top, "", ignore.defaults())
+        yield from self._directory(top, "", ignore.defaults(self._unsaved))
         yield from self._read_later()
         for path in self._kept:
             yield from self._told(path, self._entries[path])

@@ -46,7 +46,7 @@ class Service:
         self._held = config.hold
         self._gate = gate
         self._lock = threading.Lock()
-        self._index = Index(config.root, self._packs)
+        self._index = Index(config.root, self._packs, config.workload.unsaved)
         self._packages = Packages(stem + BASE)
         self._restore: Restore | None = None
         self._name = secrets.token_hex(8)

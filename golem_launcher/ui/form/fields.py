@@ -14,12 +14,14 @@ from golem_launcher.request import LaunchRequest, parse_request
 from golem_launcher.request.fields import NAMES, about, is_list, title
 from golem_launcher.software import SOFTWARE
 from golem_launcher.units import number
+from golem_launcher.workload import registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from golem_launcher.networks import Network
     from golem_launcher.software import Software
+    from golem_launcher.workload.base import Workload
 
 GROUPS = {
     "main": ("Session", ""),
@@ -38,12 +40,13 @@ _MONEY = {"none": "no money", "test": "test money", "real": "real money"}
 def form_groups() -> list[dict[str, Any]]:
     """The groups with one description per field of ``LaunchRequest``, as the form's script takes them (JSON values)."""
     properties = LaunchRequest.model_json_schema()["properties"]
+    fields = [field for name in NAMES if _is_asked_for(field := _field(name, properties[name]))]
     return [
         {
             "name": group,
             "title": words,
             "sentence": sentence,
-            "fields": [_field(name, properties[name]) for name in NAMES if about(name).group == group],
+            "fields": [field for field in fields if field["group"] == group],
         }
         for group, (words, sentence) in GROUPS.items()
     ]
@@ -93,6 +96,11 @@ def _field(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _is_asked_for(field: dict[str, Any]) -> bool:
+    """Whether there is anything to choose: of workloads there may be one alone."""
+    return field["kind"] != "choice" or len(field["options"]) > 1
+
+
 def _kind(name: str, schema: dict[str, Any], numeric: dict[str, Any]) -> str:
     if about(name).choices:
         return "choice"
@@ -112,10 +120,12 @@ def _options(name: str) -> list[dict[str, Any]]:
         ]
     if name == "software":
         return [{**_words(choice), "least": {"gpus": 1} if choice.gpu else {}} for choice in SOFTWARE.values()]
+    if name == "workload":
+        return [{**_words(workload), "least": {}} for workload in registry.usable()]
     return [{"value": value, "title": words} for value, words in about(name).choices.items()]
 
 
-def _words(choice: Network | Software) -> dict[str, Any]:
+def _words(choice: Network | Software | Workload) -> dict[str, Any]:
     return {"value": choice.name, "title": choice.title, "sentence": choice.sentence}
 
 

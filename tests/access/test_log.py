@@ -7,9 +7,9 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from golem_launcher.access import workload_client
+from golem_launcher.access.workload_client import WorkloadClient, _LogFile
 from golem_launcher.text import LONGEST_LINE
-from golem_launcher.workload import client
-from golem_launcher.workload.client import WorkloadClient, _LogFile
 from golem_launcher.workload.lab import LAB
 from tests.dialling import to_origin
 
@@ -26,7 +26,7 @@ def test_only_clean_lines_reach_the_file(tmp_path_factory, pieces):
 
 
 def test_a_line_of_megabytes_is_cut_and_the_file_ends_somewhere(tmp_path, monkeypatch):
-    monkeypatch.setattr(client, "_LARGEST_LOG", 5_000_000)
+    monkeypatch.setattr(workload_client, "_LARGEST_LOG", 5_000_000)
     log = _LogFile(tmp_path / "lab.log")
     log.append(b"x" * 1_000_000 + b"\n")
     assert (tmp_path / "lab.log").stat().st_size <= 4 * LONGEST_LINE
@@ -74,8 +74,8 @@ def test_what_unpacks_to_much_more_is_cut(tmp_path):
         headers = {"Golem-Launcher-Offset": "5", "Content-Encoding": "gzip"}
         return web.Response(body=bomb if request.query["offset"] == "0" else b"", headers=headers)
 
-    asyncio.run(_follow(answer, tmp_path / "lab.log", client._LARGEST_PIECE))
-    assert (tmp_path / "lab.log").stat().st_size == client._LARGEST_PIECE
+    asyncio.run(_follow(answer, tmp_path / "lab.log", workload_client._LARGEST_PIECE))
+    assert (tmp_path / "lab.log").stat().st_size == workload_client._LARGEST_PIECE
 
 
 def test_a_lab_that_says_gzip_and_means_something_else_is_one_that_does_not_answer(tmp_path):

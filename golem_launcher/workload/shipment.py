@@ -1,0 +1,53 @@
+"""What is sent into a machine for a workload: the agent, what it is told, and the commands that start it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.workload import starting
+from golem_launcher.workload.archive import agent_archive, spare_pip
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from golem_launcher.workload.base import Workload
+
+_AGENT_PATH = "/golem/run/golem-launcher-agent.pyz"
+_CONFIG_PATH = "/golem/run/golem-launcher-agent.json"
+_PIP_PATH = "/golem/run/golem-launcher-pip.zip"
+_ROOT = "../work"
+"""As seen from the configuration: a runtime without mounts keeps the container's paths somewhere else."""
+
+
+@dataclass(frozen=True)
+class Shipment:
+    """What is put into a machine for a workload, and the commands that start it there and ask after it."""
+
+    files: tuple[tuple[str, bytes], ...]
+    """Path in the container, content."""
+    argv: tuple[str, ...]
+    last_words: tuple[str, ...]
+    """Tells whether the agent has ended, and why, as :mod:`golem_launcher.agent.report` has it."""
+    workspace: str = "/golem/work"
+    """A volume for the user's files: all of it is saved, and comes back elsewhere."""
+    run: str = "/golem/run"
+    """A volume for ours, a directory of the provider's disk: what is transferred goes there."""
+
+
+def shipment(workload: Workload, settings: Mapping[str, Any], *, familiar: bool) -> Shipment:
+    """What is sent for ``workload``, with the agent's ``settings`` (see ``agent/config.py``).
+
+    ``familiar``: what the image has is known, so that no pip is sent along. Blocking, once half a second.
+    """
+    about = {"name": workload.title, "argv": workload.argv, "unsaved": workload.unsaved}
+    config = {**settings, "root": _ROOT, "workload": about}
+    files = [(_AGENT_PATH, agent_archive()), (_CONFIG_PATH, json.dumps(config).encode())]
+    if not familiar:
+        files.append((_PIP_PATH, spare_pip()))
+    return Shipment(
+        files=tuple(files),
+        argv=starting.python(_AGENT_PATH, _CONFIG_PATH),
+        last_words=starting.python(_AGENT_PATH, "--last-words", _CONFIG_PATH),
+    )

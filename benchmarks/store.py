@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from benchmarks import bed
 from benchmarks.row import Row
 from benchmarks.saving import fill
-from golem_launcher.workspace.extract import extract
-from golem_launcher.workspace.manifest import Entry, chunk_id
-from golem_launcher.workspace.store import Store, open_store
+from golem_launcher.workspace.export.extract import extract
+from golem_launcher.workspace.repository.manifest import Entry, chunk_id
+from golem_launcher.workspace.repository.store import Store, open_store
 
 if TYPE_CHECKING:
     from pathlib import Path

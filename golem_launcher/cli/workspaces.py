@@ -18,7 +18,7 @@ from golem_launcher.units import counted, data_size
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from golem_launcher.workspace.generation import Generation
+    from golem_launcher.workspace.repository.generation import Generation
 
 Name = Annotated[str, typer.Argument(help="The workspace's name; see `golem-launcher workspaces`.")]
 StoreUrl = Annotated[
@@ -48,7 +48,7 @@ def workspaces(
     golem-launcher workspaces
     golem-launcher workspaces --remove old-lab
     """
-    from golem_launcher.workspace.store import open_store
+    from golem_launcher.workspace.repository.store import open_store
 
     kept = open_store(store)
     if remove is not None:
@@ -80,7 +80,7 @@ def generations(name: Name, *, store: StoreUrl = None, as_json: Json = False) ->
     golem-launcher generations my-lab
     golem-launcher generations my-lab --json
     """
-    from golem_launcher.workspace.store import open_store
+    from golem_launcher.workspace.repository.store import open_store
 
     kept = open_store(store)
     found = kept.generations(name)
@@ -117,8 +117,8 @@ def results(
     golem-launcher results my-lab
     golem-launcher results my-lab -o work.zip --generation 3
     """
-    from golem_launcher.workspace.results import folded, save_zip
-    from golem_launcher.workspace.store import open_store
+    from golem_launcher.workspace.export.results import folded, save_zip
+    from golem_launcher.workspace.repository.store import open_store
 
     kept = open_store(store)
     manifest = kept.manifest(name, generation)
@@ -172,8 +172,8 @@ def restore(
     golem-launcher restore my-lab work
     golem-launcher restore my-lab@3 work
     """
-    from golem_launcher.workspace.extract import extract
-    from golem_launcher.workspace.store import open_store
+    from golem_launcher.workspace.export.extract import extract
+    from golem_launcher.workspace.repository.store import open_store
 
     workspace, _, number = name.partition("@")
     if number and not number.isdigit():
@@ -217,7 +217,7 @@ def _pairs(items: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
 
 def _left_out(kept: Any, generation: Generation) -> list[dict[str, str]]:
     """What is not in a generation, and why; its list is read only where there is something."""
-    from golem_launcher.workspace.sealing import Damaged
+    from golem_launcher.workspace.repository.sealing import Damaged
 
     if not generation.left_out:
         return []
@@ -227,7 +227,7 @@ def _left_out(kept: Any, generation: Generation) -> list[dict[str, str]]:
 
 
 def _say_left_out(left_out: Sequence[dict[str, str]], indent: str = "") -> None:
-    from golem_launcher.workspace.manifest import shown
+    from golem_launcher.workspace.repository.manifest import shown
 
     if left_out:
         say(f"{indent}Left out, {len(left_out):,} in all:")
@@ -244,7 +244,7 @@ def _numbered(numbers: Sequence[int]) -> str:
 
 
 def _say_renamed(renamed: dict[str, str]) -> None:
-    from golem_launcher.workspace.manifest import shown
+    from golem_launcher.workspace.repository.manifest import shown
 
     if renamed:
         say("These have another name here: on many computers theirs are the same as others', but for case or accents.")
@@ -261,7 +261,7 @@ def verify(name: Name, *, store: StoreUrl = None, as_json: Json = False) -> None
     golem-launcher verify my-lab
     golem-launcher verify my-lab --json
     """
-    from golem_launcher.workspace.store import open_store
+    from golem_launcher.workspace.repository.store import open_store
 
     kept = open_store(store)
     report = kept.verify(name, _progress("Reading", "parts"))

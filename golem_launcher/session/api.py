@@ -92,8 +92,8 @@ def launch(**fields: Any) -> Session:
 
 
 def _write_results(directory: SessionDirectory, path: str | PathLike[str] | None, generation: int | None) -> Path:
-    from golem_launcher.workspace.results import save_zip  # noqa: PLC0415 - few need it
-    from golem_launcher.workspace.store import open_store  # noqa: PLC0415
+    from golem_launcher.workspace.export.results import save_zip  # noqa: PLC0415 - few need it
+    from golem_launcher.workspace.repository.store import open_store  # noqa: PLC0415
 
     saving, request = client.saving_of(directory), directory.request()
     store = open_store(request.store, encrypt=request.encrypt)

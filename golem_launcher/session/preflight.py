@@ -13,7 +13,7 @@ from golem_launcher.errors import RequestError, WorkspaceError
 
 if TYPE_CHECKING:
     from golem_launcher.request import LaunchRequest
-    from golem_launcher.workspace.store import Store
+    from golem_launcher.workspace.repository.store import Store
 
 
 def check(request: LaunchRequest) -> None:
@@ -32,7 +32,7 @@ def check(request: LaunchRequest) -> None:
 
         permits.read(map(Path, request.outbound_permit))
     if request.resume or (request.save and request.store is not None):
-        from golem_launcher.workspace.store import open_store  # noqa: PLC0415 - what begins anew needs none yet
+        from golem_launcher.workspace.repository.store import open_store  # noqa: PLC0415 - what begins anew needs none yet
 
         store = open_store(request.store, encrypt=request.encrypt)
         if request.resume:

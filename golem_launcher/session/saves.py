@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.lab_endpoint import LabEndpoint
     from golem_launcher.session.recorder import Recorder
-    from golem_launcher.workspace.generation import Generation
-    from golem_launcher.workspace.remote import AgentWorkspace
-    from golem_launcher.workspace.saver import Limits, Saver
-    from golem_launcher.workspace.store import Store
+    from golem_launcher.workspace.repository.generation import Generation
+    from golem_launcher.workspace.repository.store import Store
+    from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
+    from golem_launcher.workspace.transfer.saver import Limits, Saver
 
 _LOG = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ class Saves:
 
         Raises ``ProviderError`` when the provider fails.
         """
-        from golem_launcher.workspace.remote import AgentWorkspace  # noqa: PLC0415 - the market need not wait for it
+        from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace  # noqa: PLC0415 - the market need not wait for it
 
         await self.part()
         agent = AgentWorkspace(self._endpoint.dial_workspace, token=self._endpoint.token, carry=carry)
@@ -120,7 +120,7 @@ class Saves:
         """Save from now on, every few seconds."""
         if not self._request.save or self._store is None or self._agent is None:
             return
-        from golem_launcher.workspace.saver import Saver  # noqa: PLC0415 - likewise
+        from golem_launcher.workspace.transfer.saver import Saver  # noqa: PLC0415 - likewise
 
         self._saver = Saver(
             self._agent,
@@ -204,7 +204,7 @@ class Saves:
         await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
 
     async def _settle(self, agent: AgentWorkspace) -> list[str]:
-        from golem_launcher.workspace.restore_into import install, put_files, restore_into  # noqa: PLC0415 - likewise
+        from golem_launcher.workspace.transfer.restore import install, put_files, restore_into  # noqa: PLC0415 - likewise
 
         end = asyncio.get_running_loop().time() + _ANSWER_SECONDS
         while not await agent.answers(seconds=2.0):
@@ -254,7 +254,7 @@ class Saves:
 
 
 def _limits(request: LaunchRequest) -> Limits:
-    from golem_launcher.workspace.saver import Limits  # noqa: PLC0415 - the market need not wait for it
+    from golem_launcher.workspace.transfer.saver import Limits  # noqa: PLC0415 - the market need not wait for it
 
     disk = int(request.disk_gib * _GIBIBYTE)
     return Limits(total_bytes=disk, kept_bytes=max(int(request.keep_gib * _GIBIBYTE), 4 * disk))
@@ -262,7 +262,7 @@ def _limits(request: LaunchRequest) -> Limits:
 
 def _low_on_room(store: Store) -> str:
     """A warning when the disk that saves need has hardly any room; else nothing. Blocking."""
-    from golem_launcher.workspace.fitting import SPARE_DISK, free_here  # noqa: PLC0415 - likewise
+    from golem_launcher.workspace.transfer.quota import SPARE_DISK, free_here  # noqa: PLC0415 - likewise
 
     place, free = free_here(store.shown)
     if free > _LITTLE_ROOM + SPARE_DISK:
@@ -274,7 +274,7 @@ def _low_on_room(store: Store) -> str:
 
 
 def _open_store(url: str | None, *, encrypt: bool) -> Store:
-    from golem_launcher.workspace.store import open_store  # noqa: PLC0415 - in a thread, beside the first calls
+    from golem_launcher.workspace.repository.store import open_store  # noqa: PLC0415 - in a thread, beside the first calls
 
     return open_store(url, encrypt=encrypt)
 

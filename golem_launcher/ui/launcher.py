@@ -45,7 +45,7 @@ _LATER = (
     "golem_launcher.node.manager",
     "golem_launcher.market.scan",
     "golem_launcher.session.network_hosts",
-    "golem_launcher.workspace.store",
+    "golem_launcher.workspace.repository.store",
 )
 """What is not needed to show the page. Loaded by one thread: two that load modules of one circle can get halves."""
 

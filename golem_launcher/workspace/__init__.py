@@ -1,6 +1,6 @@
-"""Saving and restoring: what a session writes, kept on the user's side.
+"""Saving a session's files and bringing them back, all of it kept on the user's side.
 
-``manifest`` says what a saved state (a generation) is and refuses hostile ones; ``store`` keeps generations;
-``packs`` keeps their chunks; ``locations`` is where both lie; ``sealing`` encrypts; ``retention`` forgets;
-``extract`` and ``results`` bring files back out.
+``backends``: where a store's objects lie. ``repository``: what a store holds, as chunks in packs, manifests and
+generations. ``transfer``: what moves between a store and a running session. ``export``: a generation written out as a
+directory or a zip file.
 """

@@ -11,7 +11,7 @@ from golem_launcher.events import SessionState, Stage
 from golem_launcher.localnet import network as localnet
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
-from golem_launcher.workspace.store import open_store
+from golem_launcher.workspace.repository.store import open_store
 from tests.browser.conftest import new_context
 from tests.session import providers
 

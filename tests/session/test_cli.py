@@ -19,8 +19,8 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.request.command import command as as_command
 from golem_launcher.session import client
 from golem_launcher.session.directory import create_session_directory
-from golem_launcher.workspace.manifest import Environment
-from golem_launcher.workspace.store import open_store
+from golem_launcher.workspace.repository.manifest import Environment
+from golem_launcher.workspace.repository.store import open_store
 
 
 @pytest.fixture(autouse=True)

@@ -21,8 +21,8 @@ from golem_launcher.session import client, leftovers, liveness, timeouts, trash
 from golem_launcher.session.directory import create_session_directory, session_directory
 from golem_launcher.session.recorder import Recorder
 from golem_launcher.session.saves import Saves
-from golem_launcher.workspace.manifest import Environment
-from golem_launcher.workspace.store import open_store
+from golem_launcher.workspace.repository.manifest import Environment
+from golem_launcher.workspace.repository.store import open_store
 
 
 @pytest.fixture(autouse=True)

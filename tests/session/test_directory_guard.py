@@ -13,7 +13,7 @@ from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client, liveness
 from golem_launcher.session.directory import session_directory
 from golem_launcher.session.directory_guard import DirectoryGuard
-from golem_launcher.workspace.store import open_store
+from golem_launcher.workspace.repository.store import open_store
 from tests.session.conftest import HONEST, command, explain, wait_for
 from tests.session.ending import wait_for_end
 from tests.session.jupyter import Jupyter

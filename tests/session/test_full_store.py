@@ -8,9 +8,9 @@ import pytest
 
 from golem_launcher.events import STOPPED, Stage
 from golem_launcher.session import client
-from golem_launcher.workspace.fitting import SPARE_DISK
-from golem_launcher.workspace.locations import ROOM_LEFT
-from golem_launcher.workspace.store import open_store
+from golem_launcher.workspace.backends.directory import ROOM_LEFT
+from golem_launcher.workspace.repository.store import open_store
+from golem_launcher.workspace.transfer.quota import SPARE_DISK
 from tests.session.conftest import command, explain, wait_for
 from tests.session.jupyter import Jupyter
 

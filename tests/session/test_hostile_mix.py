@@ -20,7 +20,7 @@ from golem_launcher.localnet import daemons
 from golem_launcher.node import yagna_process
 from golem_launcher.session import client, liveness
 from golem_launcher.session.api import Session
-from golem_launcher.workspace.store import open_store
+from golem_launcher.workspace.repository.store import open_store
 from tests.access.listeners import listening, told_to_strangers
 from tests.session.conftest import explain, wait_for
 from tests.session.jupyter import Jupyter

@@ -9,7 +9,7 @@ from golem_launcher.access.open_documents import key
 from golem_launcher.errors import SessionKept
 from golem_launcher.events import STOPPED, EndsSoon, Saving, Stage
 from golem_launcher.session import client, liveness, timeouts
-from golem_launcher.workspace.store import open_store
+from golem_launcher.workspace.repository.store import open_store
 from tests.session.conftest import command, explain, wait_for
 from tests.session.jupyter import Jupyter
 

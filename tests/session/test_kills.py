@@ -22,8 +22,8 @@ from golem_launcher.localnet import network as localnet
 from golem_launcher.node import yagna_process
 from golem_launcher.session import client, liveness
 from golem_launcher.session.api import Session
-from golem_launcher.workspace.extract import extract
-from golem_launcher.workspace.store import open_store
+from golem_launcher.workspace.export.extract import extract
+from golem_launcher.workspace.repository.store import open_store
 from tests.session.conftest import explain, wait_for
 from tests.session.ending import wait_for_end
 from tests.session.jupyter import Jupyter

@@ -12,7 +12,7 @@ from golem_launcher.errors import SessionError
 from golem_launcher.events import Stage
 from golem_launcher.session import client, liveness
 from golem_launcher.session.api import Session
-from golem_launcher.workspace.store import open_store
+from golem_launcher.workspace.repository.store import open_store
 from tests.session.conftest import command, explain, wait_for
 from tests.session.ending import wait_for_end
 from tests.session.jupyter import Jupyter

@@ -1,7 +1,7 @@
 """What an agent, or whoever stands in its place, says: honest messages, and such with anything in the place of a part.
 
 Whatever it is, each reader gives what it may give or refuses it in its own way. Lists of files and chunks have tests of
-their own (tests/saver), and so have a page's words of its documents (tests/access/test_open_documents.py).
+their own (tests/workspace/transfer), and so have a page's words of its documents (tests/access/test_open_documents.py).
 """
 
 import asyncio
@@ -19,8 +19,8 @@ from golem_launcher.market.reputation import _share
 from golem_launcher.rental.deploying import Deploying
 from golem_launcher.session.meter import Meter
 from golem_launcher.untrusted import number
-from golem_launcher.workspace.answers import are_pairs, as_object, as_shown, count_of
-from golem_launcher.workspace.environment import installable, read_environment
+from golem_launcher.workspace.repository.environment import installable, read_environment
+from golem_launcher.workspace.transfer.responses import are_pairs, as_object, as_shown, count_of
 
 _USAGE = {
     "time": 12.5, "cpu_seconds": 3.25, "memory_bytes": 1 << 30, "workspace_bytes": 5000, "gpu_percent": 7.0,

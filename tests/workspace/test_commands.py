@@ -6,8 +6,8 @@ from typer.testing import CliRunner
 
 from golem_launcher import paths
 from golem_launcher.cli.main import app
-from golem_launcher.workspace.store import open_store
-from tests.workspace.test_store import FILES, WHOLE, save
+from golem_launcher.workspace.repository.store import open_store
+from tests.workspace.repository.test_store import FILES, WHOLE, save
 
 
 @pytest.fixture(autouse=True)

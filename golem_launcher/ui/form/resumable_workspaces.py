@@ -14,7 +14,7 @@ def saved_workspaces() -> list[dict[str, Any]]:
     ``value`` is what ``LaunchRequest.resume`` takes: the name for the newest state, ``name@generation`` for older ones.
     Raises ``WorkspaceError``.
     """
-    from golem_launcher.workspace.store import open_store  # noqa: PLC0415 - not needed to show the page
+    from golem_launcher.workspace.repository.store import open_store  # noqa: PLC0415 - not needed to show the page
 
     store = open_store()
     found = []

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from golem_launcher.request import parse_request
 from golem_launcher.ui.form.resumable_workspaces import saved_workspaces
-from golem_launcher.workspace.manifest import Environment
-from golem_launcher.workspace.store import open_store
+from golem_launcher.workspace.repository.manifest import Environment
+from golem_launcher.workspace.repository.store import open_store
 
 
 def test_workspaces_can_be_chosen_with_their_last_generations() -> None:

@@ -1,0 +1,163 @@
+"""A store in a file system that fsspec reaches: s3, gs, hdfs, sftp, ….
+
+Object stores show an object when it is whole, and refuse to write over one when asked to. Elsewhere an object is
+written beside its name and moved there; who creates one moves it in the way that does not replace what is there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from golem_launcher.workspace.backends import hdfs
+from golem_launcher.workspace.backends.known_hosts import known_hosts_policy
+from golem_launcher.workspace.backends.redaction import redacted, redacted_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
+_SFTP = {"sftp", "ssh"}
+_READERS = 16
+_DRAFT = ".part"
+
+
+class FsspecLocation:
+    """Objects are files."""
+
+    def __init__(self, url: str) -> None:
+        import fsspec  # noqa: PLC0415 - most stores need none of it
+
+        self._url = url
+        self._scheme = urlsplit(url).scheme
+        if self._scheme not in hdfs.SCHEMES:
+            fsspec.get_filesystem_class(self._scheme)  # an error of its own when it is unknown or not installed
+        self._moves = self._scheme not in _OBJECT_STORES
+        self.readers = 1 if self._moves else _READERS
+        self._connected = False
+        with self._reaching():
+            pass
+
+    @contextlib.contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """:func:`reached`, by a new connection when the last use of it failed."""
+        with redacted_errors(redacted(self._url), *([hdfs.ADVICE] if self._scheme in hdfs.SCHEMES else [])):
+            if not self._connected:
+                self._fs, self._root = self._connect()
+                self._connected = True
+            try:
+                yield
+            except FileNotFoundError:
+                raise
+            except Exception:
+                self._connected = False
+                raise
+
+    def _connect(self) -> tuple[Any, str]:
+        import fsspec  # noqa: PLC0415
+
+        if self._scheme in hdfs.SCHEMES:
+            return hdfs.connect(self._url)
+        own: dict[str, Any] = {}
+        if self._scheme in _SFTP:  # where fsspec would keep a broken connection for ever
+            own = {"host_key_policy": known_hosts_policy(), "skip_instance_cache": True}
+        found: tuple[Any, str] = fsspec.core.url_to_fs(self._url, **own)
+        return found
+
+    def _path(self, name: str) -> str:
+        return f"{self._root.rstrip('/')}/{name}"
+
+    def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
+        """The bytes of a file, or a part of them."""
+        with self._reaching():
+            end = None if length is None else start + length
+            return bytes(self._fs.cat_file(self._path(name), start=start or None, end=end))
+
+    def establish(self) -> None:
+        """It is there, or is made with its first file."""
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write over what is there, whole or not at all."""
+        path = self._path(name)
+        with self._reaching():
+            if self._moves:
+                with self._draft(path, data) as draft:
+                    self._fs.mv(draft, path)
+            else:
+                self._fs.pipe_file(path, data)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Of two who do it at once, one gets the name."""
+        path = self._path(name)
+        with self._reaching():
+            self._fs.invalidate_cache()
+            if self._fs.exists(path):
+                return False
+            if self._moves:
+                with self._draft(path, data) as draft:
+                    claimed = self._claim(draft, path)
+                    if not claimed:
+                        self._fs.rm_file(draft)
+                    return claimed
+            try:
+                self._fs.pipe_file(path, data, mode="create")
+            except FileExistsError:
+                return False
+            return True
+
+    def _claim(self, draft: str, path: str) -> bool:
+        """Move without replacing; whether that worked."""
+        if self._scheme in hdfs.SCHEMES:
+            return bool(self._fs.claim(draft, path))
+        if self._scheme in _SFTP:  # fsspec's own way of moving there replaces
+            try:
+                self._fs.ftp.rename(draft, path)
+            except OSError:
+                if self._fs.exists(path):
+                    return False
+                raise
+            return True
+        self._fs.mv(draft, path)  # the look came shortly before; most of these know no better
+        return True
+
+    @contextlib.contextmanager
+    def _draft(self, path: str, data: bytes) -> Iterator[str]:
+        """The data beside its name, under one of its own; gone when something goes wrong."""
+        draft = f"{path}.{secrets.token_hex(4)}{_DRAFT}"
+        self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+        try:
+            self._fs.pipe_file(draft, data)
+            yield draft
+        except BaseException:
+            with contextlib.suppress(Exception):  # there is no way there: it does no harm
+                self._fs.rm_file(draft)
+            raise
+
+    def names(self, prefix: str) -> list[str]:
+        """The files below a directory, drafts left out."""
+        top = self._path(prefix).rstrip("/")
+        with self._reaching():
+            self._fs.invalidate_cache()
+            try:
+                found = list(self._below(top)) if self._moves else self._fs.find(top + "/")
+            except FileNotFoundError:
+                return []
+        start = len(self._root.rstrip("/")) + 1
+        return sorted(path[start:] for path in found if not path.endswith(_DRAFT))
+
+    def _below(self, directory: str) -> Iterator[str]:
+        """All files. fsspec's own ``find`` takes a directory that it can't read for an empty one: fatal here."""
+        for each in self._fs.ls(directory, detail=True):
+            path = f"{directory}/{each['name'].rstrip('/').rpartition('/')[2]}"
+            if each["type"] == "directory":
+                with contextlib.suppress(FileNotFoundError):  # gone meanwhile
+                    yield from self._below(path)
+            else:
+                yield path
+
+    def delete(self, name: str) -> None:
+        """Remove a file."""
+        with self._reaching(), contextlib.suppress(FileNotFoundError):
+            self._fs.rm_file(self._path(name))

@@ -1,0 +1,1 @@
+"""A generation written out for people: as a directory, or as a zip file."""

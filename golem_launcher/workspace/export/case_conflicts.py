@@ -1,0 +1,69 @@
+"""Names that are two in a session and one on many computers: ``A.txt`` and ``a.txt``, or an accent written in two ways.
+
+A save holds them as they are. Where files are written for others to read, the second one gets a number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import unicodedata
+from typing import TYPE_CHECKING
+
+from golem_launcher.workspace.repository.manifest import LONGEST_PART
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+def distinct_names(paths: Iterable[str]) -> dict[str, str]:
+    """New names for those of the paths that need one, so that no two are one anywhere.
+
+    What lies in a directory with a new name has a new path, too.
+    """
+    given: dict[str, str] = {}
+    taken: set[str] = set()
+    ordered = sorted(paths, key=lambda path: path.split("/"))
+    for path in ordered:
+        _name(path, given, taken)
+    return {path: given[path] for path in ordered if given[path] != path}
+
+
+def _name(path: str, given: dict[str, str], taken: set[str]) -> str:
+    """The name of ``path``; those of the directories above it are given first."""
+    if path not in given:
+        above, slash, name = path.rpartition("/")
+        prefix = (_name(above, given, taken) if slash else "") + slash
+        found, number = prefix + name, 1
+        while folded(found) in taken:
+            number += 1
+            found = prefix + _numbered(name, number)
+        given[path] = found
+        taken.add(folded(found))
+    return given[path]
+
+
+def _numbered(name: str, number: int) -> str:
+    stem, dot, ending = name.rpartition(".")
+    if not stem:
+        stem, dot, ending = name, "", ""
+    while len(f"{stem} ({number}){dot}{ending}".encode()) > LONGEST_PART and len(stem) > 1:
+        stem = stem[:-1]
+    return f"{stem} ({number}){dot}{ending}"
+
+
+def folded(path: str) -> str:
+    """The same for names that are one on many computers."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+
+
+def ignores_case(directory: Path) -> bool:
+    """Whether names that differ in case only are one in this directory, which can be written to."""
+    probe = directory / f".golem-launcher-{secrets.token_hex(4)}"
+    probe.touch()
+    try:
+        return probe.with_name(probe.name.upper()).exists()
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            probe.unlink()

@@ -1,0 +1,205 @@
+"""Writes a generation into a directory. No link is followed; each file is there whole or not at all.
+
+All is written into a directory beside, within the one that is asked for, and moved out of it when it is whole and on
+disk: what an interrupted restore leaves is taken for nobody's file, and removed by the next one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+import stat
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from golem_launcher.agent.workspace.open_beneath import directory as opened_directory
+from golem_launcher.agent.workspace.open_beneath import parent
+from golem_launcher.agent.workspace.portable_names import unescape
+from golem_launcher.errors import WorkspaceError
+from golem_launcher.workspace.export.case_conflicts import distinct_names, folded, ignores_case
+from golem_launcher.workspace.export.file_content import LOST, pieces
+from golem_launcher.workspace.repository import symlinks
+from golem_launcher.workspace.repository.environment import package_lists
+from golem_launcher.workspace.repository.sealing import Damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from golem_launcher.workspace.repository.manifest import Entry, Manifest
+    from golem_launcher.workspace.repository.store import Store
+
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
+_UNFINISHED = ".golem-launcher-unfinished-"
+
+
+@dataclass
+class Extracted:
+    """What a restore wrote."""
+
+    files: int = 0
+    renamed: dict[str, str] = field(default_factory=dict)
+    """Names that would be one with others', and what they are here."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """What could not be written, and why."""
+    damaged: list[str] = field(default_factory=list)
+    """Those of them that are lost in the store."""
+    entries: list[Entry] = field(default_factory=list)
+    """All that there was to write, by the names it has here."""
+
+
+def extract(
+    store: Store,
+    manifest: Manifest,
+    directory: Path,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Extracted:
+    """Write all of ``manifest`` into ``directory``, which is made when it is not there and must be empty.
+
+    The lists of its packages lie beside its files. ``progress`` is called with bytes done and in all. Where names that
+    differ in case alone are one, the second gets another. Raises ``WorkspaceError`` when nothing more can be written,
+    or nothing of it be read; what a file of the store alone can't give is told in the answer.
+    """
+    made = False
+    try:
+        if directory.exists() and not directory.is_dir():
+            raise WorkspaceError(f"{directory} is no directory.", "Name a new one.")
+        made = not directory.exists()
+        directory.mkdir(parents=True, exist_ok=True)
+        _clear(directory)
+        if any(directory.iterdir()):
+            raise WorkspaceError(f"{directory} is not empty.", "Name a new directory: nothing is written over.")
+        unfinished = directory / f"{_UNFINISHED}{secrets.token_hex(4)}"
+        unfinished.mkdir(mode=0o700)
+        try:
+            found = _written(store, manifest, unfinished, progress)
+            modes = {unescape(each.path): each.mode for each in found.entries if each.kind == "directory"}
+            os.sync()  # one for all: each for itself takes minutes where there are thousands
+            for each in sorted(unfinished.iterdir()):
+                os.rename(each, directory / each.name)  # noqa: PTH104 - a link stays one
+                if each.name in modes:  # now, for who may not write to a directory may not move it
+                    os.chmod(directory / each.name, modes[each.name])  # noqa: PTH101
+            _sync(directory)
+        finally:
+            _remove(unfinished)
+    except OSError as error:
+        raise WorkspaceError(f"The workspace could not be written: {error.strerror or error}.") from error
+    finally:
+        if made:
+            with contextlib.suppress(OSError):  # it stays when there is something in it
+                directory.rmdir()
+    return found
+
+
+def _written(store: Store, manifest: Manifest, target: Path, progress: Callable[[int, int], None]) -> Extracted:
+    one = folded if ignores_case(target) else str
+    names = distinct_names(entry.path for entry in manifest.entries) if one is folded else {}
+    entries = [replace(entry, path=names.get(entry.path, entry.path)) for entry in manifest.entries]
+    found = Extracted(renamed=names, entries=entries)
+    found.left_out |= symlinks.leading_out(((each.path, each.target) for each in entries if each.kind == "link"), one)
+    top = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        _write(store, entries, top, found, lambda done: progress(done, manifest.size))
+        if found.damaged and not found.files:
+            raise WorkspaceError(
+                f"No file of generation {manifest.generation} of '{manifest.workspace}' can be read.",
+                f"golem-launcher verify {manifest.workspace}",
+            )
+        for name, lines in package_lists(manifest.environment, [entry.path for entry in entries]).items():
+            with os.fdopen(os.open(name, _CREATE, 0o644, dir_fd=top), "wb") as file:
+                file.write(lines)
+    finally:
+        os.close(top)
+    return found
+
+
+def _write(store: Store, entries: list[Entry], top: int, found: Extracted, progress: Callable[[int], None]) -> None:
+    done = 0
+    for entry in entries:
+        if entry.kind == "directory":
+            with _telling(entry, found), opened_directory(top, unescape(entry.path), make=True):
+                pass
+    for entry in entries:
+        if entry.kind == "file":
+            with _telling(entry, found):
+                _write_file(store, entry, top)
+                found.files += 1
+            done += entry.data
+            progress(done)
+    for entry in entries:  # after the files: nothing is ever written through a link
+        if entry.kind == "link" and entry.path not in found.left_out:
+            with _telling(entry, found), parent(top, unescape(entry.path), make=True) as (above, name):
+                os.symlink(unescape(entry.target), name, dir_fd=above)
+    for entry in reversed(entries):  # the deepest first: writing into a directory changes its time
+        if entry.kind == "directory" and entry.path not in found.left_out:
+            with contextlib.suppress(OSError), opened_directory(top, unescape(entry.path)) as own:
+                _date(own, entry)
+                if "/" in entry.path:
+                    os.fchmod(own, entry.mode)
+
+
+@contextlib.contextmanager
+def _telling(entry: Entry, found: Extracted) -> Iterator[None]:
+    """What goes wrong with one entry is told, and costs no other; but a full disk costs all."""
+    try:
+        yield
+    except Damaged:
+        found.left_out[entry.path] = LOST
+        found.damaged.append(entry.path)
+    except OSError as error:
+        if error.errno in _FATAL:
+            raise
+        found.left_out[entry.path] = f"this computer refuses it: {error.strerror or error}"
+
+
+def _write_file(store: Store, entry: Entry, top: int) -> None:
+    with parent(top, unescape(entry.path), make=True) as (above, name):
+        descriptor = os.open(name, _CREATE, 0o600, dir_fd=above)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                for piece in pieces(entry, store.get_chunk):
+                    if isinstance(piece, int):
+                        file.seek(piece, os.SEEK_CUR)
+                    else:
+                        file.write(piece)
+                file.truncate()
+                _date(descriptor, entry)
+                os.fchmod(descriptor, entry.mode)
+        except BaseException:
+            os.unlink(name, dir_fd=above)
+            raise
+
+
+def _date(descriptor: int, entry: Entry) -> None:
+    with contextlib.suppress(OSError, OverflowError):  # a date that this file system can't have
+        os.utime(descriptor, ns=(entry.mtime_ns, entry.mtime_ns))
+
+
+def _clear(directory: Path) -> None:
+    """Remove what a restore left that was interrupted."""
+    for each in directory.iterdir():
+        if each.name.startswith(_UNFINISHED) and stat.S_ISDIR(each.lstat().st_mode):
+            _remove(each)
+
+
+def _remove(directory: Path) -> None:
+    """Remove a directory with all that is in it, also where a part may not be written to."""
+    for above, directories, _ in os.walk(directory):
+        for each in directories:
+            path = os.path.join(above, each)  # noqa: PTH118
+            with contextlib.suppress(OSError):
+                if not os.path.islink(path):  # noqa: PTH114
+                    os.chmod(path, 0o700)  # noqa: PTH101
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,34 @@
+"""What is in a saved file, piece by piece: the bytes of its chunks, and its holes between them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from golem_launcher.workspace.repository.sealing import Damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from golem_launcher.workspace.repository.manifest import Entry
+
+LOST = "a part of it is damaged in the store"
+
+
+def pieces(entry: Entry, get_chunk: Callable[[str], bytes]) -> Iterator[bytes | int]:
+    """The pieces of a file in their order; a number is a hole of so many bytes. Blocking.
+
+    Raises ``Damaged`` when a chunk is lost, or they do not make the file that was saved.
+    """
+    offset, holes = 0, iter((*entry.holes, (-1, 0)))
+    hole, length = next(holes)
+    for chunk in (*entry.chunks, None):
+        while offset == hole:
+            yield length
+            offset += length
+            hole, length = next(holes)
+        if chunk is not None:
+            data = get_chunk(chunk)
+            yield data
+            offset += len(data)
+    if offset != entry.size or hole != -1:
+        raise Damaged("A file has another size than it was saved with.")

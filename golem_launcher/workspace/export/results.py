@@ -1,0 +1,220 @@
+"""The results of a session as a zip file, made from a generation and streamed. No link is followed.
+
+Beside the files lie the lists of the session's packages. A file that is damaged in the store is found before it is
+written: the zip has all others.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import secrets
+import stat
+import time
+import zipfile
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from golem_launcher.agent.workspace.portable_names import unescape
+from golem_launcher.errors import WorkspaceError
+from golem_launcher.units import counted
+from golem_launcher.workspace.export.case_conflicts import distinct_names
+from golem_launcher.workspace.export.file_content import LOST, pieces
+from golem_launcher.workspace.repository.environment import package_lists
+from golem_launcher.workspace.repository.sealing import Damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from golem_launcher.workspace.repository.manifest import Entry, Manifest
+    from golem_launcher.workspace.repository.store import Store
+
+_EARLIEST = (1980, 1, 1, 0, 0, 0)
+_LATEST_YEAR = 2107
+_LARGEST_HOLES = 64 * 1024**3
+_HELD = 32 * 1024 * 1024
+"""A file of so many bytes is held in memory; a larger one is read twice."""
+_ZEROS = bytes(1024 * 1024)
+_COMPRESSED = (
+    ".7z", ".bz2", ".gif", ".gz", ".h5", ".jpeg", ".jpg", ".mp3", ".mp4", ".npz", ".parquet", ".png", ".webp", ".whl",
+    ".xz", ".zip", ".zst",
+)  # fmt: skip
+"""Names of files that do not get smaller."""
+_RUNS = (
+    "*.desktop", "*.lnk", "*.url", "*.bat", "*.cmd", "*.ps1", "*.vbs", "*.scpt", "*.command", "*.app", "*.exe", "*.msi",
+    "*.pth", "*.egg-link", "sitecustomize.py", "usercustomize.py", "conftest.py", "setup.py", "postbuild", "start",
+    "jupyter_*config.py", "jupyter_*config.json", "ipython_config.py", ".bashrc", ".bash_profile", ".profile",
+    ".zshrc", ".envrc", ".pythonrc", ".gitconfig", ".vimrc", ".exrc", "desktop.ini", "autorun.inf",
+)  # fmt: skip
+_RUNS_BELOW = (".ipython", ".vscode", ".idea", ".git", ".jupyter", ".github", ".husky", ".devcontainer", "binder")
+"""Directories whose files programs read and obey."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a zip file holds."""
+
+    files: int
+    bytes: int
+    """Of the files, before compression."""
+    could_run: tuple[str, ...]
+    """Files that some program may run when the results are opened: look at them first."""
+    links_left_out: int
+    renamed: tuple[tuple[str, str], ...]
+    """Files whose names would be one with another's on many computers, and what they are called here."""
+    left_out: tuple[tuple[str, str], ...] = ()
+    """Files that could not be written, and why."""
+    damaged: tuple[str, ...] = ()
+    """Those of them that are lost in the store."""
+
+
+def could_run(path: str) -> bool:
+    """Whether some program may run a file of this name without being told to, when its directory is opened."""
+    *directories, name = path.lower().split("/")
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in _RUNS) or any(
+        directory in _RUNS_BELOW for directory in directories
+    )
+
+
+def folded(paths: Iterable[str]) -> list[str]:
+    """Files that could run, for people: those below one directory that programs obey, as that directory."""
+    counts: dict[str, int] = {}
+    for path in paths:
+        parts = path.split("/")
+        below = [number for number, part in enumerate(parts[:-1]) if part.lower() in _RUNS_BELOW]
+        name = "/".join(parts[: below[0] + 1]) + "/" if below else path
+        counts[name] = counts.get(name, 0) + 1
+    return [f"{name} ({counted(number, 'file')})" if number > 1 else name for name, number in counts.items()]
+
+
+def write_zip(
+    store: Store,
+    manifest: Manifest,
+    file: IO[bytes],
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Results:
+    """Write the files of a generation to ``file``, which need not be seekable.
+
+    ``progress`` is called with bytes done and in all. Raises ``WorkspaceError`` when no file can be read.
+    """
+    done = 0
+    left_out: dict[str, str] = {}
+    damaged: list[str] = []
+    names = distinct_names(_plain(entry.path) for entry in manifest.entries if entry.kind != "link")
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1, allowZip64=True) as archive:
+        for entry in manifest.entries:
+            if entry.kind == "link":
+                continue
+            plain = _plain(entry.path)
+            info = _info(entry, names.get(plain, plain))
+            if entry.kind == "directory":
+                archive.writestr(info, b"")
+                continue
+            if entry.size - entry.data > _LARGEST_HOLES:
+                left_out[entry.path] = "it is nearly all empty, and too large for a zip; restore has it"
+                continue
+            content = _content(store, entry)
+            if content is None:
+                left_out[entry.path] = LOST
+                damaged.append(entry.path)
+                continue
+            info.file_size = entry.size
+            with archive.open(info, "w", force_zip64=entry.size >= zipfile.ZIP64_LIMIT) as member:
+                for piece in content:
+                    if isinstance(piece, int):
+                        _write_zeros(member, piece)
+                        continue
+                    done += member.write(piece)
+                    progress(done, manifest.size)
+        for name, lines in package_lists(manifest.environment, [entry.path for entry in manifest.entries]).items():
+            archive.writestr(name, lines)
+    if damaged and len(damaged) == manifest.files:
+        raise WorkspaceError(
+            f"No file of generation {manifest.generation} of '{manifest.workspace}' can be read.",
+            f"golem-launcher verify {manifest.workspace}",
+        )
+    return Results(
+        files=manifest.files - len(left_out),
+        bytes=sum(entry.size for entry in manifest.entries if entry.path not in left_out),
+        could_run=tuple(
+            entry.path
+            for entry in manifest.entries
+            if entry.kind == "file" and could_run(entry.path) and entry.path not in left_out
+        ),
+        links_left_out=sum(entry.kind == "link" for entry in manifest.entries),
+        renamed=tuple(names.items()),
+        left_out=tuple(left_out.items()),
+        damaged=tuple(damaged),
+    )
+
+
+def _plain(path: str) -> str:
+    """The path as it is, unless other computers would read it otherwise: then as it is saved, escaped."""
+    name = unescape(path)
+    return path if "\\" in name or any("\udc80" <= letter <= "\udcff" for letter in name) else name
+
+
+def _info(entry: Entry, name: str) -> zipfile.ZipInfo:
+    directory = entry.kind == "directory"
+    info = zipfile.ZipInfo(name + ("/" if directory else ""), _date(entry.mtime_ns))
+    info.external_attr = ((stat.S_IFDIR if directory else stat.S_IFREG) | entry.mode) << 16 | (0x10 if directory else 0)
+    info.create_system = 3
+    stored = directory or entry.path.lower().endswith(_COMPRESSED)
+    info.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+    return info
+
+
+def _content(store: Store, entry: Entry) -> Iterable[bytes | int] | None:
+    """The pieces of a file, all of which are known to be whole: what is in a zip can't be taken back."""
+    try:
+        if entry.data <= _HELD:
+            return list(pieces(entry, store.get_chunk))
+        for _ in pieces(entry, store.get_chunk):
+            pass
+        return pieces(entry, store.get_chunk)
+    except Damaged:
+        return None
+
+
+def _write_zeros(member: IO[bytes], length: int) -> None:
+    while length:
+        length -= member.write(_ZEROS[: min(length, len(_ZEROS))])
+
+
+def save_zip(
+    store: Store,
+    manifest: Manifest,
+    path: Path,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Results:
+    """:func:`write_zip` into the file ``path``, which is there when it is whole, and not before.
+
+    Raises ``WorkspaceError``, also when the disk is full.
+    """
+    # A name of its own, made anew: the directory may be one in which others can write as well.
+    unfinished = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
+    try:
+        with unfinished.open("xb") as file:
+            results = write_zip(store, manifest, file, progress)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError as error:
+        raise WorkspaceError(
+            f"{path} could not be written: {error.strerror or error}.", "Write it to another place with -o."
+        ) from error
+    else:
+        return results
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _date(mtime_ns: int) -> tuple[int, int, int, int, int, int]:
+    try:
+        moment = time.gmtime(mtime_ns // 1_000_000_000)
+    except (OverflowError, ValueError, OSError):
+        return _EARLIEST
+    if not _EARLIEST[0] <= moment.tm_year <= _LATEST_YEAR:
+        return _EARLIEST
+    return moment.tm_year, moment.tm_mon, moment.tm_mday, moment.tm_hour, moment.tm_min, moment.tm_sec

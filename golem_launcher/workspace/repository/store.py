@@ -1,0 +1,377 @@
+"""The store: generations of workspaces on the user's side.
+
+A generation is there when its manifest is; it is written last, after every chunk that it names, and never changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import secrets
+import threading
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from golem_launcher.errors import WorkspaceError
+from golem_launcher.text import clean_line
+from golem_launcher.units import counted
+from golem_launcher.workspace.backends import locations
+from golem_launcher.workspace.backends.redaction import redacted
+from golem_launcher.workspace.repository import manifest_object, retention
+from golem_launcher.workspace.repository.generation import Generation
+from golem_launcher.workspace.repository.manifest import Entry, Environment, Manifest, checked, parse, shown
+from golem_launcher.workspace.repository.packs import Packs, now
+from golem_launcher.workspace.repository.sealing import Damaged, Sealing, sealing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from golem_launcher.workspace.backends.locations import Location
+
+_LOG = logging.getLogger(__name__)
+
+SOON = timedelta(minutes=2)
+"""The grace of packs that are let go because there are too many: a save that counts on one takes seconds."""
+_MARK = "store"
+"""An object with a name of its own for each store."""
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+_MOST_FLAGS = 20
+_LONGEST_FLAG = 300
+_CHUNK_IN_MANIFEST = re.compile(rb'"([0-9a-f]{64})"')
+"""Many times faster than reading the manifest; a file that is named like a chunk keeps that chunk, no more."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What verifying a workspace found."""
+
+    generations: int
+    chunks: int
+    damaged: tuple[str, ...]
+    """What is lost, a sentence each."""
+
+
+class Store:
+    """Keeps generations. Every method blocks; threads may share it. All raise ``WorkspaceError``."""
+
+    def __init__(self, location: Location, sealing: Sealing, url: str | None = None) -> None:
+        self._location = location
+        self._sealing = sealing
+        self._lock = threading.RLock()
+        self._packs = Packs(location, sealing)
+        self.shown = redacted(url)
+        """Its address without credentials; empty for this computer's own store."""
+        self._own: dict[str, int] = {}
+        """The newest generation of each workspace that was saved here."""
+        self._mark = b""
+        """What tells this store from any other, once a session relies on it."""
+        self.taken = 0
+        """Bytes of the chunks that were put so far."""
+
+    def establish(self) -> None:
+        """A session begins to save here: from now on this very store has to be there, and is never made again."""
+        with self._lock:
+            self._location.establish()
+            if not self._location.create(_MARK, secrets.token_hex(16).encode()):
+                _LOG.debug("the store was there")
+            self._mark = self._location.read(_MARK)
+
+    def check_place(self) -> None:
+        """Raise ``WorkspaceError`` when the store that was established is not there, or another is in its place."""
+        if not self._mark:
+            return
+        try:
+            mark = self._location.read(_MARK)
+        except FileNotFoundError:
+            mark = b""
+        if mark != self._mark:
+            what = "is not there any more" if not mark else "was exchanged for another one"
+            raise WorkspaceError(f"The store {self.shown or 'of this computer'} {what}.", "Put it back where it was.")
+
+    def holds(self, workspace: str, number: int, ids: Iterable[str]) -> bool:
+        """Whether a generation is there with these chunks, as far as can be seen without reading them."""
+        with self._lock:
+            try:
+                self._written(_name(workspace, number))  # it is not parsed: that takes ten times as much memory
+            except (Damaged, FileNotFoundError):
+                return False
+            return not self._packs.lost(ids)
+
+    def lost(self, entries: Iterable[Entry]) -> list[str]:
+        """The files of which something can't be had any more, as far as can be seen without reading them."""
+        entries = [entry for entry in entries if entry.chunks]
+        with self._lock:
+            lost = self._packs.lost({chunk for entry in entries for chunk in entry.chunks})
+        return [entry.path for entry in entries if not lost.isdisjoint(entry.chunks)]
+
+    def missing(self, ids: Iterable[str]) -> set[str]:
+        """Those of the chunks that have to be put before a generation may name them."""
+        with self._lock:
+            return self._packs.missing(ids)
+
+    def put_chunk(self, identifier: str, plain: bytes) -> None:
+        """Keep a chunk; it is re-hashed, and refused when it is not what its id says."""
+        with self._lock:
+            self._packs.put(identifier, plain)
+            self.taken += len(plain)
+
+    def get_chunk(self, identifier: str) -> bytes:
+        """A chunk's bytes, re-hashed."""
+        with self._lock:
+            return self._packs.get(identifier)
+
+    def commit(
+        self,
+        workspace: str,
+        entries: Sequence[Entry],
+        environment: Environment | None = None,
+        flags: Sequence[str] = (),
+        *,
+        left_out: Mapping[str, str] | None = None,
+        created_at: datetime | None = None,
+    ) -> Generation:
+        """Make a generation of chunks that are all there. When this returns, it outlives a power cut."""
+        with self._lock:
+            numbers = self._numbers(workspace)
+            parent = numbers[-1] if numbers else None
+            if self._own.get(workspace, parent) != parent:
+                flags = [*flags, f"Somebody else has saved into this workspace, too: generation {parent}."]
+            manifest = Manifest(
+                workspace=workspace,
+                generation=(parent or 0) + 1,
+                parent=parent,
+                created_at=created_at or now(),
+                entries=checked(list(entries)),
+                environment=environment or Environment(),
+                flags=tuple(clean_line(flag, longest=_LONGEST_FLAG) for flag in flags[:_MOST_FLAGS]),
+                left_out=tuple((left_out or {}).items()),
+            )
+            self._packs.flush()
+            self._packs.refresh()
+            lost = self._packs.missing(manifest.chunk_ids)
+            if lost:
+                parts = counted(len(lost), "part of the workspace is", "parts of the workspace are")
+                raise WorkspaceError(f"{parts} not in the store yet.", "Save again.")
+            while True:
+                generation = Generation.of(manifest)
+                name = _name(workspace, manifest.generation)
+                data = manifest_object.packed(self._sealing, name, generation.summary(), manifest.dump())
+                if self._location.create(name, data):
+                    self._own[workspace] = generation.number
+                    return generation
+                # Somebody else saved this workspace at the same moment: theirs stays, ours is the next one.
+                manifest = replace(manifest, generation=manifest.generation + 1, parent=manifest.generation)
+
+    def workspaces(self) -> list[Generation]:
+        """The newest generation of every workspace, the newest first."""
+        with self._lock:
+            newest = [found[-1] for workspace in self._names() if (found := self._generations(workspace))]
+            return sorted(newest, key=lambda generation: generation.created_at, reverse=True)
+
+    def unreadable(self) -> dict[str, list[int]]:
+        """The generations of each workspace that can't be read: damaged, or written with another key."""
+        with self._lock:
+            found = {}
+            for workspace in sorted(self._names()):
+                readable = {generation.number for generation in self._generations(workspace)}
+                if lost := [number for number in self._numbers(workspace) if number not in readable]:
+                    found[workspace] = lost
+            return found
+
+    def generations(self, workspace: str) -> list[Generation]:
+        """The generations of a workspace, the oldest first."""
+        with self._lock:
+            return self._generations(workspace)
+
+    def manifest(self, workspace: str, number: int | None = None) -> Manifest:
+        """One generation, whole; the newest when no number is given. An older one is never taken in its place."""
+        with self._lock:
+            numbers = self._numbers(workspace)
+            if not numbers:
+                raise _unknown(workspace, number, numbers)
+            wanted = numbers[-1] if number is None else number
+            try:
+                return self._manifest(workspace, wanted)
+            except FileNotFoundError:
+                raise _unknown(workspace, number, numbers) from None
+            except Damaged as error:
+                whole = [each.number for each in self._generations(workspace) if each.number != wanted]
+                before = [each for each in whole if each < wanted] or whole
+                raise Damaged(
+                    f"Generation {wanted} of '{workspace}' can't be read: {error.what}",
+                    f"The nearest that can be read is {before[-1]}; ask for it as '{workspace}@{before[-1]}' or with "
+                    f"--generation {before[-1]}. How to mend it: golem-launcher verify {workspace}"
+                    if before
+                    else error.remedy or f"No other can be read. How to mend it: golem-launcher verify {workspace}",
+                ) from None
+
+    def remove(self, workspace: str) -> None:
+        """Forget a workspace with all its generations; its room is free after the next :meth:`prune` but one."""
+        with self._lock:
+            for number in self._numbers(workspace):
+                self._location.delete(_name(workspace, number))
+
+    def size(self, workspace: str) -> int:
+        """Bytes that the generations of a workspace take here, with what is about to be deleted of the whole store."""
+        with self._lock:
+            ids: set[str] = set()
+            for number in self._numbers(workspace):
+                ids.update(self._chunks_of(workspace, number))
+            return sum(self._packs.sizes(ids).values()) + self._packs.condemned_bytes
+
+    def thin(self, workspace: str, most: int, *, at: datetime | None = None) -> None:
+        """Forget generations of a workspace until they take at most ``most`` bytes; their room is free soon."""
+        moment = at or now()
+        with self._lock:
+            found = self._generations(workspace)
+            keep = retention.within(
+                found, moment, most, lambda number: self._chunks_of(workspace, number), self._packs.sizes
+            )
+            for generation in found:
+                if generation.number not in keep:
+                    self._location.delete(_name(workspace, generation.number))
+        self.prune(at=moment, grace=SOON)
+
+    def _chunks_of(self, workspace: str, number: int) -> set[str]:
+        with contextlib.suppress(Damaged, FileNotFoundError):
+            return {found.decode() for found in _CHUNK_IN_MANIFEST.findall(self._written(_name(workspace, number)))}
+        return set()
+
+    def prune(self, *, at: datetime | None = None, grace: timedelta | None = None) -> None:
+        """Forget generations as :mod:`retention` says, and chunks that no generation needs any more.
+
+        Chunks are only forgotten when every generation in the store can be read: one that can't be (it is damaged, or
+        encrypted with another computer's key) may need them.
+        """
+        moment = at or now()
+        for workspace in self._names():
+            found = self._generations(workspace)
+            keep = retention.kept(found, moment)
+            for generation in found:
+                if generation.number not in keep:
+                    self._location.delete(_name(workspace, generation.number))
+        live: set[str] = set()
+        seen: set[str] = set()
+        if not self._live(live, seen):  # most of the reading, while others save
+            return
+        with self._lock:
+            self._packs.refresh()
+            if self._live(live, seen):
+                self._packs.collect(live, now=moment, grace=grace)
+
+    def _live(self, live: set[str], seen: set[str]) -> bool:
+        """Add the chunks of all generations that are not among those ``seen``; whether each could be read."""
+        for name in set(self._location.names("workspaces/")) - seen:
+            try:
+                data = self._written(name)
+            except (WorkspaceError, FileNotFoundError, ValueError):
+                return False
+            live.update(found.decode() for found in _CHUNK_IN_MANIFEST.findall(data))
+            seen.add(name)
+        return True
+
+    def verify(self, workspace: str, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Report:
+        """Read and re-hash every chunk of every generation of a workspace."""
+        with self._lock:
+            numbers = self._numbers(workspace)
+        if not numbers:
+            raise _unknown(workspace, None, numbers)
+        damaged: list[str] = []
+        manifests = [each for number in numbers if (each := self._told(workspace, number, damaged)) is not None]
+        wanted = list({chunk: None for manifest in manifests for entry in manifest.entries for chunk in entry.chunks})
+        lost = set()
+        for done, chunk in enumerate(wanted):
+            progress(done, len(wanted))
+            try:
+                self.get_chunk(chunk)
+            except Damaged:
+                lost.add(chunk)
+                with self._lock:
+                    self._packs.distrust(chunk)
+        return Report(len(numbers), len(wanted), (*damaged, *_losses(manifests, lost)))
+
+    def _told(self, workspace: str, number: int, damaged: list[str]) -> Manifest | None:
+        """A generation, unless it is too old by now; ``damaged`` gets a sentence where it can't be read."""
+        try:
+            return self._manifest(workspace, number)
+        except FileNotFoundError:
+            pass
+        except WorkspaceError as error:
+            damaged.append(f"Generation {number} can't be read: {error.what}")
+        return None
+
+    def _names(self) -> set[str]:
+        found = {name.split("/")[1] for name in self._location.names("workspaces/")}
+        return {workspace for workspace in found if _NAME.fullmatch(workspace)}
+
+    def _generations(self, workspace: str) -> list[Generation]:
+        found = []
+        for number in self._numbers(workspace):
+            with contextlib.suppress(WorkspaceError, FileNotFoundError):
+                found.append(self._head(workspace, number))
+        return found
+
+    def _numbers(self, workspace: str) -> list[int]:
+        if not _NAME.fullmatch(workspace):
+            raise WorkspaceError(f"'{workspace[:60]}' is no name of a workspace.", "See `golem-launcher workspaces`.")
+        names = self._location.names(f"workspaces/{workspace}/")
+        return sorted(int(tail) for name in names if (tail := name.rpartition("/")[2]).isdigit())
+
+    def _head(self, workspace: str, number: int) -> Generation:
+        name = _name(workspace, number)
+        head = self._location.read(name, 0, manifest_object.HEAD_AT_MOST)
+        try:
+            return Generation.from_summary(workspace, number, manifest_object.summary_of(self._sealing, name, head))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise Damaged(f"The head of generation {number} makes no sense.") from None
+
+    def _manifest(self, workspace: str, number: int) -> Manifest:
+        return parse(self._written(_name(workspace, number)))
+
+    def _written(self, name: str) -> bytes:
+        """The JSON of the manifest in the object ``name``."""
+        return manifest_object.unpacked(self._sealing, name, self._location.read(name))
+
+
+def open_store(url: str | None = None, *, encrypt: bool = False) -> Store:
+    """The store at ``url`` (a directory, an fsspec URL, ``redis://``); ``None`` is this computer's own. Blocking.
+
+    ``encrypt``: what is written from now on. Raises ``WorkspaceError``.
+    """
+    return Store(locations.open_location(url), sealing(encrypt=encrypt), url)
+
+
+def _name(workspace: str, number: int) -> str:
+    return f"workspaces/{workspace}/{number:08d}"
+
+
+def _losses(manifests: Sequence[Manifest], lost: set[str]) -> list[str]:
+    """A sentence for each file of which something is lost, that says which other save has it."""
+    affected: dict[str, list[int]] = {}
+    whole: dict[str, int] = {}
+    for manifest in manifests:
+        for entry in manifest.entries:
+            if lost.isdisjoint(entry.chunks):
+                whole[entry.path] = manifest.generation
+            else:
+                affected.setdefault(entry.path, []).append(manifest.generation)
+    found = []
+    for path, numbers in affected.items():
+        which = f"Generation {numbers[0]}" if len(numbers) == 1 else f"Generations {numbers[0]} to {numbers[-1]}"
+        other = f"Generation {whole[path]} has it whole." if path in whole else "No other save has it whole."
+        found.append(f"{which}: a part of {shown(path)} is lost. {other}")
+    return found
+
+
+def _unknown(workspace: str, number: int | None, numbers: Sequence[int]) -> WorkspaceError:
+    if not numbers:
+        return WorkspaceError(f"There is no saved workspace '{workspace}'.", "See `golem-launcher workspaces`.")
+    if number is None:
+        return WorkspaceError(f"No generation of '{workspace}' can be read.", f"golem-launcher verify {workspace}")
+    there = f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else f"only {numbers[0]}"
+    return WorkspaceError(
+        f"'{workspace}' has no generation {number}; it has {there}.",
+        f"See `golem-launcher generations {workspace}`.",
+    )

@@ -1,0 +1,1 @@
+"""Between a running session and a store: saving every few seconds, restoring, and sending files along."""

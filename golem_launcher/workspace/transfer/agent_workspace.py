@@ -1,0 +1,300 @@
+"""Client of the workspace server that a session's agent runs: plans, chunks, restoring, packages.
+
+Small requests go over the tunnel; bulk goes by a :class:`Carry`, in files of frames, where there is one: the tunnel's
+way through yagna's VPN carries 3.5 MB/s on a good line, the file transfer of an activity thirty times that (see
+:mod:`throughput`). Everything that arrives is from a stranger. Raises ``ProviderError`` when the server can't be
+reached or used, ``WorkspaceError`` for what no agent of ours would send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import secrets
+import shutil
+import tempfile
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import aiohttp
+
+from golem_launcher.access.provider_http import ProviderHttp
+from golem_launcher.agent.workspace.wire import FRAME, LARGEST_CHUNK, PACKS, Frames
+from golem_launcher.agent.yielding import Turns
+from golem_launcher.errors import ProviderError, WorkspaceError
+from golem_launcher.text import clean_line
+from golem_launcher.untrusted import LARGEST
+from golem_launcher.waiting import cancel_all, wait_for
+from golem_launcher.workspace.transfer.frames import expected
+from golem_launcher.workspace.transfer.plan import Plan, PlanReader
+from golem_launcher.workspace.transfer.responses import are_pairs, as_object, as_shown, count_of, nonsense
+from golem_launcher.workspace.transfer.throughput import Throughput
+from golem_launcher.workspace.transfer.timeouts import DROP, LOOK, PROMPT, WORK, Timeouts, bulk, installing, sending
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from golem_launcher.access.provider_http import Dial
+    from golem_launcher.workspace.repository.manifest import Entry
+
+__all__ = ["AgentWorkspace", "Carry"]
+
+_PACKS = "/golem/run/golem-launcher-agent" + PACKS
+_MOST_PROBLEMS = 1024 * 1024
+"""Bytes of a list of what could not be put back."""
+_LARGEST_FILE = 256 * 1024 * 1024
+"""Bytes of a file of chunks: those that are asked for at once have a fifth of it."""
+_PIECE = 256 * 1024
+_WATCH_SECONDS = 0.2
+_STALLED_SECONDS = 60.0
+"""A transfer that brings nothing for so long hangs: those before it in the activity have had their turn."""
+_DEADLY = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
+
+
+class Carry(Protocol):
+    """Moves files between this computer and the activity, past the tunnel. Cancelling must be safe."""
+
+    async def transfer_out(self, container_path: str, local_path: Path) -> None:
+        """Fetch a file of the container. Raises ``ProviderError``."""
+
+    async def transfer_in(self, local_path: Path, container_path: str) -> None:
+        """Send a file into the container. Raises ``ProviderError``."""
+
+
+class AgentWorkspace:
+    """A client of the workspace server that ``dial`` leads to. ``async with`` it; made where a loop runs."""
+
+    def __init__(self, dial: Dial, token: str, carry: Carry | None = None) -> None:
+        self._http = ProviderHttp(dial, token)
+        self.carry = carry
+        self.throughput = Throughput()
+        self._scratch: Path | None = None
+        self._fetching = False
+        """Whether a transfer is under way."""
+        self.received = 0
+        """Bytes that came over the tunnel, or by the carry."""
+        self.sent = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+        if self._scratch is not None:
+            await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
+
+    async def answers(self, *, seconds: float = 4.0) -> bool:
+        """Whether it answers."""
+        try:
+            await wait_for(self._ask("/state", None, PROMPT), seconds)
+        except (TimeoutError, ProviderError):
+            return False
+        return True
+
+    async def open_lab(self) -> None:
+        """Let the Lab start that waits for what is put back first."""
+        await self._ask("/open", {}, PROMPT)
+
+    async def plan(self, base: str | None, state: str, seen: Callable[[list[Entry]], None] = lambda _: None) -> Plan:
+        """What changed since the plan ``base``; everything when that is ``None`` or not known there any more.
+
+        ``seen`` gets the entries as they come in.
+        """
+        reader = PlanReader()
+        async with self._post("/plan", json.dumps({"base": base, "state": state}).encode(), LOOK) as pieces:
+            async for piece in pieces:
+                await asyncio.to_thread(reader.feed, piece)
+                seen(reader.fresh())
+        plan = reader.end()
+        if plan.base not in {None, base}:
+            raise WorkspaceError("The provider's list of files builds on another than the one that is known.")
+        return plan
+
+    async def chunks(self, ids: Sequence[str]) -> AsyncIterator[tuple[str, bytes | None]]:
+        """These chunks in their order, over the tunnel; ``None`` for one that is not there any more."""
+        frames, wanted = Frames(), iter(ids)
+        left = len(ids) * (FRAME.size + LARGEST_CHUNK)
+        async with self._post("/chunks", json.dumps({"ids": list(ids)}).encode(), bulk(left)) as pieces:
+            async for piece in pieces:
+                left -= len(piece)
+                if left < 0:
+                    raise nonsense("too long")
+                for identifier, data in expected(frames, piece, wanted):
+                    yield identifier, data
+        if next(wanted, None) is not None:
+            raise ProviderError("The connection to the provider broke.")
+
+    async def pack(self, ids: Sequence[str]) -> Path:
+        """A file with the frames of these chunks, by the carry; whoever gets it removes it."""
+        assert self.carry is not None
+        name = f"out-{secrets.token_hex(6)}"
+        size = (await self._ask("/pack", {"ids": list(ids), "name": name}, WORK)).get("size")
+        most = min(len(ids) * (FRAME.size + LARGEST_CHUNK), _LARGEST_FILE)
+        if not isinstance(size, int) or not 0 <= size <= most:
+            raise nonsense("a file of a size that can't be")
+        path = await self._scratch_file(name)
+        try:
+            await self._fetch(name, path, size)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        finally:
+            with contextlib.suppress(ProviderError):  # it throws away what is left at its next start
+                await self._ask("/drop", {"name": name}, DROP)
+        self.received += size
+        return path
+
+    def drop_carry(self) -> None:
+        """Who waits for a transfer gives it up: it holds up every one after it, over there; the tunnel does not."""
+        if self._fetching:
+            self.carry = None
+
+    async def _fetch(self, name: str, path: Path, size: int) -> None:
+        assert self.carry is not None
+        self._fetching = True
+        try:
+            done = await _watched(self.carry.transfer_out(f"{_PACKS}/{name}", path), path, size)
+            if not done:
+                self.drop_carry()
+        finally:
+            self._fetching = False
+        if not done:
+            raise ProviderError("The provider's file transfer hangs.")
+        await asyncio.to_thread(_check_size, path, size)
+
+    async def begin(self, lines: bytes) -> None:
+        """Begin to put a workspace back: its entries, packed."""
+        await self._ask_with("/restore", lines, sending(len(lines)))
+
+    async def put(self, frames: bytes) -> int:
+        """Send chunks over the tunnel; how many have arrived in all."""
+        self.sent += len(frames)
+        return count_of(await self._ask_with("/put", frames, sending(len(frames))))
+
+    async def put_file(self, path: Path) -> int:
+        """Send a file of frames by the carry; how many chunks have arrived in all."""
+        assert self.carry is not None
+        name = f"in-{secrets.token_hex(6)}"
+        await self.carry.transfer_in(path, f"{_PACKS}/{name}")
+        self.sent += await asyncio.to_thread(_size, path)
+        return count_of(await self._ask("/take", {"name": name}, WORK))
+
+    async def finish(self) -> list[tuple[str, str]]:
+        """End the restore; what could not be put back, and why."""
+        found = (await self._ask_with("/finish", b"{}", WORK, most=_MOST_PROBLEMS)).get("problems")
+        return [(as_shown(path), as_shown(reason)) for path, reason in found] if are_pairs(found) else []
+
+    async def install(
+        self, requirements: Sequence[str], seconds: float, line: Callable[[str], None]
+    ) -> list[tuple[str, str]]:
+        """Install packages; which ones failed, and why. ``line`` gets what pip says, cleaned."""
+        body = json.dumps({"requirements": list(requirements), "seconds": seconds}).encode()
+        failed: Any = None
+        rest, turns = b"", Turns()
+        async with self._post("/install", body, installing(seconds)) as pieces:
+            async for piece in pieces:
+                *lines, rest = (rest + piece).split(b"\n")
+                if len(rest) > LARGEST:
+                    raise nonsense("a line without an end")
+                for each in map(as_object, lines):
+                    await turns.others()
+                    if "line" in each:
+                        line(as_shown(each["line"]))
+                    failed = each.get("failed", failed)
+        if not are_pairs(failed):
+            raise ProviderError("The provider did not say how the installing went.")
+        return [(as_shown(name), as_shown(reason)) for name, reason in failed]
+
+    async def _scratch_file(self, name: str) -> Path:
+        if self._scratch is None:
+            self._scratch = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="transfers-"))
+        return self._scratch / name
+
+    async def scratch_file(self) -> Path:
+        """A new name for a file of ours, gone with this client."""
+        return await self._scratch_file(f"own-{secrets.token_hex(6)}")
+
+    async def _ask(self, path: str, body: dict[str, Any] | None, timeouts: Timeouts) -> dict[str, Any]:
+        return await self._ask_with(path, None if body is None else json.dumps(body).encode(), timeouts)
+
+    async def _ask_with(
+        self, path: str, body: bytes | None, timeouts: Timeouts, *, most: int = LARGEST
+    ) -> dict[str, Any]:
+        data = b""
+        async with self._post(path, body, timeouts) as pieces:
+            async for piece in pieces:
+                data += piece
+                if len(data) > most:
+                    raise nonsense("too long")
+        return as_object(data, most=most)
+
+    @contextlib.asynccontextmanager
+    async def _post(self, path: str, body: bytes | None, timeouts: Timeouts) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The body of an answer, piece by piece; its time is up as ``timeouts`` say."""
+        method, data = ("GET", None) if body is None else ("POST", io.BytesIO(body))
+        timeout = aiohttp.ClientTimeout(total=timeouts.whole, sock_read=timeouts.silence)
+        asking = self._http.request(method, path, data=data, timeout=timeout)
+        try:
+            async with await wait_for(asking, timeouts.head) as response:
+                if response.status != HTTPStatus.OK:
+                    raise await self._refusal(response)
+                yield timeouts.keep(self._pieces(response))
+        except TimeoutError:
+            raise ProviderError("The provider's workspace takes too long to answer.") from None
+        except (OSError, aiohttp.ClientError) as error:
+            reason = clean_line(str(error) or type(error).__name__, longest=200)
+            raise ProviderError(f"The provider's workspace can't be reached ({reason}).") from None
+
+    async def _refusal(self, response: aiohttp.ClientResponse) -> ProviderError:
+        said = ""
+        with contextlib.suppress(WorkspaceError):
+            said = as_shown(as_object(await response.content.read(4096)).get("error", ""))
+        if response.status in _DEADLY:
+            said = "it does not know us"
+        return ProviderError(f"The provider's workspace refused: {said or response.status}.")
+
+    async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        async for piece in response.content.iter_chunked(_PIECE):
+            self.received += len(piece)
+            yield piece
+
+
+async def _watched(work: Any, path: Path, most: int) -> bool:
+    """Await ``work``, which writes to ``path``; whether it was done, or brought nothing any more.
+
+    Raises ``WorkspaceError`` when there come more than ``most`` bytes.
+    """
+    clock = asyncio.get_running_loop().time
+    task = asyncio.ensure_future(work)
+    size, grew_at = 0, clock()
+    try:
+        while not (await asyncio.wait([task], timeout=_WATCH_SECONDS))[0]:
+            before, size = size, _size(path)
+            if size > most:
+                raise nonsense("more than it had announced")
+            grew_at = clock() if size > before else grew_at
+            if clock() - grew_at > _STALLED_SECONDS:
+                return False
+        task.result()
+        return True
+    finally:
+        await cancel_all(task)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _check_size(path: Path, size: int) -> None:
+    if _size(path) != size:
+        raise nonsense("a file of another size than announced")

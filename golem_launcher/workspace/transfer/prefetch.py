@@ -1,0 +1,80 @@
+"""Brings chunks while the list of what changed is still coming in: the provider reads on meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from golem_launcher.errors import LauncherError
+from golem_launcher.waiting import cancel_all
+from golem_launcher.workspace.transfer.pull import pull
+from golem_launcher.workspace.transfer.quota import lacking
+from golem_launcher.workspace.transfer.responses import Nonsense
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from golem_launcher.workspace.repository.manifest import Entry
+    from golem_launcher.workspace.repository.store import Store
+    from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
+
+_LOG = logging.getLogger(__name__)
+_WORTH_IT = 2 * 1024 * 1024
+"""So much has to be there before a file transfer is begun for it; the rest comes with the whole list."""
+
+
+class Prefetch:
+    """Works inside ``async with``; at the end of it nothing more is asked for, and what is under way is waited for.
+
+    What was not brought, for whatever reason, is missing in the store still: who commits looks there.
+    """
+
+    def __init__(self, agent: AgentWorkspace, store: Store, most_bytes: int) -> None:
+        self._agent = agent
+        self._store = store
+        self._left = most_bytes
+        self._waiting: list[Entry] = []
+        self._lacking: dict[str, int] = {}
+        self._work: asyncio.Task[None] | None = None
+        self._over = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._waiting, self._over = [], True
+        if self._work is None:
+            return
+        if error is not None:
+            await cancel_all(self._work)
+        else:
+            await self._work
+
+    def saw(self, entries: list[Entry]) -> None:
+        """These entries are new in the list. No more is brought than ``most_bytes`` of files have."""
+        for entry in entries:
+            self._left -= entry.data
+            if self._left >= 0:
+                self._waiting.append(entry)
+        if self._waiting and self._work is None:
+            self._work = asyncio.create_task(self._bring())
+
+    async def _bring(self) -> None:
+        try:
+            while self._waiting:
+                entries, self._waiting = self._waiting, []
+                found, _ = await asyncio.to_thread(lacking, self._store, entries)
+                self._lacking |= found
+                if self._agent.carry is not None and sum(self._lacking.values()) < _WORTH_IT:
+                    continue
+                wanted, self._lacking = self._lacking, {}
+                await pull(self._agent, self._store, wanted, lambda: not self._over)
+        except Nonsense:
+            raise
+        except LauncherError as error:
+            _LOG.debug("not prefetched: %s", error)  # who brings the rest meets the same, and tells it
+        self._work = None

@@ -1,0 +1,152 @@
+"""Brings the chunks that a store lacks from a provider, by the tunnel or in files by the carry: what is faster.
+
+Each chunk is re-hashed by the store. What has arrived is not asked for again, whatever breaks in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from golem_launcher.agent.workspace.wire import FRAME
+from golem_launcher.waiting import cancel_all, wait_for
+from golem_launcher.workspace.transfer.frames import read_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from golem_launcher.workspace.repository.store import Store
+    from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
+
+_MOST_AT_ONCE = 2048
+"""Chunks: each request is a way there and back, however small what is asked for."""
+_REQUEST_BYTES = 8_000_000
+_PACK_BYTES = 48_000_000
+"""In a file: half of it waits on disk at either end at worst."""
+_PART_SECONDS = 4.0
+"""What is asked for at once should not take longer: between parts others get their turn."""
+_WRITE_BYTES = 4 * 1024 * 1024
+
+
+async def pull(
+    agent: AgentWorkspace, store: Store, wanted: Mapping[str, int], go_on: Callable[[], bool] = lambda: True
+) -> list[str]:
+    """Bring these chunks, which have so many bytes each, about, in their order; those that are not there any more.
+
+    Asks for no more when ``go_on`` says no. Raises ``ProviderError`` and ``WorkspaceError``.
+    """
+    gone: list[str] = []
+    left = {chunk: size + FRAME.size for chunk, size in wanted.items()}
+    while left and (len(left) == len(wanted) or go_on()):
+        size = sum(left.values())
+        if agent.carry is not None and agent.throughput.prefers_carry(size):
+            gone += await _in_files(agent, store, left, go_on)
+            return gone
+        part = _first(left, min(agent.throughput.bytes_by_tunnel(_PART_SECONDS), _REQUEST_BYTES))
+        found, done = await _over_tunnel(agent, store, part, agent.throughput.patience(size) if agent.carry else None)
+        gone += found
+        for chunk in part[:done]:
+            del left[chunk]
+    return gone
+
+
+async def _over_tunnel(
+    agent: AgentWorkspace, store: Store, ids: Sequence[str], patience: float | None
+) -> tuple[list[str], int]:
+    """What is gone of them, and how many came; fewer than all when it took longer than ``patience``."""
+    gone: list[str] = []
+    waiting: list[tuple[str, bytes]] = []
+    loop_time = asyncio.get_running_loop().time
+    began, received, done = loop_time(), agent.received, 0
+
+    async def bring() -> None:
+        nonlocal waiting, done
+        async for chunk, data in agent.chunks(ids):
+            done += 1
+            if data is None:
+                gone.append(chunk)
+                continue
+            waiting.append((chunk, data))
+            if sum(len(data) for _, data in waiting) >= _WRITE_BYTES:
+                full, waiting = waiting, []
+                await asyncio.to_thread(_put, store, full)
+
+    try:
+        await (bring() if patience is None else wait_for(bring(), patience))
+    except TimeoutError:
+        pass  # the throughput has been corrected by it
+    finally:  # also what came before a connection broke
+        agent.throughput.tunnel_took(agent.received - received, loop_time() - began)
+        await asyncio.to_thread(_put, store, waiting)
+    return gone, done
+
+
+async def _in_files(agent: AgentWorkspace, store: Store, left: dict[str, int], go_on: Callable[[], bool]) -> list[str]:
+    """The provider packs a file while the one before travels and the one before that is stored."""
+    queue: asyncio.Queue[tuple[Path, Sequence[str]] | None] = asyncio.Queue(1)
+
+    async def packed(part: Sequence[str], size: int) -> Path:
+        began = asyncio.get_running_loop().time()
+        path = await agent.pack(part)
+        agent.throughput.carry_took(size, asyncio.get_running_loop().time() - began)
+        return path
+
+    def pack() -> tuple[Sequence[str], asyncio.Future[Path]]:
+        seconds = max(_PART_SECONDS, 3 * agent.throughput.carry(0))
+        part = _first(left, min(agent.throughput.bytes_by_carry(seconds), _PACK_BYTES))
+        size = sum(left.pop(chunk) for chunk in part)
+        return part, asyncio.ensure_future(packed(part, size))
+
+    async def fetch() -> None:
+        part, packing = pack()
+        try:
+            while True:
+                path, brought = await packing, part
+                more = bool(left) and go_on()
+                if more:
+                    part, packing = pack()
+                await queue.put((path, brought))
+                if not more:
+                    break
+            await queue.put(None)
+        finally:
+            await cancel_all(packing)
+
+    gone: list[str] = []
+    fetching = asyncio.ensure_future(fetch())
+    try:
+        while True:
+            waiting = asyncio.ensure_future(queue.get())
+            await asyncio.wait({waiting, fetching}, return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done():
+                waiting.cancel()
+                fetching.result()
+                continue  # it has ended well: its last word is in the queue
+            found = waiting.result()
+            if found is None:
+                return gone
+            path, part = found
+            try:
+                gone += await asyncio.to_thread(read_frames, path, part, store.put_chunk)
+            finally:
+                path.unlink(missing_ok=True)
+    finally:
+        await cancel_all(fetching)
+
+
+def _first(left: Mapping[str, int], most: float) -> list[str]:
+    """The first of them, of ``most`` bytes in all or one at least."""
+    part: list[str] = []
+    size = 0
+    for chunk, its in left.items():
+        size += its
+        if part and (size > most or len(part) == _MOST_AT_ONCE):
+            break
+        part.append(chunk)
+    return part
+
+
+def _put(store: Store, chunks: list[tuple[str, bytes]]) -> None:
+    for chunk, data in chunks:
+        store.put_chunk(chunk, data)

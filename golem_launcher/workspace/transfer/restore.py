@@ -1,0 +1,318 @@
+"""Puts things into a session before its Lab opens: a generation, the user's files, packages.
+
+What could not be put there is told, not raised: the Lab opens all the same. Only a provider that is lost, or a store
+that can't be read, raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import stat
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from golem_launcher.agent.workspace import wire
+from golem_launcher.agent.workspace.chunker import chunk_id, cut_open
+from golem_launcher.agent.workspace.portable_names import escape
+from golem_launcher.errors import ProviderError, WorkspaceError
+from golem_launcher.text import clean_line
+from golem_launcher.waiting import wait_for
+from golem_launcher.workspace.repository import symlinks
+from golem_launcher.workspace.repository.environment import installable
+from golem_launcher.workspace.repository.manifest import Entry, shown
+from golem_launcher.workspace.repository.sealing import Damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from golem_launcher.workspace.repository.store import Store
+    from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
+
+    Progress = Callable[[str, int, int], None]
+
+_PART_BYTES = 4 * 1024 * 1024
+_LEAST_PART_BYTES = 256 * 1024
+_PART_SECONDS = 4.0
+_FILE_BYTES = 64 * 1024 * 1024
+_ATTEMPTS = 3
+_RETRY_SECONDS = 1.0
+_INSTALL_SECONDS = 900.0
+_MOST_NOTICES = 20
+_TELL_SECONDS = 0.2
+
+
+class Chunks(Protocol):
+    """Where chunks come from. Blocking."""
+
+    def get_chunk(self, identifier: str) -> bytes:
+        """The bytes of a chunk. Raises ``WorkspaceError``; ``Damaged`` when it is lost, and others need not be."""
+
+
+def _quiet(_what: str, _done: int, _total: int) -> None:
+    """Nobody wants to know."""
+
+
+async def restore_into(
+    agent: AgentWorkspace,
+    store: Store,
+    workspace: str,
+    generation: int | None = None,
+    progress: Progress = _quiet,
+    *,
+    install_seconds: float = _INSTALL_SECONDS,
+) -> list[str]:
+    """Put a generation back, then its packages; what could not be, a sentence each.
+
+    ``progress`` gets what, how much is done and of how much. Raises ``WorkspaceError`` when there is no such
+    generation, ``ProviderError`` when the provider is lost.
+    """
+    manifest = await asyncio.to_thread(store.manifest, workspace, generation)
+    out = symlinks.leading_out((entry.path, entry.target) for entry in manifest.entries if entry.kind == "link")
+    entries = [entry for entry in manifest.entries if entry.path not in out]
+    notices = [f"{shown(path)} was not put back: {reason}." for path, reason in out.items()]
+    notices += await send(agent, entries, store, progress)
+    good, refused = installable(manifest.environment.requirements)
+    notices += [f"The package {_name(line)} was not installed again: it is from no package index." for line in refused]
+    return notices + await install(agent, good, progress, seconds=install_seconds)
+
+
+async def put_files(
+    agent: AgentWorkspace, sources: Sequence[tuple[Path, str]], progress: Progress = _quiet
+) -> list[str]:
+    """Put files and directories of the user's into the workspace, each at its relative path; what could not be.
+
+    Links and special files are left out. Raises ``WorkspaceError`` when a file can't be read.
+    """
+    local = await asyncio.to_thread(LocalFiles, sources)
+    return [*local.notices, *await send(agent, local.entries, local, progress)]
+
+
+async def install(
+    agent: AgentWorkspace,
+    requirements: Sequence[str],
+    progress: Progress = _quiet,
+    *,
+    seconds: float = _INSTALL_SECONDS,
+) -> list[str]:
+    """Install packages by the session's own pip; which ones could not be, a sentence each."""
+    if not requirements:
+        return []
+    count, told = 0, 0.0
+
+    def line(_text: str) -> None:
+        nonlocal count, told
+        count += 1
+        if time.monotonic() - told >= _TELL_SECONDS:  # a stranger may say much
+            told = time.monotonic()
+            progress("packages", count, 0)
+
+    failed = await agent.install(requirements, seconds, line)
+    return [f"The package {name} could not be installed: {reason}" for name, reason in failed][:_MOST_NOTICES]
+
+
+async def send(
+    agent: AgentWorkspace, entries: Sequence[Entry], chunks: Chunks, progress: Progress = _quiet
+) -> list[str]:
+    """Write entries into the workspace; what could not be, a sentence each.
+
+    Goes on where a connection broke, to the provider or to the store. A chunk that is lost costs its files alone.
+    """
+    total = sum(entry.data for entry in entries)
+    order = [chunk for entry in entries if entry.kind == "file" for chunk in entry.chunks]
+    await agent.begin(await asyncio.to_thread(_lines, entries))
+    lost: list[str] = []
+    done = failures = sent = 0
+    while done < len(order):
+        part = _Part(chunks, order, done, lost)
+        try:
+            in_files = agent.carry is not None and agent.throughput.prefers_carry(total - sent)
+            patience = agent.throughput.patience(total - sent) if agent.carry is not None else None
+            done = await (_by_file(agent, part) if in_files else _by_tunnel(agent, part, patience))
+        except (ProviderError, WorkspaceError):
+            failures += 1
+            if failures == _ATTEMPTS:
+                raise
+            await asyncio.sleep(_RETRY_SECONDS)
+            done = await agent.put(b"")
+            continue
+        failures = 0
+        sent = min(sent + part.plain_until(done), total)
+        progress("files", sent, total)
+    problems = await agent.finish()
+    said = [f"{shown(path)} could not be written: {reason}." for path, reason in problems]
+    return [*dict.fromkeys(lost), *said][:_MOST_NOTICES]
+
+
+async def _by_tunnel(agent: AgentWorkspace, part: _Part, patience: float | None) -> int:
+    """How many chunks have arrived; those that did within ``patience``, where there is another way."""
+    most = int(max(_LEAST_PART_BYTES, min(_PART_BYTES, agent.throughput.bytes_by_tunnel(_PART_SECONDS))))
+    pieces = await asyncio.to_thread(lambda: list(part.frames(most)))
+    frames = b"".join(pieces)
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    try:
+        done = await (agent.put(frames) if patience is None else wait_for(agent.put(frames), patience))
+    except TimeoutError:
+        seconds = clock() - began
+        done = await agent.put(b"")
+        agent.throughput.tunnel_took(part.plain_until(done), seconds)
+    else:
+        agent.throughput.tunnel_took(len(frames), clock() - began)
+    return done
+
+
+async def _by_file(agent: AgentWorkspace, part: _Part) -> int:
+    path = await agent.scratch_file()
+
+    def write() -> None:
+        with path.open("wb") as file:
+            file.writelines(part.frames(_FILE_BYTES))
+
+    try:
+        await asyncio.to_thread(write)
+        began = asyncio.get_running_loop().time()
+        done = await agent.put_file(path)
+        agent.throughput.carry_took(part.plain, asyncio.get_running_loop().time() - began)
+        return done
+    finally:
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+
+
+def _lines(entries: Sequence[Entry]) -> bytes:
+    letters = {"file": "f", "directory": "d", "link": "l"}
+
+    def line(entry: Entry) -> list[object]:
+        file = [entry.size, list(entry.chunks), *([[list(hole) for hole in entry.holes]] if entry.holes else [])]
+        more: dict[str, list[object]] = {"file": file, "link": [entry.target]}
+        return [letters[entry.kind], entry.path, entry.mode, entry.mtime_ns, *more.get(entry.kind, [])]
+
+    return b"".join(wire.pack_lines(map(line, entries)))
+
+
+class _Part:
+    """Frames of the chunks from ``start`` on; one that was sent before is only named."""
+
+    def __init__(self, chunks: Chunks, order: list[str], start: int, lost: list[str]) -> None:
+        """``lost`` gets a sentence for each chunk that can't be had."""
+        self._chunks = chunks
+        self._lost = lost
+        self._order = order
+        self._start = start
+        self.plain = 0
+        """Bytes of the chunks so far."""
+        self._sizes: list[int] = []
+
+    def plain_until(self, done: int) -> int:
+        """Bytes of the chunks from the start to the ``done``-th of all."""
+        return sum(self._sizes[: done - self._start])
+
+    def frames(self, most: int) -> Iterator[bytes]:
+        """About ``most`` bytes of them. Blocking."""
+        before = set(self._order[: self._start])
+        size = 0
+        for chunk in self._order[self._start :]:
+            identifier, before_it = bytes.fromhex(chunk), self.plain
+            if chunk in before:
+                frame = [wire.bare(identifier, wire.AGAIN)]
+            else:
+                frame = self._frame(identifier, chunk)
+                before.add(chunk)
+            yield from frame
+            self._sizes.append(self.plain - before_it)
+            size += sum(map(len, frame))
+            if size >= most:
+                return
+
+    def _frame(self, identifier: bytes, chunk: str) -> list[bytes]:
+        try:
+            data = self._chunks.get_chunk(chunk)
+        except Damaged as error:
+            self._lost.append(error.what)
+            return [wire.bare(identifier, wire.GONE)]
+        self.plain += len(data)
+        return wire.frame(identifier, data)
+
+
+@dataclass(frozen=True)
+class _Place:
+    path: Path
+    offset: int
+    size: int
+
+
+class LocalFiles:
+    """Files of this computer as entries and their chunks. Blocking; ``WorkspaceError`` for what can't be read."""
+
+    def __init__(self, sources: Sequence[tuple[Path, str]]) -> None:
+        self.notices: list[str] = []
+        self._entries: dict[str, Entry] = {}
+        self._places: dict[str, _Place] = {}
+        for path, target in sources:
+            self._add(path.expanduser(), target.strip("/"))
+
+    @property
+    def entries(self) -> list[Entry]:
+        """What is to be written, what lies above first."""
+        return [self._entries[path] for path in sorted(self._entries)]
+
+    def get_chunk(self, identifier: str) -> bytes:
+        """The bytes of a chunk."""
+        place = self._places[identifier]
+        try:
+            with place.path.open("rb") as file:
+                file.seek(place.offset)
+                data = file.read(place.size)
+        except OSError as error:
+            raise Damaged(f"{shown(place.path)} can't be read: {error.strerror}.") from None
+        if chunk_id(data).hex() != identifier:
+            raise Damaged(f"{shown(place.path)} was changed while it was sent.")
+        return data
+
+    def _add(self, path: Path, target: str) -> None:
+        try:
+            found = path.stat()
+            if stat.S_ISREG(found.st_mode):
+                self._add_file(path, target, found)
+                return
+            for folder, directories, names in os.walk(path):
+                directories.sort()
+                inside = os.path.relpath(folder, path)
+                prefix = "/".join(part for part in (target, "" if inside == "." else inside) if part)
+                if prefix:
+                    status = os.stat(folder)  # noqa: PTH116
+                    self._put(Entry(prefix, "directory", status.st_mode & 0o777, status.st_mtime_ns))
+                for each in self._regular(path.__class__(folder), names):
+                    self._add_file(each, f"{prefix}/{each.name}".lstrip("/"), each.stat())
+        except OSError as error:
+            raise WorkspaceError(
+                f"{path} can't be read: {error.strerror}.", "Leave it out, or make it readable."
+            ) from None
+
+    def _regular(self, folder: Path, names: list[str]) -> Iterator[Path]:
+        for name in sorted(names):
+            if stat.S_ISREG((folder / name).lstat().st_mode):
+                yield folder / name
+            elif len(self.notices) < _MOST_NOTICES:
+                self.notices.append(f"{clean_line(str(folder / name))} was left out: it is no file of its own.")
+
+    def _add_file(self, path: Path, target: str, status: os.stat_result) -> None:
+        with path.open("rb") as file:
+            cuts, _ = cut_open(file.fileno(), status.st_size)
+        for offset, chunk, size in cuts.places():
+            self._places[chunk.hex()] = _Place(path, offset, size)
+        mode, mtime = status.st_mode & 0o777, status.st_mtime_ns
+        self._put(Entry(target, "file", mode, mtime, cuts.size, tuple(cuts.hexes), holes=cuts.holes))
+
+    def _put(self, entry: Entry) -> None:
+        path = escape(entry.path)
+        self._entries[path] = replace(entry, path=path)
+
+
+def _name(line: str) -> str:
+    with contextlib.suppress(ValueError):
+        return clean_line(line[: line.index("@")].strip() or line, longest=100)
+    return clean_line(line, longest=100)

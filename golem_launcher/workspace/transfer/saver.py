@@ -1,0 +1,433 @@
+"""Saves the workspace of a running session every few seconds, while something changes.
+
+A round: what changed since the last (:class:`Tree`), the chunks that the store lacks, one new generation. A generation
+is whole or it is not there; it has whatever could be saved, and names what could not. A round has an end: what did not
+arrive by then, or broke off, is brought by the next, and the small never waits for the large.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from golem_launcher.errors import LauncherError, NothingToSave, ProviderError, WorkspaceError
+from golem_launcher.events import Saving
+from golem_launcher.frozen import changed
+from golem_launcher.units import data_size
+from golem_launcher.waiting import cancel_all, wait_for
+from golem_launcher.workspace.repository.manifest import LONGEST_PATH, MOST_LEFT_OUT, Environment, shown
+from golem_launcher.workspace.repository.symlinks import LEADS_OUT, TOO_MANY
+from golem_launcher.workspace.transfer.plan import BUSY, LARGE
+from golem_launcher.workspace.transfer.prefetch import Prefetch
+from golem_launcher.workspace.transfer.pull import pull
+from golem_launcher.workspace.transfer.quota import TOO_MUCH_KEPT, lacking, within
+from golem_launcher.workspace.transfer.timeouts import LEAST_RATE
+from golem_launcher.workspace.transfer.tree import Tree, differ_by_dates, digest, shrunk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from golem_launcher.workspace.repository.generation import Generation
+    from golem_launcher.workspace.repository.manifest import Entry
+    from golem_launcher.workspace.repository.store import Store
+    from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
+
+_LOG = logging.getLogger(__name__)
+
+_SLOWER = 4.0
+"""A save may take a fifth of the time: the pause after it is this many times as long as it took."""
+_LONGEST_INTERVAL = 120.0
+_HANGS_SECONDS = 5.0
+"""A round that brings next to nothing for so long is not waited for by who wants to save now."""
+_ATTEMPTS = 4
+"""Plans of one round: a file that changes meanwhile makes the one before useless."""
+_IN_VAIN = 2
+"""Times the disk asked for: what may arrive without one whole save."""
+_SHOWN_PATHS = 3
+_PRUNE_EVERY = 50
+"""Generations."""
+_TOLD, _THINNED, _OVER = 0.8, 0.6, 1.25
+"""Of what saves may take: when it is told, what is left when it was too much, and what they take at worst."""
+_ROUND_SECONDS = 15.0
+"""After which a round takes what is there."""
+_ON_ITS_WAY = "it is on its way"
+_RESTLESS = "it changes all the time"
+_HARMLESS = {LEADS_OUT, TOO_MANY}
+"""Reasons for which nothing is lost: what the link led to was never in the workspace."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a provider may make us keep."""
+
+    total_bytes: int = 100 * 2**30
+    """Of all files of one generation: the disk asked for, say."""
+    kept_bytes: int = 20 * 2**30
+    """Of all generations in the store."""
+
+
+class Saver:
+    """Saves one provider's workspace into ``store``, as generations of ``workspace``.
+
+    ``after`` is the generation that this provider's workspace began with, when one was put back there. ``on_change``
+    is told how saving stands.
+    """
+
+    def __init__(
+        self,
+        agent: AgentWorkspace,
+        store: Store,
+        workspace: str,
+        *,
+        interval: float = 5.0,
+        limits: Limits | None = None,
+        on_change: Callable[[Saving], None] = lambda _: None,
+        after: int | None = None,
+    ) -> None:
+        self._agent = agent
+        self._store = store
+        self._interval = interval
+        self._limits = limits or Limits()
+        self._on_change = on_change
+        self._after = after
+        self.saving = Saving(workspace=workspace, store=store.shown, interval=interval)
+        """How it stands."""
+        self._lock = asyncio.Lock()
+        self._running: asyncio.Future[bool] | None = None
+        """The round that :meth:`run` is at."""
+        self._tree = Tree()
+        self._plan: str | None = None
+        self._packages = ""
+        self._environment: Environment | None = None
+        self._committed: list[Entry] | None = None
+        self._committed_environment: Environment | None = None
+        self._seen: dict[bytes, int] = {}
+        """The generations of this session, by what is in them."""
+        self._notes: dict[str, str] = {}
+        self.left_out: dict[str, str] = {}
+        """What is there and not saved, or not as it is now, and why."""
+        self._kept = 0
+        """Bytes that the saves of the workspace take, about."""
+        self._doubt = False
+        """Whether the store may not hold any more what was saved there."""
+        self._more = False
+        """Whether another round would save more."""
+        self._whole = False
+        """Whether everything seen so far is saved."""
+        self._redated = False
+        """Whether files have other dates than in the newest generation, and nothing else is new."""
+        self._flagged = ""
+        """What was odd about the newest generation."""
+        self._commits = 0
+        self._taken = store.taken
+        """What the store had taken at the last generation."""
+
+    async def run(self) -> None:
+        """Save until cancelled. What a provider or a store does wrong is told by ``saving.problem``."""
+        loop = asyncio.get_running_loop()
+        while True:
+            async with self._lock:
+                began = loop.time()
+                whole = await self._unless_dropped()
+                took = loop.time() - began if whole else 0.0  # how long a way that broke was waited for says nothing
+            pause = min(max(self._interval, _SLOWER * took), _LONGEST_INTERVAL)
+            self._tell(interval=round(pause, 1))
+            await asyncio.sleep(pause)
+
+    async def _unless_dropped(self) -> bool:
+        """One round, unless somebody who waits for his own drops it; whether everything is saved now."""
+        self._running = asyncio.ensure_future(self._guarded())
+        try:
+            await asyncio.wait({self._running})
+        finally:
+            await cancel_all(self._running)
+        return not self._running.cancelled() and self._running.result()
+
+    async def _make_way(self) -> None:
+        """Drop the round under way when it hangs: what it brought is kept, and the next one asks anew."""
+        received = self._agent.received
+        while self._lock.locked() and self._running is not None and not self._running.done():
+            await asyncio.wait({self._running}, timeout=_HANGS_SECONDS)
+            if self._agent.received - received < LEAST_RATE * _HANGS_SECONDS:
+                self._agent.drop_carry()
+                self._running.cancel()
+                return
+            received = self._agent.received
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything seen so far is saved, and an end would lose nothing of it."""
+        return self._whole and not self.saving.at_stake
+
+    @property
+    def lasting(self) -> set[str]:
+        """The files that an end would lose, and that waiting does not save."""
+        return {path for path, why in self.left_out.items() if why not in _HARMLESS | {_ON_ITS_WAY, LARGE}}
+
+    async def save_now(self, deadline_seconds: float = 30.0) -> Generation | None:
+        """Save at once: the generation that has everything that can be saved, or ``None``; ``saving.problem`` says why.
+
+        What can't is in ``left_out``. Raises ``NothingToSave``.
+        """
+        try:
+            return await wait_for(self._save_now(), deadline_seconds)
+        except TimeoutError:
+            self._tell(problem=f"The workspace could not be saved within {deadline_seconds:.0f} s.")
+            return None
+
+    async def _save_now(self) -> Generation | None:
+        await self._make_way()
+        async with self._lock:
+            self._doubt = True
+            while True:
+                if not await self._guarded(asked=True):
+                    return None
+                if not self._more:
+                    break
+            if self.saving.generation is None and not self.saving.problem:
+                raise NothingToSave("There is nothing to save: the workspace is empty.")
+        found = await asyncio.to_thread(self._store.generations, self.saving.workspace)
+        return next((each for each in found if each.number == self.saving.generation), None)
+
+    async def _guarded(self, *, asked: bool = False) -> bool:
+        """One round, which somebody may have ``asked`` for; whether everything is saved now."""
+        try:
+            await self._round(asked=asked)
+        except LauncherError as error:
+            if isinstance(error, WorkspaceError):
+                self._plan = None  # whatever went wrong, begin anew
+                self._doubt = True
+            _LOG.info("not saved: %s", error)
+            self._tell(problem=str(error))
+            return False
+        except Exception as error:  # noqa: BLE001 - saving goes on, whatever it was
+            _LOG.exception("saving failed")
+            self._plan = None
+            self._tell(problem=f"Saving failed: {type(error).__name__}.")
+            return False
+        return True
+
+    async def _round(self, *, asked: bool) -> None:
+        if self._committed is None:
+            await self._begin()
+        if self._doubt:
+            await self._look_into_store()
+        if self._store.taken - self._taken > _IN_VAIN * self._limits.total_bytes:
+            raise WorkspaceError(
+                "The provider has sent more than its disk holds, and no whole save. Nothing more is taken from it.",
+                "What was saved before is safe. Download what you need, and go on with another provider.",
+            )
+        end = asyncio.get_running_loop().time() + _ROUND_SECONDS
+        failure: LauncherError | None = None
+        for _ in range(_ATTEMPTS):
+            if not await self._look() and self._whole and not (asked and self._redated):
+                self._leave_out(self._tree.odd)
+                self._more = LARGE in self._notes.values()
+                self._tell(saved_at=_now())
+                return
+            await asyncio.to_thread(self._store.check_place)
+            self._whole = False
+            before = {entry.path: entry for entry in self._committed or ()}
+            entries, wanted, no_room = await self._fit(before)
+            hopeless = self._tree.odd | no_room
+            self._leave_out(hopeless)
+            try:
+                gone = set(await pull(self._agent, self._store, wanted, lambda: _now_is_before(end)))
+            except LauncherError as error:
+                failure, gone = error, set()
+            if not gone or failure is not None:
+                break
+        entries, late = await asyncio.to_thread(_settled, self._store, entries, before, gone, hopeless)
+        self._leave_out(hopeless | late)
+        self._more = failure is None and any(why == _ON_ITS_WAY for why in late.values())
+        same_packages = self._environment == self._committed_environment
+        self._redated = same_packages and await asyncio.to_thread(differ_by_dates, self._committed or [], entries)
+        # JupyterLab writes its layout again every few seconds, whether anything in it is new or not.
+        if (entries != self._committed or not same_packages) and (asked or not self._redated):
+            await self._commit(entries)
+        self._whole = failure is None and not late and not no_room
+        if failure is not None:
+            raise failure
+        self._more = self._more or LARGE in self._notes.values()
+        self._tell(saved_at=_now(), problem=self._problem())
+
+    async def _begin(self) -> None:
+        """What this session's generations are compared with: the one that was put back, when one was."""
+        self._committed = []
+        self._kept = await asyncio.to_thread(self._store.size, self.saving.workspace)
+        if self._after is not None:
+            manifest = await asyncio.to_thread(self._store.manifest, self.saving.workspace, self._after)
+            self._committed = list(manifest.entries)
+            self._committed_environment = manifest.environment
+            self._seen[digest(self._committed)] = manifest.generation
+            self._tell(
+                generation=manifest.generation, saved_at=manifest.created_at, files=manifest.files, bytes=manifest.size
+            )
+
+    async def _fit(self, before: dict[str, Entry]) -> tuple[list[Entry], dict[str, int], dict[str, str]]:
+        """What there is room for, what of it is to be brought, and what there is no room for, with the reason."""
+        entries = await asyncio.to_thread(self._tree.sifted)
+        entries, too_much = await asyncio.to_thread(within, entries, before, self._limits.total_bytes)
+        wanted, no_room = await asyncio.to_thread(lacking, self._store, entries, self._most_kept - self._kept)
+        if TOO_MUCH_KEPT in no_room.values() or self._kept + sum(wanted.values()) > self._limits.kept_bytes:
+            await self._thin()
+            wanted, no_room = await asyncio.to_thread(lacking, self._store, entries, self._most_kept - self._kept)
+        return entries, wanted, too_much | no_room
+
+    @property
+    def _most_kept(self) -> int:
+        """What was let go of takes room for a while yet."""
+        return int(_OVER * self._limits.kept_bytes)
+
+    async def _thin(self) -> None:
+        """The saves take as much as they may, or soon will: let go of those that are needed least."""
+        await asyncio.to_thread(self._store.thin, self.saving.workspace, int(_THINNED * self._limits.kept_bytes))
+        self._kept = await asyncio.to_thread(self._store.size, self.saving.workspace)
+
+    async def _look_into_store(self) -> None:
+        """See that what was saved last is there: a store may be put away, emptied or exchanged while it is used."""
+        await asyncio.to_thread(self._store.check_place)
+        number, ids = self.saving.generation, {chunk for entry in self._committed or () for chunk in entry.chunks}
+        if number is not None and not await asyncio.to_thread(self._store.holds, self.saving.workspace, number, ids):
+            _LOG.warning("generation %s is not in the store any more: everything is saved again", number)
+            self._committed, self._committed_environment = [], None
+            self._seen.clear()
+            self._whole = False
+            self._tell(generation=None, saved_at=None, files=0, bytes=0)
+        self._doubt = False
+
+    async def _look(self) -> bool:
+        """Ask what changed; whether anything did, packages included."""
+        most = min(self._limits.total_bytes, self._most_kept - self._kept)
+        async with Prefetch(self._agent, self._store, most) as prefetch:
+            plan = await self._agent.plan(self._plan, self._packages if self._plan else "", prefetch.saw)
+        # Another tree, because who is cancelled here has not seen what changed: the next plan tells it again.
+        tree, changed = await asyncio.to_thread(self._tree.after, plan)
+        self._notes = plan.notes
+        if len(tree.entries) + len(tree.refused) != plan.entries:
+            self._plan = None
+            raise ProviderError("The provider's list of files does not add up; it is read again.")
+        self._tree, self._plan = tree, plan.name
+        if plan.environment is not None:
+            changed = changed or plan.environment != self._environment
+            self._environment, self._packages = plan.environment, plan.state
+        return changed
+
+    def _leave_out(self, reasons: dict[str, str]) -> None:
+        """These can't be saved, beside what the provider itself could not read."""
+        unread = {path: why for path, why in self._notes.items() if why != BUSY}
+        found = list((unread | reasons).items())[:MOST_LEFT_OUT]
+        self.left_out = {_text(path): why for path, why in found}
+        at_stake = sum(why not in _HARMLESS for why in self.left_out.values())
+        self._tell(left_out=len(self.left_out), at_stake=at_stake, problem=self._problem())
+
+    async def _commit(self, entries: list[Entry]) -> None:
+        assert self._committed is not None
+        environment = self._environment or Environment()
+        if not (self._committed or environment.requirements or any(entry.kind == "file" for entry in entries)):
+            return  # nothing is there yet
+        flags = []
+        content = digest(entries)
+        if vanished := shrunk(self._committed, entries):
+            flags.append(f"{vanished}.")
+        last = digest(self._committed)
+        if content != last and (again := self._seen.get(content)) is not None:
+            flags.append(f"The files are again those of generation {again}.")
+        commit = functools.partial(
+            self._store.commit, self.saving.workspace, entries, environment, flags, left_out=self.left_out
+        )
+        committing = asyncio.ensure_future(asyncio.to_thread(commit))
+        try:
+            await asyncio.shield(committing)
+        except asyncio.CancelledError:  # it can't be taken back: nobody may go on from an older generation now
+            await asyncio.wait({committing})
+            if not committing.cancelled() and committing.exception() is None:
+                self._made(committing.result(), entries, content)
+            raise
+        self._made(committing.result(), entries, content)
+        self._commits += 1
+        if self._commits % _PRUNE_EVERY == 0:
+            with contextlib.suppress(WorkspaceError):
+                await asyncio.to_thread(self._store.prune)
+
+    def _made(self, generation: Generation, entries: list[Entry], content: bytes) -> None:
+        """There is a new generation."""
+        before = self.saving.generation
+        self._kept += self._store.taken - self._taken
+        self._committed, self._committed_environment, self._redated = entries, self._environment, False
+        self._taken = self._store.taken
+        self._seen.setdefault(content, generation.number)
+        kept = [f"Generation {before} is kept as it was."] if generation.flags and before is not None else []
+        self._flagged = " ".join([*generation.flags, *kept])
+        self._tell(
+            generation=generation.number,
+            saved_at=generation.created_at,
+            files=generation.files,
+            bytes=generation.bytes,
+            problem=self._problem(),
+        )
+
+    def _problem(self) -> str:
+        """What is odd about the newest generation, and what is not in it, in a sentence or two."""
+        odd = self._notes | self.left_out
+        if not odd:
+            full = self._kept > _TOLD * self._limits.kept_bytes
+            return f"{self._flagged} {self._fullness()}".strip() if full else self._flagged
+        worst = sorted(odd.items(), key=lambda item: item[1] in _HARMLESS)
+        some = "; ".join(f"{shown(path)} ({reason})" for path, reason in worst[:_SHOWN_PATHS])
+        more = f", and {len(odd) - _SHOWN_PATHS} more" if len(odd) > _SHOWN_PATHS else ""
+        return f"{self._flagged} Not saved as they are: {some}{more}.".strip()
+
+    def _fullness(self) -> str:
+        return (
+            f"The saves of this workspace take {data_size(self._kept)} of at most "
+            f"{data_size(self._limits.kept_bytes)}; beyond that the ones that are needed least are deleted."
+        )
+
+    def _tell(self, **changes: object) -> None:
+        saving = changed(self.saving, changes)
+        if saving != self.saving:
+            self.saving = saving
+            self._on_change(saving)
+
+
+def _settled(
+    store: Store, entries: list[Entry], before: dict[str, Entry], gone: set[str], hopeless: dict[str, str]
+) -> tuple[list[Entry], dict[str, str]]:
+    """What can be saved now, and what of it is not as it is in the workspace, with the reason. Blocking.
+
+    A file of which the store lacks something stays as it was saved ``before``, or is left out.
+    """
+    absent = store.missing({chunk for entry in entries for chunk in entry.chunks})
+    olds = [before[entry.path] for entry in entries if entry.path in before and not absent.isdisjoint(entry.chunks)]
+    absent |= store.missing({chunk for old in olds for chunk in old.chunks})
+    kept: list[Entry] = []
+    late: dict[str, str] = {}
+    for entry in entries:
+        if absent.isdisjoint(entry.chunks):
+            kept.append(entry)
+            continue
+        if entry.path not in hopeless:
+            late[entry.path] = _ON_ITS_WAY if gone.isdisjoint(entry.chunks) else _RESTLESS
+        old = before.get(entry.path)
+        if old is not None and old.kind == "file" and absent.isdisjoint(old.chunks):
+            kept.append(old)
+    return kept, late
+
+
+def _text(path: str) -> str:
+    """A provider may say anything for a path; it is to be written down."""
+    return path[:LONGEST_PATH].encode(errors="backslashreplace").decode()
+
+
+def _now_is_before(end: float) -> bool:
+    return asyncio.get_running_loop().time() < end
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,53 @@
+"""What questions about long lists take in memory, while they are answered."""
+
+import tracemalloc
+from datetime import timedelta
+
+import pytest
+
+from golem_launcher.workspace.repository.manifest import Entry, chunk_id
+from golem_launcher.workspace.repository.packs import now
+from golem_launcher.workspace.repository.store import open_store
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path, monkeypatch):
+    monkeypatch.setenv("GOLEM_LAUNCHER_HOME", str(tmp_path / "launcher"))
+
+
+def most(ask):
+    """The answer, and the most bytes held meanwhile beyond what was held before."""
+    tracemalloc.start()
+    try:
+        answer = ask()
+        return answer, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_looking_whether_a_generation_is_there_does_not_take_it_apart(tmp_path):
+    store = open_store(str(tmp_path / "store"))
+    taken = []
+    for number, count in enumerate((1_000, 6_000), 1):
+        store.commit("work", [Entry(f"folder-{each}", "directory") for each in range(count)])
+        there, size = most(lambda number=number: store.holds("work", number, ()))
+        assert there
+        taken.append(size)
+    assert (taken[1] - taken[0]) / 5_000 < 500
+
+
+def test_thinning_holds_no_more_for_many_generations_than_for_few(tmp_path):
+    taken = []
+    for count in (2, 12):
+        store = open_store(str(tmp_path / f"store-{count}"))
+        files = []
+        for number in range(1_500):
+            data = b"%d" % number
+            store.put_chunk(chunk_id(data), data)
+            files.append(Entry(f"f{number}", "file", size=len(data), chunks=(chunk_id(data),)))
+        for number in range(count):
+            store.commit("work", files, created_at=now() - timedelta(minutes=count - number))
+        _, size = most(lambda store=store: store.thin("work", 1 << 40))
+        assert len(store.generations("work")) == count
+        taken.append(size)
+    assert taken[1] < 1.5 * taken[0]

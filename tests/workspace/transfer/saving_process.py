@@ -1,0 +1,52 @@
+"""One session's saving in a process of its own, against a provider that lies: what it costs in memory, and its loop.
+
+``python -m … ADDRESS STORE ROUNDS`` prints the longest time that the loop stood still, in seconds of
+this process's own work (so that a busy computer does not count), and the most memory, in bytes.
+"""
+
+import asyncio
+import json
+import re
+import sys
+import time
+from pathlib import Path
+
+from golem_launcher.workspace.repository.store import open_store
+from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
+from golem_launcher.workspace.transfer.saver import Saver
+from tests.dialling import to_origin
+from tests.workspace.transfer.conftest import TOKEN
+
+_TICK_SECONDS = 0.002
+
+
+async def _longest(stopped):
+    longest, before = 0.0, time.process_time()
+    while not stopped.is_set():
+        await asyncio.sleep(_TICK_SECONDS)
+        longest, before = max(longest, time.process_time() - before), time.process_time()
+    return longest
+
+
+async def main(address, store, rounds):
+    stopped = asyncio.Event()
+    watching = asyncio.create_task(_longest(stopped))
+    problems = []
+    async with AgentWorkspace(to_origin(address), TOKEN) as agent:
+        saver = Saver(agent, open_store(store), "work")
+        for _ in range(rounds):
+            assert await saver.save_now(120) is None
+            problems.append(saver.saving.problem)
+    stopped.set()
+    return {"stood": await watching, "problems": problems}
+
+
+def memory():
+    """The most so far; getrusage() tells of the process that started this one."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
+
+
+if __name__ == "__main__":
+    found = asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    print(json.dumps({**found, "memory": memory()}))  # noqa: T201 - what it is for

@@ -1,0 +1,149 @@
+"""Values made to be costly: to hold, to parse. Ten sessions with such providers stay small, and none of them stops."""
+
+import asyncio
+import contextlib
+import functools
+import json
+import sys
+import zlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from golem_launcher.agent.workspace import wire
+from golem_launcher.errors import WorkspaceError
+from golem_launcher.untrusted import LARGEST, json_value
+from golem_launcher.workspace.transfer.plan import PlanReader
+from golem_launcher.workspace.transfer.responses import as_object
+from tests.workspace.transfer import saving_process
+from tests.workspace.transfer.test_hostile import Liar
+
+MEGABYTE = 1_000_000
+_START = b'{"plan":"p","base":null}\n'
+_IDS = [f"{number:064x}" for number in range(30_000)]
+
+
+def repeated(unit, megabytes, head=b"", tail=b""):
+    """A list with a unit again and again, compressed, in pieces."""
+    packing = zlib.compressobj(1)
+    yield packing.compress(_START + head)
+    some = unit * max(1, 65536 // len(unit))
+    for _ in range(megabytes * MEGABYTE // len(some)):
+        yield packing.compress(some)
+    yield packing.compress(tail) + packing.flush()
+
+
+def part(items, times):
+    """The same part of one value, again and again."""
+    line = b'["+",[5],[' + items + b"]]\n"
+    return functools.partial(
+        repeated, line, times * len(line) // MEGABYTE + 1, b'["<",["f","a",1,1,0,[]]]\n', b'[">"]\n'
+    )
+
+
+BOMBS = {
+    "objects": functools.partial(repeated, b"{},", 31, b"[", b"0]\n"),
+    "lists": functools.partial(repeated, b"[],", 31, b"[", b"0]\n"),
+    "depth": functools.partial(repeated, b"[", 31),
+    "a short line": functools.partial(repeated, b'["f","a",1,1,0,[' + b"{}," * 60_000 + b"0]]\n", 60),
+    "parts of objects": part(b"{}," * 80_000 + b"0", 300),
+    "parts of texts": part(b'"ab",' * 40_000 + b'"ab"', 300),
+    "parts of pairs": part(b"[1,2]," * 30_000 + b"[1,2]", 300),
+    "lines of nothing": functools.partial(repeated, b"\n", 60),
+    "keys": functools.partial(repeated, b'"a":{', 31, b"{"),
+    "names": functools.partial(repeated, b'["d","' + b"\\u0000" * 100 + b'",1,1]\n', 60),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_value_that_is_large_is_not_parsed(name):
+    """Whatever it says: no line that the reader takes is longer than what is parsed in a moment."""
+    reader = PlanReader()
+
+    def read():
+        for piece in BOMBS[name]():
+            reader.feed(piece)
+            reader.fresh()
+        reader.end()
+
+    with pytest.raises(WorkspaceError, match="makes no sense"):
+        read()
+
+
+@pytest.mark.slow
+def test_ten_hostile_sessions_stay_below_a_gigabyte_and_no_loop_stops(tmp_path):
+    async def victim(liar, store):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", saving_process.__name__, f"http://127.0.0.1:{liar.server_port}", str(store), "2",
+            stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        output, _ = await asyncio.wait_for(process.communicate(), 300)
+        assert process.returncode == 0
+        return json.loads(output)
+
+    async def all_at_once(liars):
+        return await asyncio.gather(*(victim(liar, tmp_path / name) for name, liar in liars.items()))
+
+    with contextlib.ExitStack() as stack:
+        liars = {}
+        for name, bomb in BOMBS.items():
+            liars[name] = liar = Liar()
+            liar.plan = bomb
+            stack.callback(liar.server_close)
+            stack.callback(liar.shutdown)
+        found = dict(zip(liars, asyncio.run(all_at_once(liars)), strict=True))
+    assert sum(each["memory"] for each in found.values()) < 1_000 * MEGABYTE, found
+    assert max(each["stood"] for each in found.values()) < 0.1, found
+    assert all(all("makes no sense" in problem for problem in each["problems"]) for each in found.values()), found
+
+
+def lines_of(pieces):
+    return zlib.decompress(b"".join(pieces)).splitlines()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["f", "large", 0o644, 1, 1, _IDS],
+        ["f", "holes", 0o644, 1, 1, _IDS[:5], [[number, 7] for number in range(20_000)]],
+        {"end": True, "notes": [["busy", "x" * 4000]] * 500, "environment": {"full": ["a==1"] * 30_000, "bare": []}},
+        ["f", "small", 0o644, 1, 1, _IDS[:5]],
+    ],
+)  # fmt: skip
+def test_what_is_large_and_honest_comes_in_parts_and_is_whole_again(value):
+    packed = b"".join(wire.pack_lines([{"plan": "p"}, value, ["-", "other"]]))
+    assert all(len(line) <= LARGEST // 2 for line in lines_of([packed]))
+    reader = wire.Lines(64 * MEGABYTE)
+    found = [each for at in range(0, len(packed), 1000) for each in reader.feed(packed[at : at + 1000])]
+    reader.end()
+    assert found == [{"plan": "p"}, value, ["-", "other"]]
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["<", "+", ">"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+_PARTS = st.tuples(st.just("<"), _JSON) | st.tuples(st.just("+"), st.lists(_JSON, max_size=2), _JSON) | st.just([">"])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(_JSON | _PARTS, max_size=8))
+def test_parts_in_any_order_harm_nobody(values):
+    data = zlib.compress(b"".join(json.dumps(value).encode() + b"\n" for value in values))
+    reader = wire.Lines(MEGABYTE)
+    with contextlib.suppress(wire.WireError):
+        for _ in reader.feed(data):
+            pass
+        reader.end()
+
+
+@pytest.mark.parametrize("data", [b"[" * 200_000, b'{"a":' * 50_000, b"NaN", b"[1e999999", b"1" * 5000, b" " * 300_000])
+def test_json_of_a_stranger_is_a_value_or_a_value_error(data):
+    with pytest.raises(ValueError):  # noqa: PT011 - any
+        json_value(data)
+    with pytest.raises(WorkspaceError, match="never sends"):
+        as_object(data)

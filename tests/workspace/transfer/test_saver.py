@@ -1,0 +1,250 @@
+"""From a provider's workspace into a store and into another provider: real processes, real HTTP, a real store."""
+
+import asyncio
+import os
+
+import pytest
+
+from golem_launcher.errors import NothingToSave
+from golem_launcher.workspace.repository.store import open_store
+from golem_launcher.workspace.transfer.restore import LocalFiles, restore_into, send
+from golem_launcher.workspace.transfer.saver import Saver
+from tests.workspace.transfer.conftest import Carry, tree
+
+
+def fill(work):
+    (work / "notes").mkdir()
+    (work / "notes" / "a.ipynb").write_text('{"cells": []}' * 50)
+    (work / "notes" / ".ipynb_checkpoints").mkdir()
+    (work / "notes" / ".ipynb_checkpoints" / "a.ipynb").write_text("before")
+    (work / "run.sh").write_text("#!/bin/sh\n")
+    (work / "run.sh").chmod(0o755)
+    (work / "empty").mkdir()
+    (work / "nothing").write_bytes(b"")
+    (work / "ünï côdé\n.txt").write_text("ü")
+    (work / "latest").symlink_to("notes/a.ipynb")
+    (work / "big.bin").write_bytes(os.urandom(9_000_000))
+    (work / "twice.bin").write_bytes((work / "big.bin").read_bytes())
+    (work / ".cache").mkdir()
+    (work / ".cache" / "x").write_text("made again by itself")
+    os.mkfifo(work / "pipe")
+    for path in work.rglob("*"):
+        os.utime(path, ns=(1_600_000_000_123_456_789,) * 2, follow_symlinks=False)
+
+
+@pytest.mark.parametrize("bulk", [True, False], ids=["by transfers", "over the tunnel"])
+def test_the_same_files_at_another_provider(providers, store, bulk):
+    one, other = providers("one"), providers("other")
+    fill(one.work)
+
+    async def scenario():
+        carry = Carry(one) if bulk else None
+        async with one.agent(carry) as agent:
+            assert await agent.answers()
+            saver = Saver(agent, store, "work")
+            generation = await saver.save_now()
+            assert generation is not None, saver.saving
+            assert (generation.number, generation.files, generation.flags) == (1, 7, ())
+            assert saver.saving.problem == ""
+            assert agent.received < 9_200_000
+            received = agent.received
+            again = await saver.save_now()
+            assert again.number == 1  # nothing changed: nothing is written down
+            assert agent.received - received < 1000
+            (one.work / "notes" / "a.ipynb").write_text("changed")
+            with (one.work / "big.bin").open("ab") as file:
+                file.write(os.urandom(200_000))
+            assert (await saver.save_now()).number == 2
+            assert agent.received - received < 800_000
+            (one.work / "run.sh").unlink()
+            assert (await saver.save_now()).files == 6
+        if bulk:
+            assert carry.out in {1, 2}  # the 200 kB too, where the tunnel was slow
+        async with other.agent(Carry(other) if bulk else None) as agent:
+            assert await restore_into(agent, store, "work") == []
+            (one.work / ".cache" / "x").unlink()
+            (one.work / ".cache").rmdir()
+            (one.work / "pipe").unlink()
+            here, there = tree(one.work), tree(other.work)
+            assert there == here
+            # What was just put there is known: saving it reads no file and makes no generation.
+            saver = Saver(agent, store, "work", after=3)
+            assert (await saver.save_now()).number == 3
+            assert not list(other.packs.iterdir())
+            await agent.open_lab()
+        assert os.read(other.gate, 10) == b"o"
+
+    asyncio.run(scenario())
+    assert not list((one.directory.parent / "launcher" / "transfers").glob("*/*"))
+
+
+def test_what_is_lost_in_the_store_costs_its_file_alone(provider, store, tmp_path):
+    data = {name: os.urandom(300_000) for name in ("a", "m", "z")}
+    packs = {}
+
+    async def scenario():
+        async with provider.agent() as agent:
+            saver = Saver(agent, store, "work")
+            for name, content in data.items():
+                known = set((tmp_path / "store" / "packs").glob("*"))
+                (provider.work / name).write_bytes(content)
+                assert await saver.save_now() is not None
+                (packs[name],) = set((tmp_path / "store" / "packs").glob("*")) - known
+            (provider.work / "n").write_bytes(data["m"])
+            (provider.work / "to m").symlink_to("m")
+            assert await saver.save_now() is not None
+            packs["m"].unlink()
+            for path in provider.work.iterdir():
+                path.unlink()
+            notices = await restore_into(agent, open_store(str(tmp_path / "store")), "work")
+        assert [line for line in notices if line.startswith("m could not be written: a part of it is lost")], notices
+        assert {path.name for path in provider.work.iterdir()} == {"a", "z", "to m"}
+        assert (provider.work / "z").read_bytes() == data["z"]
+
+    asyncio.run(scenario())
+
+
+def test_a_file_of_the_users_that_changes_while_it_is_sent_costs_no_other(provider, tmp_path):
+    here = tmp_path / "here"
+    here.mkdir()
+    for name in ("a", "m", "z"):
+        (here / name).write_text(name)
+
+    async def scenario():
+        local = LocalFiles([(here, "in")])
+        (here / "m").write_text("!")
+        async with provider.agent() as agent:
+            return await send(agent, local.entries, local)
+
+    notices = asyncio.run(scenario())
+    assert any(f"{here / 'm'} was changed while it was sent." in line for line in notices), notices
+    assert {path.name for path in (provider.work / "in").iterdir()} == {"a", "z"}
+
+
+@pytest.mark.parametrize("bulk", [True, False], ids=["by transfers", "over the tunnel"])
+def test_many_tiny_files_are_brought_and_put_back_in_few_requests(providers, store, bulk, monkeypatch):
+    """On a line of 300 ms there and back, one for each few of them would take longer than the last save may."""
+    one, other = providers("one"), providers("other")
+    for number in range(6000):
+        (one.work / f"{number}.txt").write_text(f"{number}\n")
+
+    async def scenario():
+        carry = Carry(one)
+        asked = 0
+        async with one.agent(carry if bulk else None) as agent:
+            chunks = agent.chunks
+
+            def counted(ids):
+                nonlocal asked
+                asked += 1
+                return chunks(ids)
+
+            monkeypatch.setattr(agent, "chunks", counted)
+            monkeypatch.setattr(agent.throughput, "prefers_carry", lambda _: bulk)
+            generation = await Saver(agent, store, "work").save_now(120)
+        assert generation.files == 6000
+        assert asked + carry.out < 120
+        async with other.agent() as agent:
+            assert await restore_into(agent, store, "work") == []
+
+    asyncio.run(scenario())
+    assert tree(other.work).keys() >= tree(one.work).keys()
+
+
+def test_an_empty_workspace_has_nothing_to_save_and_says_so_at_once(provider, store):
+    async def scenario():
+        async with provider.agent() as agent:
+            assert await agent.answers()
+            saver = Saver(agent, store, "work")
+            with pytest.raises(NothingToSave):
+                await saver.save_now()
+            assert saver.saving.problem == ""
+            assert store.generations("work") == []
+            (provider.work / "now.txt").write_text("there is")
+            assert (await saver.save_now()).files == 1
+            (provider.work / "now.txt").unlink()
+            assert (await saver.save_now()).files == 0  # this is one more state of it
+
+    asyncio.run(scenario())
+
+
+def test_what_is_written_again_as_it_was_makes_no_generation_until_somebody_saves(provider, store):
+    """As JupyterLab does with its layout, every few seconds."""
+    layout = provider.work / ".jupyter" / "lab" / "workspaces" / "default.jupyterlab-workspace"
+    layout.parent.mkdir(parents=True)
+
+    async def scenario():
+        async with provider.agent() as agent:
+            assert await agent.answers()
+            rounds = asyncio.Event()
+            saver = Saver(agent, store, "work", interval=0.01, on_change=lambda _: rounds.set())
+            running = asyncio.create_task(saver.run())
+
+            async def until(number):
+                while saver.saving.generation != number:
+                    rounds.clear()
+                    await rounds.wait()
+
+            layout.write_text("{}")
+            await until(1)
+            for day in range(1, 4):
+                layout.write_text("{}")
+                os.utime(layout, (day * 86400, day * 86400))
+                asked = agent.received
+                while agent.received == asked or not saver._redated:
+                    rounds.clear()
+                    await rounds.wait()
+            assert saver.saving.generation == 1
+            assert saver.whole
+            assert (await saver.save_now()).number == 2
+            assert (await saver.save_now()).number == 2
+            os.utime(layout, (5 * 86400, 5 * 86400))
+            (provider.work / "new").write_text("new")  # what is new brings the dates along
+            await until(3)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(asyncio.wait_for(scenario(), 60))
+    dates = [
+        next(entry.mtime_ns for entry in store.manifest("work", number).entries if entry.path.endswith("-workspace"))
+        for number in (2, 3)
+    ]
+    assert dates == [3 * 86400 * 10**9, 5 * 86400 * 10**9]
+
+
+@pytest.mark.parametrize("bulk", [True, False], ids=["by transfers", "over the tunnel"])
+def test_a_file_that_never_stands_still_is_saved_as_it_was_at_one_moment(provider, store, bulk):
+    path = provider.work / "live.csv"
+    versions = iter(range(1000))
+
+    def rewrite():
+        path.write_text(f"{next(versions)}\n" * 200_000)
+
+    async def scenario():
+        async with provider.agent(Carry(provider) if bulk else None) as agent:
+            plan = agent.plan
+
+            async def rewritten_after_each(base, state, _saw):
+                found = await plan(base, state, lambda _: None)
+                rewrite()
+                return found
+
+            agent.plan = rewritten_after_each
+            assert await agent.answers()
+            rewrite()
+            saver = Saver(agent, store, "work")
+            seen = []
+            for _ in range(2):
+                generation = await saver.save_now()
+                assert saver.saving.problem == ""
+                (entry,) = store.manifest("work", generation.number).entries
+                lines = set(b"".join(map(store.get_chunk, entry.chunks)).split())
+                assert len(lines) == 1
+                seen += lines
+            assert int(seen[0]) < int(seen[1])
+            agent.plan = plan
+            await saver.save_now()
+            assert store.manifest("work").entries[0].mtime_ns == path.stat().st_mtime_ns
+
+    asyncio.run(scenario())
+    assert not list(provider.packs.iterdir())

@@ -33,13 +33,24 @@ _LONGEST = 64 * 1024
 
 
 @dataclass(frozen=True)
-class Access:
-    """What may be reached: addresses, or everything."""
+class OutboundRules:
+    """What a session may reach on the internet: addresses, or everything."""
 
     urls: tuple[str, ...] = ()
     unrestricted: bool = False
     index_url: str = ""
     """Where pip must look instead of where it usually does; empty: there."""
+
+    @classmethod
+    def of(cls, kind: str, urls: tuple[str, ...], *, mirror: bool) -> OutboundRules:
+        """What a request's ``outbound`` and ``outbound_urls`` mean. ``mirror``: packages come from Golem's mirror."""
+        if kind == "unrestricted":
+            return cls(unrestricted=True)
+        if kind == "listed":
+            return cls(tuple(map(address, urls)))
+        if kind == "packages":
+            return cls((PACKAGES_ON_GOLEM,), index_url=f"{PACKAGES_ON_GOLEM}/simple") if mirror else cls(PACKAGES)
+        return cls()
 
     @property
     def anything(self) -> bool:
@@ -67,17 +78,6 @@ class Access:
         return f"The session may reach {', '.join(sorted(self.hosts))} and nothing else."
 
 
-def access(kind: str, urls: tuple[str, ...], *, mirror: bool) -> Access:
-    """What a request's ``outbound`` and ``outbound_urls`` mean. ``mirror``: packages come from Golem's own mirror."""
-    if kind == "unrestricted":
-        return Access(unrestricted=True)
-    if kind == "listed":
-        return Access(tuple(map(address, urls)))
-    if kind == "packages":
-        return Access((PACKAGES_ON_GOLEM,), index_url=f"{PACKAGES_ON_GOLEM}/simple") if mirror else Access(PACKAGES)
-    return Access()
-
-
 def address(url: str) -> str:
     """An address as manifests have it: scheme, host and port. Raises ``ValueError`` with what is wrong with it."""
     parts = urlsplit(url.strip() if "://" in url else f"https://{url.strip()}")
@@ -91,7 +91,7 @@ def address(url: str) -> str:
     return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
 
 
-def manifest(task_package: str, asked: Access, *, now: datetime, expires: datetime) -> dict[str, Any]:
+def manifest(task_package: str, asked: OutboundRules, *, now: datetime, expires: datetime) -> dict[str, Any]:
     """The manifest of one session: its image, and what it may reach.
 
     ``task_package`` is ``hash:sha3:HASH:URL`` as demands name an image.
@@ -121,8 +121,8 @@ def encoded(value: Mapping[str, Any]) -> str:
     return base64.b64encode(json.dumps(value, separators=(",", ":")).encode()).decode()
 
 
-def granted(text: str) -> tuple[str, Access]:
-    """The image and the access of a manifest in a demand, for a provider: ``(task_package, access)``.
+def granted(text: str) -> tuple[str, OutboundRules]:
+    """The image and the rules in the manifest of a demand, for a provider: ``(task_package, rules)``.
 
     Raises ``ValueError`` when it is none.
     """
@@ -132,7 +132,7 @@ def granted(text: str) -> tuple[str, Access]:
         out = value.get("compManifest", {}).get("net", {}).get("inet", {}).get("out", {})
         unrestricted = out.get("unrestricted", {}).get("urls") is True
         urls = tuple(map(address, out.get("urls", ())))
-        return f"hash:{image['hash']}:{image['urls'][0]}", Access(urls, unrestricted)
+        return f"hash:{image['hash']}:{image['urls'][0]}", OutboundRules(urls, unrestricted)
     except (KeyError, IndexError, TypeError, AttributeError, RecursionError, UnicodeDecodeError) as error:
         raise ValueError(f"the manifest makes no sense ({type(error).__name__})") from None
 

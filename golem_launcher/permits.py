@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from golem_launcher.outbound import Access
+    from golem_launcher.outbound import OutboundRules
 
 SIGNATURE_PROPERTY = f"{PROPERTY}.sig"
 ALGORITHM_PROPERTY = f"{PROPERTY}.sig.algorithm"
@@ -66,7 +66,7 @@ class Permit:
             found[NODE_DESCRIPTOR_PROPERTY] = self.descriptor
         return found
 
-    def check(self, asked: Access, node_id: str, now: datetime) -> None:
+    def check(self, asked: OutboundRules, node_id: str, now: datetime) -> None:
         """Raise ``RequestError`` when no provider could grant anything for this: before money is spent."""
         over = next((one for one in self.chain if not _valid_at(one, now)), None)
         if over is not None:
@@ -118,7 +118,7 @@ def certificates(paths: Iterable[Path]) -> list[x509.Certificate]:
         raise ValueError(f"{error.filename} can't be read: {error.strerror}") from None
 
 
-def granted_by(descriptor: Mapping[str, Any], node_id: str, asked: Access, now: datetime) -> str:
+def granted_by(descriptor: Mapping[str, Any], node_id: str, asked: OutboundRules, now: datetime) -> str:
     """The root's public key of a node descriptor that grants ``node_id`` what is ``asked``.
 
     Raises ``ValueError`` with what is wrong with it.
@@ -222,7 +222,7 @@ def _verify(key: str, signed: Mapping[str, Any], signature: Mapping[str, Any]) -
         raise ValueError("a signature in the node descriptor does not fit what it signs") from None
 
 
-def _covers(part: Mapping[str, Any], asked: Access, now: datetime) -> None:
+def _covers(part: Mapping[str, Any], asked: OutboundRules, now: datetime) -> None:
     """Whether a descriptor or certificate is valid now and permits what is asked."""
     period = part["validityPeriod"]
     begins, ends = (datetime.fromisoformat(str(period[key])) for key in ("notBefore", "notAfter"))

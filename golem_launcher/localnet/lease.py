@@ -14,7 +14,7 @@ from golem_launcher.localnet.negotiation import EXPIRATION, NOTE_ACCEPT_TIMEOUT,
 from golem_launcher.localnet.outbound import looks_up_names
 from golem_launcher.localnet.payments import Bills
 from golem_launcher.outbound import PROPERTY as MANIFEST
-from golem_launcher.outbound import Access, granted
+from golem_launcher.outbound import OutboundRules, granted
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Terms:
     """Whether the agreement goes on when its first activity ends."""
     task_package: str = ""
     """The image that the requestor wants: ``hash:sha3:HASH:URL``, or empty."""
-    access: Access | None = None
+    outbound: OutboundRules | None = None
     """What the manifest of the demand asks to reach outside; ``None`` without a manifest."""
     script: Script | None = None
     """The commands that the manifest allows; ``None`` for all."""
@@ -71,9 +71,9 @@ class Terms:
         wanted, offered = demand["properties"], offer["properties"]
         expiration = wanted.get(EXPIRATION)
         manifest = wanted.get(MANIFEST)
-        image, access, script, looks_up = "", None, None, False
+        image, outbound, script, looks_up = "", None, None, False
         if manifest is not None:
-            image, access = granted(str(manifest))
+            image, outbound = granted(str(manifest))
             script = script_of(str(manifest))
             looks_up = looks_up_names(str(manifest))
         return cls(
@@ -87,7 +87,7 @@ class Terms:
             idle_timeout=idle_timeout,
             coefficients=tuple(map(float, offered["golem.com.pricing.model.linear.coeffs"])),
             task_package=str(wanted.get("golem.srv.comp.task_package", image)),
-            access=access,
+            outbound=outbound,
             script=script,
             looks_up_names=looks_up,
         )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from golem_launcher.localnet.spec import Outbound
+    from golem_launcher.outbound import OutboundRules
 
 
 def refusal(rules: Outbound | None, demand: Mapping[str, Any], requestor_id: str) -> str:
@@ -53,13 +54,13 @@ def _json(manifest: str) -> dict[str, Any]:
     return dict(json.loads(base64.b64decode(manifest)))
 
 
-def _audited_payload(rules: Outbound, demand: Mapping[str, Any], _requestor_id: str, _asked: outbound.Access) -> None:
+def _audited_payload(rules: Outbound, demand: Mapping[str, Any], _requestor_id: str, _asked: OutboundRules) -> None:
     from golem_launcher import permits  # noqa: PLC0415 - cryptography, for the few who need it
 
     permits.signed_by(demand, permits.certificates(rules.certificates), datetime.now(UTC))
 
 
-def _partner(rules: Outbound, demand: Mapping[str, Any], requestor_id: str, asked: outbound.Access) -> None:
+def _partner(rules: Outbound, demand: Mapping[str, Any], requestor_id: str, asked: OutboundRules) -> None:
     from golem_launcher import permits  # noqa: PLC0415 - likewise
 
     descriptor = _document(demand, outbound.NODE_DESCRIPTOR_PROPERTY)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from golem_launcher.localnet.runtime.model import Runtime
     from golem_launcher.localnet.spec import NetworkSpec, ProviderSpec
     from golem_launcher.node.gsb import GsbClient, Handler
-    from golem_launcher.outbound import Access
+    from golem_launcher.outbound import OutboundRules
 
 _PUBLIC = "/public/"
 _GIBIBYTE = 1 << 30
@@ -165,7 +165,7 @@ class Units:
             assignment,
             bus=bus,
             switch=bus,
-            make_runtime=lambda directory, identifier: self._runtime(provider, directory, identifier, terms.access),
+            make_runtime=lambda directory, identifier: self._runtime(provider, directory, identifier, terms.outbound),
             make_endpoint=endpoint_maker(provider.misbehaviour),
             transfers=Transfers(schemes),
         )
@@ -174,11 +174,13 @@ class Units:
             await unit.aclose()  # as Golem's exe-unit does where names can't be looked up
         return unit
 
-    def _runtime(self, provider: ProviderSpec, directory: Path, activity_id: str, access: Access | None) -> Runtime:
+    def _runtime(
+        self, provider: ProviderSpec, directory: Path, activity_id: str, asked: OutboundRules | None
+    ) -> Runtime:
         shop = self.workshop
-        out = access is not None and access.anything  # as on Golem: without a manifest there is no way out
+        out = asked is not None and asked.anything  # as on Golem: without a manifest there is no way out
         internet = shop.internet if out else None
-        destinations = None if access is None or access.unrestricted else access.destinations
+        destinations = None if asked is None or asked.unrestricted else asked.destinations
         place = Place(
             directory, shop.base, activity_id, shop.family, internet=internet, destinations=destinations,
             memory_bytes=int(provider.memory_gib * _GIBIBYTE), like_9p=shop.like_9p,

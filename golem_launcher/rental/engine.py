@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from golem_launcher.networks import Network as GolemNetwork
     from golem_launcher.networks import Patience
     from golem_launcher.node.node import Node
-    from golem_launcher.outbound import Access
+    from golem_launcher.outbound import OutboundRules
     from golem_launcher.permits import Permit
     from golem_launcher.rental.choice import Choice
     from golem_launcher.rental.image import SessionImage
@@ -69,7 +69,7 @@ class Engine:
         network: GolemNetwork,
         patience: Patience,
         request: LaunchRequest,
-        access: Access,
+        outbound_rules: OutboundRules,
         image: SessionImage,
         choice: Choice,
         permit: Permit | None,
@@ -82,7 +82,7 @@ class Engine:
         self._patience = patience
         self._golem_network = network
         self._request = request
-        self._access = access
+        self._outbound_rules = outbound_rules
         self._image = image
         self._told = told
         self._permit = permit
@@ -198,7 +198,7 @@ class Engine:
         payload = session_payload(
             self._request,
             await wait_for(self._image.task_package(), _REST_SECONDS),
-            asked=self._access,
+            asked=self._outbound_rules,
             permit=self._permit,
             expires=expiration,
         )

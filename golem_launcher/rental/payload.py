@@ -23,7 +23,7 @@ def session_payload(
     request: LaunchRequest,
     package: str,
     *,
-    asked: outbound.Access,
+    asked: outbound.OutboundRules,
     permit: Permit | None,
     expires: datetime,
 ) -> Package:

@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from golem_launcher.outbound import Access
+    from golem_launcher.outbound import OutboundRules
     from golem_launcher.permits import Permit
     from golem_launcher.request import LaunchRequest
 
 
-async def permit_of(request: LaunchRequest, access: Access, identity: str) -> Permit | None:
+async def permit_of(request: LaunchRequest, outbound_rules: OutboundRules, identity: str) -> Permit | None:
     """The request's permit, checked; ``None`` where it names none or asks for nothing that wants one.
 
-    Raises ``LauncherError`` when it does not hold for this access, this identity or this moment.
+    Raises ``LauncherError`` when it does not hold for these rules, this identity or this moment.
     """
     if not request.outbound_permit or request.outbound not in {"listed", "unrestricted"}:
         return None
     from golem_launcher import permits  # noqa: PLC0415 - cryptography takes a tenth of a second
 
     permit = await asyncio.to_thread(permits.read, map(Path, request.outbound_permit))
-    permit.check(access, identity, datetime.now(UTC))
+    permit.check(outbound_rules, identity, datetime.now(UTC))
     return permit

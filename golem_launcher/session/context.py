@@ -9,8 +9,8 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from golem_launcher import outbound
 from golem_launcher.networks import NETWORKS
+from golem_launcher.outbound import OutboundRules
 from golem_launcher.rental.choice import Choice
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.rental.payment.money import Money
@@ -43,7 +43,7 @@ class Context:
     workload: Workload
     """What its machines run."""
     network: Network
-    access: outbound.Access
+    outbound: OutboundRules
     """What it may reach."""
     recorder: Recorder
     journal: Journal
@@ -70,7 +70,7 @@ class Context:
             request=request,
             workload=workload,
             network=network,
-            access=outbound.access(request.outbound, request.outbound_urls, mirror=mirror),
+            outbound=OutboundRules.of(request.outbound, request.outbound_urls, mirror=mirror),
             recorder=recorder,
             journal=journal,
             money=money,

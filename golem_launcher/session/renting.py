@@ -195,7 +195,7 @@ class Renting:
             "deadline": session.deadline.at.timestamp() + AGENT_GRACE_SECONDS,
             "now": clock.now().timestamp(),  # the provider's clock may be wrong
             "hold": session.saves.hold,
-            "index_url": session.access.index_url,
+            "index_url": session.outbound.index_url,
         }
         return Package(
             workload=session.workload.title,

@@ -97,16 +97,16 @@ class Run:
             network=session.network,
             patience=entered.host.patience,
             request=session.request,
-            access=session.access,
+            outbound_rules=session.outbound,
             image=image,
             choice=session.choice,
-            permit=await permit_of(session.request, session.access, entered.identity),
+            permit=await permit_of(session.request, session.outbound, entered.identity),
             journal=session.journal,
             money=session.money,
             told=recorder.progress,
         )
         renting = self._renting = Renting(Prepared(**vars(entered), image=image, engine=engine))
-        recorder.message(session.access.sentence)
+        recorder.message(session.outbound.sentence)
         await engine.start(entered.identity, allocation_id, expires)
         return renting
 

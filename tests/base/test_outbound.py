@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from golem_launcher import outbound
 from golem_launcher.errors import RequestError
+from golem_launcher.outbound import OutboundRules
 from golem_launcher.request import parse_request
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -20,7 +21,7 @@ def made(asked):
 
 
 def test_a_manifest_has_the_form_that_providers_read():
-    value = made(outbound.access("listed", ("data.example.org", "http://b.example.org:8080/path?x"), mirror=True))
+    value = made(OutboundRules.of("listed", ("data.example.org", "http://b.example.org:8080/path?x"), mirror=True))
     assert value["createdAt"] == "2026-01-02T03:04:05.000000Z"
     assert value["payload"] == [
         {"platform": {"arch": "x86_64", "os": "linux"}, "urls": ["http://registry/image.gvmi"], "hash": "sha3:abcd"}
@@ -32,30 +33,30 @@ def test_a_manifest_has_the_form_that_providers_read():
 
 
 def test_unrestricted_is_what_yagna_reads_as_such():
-    out = made(outbound.access("unrestricted", (), mirror=True))["compManifest"]["net"]["inet"]["out"]
+    out = made(OutboundRules.of("unrestricted", (), mirror=True))["compManifest"]["net"]["inet"]["out"]
     assert out["unrestricted"] == {"urls": True}
     assert "urls" not in out
 
 
 def test_packages_come_from_the_mirror_where_providers_know_only_that():
-    asked = outbound.access("packages", (), mirror=True)
+    asked = OutboundRules.of("packages", (), mirror=True)
     assert asked.hosts == {"pypi.dev.golem.network"}
     assert asked.index_url.endswith("/simple")
     assert "pypi.dev.golem.network" in asked.sentence
-    assert outbound.access("packages", (), mirror=False).hosts == {"pypi.org", "files.pythonhosted.org"}
+    assert OutboundRules.of("packages", (), mirror=False).hosts == {"pypi.org", "files.pythonhosted.org"}
 
 
 @pytest.mark.parametrize("kind", ["packages", "unrestricted"])
 def test_what_is_asked_is_what_is_granted(kind):
-    asked = outbound.access(kind, (), mirror=False)
-    image, access = outbound.granted(outbound.encoded(made(asked)))
+    asked = OutboundRules.of(kind, (), mirror=False)
+    image, rules = outbound.granted(outbound.encoded(made(asked)))
     assert image == IMAGE
-    assert (access.urls, access.unrestricted) == (asked.urls, asked.unrestricted)
+    assert (rules.urls, rules.unrestricted) == (asked.urls, asked.unrestricted)
     assert asked.anything
 
 
 def test_what_may_reach_nothing_asks_for_nothing():
-    assert not outbound.access("off", (), mirror=True).anything
+    assert not OutboundRules.of("off", (), mirror=True).anything
 
 
 @pytest.mark.parametrize("url", ["ftp://a.b", "https://", "https://user:secret@a.b", "localhost", "https://..", "a b"])

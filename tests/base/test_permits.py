@@ -14,11 +14,12 @@ from golem_launcher import outbound, permits
 from golem_launcher.errors import RequestError
 from golem_launcher.localnet.outbound import refusal
 from golem_launcher.localnet.spec import Outbound
+from golem_launcher.outbound import OutboundRules
 
 NOW = datetime.now(UTC)
 ME = "0x" + "ab" * 20
-LISTED = outbound.access("listed", ("https://data.example.org",), mirror=False)
-ALL = outbound.access("unrestricted", (), mirror=False)
+LISTED = OutboundRules.of("listed", ("https://data.example.org",), mirror=False)
+ALL = OutboundRules.of("unrestricted", (), mirror=False)
 PASSPHRASE = serialization.BestAvailableEncryption(b"words")
 
 
@@ -122,7 +123,7 @@ def test_what_everybody_may_reach_needs_no_permit():
     rules = Outbound(whitelist=("data.example.org",))
     assert refusal(rules, demand(LISTED, None), ME) == ""
     assert "everything is not on the whitelist" in refusal(rules, demand(ALL, None), ME)
-    assert refusal(rules, demand(outbound.access("off", (), mirror=False), None), ME) == ""
+    assert refusal(rules, demand(OutboundRules.of("off", (), mirror=False), None), ME) == ""
     assert refusal(None, demand(ALL, None), ME) == refusal(rules, {}, ME) == ""
 
 

@@ -16,25 +16,20 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from dataclasses import replace
-from ipaddress import ip_network
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ya_net.exceptions import ApiException
-
-from golem_launcher.access.rejoin import RejoinedNetwork, far_end
-from golem_launcher.errors import NodeError
 from golem_launcher.market import reputation
+from golem_launcher.rental.demand import Demand
 from golem_launcher.rental.hiring import Hiring
 from golem_launcher.rental.listener import Listener
 from golem_launcher.rental.payload import session_payload
+from golem_launcher.rental.private_network import PrivateNetwork
 from golem_launcher.rental.strategy import LaunchStrategy
 from golem_launcher.rental.yapapi_engine import YapapiEngine
-from golem_launcher.text import clean_line
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from golem_launcher.networks import Network as GolemNetwork
@@ -59,7 +54,7 @@ _IMAGE_SECONDS = 900.0
 
 
 class Engine:
-    """yapapi's engine for one session; providers are hired from it, one after the other. Not reusable."""
+    """yapapi's engine for one session; its machines' providers are hired from it. Not reusable."""
 
     def __init__(
         self,
@@ -75,16 +70,13 @@ class Engine:
         permit: Permit | None,
         journal: Journal,
         money: Money,
-        told: Callable[[str, int, int, str], None],
     ) -> None:
-        """``told``: how far an image is that a provider fetches, as :meth:`Recorder.progress` takes it."""
         self._node = node
         self._patience = patience
         self._golem_network = network
         self._request = request
         self._outbound_rules = outbound_rules
         self._image = image
-        self._told = told
         self._permit = permit
         self._choice = choice
         self._journal = journal
@@ -101,13 +93,9 @@ class Engine:
             payment_token=network.token,
         )
         self._starting: asyncio.Task[None] | None = None
-        self._vpn: Any = None
-        self._joining: asyncio.Task[Any] | None = None
-        """Makes the private network, beside the first negotiations."""
-        self._identity = ""
-        self._rejoined: RejoinedNetwork | None = None
-        self._far_network = ""
-        """What the provider's end calls the private network, once the node was started anew and calls it otherwise."""
+        self._private_network: PrivateNetwork | None = None
+        """Made beside the first negotiations."""
+        self._demands: list[Demand] = []
         self._hirings: list[Hiring] = []
 
     async def start(self, identity: str, allocation_id: str, expires: datetime) -> None:
@@ -126,21 +114,8 @@ class Engine:
         if self._starting.done():
             self._starting.result()
         self._engine.hear_refusals()
-        self._identity = identity
         self._journal.update(network_address=f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.0/24")
-        self._joining = asyncio.create_task(self._make_network())
-
-    async def _make_network(self) -> Any:
-        """The private network, with our address in it and its gateway named.
-
-        Newer exe-units send an empty gateway where none is named, at which a VM does not start. It is our node, which
-        passes nothing on.
-        """
-        address = str(self._journal.entries.network_address)
-        ours = str(next(ip_network(address).hosts()))
-        self._vpn = await wait_for(self._engine.make_network(address, self._identity, ours=ours), _REST_SECONDS)
-        self._journal.update(network_id=str(self._vpn.network_id))
-        return self._vpn
+        self._private_network = PrivateNetwork(self._engine, self._journal, identity)
 
     def follow(self, node: Node) -> None:
         """The node answers at another address now: yapapi's clients ask it there."""
@@ -150,49 +125,25 @@ class Engine:
     @property
     def network_id(self) -> str:
         """The private network's, as the node calls it; empty before it is made."""
-        return str(self._vpn.network_id) if self._vpn is not None else ""
+        return self._private_network.id if self._private_network is not None else ""
 
-    def renew(self) -> None:
-        """Begin anew with a node that was started anew while nobody was rented: it forgot the private network."""
+    async def renew(self, forgotten: str) -> None:
+        """Begin anew with a node that was started anew: it forgot the private network with the id ``forgotten``."""
+        assert self._private_network is not None
         self.revive()
-        self._joining = asyncio.create_task(self._make_network())
+        await self._private_network.renew(forgotten)
 
     async def rejoin(self, rented: Rented) -> Rented:
-        """Reach a provider again after the node was started anew: the private network is made again, under a new id.
-
-        Whether the provider's end goes along shows when its workload is asked. Raises ``NodeError`` or ``BusError``.
-        """
+        """Reach a machine again after the node was started anew, by :meth:`PrivateNetwork.rejoin`."""
+        assert self._private_network is not None
         self.revive()
-        await self._leave_rejoined()
-        self._far_network = self._far_network or rented.network_id
-        gsb_url = self._node.gsb_url
-        if gsb_url is None:
-            raise NodeError("The node's bus is not on this computer.")
-        try:
-            await self._make_network()
-            network_id = str(self._vpn.network_id)
-            self._rejoined = await RejoinedNetwork.open(gsb_url, old_network=self._far_network, new_network=network_id)
-            away = far_end(rented.provider_id, self._far_network)
-            await wait_for(self._engine.add_to_network(network_id, away, rented.ip), _REST_SECONDS)
-        except (TimeoutError, ApiException, OSError) as error:
-            raise NodeError(f"The node did not make the private network again: {clean_line(str(error))}") from error
-        return replace(rented, network_id=network_id)
+        return await self._private_network.rejoin(rented, self._node.gsb_url)
 
-    async def _leave_rejoined(self) -> None:
-        rejoined, self._rejoined = self._rejoined, None
-        if rejoined is not None:
-            await rejoined.aclose()
-
-    async def hire(self, package: Callable[[], Package], expiration: datetime) -> Hiring:
-        """Publish a demand for agreements until ``expiration``; ``package`` is what goes into the activity."""
-        assert self._starting is not None
-        assert self._joining is not None
-        if self._far_network:  # yapapi does not know all that is in the present network
-            await self._leave_rejoined()
-            self._far_network = ""
-            with contextlib.suppress(ApiException):
-                await wait_for(self._vpn.remove(), _REST_SECONDS)
-            self._joining = asyncio.create_task(self._make_network())
+    async def publish(self, expiration: datetime) -> Demand:
+        """Publish a demand for agreements until ``expiration``."""
+        assert self._private_network is not None
+        if self._private_network.is_spliced and not any(hiring.works for hiring in self._hirings):
+            await self._private_network.replace()
         if self._request.choose == "reputation":
             self._choice.reputation = await reputation.scores(self._golem_network)
         payload = session_payload(
@@ -202,9 +153,31 @@ class Engine:
             permit=self._permit,
             expires=expiration,
         )
+        self._journal.update(demanded=True)
+        demand = Demand(
+            self._engine,
+            payload,
+            expiration,
+            vpn=self._private_network.made,
+            listener=self._listener,
+            choice=self._choice,
+        )
+        self._demands.append(demand)
+        return demand
+
+    def hire(
+        self, demand: Demand, package: Callable[[], Package], told: Callable[[str, int, int, str], None]
+    ) -> Hiring:
+        """One machine's provider, to be found by a ``demand``; ``package`` is what goes into the activity.
+
+        ``told``: how far an image is that the provider fetches, as :meth:`Recorder.progress` takes it.
+        """
+        assert self._starting is not None
+        assert self._private_network is not None
         hiring = Hiring(
             self._engine,
-            vpn=self._joining,
+            demand,
+            private_network=self._private_network,
             started=self._starting,
             listener=self._listener,
             choice=self._choice,
@@ -213,20 +186,18 @@ class Engine:
             image=self._image,
             deploy_seconds=self._patience.deploy if self._image.familiar else self._longest_deploy(),
             still_seconds=self._patience.still,
-            told=self._told,
+            told=told,
         )
         self._hirings.append(hiring)
-        hiring.demand(payload, expiration)
         return hiring
 
     def _longest_deploy(self) -> float:
         return max(self._patience.deploy, _IMAGE_SECONDS + self._image.longest_seconds)
 
-    async def invoice_came(self, seconds: float) -> bool:
-        """Wait until the invoice of the released agreement is accepted or refused; whether it came."""
+    async def invoices_came(self, agreement_ids: Iterable[str], seconds: float) -> None:
+        """Wait until the invoices of released agreements are accepted or refused, for ``seconds`` at most."""
         with contextlib.suppress(asyncio.TimeoutError):
-            await wait_for(self._listener.invoiced.wait(), seconds)
-        return self._listener.invoiced.is_set()
+            await wait_for(asyncio.gather(*(self._listener.invoiced[one].wait() for one in agreement_ids)), seconds)
 
     def revive(self) -> None:
         """Take up payments again where they ended: yapapi's tasks do at the first connection error. Else nothing."""
@@ -234,11 +205,13 @@ class Engine:
 
     async def stop(self) -> None:
         """End yapapi's engine: its tasks, its ``gftp``. Safe to call at any moment; never raises."""
-        tasks = [task for task in (self._starting, self._joining, *self._engine.tasks) if task is not None]
+        tasks = [task for task in (self._starting, *self._engine.tasks) if task is not None]
         for task in tasks:
             task.cancel()
-        await self._leave_rejoined()
+        if self._private_network is not None:
+            await self._private_network.aclose()
         await asyncio.gather(*(hiring.aclose() for hiring in self._hirings))
+        await asyncio.gather(*(demand.aclose() for demand in self._demands))
         await asyncio.gather(*tasks, return_exceptions=True)
         try:
             await wait_for(self._engine.stop(None, None, None, wait_for_payments=False), _ENGINE_STOP_SECONDS)

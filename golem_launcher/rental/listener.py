@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import logging
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -37,12 +38,12 @@ class Listener:
         self._money = money
         self.news = asyncio.Event()
         """An offer came, or one is off the table."""
-        self.negotiating: set[str] = set()
-        """The providers whose offers we answer, or who have our answer and may still come to terms."""
-        self.subscription: Any = None
-        """Our demand on the market, as yapapi has it."""
-        self.invoiced = asyncio.Event()
-        """An invoice was accepted or refused."""
+        self.negotiating: dict[str, set[str]] = collections.defaultdict(set)
+        """By yapapi's job, the providers whose offers we answer, or who have our answer and may still come to terms."""
+        self.subscriptions: dict[str, Any] = {}
+        """By yapapi's job, our demand on the market, as yapapi has it."""
+        self.invoiced: dict[str, asyncio.Event] = collections.defaultdict(asyncio.Event)
+        """By agreement: its invoice was accepted or refused."""
         self._hears: tuple[tuple[type, Callable[[Any], None]], ...] = (
             (events.SubscriptionCreated, self._published),
             (events.ProposalEvent, self._negotiates),
@@ -69,7 +70,6 @@ class Listener:
         entry = self._journal.agreement(event.agreement.id)
         if entry is not None:
             run_in_background(history.note_agreement, entry.provider_id, entry.provider_name)
-            self._money.agreed(entry)
 
     def _works(self, event: Any) -> None:
         self._journal.begin_activity(event.agreement.id)
@@ -86,19 +86,19 @@ class Listener:
 
     def _invoice_accepted(self, event: Any) -> None:
         self._money.billed(event.agreement.id, Decimal(str(event.amount)))
-        self.invoiced.set()
+        self.invoiced[event.agreement.id].set()
 
-    def _not_paid(self, _event: Any) -> None:
-        self.invoiced.set()
+    def _not_paid(self, event: Any) -> None:
+        self.invoiced[event.agreement.id].set()
 
     def _published(self, event: Any) -> None:
-        self.subscription = event.subscription
+        self.subscriptions[event.job.id] = event.subscription
 
     def _negotiates(self, event: Any) -> None:
         if isinstance(event, events.ProposalReceived | events.ProposalResponded):
-            self.negotiating.add(event.proposal.issuer)
+            self.negotiating[event.job.id].add(event.proposal.issuer)
         elif isinstance(event, events.ProposalConfirmed | events.ProposalRejected | events.ProposalFailed):
-            self.negotiating.discard(event.proposal.issuer)
+            self.negotiating[event.job.id].discard(event.proposal.issuer)
             self.news.set()
 
     def refused_bill(self, agreement_id: str, refusal: Refusal) -> None:
@@ -113,7 +113,7 @@ class Listener:
             self._money.disputed(agreement_id, refusal.why)
         self._journal.refuse(agreement_id, refusal)
         if refusal.bill == INVOICE:
-            self.invoiced.set()
+            self.invoiced[agreement_id].set()
 
     def _write_agreement(self, event: Any) -> None:
         agreement = event.agreement

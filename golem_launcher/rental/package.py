@@ -36,5 +36,8 @@ class Rented:
     ip: str
     """Its address in the private network."""
     network_id: str
+    """The private network's, as our node calls it."""
     own_disk: bool = True
     """Whether the workspace is a disk, and no directory of the provider's."""
+    first_network_id: str = ""
+    """The private network's as the provider's end calls it, where our node was started anew since."""

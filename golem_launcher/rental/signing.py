@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-_AT_ONCE = 3
+_SPARE = 2
+"""So many providers more than are wanted are asked at once."""
 _MOST_HEAD_STARTS = 5.0
 _REST_SECONDS = 15.0
 _FAILURES = (ApiException, asyncio.TimeoutError, OSError, aiohttp.ClientError)
@@ -53,6 +54,10 @@ class Signing:
         self._refuses = refuses
         self._passed_over: list[Any] = []
         """Offers of those who were let go: there for another time."""
+        self._wanted = 0
+        """How many agreements are sought at present."""
+        self._asking: set[str] = set()
+        """The providers that are asked at present: each once."""
         self._farewells: set[asyncio.Task[None]] = set()
 
     @property
@@ -60,24 +65,26 @@ class Signing:
         """Whether there is an offer to sign."""
         return self._best() is not None
 
-    async def sign(self, head_start: float) -> bool:
+    async def sign(self, head_start: float) -> Any:
         """Sign with the best of the offers at hand, or with whoever is faster after its head start.
 
         That is ``head_start`` seconds before one who is as good, and up to five times as much before one who is not.
-        Whether somebody signed; the agreement is in the job's pool then.
+        The agreement, which is in the job's pool then; ``None`` when nobody signed. Several may sign at a time.
         """
         for proposal in self._passed_over:
             self._job.offer_again(proposal)
         self._passed_over.clear()
         asked: dict[asyncio.Task[Any], Any] = {}
+        self._wanted += 1
         try:
             while (signed := await self._first(asked, head_start)) is None:
                 if not asked and not self.may_begin:
-                    return False
+                    return None
         finally:
+            self._wanted -= 1
             await self._part(asked)
         await self._job.keep(signed)
-        return True
+        return signed
 
     async def aclose(self) -> None:
         """End the tasks here. What they did not come to is closed down from the journal."""
@@ -85,23 +92,28 @@ class Signing:
 
     async def _first(self, asked: dict[asyncio.Task[Any], Any], head_start: float) -> Any:
         """Ask one more and wait for the head start's time: the agreement that is signed by then, or ``None``."""
-        best = self._best() if len(asked) < _AT_ONCE else None
+        best = self._best() if not asked or len(self._asking) < self._wanted + _SPARE else None
         if best is not None:
             self._job.take(best)
+            self._asking.add(best.proposal.issuer)
             asked[asyncio.create_task(self._ask(best.proposal))] = best
         if not asked:
             return None
         leads = self._lead(max(offer.score for offer in asked.values()))
         done, _ = await asyncio.wait(asked, timeout=head_start * leads, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
-            del asked[task]
+            self._asking.discard(asked.pop(task).proposal.issuer)
             if task.result() is not None:
                 return task.result()
         return None
 
     def _best(self) -> Any:
         """The best offer on the table; ``None`` when there is none."""
-        free = [offer for offer in self._job.offers if not self._pauses(offer.proposal.issuer)]
+        free = [
+            offer
+            for offer in self._job.offers
+            if offer.proposal.issuer not in self._asking and not self._pauses(offer.proposal.issuer)
+        ]
         return max(free, key=lambda offer: offer.score, default=None)
 
     def _lead(self, score: float) -> float:
@@ -145,6 +157,7 @@ class Signing:
             if agreement is not None and not isinstance(agreement, BaseException):
                 self._let_go(agreement)  # a dead heat
         self._passed_over += (offer.proposal for offer in asked.values())
+        self._asking.difference_update(offer.proposal.issuer for offer in asked.values())
 
     def _let_go(self, agreement: Any) -> None:
         task = asyncio.create_task(_release(agreement))

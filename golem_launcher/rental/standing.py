@@ -26,6 +26,8 @@ class Standing:
 
     reasons: dict[str, str] = field(default_factory=dict)
     """Of all that had a setback, the last reason."""
+    busy: set[str] = field(default_factory=set)
+    """Those that work for the session: a private network has each provider once."""
     _barred: set[str] = field(default_factory=set)
     _until: dict[str, float] = field(default_factory=dict)
     """When its pause is over, by the monotonic clock."""
@@ -61,18 +63,20 @@ class Standing:
 
     def pauses(self, provider_id: str) -> bool:
         """Whether it is let alone at the moment."""
-        return self._until.get(provider_id, 0.0) > time.monotonic()
+        return provider_id in self.busy or self._until.get(provider_id, 0.0) > time.monotonic()
 
     def away(self) -> set[str]:
         """Those who will not be asked within the next minute."""
         soon = time.monotonic() + _SOON_SECONDS
-        return self._barred | {provider_id for provider_id, until in self._until.items() if until > soon}
+        put_off = {provider_id for provider_id, until in self._until.items() if until > soon}
+        return self.busy | self._barred | put_off
 
     def returning(self) -> dict[str, float]:
         """Those who will be, each with the seconds until then."""
         now = time.monotonic()
         left = {provider_id: until - now for provider_id, until in self._until.items()}
-        return {key: value for key, value in left.items() if 0 < value <= _SOON_SECONDS and key not in self._barred}
+        out = self.busy | self._barred
+        return {key: value for key, value in left.items() if 0 < value <= _SOON_SECONDS and key not in out}
 
     def _before(self, provider_id: str, what: str) -> int:
         self._times[provider_id, what] += 1

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ya_market import RequestorApi
 from ya_market.models import ProposalRejectedEvent
+from yapapi.agreements_pool import AgreementsPool
 from yapapi.config import ApiConfig
 from yapapi.engine import Job, _Engine
 from yapapi.network import Network
@@ -66,10 +67,6 @@ class YapapiEngine(_Engine):
         made: Awaitable[Any] = Network.create(self._net_api, address, identity, owner_ip=ours, gateway=ours)
         return made
 
-    async def add_to_network(self, network_id: str, node_id: str, ip: str) -> None:
-        """Add a node to a private network at the address ``ip``, whether yapapi knows that network or not."""
-        await self._net_api.add_node(network_id, node_id, ip)
-
     async def unsubscribe(self, demand_id: str) -> None:
         """Take a demand off the market; a job that looks for offers publishes it again."""
         await self._market_api._api.unsubscribe_demand(demand_id)
@@ -113,6 +110,12 @@ class YapapiEngine(_Engine):
 class YapapiJob(Job):
     """yapapi's job: one demand, the offers that came to terms with us, the agreements made of them."""
 
+    agreements_pool: _Pool
+
+    def __init__(self, engine: YapapiEngine, expiration: datetime, payload: Any) -> None:
+        super().__init__(engine, expiration, payload)
+        self.agreements_pool = _Pool(self.emit, engine.recycle_offer, market_api=engine._market_api)
+
     @property
     def offers(self) -> list[Any]:
         """What can be signed at present: each has a ``score`` and a ``proposal``."""
@@ -134,10 +137,31 @@ class YapapiJob(Job):
         """Work can begin under an agreement that both sides signed. It is announced once more, as if made now."""
         await self.agreements_pool._prepare_agreement(agreement, requires_confirmation=False)
 
-    @property
-    def has_free_agreement(self) -> bool:
-        """Whether nobody works under one of its agreements."""
-        return any(agreement.worker_task is None for agreement in self.agreements_pool._agreements.values())
+    def is_free(self, agreement_id: str) -> bool:
+        """Whether one of its agreements is still there and nobody works under it."""
+        held = self.agreements_pool._agreements.get(agreement_id)
+        return held is not None and held.worker_task is None
+
+    async def end(self, agreement_id: str, reason: dict[str, str]) -> None:
+        """End one of its agreements, whoever works under it; nothing where it has ended."""
+        async with self.agreements_pool._lock:
+            if agreement_id in self.agreements_pool._agreements:
+                await self.agreements_pool._terminate_agreement(agreement_id, reason)
+
+
+class _Pool(AgreementsPool):
+    """yapapi's pool of agreements: a worker gets the one that it is meant for, of however many are free."""
+
+    async def use_agreement(
+        self, cbk: Callable[[Any], asyncio.Task[Any]], agreement_id: str | None = None
+    ) -> asyncio.Task[Any] | None:
+        """As yapapi has it; ``None`` when the agreement is no more, or somebody works under it."""
+        async with self._lock:
+            held = self._agreements.get(agreement_id or "")
+            if held is None or held.worker_task is not None:
+                return None
+            worker = held.worker_task = cbk(held.agreement)
+            return worker
 
 
 class YapapiActivity:

@@ -31,6 +31,7 @@ from golem_launcher.workload.archive import spare_pip
 from golem_launcher.workload.shipment import shipment
 
 if TYPE_CHECKING:
+    from golem_launcher.rental.demand import Demand
     from golem_launcher.rental.hiring import Hiring
     from golem_launcher.rental.package import Rented
     from golem_launcher.session.context import Prepared
@@ -99,21 +100,27 @@ class Renting:
         self._image_runs = False
         """Whether a session became ready in the image: it has what is needed."""
 
-    async def publish(self, loss: str = "") -> Hiring:
+    async def publish(self, loss: str = "") -> Demand:
         """Put a demand on the market; offers come in from now on. ``loss``: what it makes good, in words."""
         session = self.session
         self._enter(Stage.NEGOTIATING, loss)
-        hiring = await session.engine.hire(self._package, clock.told(session.deadline.agree()))
+        demand = await session.engine.publish(clock.told(session.deadline.agree()))
         if not session.image.familiar:
             await asyncio.to_thread(spare_pip)  # kept, for the moment when it is sent
-        return hiring
+        return demand
 
-    async def rent(self, hiring: Hiring, loss: Loss | None = None) -> Machine:
+    async def rent(self, demand: Demand, loss: Loss | None = None) -> Machine:
         """A machine by a demand that is on the market, to make good a ``loss`` where there was one.
 
         Raises ``MarketError`` or ``BudgetError`` when there is none.
         """
+        with contextlib.ExitStack() as seeking:
+            seeking.enter_context(demand.sought())
+            return await self._rent(demand, loss, seeking)
+
+    async def _rent(self, demand: Demand, loss: Loss | None, seeking: contextlib.ExitStack) -> Machine:
         session = self.session
+        hiring = session.engine.hire(demand, self._package, session.recorder.progress)
         lost, least_seconds = ("", 0.0) if loss is None else (loss.words, _SEARCH_SECONDS)
         for _ in range(_ATTEMPTS):
             await self._agree(hiring, least_seconds)
@@ -125,8 +132,13 @@ class Renting:
                 notices = [*self._about(rented), *await session.saves.meet(hiring.carry())]
                 await self._answers(hiring)
             except ProviderError as error:
-                if await self._node_began_anew():
-                    hiring = await self._begin_anew(hiring, lost)
+                if forgotten := await self._node_began_anew():
+                    await self._let_go(hiring)
+                    seeking.close()
+                    await session.engine.renew(forgotten)
+                    demand = await self.publish(lost)
+                    seeking.enter_context(demand.sought())
+                    hiring = session.engine.hire(demand, self._package, session.recorder.progress)
                     continue
                 await self._give_up(hiring, error)
                 self._enter(Stage.NEGOTIATING, lost)
@@ -134,7 +146,6 @@ class Renting:
                 self._image_runs = True
                 for blamed in self._blame.refuted():
                     session.choice.failed(*blamed)
-                hiring.leave_market()
                 told = [] if loss is None else [loss.made_good(rented.provider_name)]
                 return Machine(rented, hiring, (*told, *notices))
         raise self._blame.instead_of(session.choice.failure())
@@ -208,8 +219,8 @@ class Renting:
     async def _give_up(self, hiring: Hiring, error: ProviderError) -> None:
         """Let go of a provider that did not get as far as a Lab; that it blames the image is not its own fault yet."""
         session = self.session
-        head = session.recorder.state.head
-        provider = head.provider_id or "", head.provider_name or ""
+        entry = hiring.agreement
+        provider = ("", "") if entry is None else (entry.provider_id, entry.provider_name)
         session.recorder.message(f"{provider[1]}: {error.what}", "warning")
         session.endpoint.point_nowhere()
         await session.saves.part()
@@ -220,10 +231,10 @@ class Renting:
         else:
             await hiring.give_up(error.what)
 
-    async def _node_began_anew(self) -> bool:
-        """Whether the node was started anew, which no provider is to blame for; waited for while it is away.
+    async def _node_began_anew(self) -> str:
+        """The private network that a node forgot which was started anew: no provider is to blame for that; else empty.
 
-        Raises ``NodeUnreachable`` when it stays away.
+        Waits for a node that is away. Raises ``NodeUnreachable`` when it stays away.
         """
         loop_time = asyncio.get_running_loop().time
         end = loop_time() + _NODE_SECONDS
@@ -236,18 +247,16 @@ class Renting:
                     raise
                 await asyncio.sleep(_NODE_POLL_SECONDS)
             else:
-                return bool(network_id) and network_id not in known
+                return "" if network_id in known else network_id
 
-    async def _begin_anew(self, hiring: Hiring, lost: str) -> Hiring:
-        """Let go of whoever was being rented, and put the demand on the market of the node that was started anew."""
+    async def _let_go(self, hiring: Hiring) -> None:
+        """Let go of whoever was being rented when the node was started anew."""
         session = self.session
         session.recorder.message("The node was started anew meanwhile, so a provider is looked for again.", "warning")
         session.endpoint.point_nowhere()
         await session.saves.part()
         await hiring.release()
         await hiring.aclose()
-        session.engine.renew()
-        return await self.publish(lost)
 
     async def _agree(self, hiring: Hiring, least_seconds: float) -> None:
         """An agreement with somebody, or the reason why there is none, as early as it is known.
@@ -266,12 +275,15 @@ class Renting:
             offers = await self._offers()
             if choice.hopeless or (offers and not any(map(choice.fits, offers))):
                 raise self._blame.instead_of(choice.failure(offers)) from None
-        else:
-            return
-        try:
-            await hiring.agree(search_seconds=host.patience.search, **patience)
-        except MarketError:
-            raise self._blame.instead_of(choice.failure()) from None
+            try:
+                await hiring.agree(search_seconds=host.patience.search, **patience)
+            except MarketError:
+                raise self._blame.instead_of(choice.failure()) from None
+        if (entry := hiring.agreement) is not None:
+            per_hour = entry.price.per_hour() if entry.price else None
+            agreed = entry.provider_id, entry.provider_name, entry.agreement_id
+            self.session.recorder.provider(*agreed, per_hour)
+        await hiring.begin()
 
     async def _offers(self) -> list[dict[str, Any]]:
         """What the market has, whether it fits or not; nothing when that is already known or can't be."""
@@ -291,8 +303,8 @@ class Renting:
         except ProviderError as error:
             if isinstance(error, ImageBlamed) or not await hiring.start_again():
                 raise
-            recorder = self.session.recorder
-            recorder.message(f"{recorder.state.head.provider_name}: {error.what} It is tried once more there.")
+            name = hiring.agreement.provider_name if hiring.agreement is not None else ""
+            self.session.recorder.message(f"{name}: {error.what} It is tried once more there.")
         return await hiring.deployed()
 
     async def _answers(self, hiring: Hiring) -> None:

@@ -67,9 +67,9 @@ class Run:
     async def work(self) -> str:
         """From the request to the end of the session by its own terms; the reason. Raises ``LauncherError``."""
         renting = await self._prepare()
-        hiring = await renting.publish()
+        demand = await renting.publish()
         await self._listen()  # while offers come in
-        machine = await renting.rent(hiring)
+        machine = await renting.rent(demand)
         while True:
             try:
                 return await self._be_ready(renting.session, machine)
@@ -103,7 +103,6 @@ class Run:
             permit=await permit_of(session.request, session.outbound, entered.identity),
             journal=session.journal,
             money=session.money,
-            told=recorder.progress,
         )
         renting = self._renting = Renting(Prepared(**vars(entered), image=image, engine=engine))
         recorder.message(session.outbound.sentence)
@@ -269,7 +268,8 @@ class Run:
             if self._renting is not None:
                 if self._machine is not None and not self.hurry:
                     await self._renting.release(self._machine)
-                    await self._renting.session.engine.invoice_came(_INVOICE_SECONDS)
+                    agreement_ids = [self._machine.rented.agreement_id]
+                    await self._renting.session.engine.invoices_came(agreement_ids, _INVOICE_SECONDS)
                 await self._renting.aclose()
             if self._entered is not None:
                 rest, find_node = self._entered.rest, self._entered.find_node

@@ -34,10 +34,10 @@ async def batches(closed):
 
 
 def hiring(engine):
-    nothing = dict.fromkeys(("vpn", "started", "listener", "choice", "journal", "package", "image", "told"))
-    made = Hiring(engine, **nothing, deploy_seconds=60.0, still_seconds=1.0)
-    made._job = SimpleNamespace(id="job")
-    return made
+    nothing = dict.fromkeys(("started", "listener", "choice", "journal", "package", "image", "told"))
+    demand = SimpleNamespace(job=SimpleNamespace(id="job"))
+    network = SimpleNamespace(refresh=lambda: None)
+    return Hiring(engine, demand, private_network=network, **nothing, deploy_seconds=60.0, still_seconds=1.0)
 
 
 def test_a_deploy_that_stands_still_is_not_waited_for_any_longer():

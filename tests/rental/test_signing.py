@@ -210,6 +210,7 @@ def test_who_signs_long_after_we_stopped_waiting_binds_nobody(late, state):
         await market.decided.wait()
         assert loop.time() == pytest.approx(late)
         assert market.state == state
+        signed = signed is agreement
         assert signed == (state == "Approved")
         assert job.signed == ["a"] * signed
         told = [events.AgreementCreated] + [events.AgreementRejected] * (not signed)
@@ -230,6 +231,7 @@ def test_of_two_that_sign_in_the_same_moment_one_is_taken():
     async def both():
         job = Job(*agreements)
         signing = Signing(job, free, as_judged)
+        signing._wanted = 1
         asked = {}
         for _ in range(3):
             await signing._first(asked, 0)
@@ -275,6 +277,20 @@ def test_those_let_go_are_there_for_the_next_time():
 
     asyncio.run(twice())
     assert [proposal.issuer for proposal in job.recycled] == ["a"]
+
+
+def test_several_sign_at_a_time_and_each_gets_its_own():
+    agreements = [Agreement(name, 3) for name in "abc"]
+
+    async def three():
+        signing = Signing(Job(*agreements), free, as_judged)
+        signed = await asyncio.gather(*(signing.sign(5) for _ in range(3)))
+        await signing.aclose()
+        return signed
+
+    signed = asyncio.run(three())
+    assert {agreement.id for agreement in signed} == set("abc")
+    assert all(agreement.fate == [] for agreement in agreements)
 
 
 def test_who_stops_meanwhile_leaves_nothing_signed():

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.events import SessionState
     from golem_launcher.networks import Network
-    from golem_launcher.rental.payment.journal import AgreementEntry, Journal
+    from golem_launcher.rental.payment.journal import Journal
     from golem_launcher.rental.payment.yagna import YagnaRest
 
 _TELL_SECONDS = 10.0
@@ -74,9 +74,6 @@ class Record(Protocol):
 
     def message(self, text: str, level: str = ...) -> None:
         """A line for a person."""
-
-    def provider(self, provider_id: str, name: str, agreement_id: str, price_per_hour: Decimal | None) -> None:
-        """An agreement is confirmed."""
 
     def cost(self, cost: Decimal, billed: Decimal) -> None:
         """All costs this much by now."""
@@ -132,11 +129,6 @@ class Money:
             raise _refused(budget, error, "Put more into the wallet, or extend by less.") from None
         self._journal.update(allocation_timeout=expires)
         self.budget = budget
-
-    def agreed(self, entry: AgreementEntry) -> None:
-        """An agreement is confirmed."""
-        per_hour = entry.price.per_hour() if entry.price else None
-        self._recorder.provider(entry.provider_id, entry.provider_name, entry.agreement_id, per_hour)
 
     def room(self, agreement_id: str, activity_id: str | None = None) -> Decimal:
         """How much of the budget a bill may take; asked by the strategy before it says yes to one.

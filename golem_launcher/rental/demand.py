@@ -1,0 +1,176 @@
+"""One demand on the market, and agreements with the providers whose offers come to it: as many as machines are wanted.
+
+All machines that are wanted at a time look for their providers by the same demand: each offer is then negotiated once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from ya_market import ApiException
+
+from golem_launcher.errors import MarketError, NodeError
+from golem_launcher.rental.service import failure_text
+from golem_launcher.rental.signing import Signing
+from golem_launcher.rental.yapapi_engine import YapapiJob
+from golem_launcher.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from golem_launcher.rental.choice import Choice
+    from golem_launcher.rental.listener import Listener
+    from golem_launcher.rental.yapapi_engine import YapapiEngine
+
+_LOG = logging.getLogger(__name__)
+
+_REST_SECONDS = 15.0
+_MOST_FALLS = 6
+_FALL_SECONDS = 3.0
+"""How much longer each time, after the first, before the demand is published again: 45 s in all."""
+_MARKET_FAILURES = (ApiException, OSError, aiohttp.ClientError, asyncio.TimeoutError)
+_ANEW_SECONDS = 3.0
+"""How long to wait before the demand is published anew, when nobody at hand signed."""
+
+
+class Demand:
+    """On the market from the moment at which it is made, for agreements until ``expiration``.
+
+    Made by :class:`golem_launcher.rental.engine.Engine`. Leaves the market when nobody seeks a machine by it any more.
+    """
+
+    def __init__(
+        self,
+        engine: YapapiEngine,
+        payload: Any,
+        expiration: datetime,
+        *,
+        vpn: asyncio.Future[Any],
+        listener: Listener,
+        choice: Choice,
+    ) -> None:
+        """``vpn`` is done when the private network is made: nobody is signed with before."""
+        self._engine = engine
+        self._vpn = vpn
+        self._listener = listener
+        self._choice = choice
+        self._seekers = 0
+        self._used_up = math.inf
+        """When nobody at hand signed, by the loop's clock."""
+        self._fell = 0
+        """How often the search for offers broke off."""
+        self.job = YapapiJob(engine, expiration, payload)
+        self._signing = Signing(self.job, choice.standing.pauses, choice.refuses_to_sign)
+        engine.add_job(self.job)
+        self._market = self._find_offers()
+
+    @contextlib.contextmanager
+    def sought(self) -> Iterator[None]:
+        """Somebody seeks a machine by it meanwhile."""
+        self._seekers += 1
+        try:
+            yield
+        finally:
+            self._seekers -= 1
+            if not self._seekers:
+                self._market.cancel()
+
+    async def agree(
+        self,
+        *,
+        search_seconds: float,
+        refused_seconds: float,
+        compare_seconds: tuple[float, float],
+        head_start_seconds: float,
+    ) -> Any:
+        """Find a provider and sign with it: the agreement, as yapapi has it. Several may be looked for at once.
+
+        Offers are compared until all whose offers we answered have come to terms, at least and at most
+        ``compare_seconds`` from the first one that will do. Then the best has ``head_start_seconds`` to sign before
+        the next best is asked too. An offer is good for one agreement: when those at hand are used up, or somebody's
+        pause is over, the demand is published anew. Raises ``MarketError`` when nobody was found within
+        ``search_seconds``, or ``refused_seconds`` after all offers seen were refused; :meth:`Choice.failure` knows why.
+        """
+        news = self._listener.news
+        time = asyncio.get_running_loop().time
+        end = time() + search_seconds
+        compared = False
+        while True:
+            news.clear()
+            if self._signing.may_begin:
+                if not compared:
+                    await self._compare(*compare_seconds)
+                    compared = True
+                await asyncio.shield(self._vpn)
+                signed = await self._signing.sign(head_start_seconds)
+                if signed is not None:
+                    return signed
+                self._used_up = time()
+            if self._market.done():
+                self._look_on(self._market)
+            left = end - time()
+            patience = min(left, refused_seconds) if self._choice.hopeless else left
+            returns = min(self._choice.standing.returning().values(), default=math.inf)
+            anew = min(returns, self._used_up + _ANEW_SECONDS - time())
+            try:
+                await wait_for(news.wait(), max(min(patience, anew), 0.0))
+            except TimeoutError:
+                if patience <= anew:
+                    raise MarketError("Nobody agreed in time.") from None
+                self._used_up = math.inf
+                if not self._signing.may_begin:
+                    await self._ask_anew()
+
+    async def aclose(self) -> None:
+        """End what is going on. Safe to call at any moment; what was not come to is closed down from the journal."""
+        self._market.cancel()
+        await asyncio.gather(self._market, return_exceptions=True)
+        await self._signing.aclose()
+        if not self.job.finished.is_set():
+            self._engine.finalize_job(self.job)
+
+    def _find_offers(self, *, after: float = 0.0) -> asyncio.Task[None]:
+        async def find() -> None:
+            await asyncio.sleep(after)  # a node that is being started anew takes a few seconds
+            await self.job.find_offers()
+
+        market = asyncio.create_task(find())
+        market.add_done_callback(lambda _: self._listener.news.set())
+        return market
+
+    def _look_on(self, ended: asyncio.Task[None]) -> None:
+        """Publish the demand again: a busy node loses count of its events now and then, at which yapapi gives up."""
+        self._fell += 1
+        error = ended.exception()
+        if not isinstance(error, _MARKET_FAILURES):
+            ended.result()
+            raise MarketError("The demand left the market.", "Try again.")
+        if self._fell > _MOST_FALLS:
+            what = f"The node does not look for providers any more: {failure_text(error)}."
+            raise NodeError(what, "See: golem-launcher doctor")
+        _LOG.warning("the demand is published again: %s", failure_text(error))
+        self.job.forget_offers()
+        self._market = self._find_offers(after=_FALL_SECONDS * (self._fell - 1))
+
+    async def _ask_anew(self) -> None:
+        """Take the demand off the market; yapapi then publishes it again, and offers come as to a new one."""
+        self.job.forget_offers()
+        with contextlib.suppress(*_MARKET_FAILURES):
+            demand = self._listener.subscriptions[self.job.id].id
+            await wait_for(self._engine.unsubscribe(demand), _REST_SECONDS)
+
+    async def _compare(self, least: float, most: float) -> None:
+        """Wait for more offers, while there are providers that may still come to terms."""
+        time = asyncio.get_running_loop().time
+        end = time() + most
+        await asyncio.sleep(least)
+        while self._listener.negotiating[self.job.id] and time() < end:
+            self._listener.news.clear()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await wait_for(self._listener.news.wait(), end - time())

@@ -1,0 +1,160 @@
+"""The private network of a session's machines: made at the node, and again under another id when that was started anew.
+
+Each machine keeps its address in it. What a provider's end calls the network does not change, so that a network which
+was made again is spliced with what the machines know: see :mod:`golem_launcher.access.rejoin`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from ya_net.exceptions import ApiException
+from yapapi.network import NetworkError
+
+from golem_launcher.access.rejoin import RejoinedNetwork, far_end
+from golem_launcher.errors import NodeError
+from golem_launcher.text import clean_line
+from golem_launcher.waiting import cancel_all, wait_for
+
+if TYPE_CHECKING:
+    from golem_launcher.rental.package import Rented
+    from golem_launcher.rental.payment.journal import Journal
+    from golem_launcher.rental.yapapi_engine import YapapiEngine
+
+_LOG = logging.getLogger(__name__)
+
+_REST_SECONDS = 15.0
+_LEAVE_SECONDS = 3.0
+_REFRESH_SECONDS = 1.0
+"""Machines that are ready within this time are told of each other at once."""
+_FAILURES = (ApiException, OSError, aiohttp.ClientError, asyncio.TimeoutError)
+
+
+class PrivateNetwork:
+    """The one network of a session. ``make`` once, ``aclose`` once."""
+
+    def __init__(self, engine: YapapiEngine, journal: Journal, identity: str) -> None:
+        """``identity``: the node's. The network's address is in the journal already."""
+        self._engine = engine
+        self._journal = journal
+        self._identity = identity
+        self.made: asyncio.Task[Any] = asyncio.create_task(self._make())
+        """Done when it stands."""
+        self._network: Any = None
+        self._names: dict[str, str] = {}
+        """By what name each provider is in the network, where that is not its id."""
+        self._splices: dict[str, RejoinedNetwork] = {}
+        """By the id that some machines' ends know."""
+        self._turn = asyncio.Lock()
+        self._refreshing: asyncio.Task[None] | None = None
+        self._refresh_again = False
+
+    @property
+    def id(self) -> str:
+        """As the node calls it; empty before it is made."""
+        return str(self._network.network_id) if self._network is not None else ""
+
+    @property
+    def is_spliced(self) -> bool:
+        """Whether some machines' ends know it by another id."""
+        return bool(self._splices)
+
+    async def _make(self) -> Any:
+        """The network, with our address in it and its gateway named.
+
+        Newer exe-units send an empty gateway where none is named, at which a VM does not start. It is our node, which
+        passes nothing on.
+        """
+        address = str(self._journal.entries.network_address)
+        ours = str(next(ip_network(address).hosts()))
+        self._network = await wait_for(self._engine.make_network(address, self._identity, ours=ours), _REST_SECONDS)
+        self._journal.update(network_id=self.id)
+        return self._network
+
+    async def renew(self, forgotten: str) -> None:
+        """Make it anew at a node that was started anew and forgot it; ``forgotten``: its id there."""
+        async with self._turn:
+            await asyncio.wait({self.made})
+            if self.id == forgotten:  # nobody did meanwhile
+                self.made = asyncio.create_task(self._make())
+
+    async def replace(self) -> None:
+        """Make another in its place, as nobody is in it any more: its machines' ends knew it by another id."""
+        async with self._turn:
+            await self._leave_splices()
+            with contextlib.suppress(ApiException):
+                await wait_for(self._network.remove(), _REST_SECONDS)
+            self.made = asyncio.create_task(self._make())
+
+    async def add(self, provider_id: str) -> Any:
+        """Give a provider an address: its place in the network, as yapapi has it."""
+        self._names.pop(provider_id, None)
+        return await wait_for(self._network.add_node(provider_id), _REST_SECONDS)
+
+    async def leave_out(self, provider_id: str) -> None:
+        """Take a provider that is left out of it.
+
+        It knows a machine's token, and the next one's workload shall not be in its reach.
+        """
+        name = self._names.pop(provider_id, provider_id)
+        with contextlib.suppress(*_FAILURES, KeyError):
+            await wait_for(self._network.remove_node(name), _LEAVE_SECONDS)
+
+    def refresh(self) -> None:
+        """A machine is up: tell all machines of all others. One that came up meanwhile may not have heard of it."""
+        if len(self._network.nodes_dict) <= 2:  # noqa: PLR2004 - the node and one machine
+            return
+        self._refresh_again = True
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = asyncio.create_task(self._refresh())
+
+    async def _refresh(self) -> None:
+        while self._refresh_again:
+            await asyncio.sleep(_REFRESH_SECONDS)
+            self._refresh_again = False
+            try:
+                await wait_for(self._network.refresh_nodes(), _REST_SECONDS)
+            except _FAILURES as error:
+                _LOG.warning("not all machines could be told of each other: %s", clean_line(str(error)))
+
+    async def rejoin(self, rented: Rented, gsb_url: str | None) -> Rented:
+        """Reach a machine again after the node was started anew: the network is made again, under a new id.
+
+        Of several machines, the first that asks has it made. Whether the provider's end goes along shows when its
+        workload is asked. ``gsb_url`` is the node's bus. Raises ``NodeError`` or ``BusError``.
+        """
+        first = rented.first_network_id or rented.network_id
+        async with self._turn:
+            await asyncio.wait({self.made})
+            if rented.network_id == self.id:
+                await self._leave_splices()
+            if gsb_url is None:
+                raise NodeError("The node's bus is not on this computer.")
+            try:
+                if rented.network_id == self.id:
+                    await self._make()
+                if first not in self._splices:
+                    self._splices[first] = await RejoinedNetwork.open(gsb_url, old_network=first, new_network=self.id)
+                self._names[rented.provider_id] = far_end(rented.provider_id, first)
+                away = self._network.add_node(self._names[rented.provider_id], rented.ip)
+                await wait_for(away, _REST_SECONDS)
+            except (TimeoutError, ApiException, NetworkError, OSError) as error:
+                what = f"The node did not make the private network again: {clean_line(str(error))}"
+                raise NodeError(what) from error
+        return replace(rented, network_id=self.id, first_network_id=first)
+
+    async def _leave_splices(self) -> None:
+        splices, self._splices = self._splices, {}
+        for splice in splices.values():
+            await splice.aclose()
+
+    async def aclose(self) -> None:
+        """End what is going on. The node keeps the network: it is removed by the journal."""
+        await cancel_all(*filter(None, (self.made, self._refreshing)))
+        await self._leave_splices()

@@ -19,11 +19,11 @@ from golem_launcher.access import door, open_documents
 from golem_launcher.access.address import lab_url, loopback_address
 from golem_launcher.access.link import listen
 from golem_launcher.access.listener import Listener
-from golem_launcher.access.ports import LAB_PORT
 from golem_launcher.access.proxied_servers import ProxiedServers, elsewhere
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.errors import AccessError
 from golem_launcher.peers import is_ours
+from golem_launcher.workload.base import FIRST_PORT
 
 if TYPE_CHECKING:
     import ssl
@@ -184,12 +184,12 @@ async def open_until_told(
             opened = Opened(f"{host}:{listener.port}", asked.remote_port)
         else:
             tls, fingerprint = (None, "") if asked.listen is None else await asyncio.to_thread(_tls, asked.listen)
-            pages = ProxiedServers(host, entered.dial, token=entered.token, lab_port=LAB_PORT)
+            pages = ProxiedServers(host, entered.dial, token=entered.token, lab_port=FIRST_PORT)
             stack.push_async_callback(pages.aclose)
             listener = await listen(
                 asked.listen or host,
                 asked.port,
-                lambda: entered.dial(LAB_PORT),
+                lambda: entered.dial(FIRST_PORT),
                 lead=pages.lead if tls is None else elsewhere,
                 secret=entered.token,
                 base_url=entered.base_url,

@@ -15,13 +15,14 @@ from golem_launcher.access.lab_frontend import nobody
 from golem_launcher.access.link import listen, listen_for_user
 from golem_launcher.access.open_documents import PORT
 from golem_launcher.access.origin_policy import OriginPolicy
-from golem_launcher.access.ports import CARRIER_PORT, LAB_PORT
+from golem_launcher.access.ports import AGENT_PORT, CARRIER_PORT
 from golem_launcher.access.proxied_servers import ProxiedServers
 from golem_launcher.access.reverse_proxy import Upstream
 from golem_launcher.access.streams import DuplexStream
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.errors import AccessError
 from golem_launcher.waiting import wait_for
+from golem_launcher.workload.base import FIRST_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,7 +146,7 @@ class WaysIn:
             )
             await self._hub.start()
             self._resources.push_async_callback(self._hub.aclose)
-        pages = ProxiedServers(self._host, self._vpn.dial, token=self._secret, lab_port=LAB_PORT)
+        pages = ProxiedServers(self._host, self._vpn.dial, token=self._secret, lab_port=FIRST_PORT)
         self._resources.push_async_callback(pages.aclose)
         self._link = await listen(
             self._host,
@@ -179,7 +180,7 @@ class WaysIn:
         """Whether a new connection is refused over there, and nothing came by others since this was asked last."""
         heard, self._heard = self._heard, self._vpn.counters.received
         try:
-            stream = await wait_for(self._vpn.dial(LAB_PORT, ahead=True), _REFUSED_SECONDS)
+            stream = await wait_for(self._vpn.dial(AGENT_PORT, ahead=True), _REFUSED_SECONDS)
         except AccessError:
             return heard == self._vpn.counters.received
         except TimeoutError:
@@ -191,7 +192,7 @@ class WaysIn:
         """A connection to the Lab, of whichever provider answers next: who waits sets the limit."""
         while True:
             with contextlib.suppress(AccessError):
-                return await self._vpn.dial(LAB_PORT)
+                return await self._vpn.dial(FIRST_PORT)
             await asyncio.sleep(_AGAIN_SECONDS)
 
     async def aclose(self) -> None:
@@ -213,7 +214,7 @@ class WaysIn:
 
     def agent_settings(self) -> dict[str, Any]:
         """What the agent of the next provider is told about ways in; each gets an ssh host key of its own."""
-        settings: dict[str, Any] = {"port": LAB_PORT, "base_url": self.base_url}
+        settings: dict[str, Any] = {"port": FIRST_PORT, "base_url": self.base_url}
         if self._ssh_key is not None:
             from golem_launcher.access import ssh  # noqa: PLC0415 - its cryptography takes a tenth of a second
 

@@ -1,4 +1,4 @@
-"""Talks to the Lab in the provider through its tunnel: does it answer, what does it log. Trusts nothing it says."""
+"""Talks to a workload and its agent through the tunnel: does it answer, what does it log. Trusts nothing they say."""
 
 from __future__ import annotations
 
@@ -10,42 +10,49 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from golem_launcher.access.ports import AGENT_PORT
 from golem_launcher.access.provider_http import ProviderHttp
 from golem_launcher.agent.log import OFFSET, OFFSET_HEADER
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
     from types import TracebackType
     from typing import Self
 
-    from golem_launcher.access.provider_http import Dial
+    from golem_launcher.access.streams import Stream
     from golem_launcher.workload.base import Workload
 
-_HOST = "127.0.0.1:8888"
-"""The name by which the Lab is asked: it answers to a loopback address alone."""
 _PROBE_SECONDS = 4.0
 _LOG_SECONDS = 40.0
 """A long poll of the agent's log ends by itself before that."""
 _RETRY_SECONDS = 2.0
 _TELL_SECONDS = 10.0
 _LARGEST_PIECE = 256 * 1024
+_LARGEST_ANSWER = 64 * 1024
 _BYTES_PER_SECOND = 2 * 1024 * 1024
 """10,000 lines a second, with room; more would be the work of a core, and a stranger's choice."""
 _GATHER_SECONDS = 0.1
 """Between two questions for a log that grows: many small answers cost both sides more than one that waited."""
 _LARGEST_LOG = 512 * 1024 * 1024
 _OK = 200
-_NO_CONTENT = 204
 
 
 class WorkloadClient:
-    """A client of the workload that ``dial`` leads to; it answers below ``base_url``. Made where a loop runs."""
+    """A client of a workload, which answers below ``base_url``, and of the agent beside it. Made where a loop runs.
 
-    def __init__(self, workload: Workload, dial: Dial, token: str, base_url: str = "/") -> None:
-        self._probe = workload.probe
-        self._base = base_url.rstrip("/")
-        self._http = ProviderHttp(dial, token)
+    ``dial`` makes a stream to a port over there.
+    """
+
+    def __init__(
+        self, workload: Workload, dial: Callable[[int], Awaitable[Stream]], token: str, base_url: str = "/"
+    ) -> None:
+        port = workload.endpoints[0].port
+        self._probe = base_url.rstrip("/") + workload.probe
+        self._host = f"127.0.0.1:{port}"  # JupyterLab answers to the name of a loopback address alone
+        self._workload = ProviderHttp(lambda: dial(port), token)
+        self._agent = ProviderHttp(lambda: dial(AGENT_PORT), token)
 
     async def __aenter__(self) -> Self:
         return self
@@ -53,41 +60,42 @@ class WorkloadClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._http.aclose()
+        await self._workload.aclose()
+        await self._agent.aclose()
 
     async def answers(self, *, seconds: float = _PROBE_SECONDS) -> bool:
         """Whether the workload answers its probe."""
+        timeout = aiohttp.ClientTimeout(total=seconds)
         try:
-            status, _, _ = await self._get(self._probe, seconds=seconds, largest=65536)
+            async with await self._workload.request("GET", self._probe, timeout=timeout, host=self._host) as response:
+                await _body(response, _LARGEST_ANSWER)
+                return response.status == _OK
         except (TimeoutError, OSError, aiohttp.ClientError):
             return False
-        return status == _OK
 
     async def usage(self) -> bytes:
         """What the agent says that the session uses, as JSON; empty when it says nothing."""
-        status, data, _ = await self._get("/golem-launcher/usage", seconds=_PROBE_SECONDS, largest=65536)
-        return data if status == _OK else b""
+        async with await self._ask("GET", "/usage", seconds=_PROBE_SECONDS) as response:
+            data = await _body(response, _LARGEST_ANSWER)
+            return data if response.status == _OK else b""
 
     async def move_deadline(self, seconds: float) -> bool:
         """Tell the agent that its deadline is ``seconds`` from now; whether it understood."""
         try:
-            async with await self._ask(
-                "POST", "/golem-launcher/deadline", seconds=_TELL_SECONDS, json={"seconds": round(seconds, 3)}
-            ) as response:
-                return response.status == _NO_CONTENT
+            told = {"seconds": round(seconds, 3)}
+            async with await self._ask("POST", "/deadline", seconds=_TELL_SECONDS, json=told) as response:
+                return response.status == _OK
         except (TimeoutError, OSError, aiohttp.ClientError):
             return False
 
     async def follow_log(self, path: Path) -> None:
-        """Append what the Lab logs to ``path``, cleaned, until cancelled; bounded in rate and in size."""
+        """Append what workload and agent log to ``path``, cleaned, until cancelled; bounded in rate and in size."""
         log = _LogFile(path)
         offset = 0
         while not log.full:
             started = time.monotonic()
             try:
-                status, data, following = await self._get(
-                    f"/golem-launcher/log?offset={offset}", seconds=_LOG_SECONDS, largest=_LARGEST_PIECE, packed=True
-                )
+                status, data, following = await self._log(offset)
             except (TimeoutError, OSError, aiohttp.ClientError):
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
@@ -102,30 +110,34 @@ class WorkloadClient:
             least = max(len(data) / _BYTES_PER_SECOND, _GATHER_SECONDS)
             await asyncio.sleep(max(0.0, least - (time.monotonic() - started)))
 
-    async def _ask(self, method: str, path: str, *, seconds: float, **options: Any) -> aiohttp.ClientResponse:
-        timeout = aiohttp.ClientTimeout(total=seconds)
-        return await self._http.request(method, self._base + path, timeout=timeout, host=_HOST, **options)
-
-    async def _get(
-        self, path: str, *, seconds: float, largest: int, packed: bool = False
-    ) -> tuple[int, bytes, int | None]:
-        """Status, body and where the log goes on. ``packed``: the body may travel compressed."""
-        headers = {"Accept-Encoding": "gzip"} if packed else None
-        async with await self._ask("GET", path, seconds=seconds, headers=headers) as response:
+    async def _log(self, offset: int) -> tuple[int, bytes, int | None]:
+        """Status, bytes of the log, and where it goes on."""
+        packed = {"Accept-Encoding": "gzip"}
+        async with await self._ask("GET", f"/log?offset={offset}", seconds=_LOG_SECONDS, headers=packed) as response:
+            data = await _body(response, _LARGEST_PIECE)
             following = response.headers.get(OFFSET_HEADER, "")
-            offset = int(following) if OFFSET.fullmatch(following) else None
-            gzipped = packed and response.headers.get("Content-Encoding") == "gzip"
-            unpack = zlib.decompressobj(31) if gzipped else None
-            data = b""
-            async for piece in response.content.iter_chunked(65536):
-                try:
-                    data += unpack.decompress(piece, largest - len(data)) if unpack else piece
-                except zlib.error:
-                    raise aiohttp.ClientPayloadError("what should be gzip is not") from None
-                if len(data) >= largest:
-                    response.close()  # more than anybody needs
-                    return response.status, data[:largest], None
-            return response.status, data, offset
+            whole = len(data) < _LARGEST_PIECE and OFFSET.fullmatch(following)
+            return response.status, data, int(following) if whole else None
+
+    async def _ask(self, method: str, path: str, *, seconds: float, **options: Any) -> aiohttp.ClientResponse:
+        """The agent's answer."""
+        return await self._agent.request(method, path, timeout=aiohttp.ClientTimeout(total=seconds), **options)
+
+
+async def _body(response: aiohttp.ClientResponse, largest: int) -> bytes:
+    """An answer's body, unpacked where that was asked for; of more than ``largest`` bytes the first, and the end."""
+    wanted = response.request_info.headers.get("Accept-Encoding") == "gzip"
+    unpack = zlib.decompressobj(31) if wanted and response.headers.get("Content-Encoding") == "gzip" else None
+    data = b""
+    async for piece in response.content.iter_chunked(65536):
+        try:
+            data += unpack.decompress(piece, largest - len(data)) if unpack else piece
+        except zlib.error:
+            raise aiohttp.ClientPayloadError("what should be gzip is not") from None
+        if len(data) >= largest:
+            response.close()  # more than anybody needs
+            return data[:largest]
+    return data
 
 
 class _LogFile:

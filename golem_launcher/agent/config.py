@@ -1,14 +1,13 @@
 """What the launcher asks of the agent: a JSON object in a file, checked.
 
-token     what every request to the Lab must show; letters, digits, - and _, at least 16
-port      where the Lab listens, on ``$GOLEM_BIND_ADDRESS`` or every address
-          (the launcher's tunnel comes in at the next port, see carrier.py; ssh is at the one after that, and at
-          the third the workspace server, see workspace/server.py)
+token     what every request to the Lab and to the agent's server must show; letters, digits, - and _, at least 16
+port      where the workload listens, on ``$GOLEM_BIND_ADDRESS`` or every address; the three ports after it are the
+          agent's: there the launcher's tunnel comes in, see carrier.py, ssh, and its own server, see server.py
 root      the workspace, seen from the configuration's directory; made when it is not there
 deadline  Unix time at which everything ends
 now       Unix time of whoever wrote this; without it the clock here is trusted to agree with theirs
-base_url  the path below which the Lab answers, / by default
-hold      true: the Lab starts only when the workspace server is told so; false by default
+base_url  the path below which the workload answers, / by default
+hold      true: the workload starts only when the agent's server is told so; false by default
 ssh       {"authorized_key": a public key's line, "host_key": a private key in OpenSSH's form}; then an ssh server
           is started, see ways_in.py
 workload  {"name": what it is called, "argv": the program and its arguments, "unsaved": patterns of what is not saved},
@@ -26,6 +25,8 @@ from typing import Any, NamedTuple
 
 from . import proc, report
 
+CARRIER_OFFSET, SERVER_OFFSET = 1, 3
+"""Of the agent's ports, from the workload's first: that of the carriers, and its own server's."""
 _CODES = {report.CONFIGURATION: 2, report.IMAGE: 3, report.PORT: 4}
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,256}")
 _BASE_URL = re.compile(r"/((?!\.{1,2}/)[A-Za-z0-9._~@-]+/)*")
@@ -71,12 +72,27 @@ class Config(NamedTuple):
     """The directory of the log, beside the configuration."""
     ssh: Ssh | None = None
     hold: bool = False
-    """The workload waits until the workspace server is told that it may start."""
+    """The workload waits until the agent's server is told that it may start."""
     workload: Workload = Workload()
 
     @property
+    def carrier_port(self) -> int:
+        """Where the launcher's carriers come in, see carrier_server.py."""
+        return self.port + CARRIER_OFFSET
+
+    @property
+    def ssh_port(self) -> int:
+        """Where the ssh server listens, if there is one."""
+        return self.port + 2
+
+    @property
+    def server_port(self) -> int:
+        """Where the agent's own server listens, see server.py."""
+        return self.port + SERVER_OFFSET
+
+    @property
     def hosts(self) -> tuple[str, ...]:
-        """Where servers of this session listen: the Lab at the first one, others at any."""
+        """Where servers of this session listen: the workload at the first one, others at any."""
         first = () if self.address == _ANY_ADDRESS else (self.address,)
         return (*first, "127.0.0.1", "::1")
 

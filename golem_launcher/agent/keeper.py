@@ -1,6 +1,6 @@
 """The process that stays: it starts its children, writes their log, ends everything in time.
 
-The children are a table: the workload, for which this machine was rented, the ways in, and the workspace server. What
+The children are a table: the workload, for which this machine was rented, the ways in, and the agent's server. What
 crashes is started again.
 """
 
@@ -103,16 +103,16 @@ class _Keeper:
         self._bell_read, self._bell = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._wake, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._orders, self._orders_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        """The Lab writes a new deadline there, one line each: seconds by the clock of ``proc.clock``."""
+        """The agent's server writes a new deadline there, one line each: seconds by the clock of ``proc.clock``."""
         self._deadline = config.deadline
         self._life, self._life_write = os.pipe2(os.O_CLOEXEC)
         """Ends with the keeper, for who has no bell."""
         self._gate, self._gate_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        """A byte from the workspace server: the Lab may start."""
+        """A byte from the agent's server: the workload may start."""
         self._told = 0
         self._held = config.hold
         self._workload = _Workload(self._run_workload, config.workload.name, self.say, held=config.hold)
-        self._children = [self._workload, _Child(self._run_ways), _Child(self._run_workspace)]
+        self._children = [self._workload, _Child(self._run_ways), _Child(self._run_server)]
         self._poll = select.poll()
         self._poll.register(self._output, select.POLLIN)
         self._poll.register(self._wake, select.POLLIN)
@@ -205,7 +205,7 @@ class _Keeper:
                 self.say(f"the deadline is in {deadline - proc.clock():.0f} s now")
 
     def _pump(self) -> None:
-        """What the Lab wrote so far, into the log."""
+        """What the workload wrote so far, into the log."""
         for _ in range(16):  # more would keep the deadline waiting
             try:
                 data = os.read(self._output, _PIECE)
@@ -224,7 +224,8 @@ class _Keeper:
             os.write(self._bell, b".")
 
     def _run_workload(self) -> None:
-        os.close(self._gate_write)
+        for descriptor in (self._gate_write, self._orders_write, self._bell_read):
+            os.close(descriptor)
         if self._config.workload.argv:
             from . import program  # noqa: PLC0415 - only this process needs it
 
@@ -232,17 +233,17 @@ class _Keeper:
         else:
             from . import lab  # noqa: PLC0415 - likewise
 
-            lab.run(self._config, self._bell_read, self._orders_write)
+            lab.run(self._config, self._life)
 
     def _run_ways(self) -> None:
         from . import ways_in  # noqa: PLC0415
 
         ways_in.run(self._config, self._life)
 
-    def _run_workspace(self) -> None:
-        from .workspace import server  # noqa: PLC0415
+    def _run_server(self) -> None:
+        from . import server  # noqa: PLC0415
 
-        server.run(self._config, self._gate_write, self._life)
+        server.run(self._config, self._gate_write, self._bell_read, self._orders_write)
 
     def _child(self, run: Callable[[], None]) -> int:
         """Fork, and ``run`` in the new process, whose id this is."""

@@ -9,9 +9,11 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from . import fast_start, killed_kernels, late_extensions, page_builds, server_extension
+from . import fast_start, killed_kernels, late_extensions, page_builds
 
 if TYPE_CHECKING:
+    from jupyter_server.serverapp import ServerApp
+
     from .config import Config
 
 _LAYOUT = ".jupyter/lab"
@@ -24,12 +26,8 @@ _DEFAULTS: dict[str, dict[str, object]] = {
 """JupyterLab's settings for who has made none: work is saved by itself, and nothing is asked."""
 
 
-def run(config: Config, bell: int, orders: int) -> None:
-    """Run the server until it ends.
-
-    ``bell`` becomes readable when the log has grown, and ends with the keeper, which reads new deadlines from
-    ``orders``.
-    """
+def run(config: Config, life: int) -> None:
+    """Run the server until it ends, or the keeper does, with which ``life`` ends."""
     os.chdir(config.root)
     sys.argv = ["jupyter-lab"]
     del sys.path[0]  # the archive: all of it that is needed here is imported
@@ -44,14 +42,18 @@ def run(config: Config, bell: int, orders: int) -> None:
     # It serves settings of the Notebook before version 7 alone, and imports all of IPython for it (0.3 s).
     traits.ServerApp.jpserver_extensions.update({"notebook_shim": False})
     server = LabApp.initialize_server(argv=[], config=traits)
-    server_extension.load(
-        server, server_extension.Surroundings(config.log, config.root, config.base_url, bell, os.getppid(), orders)
-    )
+    server.io_loop.add_handler(life, lambda *_: _end(server, life), server.io_loop.READ)
     page_builds.refuse(server)
     late_extensions.watch(server)
     killed_kernels.watch(server)
     server.no_browser_open_file = True  # it would hold the token, and anybody could read it
     server.start()
+
+
+def _end(server: ServerApp, life: int) -> None:
+    server.io_loop.remove_handler(life)
+    server.log.error("The agent is gone: the server ends.")
+    server.stop()
 
 
 def _write_defaults(directory: str) -> None:

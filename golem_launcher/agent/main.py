@@ -64,7 +64,7 @@ def _prepare(arguments: list[str]) -> Config:
         missing = image.bring_lab(_INSTALL_SECONDS, spare_pip, disk.for_large_files(config.root, volume))
     if missing:
         raise Refused(report.IMAGE, missing)
-    for port in (config.port, config.port + 1, *((config.port + 2,) if config.ssh else ()), config.port + 3):
+    for port in (config.port, config.carrier_port, *((config.ssh_port,) if config.ssh else ()), config.server_port):
         _check_port(config.address, port)
     return config
 

@@ -6,6 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from . import proc
+
 if TYPE_CHECKING:
     from .config import Config
 
@@ -14,8 +16,9 @@ PYTHON, ADDRESS, PORT = "{python}", "{address}", "{port}"
 
 
 def run(config: Config) -> None:
-    """Become the program. Raises ``OSError`` when it can't be started."""
+    """Become the program, which ends with the keeper at the latest. Raises ``OSError`` when it can't be started."""
     meant = {PYTHON: sys.executable, ADDRESS: config.address, PORT: str(config.port)}
     argv = [meant.get(part, part) for part in config.workload.argv]
     os.chdir(config.root)
+    proc.end_with_parent()
     os.execvp(argv[0], argv)  # noqa: S606 - the user's own side chose it

@@ -20,13 +20,12 @@ from typing import TYPE_CHECKING
 
 from . import carrier_server, proc
 from .carrier_protocol import STATUS_PORT
-from .workspace.wire import PORT_OFFSET
 
 if TYPE_CHECKING:
     from .config import Config
 
 _START_SECONDS = 10.0
-"""How long a connection waits for the Lab, or the workspace server, while that is being started."""
+"""How long a connection waits for the workload, or the agent's server, while that is being started."""
 _SSHD_CHECK_SECONDS = 10.0
 _SSHD_PLACES = "/usr/sbin:/usr/local/sbin:/sbin"
 _SFTP_SERVERS = (
@@ -56,14 +55,14 @@ def run(config: Config, life: int) -> None:
 class _Ways:
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._ours = {config.port, config.port + PORT_OFFSET}
-        """Where the Lab and the workspace server listen, or will."""
-        self._status = {"ssh": "none" if config.ssh is None else "starting", "port": config.port + 2, "user": user()}
+        self._ours = {config.port, config.server_port}
+        """Where the workload and the agent's server listen, or will."""
+        self._status = {"ssh": "none" if config.ssh is None else "starting", "port": config.ssh_port, "user": user()}
 
     async def serve(self, life: int) -> None:
         ended = asyncio.Event()
         asyncio.get_running_loop().add_reader(life, ended.set)
-        server = await carrier_server.serve(self._config.address, self._config.port + 1, self._dial)
+        server = await carrier_server.serve(self._config.address, self._config.carrier_port, self._dial)
         ssh = asyncio.ensure_future(self._ssh())
         waiting = asyncio.ensure_future(ended.wait())
         await asyncio.wait([ssh, waiting], return_when=asyncio.FIRST_COMPLETED)
@@ -103,7 +102,7 @@ class _Ways:
             return
         from . import python_ssh  # noqa: PLC0415 - it needs asyncssh
 
-        await python_ssh.serve(self._config.hosts, self._config.port + 2, self._config.ssh, self._config.root)
+        await python_ssh.serve(self._config.hosts, self._config.ssh_port, self._config.ssh, self._config.root)
         self._status["ssh"] = "python"
 
     async def _sshd(self) -> list[str] | None:
@@ -133,7 +132,7 @@ class _Ways:
         names = {name: os.path.join(directory, name) for name in ("config", "host_key", "authorized_keys")}  # noqa: PTH118
         environment = " ".join(f'"{name}={os.environ[name]}"' for name in _KEPT if _plain(os.environ.get(name)))
         lines = [
-            f"Port {self._config.port + 2}",
+            f"Port {self._config.ssh_port}",
             f"ListenAddress {self._config.hosts[0]}",
             f'HostKey "{names["host_key"]}"',
             f'AuthorizedKeysFile "{names["authorized_keys"]}"',

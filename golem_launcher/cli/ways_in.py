@@ -181,9 +181,9 @@ def ssh_config(
 
     settings, server = _ssh_settings(name)
     if as_json:
-        from golem_launcher.access.ports import LAB_PORT
+        from golem_launcher.workload.base import FIRST_PORT
 
-        lines = access.lines(settings, name, server, _door(_reachable(name)), LAB_PORT)
+        lines = access.lines(settings, name, server, _door(_reachable(name)), FIRST_PORT)
         print_json({"host": access.host_alias(name), "options": settings, **lines})
     else:
         typer.echo(access.config(name, settings), nl=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.access.open_documents import OpenDocuments
-from golem_launcher.access.ports import LAB_PORT, WORKSPACE_PORT
+from golem_launcher.access.ports import AGENT_PORT
 from golem_launcher.access.workload_client import WorkloadClient
 from golem_launcher.errors import AccessError
 from golem_launcher.text import clean_name
@@ -97,15 +97,11 @@ class LabEndpoint:
 
     def client(self) -> WorkloadClient:
         """A new client of the workload."""
-        return WorkloadClient(self._workload, self.dial_workload, self.token, self.base_url)
+        return WorkloadClient(self._workload, self._ways.dial, self.token, self.base_url)
 
-    async def dial_workload(self) -> Stream:
-        """A stream to the workload. Raises ``AccessError``."""
-        return await self._ways.dial(LAB_PORT)
-
-    async def dial_workspace(self) -> Stream:
-        """A stream to the agent's workspace server. Raises ``AccessError``."""
-        return await self._ways.dial(WORKSPACE_PORT)
+    async def dial_agent(self) -> Stream:
+        """A stream to the agent's own server. Raises ``AccessError``."""
+        return await self._ways.dial(AGENT_PORT)
 
     def _tell_left_out(self, names: tuple[str, ...]) -> None:
         news = sorted({clean_name(name) for name in names[:_MOST_NAMES]} - self._left_out)

@@ -107,7 +107,7 @@ class Saves:
         from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace  # noqa: PLC0415 - the market need not wait for it
 
         await self.part()
-        agent = AgentWorkspace(self._endpoint.dial_workspace, token=self._endpoint.token, carry=carry)
+        agent = AgentWorkspace(self._endpoint.dial_agent, token=self._endpoint.token, carry=carry)
         self._agent = await agent.__aenter__()
         if not self.hold:
             return []
@@ -224,7 +224,7 @@ class Saves:
                 notices += await step
             except WorkspaceError as error:
                 notices.append(f"Not everything could be brought there: {error}")
-        await agent.open_lab()
+        await agent.start_workload()
         return notices
 
     def _on_change(self, saving: Saving) -> None:

@@ -110,8 +110,9 @@ async def _served(answer):
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port = site._server.sockets[0].getsockname()[1]
+    dial = to_origin(f"http://127.0.0.1:{port}")
     try:
-        async with WorkloadClient(LAB, to_origin(f"http://127.0.0.1:{port}"), "token") as client:
+        async with WorkloadClient(LAB, lambda _: dial(), "token") as client:
             yield client
     finally:
         await runner.cleanup()

@@ -16,6 +16,7 @@ import pytest
 
 from golem_launcher.agent import report
 from golem_launcher.workload.archive import agent_archive
+from tests.dialling import to_origin
 
 TOKEN = "0123456789abcdef" * 3
 _MARK = "GOLEM_AGENT_TEST"
@@ -70,9 +71,9 @@ class Agent:
     def answers(self):
         eventually(lambda: self.get("/api/status")[0] == 200)
 
-    def request(self, method, path, token=TOKEN, body=None):
+    def request(self, method, path, token=TOKEN, body=None, port=None):
         """Status, body and headers; status 0 when nobody answers."""
-        connection = http.client.HTTPConnection(self.address, self.port, timeout=30)
+        connection = http.client.HTTPConnection(self.address, port or self.port, timeout=30)
         try:
             connection.request(method, path, body, {"Authorization": f"token {token}"} if token else {})
             response = connection.getresponse()
@@ -85,10 +86,18 @@ class Agent:
     def get(self, path, token=TOKEN):
         return self.request("GET", path, token)
 
+    def ask(self, method, path, token=TOKEN, body=None):
+        """Likewise of the agent's own server."""
+        return self.request(method, path, token, body, self.port + 3)
+
     def log(self, offset=0, wait=0):
-        status, data, headers = self.get(f"/golem-launcher/log?offset={offset}&wait={wait}")
+        status, data, headers = self.ask("GET", f"/log?offset={offset}&wait={wait}")
         assert status == 200
         return data, int(headers["Golem-Launcher-Offset"])
+
+    async def dial(self, port):
+        """A stream to one of its ports."""
+        return await to_origin(f"http://{self.address}:{port}")()
 
     def last_words(self):
         """What the command of that name tells."""
@@ -132,7 +141,7 @@ class Agent:
 def is_helper(pid):
     """Whether this is one of the agent's processes beside the Lab."""
     with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/comm").read_text() in {"golem-ways\n", "golem-workspace\n"}
+        return Path(f"/proc/{pid}/comm").read_text() in {"golem-ways\n", "golem-server\n"}
     return False
 
 

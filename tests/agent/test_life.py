@@ -38,7 +38,7 @@ def _daemonize(agent):
 def test_the_deadline_ends_everything(agent):
     agent.up()
     agent.kernel()
-    assert agent.request("POST", "/golem-launcher/deadline", body=b'{"seconds": 0.5}')[0] == 204
+    assert agent.ask("POST", "/deadline", body=b'{"seconds": 0.5}')[0] == 200
     eventually(lambda: not agent.processes(), 15)
     assert b"the deadline has come" in _log(agent)
 

@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600 + 2 * SECONDS)]
 
 MEGABYTE = 1 << 20
 LARGEST_SUPERVISOR = 300 * MEGABYTE
-# The workspace server is a child of the keeper's, as the Lab is, whose child a kernel is.
+# The agent's server is a child of the keeper's, as the Lab is, whose child a kernel is.
 _SIGNAL = """
 import os, signal
 def parent(pid):
@@ -39,7 +39,7 @@ def parent(pid):
 keeper = parent(os.getppid())
 for pid in filter(str.isdigit, os.listdir("/proc")):
     try:
-        if open(f"/proc/{pid}/comm").read().strip() == "golem-workspace" and parent(pid) == keeper:
+        if open(f"/proc/{pid}/comm").read().strip() == "golem-server" and parent(pid) == keeper:
             os.kill(int(pid), signal.SIGNAL)
             print("done")
     except OSError:
@@ -56,7 +56,7 @@ def run(directory, code):
 
 
 def silence(directory, _):
-    """Its workspace server takes connections and says nothing: that is told, and over when it is over."""
+    """Its agent's server takes connections and says nothing: that is told, and over when it is over."""
     before = len([event for event in directory.events()[0] if isinstance(event, NotSaved)])
     assert "done" in run(directory, _SIGNAL.replace("signal.SIGNAL", "signal.SIGSTOP"))
     told = wait_for(directory, lambda state: state.stalled, 120)

@@ -12,8 +12,7 @@ from golem_launcher.access.workload_client import WorkloadClient
 from golem_launcher.agent import report
 from golem_launcher.workload.base import ADDRESS, PORT, PYTHON, Workload
 from golem_launcher.workload.shipment import shipment
-from tests.agent.conftest import Agent, eventually, parent
-from tests.dialling import to_origin
+from tests.agent.conftest import TOKEN, Agent, eventually, parent
 
 WEB_SERVER = Workload(
     name="web-server",
@@ -41,8 +40,7 @@ def send(machine, **settings):
 
 def answers(machine):
     async def ask():
-        origin = f"http://{machine.address}:{machine.port}"
-        async with WorkloadClient(WEB_SERVER, to_origin(origin), "token") as client:
+        async with WorkloadClient(WEB_SERVER, machine.dial, TOKEN) as client:
             return await client.answers(seconds=5)
 
     return asyncio.run(ask())

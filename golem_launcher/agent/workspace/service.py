@@ -1,4 +1,4 @@
-"""What the workspace server can be asked for; :mod:`server` says how."""
+"""What the agent's server can be asked for of the workspace; server.py says how."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ class Service:
         """Plans of another process than this one are no base."""
 
     def state(self) -> dict[str, Any]:
-        """Whether the Lab waits."""
+        """Whether the workload waits."""
         return {"held": self._held}
 
     def open(self) -> dict[str, Any]:
-        """Let the Lab start."""
+        """Let the workload start."""
         os.write(self._gate, b"o")
         self._held = False
         return {}

@@ -1,4 +1,4 @@
-"""What travels between the launcher and the workspace server: lists of entries, and frames of chunks.
+"""What travels between the launcher and the agent's server of a workspace: lists of entries, and frames of chunks.
 
 A **list of entries** is a zlib stream of lines, each a JSON value:
 
@@ -36,8 +36,6 @@ from .chunker import ID_BYTES, MOST
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-PORT_OFFSET = 3
-"""Of the workspace server's port, from that of the Lab."""
 PACKS = ".packs"
 """What the directory of whole files in transfer ends with."""
 PLAIN, ZLIB, GONE, AGAIN = range(4)

@@ -115,9 +115,9 @@ def _ssh_lines(directory: SessionDirectory, _content: Content) -> Content:
     """Lines for a terminal that lead to the Lab by ssh; they name no secret."""
     from golem_launcher.access import ssh  # noqa: PLC0415 - its cryptography takes a tenth of a second
     from golem_launcher.access.door import door_path  # noqa: PLC0415
-    from golem_launcher.access.ports import LAB_PORT  # noqa: PLC0415
+    from golem_launcher.workload.base import FIRST_PORT  # noqa: PLC0415
 
     door = door_path(directory.path)
     server = asyncio.run(ssh.ask(door))
     settings = ssh.settings_for(directory.path, directory.name, server)
-    return ssh.lines(settings, directory.name, server, door, LAB_PORT)
+    return ssh.lines(settings, directory.name, server, door, FIRST_PORT)

@@ -1,4 +1,4 @@
-"""Client of the workspace server that a session's agent runs: plans, chunks, restoring, packages.
+"""Client of the server that a session's agent runs, for its workspace: plans, chunks, restoring, packages.
 
 Small requests go over the tunnel; bulk goes by a :class:`Carry`, in files of frames, where there is one: the tunnel's
 way through yagna's VPN carries 3.5 MB/s on a good line, the file transfer of an activity thirty times that (see
@@ -67,7 +67,7 @@ class Carry(Protocol):
 
 
 class AgentWorkspace:
-    """A client of the workspace server that ``dial`` leads to. ``async with`` it; made where a loop runs."""
+    """A client of the agent's server that ``dial`` leads to. ``async with`` it; made where a loop runs."""
 
     def __init__(self, dial: Dial, token: str, carry: Carry | None = None) -> None:
         self._http = ProviderHttp(dial, token)
@@ -98,8 +98,8 @@ class AgentWorkspace:
             return False
         return True
 
-    async def open_lab(self) -> None:
-        """Let the Lab start that waits for what is put back first."""
+    async def start_workload(self) -> None:
+        """Let the workload start that waits for what is put back first."""
         await self._ask("/open", {}, PROMPT)
 
     async def plan(self, base: str | None, state: str, seen: Callable[[list[Entry]], None] = lambda _: None) -> Plan:

@@ -1,4 +1,4 @@
-"""The workspace server of an agent in a process of its own, as the keeper runs it, and a store to save into."""
+"""The server of an agent in a process of its own, as the keeper runs it, and a store to save into."""
 
 import asyncio
 import contextlib
@@ -20,12 +20,12 @@ _octets = iter(range(1, 250))
 _PROGRAM = """
 import os, sys
 from golem_launcher.agent.config import Config
-from golem_launcher.agent.workspace import server
+from golem_launcher.agent import server
 address, root, log, gate = sys.argv[1:]
 config = Config(token=sys.stdin.readline().strip(), port=8888, address=address, root=root, deadline=0.0, base_url="/",
                 index_url="", log=log, hold=True)
 print("ready", flush=True)
-server.run(config, int(gate), 0)
+server.run(config, int(gate), 0, 2)
 """
 
 

@@ -71,7 +71,7 @@ def test_the_same_files_at_another_provider(providers, store, bulk):
             saver = Saver(agent, store, "work", after=3)
             assert (await saver.save_now()).number == 3
             assert not list(other.packs.iterdir())
-            await agent.open_lab()
+            await agent.start_workload()
         assert os.read(other.gate, 10) == b"o"
 
     asyncio.run(scenario())

@@ -58,12 +58,12 @@ async def dripping(path, pieces):
 
 
 @pytest.mark.parametrize("how", _WAYS)
-@pytest.mark.parametrize("question", ["plan", "chunks", "open_lab", "begin"])
+@pytest.mark.parametrize("question", ["plan", "chunks", "start_workload", "begin"])
 def test_no_answer_is_waited_for_without_end(tmp_path, how, question):
     ask = {
         "plan": lambda agent: agent.plan(None, ""),
         "chunks": lambda agent: anext(agent.chunks(["0" * 64])),
-        "open_lab": lambda agent: agent.open_lab(),
+        "start_workload": lambda agent: agent.start_workload(),
         "begin": lambda agent: agent.begin(b""),
     }[question]
 

@@ -1,10 +1,14 @@
-"""The workspace server: one process beside the Lab, from the agent's start to its end.
+"""The agent's server: one process beside the workload, from the agent's start to its end.
 
-It serves HTTP at the Lab's port + 3, behind the Lab's token. As a process of its own, with the least claim to the
-processor, it keeps no cell waiting; it answers before the Lab is there, so that a workspace can be put back first, and
-while the Lab is being started anew.
+It serves HTTP at the third port after the workload's first, behind the session's token. As a process of its own, with
+the least claim to the processor, it keeps no cell waiting; it answers before the workload is there, so that a workspace
+can be put back first, and while that is being started anew.
 
-    GET  /state                                       {"held": whether the Lab waits for /open}
+    GET  /log?offset=N&wait=S     bytes of the log from offset N on; waits up to S seconds (25 at most) for the first;
+                                  the header Golem-Launcher-Offset says where to go on
+    GET  /usage                                       a JSON object, see usage.py
+    POST /deadline {"seconds": n}                     everything ends n seconds from now
+    GET  /state                                       {"held": whether the workload waits for /open}
     POST /plan     {"base": "…" or null, "state": "…"}   a list of entries, see wire.py
     POST /chunks   {"ids": […]}                       frames, in that order
     POST /pack     {"ids": […], "name": "…"}          the same into a file, for a transfer; {"size": n}
@@ -14,12 +18,13 @@ while the Lab is being started anew.
     POST /take     {"name": "…"}                      the same from a file
     POST /finish   {}                                 {"problems": [[path, reason], …]}
     POST /install  {"requirements": […], "seconds": n}   JSON lines, see packages.py
-    POST /open     {}                                 the Lab may start
+    POST /open     {}                                 the workload may start
 """
 
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hmac
 import json
 import os
@@ -28,33 +33,37 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
-from . import wire
-from .service import Service
-from .wire import PORT_OFFSET
+from .control import Control, LogPiece
+from .log import OFFSET_HEADER
+from .workspace import wire
+from .workspace.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from ..config import Config  # noqa: TID252 - the archive has another name
+    from .config import Config
 
 _NICE = 10
 _LARGEST_JSON = 16 * 1024 * 1024
 _LARGEST_LIST = 512 * 1024 * 1024
 _PIECE = 256 * 1024
+_LEAST_TO_PACK = 1024
 _SILENCE_SECONDS = 120.0
 _MOST_CONNECTIONS = 16
 
 
-def run(config: Config, gate: int, life: int) -> None:
-    """Serve until the keeper is gone (``life`` ends). A byte into ``gate`` lets the Lab start."""
-    with contextlib.suppress(OSError), open("/proc/self/comm", "w") as name:
-        name.write("golem-workspace")  # what `ps` shows: it looks like the Lab otherwise
+def run(config: Config, gate: int, bell: int, orders: int) -> None:
+    """Serve until the keeper is gone. A byte into ``gate`` lets the workload start; the others are control.py's."""
+    with contextlib.suppress(OSError), open("/proc/self/comm", "w") as name:  # noqa: PTH123
+        name.write("golem-server")  # what `ps` shows: it looks like the Lab otherwise
     with contextlib.suppress(OSError):
         os.nice(_NICE)
-    server = _Server((config.hosts[0], config.port + PORT_OFFSET), _Handler, Service(config, gate))
+    control = Control(config, bell, orders)
+    server = _Server((config.hosts[0], config.server_port), _Handler, Service(config, gate), control)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    os.read(life, 1)
+    control.follow()
 
 
 class _Server(ThreadingHTTPServer):
@@ -62,8 +71,11 @@ class _Server(ThreadingHTTPServer):
     allow_reuse_address = True
     request_queue_size = 64
 
-    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], service: Service) -> None:
+    def __init__(
+        self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], service: Service, control: Control
+    ) -> None:
         self.service = service
+        self.control = control
         self.turns = threading.BoundedSemaphore(_MOST_CONNECTIONS)
         super().__init__(address, handler)
 
@@ -101,11 +113,18 @@ class _Handler(BaseHTTPRequestHandler):
     _left = 0
 
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the name in the base class
-        """Nothing: the log is the Lab's."""
+        """Nothing: the log is the workload's."""
 
     def do_GET(self) -> None:
-        """``/state``."""
-        self._answer({"/state": self.server.service.state})
+        """What only looks."""
+        control = self.server.control
+        self._answer(
+            {
+                "/log": lambda: control.log(**self._query("offset", "wait")),
+                "/usage": control.usage,
+                "/state": self.server.service.state,
+            }
+        )
 
     def do_POST(self) -> None:
         """Everything else."""
@@ -126,6 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "/finish": with_body(lambda _: service.finish()),
                 "/install": with_body(lambda body: _json_lines(service.install(*_packages(body)))),
                 "/open": with_body(lambda _: service.open()),
+                "/deadline": with_body(lambda body: self.server.control.move_deadline(body.get("seconds"))),
             }
         )
 
@@ -137,19 +157,26 @@ class _Handler(BaseHTTPRequestHandler):
         found: Any
         if not hmac.compare_digest(token, b"token " + self.server.service.token.encode()):
             status, found = 403, {"error": "the token is missing or wrong"}
-        elif self.path not in ways:
+        elif (path := self.path.partition("?")[0]) not in ways:
             status, found = 404, {"error": "there is nothing here"}
         else:
             try:
-                found = ways[self.path]()
+                found = ways[path]()
             except (wire.WireError, ValueError, TypeError, KeyError, IndexError) as error:
                 status, found = 400, {"error": str(error)[:200]}
             except OSError as error:
                 status, found = 507, {"error": error.strerror or str(error)}
         if isinstance(found, dict):
             self._say(status, found)
+        elif isinstance(found, LogPiece):
+            self._give(found)
         else:
             self._stream(found)
+
+    def _query(self, *names: str) -> dict[str, str]:
+        """What the query says of these, where it does."""
+        query = dict(parse_qsl(self.path.partition("?")[2], keep_blank_values=True))
+        return {name: query[name] for name in names if name in query}
 
     def _object(self) -> dict[str, Any]:
         body = json.loads(b"".join(self._body(_LARGEST_JSON)) or b"{}")
@@ -158,9 +185,20 @@ class _Handler(BaseHTTPRequestHandler):
         return body
 
     def _say(self, status: int, value: dict[str, Any]) -> None:
-        body = json.dumps(value).encode()
+        self._send(status, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+    def _give(self, piece: LogPiece) -> None:
+        data, headers = piece.data, {"Content-Type": "application/octet-stream", OFFSET_HEADER: str(piece.following)}
+        if len(data) >= _LEAST_TO_PACK and "gzip" in self.headers.get("Accept-Encoding", ""):
+            # A log packs to a tenth, and shares the VPN with the user's own work.
+            headers["Content-Encoding"] = "gzip"
+            data = gzip.compress(data, 1)
+        self._send(200, data, headers)
+
+    def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         if self._left:  # what was not read would be taken for the next request
             self.close_connection = True

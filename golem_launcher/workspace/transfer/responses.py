@@ -1,4 +1,4 @@
-"""What a workspace server may answer. Raises ``WorkspaceError`` for what none of ours would say."""
+"""What an agent's server may answer. Raises ``WorkspaceError`` for what none of ours would say."""
 
 from __future__ import annotations
 

@@ -43,6 +43,7 @@ class Deploying:
         activity: YapapiActivity,
         *,
         image: SessionImage,
+        provider_id: str,
         deployed: asyncio.Future[Any],
         still_seconds: float,
         told: Callable[[str, int, int, str], None],
@@ -59,7 +60,8 @@ class Deploying:
         self._tasks: list[asyncio.Task[None]] = []
         self._done, self._total = 0, 0
         """Bytes, as the provider says."""
-        self._sent_before = image.served or 0
+        self._provider_id = provider_id
+        self._sent_before = self._sent() or 0
         self._from_cache = False
         """A provider has something to say instead of counting: it has the image already."""
         self._finished = False
@@ -141,7 +143,12 @@ class Deploying:
                 self._deployed.set_exception(ProviderError(what))
 
     def _position(self) -> tuple[int, int | None]:
-        return self._done, self._image.served
+        return self._done, self._sent()
+
+    def _sent(self) -> int | None:
+        """Bytes that went to this provider so far, or to all where nobody knows to whom they go."""
+        sent = self._image.served_to(self._provider_id)
+        return self._image.served if sent is None else sent
 
     def _visible(self) -> bool:
         """Whether the image would be seen to move: by the provider's word, or as it leaves this computer."""
@@ -149,7 +156,7 @@ class Deploying:
 
     def _all_there(self) -> bool:
         """What follows is the provider's own: it compares the hash, and boots."""
-        sent = (self._image.served or 0) - self._sent_before
+        sent = (self._sent() or 0) - self._sent_before
         return self._from_cache or 0 < self._total <= self._done or 0 < self._image.size <= sent
 
     async def _is_deploying(self) -> bool | None:

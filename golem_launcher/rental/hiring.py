@@ -237,6 +237,7 @@ class Hiring:
         activity = Deploying(
             YapapiActivity(context),
             image=self._image,
+            provider_id=context.provider_id,
             deployed=self._deployed,
             still_seconds=self._still_seconds,
             told=self._told,

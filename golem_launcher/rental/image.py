@@ -72,6 +72,10 @@ class SessionImage:
         """Bytes that this process has sent of it to providers so far; ``None`` when others send it."""
         return self._offering.served if self._offering is not None else None
 
+    def served_to(self, provider_id: str) -> int | None:
+        """Of these the bytes that went to one provider; ``None`` where it is not known who was given what."""
+        return self._offering.served_to(provider_id) if self._offering is not None else None
+
     async def prepare(self, *, making: Callable[[str, int, int, str], None], say: Callable[[str], None]) -> None:
         """Make it when it is not there, and offer it. The node must be in the environment.
 

@@ -62,6 +62,9 @@ def test_one_takes_the_place_of_another_that_ends(network, image, tmp_path):
             assert second.served is None
             assert await fetched(provider, url, tmp_path / "one", content) == content
             assert first.served >= len(content)
+            known = isinstance(first._publisher, BusPublisher)  # yagna's REST API does not say who asks
+            assert first.served_to(network.provider_id) == (first.served if known else None)
+            assert first.served_to(network.requestor_id) == (0 if known else None)
             await first.aclose()
             assert await wait_for(fetched(provider, url, tmp_path / "two", content), 60) == content
             assert second.served >= len(content)

@@ -12,6 +12,7 @@ from golem_launcher.waiting import cancel_all, wait_for
 
 STILL = 0.4
 LOOK = 0.05
+PROVIDER = f"0x{'1' * 40}"
 
 
 class Watched:
@@ -26,16 +27,25 @@ class Watched:
         self.began = time.monotonic()
         self.told: list[tuple] = []
         self.sent, self.states, self.asked = [], ["Initialized"], 0
-        self.image = SimpleNamespace(served=0, size=86_000_000, sent=lambda *way: self.sent.append(way))
+        self.to_others: int | None = 0
+        """Bytes that other peers fetched; ``None`` where the node does not tell who fetches."""
+        self.image = SimpleNamespace(
+            served=0, size=86_000_000, sent=lambda *way: self.sent.append(way), served_to=self._served_to
+        )
         self.deployed = asyncio.get_running_loop().create_future()
         self._deploying = deploying.Deploying(
             self,
             image=self.image,
+            provider_id=PROVIDER,
             deployed=self.deployed,
             still_seconds=STILL,
             told=lambda *step: self.told.append(step),
         )
         self._task = asyncio.create_task(self._deploying._watch())
+
+    def _served_to(self, provider_id):
+        assert provider_id == PROVIDER
+        return None if self.to_others is None else self.image.served - self.to_others
 
     async def state(self):
         """As yapapi's activity has it; an error where the node is away."""
@@ -107,6 +117,32 @@ def test_what_is_all_there_does_not_stay_at_the_providers_last_word(watch):
             await asyncio.sleep(LOOK)
         watched.says(84_000_000)
         assert [step[1:3] for step in watched.told] == [(83_000_000, 86_000_000), (86_000_000, 86_000_000)]
+
+    watch(course)
+
+
+def test_what_others_fetch_does_not_count_as_this_providers(watch):
+    """Whoever knows the image's address may fetch it, as another session's provider does."""
+
+    async def course(watched):
+        while not watched.deployed.done():
+            watched.image.served += watched.image.size
+            watched.to_others += watched.image.size
+            await asyncio.sleep(LOOK)
+        assert watched.told == []
+        await given_up(watched)
+
+    watch(course)
+
+
+def test_where_nobody_knows_who_fetches_all_of_it_counts(watch):
+    async def course(watched):
+        watched.to_others = None
+        watched.says(1_000_000)
+        watched.image.served = watched.image.size
+        while len(watched.told) < 2:  # noqa: ASYNC110 - it looks now and then itself
+            await asyncio.sleep(LOOK)
+        assert watched.told[-1][1] == watched.image.size
 
     watch(course)
 

@@ -21,6 +21,8 @@ LARGEST_HOLE: Final = 64 * 1024 * 1024
 """How far ahead of the end of what arrived a chunk may lie: chunks in flight overtake each other, but not by more."""
 MOST_AHEAD: Final = 4096
 """How many chunks may lie ahead at once."""
+MOST_CALLERS: Final = 1024
+"""Of so many peers it is known what each was given: whoever knows a file's address may ask."""
 SPARE_DISK: Final = 512 * 1024 * 1024
 """Bytes of the disk that an upload without a declared size leaves free."""
 
@@ -30,8 +32,11 @@ class Service(Protocol):
 
     components: tuple[str, ...]
 
-    async def answer(self, component: str, payload: Any) -> Any:
-        """Answer one request of a peer; :class:`GftpError` is told to it."""
+    async def answer(self, component: str, payload: Any, caller: str = "") -> Any:
+        """Answer one request of a peer; :class:`GftpError` is told to it.
+
+        ``caller`` is the peer's node id, empty where the way to the node does not tell.
+        """
 
     def close(self) -> None:
         """Let the file go."""
@@ -56,9 +61,10 @@ class Published:
         """Bytes that the way to the node can carry at once."""
         self.served = 0
         """Bytes that peers were given so far."""
+        self._served_to: dict[str, int] = {}
         self._turns = asyncio.Semaphore(16)  # chunks in memory at once
 
-    async def answer(self, component: str, payload: Any) -> Any:
+    async def answer(self, component: str, payload: Any, caller: str = "") -> Any:
         """``GetMetadata`` and ``GetChunk``."""
         if component == "GetMetadata":
             return {"fileSize": self.size}
@@ -73,7 +79,13 @@ class Published:
         async with self._turns:
             content = await asyncio.to_thread(self._read, offset, size)
         self.served += len(content)
+        if caller in self._served_to or len(self._served_to) < MOST_CALLERS:
+            self._served_to[caller] = self._served_to.get(caller, 0) + len(content)
         return {"offset": offset, "content": content}
+
+    def served_to(self, caller: str) -> int | None:
+        """Bytes that this peer was given so far; ``None`` when it is not known who was given what."""
+        return self._served_to.get(caller, None if "" in self._served_to else 0)
 
     def close(self) -> None:
         """Let the file go."""
@@ -115,7 +127,7 @@ class Receiving:
         self._rewritten = False  # the hash is of bytes that were sent again since
         self.finished = False
 
-    async def answer(self, component: str, payload: Any) -> Any:
+    async def answer(self, component: str, payload: Any, caller: str = "") -> Any:  # noqa: ARG002 - one writes
         """``UploadChunk`` and ``UploadFinished``."""
         async with self._lock:
             if self.finished:

@@ -41,6 +41,10 @@ class Offering:
         """Bytes that this process has given to peers so far; ``None`` while another process offers the file."""
         return self._file.served if self._file is not None and self._ours else None
 
+    def served_to(self, node_id: str) -> int | None:
+        """Of these the bytes that one peer was given; ``None`` where that is not known either."""
+        return self._file.served_to(node_id) if self._file is not None and self._ours else None
+
     async def start(self) -> str:
         """Offer the file, by the node that the environment names; its URL, the same until :meth:`aclose`.
 

@@ -71,7 +71,7 @@ class BusPublisher:
                 if call.address != f"{prefix}/{call.component}":
                     raise GftpError("There is nothing at this address.")  # noqa: TRY301
                 await self.bus.drained()  # a peer that asks but does not read fills no memory
-                return ok(await service.answer(call.component, call.payload()))
+                return ok(await service.answer(call.component, call.payload(), call.caller))
             except (GftpError, BusProtocolError) as error:
                 return _refusal(error)
 

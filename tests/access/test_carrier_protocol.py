@@ -1,6 +1,8 @@
 """Records: in whatever order they arrive, the stream comes out as it went in, or not at all."""
 
 import asyncio
+import os
+import zlib
 
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from golem_launcher.agent.carrier_protocol import (
     END,
     LARGEST,
     OPEN,
+    PACKED,
     TAKEN,
     WINDOW,
     CarrierError,
@@ -34,6 +37,27 @@ def test_any_order_and_any_cut_gives_the_records_in_order(data, payloads):
     assert found == records
 
 
+@pytest.mark.parametrize(
+    ("payload", "packed"),
+    [
+        (b"what a kernel prints\n" * 3000, True),
+        (b"what a kernel prints\n" * 30, True),
+        (bytes(LARGEST), True),
+        (b"short", False),
+        (b"", False),
+        (os.urandom(LARGEST), False),
+        (os.urandom(60_000) + bytes(5000), False),
+    ],
+)
+def test_what_gets_smaller_by_it_travels_packed_and_arrives_as_it_was(payload, packed):
+    wire = encode(0, Record(DATA, payload))
+    assert Decoder().receive(wire) == [Record(DATA, payload)]
+    if packed:
+        assert len(wire) < 0.2 * len(payload)
+    else:
+        assert wire.endswith(payload)
+
+
 def test_numbers_go_round():
     decoder = Decoder()
     decoder._next = (1 << 32) - 1
@@ -44,8 +68,16 @@ def test_numbers_go_round():
 @pytest.mark.parametrize(
     "wire",
     [
-        pytest.param(encode(0, Record(OPEN + 1, b"")), id="unknown kind"),
-        pytest.param(encode(0, Record(DATA, b"x" * (LARGEST + 1))), id="too long"),
+        pytest.param(encode(0, Record(PACKED + 1, b"")), id="unknown kind"),
+        pytest.param(encode(0, Record(PACKED, b"not packed")), id="not packed"),
+        pytest.param(encode(0, Record(PACKED, zlib.compress(b"x" * 1000)[:-1])), id="a part of what was packed"),
+        pytest.param(encode(0, Record(PACKED, zlib.compress(b"x") + b"y")), id="more than was packed"),
+        pytest.param(encode(0, Record(PACKED, zlib.compress(bytes(LARGEST + 1)))), id="packed, and too long"),
+        pytest.param(encode(0, Record(PACKED, zlib.compress(bytes(1 << 26)))), id="packed, and very long"),
+        pytest.param(
+            b"".join(encode(n, Record(DATA, bytes(LARGEST))) for n in range(40)), id="packed, more than windows at once"
+        ),
+        pytest.param(encode(0, Record(END, b"x" * (LARGEST + 1))), id="too long"),
         pytest.param(encode(0, Record(TAKEN, b"")), id="no account"),
         pytest.param(encode(0, Record(OPEN, b"")), id="no port"),
         pytest.param(encode(1 << 20, Record(DATA, b"")), id="far ahead"),

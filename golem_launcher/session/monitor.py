@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import os
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import BusError, NodeError, NodeRefused, NodeUnreachable, ProviderError
@@ -17,6 +15,7 @@ from golem_launcher.events import Stage
 from golem_launcher.session import suspend
 from golem_launcher.session.end_warnings import Warnings
 from golem_launcher.session.meter import follow_usage
+from golem_launcher.session.node_elsewhere import follow_node
 from golem_launcher.session.stalled_saves import StalledSaves
 from golem_launcher.text import clean_line
 from golem_launcher.waiting import cancel_all, wait_for
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from golem_launcher.rental.package import Rented
     from golem_launcher.session.context import Prepared
     from golem_launcher.session.renting import Machine
-
-_LOG = logging.getLogger(__name__)
 
 ROUND_SECONDS = 2.5
 _TROUBLED_ROUND_SECONDS = 0.5
@@ -268,8 +265,8 @@ class Monitor:
             self._node_away_since = now
             self._recorder.message(f"{error.what} The session waits for it.", "error")
             self._recorder.enter(Stage.RECOVERING, f"{error.what} {_WAITS}")
-        elif await self._follow_node():
-            self._recorder.message("The node answers at another address; the session goes on by it.", "warning")
+        elif await follow_node(self._session):
+            self._session.endpoint.point_at(self._session.host.node, self._rented)
         elif now - self._node_away_since > _NODE_AWAY_SECONDS:
             raise NodeUnreachable(
                 f"The node stayed away for {_NODE_AWAY_SECONDS / 60:.0f} minutes. {error.what}",
@@ -307,19 +304,6 @@ class Monitor:
                 raise ProviderError(what)
             await asyncio.sleep(_REJOIN_POLL_SECONDS)
         return again
-
-    async def _follow_node(self) -> bool:
-        """Whether the node answers somewhere else; all then goes there."""
-        session = self._session
-        node = await asyncio.to_thread(session.find_node)
-        if node is None:
-            return False
-        session.host.node = node
-        os.environ.update(node.environment())
-        session.rest.follow(node)
-        session.engine.follow(node)
-        session.endpoint.point_at(node, self._rented)
-        return True
 
     def _node_answers(self) -> None:
         self._node_away_since = self._refused_since = None

@@ -21,12 +21,7 @@ def check(request: LaunchRequest) -> None:
 
     Raises ``LauncherError``, a ``RequestError`` with the field at fault where it is one's.
     """
-    if request.image is not None:
-        from golem_launcher.image.store import NAME  # noqa: PLC0415 - few name one
-        from golem_launcher.image.store import Store as Images  # noqa: PLC0415
-
-        if NAME.fullmatch(request.image):
-            Images().find(request.image)
+    _check_image(request)
     if request.outbound_permit:
         from golem_launcher import permits  # noqa: PLC0415 - cryptography takes a tenth of a second
 
@@ -39,6 +34,23 @@ def check(request: LaunchRequest) -> None:
             resumed(store, request.resume)
         if request.save:
             store.establish()
+
+
+def _check_image(request: LaunchRequest) -> None:
+    """One that is named as this computer's must be there, whoever names it. Raises ``RequestError``."""
+    from golem_launcher.image.store import NAME  # noqa: PLC0415 - not needed to show the page
+    from golem_launcher.image.store import Store as Images  # noqa: PLC0415
+    from golem_launcher.session.image_and_packages import IMAGE_VARIABLE, image_and_packages  # noqa: PLC0415
+
+    image = image_and_packages(request).image
+    if not NAME.fullmatch(image):
+        return
+    try:
+        Images().find(image)
+    except RequestError as error:
+        if request.image is not None:
+            raise
+        raise RequestError(f"{IMAGE_VARIABLE}: {error.what}", error.remedy) from error
 
 
 def resumed(store: Store, resume: str) -> int:

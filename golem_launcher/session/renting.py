@@ -27,6 +27,7 @@ from golem_launcher.rental.package import Package
 from golem_launcher.rental.payment.ending import Farewells
 from golem_launcher.session.deadline import AGENT_GRACE_SECONDS
 from golem_launcher.session.end_reason import reason_in
+from golem_launcher.session.node_elsewhere import follow_node
 from golem_launcher.workload.archive import spare_pip
 from golem_launcher.workload.shipment import shipment
 
@@ -245,7 +246,8 @@ class Renting:
             except NodeUnreachable:
                 if loop_time() > end:
                     raise
-                await asyncio.sleep(_NODE_POLL_SECONDS)
+                if not await follow_node(self.session):
+                    await asyncio.sleep(_NODE_POLL_SECONDS)
             else:
                 return "" if network_id in known else network_id
 

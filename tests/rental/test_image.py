@@ -18,6 +18,7 @@ from golem_launcher.node.gftp import offering
 from golem_launcher.rental import image
 from golem_launcher.rental.image import SessionImage
 from golem_launcher.request import parse_request
+from golem_launcher.session import preflight
 from golem_launcher.session.image_and_packages import (
     IMAGE_VARIABLE,
     ImageAndPackages,
@@ -112,7 +113,7 @@ def test_a_software_choice_is_an_image_where_there_is_one_of_it_and_packages_els
     assert wanted(network="hoodi", software="pytorch") == ImageAndPackages("me/own:2", "base", ("rich",))
 
 
-def test_what_is_sent_from_here_is_known_before_it_is_made(tmp_path):
+def test_what_is_sent_from_here_is_known_before_it_is_made(tmp_path, monkeypatch):
     def of(**fields):
         return upload_of(parse_request({"name": "a", "budget": 1, **fields}))
 
@@ -123,6 +124,29 @@ def test_what_is_sent_from_here_is_known_before_it_is_made(tmp_path):
     for others in ({}, {"network": "hoodi", "image": "me/own:1"}, {"network": "hoodi", "image": "none-such"}):
         assert of(**others) is None
     assert set(lock.SIZES) == set(lock.variants())
+    monkeypatch.setenv(IMAGE_VARIABLE, "mine")
+    assert of(network="hoodi").size == of(network="hoodi", software="gpu", gpus=1).size == kept.size
+    monkeypatch.setenv(IMAGE_VARIABLE, "me/own:2")
+    assert of(network="hoodi") is None
+
+
+def test_one_of_this_computers_that_is_not_there_is_refused_before_anything_starts(tmp_path, monkeypatch):
+    def check(**fields):
+        preflight.check(parse_request({"name": "a", "budget": 1, "network": "hoodi", **fields}))
+
+    Store().add(image_file(tmp_path / "own"), "mine")
+    with pytest.raises(RequestError, match=r"^There is no image 'other'") as named:
+        check(image="other")
+    assert named.value.field == "image"
+    check()
+    monkeypatch.setenv(IMAGE_VARIABLE, "other")
+    with pytest.raises(RequestError, match=rf"^{IMAGE_VARIABLE}: There is no image 'other'") as refused:
+        check()
+    assert "There is: mine" in refused.value.remedy
+    check(image="mine")
+    check(network="local")  # it has one of its own
+    monkeypatch.setenv(IMAGE_VARIABLE, "mine")
+    check()
 
 
 _MAKER = """

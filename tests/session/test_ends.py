@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
-import threading
 import time
 from decimal import Decimal
 
@@ -14,14 +12,13 @@ import pytest
 
 from golem_launcher import paths
 from golem_launcher.events import ProviderLost, Stage
-from golem_launcher.localnet import daemons
 from golem_launcher.localnet import network as localnet
-from golem_launcher.node import yagna_process
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client, liveness
 from tests.session.conftest import OVERBILLS, REFUSES, SLOW, command, explain, wait_for
 from tests.session.ending import wait_for_end
 from tests.session.jupyter import Jupyter
+from tests.session.losing_node import daemon, kill, kill_and_take_port
 from tests.session.rest import Node
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("early")]
@@ -251,48 +248,3 @@ def test_a_session_stays_where_it_is_when_the_node_is_killed_and_started_again(r
     assert saved["generation"] >= 1
     assert client.stop(directory.name).stage is Stage.ENDED
     Node(localnet.up().node).holds_nothing_of(journal(directory))
-
-
-def daemon(network):
-    return running(network).record.pid
-
-
-def running(network):
-    return yagna_process.find_running(daemons.data_dir(network.directory, daemons.REQUESTOR))
-
-
-@contextlib.contextmanager
-def kill(network):
-    os.kill(daemon(network), signal.SIGKILL)
-    yield
-
-
-@contextlib.contextmanager
-def kill_and_take_port(network):
-    """It is started again at another address: somebody else was faster, who hangs up on everybody."""
-    keeper, node = network.state["server"]["pid"], running(network)
-    os.kill(keeper, signal.SIGSTOP)
-    try:
-        os.kill(node.record.pid, signal.SIGKILL)
-        address = ("127.0.0.1", int(node.api_url.rpartition(":")[2]))
-        while True:
-            with contextlib.suppress(OSError):  # the dead one's last threads hold it for a moment
-                server = socket.create_server(address)
-                break
-    finally:
-        os.kill(keeper, signal.SIGCONT)
-
-    def hang_up():
-        with contextlib.suppress(OSError):
-            while True:
-                server.accept()[0].close()
-
-    thread = threading.Thread(target=hang_up)
-    thread.start()
-    try:
-        yield
-        assert running(network).api_url != node.api_url
-    finally:
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join()
-        server.close()

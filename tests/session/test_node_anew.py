@@ -1,18 +1,14 @@
 """The node is killed and started anew while a provider makes ready: the session goes on, and blames nobody."""
 
-import os
-import signal
-
 import pytest
 
 from golem_launcher.events import Stage
-from golem_launcher.localnet import daemons
 from golem_launcher.market import history
-from golem_launcher.node import yagna_process
 from golem_launcher.request import parse_request
 from golem_launcher.session import client
 from tests.networks import own_network
 from tests.session.conftest import explain
+from tests.session.losing_node import kill, kill_and_take_port
 
 pytestmark = pytest.mark.slow
 
@@ -27,15 +23,17 @@ misbehaviour = { slow_deploy = 8.0 }
 """
 
 
-def test_a_node_that_is_started_anew_while_a_provider_deploys(tmp_path):
+@pytest.mark.parametrize("lose", [kill, kill_and_take_port])
+def test_a_node_that_is_started_anew_while_a_provider_deploys(tmp_path, lose):
     with own_network(tmp_path, _NETWORK) as network:
         directory = client.start(parse_request({"name": "anew", "budget": 5, "disk_gib": 0.5}))
         assert client.wait_for(directory, lambda state: state.stage is Stage.DEPLOYING, 60), explain(directory)
-        node = yagna_process.find_running(daemons.data_dir(network.directory, daemons.REQUESTOR))
-        os.kill(node.record.pid, signal.SIGKILL)
-        state = client.wait_for(directory, lambda state: state.stage is Stage.READY or state.stage.final, 200)
-        assert state is not None, explain(directory)
-        assert state.stage is Stage.READY, explain(directory)
-        assert any("The node was started anew meanwhile" in event.line for event in directory.events()[0])
-        assert sum(record.failures for record in history.read().values()) == 0
-        assert client.stop("anew").stage is Stage.ENDED
+        with lose(network):
+            state = client.wait_for(directory, lambda state: state.stage is Stage.READY or state.stage.final, 200)
+            assert state is not None, explain(directory)
+            assert state.stage is Stage.READY, explain(directory)
+            lines = [event.line for event in directory.events()[0]]
+            assert any("The node was started anew meanwhile" in line for line in lines)
+            assert any("answers at another address" in line for line in lines) is (lose is kill_and_take_port)
+            assert sum(record.failures for record in history.read().values()) == 0
+            assert client.stop("anew").stage is Stage.ENDED

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from golem_launcher.errors import LocalNetError
-from golem_launcher.localnet.runtime import environment, identities
+from golem_launcher.localnet.runtime import environment, first, identities
 from golem_launcher.localnet.runtime.control import Command, InitProcess
 from golem_launcher.localnet.runtime.internet import ADDRESS, GATEWAY, WayOut
 from golem_launcher.localnet.runtime.meter import Meter
@@ -56,9 +56,9 @@ _START_SECONDS = 15.0
 VPN_MTU = 1220
 _MTU = {"eth1": 1450}
 _ETH1_MAC = bytes.fromhex("a0130a2a2a02")
-_READY = b"sandbox ready"
-_FIRST = ["/bin/sh", "-c", f"echo {_READY.decode()}; read _"]
-"""What the sandbox's first process does: say that all is mounted, and wait for the end of its input."""
+_OPEN = 'exec "$@" 3>&1 4<"$0"'
+"""Has bubblewrap's information, and the first program. The latter is the argument zero."""
+_FIRST = "/proc/self/fd/4"
 _LAST_WORDS = 500
 _RESOLVERS = "nameserver 1.1.1.1\nnameserver 8.8.8.8\n"
 """What Golem's VM writes over an image's own. The other end of eth1 answers in their name, where there is one."""
@@ -117,6 +117,8 @@ class SandboxRuntime:
         directory = self._place.directory
         for name in ("tmp", "home", "var-tmp", "layer", "merged"):
             (directory / name).mkdir(parents=True, exist_ok=True)
+        (directory / "first").write_bytes(first.PROGRAM)
+        (directory / "first").chmod(0o755)
         etc = directory / "etc"
         etc.mkdir(exist_ok=True)
         hosts = [("127.0.0.1", f"localhost {deployment.hostname}"), ("::1", "localhost")]
@@ -138,11 +140,11 @@ class SandboxRuntime:
             *_namespaces(deployment.hostname),
             *_root(deployment, self._place),
             *self._private_mounts(deployment),
-            "--chdir", "/", "--info-fd", "3", "--", *_FIRST,
+            "--chdir", "/", "--info-fd", "3", "--", _FIRST,
         ]  # fmt: skip
         # bubblewrap closes the descriptor of its information, so that can't be its output itself.
         argv = as_many_users(_with_memory(argv, deployment, self._place, self.volumes))
-        argv = ["/bin/sh", "-c", 'exec "$@" 3>&1', "sh", *argv]
+        argv = ["/bin/sh", "-c", _OPEN, str(self._place.directory / "first"), *argv]
         read, self._hold = os.pipe2(os.O_CLOEXEC)
         loop = asyncio.get_running_loop()
         booted: asyncio.Future[int] = loop.create_future()
@@ -152,7 +154,7 @@ class SandboxRuntime:
 
         def on_info(data: bytes) -> None:
             told.extend(data)
-            information, end, _ = told.partition(_READY)
+            information, end, _ = told.partition(first.READY)
             if end and not booted.done():
                 booted.set_result(json.loads(information)["child-pid"])
 

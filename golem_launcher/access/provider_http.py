@@ -51,6 +51,18 @@ class ProviderHttp:
             method, f"http://{host}{path}", timeout=timeout, allow_redirects=False, **options
         )
 
+    async def websocket(
+        self, path: str, *, protocol: str, largest: int, heartbeat: float, seconds: float, host: str = "provider"
+    ) -> aiohttp.ClientWebSocketResponse:
+        """A websocket to ``path``, which must stand within ``seconds``; messages have up to ``largest`` bytes.
+
+        The other side must answer a ping each ``heartbeat`` seconds. Raises as :meth:`request` does.
+        """
+        async with asyncio.timeout(seconds):
+            return await self._client.ws_connect(
+                f"http://{host}{path}", protocols=(protocol,), max_msg_size=largest, heartbeat=heartbeat
+            )
+
     async def aclose(self) -> None:
         """End all its connections."""
         await self._client.close()

@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING
 
 from . import fast_start, killed_kernels, late_extensions, page_builds
 
+try:
+    from .kernel_connection import ResumableConnection
+except ImportError:  # an image's Jupyter Server that has no such classes yet
+    ResumableConnection = None  # type: ignore[assignment, misc]
+
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
@@ -41,6 +46,8 @@ def run(config: Config, life: int) -> None:
     traits = Traits(settings(config))
     # It serves settings of the Notebook before version 7 alone, and imports all of IPython for it (0.3 s).
     traits.ServerApp.jpserver_extensions.update({"notebook_shim": False})
+    if ResumableConnection is not None:
+        traits.ServerApp.kernel_websocket_connection_class = ResumableConnection
     server = LabApp.initialize_server(argv=[], config=traits)
     server.io_loop.add_handler(life, lambda *_: _end(server, life), server.io_loop.READ)
     page_builds.refuse(server)

@@ -25,6 +25,7 @@ SUBJECTS = {
     "node": ("doctor", "version", "down", "node"),
     "page": ("page",),
     "ways_in": ("tunnel", "gateway", "connect", "ssh", "ssh-config"),
+    "kernel": ("kernel",),
     "image": ("image",),
     "localnet": ("localnet",),
 }

@@ -115,7 +115,7 @@ class LaunchRequest(BaseModel):
             title="GPUs",
             description="0 takes machines with and without one.",
         ),
-        About("machine", bound="least", words=("gpus",)),
+        About("machine", bound="least", words=("gpus", "gpu")),
     ]
     gpu_model: Annotated[
         kinds.Text | None,
@@ -226,7 +226,7 @@ class LaunchRequest(BaseModel):
             title="Only these providers",
             description="Ids, names or operators' wallets. Empty: all.",
         ),
-        About("advanced"),
+        About("advanced", words=("provider",)),
     ]
     deny: Annotated[
         kinds.Lines,

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golem_launcher.errors import RequestError
-from golem_launcher.market.requirement_shorthand import read_words
+from golem_launcher.market.requirement_shorthand import FIELDS, read_words
 from golem_launcher.request import parse_request
+from golem_launcher.request.fields import NAMES
 
 
 def test_the_words_of_the_kernel_are_a_request():
@@ -21,6 +22,15 @@ def test_the_words_of_the_kernel_are_a_request():
     assert read_words("strategy=bestprice") == {"choose": "price"}
 
 
+def test_every_field_can_be_said():
+    request = parse_request(
+        read_words('gpu>0 gpu_model="RTX 3090" packages="numpy >= 2, pandas" provider=one,other save=no hours=2')
+    )
+    assert (request.gpus, request.gpu_model, request.packages) == (1, "RTX 3090", ("numpy>=2", "pandas"))
+    assert (request.allow, request.save, request.hours) == (("one", "other"), False, 2)
+    assert set(NAMES) == set(FIELDS.values())
+
+
 @pytest.mark.parametrize("word", ["mem=x", "cores>1.5", "mem<4", "price>1", "colour=red", "mem", ">4", "mem>4 mem>5"])
 def test_what_is_no_requirement_is_named(word):
     with pytest.raises(RequestError, match=r"is no requirement|said before"):
@@ -33,7 +43,7 @@ def test_any_text_is_read_or_refused(text):
         values = read_words(text)
     except RequestError:
         return
-    assert all(isinstance(value, str) for value in values.values())
+    assert all(isinstance(value, str | tuple) for value in values.values())
 
 
 @given(

@@ -1,0 +1,141 @@
+"""A kernel's websocket that can be taken up again without a message lost or heard twice, for the notebook kernel.
+
+Jupyter Server keeps what comes while a client is away and gives it to who comes back by the same session id. What was
+on its way when the connection broke is lost with it: the ``idle`` of a cell, say, which then never ends. So for a
+client that asks for it (``resume`` in the address) messages are counted on both sides. The counts travel as text
+frames, ``{"received": N}``, the messages as binary ones. Each side keeps what the other has not counted yet, and sends
+it again on the next connection. For all other clients this is Jupyter Server's own connection.
+
+Output to such a client has no limit of rate: it is for a program that reads, and the browser behind it has its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections import OrderedDict, deque
+from typing import Any
+
+from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
+from tornado.websocket import WebSocketClosedError
+
+_MOST_KEPT = 64 * 1024 * 1024
+"""Bytes for one client that is away; then the oldest go."""
+_MOST_CLIENTS = 32
+_MOST_SEEN = 4096
+
+
+class _Conversation:
+    """What outlives a connection: what was sent and not counted by the client, and how much came from it."""
+
+    def __init__(self) -> None:
+        self.received = 0
+        self._first = 0
+        """The number of the oldest message that is kept."""
+        self._kept: deque[bytes] = deque()
+        self._size = 0
+        self._seen: OrderedDict[bytes, None] = OrderedDict()
+
+    def is_new(self, header: bytes) -> bool:
+        """Whether this message was not there yet: while connections overlap both hear what the kernel says."""
+        if header in self._seen:
+            return False
+        self._seen[header] = None
+        if len(self._seen) > _MOST_SEEN:
+            self._seen.popitem(last=False)
+        return True
+
+    def add(self, data: bytes) -> None:
+        self._kept.append(data)
+        self._size += len(data)
+        while self._size > _MOST_KEPT:
+            self._drop()
+
+    def counted(self, received: int) -> None:
+        """The client has this many."""
+        while self._kept and self._first < received:
+            self._drop()
+
+    @property
+    def kept(self) -> tuple[bytes, ...]:
+        return tuple(self._kept)
+
+    def _drop(self) -> None:
+        self._size -= len(self._kept.popleft())
+        self._first += 1
+
+
+class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
+    """Jupyter Server makes one for each websocket."""
+
+    _conversations: OrderedDict[str, _Conversation] = OrderedDict()  # noqa: RUF012 - of all connections, by session
+    _conversation: _Conversation | None = None
+    _agreed = False
+    """Whether the client has said how much it has: until then all is kept for it."""
+
+    _fresh = False
+    """Whether its sockets to the kernel are new: then what listens on them may not be connected yet."""
+
+    def connect(self) -> Any:
+        """Called when the websocket is open."""
+        if self.websocket_handler.get_argument("resume", None) is not None:
+            self.limit_rate = False
+            self._conversation = self._conversations.setdefault(self.session_key, _Conversation())
+            self._conversations.move_to_end(self.session_key)
+            while len(self._conversations) > _MOST_CLIENTS:
+                self._conversations.popitem(last=False)
+            self._tell()
+        return super().connect()
+
+    def create_stream(self) -> None:
+        """Called when there are no sockets from before."""
+        self._fresh = True
+        super().create_stream()
+
+    def nudge(self) -> Any:
+        """Called to see that new sockets are connected. It takes what comes by them meanwhile: not from old ones."""
+        if self._conversation is None or self._fresh:
+            return super().nudge()
+        done: asyncio.Future[None] = asyncio.Future()
+        done.set_result(None)
+        return done
+
+    def handle_incoming_message(self, incoming_msg: Any) -> None:
+        """Called with what the client sent."""
+        talk = self._conversation
+        if talk is None:
+            super().handle_incoming_message(incoming_msg)
+        elif isinstance(incoming_msg, str):
+            talk.counted(int(json.loads(incoming_msg)["received"]))
+            if not self._agreed:
+                self._agreed = True
+                for data in talk.kept:
+                    self._send(data, binary=True)
+        elif self.channels:
+            talk.received += 1
+            super().handle_incoming_message(incoming_msg)
+            self._tell()
+
+    def _on_zmq_reply(self, stream: Any, msg_list: Any) -> None:
+        if self._conversation is None or self._conversation.is_new(bytes(msg_list[0])):
+            super()._on_zmq_reply(stream, msg_list)
+
+    @property
+    def write_message(self) -> Any:
+        """What messages are sent by."""
+        return super().write_message if self._conversation is None else self._keep_and_send
+
+    def _keep_and_send(self, data: bytes, binary: bool = True) -> None:  # noqa: FBT001, FBT002 - tornado's signature
+        assert self._conversation is not None
+        self._conversation.add(data)
+        if self._agreed:
+            self._send(data, binary=binary)
+
+    def _tell(self) -> None:
+        assert self._conversation is not None
+        self._send(json.dumps({"received": self._conversation.received}), binary=False)
+
+    def _send(self, data: Any, *, binary: bool) -> None:
+        with contextlib.suppress(WebSocketClosedError):  # it is kept for the next connection
+            self.websocket_handler.write_message(data, binary=binary)

@@ -1,0 +1,131 @@
+"""How a notebook sees a session: its stages while it starts, and a card with provider, money and time."""
+
+from __future__ import annotations
+
+import html
+import itertools
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from golem_launcher.events import Stage
+from golem_launcher.kernel.output import Shown
+from golem_launcher.units import coins, counted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from golem_launcher.events import SessionState
+
+_WORDS = {
+    Stage.CHECKING: "Checking node and market",
+    Stage.ALLOCATING: "Reserving the budget",
+    Stage.NEGOTIATING: "Finding a provider",
+    Stage.DEPLOYING: "The provider gets the image ready",
+    Stage.STARTING: "Jupyter starts over there",
+    Stage.READY: "Connected",
+    Stage.SAVING: "Saving a last time",
+    Stage.STOPPING: "Waiting for the bill",
+    Stage.ENDED: "Ended",
+    Stage.FAILED: "Failed",
+    Stage.RECOVERING: "Another provider is looked for",
+}
+_BOX = (
+    "border:1px solid var(--jp-border-color2,#bbb);border-radius:4px;padding:6px 10px;max-width:44em;"
+    "font-family:var(--jp-ui-font-family,sans-serif);font-size:var(--jp-ui-font-size1,13px)"
+)
+_BAR = "height:4px;border-radius:2px;background:var(--jp-border-color2,#ccc);margin-top:4px"
+_FILL = "height:4px;border-radius:2px;background:var(--jp-brand-color1,#1976d2);width:{share:.0f}%"
+_CELL = "padding:0 1em 0 0;text-align:left;background:none;vertical-align:top;border:0"
+_ABOUT_STAGES = 6
+
+
+def table(title: str, rows: Sequence[tuple[str, str]], notes: Sequence[str] = ()) -> Shown:
+    """A title, names with what they are, and sentences below."""
+    shown = [(name, value) for name, value in rows if value]
+    width = max((len(name) for name, _ in shown), default=0) + 2
+    lines = [title, *(f"  {name + ':':<{width}}{value}" for name, value in shown), *notes]
+    body = "".join(
+        f'<tr style="background:none"><td style="{_CELL};opacity:.7">{html.escape(name)}</td>'
+        f'<td style="{_CELL}">{html.escape(value)}</td></tr>'
+        for name, value in shown
+    )
+    below = "".join(f"<div>{html.escape(note)}</div>" for note in notes)
+    rows_html = f'<table style="border:0;margin:2px 0">{body}</table>' if body else ""
+    return Shown("\n".join(lines), f'<div style="{_BOX}"><b>{html.escape(title)}</b>{rows_html}{below}</div>')
+
+
+def progress(title: str, at_present: str = "", share: float | None = None, lines: Sequence[str] = ()) -> Shown:
+    """What is being done: lines of what is over, what is done at present, and how far, of 1."""
+    share_words = f" ({share:.0%})" if share is not None else ""
+    text = "\n".join(
+        [title, *(f"  {line}" for line in lines), *([f"  {at_present}{share_words}"] if at_present else [])]
+    )
+    parts = [f"<b>{html.escape(title)}</b>", *(f"<div>{html.escape(line)}</div>" for line in lines)]
+    if at_present:
+        parts.append(f"<div>{html.escape(at_present)}</div>")
+    if share is not None:
+        fill = _FILL.format(share=100 * min(max(share, 0.0), 1.0))
+        parts.append(f'<div style="{_BAR}"><div style="{fill}"></div></div>')
+    return Shown(text, f'<div style="{_BOX}">{"".join(parts)}</div>')
+
+
+def starting(state: SessionState, title: str) -> Shown:
+    """A session on its way to being ready: each stage with the seconds that it took."""
+    lines = [
+        f"{_WORDS[stage]}: {(ended - began).total_seconds():.1f} s"
+        for (stage, began), (_, ended) in itertools.pairwise(state.stages)
+        if stage is not Stage.READY  # a provider of before, that was lost
+    ]
+    if state.stage in {Stage.READY, Stage.ENDED, Stage.FAILED}:
+        return progress(f"{title}: {_WORDS[state.stage].lower()}", lines=lines)
+    if state.progress is not None and state.progress.total:
+        return progress(title, state.progress.words, state.progress.done / state.progress.total, lines)
+    return progress(title, f"{_WORDS[state.stage]} …", min(len(state.stages) / _ABOUT_STAGES, 1.0), lines)
+
+
+def ending(state: SessionState, title: str) -> Shown:
+    """A session on its way to its end."""
+    return progress(title, f"{_WORDS[state.stage]} …" if state.stage in {Stage.SAVING, Stage.STOPPING} else "")
+
+
+def connected(state: SessionState, *, token: str, machine: Sequence[tuple[str, str]] = ()) -> Shown:
+    """A session that runs."""
+    return table(f"Connected to {state.provider_name or 'a provider'}", [*session_rows(state, token), *machine])
+
+
+def session_rows(state: SessionState, token: str) -> list[tuple[str, str]]:
+    """Who, for how much, for how long, and what is saved."""
+    ran = (datetime.now(UTC) - state.started_at).total_seconds() if state.started_at else None
+    left = (state.deadline - datetime.now(UTC)).total_seconds() if state.deadline else None
+    price = f"{coins(state.price_per_hour)} {token} an hour at full load" if state.price_per_hour else ""
+    return [
+        ("provider", f"{state.provider_name or ''} {state.provider_id or ''}".strip()),
+        ("session", state.name),
+        ("network", state.network),
+        ("price", price),
+        ("spent", f"{coins(state.cost)} of {coins(state.budget)} {token}"),
+        ("running", duration(ran)),
+        ("time left", duration(left)),
+        ("saved", saved(state)),
+        ("trouble", state.trouble),
+    ]
+
+
+def saved(state: SessionState) -> str:
+    """What of a session is saved, in words."""
+    saving = state.saving
+    if saving is None:
+        return "nothing is saved (save=no)"
+    if saving.generation is None:
+        return saving.problem or "nothing yet, there is no file"
+    at = f" at {saving.saved_at.astimezone():%H:%M:%S}" if saving.saved_at else ""
+    return f"{counted(saving.files, 'file')}{at}, in workspace '{saving.workspace}'"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as people say them; empty where they are not known."""
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(max(int(seconds), 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

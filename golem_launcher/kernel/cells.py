@@ -1,0 +1,94 @@
+"""A cell as commands of ours and Python between them: ``%connect`` stands at the head of a line, wherever that is."""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+from dataclasses import dataclass
+
+_LINE = re.compile(r"[ \t]*(%%?)([a-z][a-z_]*)(\?{0,2})(?=\s|$)(.*)", re.DOTALL)
+_QUESTION = re.compile(r"[ \t]*\?{1,2}(%%?)([a-z][a-z_]*)[ \t]*$")
+_COMMENT = re.compile(r"(^|\s)#.*$")
+
+
+@dataclass(frozen=True)
+class Code:
+    """Lines for the kernel."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """One of our commands."""
+
+    name: str
+    words: str
+    """What follows, without a comment."""
+    asks: bool = False
+    """It asks for help, like ``%connect?``."""
+    body: str | None = None
+    """The rest of the cell, of a command that takes it (``%%golem``)."""
+
+
+def split(text: str, names: frozenset[str], cell_names: frozenset[str] = frozenset()) -> list[Code | Call]:
+    """The parts of a cell, in order; Python of blanks and comments alone is left out beside a command.
+
+    ``names`` are the commands of a line, ``cell_names`` those that take the whole cell.
+    """
+    lines = text.splitlines(keepends=True)
+    first = next((number for number, line in enumerate(lines) if not _is_empty(line)), len(lines))
+    parts: list[Code | Call] = []
+    code: list[str] = []
+    for number, line in enumerate(lines):
+        call = _call(line, names, cell_names)
+        if call is None or (call.body is not None and number != first) or not _may_stand(line, code):
+            code.append(line)
+            continue
+        if any(not _is_empty(one) for one in code):
+            parts.append(Code("".join(code)))
+        code = []
+        if call.body is not None:
+            return [*parts, Call(call.name, call.words, call.asks, "".join(lines[number + 1 :]))]
+        parts.append(call)
+    if not parts:
+        return [Code(text)]
+    if any(not _is_empty(one) for one in code):
+        parts.append(Code("".join(code)))
+    return parts
+
+
+def _call(line: str, names: frozenset[str], cell_names: frozenset[str]) -> Call | None:
+    if found := _QUESTION.match(line.rstrip("\n")):
+        return Call(found[2], "", asks=True) if found[2] in names | cell_names else None
+    found = _LINE.match(line)
+    if found is None:
+        return None
+    sign, name, question, rest = found.groups()
+    words = _COMMENT.sub("", rest.strip()).strip()
+    if question:
+        return Call(name, "", asks=True) if name in names | cell_names and not words else None
+    if sign == "%%":
+        return Call(name, words, body="") if name in cell_names else None
+    return Call(name, words) if name in names else None
+
+
+def _is_empty(line: str) -> bool:
+    return not line.strip() or line.lstrip().startswith("#")
+
+
+def _may_stand(line: str, before: list[str]) -> bool:
+    """Whether a statement may begin here: not within a string, a bracket or a block."""
+    if all(_is_empty(one) for one in before):
+        return True
+    if line[0] in " \t":
+        return False
+    try:
+        for _ in tokenize.generate_tokens(io.StringIO("".join(before)).readline):
+            pass
+    except tokenize.TokenError:  # the text ends within a string or a bracket
+        return False
+    except (SyntaxError, IndentationError):
+        return True  # magics of IPython's are no Python
+    return True

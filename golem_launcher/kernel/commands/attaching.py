@@ -1,0 +1,97 @@
+"""``%attach``: a kernel in a session that runs already."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import TYPE_CHECKING
+
+from golem_launcher.errors import RequestError, SessionError
+from golem_launcher.events import Stage
+from golem_launcher.kernel import cards
+from golem_launcher.kernel.commands.command import Command
+
+if TYPE_CHECKING:
+    from golem_launcher.events import SessionState
+    from golem_launcher.kernel.cells import Call
+    from golem_launcher.kernel.notebook import Notebook
+    from golem_launcher.kernel.output import Output, Shown
+
+
+async def _attach(notebook: Notebook, call: Call, output: Output) -> None:
+    name, _, rest = call.words.partition(" ")
+    if not name:
+        await output.show(await asyncio.to_thread(_running))
+        return
+    await attach(notebook, name, _kernel(rest.strip()), output)
+
+
+async def attach(notebook: Notebook, name: str, kernel: str, output: Output) -> None:
+    """Connect to the session ``name``. Raises ``SessionError``.
+
+    ``kernel``: the id of one over there; ``new``; or nothing: one that a killed notebook left, else a new one.
+    """
+    from golem_launcher.session import liveness
+    from golem_launcher.session.directory import session_directory
+
+    present = notebook.connection
+    if present is not None and not present.over:
+        raise SessionError(f"The notebook is connected already, to '{present.name}'.", "%disconnect first.")
+    directory = session_directory(name)
+    state = await asyncio.to_thread(liveness.state_of, directory)
+    if state.stage is not Stage.READY or not await asyncio.to_thread(liveness.alive, directory):
+        raise SessionError(f"The session '{name}' is {state.stage.value}.", "Start another: %connect")
+    others = await asyncio.to_thread(notebook.record.others, name)
+    left = "" if kernel else await asyncio.to_thread(notebook.record.take_over, name)
+    wanted = left or (kernel if kernel != "new" else "")
+    joined = await notebook.attach(directory, wanted or None, ends_session=any(one.ends_session for one in others))
+    await output.show(await notebook.card())
+    if joined:
+        await output.say("Joined the kernel that was there: its variables are as they were.")
+
+
+def _kernel(word: str) -> str:
+    value = word.removeprefix("kernel=")
+    if value in {"", "new"}:
+        return value
+    try:
+        return str(uuid.UUID(value))
+    except ValueError:
+        raise RequestError(f"'{word[:60]}' is no kernel.", "Like: %attach my-lab kernel=new") from None
+
+
+def _living() -> list[SessionState]:
+    from golem_launcher.session import liveness
+    from golem_launcher.session.directory import session_directories
+
+    return [liveness.state_of(one) for one in session_directories() if liveness.alive(one)]
+
+
+def _running() -> Shown:
+    rows = [
+        (one.name, f"{one.stage.value}, {one.network}, {one.provider_name or 'no provider yet'}") for one in _living()
+    ]
+    if not rows:
+        return cards.table("No session runs.", [], ["Start one: %connect"])
+    return cards.table("Sessions that run", rows, [f"Like: %attach {rows[0][0]}"])
+
+
+def _names(_notebook: Notebook, _before: str) -> list[str]:
+    from golem_launcher.session import liveness
+    from golem_launcher.session.directory import session_directories
+
+    return [one.name for one in session_directories() if liveness.alive(one)]
+
+
+COMMANDS = (
+    Command(
+        "attach",
+        "[SESSION] [kernel=new]",
+        "Connects to a session that runs already; without a name, lists them.",
+        _attach,
+        ("%attach my-lab", "%attach"),
+        "When the notebook that used it was killed, its kernel is joined, with all variables; kernel=new starts "
+        "another one. A session that no notebook began goes on when this one leaves.",
+        _names,
+    ),
+)

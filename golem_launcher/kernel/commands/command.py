@@ -1,0 +1,51 @@
+"""What a command is: its name, its help, what it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from golem_launcher.kernel.cells import Call
+    from golem_launcher.kernel.notebook import Notebook
+    from golem_launcher.kernel.output import Output
+
+
+def _nothing(_notebook: Notebook, _before: str) -> list[str]:
+    return []
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of a notebook."""
+
+    name: str
+    usage: str
+    """What may follow the name."""
+    sentence: str
+    """What it does."""
+    run: Callable[[Notebook, Call, Output], Awaitable[None]]
+    """Raises ``LauncherError``, which the cell then fails with."""
+    examples: tuple[str, ...] = field(default=())
+    """As they are typed."""
+    more: str = ""
+    """Further sentences, for who asks about this one."""
+    completions: Callable[[Notebook, str], list[str]] = _nothing
+    """Words that may follow what was typed after the name."""
+    takes_cell: bool = False
+    """Whether it stands at the head of a cell, with two signs, and takes the rest."""
+
+    @property
+    def sign(self) -> str:
+        """How it is typed."""
+        return f"{'%%' if self.takes_cell else '%'}{self.name}"
+
+    @property
+    def help(self) -> str:
+        """All about it."""
+        lines = [f"{self.sign} {self.usage}".rstrip(), "", f"{self.sentence} {self.more}".rstrip()]
+        if self.examples:
+            lines += ["", "Examples:", *(f"    {example}" for example in self.examples)]
+        return "\n".join(lines)

@@ -1,0 +1,125 @@
+"""Commands about being connected: ``%connect``, ``%disconnect``."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from golem_launcher.errors import RequestError, SessionError
+from golem_launcher.kernel import cards, connection
+from golem_launcher.kernel.commands.command import Command
+from golem_launcher.kernel.commands.money import choose_budget, parse_budget
+from golem_launcher.market.requirement_shorthand import FIELDS, read_words
+from golem_launcher.networks import NETWORKS, RETIRED
+from golem_launcher.request.fields import about
+from golem_launcher.units import coins
+
+if TYPE_CHECKING:
+    from golem_launcher.events import SessionState
+    from golem_launcher.kernel.cells import Call
+    from golem_launcher.kernel.notebook import Notebook
+    from golem_launcher.kernel.output import Output, Shown
+
+_HEAD = re.compile(r"([a-z]+)(?:\s+([0-9][0-9.]*))?(?=\s|$)", re.ASCII)
+_OWN = re.compile(r"(?:^|\s)(timeout|session)\s*=\s*(\S+)", re.ASCII)
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|min|h)?", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600}
+_LONGEST = 3600.0
+
+
+async def _connect(notebook: Notebook, call: Call, output: Output) -> None:
+    present = notebook.connection
+    if present is not None and not present.over:
+        raise SessionError(f"The notebook is connected already, to '{present.name}'.", "%disconnect first.")
+    own, words = _own_words(call.words)
+    if head := _HEAD.match(words):
+        await choose_budget(notebook, head[1], head[2] or str(parse_budget(notebook)), output)
+        words = words[head.end() :]
+    fields = read_words(words)
+    if "session" in own:
+        from golem_launcher.kernel.commands.attaching import attach
+
+        await attach(notebook, own["session"], "new", output)
+        return
+    await notebook.connect(output, fields, _seconds(own.get("timeout", "1h")))
+
+
+def _own_words(text: str) -> tuple[dict[str, str], str]:
+    """The words that are no field of a request, and the rest."""
+    return dict(_OWN.findall(text)), _OWN.sub(" ", text).strip()
+
+
+def _seconds(text: str) -> float:
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise RequestError(f"'timeout={text}' is no time.", "Like: timeout=10m")
+    return min(float(found[1]) * _SECONDS[found[2] or "s"], _LONGEST)
+
+
+def _may_follow(_notebook: Notebook, before: str) -> list[str]:
+    word, sign, _ = before.rpartition(" ")[2].partition("=")
+    if sign and word in FIELDS:
+        return [f"{word}={one}" for one in about(FIELDS[word]).choices]
+    heads = [*NETWORKS, *RETIRED] if " " not in before.strip() else []
+    signs = {"least": ">", "most": "<", "": "="}
+    return [
+        *heads,
+        *(f"{one}{signs[about(field).bound]}" for one, field in sorted(FIELDS.items())),
+        "timeout=",
+        "session=",
+    ]
+
+
+async def _disconnect(notebook: Notebook, _call: Call, output: Output) -> None:
+    present = notebook.connected()
+    notebook.connection = None
+    if not await present.leave():
+        await output.say(
+            f"Left the session '{present.name}', which goes on. Again: %attach {present.name}. End it, in a terminal: "
+            f"golem-launcher stop {present.name}"
+        )
+        return
+    place = output.place()
+
+    async def told(state: SessionState) -> None:
+        await place.show(cards.ending(state, f"Disconnecting from {state.provider_name or 'the provider'}"))
+
+    state = await connection.end(present.directory, told)
+    await output.show(_bill(state))
+
+
+def _bill(state: SessionState) -> Shown:
+    token = NETWORKS[state.network].token
+    most = "at most " if state.owed_at_most else ""
+    return cards.table(
+        f"Disconnected from {state.provider_name or 'the provider'}",
+        [
+            ("it ran", cards.duration(state.ran_seconds)),
+            ("it cost", f"{most}{coins(state.cost)} {token}"),
+            (
+                "of the budget",
+                f"{coins(max(state.budget - state.cost, 0 * state.cost))} {token} are back in the wallet",
+            ),
+            ("saved", cards.saved(state)),
+        ],
+        [state.reason] if state.reason else [],
+    )
+
+
+COMMANDS = (
+    Command(
+        "connect",
+        "[NETWORK [AMOUNT]] [mem>GIB] [disk>GIB] [cores>N] [FIELD=VALUE …] [timeout=10m] [session=NAME]",
+        "Rents a provider and connects to it: what cells hold runs there from then on.",
+        _connect,
+        (
+            "%connect mem>4 disk>100 cores>2",
+            "%connect local 1",
+            "%connect hoodi 2 cores>4 gpu>0 hours=2 packages=pandas,seaborn timeout=10m",
+            "%connect strategy=random image_hash=5389c01c128f94f14653bc0b56822c22b4b3987737ef8f3c0ac61946",
+        ),
+        f"Every field of a request can be said: {', '.join(sorted(set(FIELDS.values())))}.",
+        _may_follow,
+    ),
+    Command("disconnect", "", "Saves, ends the session and pays; says what it cost.", _disconnect, ("%disconnect",)),
+)

@@ -1,0 +1,268 @@
+"""A notebook's connection to a session: begun, watched, ended. The session itself is its supervisor's."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+from golem_launcher.errors import AccessError, LauncherError, ProviderError, SessionError
+from golem_launcher.events import Stage
+from golem_launcher.kernel.cards import saved
+from golem_launcher.kernel.far_kernel import FarKernel, KernelGone, LabClient, start_kernel
+from golem_launcher.waiting import cancel_all, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from golem_launcher.events import SessionState
+    from golem_launcher.kernel.messages import Message
+    from golem_launcher.kernel.record import Record
+    from golem_launcher.request import LaunchRequest
+    from golem_launcher.session.directory import SessionDirectory
+
+_LOG = logging.getLogger(__name__)
+_LOOK_SECONDS = 0.2
+_WATCH_SECONDS = 1.0
+_WATCH_BROKEN_SECONDS = 0.25
+_CONNECT_SECONDS = 60.0
+_AGAIN_SECONDS = 1.0
+_SETTLE_SECONDS = 2.0
+_LEAVE_SECONDS = 5.0
+
+
+class Owner(Protocol):
+    """The kernel on this side, which is told."""
+
+    async def heard(self, channel: str, message: Message) -> None:
+        """The kernel over there says something."""
+
+    async def lost(self, words: str) -> None:
+        """What runs there runs no more: every request that waits is to end, with these words."""
+
+    async def settle(self) -> None:
+        """The kernel over there does nothing any more: a request that still waits has lost its answer."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether a request waits."""
+
+
+class Connection:
+    """To one session; :meth:`begin` or :meth:`attach` makes one. ``leave`` or ``aclose`` once."""
+
+    def __init__(self, directory: SessionDirectory, record: Record, owner: Owner, *, ends_session: bool) -> None:
+        self.directory = directory
+        self.ends_session = ends_session
+        self.over = ""
+        """Why there is nothing at the other end any more; empty while there is, or will be again."""
+        self.news = ""
+        """What the next cell is to say: what was lost and what is back."""
+        self.back = asyncio.Event()
+        """Set while the kernel over there can be used, and when it will never be."""
+        self.kernel: FarKernel | None = None
+        self._record = record
+        self._owner = owner
+        self._lab = LabClient(directory)
+        self._agreement: str | None = None
+        self._doubt = False
+        """Whether the connection broke while a request waited: its answer may be lost."""
+        self._tasks: list[asyncio.Task[None]] = []
+        self._running: asyncio.Task[None] | None = None
+
+    @property
+    def name(self) -> str:
+        """The session's."""
+        return self.directory.name
+
+    async def state(self) -> SessionState:
+        """The session's, as written last."""
+        return await asyncio.to_thread(self.directory.state)
+
+    async def open(self, kernel_id: str | None = None) -> None:
+        """Reach the kernel ``kernel_id``, or a new one where that is gone. Raises ``LauncherError``; closed then."""
+        try:
+            self._agreement = (await self.state()).agreement_id
+            await self._reach(kernel_id)
+        except BaseException:
+            await self.aclose()
+            raise
+        self._tasks = [asyncio.create_task(self._watch())]
+
+    async def restart_kernel(self) -> None:
+        """A new kernel in the place of the present one. Raises ``LauncherError``."""
+        kernel = self.kernel
+        await self._reach(None)
+        if kernel is not None:
+            await kernel.shut_down()
+
+    async def leave(self) -> bool:
+        """Give up the kernel over there, and the connection; whether the session is to end now: nobody else uses it."""
+        kernel = self.kernel
+        await self._stop_running()
+        if kernel is not None and not self.over:
+            await kernel.shut_down(_LEAVE_SECONDS)
+        await self.aclose()
+        others = await asyncio.to_thread(self._record.others, self.name)
+        await asyncio.to_thread(self._record.remove)
+        return self.ends_session and not any(one.alive for one in others)
+
+    async def aclose(self) -> None:
+        """Close the connection; all over there stays as it is."""
+        await self._stop_running()
+        await cancel_all(*self._tasks)
+        await self._lab.aclose()
+
+    async def _stop_running(self) -> None:
+        if self._running is not None:
+            await cancel_all(self._running)
+            self._running = None
+
+    async def _reach(self, wanted: str | None) -> None:
+        kernel_id = wanted or await start_kernel(self._lab)
+        await self._stop_running()
+        kernel = self.kernel = FarKernel(self._lab, kernel_id, heard=self._owner.heard, broke=self._note_break)
+        self._running = asyncio.create_task(self._run(kernel))
+        connected = asyncio.ensure_future(kernel.connected.wait())
+        try:
+            await asyncio.wait(
+                {connected, self._running}, timeout=_CONNECT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not connected.done() and self._running.done() and wanted:  # the kernel that was there is gone
+                await self._reach(None)
+                return
+            if not connected.done():
+                raise AccessError("The kernel over there can't be reached.", "Try again, or see: %logs")
+        finally:
+            await cancel_all(connected)
+        self.back.set()
+        await asyncio.to_thread(self._record.write, self.name, kernel_id, ends_session=self.ends_session)
+
+    async def _run(self, kernel: FarKernel) -> None:
+        with contextlib.suppress(KernelGone):
+            await kernel.run()
+
+    async def _watch(self) -> None:
+        """Notice what becomes of session, provider and kernel, until the session is over."""
+        while not self.over:
+            broken = self.kernel is None or not self.kernel.connected.is_set()
+            await asyncio.sleep(_WATCH_BROKEN_SECONDS if broken else _WATCH_SECONDS)
+            try:
+                await self._look()
+            except LauncherError as error:
+                _LOG.info("not now: %s", error)
+                await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _look(self) -> None:
+        state = await self.state()
+        if state.stage.final:
+            self.over = f"The session '{self.name}' is over. {state.reason}".strip()
+            await self._stop_running()
+            await self._owner.lost(self.over)
+            self.back.set()
+        elif state.agreement_id != self._agreement or state.stage is Stage.RECOVERING:
+            await self._follow(state)
+        elif self._running is None or self._running.done():
+            self.back.clear()
+            await self._owner.lost("The kernel over there is gone: its Jupyter was started anew.")
+            await self._reach(None)
+            self.news = (
+                "The Jupyter over there was started anew: files are there, variables are not. Run the cells again."
+            )
+        elif self._doubt and self.kernel is not None and self.kernel.connected.is_set():
+            await self._settle(self.kernel)
+
+    def _note_break(self) -> None:
+        self._doubt = self._doubt or self._owner.waits
+
+    async def _settle(self, kernel: FarKernel) -> None:
+        """Whoever waits while the kernel is idle, and for a while, has lost an answer on the way."""
+        self._doubt = self._owner.waits
+        if not self._doubt or await kernel.state() != "idle":
+            return
+        await asyncio.sleep(_SETTLE_SECONDS)
+        if self._owner.waits and await kernel.state() == "idle":
+            await self._owner.settle()
+
+    async def _follow(self, state: SessionState) -> None:
+        """The provider was lost: end what waits, wait for another one, and start a kernel there."""
+        self.back.clear()
+        await self._stop_running()
+        gone = state.provider_name or "The provider"
+        await self._owner.lost(
+            f"The provider was lost, and what ran there. Another one is looked for; the session '{self.name}' goes on "
+            "with the files of the last save."
+        )
+        while state.stage is not Stage.READY:
+            await asyncio.sleep(_LOOK_SECONDS)
+            state = await self.state()
+            if state.stage.final:
+                return
+        self._agreement = state.agreement_id
+        await self._reach(None)
+        gone = "The provider before" if gone == state.provider_name else gone
+        notices = "".join(f" {notice}" for notice in state.notices[-1:])
+        self.news = (
+            f"{gone} was lost; {state.provider_name} took over. Back are {saved(state)}, and the packages. Variables "
+            f"are not: run the cells again.{notices}"
+        )
+
+
+async def begin(
+    request: LaunchRequest, told: Callable[[SessionState], Awaitable[None]], seconds: float
+) -> SessionDirectory:
+    """Start a session and wait until it is ready, ``seconds`` at most; ``told`` is awaited with each of its states.
+
+    Raises ``LauncherError``. Nothing runs then, nor when it is cancelled: the session is ended.
+    """
+    from golem_launcher.session import client
+
+    directory = await asyncio.to_thread(client.start, request)
+    try:
+        async with asyncio.timeout(seconds):
+            state = await _until_ready(directory, told)
+    except TimeoutError:
+        await _abort(directory)
+        raise SessionError(
+            f"No provider was ready within {seconds:.0f} s.", "Allow more with timeout=10m, or ask for less."
+        ) from None
+    except BaseException:
+        await asyncio.shield(_abort(directory))
+        raise
+    if state.stage is not Stage.READY:
+        raise SessionError(state.reason or f"The session '{request.name}' did not become ready.")
+    return directory
+
+
+async def _until_ready(directory: SessionDirectory, told: Callable[[SessionState], Awaitable[None]]) -> SessionState:
+    from golem_launcher.session import liveness
+
+    while True:
+        living = await asyncio.to_thread(liveness.alive, directory)
+        state = await asyncio.to_thread(directory.state)
+        await told(state)
+        if state.stage is Stage.READY or state.stage.final:
+            return state
+        if not living:
+            raise ProviderError(f"What looks after '{directory.name}' died.", f"See {directory.supervisor_log}.")
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _abort(directory: SessionDirectory) -> None:
+    from golem_launcher.session import client
+
+    with contextlib.suppress(LauncherError):
+        await asyncio.to_thread(client.stop, directory.name, force=True)
+
+
+async def end(directory: SessionDirectory, told: Callable[[SessionState], Awaitable[None]]) -> SessionState:
+    """Save and end a session, wait for its end; its last state. Raises ``SessionKept`` and ``SessionError``."""
+    from golem_launcher.session import client
+
+    ending = asyncio.ensure_future(asyncio.to_thread(client.stop, directory.name))
+    while not ending.done():
+        await told(await asyncio.to_thread(directory.state))
+        with contextlib.suppress(TimeoutError):
+            await wait_for(asyncio.shield(ending), _LOOK_SECONDS)
+    return await ending

@@ -1,0 +1,246 @@
+"""What a notebook has chosen and is connected to, and the commands by which it says so."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Any, Literal
+
+from golem_launcher.errors import LauncherError, RequestError, SessionError
+from golem_launcher.kernel import cards, commands
+from golem_launcher.kernel.connection import Connection, begin
+from golem_launcher.networks import NETWORKS
+from golem_launcher.request import parse_request
+from golem_launcher.units import counted
+
+if TYPE_CHECKING:
+    from golem_launcher.events import SessionState
+    from golem_launcher.kernel.cells import Call
+    from golem_launcher.kernel.commands.command import Command
+    from golem_launcher.kernel.connection import Owner
+    from golem_launcher.kernel.output import Output, Shown
+    from golem_launcher.kernel.record import Attachment, Record
+    from golem_launcher.session.directory import SessionDirectory
+
+_LOG = logging.getLogger(__name__)
+OnShutdown = Literal["disconnect", "keep"]
+_LONGEST_START_SECONDS = 3600.0
+_STOP_SECONDS = 5.0
+_BANNER = "Python 3 on a provider of the Golem network. Connect: %connect local 1 (to try it), %help says the rest."
+
+
+class NotConnected(LauncherError):  # noqa: N818 - reads as what it says
+    """There is no provider that could run it."""
+
+
+class Notebook:
+    """One kernel's choices and connection. Its methods are called by the proxy and by commands, one at a time."""
+
+    def __init__(
+        self,
+        owner: Owner,
+        record: Record,
+        *,
+        request: dict[str, Any] | None = None,
+        on_shutdown: OnShutdown = "disconnect",
+    ) -> None:
+        self.owner = owner
+        self.record = record
+        self.choices: dict[str, Any] = dict(request or {})
+        """Fields of the next request."""
+        self.autoconnect = request is not None
+        """Whether a cell connects by itself."""
+        self.connection: Connection | None = None
+        self.on_shutdown: OnShutdown = on_shutdown
+        self._restoring: asyncio.Task[None] | None = None
+
+    names = frozenset(name for name, one in commands.ALL.items() if not one.takes_cell)
+    """Of commands that stand in a line."""
+    cell_names = frozenset(name for name, one in commands.ALL.items() if one.takes_cell)
+    """Of those that take the cell."""
+    banner = _BANNER
+
+    @property
+    def network(self) -> str:
+        """The chosen network's name."""
+        return str(self.choices.get("network", "local"))
+
+    @property
+    def token(self) -> str:
+        """The coin of the chosen network."""
+        return NETWORKS[self.network].token
+
+    @property
+    def may_pass_on(self) -> bool:
+        """Whether a cell can go to the kernel over there as it is."""
+        connection = self.connection
+        return connection is not None and connection.back.is_set() and not connection.over and not connection.news
+
+    async def begin(self) -> None:
+        """Called once, at the start: after a restart the session of before is there still."""
+        before = await asyncio.to_thread(self.record.read)
+        if before is not None:
+            self._restoring = asyncio.create_task(self._restore(before))
+            await self._restoring
+
+    async def _restore(self, before: Attachment) -> None:
+        from golem_launcher.session import liveness
+        from golem_launcher.session.directory import session_directory
+
+        try:
+            directory = session_directory(before.session)
+            if not await asyncio.to_thread(liveness.alive, directory):
+                raise SessionError(f"The session '{before.session}' is over.")
+            self.connection = await self._open(directory, None, ends_session=before.ends_session)
+        except LauncherError as error:
+            _LOG.warning("not connected again: %s", error)
+            await asyncio.to_thread(self.record.remove)
+
+    async def end(self, *, restarts: bool) -> None:
+        """Called once, at the end. Who restarts finds the session; else it ends, unless it is to be kept."""
+        if self._restoring is not None and not self._restoring.done():
+            self._restoring.cancel()
+        connection = self.connection
+        if connection is None:
+            return
+        if restarts:
+            if connection.kernel is not None and not connection.over:
+                await connection.kernel.shut_down(_STOP_SECONDS)
+            await connection.aclose()
+        elif self.on_shutdown == "keep":
+            await connection.aclose()
+        elif await connection.leave():
+            await asyncio.to_thread(_ask_to_stop, connection.directory)
+
+    async def call(self, call: Call, output: Output) -> None:
+        """Run one of our commands. Raises ``LauncherError``."""
+        await self._restored()
+        command = commands.ALL[call.name]
+        if call.asks:
+            await output.say(command.help)
+            return
+        await command.run(self, call, output)
+
+    async def be_connected(self, output: Output) -> None:
+        """Before Python of a cell is run: connect if that is wanted, wait for who comes back, say what there is to say.
+
+        Raises ``NotConnected``.
+        """
+        await self._restored()
+        connection = self.connection
+        if connection is not None and not connection.back.is_set():
+            await self._wait_for(connection, output)
+        if connection is not None and connection.over:
+            self.connection = None
+            await connection.aclose()
+            await asyncio.to_thread(self.record.remove)
+            if not self.autoconnect:
+                raise NotConnected(connection.over, "Connect again: %connect")
+            await output.say(connection.over, error=True)
+            connection = None
+        if connection is None:
+            if not self.autoconnect:
+                raise NotConnected(
+                    "The notebook is not connected to a provider.",
+                    "Connect: %connect local 1 (on this computer, to try it), %connect hoodi 1 (test network); %help "
+                    "says more. Or have the first cell do it: %autoconnect on",
+                )
+            await self.connect(output, {})
+        elif connection.news:
+            news, connection.news = connection.news, ""
+            await output.say(news, error=True)
+
+    async def connect(self, output: Output, fields: dict[str, Any], seconds: float = _LONGEST_START_SECONDS) -> None:
+        """Start a session by the choices and these fields, and connect to it. Raises ``LauncherError``."""
+        request = parse_request({**self.choices, **fields})
+        place = output.place()
+        title = f"Connecting to a provider on {NETWORKS[request.network].title}"
+
+        async def told(state: SessionState) -> None:
+            await place.show(cards.starting(state, title))
+
+        directory = await begin(request, told, seconds)
+        try:
+            self.connection = await self._open(directory, None, ends_session=True)
+        except BaseException:
+            await asyncio.shield(asyncio.to_thread(_ask_to_stop, directory))
+            raise
+        await output.show(await self.card())
+
+    async def attach(self, directory: SessionDirectory, kernel_id: str | None, *, ends_session: bool) -> bool:
+        """Connect to a session that runs; whether to the kernel that was asked for. Raises ``LauncherError``."""
+        self.connection = await self._open(directory, kernel_id, ends_session=ends_session)
+        return self.connection.kernel is not None and self.connection.kernel.id == kernel_id
+
+    async def card(self) -> Shown:
+        """The session at a glance."""
+        assert self.connection is not None
+        directory = self.connection.directory
+        state = await self.connection.state()
+        request = await asyncio.to_thread(directory.request)
+        cores = counted(request.cpus, "core")
+        machine = f"at least {request.memory_gib:g} GiB of memory, {request.disk_gib:g} GiB of disk, {cores}"
+        return cards.connected(state, token=NETWORKS[state.network].token, machine=[("machine", machine)])
+
+    def connected(self) -> Connection:
+        """The connection. Raises ``NotConnected``."""
+        if self.connection is None or self.connection.over:
+            why = self.connection.over if self.connection is not None else ""
+            raise NotConnected(why or "The notebook is not connected to a provider.", "Connect: %connect")
+        return self.connection
+
+    def help_on(self, line: str) -> str | None:
+        """What the command of this line is for; ``None`` when there is none of ours."""
+        command = _command_in(line)
+        return command.help if command is not None else None
+
+    def complete(self, line: str) -> tuple[list[str], int] | None:
+        """What may stand at the end of this line, and how many characters of it that replaces; ``None``: not ours."""
+        return commands.complete(self, line)
+
+    async def _open(self, directory: SessionDirectory, kernel_id: str | None, *, ends_session: bool) -> Connection:
+        connection = Connection(directory, self.record, self.owner, ends_session=ends_session)
+        await connection.open(kernel_id)
+        return connection
+
+    async def _restored(self) -> None:
+        if self._restoring is not None:
+            await asyncio.shield(self._restoring)
+
+    async def _wait_for(self, connection: Connection, output: Output) -> None:
+        place = output.place()
+        title = "The provider was lost"
+        while not connection.back.is_set():
+            await place.show(cards.starting(await connection.state(), title))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await connection.back.wait()
+
+
+def chosen_network(name: str) -> tuple[str, str]:
+    """A network by its name, or the one instead of a retired one, and what to say of that.
+
+    Raises ``RequestError``.
+    """
+    from golem_launcher.networks import RETIRED, unknown
+
+    if name in NETWORKS:
+        return name, ""
+    if name in RETIRED:
+        return RETIRED[name], f"The network '{name}' is retired: '{RETIRED[name]}' is used instead."
+    raise RequestError(f"{unknown(name).capitalize()}.", field="network")
+
+
+def _command_in(line: str) -> Command | None:
+    word = line.strip().split(maxsplit=1)[0] if line.strip() else ""
+    name = word.strip("?").lstrip("%")
+    return commands.ALL.get(name) if word.lstrip("?").startswith("%") else None
+
+
+def _ask_to_stop(directory: SessionDirectory) -> None:
+    """Have the supervisor save and end the session; it does so by itself from here on."""
+    from golem_launcher.session import liveness
+
+    with contextlib.suppress(LauncherError):
+        liveness.control(directory, "stop")

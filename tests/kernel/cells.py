@@ -1,0 +1,73 @@
+"""Cells run through a kernel's sockets, as any client does, and what comes back."""
+
+from dataclasses import dataclass, field
+
+_SECONDS = 90
+
+
+@dataclass
+class Done:
+    """What a cell showed, and the reply."""
+
+    reply: dict
+    text: str = ""
+    """Standard output and the plain text of displays, as they are at the end."""
+    errors: str = ""
+    data: list = field(default_factory=list)
+    updates: int = 0
+    kinds: list = field(default_factory=list)
+
+    @property
+    def failed(self):
+        return self.reply["status"] == "error"
+
+
+class CellFailed(AssertionError):  # noqa: N818
+    pass
+
+
+class Notebook:
+    def __init__(self, manager, client):
+        self.manager = manager
+        self.client = client
+
+    def run(self, code, *, check=True, seconds=_SECONDS):
+        """Run a cell to its end; it must not fail unless that is looked at."""
+        shown, places, done = [], {}, Done({})
+
+        def heard(message):
+            kind, content = message["msg_type"], message["content"]
+            done.kinds.append(kind)
+            if kind == "stream":
+                if content["name"] == "stdout":
+                    shown.append([content["text"]])
+                else:
+                    done.errors += content["text"]
+            elif kind in {"display_data", "execute_result"}:
+                done.data.append(content["data"])
+                line = [content["data"].get("text/plain", "")]
+                shown.append(line)
+                place = content.get("transient", {}).get("display_id")
+                if place:
+                    places[place] = line
+            elif kind == "update_display_data":
+                done.updates += 1
+                places[content["transient"]["display_id"]][0] = content["data"]["text/plain"]
+            elif kind == "error":
+                done.errors += f"{content['ename']}: {content['evalue']}"
+
+        reply = self.client.execute_interactive(code, timeout=seconds, output_hook=heard, stop_on_error=True)
+        done.reply, done.text = reply["content"], "\n".join(line[0] for line in shown)
+        if check and done.failed:
+            raise CellFailed(f"{code}\n{done.text}\n{done.errors}")
+        return done
+
+    def restart(self):
+        self.manager.restart_kernel()
+        self.client.wait_for_ready(timeout=30)
+
+    def close(self):
+        self.client.stop_channels()
+        if self.manager.has_kernel:
+            self.manager.shutdown_kernel()
+        self.manager.cleanup_resources()

@@ -1,0 +1,102 @@
+"""What a notebook says and does before, in and after a connection."""
+
+import os
+import re
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from golem_launcher.events import Stage
+from golem_launcher.session.directory import session_directory
+
+pytestmark = pytest.mark.slow
+
+
+def test_who_is_connected_to_nobody_is_told_how_to_connect(notebook):
+    done = notebook.run("1 + 1", check=False)
+    assert done.failed
+    assert done.reply["ename"] == "NotConnected"
+    assert "%connect local 1" in done.errors
+    assert "Not connected" in notebook.run("%status").text
+    helped = notebook.run("%help")
+    assert all(name in helped.text for name in ("%connect", "%budget hoodi 1"[:7], "%disconnect", "%pip install"))
+    assert "<table>" in helped.data[0]["text/html"]
+    assert "Every field" in notebook.run("%connect?").text
+
+
+def test_a_budget_is_chosen_and_a_retired_network_explained(notebook):
+    assert "up to 0.25 tGLM" in notebook.run("  %budget local 0.25").text
+    done = notebook.run("%budget goerli 1")
+    assert "'goerli' is retired: 'hoodi' is used instead" in done.errors
+    assert "on Hoodi" in done.text
+    for wrong in ("%budget local", "%budget local much", "%budget nowhere 1", "%budget local -1"):
+        assert notebook.run(wrong, check=False).failed, wrong
+    assert notebook.run("%connect mem=x", check=False).reply["ename"] == "RequestError"
+
+
+def test_the_next_cells_are_aborted_when_a_command_fails(notebook):
+    sent = [notebook.client.execute(code) for code in ("%connect mem=x", "%status")]
+    replies = [notebook.client.get_shell_msg(timeout=30) for _ in sent]
+    assert [one["parent_header"]["msg_id"] for one in replies] == sent
+    assert [one["content"]["status"] for one in replies] == ["error", "aborted"]
+
+
+def test_tab_completes_commands_networks_and_fields(notebook):
+    def complete(code):
+        notebook.client.complete(code, len(code))
+        return notebook.client.get_shell_msg(timeout=10)["content"]["matches"]
+
+    assert complete("%conn") == ["%connect"]
+    assert complete("x = 1\n%budget ho") == ["hoodi", "holesky"]
+    assert complete("%connect strategy=r") == ["strategy=random", "strategy=reputation"]
+    assert "mem>" in complete("%connect local me")
+    notebook.client.inspect("%budget", 4)
+    assert "NETWORK AMOUNT" in notebook.client.get_shell_msg(timeout=10)["content"]["data"]["text/plain"]
+
+
+def test_its_sockets_are_private(notebook):
+    file = Path(notebook.manager.connection_file)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    session = notebook.client.session
+    session.key, key = b"wrong", session.key
+    notebook.client.kernel_info()
+    session.key = key
+    known = notebook.client.kernel_info()
+    assert notebook.client.get_shell_msg(timeout=10)["parent_header"]["msg_id"] == known
+
+
+def test_from_connect_to_the_bill(notebook):
+    done = notebook.run("%connect local 1 mem>0.5 strategy=bestprice timeout=2m")
+    assert re.search(r"Connecting to a provider on This computer: connected", done.text)
+    assert "Connected to first" in done.text
+    name = re.search(r"session: +(\S+)", done.text)[1]
+    assert done.updates >= 1
+    assert "connected already" in notebook.run("%connect local 1", check=False).errors
+    done = notebook.run("x = 20\n%status\nx + 22")
+    assert "provider:" in done.text
+    assert done.text.rstrip().endswith("42")
+    assert done.kinds.count("execute_input") == 1
+    assert [kind for kind in done.kinds if kind == "status"] == ["status"] * 2
+    done = notebook.run("%status\n1/0\nprint('not this')", check=False)
+    assert (done.failed, done.reply["ename"], "not this" in done.text) == (True, "ZeroDivisionError", False)
+    assert notebook.run("import os; print(os.getpid())").text != str(os.getpid())
+    done = notebook.run("%disconnect")
+    assert "Disconnected from first" in done.text
+    assert "it cost" in done.text
+    assert session_directory(name).state().stage is Stage.ENDED
+    assert notebook.run("x", check=False).reply["ename"] == "NotConnected"
+
+
+def test_closing_a_notebook_ends_its_session(open_notebook):
+    notebook = open_notebook()
+    name = re.search(r"session: +(\S+)", notebook.run("%connect local 1").text)[1]
+    notebook.restart()
+    assert notebook.run("print('still there')").text.strip() == "still there"
+    assert session_directory(name).state().stage is Stage.READY
+    notebook.manager.shutdown_kernel()
+    deadline = time.monotonic() + 60
+    while session_directory(name).state().stage is not Stage.ENDED:
+        assert time.monotonic() < deadline, session_directory(name).state()
+        time.sleep(0.1)

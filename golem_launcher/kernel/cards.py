@@ -90,16 +90,16 @@ def ending(state: SessionState, title: str) -> Shown:
 
 def connected(state: SessionState, *, token: str, machine: Sequence[tuple[str, str]] = ()) -> Shown:
     """A session that runs."""
-    return table(f"Connected to {state.provider_name or 'a provider'}", [*session_rows(state, token), *machine])
+    return table(f"Connected to {state.head.provider_name or 'a provider'}", [*session_rows(state, token), *machine])
 
 
 def session_rows(state: SessionState, token: str) -> list[tuple[str, str]]:
     """Who, for how much, for how long, and what is saved."""
     ran = (datetime.now(UTC) - state.started_at).total_seconds() if state.started_at else None
     left = (state.deadline - datetime.now(UTC)).total_seconds() if state.deadline else None
-    price = f"{coins(state.price_per_hour)} {token} an hour at full load" if state.price_per_hour else ""
+    price = f"{coins(state.head.price_per_hour)} {token} an hour at full load" if state.head.price_per_hour else ""
     return [
-        ("provider", f"{state.provider_name or ''} {state.provider_id or ''}".strip()),
+        ("provider", f"{state.head.provider_name or ''} {state.head.provider_id or ''}".strip()),
         ("session", state.name),
         ("network", state.network),
         ("price", price),

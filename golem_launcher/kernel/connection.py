@@ -83,7 +83,7 @@ class Connection:
     async def open(self, kernel_id: str | None = None) -> None:
         """Reach the kernel ``kernel_id``, or a new one where that is gone. Raises ``LauncherError``; closed then."""
         try:
-            self._agreement = (await self.state()).agreement_id
+            self._agreement = (await self.state()).head.agreement_id
             await self._reach(kernel_id)
         except BaseException:
             await self.aclose()
@@ -161,7 +161,7 @@ class Connection:
             await self._stop_running()
             await self._owner.lost(self.over)
             self.back.set()
-        elif state.agreement_id != self._agreement or state.stage is Stage.RECOVERING:
+        elif state.head.agreement_id != self._agreement or state.stage is Stage.RECOVERING:
             await self._follow(state)
         elif self._running is None or self._running.done():
             self.back.clear()
@@ -189,7 +189,7 @@ class Connection:
         """The provider was lost: end what waits, wait for another one, and start a kernel there."""
         self.back.clear()
         await self._stop_running()
-        gone = state.provider_name or "The provider"
+        gone = state.head.provider_name or "The provider"
         await self._owner.lost(
             f"The provider was lost, and what ran there. Another one is looked for; the session '{self.name}' goes on "
             "with the files of the last save."
@@ -199,13 +199,13 @@ class Connection:
             state = await self.state()
             if state.stage.final:
                 return
-        self._agreement = state.agreement_id
+        self._agreement = state.head.agreement_id
         await self._reach(None)
-        gone = "The provider before" if gone == state.provider_name else gone
+        gone = "The provider before" if gone == state.head.provider_name else gone
         notices = "".join(f" {notice}" for notice in state.notices[-1:])
         self.news = (
-            f"{gone} was lost; {state.provider_name} took over. Back are {saved(state)}, and the packages. Variables "
-            f"are not: run the cells again.{notices}"
+            f"{gone} was lost; {state.head.provider_name} took over. Back are {saved(state)}, and the packages. "
+            f"Variables are not: run the cells again.{notices}"
         )
 
 

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from golem_launcher.access import door
-from golem_launcher.access.ports import LAB_PORT
 from golem_launcher.access.provider_http import ProviderHttp
 from golem_launcher.errors import AccessError, ProviderError
 from golem_launcher.kernel import messages
 from golem_launcher.untrusted import json_value
 from golem_launcher.waiting import cancel_all, wait_for
+from golem_launcher.workload.base import FIRST_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -58,7 +58,7 @@ class LabClient:
     def __init__(self, directory: SessionDirectory) -> None:
         path = door.door_path(directory.path)
         self.base = directory.base_url().rstrip("/")
-        self.http = ProviderHttp(lambda: door.dial(path, LAB_PORT), directory.token() or "")
+        self.http = ProviderHttp(lambda: door.dial(path, FIRST_PORT), directory.token() or "")
 
     async def ask(
         self, method: str, path: str, body: Any = None, *, seconds: float = _ANSWER_SECONDS, most: int | None = None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from golem_launcher.errors import LauncherError, RequestError, SessionError
 from golem_launcher.kernel import cards, commands
+from golem_launcher.kernel.commands.attaching import check_workload
 from golem_launcher.kernel.connection import Connection, begin
 from golem_launcher.networks import NETWORKS
 from golem_launcher.request import parse_request
@@ -154,6 +155,7 @@ class Notebook:
     async def connect(self, output: Output, fields: dict[str, Any], seconds: float = _LONGEST_START_SECONDS) -> None:
         """Start a session by the choices and these fields, and connect to it. Raises ``LauncherError``."""
         request = parse_request({**self.choices, **fields})
+        check_workload(request.workload)
         place = output.place()
         title = f"Connecting to a provider on {NETWORKS[request.network].title}"
 

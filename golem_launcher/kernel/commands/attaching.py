@@ -10,6 +10,7 @@ from golem_launcher.errors import RequestError, SessionError
 from golem_launcher.events import Stage
 from golem_launcher.kernel import cards
 from golem_launcher.kernel.commands.command import Command
+from golem_launcher.workload.lab import LAB
 
 if TYPE_CHECKING:
     from golem_launcher.events import SessionState
@@ -41,6 +42,7 @@ async def attach(notebook: Notebook, name: str, kernel: str, output: Output) -> 
     state = await asyncio.to_thread(liveness.state_of, directory)
     if state.stage is not Stage.READY or not await asyncio.to_thread(liveness.alive, directory):
         raise SessionError(f"The session '{name}' is {state.stage.value}.", "Start another: %connect")
+    check_workload((await asyncio.to_thread(directory.request)).workload)
     others = await asyncio.to_thread(notebook.record.others, name)
     left = "" if kernel else await asyncio.to_thread(notebook.record.take_over, name)
     wanted = left or (kernel if kernel != "new" else "")
@@ -48,6 +50,14 @@ async def attach(notebook: Notebook, name: str, kernel: str, output: Output) -> 
     await output.show(await notebook.card())
     if joined:
         await output.say("Joined the kernel that was there: its variables are as they were.")
+
+
+def check_workload(name: str) -> None:
+    """Raise ``RequestError`` for a session without a Jupyter: there are no kernels in it."""
+    if name != LAB.name:
+        raise RequestError(
+            f"A kernel needs a session with JupyterLab, and this is one of '{name}'.", "Leave workload out."
+        )
 
 
 def _kernel(word: str) -> str:
@@ -69,7 +79,8 @@ def _living() -> list[SessionState]:
 
 def _running() -> Shown:
     rows = [
-        (one.name, f"{one.stage.value}, {one.network}, {one.provider_name or 'no provider yet'}") for one in _living()
+        (one.name, f"{one.stage.value}, {one.network}, {one.head.provider_name or 'no provider yet'}")
+        for one in _living()
     ]
     if not rows:
         return cards.table("No session runs.", [], ["Start one: %connect"])

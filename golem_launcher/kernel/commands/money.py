@@ -45,7 +45,7 @@ async def _status(notebook: Notebook, _call: Call, output: Output) -> None:
         title, notes = "Not connected", ["Connect: %connect. All commands: %help"]
     else:
         state = await connection.state()
-        title, notes = f"Connected to {state.provider_name or 'a provider'}", []
+        title, notes = f"Connected to {state.head.provider_name or 'a provider'}", []
         rows += cards.session_rows(state, NETWORKS[state.network].token)
         rows += [("allocation", state.allocation_id or "")]
     own = connection.name if connection is not None else ""

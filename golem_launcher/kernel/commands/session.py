@@ -82,7 +82,7 @@ async def _disconnect(notebook: Notebook, _call: Call, output: Output) -> None:
     place = output.place()
 
     async def told(state: SessionState) -> None:
-        await place.show(cards.ending(state, f"Disconnecting from {state.provider_name or 'the provider'}"))
+        await place.show(cards.ending(state, f"Disconnecting from {state.head.provider_name or 'the provider'}"))
 
     state = await connection.end(present.directory, told)
     await output.show(_bill(state))
@@ -92,7 +92,7 @@ def _bill(state: SessionState) -> Shown:
     token = NETWORKS[state.network].token
     most = "at most " if state.owed_at_most else ""
     return cards.table(
-        f"Disconnected from {state.provider_name or 'the provider'}",
+        f"Disconnected from {state.head.provider_name or 'the provider'}",
         [
             ("it ran", cards.duration(state.ran_seconds)),
             ("it cost", f"{most}{coins(state.cost)} {token}"),

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
-
 from golem_launcher import networks
 from golem_launcher.errors import LocalNetError, NodeError
 from golem_launcher.localnet.negotiation import CHOSEN_PLATFORM, EXPIRATION
-from golem_launcher.localnet.rest import Rest, timestamp
+from golem_launcher.node.rest import NodeRest, timestamp
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
 
 _PATIENCE = 20.0
 _ACTIVITY_SECONDS = 15.0
+_ANSWER_SECONDS = 30.0
 _LASTS = timedelta(minutes=10)
 _REMEDY = "Start it again: golem-launcher localnet down, then golem-launcher localnet up"
 
@@ -41,8 +40,8 @@ def check(network: LocalNetwork) -> str:
 
 
 async def _check(network: LocalNetwork, node_id: str) -> None:
-    async with aiohttp.ClientSession() as session:
-        visitor = _Visitor(Rest(session, network.node.api_url, network.node.app_key), network)
+    async with NodeRest(network.node, seconds=_ANSWER_SECONDS) as rest:
+        visitor = _Visitor(rest, network)
         try:
             proposal = await _step("negotiation", visitor.negotiate(node_id))
             agreement = await _step("agreement", visitor.agree(proposal))
@@ -64,7 +63,7 @@ async def _step(name: str, work: Awaitable[Any]) -> str:
 class _Visitor:
     """A requestor of one agreement."""
 
-    rest: Rest
+    rest: NodeRest
     network: LocalNetwork
     demand: str = ""
     agreement: str = ""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from golem_launcher.localnet.misbehaviour import Misbehaviour
-    from golem_launcher.localnet.rest import Rest
+    from golem_launcher.node.rest import NodeRest
 
 _log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class Lease:
     """
 
     terms: Terms
-    rest: Rest
+    rest: NodeRest
     misbehaviour: Misbehaviour
     create: Callable[[str, Terms], Awaitable[Unit]]
     died: Callable[[], None]

@@ -16,7 +16,7 @@ from golem_launcher.waiting import wait_for
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from golem_launcher.localnet.rest import Rest
+    from golem_launcher.node.rest import NodeRest
 
 _log = logging.getLogger(__name__)
 
@@ -25,24 +25,13 @@ _RETRY_SECONDS = 0.5
 _APPROVE_SECONDS = 15.0
 _MOST_EVENTS = 50
 _MOST_PROPOSALS = 1000
-_NOBODY = "(golem.node.id.name=nobody)(golem.inf.mem.gib<0)"
-
-
-async def listen_to_offers(rest: Rest) -> None:
-    """Have a requestor's node listen to offers, which a node does from its first demand on, and not before.
-
-    What it missed comes again with the next broadcast, a second or two later. Raises :class:`NodeError`.
-    """
-    demand = {"properties": {}, "constraints": f"(&{_NOBODY})"}
-    identifier = await rest.post("/market-api/v1/demands", demand)
-    await rest.delete(f"/market-api/v1/demands/{identifier}")
 
 
 @dataclass
 class Market:
     """Keeps an offer in the market while the provider is free, and negotiates."""
 
-    rest: Rest
+    rest: NodeRest
     properties: Mapping[str, Any]
     constraints: Callable[[], str]
     """What an offer asks of demands, made for each offer: it names the time."""

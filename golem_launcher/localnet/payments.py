@@ -10,7 +10,7 @@ from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import NodeError
-from golem_launcher.localnet.rest import Rest, timestamp
+from golem_launcher.node.rest import NodeRest, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +42,7 @@ def amount_due(coefficients: Sequence[float], usage: Sequence[float], *, factor:
 class Bills:
     """The debit notes and the invoice of one agreement."""
 
-    rest: Rest
+    rest: NodeRest
     agreement_id: str
     coefficients: tuple[float, ...]
     misbehaviour: Misbehaviour

@@ -15,7 +15,7 @@ from golem_launcher.localnet.market import Market
 from golem_launcher.localnet.negotiation import Negotiator
 from golem_launcher.localnet.offer import offer_constraints, offer_properties
 from golem_launcher.localnet.outbound import refusal
-from golem_launcher.localnet.rest import Rest, timestamp
+from golem_launcher.node.rest import NodeRest, timestamp
 from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Provider:
         spec: ProviderSpec,
         network: NetworkSpec,
         node_id: str,
-        rest: Rest,
+        rest: NodeRest,
         units: UnitFactory,
         changed: Callable[[], None],
     ) -> None:

@@ -25,14 +25,15 @@ from golem_launcher.localnet.chain import driver
 from golem_launcher.localnet.chain.keeper import ChainKeeper
 from golem_launcher.localnet.hub import Hub
 from golem_launcher.localnet.images import Images
-from golem_launcher.localnet.market import listen_to_offers
 from golem_launcher.localnet.provider import Provider
 from golem_launcher.localnet.registry import Registry
-from golem_launcher.localnet.rest import Rest
 from golem_launcher.localnet.spec import NetworkSpec, capped
 from golem_launcher.localnet.state import STATE_FILE
 from golem_launcher.localnet.units import Units, Workshop
 from golem_launcher.node.gsb import GsbClient
+from golem_launcher.node.node import Node
+from golem_launcher.node.rest import NodeRest
+from golem_launcher.node.yagna_rest import YagnaRest
 from golem_launcher.processes import ProcessRecord
 from golem_launcher.waiting import cancel_all, wait_for
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_ANSWER_SECONDS = 30.0
 _RETRY_SECONDS = 0.5
 _START_SECONDS = 30.0
 _OFFER_SECONDS = 15.0
@@ -113,7 +115,7 @@ class Server:
         """Have the requestor's node hear the offers when they are published, not at its first demand."""
         daemon = self._daemons[daemons.REQUESTOR]
         try:
-            await listen_to_offers(Rest(session, daemon.api_url, daemon.app_key))
+            await YagnaRest(daemon.node, session).listen_to_offers()
         except NodeError as error:  # the first demand then waits for the next broadcast
             _log.warning("%s", error)
 
@@ -222,7 +224,7 @@ class Server:
                 spec=spec,
                 network=self._spec,
                 node_id=account.node_id,
-                rest=Rest(session, daemon.api_url, account.app_key),
+                rest=NodeRest(Node(daemon.api_url, account.app_key), session, seconds=_ANSWER_SECONDS),
                 units=units.make,
                 changed=self._dirty.set,
             )

@@ -7,7 +7,8 @@ import re
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import RequestError
-from golem_launcher.node import blocking_rest, probe
+from golem_launcher.node import probe
+from golem_launcher.node.rest import BlockingRest
 
 if TYPE_CHECKING:
     from golem_launcher.node.node import Node
@@ -17,7 +18,7 @@ _ADDRESS = re.compile(r"[0-9a-f]{40}")
 
 def key_file(node: Node) -> str:
     """The keystore of the node's identity: whoever has it and its password has the money."""
-    return str(blocking_rest.call(node, "local/identity/GetKeyFile", probe.identity(node)))
+    return str(BlockingRest(node).service("local/identity/GetKeyFile", probe.identity(node)))
 
 
 def restore(node: Node, keystore: str) -> str:
@@ -26,10 +27,11 @@ def restore(node: Node, keystore: str) -> str:
     Raises ``RequestError`` when this is no keystore, and ``NodeRefused``.
     """
     identity = address(keystore)
-    listed = blocking_rest.call(node, "local/identity/List", {})
+    rest = BlockingRest(node)
+    listed = rest.service("local/identity/List", {})
     if identity not in {str(one.get("nodeId")).lower() for one in listed}:
-        blocking_rest.call(node, "local/identity/CreateGenerated", {"alias": None, "fromKeystore": keystore})
-    blocking_rest.call(node, "local/identity/Update", {"nodeId": identity, "alias": None, "setDefault": True})
+        rest.service("local/identity/CreateGenerated", {"alias": None, "fromKeystore": keystore})
+    rest.service("local/identity/Update", {"nodeId": identity, "alias": None, "setDefault": True})
     return identity
 
 

@@ -1,24 +1,16 @@
-"""Looks at the live market: what is on offer for a request, what it costs, and why the rest does not fit.
-
-A scan of yagna's gives whole offers without a negotiation. A node listens to offers from its first demand on and not
-before, so one that nobody can meet is published for a moment when a node answers with nothing.
-"""
+"""Looks at the live market: what is on offer for a request, what it costs, and why the rest does not fit."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import NodeRefused
 from golem_launcher.market import history
-from golem_launcher.market.constraint import condition, every
+from golem_launcher.market.constraint import condition
 from golem_launcher.market.limits import Advice, loosen, why_not
 from golem_launcher.market.offered_machine import OfferedMachine, machines
 from golem_launcher.market.prices import SECONDS_PER_HOUR
-from golem_launcher.node.rest import NodeRest
+from golem_launcher.node.yagna_rest import YagnaRest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,10 +18,6 @@ if TYPE_CHECKING:
 
     from golem_launcher.node.node import Node
     from golem_launcher.request import LaunchRequest
-
-_NOBODY = every(condition("golem.node.id.name", "=", "nobody"), condition("golem.inf.mem.gib", "<", 0))
-_MOST_OFFERS = 1000
-_LIVES_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -79,43 +67,14 @@ def judged(request: LaunchRequest, found: Iterable[OfferedMachine], known: Mappi
 
 
 async def scan(node: Node, *, subnet: str, seconds: float) -> list[dict[str, Any]]:
-    """The offers in a subnet, whole, as far as they are known within ``seconds``."""
-    import aiohttp  # noqa: PLC0415 - a quarter of a second that other commands should not pay
-
-    async with aiohttp.ClientSession() as http:
-        rest = NodeRest(http, node.api_url, node.app_key)
-        constraints = condition("golem.node.debug.subnet", "=", subnet)
-        found = await _scan_once(rest, constraints, seconds)
+    """The offers in a subnet, from a node that may not have listened to any before."""
+    constraints = condition("golem.node.debug.subnet", "=", subnet)
+    async with YagnaRest(node) as rest:
+        found = await rest.offers(constraints, seconds=seconds)
         if not found:
-            await _listen(rest)
-            found = await _scan_once(rest, constraints, seconds)
+            await rest.listen_to_offers()
+            found = await rest.offers(constraints, seconds=seconds)
         return found
-
-
-async def _scan_once(rest: NodeRest, constraints: str, seconds: float) -> list[dict[str, Any]]:
-    """Poll a scan until nothing new comes, or the time is over."""
-    body = {"type": "offer", "constraints": constraints, "timeout": _LIVES_SECONDS}
-    name = str(await rest.call("POST", "/market-api/v1/scan", data=json.dumps(body)))
-    found: list[dict[str, Any]] = []
-    end = asyncio.get_running_loop().time() + seconds
-    try:
-        while len(found) < _MOST_OFFERS and (left := end - asyncio.get_running_loop().time()) > 0:
-            query = {"timeout": f"{left if not found else min(left, 0.3):.1f}", "maxEvents": "200"}
-            more = await rest.call("GET", f"/market-api/v1/scan/{name}/events", query=query, seconds=seconds + 5)
-            if not isinstance(more, list) or not more:
-                break
-            found += [offer for offer in more if isinstance(offer, dict)]
-    finally:
-        with contextlib.suppress(NodeRefused):
-            await rest.call("DELETE", f"/market-api/v1/scan/{name}")
-    return found
-
-
-async def _listen(rest: NodeRest) -> None:
-    """Have the node listen to offers."""
-    demand = json.dumps({"properties": {}, "constraints": _NOBODY})
-    name = str(await rest.call("POST", "/market-api/v1/demands", data=demand))
-    await rest.call("DELETE", f"/market-api/v1/demands/{name}")
 
 
 def _offer(request: LaunchRequest, machine: OfferedMachine, record: history.Record | None) -> Offer:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import BudgetError, NodeError, NodeRefused, NodeUnreachable
 from golem_launcher.market import settlement
-from golem_launcher.node import blocking_rest, probe
+from golem_launcher.node import probe
+from golem_launcher.node.rest import BlockingRest
 from golem_launcher.units import coins
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def open_account(node: Node, network: Network) -> str:
     """Have the node ready to pay on a network; its identity. Changes nothing when it was. No money is moved."""
     identity = probe.identity(node)
     init = {"address": identity, "network": network.payment_network, "token": network.token, "mode": _SEND}
-    blocking_rest.call(node, "local/driver/erc20/Init", init)
+    BlockingRest(node).service("local/driver/erc20/Init", init)
     return identity
 
 
@@ -147,7 +148,7 @@ def fund(node: Node, network: Network) -> str:
         "mint_only": not network.faucet,
     }
     try:
-        return str(blocking_rest.call(node, "local/driver/erc20/Fund", body, seconds=_FUND_SECONDS))
+        return str(BlockingRest(node, seconds=_FUND_SECONDS).service("local/driver/erc20/Fund", body))
     except NodeRefused as error:
         if _out_of_reach(error.what):
             raise BudgetError(f"The faucet gave nothing: {_NO_CHAIN}", "Look at its internet connection.") from None
@@ -159,7 +160,7 @@ def fund(node: Node, network: Network) -> str:
 
 def leftovers(node: Node, network: Network) -> list[dict[str, Any]]:
     """The allocations on a network that are not released, as the node lists them."""
-    found = blocking_rest.get(node, "/payment-api/v1/allocations")
+    found = BlockingRest(node).get("/payment-api/v1/allocations")
     listed = found if isinstance(found, list) else []
     return [one for one in listed if isinstance(one, dict) and one.get("paymentPlatform") == network.platform]
 
@@ -168,7 +169,7 @@ def release(node: Node, network: Network, *, keep: set[str]) -> int:
     """Give back what allocations on a network have set aside, but for those to ``keep``; how many they were."""
     ids = {str(one.get("allocationId")) for one in leftovers(node, network)} - keep
     for allocation_id in ids:
-        blocking_rest.delete(node, f"/payment-api/v1/allocations/{allocation_id}")
+        BlockingRest(node).delete(f"/payment-api/v1/allocations/{allocation_id}")
     return len(ids)
 
 
@@ -183,7 +184,7 @@ def _status(node: Node, network: Network, identity: str) -> tuple[dict[str, Any]
         "after_timestamp": 0,
     }
     try:
-        status = blocking_rest.call(node, "local/payment/GetStatus", body, seconds=_STATUS_SECONDS)
+        status = BlockingRest(node, seconds=_STATUS_SECONDS).service("local/payment/GetStatus", body)
     except NodeUnreachable:
         probe.identity(node)  # the node is there, so it is the chain that it waits for
         return {}, f"The node has had no answer from the chain for {_STATUS_SECONDS:.0f} s. {_LOOK_AT_CONNECTION}"
@@ -232,7 +233,7 @@ def _reserved(node: Node, network: Network) -> Decimal:
 
 def _payments(node: Node, network: Network) -> tuple[Payment, ...]:
     try:  # all networks' at once: yagna 0.17's own choice by network finds none
-        found = blocking_rest.get(node, "/payment-api/v1/payments?timeout=0")
+        found = BlockingRest(node).get("/payment-api/v1/payments", timeout=0)
     except NodeRefused:
         return ()
     identity = probe.identity(node).lower()

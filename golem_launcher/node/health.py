@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NodeRefused
-from golem_launcher.node import blocking_rest
+from golem_launcher.node.rest import BlockingRest
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def troubles(node: Node) -> list[Trouble]:
     """Everything that the node has to say. Raises ``NodeUnreachable`` when it is gone."""
     found = [*_release(_asked(node, "/version/get"))]
     with contextlib.suppress(NodeRefused):  # a node in a central network (the local one's) has no neighbours to tell
-        found += _network(blocking_rest.call(node, "local/net/Status", {}, seconds=_SECONDS))
+        found += _network(BlockingRest(node, seconds=_SECONDS).service("local/net/Status", {}))
     found += payments(_asked(node, "/payment-api/v1/payments/status"))
     return found
 
@@ -47,7 +47,7 @@ def payments(value: Any) -> list[Trouble]:
 
 def _asked(node: Node, path: str) -> Any:
     try:
-        return blocking_rest.get(node, path, seconds=_SECONDS)
+        return BlockingRest(node, seconds=_SECONDS).get(path)
     except NodeRefused:
         return None
 

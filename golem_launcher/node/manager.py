@@ -19,6 +19,7 @@ from golem_launcher import files, paths
 from golem_launcher.errors import NodeUnreachable, RequestError
 from golem_launcher.node import diagnosis, probe, yagna, yagna_process
 from golem_launcher.node.node import Node
+from golem_launcher.node.rest import split_url
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +73,7 @@ def remember_node(api_url: str, app_key: str) -> str:
 
     Raises ``RequestError`` for an address over which the key would travel in the clear, and ``NodeUnreachable``.
     """
-    address = probe.split_url(api_url)
+    address = split_url(api_url)
     if address.scheme != "https" and not is_here(api_url):
         raise RequestError(
             "Over http anybody on the way could read the node's key.",
@@ -101,7 +102,7 @@ def _remembered() -> Node | None:
 
 def is_here(api_url: str) -> bool:
     """Whether an address is one of this computer's own. Raises ``NodeUnreachable`` when it is no http address."""
-    host = probe.split_url(api_url).hostname or ""
+    host = split_url(api_url).hostname or ""
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
     return host == "localhost"

@@ -1,66 +1,198 @@
-"""One call of yagna's REST API: how long it may take, and what its answer means.
+"""The client of yagna's REST API: :class:`NodeRest` for who has an event loop, :class:`BlockingRest` for who has none.
 
-What every client of ours shares. The exceptions are for the user: :class:`NodeUnreachable` when no answer comes or the
-key is refused (no call to that node can do better), :class:`NodeRefused` when the node says no to this one call.
+Both send the same requests and read the answers alike. The exceptions are for the user: :class:`NodeUnreachable` when
+no answer comes or the key is refused (no call to that node can do better), :class:`NodeRefused` when the node says no
+to this one call. The blocking one imports no aiohttp, a quarter of a second that a command which asks one question
+should not pay.
 """
 
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
+from dataclasses import dataclass
+from datetime import UTC
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 from golem_launcher.errors import NodeRefused, NodeUnreachable
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from datetime import datetime
+    from types import TracebackType
+    from typing import Self
 
     import aiohttp
 
+    from golem_launcher.node.node import Node
+
 ANSWER_SECONDS = 10.0
 """What a call may take unless its maker says more."""
+LONG_POLL = 50.0
+"""Seconds that yagna may hold a request for events; its own limit is 60."""
 
+_LARGEST_ANSWER = 4 * 1024 * 1024
 _LONGEST_REASON = 300
 
 
 class NodeRest:
-    """Calls to the node at ``api_url`` with its key, over the caller's own HTTP session."""
+    """Calls to one node, inside ``async with`` or over an HTTP session of the caller's.
 
-    def __init__(self, http: aiohttp.ClientSession, api_url: str, app_key: str) -> None:
+    A ``timeout`` among the query's parameters is how long the node may hold the request; it comes on top of
+    ``seconds``. Every call raises ``NodeUnreachable`` and ``NodeRefused``.
+    """
+
+    def __init__(
+        self, node: Node, http: aiohttp.ClientSession | None = None, *, seconds: float = ANSWER_SECONDS
+    ) -> None:
+        self._node = node
         self._http = http
-        self._api_url = api_url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {app_key}", "Content-Type": "application/json"}
+        self._own_http: aiohttp.ClientSession | None = None
+        self._seconds = seconds
 
-    async def call(
-        self,
-        method: str,
-        path: str,
-        *,
-        data: str | None = None,
-        query: Mapping[str, str] | None = None,
-        seconds: float = ANSWER_SECONDS,
+    async def __aenter__(self) -> Self:
+        if self._http is None:
+            import aiohttp  # noqa: PLC0415 - see above
+
+            self._http = self._own_http = aiohttp.ClientSession()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._own_http is not None:
+            await self._own_http.close()
+
+    def follow(self, node: Node) -> None:
+        """From now on, ask the node at its new address."""
+        self._node = node
+
+    async def get(self, path: str, *, seconds: float | None = None, **query: Any) -> Any:
+        """The JSON value at a path."""
+        return await self._call("GET", path, None, seconds, query)
+
+    async def post(self, path: str, body: Any = None, *, seconds: float | None = None, **query: Any) -> Any:
+        """Send a JSON value; the one that comes back, ``None`` for none."""
+        return await self._call("POST", path, json.dumps(body), seconds, query)
+
+    async def put(self, path: str, body: Any, *, seconds: float | None = None) -> Any:
+        """Replace what is at a path; the JSON value that comes back."""
+        return await self._call("PUT", path, json.dumps(body), seconds, {})
+
+    async def delete(self, path: str, *, seconds: float | None = None) -> None:
+        """Delete what is at a path."""
+        await self._call("DELETE", path, None, seconds, {})
+
+    async def events(self, path: str, *, timeout: float = LONG_POLL, **query: Any) -> list[Any]:
+        """The events of a long poll: as soon as there is one, none after ``timeout`` seconds."""
+        found = await self.get(path, timeout=timeout, **query)
+        return found if isinstance(found, list) else []
+
+    async def _call(
+        self, method: str, path: str, data: str | None, seconds: float | None, query: dict[str, Any]
     ) -> Any:
-        """The JSON value of the answer, ``None`` when it is empty. ``data`` is the JSON text to send.
+        import aiohttp  # noqa: PLC0415 - see above
 
-        Raises ``NodeUnreachable`` and ``NodeRefused``.
-        """
-        import aiohttp  # noqa: PLC0415 - a quarter of a second that who only probes a node should not pay
-
+        assert self._http is not None, "enter the client first"
+        node = self._node
+        held = float(query.get("timeout", 0))
         try:
             async with self._http.request(
                 method,
-                self._api_url + path,
+                node.api_url.rstrip("/") + path,
                 data=data,
-                params=query,
-                headers=self._headers,
-                timeout=aiohttp.ClientTimeout(total=seconds),
+                params={name: str(value) for name, value in query.items()},
+                headers=_headers(node),
+                timeout=aiohttp.ClientTimeout(total=held + (self._seconds if seconds is None else seconds)),
             ) as response:
                 status, body = response.status, await response.read()
         except (TimeoutError, OSError, aiohttp.ClientError) as error:
-            raise silent(self._api_url, error) from None
-        return understood(self._api_url, f"{method} {path}", status, body)
+            raise silent(node.api_url, error) from None
+        return understood(node.api_url, f"{method} {path}", status, body)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back from the node, unread."""
+
+    status: int
+    body: bytes
+    date: str | None
+    """The node's clock, as its ``Date`` header has it."""
+
+
+class BlockingRest:
+    """Calls to one node from a thread of its own; ``seconds`` bounds each wait for bytes."""
+
+    def __init__(self, node: Node, *, seconds: float = 15.0) -> None:
+        self._node = node
+        self._seconds = seconds
+
+    def get(self, path: str, **query: Any) -> Any:
+        """The JSON value at a path. Raises ``NodeUnreachable`` and ``NodeRefused``."""
+        return self._call("GET", path + (f"?{urlencode(query)}" if query else ""), None)
+
+    def delete(self, path: str) -> None:
+        """Delete what is at a path. Raises ``NodeUnreachable`` and ``NodeRefused``."""
+        self._call("DELETE", path, None)
+
+    def service(self, name: str, payload: Any) -> Any:
+        """What a service on the node's bus (``local/payment/GetStatus``, say) answers.
+
+        yagna passes on what the service says, a Rust ``Result``. What its command line shows about payments and
+        identities comes from there. Raises ``NodeUnreachable``, and ``NodeRefused`` with the service's own words.
+        """
+        value = self._call("POST", f"/_gsb/{name}", json.dumps(payload))
+        if isinstance(value, dict) and "Ok" in value:
+            return value["Ok"]
+        while isinstance(value, dict) and value:  # the innermost words of an error
+            value = next(iter(value.values()))
+        raise NodeRefused(clean_line(str(value), longest=_LONGEST_REASON))
+
+    def answer(self, method: str, path: str, data: str | None = None, *, most: int = _LARGEST_ANSWER) -> Answer:
+        """What comes back, whatever it is. Raises ``OSError`` or ``http.client.HTTPException`` when nothing does."""
+        address = split_url(self._node.api_url)
+        kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+        connection = kind(address.hostname or "", address.port, timeout=self._seconds)
+        try:
+            connection.request(method, address.path.rstrip("/") + path, data, _headers(self._node))
+            with connection.getresponse() as response:
+                return Answer(response.status, response.read(most), response.getheader("Date"))
+        finally:
+            connection.close()
+
+    def _call(self, method: str, path: str, data: str | None) -> Any:
+        try:
+            answer = self.answer(method, path, data)
+        except (OSError, http.client.HTTPException) as error:
+            raise silent(self._node.api_url, error) from error
+        return understood(self._node.api_url, f"{method} {path}", answer.status, answer.body)
+
+
+def _headers(node: Node) -> dict[str, str]:
+    return {"Authorization": f"Bearer {node.app_key}", "Content-Type": "application/json"}
+
+
+def timestamp(moment: datetime) -> str:
+    """A moment as yagna's API has it."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def split_url(api_url: str) -> SplitResult:
+    """The parts of a node's address; ``NodeUnreachable`` when it is no http address."""
+    try:
+        address = urlsplit(api_url)
+        if address.scheme in {"http", "https"} and address.hostname and address.port != 0:
+            return address
+    except ValueError:
+        pass
+    raise NodeUnreachable(
+        f"The node's address {clean_line(api_url, longest=200)!r} is no http address.",
+        "Set YAGNA_API_URL to something like http://127.0.0.1:7465",
+    )
 
 
 def understood(api_url: str, call: str, status: int, body: bytes) -> Any:

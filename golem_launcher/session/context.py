@@ -24,9 +24,9 @@ from golem_launcher.workload import registry
 if TYPE_CHECKING:
     from golem_launcher.networks import Network
     from golem_launcher.node.node import Node
+    from golem_launcher.node.yagna_rest import YagnaRest
     from golem_launcher.rental.engine import Engine
     from golem_launcher.rental.image import SessionImage
-    from golem_launcher.rental.payment.yagna import YagnaRest
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.network_hosts import NetworkHost

@@ -114,8 +114,8 @@ def _close_at_node(directory: SessionDirectory, journal: Journal, *, start_node:
 
 
 async def _close_down(node: Node, journal: Journal) -> None:
+    from golem_launcher.node.yagna_rest import YagnaRest  # noqa: PLC0415
     from golem_launcher.rental.payment.closing import close_down  # noqa: PLC0415
-    from golem_launcher.rental.payment.yagna import YagnaRest  # noqa: PLC0415
 
     async with YagnaRest(node) as rest:
         seconds = 0.0 if journal.entries.awaits_until else _INVOICE_SECONDS

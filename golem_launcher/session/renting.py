@@ -292,7 +292,7 @@ class Renting:
         if self.session.choice.looked_at:
             return []
         try:
-            return await self.session.rest.scan_offers(
+            return await self.session.rest.offers(
                 condition("golem.node.debug.subnet", "=", self.session.host.subnet), seconds=_SCAN_SECONDS
             )
         except NodeError:

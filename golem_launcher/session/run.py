@@ -13,10 +13,10 @@ from golem_launcher import clock
 from golem_launcher.errors import LauncherError, NodeError, ProviderError
 from golem_launcher.events import LeftOut, Stage
 from golem_launcher.market import wallet
+from golem_launcher.node.yagna_rest import YagnaRest
 from golem_launcher.rental.image import SessionImage
 from golem_launcher.rental.payment import bills
 from golem_launcher.rental.payment.ending import close_wherever
-from golem_launcher.rental.payment.yagna import YagnaRest
 from golem_launcher.rental.permission import permit_of
 from golem_launcher.session import documents, network_hosts, preload, timeouts
 from golem_launcher.session.context import Context, Entered, Prepared

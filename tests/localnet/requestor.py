@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from golem_launcher.errors import NodeError, NodeRefused
-from golem_launcher.localnet.rest import Rest, timestamp
+from golem_launcher.node.rest import NodeRest, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -27,7 +27,7 @@ PATIENCE = 20.0
 @contextlib.asynccontextmanager
 async def requestor(network: LocalNetwork) -> AsyncIterator[Requestor]:
     async with aiohttp.ClientSession() as session:
-        someone = Requestor(Rest(session, network.node.api_url, network.node.app_key), session, network)
+        someone = Requestor(NodeRest(network.node, session, seconds=30.0), session, network)
         try:
             yield someone
         finally:
@@ -35,7 +35,7 @@ async def requestor(network: LocalNetwork) -> AsyncIterator[Requestor]:
 
 
 class Requestor:
-    def __init__(self, rest: Rest, session: aiohttp.ClientSession, network: LocalNetwork) -> None:
+    def __init__(self, rest: NodeRest, session: aiohttp.ClientSession, network: LocalNetwork) -> None:
         self.rest = rest
         self._session = session
         self._network = network

@@ -26,9 +26,9 @@ from golem_launcher.localnet.negotiation import NOTE_INTERVAL, PAYMENT_TIMEOUT
 from golem_launcher.localnet.spec import load_spec
 from golem_launcher.market import wallet
 from golem_launcher.networks import HOODI, LOCAL
-from golem_launcher.node import blocking_rest
 from golem_launcher.node.gsb import GsbClient
 from golem_launcher.node.node import Node
+from golem_launcher.node.rest import BlockingRest
 from golem_launcher.processes import ProcessRecord
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
@@ -245,7 +245,7 @@ def _provider_invoices(up: network.LocalNetwork, agreement_id: str) -> list[str]
 
     (key,) = asyncio.run(keys())
     node = Node(up.state["daemons"]["provider"]["api_url"], key, "")
-    invoices = blocking_rest.get(node, "/payment-api/v1/invoices")
+    invoices = BlockingRest(node).get("/payment-api/v1/invoices")
     return [one["status"] for one in invoices if one["agreementId"] == agreement_id]
 
 

@@ -12,7 +12,7 @@ from golem_launcher.localnet.lease import Lease, Terms
 from golem_launcher.localnet.misbehaviour import Misbehaviour
 
 if TYPE_CHECKING:
-    from golem_launcher.localnet.rest import Rest
+    from golem_launcher.node.rest import NodeRest
 
 TERMS = Terms(
     agreement_id="agreement", requestor_id="0x1", expires=None, note_interval=0.05, note_accept_timeout=0.3,
@@ -59,7 +59,7 @@ async def create(_activity: str, _terms: Terms) -> Idle:
 
 def lease_at(node: ProviderNode, *, is_paid: bool) -> Lease:
     return Lease(
-        terms=TERMS, rest=cast("Rest", node), misbehaviour=Misbehaviour(), create=create, died=lambda: None,
+        terms=TERMS, rest=cast("NodeRest", node), misbehaviour=Misbehaviour(), create=create, died=lambda: None,
         changed=lambda: None, is_paid=is_paid,
     )  # fmt: skip
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from ipaddress import ip_network
 
-import aiohttp
 import pytest
 from pydantic import TypeAdapter
 
@@ -116,10 +115,9 @@ def reached(directory, *stages):
 
 async def _agreement_events(node, since):
     """What happened to each agreement since, by its id: the kind of event and the time by the node's clock."""
-    async with aiohttp.ClientSession() as http:
-        rest = NodeRest(http, node.api_url, node.app_key)
+    async with NodeRest(node) as rest:
         query = {"afterTimestamp": since.isoformat(), "maxEvents": "100", "timeout": "0"}
-        found = await rest.call("GET", "/market-api/v1/agreementEvents", query=query)
+        found = await rest.get("/market-api/v1/agreementEvents", **query)
         return {(one["agreementId"], one["eventType"]): _TIME.validate_python(one["eventDate"]) for one in found}
 
 
@@ -134,9 +132,8 @@ def paid(directory, node):
 
 
 async def _allocate(node, body):
-    async with aiohttp.ClientSession() as http:
-        rest = NodeRest(http, node.api_url, node.app_key)
-        made = await rest.call("POST", "/payment-api/v1/allocations", data=json.dumps(body))
+    async with NodeRest(node) as rest:
+        made = await rest.post("/payment-api/v1/allocations", body)
         return made["allocationId"]
 
 

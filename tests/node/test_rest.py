@@ -2,11 +2,11 @@
 
 import asyncio
 
-import aiohttp
 import pytest
 
 from golem_launcher.errors import NodeRefused, NodeUnreachable
-from golem_launcher.node.rest import NodeRest, understood
+from golem_launcher.node.node import Node
+from golem_launcher.node.rest import BlockingRest, NodeRest, understood
 from tests.bus import daemon as daemons
 
 URL = "http://127.0.0.1:7465"
@@ -60,11 +60,13 @@ def test_calls_are_bounded_and_a_closed_port_is_said():
         connections = []
         server = await asyncio.start_server(never, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        async with aiohttp.ClientSession() as http:
-            with pytest.raises(NodeUnreachable, match="no answer in time"):
-                await NodeRest(http, f"http://127.0.0.1:{port}", "key").call("GET", "/me", seconds=0.1)
-            with pytest.raises(NodeUnreachable, match="does not answer"):
-                await NodeRest(http, f"http://127.0.0.1:{daemons.free_port()}/", "key").call("GET", "/me")
+        silent, gone = Node(f"http://127.0.0.1:{port}", "key"), Node(f"http://127.0.0.1:{daemons.free_port()}/", "key")
+        for node, said in ((silent, "no answer in time"), (gone, "does not answer")):
+            async with NodeRest(node, seconds=0.1) as rest:
+                with pytest.raises(NodeUnreachable, match=said):
+                    await rest.get("/me")
+            with pytest.raises(NodeUnreachable, match=said):
+                await asyncio.to_thread(BlockingRest(node, seconds=0.1).get, "/me")
         for writer in connections:
             writer.close()
         server.close()

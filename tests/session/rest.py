@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from golem_launcher.rental.payment.yagna import YagnaRest
+from golem_launcher.node.yagna_rest import YagnaRest
 
 
 class Node:
@@ -24,7 +24,7 @@ class Node:
 
         async def asking():
             async with YagnaRest(self.node) as rest:
-                return await rest._call("GET", f"/net-api/v1/net/{network_id}/nodes")
+                return await rest.get(f"/net-api/v1/net/{network_id}/nodes")
 
         return {member["id"] for member in asyncio.run(asking())}
 

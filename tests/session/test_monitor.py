@@ -10,9 +10,9 @@ from golem_launcher import paths
 from golem_launcher.errors import NodeUnreachable, ProviderError
 from golem_launcher.events import Stage
 from golem_launcher.node.node import Node
+from golem_launcher.node.yagna_rest import YagnaRest
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.rental.payment.money import Money
-from golem_launcher.rental.payment.yagna import YagnaRest
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import monitor
 from golem_launcher.session.deadline import Deadline

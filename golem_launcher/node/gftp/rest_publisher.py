@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 
-from golem_launcher.errors import BusCallError, BusError, BusProtocolError
+from golem_launcher.errors import BusCallError, BusError, BusProtocolError, NodeError, NodeRefused, NodeUnreachable
 from golem_launcher.node.gftp.wire import LARGEST_CHUNK, SMALL_CHUNK, GftpError, local_address
 from golem_launcher.node.gsb import flex, packets
+from golem_launcher.node.node import Node
+from golem_launcher.node.rest import NodeRest
 from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _LARGEST_MESSAGE: Final = 2 * LARGEST_CHUNK
 _REST_SECONDS: Final = 30.0
+_SERVICES: Final = "/gsb-api/v1/services"
 
 
 class RestPublisher:
@@ -27,26 +30,27 @@ class RestPublisher:
 
     largest_chunk = SMALL_CHUNK  # yagna takes messages of at most 64 KiB from its websocket
 
-    def __init__(self, http: aiohttp.ClientSession, api_url: str, node_id: str) -> None:
+    def __init__(self, http: aiohttp.ClientSession, rest: NodeRest, api_url: str, node_id: str) -> None:
         self._http = http
-        self._services = f"{api_url}/gsb-api/v1/services"
+        self._rest = rest
+        self._sockets = f"{api_url}{_SERVICES}"
         self.node_id = node_id
         self._served: dict[str, asyncio.Task[None]] = {}
 
     @classmethod
     async def connect(cls, api_url: str, app_key: str) -> RestPublisher:
         """Ask a node who it is; :class:`BusError` when it does not answer or refuses the key."""
-        api_url = api_url.rstrip("/")
-        http = aiohttp.ClientSession(
-            headers={"Authorization": f"Bearer {app_key}"},
-            timeout=aiohttp.ClientTimeout(total=_REST_SECONDS),
-        )
+        node = Node(api_url.rstrip("/"), app_key)
+        http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {app_key}"})
+        rest = NodeRest(node, http, seconds=_REST_SECONDS)
         try:
-            async with http.get(f"{api_url}/me", raise_for_status=True) as response:
-                return cls(http, api_url, str((await response.json())["identity"]))
-        except (TimeoutError, aiohttp.ClientError, KeyError, ValueError) as error:
+            return cls(http, rest, node.api_url, str((await rest.get("/me"))["identity"]))
+        except NodeError as error:
             await http.close()
-            raise BusError(f"The node at {api_url} does not answer: {error}.", "Check its address and key.") from error
+            raise BusError(error.what, "Check its address and key.") from error
+        except (TypeError, KeyError):
+            await http.close()
+            raise BusError(f"What answers at {node.api_url} is not a yagna.", "Check its address.") from None
 
     @property
     def connected(self) -> bool:
@@ -58,20 +62,18 @@ class RestPublisher:
         address = local_address(name)
         body = {"listen": {"on": address, "components": list(service.components)}}
         try:
-            async with self._http.post(self._services, json=body) as response:
-                if response.status != HTTPStatus.CREATED:
-                    text = (await response.text())[:200]
-                    taken = response.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT}
-                    raise BusCallError(
-                        f"The node refused to offer a file: {response.status} {text}.",
-                        code=packets.CONFLICT if taken else packets.FAILURE,
-                    )
+            await self._rest.post(_SERVICES, body)
             socket = await self._http.ws_connect(
-                f"{self._services}/{_encoded(address)}",
+                f"{self._sockets}/{_encoded(address)}",
                 protocols=["gsb+flexbuffers"],
                 max_msg_size=_LARGEST_MESSAGE,
                 heartbeat=_REST_SECONDS,
             )
+        except NodeRefused as error:
+            taken = error.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT}
+            raise BusCallError(error.what, code=packets.CONFLICT if taken else packets.FAILURE) from error
+        except NodeUnreachable as error:
+            raise BusError(error.what) from error
         except (TimeoutError, aiohttp.ClientError) as error:
             raise BusError(f"The node refused to offer a file: {error}.") from error
         self._served[name] = asyncio.ensure_future(_serve(socket, service))
@@ -82,9 +84,8 @@ class RestPublisher:
         if task is None:
             return
         await cancel_all(task)
-        with contextlib.suppress(aiohttp.ClientError, asyncio.TimeoutError):
-            async with self._http.delete(f"{self._services}/{_encoded(local_address(name))}"):
-                pass
+        with contextlib.suppress(NodeError):
+            await self._rest.delete(f"{_SERVICES}/{_encoded(local_address(name))}")
 
     async def aclose(self) -> None:
         """Withdraw everything."""

@@ -24,8 +24,8 @@ from golem_launcher.untrusted import number
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from golem_launcher.node.yagna_rest import YagnaRest
     from golem_launcher.rental.payment.journal import AgreementEntry
-    from golem_launcher.rental.payment.yagna import YagnaRest
 
 _LOG = logging.getLogger(__name__)
 

@@ -20,9 +20,9 @@ from golem_launcher.waiting import wait_for
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
+    from golem_launcher.node.yagna_rest import YagnaRest
     from golem_launcher.rental.payment.evidence import Refusal
     from golem_launcher.rental.payment.journal import Journal
-    from golem_launcher.rental.payment.yagna import YagnaRest
 
 _LOG = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golem_launcher.node.node import Node
+    from golem_launcher.node.yagna_rest import YagnaRest
     from golem_launcher.rental.payment.journal import Journal
-    from golem_launcher.rental.payment.yagna import YagnaRest
 
 
 class Farewells:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from golem_launcher.events import SessionState
     from golem_launcher.networks import Network
+    from golem_launcher.node.yagna_rest import YagnaRest
     from golem_launcher.rental.payment.journal import Journal
-    from golem_launcher.rental.payment.yagna import YagnaRest
 
 _TELL_SECONDS = 10.0
 _PAST = "in the past"

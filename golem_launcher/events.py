@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from golem_launcher.units import counted
+from golem_launcher.units import counted, data_size, data_size_of, duration
 
 
 class Stage(StrEnum):
@@ -96,10 +96,6 @@ class ProviderChosen(_Event):
         return f"agreement with {self.provider_name}"
 
 
-_MINUTES_FROM = 90.0
-"""Seconds; shorter times are told in them."""
-
-
 class Progress(_Event):
     """How far a longer piece of work is: ``done`` of ``total`` ``unit``."""
 
@@ -113,20 +109,19 @@ class Progress(_Event):
 
     @property
     def figures(self) -> str:
-        """How far it is, for a person: 12 of 86 MB (14 %), 1.2 MB/s, 62 s left."""
+        """How far it is, for a person: 12.0 of 86.0 MB (14 %), 1.2 MB/s, 62 s left."""
         share = f" ({100 * self.done / self.total:.0f} %)" if self.total else ""
         if self.unit != "bytes":
             return f"{self.done:.0f} of {self.total:.0f} {self.unit}".rstrip() + share
-        far = f"{self.done / 1e6:.0f} of {self.total / 1e6:.0f} MB{share}"
+        far = data_size_of(self.done, self.total) + share
         if self.rate <= 0:
             return far
         left = (self.total - self.done) / self.rate
-        time = f"{left / 60:.0f} min" if left >= _MINUTES_FROM else f"{left:.0f} s"
-        return f"{far}, {self.rate / 1e6:.1f} MB/s, {time} left"
+        return f"{far}, {data_size(self.rate)}/s, {duration(left)} left"
 
     @property
     def words(self) -> str:
-        """The same with what is done: Sending the image: 12 of 86 MB (14 %)."""
+        """The same with what is done: Sending the image: 12.0 of 86.0 MB (14 %)."""
         return f"{self.what}: {self.figures}"
 
 

@@ -10,6 +10,8 @@ _GLANCE = 3
 _SIZES = (("kB", 0), ("MB", 1), ("GB", 1), ("TB", 1))
 """Units of a thousand, each with the decimals that are told."""
 _THOUSAND = 1000
+_SECONDS_BELOW = 89.5
+_HOURS_BELOW = 100
 
 
 def counted(number: int, one: str, several: str = "") -> str:
@@ -51,6 +53,28 @@ def data_size(size: float) -> str:
         if told < _THOUSAND:
             break
     return words
+
+
+def data_size_of(done: float, total: float) -> str:
+    """``12.0 of 86.0 MB``: both in the unit of the whole."""
+    words = data_size(total)
+    for power, (unit, decimals) in enumerate(_SIZES, start=1):
+        if words.endswith(f" {unit}"):
+            return f"{_rounded(done / _THOUSAND**power, decimals):,.{decimals}f} of {words}"
+    return f"{_rounded(done, 0):.0f} of {words}"
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``12 min``, ``2.5 h``, ``4 days``: a length of time in the one unit that matters."""
+    if seconds < _SECONDS_BELOW:
+        return f"{_rounded(seconds, 0):.0f} s"
+    minutes = _rounded(seconds / 60, 0)
+    if minutes < 60:  # noqa: PLR2004
+        return f"{minutes:.0f} min"
+    hours = seconds / 3600
+    if hours < _HOURS_BELOW:
+        return f"{number(_rounded(hours, 2))} h"
+    return f"{_rounded(hours / 24, 0):,.0f} days"
 
 
 def _rounded(value: float, decimals: int) -> float:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.market.prices import glm
 from golem_launcher.session.documents import count
-from golem_launcher.units import coins, counted
+from golem_launcher.units import coins, counted, data_size
 
 if TYPE_CHECKING:
     from golem_launcher.events import SessionState
 
-_MEGABYTE = 1_000_000
 _HOUR = 3600
 
 
@@ -71,7 +70,7 @@ def _usage(state: SessionState) -> str:
     used = state.head.usage
     if used is None or state.stage.final:
         return ""
-    return f"{used.cpu_percent:.0f} % of a core, {used.memory_bytes / _MEGABYTE:.0f} MB of memory"
+    return f"{used.cpu_percent:.0f} % of a core, {data_size(used.memory_bytes)} of memory"
 
 
 def _saved(state: SessionState) -> str:

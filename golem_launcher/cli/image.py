@@ -12,6 +12,7 @@ import typer
 from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.errors import RequestError
 from golem_launcher.text import clean_line
+from golem_launcher.units import data_size
 
 if TYPE_CHECKING:
     from golem_launcher.image.progress import Step
@@ -54,7 +55,7 @@ def build(
     if json:
         print_json({**image.to_json(), "upload": upload.to_json()})
         return
-    say(f"{image.name}: {image.size / 1e6:.0f} MB, {image.path}\n{upload.words}")
+    say(f"{image.name}: {data_size(image.size)}, {image.path}\n{upload.words}")
     say(f"Use it: golem-launcher start --network NETWORK --image {image.name}")
 
 
@@ -78,11 +79,11 @@ def list_images(json: Json = False) -> None:  # noqa: FBT002
     for image in images:
         old = "" if image.current else "  (an older recipe: build it again)"
         of = image.variant or "a file"
-        say(f"{image.name:<20} {image.size / 1e6:>6.0f} MB  {image.made:%Y-%m-%d %H:%M}  of {of}{old}")
+        say(f"{image.name:<20} {data_size(image.size):>9}  {image.made:%Y-%m-%d %H:%M}  of {of}{old}")
     there = {image.variant for image in images}
     for variant in lock.variants():
         if variant not in there:
-            about = f"{lock.SIZES[variant] / 1e6:>6.0f} MB"
+            about = f"{data_size(lock.SIZES[variant]):>9}"
             say(f"{variant:<20} {about}  not made yet: golem-launcher image build {variant}")
     for name in SOFTWARE.keys() - set(lock.variants()):
         say(f"There is no image of {name}: elsewhere than on 'local' it is installed in 'base', at the provider.")
@@ -131,7 +132,7 @@ def add(
     if json:
         print_json(image.to_json())
     else:
-        say(f"{image.name}: {image.size / 1e6:.0f} MB. Use it: golem-launcher start --image {image.name}")
+        say(f"{image.name}: {data_size(image.size)}. Use it: golem-launcher start --image {image.name}")
 
 
 @app.command()
@@ -152,9 +153,9 @@ def remove(
         raise RequestError("No image was named.", "golem-launcher image list shows what there is.")
     for name in names or ():
         image = Store().remove(name)
-        say(f"{image.name} is removed ({image.size / 1e6:.0f} MB).")
+        say(f"{image.name} is removed ({data_size(image.size)}).")
     if packages:
-        say(f"Packages that were kept are removed ({Store().clean() / 1e6:.0f} MB).")
+        say(f"Packages that were kept are removed ({data_size(Store().clean())}).")
 
 
 @app.command()

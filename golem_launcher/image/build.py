@@ -14,6 +14,7 @@ from golem_launcher.image.progress import Step
 from golem_launcher.image.squashfs import write_squashfs
 from golem_launcher.image.tree import Tree, directory
 from golem_launcher.image.trim import trim
+from golem_launcher.units import data_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,6 +74,6 @@ def _check_room(place: Path, needed: int) -> None:
     free = shutil.disk_usage(place).free
     if free < needed:
         raise ImageError(
-            f"Making this image takes {needed / 1e9:.0f} GB of disk for a while, and {place} has {free / 1e9:.1f} GB.",
+            f"Making this image takes {data_size(needed)} of disk for a while, and {place} has {data_size(free)}.",
             "Make room, or name a ready image with --image.",
         )

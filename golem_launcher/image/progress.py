@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from golem_launcher.units import data_size_of
+
 
 @dataclass(frozen=True)
 class Step:
@@ -17,9 +19,9 @@ class Step:
 
     @property
     def words(self) -> str:
-        """How far it is: 12 of 69 MB."""
+        """How far it is: 12.0 of 69.0 MB."""
         if not self.total:
             return ""
         if self.unit == "bytes":
-            return f"{self.done / 1e6:.0f} of {self.total / 1e6:.0f} MB"
+            return data_size_of(self.done, self.total)
         return f"{self.done} of {self.total} {self.unit}"

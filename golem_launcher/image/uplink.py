@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from golem_launcher import clock, files, paths
 from golem_launcher.networks import NETWORKS, Network
+from golem_launcher.units import data_size, duration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,11 +43,9 @@ class Upload:
     @property
     def words(self) -> str:
         """What it means for whoever starts a session, in two or three sentences."""
-        time = (
-            self._time if self.measured else f"{self._time}, {_duration(self.size / _ORDINARY)} at {_rate(_ORDINARY)}"
-        )
+        time = self._time if self.measured else f"{self._time}, {duration(self.size / _ORDINARY)} at {_rate(_ORDINARY)}"
         said = (
-            f"{_size(self.size)} go from your computer to the provider, which is paid meanwhile: {time}. "
+            f"{data_size(self.size)} go from your computer to the provider, which is paid meanwhile: {time}. "
             "A provider that has it already takes 0 s."
         )
         if self.seconds > _LONG_SECONDS:
@@ -64,8 +63,8 @@ class Upload:
     @property
     def _time(self) -> str:
         if self.measured:
-            return f"about {_duration(self.seconds)} at {_rate(self.measured)}, as measured the last time"
-        return f"about {_duration(self.seconds)} at {_rate(_SLOW)}"
+            return f"about {duration(self.seconds)} at {_rate(self.measured)}, as measured the last time"
+        return f"about {duration(self.seconds)} at {_rate(_SLOW)}"
 
 
 def upload(size: int, network: str = "") -> Upload:
@@ -111,16 +110,6 @@ def _path() -> Path:
     return paths.home() / _FILE
 
 
-def _size(size: int) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"  # noqa: PLR2004
-
-
 def _rate(rate: float) -> str:
     megabits = rate / _MEGABIT
     return f"{megabits:.0f} Mbit/s" if megabits >= 10 else f"{megabits:.1f} Mbit/s"  # noqa: PLR2004
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 1:
-        return "1 s"
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"  # noqa: PLR2004

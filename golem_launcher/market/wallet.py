@@ -18,7 +18,7 @@ from golem_launcher.errors import BudgetError, NodeError, NodeRefused, NodeUnrea
 from golem_launcher.market import settlement
 from golem_launcher.node import probe
 from golem_launcher.node.rest import BlockingRest
-from golem_launcher.units import coins
+from golem_launcher.units import coins, duration
 
 if TYPE_CHECKING:
     from golem_launcher.networks import Network
@@ -208,7 +208,7 @@ def _clock_problem(newest_block: Any, now: datetime | None = None) -> str:
         return ""
     side = "ahead of" if off > 0 else "behind"
     return (
-        f"This computer's clock is {abs(off) / 60:.0f} min {side} the chain's newest block. Set it, unless the "
+        f"This computer's clock is {duration(abs(off))} {side} the chain's newest block. Set it, unless the "
         "chain stands still: offers and agreements expire by it."
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher import paths
 from golem_launcher.node.doctor_check import Check, Verdict
+from golem_launcher.units import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,7 @@ def offline() -> Check:
         return Check(NAME, Verdict.FAIL, f"{shown} That is before this program was installed.", _SET_IT)
     ahead = max(_written(paths.home()), default=now) - now
     if ahead > _TOO_FAR:
-        said = f"{shown} Files of the launcher were written {_long(ahead)} later: it was set back, or it is slow."
+        said = f"{shown} Files of the launcher were written {duration(ahead)} later: it was set back, or it is slow."
         return Check(NAME, Verdict.WARN, said, _SET_IT)
     return Check(NAME, Verdict.OK, shown)
 
@@ -41,7 +42,7 @@ def compared(ahead: float, whose: str) -> Check:
         return Check(NAME, Verdict.OK, f"This computer's clock agrees with {whose}.")
     side = "ahead of" if ahead > 0 else "behind"
     verdict = Verdict.FAIL if abs(ahead) > _TOO_FAR else Verdict.WARN
-    return Check(NAME, verdict, f"This computer's clock is {_long(abs(ahead))} {side} {whose}.", _SET_IT)
+    return Check(NAME, verdict, f"This computer's clock is {duration(abs(ahead))} {side} {whose}.", _SET_IT)
 
 
 def ahead_of(header: str | None) -> float | None:
@@ -57,10 +58,3 @@ def _written(home: Path) -> Iterator[float]:
     for place in (home, home / "sessions"):
         with contextlib.suppress(OSError):
             yield from [entry.stat().st_mtime for entry in place.iterdir()]
-
-
-def _long(seconds: float) -> str:
-    for unit, size in (("days", 86400), ("hours", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"

@@ -21,6 +21,7 @@ from golem_launcher.errors import LauncherError
 from golem_launcher.node import clock_check, health, manager, probe, yagna
 from golem_launcher.node.doctor_check import Check, Verdict
 from golem_launcher.text import clean_line
+from golem_launcher.units import data_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -158,7 +159,7 @@ def _disk() -> Check:
         free = shutil.disk_usage(home).free
     except OSError as error:
         return Check("disk", Verdict.FAIL, f"{home} can't be looked at: {error.strerror}.", "Look at its file system.")
-    shown = f"{free / 1024**3:.1f} GiB free in {home}."
+    shown = f"{data_size(free)} free in {home}."
     if free < _LITTLE_SPACE:
         return Check("disk", Verdict.FAIL if free < _NO_SPACE else Verdict.WARN, shown, "Free some space there.")
     return Check("disk", Verdict.OK, shown)

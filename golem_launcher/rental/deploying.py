@@ -16,6 +16,7 @@ from aiohttp import ClientTimeout
 from aiohttp_sse_client.client import EventSource
 
 from golem_launcher.errors import ProviderError
+from golem_launcher.units import data_size_of
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class Deploying:
             if not deploying:
                 return
             if not self._deployed.done():
-                at = f" at {self._done / 1e6:.0f} of {self._total / 1e6:.0f} MB" if self._total else ""
+                at = f" at {data_size_of(self._done, self._total)}" if self._total else ""
                 what = f"The image did not get on for {self._still_seconds:.0f} s{at}."
                 self._deployed.set_exception(ProviderError(what))
 

@@ -18,6 +18,7 @@ from golem_launcher.session.meter import follow_usage
 from golem_launcher.session.node_elsewhere import follow_node
 from golem_launcher.session.stalled_saves import StalledSaves
 from golem_launcher.text import clean_line
+from golem_launcher.units import duration
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ _WARN_SECONDS = 15.0
 _NODE_AWAY_SECONDS = 300.0
 """A provider waits about four minutes for its requestor before it gives up."""
 _WAITS = (
-    f"The session waits {_NODE_AWAY_SECONDS / 60:.0f} minutes for it. One that has another address now is found when "
+    f"The session waits {duration(_NODE_AWAY_SECONDS)} for it. One that has another address now is found when "
     "it is ours; else tell it by: golem-launcher node use URL"
 )
 _REASON_SECONDS = 2.0
@@ -269,7 +270,7 @@ class Monitor:
             self._session.endpoint.point_at(self._session.host.node, self._rented)
         elif now - self._node_away_since > _NODE_AWAY_SECONDS:
             raise NodeUnreachable(
-                f"The node stayed away for {_NODE_AWAY_SECONDS / 60:.0f} minutes. {error.what}",
+                f"The node stayed away for {duration(_NODE_AWAY_SECONDS)}. {error.what}",
                 "What was saved is kept: once the node answers, go on with --resume.",
             )
 

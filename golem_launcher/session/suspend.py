@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError
+from golem_launcher.units import duration
 from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ async def watch(save: Callable[[float], Awaitable[object]], recorder: Recorder) 
 
 def woke(seconds: float) -> str:
     """What is said after a sleep of so long."""
-    told = f"This computer slept for {seconds / 60:.0f} min." if seconds >= _MINUTE else "This computer slept."
+    told = f"This computer slept for {duration(seconds)}." if seconds >= _MINUTE else "This computer slept."
     if seconds < _NOTES_SECONDS:
         return told
     return f"{told} Providers end a session when nobody accepts their debit notes for some minutes; keep it awake."

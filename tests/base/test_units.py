@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 import golem_launcher
-from golem_launcher.units import coins, coins_at_a_glance, counted, data_size
+from golem_launcher.units import coins, coins_at_a_glance, counted, data_size, data_size_of, duration
 
 PACKAGE = Path(golem_launcher.__file__).parent
 TABLE = json.loads((Path(__file__).parents[1] / "units.json").read_text())
-"""What is written for what is given, by Python and by the page's scripts alike; lengths of time by the page alone."""
+"""What is written for what is given, by Python and by the page's scripts alike.
+
+A running clock ("durations") is the page's alone; lengths of time are worded by Python."""
 
 
 @pytest.mark.parametrize(("given", "said"), TABLE["counted"])
@@ -25,6 +27,16 @@ def test_what_is_counted_is_in_its_number(given, said):
 @pytest.mark.parametrize(("given", "said"), TABLE["sizes"])
 def test_sizes_are_told_in_thousands(given, said):
     assert data_size(given) == said
+
+
+@pytest.mark.parametrize(("given", "said"), TABLE["parts of sizes"])
+def test_a_part_of_a_size_is_told_in_the_unit_of_the_whole(given, said):
+    assert data_size_of(*given) == said
+
+
+@pytest.mark.parametrize(("given", "said"), TABLE["lengths"])
+def test_lengths_of_time_are_told_in_one_unit(given, said):
+    assert duration(given) == said
 
 
 @pytest.mark.parametrize(("given", "said"), TABLE["amounts"])
@@ -49,6 +61,17 @@ def test_the_page_writes_the_same(subject, call):
     run = ["node", "--input-type=module", "-e", asked]
     done = subprocess.run(run, capture_output=True, text=True, timeout=30, check=True)
     assert json.loads(done.stdout) == [said for _, said in TABLE[subject]]
+
+
+def test_nobody_writes_a_size_or_a_length_of_time_by_hand():
+    found = [
+        f"{path.relative_to(PACKAGE)}: {line.strip()}"
+        for path in PACKAGE.rglob("*.py")
+        if path.name != "units.py"
+        for line in path.read_text().splitlines()
+        if re.search(r"/ (1e6|1e9|1_000_000|1024\*\*[23]):\.?\d?f?\}|(?<!/)/ (60|3600)(:\.\df)?\} ?(min|hours)", line)
+    ]
+    assert not found
 
 
 def test_nobody_makes_a_plural_by_hand():

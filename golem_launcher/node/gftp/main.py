@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from golem_launcher.errors import LauncherError
 from golem_launcher.node.gftp.server import VERSION, Server
 from golem_launcher.node.gftp.session import GftpSession
+from golem_launcher.units import data_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +98,7 @@ class _progress:  # noqa: N801 - used as a function
         percent = 100 * done // total if total else 100
         if percent != self._shown and sys.stderr.isatty():
             self._shown = percent
-            print(f"\r{percent:3d} % of {total / 1e6:.1f} MB", end="\n" if done == total else "", file=sys.stderr)  # noqa: T201
+            print(f"\r{percent:3d} % of {data_size(total)}", end="\n" if done == total else "", file=sys.stderr)  # noqa: T201
 
 
 def _say(text: str) -> None:

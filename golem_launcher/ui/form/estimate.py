@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.market.limits import loosen, rounded_up, why_not
 from golem_launcher.networks import NETWORKS
-from golem_launcher.units import coins_at_a_glance, counted, number
+from golem_launcher.units import coins_at_a_glance, counted, duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,12 +24,12 @@ _HOUR = 3600.0
 _YEAR = 365 * 24
 
 
-def _hours(request: LaunchRequest) -> float:
+def _seconds(request: LaunchRequest) -> float:
     return float(request.hours) * _HOUR
 
 
 def _cost(request: LaunchRequest, machine: OfferedMachine) -> Decimal:
-    return machine.price.at_most(_hours(request))
+    return machine.price.at_most(_seconds(request))
 
 
 def estimate(request: LaunchRequest, found: Sequence[OfferedMachine]) -> dict[str, Any]:
@@ -57,9 +57,9 @@ def estimate(request: LaunchRequest, found: Sequence[OfferedMachine]) -> dict[st
         "headline": counted(len(fitting), "machine fits", "machines fit"),
         "range": _range(prices, token),
         "rows": [
-            [f"{_hours_words(float(request.hours))} at the best price", f"{coins_at_a_glance(whole)} {token}"],
+            [f"{duration(_seconds(request))} at the best price", f"{coins_at_a_glance(whole)} {token}"],
             ["Never more than the budget", f"{coins_at_a_glance(request.budget)} {token}"],
-            ["Which would last", _duration(lasts)],
+            ["Which would last", _long(lasts)],
         ],
         "hint": _warning(request, whole, token),
         "bars": _bars(prices, request),
@@ -96,19 +96,5 @@ def _range(prices: Sequence[Decimal], token: str) -> str:
     return f"{low} {token} an hour" if low == high else f"{low} to {high} {token} an hour"
 
 
-def _plain(value: float) -> str:
-    return number(round(value, 2))
-
-
-def _duration(hours: float) -> str:
-    if hours > _YEAR:
-        return "over a year"
-    if hours < 1:
-        return counted(int(hours * 60), "minute")
-    if hours < 100:  # noqa: PLR2004
-        return _hours_words(int(hours * 10) / 10)
-    return counted(int(hours / 24), "day")
-
-
-def _hours_words(hours: float) -> str:
-    return f"{_plain(hours)} {'hour' if hours == 1 else 'hours'}"
+def _long(hours: float) -> str:
+    return "over a year" if hours > _YEAR else duration(hours * _HOUR)

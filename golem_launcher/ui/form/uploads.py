@@ -26,6 +26,7 @@ from golem_launcher.session.directory import session_directories
 from golem_launcher.ui.form.folder import LONGEST_LIST, unpack
 from golem_launcher.ui.form.preferences import uploads_directory
 from golem_launcher.ui.form.upload_names import clean_file_name, split_name, unused
+from golem_launcher.units import data_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,7 +176,7 @@ class Uploads:
                     return upload, ""
             free = shutil.disk_usage(place).free
             if size * (2 if listed else 1) > free - _ROOM:
-                return None, f"The disk has room for {max(0, free - _ROOM) // 1024**2} MiB, and this needs more."
+                return None, f"The disk has room for {data_size(max(0, free - _ROOM))}, and this needs more."
             path = place / unused(
                 name, {upload.path.name for upload in found} | {file.name for file in place.iterdir()}
             )

@@ -22,7 +22,6 @@ LAST_DISK = 48 * 1024 * 1024
 """What small ones leave free: a note is not held back by what a large file may not take."""
 SMALL_FILE = 1024 * 1024
 TOO_MUCH_KEPT = "the saves take as much as they may; older ones are being deleted, which takes some minutes"
-_GIGA = 1e9
 
 
 def within(entries: Sequence[Entry], before: Mapping[str, Entry], most: int) -> tuple[list[Entry], dict[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from golem_launcher.units import counted
+from golem_launcher.units import counted, data_size_of
 from golem_launcher.workspace.repository import symlinks
 from golem_launcher.workspace.repository.manifest import by_parts
 
@@ -110,5 +110,5 @@ def shrunk(before: Iterable[Entry], after: Iterable[Entry]) -> str:
         return f"{gone:,} of {counted(len(old), 'file is', 'files are')} not there any more"
     lost = sum(old.values()) - sum(new.values())
     if lost >= _MUCH and lost >= _HALF * sum(old.values()):
-        return f"{lost / 1e6:.0f} of {sum(old.values()) / 1e6:.0f} MB are not there any more"
+        return f"{data_size_of(lost, sum(old.values()))} are not there any more"
     return ""

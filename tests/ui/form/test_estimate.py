@@ -51,9 +51,9 @@ def test_what_fits_what_it_asks_and_how_long_the_budget_lasts() -> None:
     assert (view["state"], view["headline"]) == ("fits", "3 machines fit")
     assert view["range"] == "0.02 to 0.6 tGLM an hour"
     assert dict(view["rows"]) == {
-        "2 hours at the best price": "0.04 tGLM",
+        "2 h at the best price": "0.04 tGLM",
         "Never more than the budget": "1 tGLM",
-        "Which would last": "50 hours",
+        "Which would last": "50 h",
     }
     assert sum(view["bars"]["counts"]) == 3
     assert view["bars"]["words"] == "Prices of 3 machines: 0.02 to 0.6 tGLM an hour."

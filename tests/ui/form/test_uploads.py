@@ -174,7 +174,7 @@ def test_what_does_not_fit_the_disk_is_refused_before_it_is_sent(monkeypatch: py
     async def main() -> None:
         browser = _Browser()
         await browser.begin("x", 1)
-        assert "room for 0 MiB" in browser.told[-1]["text"]
+        assert "room for 0 bytes" in browser.told[-1]["text"]
         for size in (-1, "9", None):
             await browser.begin("x", size, "2")
         assert len(browser.told) == 1

@@ -1,21 +1,15 @@
-"""What a supervisor loads, in an order and a manner that a start does not wait for.
+"""What a supervisor loads, in an order that a start does not wait for: between Start and an agreement, most is imports.
 
-Between Start and an agreement, most of the time is Python's imports. Two of them need not be waited for: aiohttp
-reads the system's certificates (a twentieth of a second, in which other modules load), and yapapi asks setuptools'
-``pkg_resources`` for its own version, which looks at everything that is installed.
+aiohttp, which reads the system's certificates, is imported while other modules are; yapapi, while the node is asked.
 """
 
 from __future__ import annotations
 
 import gc
 import importlib
-import importlib.metadata
-import sys
 import threading
-import types
+import warnings
 from typing import Any
-
-_ASKED_BY_YAPAPI = "pkg_resources"
 
 
 def begin() -> None:
@@ -33,12 +27,6 @@ def end() -> None:
 
 def engine() -> Any:
     """The module of yapapi's engine. Blocking."""
-    if _ASKED_BY_YAPAPI in sys.modules or "yapapi" in sys.modules:
-        return importlib.import_module("golem_launcher.rental.engine")
-    answer: Any = types.ModuleType(_ASKED_BY_YAPAPI)
-    answer.get_distribution = importlib.metadata.distribution  # what it is asked for, in the same form
-    sys.modules[_ASKED_BY_YAPAPI] = answer
-    try:
-        return importlib.import_module("golem_launcher.rental.engine")
-    finally:
-        del sys.modules[_ASKED_BY_YAPAPI]
+    # yapapi asks setuptools for its own version, in a way that setuptools warns of.
+    warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
+    return importlib.import_module("golem_launcher.rental.engine")

@@ -56,7 +56,7 @@ def listen(wanted: int | None = None) -> socket.socket:
 
 def serve(listener: socket.socket, *, ready: Callable[[str], None]) -> None:
     """Serve the page at ``listener`` until SIGINT or SIGTERM; ``ready`` gets its address once it answers. Blocking."""
-    fast_start.grammar_when_needed()
+    fast_start.apply()
     from traitlets.config import Config  # noqa: PLC0415 - half a second that no other command should pay
 
     directory = served_directory()

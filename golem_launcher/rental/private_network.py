@@ -1,7 +1,7 @@
 """The private network of a session's machines: made at the node, and again under another id when that was started anew.
 
 Each machine keeps its address in it. What a provider's end calls the network does not change, so that a network which
-was made again is spliced with what the machines know: see :mod:`golem_launcher.access.rejoin`.
+was made again is spliced with what the machines know: see :mod:`golem_launcher.rental.rejoined_network`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import aiohttp
 from ya_net.exceptions import ApiException
 from yapapi.network import NetworkError
 
-from golem_launcher.access.rejoin import RejoinedNetwork, far_end
 from golem_launcher.errors import NodeError
+from golem_launcher.rental.rejoined_network import RejoinedNetwork, far_end
 from golem_launcher.text import clean_line
 from golem_launcher.waiting import cancel_all, wait_for
 

@@ -24,7 +24,7 @@ quick: $(VENV)/.installed-tests
 soak: $(VENV)/.installed-tests
 	GOLEM_LAUNCHER_KILLS=$${GOLEM_LAUNCHER_KILLS:-20} $(BIN)/python -m pytest -q tests/session/test_kills.py
 	GOLEM_LAUNCHER_SOAK=1 $(BIN)/python -m pytest -q tests/browser/test_open_documents.py
-	$(BIN)/python -m pytest -q tests/workspace/transfer/test_left_out.py tests/saver/test_bombs.py tests/access/test_listeners.py \
+	$(BIN)/python -m pytest -q tests/workspace/transfer/test_left_out.py tests/workspace/transfer/test_bombs.py tests/access/test_listeners.py \
 		tests/session/test_full_store.py
 	GOLEM_LAUNCHER_MIX_SECONDS=$${GOLEM_LAUNCHER_MIX_SECONDS:-3600} $(BIN)/python -m pytest -q -s tests/session/test_hostile_mix.py
 

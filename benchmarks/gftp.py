@@ -21,7 +21,7 @@ from benchmarks.row import Row
 from golem_launcher.localnet.hub import Hub
 from golem_launcher.node.gftp import transfer
 from golem_launcher.node.gsb import GsbClient
-from tests.bus.daemon import Daemon, start
+from tests.yagna_daemon import Daemon, start
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

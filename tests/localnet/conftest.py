@@ -2,18 +2,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from golem_launcher.localnet import network
+from golem_launcher.localnet.runtime import base as base_module
 from golem_launcher.localnet.runtime.sandbox import why_no_sandbox
 from golem_launcher.paths import HOME_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 # Every kind of provider that market and payment tests need, in one network: one daemon serves them all. Only the
 # honest one is a plain "vm", which is what yapapi's programs ask for.
@@ -185,3 +187,17 @@ def processes_below(directory: Path) -> list[str]:
                 if any(str(directory) in word for word in words):
                     found.append(f"{process.pid} {process.name()}")
     return found
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> base_module.BaseEnvironment:
+    """What is shared by all activities of a runtime."""
+    return base_module.build(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A directory with a short name."""
+    # not tmp_path: a shebang and a socket's path are short
+    with tempfile.TemporaryDirectory(prefix="eu-", ignore_cleanup_errors=True) as name:
+        yield Path(name)

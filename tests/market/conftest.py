@@ -7,8 +7,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from tests.base.test_permits import public
 from tests.networks import own_network
+from tests.test_permits import public
 
 _NETWORK = """
 debit_note_interval = 1

@@ -23,10 +23,10 @@ from golem_launcher.rental.terms import ACCEPT_TIMEOUT, NOTE_INTERVAL
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from golem_launcher.session.bill import bill_of
-from tests.base.test_permits import descriptor
 from tests.market.conftest import PARTNER, PROVIDERS
 from tests.session.conftest import command, explain
 from tests.session.rest import Node
+from tests.test_permits import descriptor
 
 BUDGET = Decimal("0.5")
 CROOKS = (

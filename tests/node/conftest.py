@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from golem_launcher.node import manager, yagna, yagna_process
+from tests.node import two_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,3 +53,23 @@ def config(home: Path) -> Iterator[Callable[..., yagna.YagnaConfig]]:
         running = yagna_process.find_running(directory)
         if running is not None:
             running.stop(grace=0)
+
+
+@pytest.fixture(scope="session")
+def network() -> Iterator[two_nodes.Network]:
+    """Two daemons that a hub joins."""
+    with two_nodes.joined() as network:
+        yield network
+
+
+@pytest.fixture(params=["bus", "rest"])
+def way(request, network, monkeypatch):
+    """How a program reaches the node, by its environment: by the bus, or over REST."""
+    for name in ("GSB_URL", "YAGNA_API_URL", "YAGNA_APPKEY"):
+        monkeypatch.delenv(name, raising=False)
+    if request.param == "bus":
+        monkeypatch.setenv("GSB_URL", network.requestor.gsb_url)
+    else:
+        monkeypatch.setenv("YAGNA_API_URL", network.requestor.api_url)
+        monkeypatch.setenv("YAGNA_APPKEY", network.requestor.app_key)
+    return request.param

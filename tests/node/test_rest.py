@@ -7,7 +7,7 @@ import pytest
 from golem_launcher.errors import NodeRefused, NodeUnreachable
 from golem_launcher.node.node import Node
 from golem_launcher.node.rest import BlockingRest, NodeRest, understood
-from tests.bus import daemon as daemons
+from tests import yagna_daemon as daemons
 
 URL = "http://127.0.0.1:7465"
 

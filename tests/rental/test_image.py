@@ -40,7 +40,7 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def node(monkeypatch):
-    """Stands in for the node that serves the file: tests/bus has real ones."""
+    """Stands in for the node that serves the file: tests/node/gftp has real ones."""
 
     async def start(_):
         return f"gftp://0x{'0' * 40}/name"

@@ -96,8 +96,9 @@ def test_public_modules_have_docstrings() -> None:
 @pytest.mark.parametrize("cores", [1, 2, 3, 64])
 def test_every_room_runs_in_one_lane(cores: int) -> None:
     lanes = suite.spread(suite.lane_count(cores))
-    rooms = sorted(f"tests/{path.parent.name}" for path in (ROOT / "tests").glob("*/__init__.py"))
-    assert sorted(room for lane in lanes for room in lane) == rooms
+    rooms = [f"tests/{path.parent.name}" for path in (ROOT / "tests").glob("*/__init__.py")]
+    files = [f"tests/{path.name}" for path in (ROOT / "tests").glob("test_*.py")]
+    assert sorted(each for lane in lanes for each in lane) == sorted(rooms + files)
     assert all(lanes)
 
 

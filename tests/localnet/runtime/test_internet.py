@@ -16,7 +16,7 @@ from golem_launcher.localnet.runtime import dns
 from golem_launcher.localnet.runtime.internet import Internet, is_public
 from golem_launcher.localnet.runtime.model import Deployment, Place
 from golem_launcher.localnet.runtime.sandbox import SandboxRuntime, why_no_sandbox
-from tests.exeunit.test_runtimes import good, run, wheel
+from tests.localnet.runtime.test_runtimes import good, run, wheel
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -12,7 +12,7 @@ import aiohttp
 from golem_launcher.localnet.hub import Hub
 from golem_launcher.localnet.vpn import BadLine, LineRule, VpnEndpoint
 from golem_launcher.node.gsb.calls import ok
-from tests.bus.daemon import start
+from tests.yagna_daemon import start
 
 NODE = "0x" + "ab" * 20
 

@@ -15,7 +15,7 @@ from golem_launcher.node.gftp.offering import Offering
 from golem_launcher.node.gftp.publisher import BusPublisher
 from golem_launcher.node.gsb import GsbClient
 from golem_launcher.waiting import cancel_all, wait_for
-from tests.bus.daemon import start
+from tests.yagna_daemon import start
 
 
 @pytest.fixture

@@ -1,3 +1,5 @@
+"""Two real daemons that our hub joins, as the local network has them."""
+
 from __future__ import annotations
 
 import asyncio
@@ -6,10 +8,8 @@ import json
 import threading
 from dataclasses import dataclass
 
-import pytest
-
 from golem_launcher.localnet.hub import Hub
-from tests.bus.daemon import Daemon, start
+from tests.yagna_daemon import Daemon, start
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,9 @@ class Network:
         await self.on_hub(detach())
 
 
-@pytest.fixture(scope="session")
-def network():
+@contextlib.contextmanager
+def joined():
+    """Both daemons and the hub between them, for as long as the block."""
     with contextlib.ExitStack() as stack:
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever)
@@ -63,16 +64,3 @@ def network():
         daemons = [stack.enter_context(start(hub.port, name)) for name in ("requestor", "provider")]
         identities = [json.loads(daemon.get("/me"))["identity"] for daemon in daemons]
         yield Network(*daemons, *identities, hub, loop)
-
-
-@pytest.fixture(params=["bus", "rest"])
-def way(request, network, monkeypatch):
-    """How a program reaches the node, by its environment: by the bus, or over REST."""
-    for name in ("GSB_URL", "YAGNA_API_URL", "YAGNA_APPKEY"):
-        monkeypatch.delenv(name, raising=False)
-    if request.param == "bus":
-        monkeypatch.setenv("GSB_URL", network.requestor.gsb_url)
-    else:
-        monkeypatch.setenv("YAGNA_API_URL", network.requestor.api_url)
-        monkeypatch.setenv("YAGNA_APPKEY", network.requestor.app_key)
-    return request.param

@@ -13,7 +13,7 @@ from golem_launcher.errors import BusCallError, BusClosed, LocalNetError
 from golem_launcher.localnet import hub_peer
 from golem_launcher.localnet.hub import Hub
 from golem_launcher.node.gsb import GsbClient, connection, frames, ok, packets
-from tests.bus.reading import read_packet
+from tests.node.gsb.read_packet import read_packet
 
 
 def with_hub(test):

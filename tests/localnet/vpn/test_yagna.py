@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from golem_launcher.localnet.vpn import LineRule
-from tests.vpn.conftest import joined
+from tests.localnet.vpn.conftest import joined
 
 pytestmark = pytest.mark.slow
 

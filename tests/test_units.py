@@ -13,7 +13,7 @@ import golem_launcher
 from golem_launcher.units import coins, coins_at_a_glance, counted, data_size, data_size_of, duration
 
 PACKAGE = Path(golem_launcher.__file__).parent
-TABLE = json.loads((Path(__file__).parents[1] / "units.json").read_text())
+TABLE = json.loads((Path(__file__).with_name("units.json")).read_text())
 """What is written for what is given, by Python and by the page's scripts alike.
 
 A running clock ("durations") is the page's alone; lengths of time are worded by Python."""

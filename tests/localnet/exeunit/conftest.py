@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,11 +14,10 @@ from golem_launcher.localnet.exeunit.fetch import Http
 from golem_launcher.localnet.exeunit.transfer import Transfers
 from golem_launcher.localnet.exeunit.unit import ExeUnit
 from golem_launcher.localnet.misbehaviour import Misbehaviour
-from golem_launcher.localnet.runtime import base as base_module
 from golem_launcher.localnet.runtime.model import Place
 from golem_launcher.localnet.runtime.process import ProcessRuntime
 from golem_launcher.node.gsb import GsbClient, ok
-from tests.bus import daemon as daemons
+from tests import yagna_daemon as daemons
 
 ACTIVITY = "a" * 32
 REQUESTOR = "0x" + "1" * 40
@@ -46,18 +43,6 @@ class DaemonSwitch:
 def daemon():
     with daemons.start() as running:
         yield running
-
-
-@pytest.fixture(scope="session")
-def base(tmp_path_factory):
-    return base_module.build(tmp_path_factory.mktemp("base"))
-
-
-@pytest.fixture
-def short_path():
-    # not tmp_path: a shebang and a socket's path are short
-    with tempfile.TemporaryDirectory(prefix="eu-", ignore_cleanup_errors=True) as name:
-        yield Path(name)
 
 
 class ReportsElsewhere:

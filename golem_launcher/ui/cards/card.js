@@ -5,8 +5,6 @@ import { downloadButton } from "./downloads.js";
 import { ExtendForm } from "./extend.js";
 import { costPlot, gauge, UsageView } from "./gauges.js";
 import { LogView } from "./log.js";
-import { StagesView } from "./stages.js";
-import { WaysView } from "./ways.js";
 import {
   documentWords,
   ENDING,
@@ -17,7 +15,9 @@ import {
   sentences,
   stakeWords,
   whereWords,
-} from "./words.js";
+} from "./session_text.js";
+import { StagesView } from "./stages.js";
+import { WaysInView } from "./ways_in.js";
 
 /** @import { Answer, Pulse, Saving, Session } from "../types" */
 /** @import { Downloads } from "./downloads.js" */
@@ -75,7 +75,7 @@ export class Card {
     this.saved.element.append(this.saveNow);
     this.usage = new UsageView();
     this.meters = h("div", { class: "gl-meters" }, this.spent.element, this.left.element, this.saved.element);
-    this.ways = new WaysView(name, tools);
+    this.ways = new WaysInView(name, tools);
     const search = (/** @type {string} */ text, /** @type {string[]} */ sources) =>
       tools.send({ kind: "search", name, text, sources });
     this.log = new LogView(`Log of ${name}`, { search, watch: tools.watch });

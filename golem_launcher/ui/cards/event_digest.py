@@ -25,7 +25,7 @@ from golem_launcher.events import (
     StageChanged,
 )
 from golem_launcher.text import clean_line
-from golem_launcher.ui.cards.tail import Tail
+from golem_launcher.ui.cards.file_tail import Tail
 from golem_launcher.units import counted
 
 if TYPE_CHECKING:

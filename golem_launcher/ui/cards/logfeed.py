@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from golem_launcher.events import EVENT, Event, Message, ProviderLost, Stage, StageChanged
 from golem_launcher.text import clean_line
-from golem_launcher.ui.cards.tail import Tail
+from golem_launcher.ui.cards.file_tail import Tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

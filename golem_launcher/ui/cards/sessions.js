@@ -2,8 +2,8 @@ import { h, setText, show, tell } from "../common/dom.js";
 import { Presence } from "../common/presence.js";
 import { Card } from "./card.js";
 import { Downloads } from "./downloads.js";
+import { STAGE_WORDS } from "./session_text.js";
 import { Toasts } from "./toasts.js";
-import { STAGE_WORDS } from "./words.js";
 
 /** @import { Answer, Pulse, Session, SessionsModel, SessionsTold, StageName, View } from "../types" */
 /** @import { Tools } from "./card.js" */

@@ -1,6 +1,6 @@
 import { h, setText, show } from "../common/dom.js";
 import { formatDuration } from "../common/units.js";
-import { STAGE_WORDS } from "./words.js";
+import { STAGE_WORDS } from "./session_text.js";
 
 /** @import { Pulse, Session, Step, Transfer } from "../types" */
 

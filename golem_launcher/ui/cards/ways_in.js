@@ -1,6 +1,6 @@
 import { copyButton, h, show } from "../common/dom.js";
 import { askingButton } from "./confirm.js";
-import { ENDING, HUB_WORDS } from "./words.js";
+import { ENDING, HUB_WORDS } from "./session_text.js";
 
 /** @import { Answer, Session } from "../types" */
 /** @import { Tools } from "./card.js" */
@@ -9,7 +9,7 @@ const SSH_AGAIN_MS = 3000;
 const SSH_TRIES = 5;
 
 /** Ways into the session beside the link: commands to copy. */
-export class WaysView {
+export class WaysInView {
   /**
    * @param {string} name
    * @param {Tools} tools

@@ -29,16 +29,16 @@ def up(description: Path | None = None, *, chain: str | None = None, deadline: f
         running = state.healthy(directory, state.read(directory))
         if running:
             return running
-    from golem_launcher.localnet import life, spec  # noqa: PLC0415
+    from golem_launcher.localnet import lifecycle, spec  # noqa: PLC0415
 
-    return life.up(directory, spec.wanted_spec(description, chain), deadline)
+    return lifecycle.up(directory, spec.wanted_spec(description, chain), deadline)
 
 
 def down(*, deadline: float = 60.0) -> bool:
     """End the local network and every process of it; whether there was anything to end."""
-    from golem_launcher.localnet import life  # noqa: PLC0415
+    from golem_launcher.localnet import lifecycle  # noqa: PLC0415
 
-    return life.down(_directory(), deadline)
+    return lifecycle.down(_directory(), deadline)
 
 
 def status() -> dict[str, Any]:

@@ -23,13 +23,13 @@ from golem_launcher.localnet import daemons
 from golem_launcher.localnet.accounts import Account, ensure_accounts, open_payments
 from golem_launcher.localnet.chain import driver
 from golem_launcher.localnet.chain.keeper import ChainKeeper
+from golem_launcher.localnet.exe_units import Units, Workshop
 from golem_launcher.localnet.hub import Hub
 from golem_launcher.localnet.images import Images
 from golem_launcher.localnet.provider import Provider
 from golem_launcher.localnet.registry import Registry
 from golem_launcher.localnet.spec import NetworkSpec, capped
 from golem_launcher.localnet.state import STATE_FILE
-from golem_launcher.localnet.units import Units, Workshop
 from golem_launcher.node.gsb import GsbClient
 from golem_launcher.node.node import Node
 from golem_launcher.node.rest import NodeRest

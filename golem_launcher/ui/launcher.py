@@ -41,7 +41,7 @@ _SELDOM_SECONDS = 60.0
 """What fails is tried again after the first of these, then twice that, up to the second."""
 
 _LATER = (
-    "golem_launcher.localnet.life",
+    "golem_launcher.localnet.lifecycle",
     "golem_launcher.node.manager",
     "golem_launcher.market.scan",
     "golem_launcher.session.network_hosts",

@@ -8,9 +8,9 @@ worker    carrying out one command
 transfer, archive, fetch   the transfer command
 network   the activity's ends of VPNs
 reports   state and usage, told to yagna
-machine   the runtime of the current deployment, and its ends of VPNs
+runtime_host   the runtime of the current deployment, and its ends of VPNs
 unit      the exe-unit: bus service, scripts, life
-words     failures as requestors read them
+failures  failures as requestors read them
 image     an image, and what its maker wrote of it
 permitted   the commands that a manifest allows
 assignment   what an exe-unit is made for

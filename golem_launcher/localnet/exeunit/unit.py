@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import BusCallError, BusError, LauncherError, LocalNetError
 from golem_launcher.localnet.exeunit.batch import Batch
-from golem_launcher.localnet.exeunit.machine import Machine
+from golem_launcher.localnet.exeunit.failures import StateError, described
 from golem_launcher.localnet.exeunit.reports import Reports
+from golem_launcher.localnet.exeunit.runtime_host import RuntimeHost
 from golem_launcher.localnet.exeunit.script import ScriptError, Sign, Start, Terminate, read_script
-from golem_launcher.localnet.exeunit.words import StateError, described
 from golem_launcher.node.gsb.calls import err, ok
 from golem_launcher.waiting import cancel_all
 
@@ -56,7 +56,7 @@ class ExeUnit:
         self._bus = bus
         self._address = f"/public/exeunit/{assignment.activity_id}"
         self._reports = Reports(assignment, bus)
-        self._machine = Machine(
+        self._machine = RuntimeHost(
             assignment, self._reports,
             switch=switch, make_runtime=make_runtime, make_endpoint=make_endpoint, transfers=transfers,
             lost=self._end,

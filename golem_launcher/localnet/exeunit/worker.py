@@ -7,11 +7,11 @@ import json
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from golem_launcher.localnet.exeunit.failures import CommandFailed
 from golem_launcher.localnet.exeunit.image import Image
 from golem_launcher.localnet.exeunit.ring import Ring
 from golem_launcher.localnet.exeunit.script import Deploy, Run, Start, Transfer
 from golem_launcher.localnet.exeunit.transfer import Paced
-from golem_launcher.localnet.exeunit.words import CommandFailed
 from golem_launcher.localnet.misbehaviour import Misbehaviour, hostile_output
 from golem_launcher.localnet.runtime.model import Deployment
 from golem_launcher.localnet.runtime.volumes import Volume

@@ -10,7 +10,7 @@ control      our side of that program
 volumes      container paths, and the only way to files below them
 usage        what a tree of processes consumes
 sweep        the end of processes that nothing else ended
-surroundings, meter
+environment_variables, usage_reader
 model        the interface of a runtime
 process, sandbox, choose
 """

@@ -11,9 +11,9 @@ from golem_launcher.localnet.runtime.sandbox import SandboxRuntime, why_no_sandb
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.localnet.runtime.model import Place, Runtime
+    from golem_launcher.localnet.runtime.model import ActivityPlace, Runtime
 
-    Factory = Callable[[Place], Runtime]
+    Factory = Callable[[ActivityPlace], Runtime]
 
 Preference = Literal["auto", "process", "sandbox"]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from golem_launcher.localnet.runtime.volumes import Volume, Volumes
 
 MARK = "GOLEM_ACTIVITY"
-"""An environment variable of every process of an activity, its value :attr:`Place.mark`."""
+"""An environment variable of every process of an activity, its value :attr:`ActivityPlace.mark`."""
 
 
 def family_of(directory: Path) -> str:
@@ -30,7 +30,7 @@ def family_of(directory: Path) -> str:
 
 
 @dataclass(frozen=True)
-class Place:
+class ActivityPlace:
     """Where one activity lives: a private directory, the base layer of Python, and an id of its own."""
 
     directory: Path

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet.runtime import environment
 from golem_launcher.localnet.runtime.control import Command, InitProcess
-from golem_launcher.localnet.runtime.meter import Meter
-from golem_launcher.localnet.runtime.surroundings import PRIVATE_DIRECTORIES, of_process
+from golem_launcher.localnet.runtime.environment_variables import PRIVATE_DIRECTORIES, of_process
 from golem_launcher.localnet.runtime.sweep import sweep
+from golem_launcher.localnet.runtime.usage_reader import UsageReader
 from golem_launcher.localnet.runtime.volumes import Volumes
 from golem_launcher.waiting import wait_for
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from ipaddress import IPv4Interface
 
-    from golem_launcher.localnet.runtime.model import Deployment, Place
+    from golem_launcher.localnet.runtime.model import ActivityPlace, Deployment
     from golem_launcher.localnet.runtime.usage import Usage
 
 _DIAL_SECONDS = 5.0
@@ -37,11 +37,11 @@ class ProcessRuntime:
 
     name = "process"
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: ActivityPlace) -> None:
         self._place = place
         self.volumes = Volumes(place.directory / "root")
         self._init = InitProcess()
-        self._meter = Meter(place.directory, place.memory_bytes)
+        self._usage_reader = UsageReader(place.directory, place.memory_bytes)
         self._env: dict[str, str] = {}
 
     async def deploy(self, deployment: Deployment) -> None:
@@ -85,7 +85,7 @@ class ProcessRuntime:
 
     async def usage(self) -> Usage:
         """Measured from the tree of processes below the activity's first."""
-        return await self._meter.read(self._init.pid)
+        return await self._usage_reader.read(self._init.pid)
 
     async def until_gone(self) -> None:
         """Wait until its first process has ended."""

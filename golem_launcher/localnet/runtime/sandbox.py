@@ -24,10 +24,10 @@ import psutil
 from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet.runtime import environment, first, identities
 from golem_launcher.localnet.runtime.control import Command, InitProcess
+from golem_launcher.localnet.runtime.environment_variables import of_image
 from golem_launcher.localnet.runtime.internet import ADDRESS, GATEWAY, WayOut
-from golem_launcher.localnet.runtime.meter import Meter
-from golem_launcher.localnet.runtime.surroundings import of_image
 from golem_launcher.localnet.runtime.sweep import sweep
+from golem_launcher.localnet.runtime.usage_reader import UsageReader
 from golem_launcher.localnet.runtime.volumes import LOST_AND_FOUND, ROOT, Volumes
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from ipaddress import IPv4Address, IPv4Interface
 
-    from golem_launcher.localnet.runtime.model import Deployment, Place
+    from golem_launcher.localnet.runtime.model import ActivityPlace, Deployment
     from golem_launcher.localnet.runtime.usage import Usage
     from golem_launcher.localnet.runtime.volumes import Volume
 
@@ -87,11 +87,11 @@ class SandboxRuntime:
 
     name = "sandbox"
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: ActivityPlace) -> None:
         self._place = place
         self.volumes = Volumes(place.directory / "root")
         self._init = InitProcess()
-        self._meter = Meter(place.directory, place.memory_bytes)
+        self._usage_reader = UsageReader(place.directory, place.memory_bytes)
         self._env: dict[str, str] = {}
         self._workdir = "/"
         self._keeper: asyncio.Task[int] | None = None
@@ -212,7 +212,7 @@ class SandboxRuntime:
 
     async def usage(self) -> Usage:
         """Measured from the tree of processes below the activity's first."""
-        return await self._meter.read(self._init.pid)
+        return await self._usage_reader.read(self._init.pid)
 
     async def until_gone(self) -> None:
         """Wait until bubblewrap, which keeps the namespaces, has ended."""
@@ -245,7 +245,7 @@ def _namespaces(hostname: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _root(deployment: Deployment, place: Place) -> list[str]:
+def _root(deployment: Deployment, place: ActivityPlace) -> list[str]:
     image, directory = deployment.image_directory, place.directory
     tmp = ["--bind", str(directory / "tmp"), "/tmp"]  # noqa: S108 - the sandbox's own
     root = ["--bind", str(directory / "merged"), "/"]
@@ -259,7 +259,7 @@ def _root(deployment: Deployment, place: Place) -> list[str]:
     return [*root, *tmp, *_of_host(place)]  # in this order: what is of the host may lie below /tmp there
 
 
-def _of_host(place: Place) -> list[str]:
+def _of_host(place: ActivityPlace) -> list[str]:
     """What the base image has of the host's."""
     argv: list[str] = []
     for name in _HOST_DIRECTORIES:
@@ -281,7 +281,7 @@ def _of_host(place: Place) -> list[str]:
     return argv
 
 
-def _with_memory(argv: list[str], deployment: Deployment, place: Place, volumes: Volumes) -> list[str]:
+def _with_memory(argv: list[str], deployment: Deployment, place: ActivityPlace, volumes: Volumes) -> list[str]:
     """The command that first makes what is memory in Golem's VM: /tmp, volumes of that kind, a layer over an image."""
     sizes = {volume.mount: volume.size or 0 for volume in deployment.memory()}
     layer_size = sizes.pop(ROOT, _OLD_LAYER if place.passes_environment else place.memory_bytes // 2)

@@ -17,14 +17,14 @@ from golem_launcher.waiting import cancel_all, wait_for
 
 from . import sequence
 from .connection import Connection
-from .joint import Joint
 from .packets import ACK, FIN, RST, SYN, Tcp, TcpFramer
+from .stream_bridge import StreamBridge
 from .tcp import State, TcpSettings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from .joint import Key
+    from .stream_bridge import Key
 
 _EPHEMERAL = range(49152, 65536)
 _STANDS = (State.OPEN, State.TIME_WAIT, State.CLOSED)
@@ -76,62 +76,62 @@ class ConnectionTable:
         self._limits = limits
         self._counters = counters
         self._loop = asyncio.get_running_loop()
-        self._joints: dict[Key, Joint] = {}
-        self._leaving: set[Joint] = set()  # over, but for bytes that the program has not taken yet
+        self._bridges: dict[Key, StreamBridge] = {}
+        self._leaving: set[StreamBridge] = set()  # over, but for bytes that the program has not taken yet
         self._opening = 0
-        self._marked: list[Joint] = []
+        self._marked: list[StreamBridge] = []
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
-        return len(self._joints) + len(self._leaving)
+        return len(self._bridges) + len(self._leaving)
 
     def receive(self, packet: Tcp) -> None:
         """A segment for this node."""
         segment = packet.segment
         key = (packet.source, segment.source_port, segment.port)
-        joint = self._joints.get(key)
+        bridge = self._bridges.get(key)
         if segment.flags & (SYN | ACK | RST) == SYN:
-            if joint is not None and joint.connection.state is State.TIME_WAIT:
-                joint.flush(inf)  # its ports are wanted again: its time is up
-                self._forget(joint)
-                joint = None
-            if joint is None:
+            if bridge is not None and bridge.connection.state is State.TIME_WAIT:
+                bridge.flush(inf)  # its ports are wanted again: its time is up
+                self._forget(bridge)
+                bridge = None
+            if bridge is None:
                 self._knock(key, packet)
                 return
-        if joint is not None:
-            joint.connection.receive(segment, self._loop.time())
-            if not joint.marked:
-                self._mark(joint)
+        if bridge is not None:
+            bridge.connection.receive(segment, self._loop.time())
+            if not bridge.marked:
+                self._mark(bridge)
         elif not segment.flags & RST:
             self._refuse(packet)
 
     async def connect(self, mac: bytes, target: bytes, port: int) -> socket.socket:
         """Opens a connection to another node; a non-blocking socket that is joined to it. Raises OSError."""
         key = (target, port, secrets.choice(_EPHEMERAL))
-        if key in self._joints or len(self) >= self._limits.connections:
+        if key in self._bridges or len(self) >= self._limits.connections:
             raise ConnectionRefusedError("no free connection")
         connection = Connection.active(secrets.randbits(32), self._loop.time(), self._limits.tcp)
-        joint = self._add(key, connection, self._framer(mac, target, (key[2], port)))
+        bridge = self._add(key, connection, self._framer(mac, target, (key[2], port)))
         ours, theirs = socket.socketpair()
         theirs.setblocking(False)
-        joint.attach(ours)
-        self._mark(joint)
+        bridge.attach(ours)
+        self._mark(bridge)
         try:
-            await joint.opened
+            await bridge.opened
         except BaseException:
             theirs.close()
-            joint.abandon("nobody waits for it")
-            self._mark(joint)
+            bridge.abandon("nobody waits for it")
+            self._mark(bridge)
             raise
         return theirs
 
     async def aclose(self) -> None:
         """Resets every connection and waits for what was being dialled."""
         await cancel_all(*self._tasks)
-        for joint in [*self._joints.values(), *self._leaving]:
-            joint.abandon("the node leaves the network")
-            self._mark(joint)
+        for bridge in [*self._bridges.values(), *self._leaving]:
+            bridge.abandon("the node leaves the network")
+            self._mark(bridge)
         self._flush()
         if self._timer is not None:
             self._timer.cancel()
@@ -162,78 +162,78 @@ class ConnectionTable:
         segment = packet.segment
         connection = Connection.passive(segment, secrets.randbits(32), self._loop.time(), self._limits.tcp)
         ports = (segment.port, segment.source_port)
-        joint = self._add(key, connection, self._framer(packet.mac, packet.source, ports))
-        task = self._loop.create_task(self._answer(joint, segment.port))
+        bridge = self._add(key, connection, self._framer(packet.mac, packet.source, ports))
+        task = self._loop.create_task(self._answer(bridge, segment.port))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _add(self, key: Key, connection: Connection, framer: TcpFramer) -> Joint:
-        joint = Joint(key, connection, framer, self._loop, self._mark)
-        self._joints[key] = joint
+    def _add(self, key: Key, connection: Connection, framer: TcpFramer) -> StreamBridge:
+        bridge = StreamBridge(key, connection, framer, self._loop, self._mark)
+        self._bridges[key] = bridge
         self._opening += 1
-        return joint
+        return bridge
 
-    async def _answer(self, joint: Joint, port: int) -> None:
+    async def _answer(self, bridge: StreamBridge, port: int) -> None:
         """Dials the port, then accepts or refuses the connection that asks for it."""
         try:
             sock = await wait_for(self._dial(port), self._limits.dial_seconds)
         except (TimeoutError, OSError):
-            joint.connection.abort("nobody answers at that port")
+            bridge.connection.abort("nobody answers at that port")
         else:
-            if joint.done:
+            if bridge.done:
                 sock.close()
                 return
-            joint.attach(sock)
-            joint.connection.accept(self._loop.time())
-        self._mark(joint)
+            bridge.attach(sock)
+            bridge.connection.accept(self._loop.time())
+        self._mark(bridge)
 
-    def _mark(self, joint: Joint) -> None:
-        """Has ``joint`` flushed in the next turn of the loop, with all others that are marked until then."""
-        if not joint.marked:
-            joint.marked = True
+    def _mark(self, bridge: StreamBridge) -> None:
+        """Has ``bridge`` flushed in the next turn of the loop, with all others that are marked until then."""
+        if not bridge.marked:
+            bridge.marked = True
             if not self._marked:
                 self._loop.call_soon(self._flush)
-            self._marked.append(joint)
+            self._marked.append(bridge)
 
     def _flush(self) -> None:
         marked, self._marked = self._marked, []
         now = self._loop.time()
-        for joint in marked:
-            joint.marked = False
-            connection = joint.connection
+        for bridge in marked:
+            bridge.marked = False
+            connection = bridge.connection
             before = connection.sender.retransmissions
-            for frame in joint.flush(now):
+            for frame in bridge.flush(now):
                 self._emit(frame)
             self._counters.retransmissions += connection.sender.retransmissions - before
-            if joint.opening and connection.state in _STANDS:
-                self._opened(joint)
+            if bridge.opening and connection.state in _STANDS:
+                self._opened(bridge)
             if connection.state is State.CLOSED:
-                self._forget(joint)
+                self._forget(bridge)
             else:
                 self._arm(connection.deadline)
 
-    def _opened(self, joint: Joint) -> None:
-        joint.opening = False
+    def _opened(self, bridge: StreamBridge) -> None:
+        bridge.opening = False
         self._opening -= 1
-        failure = joint.connection.failure
+        failure = bridge.connection.failure
         if not failure:
             self._counters.opened += 1
-        if not joint.opened.done():
+        if not bridge.opened.done():
             if failure:
-                joint.opened.set_exception(ConnectionRefusedError(failure))
-                joint.opened.exception()  # a passive connection has nobody who asks
+                bridge.opened.set_exception(ConnectionRefusedError(failure))
+                bridge.opened.exception()  # a passive connection has nobody who asks
             else:
-                joint.opened.set_result(None)
+                bridge.opened.set_result(None)
 
-    def _forget(self, joint: Joint) -> None:
-        """A connection is over; its joint stays until the program took the last bytes."""
-        if self._joints.get(joint.key) is joint:
-            del self._joints[joint.key]
-            self._counters.failed += bool(joint.connection.failure)
-        if joint.done:
-            self._leaving.discard(joint)
+    def _forget(self, bridge: StreamBridge) -> None:
+        """A connection is over; its bridge stays until the program took the last bytes."""
+        if self._bridges.get(bridge.key) is bridge:
+            del self._bridges[bridge.key]
+            self._counters.failed += bool(bridge.connection.failure)
+        if bridge.done:
+            self._leaving.discard(bridge)
         else:
-            self._leaving.add(joint)
+            self._leaving.add(bridge)
 
     def _arm(self, deadline: float) -> None:
         """Has the timer run at ``deadline`` or before; it may run in vain, which is cheaper than moving it often."""
@@ -246,9 +246,9 @@ class ConnectionTable:
     def _tick(self) -> None:
         self._timer = None
         now = self._loop.time()
-        for joint in self._joints.values():
-            deadline = joint.connection.deadline
+        for bridge in self._bridges.values():
+            deadline = bridge.connection.deadline
             if deadline <= now:
-                self._mark(joint)
+                self._mark(bridge)
             else:
                 self._arm(deadline)

@@ -14,7 +14,7 @@ from golem_launcher.localnet.exeunit.fetch import Http
 from golem_launcher.localnet.exeunit.transfer import Transfers
 from golem_launcher.localnet.exeunit.unit import ExeUnit
 from golem_launcher.localnet.misbehaviour import Misbehaviour
-from golem_launcher.localnet.runtime.model import Place
+from golem_launcher.localnet.runtime.model import ActivityPlace
 from golem_launcher.localnet.runtime.process import ProcessRuntime
 from golem_launcher.node.gsb import GsbClient, ok
 from tests import yagna_daemon as daemons
@@ -121,7 +121,7 @@ def bench(daemon, base, short_path):
                 ),
                 bus=ReportsElsewhere(provider),
                 switch=DaemonSwitch(provider),
-                make_runtime=lambda directory, activity: runtime(Place(directory, base, activity)),
+                make_runtime=lambda directory, activity: runtime(ActivityPlace(directory, base, activity)),
                 make_endpoint=make_endpoint,
                 transfers=Transfers(schemes or {"http": Http()}),
             )  # fmt: skip

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from golem_launcher.localnet.runtime import dns
 from golem_launcher.localnet.runtime.internet import Internet, is_public
-from golem_launcher.localnet.runtime.model import Deployment, Place
+from golem_launcher.localnet.runtime.model import ActivityPlace, Deployment
 from golem_launcher.localnet.runtime.sandbox import SandboxRuntime, why_no_sandbox
 from tests.localnet.runtime.test_runtimes import good, run, wheel
 
@@ -89,7 +89,7 @@ async def site(directory):
 
 @contextlib.asynccontextmanager
 async def sandbox(base, directory, internet, destinations=None) -> AsyncIterator[SandboxRuntime]:
-    place = Place(directory / "activity", base, "some-activity", internet=internet, destinations=destinations)
+    place = ActivityPlace(directory / "activity", base, "some-activity", internet=internet, destinations=destinations)
     runtime = SandboxRuntime(place)
     try:
         await runtime.deploy(Deployment())

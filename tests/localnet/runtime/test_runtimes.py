@@ -18,7 +18,7 @@ import pytest
 
 from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet.runtime.choose import choose_runtime
-from golem_launcher.localnet.runtime.model import MARK, Deployment, Place
+from golem_launcher.localnet.runtime.model import MARK, ActivityPlace, Deployment
 from golem_launcher.localnet.runtime.process import ProcessRuntime
 from golem_launcher.localnet.runtime.sandbox import SandboxRuntime, overlay_works, why_no_sandbox
 from golem_launcher.localnet.runtime.volumes import COMMON, ROOT, Volume
@@ -40,7 +40,9 @@ def kind(request):
 def opened(base, short_path):
     @contextlib.asynccontextmanager
     async def runtime(kind, *, more=None, **deployment):
-        place = Place(short_path / "activity", base, "some-activity", **{"memory_bytes": 64 << 20, **(more or {})})
+        place = ActivityPlace(
+            short_path / "activity", base, "some-activity", **{"memory_bytes": 64 << 20, **(more or {})}
+        )
         made = kind(place)
         try:
             await made.deploy(Deployment(**deployment))
@@ -423,13 +425,13 @@ PROVIDER = """
 import asyncio, sys
 from pathlib import Path, PurePosixPath
 from golem_launcher.localnet.runtime import base
-from golem_launcher.localnet.runtime.model import Deployment, Place
+from golem_launcher.localnet.runtime.model import Deployment, ActivityPlace
 from golem_launcher.localnet.runtime.process import ProcessRuntime
 from golem_launcher.localnet.runtime.sandbox import SandboxRuntime
 
 async def main():
     directory, kind = Path(sys.argv[1]), {"p": ProcessRuntime, "s": SandboxRuntime}[sys.argv[2]]
-    runtime = kind(Place(directory / "activity", base.build(directory), "orphan"))
+    runtime = kind(ActivityPlace(directory / "activity", base.build(directory), "orphan"))
     await runtime.deploy(Deployment())
     sink = lambda data: None
     await runtime.run(["/bin/sh", "-c", "setsid sh -c 'sleep 5151 & exec sleep 5252' & exit 0"],
@@ -445,7 +447,7 @@ def test_a_killed_provider_leaves_no_process(kind, short_path):
     provider = subprocess.Popen(
         [sys.executable, "-c", PROVIDER, str(short_path), kind.name[0]], stdout=subprocess.PIPE, start_new_session=True
     )
-    mark = Place(short_path / "activity", None, "orphan").mark
+    mark = ActivityPlace(short_path / "activity", None, "orphan").mark
     with provider:
         try:
             assert provider.stdout.readline() == b"up\n"

@@ -26,7 +26,7 @@ _READ = 64 * 1024
 _LEAST_ROOM = 32 * 1024  # a reader that was stopped starts again with that much room: fewer changes, fewer wake-ups
 
 
-class Joint:
+class StreamBridge:
     """A connection, its frames, and the socket it is joined to once there is one.
 
     ``wake`` asks the owner to call ``flush`` soon. ``marked``, ``opening`` and ``opened`` are the owner's notes.
@@ -43,7 +43,7 @@ class Joint:
         connection: Connection,
         framer: TcpFramer,
         loop: asyncio.AbstractEventLoop,
-        wake: Callable[[Joint], None],
+        wake: Callable[[StreamBridge], None],
     ) -> None:
         self.key = key
         self.connection = connection

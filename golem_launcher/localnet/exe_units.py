@@ -17,7 +17,7 @@ from golem_launcher.localnet.exeunit.unit import ExeUnit
 from golem_launcher.localnet.runtime import base
 from golem_launcher.localnet.runtime.choose import choose_runtime
 from golem_launcher.localnet.runtime.internet import Internet
-from golem_launcher.localnet.runtime.model import Place, family_of
+from golem_launcher.localnet.runtime.model import ActivityPlace, family_of
 from golem_launcher.localnet.runtime.sandbox import SandboxRuntime
 from golem_launcher.localnet.slow_calls import SlowCalls
 
@@ -45,7 +45,7 @@ class Workshop:
     directory: Path
     """Has a private directory for every activity."""
     base: base.BaseEnvironment
-    make_runtime: Callable[[Place], Runtime]
+    make_runtime: Callable[[ActivityPlace], Runtime]
     family: str
     """What the marks of all activities' processes begin with."""
     reason: str
@@ -78,7 +78,7 @@ class Workshop:
         )  # fmt: skip
 
 
-def _about_internet(factory: Callable[[Place], Runtime], *, internet: bool) -> str:
+def _about_internet(factory: Callable[[ActivityPlace], Runtime], *, internet: bool) -> str:
     if factory is not SandboxRuntime:
         return "Internet: as this machine has it."
     return "Internet: what manifests ask for, public addresses only." if internet else "Internet: none."
@@ -181,7 +181,7 @@ class Units:
         out = asked is not None and asked.anything  # as on Golem: without a manifest there is no way out
         internet = shop.internet if out else None
         destinations = None if asked is None or asked.unrestricted else asked.destinations
-        place = Place(
+        place = ActivityPlace(
             directory, shop.base, activity_id, shop.family, internet=internet, destinations=destinations,
             memory_bytes=int(provider.memory_gib * _GIBIBYTE), like_9p=shop.like_9p,
             passes_environment=provider.passes_environment,

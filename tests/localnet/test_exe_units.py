@@ -2,9 +2,9 @@
 
 import pytest
 
+from golem_launcher.localnet.exe_units import Units, Workshop
 from golem_launcher.localnet.runtime.internet import Internet
 from golem_launcher.localnet.spec import ProviderSpec
-from golem_launcher.localnet.units import Units, Workshop
 from golem_launcher.outbound import OutboundRules
 
 

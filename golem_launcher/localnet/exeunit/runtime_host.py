@@ -8,8 +8,8 @@ from ipaddress import IPv4Interface
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import BusError, LocalNetError
+from golem_launcher.localnet.exeunit.failures import RuntimeFailed, StateError
 from golem_launcher.localnet.exeunit.network import VpnLink, mac_of
-from golem_launcher.localnet.exeunit.words import RuntimeFailed, StateError
 from golem_launcher.localnet.exeunit.worker import Worker
 from golem_launcher.waiting import cancel_all
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
     from golem_launcher.localnet.exeunit.assignment import Assignment
     from golem_launcher.localnet.exeunit.batch import Batch
+    from golem_launcher.localnet.exeunit.failures import State
     from golem_launcher.localnet.exeunit.network import MakeEndpoint, Switch
     from golem_launcher.localnet.exeunit.reports import Reports
     from golem_launcher.localnet.exeunit.script import Command, Deploy
     from golem_launcher.localnet.exeunit.transfer import Transfers
-    from golem_launcher.localnet.exeunit.words import State
     from golem_launcher.localnet.runtime.model import Runtime
 
 
-class Machine:
+class RuntimeHost:
     """The runtime of the current deployment, made when its first command comes."""
 
     def __init__(

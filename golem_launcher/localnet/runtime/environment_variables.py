@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import PurePosixPath
 
-    from golem_launcher.localnet.runtime.model import Place
+    from golem_launcher.localnet.runtime.model import ActivityPlace
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PRIVATE_DIRECTORIES = ("home", "tmp", "cache", "config", "data", "state", "runtime")
 """Below the private directory of the process runtime, for HOME, TMPDIR and the XDG directories."""
 
 
-def of_image(place: Place, image: Mapping[str, str]) -> dict[str, str]:
+def of_image(place: ActivityPlace, image: Mapping[str, str]) -> dict[str, str]:
     """The variables of a command in a sandbox: none but ours, or an ``image``'s own where the runtime passes them."""
     passed = {"PATH": _SYSTEM_PATH, "LANG": "C.UTF-8", **image} if place.passes_environment else {}
     return {**passed, MARK: place.mark}
 
 
-def of_process(place: Place, prefix: PurePosixPath) -> dict[str, str]:
+def of_process(place: ActivityPlace, prefix: PurePosixPath) -> dict[str, str]:
     """The variables of a command without mounts, with the Python environment ``prefix`` in its private directory."""
     private = place.directory
     return {

@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 _DISK_SECONDS = 30.0
 
 
-class Meter:
+class UsageReader:
     """Reads the usage of a tree of processes and a directory."""
 
     def __init__(self, directory: Path, memory_bytes: int) -> None:

@@ -1,4 +1,4 @@
-"""What need not be waited for, and must not hold up an event loop: a note on disk behind another process's lock."""
+"""A background thread for work that must not block an event loop, such as a note behind another process's lock."""
 
 from __future__ import annotations
 

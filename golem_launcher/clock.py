@@ -1,4 +1,4 @@
-"""A clock for money and deadlines: it is set once, when the process begins, and never jumps after that.
+"""The clock for money and deadlines: set once when the process starts, it never jumps afterwards.
 
 The system's time of day may be set back or forth under a running session (by NTP, after a sleep, by hand). Judged by
 it, an honest bill would look too high, or a term would last an hour more. What passes while the computer sleeps counts.

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, private, and locks between processes."""
+"""Atomic writes, private files, and locks between processes."""
 
 from __future__ import annotations
 

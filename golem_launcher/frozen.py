@@ -1,4 +1,4 @@
-"""Changing what is frozen: a pydantic value with other fields."""
+"""Copies of frozen pydantic values with some fields changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that run a module with this Python, whatever lies in the directory in which they are run.
+"""Commands that run one of our modules in this Python, unaffected by files in the current directory.
 
 ``python -m`` looks for every module there first, Python's own among them. That directory is the user's: it may hold a
 ``random.py`` of theirs, or the results of a session, which a stranger wrote.

@@ -1,4 +1,4 @@
-"""What each Golem network is: its token, its coin for fees, test or real money, where to look and to ask for funds.
+"""What is particular to each Golem network: token, gas, test or real money, endpoints, faucets.
 
 Addresses and coins are those of yagna 0.17 (``config-payments.toml`` of its erc20 driver). Yagna's command line, its
 REST API and yapapi each default to another network, some of them retired: here the network is always named.

@@ -1,4 +1,4 @@
-"""What a session may reach on the internet, and the manifest that asks a provider for it.
+"""Outbound rules: what a session may reach on the internet, and the manifest that asks a provider for it.
 
 The form is that of Golem's Computation Payload Manifest (GAP-5) as yagna's ``ya-manifest-utils`` reads it. Providers
 let nothing out without one; by default they grant unsigned manifests the addresses of their own whitelist, which has

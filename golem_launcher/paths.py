@@ -1,4 +1,4 @@
-"""Where things are kept on the user's machine."""
+"""Paths of the launcher's files on the user's machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is at the other end of a connection over loopback: Linux's kernel knows the user (sock_diag(7))."""
+"""Identifies the user at the other end of a loopback connection, by Linux's sock_diag(7)."""
 
 from __future__ import annotations
 

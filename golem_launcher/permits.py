@@ -1,4 +1,4 @@
-"""Permits: what makes a provider grant a manifest more than its own whitelist, and how a provider judges them.
+"""Permits: what makes a provider grant more than its own whitelist, and how a provider judges them.
 
 Two kinds, in the forms that yagna's ``ya-manifest-utils`` and ``golem-certificate`` read:
 

@@ -1,4 +1,4 @@
-"""Processes that outlive their starter, known by pid *and* start time so that a reused pid is never mistaken.
+"""Detached processes, identified by pid *and* start time so that a reused pid is never mistaken for one.
 
 Where ``/proc`` is, a start time is the kernel's own count since boot together with the boot's id: a clock that is set
 or a machine that sleeps does not change it. Elsewhere it is psutil's time of creation.

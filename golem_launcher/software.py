@@ -1,4 +1,4 @@
-"""The software choices: what is in a session beside JupyterLab, by packages on `local` and by image elsewhere."""
+"""The choices of software beside JupyterLab: packages on `local`, images elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one border that strings from a provider cross before anybody sees them.
+"""Cleans strings from providers; every one passes here before it is shown or logged.
 
 A provider chooses its name, its output and its error messages. Control characters drive terminals, bidirectional
 marks reorder text, a single line can have megabytes. Here such text becomes plain, short and visible. Escaping for

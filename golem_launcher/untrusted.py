@@ -1,4 +1,4 @@
-"""JSON from a stranger, parsed within bounds: Python's parser stops everything else while it works.
+"""Parses JSON from strangers within bounds, because Python's parser blocks everything else meanwhile.
 
 A megabyte of ``[],[],…`` is a third of a million lists, and tens of milliseconds in which no loop turns. What is asked
 of providers is small, or comes in many small values; so a value has a size that it can't exceed, whatever is in it.

@@ -1,4 +1,4 @@
-"""Waiting with a limit. ``asyncio.wait_for`` is not used: before Python 3.12 it can lose a cancellation.
+"""Waiting with a time limit, without ``asyncio.wait_for``, which can lose a cancellation before Python 3.12.
 
 When what was awaited ends in the very turn of the loop in which the waiter is cancelled, it returns as if nothing had
 happened, and a task that serves in a loop goes on for ever while its owner waits for its end.

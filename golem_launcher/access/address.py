@@ -1,4 +1,4 @@
-"""An address of its own for each session's Lab: an origin that shares no cookies with anything else.
+"""Allocates a loopback address for each session's Lab, so that it has an origin and cookies of its own.
 
 Cookies ignore ports (RFC 6265, section 8.5) but not hosts, and a Lab in a provider is a stranger's program. On
 127.0.0.1 it would be given the cookies of the launcher's page and of every other Jupyter of the user.

@@ -1,4 +1,4 @@
-"""``python -m golem_launcher.access.connect DOOR PORT``: standard input and output joined to a port of the provider.
+"""``python -m golem_launcher.access.connect DOOR PORT``: joins stdin and stdout to a port of the provider, for ssh.
 
 What ssh starts as its ``ProxyCommand``: every millisecond until the first byte is one that a person waits, so it is
 made of threads and imports little. ``DOOR`` is the path of the session's door.

@@ -1,4 +1,4 @@
-"""A session behind a hub: the Lab shown under the hub's own address, once the user has said yes to that.
+"""A session's Lab shown under a hub's own address, after the user has agreed to that.
 
 JupyterHub and Binder show one address to the browser: that of the user's server there, on which the launcher runs.
 jupyter-server-proxy joins ``<prefix>proxy/absolute/<port>/`` of it with a port beside the server, and a Lab that is

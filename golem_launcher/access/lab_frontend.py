@@ -1,4 +1,4 @@
-"""The Lab's page from our side: its files from the launcher's own JupyterLab.
+"""Serves the Lab's page from this side, with the files of the launcher's own JupyterLab.
 
 JupyterLab's files have content hashes in their names: a file of the same name here is the same file. So over ten
 megabytes stay off the VPN.

@@ -1,4 +1,4 @@
-"""The launcher's own extension of JupyterLab's page: labextension.js, which every Lab gets from this side."""
+"""Adds labextension.js, the launcher's own JupyterLab extension, to every Lab's page."""
 
 from __future__ import annotations
 

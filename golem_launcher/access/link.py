@@ -1,4 +1,4 @@
-"""The link: a listener for browsers that lets through to the Lab what its policy (:mod:`.origin_policy`) allows."""
+"""The link: a listener for browsers that proxies to the Lab whatever :mod:`.origin_policy` allows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where programs of this computer connect to: an address and a port, or a socket file that only its owner can open.
+"""Listeners on an address and port, or on a socket file that only its owner can open.
 
 What only we use ourselves is a socket file: every user of the computer can connect to a port, whatever is asked then.
 """

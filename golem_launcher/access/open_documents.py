@@ -1,4 +1,4 @@
-"""The pages of a session's Lab that are open in browsers: they are told to save, and tell what is not saved yet.
+"""Tracks the Lab's pages that are open in browsers: asks them to save, and counts what is unsaved.
 
 Each page comes by a websocket at ``<base>golem-launcher/documents``, which the link answers on this side, and speaks
 lines of JSON. The page first says ``{"key": …, "unsaved": 2}``, and ``{"unsaved": 1}`` whenever that changes. It is

@@ -1,4 +1,4 @@
-"""What the link lets through, and what it takes out: both sides of it are strangers to each other.
+"""What the link lets through and what it strips: it trusts neither the browser's side nor the provider's.
 
 Pure functions on headers as h11 gives them: lower-case names, bytes.
 """

@@ -1,4 +1,4 @@
-"""The ports at a provider of what the agent starts there for itself, after the workload's first."""
+"""The port numbers that the agent uses on a provider, counted from the workload's first."""
 
 from __future__ import annotations
 

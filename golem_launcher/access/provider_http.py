@@ -1,4 +1,4 @@
-"""HTTP from this process to a server at the provider: aiohttp over streams that are dialled, past every socket here."""
+"""An HTTP client for servers at the provider: aiohttp over dialled streams, without a local socket."""
 
 from __future__ import annotations
 

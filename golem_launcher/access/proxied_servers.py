@@ -1,4 +1,4 @@
-"""Pages of servers inside a session (streamlit, Dask, TensorBoard, …), each in an origin of its own on this side.
+"""Pages of servers inside a session (streamlit, Dask, TensorBoard, …), each under a local origin of its own.
 
 In the Lab such a page is at ``/proxy/<port>/``, or at ``/<name>/`` when jupyter-server-proxy starts its server by that
 name. A browser that goes there, by a link or in a frame, is sent on to a port of its own at the session's address,

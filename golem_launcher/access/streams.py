@@ -1,4 +1,4 @@
-"""A connection inside this process: what one side writes, the other reads. No descriptor, no copy by the kernel."""
+"""An in-process connection: what one side writes, the other reads, without descriptors or copies by the kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A certificate for a listener that other machines may reach: self-signed, made anew each time, known by its print."""
+"""A fresh self-signed certificate for listeners that other machines may reach, identified by its fingerprint."""
 
 from __future__ import annotations
 

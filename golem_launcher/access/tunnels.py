@@ -1,4 +1,4 @@
-"""Tunnels that a command opens: a listener here, and behind it a session of this computer or of a hub's server."""
+"""Tunnels opened by a command: a local listener, and behind it a session on this computer or on a hub's server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All ways into one session, as its supervisor keeps them: the link, and the door for commands and ssh."""
+"""All ways into one session, as its supervisor keeps them open: the link, the door, and ssh."""
 
 from __future__ import annotations
 

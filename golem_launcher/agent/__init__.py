@@ -1,1 +1,1 @@
-"""Sent into the provider: starts JupyterLab next to it. Plain Python 3.9+, imports nothing of ours."""
+"""The code that is sent to a provider and runs beside the workload. Plain Python 3.9+; imports nothing of ours."""

@@ -1,4 +1,4 @@
-"""Commands that build JupyterLab's pages: refused at once, and in words, where the session lacks what they need.
+"""Makes commands that build JupyterLab's pages fail at once, with the reason, where they can't succeed.
 
 Without Node.js, and after five minutes without npm's registry, they fail with advice on memory that helps nobody.
 """

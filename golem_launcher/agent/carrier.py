@@ -1,4 +1,4 @@
-"""One end of a TCP connection that travels through Golem's VPN; run by the launcher's tunnel and by the agent.
+"""One end of a TCP connection carried through Golem's VPN; used by the launcher's tunnel and by the agent.
 
 How it travels is said in carrier_protocol.py. Both ends send signs of life, often while bytes move and seldom while
 none do: a connection whose other end is gone without a word (a crash, a laptop on another network) is noticed by them.

@@ -1,4 +1,4 @@
-"""The records in which a TCP connection travels through Golem's VPN.
+"""The record format of TCP connections carried through Golem's VPN.
 
 The bare way would be a websocket of yagna's that is a TCP connection in the provider. Measured on yagna 0.17.6, it
 

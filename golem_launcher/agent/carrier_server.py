@@ -1,4 +1,4 @@
-"""The far end of carriers: reads which port each is for, and joins it to that."""
+"""The agent's end of carried connections: reads the port that each is for, and connects to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the launcher asks of the agent: a JSON object in a file, checked.
+"""The agent's configuration: a JSON object in a file, validated.
 
 token     what every request to the Lab and to the agent's server must show; letters, digits, - and _, at least 16
 port      where the workload listens, on ``$GOLEM_BIND_ADDRESS`` or every address; the three ports after it are the

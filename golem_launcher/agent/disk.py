@@ -1,4 +1,4 @@
-"""Where a session's files live over there, so that all that programs do with files works.
+"""Chooses where a session's files live on the provider, so that sockets, locks and maps work there.
 
 Golem's VM has three kinds of places. Its root is memory. A directory of the provider's disk comes in by 9p: no sockets
 and FIFOs, no memory shared with a file, files that are another user's. A disk of the session's own (ext2) has none of

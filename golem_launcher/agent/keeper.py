@@ -1,4 +1,4 @@
-"""The process that stays: it starts its children, writes their log, ends everything in time.
+"""The agent's main process: starts the children, writes their log, ends everything at the deadline.
 
 The children are a table: the workload, for which this machine was rented, the ways in, and the agent's server. What
 crashes is started again.

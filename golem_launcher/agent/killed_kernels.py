@@ -1,4 +1,4 @@
-"""Kernels that were killed: the log says so, and what for as far as that can be known inside.
+"""Logs that a kernel was killed, and why, as far as that can be known inside the machine.
 
 JupyterLab shows that a kernel "appears to have died" and starts another; why stands nowhere.
 """

@@ -1,4 +1,4 @@
-"""JupyterLab, configured by the launcher and nobody else. Runs in a process forked for it."""
+"""Starts JupyterLab with the launcher's configuration only, in a process forked for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is installed while the Jupyter server runs and belongs to it: server extensions, and servers of languages.
+"""Loads server extensions and language servers that are installed while the Jupyter server runs.
 
 JupyterLab finds the page's half of what a user installs at the next reload, but the server's half only when it starts,
 and a restart would end every kernel. So the directories into which packages put themselves are looked at once a second,

@@ -1,4 +1,4 @@
-"""Builds of JupyterLab that its own page asks for: refused in words, and never offered.
+"""Refuses the builds of itself that JupyterLab's page can ask for, and hides the offer.
 
 Such a build would run for minutes within the Lab's server, beside everybody's kernels. Whoever has to build has
 ``jupyter lab build``, see building.py.

@@ -1,4 +1,4 @@
-"""Processes below one of ours, from /proc."""
+"""Reads the process tree below one of ours from /proc."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A workload that is a program of its own: started in the workspace, in a process forked for it."""
+"""Runs a workload that is a program of its own, in the workspace, in a process forked for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the agent says when it does not start or has ended: one record, which the launcher reads as data.
+"""The record that the agent leaves when it does not start or has ended; the launcher reads it as data.
 
 A record is a line of its own, ``golem-launcher-agent {"kind": …, "what": …}``: ``kind`` is one of those below, and
 ``what`` says it to a person. The command that starts the agent writes one to its errors when it refuses; the command

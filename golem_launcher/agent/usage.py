@@ -1,4 +1,4 @@
-"""What the session uses: its processes by /proc, its files, its disk by statvfs, its GPU by nvidia-smi, its limits."""
+"""Measures what a session uses: processes (/proc), files, disk (statvfs), GPU (nvidia-smi), and the limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ways into this provider: the far end of the launcher's carriers and, when it is asked for, an ssh server.
+"""The provider's end of the ways in: carried connections and, on request, an ssh server.
 
 A process of its own, so that a busy or crashed Lab breaks no connection. The ssh server is the image's sshd where that
 runs and lets its user into the session as it is, else one in Python (python_ssh.py), where asyncssh is installed.

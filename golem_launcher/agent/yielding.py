@@ -1,4 +1,4 @@
-"""Taking turns with the rest of a loop: what arrives in thousands of small parts is worked off without ever waiting."""
+"""Yields to the event loop while input of thousands of small parts is processed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m golem_launcher.cli``: the command line where the script is not on the PATH."""
+"""``python -m golem_launcher.cli``, for where the script is not on the PATH."""
 
 from __future__ import annotations
 

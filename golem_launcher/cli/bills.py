@@ -1,4 +1,4 @@
-"""Commands about what sessions were billed: ``bill``, ``ledger``."""
+"""The commands ``bill`` and ``ledger``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How commands write moments, amounts and sessions for a person."""
+"""Formats moments, amounts and sessions for terminals."""
 
 from __future__ import annotations
 

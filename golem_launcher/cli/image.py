@@ -1,4 +1,4 @@
-"""``golem-launcher image …``: the images that sessions run in, made and kept on this computer."""
+"""``golem-launcher image …``: builds and manages the images that sessions run in."""
 
 from __future__ import annotations
 

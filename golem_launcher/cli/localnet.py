@@ -1,4 +1,4 @@
-"""``golem-launcher localnet …``: a Golem network on this machine."""
+"""``golem-launcher localnet …``: runs a Golem network on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands about the market: ``offers``, ``providers``, ``networks``."""
+"""The commands ``offers``, ``providers`` and ``networks``."""
 
 from __future__ import annotations
 

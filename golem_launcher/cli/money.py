@@ -1,4 +1,4 @@
-"""Commands about money: ``wallet``, ``fund``, ``identity``."""
+"""The commands ``wallet``, ``fund`` and ``identity``."""
 
 from __future__ import annotations
 

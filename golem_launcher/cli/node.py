@@ -1,4 +1,4 @@
-"""Commands about the node and the installation: ``node …``, ``doctor``, ``version``, ``down``."""
+"""The commands ``node …``, ``doctor``, ``version`` and ``down``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How commands speak: tables or one JSON value on stdout, errors on stderr, exit codes 0, 1 and 2."""
+"""Output of the commands: tables or one JSON value on stdout, errors on stderr, exit codes 0, 1 and 2."""
 
 from __future__ import annotations
 

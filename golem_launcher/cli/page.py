@@ -1,4 +1,4 @@
-"""``golem-launcher page``: serve the launcher page."""
+"""``golem-launcher page``: serves the launcher page."""
 
 from __future__ import annotations
 

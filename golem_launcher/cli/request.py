@@ -1,4 +1,4 @@
-"""The options of ``golem-launcher start``, made from the one definition of a request."""
+"""Builds the options of ``golem-launcher start`` from the definition of a request."""
 
 from __future__ import annotations
 

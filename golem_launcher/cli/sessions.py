@@ -1,4 +1,4 @@
-"""Commands about the sessions that there are: list, show, logs, open, save, extend, stop."""
+"""The commands for existing sessions: list, show, logs, open, save, extend, stop."""
 
 from __future__ import annotations
 

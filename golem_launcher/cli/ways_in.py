@@ -1,4 +1,4 @@
-"""Commands about the ways into a session: tunnel, connect, ssh, ssh-config, gateway."""
+"""The commands ``tunnel``, ``connect``, ``ssh``, ``ssh-config`` and ``gateway``."""
 
 from __future__ import annotations
 

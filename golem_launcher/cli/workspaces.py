@@ -1,4 +1,4 @@
-"""Commands about saved work: workspaces, generations, results, restore, verify."""
+"""The commands for saved work: workspaces, generations, results, restore, verify."""
 
 from __future__ import annotations
 

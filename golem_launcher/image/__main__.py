@@ -1,4 +1,4 @@
-"""``python -m golem_launcher.image VARIANT``: make an image, for a supervisor.
+"""``python -m golem_launcher.image VARIANT``: builds an image in a process of its own, for a supervisor.
 
 Each step is a line of JSON on stdout, and so is what went wrong (``what``, ``remedy``); the exit code is 0 or 1. When
 nobody reads any more, it ends, and nothing half is left; so it does at SIGINT and SIGTERM.

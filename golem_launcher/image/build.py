@@ -1,4 +1,4 @@
-"""Making an image: packages fetched, unpacked, configured, trimmed, and written as the file that a provider boots."""
+"""Builds an image: fetches and unpacks packages, configures and trims the tree, writes the bootable file."""
 
 from __future__ import annotations
 

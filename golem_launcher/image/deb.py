@@ -1,4 +1,4 @@
-"""A Debian package read in plain Python: what is in it, as dpkg would unpack it, and what it says of itself."""
+"""Reads Debian packages in plain Python: the files as dpkg would unpack them, and the metadata."""
 
 from __future__ import annotations
 

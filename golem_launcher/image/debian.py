@@ -1,4 +1,4 @@
-"""Debian in a tree: its packages unpacked, and what their scripts would have done, done here.
+"""Unpacks Debian packages into a tree, and does there what their scripts would have done.
 
 The scripts themselves can't run: there is no root, and the computer may be no Linux at all. What they do for these
 packages is little, and is written down here, each step with the package that it is for. dpkg knows the result as

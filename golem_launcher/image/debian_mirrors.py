@@ -1,4 +1,4 @@
-"""Where Debian's packages are fetched from, and the fetching: each file is what its hash says, whoever sent it."""
+"""Downloads Debian packages from mirrors; each file is verified by its hash."""
 
 from __future__ import annotations
 

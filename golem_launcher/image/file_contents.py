@@ -1,4 +1,4 @@
-"""The contents of an image's files while it is made: one temporary file, in which the same content lies once."""
+"""The file contents of an image under construction: one temporary file that holds equal contents once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Golem image is a squashfs with the settings of a container behind it: their CRC, their JSON, its length.
+"""The .gvmi format: a squashfs followed by a container's settings (CRC, JSON, length).
 
 (Source: ``runtime/src/deploy.rs`` of golemfactory/ya-runtime-vm. A provider refuses a file that ends otherwise.)
 """

@@ -1,4 +1,4 @@
-"""What each variant of the image is made of, exactly: the files of ``locks/``, which ``scripts/image-locks`` makes."""
+"""The exact packages of each image variant: the lock files in ``locks/``, written by ``scripts/image-locks``."""
 
 from __future__ import annotations
 

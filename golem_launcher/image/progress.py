@@ -1,4 +1,4 @@
-"""How far the making of an image is, as whoever waits for it is told."""
+"""Progress of an image build, for whoever waits for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uploading an image to Golem's registry, by Golem's own program for it: ``gvmkit-build``, which PyPI has."""
+"""Uploads an image to Golem's registry with ``gvmkit-build``, Golem's own program for that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A squashfs (version 4.0, zstd) written from a :class:`~golem_launcher.image.tree.Tree`.
+"""Writes a squashfs (version 4.0, zstd) from a :class:`~golem_launcher.image.tree.Tree`.
 
 PyPI has readers of the format but no writer, so this is one: files, directories and symbolic links, which is all
 that an image has. The same tree makes the same bytes on every computer. The format is that of Linux's ``fs/squashfs``

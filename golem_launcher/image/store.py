@@ -1,4 +1,4 @@
-"""The images that are kept on this computer: each file once, by its hash, and the names that they are asked for by."""
+"""The images kept on this computer: files by hash, stored once, and the names they are asked for by."""
 
 from __future__ import annotations
 

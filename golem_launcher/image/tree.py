@@ -1,4 +1,4 @@
-"""The root file system of an image while it is made: what lies where, with modes and owners that no disk here knows.
+"""An image's root file system under construction, with modes and owners that the local disk need not support.
 
 A path is relative to the root and has no slash at its ends; the root is the empty one.
 """

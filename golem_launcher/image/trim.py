@@ -1,4 +1,4 @@
-"""What no session needs is taken out of an image: it has to be sent to each provider.
+"""Removes from an image what no session needs: it is sent to each provider.
 
 Licences (``/usr/share/doc/*/copyright``) stay: an image is passed on.
 """

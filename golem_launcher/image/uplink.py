@@ -1,4 +1,4 @@
-"""What it takes to send an image from this computer to a provider: how long, by what was measured at earlier ones.
+"""Estimates how long an image takes from this computer to a provider, from the rates of earlier uploads.
 
 The page, the commands and their JSON, and a session's own log say it in the words that are here.
 """

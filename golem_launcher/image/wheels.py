@@ -1,4 +1,4 @@
-"""Python packages in an image: wheels for its Python, whatever Python runs this, fetched by pip and laid into the tree.
+"""Installs wheels into an image for the image's Python, with pip's downloads, whatever Python runs this.
 
 Run as a program it finds out which files those are, for ``scripts/image-locks``.
 """

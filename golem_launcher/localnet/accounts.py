@@ -1,4 +1,4 @@
-"""Who the providers are: one identity and one app-key for each, all in one yagna, and their payment accounts."""
+"""The providers' accounts: one identity and one app-key each, all in one yagna, opened for payments."""
 
 from __future__ import annotations
 

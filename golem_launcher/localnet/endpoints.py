@@ -1,4 +1,4 @@
-"""The providers' ends of VPNs, honest ones and bad ones."""
+"""Makes the providers' VPN endpoints, well-behaved and misbehaving."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes the exe-units of a local network: their runtime, their place on the bus and in VPNs, their transfers."""
+"""Makes the exe-units of a local network, with their runtimes, bus addresses, VPN endpoints and transfers."""
 
 from __future__ import annotations
 

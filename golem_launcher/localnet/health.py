@@ -1,4 +1,4 @@
-"""Whether a local network that says it is ready is: an agreement and an activity, as any requestor has them."""
+"""Checks a local network from outside: hires a provider for a moment, as any requestor does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One connection to the hub: what a peer asked for, what it still owes, and what holds it up."""
+"""One peer's connection to the hub: its registrations, its pending calls, its back pressure."""
 
 from __future__ import annotations
 

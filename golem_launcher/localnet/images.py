@@ -1,4 +1,4 @@
-"""The images of a local network: those of its description, the base image, and those that requestors serve."""
+"""The images of a local network: described ones, the base image, and those that requestors serve."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One agreement of a provider, from its approval to its invoice."""
+"""Runs one agreement of a provider, from its approval to its invoice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting, mending and ending the local network: its description, its process and what that leaves behind.
+"""Starts, repairs and stops the local network, and cleans up after it.
 
 Apart from ``network.py`` because it takes time to import, and most callers find the network up already.
 """

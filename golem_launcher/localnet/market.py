@@ -1,4 +1,4 @@
-"""A provider's place in the market: its offer, and its answers to proposals and agreements."""
+"""A provider's side of the market: publishes its offer, answers proposals and agreements."""
 
 from __future__ import annotations
 

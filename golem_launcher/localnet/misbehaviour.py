@@ -1,4 +1,4 @@
-"""How a provider of the local network may misbehave, so that programs can be tried against it."""
+"""The ways in which a local provider can be told to misbehave, for tests of programs."""
 
 from __future__ import annotations
 

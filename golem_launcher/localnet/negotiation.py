@@ -1,4 +1,4 @@
-"""What a provider answers to a demand: the rules, limits and words of the negotiators that Golem's providers come with.
+"""Negotiates like the default negotiators of Golem's providers: their rules, limits and words.
 
 A provider takes the requestor's value of what may be negotiated, drops what the requestor says nothing of, and refuses
 what is beyond its limits. An agreement is approved when nothing is left to negotiate in it.

@@ -1,4 +1,4 @@
-"""The life of the local network: up, down, status. Everything here blocks: call it from a thread where a loop runs."""
+"""Up, down and status of the local network. Blocking: call it from a thread where an event loop runs."""
 
 # What starts and ends the network is imported when there is something to start or end: a session finds it up.
 

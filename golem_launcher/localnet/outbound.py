@@ -1,4 +1,4 @@
-"""What a provider says to a manifest that asks for the internet: the rules that yagna's providers come with."""
+"""Judges manifests that ask for the internet, by the rules that yagna's providers come with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a provider bills: debit notes while an activity runs, an invoice when the agreement is over."""
+"""Bills like a provider: debit notes during an activity, an invoice at the agreement's end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One provider of the local network: market, agreements, activities and bills of one identity."""
+"""One provider of the local network: the market, agreements, activities and bills of one identity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The registry of images of a local network: names images for requestors, as registry.golem.network does."""
+"""A registry of images for the local network, with the interface of registry.golem.network."""
 
 from __future__ import annotations
 

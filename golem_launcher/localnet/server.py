@@ -1,4 +1,4 @@
-"""The one background process of a local network: hub, providers, image registry, and the keeper of two yagnas.
+"""The background process of a local network: hub, providers, image registry, and two supervised yagnas.
 
 Started by ``network.up`` as ``python -m golem_launcher.localnet.server DIRECTORY``. It reads ``spec.json`` of that
 directory, tells how it is in ``state.json``, and ends, with everything it started, on SIGTERM.

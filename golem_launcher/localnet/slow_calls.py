@@ -1,4 +1,4 @@
-"""A slow line under the calls of file transfers: each takes a way there and back, and all share so many bytes a second.
+"""Simulates a slow line under file transfers: latency per call, and a shared bandwidth.
 
 Frames of VPNs have a rule of their own (:mod:`golem_launcher.localnet.vpn.link`), as they may be lost. Calls are not:
 yagna sends them over a connection that repeats what was lost, which makes it slow instead.

@@ -1,4 +1,4 @@
-"""What a local network is made of, as a TOML file describes it (``docs/localnet.md`` is its reference)."""
+"""The description of a local network, read from TOML (``docs/localnet.md`` is its reference)."""
 
 from __future__ import annotations
 

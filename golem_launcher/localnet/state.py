@@ -1,4 +1,4 @@
-"""What is known about a local network from outside its process: the content of ``state.json``."""
+"""A local network's ``state.json``: what other processes know of it."""
 
 from __future__ import annotations
 

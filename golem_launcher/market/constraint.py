@@ -1,4 +1,4 @@
-"""Constraints as yagna's market reads them, with words that may say anything.
+"""Writes constraints in yagna's language, safely for arbitrary values.
 
 Its language has no way to quote: a value ends at the first bracket, and ``*`` stands for anything. So what can't be
 written becomes ``*``: the constraint then lets more through, never something else, and whoever asks looks at the offers

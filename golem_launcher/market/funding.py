@@ -1,4 +1,4 @@
-"""Getting money into a wallet, and not losing it: what is needed, the address as a QR code, the identity's back-up.
+"""Helps to fund a wallet and not to lose it: the amount needed, a QR code of the address, a backup of the identity.
 
 The same words for page and commands. Blocking.
 """

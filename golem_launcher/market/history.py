@@ -1,4 +1,4 @@
-"""What we remember of providers: agreements, failures, bills that were too high. One small file of the user's.
+"""Remembers providers in one small file of the user's: agreements, failures, excessive bills.
 
 A provider that over-billed is not taken again until the user forgets it; one that failed comes for a day after all
 that cost less than ten times as much. On the local network the same rules hold, so that they can be tried. Blocking, a

@@ -1,4 +1,4 @@
-"""The identity that owns the wallet: its keystore, to be backed up and brought back. Blocking."""
+"""Backup and restoration of the identity that owns the wallet. Blocking."""
 
 from __future__ import annotations
 

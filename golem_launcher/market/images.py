@@ -1,4 +1,4 @@
-"""Where an image is and which hash it has, as Golem's registry of images tells."""
+"""Looks up an image's address and hash in Golem's registry."""
 
 from __future__ import annotations
 

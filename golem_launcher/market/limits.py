@@ -1,4 +1,4 @@
-"""How a request shuts machines out: each limit by itself, what is said of it, and how far to loosen it.
+"""Explains which limits of a request exclude which machines, and how far to loosen them.
 
 Pure: machines and a request in, words out. Prices are at full load, the most that an hour can cost.
 """

@@ -1,4 +1,4 @@
-"""What the market offers, read from offers that may say anything: one machine per offer that we understand."""
+"""Parses offers, whose content can't be trusted, into the machines that we understand."""
 
 from __future__ import annotations
 

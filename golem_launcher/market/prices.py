@@ -1,4 +1,4 @@
-"""What an offer costs: the linear price of the market, read from an offer that may say anything."""
+"""Parses and computes an offer's linear price; its content can't be trusted."""
 
 from __future__ import annotations
 

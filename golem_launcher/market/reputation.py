@@ -1,4 +1,4 @@
-"""What others say of providers: Golem's reputation service, where it is reachable and knows the network.
+"""Scores of providers from Golem's reputation service, where it is reachable and knows the network.
 
 Scores are a help, no condition: without them our own history decides.
 """

@@ -1,4 +1,4 @@
-"""Requirements as the Jupyter on Golem kernel taught its users to write them: ``mem>4 disk>100 cores>2``.
+"""Parses requirements as the Jupyter on Golem kernel wrote them: ``mem>4 disk>100 cores>2``.
 
 Each word is a name, a sign (``>``, ``>=`` or ``=``, all of which mean "at least" for a size) and a value, in quotes
 where it has blanks. Every field of a request can be said: by its own name and its option's where it has no shorter

@@ -1,4 +1,4 @@
-"""What a request requires of an offer, as the constraints of a demand.
+"""Turns a request into the constraints of a demand.
 
 Yagna compares numbers, and words with ``*`` in them but with their letters' size; it can't add up GPUs or look into
 prices. So a demand asks for what it can, by the properties that providers publish, and

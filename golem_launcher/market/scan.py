@@ -1,4 +1,4 @@
-"""Looks at the live market: what is on offer for a request, what it costs, and why the rest does not fit."""
+"""Scans the market for a request: what fits, what it costs, and why the rest does not fit."""
 
 from __future__ import annotations
 

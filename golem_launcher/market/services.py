@@ -1,4 +1,4 @@
-"""The one client for services on the internet that are no node: the registry of images, reputation.
+"""The client for internet services other than nodes: the registry of images, the reputation service.
 
 Each answer is one JSON value, bounded in size and in the time that it may take. What goes wrong is a
 :class:`~golem_launcher.errors.ServiceError` in words. The faucet is not here: the node asks it.

@@ -1,4 +1,4 @@
-"""Whether the local network settles its bills, and test tokens for it when it does. Blocking."""
+"""Whether the local network settles its bills, and test tokens where it does. Blocking."""
 
 from __future__ import annotations
 

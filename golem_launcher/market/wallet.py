@@ -1,4 +1,4 @@
-"""The wallet behind a node: what is in it, what is reserved and owed, what was paid; getting funds. Blocking.
+"""The wallet of a node: balance, reservations, debts, payments, and getting funds. Blocking.
 
 yagna signs and sends every payment itself; here it is only asked. Balances come from the chain, through yagna: without
 the internet they are unknown, and everything else is still said.

@@ -1,1 +1,1 @@
-"""The user's yagna: find or start it, its key, its bus."""
+"""The user's yagna: starting or finding it, its REST API, its bus."""

@@ -1,4 +1,4 @@
-"""Whether this computer's clock is right: by its own files, and by what others say the time is."""
+"""Checks this computer's clock against its own files and against other clocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a yagna daemon does not run, from what can be seen outside, and what to do about it."""
+"""Explains why a yagna daemon does not run, and what to do about it."""
 
 from __future__ import annotations
 

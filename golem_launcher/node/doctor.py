@@ -1,4 +1,4 @@
-"""What this machine and this installation must have, looked at one by one. Changes nothing but a socket it removes."""
+"""The checks of ``doctor`` for this machine and installation. Changes nothing."""
 
 from __future__ import annotations
 

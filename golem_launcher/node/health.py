@@ -1,4 +1,4 @@
-"""What a running node says of itself, in words: a newer release, its place in the network, trouble with payments.
+"""Problems that a running node reports: a newer release, no connection to the network, failed payments.
 
 Blocking; every question is answered by the node alone and bounded in time.
 """

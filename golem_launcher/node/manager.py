@@ -1,4 +1,4 @@
-"""The user's node: the one that the environment names, else one of our own, started when it is needed.
+"""Finds the user's node (the one that the environment names, else our own), and starts our own when needed.
 
 Our own lives in ``node/`` of the launcher's directory. It is detached: pages, commands and sessions of this user share
 it, and it stays until :func:`stop_node`. Everything here blocks: call it from a thread where an event loop runs.

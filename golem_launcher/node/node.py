@@ -1,4 +1,4 @@
-"""A yagna daemon that we may use: where it answers and with which key."""
+"""How to reach a yagna daemon: its addresses and app-key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ask an address whether a yagna answers there and accepts a key. Blocking."""
+"""Checks whether a yagna answers at an address and accepts a key. Blocking."""
 
 from __future__ import annotations
 

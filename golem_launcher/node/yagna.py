@@ -1,4 +1,4 @@
-"""Starts one real yagna daemon, detached. It belongs to its data directory (:mod:`golem_launcher.node.yagna_process`).
+"""Starts a detached yagna daemon in its data directory (see :mod:`golem_launcher.node.yagna_process`).
 
 Everything here blocks: call it from a thread where an event loop runs.
 """

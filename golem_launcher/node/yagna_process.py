@@ -1,4 +1,4 @@
-"""A yagna daemon that runs: found again from any process by what its data directory says of it, and stopped.
+"""A running yagna daemon: found by any process from its data directory, and stopped.
 
 Beside yagna's own files the directory holds ``process.json`` (mode 0600: pid, start time, addresses and app-key of the
 daemon that runs there), ``launcher.lock`` (held while somebody starts or stops it) and ``yagna.log``. Everything here

@@ -9,7 +9,7 @@ old one. So the node makes a new network, and the two are spliced on the bus:
 * What the provider sends to the old network arrives at our node's bus, where nobody knows it any more: it is taken
   there and handed to the new one.
 
-Whether it works is seen by asking the Lab; where it does not, another provider takes over.
+Whether it works is seen by asking what runs there; where it does not, another provider takes over.
 """
 
 from __future__ import annotations

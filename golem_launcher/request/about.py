@@ -1,4 +1,4 @@
-"""What a field of a request says of itself beside its type, limits, title and description.
+"""Metadata of a request's field beside pydantic's type, limits, title and description.
 
 Its option, its form control, its constraint in a demand and the words about it are made of that.
 """

@@ -1,4 +1,4 @@
-"""The rules that one field of a request keeps beyond its bounds. Each returns the clean value or raises ``ValueError``.
+"""Validators of single fields. Each returns the clean value or raises ``ValueError``.
 
 No message repeats what was typed where that could be a secret.
 """

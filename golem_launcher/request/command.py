@@ -1,4 +1,4 @@
-"""A request as the command that starts it: for a person to copy."""
+"""A request as the ``golem-launcher start`` command, for a person to copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a request, in words for the person who typed it."""
+"""Validation errors of a request, in words for the person who typed it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fields of a request by name, and what each says of itself; asked by all that show, take or judge a request."""
+"""A request's fields by name with their metadata, for whatever shows, reads or judges a request."""
 
 from __future__ import annotations
 

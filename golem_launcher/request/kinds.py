@@ -1,4 +1,4 @@
-"""The kinds of values in a request, each with its bounds; :mod:`checks` has the rules that bounds can't say."""
+"""The types of a request's fields with their bounds; :mod:`checks` has the rules that bounds can't express."""
 
 from __future__ import annotations
 

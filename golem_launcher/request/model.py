@@ -1,4 +1,4 @@
-"""``LaunchRequest``: every field with its limits and its words, once for everybody who shows, asks for or judges it."""
+"""``LaunchRequest``: the one definition of everything that a user can ask for."""
 
 from __future__ import annotations
 

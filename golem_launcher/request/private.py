@@ -1,4 +1,4 @@
-"""What of a request must not be kept where others may read it: passwords and keys inside addresses.
+"""Removes secrets (passwords and keys inside addresses) from a request before it is stored or shown.
 
 A request may hold ``https://user:token@host/…`` or ``s3://…?secret=…``. A session needs that; a preset, a file to share
 or a command to copy must not have it.

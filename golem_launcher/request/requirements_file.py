@@ -1,4 +1,4 @@
-"""Requirements files as pip takes them: what a session can install of one, and what makes no sense at a provider.
+"""Parses pip's requirements files: what a session can install of one, and what makes no sense at a provider.
 
 Pure functions on bytes and text. Nothing that a line names is opened.
 """

@@ -1,4 +1,4 @@
-"""A request as a YAML file: the page's export and import, and what ``golem-launcher start -f`` takes.
+"""A request as YAML: the page's export and import, and ``golem-launcher start -f``.
 
 The file is one mapping of a request's fields to a value or a list of values, nothing deeper; ``#`` comments may stand
 anywhere. It is read from the parser's events and never constructed: aliases, anchors, tags, nesting and repeated keys

@@ -1,4 +1,4 @@
-"""The launcher page: widgets that show what is in the session directories and hand requests to the supervisor.
+"""The launcher page: widgets that show session directories and send requests to supervisors.
 
 - **No state lives in the page.** Every load of a Voilà page is a new kernel, killed or orphaned when the tab closes.
   All that is shown is read from session directories (:mod:`.cards.view_model`), so a reload, a second tab and the

@@ -1,4 +1,4 @@
-"""The page put together: header, form, sessions, and the one loop that keeps them true."""
+"""Assembles the page (header, form, sessions) and runs the loop that refreshes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The agent as one file: what is sent into the provider."""
+"""Packs the agent into one file that is sent to the provider."""
 
 from __future__ import annotations
 

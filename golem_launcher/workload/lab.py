@@ -1,4 +1,4 @@
-"""JupyterLab: the workload of a session that asks for no other."""
+"""JupyterLab, the default workload."""
 
 from __future__ import annotations
 

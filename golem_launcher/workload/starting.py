@@ -1,4 +1,4 @@
-"""How a Python program is started over there, where nothing can be expected but a shell.
+"""Starts a Python program on a provider where only a shell can be expected.
 
 Golem's VM calls ``execve`` on the path that a command names, with no variable set: it searches no PATH, and neither
 the image's ENV nor the requestor's reaches a program. So a command is ``/bin/sh``, which sets what programs expect and

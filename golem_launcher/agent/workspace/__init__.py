@@ -1,1 +1,1 @@
-"""The provider's side of saving: what is in the workspace, its chunks, putting it back. Plain Python 3.9+."""
+"""The provider's half of saving: lists the workspace, hands out chunks, restores files. Plain Python 3.9+."""

@@ -1,4 +1,4 @@
-"""Cuts bytes into chunks at places that their content decides, so that an insertion moves no cut behind it.
+"""Content-defined chunking: an insertion moves no cut behind it.
 
 A rolling hash in Python does 3 MB/s. Here every byte becomes one of two letters (``bytes.translate``), and of all
 runs of one letter within a window the longest is looked for with ``bytes.find``, whose needle grows with each run

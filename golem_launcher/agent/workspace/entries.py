@@ -1,4 +1,4 @@
-"""What the index knows of one file, directory or link."""
+"""The index's record of one file, directory or link."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is not saved: defaults, and the user's ``.golemignore`` with the patterns of ``.gitignore``.
+"""What is not saved: defaults, and the user's ``.golemignore``, with ``.gitignore``'s patterns.
 
 A file ``.golemignore`` counts for its directory and everything below. A pattern that begins with ``!`` takes back what
 an earlier one left out, the defaults included; the last pattern that fits decides. What is inside a directory that is

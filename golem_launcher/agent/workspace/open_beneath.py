@@ -1,4 +1,4 @@
-"""Files and directories below a root, reached part by part so that no link is ever followed on the way.
+"""Opens files and directories below a root component by component, following no link.
 
 The launcher imports this module, too.
 """

@@ -1,4 +1,4 @@
-"""Python packages: which ones the user installed, and installing them again.
+"""Lists the Python packages that the user installed, and installs them again.
 
 What is there is read from the names of ``*.dist-info`` directories: opening the metadata of all packages takes long.
 """

@@ -1,4 +1,4 @@
-"""Names as they travel and are saved: text that every computer can write down.
+"""Escapes file names into text that every computer can write down.
 
 A backslash, and each byte of a name that is no UTF-8, becomes ``%`` and two hex digits; so does a ``%`` that would be
 taken for one of those. :func:`unescape` gives the name back as it was, and never makes a slash or a NUL.

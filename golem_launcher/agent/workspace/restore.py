@@ -1,4 +1,4 @@
-"""Puts a workspace back: directories at once, then the chunks of all files one after the other, last links and times.
+"""Restores a workspace: directories first, then the chunks of all files in turn, last links and times.
 
 No path passes a link on its way. The launcher sends the chunks in the order of the manifest, each once: where one comes
 again, a frame without content says so. So a connection that broke goes on at the next chunk, and nothing is held in

@@ -1,4 +1,4 @@
-"""Copies of files that never stand still: taken in a moment in which nobody writes, and read from there afterwards."""
+"""Copies of files that are written all the time, taken between two writes and read from then on."""
 
 from __future__ import annotations
 

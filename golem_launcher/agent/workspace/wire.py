@@ -1,4 +1,4 @@
-"""What travels between the launcher and the agent's server of a workspace: lists of entries, and frames of chunks.
+"""The wire format between launcher and workspace server: lists of entries, and frames of chunks.
 
 A **list of entries** is a zlib stream of lines, each a JSON value:
 

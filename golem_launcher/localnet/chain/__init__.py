@@ -1,1 +1,1 @@
-"""A chain of one's own under the local network: its node, its token, and what yagna must be told to pay there."""
+"""A private chain under the local network: its node, its token, and yagna's payment driver for it."""

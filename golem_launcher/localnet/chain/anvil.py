@@ -1,4 +1,4 @@
-"""The chain's node when it is ours: an anvil on loopback, whose chain is kept in a file and outlives it. Blocking.
+"""Runs our own anvil on loopback; its chain is kept in a file and survives restarts. Blocking.
 
 It makes a block when there is a transaction, and rests otherwise. The chain is written down every few seconds and at
 the end; a chain whose file can't be read begins anew.

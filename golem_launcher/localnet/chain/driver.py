@@ -1,4 +1,4 @@
-"""What yagna must be told to pay on a chain of our own: its payment driver's configuration, and shorter waits.
+"""yagna's payment driver configuration for a private chain, with short waits.
 
 ``config-payments.toml`` in a daemon's data directory replaces the driver's built-in one, and with it every public
 network: a daemon of a local chain can pay nowhere else, and asks no public server. Sections and keys are those of

@@ -1,4 +1,4 @@
-"""Keeps the chain of a local network: starts it or finds it, fills the first wallet, starts it again when it ends."""
+"""Keeps a local network's chain running: starts or finds it, funds the first wallet, restarts it when it ends."""
 
 from __future__ import annotations
 

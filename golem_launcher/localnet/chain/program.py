@@ -1,4 +1,4 @@
-"""The program ``anvil``, an EVM node for development: found on the PATH or in the launcher's home, or put there by npm.
+"""Finds the program ``anvil`` (an EVM node for development) on the PATH or in the launcher's home, or gets it by npm.
 
 Nothing is fetched without being asked for: by ``golem-launcher localnet install-chain``. Blocking.
 """

@@ -1,4 +1,4 @@
-"""JSON-RPC to an EVM node, as little of it as the local network needs. Blocking."""
+"""A small JSON-RPC client for EVM nodes. Blocking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The chain that a local network is paid on: found by its node's address, given a token, its wallets filled. Blocking.
+"""Deploys or finds the token that a local network pays with, and fills wallets. Blocking.
 
 The node must hold an unlocked account with coins, as development nodes do (anvil, hardhat, geth --dev): it pays for
 making the token and for what wallets are given. The token is our own (``token.sol``); whoever asks gets some.

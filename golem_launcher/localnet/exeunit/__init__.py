@@ -1,4 +1,4 @@
-"""What answers for one activity on the bus and carries out its requestor's scripts.
+"""The exe-unit of one activity: serves it on the bus and runs its requestor's scripts.
 
 script    the commands of a script, read from the bus
 ring      the 4 KiB between a program and us

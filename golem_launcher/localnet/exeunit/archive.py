@@ -1,4 +1,4 @@
-"""Directories as archives: zip, zip.0 (stored), tar, tar.gz, tar.bz2, tar.xz.
+"""Packs and unpacks directories as zip, zip.0 (stored), tar, tar.gz, tar.bz2 and tar.xz.
 
 Regular files and directories only: links and devices are left out on the way in and out. Names that lead out of the
 directory are refused. All functions block.

@@ -1,4 +1,4 @@
-"""What an exe-unit is made for, and the bus it needs."""
+"""What an exe-unit is made for, and the interface of the bus that it needs."""
 
 from __future__ import annotations
 

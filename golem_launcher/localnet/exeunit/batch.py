@@ -1,4 +1,4 @@
-"""One script being carried out: what its commands gave so far, and those who wait for it."""
+"""One script under execution: the results so far, and the callers that wait for more."""
 
 from __future__ import annotations
 

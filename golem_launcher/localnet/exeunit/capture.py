@@ -1,4 +1,4 @@
-"""Output kept as a command's capture asks for, within a budget that its whole script shares."""
+"""Captures a command's output as asked, within a budget shared by its script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What went wrong in a command, in the words of Golem's exe-unit: programs tell failures apart by these."""
+"""Errors of commands, in the exact words of Golem's exe-unit: programs tell failures apart by them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schemes of the transfer command that reach out of the provider: http, https and gftp."""
+"""The http, https and gftp schemes of the transfer command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gftp scheme of the transfer command: files of the requestor's own node, over the bus."""
+"""The gftp scheme of the transfer command: files of the requestor's node, over the bus."""
 
 from __future__ import annotations
 

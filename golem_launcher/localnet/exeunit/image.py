@@ -1,4 +1,4 @@
-"""An image as a deployment needs it: its root, and what its maker wrote about how it is to be run."""
+"""An image as a deployment uses it: its root directory, and its maker's settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The activity's ends of VPNs: frames from the bus to an endpoint, and its frames to the node that they are for.
+"""Connects an activity's VPN endpoints to the bus.
 
 An activity introduces itself to its requestor again and again by ARP. The requestor's daemon asks for a node that it
 does not know only once a second, and a connection whose question it held back waits 3 s; it forgets a node after 60 s.

@@ -1,4 +1,4 @@
-"""The commands that a manifest allows (``compManifest.script``), as Golem's exe-unit compares them."""
+"""Matches commands against a manifest's ``compManifest.script``, as Golem's exe-unit does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What yagna is told about an activity while it lasts: its state when that changes, its usage every few seconds."""
+"""Reports an activity to yagna: its state on every change, its usage every few seconds."""
 
 from __future__ import annotations
 

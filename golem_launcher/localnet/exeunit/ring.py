@@ -1,4 +1,4 @@
-"""The 4 KiB between a program and its exe-unit: the init of Golem's VM keeps the newest output until it is fetched.
+"""The 4 KiB ring buffer between a program and its exe-unit, as in the init of Golem's VM.
 
 A program that writes more than that between two looks loses the oldest of it, without a word.
 """

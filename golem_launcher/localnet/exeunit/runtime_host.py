@@ -1,4 +1,4 @@
-"""What an activity's commands work on: one runtime after the other, each with its ends of VPNs."""
+"""Hosts an activity's runtime, a new one for each deployment, with its VPN endpoints."""
 
 from __future__ import annotations
 

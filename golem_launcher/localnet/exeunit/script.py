@@ -1,4 +1,4 @@
-"""The commands of a script as they come from the bus, checked and made into values.
+"""Parses and validates the commands of a script from the bus.
 
 Names and shapes are those of the Activity API (https://golemfactory.github.io/ya-client/, ``ExeScriptCommand``).
 """

@@ -1,4 +1,4 @@
-"""The transfer command: one file, or a directory as an archive, between a volume and gftp, http(s) or another volume.
+"""The transfer command: a file, or a directory as an archive, between a volume and gftp, http(s) or a volume.
 
 Everything is staged in a private directory beside the volumes and moved into place when whole and checked: a program
 inside never sees half a file, and a failed transfer leaves the old one.

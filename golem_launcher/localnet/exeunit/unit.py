@@ -1,4 +1,4 @@
-"""The exe-unit of one activity: what the provider registers on the bus for a requestor's scripts.
+"""The exe-unit of one activity, as the provider registers it on the bus.
 
 Calls and their shapes are those of the Activity API's bus messages (yagna, ``core/model/src/activity.rs``).
 """

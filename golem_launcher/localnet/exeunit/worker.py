@@ -1,4 +1,4 @@
-"""Carrying out one command in a runtime."""
+"""Runs one command in a runtime."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The base layer of Python that sessions share: JupyterLab and what it needs, nothing of the launcher.
+"""The base layer of Python that activities share: JupyterLab and its dependencies, nothing of the launcher.
 
 The launcher's environment holds JupyterLab already, beside yapapi, yagna and the launcher. A session must have the
 first and not the others, and must be there in a blink. So the dependency closure of a few distributions is computed

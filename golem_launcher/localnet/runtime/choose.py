@@ -1,4 +1,4 @@
-"""Which runtime this machine can give, found out by trying."""
+"""Finds out by trying which runtime this machine supports."""
 
 from __future__ import annotations
 

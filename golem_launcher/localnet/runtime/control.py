@@ -1,4 +1,4 @@
-"""Our side of :mod:`golem_launcher.localnet.runtime.init`: one such process per activity, asked over a socket."""
+"""Controls :mod:`golem_launcher.localnet.runtime.init`, one such process per activity, over a socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The name servers that a sandbox is told of, as far as programs need them: IPv4 addresses of names (RFC 1035)."""
+"""A minimal name server for sandboxes: IPv4 addresses of names (RFC 1035)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The private Python environment of one activity, made in a few milliseconds on top of the base layer.
+"""Builds an activity's private Python environment on the base layer, in a few milliseconds.
 
 It is a venv in all but the tool that made it: ``bin/python3`` leads to the launcher's interpreter, ``pyvenv.cfg``
 makes the directory a prefix of its own, its ``site-packages`` is empty but for one ``.pth`` that appends the base

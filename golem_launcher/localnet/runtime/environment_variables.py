@@ -1,4 +1,4 @@
-"""The environment variables of a command: made from nothing, so that no key or address of the host gets in.
+"""A command's environment variables, built from nothing so that nothing of the host leaks in.
 
 Golem's VM gives a command none since its runtime 0.5. What is set here all the same is the mark that tells an
 activity's processes from others. Where there are no mounts there is more: nothing else leads to the private Python, or

@@ -1,4 +1,4 @@
-"""The first program of a sandbox: it says that all is mounted, and waits for the end of its input.
+"""The first program of a sandbox: reports that all is mounted, and waits for the end of its input.
 
 Golem's VM has an init of its own and needs nothing of an image, which may have no shell, and no C library either. So
 this one needs nothing but the kernel: 13 instructions, for x86-64, as yagna is. bubblewrap starts it by a descriptor.

@@ -1,4 +1,4 @@
-"""The ancestor of all processes of one activity, run as a program of its own: ``python -I -S init.py CONTROL_FD``.
+"""The ancestor of all processes of an activity; a program: ``python -I -S init.py CONTROL_FD``.
 
 Standard library alone, one thread. It declares itself the reaper of orphans (``PR_SET_CHILD_SUBREAPER``), so that a
 daemon which forks twice and leaves its session is still its descendant. When the control socket closes, because the

@@ -1,4 +1,4 @@
-"""A network interface inside a sandbox, whose other end is ours: a program of its own, started by an activity's init.
+"""A network interface inside a sandbox whose other end is ours; a program, started by an activity's init.
 
     python -I -S interface.py CONTROL_FD ID NAME ADDRESS/LENGTH MAC MTU GATEWAY
 

@@ -1,4 +1,4 @@
-"""The internet as the programs of a sandbox find it at the other end of their eth1: public addresses only.
+"""The internet behind a sandbox's eth1: public addresses only.
 
 A program inside must not reach the services of this machine or of the network it stands in. Where a manifest lists
 addresses, the names in it are looked up once, when the sandbox starts, and what they were then is all that is reached,

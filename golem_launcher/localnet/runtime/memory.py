@@ -1,4 +1,4 @@
-"""The memory of an activity, held to what was agreed: what a VM's kernel does, done from outside and a second late.
+"""Enforces an activity's agreed memory from outside, a second late, as a VM's kernel would from inside.
 
 No privilege is needed for this, and a cgroup of its own is not to be had by every user.
 """

@@ -1,4 +1,4 @@
-"""The interface of a runtime, and what it is told at its making."""
+"""The interface of a runtime, and the values that one is made from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Golem's VM refuses on a directory of the provider's disk, refused in a sandbox: such directories come in by 9p.
+"""Refuses in a sandbox what 9p refuses on directories of the host in Golem's VM.
 
 A file system that says no to a part of what programs want can't be mounted by everybody; but the kernel can ask before
 it carries a call out (seccomp's user notification). It asks for the few calls that matter, and is answered here: those

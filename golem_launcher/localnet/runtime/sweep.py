@@ -1,4 +1,4 @@
-"""The last resort against escaped processes: the mark in their environment.
+"""Kills processes that escaped an activity, found by a mark in their environment.
 
 An activity's first process kills all its descendants. Only where that process itself was killed (a program of the
 same user may do so, and the kernel when memory ends) can something be left, and it is found by what it inherited.

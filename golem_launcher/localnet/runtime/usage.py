@@ -1,4 +1,4 @@
-"""What a tree of processes consumes, read from /proc."""
+"""Measures a process tree from /proc."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Usage of one activity, read often: never less CPU time than before, and the disk measured now and then."""
+"""Reads one activity's usage: CPU time that never decreases, and the disk every half minute."""
 
 from __future__ import annotations
 

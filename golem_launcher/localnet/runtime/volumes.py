@@ -1,4 +1,4 @@
-"""Container paths, and the only way to the files below them.
+"""Container paths, and safe access to the files below them.
 
 A requestor names paths and controls what lies below them, symbolic links included, while its own programs may change
 them at any moment. So a path is walked from its volume's directory one component at a time by directory descriptors

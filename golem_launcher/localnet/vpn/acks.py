@@ -1,4 +1,4 @@
-"""When a connection acknowledges: at once, a little later for many segments together, or again for one that got lost.
+"""Decides when a connection acknowledges: at once, delayed for several segments, or again after a loss.
 
 Sends nothing itself: the connection does, and says here that it did.
 """

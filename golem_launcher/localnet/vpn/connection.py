@@ -1,4 +1,4 @@
-"""One TCP connection as a state machine: segments and the caller's wishes in, segments out. No I/O, no clock.
+"""One TCP connection as a state machine: segments and calls in, segments out. No I/O, no clock.
 
 The same class opens passively (``Connection.passive``, from a SYN) and actively (``Connection.active``). After any
 event call ``poll(now)`` and send what it returns; call it again at ``deadline``. Several events may come before one

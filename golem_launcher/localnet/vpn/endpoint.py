@@ -1,4 +1,4 @@
-"""A node of Golem's VPN in this process: frames in, sockets out. No root, no TAP device.
+"""A node of Golem's VPN in user space: frames in, sockets out. No root, no TAP device.
 
 Every TCP port listens: a SYN leads to ``dial(port)``, whose socket is then joined to the connection; a port that
 cannot be dialled is answered with a reset. ARP and pings are answered; other datagrams learn that nobody serves them.

@@ -1,4 +1,4 @@
-"""A router in this process: what leaves a network for addresses beyond it becomes sockets of this machine.
+"""A user-space router: connections to addresses beyond a network become sockets of this machine.
 
 For it each address beyond is a node, with a table of connections of its own. Datagrams go to whoever takes them.
 """

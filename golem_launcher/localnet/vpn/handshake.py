@@ -1,4 +1,4 @@
-"""The opening of a TCP connection: its SYN, sent again until it is answered, for so long and no longer."""
+"""Opens a TCP connection: retransmits the SYN until it is answered, up to a limit."""
 
 from __future__ import annotations
 

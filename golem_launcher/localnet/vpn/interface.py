@@ -1,4 +1,4 @@
-"""A node of Golem's VPN that is a network interface of a kernel: frames go through as they are, as in Golem's VM."""
+"""A node of Golem's VPN backed by a kernel's network interface: frames pass unchanged, as in Golem's VM."""
 
 from __future__ import annotations
 

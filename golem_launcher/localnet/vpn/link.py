@@ -1,4 +1,4 @@
-"""A bad line: drops, delays, reorders and duplicates frames by a seeded rule. For tests and misbehaving providers."""
+"""A bad line for tests and misbehaving providers: drops, delays, reorders and duplicates frames by a seeded rule."""
 
 from __future__ import annotations
 

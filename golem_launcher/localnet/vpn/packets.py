@@ -1,4 +1,4 @@
-"""The packets of Golem's VPN: Ethernet II, ARP, IPv4, ICMP, TCP. Bytes in, frozen values out, and back.
+"""Encodes and decodes the packets of Golem's VPN: Ethernet II, ARP, IPv4, ICMP, TCP.
 
 A node's hardware address follows from its IPv4 address: ``A0:13`` and the four bytes. Addresses stay raw bytes here
 (four for IPv4, six for Ethernet): they are compared and copied, never calculated with.

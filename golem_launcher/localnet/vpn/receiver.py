@@ -1,4 +1,4 @@
-"""The receiving half of a TCP connection: puts segments in order and says how much more it takes. No I/O, no clock.
+"""The receiving half of a TCP connection: reorders segments and announces the window. No I/O, no clock.
 
 Positions are plain integers that never wrap, as in ``sender``.
 """

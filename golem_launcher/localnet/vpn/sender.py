@@ -1,4 +1,4 @@
-"""The sending half of a TCP connection: what is on its way, what was lost, how much may fly. No I/O, no clock.
+"""The sending half of a TCP connection: retransmission and congestion control. No I/O, no clock.
 
 Positions are plain integers that never wrap: 0 is the SYN, 1 the first byte, and the FIN takes one after the last byte.
 Times are seconds on the caller's clock. Round-trip estimate and time-out after RFC 6298, fast recovery after RFC 6582

@@ -1,4 +1,4 @@
-"""TCP's sequence numbers, which begin anywhere and wrap, and positions in a stream, which begin at 0 and don't."""
+"""TCP sequence numbers, which start anywhere and wrap, and stream positions, which start at 0 and don't."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a TCP connection waits for a peer that says nothing: keepalive probes, and the patience with a last word."""
+"""Keepalive of a TCP connection, and how long it waits for the last acknowledgement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Joins one TCP connection of the VPN to one socket: bytes both ways, back pressure both ways, half close, reset.
+"""Bridges one TCP connection of the VPN and one socket: back pressure both ways, half close, reset.
 
 The socket is not read while the connection's send buffer is full; the connection's window closes while the socket
 takes nothing. So neither side can make this process hold more than the two limits of ``TcpSettings``.

@@ -1,4 +1,4 @@
-"""The TCP connections of one node: who is connected, what waits to be moved, which timer is next.
+"""The TCP connections of one node: lookup, pending work, timers.
 
 Work is done in batches: segments only mark their connection, and one callback per turn of the event loop moves the
 bytes of all marked connections. One timer serves all of them; with no connection, nothing runs.

@@ -1,4 +1,4 @@
-"""The words of a TCP connection: its states, its settings, what it sends."""
+"""Types of a TCP connection: states, settings, segments to send."""
 
 from __future__ import annotations
 

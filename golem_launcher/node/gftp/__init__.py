@@ -1,1 +1,1 @@
-"""Golem file transfer: the ``gftp`` program that yapapi starts, publishing and receiving files over the bus."""
+"""Golem file transfer: the ``gftp`` program that yapapi starts, which publishes and receives files over the bus."""

@@ -1,4 +1,4 @@
-"""Files that peers read and write by chunks: every request of theirs is checked before the disk is touched.
+"""Chunked reading and writing of files for peers; every request is validated before the disk is touched.
 
 Both classes are used from one event loop; what blocks runs in threads.
 """

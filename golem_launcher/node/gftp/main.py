@@ -1,4 +1,4 @@
-"""The ``gftp`` program: what yapapi starts, and a way to move single files by hand."""
+"""The ``gftp`` program, for yapapi and for moving single files by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file that is offered under the name of its content for as long as somebody wants it to be: a session's image."""
+"""Offers a file by its content hash for as long as a session needs it: its image."""
 
 from __future__ import annotations
 

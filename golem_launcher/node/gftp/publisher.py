@@ -1,4 +1,4 @@
-"""Where files are offered: on the bus itself, or through yagna's REST API when the node runs on another machine."""
+"""Publishes files on the local bus, or through yagna's REST API when the node is on another machine."""
 
 from __future__ import annotations
 

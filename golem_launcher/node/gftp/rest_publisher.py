@@ -1,4 +1,4 @@
-"""Files offered through yagna's REST API, for a node on another machine."""
+"""Publishes files through yagna's REST API, for a node on another machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``gftp server``: JSON-RPC 2.0, one object a line, on standard input and output, as yapapi speaks it."""
+"""``gftp server``: JSON-RPC 2.0 on standard input and output, one object a line, as yapapi speaks it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one ``gftp`` process offers and moves: the verbs, without their dress (JSON-RPC, command line)."""
+"""The operations of a ``gftp`` process, independent of JSON-RPC and command line."""
 
 from __future__ import annotations
 

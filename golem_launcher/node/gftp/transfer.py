@@ -1,4 +1,4 @@
-"""Moving a file from or to another node, as the side that asks: what ``gftp`` and an exe-unit's transfers do."""
+"""Transfers a file from or to another node, as the requesting side."""
 
 from __future__ import annotations
 

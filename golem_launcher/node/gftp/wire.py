@@ -1,4 +1,4 @@
-"""What goes over the wire in a gftp transfer: URLs, sizes, and the errors a peer can be told.
+"""The wire format of gftp: URLs, sizes, and the errors that a peer can be told.
 
 ``gftp://<node id>/<name>`` is the service ``/public/gftp/<name>`` of that node, which others call as
 ``/net/<node id>/gftp/<name>``. The name of a published file is the SHA3-256 of its content in hex; the name of a place

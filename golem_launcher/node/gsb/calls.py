@@ -1,4 +1,4 @@
-"""Calls that come in from the bus, and the code that answers them."""
+"""Dispatches incoming calls of the bus to their handlers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client of the service bus: calls services, and offers some."""
+"""A client of the service bus: calls services and offers services."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One connection of the bus: frames in, frames out, few system calls.
+"""One connection to the bus: frames in and out with few system calls.
 
 Nearly all frames are those of a VPN, 1.4 kB each, several in one turn of the event loop: what is sent in one turn
 leaves in one write, because a write each cost half of all the CPU that a download took here.

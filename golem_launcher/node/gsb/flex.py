@@ -1,4 +1,4 @@
-"""FlexBuffers, the encoding of calls on the bus, with limits on what a peer can make us build.
+"""FlexBuffers, the bus's encoding of calls, with limits on what a peer can make us allocate.
 
 The ``flatbuffers`` package writes them. Its reader trusts its input: it follows offsets in circles, so that a few
 bytes grow without end. Hence a reader of our own, which checks every offset and counts what it builds.

@@ -1,4 +1,4 @@
-"""The bytes of the service bus's packets.
+"""The framing of the service bus's packets.
 
 A frame is a big-endian u32 length and one protobuf ``Packet``, which holds exactly one of the fifteen messages of
 :mod:`golem_launcher.node.gsb.packets`. (Source: ``gsb_api.proto`` and ``codec.rs`` of golemfactory/ya-service-bus.)

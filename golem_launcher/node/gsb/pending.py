@@ -1,4 +1,4 @@
-"""What a client of the bus has asked and not yet heard about: calls, streams, and requests to the router itself."""
+"""Pending requests of a bus client: calls, streams, and requests to the router itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who serves an address: the longest registered prefix at ``/`` borders."""
+"""Routes an address to the longest registered prefix."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The session cards: stages, money, time, log, downloads, ways in, and what their buttons do."""
+"""The session cards: stages, money, time, log, downloads, ways in, and their buttons."""

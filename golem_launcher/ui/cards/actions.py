@@ -1,4 +1,4 @@
-"""What the buttons of a session's card do, each answered in words at the card."""
+"""The actions behind the buttons of a session's card; each answers in words."""
 
 from __future__ import annotations
 

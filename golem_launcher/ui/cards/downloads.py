@@ -1,4 +1,4 @@
-"""Files made on demand and handed to the browser in parts that it asks for, through the page's own messages.
+"""Files made on demand and sent to the browser in parts, over the page's own messages.
 
 Works wherever widgets do: no route of ours on any server, no login beside the page's. The browser asks for each part
 by its offset, a few ahead, so that neither side holds more than those, a slow line slows nobody else down, and a

@@ -1,4 +1,4 @@
-"""What a running session's events tell beyond its state: what it does at this moment, how its cost grew, what to say.
+"""Condenses a session's events for its card: current activity, cost over time, notifications.
 
 Read from the file of events alone, so that a page opened later shows the same plot.
 """

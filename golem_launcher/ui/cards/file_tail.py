@@ -1,4 +1,4 @@
-"""Following a file that grows."""
+"""Follows a growing file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the supervisors of the sessions on the page answer, and what they tell beyond their files."""
+"""Polls the supervisors of the sessions on the page, in background threads."""
 
 from __future__ import annotations
 

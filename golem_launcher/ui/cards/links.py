@@ -1,4 +1,4 @@
-"""The link that opens a session's Lab: ours by construction, or none."""
+"""Validates the link that opens a session's Lab: ours by construction, or none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A session's log as the page shows it: its events, the Lab's own output and the supervisor's, the last of each."""
+"""A session's log for the page: events, the Lab's output and the supervisor's log, the end of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The session cards: stages, money, time, what the provider's machine does, log, ways in, and all that can be done.
+"""The widget of all session cards.
 
 A view of the session directories; what is done goes to the supervisors.
 """

@@ -1,4 +1,4 @@
-"""What the page shows of the sessions: JSON values read from their directories, and nothing remembered beside them."""
+"""What the page shows of the sessions, as JSON values computed from their directories alone."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What every widget of the page has, and all of it needs: assets, presence, the one loop, words for problems."""
+"""What all widgets of the page share: assets, presence, the event loop, wording of problems."""

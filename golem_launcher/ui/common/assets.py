@@ -1,4 +1,4 @@
-"""What a widget shows itself with: its ES module and its style sheet, as files beside its class.
+"""Loads a widget's ES module and style sheet, which lie beside its class.
 
 A widget may have one module only, and a notebook has no address from which it could import others. So an entry's
 imports are followed here, and what they lead to becomes one module, in which each file keeps a scope of its own. The

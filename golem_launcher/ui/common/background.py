@@ -1,4 +1,4 @@
-"""Where the page's work runs, and what happens when it fails.
+"""Runs the page's background work, and reports its failures.
 
 JupyterLab may deliver widget messages on a thread of its own with a loop of its own (a kernel subshell), and Voilà
 shows neither output nor exceptions of callbacks. So nothing here runs where it is called: it goes to the one loop

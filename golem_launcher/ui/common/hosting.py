@@ -1,4 +1,4 @@
-"""Where the page is served from, and what that means for it."""
+"""Detects where the page is served from, and what follows from that."""
 
 from __future__ import annotations
 

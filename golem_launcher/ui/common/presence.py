@@ -1,4 +1,4 @@
-"""Widgets whose views mend themselves: each says that it is there, and the kernel answers with everything.
+"""Widgets whose views recover from lost messages: each announces itself, and gets the whole state.
 
 A message between kernel and browser may be lost: before a view listens, when a connection breaks, while a laptop
 sleeps. So no view depends on one. It says ``here`` until it is answered, and again whenever the connection may have

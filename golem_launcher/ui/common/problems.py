@@ -1,4 +1,4 @@
-"""Exceptions as a person may read them."""
+"""Words exceptions for people."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The form: a request's fields, presets, files brought along, what is on offer and what it will cost."""
+"""The form: a request's fields, presets, uploads, current offers and the estimated cost."""

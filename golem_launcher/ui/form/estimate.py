@@ -1,4 +1,4 @@
-"""What a request will cost, by what is on offer now: how many machines fit, what they ask, and what to loosen.
+"""Estimates a request's cost from the current offers: machines that fit, prices, limits to loosen.
 
 Pure: machines and a request in, what the page shows out. Prices are at full load, the most that an hour can cost.
 """

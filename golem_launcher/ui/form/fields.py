@@ -1,4 +1,4 @@
-"""The form's fields, read from the one definition of a request: titles, hints, limits, units, defaults, groups.
+"""Builds the form's fields from the definition of a request.
 
 What the definition cannot say stands here: the groups' words, and what the tiles of networks and software show.
 """

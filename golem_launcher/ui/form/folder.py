@@ -1,4 +1,4 @@
-"""A folder that comes from the browser as one file: a list of its files, then their bytes one after the other.
+"""Unpacks a folder that the browser sends as one file: a list of its files, then their bytes.
 
 The list is JSON, ``[[path, size], …]``, with paths relative to the folder. So a folder of thousands of files travels
 like one large file, in parts and resumed. Paths are a stranger's: each word of them is cleaned, and nothing leaves the

@@ -1,4 +1,4 @@
-"""The form: a request's fields, presets, the request as a file and a command, what it will cost, and one button.
+"""The form widget: fields, presets, the request as file and command, the estimate, the start button.
 
 What is typed lives in the browser and comes here in messages, which nothing saves; the widget's state holds only what
 may be seen: the last choices, and the request as it may be shown around.

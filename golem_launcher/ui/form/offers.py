@@ -1,4 +1,4 @@
-"""What is on offer, looked up again and again while somebody looks at the form, and what the request would cost."""
+"""Refreshes the market's offers while somebody looks at the form, and updates the estimate."""
 
 from __future__ import annotations
 

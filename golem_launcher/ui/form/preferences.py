@@ -1,4 +1,4 @@
-"""What a user chose before: the last request that was started, and presets. Kept on the user's side, without secrets.
+"""Stores the last request and the presets on the user's side, without secrets.
 
 Both are files of the launcher's directory. A value that a newer or older version does not know is left out, never an
 error: whoever updates keeps the rest.

@@ -1,4 +1,4 @@
-"""Presets at the form: saved from what is typed, loaded into it, removed."""
+"""Presets of the form: saved, loaded, removed."""
 
 from __future__ import annotations
 

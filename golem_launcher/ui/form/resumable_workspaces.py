@@ -1,4 +1,4 @@
-"""The workspaces that can be resumed, for the form's choice."""
+"""Lists the workspaces that can be resumed, for the form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The request as a command and as a file, without secrets, and the way back from a file."""
+"""Exports the form's request as command and file, without secrets, and imports a file."""
 
 from __future__ import annotations
 

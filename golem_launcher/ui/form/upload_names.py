@@ -1,4 +1,4 @@
-"""Names that files brought from a browser may have here, from those that a stranger chose."""
+"""Sanitizes the names of uploaded files."""
 
 from __future__ import annotations
 

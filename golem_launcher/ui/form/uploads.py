@@ -1,4 +1,4 @@
-"""Files brought from the browser: in parts, to a private directory of this computer, where a session takes them from.
+"""Receives uploads from the browser in parts, into a private directory from which a session takes them.
 
 The browser sends one part and waits for the word how far the file is before it sends the next, so nothing piles up, a
 part that is lost on the way is sent again, and a part that comes twice does no harm. The sender chooses name and size:

@@ -1,4 +1,4 @@
-"""What is wrong with a request, as the form says it beside its fields."""
+"""Validates the form's request, with messages beside its fields."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The top of the page: the network and the node on it, the wallet, what went wrong."""
+"""The page's header: network, node, wallet, problems."""

@@ -1,4 +1,4 @@
-"""The top of the page: which network is in use and how it is, what went wrong, and the page's heartbeat."""
+"""The header widget: the network in use and its condition, problems, and the page's heartbeat."""
 
 from __future__ import annotations
 

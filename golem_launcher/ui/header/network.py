@@ -1,4 +1,4 @@
-"""How the chosen network and the node on it are, for the header: looked up, not remembered. Everything here blocks."""
+"""Looks up the condition of the chosen network and its node, for the header. Blocking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wallet as the page shows it: one line in the header, and a card. Looked up while somebody looks, starts nothing.
+"""The wallet in the header and as a card. Refreshed while somebody looks; starts nothing.
 
 The chain behind a wallet may take its time or never answer, so all of it runs in threads of its own: nothing else on
 the page waits for it.

@@ -1,1 +1,1 @@
-"""What serves the page: our own server, or what lets another's (a hub's, Binder's) show it."""
+"""Serves the page: our own server, and extensions for other servers (a hub's, Binder's)."""

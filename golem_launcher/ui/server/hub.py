@@ -1,4 +1,4 @@
-"""An extension of a hub's Jupyter server: the far end of ``golem-launcher tunnel https://hub/user/…/ --session N``.
+"""A Jupyter server extension for hubs: the far end of ``golem-launcher tunnel https://hub/user/…/ --session N``.
 
 Behind the server's own login, which its token passes:
 

@@ -1,4 +1,4 @@
-"""``python -m golem_launcher.ui.server.install``: let a server that is not ours (a hub's, Binder's) show the page.
+"""``python -m golem_launcher.ui.server.install``: lets another Jupyter server (a hub's, Binder's) show the page.
 
 Puts the page's template and Voilà's settings into the Python environment it runs in, where every Jupyter server of
 that environment finds them.

@@ -1,4 +1,4 @@
-"""The web server of the page: a Jupyter server with Voilà and nothing else, for whoever holds its token.
+"""The page's web server: a Jupyter server with Voilà and nothing else, protected by a token.
 
 A server extension rather than the ``voila`` program, because that one loads no other extensions and its kernels
 cannot be told to end when their page is closed.

@@ -1,4 +1,4 @@
-"""Addresses in HDFS, which is reached over WebHDFS: the HTTP that every name node and HttpFS gateway speaks.
+"""Opens HDFS addresses over WebHDFS, which every name node and HttpFS gateway speaks.
 
 No Hadoop is needed on this side.
 """

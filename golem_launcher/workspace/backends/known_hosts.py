@@ -1,4 +1,4 @@
-"""Which sftp servers are believed: those that the user's own ``ssh`` knows. fsspec by itself believes anyone."""
+"""Verifies sftp servers against the user's ``known_hosts``; fsspec by itself trusts any server."""
 
 from __future__ import annotations
 

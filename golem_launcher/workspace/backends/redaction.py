@@ -1,4 +1,4 @@
-"""What a store's address may show, and what may come out of a store's library."""
+"""Keeps secrets out of a store's address and of its library's errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""fsspec's WebHDFS, with what a store uses of it done otherwise.
+"""fsspec's WebHDFS with the faults corrected that matter to a store.
 
 fsspec's own keeps quiet about a move that the name node refused, asks four times to write one file, waits without end
 and takes a data node's error for the content.

@@ -1,4 +1,4 @@
-"""Names that are two in a session and one on many computers: ``A.txt`` and ``a.txt``, or an accent written in two ways.
+"""Renames files whose names differ in a session but not on many computers (``A.txt``, ``a.txt``; accents).
 
 A save holds them as they are. Where files are written for others to read, the second one gets a number.
 """

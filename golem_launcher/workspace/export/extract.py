@@ -1,4 +1,4 @@
-"""Writes a generation into a directory. No link is followed; each file is there whole or not at all.
+"""Extracts a generation into a directory. Follows no link; each file is written whole or not at all.
 
 All is written into a directory beside, within the one that is asked for, and moved out of it when it is whole and on
 disk: what an interrupted restore leaves is taken for nobody's file, and removed by the next one.

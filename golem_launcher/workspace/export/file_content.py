@@ -1,4 +1,4 @@
-"""What is in a saved file, piece by piece: the bytes of its chunks, and its holes between them."""
+"""The content of a saved file as a sequence of chunks and holes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The results of a session as a zip file, made from a generation and streamed. No link is followed.
+"""Writes a generation as a zip file, streamed. Follows no link.
 
 Beside the files lie the lists of the session's packages. A file that is damaged in the store is found before it is
 written: the zip has all others.

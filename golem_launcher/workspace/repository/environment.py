@@ -1,4 +1,4 @@
-"""The packages of a session as a provider tells them, and what of them may be given to pip again."""
+"""Parses the package list that a provider reports, and filters what pip may be given again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the links of a tree lead: followed part by part through the tree's own links, as a system would."""
+"""Resolves symbolic links within a saved tree, to find those that lead out of it."""
 
 from __future__ import annotations
 

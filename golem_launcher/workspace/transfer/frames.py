@@ -1,4 +1,4 @@
-"""Chunks as they arrive from a provider, in a stream or in a file: these and no others, in their order.
+"""Decodes chunks from a provider's stream or file, and accepts exactly the requested ones in order.
 
 Raises ``WorkspaceError`` for anything else.
 """

@@ -1,4 +1,4 @@
-"""Reads a provider's list of what is in its workspace, as it comes in. Nothing it says is trusted.
+"""Parses a provider's list of its workspace as it comes in; nothing in it is trusted.
 
 The lines are those of :mod:`golem_launcher.agent.workspace.wire`. A line that describes something which can't be saved
 is put aside with the reason; a stream that our agent would never send ends it all.

@@ -1,4 +1,4 @@
-"""Brings chunks while the list of what changed is still coming in: the provider reads on meanwhile."""
+"""Fetches chunks while the list of changes is still coming in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Brings the chunks that a store lacks from a provider, by the tunnel or in files by the carry: what is faster.
+"""Fetches the chunks that a store lacks, over the tunnel or by bulk transfer, whichever is faster.
 
 Each chunk is re-hashed by the store. What has arrived is not asked for again, whatever breaks in between.
 """

@@ -1,4 +1,4 @@
-"""Which files can be saved now: as many as there is room for, the small before the large, each told that is not."""
+"""Decides which files can be saved within disk and quota, small ones first, and explains the rest."""
 
 from __future__ import annotations
 

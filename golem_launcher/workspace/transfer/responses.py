@@ -1,4 +1,4 @@
-"""What an agent's server may answer. Raises ``WorkspaceError`` for what none of ours would say."""
+"""Validates the answers of an agent's server. Raises ``WorkspaceError`` for what none of ours would say."""
 
 from __future__ import annotations
 

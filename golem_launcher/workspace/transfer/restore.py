@@ -1,4 +1,4 @@
-"""Puts things into a session before its Lab opens: a generation, the user's files, packages.
+"""Restores a generation, the user's files and packages into a session before its Lab opens.
 
 What could not be put there is told, not raised: the Lab opens all the same. Only a provider that is lost, or a store
 that can't be read, raises.

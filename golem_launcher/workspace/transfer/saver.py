@@ -1,4 +1,4 @@
-"""Saves the workspace of a running session every few seconds, while something changes.
+"""Saves a running session's workspace every few seconds, while something changes.
 
 A round: what changed since the last (:class:`Tree`), the chunks that the store lacks, one new generation. A generation
 is whole or it is not there; it has whatever could be saved, and names what could not. A round has an end: what did not

@@ -1,4 +1,4 @@
-"""How fast each way to a provider is, as far as was seen: what goes by the tunnel and what by a file transfer.
+"""Measures the rates of the tunnel and of bulk transfers, to choose the faster for a given size.
 
 A transfer costs a while of its own and is fast then; the tunnel begins at once. How much either is differs a
 hundredfold between lines, so nothing here is fixed but the first guess.

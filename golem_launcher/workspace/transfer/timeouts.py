@@ -1,4 +1,4 @@
-"""How long a provider may take to answer: whoever lets its answers drip holds up every save that comes after.
+"""Time limits for a provider's answers, so that a slow one can't hold up the following saves.
 
 An answer has a deadline for the whole of it, one for its beginning (a stranger may say "wait" for ever), and where it
 is long a least rate. What is merely slow (a first look at a large workspace) stays within them; what is not done then

@@ -1,4 +1,4 @@
-"""The workspace as it was last told, put together from one plan after the other, and what is odd about it."""
+"""The workspace as last reported, assembled from successive plans, and what is suspicious in it."""
 
 from __future__ import annotations
 

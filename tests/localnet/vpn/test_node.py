@@ -142,11 +142,11 @@ def test_a_program_that_does_not_read_stops_its_peer_and_nothing_piles_up():
 
     async def scenario():
         loop = asyncio.get_running_loop()
-        program, joint_end = socket.socketpair()
+        program, bridge_end = socket.socketpair()
         program.setblocking(False)
 
         async def dial(_port):
-            return joint_end
+            return bridge_end
 
         one, other = await joined(dial)
         sock = await one.connect("10.0.0.2", 80)
@@ -159,8 +159,8 @@ def test_a_program_that_does_not_read_stops_its_peer_and_nothing_piles_up():
         assert not sending.done()
         # Two buffers of ours, and those of the kernel's four ends of sockets.
         assert 0 < one.counters.bytes_out < size // 2
-        (theirs,) = other._table._joints.values()
-        (ours,) = one._table._joints.values()
+        (theirs,) = other._table._bridges.values()
+        (ours,) = one._table._bridges.values()
         limits = other._table._limits.tcp
         assert 0 < len(theirs.connection.receiver.ready) <= limits.receive.limit
         assert ours.connection.sender.room < 32 * 1024  # no longer read
@@ -180,10 +180,10 @@ def test_a_program_that_does_not_read_stops_its_peer_and_nothing_piles_up():
 def test_a_silent_connection_costs_nothing():
     async def scenario():
         loop = asyncio.get_running_loop()
-        program, joint_end = socket.socketpair()
+        program, bridge_end = socket.socketpair()
 
         async def dial(_port):
-            return joint_end
+            return bridge_end
 
         one, other = await joined(dial)
         assert one._table._timer is None  # with no connection nothing runs

@@ -21,6 +21,17 @@ with open("old.ipynb", "w") as file:
     json.dump({"metadata": {"name": ""}, "nbformat": 3, "nbformat_minor": 0, "worksheets": [sheet]}, file)
 print("writ" + "ten")
 """
+_LARGE = """
+import json
+lines = ["x" * 99 + "\\n"] * 10_000
+cell = {"cell_type": "code", "execution_count": 1, "metadata": {}, "source": "# printed", "outputs": []}
+printed = {**cell, "outputs": [{"output_type": "stream", "name": "stdout", "text": lines}]}
+cells = [printed] * 60 + [{**cell, "source": "6 * 7"}]
+with open("large.ipynb", "w") as file:
+    cells = [{**each, "id": f"cell-{number}"} for number, each in enumerate(cells)]
+    json.dump({"metadata": {}, "nbformat": 4, "nbformat_minor": 5, "cells": cells}, file)
+print(file.name, "writ" + "ten")
+"""
 _FRAME = """
 from IPython.display import IFrame
 with open("page.html", "w") as file:
@@ -29,12 +40,13 @@ IFrame("page.html", 300, 100)
 """
 
 
+@pytest.mark.timeout(300)
 def test_a_kernel_that_is_killed_many_lines_an_old_notebook_and_one_as_html(chromium: Browser) -> None:
     with session("day") as directory, lab(chromium, directory) as page:
         new_notebook(page)
         type_cell(page, "import os; os.kill(os.getpid(), 9)")
         page.locator(".jp-Dialog", has_text="appears to have died").get_by_role("button").last.click(timeout=60_000)
-        type_cell(page, "for line in range(50_000): print('line', line)\nprint('the' + ' end')")
+        type_cell(page, "for line in range(200_000): print('line', line)\nprint('the' + ' end')")
         output(page, "the end")
         type_cell(page, _OLD)
         output(page, "written")
@@ -49,3 +61,48 @@ def test_a_kernel_that_is_killed_many_lines_an_old_notebook_and_one_as_html(chro
         address = directory.state().address
         answer = page.request.get(f"{address}/nbconvert/html/old.ipynb", headers={"Referer": f"{address}/lab"})
         assert "Of the year 2013" in answer.text()
+
+
+@pytest.mark.timeout(400)
+def test_a_notebook_of_63_mb(chromium: Browser) -> None:
+    with session("large") as directory, lab(chromium, directory) as page:
+        new_notebook(page)
+        type_cell(page, _LARGE)
+        output(page, "written")
+        page.goto(f"{directory.state().address}/lab/tree/large.ipynb?reset")
+        page.locator(".jp-CodeCell", has_text="# printed").first.wait_for(timeout=200_000)
+        page.locator(".jp-Dialog", has_text="Select Kernel").get_by_role("button", name="Select").click(timeout=60_000)
+        page.get_by_text("| Idle").wait_for(timeout=60_000)
+        page.locator(".jp-CodeCell .cm-content", has_text="6 * 7").click(timeout=60_000)
+        with page.expect_response(
+            lambda answer: answer.request.method == "PUT" and "/api/contents/large.ipynb" in answer.url, timeout=120_000
+        ) as saved:
+            page.keyboard.press("Shift+Enter")
+            output(page, "42")
+        assert saved.value.ok
+
+
+_VENV = (
+    "python -m venv own && own/bin/pip install -q ipykernel && "
+    "own/bin/python -m ipykernel install --user --name own --display-name 'My own'"
+)
+
+
+def test_a_venvs_kernel_and_pdf_without_tex(chromium: Browser) -> None:
+    with session("venv") as directory, lab(chromium, directory) as page:
+        page.locator(".jp-LauncherCard", has_text="Terminal").click()
+        page.locator(".jp-Terminal .xterm-helper-textarea").wait_for()
+        page.locator(".jp-Terminal").click()
+        page.keyboard.type(f"{_VENV}\n")
+        page.keyboard.press("Control+Shift+L")
+        card = page.locator(".jp-LauncherCard[data-category=Notebook]", has_text="My own")
+        card.click(timeout=150_000)  # it comes by itself
+        page.get_by_text("| Idle").wait_for(timeout=60_000)
+        type_cell(page, "import sys; print('in', sys.prefix)")
+        output(page, "/own")
+
+        page.locator(".lm-MenuBar-item", has_text="File").click()
+        page.locator(".lm-Menu-item", has_text="Save and Export Notebook As").hover()
+        with page.context.expect_page() as opened:
+            page.locator(".lm-Menu-item").get_by_text("PDF", exact=True).click(timeout=60_000)
+        opened.value.get_by_text("nbconvert failed: xelatex not found on PATH").wait_for(timeout=60_000)

@@ -224,7 +224,7 @@ def _flood(page: Page, session: bed.Session) -> list[Row]:
     if failed:
         raise RuntimeError(f"the flood did not run: {failed[0]}")
     clicks: list[float] = page.evaluate("clicks")
-    arrived = _arrived(session.directory.lab_log, lines)
+    arrived = _arrived(session.directory.workload_log, lines)
     (kernel_before, heap_before), (kernel_after, heap_after) = sizes
     flood = f"{_LINES_A_SECOND:,} lines a second for {seconds:.0f} s"
     return [

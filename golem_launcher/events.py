@@ -283,6 +283,8 @@ class SessionState(BaseModel):
 
     name: str
     network: str
+    workload: str = "lab"
+    """What its machines run, as the request has it."""
     stage: Stage = Stage.CHECKING
     reason: str = ""
     """Why it failed or ended, with what to do; for the user."""
@@ -290,9 +292,9 @@ class SessionState(BaseModel):
     """The stages entered so far and when."""
     created_at: datetime = Field(default_factory=now)
     started_at: datetime | None = None
-    """When the Lab first answered."""
+    """When the workload first answered."""
     ready_since_boot: float | None = None
-    """When the Lab first answered, in seconds since this computer was started: for durations, whatever is set."""
+    """When the workload first answered, in seconds since this computer was started: for durations, whatever is set."""
     ran_seconds: float | None = None
     """For how long it then ran, once it has ended."""
     ended_at: datetime | None = None
@@ -309,9 +311,10 @@ class SessionState(BaseModel):
     machines: tuple[MachineState, ...] = ()
     """By number, without gaps; none before the first agreement."""
     address: str | None = None
-    """Origin of the Lab on this side (``http://127.x.y.z:port``), without the token."""
+    """Origin of the workload on this side (``http://127.x.y.z:port``), without the token; none before it answers, or
+    where there is nothing for a browser."""
     base_url: str = "/"
-    """The path below which the Lab answers; behind a hub the one by which the hub's server leads to ``hub_port``."""
+    """The path below which the workload answers; behind a hub that by which the hub's server leads to ``hub_port``."""
     hub_port: int | None = None
     """Where the hub's server reaches the Lab, once the user has said yes to that (see docs/ways-in.md)."""
     trouble: str = ""

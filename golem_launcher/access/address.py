@@ -1,6 +1,6 @@
-"""Allocates a loopback address for each session's Lab, so that it has an origin and cookies of its own.
+"""Allocates a loopback address for each session, so that its workload has an origin and cookies of its own.
 
-Cookies ignore ports (RFC 6265, section 8.5) but not hosts, and a Lab in a provider is a stranger's program. On
+Cookies ignore ports (RFC 6265, section 8.5) but not hosts, and what runs at a provider is a stranger's program. On
 127.0.0.1 it would be given the cookies of the launcher's page and of every other Jupyter of the user.
 
 Linux has the whole of 127.0.0.0/8; other systems need an alias of the loopback interface for each address.
@@ -49,8 +49,3 @@ def _listening() -> set[str]:
             address, _, _ = local.partition(":")
             found.add(str(IPv4Address(int(address, 16).to_bytes(4, sys.byteorder))))
     return found
-
-
-def lab_url(origin: str, base_url: str, token: str) -> str:
-    """The link that opens a Lab: below ``base_url`` of an ``origin``; empty: on the origin that asks."""
-    return f"{origin}{base_url}lab?token={token}"

@@ -1,4 +1,4 @@
-"""The link: a listener for browsers that proxies to the Lab whatever :mod:`.origin_policy` allows."""
+"""The link: a listener for browsers that proxies to the workload whatever :mod:`.origin_policy` allows."""
 
 from __future__ import annotations
 
@@ -80,6 +80,29 @@ async def listen_for_user(host: str, upstream: Callable[[str], Upstream]) -> Lis
     return listener
 
 
+async def listen_for_server(
+    host: str, port: int, dial: Callable[[], Awaitable[Stream]], *, secret: str, who: str
+) -> Listener:
+    """A link at a free port of ``host`` to a server that listens at ``port`` over there and asks nobody for a password.
+
+    Browsers of the user alone are let in, and only by its own pages or by a link; they are told that ``who`` does not
+    answer where it does not. Raises ``AccessError``.
+    """
+
+    def upstream(origin: str) -> Upstream:
+        policy = OriginPolicy(
+            frozenset({origin}),
+            f"{secret}:{port}",
+            extensions=True,
+            far_host=b"127.0.0.1:%d" % port,
+            names_itself=True,
+            browsers_only=True,
+        )
+        return Upstream(policy, dial, who=who)
+
+    return await listen_for_user(host, upstream)
+
+
 async def listen(
     host: str,
     port: int,
@@ -93,7 +116,7 @@ async def listen(
     attend: Callable[[], Awaitable[Stream]] | None = None,
     lead: Callable[[OriginPolicy, str, Headers], Awaitable[Served | None]] | None = None,
 ) -> Listener:
-    """A link at ``host:port``, with ``tls`` for browsers on other machines. Raises ``AccessError``.
+    """A link to JupyterLab at ``host:port``, with ``tls`` for browsers on other machines. Raises ``AccessError``.
 
     ``extensions``: whether those of the provider are shown; ``left_out`` is told the names of those that are not.
     """

@@ -24,6 +24,8 @@ from golem_launcher.waiting import wait_for
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from golem_launcher.workload.base import Endpoint
+
 LARGEST_STATUS = 4096
 KNOWN_HOSTS = "known_hosts"
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,31}")
@@ -125,9 +127,14 @@ def config(name: str, settings: dict[str, str]) -> str:
     return f"Host {host_alias(name)}\n" + "".join(f"    {key} {value}\n" for key, value in settings.items())
 
 
-def lines(settings: dict[str, str], name: str, server: SshServer, door: Path, lab_port: int) -> dict[str, str]:
-    """Working lines for a terminal: the Lab on this computer's port ``lab_port``, by the launcher and by websocat."""
-    forward = ["ssh", "-N", "-L", f"{lab_port}:localhost:{lab_port}"]
+def lines(
+    settings: dict[str, str], name: str, server: SshServer, door: Path, endpoint: Endpoint | None
+) -> dict[str, str]:
+    """Working lines for a terminal, by the launcher and by websocat: ``endpoint`` on the same port of this computer.
+
+    Where what runs there listens nowhere, they open a shell.
+    """
+    forward = ["ssh", "-N", "-L", f"{endpoint.port}:localhost:{endpoint.port}"] if endpoint is not None else ["ssh"]
     by_websocat = {**settings, "ProxyCommand": websocat_proxy(door, server.port)}
     host = host_alias(name)
     return {

@@ -16,14 +16,14 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 
 from golem_launcher.access import door, open_documents
-from golem_launcher.access.address import lab_url, loopback_address
+from golem_launcher.access.address import loopback_address
 from golem_launcher.access.link import listen
 from golem_launcher.access.listener import Listener
 from golem_launcher.access.proxied_servers import ProxiedServers, elsewhere
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.errors import AccessError
 from golem_launcher.peers import is_ours
-from golem_launcher.workload.base import FIRST_PORT
+from golem_launcher.workload.base import Endpoint
 
 if TYPE_CHECKING:
     import ssl
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.access.streams import Stream
     from golem_launcher.agent.carrier import Sink, Source
+    from golem_launcher.workload.base import Workload
 
 _HUB_SECONDS = 20.0
 _LARGEST_ABOUT = 4096
@@ -51,19 +52,30 @@ class EnterableSession(Protocol):
         """Its directory."""
 
     def token(self) -> str | None:
-        """The Lab's token."""
+        """Its token."""
 
     def base_url(self) -> str:
-        """The path below which the Lab answers."""
+        """The path below which its workload answers."""
+
+    def workload(self) -> Workload:
+        """What runs there."""
+
+    def lab_extensions(self) -> bool:
+        """Whether JupyterLab's front-end extensions of the provider are shown."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the user wants: ``port`` here, ``remote_port`` in the provider (``None``: the Lab), who may come in."""
+    """What the user wants."""
 
     port: int
+    """Here."""
     remote_port: int | None = None
+    """In the provider; ``None``: an endpoint of the workload's."""
+    endpoint: str | None = None
+    """Its name; ``None``: the first."""
     listen: str | None = None
+    """The address at which other machines may come in; ``None``: nobody else."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,7 @@ class Opened:
     """A tunnel that stands."""
 
     address: str
-    """``host:port``, or the link with its token."""
+    """``host:port``, or JupyterLab's link with its token."""
     remote_port: int | None
     fingerprint: str = ""
     """Of the certificate, when other machines may come in."""
@@ -107,10 +119,11 @@ class Way:
     """How to get to a session."""
 
     token: str = field(repr=False)
-    """The Lab's."""
     base_url: str
+    endpoints: tuple[Endpoint, ...]
+    """The workload's."""
     lab_extensions: bool
-    """Whether the provider's front-end extensions are shown."""
+    """Whether JupyterLab's front-end extensions of the provider are shown."""
     dial: Callable[[int], Awaitable[Stream]]
     """A stream to a port of the provider."""
     carry: Callable[[int, Source, Sink], Awaitable[None]]
@@ -118,13 +131,14 @@ class Way:
 
 
 @contextlib.asynccontextmanager
-async def through_door(session: EnterableSession, *, lab_extensions: bool) -> AsyncIterator[Way]:
+async def through_door(session: EnterableSession) -> AsyncIterator[Way]:
     """The way to a session of this computer: each connection opens its door."""
     path = door.door_path(session.path)
     yield Way(
         session.token() or "",
         session.base_url(),
-        lab_extensions,
+        session.workload().endpoints,
+        session.lab_extensions(),
         lambda port: door.dial(path, port),
         lambda port, reader, writer: door.carry(path, port, reader, writer),
     )
@@ -143,11 +157,11 @@ async def through_hub(server: str, name: str, hub_token: str) -> AsyncIterator[W
     about = await _about(address, hub_token)
     uri = address.replace("http", "ws", 1) + "/carrier"
     async with Vpn(lambda: VpnPort(uri, hub_token, "token")) as vpn:
-        yield Way(about["token"], about["base_url"], about["lab_extensions"], vpn.dial, vpn.carry)
+        yield Way(**about, dial=vpn.dial, carry=vpn.carry)
 
 
 async def _about(address: str, hub_token: str) -> dict[str, Any]:
-    """What the hub's server tells of a session: the Lab's token, its path, whether it shows extensions."""
+    """What the hub's server tells of a session, as fields of its way."""
     headers = {"Authorization": f"token {hub_token}"}
     timeout = aiohttp.ClientTimeout(total=_HUB_SECONDS)
     try:
@@ -166,7 +180,12 @@ async def _about(address: str, hub_token: str) -> dict[str, Any]:
         raise AccessError(
             f"The hub's server does not let us in ({status}).", "Check the token; JUPYTER_TOKEN holds it."
         )
-    return {"token": token, "base_url": base_url, "lab_extensions": value.get("lab_extensions") is True}
+    try:
+        endpoints = tuple(Endpoint(**each) for each in value["endpoints"])
+    except (KeyError, TypeError, ValueError):
+        raise AccessError("The hub's server tells of the session what this launcher does not know.") from None
+    extensions = value.get("lab_extensions") is True
+    return {"token": token, "base_url": base_url, "endpoints": endpoints, "lab_extensions": extensions}
 
 
 async def open_until_told(
@@ -178,18 +197,25 @@ async def open_until_told(
     """
     async with way as entered, contextlib.AsyncExitStack() as stack:
         host = loopback_address(name)
-        if asked.remote_port is not None:
-            listener = _to_port(entered, host, asked.port, asked.remote_port)
+        endpoint = None if asked.remote_port is not None else _wanted(entered, asked.endpoint)
+        if endpoint is None or endpoint.protocol != "lab":
+            remote_port = endpoint.port if endpoint is not None else asked.remote_port
+            assert remote_port is not None
+            if asked.listen is not None:
+                raise AccessError(
+                    "Only JupyterLab can be opened to other machines: it asks for its token.", "Use ssh for others."
+                )
+            listener = _to_port(entered, host, asked.port, remote_port)
             await listener.start()
-            opened = Opened(f"{host}:{listener.port}", asked.remote_port)
+            opened = Opened(f"{host}:{listener.port}", remote_port)
         else:
             tls, fingerprint = (None, "") if asked.listen is None else await asyncio.to_thread(_tls, asked.listen)
-            pages = ProxiedServers(host, entered.dial, token=entered.token, lab_port=FIRST_PORT)
+            pages = ProxiedServers(host, entered.dial, token=entered.token, lab_port=endpoint.port)
             stack.push_async_callback(pages.aclose)
             listener = await listen(
                 asked.listen or host,
                 asked.port,
-                lambda: entered.dial(FIRST_PORT),
+                lambda: entered.dial(endpoint.port),
                 lead=pages.lead if tls is None else elsewhere,
                 secret=entered.token,
                 base_url=entered.base_url,
@@ -197,12 +223,26 @@ async def open_until_told(
                 tls=tls,
                 attend=lambda: entered.dial(open_documents.PORT),
             )
-            opened = Opened(lab_url(listener.address, entered.base_url, entered.token), None, fingerprint)
+            opened = Opened(endpoint.url(listener.address, entered.base_url, entered.token), None, fingerprint)
         try:
             ready(opened)
             await _until_told()
         finally:
             await listener.aclose()
+
+
+def _wanted(way: Way, name: str | None) -> Endpoint:
+    """The endpoint of this name, the first where none is named. Raises ``AccessError`` where there is none."""
+    found = next((each for each in way.endpoints if name is None or each.name == name), None)
+    if found is None:
+        names = ", ".join(each.name for each in way.endpoints)
+        raise AccessError(
+            f"There is no endpoint '{name}' in this session; there is {names or 'none'}."
+            if name
+            else "What runs in this session listens nowhere.",
+            "Name a port with --remote-port.",
+        )
+    return found
 
 
 def _to_port(way: Way, host: str, port: int, remote_port: int) -> Listener:

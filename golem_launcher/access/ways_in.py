@@ -12,7 +12,7 @@ from golem_launcher.access import hub
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.door import Door, door_path
 from golem_launcher.access.lab_frontend import nobody
-from golem_launcher.access.link import listen, listen_for_user
+from golem_launcher.access.link import listen, listen_for_server, listen_for_user
 from golem_launcher.access.open_documents import PORT
 from golem_launcher.access.origin_policy import OriginPolicy
 from golem_launcher.access.ports import AGENT_PORT, CARRIER_PORT
@@ -33,10 +33,11 @@ if TYPE_CHECKING:
     from golem_launcher.access.open_documents import OpenDocuments
     from golem_launcher.access.streams import Stream
     from golem_launcher.agent.carrier import Sink, Source
+    from golem_launcher.workload.base import Workload
 
 _AGAIN_SECONDS = 0.1
 _REFUSED_SECONDS = 2.0
-"""Who refuses does so at once, a few times in the second that we ask; a connection to a Lab that is being started
+"""Who refuses does so at once, a few times in the second that we ask; a connection to a server that is being started
 waits."""
 _GATEWAY = b"gateway"
 _ENTRY_DIGITS = 32
@@ -45,15 +46,16 @@ _ENTRY_DIGITS = 32
 class WaysIn:
     """The ways into the session ``name`` with this ``directory``. ``start`` once, ``aclose`` once.
 
-    ``documents``: where its Lab's pages are listened to; ``secret``: the Lab's token; ``extensions``: whether the
-    provider's front-end extensions are shown, and ``hub_extensions``: on a hub's origin too; ``left_out`` is told the
-    names of those that are not.
+    ``secret``: the session's token. Of JupyterLab alone are ``documents``: where its pages are listened to;
+    ``extensions``: whether the provider's front-end extensions are shown, and ``hub_extensions``: on a hub's origin
+    too; ``left_out`` is told the names of those that are not.
     """
 
     def __init__(
         self,
         directory: Path,
         name: str,
+        workload: Workload,
         documents: OpenDocuments,
         *,
         secret: str,
@@ -62,6 +64,7 @@ class WaysIn:
         hub_extensions: bool = False,
         left_out: Callable[[tuple[str, ...]], None] = nobody,
     ) -> None:
+        self._workload = workload
         self._documents = documents
         self._directory = directory
         self._name = name
@@ -83,39 +86,40 @@ class WaysIn:
         self._resources = contextlib.AsyncExitStack()
 
     @property
-    def address(self) -> str:
-        """The link's origin: ``http://127.x.y.z:port``."""
-        assert self._link is not None, "start it first"
-        return self._link.address
+    def address(self) -> str | None:
+        """The link's origin: ``http://127.x.y.z:port``; ``None`` where there is nothing for a browser."""
+        return self._link.address if self._link is not None else None
 
     @property
     def base_url(self) -> str:
-        """The path below which the Lab answers."""
+        """The path below which the workload answers."""
         return "/" if self._hub is None else self._hub.base_url
 
     def allow_hub(self) -> int:
-        """Let the hub's server show the Lab on its own origin, as the user wants; at which port.
+        """Let the hub's server show JupyterLab on its own origin, as the user wants; at which port.
 
-        Raises ``AccessError`` where there is no hub.
+        Raises ``AccessError`` where there is no hub, or another workload.
         """
+        self._require_lab()
         if self._hub is None:
             raise AccessError("This session does not run on a hub's server.", "Open its link.")
         self._hub.allowed = True
         return self._hub.port
 
     async def gateway(self) -> str:
-        """An address of the Lab for programs of the user, at which they need no token; the same each time.
+        """An address of JupyterLab for programs of the user, at which they need no token; the same each time.
 
         Many clients of kernels have no way to show one to a websocket, but all of them keep to a path. Raises
         ``AccessError``.
         """
+        self._require_lab()
         entry = f"/{hmac.new(self._secret.encode(), _GATEWAY, hashlib.sha256).hexdigest()[:_ENTRY_DIGITS]}/"
 
         def upstream(origin: str) -> Upstream:
             policy = OriginPolicy(
                 frozenset({origin}), f"{self._secret}:", self.base_url, token=self._secret, entry=entry
             )
-            return Upstream(policy, self._dial_lab)
+            return Upstream(policy, self._dial_workload)
 
         async with self._opening:
             if self._gateway is None:
@@ -134,11 +138,25 @@ class WaysIn:
         """Listen. Raises ``AccessError``."""
         await self._resources.enter_async_context(self._vpn)
         self._resources.push_async_callback(self._documents.aclose)
+        endpoint = self._workload.link
+        if endpoint is not None and endpoint.protocol == "lab":
+            await self._open_lab()
+        elif endpoint is not None:
+            self._link = await listen_for_server(
+                self._host, endpoint.port, self._dial_workload, secret=self._secret, who=self._workload.title
+            )
+            self._resources.push_async_callback(self._link.aclose)
+        self._door = Door(door_path(self._directory), self._carry)
+        await self._door.start()
+        self._resources.push_async_callback(self._door.aclose)
+
+    async def _open_lab(self) -> None:
+        """The link to JupyterLab, and what the hub's server shows of it. Raises ``AccessError``."""
         hub_prefix = hub.prefix()
         if hub_prefix is not None:
             self._hub = hub.HubPort(
                 hub_prefix,
-                self._dial_lab,
+                self._dial_workload,
                 self._documents.dial,
                 secret=self._secret,
                 extensions=self._hub_extensions,
@@ -151,7 +169,7 @@ class WaysIn:
         self._link = await listen(
             self._host,
             0,
-            self._dial_lab,
+            self._dial_workload,
             secret=self._secret,
             base_url=self.base_url,
             extensions=self._extensions,
@@ -160,9 +178,10 @@ class WaysIn:
             lead=pages.lead,
         )
         self._resources.push_async_callback(self._link.aclose)
-        self._door = Door(door_path(self._directory), self._carry)
-        await self._door.start()
-        self._resources.push_async_callback(self._door.aclose)
+
+    def _require_lab(self) -> None:
+        if self._workload.link is None or self._workload.link.protocol != "lab":
+            raise AccessError(f"{self._workload.title} is no JupyterLab.", "Use golem-launcher tunnel.")
 
     async def renew(self) -> None:
         """Make the door again where somebody removed it, if it was there. Raises ``OSError``."""
@@ -188,11 +207,12 @@ class WaysIn:
         stream.close()
         return False
 
-    async def _dial_lab(self) -> Stream:
-        """A connection to the Lab, of whichever provider answers next: who waits sets the limit."""
+    async def _dial_workload(self) -> Stream:
+        """A connection to the workload, of whichever provider answers next: who waits sets the limit."""
+        assert self._workload.first is not None
         while True:
             with contextlib.suppress(AccessError):
-                return await self._vpn.dial(FIRST_PORT)
+                return await self._vpn.dial(self._workload.first.port)
             await asyncio.sleep(_AGAIN_SECONDS)
 
     async def aclose(self) -> None:

@@ -13,7 +13,9 @@ import aiohttp
 from golem_launcher.access.ports import AGENT_PORT
 from golem_launcher.access.provider_http import ProviderHttp
 from golem_launcher.agent.log import OFFSET, OFFSET_HEADER
+from golem_launcher.errors import AccessError
 from golem_launcher.text import clean_line
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -48,10 +50,10 @@ class WorkloadClient:
     def __init__(
         self, workload: Workload, dial: Callable[[int], Awaitable[Stream]], token: str, base_url: str = "/"
     ) -> None:
-        port = workload.endpoints[0].port
+        self._first = workload.first
+        self._dial = dial
         self._probe = base_url.rstrip("/") + workload.probe
-        self._host = f"127.0.0.1:{port}"  # JupyterLab answers to the name of a loopback address alone
-        self._workload = ProviderHttp(lambda: dial(port), token)
+        self._workload = ProviderHttp(self._dial_workload, token)
         self._agent = ProviderHttp(lambda: dial(AGENT_PORT), token)
 
     async def __aenter__(self) -> Self:
@@ -64,13 +66,15 @@ class WorkloadClient:
         await self._agent.aclose()
 
     async def answers(self, *, seconds: float = _PROBE_SECONDS) -> bool:
-        """Whether the workload answers its probe."""
-        timeout = aiohttp.ClientTimeout(total=seconds)
+        """Whether the workload is well: it answers its probe, or takes connections where it does not speak HTTP."""
         try:
-            async with await self._workload.request("GET", self._probe, timeout=timeout, host=self._host) as response:
+            if self._first is not None and self._first.protocol == "tcp":
+                (await wait_for(self._dial_workload(), seconds)).close()
+                return True
+            async with await self._asked_how_it_is(aiohttp.ClientTimeout(total=seconds)) as response:
                 await _body(response, _LARGEST_ANSWER)
                 return response.status == _OK
-        except (TimeoutError, OSError, aiohttp.ClientError):
+        except (TimeoutError, OSError, AccessError, aiohttp.ClientError):
             return False
 
     async def usage(self) -> bytes:
@@ -109,6 +113,16 @@ class WorkloadClient:
                 await asyncio.to_thread(log.append, data, missing)
             least = max(len(data) / _BYTES_PER_SECOND, _GATHER_SECONDS)
             await asyncio.sleep(max(0.0, least - (time.monotonic() - started)))
+
+    async def _dial_workload(self) -> Stream:
+        assert self._first is not None, "it listens nowhere"
+        return await self._dial(self._first.port)
+
+    async def _asked_how_it_is(self, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+        if self._first is None:
+            return await self._agent.request("GET", "/state", timeout=timeout)
+        host = f"127.0.0.1:{self._first.port}"  # JupyterLab answers to the name of a loopback address alone
+        return await self._workload.request("GET", self._probe, timeout=timeout, host=host)
 
     async def _log(self, offset: int) -> tuple[int, bytes, int | None]:
         """Status, bytes of the log, and where it goes on."""

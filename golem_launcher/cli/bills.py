@@ -99,7 +99,7 @@ def _readable_bill(directory: SessionDirectory, nodes: dict[str, Node | None]) -
 
 def _show_bill(found: Bill) -> None:
     say(f"session:   {found.session} ({found.stage}) on {found.network}")
-    say(f"time:      {found.seconds / 3600:.3f} h since its JupyterLab answered")
+    say(f"time:      {found.seconds / 3600:.3f} h since it was ready")
     at_most = "at most " if found.at_most else ""
     say(f"cost:      {at_most}{coins(found.cost)} of {coins(found.budget)} {found.token}")
     say(f"payment:   {found.state}")

@@ -92,7 +92,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the session ends.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Print what happened to a session, and what JupyterLab in the provider logged.
+    """Print what happened to a session, and what its workload in the provider logged.
 
     Examples:
     golem-launcher logs my-lab
@@ -119,14 +119,14 @@ def logs(
 
 
 def _log_since(directory: SessionDirectory, seen: tuple[int, int]) -> tuple[list[dict[str, str]], tuple[int, int]]:
-    """What both logs say beyond the offsets ``seen``: events (with their time), then lines of the Lab."""
+    """What both logs say beyond the offsets ``seen``: events (with their time), then lines of the workload."""
     from golem_launcher.session.directory import read_lines
 
     events, events_end = directory.events(seen[0])
-    lines, lab_end = read_lines(directory.lab_log, seen[1])
+    lines, log_end = read_lines(directory.workload_log, seen[1])
     found = [{"at": event.at.isoformat(), "line": event.line} for event in events if event.line]
     found += [{"line": line.decode(errors="replace")} for line in lines]
-    return found, (events_end, lab_end)
+    return found, (events_end, log_end)
 
 
 def _clock(at: str) -> str:
@@ -135,7 +135,7 @@ def _clock(at: str) -> str:
 
 
 def open_session(name: Name, *, as_json: Json = False) -> None:
-    """Open a session's JupyterLab in the browser, and print its link.
+    """Open a session's JupyterLab, or its other workload, in the browser, and print its link.
 
     Example: golem-launcher open my-lab
     """
@@ -144,8 +144,10 @@ def open_session(name: Name, *, as_json: Json = False) -> None:
     directory = session_directory(name)
     url = directory.url()
     if url is None:
-        stage = directory.state().stage.value
-        raise SessionError(f"The JupyterLab of '{name}' does not answer: the session is {stage}.")
+        state, workload = directory.state(), directory.workload()
+        if state.started_at is not None and workload.link is None:
+            raise SessionError(f"{workload.title} has no pages.", f"Reach it: golem-launcher tunnel {name}")
+        raise SessionError(f"The {workload.title} of '{name}' does not answer: the session is {state.stage.value}.")
     opened = webbrowser.open(url)
     if as_json:
         print_json({"name": name, "url": url, "opened": opened})

@@ -33,7 +33,7 @@ def start(
     file: Annotated[
         Path | None, typer.Option("--file", "-f", help="A request in YAML; options given beside it win.")
     ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Return when JupyterLab answers, or it failed.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Return when the workload answers, or it failed.")] = False,
     as_json: Json = False,
 ) -> None:
     """Start JupyterLab on a Golem provider.
@@ -62,9 +62,11 @@ def start(
     if as_json:
         print_json({**summary(directory), "upload": upload.to_json() if upload is not None else None})
         return
-    url = directory.url()
+    url, title = directory.url(), directory.workload().title
     if url:
-        say(f"JupyterLab of '{request.name}' answers at {url}")
+        say(f"{title} of '{request.name}' answers at {url}")
+    elif wait:
+        say(f"{title} of '{request.name}' is ready. Reach it: golem-launcher tunnel {request.name}")
     else:
         say(f"Session '{request.name}' is starting. See it: golem-launcher show {request.name}")
 

@@ -40,7 +40,11 @@ def tunnel(
     *,
     port: Annotated[int, typer.Option(min=0, max=65535, help="On this computer; 0 takes a free one.")] = 8888,
     remote_port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="In the provider, like a TensorBoard's; the Lab if not given.")
+        int | None,
+        typer.Option(min=1, max=65535, help="In the provider, like a TensorBoard's; the workload's if not given."),
+    ] = None,
+    endpoint: Annotated[
+        str | None, typer.Option(help="An endpoint of the workload's, by its name; the first if not given.")
     ] = None,
     session: Annotated[str | None, typer.Option(help="With a hub's address: the session's name there.")] = None,
     listen: Annotated[
@@ -50,7 +54,7 @@ def tunnel(
 ) -> None:
     """Lead a port of this computer to the session's provider, until Ctrl-C.
 
-    It listens on a loopback address of the session's own. A port other than the Lab's is for your programs alone:
+    It listens on a loopback address of the session's own. A port other than JupyterLab's is for your programs alone:
     those of other users of this computer are turned away.
 
     Examples:
@@ -62,16 +66,14 @@ def tunnel(
 
     from golem_launcher.access import tunnels
 
-    if listen is not None and remote_port is not None:
-        raise AccessError("Only the Lab can be opened to other machines: it asks for its token.", "Use ssh for others.")
     if "://" not in name:
         directory = _reachable(name)
-        way = tunnels.through_door(directory, lab_extensions=directory.lab_extensions())
+        way = tunnels.through_door(directory)
     elif session is None:
         raise AccessError("A hub's server may have several sessions.", "Name one with --session.")
     else:
         way, name = tunnels.through_hub(name, session, _hub_token()), session
-    asked = tunnels.Asked(port=port, remote_port=remote_port, listen=listen)
+    asked = tunnels.Asked(port=port, remote_port=remote_port, endpoint=endpoint, listen=listen)
 
     def ready(opened: tunnels.Opened) -> None:
         if as_json:
@@ -181,9 +183,8 @@ def ssh_config(
 
     settings, server = _ssh_settings(name)
     if as_json:
-        from golem_launcher.workload.base import FIRST_PORT
-
-        lines = access.lines(settings, name, server, _door(_reachable(name)), FIRST_PORT)
+        directory = _reachable(name)
+        lines = access.lines(settings, name, server, _door(directory), directory.workload().first)
         print_json({"host": access.host_alias(name), "options": settings, **lines})
     else:
         typer.echo(access.config(name, settings), nl=False)
@@ -211,7 +212,7 @@ def _reachable(name: str) -> SessionDirectory:
 
     directory = session_directory(name)
     state = directory.state()
-    if state.address is None or not _door(directory).exists():
+    if state.started_at is None or not _door(directory).exists():
         raise AccessError(
             f"There is no way into '{name}': the session is {state.stage.value}.",
             f"Go on with it: golem-launcher start --resume {name}" if state.stage.final else "Wait until it is ready.",

@@ -16,8 +16,8 @@ from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.rental.payment.money import Money
 from golem_launcher.session import network_hosts
 from golem_launcher.session.deadline import Deadline
+from golem_launcher.session.endpoint import SessionEndpoint
 from golem_launcher.session.extending import Extension
-from golem_launcher.session.lab_endpoint import LabEndpoint
 from golem_launcher.session.saves import Saves
 from golem_launcher.workload import registry
 
@@ -51,7 +51,7 @@ class Context:
     choice: Choice
     deadline: Deadline
     extension: Extension
-    endpoint: LabEndpoint
+    endpoint: SessionEndpoint
     saves: Saves
 
     @classmethod
@@ -64,7 +64,7 @@ class Context:
         journal = Journal.create(directory.path)
         money = Money(request.budget, journal, recorder)
         deadline = Deadline.of(request.hours)
-        endpoint = LabEndpoint(directory, request, workload, secrets.token_hex(24), recorder)
+        endpoint = SessionEndpoint(directory, request, workload, secrets.token_hex(24), recorder)
         return cls(
             directory=directory,
             request=request,

@@ -1,6 +1,6 @@
 """A session's directory: the one truth that supervisor, page, commands and tests share.
 
-``request.json``, ``state.json`` (replaced atomically), ``events.jsonl`` and ``lab.log`` (append-only),
+``request.json``, ``state.json`` (replaced atomically), ``events.jsonl`` and ``workload.log`` (append-only),
 ``left_out.json`` (likewise), ``supervisor.log``, ``supervisor.json`` (its process), ``token`` (0600), ``lock`` (held
 while a supervisor lives), and what only a living one needs: ``scratch`` and its sockets (see
 :func:`golem_launcher.paths.socket_path`). The supervisor alone writes; everybody may read.
@@ -17,16 +17,18 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from golem_launcher import files, paths
-from golem_launcher.access.address import lab_url
 from golem_launcher.errors import SessionDamaged, SessionNotFound
 from golem_launcher.events import EVENT, Event, SessionState
 from golem_launcher.request import LaunchRequest
 from golem_launcher.request.kinds import NAME_PATTERN
 from golem_launcher.session.state_rebuilding import rebuilt
+from golem_launcher.workload import registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from golem_launcher.workload.base import Workload
 
 _READ_AT_MOST = 4 * 1024 * 1024
 _REQUEST, _STATE = "request.json", "state.json"
@@ -47,9 +49,9 @@ class SessionDirectory:
         return self.path.name
 
     @property
-    def lab_log(self) -> Path:
-        """What the Jupyter server in the provider printed (cleaned line by line)."""
-        return self.path / "lab.log"
+    def workload_log(self) -> Path:
+        """What the workload and the agent in the provider printed (cleaned line by line)."""
+        return self.path / "workload.log"
 
     @property
     def supervisor_log(self) -> Path:
@@ -140,32 +142,36 @@ class SessionDirectory:
         return events, offset
 
     def token(self) -> str | None:
-        """The Lab's token, once there is one."""
+        """What lets into the session's workload and agent, once there is one."""
         try:
             return (self.path / "token").read_text()
         except FileNotFoundError:
             return None
 
     def write_token(self, token: str) -> None:
-        """Keep the Lab's token, readable by its owner only."""
+        """Keep that token, readable by its owner only."""
         files.write_atomic(self.path / "token", token.encode())
 
     def base_url(self) -> str:
-        """The path below which the Lab answers: ``/`` but behind a hub."""
+        """The path below which its workload answers: ``/`` but behind a hub."""
         return self.state().base_url
 
+    def workload(self) -> Workload:
+        """What its machines run. Raises ``SessionDamaged``."""
+        return registry.find(self.request().workload)
+
     def lab_extensions(self) -> bool:
-        """Whether its Lab shows the front-end extensions that are installed there."""
+        """Whether JupyterLab shows the front-end extensions that are installed there."""
         return self.request().lab_extensions
 
     def url(self) -> str | None:
-        """The link that opens the Lab, with its token; ``None`` while there is none."""
+        """The link that opens its workload, with the token where it asks for one; ``None`` while there is none."""
         return self.url_in(self.state())
 
     def url_in(self, state: SessionState) -> str | None:
         """The same, by a state that is known."""
-        token = self.token()
-        return lab_url(state.address, state.base_url, token) if state.address and token else None
+        token, link = self.token(), registry.link(state.workload)
+        return link.url(state.address, state.base_url, token) if link and state.address and token else None
 
 
 def session_directory(name: str) -> SessionDirectory:
@@ -207,7 +213,9 @@ def create_session_directory(request: LaunchRequest) -> SessionDirectory:
     """
     directory = SessionDirectory(paths.sessions_directory() / request.name)
     directory.path.mkdir(mode=0o700)
-    directory.write_state(SessionState(name=request.name, network=request.network, budget=request.budget))
+    directory.write_state(
+        SessionState(name=request.name, network=request.network, workload=request.workload, budget=request.budget)
+    )
     directory.write_request(request)
     return directory
 

@@ -99,7 +99,7 @@ class Monitor:
 
     def _followers(self) -> list[Coroutine[Any, Any, None]]:
         session = self._session
-        followers = [self.client.follow_log(session.directory.lab_log), follow_usage(self.client, self._recorder)]
+        followers = [self.client.follow_log(session.directory.workload_log), follow_usage(self.client, self._recorder)]
         if not session.network.sleeps_along:
             followers.append(suspend.watch(session.saves.save_all, self._recorder))
         return followers

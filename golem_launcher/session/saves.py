@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from golem_launcher.rental.errands import Carry
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.session.lab_endpoint import LabEndpoint
+    from golem_launcher.session.endpoint import SessionEndpoint
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.workspace.repository.generation import Generation
     from golem_launcher.workspace.repository.store import Store
@@ -45,7 +45,7 @@ class Saves:
     """What becomes of one session's files. ``open`` once, ``meet`` each provider, ``aclose`` once."""
 
     def __init__(
-        self, directory: SessionDirectory, request: LaunchRequest, endpoint: LabEndpoint, recorder: Recorder
+        self, directory: SessionDirectory, request: LaunchRequest, endpoint: SessionEndpoint, recorder: Recorder
     ) -> None:
         self._request = request
         self._endpoint = endpoint

@@ -26,7 +26,7 @@ def rebuilt(directory: SessionDirectory) -> SessionState:
     except SessionError:
         values["trouble"] = "Its state.json and request.json are damaged: this is what its other files tell."
     else:
-        values |= {"network": request.network, "budget": request.budget}
+        values |= {"network": request.network, "workload": request.workload, "budget": request.budget}
     stages: list[tuple[Stage, datetime]] = []
     machines: dict[int, MachineState] = {}
     events, _ = directory.events()

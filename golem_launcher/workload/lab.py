@@ -9,7 +9,7 @@ LAB = Workload(
     title="JupyterLab",
     sentence="JupyterLab in your browser.",
     needs="JupyterLab unless the session may reach packages",
-    endpoints=(Endpoint("lab", asks_token=True, path="/lab"),),
+    endpoints=(Endpoint("lab", protocol="lab", asks_token=True, path="/lab"),),
     probe="/api/status",
     unsaved=(".local/share/jupyter/runtime/",),
 )

@@ -16,6 +16,8 @@ from golem_launcher.workload.lab import LAB
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from golem_launcher.workload.base import Endpoint
+
 GROUP = "golem_launcher.workloads"
 _OURS = {workload.name: workload for workload in (LAB,)}
 
@@ -43,6 +45,13 @@ def find(name: str) -> Workload:
     if not isinstance(workload, Workload) or workload.name != name:
         raise LookupError(name)
     return workload
+
+
+def link(name: str) -> Endpoint | None:
+    """What a browser is led to of the workload of this name; ``None`` where there is no such workload any more."""
+    with contextlib.suppress(LookupError):
+        return find(name).link
+    return None
 
 
 @functools.cache

@@ -16,7 +16,7 @@ from tests.dialling import to_origin
 
 @given(st.lists(st.binary(max_size=300), max_size=10))
 def test_only_clean_lines_reach_the_file(tmp_path_factory, pieces):
-    path = tmp_path_factory.mktemp("log") / "lab.log"
+    path = tmp_path_factory.mktemp("log") / "workload.log"
     log = _LogFile(path)
     for piece in pieces:
         log.append(piece)
@@ -27,22 +27,22 @@ def test_only_clean_lines_reach_the_file(tmp_path_factory, pieces):
 
 def test_a_line_of_megabytes_is_cut_and_the_file_ends_somewhere(tmp_path, monkeypatch):
     monkeypatch.setattr(workload_client, "_LARGEST_LOG", 5_000_000)
-    log = _LogFile(tmp_path / "lab.log")
+    log = _LogFile(tmp_path / "workload.log")
     log.append(b"x" * 1_000_000 + b"\n")
-    assert (tmp_path / "lab.log").stat().st_size <= 4 * LONGEST_LINE
+    assert (tmp_path / "workload.log").stat().st_size <= 4 * LONGEST_LINE
     while not log.full:
-        log = _LogFile(tmp_path / "lab.log")  # of the next provider: what is there counts
+        log = _LogFile(tmp_path / "workload.log")  # of the next provider: what is there counts
         log.append((b"y" * 4000 + b"\n") * 200)
-    assert (tmp_path / "lab.log").stat().st_size <= 5_000_000 + 100
-    assert "too long" in (tmp_path / "lab.log").read_text()[-100:]
+    assert (tmp_path / "workload.log").stat().st_size <= 5_000_000 + 100
+    assert "too long" in (tmp_path / "workload.log").read_text()[-100:]
 
 
 def test_what_is_missing_is_said(tmp_path):
-    log = _LogFile(tmp_path / "lab.log")
+    log = _LogFile(tmp_path / "workload.log")
     log.append(b"one\nhalf of a li")
     log.append(b"ther\nthree\n", missing=1234)
     said = "(1234 bytes of the log are missing here: it grew too fast)"
-    assert (tmp_path / "lab.log").read_text().splitlines() == ["one", "half of a li", said, "ther", "three"]
+    assert (tmp_path / "workload.log").read_text().splitlines() == ["one", "half of a li", said, "ther", "three"]
 
 
 _LINES = 12_000
@@ -61,8 +61,8 @@ def test_a_burst_reaches_the_disk_whole(tmp_path):
         headers = {"Golem-Launcher-Offset": str(offset + len(data)), "Content-Encoding": "gzip"}
         return web.Response(body=gzip.compress(data, 1), headers=headers)
 
-    asyncio.run(_follow(answer, tmp_path / "lab.log", len(whole)))
-    written = (tmp_path / "lab.log").read_bytes()
+    asyncio.run(_follow(answer, tmp_path / "workload.log", len(whole)))
+    written = (tmp_path / "workload.log").read_bytes()
     assert written.count(b"\n") == _LINES
     assert hashlib.sha256(written).digest() == hashlib.sha256(whole).digest()
 
@@ -74,8 +74,8 @@ def test_what_unpacks_to_much_more_is_cut(tmp_path):
         headers = {"Golem-Launcher-Offset": "5", "Content-Encoding": "gzip"}
         return web.Response(body=bomb if request.query["offset"] == "0" else b"", headers=headers)
 
-    asyncio.run(_follow(answer, tmp_path / "lab.log", workload_client._LARGEST_PIECE))
-    assert (tmp_path / "lab.log").stat().st_size == workload_client._LARGEST_PIECE
+    asyncio.run(_follow(answer, tmp_path / "workload.log", workload_client._LARGEST_PIECE))
+    assert (tmp_path / "workload.log").stat().st_size == workload_client._LARGEST_PIECE
 
 
 def test_a_lab_that_says_gzip_and_means_something_else_is_one_that_does_not_answer(tmp_path):
@@ -91,7 +91,7 @@ def test_a_lab_that_says_gzip_and_means_something_else_is_one_that_does_not_answ
             assert await client.answers(seconds=5)  # what nobody asked for compressed is not unpacked
             assert not await client.answers(seconds=5)
             assert await client.usage() == b""
-            following = asyncio.create_task(client.follow_log(tmp_path / "lab.log"))
+            following = asyncio.create_task(client.follow_log(tmp_path / "workload.log"))
             await asyncio.wait({following}, timeout=0.3)
             assert not following.done()
             following.cancel()

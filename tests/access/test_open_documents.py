@@ -16,6 +16,7 @@ from golem_launcher.access.link import listen
 from golem_launcher.access.open_documents import OpenDocuments, Outcome
 from golem_launcher.access.ways_in import WaysIn
 from golem_launcher.session.documents import missing
+from golem_launcher.workload.lab import LAB
 from tests.access.test_link import link_to, run
 
 SECRET = "secret"
@@ -165,7 +166,7 @@ def test_no_more_pages_than_a_person_opens():
 def test_a_link_of_another_process_leads_its_pages_to_the_supervisor(tmp_path):
     async def scene():
         found = OpenDocuments(SECRET)
-        ways = WaysIn(tmp_path, "mine", found, secret=SECRET)
+        ways = WaysIn(tmp_path, "mine", LAB, found, secret=SECRET)
         await ways.start()
         listener = await listen(
             loopback_address("link"),

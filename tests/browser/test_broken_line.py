@@ -107,7 +107,7 @@ def _line_to(address: str) -> Iterator[tuple[_Line, str]]:
 def test_a_connection_that_breaks_costs_no_file(chromium: Browser, address: str, home: Path, tmp_path: Path) -> None:
     directory = make_session("mine")
     logged = base64.encodebytes(os.urandom(7 * _MEGA))
-    directory.lab_log.write_bytes(logged)
+    directory.workload_log.write_bytes(logged)
     data = os.urandom(11 * _MEGA)
     (tmp_path / "data.bin").write_bytes(data)
     with _line_to(address) as (line, over), new_context(chromium, strict=False) as context:

@@ -27,7 +27,7 @@ def test_asked_for_or_installed_meanwhile(chromium: Browser) -> None:
         type_cell(page, "%pip install -q jupyter-collaboration\nprint('install' + 'ed')")
         output(page, "installed")
         line = b"jupyter_server_ydoc | extension was successfully loaded"
-        while line not in directory.lab_log.read_bytes():
+        while line not in directory.workload_log.read_bytes():
             page.wait_for_timeout(200)
         show(page, directory)
         new_notebook(page)

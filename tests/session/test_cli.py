@@ -136,7 +136,7 @@ def test_every_field_of_a_request_has_its_option(monkeypatch):
         lab_extensions=False,
     )  # fmt: skip
     same = {name for name, value in request if value == LaunchRequest.model_fields[name].get_default()}
-    assert same <= {"network"}  # else this shows nothing
+    assert same <= {"network", "workload"}  # else this shows nothing
     assert started(monkeypatch, *shlex.split(as_command(request))[2:]) == request
 
 
@@ -196,7 +196,7 @@ def test_the_list_is_empty_at_first_then_shows_what_there_is():
     assert (only["name"], only["stage"], only["provider"]) == ("a", "ended", "p")
     assert "a     ended  local" in run("list").stdout
     assert json.loads(run("show", "a", "--json").stdout)["stage"] == "ended"
-    directory.lab_log.write_text("hello\n\x1b[31mred\n")
+    directory.workload_log.write_text("hello\n\x1b[31mred\n")
     assert run("logs", "a").stdout == "hello\nred\n"
     assert json.loads(run("stop", "a", "--json").stdout)["stage"] == "ended"
     refused = run("open", "a")

@@ -53,11 +53,11 @@ def test_the_name_of_a_live_session_is_taken(sleeper):
 
 def test_the_directory_of_an_ended_session_is_moved_aside():
     directory = create_session_directory(LaunchRequest(name="a"))
-    directory.lab_log.write_text("old")
+    directory.workload_log.write_text("old")
     client._make_room("a")
     assert not directory.path.exists()
     (kept,) = (paths.sessions_directory() / ".ended").iterdir()
-    assert (kept / "lab.log").read_text() == "old"
+    assert (kept / "workload.log").read_text() == "old"
     with pytest.raises(SessionNotFound):
         session_directory("a")
 

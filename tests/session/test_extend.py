@@ -27,8 +27,8 @@ def test_extend_moves_deadline_and_budget_everywhere_and_usage_is_told(ready, no
     (allocation,) = [each for each in node.ask("allocations") if each["allocationId"] == after.allocation_id]
     assert Decimal(allocation["totalAmount"]) == after.budget
     assert allocation["timeout"] > after.deadline.isoformat()
-    wait_for(directory, lambda _: "the deadline is in" in directory.lab_log.read_text(), 20)
-    seconds = float(directory.lab_log.read_text().partition("the deadline is in ")[2].split()[0])
+    wait_for(directory, lambda _: "the deadline is in" in directory.workload_log.read_text(), 20)
+    seconds = float(directory.workload_log.read_text().partition("the deadline is in ")[2].split()[0])
     assert seconds > 1.5 * 3600
 
     for refused, why in [

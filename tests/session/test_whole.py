@@ -102,7 +102,7 @@ def test_thirty_megabytes_go_up_and_arrive_as_they_were(lab, network):
 
 def test_the_labs_log_arrives(lab):
     directory = session_directory("whole")
-    wait_for(directory, lambda _: directory.lab_log.exists() and directory.lab_log.stat().st_size > 0, 20)
+    wait_for(directory, lambda _: directory.workload_log.exists() and directory.workload_log.stat().st_size > 0, 20)
     _, text, _ = command("logs", "whole")
     assert "Jupyter" in text
     assert lab["token"] not in text
@@ -120,8 +120,8 @@ while data:
 def test_a_burst_of_log_lines_arrives_whole(lab):
     directory = session_directory("whole")
     in_lab(lab, lambda jupyter: jupyter.execute(BURST))
-    wait_for(directory, lambda _: b"burst 11999:" in directory.lab_log.read_bytes(), 30)
-    found = [line for line in directory.lab_log.read_text().splitlines() if line.startswith("burst ")]
+    wait_for(directory, lambda _: b"burst 11999:" in directory.workload_log.read_bytes(), 30)
+    found = [line for line in directory.workload_log.read_text().splitlines() if line.startswith("burst ")]
     assert found == [f"burst {number}: a line of a provider that has much to say" for number in range(12_000)]
 
 

@@ -83,7 +83,7 @@ def _make(
 
 
 def write_lab_log(directory: SessionDirectory, *lines: str) -> None:
-    with directory.lab_log.open("a", encoding="utf-8") as file:
+    with directory.workload_log.open("a", encoding="utf-8") as file:
         file.writelines(f"{line}\n" for line in lines)
 
 

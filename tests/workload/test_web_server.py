@@ -4,21 +4,20 @@ import asyncio
 import http.client
 import json
 import os
+import runpy
 import signal
+from pathlib import Path
 
 import pytest
 
 from golem_launcher.access.workload_client import WorkloadClient
 from golem_launcher.agent import report
-from golem_launcher.workload.base import ADDRESS, PORT, PYTHON, Workload
 from golem_launcher.workload.shipment import shipment
 from tests.agent.conftest import TOKEN, Agent, eventually, parent
 
-WEB_SERVER = Workload(
-    name="web-server",
-    title="The web server",
-    argv=(PYTHON, "-m", "http.server", PORT, "--bind", ADDRESS, "--directory", "public"),
-)
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "web-server" / "web_server.py"
+WEB_SERVER = runpy.run_path(str(EXAMPLE))["WEB_SERVER"]
 
 
 @pytest.fixture
@@ -53,6 +52,11 @@ def page(machine):
         return connection.getresponse().read()
     finally:
         connection.close()
+
+
+def test_the_documents_show_all_of_it():
+    _, name, rest = EXAMPLE.read_text().partition("WEB_SERVER = ")
+    assert name + rest in (ROOT / "docs" / "architecture.md").read_text()
 
 
 def test_it_is_started_in_the_workspace_and_again_when_it_crashed(machine):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.access.address import lab_url
 from golem_launcher.errors import LauncherError, SessionDamaged
 from golem_launcher.session import client, liveness
 from golem_launcher.session.directory import session_directory
 from golem_launcher.text import clean_text
+from golem_launcher.workload.lab import LAB
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -102,9 +102,9 @@ def _save(directory: SessionDirectory, _content: Content) -> Content:
 
 
 def _open_on_hub(directory: SessionDirectory, _content: Content) -> Content:
-    """The user has said yes: the path of the Lab on the hub's own origin, with its token."""
+    """The user has said yes: the path of JupyterLab on the hub's own origin, with its token."""
     liveness.control(directory, "hub")
-    return {"link": lab_url("", directory.base_url(), directory.token() or "")}
+    return {"link": LAB.endpoints[0].url("", directory.base_url(), directory.token() or "")}
 
 
 def _remove(directory: SessionDirectory, _content: Content) -> Content:
@@ -112,12 +112,11 @@ def _remove(directory: SessionDirectory, _content: Content) -> Content:
 
 
 def _ssh_lines(directory: SessionDirectory, _content: Content) -> Content:
-    """Lines for a terminal that lead to the Lab by ssh; they name no secret."""
+    """Lines for a terminal that lead to the workload by ssh; they name no secret."""
     from golem_launcher.access import ssh  # noqa: PLC0415 - its cryptography takes a tenth of a second
     from golem_launcher.access.door import door_path  # noqa: PLC0415
-    from golem_launcher.workload.base import FIRST_PORT  # noqa: PLC0415
 
     door = door_path(directory.path)
     server = asyncio.run(ssh.ask(door))
     settings = ssh.settings_for(directory.path, directory.name, server)
-    return ssh.lines(settings, directory.name, server, door, FIRST_PORT)
+    return ssh.lines(settings, directory.name, server, door, directory.workload().first)

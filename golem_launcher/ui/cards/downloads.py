@@ -153,10 +153,10 @@ class Downloads:
 
 
 def write_log(name: str, path: Path, progress: Callable[[float, float], None]) -> str:
-    """The whole log of a session: its events as lines and as they are, the Lab's output, the supervisor's. Blocking."""
+    """The whole log of a session: its events as lines and as they are, its workload's, the supervisor's. Blocking."""
     directory = session_directory(name)
     files = {
-        "jupyterlab.log": directory.lab_log,
+        "jupyterlab.log": directory.workload_log,
         "launcher.log": directory.supervisor_log,
         "events.jsonl": directory.path / "events.jsonl",
     }

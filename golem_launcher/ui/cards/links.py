@@ -1,4 +1,4 @@
-"""Validates the link that opens a session's Lab: ours by construction, or none."""
+"""Validates the link that opens a session's workload: ours by construction, or none."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from golem_launcher.access.address import lab_url
 from golem_launcher.errors import SessionNotFound
+from golem_launcher.workload import registry
 
 if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory
@@ -16,18 +16,19 @@ if TYPE_CHECKING:
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]{8,256}")
 
 
-def lab_link(directory: SessionDirectory) -> str | None:
-    """The address of the Lab with its token; ``None`` while there is none, or when it is not an origin of ours.
+def session_link(directory: SessionDirectory) -> str | None:
+    """The address that opens it, with the token where it asks for one; ``None`` while there is none.
 
-    The address is built anew from its checked parts: a loopback host and a port.
+    The address is built anew from its checked parts, a loopback host and a port; another is none.
     """
     try:
-        origin, token = own_origin(directory.state().address or ""), directory.token()
+        state, token = directory.state(), directory.token()
     except (SessionNotFound, OSError, ValueError):
         return None
-    if origin is None or token is None or not _TOKEN.fullmatch(token):
+    origin, link = own_origin(state.address or ""), registry.link(state.workload)
+    if origin is None or link is None or token is None or not _TOKEN.fullmatch(token):
         return None
-    return lab_url(origin, "/", token)
+    return link.url(origin, "/", token)
 
 
 def own_origin(address: str) -> str | None:

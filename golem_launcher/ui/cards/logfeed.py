@@ -37,7 +37,7 @@ def _sources(directory: SessionDirectory) -> dict[str, tuple[Path, Callable[[byt
     """The files a log is made of, by the word the page has for each, and what makes a line of one of theirs."""
     return {
         "event": (directory.path / "events.jsonl", _event_line),
-        "lab": (directory.lab_log, _lab_line),
+        "lab": (directory.workload_log, _lab_line),
         "detail": (directory.supervisor_log, _detail_line),
     }
 

@@ -19,7 +19,7 @@ from golem_launcher.ui.cards.actions import Actions
 from golem_launcher.ui.cards.downloads import Downloads, Make, write_log, write_results
 from golem_launcher.ui.cards.event_digest import EventDigest
 from golem_launcher.ui.cards.heartbeat import Heartbeat
-from golem_launcher.ui.cards.links import lab_link
+from golem_launcher.ui.cards.links import session_link
 from golem_launcher.ui.cards.logfeed import LogFeed, search
 from golem_launcher.ui.cards.view_model import SessionViews
 from golem_launcher.ui.common.assets import script, style
@@ -198,7 +198,7 @@ class SessionCards(Present):
         ready = [view["name"] for view in self.live if view["alive"] and view["started"]]
         links = {}
         for name in ready:
-            link = await self._read(lab_link, self._directories[name])
+            link = await self._read(session_link, self._directories[name])
             if link:
                 links[name] = link
         if links != self._links:

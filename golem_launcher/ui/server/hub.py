@@ -2,7 +2,7 @@
 
 Behind the server's own login, which its token passes:
 
-    GET <base>/golem-launcher/ways/<session>           {"token", "base_url", "lab_extensions"} of its Lab
+    GET <base>/golem-launcher/ways/<session>           {"token", "base_url", "endpoints", "lab_extensions"} of it
     GET <base>/golem-launcher/ways/<session>/carrier   a websocket of carrier records, one connection each
 
 Records, because a websocket through a hub's proxies has no end for one direction alone, and no bound for what waits.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server.auth.decorator import authorized, ws_authenticated
@@ -47,7 +48,7 @@ def _load_jupyter_server_extension(server: Any) -> None:
 def _reachable(name: str) -> SessionDirectory:
     try:
         directory = session_directory(name)
-        if directory.state().address is None or directory.token() is None:
+        if directory.state().started_at is None or directory.token() is None:
             raise web.HTTPError(_NOT_FOUND)
     except SessionNotFound:
         raise web.HTTPError(_NOT_FOUND) from None
@@ -64,8 +65,15 @@ class AboutHandler(APIHandler):
     async def get(self, name: str) -> None:
         """One JSON object."""
         directory = await asyncio.to_thread(_reachable, name)
-        extensions = await asyncio.to_thread(directory.lab_extensions)
-        await self.finish({"token": directory.token(), "base_url": directory.base_url(), "lab_extensions": extensions})
+        workload = await asyncio.to_thread(directory.workload)
+        await self.finish(
+            {
+                "token": directory.token(),
+                "base_url": directory.base_url(),
+                "endpoints": [dataclasses.asdict(endpoint) for endpoint in workload.endpoints],
+                "lab_extensions": await asyncio.to_thread(directory.lab_extensions),
+            }
+        )
 
 
 class CarrierHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler):

@@ -47,7 +47,7 @@ def test_the_whole_log_comes_in_parts_and_leaves_nothing(home: Path) -> None:
         downloads = _downloads(sent, log=("log.zip", write_log))
         data = await _all_parts(downloads, sent, "log")
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            assert archive.read("jupyterlab.log") == directory.lab_log.read_bytes()
+            assert archive.read("jupyterlab.log") == directory.workload_log.read_bytes()
             assert b"a line of the supervisor" in archive.read("session.log")
         await downloads.part({"id": "d1", "offset": 5})  # asked for again, after a connection broke
         assert sent[-1][1][0] == data[5 : 5 + PART_BYTES]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golem_launcher.ui.cards.links import lab_link, own_origin
+from golem_launcher.ui.cards.links import own_origin, session_link
 from tests.ui.made import make_session
 
 
@@ -42,6 +42,6 @@ def test_whatever_is_accepted_is_plain(address: str) -> None:
 
 def test_a_strange_token_makes_no_link() -> None:
     directory = make_session("mine")
-    assert lab_link(directory) == "http://127.9.8.7:8888/lab?token=abcdefgh12345678"
+    assert session_link(directory) == "http://127.9.8.7:8888/lab?token=abcdefgh12345678"
     directory.write_token("x&next=//evil")
-    assert lab_link(directory) is None
+    assert session_link(directory) is None

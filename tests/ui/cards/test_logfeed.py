@@ -98,7 +98,7 @@ def test_every_line_comes_once_and_in_order(batches: list[list[str]]) -> None:
         for batch in batches:
             data = "".join(batch).encode()
             written += data
-            with directory.lab_log.open("ab") as file:
+            with directory.workload_log.open("ab") as file:
                 file.write(data)
             lines = feed.poll()
             if lines:

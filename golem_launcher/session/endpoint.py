@@ -1,4 +1,4 @@
-"""How a session's Lab is reached from this side: an address that stays while providers come and go."""
+"""How a session's workload is reached from this side: an address that stays while providers come and go."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _MOST_NAMES = 20
 """Of extensions, for one message."""
 
 
-class LabEndpoint:
-    """The ways into wherever the session is at present, and the Lab's token. All but the token once it is open."""
+class SessionEndpoint:
+    """The ways into wherever the session is at present, and its token. All but the token once it is open."""
 
     def __init__(
         self, directory: SessionDirectory, request: LaunchRequest, workload: Workload, token: str, recorder: Recorder
     ) -> None:
         self.token = token
         self.documents = OpenDocuments(token)
-        """The pages of the Lab that are open in browsers."""
+        """The pages of JupyterLab that are open in browsers; none of another workload."""
         self._recorder = recorder
         self._left_out: set[str] = set()
-        """Names of extensions that the Lab is shown without, as far as told."""
+        """Names of extensions that JupyterLab is shown without, as far as told."""
         self._directory = directory
         self._request = request
         self._workload = workload
@@ -43,13 +43,13 @@ class LabEndpoint:
         self._listening = False
 
     @property
-    def address(self) -> str:
-        """The Lab's origin on this side; known once it is open."""
+    def address(self) -> str | None:
+        """The workload's origin on this side; ``None`` where it is nothing for a browser."""
         return self._ways.address
 
     @property
     def base_url(self) -> str:
-        """The path below which the Lab answers."""
+        """The path below which the workload answers."""
         return self._ways.base_url
 
     async def open(self) -> None:
@@ -61,6 +61,7 @@ class LabEndpoint:
         self._ways = WaysIn(
             self._directory.path,
             request.name,
+            self._workload,
             self.documents,
             secret=self.token,
             ssh_key=request.ssh_key,
@@ -114,13 +115,13 @@ class LabEndpoint:
         return await self._ways.refuses()
 
     async def gateway(self) -> str:
-        """An address of the Lab at which programs of the user need no token. Raises ``AccessError``."""
+        """An address of JupyterLab at which programs of the user need no token. Raises ``AccessError``."""
         if not self._listening:
             raise AccessError("The session has not begun yet.", "Try again in a moment.")
         return await self._ways.gateway()
 
     def open_on_hub(self) -> int:
-        """Let the hub's server show the Lab, which the user has agreed to; at which port. Raises ``AccessError``."""
+        """Let the hub's server show JupyterLab, which the user has agreed to; at which port. Raises ``AccessError``."""
         if not self._listening:
             raise AccessError("The session has not begun yet.", "Try again in a moment.")
         return self._ways.allow_hub()

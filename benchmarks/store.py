@@ -12,7 +12,7 @@ from benchmarks import bed
 from benchmarks.row import Row
 from benchmarks.saving import fill
 from golem_launcher.workspace.export.extract import extract
-from golem_launcher.workspace.repository.manifest import Entry, chunk_id
+from golem_launcher.workspace.repository.entry import Entry, chunk_id
 from golem_launcher.workspace.repository.store import Store, open_store
 
 if TYPE_CHECKING:

@@ -163,7 +163,7 @@ def save(name: Name, *, as_json: Json = False) -> None:
     Example: golem-launcher save my-lab
     """
     from golem_launcher.session import client
-    from golem_launcher.workspace.repository.manifest import shown
+    from golem_launcher.workspace.repository.entry import shown
 
     saved = client.save(name)
     if as_json:

@@ -227,7 +227,7 @@ def _left_out(kept: Any, generation: Generation) -> list[dict[str, str]]:
 
 
 def _say_left_out(left_out: Sequence[dict[str, str]], indent: str = "") -> None:
-    from golem_launcher.workspace.repository.manifest import shown
+    from golem_launcher.workspace.repository.entry import shown
 
     if left_out:
         say(f"{indent}Left out, {len(left_out):,} in all:")
@@ -244,7 +244,7 @@ def _numbered(numbers: Sequence[int]) -> str:
 
 
 def _say_renamed(renamed: dict[str, str]) -> None:
-    from golem_launcher.workspace.repository.manifest import shown
+    from golem_launcher.workspace.repository.entry import shown
 
     if renamed:
         say("These have another name here: on many computers theirs are the same as others', but for case or accents.")

@@ -14,7 +14,7 @@ from golem_launcher import files
 from golem_launcher.errors import WorkspaceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 ROOM_LEFT = 32 * 1024 * 1024
 """Bytes of the disk that stay free whatever is written; a save leaves more (``transfer/quota.py``)."""
@@ -45,15 +45,14 @@ class DirectoryLocation:
             file.seek(start)
             return file.read(-1 if length is None else length)
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, pieces: Iterable[bytes]) -> None:
         """Write, sync, rename, sync the directory."""
         path = self._path / name
         if self._established and not self._path.is_dir():
             raise WorkspaceError(f"The store {self._path} is not there any more.", "Put it back where it was.")
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _check_room(path.parent, len(data))
-            files.write_atomic(path, data)
+            files.write_pieces(path, _while_there_is_room(path.parent, pieces))
             _sync_directory(path.parent)
         except OSError as error:
             raise WorkspaceError(
@@ -61,11 +60,11 @@ class DirectoryLocation:
                 "Check that it can be written to and has room.",
             ) from error
 
-    def create(self, name: str, data: bytes) -> bool:
+    def create(self, name: str, pieces: Iterable[bytes]) -> bool:
         """Write under a name of its own, then link: of two who do it at once, one gets the name."""
         path = self._path / name
         draft = f"{path.parent.relative_to(self._path).as_posix()}/.{path.name}.{secrets.token_hex(4)}"
-        self.write(draft, data)
+        self.write(draft, pieces)
         try:
             os.link(self._path / draft, path)
             _sync_directory(path.parent)
@@ -111,9 +110,11 @@ def _raise(error: OSError) -> None:
         raise error
 
 
-def _check_room(directory: Path, size: int) -> None:
-    if size + ROOM_LEFT > shutil.disk_usage(directory).free:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def _while_there_is_room(directory: Path, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        if len(piece) + ROOM_LEFT > shutil.disk_usage(directory).free:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        yield piece
 
 
 def _sync_directory(path: Path) -> None:

@@ -16,7 +16,7 @@ from golem_launcher.workspace.backends.known_hosts import known_hosts_policy
 from golem_launcher.workspace.backends.redaction import redacted, redacted_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
 _SFTP = {"sftp", "ssh"}
@@ -78,17 +78,17 @@ class FsspecLocation:
     def establish(self) -> None:
         """It is there, or is made with its first file."""
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, pieces: Iterable[bytes]) -> None:
         """Write over what is there, whole or not at all."""
         path = self._path(name)
         with self._reaching():
             if self._moves:
-                with self._draft(path, data) as draft:
+                with self._draft(path, pieces) as draft:
                     self._fs.mv(draft, path)
             else:
-                self._fs.pipe_file(path, data)
+                self._fs.pipe_file(path, b"".join(pieces))
 
-    def create(self, name: str, data: bytes) -> bool:
+    def create(self, name: str, pieces: Iterable[bytes]) -> bool:
         """Of two who do it at once, one gets the name."""
         path = self._path(name)
         with self._reaching():
@@ -96,13 +96,13 @@ class FsspecLocation:
             if self._fs.exists(path):
                 return False
             if self._moves:
-                with self._draft(path, data) as draft:
+                with self._draft(path, pieces) as draft:
                     claimed = self._claim(draft, path)
                     if not claimed:
                         self._fs.rm_file(draft)
                     return claimed
             try:
-                self._fs.pipe_file(path, data, mode="create")
+                self._fs.pipe_file(path, b"".join(pieces), mode="create")
             except FileExistsError:
                 return False
             return True
@@ -123,12 +123,12 @@ class FsspecLocation:
         return True
 
     @contextlib.contextmanager
-    def _draft(self, path: str, data: bytes) -> Iterator[str]:
+    def _draft(self, path: str, pieces: Iterable[bytes]) -> Iterator[str]:
         """The data beside its name, under one of its own; gone when something goes wrong."""
         draft = f"{path}.{secrets.token_hex(4)}{_DRAFT}"
         self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
         try:
-            self._fs.pipe_file(draft, data)
+            self._fs.pipe_file(draft, b"".join(pieces))
             yield draft
         except BaseException:
             with contextlib.suppress(Exception):  # there is no way there: it does no harm

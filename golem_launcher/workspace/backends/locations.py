@@ -18,7 +18,7 @@ from golem_launcher.workspace.backends.fsspec import FsspecLocation
 from golem_launcher.workspace.backends.redis import RedisLocation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "sftp": "paramiko", "hdfs": "requests", "redis": "redis"}
 """What has to be installed for a kind of store."""
@@ -39,11 +39,11 @@ class Location(Protocol):
         """The bytes of an object, or a part of them; ``FileNotFoundError`` when there is none."""
         ...
 
-    def write(self, name: str, data: bytes) -> None:
-        """Keep an object; whole or not at all, and there after a power cut."""
+    def write(self, name: str, pieces: Iterable[bytes]) -> None:
+        """Keep an object, of its pieces; whole or not at all, and there after a power cut."""
         ...
 
-    def create(self, name: str, data: bytes) -> bool:
+    def create(self, name: str, pieces: Iterable[bytes]) -> bool:
         """:meth:`write`, unless an object of that name is there: then nothing happens, and the answer is no."""
         ...
 

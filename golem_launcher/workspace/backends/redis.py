@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from golem_launcher.workspace.backends.redaction import redacted, redacted_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _SILENCE_SECONDS = 30
 
@@ -36,15 +39,15 @@ class RedisLocation:
             raise FileNotFoundError(name)
         return bytes(data)
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, pieces: Iterable[bytes]) -> None:
         """Set a key."""
         with redacted_errors(self._url):
-            self._client.set(_key(name), data)
+            self._client.set(_key(name), b"".join(pieces))
 
-    def create(self, name: str, data: bytes) -> bool:
+    def create(self, name: str, pieces: Iterable[bytes]) -> bool:
         """Set a key that is not there."""
         with redacted_errors(self._url):
-            return bool(self._client.set(_key(name), data, nx=True))
+            return bool(self._client.set(_key(name), b"".join(pieces), nx=True))
 
     def names(self, prefix: str) -> list[str]:
         """The keys that begin with ``prefix``."""

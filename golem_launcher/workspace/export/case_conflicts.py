@@ -10,7 +10,7 @@ import secrets
 import unicodedata
 from typing import TYPE_CHECKING
 
-from golem_launcher.workspace.repository.manifest import LONGEST_PART
+from golem_launcher.workspace.repository.entry import LONGEST_PART
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

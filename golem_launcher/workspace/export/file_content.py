@@ -9,7 +9,7 @@ from golem_launcher.workspace.repository.sealing import Damaged
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from golem_launcher.workspace.repository.manifest import Entry
+    from golem_launcher.workspace.repository.entry import Entry
 
 LOST = "a part of it is damaged in the store"
 

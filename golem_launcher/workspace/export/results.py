@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from golem_launcher.workspace.repository.manifest import Entry, Manifest
+    from golem_launcher.workspace.repository.entry import Entry
+    from golem_launcher.workspace.repository.manifest import Manifest
     from golem_launcher.workspace.repository.store import Store
 
 _EARLIEST = (1980, 1, 1, 0, 0, 0)

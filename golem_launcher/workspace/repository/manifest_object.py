@@ -1,6 +1,7 @@
 """A generation's manifest as an object of a store: first what one wants to know of many, then the whole of it, packed.
 
-Both parts are sealed. Raises ``Damaged`` for what is damaged or can't be decrypted.
+The second part is in pieces, each sealed for its place, and ends with the digest of all of them. Raises ``Damaged`` for
+what is damaged or can't be decrypted.
 """
 
 from __future__ import annotations
@@ -11,23 +12,36 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import WorkspaceError
-from golem_launcher.workspace.repository.manifest import LARGEST_MANIFEST, chunk_digest, chunk_id
+from golem_launcher.workspace.repository.entry import chunk_digest
+from golem_launcher.workspace.repository.manifest import LARGEST_MANIFEST
 from golem_launcher.workspace.repository.sealing import Damaged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from golem_launcher.workspace.repository.sealing import Sealing
 
 _HEAD = struct.Struct(">4sI")
-_MAGIC = b"GLM1"
+_LENGTH = struct.Struct(">I")
+_MAGIC = b"GLM2"
 HEAD_AT_MOST = 64 * 1024
 """So many bytes of an object have its head."""
+_PIECE = 256 * 1024
+_READ = 1024 * 1024
 
 
-def packed(sealing: Sealing, name: str, summary: dict[str, Any], pieces: Iterable[bytes]) -> bytes:
-    """The object ``name``, of a summary and the manifest's JSON, in pieces."""
-    packing, packed, length, digest = zlib.compressobj(1), bytearray(), 0, chunk_digest()
+def packed(sealing: Sealing, name: str, summary: dict[str, Any], pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The object ``name``, of a summary and the manifest's lines, in pieces."""
+    head = sealing.seal(f"{name}:head", json.dumps(summary).encode())
+    yield _HEAD.pack(_MAGIC, len(head)) + head
+    digest, number = chunk_digest(), 0
+    for number, piece in enumerate(_compressed(pieces, digest.update), 1):
+        yield _framed(sealing.seal(f"{name}:{number}", piece))
+    yield _framed(b"") + _framed(sealing.seal(f"{name}:end", digest.digest()))
+
+
+def _compressed(pieces: Iterable[bytes], see: Callable[[bytes], None]) -> Iterator[bytes]:
+    packing, waiting, length = zlib.compressobj(1), bytearray(), 0
     for piece in pieces:
         length += len(piece)
         if length > LARGEST_MANIFEST:
@@ -35,39 +49,76 @@ def packed(sealing: Sealing, name: str, summary: dict[str, Any], pieces: Iterabl
                 "The list of the workspace's files is too long to be saved.",
                 "Leave some directories out by a file .golemignore.",
             )
-        digest.update(piece)
-        packed += packing.compress(piece)
-    packed += packing.flush()
-    head = sealing.seal(f"{name}:head", json.dumps({**summary, "digest": digest.hexdigest()}).encode())
-    return _HEAD.pack(_MAGIC, len(head)) + head + sealing.seal(name, bytes(packed))
+        see(piece)
+        waiting += packing.compress(piece)
+        if len(waiting) >= _PIECE:
+            yield bytes(waiting)
+            waiting.clear()
+    yield bytes(waiting + packing.flush())
+
+
+def _framed(piece: bytes) -> bytes:
+    return _LENGTH.pack(len(piece)) + piece
 
 
 def summary_of(sealing: Sealing, name: str, data: bytes) -> dict[str, Any]:
     """The summary in an object, or in its beginning."""
-    return _split(sealing, name, data)[0]
-
-
-def unpacked(sealing: Sealing, name: str, data: bytes) -> bytes:
-    """The manifest's JSON in an object."""
-    summary, body = _split(sealing, name, data)
-    try:
-        plain = zlib.decompressobj().decompress(sealing.open(name, body), LARGEST_MANIFEST)
-    except zlib.error:
-        raise _damaged(name) from None
-    if chunk_id(plain) != summary["digest"]:
-        raise _damaged(name)
-    return plain
-
-
-def _split(sealing: Sealing, name: str, data: bytes) -> tuple[dict[str, Any], bytes]:
     try:
         magic, length = _HEAD.unpack_from(data)
         head = data[_HEAD.size : _HEAD.size + length]
         if magic != _MAGIC or len(head) != length:
             raise _damaged(name)
-        return json.loads(sealing.open(f"{name}:head", head)), data[_HEAD.size + length :]
+        found: dict[str, Any] = json.loads(sealing.open(f"{name}:head", head))
     except (struct.error, ValueError):
         raise _damaged(name) from None
+    return found
+
+
+def unpacked(sealing: Sealing, name: str, read: Callable[[int, int], bytes]) -> Iterator[bytes]:
+    """The manifest's lines in an object, in pieces; ``read`` gives bytes of it, from where and how many.
+
+    Nothing of it is to be believed before the last piece came.
+    """
+    frames = _frames(read)
+    try:
+        head = next(frames)
+        summary_of(sealing, name, head)
+        inflater, digest, length, number = zlib.decompressobj(), chunk_digest(), 0, 0
+        for number, frame in enumerate(frames, 1):
+            if not frame:
+                break
+            packed = sealing.open(f"{name}:{number}", frame)
+            while packed:
+                plain = inflater.decompress(packed, _READ)
+                packed = inflater.unconsumed_tail
+                length += len(plain)
+                if length > LARGEST_MANIFEST:
+                    raise _damaged(name)
+                digest.update(plain)
+                yield plain
+        if not inflater.eof or sealing.open(f"{name}:end", next(frames)) != digest.digest():
+            raise _damaged(name)
+    except (StopIteration, struct.error, zlib.error):
+        raise _damaged(name) from None
+
+
+def _frames(read: Callable[[int, int], bytes]) -> Iterator[bytes]:
+    """The head of an object, then its pieces. ``struct.error`` where it ends."""
+    buffer, at = bytearray(), 0
+
+    def want(size: int) -> bytes:
+        nonlocal at
+        while len(buffer) < size and (more := read(at, _READ)):
+            buffer.extend(more)
+            at += len(more)
+        found = bytes(buffer[:size])
+        del buffer[:size]
+        return found
+
+    start = want(_HEAD.size)
+    yield start + want(_HEAD.unpack(start)[1])
+    while True:
+        yield want(_LENGTH.unpack(want(_LENGTH.size))[0])
 
 
 def _damaged(name: str) -> Damaged:

@@ -10,20 +10,21 @@ import contextlib
 import json
 import secrets
 import zlib
+from array import array
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate
+from itertools import accumulate, count
 from typing import TYPE_CHECKING, TypeVar
 
 import zstandard
 
 from golem_launcher.errors import WorkspaceError
-from golem_launcher.workspace.repository.manifest import LARGEST_CHUNK, chunk_id
+from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds
+from golem_launcher.workspace.repository.entry import LARGEST_CHUNK, chunk_digest
 from golem_launcher.workspace.repository.sealing import Damaged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from golem_launcher.workspace.backends.locations import Location
     from golem_launcher.workspace.repository.sealing import Sealing
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 PACK_BYTES = 6 * 1024 * 1024
 """A pack is written when it has grown to this."""
 SMALL = 1024 * 1024
+MOST_CHUNKS = 8192
+"""So many are in a pack at most, however small they are: they are held until it is written."""
 MANY = 64
 """So many packs smaller than :data:`SMALL` are put together."""
 GRACE = timedelta(hours=1)
@@ -41,26 +44,50 @@ _SAMPLE = 16 * 1024
 _WORTH_IT = 0.95
 _T = TypeVar("_T")
 _DAMAGED = Damaged("A part of the store is damaged.")
+_LOWER = (1 << 32) - 1
 
 
-@dataclass(frozen=True)
-class _Place:
-    pack: str
-    offset: int
-    length: int
+class _Pack:
+    """What is in a pack: the rows of its chunks, and from where to where in it each lies."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.rows = array("I")
+        self.spans = array("Q")
+        """Offset and length in one, the length in the lower half."""
+
+    def add(self, row: int, offset: int, length: int) -> None:
+        """A chunk more."""
+        self.rows.append(row)
+        self.spans.append(offset << 32 | length)
+
+    @property
+    def bytes(self) -> int:
+        """What its chunks take."""
+        return sum(map(_length, self.spans))
+
+    @property
+    def small(self) -> bool:
+        """Whether it is worth putting together with others."""
+        return self.bytes < SMALL and len(self.rows) < MOST_CHUNKS // 2
 
 
 class Packs:
-    """The chunks of a store. Blocking; one thread at a time."""
+    """The chunks of a store, by their ids. Blocking; one thread at a time."""
 
     def __init__(self, location: Location, sealing: Sealing) -> None:
         self._location = location
         self._sealing = sealing
-        self._places: dict[str, _Place] = {}
-        self._held: dict[str, dict[str, _Place]] = {}
+        self._compressor = zstandard.ZstdCompressor(level=_LEVEL)  # to make one takes longer than a small chunk
+        self._ids = ChunkIds()
+        self._places = array("Q")
+        """Of each row: the number of a pack and where in its list the chunk is, in one; 0: in none."""
+        self._held: dict[str, _Pack] = {}
+        self._names: dict[int, str] = {}
+        self._numbers = count(1)
         self._unreadable: set[str] = set()
         self._condemned: set[str] = set()
-        self._open: dict[str, bytes] = {}
+        self._open: dict[bytes, bytes] = {}
         """What is not written down yet, sealed, in its order."""
         self._open_bytes = 0
         self.refresh()
@@ -71,147 +98,185 @@ class Packs:
         there = {name.partition("/")[2] for name in self._location.names("indexes/")}
         new = there - self._held.keys() - self._unreadable
         self._unreadable &= there
-        for pack, held in zip(new, self._each(self._load, new), strict=True):
-            if held is None:
+        for pack, index in self._each(self._load, new):
+            if index is None:
                 self._unreadable.add(pack)  # damaged or another's: its chunks are missing, the next save brings them
             else:
-                self._held[pack] = held
+                self._hold(pack, index)
         gone = self._held.keys() - there
         for pack in gone:
-            del self._held[pack]
+            self._forget(pack)
         if new or gone or condemned != self._condemned:
             self._condemned = condemned
             self._place()
 
+    def _hold(self, name: str, index: Iterable[tuple[bytes, int, int]]) -> None:
+        pack = self._held[name] = _Pack(next(self._numbers))
+        self._names[pack.number] = name
+        for chunk, offset, length in index:
+            row = self._ids.add(chunk)
+            if row == len(self._places):
+                self._places.append(0)
+            self._places[row] = pack.number << 32 | len(pack.rows)
+            pack.add(row, offset, length)
+
+    def _forget(self, name: str) -> None:
+        del self._names[self._held.pop(name).number]
+
     def _place(self) -> None:
         """Of a chunk in several packs, all who share the store take the same one, and one that is to stay."""
-        self._places = {}
-        for pack in sorted(self._held, key=lambda pack: (pack not in self._condemned, pack)):
-            self._places.update(self._held[pack])
+        if len(self._ids) > 2 * sum(len(pack.rows) for pack in self._held.values()):
+            self._forget_ids()
+        self._places = array("Q", bytes(8 * len(self._ids)))
+        for name in sorted(self._held, key=lambda name: (name not in self._condemned, name)):
+            pack = self._held[name]
+            for at, row in enumerate(pack.rows):
+                self._places[row] = pack.number << 32 | at
 
-    def _each(self, read: Callable[[str], _T], names: Iterable[str]) -> list[_T]:
+    def _forget_ids(self) -> None:
+        """Those of packs that are gone."""
+        before, self._ids = self._ids, ChunkIds()
+        for pack in self._held.values():
+            pack.rows = array("I", [self._ids.add(before[row]) for row in pack.rows])
+
+    def _each(self, read: Callable[[str], _T], names: Iterable[str]) -> Iterator[tuple[str, _T]]:
         if self._location.readers == 1:
-            return [read(name) for name in names]
+            yield from ((name, read(name)) for name in names)
+            return
         with ThreadPoolExecutor(self._location.readers) as pool:
-            return list(pool.map(read, names))
+            names = list(names)
+            yield from zip(names, pool.map(read, names), strict=True)
 
-    def _load(self, pack: str) -> dict[str, _Place] | None:
+    def _load(self, pack: str) -> list[tuple[bytes, int, int]] | None:
         name = f"indexes/{pack}"
         try:
             index = json.loads(zlib.decompress(self._sealing.open(name, self._location.read(name))))
-            return {chunk: _Place(pack, int(offset), int(length)) for chunk, (offset, length) in index.items()}
+            return [_indexed(chunk, *span) for chunk, span in index.items()]
         except (Damaged, FileNotFoundError, ValueError, TypeError, AttributeError, zlib.error):
             return None
 
-    def missing(self, ids: Iterable[str]) -> set[str]:
-        """Those of ``ids`` that have to be put before a generation may name them."""
-        return {
-            chunk
-            for chunk in ids
-            if chunk not in self._open and ((place := self._places.get(chunk)) is None or place.pack in self._condemned)
-        }
+    def _found(self, chunk: bytes) -> tuple[str, int, int] | None:
+        """The pack that has a chunk, its offset there and its length."""
+        row = self._ids.row(chunk)
+        place = 0 if row is None else self._places[row]
+        if not place:
+            return None
+        name = self._names[place >> 32]
+        span = self._held[name].spans[place & _LOWER]
+        return name, span >> 32, span & _LOWER
 
-    def lost(self, ids: Iterable[str]) -> set[str]:
+    def __contains__(self, chunk: bytes) -> bool:
+        """Whether a generation may name it: else it has to be put first."""
+        return chunk in self._open or ((found := self._found(chunk)) is not None and found[0] not in self._condemned)
+
+    def lost(self, ids: Iterable[bytes]) -> ChunkIds:
         """Those of ``ids`` that can't be had any more, as far as can be seen without reading them."""
         self.refresh()
         gone = self._held.keys() - {name.partition("/")[2] for name in self._location.names("packs/")}
         for pack in gone:  # its index alone is left
-            del self._held[pack]
+            self._forget(pack)
             self._unreadable.add(pack)
         if gone:
             self._place()
-        return {chunk for chunk in ids if chunk not in self._open and chunk not in self._places}
+        return ChunkIds(chunk for chunk in ids if chunk not in self._open and self._found(chunk) is None)
 
-    def put(self, chunk: str, plain: bytes) -> None:
+    def put(self, chunk: bytes, plain: bytes) -> None:
         """Keep a chunk. Raises ``WorkspaceError`` when it is not what its id says."""
-        if chunk_id(plain) != chunk or len(plain) > LARGEST_CHUNK:
+        if chunk_digest(plain).digest() != chunk or len(plain) > LARGEST_CHUNK:
             raise WorkspaceError("The provider sent other bytes than it had announced.")
-        if not self.missing([chunk]):
+        if chunk in self:
             return
-        if self._open_bytes >= PACK_BYTES:  # it could not be written down before
+        if self._full:  # it could not be written down before
             self.flush()
-        self._open[chunk] = self._sealing.seal(chunk, _squeezed(plain))
+        self._open[chunk] = self._sealing.seal(chunk.hex(), _squeezed(plain, self._compressor))
         self._open_bytes += len(self._open[chunk])
-        if self._open_bytes >= PACK_BYTES:
+        if self._full:
             self.flush()
+
+    @property
+    def _full(self) -> bool:
+        return self._open_bytes >= PACK_BYTES or len(self._open) >= MOST_CHUNKS
 
     def flush(self) -> None:
         """Write down what was put so far: the pack, then its index."""
         if not self._open:
             return
         pack = secrets.token_hex(12)
-        self._location.write(f"packs/{pack}", b"".join(self._open.values()))
+        self._location.write(f"packs/{pack}", self._open.values())
         offsets = accumulate(map(len, self._open.values()), initial=0)
-        places = {
-            chunk: (offset, len(sealed)) for offset, (chunk, sealed) in zip(offsets, self._open.items(), strict=False)
-        }
-        index = zlib.compress(json.dumps(places, separators=(",", ":")).encode(), 1)
-        self._location.write(f"indexes/{pack}", self._sealing.seal(f"indexes/{pack}", index))
-        self._held[pack] = {chunk: _Place(pack, *span) for chunk, span in places.items()}
-        self._places |= self._held[pack]
+        places = [(chunk, offset, len(self._open[chunk])) for chunk, offset in zip(self._open, offsets, strict=False)]
+        plain = json.dumps({chunk.hex(): span for chunk, *span in places}, separators=(",", ":")).encode()
+        self._location.write(f"indexes/{pack}", [self._sealing.seal(f"indexes/{pack}", zlib.compress(plain, 1))])
+        self._hold(pack, places)
         self._open, self._open_bytes = {}, 0
 
-    def get(self, chunk: str) -> bytes:
+    def get(self, chunk: bytes) -> bytes:
         """A chunk's bytes, checked. Raises ``WorkspaceError`` when it is lost or damaged."""
-        plain = _expanded(self._sealing.open(chunk, self._open.get(chunk) or self._read(chunk)))
-        if chunk_id(plain) != chunk:
+        plain = _expanded(self._sealing.open(chunk.hex(), self._open.get(chunk) or self._read(chunk)))
+        if chunk_digest(plain).digest() != chunk:
             raise _DAMAGED
         return plain
 
-    def _read(self, chunk: str) -> bytes:
+    def _read(self, chunk: bytes) -> bytes:
         for looked_again in (False, True):
-            place = self._places.get(chunk)
-            if place is not None:
+            found = self._found(chunk)
+            if found is not None:
+                pack, offset, length = found
                 with contextlib.suppress(FileNotFoundError):
-                    return self._location.read(f"packs/{place.pack}", place.offset, place.length)
+                    return self._location.read(f"packs/{pack}", offset, length)
             if not looked_again:  # another process may have put packs together
                 self.refresh()
         raise _DAMAGED
 
-    def sizes(self, ids: Iterable[str]) -> dict[str, int]:
-        """What each of these chunks takes in the store."""
-        return {chunk: place.length for chunk in ids if (place := self._places.get(chunk)) is not None}
+    def size(self, chunk: bytes) -> int:
+        """What a chunk takes in the store."""
+        found = self._found(chunk)
+        return 0 if found is None else found[2]
 
     @property
     def condemned_bytes(self) -> int:
         """What is to be deleted, and takes room until then."""
-        return sum(place.length for pack in self._condemned for place in self._held.get(pack, {}).values())
+        return sum(self._held[pack].bytes for pack in self._condemned if pack in self._held)
 
-    def collect(self, live: set[str], *, now: datetime, grace: timedelta | None = None) -> None:
+    def collect(self, live: ChunkIds, *, now: datetime, grace: timedelta | None = None) -> None:
         """Let go of packs without ``live`` chunks, in two steps; packs that are mostly dead are written anew.
 
         So are small ones when they are many: each save makes one, and whoever opens the store reads them all.
         """
         unfinished = {name.partition("/")[2] for name in self._location.names("packs/")} - self._held.keys()
-        chunks = {pack: list(self._held.get(pack, ())) for pack in self._held.keys() | unfinished - self._unreadable}
-        small = {pack for pack, held in self._held.items() if sum(place.length for place in held.values()) < SMALL}
-        small -= self._condemned
+        packs = {name: self._held.get(name) for name in self._held.keys() | unfinished - self._unreadable}
+        small = {name for name, pack in self._held.items() if pack.small} - self._condemned
         if len(small) < MANY:
             small = set()
-        for pack, held in chunks.items():
-            needed = [chunk for chunk in held if chunk in live and self._places[chunk].pack == pack]
-            if pack in self._condemned:
-                if needed and self.missing(needed):
-                    self._location.delete(f"condemned/{pack}")  # a generation counts on it again
-                elif self._since(pack, now) > (grace or GRACE):
+        for name, pack in packs.items():
+            held = () if pack is None else pack.rows
+            needed = [
+                chunk
+                for row in held
+                if pack is not None and self._places[row] >> 32 == pack.number and (chunk := self._ids[row]) in live
+            ]
+            if name in self._condemned:
+                if any(chunk not in self for chunk in needed):
+                    self._location.delete(f"condemned/{name}")  # a generation counts on it again
+                elif self._since(name, now) > (grace or GRACE):
                     for kind in ("indexes", "packs", "condemned"):  # in this order: no index without its pack
-                        self._location.delete(f"{kind}/{pack}")
-            elif len(needed) < _LIVE_ENOUGH * len(held) or not held or pack in small:
-                self._condemn(pack, now)
+                        self._location.delete(f"{kind}/{name}")
+            elif len(needed) < _LIVE_ENOUGH * len(held) or not held or name in small:
+                self._condemn(name, now)
                 for chunk in needed:
                     with contextlib.suppress(Damaged):  # it keeps what is left of its pack
                         self.put(chunk, self.get(chunk))
         self.flush()
         self.refresh()
 
-    def distrust(self, chunk: str) -> None:
+    def distrust(self, chunk: bytes) -> None:
         """A damaged chunk: whoever saves again brings what was in its pack once more. Nothing is deleted by that."""
-        place = self._places.get(chunk)
-        if place is not None and place.pack not in self._condemned:
-            self._condemn(place.pack, now())
+        found = self._found(chunk)
+        if found is not None and found[0] not in self._condemned:
+            self._condemn(found[0], now())
 
     def _condemn(self, pack: str, moment: datetime) -> None:
-        self._location.write(f"condemned/{pack}", moment.isoformat().encode())
+        self._location.write(f"condemned/{pack}", [moment.isoformat().encode()])
         self._condemned.add(pack)
 
     def _since(self, pack: str, now: datetime) -> timedelta:
@@ -221,12 +286,24 @@ class Packs:
             return timedelta(0)
 
 
-def _squeezed(plain: bytes) -> bytes:
+def _length(span: int) -> int:
+    return span & _LOWER
+
+
+def _indexed(chunk: str, offset: int, length: int) -> tuple[bytes, int, int]:
+    """What an index says of a chunk. Raises ``ValueError`` for what was never written."""
+    found = bytes.fromhex(chunk)
+    if len(found) != ID_BYTES or not (0 <= offset <= _LOWER and 0 <= length <= _LOWER):
+        raise ValueError(chunk)
+    return found, int(offset), int(length)
+
+
+def _squeezed(plain: bytes, compressor: zstandard.ZstdCompressor) -> bytes:
     """Compressed where a sample says that it is worth it."""
-    compressor = zstandard.ZstdCompressor(level=_LEVEL)
     sample = plain[:_SAMPLE]
-    if len(compressor.compress(sample)) < _WORTH_IT * len(sample):
-        return b"z" + compressor.compress(plain)
+    packed = compressor.compress(sample)
+    if len(packed) < _WORTH_IT * len(sample):
+        return b"z" + (packed if len(sample) == len(plain) else compressor.compress(plain))
     return b"=" + plain
 
 

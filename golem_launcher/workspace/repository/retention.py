@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from golem_launcher.workspace.repository.chunk_ids import ChunkIds
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from golem_launcher.workspace.repository.generation import Generation
 
@@ -45,27 +47,28 @@ def within(
     generations: Sequence[Generation],
     now: datetime,
     most: int,
-    chunks: Callable[[int], Collection[str]],
-    sizes: Callable[[Iterable[str]], Mapping[str, int]],
+    chunks: Callable[[int], Iterable[bytes]],
+    size: Callable[[bytes], int],
 ) -> set[int]:
     """The numbers of the generations to keep so that they take at most ``most`` bytes; the newest whatever it takes.
 
-    ``chunks`` of a generation, asked for one after the other because each may have very many, and the ``sizes`` that
-    chunks have in the store: what several share counts once.
+    ``chunks`` of a generation, asked for one after the other because each may have very many, and the ``size`` that a
+    chunk has in the store: what several share counts once.
     """
     ordered = sorted(generations, key=lambda generation: generation.number, reverse=True)
     older = [each for each in ordered if now - each.created_at > ALL_WITHIN]
     lately = [each for each in ordered if now - each.created_at <= ALL_WITHIN]
     before_flagged = [before for later, before in pairwise(ordered) if later.flags]  # they have what vanished
-    held: set[str] = set()
+    held = ChunkIds()
     keep: set[int] = set()
     used = 0
     for generation in dict.fromkeys([*ordered[:1], *older, *lately[-1:], *before_flagged, *lately]):
-        new = set(chunks(generation.number)) - held
-        size = sum(sizes(new).values())
-        if keep and used + size > most:
+        new = ChunkIds(chunk for chunk in chunks(generation.number) if chunk not in held)
+        more = sum(map(size, new))
+        if keep and used + more > most:
             continue
         keep.add(generation.number)
-        held |= new
-        used += size
+        for chunk in new:
+            held.add(chunk)
+        used += more
     return keep

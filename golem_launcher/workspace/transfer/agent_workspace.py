@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     from golem_launcher.access.provider_http import Dial
-    from golem_launcher.workspace.repository.manifest import Entry
 
 __all__ = ["AgentWorkspace", "Carry"]
 
@@ -102,10 +101,10 @@ class AgentWorkspace:
         """Let the workload start that waits for what is put back first."""
         await self._ask("/open", {}, PROMPT)
 
-    async def plan(self, base: str | None, state: str, seen: Callable[[list[Entry]], None] = lambda _: None) -> Plan:
+    async def plan(self, base: str | None, state: str, seen: Callable[[list[bytes]], None] = lambda _: None) -> Plan:
         """What changed since the plan ``base``; everything when that is ``None`` or not known there any more.
 
-        ``seen`` gets the entries as they come in.
+        ``seen`` gets the records of entries as they come in.
         """
         reader = PlanReader()
         async with self._post("/plan", json.dumps({"base": base, "state": state}).encode(), LOOK) as pieces:

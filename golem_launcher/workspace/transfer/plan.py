@@ -6,25 +6,28 @@ is put aside with the reason; a stream that our agent would never send ends it a
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from golem_launcher.agent.workspace.wire import Lines, WireError
 from golem_launcher.errors import WorkspaceError
+from golem_launcher.workspace.repository import record
+from golem_launcher.workspace.repository.entries import MOST_ENTRIES, find
+from golem_launcher.workspace.repository.entry import LONGEST_PATH, Entry, fault, fault_of_path
 from golem_launcher.workspace.repository.environment import read_environment
-from golem_launcher.workspace.repository.manifest import (
-    LONGEST_PATH,
-    MOST_ENTRIES,
-    MOST_LEFT_OUT,
-    Entry,
-    Environment,
-    fault,
-)
+from golem_launcher.workspace.repository.manifest import MOST_LEFT_OUT, Environment
 from golem_launcher.workspace.transfer.responses import are_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 LARGEST_LIST = 64 * 1024 * 1024
 """Bytes of lines: half a million chunks or files."""
 _LONGEST_NAME = 100
+_RUN = 4096
+"""Records that are sorted at once: all of them together would take twice the memory meanwhile."""
+_TOO_MANY = "it has too many files"
 _PERMISSIONS = 0o777
 _LATEST = (1 << 63) - 1
 """Nanoseconds: the year 2262. Later and, on the other side, earlier dates can't be written everywhere."""
@@ -49,8 +52,10 @@ class Plan:
 
     name: str
     base: str | None
-    changed: dict[str, Entry] = field(default_factory=dict)
-    removed: set[str] = field(default_factory=set)
+    changes: list[bytes] = field(default_factory=list)
+    """Records, sorted, of what is another than before or there no longer; one of a path at most."""
+    forgotten: set[str] = field(default_factory=set)
+    """What is there no longer, of what could not be saved for its path."""
     refused: dict[str, str] = field(default_factory=dict)
     """Paths of what changed to something that can't be saved, and why."""
     notes: dict[str, str] = field(default_factory=dict)
@@ -62,6 +67,12 @@ class Plan:
     state: str = ""
     """What to tell at the next plan, so that the packages are not sent again."""
 
+    def tells_of(self, path: str) -> bool:
+        """Whether it says anything of what is at this path."""
+        if fault_of_path(path):
+            return path in self.forgotten
+        return find(self.changes, record.key_of(path)) is not None
+
 
 class PlanReader:
     """Feed it what arrives; :meth:`end` gives the plan. Raises ``WorkspaceError``; holds ``most`` bytes of lines."""
@@ -71,7 +82,11 @@ class PlanReader:
         self._plan: Plan | None = None
         self._count = 0
         self._ended = False
-        self._fresh: list[Entry] = []
+        self._fresh: list[bytes] = []
+        self._run: list[bytes] = []
+        """Records as they come in."""
+        self._runs: list[list[bytes]] = []
+        """Those before, each sorted."""
 
     def feed(self, data: bytes) -> None:
         """The next bytes."""
@@ -81,8 +96,8 @@ class PlanReader:
         except WireError as error:
             raise _refused(str(error)) from None
 
-    def fresh(self) -> list[Entry]:
-        """The entries that came in since this was asked for the last time."""
+    def fresh(self) -> list[bytes]:
+        """The records of entries that came in since this was asked for the last time."""
         found, self._fresh = self._fresh, []
         return found
 
@@ -94,6 +109,11 @@ class PlanReader:
             raise _refused(str(error)) from None
         if self._plan is None or not self._ended:
             raise _refused("it ended too early")
+        self._runs.append(self._sorted(self._run))
+        self._plan.changes = list(_last_of_each(heapq.merge(*self._runs, key=record.key)))
+        self._runs, self._run, self._fresh = [], [], []
+        if sum(not record.is_gone(each) for each in self._plan.changes) + len(self._plan.refused) > MOST_ENTRIES:
+            raise _refused(_TOO_MANY)
         return self._plan
 
     def _take(self, line: Any) -> None:
@@ -111,25 +131,33 @@ class PlanReader:
     def _entry(self, plan: Plan, line: list[Any]) -> None:
         match line:
             case ["-", str(path)]:
-                plan.removed.add(path)
-                plan.changed.pop(path, None)
+                self._gone(plan, path)
             case [str(kind), str(path), int(mode), int(mtime), *more]:
-                plan.removed.discard(path)
                 plan.refused.pop(path, None)
                 entry = _described(kind, path, mode & _PERMISSIONS, mtime, more)
                 if reason := fault(entry):
-                    plan.changed.pop(path, None)
-                    plan.removed.add(path)  # what was there under this name is no longer what it was
+                    self._gone(plan, path)  # what was there under this name is no longer what it was
                     plan.refused[path] = reason
                 else:
-                    plan.changed[path] = entry
-                    self._fresh.append(entry)
+                    self._run.append(record.pack(entry))
+                    self._fresh.append(self._run[-1])
             case _:
                 raise _refused("a line describes nothing")
         self._count += 1
-        # All there may be, and all there may have been.
-        if len(plan.changed) + len(plan.refused) > MOST_ENTRIES or self._count > 2 * MOST_ENTRIES:
-            raise _refused("it has too many files")
+        if self._count > 2 * MOST_ENTRIES:  # all there may be, and all there may have been
+            raise _refused(_TOO_MANY)
+        if len(self._run) >= _RUN:
+            self._runs.append(self._sorted(self._run))
+            self._run = []
+
+    def _gone(self, plan: Plan, path: str) -> None:
+        if fault_of_path(path):
+            plan.forgotten.add(path)
+        else:
+            self._run.append(record.gone(path))
+
+    def _sorted(self, run: list[bytes]) -> list[bytes]:
+        return list(_last_of_each(sorted(run, key=record.key)))
 
     def _finish(self, plan: Plan, line: dict[str, Any]) -> None:
         entries, notes, state = line.get("entries"), line.get("notes"), line.get("state")
@@ -143,6 +171,17 @@ class PlanReader:
         plan.environment = read_environment(line.get("environment"))
         plan.state = state[:_LONGEST_NAME] if isinstance(state, str) else ""
         self._ended = True
+
+
+def _last_of_each(records: Iterable[bytes]) -> Iterator[bytes]:
+    """Of the sorted records of one path the last: what was told of it last."""
+    last: bytes | None = None
+    for each in records:
+        if last is not None and not each.startswith(record.key(last)):
+            yield last
+        last = each
+    if last is not None:
+        yield last
 
 
 def _head(line: Any) -> Plan:

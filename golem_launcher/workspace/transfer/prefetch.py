@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError
 from golem_launcher.waiting import cancel_all
+from golem_launcher.workspace.repository import record
 from golem_launcher.workspace.transfer.pull import pull
 from golem_launcher.workspace.transfer.quota import lacking
 from golem_launcher.workspace.transfer.responses import Nonsense
+from golem_launcher.workspace.transfer.wanted import Wanted
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from golem_launcher.workspace.repository.manifest import Entry
     from golem_launcher.workspace.repository.store import Store
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 
@@ -35,8 +36,8 @@ class Prefetch:
         self._agent = agent
         self._store = store
         self._left = most_bytes
-        self._waiting: list[Entry] = []
-        self._lacking: dict[str, int] = {}
+        self._waiting: list[bytes] = []
+        self._wanted = Wanted()
         self._work: asyncio.Task[None] | None = None
         self._over = False
 
@@ -54,24 +55,23 @@ class Prefetch:
         else:
             await self._work
 
-    def saw(self, entries: list[Entry]) -> None:
-        """These entries are new in the list. No more is brought than ``most_bytes`` of files have."""
-        for entry in entries:
-            self._left -= entry.data
+    def saw(self, records: list[bytes]) -> None:
+        """The entries of these records are new in the list. No more is brought than ``most_bytes`` of files have."""
+        for each in records:
+            self._left -= record.data(each)
             if self._left >= 0:
-                self._waiting.append(entry)
+                self._waiting.append(each)
         if self._waiting and self._work is None:
             self._work = asyncio.create_task(self._bring())
 
     async def _bring(self) -> None:
         try:
             while self._waiting:
-                entries, self._waiting = self._waiting, []
-                found, _ = await asyncio.to_thread(lacking, self._store, entries)
-                self._lacking |= found
-                if self._agent.carry is not None and sum(self._lacking.values()) < _WORTH_IT:
+                records, self._waiting = self._waiting, []
+                await asyncio.to_thread(lacking, self._store, records, self._wanted)
+                if self._agent.carry is not None and self._wanted.bytes < _WORTH_IT:
                     continue
-                wanted, self._lacking = self._lacking, {}
+                wanted, self._wanted = self._wanted, Wanted()
                 await pull(self._agent, self._store, wanted, lambda: not self._over)
         except Nonsense:
             raise

@@ -8,16 +8,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from golem_launcher.agent.workspace.wire import FRAME
 from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workspace.transfer.frames import read_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from golem_launcher.workspace.repository.store import Store
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
+    from golem_launcher.workspace.transfer.wanted import Wanted
 
 _MOST_AT_ONCE = 2048
 """Chunks: each request is a way there and back, however small what is asked for."""
@@ -30,24 +30,24 @@ _WRITE_BYTES = 4 * 1024 * 1024
 
 
 async def pull(
-    agent: AgentWorkspace, store: Store, wanted: Mapping[str, int], go_on: Callable[[], bool] = lambda: True
+    agent: AgentWorkspace, store: Store, wanted: Wanted, go_on: Callable[[], bool] = lambda: True
 ) -> list[str]:
-    """Bring these chunks, which have so many bytes each, about, in their order; those that are not there any more.
+    """Bring these chunks, and take them from ``wanted``; those that are not there any more.
 
     Asks for no more when ``go_on`` says no. Raises ``ProviderError`` and ``WorkspaceError``.
     """
     gone: list[str] = []
-    left = {chunk: size + FRAME.size for chunk, size in wanted.items()}
-    while left and (len(left) == len(wanted) or go_on()):
-        size = sum(left.values())
-        if agent.carry is not None and agent.throughput.prefers_carry(size):
-            gone += await _in_files(agent, store, left, go_on)
+    began = False
+    while wanted and (not began or go_on()):
+        began = True
+        if agent.carry is not None and agent.throughput.prefers_carry(wanted.bytes):
+            gone += await _in_files(agent, store, wanted, go_on)
             return gone
-        part = _first(left, min(agent.throughput.bytes_by_tunnel(_PART_SECONDS), _REQUEST_BYTES))
-        found, done = await _over_tunnel(agent, store, part, agent.throughput.patience(size) if agent.carry else None)
+        part = wanted.first(min(agent.throughput.bytes_by_tunnel(_PART_SECONDS), _REQUEST_BYTES), _MOST_AT_ONCE)
+        patience = agent.throughput.patience(wanted.bytes) if agent.carry else None
+        found, done = await _over_tunnel(agent, store, part, patience)
         gone += found
-        for chunk in part[:done]:
-            del left[chunk]
+        wanted.take(done)
     return gone
 
 
@@ -58,18 +58,19 @@ async def _over_tunnel(
     gone: list[str] = []
     waiting: list[tuple[str, bytes]] = []
     loop_time = asyncio.get_running_loop().time
-    began, received, done = loop_time(), agent.received, 0
+    began, received, done, size = loop_time(), agent.received, 0, 0
 
     async def bring() -> None:
-        nonlocal waiting, done
+        nonlocal waiting, done, size
         async for chunk, data in agent.chunks(ids):
             done += 1
             if data is None:
                 gone.append(chunk)
                 continue
             waiting.append((chunk, data))
-            if sum(len(data) for _, data in waiting) >= _WRITE_BYTES:
-                full, waiting = waiting, []
+            size += len(data)
+            if size >= _WRITE_BYTES:
+                full, waiting, size = waiting, [], 0
                 await asyncio.to_thread(_put, store, full)
 
     try:
@@ -82,7 +83,7 @@ async def _over_tunnel(
     return gone, done
 
 
-async def _in_files(agent: AgentWorkspace, store: Store, left: dict[str, int], go_on: Callable[[], bool]) -> list[str]:
+async def _in_files(agent: AgentWorkspace, store: Store, wanted: Wanted, go_on: Callable[[], bool]) -> list[str]:
     """The provider packs a file while the one before travels and the one before that is stored."""
     queue: asyncio.Queue[tuple[Path, Sequence[str]] | None] = asyncio.Queue(1)
 
@@ -94,16 +95,15 @@ async def _in_files(agent: AgentWorkspace, store: Store, left: dict[str, int], g
 
     def pack() -> tuple[Sequence[str], asyncio.Future[Path]]:
         seconds = max(_PART_SECONDS, 3 * agent.throughput.carry(0))
-        part = _first(left, min(agent.throughput.bytes_by_carry(seconds), _PACK_BYTES))
-        size = sum(left.pop(chunk) for chunk in part)
-        return part, asyncio.ensure_future(packed(part, size))
+        part = wanted.first(min(agent.throughput.bytes_by_carry(seconds), _PACK_BYTES), _MOST_AT_ONCE)
+        return part, asyncio.ensure_future(packed(part, wanted.take(len(part))))
 
     async def fetch() -> None:
         part, packing = pack()
         try:
             while True:
                 path, brought = await packing, part
-                more = bool(left) and go_on()
+                more = bool(wanted) and go_on()
                 if more:
                     part, packing = pack()
                 await queue.put((path, brought))
@@ -133,18 +133,6 @@ async def _in_files(agent: AgentWorkspace, store: Store, left: dict[str, int], g
                 path.unlink(missing_ok=True)
     finally:
         await cancel_all(fetching)
-
-
-def _first(left: Mapping[str, int], most: float) -> list[str]:
-    """The first of them, of ``most`` bytes in all or one at least."""
-    part: list[str] = []
-    size = 0
-    for chunk, its in left.items():
-        size += its
-        if part and (size > most or len(part) == _MOST_AT_ONCE):
-            break
-        part.append(chunk)
-    return part
 
 
 def _put(store: Store, chunks: list[tuple[str, bytes]]) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from array import array
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from golem_launcher import paths
 from golem_launcher.units import data_size
+from golem_launcher.workspace.repository import record
+from golem_launcher.workspace.repository.entries import Entries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from golem_launcher.workspace.repository.manifest import Entry
     from golem_launcher.workspace.repository.store import Store
+    from golem_launcher.workspace.transfer.wanted import Wanted
 
 SPARE_DISK = 256 * 1024 * 1024
 """What large files leave free on the disk here."""
@@ -22,67 +25,78 @@ LAST_DISK = 48 * 1024 * 1024
 """What small ones leave free: a note is not held back by what a large file may not take."""
 SMALL_FILE = 1024 * 1024
 TOO_MUCH_KEPT = "the saves take as much as they may; older ones are being deleted, which takes some minutes"
+_INDEX_BITS = 20
+_INDEX = (1 << _INDEX_BITS) - 1
+"""A size and which record has it are one number: so 200,000 of them are sorted in little memory."""
 
 
-def within(entries: Sequence[Entry], before: Mapping[str, Entry], most: int) -> tuple[list[Entry], dict[str, str]]:
+def within(entries: Entries, before: Entries, most: int) -> tuple[Entries, dict[str, str]]:
     """Entries of at most ``most`` bytes, in the same order, and the files that had to be left out, with the reason.
 
     In the place of one left out stands what was saved of it ``before``, where that fits.
     """
-    total = sum(entry.data for entry in entries)
+    total = entries.size
     if total <= most:
-        return list(entries), {}
+        return entries, {}
     used = 0
-    fitting: dict[str, Entry] = {}
-    left: list[Entry] = []
-    for entry in sorted(entries, key=lambda entry: entry.data):
-        if used + entry.data <= most:
-            used += entry.data
-            fitting[entry.path] = entry
+    records = entries.records
+    left: list[int] = []
+    instead: dict[int, bytes] = {}
+    for index in sorted(range(len(records)), key=lambda index: record.data(records[index])):
+        size = record.data(records[index])
+        if used + size <= most:
+            used += size
         else:
-            left.append(entry)
-    for entry in left:
-        old = before.get(entry.path)
-        if old is not None and old.kind == "file" and used + old.data <= most:
-            used += old.data
-            fitting[entry.path] = old
+            left.append(index)
+    for index in left:
+        old = before.find(record.key(records[index]))
+        if old is not None and record.is_file(old) and used + record.data(old) <= most:
+            used += record.data(old)
+            instead[index] = old
     reason = f"the workspace has {data_size(total)}, and {data_size(most)} were asked for"
-    kept = [fitting[entry.path] for entry in entries if entry.path in fitting]
-    return kept, {entry.path: reason for entry in left}
+    out = set(left)
+    kept = [instead.get(index, each) for index, each in enumerate(records) if index not in out or index in instead]
+    return Entries(kept), {record.path(records[index]): reason for index in left}
 
 
-def lacking(store: Store, entries: Iterable[Entry], quota: int = 1 << 62) -> tuple[dict[str, int], dict[str, str]]:
-    """What the store lacks of the files that the disk here has room for; the others with the reason. Blocking.
+def lacking(store: Store, records: Sequence[bytes], wanted: Wanted, quota: int = 1 << 62) -> dict[str, str]:
+    """Add to ``wanted`` what the store lacks of the files that the disk here has room for; the others, and why.
 
-    The first are chunks with their bytes, about, the smaller files' first. ``quota``: how much more may be kept.
+    The smaller files' chunks first. ``records`` are those of files, or of anything. ``quota``: how much more may be
+    kept. Blocking.
     """
-    sizes: dict[str, int] = {}
-    needs: list[tuple[int, Entry]] = []
-    entries = [entry for entry in entries if entry.chunks]
-    absent = store.missing({chunk for entry in entries for chunk in entry.chunks})
-    for entry in entries:
-        each = entry.data // len(entry.chunks)
-        own = [chunk for chunk in entry.chunks if chunk in absent]
-        if own:
-            sizes.update((chunk, each) for chunk in own if chunk not in sizes)
-            needs.append((sum(sizes[chunk] for chunk in set(own)), entry))
-    place, free = _room(store) if needs else (Path(), 0)
-    found, total, no_room = dict[str, int](), 0, {}
-    for size, entry in sorted(needs, key=lambda need: need[0]):
+    order = _smallest_first(store, records)
+    place, free = _room(store) if order else (Path(), 0)
+    total, no_room = 0, {}
+    for number in order:
+        size, each = number >> _INDEX_BITS, records[number & _INDEX]
         spare = LAST_DISK if size <= SMALL_FILE else SPARE_DISK
         if total + size + spare > free:
-            no_room[entry.path] = (
+            no_room[record.path(each)] = (
                 f"it takes {data_size(size)}; the disk of {place} has {data_size(free)} free, and "
                 f"{data_size(spare)} of it stay free for all else"
             )
             continue
         if total + size > quota:
-            no_room[entry.path] = TOO_MUCH_KEPT
+            no_room[record.path(each)] = TOO_MUCH_KEPT
             continue
-        new = {chunk: sizes[chunk] for chunk in entry.chunks if chunk in absent and chunk not in found}
-        found |= new
-        total += sum(new.values())
-    return found, no_room
+        chunks = record.chunk_ids(each)
+        share = record.data(each) // len(chunks)
+        for chunk in chunks:
+            if chunk not in wanted and not store.has(chunk):
+                wanted.add(chunk, share)
+                total += share
+    return no_room
+
+
+def _smallest_first(store: Store, records: Sequence[bytes]) -> array[int]:
+    """What the store lacks of each record, where it lacks something, and the record's index: sorted."""
+    found = array("Q")
+    for index, each in enumerate(records):
+        chunks = record.chunk_ids(each)
+        if lacked := len({chunk for chunk in chunks if not store.has(chunk)}):
+            found.append(lacked * (record.data(each) // len(chunks)) << _INDEX_BITS | index)
+    return array("Q", sorted(found))
 
 
 def free_here(store_shown: str) -> tuple[Path, int]:

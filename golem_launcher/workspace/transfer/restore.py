@@ -21,8 +21,8 @@ from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.text import clean_line
 from golem_launcher.waiting import wait_for
 from golem_launcher.workspace.repository import symlinks
+from golem_launcher.workspace.repository.entry import Entry, shown
 from golem_launcher.workspace.repository.environment import installable
-from golem_launcher.workspace.repository.manifest import Entry, shown
 from golem_launcher.workspace.repository.sealing import Damaged
 
 if TYPE_CHECKING:

@@ -20,7 +20,10 @@ from golem_launcher.events import Saving
 from golem_launcher.frozen import changed
 from golem_launcher.units import data_size
 from golem_launcher.waiting import cancel_all, wait_for
-from golem_launcher.workspace.repository.manifest import LONGEST_PATH, MOST_LEFT_OUT, Environment, shown
+from golem_launcher.workspace.repository import record
+from golem_launcher.workspace.repository.entries import Entries
+from golem_launcher.workspace.repository.entry import LONGEST_PATH, shown
+from golem_launcher.workspace.repository.manifest import MOST_LEFT_OUT, Environment
 from golem_launcher.workspace.repository.symlinks import LEADS_OUT, TOO_MANY
 from golem_launcher.workspace.transfer.plan import BUSY, LARGE
 from golem_launcher.workspace.transfer.prefetch import Prefetch
@@ -28,12 +31,12 @@ from golem_launcher.workspace.transfer.pull import pull
 from golem_launcher.workspace.transfer.quota import TOO_MUCH_KEPT, lacking, within
 from golem_launcher.workspace.transfer.timeouts import LEAST_RATE
 from golem_launcher.workspace.transfer.tree import Tree, differ_by_dates, digest, shrunk
+from golem_launcher.workspace.transfer.wanted import Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golem_launcher.workspace.repository.generation import Generation
-    from golem_launcher.workspace.repository.manifest import Entry
     from golem_launcher.workspace.repository.store import Store
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 
@@ -104,7 +107,7 @@ class Saver:
         self._plan: str | None = None
         self._packages = ""
         self._environment: Environment | None = None
-        self._committed: list[Entry] | None = None
+        self._committed: Entries | None = None
         self._committed_environment: Environment | None = None
         self._seen: dict[bytes, int] = {}
         """The generations of this session, by what is in them."""
@@ -232,7 +235,7 @@ class Saver:
                 return
             await asyncio.to_thread(self._store.check_place)
             self._whole = False
-            before = {entry.path: entry for entry in self._committed or ()}
+            before = self._committed or Entries()
             entries, wanted, no_room = await self._fit(before)
             hopeless = self._tree.odd | no_room
             self._leave_out(hopeless)
@@ -246,7 +249,7 @@ class Saver:
         self._leave_out(hopeless | late)
         self._more = failure is None and any(why == _ON_ITS_WAY for why in late.values())
         same_packages = self._environment == self._committed_environment
-        self._redated = same_packages and await asyncio.to_thread(differ_by_dates, self._committed or [], entries)
+        self._redated = same_packages and await asyncio.to_thread(differ_by_dates, before, entries)
         # JupyterLab writes its layout again every few seconds, whether anything in it is new or not.
         if (entries != self._committed or not same_packages) and (asked or not self._redated):
             await self._commit(entries)
@@ -258,26 +261,31 @@ class Saver:
 
     async def _begin(self) -> None:
         """What this session's generations are compared with: the one that was put back, when one was."""
-        self._committed = []
+        self._committed = Entries()
         self._kept = await asyncio.to_thread(self._store.size, self.saving.workspace)
         if self._after is not None:
             manifest = await asyncio.to_thread(self._store.manifest, self.saving.workspace, self._after)
-            self._committed = list(manifest.entries)
+            self._committed = manifest.entries
+            self._tree = Tree(manifest.entries)
             self._committed_environment = manifest.environment
             self._seen[digest(self._committed)] = manifest.generation
             self._tell(
                 generation=manifest.generation, saved_at=manifest.created_at, files=manifest.files, bytes=manifest.size
             )
 
-    async def _fit(self, before: dict[str, Entry]) -> tuple[list[Entry], dict[str, int], dict[str, str]]:
+    async def _fit(self, before: Entries) -> tuple[Entries, Wanted, dict[str, str]]:
         """What there is room for, what of it is to be brought, and what there is no room for, with the reason."""
         entries = await asyncio.to_thread(self._tree.sifted)
         entries, too_much = await asyncio.to_thread(within, entries, before, self._limits.total_bytes)
-        wanted, no_room = await asyncio.to_thread(lacking, self._store, entries, self._most_kept - self._kept)
-        if TOO_MUCH_KEPT in no_room.values() or self._kept + sum(wanted.values()) > self._limits.kept_bytes:
+        wanted, no_room = await self._lacking(entries)
+        if TOO_MUCH_KEPT in no_room.values() or self._kept + wanted.bytes > self._limits.kept_bytes:
             await self._thin()
-            wanted, no_room = await asyncio.to_thread(lacking, self._store, entries, self._most_kept - self._kept)
+            wanted, no_room = await self._lacking(entries)
         return entries, wanted, too_much | no_room
+
+    async def _lacking(self, entries: Entries) -> tuple[Wanted, dict[str, str]]:
+        wanted, quota = Wanted(), self._most_kept - self._kept
+        return wanted, await asyncio.to_thread(lacking, self._store, entries.records, wanted, quota)
 
     @property
     def _most_kept(self) -> int:
@@ -292,10 +300,10 @@ class Saver:
     async def _look_into_store(self) -> None:
         """See that what was saved last is there: a store may be put away, emptied or exchanged while it is used."""
         await asyncio.to_thread(self._store.check_place)
-        number, ids = self.saving.generation, {chunk for entry in self._committed or () for chunk in entry.chunks}
+        number, ids = self.saving.generation, (self._committed or Entries()).chunk_ids()
         if number is not None and not await asyncio.to_thread(self._store.holds, self.saving.workspace, number, ids):
             _LOG.warning("generation %s is not in the store any more: everything is saved again", number)
-            self._committed, self._committed_environment = [], None
+            self._committed, self._committed_environment = Entries(), None
             self._seen.clear()
             self._whole = False
             self._tell(generation=None, saved_at=None, files=0, bytes=0)
@@ -326,10 +334,10 @@ class Saver:
         at_stake = sum(why not in _HARMLESS for why in self.left_out.values())
         self._tell(left_out=len(self.left_out), at_stake=at_stake, problem=self._problem())
 
-    async def _commit(self, entries: list[Entry]) -> None:
+    async def _commit(self, entries: Entries) -> None:
         assert self._committed is not None
         environment = self._environment or Environment()
-        if not (self._committed or environment.requirements or any(entry.kind == "file" for entry in entries)):
+        if not (self._committed or environment.requirements or entries.files):
             return  # nothing is there yet
         flags = []
         content = digest(entries)
@@ -355,7 +363,7 @@ class Saver:
             with contextlib.suppress(WorkspaceError):
                 await asyncio.to_thread(self._store.prune)
 
-    def _made(self, generation: Generation, entries: list[Entry], content: bytes) -> None:
+    def _made(self, generation: Generation, entries: Entries, content: bytes) -> None:
         """There is a new generation."""
         before = self.saving.generation
         self._kept += self._store.taken - self._taken
@@ -397,27 +405,26 @@ class Saver:
 
 
 def _settled(
-    store: Store, entries: list[Entry], before: dict[str, Entry], gone: set[str], hopeless: dict[str, str]
-) -> tuple[list[Entry], dict[str, str]]:
+    store: Store, entries: Entries, before: Entries, gone: set[str], hopeless: dict[str, str]
+) -> tuple[Entries, dict[str, str]]:
     """What can be saved now, and what of it is not as it is in the workspace, with the reason. Blocking.
 
     A file of which the store lacks something stays as it was saved ``before``, or is left out.
     """
-    absent = store.missing({chunk for entry in entries for chunk in entry.chunks})
-    olds = [before[entry.path] for entry in entries if entry.path in before and not absent.isdisjoint(entry.chunks)]
-    absent |= store.missing({chunk for old in olds for chunk in old.chunks})
-    kept: list[Entry] = []
+    kept: list[bytes] = []
     late: dict[str, str] = {}
-    for entry in entries:
-        if absent.isdisjoint(entry.chunks):
-            kept.append(entry)
+    for each in entries.records:
+        chunks = record.chunk_ids(each)
+        if all(map(store.has, chunks)):
+            kept.append(each)
             continue
-        if entry.path not in hopeless:
-            late[entry.path] = _ON_ITS_WAY if gone.isdisjoint(entry.chunks) else _RESTLESS
-        old = before.get(entry.path)
-        if old is not None and old.kind == "file" and absent.isdisjoint(old.chunks):
+        path = record.path(each)
+        if path not in hopeless:
+            late[path] = _ON_ITS_WAY if gone.isdisjoint(chunk.hex() for chunk in chunks) else _RESTLESS
+        old = before.find(record.key(each))
+        if old is not None and record.is_file(old) and all(map(store.has, record.chunk_ids(old))):
             kept.append(old)
-    return kept, late
+    return Entries(kept), late
 
 
 def _text(path: str) -> str:

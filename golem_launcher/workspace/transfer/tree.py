@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from golem_launcher.units import counted, data_size_of
-from golem_launcher.workspace.repository import symlinks
-from golem_launcher.workspace.repository.manifest import by_parts
+from golem_launcher.workspace.repository import record, symlinks
+from golem_launcher.workspace.repository.entries import Entries, placed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from golem_launcher.workspace.repository.manifest import Entry
     from golem_launcher.workspace.transfer.plan import Plan
 
 _MANY = 10
@@ -22,10 +22,10 @@ _BELOW_FILE = "it lies below something that is no directory"
 
 
 class Tree:
-    """Entries by their path."""
+    """What is in a workspace, and what of it can't be saved."""
 
-    def __init__(self, entries: Iterable[Entry] = ()) -> None:
-        self.entries = {entry.path: entry for entry in entries}
+    def __init__(self, entries: Entries | None = None) -> None:
+        self.entries = Entries() if entries is None else entries
         self.refused: dict[str, str] = {}
         """What is there but can't be saved, and why."""
         self.clashes: dict[str, str] = {}
@@ -33,82 +33,96 @@ class Tree:
 
     def after(self, plan: Plan) -> tuple[Tree, bool]:
         """The tree that a plan makes of this one, which stays as it is; whether anything is another than before."""
-        touched = plan.removed | plan.changed.keys()
-        tree = Tree(() if plan.base is None else self.entries.values())
+        records, changed = _merged(self.entries.records, plan.changes, keep=plan.base is not None)
+        tree = Tree(Entries(records))
         if plan.base is not None:
-            tree.refused = {path: why for path, why in self.refused.items() if path not in touched}
+            tree.refused = {path: why for path, why in self.refused.items() if not plan.tells_of(path)}
         tree.refused |= plan.refused
         tree.clashes = self.clashes
-        for path in plan.removed:
-            tree.entries.pop(path, None)
-        tree.entries |= plan.changed
-        if plan.base is None:
-            return tree, tree.entries != self.entries
-        return tree, any(self.entries.get(path) != tree.entries.get(path) for path in touched)
+        return tree, changed
 
     @property
     def odd(self) -> dict[str, str]:
         """What is not saved, and why."""
         return self.refused | self.clashes
 
-    def sifted(self) -> list[Entry]:
-        """The entries that can be saved together, sorted."""
-        kept: dict[str, Entry] = {}
-        odd = symlinks.leading_out(
-            (entry.path, entry.target) for entry in self.entries.values() if entry.kind == "link"
-        )
-        for entry in sorted(self.entries.values(), key=lambda entry: by_parts(entry.path)):
-            if entry.path in odd:
-                continue
-            if _below_directories(entry.path, kept):
-                kept[entry.path] = entry
+    def sifted(self) -> Entries:
+        """The entries that can be saved together."""
+        odd = symlinks.leading_out(self.entries.links())
+        keys = {record.key_of(path) for path in odd}
+        there = (each for each in self.entries.records if not keys or record.key(each) not in keys)
+        kept: list[bytes] = []
+        for each, fits in placed(there):
+            if fits:
+                kept.append(each)
             else:
-                odd[entry.path] = _BELOW_FILE
+                odd[record.path(each)] = _BELOW_FILE
         self.clashes = odd
-        return list(kept.values())
+        return Entries(kept)
 
 
-def _below_directories(path: str, kept: dict[str, Entry]) -> bool:
-    """Whether what it lies in is a directory. Sorted as they are, what is above a path comes before it."""
-    parent = path.rpartition("/")[0]
-    while parent:
-        above = kept.get(parent)
-        if above is not None:
-            return above.kind == "directory"
-        parent = parent.rpartition("/")[0]
-    return True
+def _merged(old: Sequence[bytes], changes: Sequence[bytes], *, keep: bool) -> tuple[list[bytes], bool]:
+    """Sorted records after changes, and whether they are others; ``keep`` those of which the changes say nothing.
+
+    What is as before is the same object, so that two lists of a workspace take little more than one.
+    """
+    found: list[bytes] = []
+    changed, at = False, 0
+    for change in changes:
+        key = record.key(change)
+        to = bisect_left(old, key, at)
+        if keep:
+            found += old[at:to]
+        changed |= not keep and to > at
+        before = old[to] if to < len(old) and old[to].startswith(key) else None
+        at = to if before is None else to + 1
+        if record.is_gone(change):
+            changed |= before is not None
+            continue
+        changed |= change != before
+        found.append(before if before is not None and before == change else change)
+    if keep:
+        found += old[at:]
+    return found, changed or (not keep and at < len(old))
 
 
-def digest(entries: Iterable[Entry]) -> bytes:
+def digest(entries: Entries) -> bytes:
     """The same for the same files, whenever they were written."""
     state = hashlib.blake2b(digest_size=16)
-    for entry in entries:
-        if entry.kind != "directory":
-            state.update(
-                f"{entry.path}\0{entry.kind}\0{entry.size}\0{''.join(entry.chunks)}\0{entry.target}\0".encode()
-            )
+    for each in entries.records:
+        if not record.is_directory(each):
+            state.update(record.content(each))
     return state.digest()
 
 
-def differ_by_dates(before: Sequence[Entry], after: Sequence[Entry]) -> bool:
+def differ_by_dates(before: Entries, after: Entries) -> bool:
     """Whether nothing but dates tells the one from the other: a program wrote again what was there already."""
     if before == after or len(before) != len(after):
         return False
-    return all(old == new or _undated(old) == _undated(new) for old, new in zip(before, after, strict=True))
+    pairs = zip(before.records, after.records, strict=True)
+    return all(old is new or record.undated(old) == record.undated(new) for old, new in pairs)
 
 
-def _undated(entry: Entry) -> tuple[object, ...]:
-    return entry.path, entry.kind, entry.mode, entry.size, entry.chunks, entry.target, entry.holes
-
-
-def shrunk(before: Iterable[Entry], after: Iterable[Entry]) -> str:
+def shrunk(before: Entries, after: Entries) -> str:
     """A sentence when most of what was there is not there any more; else nothing."""
-    old = {entry.path: entry.data for entry in before if entry.kind == "file"}
-    new = {entry.path: entry.data for entry in after if entry.kind == "file"}
-    gone = sum(path not in new for path in old)
-    if gone and (not new or (gone >= _MANY and gone >= _HALF * len(old))):
-        return f"{gone:,} of {counted(len(old), 'file is', 'files are')} not there any more"
-    lost = sum(old.values()) - sum(new.values())
-    if lost >= _MUCH and lost >= _HALF * sum(old.values()):
-        return f"{data_size_of(lost, sum(old.values()))} are not there any more"
+    old, new = before.files, after.files
+    gone = sum(1 for _ in _files_gone(before, after))
+    if gone and (not new or (gone >= _MANY and gone >= _HALF * old)):
+        return f"{gone:,} of {counted(old, 'file is', 'files are')} not there any more"
+    lost = before.size - after.size
+    if lost >= _MUCH and lost >= _HALF * before.size:
+        return f"{data_size_of(lost, before.size)} are not there any more"
     return ""
+
+
+def _files_gone(before: Entries, after: Entries) -> Iterator[bytes]:
+    at = 0
+    for each in before.records:
+        if at < len(after.records) and after.records[at] is each:
+            at += 1
+            continue
+        key = record.key(each)
+        at = bisect_left(after.records, key, at)
+        there = after.records[at] if at < len(after.records) else b""
+        if record.is_file(each) and not (there.startswith(key) and record.is_file(there)):
+            yield each

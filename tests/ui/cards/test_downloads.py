@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.errors import LauncherError
 from golem_launcher.events import Saving, now
 from golem_launcher.ui.cards.downloads import PART_BYTES, Downloads, write_log, write_results
-from golem_launcher.workspace.repository.manifest import Entry, Environment, chunk_id
+from golem_launcher.workspace.repository.entry import Entry, chunk_id
+from golem_launcher.workspace.repository.manifest import Environment
 from golem_launcher.workspace.repository.store import open_store
 from tests.ui.made import change, make_session, say, write_lab_log
 

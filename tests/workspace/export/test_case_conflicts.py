@@ -12,7 +12,7 @@ from golem_launcher.workspace.export import extract as extracting
 from golem_launcher.workspace.export.case_conflicts import distinct_names, ignores_case
 from golem_launcher.workspace.export.extract import extract
 from golem_launcher.workspace.export.results import write_zip
-from golem_launcher.workspace.repository.manifest import LONGEST_PART
+from golem_launcher.workspace.repository.entry import LONGEST_PART
 from golem_launcher.workspace.repository.store import open_store
 from tests.workspace.repository.test_store import content, save
 from tests.workspace.test_commands import command

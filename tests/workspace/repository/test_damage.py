@@ -16,7 +16,9 @@ from golem_launcher.errors import RequestError, WorkspaceError
 from golem_launcher.session.preflight import resumed
 from golem_launcher.workspace.export.extract import extract
 from golem_launcher.workspace.export.results import save_zip
-from golem_launcher.workspace.repository import manifest, packs
+from golem_launcher.workspace.repository import entries as listed
+from golem_launcher.workspace.repository import packs
+from golem_launcher.workspace.repository.entry import Entry
 from golem_launcher.workspace.repository.store import open_store
 from tests.workspace.repository.test_store import content, save
 from tests.workspace.test_commands import command
@@ -171,10 +173,10 @@ def test_a_link_of_a_save_that_leads_out_is_not_made(tmp_path, monkeypatch):
     """One that an older version has saved, or that somebody has made."""
     store = open_store()
     with monkeypatch.context() as patch:
-        patch.setattr(manifest.symlinks, "leading_out", lambda _links: {})
-        entries = [manifest.Entry("a/b", "directory"), manifest.Entry("a/b/y", "link", target="../..")]
-        entries += [manifest.Entry("z", "link", target="a/b/y/../../etc/hostname")]
-        entries += [manifest.Entry("Z", "link", target="a/B/y/../../etc/hostname")]
+        patch.setattr(listed.symlinks, "leading_out", lambda _links: {})
+        entries = [Entry("a/b", "directory"), Entry("a/b/y", "link", target="../..")]
+        entries += [Entry("z", "link", target="a/b/y/../../etc/hostname")]
+        entries += [Entry("Z", "link", target="a/B/y/../../etc/hostname")]
         store.commit("work", entries)
     said = command("restore", "work", "out")
     assert "z: it leads out of the workspace" in said

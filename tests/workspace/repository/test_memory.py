@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from golem_launcher.workspace.repository.manifest import Entry, chunk_id
+from golem_launcher.workspace.repository.entries import Entries
+from golem_launcher.workspace.repository.entry import Entry, chunk_id
 from golem_launcher.workspace.repository.packs import now
 from golem_launcher.workspace.repository.store import open_store
 
@@ -51,3 +52,31 @@ def test_thinning_holds_no_more_for_many_generations_than_for_few(tmp_path):
         assert len(store.generations("work")) == count
         taken.append(size)
     assert taken[1] < 1.5 * taken[0]
+
+
+def test_a_file_of_a_list_takes_little_more_than_its_path_and_ids():
+    def listed():
+        files = (Entry(f"folder/sample-{each:06}", "file", size=1, chunks=(f"{each:064x}",)) for each in range(5_000))
+        return Entries.of(files)
+
+    tracemalloc.start()
+    try:
+        held = listed()
+        assert tracemalloc.get_traced_memory()[0] / len(held) < 160
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_chunk_of_a_store_takes_little_more_than_its_id(tmp_path):
+    place = str(tmp_path / "store")
+    store = open_store(place)
+    for number in range(20_000):
+        store.put_chunk(chunk_id(b"%d" % number), b"%d" % number)
+    store.commit("work", [])
+    tracemalloc.start()
+    try:
+        again = open_store(place)
+        assert tracemalloc.get_traced_memory()[0] / 20_000 < 90
+    finally:
+        tracemalloc.stop()
+    assert again.get_chunk(chunk_id(b"7")) == b"7"

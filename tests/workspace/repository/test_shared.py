@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace.backends.directory import DirectoryLocation
 from golem_launcher.workspace.repository import packs
-from golem_launcher.workspace.repository.manifest import Entry, chunk_id
+from golem_launcher.workspace.repository.entry import Entry, chunk_id
 from golem_launcher.workspace.repository.sealing import Sealing
 from golem_launcher.workspace.repository.store import Store
 
@@ -36,9 +36,9 @@ class Disk(DirectoryLocation):
                 raise PowerCut
             self.left -= 1
 
-    def write(self, name, data):
+    def write(self, name, pieces):
         self._change()
-        super().write(name, data)
+        super().write(name, pieces)
 
     def delete(self, name):
         self._change()

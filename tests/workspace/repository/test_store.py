@@ -13,8 +13,9 @@ from golem_launcher.workspace.backends.redaction import redacted
 from golem_launcher.workspace.export.extract import extract
 from golem_launcher.workspace.export.results import could_run, folded, write_zip
 from golem_launcher.workspace.repository import packs, retention
+from golem_launcher.workspace.repository.entry import Entry, chunk_id
 from golem_launcher.workspace.repository.generation import Generation
-from golem_launcher.workspace.repository.manifest import Entry, Environment, chunk_id
+from golem_launcher.workspace.repository.manifest import Environment
 from golem_launcher.workspace.repository.sealing import Sealing, key_file
 from golem_launcher.workspace.repository.store import Store, open_store
 
@@ -129,15 +130,16 @@ class FallibleDirectory(DirectoryLocation):
         super().__init__(path)
         self.path, self.cut, self.keep = path, cut, keep
 
-    def write(self, name, data):
+    def write(self, name, pieces):
         if self.cut == 0:
+            data = b"".join(pieces)
             path = self.path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             if self.keep is not None:
                 path.write_bytes(data[: int(len(data) * self.keep)])
             raise PowerCut
         self.cut -= 1
-        super().write(name, data)
+        super().write(name, pieces)
 
 
 @pytest.mark.parametrize("keep", [None, 0.0, 0.3, 0.99])

@@ -1,7 +1,7 @@
-"""One session's saving in a process of its own, against a provider that lies: what it costs in memory, and its loop.
+"""One session's saving in a process of its own: what it costs in memory, and its loop.
 
-``python -m … ADDRESS STORE ROUNDS`` prints the longest time that the loop stood still, in seconds of
-this process's own work (so that a busy computer does not count), and the most memory, in bytes.
+``python -m … ADDRESS STORE ROUNDS`` prints what each round saved or why not, the longest time that the loop stood
+still, in seconds of this process's own work (so that a busy computer does not count), and the memory, in bytes.
 """
 
 import asyncio
@@ -31,22 +31,24 @@ async def _longest(stopped):
 async def main(address, store, rounds):
     stopped = asyncio.Event()
     watching = asyncio.create_task(_longest(stopped))
-    problems = []
+    problems, files, before = [], [], memory("VmHWM")
     async with AgentWorkspace(to_origin(address), TOKEN) as agent:
         saver = Saver(agent, open_store(store), "work")
         for _ in range(rounds):
-            assert await saver.save_now(120) is None
+            saved = await saver.save_now(120)
+            files.append(saved and saved.files)
             problems.append(saver.saving.problem)
     stopped.set()
-    return {"stood": await watching, "problems": problems}
+    memories = {"before": before, "memory": memory("VmHWM"), "held": memory("VmRSS")}
+    return {"stood": await watching, "problems": problems, "files": files, **memories}
 
 
-def memory():
-    """The most so far; getrusage() tells of the process that started this one."""
+def memory(which):
+    """The most so far, or what is held now; getrusage() tells of the process that started this one."""
     status = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
+    return int(re.search(rf"{which}:\s+(\d+) kB", status)[1]) * 1024
 
 
 if __name__ == "__main__":
     found = asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
-    print(json.dumps({**found, "memory": memory()}))  # noqa: T201 - what it is for
+    print(json.dumps(found))  # noqa: T201 - what it is for

@@ -95,6 +95,7 @@ def test_ten_hostile_sessions_stay_below_a_gigabyte_and_no_loop_stops(tmp_path):
         found = dict(zip(liars, asyncio.run(all_at_once(liars)), strict=True))
     assert sum(each["memory"] for each in found.values()) < 1_000 * MEGABYTE, found
     assert max(each["stood"] for each in found.values()) < 0.1, found
+    assert all(set(each["files"]) == {None} for each in found.values()), found
     assert all(all("makes no sense" in problem for problem in each["problems"]) for each in found.values()), found
 
 

@@ -12,6 +12,8 @@ from golem_launcher.agent.workspace import ignore, stable_copies, wire
 from golem_launcher.agent.workspace.chunker import LEAST, MOST, chunk_id, cut_file
 from golem_launcher.agent.workspace.index import Index
 from golem_launcher.errors import WorkspaceError
+from golem_launcher.workspace.repository import record
+from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.repository.environment import installable
 from golem_launcher.workspace.transfer.plan import PlanReader
 
@@ -140,9 +142,11 @@ def test_lists_of_anything_end_in_a_plan_or_a_refusal(lines, whole):
         plan = plans.end()
     except WorkspaceError:
         return
-    for path, entry in plan.changed.items():
-        assert path == entry.path
-        assert not {"", ".", ".."} & set(path.split("/"))
+    there = [each for each in plan.changes if not record.is_gone(each)]
+    for entry in Entries(there):
+        assert not {"", ".", ".."} & set(entry.path.split("/"))
+        assert Entries.of([entry]).records[0] in there
+    assert plan.changes == sorted(plan.changes)
 
 
 def test_only_plain_requirements_reach_pip():

@@ -11,7 +11,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from golem_launcher.workspace.backends import hdfs
+from golem_launcher.workspace.backends import certificates, hdfs
 from golem_launcher.workspace.backends.known_hosts import known_hosts_policy
 from golem_launcher.workspace.backends.redaction import redacted, redacted_errors
 
@@ -60,7 +60,7 @@ class FsspecLocation:
 
         if self._scheme in hdfs.SCHEMES:
             return hdfs.connect(self._url)
-        own: dict[str, Any] = {}
+        own = certificates.options(self._scheme)
         if self._scheme in _SFTP:  # where fsspec would keep a broken connection for ever
             own = {"host_key_policy": known_hosts_policy(), "skip_instance_cache": True}
         found: tuple[Any, str] = fsspec.core.url_to_fs(self._url, **own)

@@ -12,6 +12,8 @@ from typing import Any
 
 from fsspec.implementations.webhdfs import WebHDFS
 
+from golem_launcher.workspace.backends.certificates import system_bundle
+
 _PATIENCE_SECONDS = (10, 60)
 """Until it takes a connection, and of its silence."""
 
@@ -21,6 +23,7 @@ class Hdfs(WebHDFS):  # type: ignore[misc]
 
     def _connect(self) -> None:
         super()._connect()
+        self.session.verify = system_bundle() or True
         self.session.request = functools.partial(self.session.request, timeout=_PATIENCE_SECONDS)
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:

@@ -212,7 +212,7 @@ EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 
 
 class Usage(BaseModel):
-    """What the session uses of its provider's machine at a moment."""
+    """What the session uses of its provider's machine at a moment: figures of the agent's, each named with its unit."""
 
     model_config = ConfigDict(frozen=True)
 

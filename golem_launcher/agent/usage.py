@@ -23,7 +23,10 @@ _CGROUP = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_b
 
 
 def usage(keeper: int, root: str) -> dict[str, float]:
-    """Totals of the agent's process tree, in seconds and bytes. Rates are the reader's: two answers and their times."""
+    """Totals of the agent's process tree, in seconds and bytes. Rates are the reader's: two answers and their times.
+
+    What is to be shown has the name of its field in :class:`golem_launcher.events.Usage`.
+    """
     own = proc.read(keeper)
     processes = [*([own] if own else []), *proc.descendants(keeper)]
     room = os.statvfs(root)
@@ -36,7 +39,7 @@ def usage(keeper: int, root: str) -> dict[str, float]:
         "memory_total_bytes": _memory_total(),
         "disk_free_bytes": room.f_bavail * room.f_frsize,
         "disk_total_bytes": room.f_blocks * room.f_frsize,
-        "workspace_bytes": _workspace(root),
+        "disk_bytes": _workspace(root),
         **_gpu(),
     }
 

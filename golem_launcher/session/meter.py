@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from golem_launcher.session.recorder import Recorder
 
 _EVERY_SECONDS = 4.0
-_MOST_BYTES = 1 << 60
-_MOST_SECONDS = 1e12
 _MOST_PERCENT = 1e6
+_MOST_SECONDS = 1e12
+_MOST = {"percent": _MOST_PERCENT, "bytes": 1 << 60}
+"""By the unit of a figure."""
 _SHORTEST_SECONDS = 0.5
 
 
@@ -50,23 +51,23 @@ class Meter:
         if not isinstance(values, dict):
             return None
         at, cpu = _number(values.get("time"), _MOST_SECONDS), _number(values.get("cpu_seconds"), _MOST_SECONDS)
-        memory, disk = _number(values.get("memory_bytes"), _MOST_BYTES), values.get("workspace_bytes")
-        if at is None or cpu is None or memory is None:
+        found = {name: _measure(name, values.get(name)) for name in Usage.model_fields}
+        if at is None or cpu is None or found["memory_bytes"] is None:
             return None
-        gpu, gpu_memory = values.get("gpu_percent"), values.get("gpu_memory_bytes")
-        return Usage(
-            cpu_percent=self._percent(at, cpu),
-            memory_bytes=int(memory),
-            disk_bytes=int(_number(disk, _MOST_BYTES) or 0),
-            gpu_percent=_number(gpu, _MOST_PERCENT),
-            gpu_memory_bytes=None if (found := _number(gpu_memory, _MOST_BYTES)) is None else int(found),
-        )
+        found["cpu_percent"] = self._percent(at, cpu)
+        return Usage.model_validate({name: value for name, value in found.items() if value is not None})
 
     def _percent(self, at: float, cpu: float) -> float:
         before, self._before = self._before, (at, cpu)
         if before is None or at - before[0] < _SHORTEST_SECONDS:
             return 0.0
         return round(min(max(100 * (cpu - before[1]) / (at - before[0]), 0.0), _MOST_PERCENT), 1)
+
+
+def _measure(name: str, value: Any) -> float | None:
+    """One figure of an answer, whose name ends with its unit; ``None`` when it makes no sense."""
+    found = _number(value, _MOST[name.rpartition("_")[2]])
+    return int(found) if found is not None and name.endswith("_bytes") else found
 
 
 def _number(value: Any, most: float) -> float | None:

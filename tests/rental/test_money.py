@@ -291,7 +291,7 @@ def test_nonsense_is_no_usage(answer):
 
 def test_usage_is_made_of_two_answers():
     meter = Meter()
-    first = meter.read(json.dumps({"time": 10, "cpu_seconds": 5, "memory_bytes": 7, "workspace_bytes": 9}).encode())
+    first = meter.read(json.dumps({"time": 10, "cpu_seconds": 5, "memory_bytes": 7, "disk_bytes": 9}).encode())
     assert (first.cpu_percent, first.memory_bytes, first.disk_bytes, first.gpu_percent) == (0.0, 7, 9, None)
     values = {"time": 14, "cpu_seconds": 11, "memory_bytes": 7, "gpu_percent": 40, "gpu_memory_bytes": 3}
     second = meter.read(json.dumps(values).encode())

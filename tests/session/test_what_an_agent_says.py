@@ -23,7 +23,7 @@ from golem_launcher.workspace.repository.environment import installable, read_en
 from golem_launcher.workspace.transfer.responses import are_pairs, as_object, as_shown, count_of
 
 _USAGE = {
-    "time": 12.5, "cpu_seconds": 3.25, "memory_bytes": 1 << 30, "workspace_bytes": 5000, "gpu_percent": 7.0,
+    "time": 12.5, "cpu_seconds": 3.25, "memory_bytes": 1 << 30, "disk_bytes": 5000, "gpu_percent": 7.0,
     "gpu_memory_bytes": 1 << 20,
 }  # fmt: skip
 _STATUS = {"ssh": "sshd", "port": 8890, "user": "golem"}
@@ -119,9 +119,9 @@ def test_how_far_a_provider_is_with_the_image(value):
     told = []
 
     async def scene():
-        image = SimpleNamespace(served=None)
+        image = SimpleNamespace(served=None, served_to=lambda _provider: None)
         looking = Deploying(
-            None, image=image, deployed=asyncio.get_running_loop().create_future(), still_seconds=1.0,
+            None, provider_id="0x1", image=image, deployed=asyncio.get_running_loop().create_future(), still_seconds=1.0,
             told=lambda *words: told.append(words),
         )  # fmt: skip
         with contextlib.suppress(LookupError, TypeError, ValueError, OverflowError):  # as its listener: no word

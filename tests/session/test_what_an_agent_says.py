@@ -121,8 +121,8 @@ def test_how_far_a_provider_is_with_the_image(value):
     async def scene():
         image = SimpleNamespace(served=None, served_to=lambda _provider: None)
         looking = Deploying(
-            None, provider_id="0x1", image=image, deployed=asyncio.get_running_loop().create_future(), still_seconds=1.0,
-            told=lambda *words: told.append(words),
+            None, provider_id="0x1", image=image, deployed=asyncio.get_running_loop().create_future(),
+            still_seconds=1.0, told=lambda *words: told.append(words),
         )  # fmt: skip
         with contextlib.suppress(LookupError, TypeError, ValueError, OverflowError):  # as its listener: no word
             looking._take(value["progress"], str(value["unit"] or ""))

@@ -107,7 +107,7 @@ class Saves:
         from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace  # noqa: PLC0415 - the market need not wait for it
 
         await self.part()
-        agent = AgentWorkspace(self._endpoint.dial_agent, token=self._endpoint.token, carry=carry)
+        agent = AgentWorkspace(self._endpoint.dial_agent, token=self._endpoint.token, bulk=carry)
         self._agent = await agent.__aenter__()
         if not self.hold:
             return []

@@ -1,8 +1,8 @@
 """Client of the server that a session's agent runs, for its workspace: plans, chunks, restoring, packages.
 
-Small requests go over the tunnel; bulk goes by a :class:`Carry`, in files of frames, where there is one: the tunnel's
-way through yagna's VPN carries 3.5 MB/s on a good line, the file transfer of an activity thirty times that (see
-:mod:`throughput`). Everything that arrives is from a stranger. Raises ``ProviderError`` when the server can't be
+Small requests go over the tunnel; bulk goes by a :class:`BulkTransfer`, in files of frames, where there is one: the
+tunnel's way through yagna's VPN carries 3.5 MB/s on a good line, the file transfer of an activity thirty times that
+(see :mod:`throughput`). Everything that arrives is from a stranger. Raises ``ProviderError`` when the server can't be
 reached or used, ``WorkspaceError`` for what no agent of ours would send.
 """
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.access.provider_http import Dial
 
-__all__ = ["AgentWorkspace", "Carry"]
+__all__ = ["AgentWorkspace", "BulkTransfer"]
 
 _PACKS = "/golem/run/golem-launcher-agent" + PACKS
 _MOST_PROBLEMS = 1024 * 1024
@@ -55,7 +55,7 @@ _STALLED_SECONDS = 60.0
 _DEADLY = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
 
 
-class Carry(Protocol):
+class BulkTransfer(Protocol):
     """Moves files between this computer and the activity, past the tunnel. Cancelling must be safe."""
 
     async def transfer_out(self, container_path: str, local_path: Path) -> None:
@@ -68,15 +68,15 @@ class Carry(Protocol):
 class AgentWorkspace:
     """A client of the agent's server that ``dial`` leads to. ``async with`` it; made where a loop runs."""
 
-    def __init__(self, dial: Dial, token: str, carry: Carry | None = None) -> None:
+    def __init__(self, dial: Dial, token: str, bulk: BulkTransfer | None = None) -> None:
         self._http = ProviderHttp(dial, token)
-        self.carry = carry
+        self.bulk = bulk
         self.throughput = Throughput()
         self._scratch: Path | None = None
         self._fetching = False
         """Whether a transfer is under way."""
         self.received = 0
-        """Bytes that came over the tunnel, or by the carry."""
+        """Bytes that came over the tunnel, or by bulk transfer."""
         self.sent = 0
 
     async def __aenter__(self) -> Self:
@@ -131,8 +131,8 @@ class AgentWorkspace:
             raise ProviderError("The connection to the provider broke.")
 
     async def pack(self, ids: Sequence[str]) -> Path:
-        """A file with the frames of these chunks, by the carry; whoever gets it removes it."""
-        assert self.carry is not None
+        """A file with the frames of these chunks, by bulk transfer; whoever gets it removes it."""
+        assert self.bulk is not None
         name = f"out-{secrets.token_hex(6)}"
         size = (await self._ask("/pack", {"ids": list(ids), "name": name}, WORK)).get("size")
         most = min(len(ids) * (FRAME.size + LARGEST_CHUNK), _LARGEST_FILE)
@@ -150,18 +150,18 @@ class AgentWorkspace:
         self.received += size
         return path
 
-    def drop_carry(self) -> None:
+    def drop_bulk(self) -> None:
         """Who waits for a transfer gives it up: it holds up every one after it, over there; the tunnel does not."""
         if self._fetching:
-            self.carry = None
+            self.bulk = None
 
     async def _fetch(self, name: str, path: Path, size: int) -> None:
-        assert self.carry is not None
+        assert self.bulk is not None
         self._fetching = True
         try:
-            done = await _watched(self.carry.transfer_out(f"{_PACKS}/{name}", path), path, size)
+            done = await _watched(self.bulk.transfer_out(f"{_PACKS}/{name}", path), path, size)
             if not done:
-                self.drop_carry()
+                self.drop_bulk()
         finally:
             self._fetching = False
         if not done:
@@ -178,10 +178,10 @@ class AgentWorkspace:
         return count_of(await self._ask_with("/put", frames, sending(len(frames))))
 
     async def put_file(self, path: Path) -> int:
-        """Send a file of frames by the carry; how many chunks have arrived in all."""
-        assert self.carry is not None
+        """Send a file of frames by bulk transfer; how many chunks have arrived in all."""
+        assert self.bulk is not None
         name = f"in-{secrets.token_hex(6)}"
-        await self.carry.transfer_in(path, f"{_PACKS}/{name}")
+        await self.bulk.transfer_in(path, f"{_PACKS}/{name}")
         self.sent += await asyncio.to_thread(_size, path)
         return count_of(await self._ask("/take", {"name": name}, WORK))
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from golem_launcher.errors import LauncherError
 from golem_launcher.waiting import cancel_all
 from golem_launcher.workspace.repository import record
+from golem_launcher.workspace.transfer.chunk_queue import ChunkQueue
 from golem_launcher.workspace.transfer.pull import pull
 from golem_launcher.workspace.transfer.quota import lacking
 from golem_launcher.workspace.transfer.responses import Nonsense
-from golem_launcher.workspace.transfer.wanted import Wanted
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -37,7 +37,7 @@ class Prefetch:
         self._store = store
         self._left = most_bytes
         self._waiting: list[bytes] = []
-        self._wanted = Wanted()
+        self._wanted = ChunkQueue()
         self._work: asyncio.Task[None] | None = None
         self._over = False
 
@@ -69,9 +69,9 @@ class Prefetch:
             while self._waiting:
                 records, self._waiting = self._waiting, []
                 await asyncio.to_thread(lacking, self._store, records, self._wanted)
-                if self._agent.carry is not None and self._wanted.bytes < _WORTH_IT:
+                if self._agent.bulk is not None and self._wanted.bytes < _WORTH_IT:
                     continue
-                wanted, self._wanted = self._wanted, Wanted()
+                wanted, self._wanted = self._wanted, ChunkQueue()
                 await pull(self._agent, self._store, wanted, lambda: not self._over)
         except Nonsense:
             raise

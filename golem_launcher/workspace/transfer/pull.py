@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.workspace.repository.store import Store
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
-    from golem_launcher.workspace.transfer.wanted import Wanted
+    from golem_launcher.workspace.transfer.chunk_queue import ChunkQueue
 
 _MOST_AT_ONCE = 2048
 """Chunks: each request is a way there and back, however small what is asked for."""
@@ -30,7 +30,7 @@ _WRITE_BYTES = 4 * 1024 * 1024
 
 
 async def pull(
-    agent: AgentWorkspace, store: Store, wanted: Wanted, go_on: Callable[[], bool] = lambda: True
+    agent: AgentWorkspace, store: Store, wanted: ChunkQueue, go_on: Callable[[], bool] = lambda: True
 ) -> list[str]:
     """Bring these chunks, and take them from ``wanted``; those that are not there any more.
 
@@ -40,11 +40,11 @@ async def pull(
     began = False
     while wanted and (not began or go_on()):
         began = True
-        if agent.carry is not None and agent.throughput.prefers_carry(wanted.bytes):
+        if agent.bulk is not None and agent.throughput.prefers_bulk(wanted.bytes):
             gone += await _in_files(agent, store, wanted, go_on)
             return gone
         part = wanted.first(min(agent.throughput.bytes_by_tunnel(_PART_SECONDS), _REQUEST_BYTES), _MOST_AT_ONCE)
-        patience = agent.throughput.patience(wanted.bytes) if agent.carry else None
+        patience = agent.throughput.patience(wanted.bytes) if agent.bulk else None
         found, done = await _over_tunnel(agent, store, part, patience)
         gone += found
         wanted.take(done)
@@ -83,19 +83,19 @@ async def _over_tunnel(
     return gone, done
 
 
-async def _in_files(agent: AgentWorkspace, store: Store, wanted: Wanted, go_on: Callable[[], bool]) -> list[str]:
+async def _in_files(agent: AgentWorkspace, store: Store, wanted: ChunkQueue, go_on: Callable[[], bool]) -> list[str]:
     """The provider packs a file while the one before travels and the one before that is stored."""
     queue: asyncio.Queue[tuple[Path, Sequence[str]] | None] = asyncio.Queue(1)
 
     async def packed(part: Sequence[str], size: int) -> Path:
         began = asyncio.get_running_loop().time()
         path = await agent.pack(part)
-        agent.throughput.carry_took(size, asyncio.get_running_loop().time() - began)
+        agent.throughput.bulk_took(size, asyncio.get_running_loop().time() - began)
         return path
 
     def pack() -> tuple[Sequence[str], asyncio.Future[Path]]:
-        seconds = max(_PART_SECONDS, 3 * agent.throughput.carry(0))
-        part = wanted.first(min(agent.throughput.bytes_by_carry(seconds), _PACK_BYTES), _MOST_AT_ONCE)
+        seconds = max(_PART_SECONDS, 3 * agent.throughput.bulk(0))
+        part = wanted.first(min(agent.throughput.bytes_by_bulk(seconds), _PACK_BYTES), _MOST_AT_ONCE)
         return part, asyncio.ensure_future(packed(part, wanted.take(len(part))))
 
     async def fetch() -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from golem_launcher.workspace.repository.store import Store
-    from golem_launcher.workspace.transfer.wanted import Wanted
+    from golem_launcher.workspace.transfer.chunk_queue import ChunkQueue
 
 SPARE_DISK = 256 * 1024 * 1024
 """What large files leave free on the disk here."""
@@ -59,7 +59,7 @@ def within(entries: Entries, before: Entries, most: int) -> tuple[Entries, dict[
     return Entries(kept), {record.path(records[index]): reason for index in left}
 
 
-def lacking(store: Store, records: Sequence[bytes], wanted: Wanted, quota: int = 1 << 62) -> dict[str, str]:
+def lacking(store: Store, records: Sequence[bytes], wanted: ChunkQueue, quota: int = 1 << 62) -> dict[str, str]:
     """Add to ``wanted`` what the store lacks of the files that the disk here has room for; the others, and why.
 
     The smaller files' chunks first. ``records`` are those of files, or of anything. ``quota``: how much more may be

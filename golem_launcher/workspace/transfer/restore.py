@@ -129,8 +129,8 @@ async def send(
     while done < len(order):
         part = _Part(chunks, order, done, lost)
         try:
-            in_files = agent.carry is not None and agent.throughput.prefers_carry(total - sent)
-            patience = agent.throughput.patience(total - sent) if agent.carry is not None else None
+            in_files = agent.bulk is not None and agent.throughput.prefers_bulk(total - sent)
+            patience = agent.throughput.patience(total - sent) if agent.bulk is not None else None
             done = await (_by_file(agent, part) if in_files else _by_tunnel(agent, part, patience))
         except (ProviderError, WorkspaceError):
             failures += 1
@@ -176,7 +176,7 @@ async def _by_file(agent: AgentWorkspace, part: _Part) -> int:
         await asyncio.to_thread(write)
         began = asyncio.get_running_loop().time()
         done = await agent.put_file(path)
-        agent.throughput.carry_took(part.plain, asyncio.get_running_loop().time() - began)
+        agent.throughput.bulk_took(part.plain, asyncio.get_running_loop().time() - began)
         return done
     finally:
         await asyncio.to_thread(path.unlink, missing_ok=True)

@@ -25,13 +25,13 @@ from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.repository.entry import LONGEST_PATH, shown
 from golem_launcher.workspace.repository.manifest import MOST_LEFT_OUT, Environment
 from golem_launcher.workspace.repository.symlinks import LEADS_OUT, TOO_MANY
+from golem_launcher.workspace.transfer.chunk_queue import ChunkQueue
 from golem_launcher.workspace.transfer.plan import BUSY, LARGE
 from golem_launcher.workspace.transfer.prefetch import Prefetch
 from golem_launcher.workspace.transfer.pull import pull
 from golem_launcher.workspace.transfer.quota import TOO_MUCH_KEPT, lacking, within
 from golem_launcher.workspace.transfer.timeouts import LEAST_RATE
 from golem_launcher.workspace.transfer.tree import Tree, differ_by_dates, digest, shrunk
-from golem_launcher.workspace.transfer.wanted import Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,7 +157,7 @@ class Saver:
         while self._lock.locked() and self._running is not None and not self._running.done():
             await asyncio.wait({self._running}, timeout=_HANGS_SECONDS)
             if self._agent.received - received < LEAST_RATE * _HANGS_SECONDS:
-                self._agent.drop_carry()
+                self._agent.drop_bulk()
                 self._running.cancel()
                 return
             received = self._agent.received
@@ -273,7 +273,7 @@ class Saver:
                 generation=manifest.generation, saved_at=manifest.created_at, files=manifest.files, bytes=manifest.size
             )
 
-    async def _fit(self, before: Entries) -> tuple[Entries, Wanted, dict[str, str]]:
+    async def _fit(self, before: Entries) -> tuple[Entries, ChunkQueue, dict[str, str]]:
         """What there is room for, what of it is to be brought, and what there is no room for, with the reason."""
         entries = await asyncio.to_thread(self._tree.sifted)
         entries, too_much = await asyncio.to_thread(within, entries, before, self._limits.total_bytes)
@@ -283,8 +283,8 @@ class Saver:
             wanted, no_room = await self._lacking(entries)
         return entries, wanted, too_much | no_room
 
-    async def _lacking(self, entries: Entries) -> tuple[Wanted, dict[str, str]]:
-        wanted, quota = Wanted(), self._most_kept - self._kept
+    async def _lacking(self, entries: Entries) -> tuple[ChunkQueue, dict[str, str]]:
+        wanted, quota = ChunkQueue(), self._most_kept - self._kept
         return wanted, await asyncio.to_thread(lacking, self._store, entries.records, wanted, quota)
 
     @property

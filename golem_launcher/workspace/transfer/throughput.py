@@ -12,8 +12,8 @@ _TUNNEL_RATE = 3.5e6
 """Bytes a second by yagna's VPN on a good line."""
 _TUNNEL_SECONDS = 0.05
 _SMALL = 32 * 1024
-_CARRY_RATE = 100e6
-_CARRY_SECONDS = 0.5
+_BULK_RATE = 100e6
+_BULK_SECONDS = 0.5
 _WEIGHT = 0.7
 """Of what was seen last, against all before."""
 _LEAST_PATIENCE = 1.5
@@ -26,24 +26,24 @@ class Throughput:
     def __init__(self) -> None:
         self._tunnel_rate = _TUNNEL_RATE
         self._tunnel_seconds = _TUNNEL_SECONDS
-        self._carry_rate = _CARRY_RATE
-        self._carry_seconds = _CARRY_SECONDS
+        self._bulk_rate = _BULK_RATE
+        self._bulk_seconds = _BULK_SECONDS
 
     def tunnel(self, size: float) -> float:
         """How long so many bytes take by the tunnel, in seconds, probably."""
         return self._tunnel_seconds + size / self._tunnel_rate
 
-    def carry(self, size: float) -> float:
+    def bulk(self, size: float) -> float:
         """How long they take by a file transfer."""
-        return self._carry_seconds + size / self._carry_rate
+        return self._bulk_seconds + size / self._bulk_rate
 
-    def prefers_carry(self, size: float) -> bool:
+    def prefers_bulk(self, size: float) -> bool:
         """Whether a transfer is the faster way."""
-        return self.carry(size) < self.tunnel(size)
+        return self.bulk(size) < self.tunnel(size)
 
     def patience(self, size: float) -> float:
         """How long to wait for the tunnel until a transfer is worth beginning all the same."""
-        return min(max(2 * self.tunnel(size), self.carry(size), _LEAST_PATIENCE), _MOST_PATIENCE)
+        return min(max(2 * self.tunnel(size), self.bulk(size), _LEAST_PATIENCE), _MOST_PATIENCE)
 
     def tunnel_took(self, size: float, seconds: float) -> None:
         """So many bytes came, or went, by the tunnel in that time."""
@@ -53,19 +53,19 @@ class Throughput:
         else:
             self._tunnel_rate /= correction
 
-    def carry_took(self, size: float, seconds: float) -> None:
+    def bulk_took(self, size: float, seconds: float) -> None:
         """The same by a transfer."""
-        correction = _correction(seconds, self.carry(size))
-        self._carry_seconds *= correction
-        self._carry_rate /= correction
+        correction = _correction(seconds, self.bulk(size))
+        self._bulk_seconds *= correction
+        self._bulk_rate /= correction
 
     def bytes_by_tunnel(self, seconds: float) -> float:
         """What the tunnel carries in that time."""
         return seconds * self._tunnel_rate
 
-    def bytes_by_carry(self, seconds: float) -> float:
+    def bytes_by_bulk(self, seconds: float) -> float:
         """What a transfer carries in that time."""
-        return max(seconds - self._carry_seconds, 0.0) * self._carry_rate
+        return max(seconds - self._bulk_seconds, 0.0) * self._bulk_rate
 
 
 def _correction(took: float, expected: float) -> float:

@@ -73,11 +73,11 @@ class Provider:
         os.close(self.gate)
         os.close(self._gate)
 
-    def agent(self, carry=None, token=TOKEN):
-        return AgentWorkspace(to_origin(self.url), token, carry)
+    def agent(self, bulk=None, token=TOKEN):
+        return AgentWorkspace(to_origin(self.url), token, bulk)
 
 
-class Carry:
+class BulkTransfer:
     """What an exe-unit's transfer does, on one machine."""
 
     def __init__(self, provider):

@@ -307,7 +307,7 @@ def test_half_a_character_anywhere_stops_nothing(liar, store, lines, more):
     b"".join(store.manifest("work", 1).dump()).decode()
 
 
-def test_a_carry_that_brings_more_is_stopped(providers, store, tmp_path, monkeypatch):
+def test_a_transfer_that_brings_more_is_stopped(providers, store, tmp_path, monkeypatch):
     """The far end of a transfer is the provider's: it may send what it likes."""
     (tmp_path / "scratch").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))

@@ -15,16 +15,16 @@ from golem_launcher.workspace.transfer import quota as fitting
 from golem_launcher.workspace.transfer import saver as saving
 from golem_launcher.workspace.transfer.restore import LocalFiles, restore_into, send
 from golem_launcher.workspace.transfer.saver import Limits, Saver
-from tests.workspace.transfer.conftest import Carry, tree
+from tests.workspace.transfer.conftest import BulkTransfer, tree
 
 LIMITS = Limits(total_bytes=2 << 30)
 
 
-def saved(provider, store, *, carry=False, **options):
+def saved(provider, store, *, bulk=False, **options):
     """Save once: the generation and the saver."""
 
     async def scenario():
-        async with provider.agent(Carry(provider) if carry else None) as agent:
+        async with provider.agent(BulkTransfer(provider) if bulk else None) as agent:
             assert await agent.answers()
             saver = Saver(agent, store, "work", **{"limits": LIMITS, **options})
             return await saver.save_now(60), saver
@@ -45,21 +45,21 @@ def sparse(path, size, *pieces):
             file.write(data)
 
 
-@pytest.mark.parametrize("carry", [True, False], ids=["by transfers", "over the tunnel"])
-def test_holes_are_skipped_and_come_back_as_holes(providers, store, tmp_path, carry):
+@pytest.mark.parametrize("bulk", [True, False], ids=["by transfers", "over the tunnel"])
+def test_holes_are_skipped_and_come_back_as_holes(providers, store, tmp_path, bulk):
     one, other = providers("one"), providers("other")
     sparse(one.work / "hole", 2_200_000_000)
     noise = os.urandom(300_000)
     sparse(one.work / "some", 1_500_000_000, (700_000_000, noise), (1_499_900_000, b"end"))
     (one.work / "a.txt").write_text("a")
-    generation, saver = saved(one, store, carry=carry)
+    generation, saver = saved(one, store, bulk=bulk)
     assert (generation.files, generation.left_out, saver.saving.problem) == (3, 0, "")
     assert generation.bytes < 2_000_000
     wrote = extract(store, store.manifest("work"), tmp_path / "out")
     assert (wrote.files, wrote.left_out) == (3, {})
 
     async def put_back():
-        async with other.agent(Carry(other) if carry else None) as agent:
+        async with other.agent(BulkTransfer(other) if bulk else None) as agent:
             assert await restore_into(agent, store, "work") == []
             again = Saver(agent, store, "work", limits=LIMITS, after=1)
             assert (await again.save_now()).number == 1  # the same, holes and all

@@ -15,7 +15,7 @@ from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 from golem_launcher.workspace.transfer.saver import Saver
 from golem_launcher.workspace.transfer.tree import Tree
 from tests.dialling import to_origin
-from tests.workspace.transfer.conftest import TOKEN, Carry
+from tests.workspace.transfer.conftest import TOKEN, BulkTransfer
 from tests.workspace.transfer.test_hostile import Liar, file, sound
 
 SIZE = 9_000_000
@@ -89,7 +89,7 @@ def test_a_file_transfer_that_broke_is_the_only_one_sent_again(provider, store, 
     monkeypatch.setattr("golem_launcher.workspace.transfer.pull._PACK_BYTES", 2_000_000)
     (provider.work / "big.bin").write_bytes(os.urandom(SIZE))
 
-    class Broken(Carry):
+    class Broken(BulkTransfer):
         sent = 0
 
         async def transfer_out(self, container_path, local_path):
@@ -100,13 +100,13 @@ def test_a_file_transfer_that_broke_is_the_only_one_sent_again(provider, store, 
             self.sent += local_path.stat().st_size
 
     async def scenario():
-        carry = Broken(provider)
-        async with provider.agent(carry) as agent:
+        transfer = Broken(provider)
+        async with provider.agent(transfer) as agent:
             saver = Saver(agent, store, "work")
             assert await saver.save_now() is None
             assert "a cable was pulled" in saver.saving.problem
             assert (await saver.save_now()).bytes == SIZE
-        assert carry.sent < SIZE + 10_000
+        assert transfer.sent < SIZE + 10_000
 
     asyncio.run(scenario())
 

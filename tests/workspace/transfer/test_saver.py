@@ -9,7 +9,7 @@ from golem_launcher.errors import NothingToSave
 from golem_launcher.workspace.repository.store import open_store
 from golem_launcher.workspace.transfer.restore import LocalFiles, restore_into, send
 from golem_launcher.workspace.transfer.saver import Saver
-from tests.workspace.transfer.conftest import Carry, tree
+from tests.workspace.transfer.conftest import BulkTransfer, tree
 
 
 def fill(work):
@@ -38,8 +38,8 @@ def test_the_same_files_at_another_provider(providers, store, bulk):
     fill(one.work)
 
     async def scenario():
-        carry = Carry(one) if bulk else None
-        async with one.agent(carry) as agent:
+        transfer = BulkTransfer(one) if bulk else None
+        async with one.agent(transfer) as agent:
             assert await agent.answers()
             saver = Saver(agent, store, "work")
             generation = await saver.save_now()
@@ -59,8 +59,8 @@ def test_the_same_files_at_another_provider(providers, store, bulk):
             (one.work / "run.sh").unlink()
             assert (await saver.save_now()).files == 6
         if bulk:
-            assert carry.out in {1, 2}  # the 200 kB too, where the tunnel was slow
-        async with other.agent(Carry(other) if bulk else None) as agent:
+            assert transfer.out in {1, 2}  # the 200 kB too, where the tunnel was slow
+        async with other.agent(BulkTransfer(other) if bulk else None) as agent:
             assert await restore_into(agent, store, "work") == []
             (one.work / ".cache" / "x").unlink()
             (one.work / ".cache").rmdir()
@@ -129,9 +129,9 @@ def test_many_tiny_files_are_brought_and_put_back_in_few_requests(providers, sto
         (one.work / f"{number}.txt").write_text(f"{number}\n")
 
     async def scenario():
-        carry = Carry(one)
+        transfer = BulkTransfer(one)
         asked = 0
-        async with one.agent(carry if bulk else None) as agent:
+        async with one.agent(transfer if bulk else None) as agent:
             chunks = agent.chunks
 
             def counted(ids):
@@ -140,10 +140,10 @@ def test_many_tiny_files_are_brought_and_put_back_in_few_requests(providers, sto
                 return chunks(ids)
 
             monkeypatch.setattr(agent, "chunks", counted)
-            monkeypatch.setattr(agent.throughput, "prefers_carry", lambda _: bulk)
+            monkeypatch.setattr(agent.throughput, "prefers_bulk", lambda _: bulk)
             generation = await Saver(agent, store, "work").save_now(120)
         assert generation.files == 6000
-        assert asked + carry.out < 120
+        assert asked + transfer.out < 120
         async with other.agent() as agent:
             assert await restore_into(agent, store, "work") == []
 
@@ -221,7 +221,7 @@ def test_a_file_that_never_stands_still_is_saved_as_it_was_at_one_moment(provide
         path.write_text(f"{next(versions)}\n" * 200_000)
 
     async def scenario():
-        async with provider.agent(Carry(provider) if bulk else None) as agent:
+        async with provider.agent(BulkTransfer(provider) if bulk else None) as agent:
             plan = agent.plan
 
             async def rewritten_after_each(base, state, _saw):

@@ -9,7 +9,7 @@ from golem_launcher.workspace.transfer.restore import restore_into
 from golem_launcher.workspace.transfer.saver import Saver
 from golem_launcher.workspace.transfer.throughput import Throughput
 from tests.dialling import to_origin
-from tests.workspace.transfer.conftest import TOKEN, Carry
+from tests.workspace.transfer.conftest import TOKEN, BulkTransfer
 from tests.workspace.transfer.test_resuming import Cable
 
 _TRANSFER_SECONDS, _TRANSFER_RATE, _TUNNEL_RATE = 2.0, 400_000, 14_000
@@ -27,7 +27,7 @@ class SlowCable(Cable):
             writer.close()
 
 
-class SlowCarry(Carry):
+class SlowBulkTransfer(BulkTransfer):
     async def transfer_out(self, container_path, local_path):
         await asyncio.sleep(_TRANSFER_SECONDS)
         await super().transfer_out(container_path, local_path)
@@ -45,7 +45,7 @@ def test_a_megabyte_is_saved_and_put_back_within_twenty_seconds_each(provider, s
     async def scenario():
         async with (
             SlowCable(provider) as cable,
-            AgentWorkspace(to_origin(cable.url), TOKEN, SlowCarry(provider)) as agent,
+            AgentWorkspace(to_origin(cable.url), TOKEN, SlowBulkTransfer(provider)) as agent,
         ):
             begun = time.monotonic()
             generation = await Saver(agent, store, "work").save_now(60)
@@ -59,24 +59,24 @@ def test_a_megabyte_is_saved_and_put_back_within_twenty_seconds_each(provider, s
             assert time.monotonic() - saved < 20
             # What is tiny goes by the tunnel still.
             (provider.work / "note.txt").write_text("another")
-            transfers = agent.carry.out
+            transfers = agent.bulk.out
             assert (await Saver(agent, store, "work", after=1).save_now(60)).number == 2
-            assert agent.carry.out == transfers
+            assert agent.bulk.out == transfers
 
     asyncio.run(scenario())
 
 
 def test_the_way_is_what_was_faster():
     throughput = Throughput()
-    assert not throughput.prefers_carry(100_000)
-    assert throughput.prefers_carry(20_000_000)
+    assert not throughput.prefers_bulk(100_000)
+    assert throughput.prefers_bulk(20_000_000)
     for _ in range(5):
         throughput.tunnel_took(30_000, 2.0)
         throughput.tunnel_took(100_000, 7.0)
-    assert throughput.prefers_carry(100_000)
+    assert throughput.prefers_bulk(100_000)
     for _ in range(8):
-        throughput.carry_took(2_000_000, 60.0)
-    assert not throughput.prefers_carry(100_000)
+        throughput.bulk_took(2_000_000, 60.0)
+    assert not throughput.prefers_bulk(100_000)
     for _ in range(12):
         throughput.tunnel_took(100_000, 0.05)
-    assert not throughput.prefers_carry(2_000_000)
+    assert not throughput.prefers_bulk(2_000_000)

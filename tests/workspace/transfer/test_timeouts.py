@@ -140,7 +140,7 @@ def test_who_saves_now_is_not_behind_a_round_that_hangs(providers, store, monkey
 
         async with provider.agent(Hanging()) as agent:
             saver = Saver(agent, store, "work")
-            agent.throughput.prefers_carry = lambda _: True
+            agent.throughput.prefers_bulk = lambda _: True
             running = asyncio.create_task(saver.run())
             await asyncio.wait_for(hanging.wait(), 20)
             generation = await saver.save_now(20)

@@ -8,7 +8,7 @@ from golem_launcher.agent.workspace.wire import FRAME
 from golem_launcher.workspace.repository.chunk_ids import ChunkIds
 
 
-class Wanted:
+class ChunkQueue:
     """Add at the end, take from the beginning."""
 
     def __init__(self) -> None:

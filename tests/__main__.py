@@ -19,6 +19,7 @@ _CACHE = ".pytest_cache"
 # About how many seconds each room takes on two quiet cores; rooms of which nothing is said are short. What is said here
 # decides how evenly the lanes are filled, and nothing else.
 _SECONDS = {
+    "kernel": 240,
     "browser": 500,
     "session": 300,
     "localnet": 210,

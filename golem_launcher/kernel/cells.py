@@ -32,17 +32,26 @@ class Call:
     """The rest of the cell, of a command that takes it (``%%golem``)."""
 
 
-def split(text: str, names: frozenset[str], cell_names: frozenset[str] = frozenset()) -> list[Code | Call]:
-    """The parts of a cell, in order; Python of blanks and comments alone is left out beside a command.
+@dataclass(frozen=True)
+class Names:
+    """The names of our commands."""
 
-    ``names`` are the commands of a line, ``cell_names`` those that take the whole cell.
-    """
+    lines: frozenset[str]
+    """Of those that stand in a line."""
+    cells: frozenset[str] = frozenset()
+    """Of those that take the cell."""
+    alone: frozenset[str] = frozenset()
+    """Of those of a line that are ours without words alone: with some they are IPython's."""
+
+
+def split(text: str, names: Names) -> list[Code | Call]:
+    """The parts of a cell, in order; Python of blanks and comments alone is left out beside a command."""
     lines = text.splitlines(keepends=True)
     first = next((number for number, line in enumerate(lines) if not _is_empty(line)), len(lines))
     parts: list[Code | Call] = []
     code: list[str] = []
     for number, line in enumerate(lines):
-        call = _call(line, names, cell_names)
+        call = _call(line, names)
         if call is None or (call.body is not None and number != first) or not _may_stand(line, code):
             code.append(line)
             continue
@@ -59,19 +68,21 @@ def split(text: str, names: frozenset[str], cell_names: frozenset[str] = frozens
     return parts
 
 
-def _call(line: str, names: frozenset[str], cell_names: frozenset[str]) -> Call | None:
+def _call(line: str, names: Names) -> Call | None:
     if found := _QUESTION.match(line.rstrip("\n")):
-        return Call(found[2], "", asks=True) if found[2] in names | cell_names else None
+        return Call(found[2], "", asks=True) if found[2] in names.lines | names.cells else None
     found = _LINE.match(line)
     if found is None:
         return None
     sign, name, question, rest = found.groups()
     words = _COMMENT.sub("", rest.strip()).strip()
     if question:
-        return Call(name, "", asks=True) if name in names | cell_names and not words else None
+        return Call(name, "", asks=True) if name in names.lines | names.cells and not words else None
     if sign == "%%":
-        return Call(name, words, body="") if name in cell_names else None
-    return Call(name, words) if name in names else None
+        return Call(name, words, body="") if name in names.cells else None
+    if words and name in names.alone:
+        return None
+    return Call(name, words) if name in names.lines else None
 
 
 def _is_empty(line: str) -> bool:

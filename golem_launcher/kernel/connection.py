@@ -64,7 +64,8 @@ class Connection:
         self.kernel: FarKernel | None = None
         self._record = record
         self._owner = owner
-        self._lab = LabClient(directory)
+        self.lab = LabClient(directory)
+        """Requests to the Jupyter over there."""
         self._agreement: str | None = None
         self._doubt = False
         """Whether the connection broke while a request waited: its answer may be lost."""
@@ -112,17 +113,18 @@ class Connection:
         """Close the connection; all over there stays as it is."""
         await self._stop_running()
         await cancel_all(*self._tasks)
-        await self._lab.aclose()
+        await self.lab.aclose()
 
     async def _stop_running(self) -> None:
         if self._running is not None:
             await cancel_all(self._running)
             self._running = None
 
-    async def _reach(self, wanted: str | None) -> None:
-        kernel_id = wanted or await start_kernel(self._lab)
+    async def _reach(self, wanted: str | None, news: str = "") -> None:
+        """Have a kernel over there to talk to; ``news``: what the next cell is to say of it."""
+        kernel_id = wanted or await start_kernel(self.lab)
         await self._stop_running()
-        kernel = self.kernel = FarKernel(self._lab, kernel_id, heard=self._owner.heard, broke=self._note_break)
+        kernel = self.kernel = FarKernel(self.lab, kernel_id, heard=self._owner.heard, broke=self._note_break)
         self._running = asyncio.create_task(self._run(kernel))
         connected = asyncio.ensure_future(kernel.connected.wait())
         try:
@@ -136,6 +138,7 @@ class Connection:
                 raise AccessError("The kernel over there can't be reached.", "Try again, or see: %logs")
         finally:
             await cancel_all(connected)
+        self.news = news
         self.back.set()
         await asyncio.to_thread(self._record.write, self.name, kernel_id, ends_session=self.ends_session)
 
@@ -166,9 +169,9 @@ class Connection:
         elif self._running is None or self._running.done():
             self.back.clear()
             await self._owner.lost("The kernel over there is gone: its Jupyter was started anew.")
-            await self._reach(None)
-            self.news = (
-                "The Jupyter over there was started anew: files are there, variables are not. Run the cells again."
+            await self._reach(
+                None,
+                "The Jupyter over there was started anew: files are there, variables are not. Run the cells again.",
             )
         elif self._doubt and self.kernel is not None and self.kernel.connected.is_set():
             await self._settle(self.kernel)
@@ -200,12 +203,12 @@ class Connection:
             if state.stage.final:
                 return
         self._agreement = state.head.agreement_id
-        await self._reach(None)
         gone = "The provider before" if gone == state.head.provider_name else gone
         notices = "".join(f" {notice}" for notice in state.notices[-1:])
-        self.news = (
+        await self._reach(
+            None,
             f"{gone} was lost; {state.head.provider_name} took over. Back are {saved(state)}, and the packages. "
-            f"Variables are not: run the cells again.{notices}"
+            f"Variables are not: run the cells again.{notices}",
         )
 
 

@@ -57,6 +57,7 @@ class LabClient:
 
     def __init__(self, directory: SessionDirectory) -> None:
         path = door.door_path(directory.path)
+        self.host = _HOST
         self.base = directory.base_url().rstrip("/")
         self.http = ProviderHttp(lambda: door.dial(path, FIRST_PORT), directory.token() or "")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from golem_launcher.errors import LauncherError, RequestError, SessionError
 from golem_launcher.kernel import cards, commands
 from golem_launcher.kernel.commands.attaching import check_workload
+from golem_launcher.kernel.commands.here import LocalKernel
 from golem_launcher.kernel.connection import Connection, begin
 from golem_launcher.networks import NETWORKS
 from golem_launcher.request import parse_request
@@ -53,13 +54,14 @@ class Notebook:
         self.autoconnect = request is not None
         """Whether a cell connects by itself."""
         self.connection: Connection | None = None
+        self.last: SessionDirectory | None = None
+        """The session that it is, or was, connected to."""
+        self.here = LocalKernel()
         self.on_shutdown: OnShutdown = on_shutdown
         self._restoring: asyncio.Task[None] | None = None
 
-    names = frozenset(name for name, one in commands.ALL.items() if not one.takes_cell)
-    """Of commands that stand in a line."""
-    cell_names = frozenset(name for name, one in commands.ALL.items() if one.takes_cell)
-    """Of those that take the cell."""
+    names = commands.NAMES
+    """Of the commands."""
     banner = _BANNER
 
     @property
@@ -102,6 +104,7 @@ class Notebook:
         """Called once, at the end. Who restarts finds the session; else it ends, unless it is to be kept."""
         if self._restoring is not None and not self._restoring.done():
             self._restoring.cancel()
+        await self.here.aclose()
         connection = self.connection
         if connection is None:
             return
@@ -204,6 +207,7 @@ class Notebook:
     async def _open(self, directory: SessionDirectory, kernel_id: str | None, *, ends_session: bool) -> Connection:
         connection = Connection(directory, self.record, self.owner, ends_session=ends_session)
         await connection.open(kernel_id)
+        self.last = directory
         return connection
 
     async def _restored(self) -> None:

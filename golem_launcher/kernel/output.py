@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from golem_launcher.kernel.messages import Message
 
 
+_DIGITS = re.compile(r"[\d.,%()]+")
+
+
 @dataclass(frozen=True)
 class Shown:
     """The same in words and as HTML. Whatever a provider wrote is escaped in the latter."""
@@ -24,9 +28,15 @@ class Shown:
 
 
 class Output:
-    """The output of the request whose header is ``parent``."""
+    """The output of the request whose header is ``parent``.
 
-    def __init__(self, publish: Callable[[Message], Awaitable[None]], session: str, parent: bytes) -> None:
+    ``lines``: its client updates no displays, as consoles don't: what changes is told in lines.
+    """
+
+    def __init__(
+        self, publish: Callable[[Message], Awaitable[None]], session: str, parent: bytes, *, lines: bool = False
+    ) -> None:
+        self.lines = lines
         self._publish = publish
         self._session = session
         self._parent = parent
@@ -59,15 +69,27 @@ class Place:
         self._output = output
         self._id = secrets.token_hex(8)
         self._shown: Shown | None = None
+        self._said: set[str] = set()
 
     async def show(self, shown: Shown) -> None:
         """Show this here now; what is the same is not sent again."""
         if shown == self._shown:
             return
+        if self._output.lines:
+            await self._say(shown)
+            return
         kind = "display_data" if self._shown is None else "update_display_data"
         self._shown = shown
         content = {"data": _bundle(shown), "metadata": {}, "transient": {"display_id": self._id}}
         await self._output.tell(kind, content)
+
+    async def _say(self, shown: Shown) -> None:
+        """The lines that are new by more than their numbers."""
+        news = {_DIGITS.sub("", line): line for line in shown.text.splitlines()}
+        lines = [line for key, line in news.items() if key not in self._said]
+        self._said.update(news)
+        if lines:
+            await self._output.say("\n".join(lines))
 
 
 def error_content(ename: str, evalue: str) -> dict[str, Any]:

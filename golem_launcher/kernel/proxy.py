@@ -31,6 +31,8 @@ _LOG = logging.getLogger(__name__)
 _EXECUTE = "execute_request"
 _OLD_SECONDS = 4.0
 """A request that is younger may still be on its way to a kernel that is idle."""
+_EXITS = {"exit", "quit", "exit()", "quit()"}
+"""What leaves a console."""
 _INTERRUPTED = ("KeyboardInterrupt", "")
 _LARGEST_REPLY = 256 * 1024
 """Of what is read of a reply; larger ones pass unread."""
@@ -62,14 +64,20 @@ class Request:
 
 
 class Proxy:
-    """Between a :class:`Front` and a :class:`Notebook`. ``run`` once, until a client shuts the kernel down."""
+    """Between a :class:`Front` and a :class:`Notebook`. ``run`` once, until a client shuts the kernel down.
 
-    def __init__(self, front: Front, notebook: Callable[[Proxy], Notebook]) -> None:
+    ``lines``: as of :class:`Output`.
+    """
+
+    def __init__(self, front: Front, notebook: Callable[[Proxy], Notebook], *, lines: bool = False) -> None:
+        self._lines = lines
         self._front = front
         self._waiting: dict[str, Request] = {}
         """Passed on and not answered to their end, by the ids of their messages."""
         self._cells: deque[Request] = deque()
         """Not begun."""
+        self._next: Request | None = None
+        """The one that waits until those before it are over."""
         self._another_cell = asyncio.Event()
         self._running: tuple[Request, asyncio.Task[dict[str, Any]]] | None = None
         """The cell that is run here."""
@@ -203,12 +211,14 @@ class Proxy:
             await self._another_cell.wait()
 
     async def _run_cell(self, cell: Request) -> None:
-        parts = split(str(cell.content.get("code", "")), self.notebook.names, self.notebook.cell_names)
+        parts = split(str(cell.content.get("code", "")), self.notebook.names)
         for_kernel = len(parts) == 1 and isinstance(parts[0], Code)
         if not cell.aborted and for_kernel and self.notebook.may_pass_on:
             self._pass_on(cell)
             return
+        self._next = cell
         await self._all_answered()
+        self._next = None
         if cell.aborted:
             await self._answer(cell, {"status": "aborted"})
             return
@@ -239,6 +249,8 @@ class Proxy:
             for number, part in enumerate(parts):
                 if isinstance(part, Call):
                     await self.notebook.call(part, output)
+                elif self.notebook.connection is None and part.text.strip() in _EXITS:
+                    content["payload"] = [{"source": "ask_exit", "keepkernel": False}]
                 else:
                     await self.notebook.be_connected(output)
                     content = await self._run_code(cell, part.text, last=number == len(parts) - 1)
@@ -278,7 +290,7 @@ class Proxy:
     def _note_failure(self, cell: Request, content: dict[str, Any]) -> None:
         """Abort the cells that wait behind one that failed, as kernels do."""
         if content.get("status") == "error" and cell.content.get("stop_on_error", True):
-            for other in self._cells:
+            for other in (*self._cells, *([self._next] if self._next is not None else [])):
                 other.aborted = True
 
     # What the kernel over there says.
@@ -366,7 +378,7 @@ class Proxy:
         request.done.set()
 
     def _output(self, request: Request) -> Output:
-        return Output(self._front.publish, self._front.session, request.parent)
+        return Output(self._front.publish, self._front.session, request.parent, lines=self._lines)
 
     async def _tell_status(self, state: str, parent: Message | None = None) -> None:
         header = parent.frames[0] if parent is not None else b"{}"

@@ -10,6 +10,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+import psutil
+
 from golem_launcher.errors import LauncherError
 from golem_launcher.kernel.front import Front
 from golem_launcher.kernel.notebook import Notebook, OnShutdown
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _PARENT_VARIABLE = "JPY_PARENT_PID"
 _PARENT_SECONDS = 1.0
 _ORPHAN = 1
+_CONSOLES = {"jupyter-console", "jupyter_console", "console"}
 
 
 def serve(connection_file: Path, request: Path | None, on_shutdown: OnShutdown) -> int:
@@ -45,7 +48,11 @@ def serve(connection_file: Path, request: Path | None, on_shutdown: OnShutdown) 
 
 async def _serve(file: Path, record: Record, fields: dict[str, object] | None, on_shutdown: OnShutdown) -> None:
     front = Front(file)
-    proxy = Proxy(front, lambda owner: Notebook(owner, record, request=fields, on_shutdown=on_shutdown))
+    proxy = Proxy(
+        front,
+        lambda owner: Notebook(owner, record, request=fields, on_shutdown=on_shutdown),
+        lines=_started_by_console(),
+    )
     loop = asyncio.get_running_loop()
     interrupting: set[asyncio.Task[None]] = set()
 
@@ -66,6 +73,15 @@ async def _serve(file: Path, record: Record, fields: dict[str, object] | None, o
     finally:
         await cancel_all(orphaned, *interrupting)
         await front.aclose()
+
+
+def _started_by_console() -> bool:
+    """Whether a console in a terminal started this kernel: it shows no updates of displays."""
+    try:
+        words = psutil.Process(os.getppid()).cmdline()[:4]
+    except psutil.Error:
+        return False
+    return any(word.rpartition("/")[2] in _CONSOLES for word in words)
 
 
 async def _until_orphaned() -> None:

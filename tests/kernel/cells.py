@@ -1,6 +1,9 @@
 """Cells run through a kernel's sockets, as any client does, and what comes back."""
 
+import re
 from dataclasses import dataclass, field
+
+from golem_launcher.session.directory import session_directory
 
 _SECONDS = 90
 
@@ -27,9 +30,10 @@ class CellFailed(AssertionError):  # noqa: N818
 
 
 class Notebook:
-    def __init__(self, manager, client):
+    def __init__(self, manager, client, folder):
         self.manager = manager
         self.client = client
+        self.folder = folder
 
     def run(self, code, *, check=True, seconds=_SECONDS):
         """Run a cell to its end; it must not fail unless that is looked at."""
@@ -61,6 +65,30 @@ class Notebook:
         if check and done.failed:
             raise CellFailed(f"{code}\n{done.text}\n{done.errors}")
         return done
+
+    def connect(self, words="local 1"):
+        """Connect it; the directory of its session."""
+        return session_directory(re.search(r"session: +(\S+)", self.run(f"%connect {words}").text)[1])
+
+    def start(self, code, **options):
+        """Begin a cell; its message's id."""
+        return self.client.execute(code, **options)
+
+    def reply_to(self, message_id, seconds=_SECONDS):
+        """The content of the reply to a cell."""
+        while True:
+            message = self.client.get_shell_msg(timeout=seconds)
+            if message["parent_header"].get("msg_id") == message_id:
+                return message["content"]
+
+    def until_printed(self, text, seconds=_SECONDS):
+        """Wait until a cell printed this."""
+        printed = ""
+        while text not in printed:
+            message = self.client.get_iopub_msg(timeout=seconds)
+            if message["msg_type"] == "stream":
+                printed += message["content"]["text"]
+        return printed
 
     def restart(self):
         self.manager.restart_kernel()

@@ -9,6 +9,7 @@ from golem_launcher.kernel import kernelspec
 from golem_launcher.market import history
 from tests.kernel.cells import Notebook
 from tests.networks import own_network
+from tests.session import providers
 
 _NETWORK = """
 runtime = "auto"
@@ -56,14 +57,20 @@ def network(tmp_path_factory):
 
 
 @pytest.fixture
+def lose(network):
+    """Takes the present provider from a session: the provider terminates the agreement."""
+    keys = providers.keys(network, _NETWORK.count("[[provider]]"))
+    return lambda directory: providers.terminate(network, keys, directory.state())
+
+
+@pytest.fixture
 def open_notebook(jupyter, network, tmp_path):  # noqa: ARG001 - both must be there
     """Starts kernels in a folder of their own, and ends them after the test."""
     opened = []
     history.forget()
 
     def start(name="golem"):
-        manager, client = start_new_kernel(kernel_name=name, cwd=str(tmp_path))
-        notebook = Notebook(manager, client)
+        notebook = Notebook(*start_new_kernel(kernel_name=name, cwd=str(tmp_path)), tmp_path)
         opened.append(notebook)
         return notebook
 
@@ -82,8 +89,8 @@ def notebook(open_notebook):
 def connected(jupyter, network, tmp_path_factory):  # noqa: ARG001
     """One that is connected, for all tests of a module that leave it so."""
     history.forget()
-    manager, client = start_new_kernel(kernel_name="golem", cwd=str(tmp_path_factory.mktemp("notebook")))
-    notebook = Notebook(manager, client)
-    notebook.run("%connect local 1")
+    folder = tmp_path_factory.mktemp("notebook")
+    notebook = Notebook(*start_new_kernel(kernel_name="golem", cwd=str(folder)), folder)
+    notebook.connect()
     yield notebook
     notebook.close()

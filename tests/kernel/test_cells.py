@@ -6,14 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golem_launcher.kernel import messages
-from golem_launcher.kernel.cells import Call, Code, split
+from golem_launcher.kernel.cells import Call, Code, Names, split
 
-NAMES = frozenset({"connect", "status"})
-CELL_NAMES = frozenset({"golem"})
+NAMES = Names(lines=frozenset({"connect", "status", "save"}), cells=frozenset({"golem"}), alone=frozenset({"save"}))
 
 
 def parts(text):
-    return split(text, NAMES, CELL_NAMES)
+    return split(text, NAMES)
 
 
 @pytest.mark.parametrize("text", ["%status", "  %status", "# now\n\n%status\n", "%status  # comment", "\t%status"])
@@ -39,6 +38,7 @@ def test_commands_stand_among_lines():
         "f(\n%status\n)",
         "if x:\n    %status",
         "%time f()",
+        "%save notes.py 1-3",
         "%statusbar",
         "x %status",
         "%%time\n%status_of",

@@ -91,7 +91,7 @@ def test_from_connect_to_the_bill(notebook):
 
 def test_closing_a_notebook_ends_its_session(open_notebook):
     notebook = open_notebook()
-    name = re.search(r"session: +(\S+)", notebook.run("%connect local 1").text)[1]
+    name = notebook.connect().name
     notebook.restart()
     assert notebook.run("print('still there')").text.strip() == "still there"
     assert session_directory(name).state().stage is Stage.READY

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from golem_launcher.kernel.commands import attaching, money, session
+from golem_launcher.kernel.cells import Names
+from golem_launcher.kernel.commands import attaching, files, here, money, session, watching
 from golem_launcher.kernel.commands import help as helping
 
 if TYPE_CHECKING:
@@ -12,9 +13,23 @@ if TYPE_CHECKING:
     from golem_launcher.kernel.notebook import Notebook
 
 ALL: dict[str, Command] = {
-    one.name: one for one in (*helping.COMMANDS, *money.COMMANDS, *session.COMMANDS, *attaching.COMMANDS)
+    one.name: one
+    for one in (
+        *helping.COMMANDS,
+        *money.COMMANDS,
+        *session.COMMANDS,
+        *attaching.COMMANDS,
+        *files.COMMANDS,
+        *watching.COMMANDS,
+        *here.COMMANDS,
+    )
 }
 """By name, in the order of help."""
+NAMES = Names(
+    lines=frozenset(name for name, one in ALL.items() if not one.takes_cell),
+    cells=frozenset(name for name, one in ALL.items() if one.takes_cell),
+    alone=frozenset(name for name, one in ALL.items() if one.alone),
+)
 
 
 def complete(notebook: Notebook, line: str) -> tuple[list[str], int] | None:

@@ -88,6 +88,25 @@ async def _disconnect(notebook: Notebook, _call: Call, output: Output) -> None:
     await output.show(_bill(state))
 
 
+async def _move(notebook: Notebook, call: Call, output: Output) -> None:
+    """End the session, and start another one with its files elsewhere."""
+    present = notebook.connected()
+    own, words = _own_words(call.words)
+    fields = read_words(words)
+    state = await present.state()
+    if state.saving is None:
+        raise SessionError("Nothing of this session is saved, so nothing could be moved.", "%connect with save=yes.")
+    before = present.directory.request()
+    kept = {name: getattr(before, name) for name in before.model_fields_set if name not in {"name", "resume", "inputs"}}
+    elsewhere = (*before.deny, *([state.head.provider_id] if state.head.provider_id else []))
+    await _disconnect(notebook, call, output)
+    ended = present.directory.state()
+    resume = state.saving.workspace if ended.saving is not None and ended.saving.generation is not None else None
+    wanted = {**kept, "deny": elsewhere, **({"resume": resume} if resume else {}), **fields}
+    await notebook.connect(output, wanted, _seconds(own.get("timeout", "1h")))
+    await output.say("Files and packages are as they were; variables are not: run the cells again.")
+
+
 def _bill(state: SessionState) -> Shown:
     token = NETWORKS[state.network].token
     most = "at most " if state.owed_at_most else ""
@@ -119,6 +138,15 @@ COMMANDS = (
             "%connect strategy=random image_hash=5389c01c128f94f14653bc0b56822c22b4b3987737ef8f3c0ac61946",
         ),
         f"Every field of a request can be said: {', '.join(sorted(set(FIELDS.values())))}.",
+        _may_follow,
+    ),
+    Command(
+        "move",
+        "[FIELD=VALUE …] [timeout=10m]",
+        "Goes on with another provider: the same files and packages, and what is asked for besides.",
+        _move,
+        ("%move", "%move mem>8", "%move gpu>0"),
+        "The session is saved and ended, and another one begun with its request, its budget anew.",
         _may_follow,
     ),
     Command("disconnect", "", "Saves, ends the session and pays; says what it cost.", _disconnect, ("%disconnect",)),

@@ -1,0 +1,308 @@
+"""Files between the notebook's folder and the provider, by the Jupyter over there: whole or absent, on either side.
+
+What comes from over there is named by a stranger: each name is one plain part of a path, nothing is written through a
+link, nothing hidden, nothing that could run, and nothing over another file unless it was named or that is wanted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import filecmp
+import fnmatch
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import aiohttp
+
+from golem_launcher.errors import AccessError, RequestError
+from golem_launcher.kernel.far_kernel import KernelGone
+from golem_launcher.text import clean_line
+from golem_launcher.units import counted, data_size
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from golem_launcher.kernel.far_kernel import LabClient
+
+_CHUNK = 3 * 1024 * 1024
+_PIECE_SECONDS = 120.0
+_LARGEST_LISTING = 4 * 1024 * 1024
+_MOST_FILES = 20_000
+_DEEPEST = 40
+_GROWTH = 64 * 1024 * 1024
+"""By so much a file may have grown since it was listed."""
+_OK = 200
+_CONFLICT = 409
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A file that is to be brought, from one side to the other."""
+
+    here: Path
+    there: str
+    """Below the workspace, with slashes."""
+    size: int
+    named: bool
+    """Whether the user named this very file: then it replaces one that is there."""
+
+
+@dataclass
+class Brought:
+    """What was brought, and what not."""
+
+    files: int = 0
+    bytes: int = 0
+    left_out: list[str] = field(default_factory=list)
+    """With the reason of each."""
+
+    def sentence(self, verb: str) -> str:
+        """What happened, in words."""
+        return f"{verb}: {counted(self.files, 'file')}, {data_size(self.bytes)}."
+
+
+def plan_upload(words: Sequence[str], folder: str, brought: Brought) -> list[Planned]:
+    """The files that these words name: files, folders, patterns. Blocking. Raises ``RequestError`` for what is none."""
+    planned: list[Planned] = []
+    for word in words:
+        path = Path(word).expanduser()
+        found = [path] if path.exists() else sorted(path.parent.glob(path.name))
+        if not found:
+            raise RequestError(f"There is no '{word}' in {Path.cwd()}.", "Name files, folders, or patterns like *.csv.")
+        for one in found:
+            target = f"{folder}/{one.absolute().name}".strip("/")
+            if one.is_dir():
+                planned += _below(one, target, brought)
+            else:
+                planned.append(Planned(one, target, one.stat().st_size, named=True))
+    return planned
+
+
+async def upload(
+    lab: LabClient, planned: Sequence[Planned], brought: Brought, told: Callable[[Planned, int, int], Awaitable[None]]
+) -> None:
+    """Send them. ``told`` is awaited with the file, and the bytes that are over of all. Raises ``AccessError``."""
+    total, made = sum(one.size for one in planned), {""}
+    for one in planned:
+        if any(part.startswith(".") for part in PurePosixPath(one.there).parts):
+            brought.left_out.append(f"{one.there}: Jupyter takes no hidden files")
+            continue
+        for parent in [str(each) for each in reversed(PurePosixPath(one.there).parents) if str(each) != "."]:
+            if parent not in made:
+                await lab.read("PUT", _contents(parent), {"type": "directory"})
+                made.add(parent)
+        await _send(lab, one, brought, lambda one=one: told(one, brought.bytes, total))  # type: ignore[misc]
+        brought.files += 1
+
+
+async def _send(lab: LabClient, one: Planned, brought: Brought, told: Callable[[], Awaitable[None]]) -> None:
+    draft = f"{one.there}.part-{secrets.token_hex(4)}"
+    file = await asyncio.to_thread(one.here.open, "rb")
+    try:
+        number, data = 1, await asyncio.to_thread(file.read, _CHUNK)
+        while True:
+            following = await asyncio.to_thread(file.read, _CHUNK)
+            body: dict[str, Any] = {"type": "file", "format": "base64", "content": base64.b64encode(data).decode()}
+            if following or number > 1:
+                body["chunk"] = number if following else -1
+            await lab.read("PUT", _contents(draft), body, seconds=_PIECE_SECONDS)
+            brought.bytes += len(data)
+            await told()
+            if not following:
+                break
+            number, data = number + 1, following
+        try:
+            await lab.read("PATCH", _contents(draft), {"path": one.there})
+        except AccessError:  # another one is there
+            await lab.read("DELETE", _contents(one.there))
+            await lab.read("PATCH", _contents(draft), {"path": one.there})
+    except BaseException:
+        with contextlib.suppress(AccessError, KernelGone):
+            await asyncio.shield(lab.read("DELETE", _contents(draft)))
+        raise
+    finally:
+        file.close()
+
+
+async def plan_download(lab: LabClient, words: Sequence[str], folder: Path, brought: Brought) -> list[Planned]:
+    """The files over there that these words name. Raises ``RequestError`` for what is none, ``AccessError``."""
+    planned: list[Planned] = []
+    for word in words:
+        path = PurePosixPath(word.strip("/"))
+        if ".." in path.parts or not path.name:
+            raise RequestError(f"'{word}' is not a path in the session's folder.", "Like: %download results/*.csv")
+        parent = str(path.parent) if str(path.parent) != "." else ""
+        named = not any(sign in path.name for sign in "*?[")
+        if named:
+            entries = [await _entry(lab, str(path))]
+        else:
+            entries = [one for one in await _list(lab, parent, brought) if fnmatch.fnmatch(one["name"], path.name)]
+        if not entries:
+            raise RequestError(f"There is no '{word}' over there.")
+        for entry in entries:
+            there = f"{parent}/{entry['name']}".strip("/")
+            if entry["type"] != "directory":
+                planned.append(Planned(folder / entry["name"], there, entry["size"], named=named))
+                continue
+            async for one in _all_below(lab, there, folder / entry["name"], brought):
+                planned.append(one)
+                if len(planned) > _MOST_FILES:
+                    raise AccessError(f"These are more than {_MOST_FILES:,} files.", "Pack them there first: !tar …")
+    return planned
+
+
+async def download(
+    lab: LabClient,
+    planned: Sequence[Planned],
+    brought: Brought,
+    told: Callable[[Planned, int, int], Awaitable[None]],
+    *,
+    force: bool,
+) -> None:
+    """Fetch them. Raises ``AccessError``, and ``OSError`` when the disk does not take them."""
+    total = sum(one.size for one in planned)
+    for one in planned:
+        draft = await asyncio.to_thread(_draft, one.here)
+        if draft is None:
+            brought.left_out.append(f"{one.here}: a link leads away from there")
+            continue
+        try:
+            await _fetch(lab, one, draft, brought, lambda one=one: told(one, brought.bytes, total))  # type: ignore[misc]
+            if await asyncio.to_thread(_put, draft, one.here, replace=force or one.named):
+                brought.files += 1
+            else:
+                brought.left_out.append(f"{one.here}: another file is there (force replaces it)")
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+async def _fetch(
+    lab: LabClient, one: Planned, draft: Path, brought: Brought, told: Callable[[], Awaitable[None]]
+) -> None:
+    path = f"{lab.base}/files/{quote(one.there)}"
+    size = 0
+    try:
+        timeout = aiohttp.ClientTimeout(total=None, sock_read=_PIECE_SECONDS)
+        async with await lab.http.request("GET", path, timeout=timeout, host=lab.host) as response:
+            if response.status != _OK:
+                raise AccessError(f"'{clean_line(one.there)}' can't be read over there ({response.status}).")
+            with draft.open("wb") as file:
+                async for data in response.content.iter_chunked(1024 * 1024):
+                    size += len(data)
+                    if size > one.size + _GROWTH:
+                        raise AccessError(f"'{clean_line(one.there)}' is larger than it was said to be.")
+                    await asyncio.to_thread(file.write, data)
+                    brought.bytes += len(data)
+                    await told()
+    except (TimeoutError, aiohttp.ClientError) as error:
+        raise AccessError(f"'{clean_line(one.there)}' did not come ({type(error).__name__}).", "Try again.") from error
+
+
+def _draft(target: Path) -> Path | None:
+    """A new file beside the target, whose folders are made; ``None`` where one of them is a link."""
+    folder = Path()
+    for part in target.parent.parts:
+        folder /= part
+        folder.mkdir(exist_ok=True)
+    made = target.parent
+    while made not in {Path(), Path.cwd()} and made != made.parent:
+        if made.is_symlink():
+            return None
+        made = made.parent
+    draft = target.with_name(f".{target.name[:80]}.{secrets.token_hex(4)}")
+    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644))
+    return draft
+
+
+def _put(draft: Path, target: Path, *, replace: bool) -> bool:
+    """Give the draft its name; whether that could be done. What is equal is left as it is."""
+    if target.is_symlink() or target.is_dir():
+        return False
+    if replace:
+        draft.replace(target)
+        return True
+    if target.exists():
+        return filecmp.cmp(draft, target, shallow=False)
+    try:
+        os.link(draft, target)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _below(top: Path, target: str, brought: Brought) -> list[Planned]:
+    found = []
+    for parent, folders, names in os.walk(top):
+        for name in [*folders, *names]:
+            if Path(parent, name).is_symlink():
+                brought.left_out.append(f"{Path(parent, name)}: links are not followed")
+        folders[:] = sorted(name for name in folders if not Path(parent, name).is_symlink())
+        for name in sorted(names):
+            path = Path(parent, name)
+            if path.is_file() and not path.is_symlink():
+                there = f"{target}/{path.relative_to(top).as_posix()}"
+                found.append(Planned(path, there, path.stat().st_size, named=False))
+    return found
+
+
+async def _all_below(
+    lab: LabClient, folder: str, here: Path, brought: Brought, depth: int = 0
+) -> AsyncIterator[Planned]:
+    """The files of a folder over there, and of those in it."""
+    for entry in await _list(lab, folder, brought):
+        there = f"{folder}/{entry['name']}"
+        if entry["type"] != "directory":
+            yield Planned(here / entry["name"], there, entry["size"], named=False)
+        elif depth < _DEEPEST:
+            async for one in _all_below(lab, there, here / entry["name"], brought, depth + 1):
+                yield one
+
+
+async def _entry(lab: LabClient, path: str) -> dict[str, Any]:
+    try:
+        found = await lab.ask("GET", f"{_contents(path)}?content=0")
+    except KernelGone:
+        raise RequestError(f"There is no '{path}' over there.") from None
+    entry = _checked(found)
+    if entry is None or entry["name"] != PurePosixPath(path).name:
+        raise RequestError(f"'{path}' can't be downloaded.")
+    return entry
+
+
+async def _list(lab: LabClient, path: str, brought: Brought) -> list[dict[str, Any]]:
+    try:
+        found = await lab.ask("GET", f"{_contents(path)}?type=directory", most=_LARGEST_LISTING)
+    except KernelGone:
+        raise RequestError(f"There is no '{path}' over there.") from None
+    content = found.get("content") if isinstance(found, dict) else None
+    entries = []
+    for one in content if isinstance(content, list) else []:
+        entry = _checked(one)
+        if entry is None:
+            name = one.get("name") if isinstance(one, dict) else one
+            brought.left_out.append(f"{clean_line(str(name), longest=80)}: no name for a file here")
+        else:
+            entries.append(entry)
+    return sorted(entries, key=lambda entry: str(entry["name"]))
+
+
+def _checked(value: Any) -> dict[str, Any] | None:
+    """An entry of a stranger's listing: a plain name, its type and size; ``None`` for what is none."""
+    if not isinstance(value, dict):
+        return None
+    name, size = value.get("name"), value.get("size")
+    if not isinstance(name, str) or not 0 < len(name.encode(errors="replace")) <= 255:  # noqa: PLR2004
+        return None
+    if name.startswith(".") or "/" in name or "\\" in name or not name.isprintable():
+        return None
+    return {"name": name, "type": str(value.get("type")), "size": size if isinstance(size, int) and size > 0 else 0}
+
+
+def _contents(path: str) -> str:
+    return f"/api/contents/{quote(path)}"

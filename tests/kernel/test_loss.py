@@ -1,0 +1,150 @@
+"""What breaks: the line, the provider, the Jupyter of this computer."""
+
+import asyncio
+import os
+import signal
+import time
+
+import pytest
+
+from golem_launcher.events import Stage
+from golem_launcher.kernel import messages
+from golem_launcher.kernel.far_kernel import FarKernel, LabClient, start_kernel
+from golem_launcher.session import client
+
+pytestmark = pytest.mark.slow
+
+_CUTS = 20
+_CUT_SECONDS = float(os.environ.get("GOLEM_LAUNCHER_CUT_SECONDS", "0.3"))
+"""The soak's are of 3 s."""
+_LINES = 10_000
+_LOST_SECONDS = 10
+
+
+class _Line:
+    """Connections to a session that can be cut."""
+
+    def __init__(self, lab):
+        connector = lab.http._connector
+        self._dial, connector._dial = connector._dial, self._through
+        self._open, self._cut = [], False
+
+    async def _through(self):
+        if self._cut:
+            raise ConnectionRefusedError("the line is cut")
+        stream = await self._dial()
+        self._open.append(stream)
+        return stream
+
+    async def cut(self, seconds):
+        self._cut = True
+        for stream in self._open:
+            stream.close()
+        self._open.clear()
+        await asyncio.sleep(seconds)
+        self._cut = False
+
+
+def test_a_line_that_breaks_loses_nothing_and_doubles_nothing(open_notebook):
+    directory = open_notebook().connect()
+    code = f"import time\nfor i in range({_LINES}):\n    print(i, flush=True)\n    time.sleep(0.0015)"
+    printed, done = [], asyncio.Event()
+
+    request = {"code": code, "silent": False, "store_history": False, "user_expressions": {}, "allow_stdin": False}
+    request = messages.make("execute_request", request, session="t")
+
+    async def heard(_channel, message):
+        if message.parent_id == request.id and message.kind == "stream":
+            printed.append(message.content()["text"])
+        if message.parent_id == request.id and message.content().get("execution_state") == "idle":
+            done.set()
+
+    async def run():
+        lab = LabClient(directory)
+        line = _Line(lab)
+        kernel = FarKernel(lab, await start_kernel(lab), heard=heard)
+        running = asyncio.create_task(kernel.run())
+        await kernel.connected.wait()
+        kernel.send("shell", request)
+        for _ in range(_CUTS):
+            await asyncio.sleep(0.5)
+            await line.cut(_CUT_SECONDS)
+        async with asyncio.timeout(90):
+            await done.wait()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await kernel.shut_down()
+        await lab.aclose()
+
+    asyncio.run(run())
+    assert [int(line) for line in "".join(printed).split()] == list(range(_LINES))
+
+
+def test_a_lost_provider_ends_what_waits_and_the_next_cell_says_what_is_back(open_notebook, lose):
+    notebook = open_notebook()
+    directory = notebook.connect()
+    notebook.run("open('kept.txt', 'w').write('kept')\nx = 1")
+    notebook.run("%save")
+    waiting = notebook.start("import time; print('begun', flush=True); time.sleep(300)")
+    notebook.until_printed("begun")
+    notebook.client.complete("zi", 2)
+    behind = notebook.start("%status")
+    began = time.monotonic()
+    lose(directory)
+    reply = notebook.reply_to(waiting)
+    assert time.monotonic() - began < _LOST_SECONDS
+    assert reply["ename"] == "ProviderLost"
+    assert "files of the last save" in reply["evalue"]
+    assert notebook.reply_to(behind)["status"] == "aborted"
+    done = notebook.run("print(open('kept.txt').read())")
+    assert done.text.strip().endswith("kept")
+    assert "took over" in done.errors
+    assert "Variables are not" in done.errors
+    assert notebook.run("print('again')").errors == ""
+    assert notebook.run("x", check=False).reply["ename"] == "NameError"
+
+
+def test_a_session_that_ends_is_told_to_the_next_cell(open_notebook):
+    notebook = open_notebook()
+    directory = notebook.connect()
+    waiting = notebook.start("import time; print('begun', flush=True); time.sleep(300)")
+    notebook.until_printed("begun")
+    client.stop(directory.name)
+    assert notebook.reply_to(waiting)["status"] == "error"
+    assert "is over" in notebook.run("1", check=False).errors
+    assert "Not connected" in notebook.run("%status").text
+
+
+def test_a_killed_notebook_is_taken_up_again_with_its_variables(open_notebook):
+    killed = open_notebook()
+    directory = killed.connect()
+    killed.run("x = 41")
+    os.kill(killed.manager.provisioner.pid, signal.SIGKILL)
+    notebook = open_notebook()
+    assert directory.name in notebook.run("%status").text
+    assert "variables are as they were" in notebook.run(f"%attach {directory.name}").text
+    assert notebook.run("print(x + 1)").text.strip() == "42"
+    notebook.run("%disconnect")
+    assert directory.state().stage is Stage.ENDED
+
+
+def test_two_notebooks_share_a_session_and_the_last_one_ends_it(open_notebook):
+    first, second = open_notebook(), open_notebook()
+    directory = first.connect()
+    first.run("x = 1")
+    second.run(f"%connect session={directory.name}")
+    assert second.run("x", check=False).reply["ename"] == "NameError"
+    assert "goes on" in first.run("%disconnect").text
+    assert directory.state().stage is Stage.READY
+    assert "it cost" in second.run("%disconnect").text
+    assert directory.state().stage is Stage.ENDED
+
+
+def test_a_connection_that_is_interrupted_leaves_nothing_that_costs(open_notebook):
+    notebook = open_notebook()
+    waiting = notebook.start("%connect local 1")
+    while notebook.client.get_iopub_msg(timeout=30)["msg_type"] != "display_data":
+        pass
+    notebook.manager.interrupt_kernel()
+    assert notebook.reply_to(waiting)["ename"] == "KeyboardInterrupt"
+    assert all(not client.alive(one) for one in client.session_directories())

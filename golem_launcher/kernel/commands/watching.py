@@ -50,8 +50,8 @@ def _last_lines(directory: SessionDirectory, count: int) -> str:
 
     events, _ = directory.events()
     told = [f"{one.at.astimezone():%H:%M:%S}  {one.line}" for one in events if one.line]
-    size = directory.lab_log.stat().st_size if directory.lab_log.exists() else 0
-    logged, _ = read_lines(directory.lab_log, max(0, size - _TAIL))
+    size = directory.workload_log.stat().st_size if directory.workload_log.exists() else 0
+    logged, _ = read_lines(directory.workload_log, max(0, size - _TAIL))
     lines = [*told[-count:], *(line.decode(errors="replace") for line in logged[-count:])]
     return "\n".join(lines) or "Nothing was logged yet."
 

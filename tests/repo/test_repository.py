@@ -102,6 +102,24 @@ def test_every_room_runs_in_one_lane(cores: int) -> None:
     assert all(lanes)
 
 
+_FILE = r"`([\w./-]+\.(?:py|js|toml))`"
+
+
+@pytest.mark.parametrize("document", ["docs/architecture.md", "CONTRIBUTING.md", "docs/ways-in.md", "docs/saving.md"])
+def test_the_files_that_documents_name_are_there(document: str) -> None:
+    places = [ROOT, ROOT / "golem_launcher", ROOT / "tests", ROOT / "examples"]
+    named = [name for name in re.findall(_FILE, (ROOT / document).read_text()) if "/" in name]
+    assert [name for name in named if not any((place / name).exists() for place in places)] == []
+
+
+def test_each_way_through_the_house_has_ten_files_at_most_and_none_twice() -> None:
+    section = (ROOT / "docs/architecture.md").read_text().partition("## Four ways")[2].partition("\n## ")[0]
+    ways = [re.findall(_FILE, way) for way in section.split("\n\n") if way.startswith("**")]
+    assert len(ways) == 4
+    for way in ways:
+        assert 5 <= len(way) == len(set(way)) <= 10
+
+
 def test_a_rental_knows_nothing_of_what_runs_there() -> None:
     files = sorted((ROOT / "golem_launcher" / "rental").rglob("*.py"))
     assert len(files) > 20

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from golem_launcher.image.tree import Entry, Tree
+    from golem_launcher.image.tree import Inode, Tree
 
 _MAGIC: Final = b"!<arch>\n"
 _HEADER: Final = 60
@@ -91,7 +91,7 @@ def _lay(archive: tarfile.TarFile, tree: Tree) -> Iterator[str]:
         yield f"/{path}" if path not in {"", "."} else "/."
 
 
-def _entry(archive: tarfile.TarFile, member: tarfile.TarInfo, tree: Tree) -> Entry:
+def _entry(archive: tarfile.TarFile, member: tarfile.TarInfo, tree: Tree) -> Inode:
     mode = stat.S_IMODE(member.mode)
     if member.isdir():
         return directory(mode, uid=member.uid, gid=member.gid)

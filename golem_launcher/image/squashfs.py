@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from golem_launcher.image.file_contents import Span
-    from golem_launcher.image.tree import Entry, Tree
+    from golem_launcher.image.tree import Inode, Tree
 
 BLOCK: Final = 256 * 1024
 """Bytes that are compressed at once: larger ones take less room, and more time for each small file that is read."""
@@ -61,7 +61,7 @@ class _Placed:
 
 
 def write_squashfs(tree: Tree, out: IO[bytes], *, when: int, progress: Callable[[int, int], None]) -> None:
-    """Write the tree to an empty file, each entry's time being ``when`` (seconds since 1970).
+    """Write the tree to an empty file, each inode's time being ``when`` (seconds since 1970).
 
     ``progress`` is told the bytes of content done and in all; what it raises ends the work. Blocking, and busy on all
     processors. Raises ``ImageError`` for what the format can't hold, and ``OSError``.
@@ -138,7 +138,7 @@ def _compressed(block: bytes) -> bytes:
 
 def _write_contents(tree: Tree, blocks: _Blocks, progress: Callable[[int, int], None]) -> dict[Span, _Placed]:
     """Write each content once; where it lies."""
-    spans = list(dict.fromkeys(entry.content for _, entry in tree if entry.is_file and entry.content != EMPTY))
+    spans = list(dict.fromkeys(inode.content for _, inode in tree if inode.is_file and inode.content != EMPTY))
     total, done = sum(span.size for span in spans), 0
     starts: dict[Span, list[tuple[int, int]]] = {}
     tails: dict[Span, tuple[int, int]] = {}
@@ -212,25 +212,25 @@ class _Inodes:
                 self._children.setdefault(above, []).append((name.encode(errors="surrogateescape"), path))
         self._numbers = {path: number for number, path in enumerate(self._entries, 1)}
         self.inodes, self.listings = _Metadata(), _Metadata()
-        self.ids = sorted({one for entry in self._entries.values() for one in (entry.uid, entry.gid)})
+        self.ids = sorted({one for inode in self._entries.values() for one in (inode.uid, inode.gid)})
         block, offset = self._write("", 0)
         self.root = block << 16 | offset
 
     def _write(self, path: str, depth: int) -> tuple[int, int]:
-        entry = self._entries[path]
+        inode = self._entries[path]
         if depth > _DEEPEST:
             raise ImageError(f"/{path[:100]} lies too deep.")
-        if entry.is_directory:
-            return self._write_directory(path, entry, depth)
-        if entry.is_link:
-            target = entry.target.encode(errors="surrogateescape")
-            return self.inodes.add(self._head(_LINK, path, entry) + struct.pack("<II", 1, len(target)) + target)
-        if entry.is_file:
-            return self._write_file(path, entry)
+        if inode.is_directory:
+            return self._write_directory(path, inode, depth)
+        if inode.is_link:
+            target = inode.target.encode(errors="surrogateescape")
+            return self.inodes.add(self._head(_LINK, path, inode) + struct.pack("<II", 1, len(target)) + target)
+        if inode.is_file:
+            return self._write_file(path, inode)
         raise ImageError(f"/{path} is neither a file nor a directory.")
 
-    def _write_file(self, path: str, entry: Entry) -> tuple[int, int]:
-        size, placed = entry.content.size, self._placed.get(entry.content, _Placed())
+    def _write_file(self, path: str, inode: Inode) -> tuple[int, int]:
+        size, placed = inode.content.size, self._placed.get(inode.content, _Placed())
         if max(size, placed.start) < _NONE:
             kind, fields = _FILE, struct.pack("<IIII", placed.start, placed.fragment, placed.offset, size)
         else:
@@ -239,9 +239,9 @@ class _Inodes:
                 struct.pack("<QQQIIII", placed.start, size, 0, 1, placed.fragment, placed.offset, _NONE),
             )
         sizes = struct.pack(f"<{len(placed.sizes)}I", *placed.sizes)
-        return self.inodes.add(self._head(kind, path, entry) + fields + sizes)
+        return self.inodes.add(self._head(kind, path, inode) + fields + sizes)
 
-    def _write_directory(self, path: str, entry: Entry, depth: int) -> tuple[int, int]:
+    def _write_directory(self, path: str, inode: Inode, depth: int) -> tuple[int, int]:
         inside = [(name, below, self._write(below, depth + 1)) for name, below in sorted(self._children.get(path, ()))]
         listing = self._listing(inside)
         block, offset = self.listings.add(listing)
@@ -252,7 +252,7 @@ class _Inodes:
             kind, fields = _DIRECTORY, struct.pack("<IIHHI", block, links, size, offset, above)
         else:
             kind, fields = _LONG_DIRECTORY, struct.pack("<IIIIHHI", links, size, block, above, 0, offset, _NONE)
-        return self.inodes.add(self._head(kind, path, entry) + fields)
+        return self.inodes.add(self._head(kind, path, inode) + fields)
 
     def _listing(self, inside: list[tuple[bytes, str, tuple[int, int]]]) -> bytes:
         """What a directory says of its entries: runs of those whose inodes lie in one block, with near numbers."""
@@ -274,13 +274,13 @@ class _Inodes:
                 listing += struct.pack("<HhHH", offset, self._numbers[below] - base, kind, len(name) - 1) + name
         return listing
 
-    def _head(self, kind: int, path: str, entry: Entry) -> bytes:
-        ids = self.ids.index(entry.uid), self.ids.index(entry.gid)
-        return struct.pack("<HHHHII", kind, stat.S_IMODE(entry.mode), *ids, self._when, self._numbers[path])
+    def _head(self, kind: int, path: str, inode: Inode) -> bytes:
+        ids = self.ids.index(inode.uid), self.ids.index(inode.gid)
+        return struct.pack("<HHHHII", kind, stat.S_IMODE(inode.mode), *ids, self._when, self._numbers[path])
 
 
-def _kind(entry: Entry) -> int:
-    return _DIRECTORY if entry.is_directory else _LINK if entry.is_link else _FILE
+def _kind(inode: Inode) -> int:
+    return _DIRECTORY if inode.is_directory else _LINK if inode.is_link else _FILE
 
 
 def _append(out: IO[bytes], table: bytes) -> int:

@@ -21,7 +21,7 @@ _MOST_LINKS: Final = 40
 
 
 @dataclass(frozen=True)
-class Entry:
+class Inode:
     """One file, directory or symbolic link."""
 
     mode: int
@@ -48,19 +48,19 @@ class Entry:
         return stat.S_ISREG(self.mode)
 
 
-def directory(mode: int = 0o755, *, uid: int = 0, gid: int = 0) -> Entry:
+def directory(mode: int = 0o755, *, uid: int = 0, gid: int = 0) -> Inode:
     """A directory with these permissions."""
-    return Entry(stat.S_IFDIR | mode, uid, gid)
+    return Inode(stat.S_IFDIR | mode, uid, gid)
 
 
-def link(target: str) -> Entry:
+def link(target: str) -> Inode:
     """A symbolic link."""
-    return Entry(stat.S_IFLNK | 0o777, target=target)
+    return Inode(stat.S_IFLNK | 0o777, target=target)
 
 
-def file(content: Span, mode: int = 0o644, *, uid: int = 0, gid: int = 0) -> Entry:
+def file(content: Span, mode: int = 0o644, *, uid: int = 0, gid: int = 0) -> Inode:
     """A file with these permissions."""
-    return Entry(stat.S_IFREG | mode, uid, gid, content=content)
+    return Inode(stat.S_IFREG | mode, uid, gid, content=content)
 
 
 class Tree:
@@ -68,16 +68,16 @@ class Tree:
 
     def __init__(self, contents: FileContents) -> None:
         self.contents = contents
-        self._entries: dict[str, Entry] = {"": directory()}
+        self._entries: dict[str, Inode] = {"": directory()}
 
-    def put(self, path: str, entry: Entry) -> None:
-        """Lay an entry there, in place of what there was; a directory keeps what it holds, and a link to one is one."""
-        path = self.resolved(path, last=entry.is_directory)
+    def put(self, path: str, inode: Inode) -> None:
+        """Lay an inode there, in place of what there was; a directory keeps what it holds, and a link to one is one."""
+        path = self.resolved(path, last=inode.is_directory)
         before = self._entries.get(path)
-        if before is not None and before.is_directory and not entry.is_directory:
+        if before is not None and before.is_directory and not inode.is_directory:
             raise ImageError(f"Two packages disagree on what /{path} is.")
         self._parents(path)
-        self._entries[path] = entry
+        self._entries[path] = inode
 
     def write(self, path: str, content: str | bytes, mode: int = 0o644, *, gid: int = 0) -> None:
         """Lay a file with this content there."""
@@ -86,20 +86,20 @@ class Tree:
 
     def read(self, path: str) -> bytes:
         """The content of a file. Raises ``ImageError`` when there is none."""
-        entry = self._entries.get(self.resolved(path))
-        if entry is None or not entry.is_file:
+        inode = self._entries.get(self.resolved(path))
+        if inode is None or not inode.is_file:
             raise ImageError(f"The packages bring no /{path}.")
-        return self.contents.read(entry.content)
+        return self.contents.read(inode.content)
 
-    def get(self, path: str) -> Entry | None:
+    def get(self, path: str) -> Inode | None:
         """What lies there, a link itself rather than where it leads."""
         return self._entries.get(self.resolved(path, last=False))
 
-    def drop(self, unwanted: Callable[[str, Entry], bool]) -> None:
+    def drop(self, unwanted: Callable[[str, Inode], bool]) -> None:
         """Take out what is not wanted; with a directory goes all that is in it."""
-        gone = {path for path, entry in self._entries.items() if path and unwanted(path, entry)}
+        gone = {path for path, inode in self._entries.items() if path and unwanted(path, inode)}
         self._entries = {
-            path: entry for path, entry in self._entries.items() if not any(above in gone for above in _line(path))
+            path: inode for path, inode in self._entries.items() if not any(above in gone for above in _line(path))
         }
 
     def resolved(self, path: str, *, last: bool = True) -> str:
@@ -116,19 +116,19 @@ class Tree:
                 del found[-1:]
                 continue
             found.append(part)
-            entry = self._entries.get("/".join(found))
-            if entry is None or not entry.is_link or (not left and not last):
+            inode = self._entries.get("/".join(found))
+            if inode is None or not inode.is_link or (not left and not last):
                 continue
             links += 1
             if links > _MOST_LINKS:
                 raise ImageError(f"/{path} leads in a circle.")
             del found[-1:]
-            if entry.target.startswith("/"):
+            if inode.target.startswith("/"):
                 found.clear()
-            left += [part for part in entry.target.split("/") if part not in {"", "."}][::-1]
+            left += [part for part in inode.target.split("/") if part not in {"", "."}][::-1]
         return "/".join(found)
 
-    def __iter__(self) -> Iterator[tuple[str, Entry]]:
+    def __iter__(self) -> Iterator[tuple[str, Inode]]:
         """All that there is, each directory before what it holds."""
         return iter(
             sorted(self._entries.items(), key=lambda item: item[0].encode(errors="surrogateescape").split(b"/"))

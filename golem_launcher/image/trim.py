@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from golem_launcher.image.tree import Entry, Tree
+    from golem_launcher.image.tree import Inode, Tree
 
 _PACKAGES = r"usr/local/lib/python3[.0-9]*/dist-packages"
 _UNWANTED: Final = tuple(
@@ -39,7 +39,7 @@ def trim(tree: Tree) -> None:
     tree.drop(_unwanted)
 
 
-def _unwanted(path: str, entry: Entry) -> bool:
+def _unwanted(path: str, inode: Inode) -> bool:
     if _DOCUMENTS.fullmatch(path):
-        return not entry.is_directory and not path.endswith("/copyright")
+        return not inode.is_directory and not path.endswith("/copyright")
     return any(pattern.fullmatch(path) for pattern in _UNWANTED)

@@ -33,14 +33,14 @@ _EARLIEST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
-class Rules:
+class Selection:
     """Which files belong into an archive: ``depth`` 0 is the directory's own children."""
 
     depth: int | None = None
     filesets: tuple[FileSet, ...] = ()
 
     def matcher(self) -> Matcher:
-        """The rules, compiled; :class:`LocalNetError` for a glob that is none."""
+        """The selection, compiled; :class:`LocalNetError` for a glob that is none."""
         includes = [glob for each in self.filesets for glob in each.includes]
         excludes = [glob for each in self.filesets for glob in each.excludes]
         return Matcher(self.depth, [*map(glob_pattern, includes or ["**/*"])], [*map(glob_pattern, excludes)])
@@ -48,7 +48,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Matcher:
-    """Compiled rules."""
+    """Compiled selection."""
 
     depth: int | None
     includes: list[re.Pattern[str]]
@@ -64,7 +64,7 @@ class Matcher:
         )
 
     def too_deep(self, name: PurePosixPath) -> bool:
-        """Whether it lies deeper than the rules allow."""
+        """Whether it lies deeper than the selection allows."""
         return self.depth is not None and len(name.parts) > self.depth + 1
 
 
@@ -95,11 +95,11 @@ def _token(token: str) -> str:
     return re.escape(token)
 
 
-def pack(directory: int, target: Path, kind: str, rules: Rules) -> None:
+def pack(directory: int, target: Path, kind: str, selection: Selection) -> None:
     """Write the new archive ``target`` from the open directory. :class:`LocalNetError` for a format that is none."""
     if not stat.S_ISDIR(os.fstat(directory).st_mode):
         raise LocalNetError("An archive is made from a directory, and this is a file.")
-    matcher = rules.matcher()
+    matcher = selection.matcher()
     if kind in TAR_MODES:
         with tarfile.open(target, cast("Any", TAR_MODES[kind])) as tar:
             for name, found, file in _walk(directory, matcher):
@@ -112,10 +112,10 @@ def pack(directory: int, target: Path, kind: str, rules: Rules) -> None:
         raise _unknown(kind)
 
 
-def unpack(source: Path, target: Path, kind: str, rules: Rules) -> None:
+def unpack(source: Path, target: Path, kind: str, selection: Selection) -> None:
     """Unpack into the new directory ``target``. :class:`LocalNetError` for a broken or hostile archive."""
     target.mkdir()
-    matcher = rules.matcher()
+    matcher = selection.matcher()
     try:
         if kind in TAR_MODES:
             with tarfile.open(source, cast("Any", TAR_MODES[kind].replace("w", "r"))) as tar:

@@ -108,8 +108,8 @@ class Transfers:
         descriptor = await asyncio.to_thread(volumes.open, source.container_path)
         try:
             if command.format is not None:
-                rules = archive.Rules(command.depth, command.filesets)
-                await asyncio.to_thread(archive.pack, descriptor, staged, command.format, rules)
+                selection = archive.Selection(command.depth, command.filesets)
+                await asyncio.to_thread(archive.pack, descriptor, staged, command.format, selection)
             else:
                 await asyncio.to_thread(_copy, descriptor, staged)
         finally:
@@ -129,8 +129,8 @@ class Transfers:
             await self._schemes[target.scheme].upload(staged, target.url, report)
         elif command.format is not None:
             unpacked = staged.with_name("tree")
-            rules = archive.Rules(command.depth, () if source.scheme == "container" else command.filesets)
-            await asyncio.to_thread(archive.unpack, staged, unpacked, command.format, rules)
+            selection = archive.Selection(command.depth, () if source.scheme == "container" else command.filesets)
+            await asyncio.to_thread(archive.unpack, staged, unpacked, command.format, selection)
             await asyncio.to_thread(_place_tree, unpacked, volumes, target.container_path)
         else:
             await asyncio.to_thread(volumes.place, staged, target.container_path)

@@ -122,17 +122,17 @@ def test_hostile_archives_stay_in_their_directory(tmp_path):
         info = tarfile.TarInfo("link/evil")
         info.size = 1
         tar.addfile(info, io.BytesIO(b"x"))
-    archive.unpack(bad_tar, tmp_path / "one", "tar", archive.Rules())
+    archive.unpack(bad_tar, tmp_path / "one", "tar", archive.Selection())
     assert (tmp_path / "one" / "link" / "evil").read_bytes() == b"x"
     assert not Path("/etc/evil").exists()
     with zipfile.ZipFile(bad_zip, "w") as made:
         made.writestr("../evil", "x")
     with pytest.raises(LocalNetError, match="leads out"):
-        archive.unpack(bad_zip, tmp_path / "two", "zip", archive.Rules())
+        archive.unpack(bad_zip, tmp_path / "two", "zip", archive.Selection())
     (tmp_path / "noise").write_bytes(b"\x00noise" * 100)
     for kind in [*archive.TAR_MODES, *archive.ZIP_METHODS]:
         with pytest.raises(LocalNetError):
-            archive.unpack(tmp_path / "noise", tmp_path / f"noise-{kind}", kind, archive.Rules())
+            archive.unpack(tmp_path / "noise", tmp_path / f"noise-{kind}", kind, archive.Selection())
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_any_glob_compiles_or_is_refused(glob, name):
 
 
 def test_depth():
-    takes = archive.Rules(depth=0, filesets=(FileSet(excludes=("b*",)),)).matcher().takes
+    takes = archive.Selection(depth=0, filesets=(FileSet(excludes=("b*",)),)).matcher().takes
     assert takes(archive.PurePosixPath("a"))
     assert not takes(archive.PurePosixPath("a/b"))
     assert not takes(archive.PurePosixPath("bc"))

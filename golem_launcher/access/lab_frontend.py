@@ -71,7 +71,7 @@ class Served:
 
 
 def nobody(_: tuple[str, ...]) -> None:
-    """Nobody is told."""
+    """The default: a callback that does nothing."""
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ class _Files(asyncssh.SFTPServer):
 
 
 class _Server(asyncssh.SSHServer):
-    """Who may do what, once the key was right: all that a login may."""
+    """Authorizes clients: whoever has the right key may do all that a login may."""
 
     def __init__(self, hosts: Sequence[str]) -> None:
         self._hosts = hosts

@@ -175,7 +175,7 @@ class Hub:
         self._ended.set()
 
     def owner(self, address: str) -> Peer | Handler | None:
-        """Who serves an address."""
+        """The peer that serves an address."""
         found = self._routes.find(address)
         return found[1] if found else None
 

@@ -28,7 +28,7 @@ _PONG: Final = frames.encode(packets.Pong())
 
 
 class Origin(Protocol):
-    """Who asked: gets the replies to a call."""
+    """The caller, which gets the replies to a call."""
 
     @property
     def full(self) -> bool:
@@ -57,7 +57,7 @@ class Router(Protocol):
         """A connection ended."""
 
     def owner(self, address: str) -> Peer | Handler | None:
-        """Who serves an address."""
+        """The peer that serves an address."""
 
     def claim(self, prefix: str, peer: Peer) -> bool:
         """Give a prefix to a peer; ``False`` when it is taken."""

@@ -127,7 +127,7 @@ def _take(agreed: dict[str, Any], demand: Mapping[str, Any], name: str, word: st
 
 
 def _price(agreed: dict[str, Any], demand: Mapping[str, Any]) -> None:
-    """Who offers more than we ask has it taken."""
+    """A requestor that offers more than we ask for has its offer taken."""
     ours, theirs = agreed[COEFFICIENTS], demand.get(COEFFICIENTS)
     if not isinstance(theirs, list) or not all(isinstance(price, int | float) for price in theirs):
         return

@@ -72,7 +72,7 @@ class OfferedMachine:
 
     @property
     def wallets(self) -> frozenset[str]:
-        """Who operates it: the wallets it is paid to, in small letters."""
+        """The wallets it is paid to, in lower case: they identify its operator."""
         return frozenset(wallet.lower() for _, wallet in self.platforms)
 
     @property

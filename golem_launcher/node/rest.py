@@ -1,4 +1,4 @@
-"""The client of yagna's REST API: :class:`NodeRest` for who has an event loop, :class:`BlockingRest` for who has none.
+"""The client of yagna's REST API: :class:`NodeRest` for asyncio, :class:`BlockingRest` for threads.
 
 Both send the same requests and read the answers alike. The exceptions are for the user: :class:`NodeUnreachable` when
 no answer comes or the key is refused (no call to that node can do better), :class:`NodeRefused` when the node says no
@@ -210,7 +210,7 @@ def understood(api_url: str, call: str, status: int, body: bytes) -> Any:
 
 
 def key_refused(api_url: str) -> NodeUnreachable:
-    """The node does not know the key."""
+    """The error for a key that the node does not know."""
     return NodeUnreachable(
         f"The node at {api_url} refuses the app-key.",
         "Set YAGNA_APPKEY to a key that it lists (yagna app-key list).",
@@ -218,7 +218,7 @@ def key_refused(api_url: str) -> NodeUnreachable:
 
 
 def silent(api_url: str, error: Exception) -> NodeUnreachable:
-    """Nobody answers at the address."""
+    """The error for an address at which no node answers."""
     reason = getattr(error, "strerror", None) or type(error).__name__
     if isinstance(error, TimeoutError | asyncio.TimeoutError):
         reason = "no answer in time"

@@ -84,7 +84,7 @@ class Launcher(ipywidgets.VBox):
         super().close()
 
     def _wake(self) -> None:
-        """Somebody looks: keep every part true, each by itself."""
+        """While the page is shown: refresh its parts, each independently of the others."""
         works = (self._watch_sessions, self._watch_network, self._watch_market, self._watch_saved, self._watch_wallet)
         for work in works:
             if work not in self._work or self._work[work].done():

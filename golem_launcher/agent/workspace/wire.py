@@ -48,7 +48,7 @@ _LEVEL = 1
 _PIECE = 64 * 1024
 _PIECE_SECONDS = 0.1
 LONGEST_LINE = 256 * 1024
-"""Whoever reads takes lines up to this; ours are shorter."""
+"""The longest line that the reader accepts; ours are shorter."""
 _LONGEST_VALUE = 64 * 1024
 _MOST_TEXTS = 1_000_000
 _MOST_PAIRS = 50_000

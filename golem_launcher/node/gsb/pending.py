@@ -55,7 +55,7 @@ class Pending:
         return answer
 
     def forget(self, request_id: str) -> None:
-        """Nobody waits for that request any more."""
+        """Forget a request whose caller has given up."""
         self._calls.pop(request_id, None)
         self._streams.pop(request_id, None)
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _TAIL_BYTES = 256 * 1024
-"""Whoever fell behind further than this starts anew this far from the end: nobody reads faster."""
+"""A reader that fell behind by more than this continues this far from the end."""
 
 
 class Tail:

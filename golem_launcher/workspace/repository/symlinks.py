@@ -13,7 +13,7 @@ _MOST_LINKS = 32
 """Followed from one; systems follow no more."""
 _MOST_STEPS = 1000
 _MOST_STEPS_IN_ALL = 3_000_000
-"""Whoever makes more links than can be followed in a second or two means no good."""
+"""Bounds the work for hostile trees to a second or two."""
 
 
 def leading_out(links: Iterable[tuple[str, str]], fold: Callable[[str], str] = str) -> dict[str, str]:

@@ -53,7 +53,7 @@ class Chunks(Protocol):
 
 
 def _quiet(_what: str, _done: int, _total: int) -> None:
-    """Nobody wants to know."""
+    """The default progress callback: does nothing."""
 
 
 async def restore_into(

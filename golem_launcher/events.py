@@ -316,7 +316,7 @@ class SessionState(BaseModel):
     base_url: str = "/"
     """The path below which the workload answers; behind a hub that by which the hub's server leads to ``hub_port``."""
     hub_port: int | None = None
-    """Where the hub's server reaches the Lab, once the user has said yes to that (see docs/ways-in.md)."""
+    """Where the hub's server reaches JupyterLab, once the user has said yes to that (see docs/ways-in.md)."""
     trouble: str = ""
     """What is the matter with a session that is ready, in a sentence; empty when all is well."""
     unsaved: int = 0

@@ -32,7 +32,7 @@ class Patience:
     still: float = 60.0
     """For an image that stands still on its way to a provider."""
     start: float = 300.0
-    """For JupyterLab to answer then."""
+    """For the workload to answer then."""
     silent: float = 60.0
     """For a provider that is silent in every way, until it is given up: the user's own line may have paused."""
 

@@ -4,6 +4,6 @@ from golem_launcher.workload.base import ADDRESS, PORT, PYTHON, Workload
 
 WEB_SERVER = Workload(
     name="web-server",  # as requests have it: golem-launcher start --workload web-server
-    title="The web server",  # as people read it: "The web server does not answer."
+    title="Web server",  # as people read it: "Web server does not answer."
     argv=(PYTHON, "-m", "http.server", PORT, "--bind", ADDRESS, "--directory", "public"),
 )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Headers = list[tuple[bytes, bytes]]
 
 LAB_HOST = b"127.0.0.1:8888"
-"""The name by which the Lab is asked: it answers to a loopback address alone."""
+"""The name by which JupyterLab is asked: it answers to a loopback address alone."""
 
 _HOP = {b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te",
         b"trailer", b"upgrade"}  # fmt: skip
@@ -37,7 +37,7 @@ _READ_BY_SCRIPTS = re.compile(rb"(?i)[a-z_-]{0,24}(xsrf|csrf)[a-z_-]{0,24}")
 _COOKIE_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
 _COOKIE_PARTS = (b"expires", b"max-age", b"path", b"httponly")
 _OF_THIS_SITE = b"SameSite=Lax"
-"""Of each cookie, whatever the Lab says: pages of other sites have none of them sent, but by a link to a whole page."""
+"""Of each cookie, whatever the server says: pages of other sites have none sent, but by a link to a whole page."""
 _LOOPBACK = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?")
 _SCHEME = re.compile(r"(?i)[a-z][a-z0-9+.-]*:")
 _REDIRECTS = {300, 301, 302, 303, 307, 308}
@@ -131,7 +131,7 @@ class OriginPolicy:
         return frozenset(f"{scheme}://{name}" for name in names for scheme in ("http", "https"))
 
     def request(self, headers: Headers) -> Headers:
-        """The headers of a request as the Lab gets them."""
+        """The headers of a request as the server gets them."""
         kept = [(b"host", self.far_host)]
         if self.token:
             kept.append((b"authorization", b"token " + self.token.encode()))
@@ -175,7 +175,7 @@ class OriginPolicy:
         return self._own_page(referer, headers) is not None or any(name == b"origin" for name, _ in headers)
 
     def target(self, target: bytes) -> bytes:
-        """What is asked for, as the Lab gets it: a hub's own token may stand in its query."""
+        """What is asked for, as the server gets it: a hub's own token may stand in its query."""
         target = target[len(self.entry.rstrip("/")) :]
         path, mark, query = target.partition(b"?")
         if not self.behind_hub or not mark:
@@ -255,7 +255,7 @@ class OriginPolicy:
         return not place.startswith("//")
 
     def _here(self, value: bytes) -> bytes:
-        """A redirect without the name by which the Lab was asked."""
+        """A redirect without the name by which the server was asked."""
         own = b"http://" + self.far_host
         place = value[len(own) :] or b"/" if value.lower().startswith(own) else value
         return self.entry.rstrip("/").encode() + place if place.startswith(b"/") else place
@@ -264,7 +264,7 @@ class OriginPolicy:
         return f"golem-{hashlib.sha256(self.secret.encode()).hexdigest()[:12]}-".encode()
 
     def _own_cookies(self, values: Iterable[bytes]) -> bytes:
-        """The cookies that the Lab has set itself, by the names it gave them; no others."""
+        """The cookies that the server has set itself, by the names it gave them; no others."""
         prefix, found = self._prefix(), {}
         for part in b";".join(values).split(b";"):
             name, equals, value = part.strip().partition(b"=")

@@ -1,7 +1,7 @@
-"""The HTTP between a browser and the Lab: a reverse proxy on h11, which :mod:`golem_launcher.access.link` runs.
+"""The HTTP between a browser and a server of the session: a reverse proxy on h11, which :mod:`.link` runs.
 
-For each connection of a browser's there is one to the Lab, made when it is first needed. What can be answered from this
-side is; the rest is passed on as :mod:`golem_launcher.access.origin_policy` allows. Bodies stream both ways as they
+For each connection of a browser's there is one to the server, made when it is first needed. What can be answered from
+this side is; the rest is passed on as :mod:`.origin_policy` allows. Bodies stream both ways as they
 come, so uploads of any size and server-sent events pass; after an upgrade (websockets) the bytes are not looked at.
 
 h11 is strict: what a provider answers that is not HTTP ends that connection and no more.
@@ -34,17 +34,17 @@ if TYPE_CHECKING:
 LONGEST_HEAD = 64 * 1024
 """Of a browser's request, with its cookies."""
 _LONGEST_ANSWER_HEAD = 16 * 1024
-"""Of the Lab's: a head is taken apart in one go."""
+"""Of the server's: a head is taken apart in one go."""
 _MOST_INFORMATION = 8
 """Heads that come before the real one."""
 _PIECE = 64 * 1024
 _NOT_MODIFIED = 304
 _KEEP_SECONDS = 10.0
-"""How long the Lab's connection is kept for a browser that asks nothing: a VPN may carry but a few hundred."""
+"""How long the server's connection is kept for a browser that asks nothing: a VPN may carry but a few hundred."""
 _IDLE_SECONDS = 600.0
 """How long a browser may keep a connection without asking anything."""
 _HELD_SECONDS = 25.0
-"""How long a request of a program, the Lab's page among them, waits for a Lab that is away: another may take over."""
+"""How long a request of a program, JupyterLab's page among them, waits for a server that is away: another may come."""
 _AT_ONCE = 16
 """Connections that are made at a time: the way through yagna carries many, but makes few together."""
 _CROWD_SECONDS = 120.0
@@ -62,7 +62,7 @@ _AGAIN_SECONDS = 3
 
 
 class NoAnswer(Exception):  # noqa: N818 - it is a state of affairs
-    """The Lab's connection ended before it answered."""
+    """The server's connection ended before it answered."""
 
 
 @dataclass
@@ -114,15 +114,15 @@ class HttpConnection:
 
 @dataclass(frozen=True)
 class Upstream:
-    """What is behind a link: the Lab, or another server of the session, and how it is shown."""
+    """What is behind a link: JupyterLab, or another server of the session, and how it is shown."""
 
     policy: OriginPolicy
     dial: Callable[[], Awaitable[Stream]]
     """Connects to it."""
     front: LabFrontend | None = None
-    """The Lab's page and files."""
+    """JupyterLab's page and files."""
     attend: Callable[[], Awaitable[Stream]] | None = None
-    """Connects to whoever the Lab's pages tell of their documents (:mod:`golem_launcher.access.open_documents`)."""
+    """Connects to whoever JupyterLab's pages tell of their documents (:mod:`golem_launcher.access.open_documents`)."""
     lead: Callable[[OriginPolicy, str, Headers], Awaitable[Served | None]] | None = None
     """Where a browser is sent that goes to a page of another server (:mod:`golem_launcher.access.proxied_servers`)."""
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
@@ -138,13 +138,13 @@ class Conversation:
         self._upstream = upstream
         self._policy = upstream.policy
         self._browser = browser
-        self._lab: HttpConnection | None = None
+        self._server: HttpConnection | None = None
 
     def close(self) -> None:
-        """Let go of the Lab's connection."""
-        if self._lab is not None:
-            self._lab.stream.close()
-            self._lab = None
+        """Let go of the server's connection."""
+        if self._server is not None:
+            self._server.stream.close()
+            self._server = None
 
     async def run(self) -> None:
         """Until the browser has had enough, or one of the two can't go on."""
@@ -163,16 +163,16 @@ class Conversation:
             http.start_next_cycle()
 
     async def _await_request(self) -> h11.Request | None:
-        """The next request; ``None`` at the end of the connection. Notices when the Lab ends its own meanwhile."""
+        """The next request; ``None`` at the end of the connection. Notices when the server ends its own meanwhile."""
         asking = asyncio.ensure_future(self._browser.next())
         waiting = [asking]
         try:
-            if self._lab is not None:
-                lab = asyncio.ensure_future(self._lab.stream.read(1))
-                waiting.append(lab)
+            if self._server is not None:
+                server = asyncio.ensure_future(self._server.stream.read(1))
+                waiting.append(server)
                 await asyncio.wait(waiting, timeout=_KEEP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                await cancel_all(lab)
-                if not lab.cancelled() or not asking.done():
+                await cancel_all(server)
+                if not server.cancelled() or not asking.done():
                     # It ended, or says what nobody asked, or was not needed for long: the next request gets a new one.
                     self.close()
             await asyncio.wait({asking}, timeout=_IDLE_SECONDS)
@@ -245,25 +245,25 @@ class Conversation:
     async def _forward(self, request: h11.Request, headers: Headers, *, makes_page: bool, navigates: bool) -> bool:
         """Pass a request on and its answer back; whether the connection can be used again.
 
-        Raises ``NoAnswer`` when the Lab's connection breaks before anything of the answer was passed back.
+        Raises ``NoAnswer`` when the server's connection breaks before anything of the answer was passed back.
         """
         try:
-            lab = await (self._connected(_SHOWN_SECONDS) if navigates else self._connected_in_turn())
+            server = await (self._connected(_SHOWN_SECONDS) if navigates else self._connected_in_turn())
         except (TimeoutError, OSError, AccessError):
             raise NoAnswer from None
-        exchange = Exchange(self._policy, self._upstream.front, self._browser, lab, makes_page)
+        exchange = Exchange(self._policy, self._upstream.front, self._browser, server, makes_page)
         if not await exchange.run(request, headers):
             return False
-        if lab.http.our_state is h11.DONE and lab.http.their_state is h11.DONE:
-            lab.http.start_next_cycle()
+        if server.http.our_state is h11.DONE and server.http.their_state is h11.DONE:
+            server.http.start_next_cycle()
         else:
             self.close()
         return True
 
     async def _connected_in_turn(self) -> HttpConnection:
-        """As :meth:`_connected`, when it is its turn: in a crowd one waits for longer than for a Lab that is away."""
-        if self._lab is not None:
-            return self._lab
+        """As :meth:`_connected`, when it is its turn: in a crowd one waits for longer than for one that is away."""
+        if self._server is not None:
+            return self._server
         await wait_for(self._upstream.turns.acquire(), _CROWD_SECONDS)
         try:
             return await self._connected(_HELD_SECONDS)
@@ -271,15 +271,15 @@ class Conversation:
             self._upstream.turns.release()
 
     async def _connected(self, seconds: float) -> HttpConnection:
-        """The connection to the Lab, made within so many seconds. Raises ``OSError``, ``AccessError``, a time-out."""
-        if self._lab is None:
-            self._lab = HttpConnection(
+        """The connection to the server, made within so many seconds. Raises ``OSError``, ``AccessError``, time-outs."""
+        if self._server is None:
+            self._server = HttpConnection(
                 h11.Connection(h11.CLIENT, _LONGEST_ANSWER_HEAD), await wait_for(self._dialled(), seconds)
             )
-        return self._lab
+        return self._server
 
     async def _dialled(self) -> Stream:
-        """A new connection to the Lab, unless the browser leaves first."""
+        """A new connection to the server, unless the browser leaves first."""
         dialling = asyncio.ensure_future(self._upstream.dial())
         listening = asyncio.ensure_future(self._browser.stream.read(_PIECE))
         stays = False
@@ -300,32 +300,32 @@ class Conversation:
 
 @dataclass(frozen=True)
 class Exchange:
-    """A browser and the Lab, for the time of one request."""
+    """A browser and the server, for the time of one request."""
 
     policy: OriginPolicy
     front: LabFrontend | None
     browser: HttpConnection
-    lab: HttpConnection
+    server: HttpConnection
     makes_page: bool
-    """Whether the Lab's page is asked for, which :mod:`golem_launcher.access.lab_frontend` makes."""
+    """Whether JupyterLab's page is asked for, which :mod:`golem_launcher.access.lab_frontend` makes."""
 
     async def run(self, request: h11.Request, headers: Headers) -> bool:
         """The request, then its answer; whether it was a whole one, after which both may go on.
 
-        Raises ``NoAnswer`` when the Lab's connection breaks before anything of the answer was passed back.
+        Raises ``NoAnswer`` when the server's connection breaks before anything of the answer was passed back.
         """
         onward = self.policy.request(headers)
         if self.makes_page:
             onward = [(name, value) for name, value in onward if name not in _BARE]
         target = self.policy.target(request.target)
         try:
-            await self.lab.send(h11.Request(method=request.method, target=target, headers=onward))
+            await self.server.send(h11.Request(method=request.method, target=target, headers=onward))
         except OSError:
             raise NoAnswer from None
         sending = asyncio.ensure_future(self._send_body())
         try:
             if not await self._pass_back(request.target) or not sending.done():
-                return False  # upgraded; or the Lab did not want to hear the rest
+                return False  # upgraded; or the server did not want to hear the rest
             await sending
         finally:
             await cancel_all(sending)
@@ -333,19 +333,19 @@ class Exchange:
 
     async def _send_body(self) -> None:
         if self.browser.http.their_state is not h11.SEND_BODY:
-            await self.lab.send(h11.EndOfMessage())  # all of it was read before, when another connection broke
+            await self.server.send(h11.EndOfMessage())  # all of it was read before, when another connection broke
             return
         while True:
             event = await self.browser.next()
             if isinstance(event, h11.Data | h11.EndOfMessage):
-                await self.lab.send(event)
+                await self.server.send(event)
             if not isinstance(event, h11.Data):
                 return
 
     async def _pass_back(self, path: bytes) -> bool:
-        """The Lab's answer to the browser; whether it was a whole one with nothing after it."""
+        """The server's answer to the browser; whether it was a whole one with nothing after it."""
         informed = 0
-        while isinstance(event := await self.lab.head(), h11.InformationalResponse):
+        while isinstance(event := await self.server.head(), h11.InformationalResponse):
             informed += 1
             if informed > _MOST_INFORMATION:
                 raise NoAnswer
@@ -363,10 +363,10 @@ class Exchange:
         if self.front is not None and self.makes_page and event.status_code == _OK:
             return await self._make_page(self.front, passed)
         await self.browser.send(h11.Response(status_code=event.status_code, headers=passed, reason=event.reason))
-        while isinstance(piece := await self.lab.next(), h11.Data):
+        while isinstance(piece := await self.server.next(), h11.Data):
             await self.browser.send(piece)
         if not isinstance(piece, h11.EndOfMessage):
-            raise ConnectionResetError("the Lab left in the middle of its answer")
+            raise ConnectionResetError("the server left in the middle of its answer")
         await self.browser.send(h11.EndOfMessage())
         return True
 
@@ -376,9 +376,9 @@ class Exchange:
         await self.browser.send(passed)
 
     async def _make_page(self, front: LabFrontend, passed: Headers) -> bool:
-        """The Lab's page, made of the provider's."""
+        """JupyterLab's page, made of the provider's."""
         theirs = b""
-        while isinstance(event := await self.lab.next(), h11.Data):
+        while isinstance(event := await self.server.next(), h11.Data):
             theirs += event.data
             if len(theirs) > LARGEST_PAGE:
                 break
@@ -392,8 +392,8 @@ class Exchange:
 
     async def _splice(self) -> None:
         """After an upgrade: bytes both ways until both have ended."""
-        browser, lab = self.browser, self.lab
-        await join(browser.stream, browser.http.trailing_data[0], lab.stream, lab.http.trailing_data[0])
+        browser, server = self.browser, self.server
+        await join(browser.stream, browser.http.trailing_data[0], server.stream, server.http.trailing_data[0])
 
 
 def reason(status: int) -> bytes:

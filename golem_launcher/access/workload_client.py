@@ -15,6 +15,7 @@ from golem_launcher.access.provider_http import ProviderHttp
 from golem_launcher.agent.log import OFFSET, OFFSET_HEADER
 from golem_launcher.errors import AccessError
 from golem_launcher.text import clean_line
+from golem_launcher.untrusted import json_value
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -75,6 +76,15 @@ class WorkloadClient:
                 await _body(response, _LARGEST_ANSWER)
                 return response.status == _OK
         except (TimeoutError, OSError, AccessError, aiohttp.ClientError):
+            return False
+
+    async def has_ended(self) -> bool:
+        """Whether the workload has ended in order, as its agent says."""
+        try:
+            async with await self._ask("GET", "/state", seconds=_PROBE_SECONDS) as response:
+                told = json_value(await _body(response, _LARGEST_ANSWER))
+                return isinstance(told, dict) and told.get("ended") is True
+        except (TimeoutError, OSError, ValueError, aiohttp.ClientError):
             return False
 
     async def usage(self) -> bytes:

@@ -10,8 +10,9 @@ base_url  the path below which the workload answers, / by default
 hold      true: the workload starts only when the agent's server is told so; false by default
 ssh       {"authorized_key": a public key's line, "host_key": a private key in OpenSSH's form}; then an ssh server
           is started, see ways_in.py
-workload  {"name": what it is called, "argv": the program and its arguments, "unsaved": patterns of what is not saved},
-          see program.py; JupyterLab by default, and where argv is empty
+workload  {"name": what it is called, "argv": the program and its arguments, "unsaved": patterns of what is not saved,
+          "stays": whether the agent goes on when it has ended in order}, see program.py; JupyterLab by default, and
+          where argv is empty
 index_url where pip looks for packages, where it always does by default
 """
 
@@ -54,6 +55,8 @@ class Workload(NamedTuple):
     """Empty: the image's JupyterLab."""
     unsaved: tuple[str, ...] = ()
     """What is not saved beside the defaults, patterns as in ignore.py."""
+    stays: bool = False
+    """Whether the agent goes on when it has ended in order."""
 
 
 class Config(NamedTuple):
@@ -149,7 +152,8 @@ def _workload(raw: dict[str, Any]) -> Workload:
         return Workload()
     if not isinstance(value, dict):
         raise Refused(report.CONFIGURATION, "the configuration's workload is malformed.")
-    return Workload(_text(value, "name", _NAME, None), _texts(value, "argv"), _texts(value, "unsaved"))
+    name = _text(value, "name", _NAME, None)
+    return Workload(name, _texts(value, "argv"), _texts(value, "unsaved"), _flag(value, "stays"))
 
 
 def log_of(path: str) -> str:

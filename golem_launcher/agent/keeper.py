@@ -1,7 +1,7 @@
 """The agent's main process: starts the children, writes their log, ends everything at the deadline.
 
 The children are a table: the workload, for which this machine was rented, the ways in, and the agent's server. What
-crashes is started again.
+crashes is started again. The workload's orderly end is everybody's, unless the configuration says that the agent stays.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _PIECE = 65536
 
 
 def keep(config: Config) -> None:
-    """Run the children until the deadline, SIGTERM, the workload's orderly end or too many crashes. Does not return."""
+    """Run the children until the deadline, SIGTERM, the workload's end or too many crashes. Does not return."""
     proc.adopt_orphans()
     keeper = _Keeper(config)
     why = Report(FAILED, "the agent failed")
@@ -70,20 +70,29 @@ class _Child:
 
 
 class _Workload(_Child):
-    """What all the others are for. It is started again only so often, and its orderly end is everybody's."""
+    """What all the others are for. It is started again only so often; ``over`` is told its orderly end."""
 
-    def __init__(self, run: Callable[[], None], name: str, say: Callable[[str], None], *, held: bool) -> None:
+    def __init__(
+        self, run: Callable[[], None], config: Config, say: Callable[[str], None], over: Callable[[Report], None]
+    ) -> None:
         super().__init__(run)
-        self._name = name
+        self._name = config.workload.name
+        self._stays = config.workload.stays
         self._say = say
-        self.at = None if held else 0.0
+        self._over = over
+        self.at = None if config.hold else 0.0
         self._crashes = 0
         self.started = 0.0
 
     def ended(self, code: int) -> Report | None:
         """Likewise."""
         if code == 0:
-            return Report(OVER, f"{self._name} was shut down")
+            why = Report(OVER, f"{self._name} was shut down")
+            if not self._stays:
+                return why
+            self._say(f"{self._name} has ended")
+            self._over(why)
+            return None
         self._say(f"{self._name} crashed (exit code {code})")
         if time.monotonic() - self.started > _STEADY_SECONDS:
             self._crashes = 0
@@ -111,7 +120,7 @@ class _Keeper:
         """A byte from the agent's server: the workload may start."""
         self._told = 0
         self._held = config.hold
-        self._workload = _Workload(self._run_workload, config.workload.name, self.say, held=config.hold)
+        self._workload = _Workload(self._run_workload, config, self.say, self._log.end)
         self._children = [self._workload, _Child(self._run_ways), _Child(self._run_server)]
         self._poll = select.poll()
         self._poll.register(self._output, select.POLLIN)

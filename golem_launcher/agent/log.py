@@ -26,7 +26,7 @@ _LONGEST_WORDS = 300
 _AGENT = "[agent] "
 _STAMP = len("2026-01-01 00:00:00 ")
 _END = "end"
-"""Beside the segments: the record of why everything has ended."""
+"""Beside the segments: the record of why the workload, or everything, has ended."""
 
 
 class LogWriter:
@@ -63,7 +63,7 @@ class LogWriter:
         self.write(f"{_AGENT}{text}\n".encode())
 
     def end(self, why: Report) -> None:
-        """Everything has ended: let that be known to who asks for the last words."""
+        """The workload, or everything, has ended: let that be known to who asks for the last words."""
         with contextlib.suppress(OSError), open(os.path.join(self._directory, _END), "w") as file:  # noqa: PTH118, PTH123
             file.write(why.line)
 
@@ -132,10 +132,14 @@ def last_words(directory: str) -> Report:
     own = [line[len(_AGENT) + _STAMP :] for line in lines if line.startswith(_AGENT)]
     others = [line for line in lines if not line.startswith(_AGENT)]
     said, last = ("".join(found[-1:])[:_LONGEST_WORDS] for found in (own, others))
-    ended = None
+    return (end_of(directory) or Report(RUNS, said))._replace(log=last)
+
+
+def end_of(directory: str) -> Report | None:
+    """Why the workload with this log has ended; ``None`` while it has not."""
     with contextlib.suppress(OSError), open(os.path.join(directory, _END)) as file:  # noqa: PTH118, PTH123
-        ended = read(file.read(LARGEST))
-    return (ended or Report(RUNS, said))._replace(log=last)
+        return read(file.read(LARGEST))
+    return None
 
 
 def _tail(directory: str) -> str:

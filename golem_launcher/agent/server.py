@@ -8,7 +8,8 @@ can be put back first, and while that is being started anew.
                                   the header Golem-Launcher-Offset says where to go on
     GET  /usage                                       a JSON object, see usage.py
     POST /deadline {"seconds": n}                     everything ends n seconds from now
-    GET  /state                                       {"held": whether the workload waits for /open}
+    GET  /state                                       {"held": whether the workload waits for /open,
+                                                       "ended": whether it has ended in order}
     POST /plan     {"base": "…" or null, "state": "…"}   a list of entries, see wire.py
     POST /chunks   {"ids": […]}                       frames, in that order
     POST /pack     {"ids": […], "name": "…"}          the same into a file, for a transfer; {"size": n}

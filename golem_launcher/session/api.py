@@ -24,7 +24,7 @@ _LONGEST_START_SECONDS = 3600.0
 
 @dataclass(frozen=True)
 class Session:
-    """A session whose JupyterLab answers."""
+    """A session whose workload answers."""
 
     directory: SessionDirectory
 
@@ -35,12 +35,12 @@ class Session:
 
     @property
     def url(self) -> str | None:
-        """The link that opens its JupyterLab, with the token; ``None`` once it has ended."""
+        """The link that opens its JupyterLab, or other workload; ``None`` once it has ended."""
         return self.directory.url()
 
     @property
     def token(self) -> str | None:
-        """The token of its JupyterLab."""
+        """Its token, which JupyterLab asks for."""
         return self.directory.token()
 
     @property
@@ -79,7 +79,7 @@ class Session:
 
 
 def launch(**fields: Any) -> Session:
-    """Start a session and wait until its JupyterLab answers.
+    """Start a session and wait until its JupyterLab, or other workload, answers.
 
     ``fields`` are those of :class:`golem_launcher.request.LaunchRequest`. Raises ``RequestError`` for impossible ones
     and ``SessionError`` when the session fails.

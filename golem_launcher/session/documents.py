@@ -46,7 +46,7 @@ def count(unsaved: int) -> str:
 
 
 def farewell(state: SessionState) -> str:
-    """What the Lab's pages say once the session has ended: lines of text."""
+    """What JupyterLab's pages say once the session has ended: lines of text."""
     lines = [state.reason]
     saving = state.saving
     if saving is not None and saving.generation is not None and saving.saved_at is not None:

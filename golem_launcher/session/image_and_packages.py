@@ -22,7 +22,7 @@ _BARE: Final = "base"
 
 @dataclass(frozen=True)
 class ImageAndPackages:
-    """What a session boots, and what is installed in it before its Lab opens."""
+    """What a session boots, and what is installed in it before its workload starts."""
 
     image: str
     """As the user or the network names it; empty: the ``variant``, which is made here."""

@@ -22,12 +22,12 @@ _MOST = {"percent": _MOST_PERCENT, "bytes": 1 << 60}
 _SHORTEST_SECONDS = 0.5
 
 
-async def follow_usage(lab: WorkloadClient, recorder: Recorder) -> None:
+async def follow_usage(client: WorkloadClient, recorder: Recorder) -> None:
     """Keep the usage in the session's state current, until cancelled."""
     meter = Meter()
     while True:
         try:
-            answer = await lab.usage()
+            answer = await client.usage()
         except (TimeoutError, OSError, aiohttp.ClientError):
             answer = b""
         usage = meter.read(answer)

@@ -152,6 +152,8 @@ class Monitor:
             self._node_answers()
         session.engine.revive()  # a provider whose debit notes nobody accepts ends the session within minutes
         usage = await self._look_at_usage() if isinstance(state, str) else None
+        if session.workload.ends_session and await self.client.has_ended():
+            return f"{self._name} has ended."
         self._judge_silence(well=well)
         return session.money.used(agreement_id, usage, reserve_seconds=_BUDGET_MARGIN_SECONDS)
 

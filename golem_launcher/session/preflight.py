@@ -54,7 +54,7 @@ def _check_image(request: LaunchRequest) -> None:
 
 
 def resumed(store: Store, resume: str) -> int:
-    """The generation to go on from, all of whose list is there: a Lab without files is not worth paying for.
+    """The generation to go on from, all of whose list is there: a machine without files is not worth paying for.
 
     ``resume``: a workspace, or ``workspace@generation``. Blocking. Raises ``RequestError``.
     """

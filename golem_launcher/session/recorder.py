@@ -1,4 +1,4 @@
-"""Writes what a session tells about itself: its state, its events, its Lab's token. In order, off the event loop."""
+"""Writes what a session tells about itself: its state, its events, its token. In order, off the event loop."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class Recorder:
         self._submit(self._directory.write_left_out, left_out)
 
     def write_token(self, token: str) -> None:
-        """Keep the Lab's token."""
+        """Keep the session's token."""
         self._submit(self._directory.write_token, token)
 
     async def flush(self) -> None:

@@ -218,7 +218,7 @@ class Renting:
         )
 
     async def _give_up(self, hiring: Hiring, error: ProviderError) -> None:
-        """Let go of a provider that did not get as far as a Lab; that it blames the image is not its own fault yet."""
+        """Let go of a provider whose workload did not answer; that it blames the image is not its own fault yet."""
         session = self.session
         entry = hiring.agreement
         provider = ("", "") if entry is None else (entry.provider_id, entry.provider_name)
@@ -317,6 +317,8 @@ class Renting:
         ask_at = loop_time() + _ASK_SECONDS
         async with self.session.endpoint.client() as client:
             while not await client.answers(seconds=_PROBE_SECONDS):
+                if self.session.workload.ends_session and await client.has_ended():
+                    return
                 if loop_time() > min(ask_at, end):
                     told = report.read(await hiring.last_words())
                     ask_at = loop_time() + _ASK_SECONDS

@@ -187,13 +187,13 @@ class Run:
             self._monitor = None
 
     async def open_on_hub(self, _arguments: dict[str, Any]) -> dict[str, Any]:
-        """Let the hub's server show the Lab, which the user has agreed to. Raises ``AccessError``."""
+        """Let the hub's server show JupyterLab, which the user has agreed to. Raises ``AccessError``."""
         port = self._session.endpoint.open_on_hub()
         self._recorder.update(hub_port=port)
         return {"port": port}
 
     async def gateway(self, _arguments: dict[str, Any]) -> dict[str, Any]:
-        """Open the Lab to programs of the user that can show no token. Raises ``AccessError``."""
+        """Open JupyterLab to programs of the user that can show no token. Raises ``AccessError``."""
         return {"address": await self._session.endpoint.gateway()}
 
     async def extend(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -257,7 +257,7 @@ class Run:
         await self._session.endpoint.renew()
 
     def say_ended(self) -> None:
-        """Tell the pages of the Lab that are open in browsers that it is over, and why."""
+        """Tell the pages of JupyterLab that are open in browsers that it is over, and why."""
         self._session.endpoint.documents.end(documents.farewell(self._recorder.state))
 
     async def close(self) -> str:

@@ -1,4 +1,4 @@
-"""The workspace of a session over all providers: put there before the Lab opens, saved while it runs."""
+"""The workspace of a session over all providers: put there before the workload starts, saved while it runs."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 _DOCUMENTS_SECONDS = 8.0
-"""How long the Lab's pages may take to save what is open in them; a hostile one says what it likes."""
+"""How long JupyterLab's pages may take to save what is open in them; a hostile one says what it likes."""
 _ANSWER_SECONDS = 60.0
 _ANSWER_POLL_SECONDS = 0.1
 _SETTLE_SECONDS = 3600.0
-"""All that comes before the Lab: files, then packages."""
+"""All that comes before the workload: files, then packages."""
 _GIBIBYTE = 1 << 30
 _LITTLE_ROOM = _GIBIBYTE
 
@@ -66,7 +66,7 @@ class Saves:
 
     @property
     def hold(self) -> bool:
-        """Whether something must be in the provider before its Lab opens."""
+        """Whether something must be in the provider before the workload starts."""
         return bool(self._restore is not None or self._inputs or self._packages)
 
     @property
@@ -100,7 +100,7 @@ class Saves:
             )
 
     async def meet(self, carry: Carry) -> list[str]:
-        """The agent runs in another provider: put there what must be there, open the Lab; what to tell the user.
+        """The agent runs in another provider: put there what must be there, start the workload; what to tell the user.
 
         Raises ``ProviderError`` when the provider fails.
         """
@@ -213,7 +213,7 @@ class Saves:
             await asyncio.sleep(_ANSWER_POLL_SECONDS)
         steps: list[Awaitable[list[str]]] = []
         notices: list[str] = []
-        if self._restore is not None and self._store is not None:  # without it nobody wants that Lab: it raises
+        if self._restore is not None and self._store is not None:  # without it nobody wants that machine: it raises
             notices += await restore_into(agent, self._store, self.workspace, self._restore, self._progress)
         if self._inputs and self._newest is None:  # what this session saved has them already
             steps.append(put_files(agent, self._inputs, self._progress))

@@ -225,7 +225,7 @@ def main() -> int:
     if directory.state().stage.final:
         return 0
     directory.sweep()
-    # What yapapi sends has the Lab's token in it, and a killed process leaves its temporary files to whoever comes.
+    # What yapapi sends has the session's token in it, and a killed process leaves its temporary files to whoever comes.
     tempfile.tempdir = str(paths.private_directory(directory.scratch))
     preload.begin()
     try:

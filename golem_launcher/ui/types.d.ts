@@ -323,6 +323,8 @@ export interface Session {
   name: string;
   live: boolean;
   alive: boolean;
+  /** What runs there, as people call it. */
+  workload: string;
   stage: StageName;
   reason: string;
   steps: Step[];
@@ -413,7 +415,7 @@ export interface Alert {
   text: string;
 }
 
-export type LogSource = "event" | "lab" | "detail";
+export type LogSource = "event" | "workload" | "detail";
 
 /** `cards/logfeed.py` */
 export interface LogLine {
@@ -445,6 +447,8 @@ interface AnswerParts {
   removed?: string;
   command?: string;
   websocat?: string;
+  /** The port at which the workload is then, where it has one. */
+  port?: number;
 }
 
 /** `cards/downloads.py` */

@@ -38,7 +38,9 @@ class Endpoint:
         if not _NAME.fullmatch(self.name) or self.protocol not in {"lab", "http", "tcp"}:
             raise ValueError("an endpoint's name or protocol is none")
         if not 0 < self.port <= _LARGEST_PORT or self.port in _AGENTS_PORTS:
-            raise ValueError(f"{self.port} is no port for an endpoint: {_AGENTS_PORTS} are the agent's")
+            raise ValueError(
+                f"{self.port} is no port for an endpoint; {FIRST_PORT} is one, and the three after it are the agent's"
+            )
         if not _PATH.fullmatch(self.path):
             raise ValueError("an endpoint's path begins with / and is ASCII")
 
@@ -49,7 +51,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Workload:
-    """What a machine is rented for. The agent starts it, again when it crashed, and ends with its orderly end."""
+    """What a machine is rented for. The agent starts it, and again when it crashed, five times at most."""
 
     name: str
     """What requests call it: small letters, digits and dashes."""
@@ -73,6 +75,11 @@ class Workload:
     """
     unsaved: tuple[str, ...] = ()
     """What is not saved of the workspace beside what the agent always leaves out: patterns as in ``.gitignore``."""
+    ends_session: bool = False
+    """Whether the session ends with its orderly end, exit code 0, once all is saved: a program that has done its work.
+
+    Else its machine is given up then, and another goes on with what was saved.
+    """
 
     def __post_init__(self) -> None:
         """Raises ``ValueError`` for a name or a title that nobody could use."""

@@ -47,6 +47,13 @@ def find(name: str) -> Workload:
     return workload
 
 
+def title(name: str) -> str:
+    """What people call the workload of this name; the name itself where there is no such workload any more."""
+    with contextlib.suppress(LookupError):
+        return find(name).title
+    return name
+
+
 def link(name: str) -> Endpoint | None:
     """What a browser is led to of the workload of this name; ``None`` where there is no such workload any more."""
     with contextlib.suppress(LookupError):

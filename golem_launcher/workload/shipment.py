@@ -41,7 +41,12 @@ def shipment(workload: Workload, settings: Mapping[str, Any], *, familiar: bool)
 
     ``familiar``: what the image has is known, so that no pip is sent along. Blocking, once half a second.
     """
-    about = {"name": workload.title, "argv": workload.argv, "unsaved": workload.unsaved}
+    about = {
+        "name": workload.title,
+        "argv": workload.argv,
+        "unsaved": workload.unsaved,
+        "stays": workload.ends_session,  # to be saved once it is over
+    }
     config = {**settings, "root": _ROOT, "workload": about}
     files = [(_AGENT_PATH, agent_archive()), (_CONFIG_PATH, json.dumps(config).encode())]
     if not familiar:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from golem_launcher.events import Stage
 from golem_launcher.session.directory import session_directory
 from tests.session.conftest import HONEST, command, wait_for
 
@@ -34,6 +35,7 @@ def installed(tmp_path, monkeypatch):
         timeout=120,
     )  # fmt: skip
     monkeypatch.setenv("PYTHONPATH", str(target))
+    return target
 
 
 def start(name, *arguments):
@@ -83,7 +85,7 @@ def test_a_web_server_is_watched_extended_saved_ended_and_billed_as_any_session(
         assert command("tunnel", SESSION, "--endpoint", "other", check=False)[2].count("there is web") == 1
 
         wait_for(directory, lambda _: '"GET / HTTP' in command("logs", SESSION)[1], 20)
-        assert "The web server starts in" in command("logs", SESSION)[1]
+        assert "Web server starts in" in command("logs", SESSION)[1]
         wait_for(directory, lambda state: state.head.usage and state.head.usage.memory_bytes > 1_000_000, 20)
 
         deadline = directory.state().deadline
@@ -106,3 +108,28 @@ def test_a_web_server_is_watched_extended_saved_ended_and_billed_as_any_session(
     finally:
         for name in (SESSION, "web-again"):
             command("stop", name, "--force", check=False)
+
+
+_JOB = """
+from golem_launcher.workload.base import PYTHON, Workload
+
+JOB = Workload(
+    "job", "The job", argv=(PYTHON, "-c", "open('result', 'w').write('42')"), endpoints=(), ends_session=True
+)
+"""
+
+
+@pytest.mark.usefixtures("network")
+def test_a_program_that_has_done_its_work_ends_its_session_with_all_saved(installed):
+    (installed / "job.py").write_text(_JOB)
+    (about,) = installed.glob("*.dist-info")
+    with (about / "entry_points.txt").open("a") as file:
+        file.write("job = job:JOB\n")
+    try:
+        command("start", "--name", "job", "--workload", "job", "--mem", str(HONEST), "--disk", "0.5", "--budget", "5")
+        state = wait_for(session_directory("job"), lambda state: state.stage.final, 60)
+        assert (state.stage, state.reason) == (Stage.ENDED, "The job has ended.")
+        assert (state.saving.files, state.saving.at_stake, state.address) == (1, 0, None)
+        assert state.cost > 0
+    finally:
+        command("stop", "job", "--force", check=False)

@@ -6,12 +6,14 @@ import json
 import os
 import runpy
 import signal
+import zlib
 from pathlib import Path
 
 import pytest
 
 from golem_launcher.access.workload_client import WorkloadClient
 from golem_launcher.agent import report
+from golem_launcher.workload.base import PYTHON, Workload
 from golem_launcher.workload.shipment import shipment
 from tests.agent.conftest import TOKEN, Agent, eventually, parent
 
@@ -28,9 +30,9 @@ def machine(tmp_path):
     agent.stop()
 
 
-def send(machine, **settings):
+def send(machine, workload=WEB_SERVER, **settings):
     """Start the workload there, as its shipment says."""
-    (_, archive), (_, config) = shipment(WEB_SERVER, {}, familiar=True).files
+    (_, archive), (_, config) = shipment(workload, {}, familiar=True).files
     machine.archive.write_bytes(archive)
     fields = json.loads(config)
     fields.pop("root")
@@ -84,11 +86,28 @@ def test_its_log_and_its_end_are_told(machine):
     assert machine.last_words().kind == report.TOLD
 
 
-@pytest.mark.parametrize("workload", [5, {}, {"name": "x", "unsaved": []}, {"name": "x", "argv": "ls", "unsaved": []},
-                                      {"name": "x", "argv": [5], "unsaved": []}, {"name": "x", "argv": []},
-                                      {"name": "", "argv": [], "unsaved": []},
-                                      {"name": "x\n", "argv": [], "unsaved": []}])  # fmt: skip
-def test_one_that_makes_no_sense_is_refused(machine, workload):
-    done = machine.start(workload=workload)
+def test_a_program_that_has_done_its_work_is_told_and_its_files_can_be_fetched(machine):
+    script = "open('result', 'w').write('42'); print('done')"
+    job = Workload("job", "The job", argv=(PYTHON, "-c", script), endpoints=(), ends_session=True)
+    send(machine, job)
+
+    def state():
+        return json.loads(machine.ask("GET", "/state")[1] or b"{}")
+
+    eventually(lambda: state().get("ended"))
+    assert machine.last_words()[::2] == (report.OVER, "done")
+    assert b"result" in zlib.decompress(machine.ask("POST", "/plan", body=b'{"base": null, "state": ""}')[1])
+    (keeper,) = [pid for pid in machine.processes() if parent(pid) not in machine.processes()]
+    os.kill(keeper, signal.SIGTERM)
+    eventually(lambda: not machine.processes())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"name": ""}, {"name": "x\n"}, {"name": 5}, {"argv": "ls"}, {"argv": [5]}, {"unsaved": None}, {"stays": 1}, None],
+)
+def test_one_that_makes_no_sense_is_refused(machine, change):
+    sensible = {"name": "x", "argv": ["ls"], "unsaved": [], "stays": False}
+    done = machine.start(workload=5 if change is None else {**sensible, **change})
     assert done.returncode == 2
     assert report.read(done.stderr).kind == report.CONFIGURATION

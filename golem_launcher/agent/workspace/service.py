@@ -12,6 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from .. import disk  # noqa: TID252 - the archive has another name
+from ..log import end_of  # noqa: TID252
 from . import wire
 from .chunker import chunk_id
 from .index import Index
@@ -38,6 +39,7 @@ class Service:
     def __init__(self, config: Config, gate: int) -> None:
         stem = os.path.splitext(config.log)[0]
         self._root = config.root
+        self._log = config.log
         self._volume = os.path.dirname(config.log)
         self._packs = stem + wire.PACKS
         shutil.rmtree(self._packs, ignore_errors=True)
@@ -53,8 +55,8 @@ class Service:
         """Plans of another process than this one are no base."""
 
     def state(self) -> dict[str, Any]:
-        """Whether the workload waits."""
-        return {"held": self._held}
+        """Whether the workload waits, and whether it has ended."""
+        return {"held": self._held, "ended": end_of(self._log) is not None}
 
     def open(self) -> dict[str, Any]:
         """Let the workload start."""

@@ -119,4 +119,6 @@ def _ssh_lines(directory: SessionDirectory, _content: Content) -> Content:
     door = door_path(directory.path)
     server = asyncio.run(ssh.ask(door))
     settings = ssh.settings_for(directory.path, directory.name, server)
-    return ssh.lines(settings, directory.name, server, door, directory.workload().first)
+    endpoint = directory.workload().first
+    port = endpoint.port if endpoint is not None else None
+    return {**ssh.lines(settings, directory.name, server, door, endpoint), "port": port}

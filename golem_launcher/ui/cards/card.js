@@ -10,7 +10,7 @@ import {
   ENDING,
   LOST_WORDS,
   OWN_IMAGE_WORDS,
-  REMOTE_WORDS,
+  remoteWords,
   STAGE_WORDS,
   sentences,
   stakeWords,
@@ -53,7 +53,7 @@ export class Card {
     this.open = h(
       "a",
       { class: "gl-button gl-primary gl-open", target: "_blank", rel: "noopener noreferrer", hidden: true },
-      "Open JupyterLab",
+      `Open ${session.workload}`,
       h("span", { class: "gl-hidden" }, " (opens a new tab)"),
     );
     this.own = h("p", { class: "gl-reason gl-own-image", hidden: true }, OWN_IMAGE_WORDS);
@@ -78,7 +78,7 @@ export class Card {
     this.ways = new WaysInView(name, tools);
     const search = (/** @type {string} */ text, /** @type {string[]} */ sources) =>
       tools.send({ kind: "search", name, text, sources });
-    this.log = new LogView(`Log of ${name}`, { search, watch: tools.watch });
+    this.log = new LogView(`Log of ${name}`, session.workload, { search, watch: tools.watch });
     this.log.tail.append(downloadButton("Download the whole log", tools.downloads, name, "log"));
     this.logBox = h("details", { class: "gl-fold gl-log-box" }, h("summary", {}, "Log"), this.log.element);
     this.logBox.addEventListener("toggle", () => this.logBox.open && tools.watch());
@@ -211,7 +211,7 @@ export class Card {
       lost
         ? [session.trouble, LOST_WORDS].filter(Boolean).join(" ")
         : [session.trouble, session.reason].filter(Boolean).join(" ") ||
-            (this.tools.remote && session.started && session.live ? REMOTE_WORDS : ""),
+            (this.tools.remote && session.started && session.live ? remoteWords(session) : ""),
     );
     this.reason.classList.toggle("gl-bad", lost || session.stage === "failed");
     show(this.reason, this.reason.textContent !== "");

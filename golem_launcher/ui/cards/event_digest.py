@@ -44,9 +44,10 @@ Alert = dict[str, str]
 
 
 class EventDigest:
-    """Follows the events of one session."""
+    """Follows the events of one session, whose ``workload`` people call so."""
 
-    def __init__(self, directory: SessionDirectory) -> None:
+    def __init__(self, directory: SessionDirectory, workload: str) -> None:
+        self._workload = workload
         self._name = directory.name
         self._tail = Tail(directory.path / "events.jsonl", whole=True)
         self._points: list[tuple[float, float]] = []
@@ -123,7 +124,7 @@ class EventDigest:
     def _stage_alert(self, event: StageChanged) -> Alert | None:
         if event.stage is Stage.READY:
             again, self._was_ready = self._was_ready, True
-            return {"what": "ready", "text": "JupyterLab is ready again." if again else "JupyterLab is ready."}
+            return {"what": "ready", "text": f"{self._workload} is ready{' again' if again else ''}."}
         self.over = event.stage.final
         if event.stage is Stage.FAILED:
             return {"what": "failed", "text": clean_line(event.reason or "It failed.", longest=300)}

@@ -5,23 +5,24 @@ import { h, setText, show } from "../common/dom.js";
 const RING_LINES = 500; // of each source
 const SEARCH_MS = 300;
 /** @type {LogSource[]} */
-const LOG_SOURCES = ["event", "lab", "detail"];
-/** @type {Record<LogSource, string>} */
-const LOG_WORDS = { event: "Session", lab: "JupyterLab", detail: "Details" };
+const LOG_SOURCES = ["event", "workload", "detail"];
 
 /** A log of at most RING_LINES lines of each source, following its end unless the reader has scrolled up. */
 export class LogView {
   /**
    * @param {string} label
+   * @param {string} workload
    * @param {{ search: (text: string, sources: LogSource[]) => void, watch: () => void }} tools `search` looks through
    *   the whole log; what is found comes to `found`. `watch` asks for lines.
    */
-  constructor(label, tools) {
+  constructor(label, workload, tools) {
     this.tools = tools;
     this.last = 0;
     /** @type {Record<LogSource, HTMLElement[]>} */
-    this.rings = { event: [], lab: [], detail: [] };
+    this.rings = { event: [], workload: [], detail: [] };
     this.wanted = "";
+    /** @type {Record<LogSource, string>} */
+    const words = { event: "Session", workload, detail: "Details" };
     this.timer = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
     // Not a live region: a screen reader would never fall silent. Stages are announced instead.
     this.box = h("div", { class: "gl-log", role: "log", "aria-live": "off", "aria-label": label, tabindex: "0" });
@@ -34,7 +35,7 @@ export class LogView {
       tabindex: "0",
       hidden: true,
     });
-    this.filters = LOG_SOURCES.map((source) => this.makeFilter(source));
+    this.filters = LOG_SOURCES.map((source) => this.makeFilter(source, words[source]));
     this.input = h("input", {
       type: "search",
       class: "gl-input",
@@ -71,15 +72,18 @@ export class LogView {
     if (this.following) this.box.scrollTop = this.box.scrollHeight;
   }
 
-  /** @param {LogSource} source */
-  makeFilter(source) {
+  /**
+   * @param {LogSource} source
+   * @param {string} words
+   */
+  makeFilter(source, words) {
     const input = h("input", {
       type: "checkbox",
       checked: source !== "detail",
       onchange: () => this.filter(),
     });
     const why = source === "detail" ? "What the launcher itself and yapapi log about this session" : null;
-    return { source, input, element: h("label", { class: "gl-log-kind", title: why }, input, LOG_WORDS[source]) };
+    return { source, input, element: h("label", { class: "gl-log-kind", title: why }, input, words) };
   }
 
   get sources() {
@@ -136,10 +140,10 @@ export class LogView {
     if (skipped)
       box.append(
         this.keep(
-          "lab",
+          "workload",
           h(
             "div",
-            { class: "gl-line gl-line-lab gl-line-gap" },
+            { class: "gl-line gl-line-workload gl-line-gap" },
             "… too fast to show all: the whole log can be downloaded",
           ),
         ),

@@ -1,4 +1,4 @@
-"""A session's log for the page: events, the Lab's output and the supervisor's log, the end of each."""
+"""A session's log for the page: events, its workload's output and the supervisor's log, the end of each."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _sources(directory: SessionDirectory) -> dict[str, tuple[Path, Callable[[byt
     """The files a log is made of, by the word the page has for each, and what makes a line of one of theirs."""
     return {
         "event": (directory.path / "events.jsonl", _event_line),
-        "lab": (directory.workload_log, _lab_line),
+        "workload": (directory.workload_log, _workload_line),
         "detail": (directory.supervisor_log, _detail_line),
     }
 
@@ -136,8 +136,8 @@ def _level(event: Event) -> str:
     return event.level if isinstance(event, Message) else "info"
 
 
-def _lab_line(data: bytes) -> Line:
-    return {"source": "lab", "level": "info", "text": clean_line(data.decode("utf-8", "replace").rstrip("\r\n"))}
+def _workload_line(data: bytes) -> Line:
+    return {"source": "workload", "level": "info", "text": clean_line(data.decode("utf-8", "replace").rstrip("\r\n"))}
 
 
 def _detail_line(data: bytes) -> Line:

@@ -2,14 +2,18 @@ import { counted, formatClock } from "../common/units.js";
 
 /** @import { Saving, Session, StageName } from "../types" */
 
-/** @type {Record<StageName, [word: string, sentence: string]>} */
+/**
+ * In a sentence `{}` stands for the workload.
+ *
+ * @type {Record<StageName, [word: string, sentence: string]>}
+ */
 export const STAGE_WORDS = {
   checking: ["Checking", "Is the node there, is there enough money, does an offer fit?"],
   allocating: ["Allocating", "Setting the budget aside."],
   negotiating: ["Negotiating", "Agreeing with a provider on the price."],
   deploying: ["Deploying", "The provider prepares the machine."],
-  starting: ["Starting", "JupyterLab starts on the provider."],
-  ready: ["Ready", "JupyterLab answers."],
+  starting: ["Starting", "{} starts on the provider."],
+  ready: ["Ready", "{} answers."],
   recovering: ["Recovering", "The provider was lost; looking for another one."],
   saving: ["Saving", "Fetching your files."],
   stopping: ["Stopping", "Ending the session and settling the bill."],
@@ -19,8 +23,16 @@ export const STAGE_WORDS = {
 /** @type {StageName[]} */
 export const ENDING = ["saving", "stopping"];
 export const LOST_WORDS = "Nothing looks after this session any more. What it left is being closed down.";
-export const REMOTE_WORDS =
-  "JupyterLab runs. This page is served by a hub, so your browser can't reach the session's own address: see below how to open it.";
+
+/**
+ * @param {StageName} stage
+ * @param {string} workload
+ */
+export const stageSentence = (stage, workload) => STAGE_WORDS[stage][1].replace("{}", () => workload);
+
+/** @param {Session} session */
+export const remoteWords = ({ workload }) =>
+  `${workload} runs. This page is served by a hub, so your browser can't reach the session's own address: see below how to open it.`;
 
 export const OWN_IMAGE_WORDS =
   "Your own image brings its own page: a stranger's JavaScript runs in the Lab's page. It reaches this session, and nothing else of yours.";

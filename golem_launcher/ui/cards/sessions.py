@@ -167,7 +167,7 @@ class SessionCards(Present):
     async def _tell_pulses(self) -> None:
         for view in self.live:
             if view["name"] not in self._pulses:
-                self._pulses[view["name"]] = EventDigest(self._directories[view["name"]])
+                self._pulses[view["name"]] = EventDigest(self._directories[view["name"]], view["workload"])
         if not self._pulses:
             return
         alerts = await self._read(self._read_pulses)

@@ -1,6 +1,6 @@
 import { h, setText, show } from "../common/dom.js";
 import { formatDuration } from "../common/units.js";
-import { STAGE_WORDS } from "./session_text.js";
+import { STAGE_WORDS, stageSentence } from "./session_text.js";
 
 /** @import { Pulse, Session, Step, Transfer } from "../types" */
 
@@ -27,7 +27,7 @@ export class StagesView {
       this.steps.push(step);
       this.list.append(step.element);
     }
-    for (const [index, step] of steps.entries()) this.steps[index].update(step);
+    for (const [index, step] of steps.entries()) this.steps[index].update(step, session.workload);
     show(this.element, steps.length > 0 && (session.live || session.stage === "failed"));
   }
 
@@ -39,7 +39,7 @@ export class StagesView {
     const busy = session.live && session.alive && (session.stage !== "ready" || progress.length > 0);
     show(this.now, busy);
     if (!busy) return;
-    const words = STAGE_WORDS[session.stage][1];
+    const words = stageSentence(session.stage, session.workload);
     setText(this.doing, doing && session.stage !== "ready" ? `${words} ${doing}` : words);
     this.transfers.replaceChildren(...progress.map(transfer));
   }
@@ -73,12 +73,15 @@ function makeStep() {
   let step = /** @type {Step | null} */ (null);
   return {
     element,
-    /** @param {Step} next */
-    update(next) {
+    /**
+     * @param {Step} next
+     * @param {string} workload
+     */
+    update(next, workload) {
       step = next;
       element.dataset.status = step.status;
       element.dataset.stage = step.stage;
-      element.title = STAGE_WORDS[step.stage][1];
+      element.title = stageSentence(step.stage, workload);
       if (step.status === "current") element.setAttribute("aria-current", "step");
       else element.removeAttribute("aria-current");
       const ready = step.stage === "ready" && step.status === "current";

@@ -14,6 +14,7 @@ from golem_launcher.session import liveness
 from golem_launcher.session.directory import session_directories
 from golem_launcher.text import clean_line, clean_name
 from golem_launcher.units import coins
+from golem_launcher.workload import registry
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -70,6 +71,7 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "name": state.name,
         "live": not state.stage.final,
         "alive": alive,
+        "workload": clean_name(registry.title(state.workload)),
         "stage": state.stage.value,
         "reason": clean_line(state.reason),
         "steps": _steps(state),

@@ -48,24 +48,24 @@ export class WaysInView {
     const key = `${link} ${session.provider}`;
     if (!link || key === this.shown) return;
     this.shown = key;
-    const { hostname, port, search } = new URL(link);
+    const { hostname, port, pathname, search } = new URL(link);
     const token = new URLSearchParams(search).get("token");
     this.rows.replaceChildren(
       way("At an address of your choice, on this computer", `golem-launcher tunnel ${this.name} --port 8888`),
       way(
         "From another computer that has ssh to this one",
         `ssh -N -L 8888:${hostname}:${port} THIS-COMPUTER`,
-        "then open http://127.0.0.1:8888/lab with the token of the link",
+        `then open http://127.0.0.1:8888${pathname}${token ? " with the token of the link" : ""}`,
       ),
       h(
         "div",
         { class: "gl-way" },
-        h("span", { class: "gl-hint" }, "Whoever has the link or the token controls the session."),
+        token ? h("span", { class: "gl-hint" }, "Whoever has the link or the token controls the session.") : "",
         h(
           "div",
           { class: "gl-row" },
           copyButton("Copy link", () => link),
-          copyButton("Copy token", () => token ?? ""),
+          token ? copyButton("Copy token", () => token) : "",
         ),
       ),
     );
@@ -102,7 +102,7 @@ export class WaysInView {
     this.tries = 0;
     this.ssh.replaceChildren(
       way("A shell in the session; your private key stays here", `golem-launcher ssh ${this.name}`),
-      way("JupyterLab at http://localhost:8888 by one line of ssh", answer.command ?? ""),
+      way(`${this.session?.workload} at http://localhost:${answer.port} by one line of ssh`, answer.command ?? ""),
       way("The same with websocat, without the launcher's own program", answer.websocat ?? ""),
     );
   }

@@ -1,7 +1,7 @@
-"""Restores a generation, the user's files and packages into a session before its Lab opens.
+"""Restores a generation, the user's files and packages into a session before its workload starts.
 
-What could not be put there is told, not raised: the Lab opens all the same. Only a provider that is lost, or a store
-that can't be read, raises.
+What could not be put there is told, not raised: the workload starts all the same. Only a provider that is lost, or a
+store that can't be read, raises.
 """
 
 from __future__ import annotations

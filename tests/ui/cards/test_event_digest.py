@@ -10,7 +10,7 @@ from tests.ui.made import GOOD_START, make_session, say
 
 def test_what_happened_before_is_no_news_and_what_happens_after_is() -> None:
     directory = make_session("mine", GOOD_START[:5])
-    pulse = EventDigest(directory)
+    pulse = EventDigest(directory, "JupyterLab")
     assert pulse.poll() == []
     assert pulse.poll() is None
     directory.append_event(StageChanged(stage=Stage.READY))
@@ -34,7 +34,7 @@ def test_what_happened_before_is_no_news_and_what_happens_after_is() -> None:
 
 def test_what_happens_now_and_how_far_transfers_are() -> None:
     directory = make_session("mine", GOOD_START[:5])
-    pulse = EventDigest(directory)
+    pulse = EventDigest(directory, "JupyterLab")
     say(directory, "sending\u202e packages")
     directory.append_event(Progress(what="numpy", done=1, total=3, unit="MB"))
     pulse.poll()
@@ -54,10 +54,10 @@ def test_the_plot_keeps_its_ends_and_stays_small_and_the_rate_is_the_latest() ->
     for number in range(1000):
         at = began + timedelta(seconds=number)
         directory.append_event(CostChanged(at=at, cost=Decimal(number) / 3600))  # one an hour
-    pulse = EventDigest(directory)
+    pulse = EventDigest(directory, "JupyterLab")
     pulse.poll()
     view = pulse.view()
     assert len(view["costs"]) <= POINTS_AT_MOST
     assert [view["costs"][0][1], view["costs"][-1][1]] == [0.0, 999 / 3600]
     assert round(view["rate"], 6) == 1
-    assert EventDigest(make_session("other")).view()["rate"] is None
+    assert EventDigest(make_session("other"), "JupyterLab").view()["rate"] is None

@@ -65,13 +65,13 @@ def test_the_whole_log_is_searched_not_only_what_is_shown() -> None:
     say(directory, "the Needle of an event")
     write_lab_log(directory, "a needle\x1b[31m long ago", *(f"line {number}" for number in range(5000)))
     directory.supervisor_log.write_text("a needle in the details\n")
-    assert [line["text"] for line in search(directory, "NEEDLE", ["event", "lab"])] == [
+    assert [line["text"] for line in search(directory, "NEEDLE", ["event", "workload"])] == [
         "the Needle of an event",
         "a needle long ago",
     ]
     assert [line["source"] for line in search(directory, "needle", ["detail"])] == ["detail"]
-    assert len(search(directory, "line", ["lab"])) == FOUND_AT_MOST
-    assert search(directory, "Näher", ["lab", "nonsense"]) == []
+    assert len(search(directory, "line", ["workload"])) == FOUND_AT_MOST
+    assert search(directory, "Näher", ["workload", "nonsense"]) == []
 
 
 def test_two_that_read_at_once_do_not_get_a_line_twice() -> None:

@@ -9,7 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from . import fast_start, killed_kernels, late_extensions, page_builds
+from . import compiling, fast_start, killed_kernels, late_extensions, page_builds
 
 try:
     from .kernel_connection import ResumableConnection
@@ -51,6 +51,7 @@ def run(config: Config, life: int) -> None:
     server = LabApp.initialize_server(argv=[], config=traits)
     server.io_loop.add_handler(life, lambda *_: _end(server, life), server.io_loop.READ)
     page_builds.refuse(server)
+    compiling.begin(server)
     late_extensions.watch(server)
     killed_kernels.watch(server)
     server.no_browser_open_file = True  # it would hold the token, and anybody could read it

@@ -15,7 +15,7 @@ import os
 import socket
 import sys
 
-from . import building, disk, image, keeper, log, report
+from . import building, compiling, disk, image, keeper, log, report
 from .config import Config, Refused, log_of, parse
 
 _OLDEST_PYTHON = (3, 9)
@@ -61,6 +61,7 @@ def _prepare(arguments: list[str]) -> Config:
     missing = ""
     if not config.workload.argv:
         building.settle(config.jupyter)
+        compiling.settle(config.root)
         missing = image.bring_lab(_INSTALL_SECONDS, spare_pip, disk.for_large_files(config.root, volume))
     if missing:
         raise Refused(report.IMAGE, missing)

@@ -69,6 +69,19 @@ _RESOLVERS = "['nameserver', '1.1.1.1', 'nameserver', '8.8.8.8']"
 _A_VM = ["golem", _RESOLVERS, str(MEMORY_GIB << 29), "No space left on device"]
 
 
+# No image of ours has compiled Python; this module nobody imports.
+_COMPILED = """
+import importlib.util, os, time
+module = importlib.util.find_spec("nbconvert").origin.replace("__init__", "exporters/webpdf")
+place = importlib.util.cache_from_source(module)
+end = time.monotonic() + 200
+while not os.path.exists(place) and time.monotonic() < end:
+    time.sleep(0.2)
+if os.path.exists(place):
+    print("compiled", "beside the work" if place.startswith("/golem/work/.golem-launcher/compiled/") else place)
+"""
+
+
 def start(name, seconds=90, **fields):
     directory = client.start(parse_request({"name": name, "budget": 5, "disk_gib": 0.5, **fields}))
     state = client.wait_for(directory, lambda state: state.stage in {Stage.READY, Stage.FAILED}, seconds)
@@ -98,6 +111,7 @@ def test_a_session_in_the_image(network):  # noqa: ARG001
             assert "urlopen error" in blocked
             assert (await lab.execute(_INSTALL)).startswith("/golem/work/.golem-launcher/python/")
             assert "from pip" in await lab.terminal("only-a-test", "from pip")  # installed programs are on the PATH
+            assert await lab.execute(_COMPILED) == "compiled beside the work\n"
 
     try:
         asyncio.run(asyncio.wait_for(work(), 300))  # without compiled Python the first import takes long

@@ -109,6 +109,10 @@ commands = { sleep = 'exec sleep "$(awk "BEGIN { print $1 / 1000 }")"' }
 """
 
 
+# golem-core takes an activity's end for failed when it takes the 5 s that its node waits for it.
+THREE = "terminate_seconds = 1\n" + "".join(f'[[provider]]\nname = "{name}"\n' for name in ("alice", "bob", "carol"))
+
+
 @pytest.fixture(scope="session")
 def troupe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[network.LocalNetwork]:
     """A network of honest and misbehaving providers, up for the whole session, in the sandbox where there is one."""
@@ -146,6 +150,14 @@ def at_home(home: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(HOME_VARIABLE, str(home))
         yield
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[network.LocalNetwork]:
+    """A network of three honest providers; the launcher's home is its own."""
+    home = tmp_path_factory.mktemp("three")
+    with network_of(home, THREE) as up, at_home(home):
+        yield up
 
 
 @pytest.fixture

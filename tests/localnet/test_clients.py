@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from golem_launcher.localnet.runtime.sandbox import why_no_sandbox
-from tests.localnet.conftest import at_home, network_of
 from tests.localnet.test_run import PROGRAMS, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from golem_launcher.localnet import network
@@ -30,16 +28,6 @@ pytestmark = [
 
 GOLEM_JS = ["@golem-sdk/golem-js@3.6.0"]
 GOLEM_CORE = ["golem-core==0.7.8", "setuptools<81"]  # it imports pkg_resources
-# golem-core takes an activity's end for failed when it takes the 5 s that its node waits for it.
-THREE = "terminate_seconds = 1\n" + "".join(f'[[provider]]\nname = "{name}"\n' for name in ("alice", "bob", "carol"))
-
-
-@pytest.fixture(scope="module")
-def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[network.LocalNetwork]:
-    """A network of three honest providers; the launcher's home is its own."""
-    home = tmp_path_factory.mktemp("three")
-    with network_of(home, THREE) as up, at_home(home):
-        yield up
 
 
 @pytest.fixture(scope="module")

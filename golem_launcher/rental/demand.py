@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from golem_launcher.rental.choice import Choice
-    from golem_launcher.rental.listener import Listener
+    from golem_launcher.rental.event_consumer import EventConsumer
     from golem_launcher.rental.yapapi_engine import YapapiEngine
 
 _LOG = logging.getLogger(__name__)
@@ -52,13 +52,13 @@ class Demand:
         expiration: datetime,
         *,
         vpn: asyncio.Future[Any],
-        listener: Listener,
+        consumer: EventConsumer,
         choice: Choice,
     ) -> None:
         """``vpn`` is done when the private network is made: nobody is signed with before."""
         self._engine = engine
         self._vpn = vpn
-        self._listener = listener
+        self._consumer = consumer
         self._choice = choice
         self._seekers = 0
         self._used_up = math.inf
@@ -97,7 +97,7 @@ class Demand:
         pause is over, the demand is published anew. Raises ``MarketError`` when nobody was found within
         ``search_seconds``, or ``refused_seconds`` after all offers seen were refused; :meth:`Choice.failure` knows why.
         """
-        news = self._listener.news
+        news = self._consumer.news
         time = asyncio.get_running_loop().time
         end = time() + search_seconds
         compared = False
@@ -141,7 +141,7 @@ class Demand:
             await self.job.find_offers()
 
         market = asyncio.create_task(find())
-        market.add_done_callback(lambda _: self._listener.news.set())
+        market.add_done_callback(lambda _: self._consumer.news.set())
         return market
 
     def _look_on(self, ended: asyncio.Task[None]) -> None:
@@ -162,7 +162,7 @@ class Demand:
         """Take the demand off the market; yapapi then publishes it again, and offers come as to a new one."""
         self.job.forget_offers()
         with contextlib.suppress(*_MARKET_FAILURES):
-            demand = self._listener.subscriptions[self.job.id].id
+            demand = self._consumer.subscriptions[self.job.id].id
             await wait_for(self._engine.unsubscribe(demand), _REST_SECONDS)
 
     async def _compare(self, least: float, most: float) -> None:
@@ -170,7 +170,7 @@ class Demand:
         time = asyncio.get_running_loop().time
         end = time() + most
         await asyncio.sleep(least)
-        while self._listener.negotiating[self.job.id] and time() < end:
-            self._listener.news.clear()
+        while self._consumer.negotiating[self.job.id] and time() < end:
+            self._consumer.news.clear()
             with contextlib.suppress(asyncio.TimeoutError):
-                await wait_for(self._listener.news.wait(), end - time())
+                await wait_for(self._consumer.news.wait(), end - time())

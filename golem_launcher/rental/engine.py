@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.market import reputation
 from golem_launcher.rental.demand import Demand
+from golem_launcher.rental.event_consumer import EventConsumer
 from golem_launcher.rental.hiring import Hiring
-from golem_launcher.rental.listener import Listener
-from golem_launcher.rental.payload import session_payload
 from golem_launcher.rental.private_network import PrivateNetwork
+from golem_launcher.rental.requested_machine import requested_machine
 from golem_launcher.rental.strategy import LaunchStrategy
 from golem_launcher.rental.yapapi_engine import YapapiEngine
 from golem_launcher.waiting import wait_for
@@ -80,13 +80,13 @@ class Engine:
         self._permit = permit
         self._choice = choice
         self._journal = journal
-        self._listener = Listener(choice, journal, money)
+        self._consumer = EventConsumer(choice, journal, money)
         self._engine = YapapiEngine(
             node,
             refused=choice.refused_by,
             budget=request.budget,
-            strategy=LaunchStrategy(choice, journal, self._listener.refused_bill, money),
-            event_consumer=self._listener,
+            strategy=LaunchStrategy(choice, journal, self._consumer.refused_bill, money),
+            event_consumer=self._consumer,
             subnet_tag=subnet,
             payment_driver="erc20",
             payment_network=network.payment_network,
@@ -146,7 +146,7 @@ class Engine:
             await self._private_network.replace()
         if self._request.choose == "reputation":
             self._choice.reputation = await reputation.scores(self._golem_network)
-        payload = session_payload(
+        machine = requested_machine(
             self._request,
             await wait_for(self._image.task_package(), _REST_SECONDS),
             asked=self._outbound_rules,
@@ -156,10 +156,10 @@ class Engine:
         self._journal.update(demanded=True)
         demand = Demand(
             self._engine,
-            payload,
+            machine,
             expiration,
             vpn=self._private_network.made,
-            listener=self._listener,
+            consumer=self._consumer,
             choice=self._choice,
         )
         self._demands.append(demand)
@@ -179,7 +179,7 @@ class Engine:
             demand,
             private_network=self._private_network,
             started=self._starting,
-            listener=self._listener,
+            consumer=self._consumer,
             choice=self._choice,
             journal=self._journal,
             package=package,
@@ -197,7 +197,7 @@ class Engine:
     async def invoices_came(self, agreement_ids: Iterable[str], seconds: float) -> None:
         """Wait until the invoices of released agreements are accepted or refused, for ``seconds`` at most."""
         with contextlib.suppress(asyncio.TimeoutError):
-            await wait_for(asyncio.gather(*(self._listener.invoiced[one].wait() for one in agreement_ids)), seconds)
+            await wait_for(asyncio.gather(*(self._consumer.invoiced[one].wait() for one in agreement_ids)), seconds)
 
     def revive(self) -> None:
         """Take up payments again where they ended: yapapi's tasks do at the first connection error. Else nothing."""

@@ -10,7 +10,7 @@ from yapapi.script.capture import CaptureContext
 
 from golem_launcher import clock
 from golem_launcher.errors import ProviderError
-from golem_launcher.rental.deploying import Deploying
+from golem_launcher.rental.deploy_progress import DeployProgress
 from golem_launcher.rental.errands import Carry, Errands
 from golem_launcher.rental.service import WORDS_SECONDS, run_package
 from golem_launcher.rental.yapapi_engine import YapapiActivity, agreement_of
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from golem_launcher.rental.choice import Choice
     from golem_launcher.rental.demand import Demand
+    from golem_launcher.rental.event_consumer import EventConsumer
     from golem_launcher.rental.image import SessionImage
-    from golem_launcher.rental.listener import Listener
     from golem_launcher.rental.package import Package, Rented
     from golem_launcher.rental.payment.journal import AgreementEntry, Journal
     from golem_launcher.rental.private_network import PrivateNetwork
@@ -42,7 +42,7 @@ class Hiring:
         *,
         private_network: PrivateNetwork,
         started: asyncio.Task[None],
-        listener: Listener,
+        consumer: EventConsumer,
         choice: Choice,
         journal: Journal,
         package: Callable[[], Package],
@@ -59,7 +59,7 @@ class Hiring:
         self._demand = demand
         self._private_network = private_network
         self._started = started
-        self._listener = listener
+        self._consumer = consumer
         self._choice = choice
         self._journal = journal
         self._package = package
@@ -164,7 +164,7 @@ class Hiring:
 
     async def release(self) -> None:
         """End the activity and the agreement in good order, bounded in time."""
-        self._listener.invoiced[self._agreement_id].clear()
+        self._consumer.invoiced[self._agreement_id].clear()
         self._errands.leave()
         if self._worker is not None:
             await asyncio.wait({self._worker}, timeout=_WORKER_END_SECONDS)
@@ -234,7 +234,7 @@ class Hiring:
             errands=self._errands,
             deploy_seconds=self._deploy_seconds,
         )
-        activity = Deploying(
+        activity = DeployProgress(
             YapapiActivity(context),
             image=self._image,
             provider_id=context.provider_id,

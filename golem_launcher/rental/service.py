@@ -12,7 +12,7 @@ from yapapi.script.capture import CaptureContext
 
 from golem_launcher.agent import report
 from golem_launcher.errors import ImageBlamed, ProviderError
-from golem_launcher.rental.deploying import DEPLOY
+from golem_launcher.rental.deploy_progress import DEPLOY
 from golem_launcher.rental.package import Rented
 from golem_launcher.rental.volumes import has_disks, volumes
 from golem_launcher.rental.yapapi_engine import agreement_of

@@ -12,10 +12,10 @@ from yapapi.strategy import SCORE_REJECTED, MarketStrategy
 from golem_launcher import clock
 from golem_launcher.market.constraint import condition
 from golem_launcher.market.prices import glm
+from golem_launcher.rental.payment.debit_note_rate import DebitNoteRate
 from golem_launcher.rental.payment.evidence import DEBIT_NOTE, INVOICE, Refusal
 from golem_launcher.rental.payment.journal import TAG_PROPERTY
-from golem_launcher.rental.payment.pace import Pace
-from golem_launcher.rental.terms import EXPIRATION, terms
+from golem_launcher.rental.payment_terms import EXPIRATION, terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ class LaunchStrategy(MarketStrategy):
         self._journal = journal
         self._refused = refused
         self._money = money
-        self._paces: dict[str, Pace] = {}
+        self._rates: dict[str, DebitNoteRate] = {}
 
     async def decorate_demand(self, demand: Any) -> None:
         """Tag the demand, so that its agreements are found again."""
@@ -67,7 +67,7 @@ class LaunchStrategy(MarketStrategy):
     async def debit_note_accepted_amount(self, debit_note: Any) -> Decimal:
         """The note's amount, or less than any to ignore it."""
         agreement_id = debit_note.agreement_id
-        if too_soon := self._pace(agreement_id).objection(payable=debit_note.payment_due_date is not None):
+        if too_soon := self._rate(agreement_id).objection(payable=debit_note.payment_due_date is not None):
             amount = Decimal(debit_note.total_amount_due)
             self._refused(agreement_id, Refusal(at=clock.now(), bill=DEBIT_NOTE, amount=amount, why=too_soon))
             return _REFUSED
@@ -78,11 +78,11 @@ class LaunchStrategy(MarketStrategy):
         """The invoice's amount, or less than any to ignore it."""
         return self._judge(invoice.agreement_id, Decimal(invoice.amount), INVOICE)
 
-    def _pace(self, agreement_id: str) -> Pace:
-        if agreement_id not in self._paces:
+    def _rate(self, agreement_id: str) -> DebitNoteRate:
+        if agreement_id not in self._rates:
             entry = self._journal.agreement(agreement_id)
-            self._paces[agreement_id] = Pace(entry.payment_timeout if entry else None)
-        return self._paces[agreement_id]
+            self._rates[agreement_id] = DebitNoteRate(entry.payment_timeout if entry else None)
+        return self._rates[agreement_id]
 
     def _judge(self, agreement_id: str, amount: Decimal, what: str, *, activity_id: str | None = None) -> Decimal:
         refusal = self._objection(agreement_id, amount, what, activity_id)

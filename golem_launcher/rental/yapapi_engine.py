@@ -74,7 +74,7 @@ class YapapiEngine(_Engine):
     def forget_age(self, activity_id: str) -> None:
         """Have no debit note of an activity come too early: yapapi would end the agreement when the clock is set back.
 
-        How often notes come is judged by :mod:`golem_launcher.rental.payment.pace`.
+        How often notes come is judged by :mod:`golem_launcher.rental.payment.debit_note_rate`.
         """
         self._activity_created_at[activity_id] = _LONG_AGO
 

@@ -15,9 +15,9 @@ from golem_launcher.events import LeftOut, Stage
 from golem_launcher.market import wallet
 from golem_launcher.node.yagna_rest import YagnaRest
 from golem_launcher.rental.image import SessionImage
+from golem_launcher.rental.outbound_permit import permit_of
 from golem_launcher.rental.payment import bills
 from golem_launcher.rental.payment.ending import close_wherever
-from golem_launcher.rental.permission import permit_of
 from golem_launcher.session import documents, network_hosts, preload, timeouts
 from golem_launcher.session.context import Context, Entered, Prepared
 from golem_launcher.session.image_and_packages import image_and_packages

@@ -19,7 +19,7 @@ from golem_launcher.networks import LOCAL
 from golem_launcher.node import probe
 from golem_launcher.node.rest import NodeRest
 from golem_launcher.rental.payment.journal import Journal
-from golem_launcher.rental.terms import ACCEPT_TIMEOUT, NOTE_INTERVAL
+from golem_launcher.rental.payment_terms import ACCEPT_TIMEOUT, NOTE_INTERVAL
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from golem_launcher.session.bill import bill_of

@@ -42,7 +42,7 @@ class Business:
 
     def __init__(self, agreements=("one", "two", "three")):
         preload.engine()  # yapapi as a supervisor loads it: any other way, it warns
-        from golem_launcher.rental.listener import Listener  # noqa: PLC0415
+        from golem_launcher.rental.event_consumer import EventConsumer  # noqa: PLC0415
         from golem_launcher.rental.strategy import LaunchStrategy  # noqa: PLC0415
 
         self.directory = create_session_directory(LaunchRequest(name=next(self.names)))
@@ -52,8 +52,8 @@ class Business:
             self.journal.add_agreement(entry)
         self.money = Money(BUDGET, self.journal, self.recorder)
         choice = Choice(LaunchRequest(), known={})
-        self.listener = Listener(choice, self.journal, self.money)
-        self.strategy = LaunchStrategy(choice, self.journal, self.listener.refused_bill, self.money)
+        self.consumer = EventConsumer(choice, self.journal, self.money)
+        self.strategy = LaunchStrategy(choice, self.journal, self.consumer.refused_bill, self.money)
         self.notes, self.spent, self.under_way = {}, {}, []
 
     def begin(self, agreement_id, activity_id):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from golem_launcher.access.ssh import SshServer
 from golem_launcher.errors import AccessError, LauncherError
 from golem_launcher.market.reputation import _share
-from golem_launcher.rental.deploying import Deploying
+from golem_launcher.rental.deploy_progress import DeployProgress
 from golem_launcher.session.meter import Meter
 from golem_launcher.untrusted import number
 from golem_launcher.workspace.repository.environment import installable, read_environment
@@ -120,7 +120,7 @@ def test_how_far_a_provider_is_with_the_image(value):
 
     async def scene():
         image = SimpleNamespace(served=None, served_to=lambda _provider: None)
-        looking = Deploying(
+        looking = DeployProgress(
             None, provider_id="0x1", image=image, deployed=asyncio.get_running_loop().create_future(),
             still_seconds=1.0, told=lambda *words: told.append(words),
         )  # fmt: skip

@@ -16,7 +16,7 @@ _NOTES_SECONDS = 60.0
 _GRACE_SECONDS = 30.0
 
 
-class Pace:
+class DebitNoteRate:
     """The debit notes of one agreement, counted as they come."""
 
     def __init__(self, payment_timeout: float | None) -> None:

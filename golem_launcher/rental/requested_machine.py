@@ -19,30 +19,30 @@ if TYPE_CHECKING:
     from golem_launcher.request import LaunchRequest
 
 
-def session_payload(
+def requested_machine(
     request: LaunchRequest,
-    package: str,
+    image: str,
     *,
     asked: outbound.OutboundRules,
     permit: Permit | None,
     expires: datetime,
 ) -> Package:
-    """The payload of a session in an image, which is ``package`` as demands name it.
+    """What a demand asks to run a session in: an ``image`` as demands name one, a size, a manifest.
 
     A provider lets programs out only by a manifest, so whatever may be reached is asked for in one, and a ``permit`` of
     the user's is put beside it. A session that may reach nothing has none: a VM without one has no way out at all; one
     with an empty manifest is given a card for the internet, and a look-up of names that it may not survive.
     """
     if not asked.anything:
-        return _Payload(package, constraints(request), {})
-    manifest = outbound.manifest(package, asked, now=datetime.now(UTC), expires=expires)
+        return _RequestedMachine(image, constraints(request), {})
+    manifest = outbound.manifest(image, asked, now=datetime.now(UTC), expires=expires)
     encoded = outbound.encoded(manifest)
     permits = permit.properties(encoded) if permit else {}
-    return _Payload(package, constraints(request), {outbound.PROPERTY: encoded, **permits})
+    return _RequestedMachine(image, constraints(request), {outbound.PROPERTY: encoded, **permits})
 
 
 @dataclass
-class _Payload(Package):
+class _RequestedMachine(Package):
     """An image with a manifest beside it. yapapi's own know no GPU and only signed manifests."""
 
     url: str

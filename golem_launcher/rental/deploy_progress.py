@@ -36,7 +36,7 @@ _REST_SECONDS = 10.0
 _INITIALIZED = "Initialized"
 
 
-class Deploying:
+class DeployProgress:
     """yapapi's activity, with an eye on the first batch that is sent to it. Close it with :meth:`aclose`."""
 
     def __init__(

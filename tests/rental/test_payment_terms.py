@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golem_launcher.rental.payment import pace
-from golem_launcher.rental.payment.pace import Pace
-from golem_launcher.rental.terms import ACCEPT_TIMEOUT, NOTE_INTERVAL, PAYMENT_TIMEOUT, payment_timeout, terms
+from golem_launcher.rental.payment import debit_note_rate as pace
+from golem_launcher.rental.payment.debit_note_rate import DebitNoteRate
+from golem_launcher.rental.payment_terms import ACCEPT_TIMEOUT, NOTE_INTERVAL, PAYMENT_TIMEOUT, payment_timeout, terms
 from golem_launcher.session.deadline import Deadline
 
 HOUR = 3600
@@ -73,10 +73,10 @@ class Clock:
 def test_who_wants_to_be_paid_more_often_than_agreed_is_refused(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(pace, "clock", clock)
-    agreed = Pace(5 * HOUR)
+    agreed = DebitNoteRate(5 * HOUR)
     assert agreed.objection(payable=True) == ""  # the last one of an activity that ended at once
     assert "more often" in agreed.objection(payable=True)
-    hourly, never = Pace(5 * HOUR), Pace(None)
+    hourly, never = DebitNoteRate(5 * HOUR), DebitNoteRate(None)
     for _ in range(10):
         clock.now += 5 * HOUR
         assert hourly.objection(payable=True) == hourly.objection(payable=False) == never.objection(payable=False) == ""
@@ -86,7 +86,7 @@ def test_who_wants_to_be_paid_more_often_than_agreed_is_refused(monkeypatch):
 def test_a_flood_is_refused_and_the_fastest_pace_that_is_agreed_is_none(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(pace, "clock", clock)
-    agreed, flood = Pace(None), Pace(None)
+    agreed, flood = DebitNoteRate(None), DebitNoteRate(None)
     for _ in range(100):
         clock.now += 2
         assert agreed.objection(payable=False) == ""

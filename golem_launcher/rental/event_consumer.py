@@ -16,7 +16,7 @@ from golem_launcher.market import history
 from golem_launcher.market.prices import Price
 from golem_launcher.rental.payment.evidence import INVOICE
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
-from golem_launcher.rental.terms import payment_timeout
+from golem_launcher.rental.payment_terms import payment_timeout
 from golem_launcher.text import clean_name
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 
-class Listener:
+class EventConsumer:
     """yapapi's event consumer: called before yapapi's next step, so ids are on disk by then."""
 
     def __init__(self, choice: Choice, journal: Journal, money: Money) -> None:

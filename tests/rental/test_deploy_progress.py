@@ -20,7 +20,7 @@ class Watched:
 
     def __init__(self, monkeypatch):
         preload.engine()  # yapapi as a supervisor loads it: any other way, it warns
-        from golem_launcher.rental import deploying  # noqa: PLC0415
+        from golem_launcher.rental import deploy_progress as deploying  # noqa: PLC0415
 
         monkeypatch.setattr(deploying, "_LOOK_SECONDS", LOOK)
         monkeypatch.setattr(deploying, "_REST_SECONDS", STILL / 2)
@@ -33,7 +33,7 @@ class Watched:
             served=0, size=86_000_000, sent=lambda *way: self.sent.append(way), served_to=self._served_to
         )
         self.deployed = asyncio.get_running_loop().create_future()
-        self._deploying = deploying.Deploying(
+        self._deploying = deploying.DeployProgress(
             self,
             image=self.image,
             provider_id=PROVIDER,

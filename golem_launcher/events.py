@@ -53,6 +53,11 @@ class _Event(BaseModel):
         return ""
 
 
+def _of(machine: int) -> str:
+    """What a line about another machine than the first begins with."""
+    return "" if machine == 1 else f"Machine {machine}: "
+
+
 class StageChanged(_Event):
     """The session entered ``stage``; ``reason`` says why when it is a bad end."""
 
@@ -93,7 +98,7 @@ class ProviderChosen(_Event):
     @property
     def line(self) -> str:
         """What a log says of it."""
-        return f"agreement with {self.provider_name}"
+        return f"{_of(self.machine)}agreement with {self.provider_name}"
 
 
 class Progress(_Event):
@@ -146,7 +151,7 @@ class ProviderLost(_Event):
     @property
     def line(self) -> str:
         """What a log says of it."""
-        return f"{self.provider_name} was lost: {self.reason}"
+        return f"{_of(self.machine)}{self.provider_name} was lost: {self.reason}"
 
 
 class EndsSoon(_Event):

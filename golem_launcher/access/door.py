@@ -1,6 +1,7 @@
-"""The door of a session: a socket file that only its owner can open, and behind it every port of the provider.
+"""The door of a session: a socket file that only its owner can open, and behind it every port of its machines.
 
-Who connects says a port number and a newline, and is then joined to that port (at 65535 the supervisor itself listens).
+Who connects says the numbers of a machine and a port, with a space between and a newline after them, and is then joined
+to that port of that machine (at port 65535 of the first, the supervisor itself listens).
 Commands, ssh and a hub's server come in here: the supervisor alone holds the node's key, and knows where the session
 runs at the moment.
 """
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from golem_launcher.access.streams import Stream
     from golem_launcher.agent.carrier import Sink, Source
 
-_PORT = re.compile(rb"(0|[1-9][0-9]{0,4})\n")
+_ADDRESS = re.compile(rb"([1-9][0-9]{0,3}) (0|[1-9][0-9]{0,4})\n")
 _LARGEST_PORT = 65535
 _SECONDS = 10.0
 
@@ -38,43 +39,44 @@ def door_path(directory: Path) -> Path:
 
 
 class Door(SocketFile):
-    """The door at ``path``; ``carry`` joins a connection to a port."""
+    """The door at ``path``; ``carry`` joins a connection to a port of a machine."""
 
-    def __init__(self, path: Path, carry: Callable[[int, Source, Sink], Awaitable[None]]) -> None:
+    def __init__(self, path: Path, carry: Callable[[int, int, Source, Sink], Awaitable[None]]) -> None:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
                 line = await wait_for(reader.readline(), _SECONDS)
             except (TimeoutError, ValueError):
-                raise AccessError("It did not say a port.") from None
-            if not _PORT.fullmatch(line) or int(line) > _LARGEST_PORT:
-                raise AccessError("That is no port.")
-            await carry(int(line), reader, writer)
+                raise AccessError("It did not say a machine and a port.") from None
+            address = _ADDRESS.fullmatch(line)
+            if address is None or int(address[2]) > _LARGEST_PORT:
+                raise AccessError("That is no machine and no port.")
+            await carry(int(address[1]), int(address[2]), reader, writer)
 
         super().__init__(path, serve)
 
 
-async def open_door(path: Path, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A connection to ``port`` of the session's provider. Raises ``AccessError`` when the session is not there."""
+async def open_door(path: Path, port: int, machine: int = 1) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to ``port`` of one of a session's machines. Raises ``AccessError`` when the session is not there."""
     try:
         reader, writer = await wait_for(asyncio.open_unix_connection(str(path), limit=LARGEST), _SECONDS)
     except (TimeoutError, OSError):
         raise AccessError("The session is not there any more.", "See `golem-launcher list`.") from None
-    writer.write(b"%d\n" % port)
+    writer.write(b"%d %d\n" % (machine, port))
     return reader, writer
 
 
-async def dial(path: Path, port: int) -> Stream:
+async def dial(path: Path, port: int, machine: int = 1) -> Stream:
     """As :func:`open_door`, as a stream."""
-    reader, writer = await open_door(path, port)
+    reader, writer = await open_door(path, port, machine)
     return DuplexStream(reader, writer, lambda: reset(writer))
 
 
-async def carry(path: Path, port: int, reader: Source, writer: Sink) -> None:
-    """Join ``reader`` and ``writer`` to ``port`` until both directions have ended.
+async def carry(path: Path, port: int, reader: Source, writer: Sink, machine: int = 1) -> None:
+    """Join ``reader`` and ``writer`` to ``port`` of a machine until both directions have ended.
 
     Raises ``AccessError`` when the session is not there, ``OSError`` when the connection broke.
     """
-    far_reader, far_writer = await open_door(path, port)
+    far_reader, far_writer = await open_door(path, port, machine)
     connection = far_writer.get_extra_info("socket")
     outward = asyncio.ensure_future(_copy(reader, far_writer))
     inward = asyncio.ensure_future(_copy(far_reader, writer, lambda: is_closed(connection) and not outward.done()))

@@ -33,22 +33,28 @@ _FIRST_PORT, _LAST_PORT = 1, 65535
 _STATUS_SECONDS = 10.0
 
 
-def new_host_key(directory: Path, name: str) -> str:
-    """A fresh host key for the provider that is to run the session ``name``, in OpenSSH's form.
+def known_hosts(directory: Path, machine: int) -> Path:
+    """Where the public host key of one of a session's machines is kept."""
+    return directory / (KNOWN_HOSTS if machine == 1 else f"{KNOWN_HOSTS}.{machine}")
 
-    Its public half replaces what the session's ``known_hosts`` held before.
+
+def new_host_key(directory: Path, name: str, machine: int = 1) -> str:
+    """A fresh host key for the provider that is to be a machine of the session ``name``, in OpenSSH's form.
+
+    Its public half replaces what that machine's ``known_hosts`` held before.
     """
     key = Ed25519PrivateKey.generate()
     public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
-    files.write_atomic(directory / KNOWN_HOSTS, f"{host_alias(name)} {public.decode()}\n".encode())
+    line = f"{host_alias(name, machine)} {public.decode()}\n"
+    files.write_atomic(known_hosts(directory, machine), line.encode())
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     ).decode()
 
 
-def host_alias(name: str) -> str:
-    """What ssh calls the provider of the session ``name``."""
-    return f"golem-{name}"
+def host_alias(name: str, machine: int = 1) -> str:
+    """What ssh calls a machine of the session ``name``."""
+    return f"golem-{name}" if machine == 1 else f"golem-{name}.{machine}"  # no session's name has a dot
 
 
 @dataclass(frozen=True)
@@ -80,36 +86,37 @@ class SshServer:
         return SshServer(user, port)
 
 
-async def ask(door: Path) -> SshServer:
-    """The ssh server of the session behind ``door``, as its agent tells. Raises ``AccessError``."""
+async def ask(door: Path, machine: int = 1) -> SshServer:
+    """The ssh server of a machine behind a session's ``door``, as its agent tells. Raises ``AccessError``."""
     try:
-        return SshServer.told(await wait_for(_read_status(door), _STATUS_SECONDS))
+        return SshServer.told(await wait_for(_read_status(door, machine), _STATUS_SECONDS))
     except (TimeoutError, OSError):
         raise AccessError("The provider does not answer.", "Try again in a moment.") from None
 
 
-async def _read_status(door: Path) -> bytes:
-    reader, writer = await open_door(door, STATUS_PORT)
+async def _read_status(door: Path, machine: int) -> bytes:
+    reader, writer = await open_door(door, STATUS_PORT, machine)
     try:
         return await reader.read(LARGEST_STATUS)
     finally:
         writer.close()
 
 
-def settings_for(directory: Path, name: str, server: SshServer) -> dict[str, str]:
-    """Ssh's options for the session ``name`` with this ``directory``, by way of the launcher."""
-    return options(directory, name, server, proxy=our_proxy(door_path(directory), server.port))
+def settings_for(directory: Path, name: str, server: SshServer, machine: int = 1) -> dict[str, str]:
+    """Ssh's options for a machine of the session ``name`` with this ``directory``, by way of the launcher."""
+    proxy = our_proxy(door_path(directory), server.port, machine)
+    return options(directory, name, server, proxy=proxy, machine=machine)
 
 
-def options(directory: Path, name: str, server: SshServer, *, proxy: str) -> dict[str, str]:
-    """Ssh's options for the session ``name``, by the names of its configuration file."""
+def options(directory: Path, name: str, server: SshServer, *, proxy: str, machine: int = 1) -> dict[str, str]:
+    """Ssh's options for a machine of the session ``name``, by the names of its configuration file."""
     return {
-        "HostName": host_alias(name),
+        "HostName": host_alias(name, machine),
         "User": server.user,
         "Port": str(server.port),
         "ProxyCommand": proxy,
-        "HostKeyAlias": host_alias(name),
-        "UserKnownHostsFile": _quoted(str(directory / KNOWN_HOSTS)),
+        "HostKeyAlias": host_alias(name, machine),
+        "UserKnownHostsFile": _quoted(str(known_hosts(directory, machine))),
         "GlobalKnownHostsFile": "/dev/null",
         "StrictHostKeyChecking": "yes",
         "UpdateHostKeys": "no",
@@ -122,21 +129,21 @@ def options(directory: Path, name: str, server: SshServer, *, proxy: str) -> dic
     }
 
 
-def config(name: str, settings: dict[str, str]) -> str:
+def config(name: str, settings: dict[str, str], machine: int = 1) -> str:
     """A section of ``~/.ssh/config``."""
-    return f"Host {host_alias(name)}\n" + "".join(f"    {key} {value}\n" for key, value in settings.items())
+    return f"Host {host_alias(name, machine)}\n" + "".join(f"    {key} {value}\n" for key, value in settings.items())
 
 
 def lines(
-    settings: dict[str, str], name: str, server: SshServer, door: Path, endpoint: Endpoint | None
+    settings: dict[str, str], name: str, server: SshServer, door: Path, *, endpoint: Endpoint | None, machine: int = 1
 ) -> dict[str, str]:
     """Working lines for a terminal, by the launcher and by websocat: ``endpoint`` on the same port of this computer.
 
     Where what runs there listens nowhere, they open a shell.
     """
     forward = ["ssh", "-N", "-L", f"{endpoint.port}:localhost:{endpoint.port}"] if endpoint is not None else ["ssh"]
-    by_websocat = {**settings, "ProxyCommand": websocat_proxy(door, server.port)}
-    host = host_alias(name)
+    by_websocat = {**settings, "ProxyCommand": websocat_proxy(door, server.port, machine)}
+    host = host_alias(name, machine)
     return {
         "command": shlex.join([*forward, *arguments(settings), host]),
         "websocat": shlex.join([*forward, *arguments(by_websocat), host]),
@@ -148,14 +155,14 @@ def arguments(settings: dict[str, str]) -> list[str]:
     return [part for key, value in settings.items() for part in ("-o", f"{key}={value}")]
 
 
-def our_proxy(door: Path, port: int) -> str:
+def our_proxy(door: Path, port: int, machine: int = 1) -> str:
     """A ``ProxyCommand`` by the launcher itself. It names no secret."""
-    return _percent(shlex.join(modules.command("golem_launcher.access.connect", str(door), str(port))))
+    return _percent(shlex.join(modules.command("golem_launcher.access.connect", str(door), str(machine), str(port))))
 
 
-def websocat_proxy(door: Path, port: int) -> str:
+def websocat_proxy(door: Path, port: int, machine: int = 1) -> str:
     """A ``ProxyCommand`` by websocat, straight to the session's door."""
-    pipe = f"(echo {port}; exec cat) | websocat -b - unix:{shlex.quote(str(door))}"
+    pipe = f"(echo {machine} {port}; exec cat) | websocat -b - unix:{shlex.quote(str(door))}"
     return _percent(shlex.join(["sh", "-c", pipe]))
 
 

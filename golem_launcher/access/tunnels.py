@@ -51,8 +51,8 @@ class EnterableSession(Protocol):
     def path(self) -> Path:
         """Its directory."""
 
-    def token(self) -> str | None:
-        """Its token."""
+    def token(self, machine: int = 1) -> str | None:
+        """The token of one of its machines."""
 
     def base_url(self) -> str:
         """The path below which its workload answers."""
@@ -128,19 +128,22 @@ class Way:
     """A stream to a port of the provider."""
     carry: Callable[[int, Source, Sink], Awaitable[None]]
     """Joins a connection to a port of the provider, to its end."""
+    documents: bool = True
+    """Whether the supervisor minds what is open in the Lab's pages: it does of the machine whose workspace is saved."""
 
 
 @contextlib.asynccontextmanager
-async def through_door(session: EnterableSession) -> AsyncIterator[Way]:
-    """The way to a session of this computer: each connection opens its door."""
+async def through_door(session: EnterableSession, machine: int = 1) -> AsyncIterator[Way]:
+    """The way to a machine of a session of this computer: each connection opens its door."""
     path = door.door_path(session.path)
     yield Way(
-        session.token() or "",
-        session.base_url(),
+        session.token(machine) or "",
+        session.base_url() if machine == 1 else "/",
         session.workload().endpoints,
         session.lab_extensions(),
-        lambda port: door.dial(path, port),
-        lambda port, reader, writer: door.carry(path, port, reader, writer),
+        lambda port: door.dial(path, port, machine),
+        lambda port, reader, writer: door.carry(path, port, reader, writer, machine),
+        documents=machine == 1,
     )
 
 
@@ -221,7 +224,7 @@ async def open_until_told(
                 base_url=entered.base_url,
                 extensions=entered.lab_extensions,
                 tls=tls,
-                attend=lambda: entered.dial(open_documents.PORT),
+                attend=(lambda: entered.dial(open_documents.PORT)) if entered.documents else None,
             )
             opened = Opened(endpoint.url(listener.address, entered.base_url, entered.token), None, fingerprint)
         try:

@@ -6,22 +6,20 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from golem_launcher.access import hub
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.door import Door, door_path
 from golem_launcher.access.lab_frontend import nobody
 from golem_launcher.access.link import listen, listen_for_server, listen_for_user
+from golem_launcher.access.machine_way import MachineWay
 from golem_launcher.access.open_documents import PORT
 from golem_launcher.access.origin_policy import OriginPolicy
-from golem_launcher.access.ports import AGENT_PORT, CARRIER_PORT
 from golem_launcher.access.proxied_servers import ProxiedServers
 from golem_launcher.access.reverse_proxy import Upstream
 from golem_launcher.access.streams import DuplexStream
-from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.errors import AccessError
-from golem_launcher.waiting import wait_for
 from golem_launcher.workload.base import FIRST_PORT
 
 if TYPE_CHECKING:
@@ -36,9 +34,6 @@ if TYPE_CHECKING:
     from golem_launcher.workload.base import Workload
 
 _AGAIN_SECONDS = 0.1
-_REFUSED_SECONDS = 2.0
-"""Who refuses does so at once, a few times in the second that we ask; a connection to a server that is being started
-waits."""
 _GATEWAY = b"gateway"
 _ENTRY_DIGITS = 32
 
@@ -46,9 +41,9 @@ _ENTRY_DIGITS = 32
 class WaysIn:
     """The ways into the session ``name`` with this ``directory``. ``start`` once, ``aclose`` once.
 
-    ``secret``: the session's token. Of JupyterLab alone are ``documents``: where its pages are listened to;
-    ``extensions``: whether the provider's front-end extensions are shown, and ``hub_extensions``: on a hub's origin
-    too; ``left_out`` is told the names of those that are not.
+    ``secret``: the session's token; ``machines``: how many there are. Of JupyterLab alone are ``documents``: where its
+    pages are listened to; ``extensions``: whether the provider's front-end extensions are shown, and
+    ``hub_extensions``: on a hub's origin too; ``left_out`` is told the names of those that are not.
     """
 
     def __init__(
@@ -59,6 +54,7 @@ class WaysIn:
         documents: OpenDocuments,
         *,
         secret: str,
+        machines: int = 1,
         ssh_key: str | None = None,
         extensions: bool = False,
         hub_extensions: bool = False,
@@ -68,17 +64,17 @@ class WaysIn:
         self._documents = documents
         self._directory = directory
         self._name = name
-        self._ssh_key = ssh_key
-        self._target: VpnPort | None = None
-        self._vpn = Vpn(lambda: self._target)
+        self.machines = {
+            number: MachineWay(directory, name, number, ssh_key=ssh_key) for number in range(1, machines + 1)
+        }
+        """By number. The first, the head, is what the link opens."""
+        self._vpn = self.machines[1].vpn
         self._secret = secret
         self._extensions = extensions
         self._hub_extensions = hub_extensions
         self._left_out = left_out
         self._host = loopback_address(name)
         self._link: Listener | None = None
-        self._heard = 0
-        """Bytes, when it was last asked whether anybody takes connections."""
         self._hub: HubPort | None = None
         self._gateway: Listener | None = None
         self._door: Door | None = None
@@ -127,16 +123,10 @@ class WaysIn:
                 self._resources.push_async_callback(self._gateway.aclose)
         return self._gateway.address + entry.rstrip("/") + self.base_url.rstrip("/")
 
-    async def dial(self, port: int) -> Stream:
-        """A stream to ``port`` of the provider, for the supervisor alone. Raises ``AccessError``.
-
-        However many browsers wait to be connected, it goes ahead of them.
-        """
-        return await self._vpn.dial(port, ahead=True)
-
     async def start(self) -> None:
         """Listen. Raises ``AccessError``."""
-        await self._resources.enter_async_context(self._vpn)
+        for machine in self.machines.values():
+            await self._resources.enter_async_context(machine)
         self._resources.push_async_callback(self._documents.aclose)
         endpoint = self._workload.link
         if endpoint is not None and endpoint.protocol == "lab":
@@ -188,24 +178,14 @@ class WaysIn:
         if self._door is not None:
             await self._door.renew()
 
-    async def _carry(self, port: int, reader: Source, writer: Sink) -> None:
-        """What comes in by the door, to a port of the provider or, a page of another link's, to us."""
-        if port == PORT:
+    async def _carry(self, machine: int, port: int, reader: Source, writer: Sink) -> None:
+        """What comes in by the door, to a port of a machine or, a page of another link's, to us."""
+        if machine not in self.machines:
+            raise AccessError(f"There is no machine {machine}.")
+        if port == PORT and machine == 1:
             await self._documents.attend(DuplexStream(reader, writer, lambda: None))
         else:
-            await self._vpn.carry(port, reader, writer)
-
-    async def refuses(self) -> bool:
-        """Whether a new connection is refused over there, and nothing came by others since this was asked last."""
-        heard, self._heard = self._heard, self._vpn.counters.received
-        try:
-            stream = await wait_for(self._vpn.dial(AGENT_PORT, ahead=True), _REFUSED_SECONDS)
-        except AccessError:
-            return heard == self._vpn.counters.received
-        except TimeoutError:
-            return False
-        stream.close()
-        return False
+            await self.machines[machine].vpn.carry(port, reader, writer)
 
     async def _dial_workload(self) -> Stream:
         """A connection to the workload, of whichever provider answers next: who waits sets the limit."""
@@ -218,26 +198,3 @@ class WaysIn:
     async def aclose(self) -> None:
         """End all connections."""
         await self._resources.aclose()
-
-    def lead_to(self, network: str, ip: str, app_key: str) -> None:
-        """From now on to the provider with this address; connections to another one end.
-
-        ``network`` is its private network's, ``ws://…/net/<id>``.
-        """
-        self._target = VpnPort(f"{network}/tcp/{ip}/{CARRIER_PORT}", app_key)
-        self._vpn.cut()
-
-    def lead_nowhere(self) -> None:
-        """The provider is lost: all connections end at once, new ones too."""
-        self._target = None
-        self._vpn.cut()
-
-    def agent_settings(self) -> dict[str, Any]:
-        """What the agent of the next provider is told about ways in; each gets an ssh host key of its own."""
-        settings: dict[str, Any] = {"port": FIRST_PORT, "base_url": self.base_url}
-        if self._ssh_key is not None:
-            from golem_launcher.access import ssh  # noqa: PLC0415 - its cryptography takes a tenth of a second
-
-            host_key = ssh.new_host_key(self._directory, self._name)
-            settings["ssh"] = {"authorized_key": self._ssh_key, "host_key": host_key}
-        return settings

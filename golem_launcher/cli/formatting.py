@@ -10,7 +10,7 @@ from golem_launcher.session.documents import count
 from golem_launcher.units import coins, counted, data_size
 
 if TYPE_CHECKING:
-    from golem_launcher.events import SessionState
+    from golem_launcher.events import MachineState, SessionState
 
 _HOUR = 3600
 
@@ -23,6 +23,12 @@ def moment(at: datetime | None) -> str:
 def cost(state: SessionState) -> str:
     """What a session costs; at most, when its invoice is missing."""
     return f"at most {glm(state.cost)}" if state.owed_at_most else glm(state.cost)
+
+
+def providers(state: SessionState) -> str:
+    """At whom a session runs, in a few words: the head's provider, and how many others there are."""
+    others = f" +{len(state.machines) - 1}" if len(state.machines) > 1 else ""
+    return f"{state.head.provider_name or '-'}{others}"
 
 
 def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]:
@@ -49,10 +55,30 @@ def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]
         ("not saved", count(state.unsaved) if state.unsaved and not state.stage.final else None),
         *(("notice", notice) for notice in state.notices),
         ("allocation", state.allocation_id),
-        ("agreement", state.head.agreement_id),
-        ("activity", state.head.activity_id),
+        *(_machine_lines(state) if len(state.machines) > 1 else _ids(state.head)),
     ]
     return [(title, text) for title, text in lines if text]
+
+
+def _ids(machine: MachineState) -> list[tuple[str, str | None]]:
+    return [("agreement", machine.agreement_id), ("activity", machine.activity_id)]
+
+
+def _machine_lines(state: SessionState) -> list[tuple[str, str | None]]:
+    """A line for each of several machines, and its ids."""
+    lines: list[tuple[str, str | None]] = []
+    for machine in state.machines:
+        words = [
+            machine.stage.value,
+            machine.ip,
+            f"{coins(machine.price_per_hour)} an hour" if machine.price_per_hour is not None else "",
+            _used(machine) if not state.stage.final else "",
+            f"{counted(machine.lost, 'provider')} lost" if machine.lost else "",
+            machine.trouble,
+        ]
+        lines.append(("machine", f"{machine.name}: {', '.join(filter(None, words))}"))
+        lines += _ids(machine)
+    return lines
 
 
 def _projection(state: SessionState) -> str:
@@ -67,8 +93,12 @@ def _projection(state: SessionState) -> str:
 
 
 def _usage(state: SessionState) -> str:
-    used = state.head.usage
-    if used is None or state.stage.final:
+    return "" if state.stage.final or len(state.machines) > 1 else _used(state.head)
+
+
+def _used(machine: MachineState) -> str:
+    used = machine.usage
+    if used is None:
         return ""
     return f"{used.cpu_percent:.0f} % of a core, {data_size(used.memory_bytes)} of memory"
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from golem_launcher.cli.formatting import cost, moment, session_lines
+from golem_launcher.cli.formatting import cost, moment, providers, session_lines
+from golem_launcher.cli.machine import Which, number_of
 from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say, waiting_for
 from golem_launcher.errors import SessionError, SessionNotFound
 from golem_launcher.events import STOPPED, SessionState, Stage
@@ -19,6 +20,8 @@ from golem_launcher.market.prices import glm
 from golem_launcher.units import counted
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from golem_launcher.session.directory import SessionDirectory
 
 _FOLLOW_SECONDS = 0.25
@@ -90,6 +93,7 @@ def logs(
     name: Name,
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the session ends.")] = False,
+    machine: Which = None,
     as_json: Json = False,
 ) -> None:
     """Print what happened to a session, and what its workload in the provider logged.
@@ -97,33 +101,37 @@ def logs(
     Examples:
     golem-launcher logs my-lab
     golem-launcher logs my-lab -f
+    golem-launcher logs my-lab --machine 2
     """
     from golem_launcher.session import liveness
     from golem_launcher.session.directory import session_directory
 
     directory = session_directory(name)
+    log = directory.machine_log(1 if machine is None else number_of(directory.state(), machine))
     seen = (0, 0)
     while True:
         living = liveness.alive(directory)
-        lines, seen = _log_since(directory, seen)
+        lines, seen = _log_since(directory, log, seen)
         while lines:
             for line in lines:
                 if as_json:
                     print_json(line)
                 else:
                     say(f"{_clock(line['at'])}  {line['line']}" if "at" in line else line["line"])
-            lines, seen = _log_since(directory, seen)
+            lines, seen = _log_since(directory, log, seen)
         if not follow or not living:
             return
         time.sleep(_FOLLOW_SECONDS)
 
 
-def _log_since(directory: SessionDirectory, seen: tuple[int, int]) -> tuple[list[dict[str, str]], tuple[int, int]]:
-    """What both logs say beyond the offsets ``seen``: events (with their time), then lines of the workload."""
+def _log_since(
+    directory: SessionDirectory, log: Path, seen: tuple[int, int]
+) -> tuple[list[dict[str, str]], tuple[int, int]]:
+    """What both logs say beyond the offsets ``seen``: events (with their time), then a machine's ``log``."""
     from golem_launcher.session.directory import read_lines
 
     events, events_end = directory.events(seen[0])
-    lines, log_end = read_lines(directory.workload_log, seen[1])
+    lines, log_end = read_lines(log, seen[1])
     found = [{"at": event.at.isoformat(), "line": event.line} for event in events if event.line]
     found += [{"line": line.decode(errors="replace")} for line in lines]
     return found, (events_end, log_end)
@@ -257,7 +265,7 @@ def _print_table(found: list[dict[str, Any]]) -> None:
         mark = " (damaged)" if value["damaged"] else ""
         deadline = moment(state.deadline) if state.deadline else "-"
         rows.append((
-            state.name, state.stage.value + mark, state.network or "-", (state.head.provider_name or "-")[:24],
+            state.name, state.stage.value + mark, state.network or "-", providers(state)[:24],
             cost(state), deadline,
         ))  # fmt: skip
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

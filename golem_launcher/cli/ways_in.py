@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from golem_launcher import modules
+from golem_launcher.cli.machine import Which, number_of
 from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.errors import AccessError
+from golem_launcher.events import Stage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +48,7 @@ def tunnel(
     endpoint: Annotated[
         str | None, typer.Option(help="An endpoint of the workload's, by its name; the first if not given.")
     ] = None,
+    machine: Which = None,
     session: Annotated[str | None, typer.Option(help="With a hub's address: the session's name there.")] = None,
     listen: Annotated[
         str | None, typer.Option(help="LETS OTHER MACHINES IN: an address or name of this computer to listen on (TLS).")
@@ -60,6 +63,7 @@ def tunnel(
     Examples:
     golem-launcher tunnel my-lab
     golem-launcher tunnel my-lab --port 6006 --remote-port 6006
+    golem-launcher tunnel my-lab --machine 2 --port 8889
     golem-launcher tunnel https://hub.example.org/user/me/ --session my-lab
     """
     import asyncio
@@ -67,8 +71,12 @@ def tunnel(
     from golem_launcher.access import tunnels
 
     if "://" not in name:
-        directory = _reachable(name)
-        way = tunnels.through_door(directory)
+        directory, number = _reachable(name, machine)
+        way = tunnels.through_door(directory, number)
+        if number != 1:
+            name = f"{name}.{number}"  # an address of its own, as no session's name has a dot
+    elif machine is not None:
+        raise AccessError("From a hub's server leads a way to the first machine alone.", "Leave out --machine.")
     elif session is None:
         raise AccessError("A hub's server may have several sessions.", "Name one with --session.")
     else:
@@ -111,7 +119,7 @@ def gateway(
     """
     from golem_launcher.session import liveness
 
-    address = str(liveness.control(_reachable(name), "gateway")["address"])
+    address = str(liveness.control(_reachable(name)[0], "gateway")["address"])
     if run:
         sys.stdout.flush()
         os.execv(sys.executable, modules.command("jupyterlab", "--gateway-url", address, *(arguments or [])))  # noqa: S606
@@ -121,18 +129,19 @@ def gateway(
         say(f"jupyter lab --gateway-url {address}")
 
 
-def connect(name: Name, port: Port) -> None:
+def connect(name: Name, port: Port, *, machine: Which = None) -> None:
     """Join standard input and output to a port of the session's provider, as ssh's ProxyCommand wants it.
 
     Examples:
     golem-launcher connect my-lab 5432
+    golem-launcher connect my-lab 5432 --machine 2
     ssh -o ProxyCommand='golem-launcher connect my-lab %p' …
     """
     from golem_launcher.access.connect import join
 
-    directory = _reachable(name)
+    directory, number = _reachable(name, machine)
     try:
-        join(str(_door(directory)), port, sys.stdin.fileno(), sys.stdout.fileno())
+        join(str(_door(directory)), number, port, sys.stdin.fileno(), sys.stdout.fileno())
     except OSError as error:
         raise AccessError(
             f"There is no connection to port {port} of '{name}' any more, or never was.",
@@ -145,15 +154,18 @@ def connect(name: Name, port: Port) -> None:
 def ssh(
     name: Name,
     command: Annotated[list[str] | None, typer.Argument(help="What to run there; a shell when left out.")] = None,
+    *,
+    machine: Which = None,
 ) -> None:
     """Open a shell in a session by ssh, or run a command there.
 
     The session must have been started with a public key, and ssh must find the private one (as a file or in an agent).
-    Its own options follow the name.
+    Its own options follow the name; --machine goes before it.
 
     Examples:
     golem-launcher ssh my-lab
     golem-launcher ssh my-lab nvidia-smi
+    golem-launcher ssh --machine 2 my-lab
     golem-launcher ssh my-lab -i ~/.ssh/my-key -L 6006:localhost:6006
     """
     from golem_launcher.access import ssh as access
@@ -161,14 +173,16 @@ def ssh(
     program = shutil.which("ssh")
     if program is None:
         raise AccessError("There is no ssh on this computer.", "Install OpenSSH's client.")
-    settings, _ = _ssh_settings(name)
+    settings, _, number = _ssh_settings(name, machine)
+    host = access.host_alias(name, number)
     sys.stdout.flush()
-    os.execv(program, [program, *access.arguments(settings), access.host_alias(name), *(command or [])])  # noqa: S606
+    os.execv(program, [program, *access.arguments(settings), host, *(command or [])])  # noqa: S606
 
 
 def ssh_config(
     name: Name,
     *,
+    machine: Which = None,
     as_json: Json = False,
 ) -> None:
     """Print what goes into ~/.ssh/config, so that ssh, scp, sftp, rsync and VS Code know the session.
@@ -181,23 +195,24 @@ def ssh_config(
     """
     from golem_launcher.access import ssh as access
 
-    settings, server = _ssh_settings(name)
+    settings, server, number = _ssh_settings(name, machine)
     if as_json:
-        directory = _reachable(name)
-        lines = access.lines(settings, name, server, _door(directory), directory.workload().first)
-        print_json({"host": access.host_alias(name), "options": settings, **lines})
+        directory, _ = _reachable(name, machine)
+        first = directory.workload().first
+        lines = access.lines(settings, name, server, _door(directory), endpoint=first, machine=number)
+        print_json({"host": access.host_alias(name, number), "options": settings, **lines})
     else:
-        typer.echo(access.config(name, settings), nl=False)
+        typer.echo(access.config(name, settings, number), nl=False)
 
 
-def _ssh_settings(name: str) -> tuple[dict[str, str], SshServer]:
+def _ssh_settings(name: str, machine: str | None) -> tuple[dict[str, str], SshServer, int]:
     import asyncio
 
     from golem_launcher.access import ssh as access
 
-    directory = _reachable(name)
-    server = asyncio.run(access.ask(_door(directory)))
-    return access.settings_for(directory.path, name, server), server
+    directory, number = _reachable(name, machine)
+    server = asyncio.run(access.ask(_door(directory), number))
+    return access.settings_for(directory.path, name, server, number), server, number
 
 
 def _door(directory: SessionDirectory) -> Path:
@@ -206,8 +221,8 @@ def _door(directory: SessionDirectory) -> Path:
     return door_path(directory.path)
 
 
-def _reachable(name: str) -> SessionDirectory:
-    """The session's directory. Raises ``LauncherError`` when its provider can't be reached now."""
+def _reachable(name: str, machine: str | None = None) -> tuple[SessionDirectory, int]:
+    """The session's directory, and the machine's number. Raises ``LauncherError`` when there is no way to it now."""
     from golem_launcher.session.directory import session_directory
 
     directory = session_directory(name)
@@ -217,4 +232,8 @@ def _reachable(name: str) -> SessionDirectory:
             f"There is no way into '{name}': the session is {state.stage.value}.",
             f"Go on with it: golem-launcher start --resume {name}" if state.stage.final else "Wait until it is ready.",
         )
-    return directory
+    number = number_of(state, machine)
+    if number != 1 and state.machines[number - 1].stage is not Stage.READY:
+        stage = state.machines[number - 1].stage.value
+        raise AccessError(f"There is no way to machine {number} of '{name}': it is {stage}.", "Wait until it is ready.")
+    return directory, number

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from golem_launcher.market.offered_machine import OfferedMachine
+    from golem_launcher.market.prices import Price
     from golem_launcher.request import LaunchRequest
 
 SHORTEST_USEFUL_SECONDS = 300
@@ -68,6 +69,11 @@ class Advice:
 def useful_seconds(request: LaunchRequest) -> float:
     """The seconds that a budget must pay for at the least."""
     return min(float(request.hours) * SECONDS_PER_HOUR, SHORTEST_USEFUL_SECONDS)
+
+
+def least_budget(request: LaunchRequest, price: Price) -> Decimal:
+    """What a budget must be at the least where each machine asks this price: a useful while of all of them."""
+    return price.at_most(useful_seconds(request)) * request.machines
 
 
 def gpus_wanted(request: LaunchRequest) -> int:
@@ -233,10 +239,11 @@ LIMITS = (
     ),
     Limit(
         "budget",
-        fits=lambda r, m: m.price.at_most(useful_seconds(r)) <= r.budget,
-        has=lambda r, m: rounded_up(m.price.at_most(useful_seconds(r))),
+        fits=lambda r, m: least_budget(r, m.price) <= r.budget,
+        has=lambda r, m: rounded_up(least_budget(r, m.price)),
         why=lambda r, _m: (
-            f"the budget of {r.budget} does not pay for {counted(round(useful_seconds(r) / 60), 'minute')} of it"
+            f"the budget of {r.budget} does not pay for {counted(round(useful_seconds(r) / 60), 'minute')} of "
+            f"{'it' if r.machines == 1 else f'{r.machines} like it'}"
         ),
     ),
     Limit(

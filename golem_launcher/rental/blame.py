@@ -18,6 +18,8 @@ _BELIEVED = 2
 class Blame:
     """What the providers of one session say of its image, by their ids."""
 
+    runs: bool = False
+    """Whether a machine became ready in the image: it has what is needed."""
     _said: dict[str, tuple[str, ImageBlamed]] = field(default_factory=dict)
 
     def hear(self, provider_id: str, name: str, error: ImageBlamed) -> None:
@@ -27,7 +29,8 @@ class Blame:
             raise self._verdict("so say")
 
     def refuted(self) -> list[tuple[str, str, str]]:
-        """The session is ready in the image: id and name of each provider that blamed it, and its words; once."""
+        """A machine is ready in the image: id and name of each provider that blamed it, and its words; once."""
+        self.runs = True
         found = [(provider_id, name, error.what) for provider_id, (name, error) in self._said.items()]
         self._said.clear()
         return found

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.background_thread import run_in_background
 from golem_launcher.errors import BudgetError, LauncherError, MarketError, ProviderError
 from golem_launcher.market import history
-from golem_launcher.market.limits import Limit, gpus_wanted, loosen, misses, sized, unsuited, useful_seconds, why_not
+from golem_launcher.market.limits import (
+    Limit,
+    gpus_wanted,
+    least_budget,
+    loosen,
+    misses,
+    sized,
+    unsuited,
+    useful_seconds,
+    why_not,
+)
 from golem_launcher.market.offered_machine import OFFERED, machine_of, machines
 from golem_launcher.market.prices import SECONDS_PER_HOUR, Price, glm
 from golem_launcher.rental.standing import Standing
@@ -90,7 +100,7 @@ class Choice:
         ``answered``: whether it is what a provider answered to our terms, and no longer what it has on the market.
         """
         self.seen.add(provider_id)
-        if self.standing.is_barred(provider_id):
+        if self.standing.is_barred(provider_id) or provider_id in self.standing.busy:
             return None
         try:
             machine = machine_of(provider_id, properties)
@@ -259,14 +269,15 @@ class Choice:
                 f"Allow a price of {glm(cheapest)} an hour, or ask for less.",
             )
         price = min(self.too_dear.values(), key=lambda price: price.at_most(self.useful_seconds))
-        needed = price.at_most(self.useful_seconds)
+        needed = least_budget(self.request, price)
         minutes = self.useful_seconds / 60
+        of = f" of {self.request.machines} machines" if self.request.machines > 1 else ""
+        pays_for = f", which pays for {counted(round(minutes), 'minute')}{of}" if minutes >= 1 else ""
         return BudgetError(
             f"The budget of {glm(self.request.budget)} is too small: the cheapest offer costs {glm(price.start)} to "
             f"start and up to {glm(price.per_hour())} an hour.",
-            f"Allow at least {glm(needed)}, which pays for {counted(round(minutes), 'minute')}." if minutes >= 1 else
-            f"Allow at least {glm(needed)}.",
-        )  # fmt: skip
+            f"Allow at least {glm(needed)}{pays_for}.",
+        )
 
 
 def limits(request: LaunchRequest) -> str:

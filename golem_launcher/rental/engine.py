@@ -123,6 +123,11 @@ class Engine:
         self._engine.follow(node)
 
     @property
+    def works(self) -> bool:
+        """Whether any of its machines has an activity."""
+        return any(hiring.works for hiring in self._hirings)
+
+    @property
     def network_id(self) -> str:
         """The private network's, as the node calls it; empty before it is made."""
         return self._private_network.id if self._private_network is not None else ""
@@ -142,7 +147,7 @@ class Engine:
     async def publish(self, expiration: datetime) -> Demand:
         """Publish a demand for agreements until ``expiration``."""
         assert self._private_network is not None
-        if self._private_network.is_spliced and not any(hiring.works for hiring in self._hirings):
+        if self._private_network.is_spliced and not self.works:
             await self._private_network.replace()
         if self._request.choose == "reputation":
             self._choice.reputation = await reputation.scores(self._golem_network)

@@ -19,7 +19,7 @@ def _new_name() -> str:
 
 
 class LaunchRequest(BaseModel):
-    """One JupyterLab on one provider. Frozen; every limit and message about it lives here.
+    """What a user asks of a session. Frozen; every limit and message about it lives here.
 
     What a field's ``Field`` can't say, its :class:`About` does.
     """
@@ -70,6 +70,17 @@ class LaunchRequest(BaseModel):
             description="The session ends by itself after this time.",
         ),
         About("main", unit="hours"),
+    ]
+    machines: Annotated[
+        int,
+        Field(
+            default=1,
+            ge=1,
+            le=64,
+            title="Machines",
+            description="Each at another provider, in one private network; the first has your files.",
+        ),
+        About("machine", unit="machines", words=("machines",)),
     ]
     cpus: Annotated[
         int,

@@ -18,19 +18,25 @@ from golem_launcher.session import network_hosts
 from golem_launcher.session.deadline import Deadline
 from golem_launcher.session.endpoint import SessionEndpoint
 from golem_launcher.session.extending import Extension
+from golem_launcher.session.furnishing import Scratch
 from golem_launcher.session.saves import Saves
+from golem_launcher.session.slot import HEAD, MachineRecorder, Slot
 from golem_launcher.workload import registry
 
 if TYPE_CHECKING:
     from golem_launcher.networks import Network
     from golem_launcher.node.node import Node
     from golem_launcher.node.yagna_rest import YagnaRest
+    from golem_launcher.rental.blame import Blame
     from golem_launcher.rental.engine import Engine
     from golem_launcher.rental.image import SessionImage
+    from golem_launcher.rental.payment.ending import Farewells
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.machine_endpoint import MachineEndpoint
     from golem_launcher.session.network_hosts import NetworkHost
     from golem_launcher.session.recorder import Recorder
+    from golem_launcher.session.slot import Files
     from golem_launcher.workload.base import Workload
 
 
@@ -53,6 +59,8 @@ class Context:
     extension: Extension
     endpoint: SessionEndpoint
     saves: Saves
+    slots: tuple[Slot, ...]
+    """Of its machines, by number: the head's comes first."""
 
     @classmethod
     def of(cls, directory: SessionDirectory, recorder: Recorder) -> Context:
@@ -65,6 +73,9 @@ class Context:
         money = Money(request.budget, journal, recorder)
         deadline = Deadline.of(request.hours)
         endpoint = SessionEndpoint(directory, request, workload, secrets.token_hex(24), recorder)
+        saves = Saves(directory, request, endpoint, recorder)
+        places: list[tuple[MachineEndpoint, Files]] = [(endpoint.head, saves)]
+        places += [(one, Scratch(request, one, saves)) for one in endpoint.others]
         return cls(
             directory=directory,
             request=request,
@@ -78,7 +89,11 @@ class Context:
             deadline=deadline,
             extension=Extension(request, workload, deadline=deadline, money=money, recorder=recorder),
             endpoint=endpoint,
-            saves=Saves(directory, request, endpoint, recorder),
+            saves=saves,
+            slots=tuple(
+                Slot(one, MachineRecorder(recorder, number), files, directory.machine_log(number))
+                for number, (one, files) in enumerate(places, HEAD)
+            ),
         )
 
 
@@ -102,3 +117,5 @@ class Prepared(Entered):
 
     image: SessionImage
     engine: Engine
+    blame: Blame
+    farewells: Farewells

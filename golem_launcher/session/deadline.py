@@ -54,8 +54,10 @@ class Deadline:
         """The latest deadline under the present agreement."""
         return None if self.agreement_ends is None else self.agreement_ends - _AGREEMENT_MARGIN
 
-    def agree(self) -> datetime:
-        """When the agreement that is asked for now should end."""
+    def agree(self, *, others: bool) -> datetime:
+        """When the agreement that is asked for now should end; as those of ``others`` do, where there are any."""
+        if others and self.agreement_ends is not None:
+            return self.agreement_ends
         reserve = min(max(timedelta(seconds=self.left / 2), _LEAST_RESERVE), _MOST_RESERVE)
         self.agreement_ends = self.at + reserve + _AGREEMENT_MARGIN
         return self.agreement_ends

@@ -50,7 +50,7 @@ class SessionDirectory:
 
     @property
     def workload_log(self) -> Path:
-        """What the workload and the agent in the provider printed (cleaned line by line)."""
+        """What workload and agent in the provider printed (cleaned line by line); of several machines, the first."""
         return self.path / "workload.log"
 
     @property
@@ -141,16 +141,20 @@ class SessionDirectory:
                 events.append(EVENT.validate_json(line))
         return events, offset
 
-    def token(self) -> str | None:
-        """What lets into the session's workload and agent, once there is one."""
+    def machine_log(self, machine: int) -> Path:
+        """What workload and agent of a machine printed (cleaned line by line)."""
+        return self.workload_log if machine == 1 else self.path / f"workload.{machine}.log"
+
+    def token(self, machine: int = 1) -> str | None:
+        """What lets into a machine's workload and agent, once there is one."""
         try:
-            return (self.path / "token").read_text()
+            return (self.path / _token_file(machine)).read_text()
         except FileNotFoundError:
             return None
 
-    def write_token(self, token: str) -> None:
-        """Keep that token, readable by its owner only."""
-        files.write_atomic(self.path / "token", token.encode())
+    def write_token(self, token: str, machine: int = 1) -> None:
+        """Keep a machine's token, readable by its owner only."""
+        files.write_atomic(self.path / _token_file(machine), token.encode())
 
     def base_url(self) -> str:
         """The path below which its workload answers: ``/`` but behind a hub."""
@@ -172,6 +176,10 @@ class SessionDirectory:
         """The same, by a state that is known."""
         token, link = self.token(), registry.link(state.workload)
         return link.url(state.address, state.base_url, token) if link and state.address and token else None
+
+
+def _token_file(machine: int) -> str:
+    return "token" if machine == 1 else f"token.{machine}"
 
 
 def session_directory(name: str) -> SessionDirectory:

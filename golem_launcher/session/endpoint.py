@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import secrets
+from typing import TYPE_CHECKING
 
 from golem_launcher.access.open_documents import OpenDocuments
-from golem_launcher.access.ports import AGENT_PORT
-from golem_launcher.access.workload_client import WorkloadClient
 from golem_launcher.errors import AccessError
+from golem_launcher.session.machine_endpoint import MachineEndpoint
+from golem_launcher.session.slot import HEAD
 from golem_launcher.text import clean_name
 
 if TYPE_CHECKING:
-    from golem_launcher.access.streams import Stream
+    from collections.abc import Callable
+
+    from golem_launcher.access.machine_way import MachineWay
     from golem_launcher.access.ways_in import WaysIn
-    from golem_launcher.node.node import Node
-    from golem_launcher.rental.package import Rented
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.recorder import Recorder
@@ -25,12 +26,18 @@ _MOST_NAMES = 20
 
 
 class SessionEndpoint:
-    """The ways into wherever the session is at present, and its token. All but the token once it is open."""
+    """The ways into wherever the session is at present, and its tokens. All but the tokens once it is open."""
 
     def __init__(
         self, directory: SessionDirectory, request: LaunchRequest, workload: Workload, token: str, recorder: Recorder
     ) -> None:
         self.token = token
+        self.head = MachineEndpoint(workload, token, lambda: self._ways.machines[HEAD], lambda: self.base_url)
+        """The machine that the link opens."""
+        self.others = tuple(
+            MachineEndpoint(workload, secrets.token_hex(24), self._way_to(number), lambda: "/")
+            for number in range(HEAD + 1, request.machines + 1)
+        )
         self.documents = OpenDocuments(token)
         """The pages of JupyterLab that are open in browsers; none of another workload."""
         self._recorder = recorder
@@ -52,6 +59,9 @@ class SessionEndpoint:
         """The path below which the workload answers."""
         return self._ways.base_url
 
+    def _way_to(self, number: int) -> Callable[[], MachineWay]:
+        return lambda: self._ways.machines[number]
+
     async def open(self) -> None:
         """Listen. Raises ``AccessError``."""
         # Half a tenth of a second that the market need not wait for.
@@ -64,6 +74,7 @@ class SessionEndpoint:
             self._workload,
             self.documents,
             secret=self.token,
+            machines=request.machines,
             ssh_key=request.ssh_key,
             extensions=request.lab_extensions,
             # There a provider's scripts could do more than here: only those of an image that the user chose run.
@@ -83,36 +94,11 @@ class SessionEndpoint:
         if self._listening:
             await self._ways.aclose()
 
-    def point_at(self, node: Node, rented: Rented) -> None:
-        """From now on, connections lead to this provider."""
-        network = f"{node.api_url.replace('http', 'ws', 1)}/net-api/v1/net/{rented.network_id}"
-        self._ways.lead_to(network, rented.ip, node.app_key)
-
-    def point_nowhere(self) -> None:
-        """From now on, connections are closed at once."""
-        self._ways.lead_nowhere()
-
-    def agent_settings(self) -> dict[str, Any]:
-        """What the agent of the next provider is told about being reached."""
-        return {"token": self.token, **self._ways.agent_settings()}
-
-    def client(self) -> WorkloadClient:
-        """A new client of the workload."""
-        return WorkloadClient(self._workload, self._ways.dial, self.token, self.base_url)
-
-    async def dial_agent(self) -> Stream:
-        """A stream to the agent's own server. Raises ``AccessError``."""
-        return await self._ways.dial(AGENT_PORT)
-
     def _tell_left_out(self, names: tuple[str, ...]) -> None:
         news = sorted({clean_name(name) for name in names[:_MOST_NAMES]} - self._left_out)
         if news:
             self._left_out.update(news)
             self._recorder.message(f"JupyterLab is shown without these extensions: {', '.join(news)}.", "warning")
-
-    async def refuses(self) -> bool:
-        """Whether nobody in the provider takes connections any more, and nothing comes by those that there were."""
-        return await self._ways.refuses()
 
     async def gateway(self) -> str:
         """An address of JupyterLab at which programs of the user need no token. Raises ``AccessError``."""

@@ -16,6 +16,7 @@ from golem_launcher.request import parse_request
 from golem_launcher.session.deadline import AGENT_GRACE_SECONDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from golem_launcher.access.workload_client import WorkloadClient
@@ -50,15 +51,22 @@ class Extension:
         self._set_forth = clock.set_forth()
         """The time of day against our clock, as last looked at."""
 
-    async def extend(self, arguments: dict[str, Any], rest: YagnaRest, agent: WorkloadClient | None) -> dict[str, Any]:
+    async def extend(
+        self,
+        arguments: dict[str, Any],
+        rest: YagnaRest,
+        agent: WorkloadClient | None,
+        others: Sequence[WorkloadClient] = (),
+    ) -> dict[str, Any]:
         """Give the session ``hours`` and ``budget`` (GLM) more: all of it, or nothing. The new deadline and budget.
 
-        Called for the command of this name; ``agent`` is the present machine's, while there is one. Raises
-        ``LauncherError``. The agent is told first: should the money then be refused, it merely waits longer than the
-        session, which ends at the old deadline as before.
+        Called for the command of this name; ``agent`` is the head's, while there is one. ``others`` are told as well,
+        and one that does not take it is replaced when it ends. Raises ``LauncherError``. The agent is told first:
+        should the money then be refused, it merely waits longer than the session, which ends at the old deadline as
+        before.
         """
         async with self._turn:
-            told = await self._extend(arguments, rest, agent)
+            told = await self._extend(arguments, rest, agent, others)
         await self._recorder.flush()
         return told
 
@@ -87,7 +95,9 @@ class Extension:
         except LauncherError as error:
             _LOG.warning("the allocation keeps its old end: %s", error)
 
-    async def _extend(self, arguments: dict[str, Any], rest: YagnaRest, agent: WorkloadClient | None) -> dict[str, Any]:
+    async def _extend(
+        self, arguments: dict[str, Any], rest: YagnaRest, agent: WorkloadClient | None, others: Sequence[WorkloadClient]
+    ) -> dict[str, Any]:
         deadline, money, recorder = self._deadline, self._money, self._recorder
         hours, budget = _amount(arguments, "hours"), _amount(arguments, "budget")
         if not hours and not budget:
@@ -107,6 +117,7 @@ class Extension:
                 raise SessionError(
                     "The provider did not take the new deadline, so nothing was changed.", "Try again in a moment."
                 )
+            await asyncio.gather(*(other.move_deadline(seconds) for other in others))
         await money.extend(rest, money.budget + budget, deadline.allocation_ends(new_end))
         deadline.at = new_end
         told = clock.told(new_end)

@@ -12,7 +12,7 @@ from golem_launcher.untrusted import json_value, number
 
 if TYPE_CHECKING:
     from golem_launcher.access.workload_client import WorkloadClient
-    from golem_launcher.session.recorder import Recorder
+    from golem_launcher.session.slot import MachineRecorder
 
 _EVERY_SECONDS = 4.0
 _MOST_PERCENT = 1e6
@@ -22,8 +22,8 @@ _MOST = {"percent": _MOST_PERCENT, "bytes": 1 << 60}
 _SHORTEST_SECONDS = 0.5
 
 
-async def follow_usage(client: WorkloadClient, recorder: Recorder) -> None:
-    """Keep the usage in the session's state current, until cancelled."""
+async def follow_usage(client: WorkloadClient, recorder: MachineRecorder) -> None:
+    """Keep the usage in a machine's state current, until cancelled."""
     meter = Meter()
     while True:
         try:
@@ -31,8 +31,8 @@ async def follow_usage(client: WorkloadClient, recorder: Recorder) -> None:
         except (TimeoutError, OSError, aiohttp.ClientError):
             answer = b""
         usage = meter.read(answer)
-        if usage is not None and usage != recorder.state.head.usage:
-            recorder.machine(1, usage=usage)
+        if usage is not None and usage != recorder.state.usage:
+            recorder.update(usage=usage)
         await asyncio.sleep(_EVERY_SECONDS)
 
 

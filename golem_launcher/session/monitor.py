@@ -1,4 +1,4 @@
-"""Watches a machine that is ready: the workload, the activity, the agreement, the node, the cost, the deadline.
+"""Watches a machine that is ready: its workload, activity and agreement, the node, the cost, the deadline.
 
 yapapi reports none of these once a service runs (yapapi#870), so each is asked here, every few seconds. What the node
 says of bills is heard at once.
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from golem_launcher.rental.package import Rented
     from golem_launcher.session.context import Prepared
     from golem_launcher.session.renting import Machine
+    from golem_launcher.session.slot import Slot
 
 ROUND_SECONDS = 2.5
 _TROUBLED_ROUND_SECONDS = 0.5
@@ -63,14 +64,20 @@ TIME_IS_OVER = "The time that was asked for is over."
 
 
 class Monitor:
-    """One machine of a session from the moment at which it is ready; made where a loop runs, for one ``until_over``."""
+    """One machine of a session from the moment at which it is ready; made where a loop runs, for one ``until_over``.
 
-    def __init__(self, session: Prepared, machine: Machine) -> None:
+    What concerns all of a session is seen to by the head's.
+    """
+
+    def __init__(self, session: Prepared, slot: Slot, machine: Machine) -> None:
         now = asyncio.get_running_loop().time()
         self._session = session
-        self._recorder = session.recorder
+        self._slot = slot
+        self._recorder = slot.recorder
+        self._node = session.host.node
+        """Where its way leads through."""
         self._rented = machine.rented
-        self.client: WorkloadClient = session.endpoint.client()
+        self.client: WorkloadClient = slot.endpoint.client()
         """Of its workload, until it is over."""
         self._name = session.workload.title
         self._bills = session.money.news(machine.rented.agreement_id)
@@ -99,9 +106,9 @@ class Monitor:
 
     def _followers(self) -> list[Coroutine[Any, Any, None]]:
         session = self._session
-        followers = [self.client.follow_log(session.directory.workload_log), follow_usage(self.client, self._recorder)]
-        if not session.network.sleeps_along:
-            followers.append(suspend.watch(session.saves.save_all, self._recorder))
+        followers = [self.client.follow_log(self._slot.log), follow_usage(self.client, self._recorder)]
+        if self._slot.is_head and not session.network.sleeps_along:
+            followers.append(suspend.watch(session.saves.save_all, session.recorder))
         return followers
 
     async def _watch(self) -> str:
@@ -118,8 +125,9 @@ class Monitor:
                 continue
             if reason is not None:
                 return reason
-            self._warnings.look()
-            self._stalled.look()
+            if self._slot.is_head:
+                self._warnings.look()
+                self._stalled.look()
 
     async def _pause(self, left: float) -> None:
         """Until the next round is due, or there is news of a bill."""
@@ -152,9 +160,10 @@ class Monitor:
             self._node_answers()
         session.engine.revive()  # a provider whose debit notes nobody accepts ends the session within minutes
         usage = await self._look_at_usage() if isinstance(state, str) else None
-        if session.workload.ends_session and await self.client.has_ended():
+        ended = session.workload.ends_session and await self.client.has_ended()
+        if ended and self._slot.is_head:
             return f"{self._name} has ended."
-        self._judge_silence(well=well)
+        self._judge_silence(well=well or ended)  # another machine has done its work, and waits for the head's
         return session.money.used(agreement_id, usage, reserve_seconds=_BUDGET_MARGIN_SECONDS)
 
     def _judge_bills(self) -> None:
@@ -207,14 +216,12 @@ class Monitor:
 
     def _show_trouble(self) -> None:
         silent = asyncio.get_running_loop().time() - self._answered_at
-        trouble = f"{self._name} does not answer." if silent >= _SHOWN_SECONDS else ""
-        if trouble != self._recorder.state.trouble:
-            self._recorder.update(trouble=trouble)
+        self._recorder.trouble(f"{self._name} does not answer." if silent >= _SHOWN_SECONDS else "")
 
     async def _judge_refusal(self) -> None:
         """Raise ``ProviderError`` when nobody over there takes connections any more."""
         now = asyncio.get_running_loop().time()
-        if not await self._session.endpoint.refuses():
+        if not await self._slot.endpoint.refuses():
             self._refused_since = None
         elif self._refused_since is None:
             self._refused_since = now
@@ -266,10 +273,12 @@ class Monitor:
         self._refused_since = None
         if self._node_away_since is None:
             self._node_away_since = now
-            self._recorder.message(f"{error.what} The session waits for it.", "error")
+            if self._slot.is_head:
+                self._recorder.message(f"{error.what} The session waits for it.", "error")
             self._recorder.enter(Stage.RECOVERING, f"{error.what} {_WAITS}")
-        elif await follow_node(self._session):
-            self._session.endpoint.point_at(self._session.host.node, self._rented)
+        elif self._node is not self._session.host.node or await follow_node(self._session):
+            self._node = self._session.host.node
+            self._slot.endpoint.point_at(self._node, self._rented)
         elif now - self._node_away_since > _NODE_AWAY_SECONDS:
             raise NodeUnreachable(
                 f"The node stayed away for {duration(_NODE_AWAY_SECONDS)}. {error.what}",
@@ -296,12 +305,12 @@ class Monitor:
         what = "The node was started anew, and the private network to the provider went with the old one."
         loop_time = asyncio.get_running_loop().time
         end = loop_time() + _REJOIN_SECONDS
-        session.endpoint.point_nowhere()
+        self._slot.endpoint.point_nowhere()
         try:
             again = await session.engine.rejoin(self._rented)
         except (BusError, NodeError) as error:
             raise ProviderError(f"{what} {error.what}") from error
-        session.endpoint.point_at(session.host.node, again)
+        self._slot.endpoint.point_at(session.host.node, again)
         while not await self.client.answers(seconds=_REJOIN_PROBE_SECONDS):
             if loop_time() > end:
                 raise ProviderError(what)
@@ -311,7 +320,8 @@ class Monitor:
     def _node_answers(self) -> None:
         self._node_away_since = self._refused_since = None
         self._reported_at = self._answered_at = asyncio.get_running_loop().time()  # nobody could be heard
-        self._recorder.message("The node answers again.")
+        if self._slot.is_head:
+            self._recorder.message("The node answers again.")
         self._recorder.enter(Stage.READY)
 
 

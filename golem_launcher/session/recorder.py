@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import functools
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -138,9 +139,9 @@ class Recorder:
         """What of the workspace is not saved, and why."""
         self._submit(self._directory.write_left_out, left_out)
 
-    def write_token(self, token: str) -> None:
-        """Keep the session's token."""
-        self._submit(self._directory.write_token, token)
+    def write_token(self, token: str, machine: int = 1) -> None:
+        """Keep a machine's token."""
+        self._submit(functools.partial(self._directory.write_token, machine=machine), token)
 
     async def flush(self) -> None:
         """Wait until everything so far is on disk."""

@@ -1,4 +1,4 @@
-"""Rents machines whose workload answers: the first of a session, and another in the place of one that was lost."""
+"""Rents a machine whose workload answers, for a slot of a session, and another where it was lost."""
 
 from __future__ import annotations
 
@@ -19,12 +19,10 @@ from golem_launcher.errors import (
     NodeUnreachable,
     ProviderError,
 )
-from golem_launcher.events import ProviderLost, Stage
+from golem_launcher.events import Stage
 from golem_launcher.market.constraint import condition
 from golem_launcher.market.prices import glm
-from golem_launcher.rental.blame import Blame
 from golem_launcher.rental.package import Package
-from golem_launcher.rental.payment.ending import Farewells
 from golem_launcher.session.deadline import AGENT_GRACE_SECONDS
 from golem_launcher.session.end_reason import reason_in
 from golem_launcher.session.node_elsewhere import follow_node
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
     from golem_launcher.rental.hiring import Hiring
     from golem_launcher.rental.package import Rented
     from golem_launcher.session.context import Prepared
+    from golem_launcher.session.slot import Slot
 
 _SHARED_DISK = (
     "This provider's virtual machine is of an older kind: the files lie on a disk that it shares with its host. "
@@ -91,24 +90,29 @@ class Loss:
 
 
 class Renting:
-    """The machines of one session. ``aclose`` once, before the node is asked what is left of them."""
+    """The machines in one slot of a session, one after the other."""
 
-    def __init__(self, session: Prepared) -> None:
+    def __init__(self, session: Prepared, slot: Slot) -> None:
         self.session = session
-        self._farewells = Farewells()
+        self._slot = slot
+        self._recorder = slot.recorder
         self._told_of_disk = False
-        self._blame = Blame()
-        self._image_runs = False
-        """Whether a session became ready in the image: it has what is needed."""
 
     async def publish(self, loss: str = "") -> Demand:
         """Put a demand on the market; offers come in from now on. ``loss``: what it makes good, in words."""
         session = self.session
         self._enter(Stage.NEGOTIATING, loss)
-        demand = await session.engine.publish(clock.told(session.deadline.agree()))
+        others = session.engine.works
+        demand = await session.engine.publish(clock.told(session.deadline.agree(others=others)))
         if not session.image.familiar:
             await asyncio.to_thread(spare_pip)  # kept, for the moment when it is sent
         return demand
+
+    async def publish_anew(self) -> Demand:
+        """The same where nobody was found before: the market is seen anew."""
+        await self.session.extension.mind_clock(self.session.rest)
+        self._look_again()
+        return await self.publish()
 
     async def rent(self, demand: Demand, loss: Loss | None = None) -> Machine:
         """A machine by a demand that is on the market, to make good a ``loss`` where there was one.
@@ -121,7 +125,7 @@ class Renting:
 
     async def _rent(self, demand: Demand, loss: Loss | None, seeking: contextlib.ExitStack) -> Machine:
         session = self.session
-        hiring = session.engine.hire(demand, self._package, session.recorder.progress)
+        hiring = session.engine.hire(demand, self._package, self._recorder.progress)
         lost, least_seconds = ("", 0.0) if loss is None else (loss.words, _SEARCH_SECONDS)
         for _ in range(_ATTEMPTS):
             await self._agree(hiring, least_seconds)
@@ -129,8 +133,8 @@ class Renting:
             try:
                 rented = await self._deployed(hiring)
                 self._enter(Stage.STARTING, lost)
-                session.endpoint.point_at(session.host.node, rented)
-                notices = [*self._about(rented), *await session.saves.meet(hiring.carry())]
+                self._slot.endpoint.point_at(session.host.node, rented)
+                notices = [*self._about(rented), *await self._slot.files.meet(hiring.carry())]
                 await self._answers(hiring)
             except ProviderError as error:
                 if forgotten := await self._node_began_anew():
@@ -139,17 +143,16 @@ class Renting:
                     await session.engine.renew(forgotten)
                     demand = await self.publish(lost)
                     seeking.enter_context(demand.sought())
-                    hiring = session.engine.hire(demand, self._package, session.recorder.progress)
+                    hiring = session.engine.hire(demand, self._package, self._recorder.progress)
                     continue
                 await self._give_up(hiring, error)
                 self._enter(Stage.NEGOTIATING, lost)
             else:
-                self._image_runs = True
-                for blamed in self._blame.refuted():
+                for blamed in session.blame.refuted():
                     session.choice.failed(*blamed)
                 told = [] if loss is None else [loss.made_good(rented.provider_name)]
                 return Machine(rented, hiring, (*told, *notices))
-        raise self._blame.instead_of(session.choice.failure())
+        raise self.session.blame.instead_of(session.choice.failure())
 
     async def replace(self, lost: Machine, error: ProviderError) -> Machine:
         """Another machine in the place of one that was ``lost``. Raises ``LauncherError`` when there is none."""
@@ -159,14 +162,15 @@ class Renting:
         session.journal.update_agreement(rented.agreement_id, lost_at=clock.now())
         words = self._write_down(rented, error, overbilled=disputed)
         if disputed:  # it is still there: nothing need be lost
-            with contextlib.suppress(LauncherError):
-                await session.saves.save_all(_LAST_SAVE_SECONDS)
+            if self._slot.is_head:
+                with contextlib.suppress(LauncherError):
+                    await session.saves.save_all(_LAST_SAVE_SECONDS)
             await self.release(lost)
-        await session.saves.part()  # a generation that is being written counts
-        loss = Loss(words, session.saves.saved_last())
-        session.endpoint.point_nowhere()
+        await self._slot.files.part()  # a generation that is being written counts
+        loss = Loss(words, self._slot.files.saved_last())
+        self._slot.endpoint.point_nowhere()
         await lost.hiring.aclose()  # nothing is asked of it
-        self._farewells.say(session.rest, session.journal, rented.agreement_id)
+        session.farewells.say(session.rest, session.journal, rented.agreement_id)
         await session.extension.mind_clock(session.rest)
         self._look_again()
         try:
@@ -178,22 +182,17 @@ class Renting:
 
     async def release(self, machine: Machine) -> None:
         """Let go of a machine in good order, bounded in time."""
-        self.session.endpoint.point_nowhere()
+        self._slot.endpoint.point_nowhere()
         await machine.hiring.release()
-
-    async def aclose(self) -> None:
-        """End what is going on: the search, and what is still said to providers that were lost."""
-        await self.session.engine.stop()
-        await self._farewells.cut_short()
 
     def _enter(self, stage: Stage, lost: str) -> None:
         """A stage of renting; one that is passed again because of a loss is a part of recovering."""
         if lost:
-            self.session.recorder.enter(
+            self._recorder.enter(
                 Stage.RECOVERING, f"{lost} {_SEARCHING[stage].format(name=self.session.workload.title)}"
             )
         else:
-            self.session.recorder.enter(stage)
+            self._recorder.enter(stage)
 
     def _about(self, rented: Rented) -> list[str]:
         """What the user should know of the provider's disk, once a session."""
@@ -203,10 +202,10 @@ class Renting:
     def _package(self) -> Package:
         session = self.session
         settings = {
-            **session.endpoint.agent_settings(),
+            **self._slot.endpoint.agent_settings(),
             "deadline": session.deadline.at.timestamp() + AGENT_GRACE_SECONDS,
             "now": clock.now().timestamp(),  # the provider's clock may be wrong
-            "hold": session.saves.hold,
+            "hold": self._slot.files.hold,
             "index_url": session.outbound.index_url,
         }
         return Package(
@@ -214,7 +213,7 @@ class Renting:
             needs=session.workload.needs,
             shipment=shipment(session.workload, settings, familiar=session.image.familiar),
             disk_gib=session.request.disk_gib,
-            image_is_known=session.image.known_whole or self._image_runs,
+            image_is_known=session.image.known_whole or session.blame.runs,
         )
 
     async def _give_up(self, hiring: Hiring, error: ProviderError) -> None:
@@ -222,13 +221,13 @@ class Renting:
         session = self.session
         entry = hiring.agreement
         provider = ("", "") if entry is None else (entry.provider_id, entry.provider_name)
-        session.recorder.message(f"{provider[1]}: {error.what}", "warning")
-        session.endpoint.point_nowhere()
-        await session.saves.part()
+        self._recorder.message(f"{provider[1]}: {error.what}", "warning")
+        self._slot.endpoint.point_nowhere()
+        await self._slot.files.part()
         if isinstance(error, ImageBlamed):
             session.choice.blames_image(*provider, error.what)
             await hiring.release()
-            self._blame.hear(*provider, error)
+            self.session.blame.hear(*provider, error)
         else:
             await hiring.give_up(error.what)
 
@@ -253,10 +252,9 @@ class Renting:
 
     async def _let_go(self, hiring: Hiring) -> None:
         """Let go of whoever was being rented when the node was started anew."""
-        session = self.session
-        session.recorder.message("The node was started anew meanwhile, so a provider is looked for again.", "warning")
-        session.endpoint.point_nowhere()
-        await session.saves.part()
+        self._recorder.message("The node was started anew meanwhile, so a provider is looked for again.", "warning")
+        self._slot.endpoint.point_nowhere()
+        await self._slot.files.part()
         await hiring.release()
         await hiring.aclose()
 
@@ -276,15 +274,13 @@ class Renting:
         except MarketError:
             offers = await self._offers()
             if choice.hopeless or (offers and not any(map(choice.fits, offers))):
-                raise self._blame.instead_of(choice.failure(offers)) from None
+                raise self.session.blame.instead_of(choice.failure(offers)) from None
             try:
                 await hiring.agree(search_seconds=host.patience.search, **patience)
             except MarketError:
-                raise self._blame.instead_of(choice.failure()) from None
-        if (entry := hiring.agreement) is not None:
-            per_hour = entry.price.per_hour() if entry.price else None
-            agreed = entry.provider_id, entry.provider_name, entry.agreement_id
-            self.session.recorder.provider(*agreed, per_hour)
+                raise self.session.blame.instead_of(choice.failure()) from None
+        if hiring.agreement is not None:
+            self._recorder.agreed(hiring.agreement)
         await hiring.begin()
 
     async def _offers(self) -> list[dict[str, Any]]:
@@ -306,7 +302,7 @@ class Renting:
             if isinstance(error, ImageBlamed) or not await hiring.start_again():
                 raise
             name = hiring.agreement.provider_name if hiring.agreement is not None else ""
-            self.session.recorder.message(f"{name}: {error.what} It is tried once more there.")
+            self._recorder.message(f"{name}: {error.what} It is tried once more there.")
         return await hiring.deployed()
 
     async def _answers(self, hiring: Hiring) -> None:
@@ -315,7 +311,7 @@ class Renting:
         start_seconds, name = self.session.host.patience.start, self.session.workload.title
         end = loop_time() + start_seconds
         ask_at = loop_time() + _ASK_SECONDS
-        async with self.session.endpoint.client() as client:
+        async with self._slot.endpoint.client() as client:
             while not await client.answers(seconds=_PROBE_SECONDS):
                 if self.session.workload.ends_session and await client.has_ended():
                     return
@@ -331,22 +327,17 @@ class Renting:
 
     def _write_down(self, lost: Rented, error: ProviderError, *, overbilled: bool) -> str:
         """A provider is lost: what happened, in words. Raises ``ProviderError`` when no other should be asked."""
-        choice, recorder = self.session.choice, self.session.recorder
+        choice, recorder = self.session.choice, self._recorder
         if overbilled:
             choice.bar(lost.provider_id, lost.provider_name, error.what)
         else:
             choice.lost(lost.provider_id, lost.provider_name, error.what)
-        recorder.event(ProviderLost(provider_name=lost.provider_name, reason=error.what))
+        recorder.lost(lost.provider_name, error.what)
         words = f"The provider {lost.provider_name} was lost: {error.what}"
         refusal = self._refusal()
         if not refusal:  # before its loss is counted: no state shall show a session as ready whose provider was lost
             self._enter(Stage.NEGOTIATING, words)
-        recorder.update(
-            providers_lost=recorder.state.providers_lost + 1,
-            money_ends_at=None,
-            trouble="",
-        )
-        recorder.machine(1, activity_id=None, ip=None, usage=None, lost=recorder.state.head.lost + 1)
+        recorder.count_loss()
         if refusal:
             raise ProviderError(words, refusal)
         return words

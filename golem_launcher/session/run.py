@@ -14,14 +14,16 @@ from golem_launcher.errors import LauncherError, NodeError, ProviderError
 from golem_launcher.events import LeftOut, Stage
 from golem_launcher.market import wallet
 from golem_launcher.node.yagna_rest import YagnaRest
+from golem_launcher.rental.blame import Blame
 from golem_launcher.rental.image import SessionImage
 from golem_launcher.rental.outbound_permit import permit_of
 from golem_launcher.rental.payment import bills
-from golem_launcher.rental.payment.ending import close_wherever
+from golem_launcher.rental.payment.ending import Farewells, close_wherever
 from golem_launcher.session import documents, network_hosts, preload, timeouts
 from golem_launcher.session.context import Context, Entered, Prepared
 from golem_launcher.session.image_and_packages import image_and_packages
 from golem_launcher.session.monitor import Monitor
+from golem_launcher.session.pool import Pool
 from golem_launcher.session.renting import Renting
 from golem_launcher.session.saves import as_told
 from golem_launcher.session.unsaved import Unsaved, kept_words, patience
@@ -30,6 +32,7 @@ from golem_launcher.waiting import cancel_all, together
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from golem_launcher.rental.demand import Demand
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.network_hosts import NetworkHost
     from golem_launcher.session.recorder import Recorder
@@ -58,17 +61,35 @@ class Run:
         self._entered: Entered | None = None
         """Once there is something at the node to close down."""
         self._renting: Renting | None = None
-        """Once machines can be rented."""
+        """Of the head, once machines can be rented."""
         self._machine: Machine | None = None
-        """The one whose workload became ready, unless it was lost."""
+        """The head whose workload became ready, unless it was lost."""
         self._monitor: Monitor | None = None
-        """While that machine is watched."""
+        """While the head is watched."""
+        self._pool: Pool | None = None
+        """The other machines, once they can be rented."""
+        self._over = False
+        """Its work is over by its own terms."""
 
     async def work(self) -> str:
         """From the request to the end of the session by its own terms; the reason. Raises ``LauncherError``."""
         renting = await self._prepare()
         demand = await renting.publish()
         await self._listen()  # while offers come in
+        session = renting.session
+        pool = self._pool = Pool(session, session.slots[1:], lambda: self.ending or self._over)
+        head = asyncio.create_task(self._keep_head(renting, demand))
+        await asyncio.sleep(0)  # the head is the first to look for a provider
+        pool.begin(demand)
+        try:
+            await asyncio.wait({head, pool.over}, return_when=asyncio.FIRST_COMPLETED)
+            return head.result() if head.done() else pool.over.result()
+        finally:
+            self._over = True
+            await cancel_all(head)
+
+    async def _keep_head(self, renting: Renting, demand: Demand) -> str:
+        """Have a head until the session is over by its own terms; the reason. Raises ``LauncherError``."""
         machine = await renting.rent(demand)
         while True:
             try:
@@ -82,7 +103,7 @@ class Run:
         """Everything that needs no provider: the network, the image, the money, yapapi."""
         session, recorder = self._session, self._recorder
         recorder.enter(Stage.CHECKING)
-        recorder.write_token(session.endpoint.token)
+        self._write_tokens()
         recorder.update(deadline=session.deadline.at)
         self._resources.push_async_callback(session.saves.aclose)
         opened = asyncio.Event()
@@ -104,7 +125,8 @@ class Run:
             journal=session.journal,
             money=session.money,
         )
-        renting = self._renting = Renting(Prepared(**vars(entered), image=image, engine=engine))
+        prepared = Prepared(**vars(entered), image=image, engine=engine, blame=Blame(), farewells=Farewells())
+        renting = self._renting = Renting(prepared, prepared.slots[0])
         recorder.message(session.outbound.sentence)
         await engine.start(entered.identity, allocation_id, expires)
         return renting
@@ -171,13 +193,13 @@ class Run:
             if session.deadline.extendable_until
             else None,
         )
-        recorder.machine(1, activity_id=machine.rented.activity_id, ip=machine.rented.ip)
+        head = session.slots[0]
+        head.recorder.update(activity_id=machine.rented.activity_id, ip=machine.rented.ip)
         for notice in machine.notices:
-            recorder.update(notices=(*recorder.state.notices, notice))
-            recorder.message(notice, "warning")
+            head.recorder.notice(notice)
         recorder.enter(Stage.READY)
         session.saves.begin()
-        self._machine, self._monitor = machine, Monitor(session, machine)
+        self._machine, self._monitor = machine, Monitor(session, head, machine)
         try:
             return await self._monitor.until_over()
         except (ProviderError, NodeError):
@@ -201,7 +223,8 @@ class Run:
         if self._entered is None:
             raise LauncherError("The session has not begun yet.", "Try again in a moment.")
         agent = self._monitor.client if self._monitor is not None else None
-        return await self._session.extension.extend(arguments, self._entered.rest, agent)
+        others = self._pool.clients if self._pool is not None else []
+        return await self._session.extension.extend(arguments, self._entered.rest, agent, others)
 
     async def save(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         """Save the workspace now. Raises ``LauncherError``."""
@@ -217,7 +240,7 @@ class Run:
             return Unsaved()
         self._recorder.enter(Stage.SAVING)
         grace = patience(session.money.budget, self._recorder.state.price_per_hour)
-        paid = session.money.affords(self._recorder.state.head.agreement_id or "") - _CLOSING_SECONDS
+        paid = session.money.affords() - _CLOSING_SECONDS
         try:
             _, missing = await session.saves.save_all(max(min(seconds, paid), 1.0))
         except LauncherError as error:
@@ -253,8 +276,23 @@ class Run:
         """The session's directory was made again: write down there what it is about, and listen. Raises ``OSError``."""
         self._session.journal.update()
         self._recorder.update()
-        self._recorder.write_token(self._session.endpoint.token)
+        self._write_tokens()
         await self._session.endpoint.renew()
+
+    def _write_tokens(self) -> None:
+        for slot in self._session.slots:
+            self._recorder.write_token(slot.endpoint.token, slot.recorder.number)
+
+    async def _release_head(self) -> list[str]:
+        """Let go of the head in good order; its agreement."""
+        if self._renting is None or self._machine is None:
+            return []
+        await self._renting.release(self._machine)
+        return [self._machine.rented.agreement_id]
+
+    async def _release_pool(self) -> list[str]:
+        """Let go of the other machines in good order; the agreements of those that were ready."""
+        return await self._pool.release() if self._pool is not None else []
 
     def say_ended(self) -> None:
         """Tell the pages of JupyterLab that are open in browsers that it is over, and why."""
@@ -266,11 +304,14 @@ class Run:
         session.journal.strict = False
         try:
             if self._renting is not None:
-                if self._machine is not None and not self.hurry:
-                    await self._renting.release(self._machine)
-                    agreement_ids = [self._machine.rented.agreement_id]
-                    await self._renting.session.engine.invoices_came(agreement_ids, _INVOICE_SECONDS)
-                await self._renting.aclose()
+                prepared = self._renting.session
+                if not self.hurry:
+                    of_head, of_others = await together(self._release_head(), self._release_pool())
+                    await prepared.engine.invoices_came((*of_head, *of_others), _INVOICE_SECONDS)
+                if self._pool is not None:
+                    await self._pool.aclose()
+                await prepared.engine.stop()
+                await prepared.farewells.cut_short()
             if self._entered is not None:
                 rest, find_node = self._entered.rest, self._entered.find_node
                 await close_wherever(rest, find_node, session.journal, invoice_seconds=_LATE_INVOICE_SECONDS)

@@ -7,16 +7,16 @@ import logging
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import NothingToSave, ProviderError, SessionError, WorkspaceError
+from golem_launcher.errors import NothingToSave, SessionError
 from golem_launcher.events import LeftOut, Progress, Saving
 from golem_launcher.session import inputs, liveness, preflight
 from golem_launcher.session.documents import missing
+from golem_launcher.session.furnishing import furnish
 from golem_launcher.session.image_and_packages import image_and_packages
 from golem_launcher.units import data_size
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
     from pathlib import Path
 
     from golem_launcher.rental.errands import Carry
@@ -33,10 +33,6 @@ _LOG = logging.getLogger(__name__)
 
 _DOCUMENTS_SECONDS = 8.0
 """How long JupyterLab's pages may take to save what is open in them; a hostile one says what it likes."""
-_ANSWER_SECONDS = 60.0
-_ANSWER_POLL_SECONDS = 0.1
-_SETTLE_SECONDS = 3600.0
-"""All that comes before the workload: files, then packages."""
 _GIBIBYTE = 1 << 30
 _LITTLE_ROOM = _GIBIBYTE
 
@@ -55,7 +51,8 @@ class Saves:
         self.workspace = request.workspace
         self._restore: int | None = None
         """The generation to begin with; ``None`` begins with nothing."""
-        self._inputs: list[tuple[Path, str]] = []
+        self.inputs: list[tuple[Path, str]] = []
+        """What is to be brought along, and where to, once it is open."""
         self._agent: AgentWorkspace | None = None
         self._saver: Saver | None = None
         self._saving: asyncio.Task[None] | None = None
@@ -67,7 +64,7 @@ class Saves:
     @property
     def hold(self) -> bool:
         """Whether something must be in the provider before the workload starts."""
-        return bool(self._restore is not None or self._inputs or self._packages)
+        return bool(self._restore is not None or self.inputs or self._packages)
 
     @property
     def _packages(self) -> list[str]:
@@ -76,7 +73,7 @@ class Saves:
     async def open(self) -> None:
         """Find out whether what is asked for is there. Raises ``LauncherError``; nothing was paid by then."""
         request = self._request
-        self._inputs = await inputs.collect(request.inputs, self._scratch)
+        self.inputs = await inputs.collect(request.inputs, self._scratch)
         if not request.save and not request.resume:
             return
         store = self._store = await asyncio.to_thread(_open_store, request.store, encrypt=request.encrypt)
@@ -104,17 +101,21 @@ class Saves:
 
         Raises ``ProviderError`` when the provider fails.
         """
-        from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace  # noqa: PLC0415 - the market need not wait for it
+        from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace  # noqa: PLC0415 - likewise
 
         await self.part()
-        agent = AgentWorkspace(self._endpoint.dial_agent, token=self._endpoint.token, bulk=carry)
+        head = self._endpoint.head
+        agent = AgentWorkspace(head.dial_agent, token=head.token, bulk=carry)
         self._agent = await agent.__aenter__()
         if not self.hold:
             return []
-        try:
-            return await wait_for(self._settle(agent), _SETTLE_SECONDS)
-        except TimeoutError:
-            raise ProviderError("Its files could not be brought there in time.") from None
+        return await furnish(
+            agent,
+            restored=self._restored,
+            inputs=self.inputs if self._newest is None else [],  # what this session saved has them already
+            packages=self._packages,
+            progress=self._progress,
+        )
 
     def begin(self) -> None:
         """Save from now on, every few seconds."""
@@ -203,29 +204,13 @@ class Saves:
         await self.part()
         await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
 
-    async def _settle(self, agent: AgentWorkspace) -> list[str]:
-        from golem_launcher.workspace.transfer.restore import install, put_files, restore_into  # noqa: PLC0415 - likewise
+    async def _restored(self) -> list[str]:
+        """Put there what was saved, where there is something; what to tell the user."""
+        if self._restore is None or self._store is None or self._agent is None:
+            return []
+        from golem_launcher.workspace.transfer.restore import restore_into  # noqa: PLC0415 - the market waits not
 
-        end = asyncio.get_running_loop().time() + _ANSWER_SECONDS
-        while not await agent.answers(seconds=2.0):
-            if asyncio.get_running_loop().time() > end:
-                raise ProviderError(f"Its workspace did not answer within {_ANSWER_SECONDS:.0f} s.")
-            await asyncio.sleep(_ANSWER_POLL_SECONDS)
-        steps: list[Awaitable[list[str]]] = []
-        notices: list[str] = []
-        if self._restore is not None and self._store is not None:  # without it nobody wants that machine: it raises
-            notices += await restore_into(agent, self._store, self.workspace, self._restore, self._progress)
-        if self._inputs and self._newest is None:  # what this session saved has them already
-            steps.append(put_files(agent, self._inputs, self._progress))
-        if self._packages:
-            steps.append(install(agent, self._packages, self._progress))
-        for step in steps:
-            try:
-                notices += await step
-            except WorkspaceError as error:
-                notices.append(f"Not everything could be brought there: {error}")
-        await agent.start_workload()
-        return notices
+        return await restore_into(self._agent, self._store, self.workspace, self._restore, self._progress)
 
     def _on_change(self, saving: Saving) -> None:
         """How saving stands; a saver that has just begun with another provider knows of no generation yet."""

@@ -346,7 +346,10 @@ export interface Session {
   lost: number;
   notices: string[];
   kept: boolean;
+  /** The first one's, which has the workspace. */
   usage: Usage | null;
+  /** All of them, where there are several. */
+  machines: Machine[];
   saving: Saving | null;
   /** Open documents with changes that are not saved. */
   unsaved: number;
@@ -360,6 +363,17 @@ export interface Session {
   ssh?: boolean;
   own_image?: boolean;
   command?: string;
+}
+
+export interface Machine {
+  number: number;
+  provider: string | null;
+  stage: StageName;
+  ip: string | null;
+  usage: Usage | null;
+  /** How many providers were lost in its place. */
+  lost: number;
+  trouble: string;
 }
 
 /** A step ahead has no times. */

@@ -18,12 +18,14 @@ def test_a_door_that_was_removed_is_made_again(tmp_path):
             door = door_path(tmp_path)
             door.unlink()
             await ways.renew()
-            reader, writer = await asyncio.open_unix_connection(str(door))
-            writer.write(b"no port\n")
-            with contextlib.suppress(ConnectionResetError):
-                assert await reader.read() == b""  # it was heard, and turned away
-            writer.close()
-            await writer.wait_closed()
+            for said in (b"no port\n", b"8888\n", b"1 65536\n", b"0 8888\n", b"2 8888\n"):
+                reader, writer = await asyncio.open_unix_connection(str(door))
+                writer.write(said)
+                with contextlib.suppress(ConnectionResetError):
+                    assert await reader.read() == b""  # it was heard, and turned away
+                writer.close()
+                with contextlib.suppress(ConnectionResetError):
+                    await writer.wait_closed()
         finally:
             await ways.aclose()
         assert not door.exists()

@@ -190,6 +190,18 @@ def test_paths_with_blanks_and_per_cent_signs_stay_what_they_are(tmp_path):
     assert "a b%%c" in access.our_proxy(directory / "door.sock", 22)
 
 
+def test_each_machine_has_a_name_and_a_host_key_of_its_own(tmp_path):
+    keys = [access.new_host_key(tmp_path, "x", machine) for machine in (1, 2)]
+    assert keys[0] != keys[1]
+    settings = access.settings_for(tmp_path, "x", access.SshServer("root", 2022), 2)
+    assert settings["HostKeyAlias"] == settings["HostName"] == "golem-x.2"
+    assert settings["UserKnownHostsFile"] == str(tmp_path / "known_hosts.2")
+    assert (tmp_path / "known_hosts").read_text().startswith("golem-x ssh-ed25519 ")
+    assert (tmp_path / "known_hosts.2").read_text().startswith("golem-x.2 ssh-ed25519 ")
+    assert settings["ProxyCommand"].endswith("door.sock 2 2022")
+    assert access.config("x", settings, 2).startswith("Host golem-x.2\n")
+
+
 def test_what_lies_in_the_users_directory_is_not_taken_for_pythons(tmp_path):
     for name in ("random", "selectors", "golem_launcher", "runpy"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('a stranger was here')")
@@ -216,11 +228,11 @@ def test_the_way_of_an_ssh_in_the_background_outlives_its_terminal(tmp_path):
         door.bind(str(place))
         door.listen()
         door.settimeout(SECONDS)
-        argv = [sys.executable, "-m", "golem_launcher.access.connect", str(place), "22"]
+        argv = [sys.executable, "-m", "golem_launcher.access.connect", str(place), "2", "22"]
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             far, _ = door.accept()
             with far:
-                assert far.recv(16) == b"22\n"
+                assert far.recv(16) == b"2 22\n"
                 process.send_signal(signal.SIGHUP)
                 process.stdin.write(b"on")
                 process.stdin.flush()

@@ -103,7 +103,7 @@ def test_a_network_that_is_away_for_a_moment(far_session):
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(SECONDS)
         connection.connect(str(door.door_path(directory.path)))
-        connection.sendall(b"8888\n" + b"GET /api HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+        connection.sendall(b"1 8888\n" + b"GET /api HTTP/1.1\r\nHost: 127.0.0.1\r\n")
         with stopped(network.state["server"]["pid"]):  # hub and providers
             connection.sendall(b"X-Said: meanwhile\r\n\r\n")
             time.sleep(3)

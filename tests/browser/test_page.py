@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from golem_launcher.events import MachineState, Saving, Stage, now
+from golem_launcher.events import MachineState, Saving, Stage, Usage, now
 from golem_launcher.session.directory import session_directories
 from tests.browser.conftest import KERNEL, leave, new_context, open_page
 from tests.ui.made import GOOD_START, change, make_session, say, write_lab_log
@@ -117,6 +117,19 @@ def test_a_reload_and_a_second_tab_show_the_same(page: Page, address: str) -> No
         tab.locator(".gl-past").get_by_text("The time was up.").wait_for(timeout=3000)  # nobody has to look for it
         assert not tab.get_by_role("link", name="Open JupyterLab").is_visible()
     leave(other)
+
+
+def test_a_row_for_each_of_several_machines(page: Page) -> None:
+    usage = Usage(cpu_percent=37.4, memory_bytes=210_000_000)
+    machines = [MachineState(number=1, provider_name="attic", stage=Stage.READY, ip="10.1.2.2", usage=usage)]
+    machines += [MachineState(number=2, provider_name="cellar", stage=Stage.DEPLOYING, lost=1)]
+    directory = make_session("many", machines=tuple(machines))
+    table = page.get_by_role("table", name="Machines")
+    table.get_by_role("row", name="1 attic Ready 10.1.2.2 37 % 210.0 MB").wait_for()
+    table.get_by_role("row", name="2 cellar Deploying 1 provider lost").wait_for()
+    assert "on attic and 1 other" in page.locator(".gl-where").inner_text()
+    change(directory, machines=(machines[0],))
+    table.wait_for(state="hidden")
 
 
 def test_strings_from_a_provider_are_text(page: Page) -> None:

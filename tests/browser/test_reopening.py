@@ -41,7 +41,7 @@ def test_the_notebook_that_was_open_is_open_again(chromium: Browser) -> None:
             _until(begun, lambda _: _has_layout("tabs"))
 
             network = localnet.up()
-            providers.terminate(network, providers.keys(network, len(network.state["providers"])), begun.state())
+            providers.terminate(network, providers.keys(network, len(network.state["providers"])), begun.state().head)
             _until(begun, lambda state: state.stage is Stage.READY and state.providers_lost == 1)
             # The page was never closed: it finds its notebook at the new provider, and a kernel after a word.
             _is_open(tab)

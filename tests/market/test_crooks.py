@@ -177,7 +177,7 @@ def test_a_provider_that_never_signs_delays_nobody(sessions, crooks):
     """The next best is asked beside it, and it is left with nothing to sign. Both let nobody out without a permit."""
     directory = sessions["permitted"]
     state = reached(directory, Stage.DEPLOYING)
-    assert state.provider_name == "signs"
+    assert state.head.provider_name == "signs"
     silent, signed = Journal.read(directory.path).entries.agreements
     assert (silent.provider_name, signed.provider_name) == ("never-signs", "signs")
     assert silent.activity_id is None
@@ -214,9 +214,9 @@ def test_a_session_by_the_way_of_the_real_networks(sessions, crooks):
     """A node that the user names, an image, a payment account of the network: all but the chain itself."""
     directory = sessions["real"]
     state = reached(directory, Stage.READY)
-    assert (state.network, state.provider_name) == ("hoodi", "gpu")
+    assert (state.network, state.head.provider_name) == ("hoodi", "gpu")
     node, entries = Node(crooks.node), Journal.read(directory.path).entries
-    demand = node.ask("agreement", state.agreement_id)["demand"]["properties"]
+    demand = node.ask("agreement", state.head.agreement_id)["demand"]["properties"]
     assert outbound.PROPERTY not in demand  # nothing outside is asked for
     assert {name: demand[name] for name in (NOTE_INTERVAL, ACCEPT_TIMEOUT)} == {NOTE_INTERVAL: 2, ACCEPT_TIMEOUT: 240}
     (network,) = [one for one in node.ask("networks") if one["id"] == entries.network_id]
@@ -330,7 +330,7 @@ def test_a_provider_that_knows_a_node_descriptor_lets_out_and_bills_more_than_on
     """What is beyond the whitelist is granted by the descriptor. The second invoice and the late note are not paid."""
     directory = described["described"]
     state = reached(directory, Stage.READY)
-    assert state.provider_name == "bills-again"
+    assert state.head.provider_name == "bills-again"
     assert client.stop(directory.name).stage is Stage.ENDED
     (entry,) = Journal.read(directory.path).entries.agreements
     node, after = Node(crooks.node), entry.started_at - timedelta(minutes=1)

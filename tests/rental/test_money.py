@@ -45,16 +45,17 @@ def session(tmp_path, monkeypatch):
 
 def test_all_agreements_cost_the_one_budget(session):
     directory, journal, recorder = session
-    money = Money(Decimal("1.0"), journal, recorder)
+    money = Money(Decimal("2.0"), journal, recorder)
     assert money.used("one", (200.0, 0.0), reserve_seconds=10) is None
     assert money.cost == Decimal("0.3")
     assert money.used("two", (100.0, 0.0), reserve_seconds=10) is None
-    assert money.left == Decimal("0.5")
-    assert money.affords("two") == 500
+    assert money.left == Decimal("1.5")
+    assert money.affords() == 750  # both work
     money.billed("one", Decimal("0.25"), activity_id="a")  # less than what was reckoned: the bill may be late
     assert money.cost == Decimal("0.5")
     money.billed("one", Decimal("0.29"))  # the invoice is the truth
     assert money.cost == Decimal("0.49")
+    money.budget = Decimal("0.99")
     assert "used up" in money.used("two", (600.0, 0.0), reserve_seconds=10)
     money.disputed("one", "too much")
     money.disputed("one", "again too much")
@@ -62,6 +63,18 @@ def test_all_agreements_cost_the_one_budget(session):
     assert money.dispute("two") is None
     recorder.close()
     assert directory.state().cost == money.cost
+
+
+def test_what_all_who_work_may_have_used_is_kept_for_them(session):
+    """One that has not reported yet may bill for all of its time; each gets its share of the reserve."""
+    _, journal, recorder = session
+    unreported = PRICE.ceiling(1000)
+    least = Decimal("0.3") + unreported + 2 * Decimal("0.01")
+    for budget, over in ((least, True), (least + Decimal("0.1"), False)):
+        used = Money(budget, journal, recorder).used("one", (200.0, 0.0), reserve_seconds=10)
+        assert bool(used) is over
+    journal.update_agreement("two", ended_at=datetime.now(UTC))
+    assert Money(Decimal("0.32"), journal, recorder).used("one", (200.0, 0.0), reserve_seconds=10) is None
 
 
 def test_a_lost_agreement_stops_to_cost(session):
@@ -74,6 +87,7 @@ def test_a_lost_agreement_stops_to_cost(session):
 
 def test_a_provider_that_reports_nothing_uses_up_the_budget_by_the_clock(session):
     _, journal, recorder = session  # for 1000 seconds now
+    journal.update_agreement("two", ended_at=datetime.now(UTC))
     money = Money(Decimal("1.2"), journal, recorder)
     assert money.used("one", None, reserve_seconds=10) is None
     assert money.cost == pytest.approx(Decimal("1.1"), abs=Decimal("0.05"))
@@ -187,6 +201,7 @@ def test_a_provider_that_hides_its_usage_and_then_tells_it_all_at_once_costs_no_
     at = datetime.now(UTC)
     monkeypatch.setattr(clock, "now", lambda: at)
     journal.update_agreement("one", started_at=at)
+    journal.update_agreement("two", ended_at=at)
     money = Money(Decimal("0.5"), journal, recorder)  # pays for 400 s
     ends = None
     for second in range(0, 500, 3):
@@ -202,6 +217,7 @@ def test_a_provider_that_hides_its_usage_and_then_tells_it_all_at_once_costs_no_
 @pytest.mark.parametrize("usage", [(float("nan"), 1.0), (1e308, 1e308), (1.0,), (1.0, 2.0, 3.0), ()])
 def test_usage_that_makes_no_sense_breaks_nothing_and_hides_nothing(session, usage):
     _, journal, recorder = session  # for 1000 seconds now
+    journal.update_agreement("two", ended_at=datetime.now(UTC))
     money = Money(Decimal(5), journal, recorder)
     assert money.used("one", usage, reserve_seconds=30) is None
     assert money.cost == pytest.approx(Decimal("1.1"), abs=Decimal("0.01"))
@@ -258,7 +274,7 @@ def test_an_agreement_is_asked_for_with_a_reserve():
     for hours, reserve in [("1", 3), ("10", 5), ("100", 24)]:
         deadline = Deadline.of(Decimal(hours))
         assert deadline.extendable_until is None
-        ends = deadline.agree()
+        ends = deadline.agree(others=False)
         assert abs((deadline.extendable_until - deadline.at).total_seconds() / 3600 - reserve) < 0.01
         assert ends > deadline.extendable_until
         assert deadline.allocation_ends() > ends

@@ -48,7 +48,7 @@ def test_each_term_of_an_offer_gets_our_word():
 )
 def test_a_negotiator_as_it_comes_agrees_for_every_length_of_a_session(offer, hours):
     deadline = Deadline.of(hours)
-    lasts = (deadline.agree() - deadline.at).total_seconds() + float(hours) * HOUR
+    lasts = (deadline.agree(others=False) - deadline.at).total_seconds() + float(hours) * HOUR
     assert refusal(offer, terms(offer, lasts=lasts), lasts=lasts) == ""
 
 

@@ -204,8 +204,12 @@ def keys(network):
 
 @pytest.fixture
 def lose(network, keys):
-    """Takes the present provider from a session: the provider terminates the agreement."""
-    return lambda directory, code="Shutdown": providers.terminate(network, keys, directory.state(), code)
+    """Takes the present provider from a machine of a session: the provider terminates the agreement."""
+
+    def lose(directory, code="Shutdown", machine=1):
+        providers.terminate(network, keys, directory.state().machines[machine - 1], code)
+
+    return lose
 
 
 def explain(directory):

@@ -24,14 +24,14 @@ def keys(network, count):
     return found
 
 
-def terminate(network, keys, state, code="Shutdown"):
-    """End the agreement of a session, as its provider, for that reason."""
+def terminate(network, keys, machine, code="Shutdown"):
+    """End the agreement of a session's machine, as its provider, for that reason."""
     url = network.state["daemons"]["provider"]["api_url"]
     urllib.request.urlopen(
         urllib.request.Request(
-            f"{url}/market-api/v1/agreements/{state.head.agreement_id}/terminate",
+            f"{url}/market-api/v1/agreements/{machine.agreement_id}/terminate",
             data=json.dumps({"message": "no more", "golem.provider.code": code}).encode(),
-            headers={"Authorization": f"Bearer {keys[state.head.provider_id]}", "Content-Type": "application/json"},
+            headers={"Authorization": f"Bearer {keys[machine.provider_id]}", "Content-Type": "application/json"},
             method="POST",
         ),
         timeout=20,

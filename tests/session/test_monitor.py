@@ -19,6 +19,7 @@ from golem_launcher.session.deadline import Deadline
 from golem_launcher.session.directory import create_session_directory
 from golem_launcher.session.extending import Extension
 from golem_launcher.session.recorder import Recorder
+from golem_launcher.session.slot import HEAD, MachineRecorder, Slot
 from golem_launcher.workload.lab import LAB
 
 NOBODY = "http://127.0.0.1:9"
@@ -74,7 +75,6 @@ def session(tmp_path, monkeypatch):
         money=money,
         deadline=deadline,
         extension=Extension(request, LAB, deadline=deadline, money=money, recorder=recorder),
-        endpoint=SimpleNamespace(client=Lab),
         host=SimpleNamespace(patience=SimpleNamespace(silent=3.5), node=None),
         rest=REST,
         engine=SimpleNamespace(revive=lambda: None),
@@ -83,9 +83,14 @@ def session(tmp_path, monkeypatch):
     recorder.close()
 
 
+def watched(session):
+    endpoint, log = SimpleNamespace(client=Lab), session.directory.workload_log
+    return monitor.Monitor(session, Slot(endpoint, MachineRecorder(session.recorder, HEAD), None, log), MACHINE)
+
+
 def watch(session):
     async def until_over():
-        return await asyncio.wait_for(monitor.Monitor(session, MACHINE).until_over(), 30)
+        return await asyncio.wait_for(watched(session).until_over(), 30)
 
     return asyncio.run(until_over())
 
@@ -97,7 +102,7 @@ def test_a_node_that_stays_away_is_looked_for_and_then_given_up_in_words(session
 
     async def until_over():
         async with YagnaRest(Node(NOBODY, "key")) as session.rest:
-            await asyncio.wait_for(monitor.Monitor(session, MACHINE).until_over(), 30)
+            await asyncio.wait_for(watched(session).until_over(), 30)
 
     with pytest.raises(NodeUnreachable, match="stayed away") as caught:
         asyncio.run(until_over())
@@ -121,7 +126,7 @@ def test_a_bill_that_is_not_accepted_is_acted_on_at_once(session, monkeypatch, n
     monkeypatch.setattr(monitor, "ROUND_SECONDS", 3600.0)
 
     async def until_over():
-        watching = asyncio.create_task(monitor.Monitor(session, MACHINE).until_over())
+        watching = asyncio.create_task(watched(session).until_over())
         await asyncio.sleep(0)
         if news == "a refused bill":
             session.money.disputed("a", "It billed too much.")

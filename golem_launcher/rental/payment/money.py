@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from golem_launcher.events import SessionState
     from golem_launcher.networks import Network
     from golem_launcher.node.yagna_rest import YagnaRest
-    from golem_launcher.rental.payment.journal import Journal
+    from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 
 _TELL_SECONDS = 10.0
 _PAST = "in the past"
@@ -210,22 +210,35 @@ class Money:
         if (known := price.reported(usage)) is not None:
             self._journal.remember_usage(agreement_id, known)
             entry = self._journal.agreement(agreement_id) or entry
-        reckoned, owed = entry.cost(), entry.owed()
+        reckoned = entry.cost()
         self._accounts[agreement_id].reckoned = reckoned
-        reserve = price.ceiling(reserve_seconds) - price.start
-        over = self.cost + (owed - reckoned) + reserve >= self.budget
+        over = self.cost + self._unreported(reserve_seconds) >= self.budget
         if over or time.monotonic() - self._told_at >= _TELL_SECONDS:
             self._tell()
             self._project()
         return f"The budget of {glm(self.budget)} is used up." if over else None
 
-    def affords(self, agreement_id: str) -> float:
-        """For how many seconds at the highest price of an agreement the rest of the budget lasts."""
-        entry = self._journal.agreement(agreement_id)
-        if entry is None or entry.price is None:
+    def affords(self) -> float:
+        """For how many seconds of all machines at their highest prices the rest of the budget lasts."""
+        prices = [entry.price for entry in self._working() if entry.price is not None]
+        if not prices:
             return 0.0
-        rate = entry.price.ceiling(1.0) - entry.price.start
+        rate = sum((price.ceiling(1.0) - price.start for price in prices), Decimal(0))
         return float(self.left / rate) if rate > 0 else float("inf")
+
+    def _working(self) -> list[AgreementEntry]:
+        """The agreements under which somebody works."""
+        entries = self._journal.entries.agreements
+        return [one for one in entries if one.started_at and one.lost_at is None and one.ended_at is None]
+
+    def _unreported(self, reserve_seconds: float) -> Decimal:
+        """What all machines may have used since they last reported, and what so many seconds more of them may cost."""
+        more = Decimal(0)
+        for entry in self._working():
+            if entry.price is not None:
+                more += entry.owed() - min(self._accounts[entry.agreement_id].reckoned, entry.owed())
+                more += entry.price.ceiling(reserve_seconds) - entry.price.start
+        return more
 
     def _tell(self) -> None:
         self._told_at = time.monotonic()

@@ -121,4 +121,4 @@ def _ssh_lines(directory: SessionDirectory, _content: Content) -> Content:
     settings = ssh.settings_for(directory.path, directory.name, server)
     endpoint = directory.workload().first
     port = endpoint.port if endpoint is not None else None
-    return {**ssh.lines(settings, directory.name, server, door, endpoint), "port": port}
+    return {**ssh.lines(settings, directory.name, server, door, endpoint=endpoint), "port": port}

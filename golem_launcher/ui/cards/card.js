@@ -5,6 +5,7 @@ import { downloadButton } from "./downloads.js";
 import { ExtendForm } from "./extend.js";
 import { costPlot, gauge, UsageView } from "./gauges.js";
 import { LogView } from "./log.js";
+import { MachinesView } from "./machines.js";
 import {
   documentWords,
   ENDING,
@@ -74,6 +75,7 @@ export class Card {
     );
     this.saved.element.append(this.saveNow);
     this.usage = new UsageView();
+    this.machines = new MachinesView();
     this.meters = h("div", { class: "gl-meters" }, this.spent.element, this.left.element, this.saved.element);
     this.ways = new WaysInView(name, tools);
     const search = (/** @type {string} */ text, /** @type {string[]} */ sources) =>
@@ -149,6 +151,7 @@ export class Card {
       this.meters,
       this.extend.form,
       this.usage.element,
+      this.machines.element,
       this.results,
       this.ways.element,
       this.logBox,
@@ -223,6 +226,7 @@ export class Card {
     this.showMoney();
     this.showSaving();
     this.usage.update(session);
+    this.machines.update(session);
     this.extend.update(session);
     show(this.meters, session.live);
     show(this.left.element, Boolean(session.deadline));

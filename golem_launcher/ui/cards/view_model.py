@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import SessionDamaged, SessionNotFound
-from golem_launcher.events import SessionState, Stage
+from golem_launcher.events import MachineState, SessionState, Stage
 from golem_launcher.networks import NETWORKS
 from golem_launcher.request.command import command
 from golem_launcher.request.private import without_secrets
@@ -93,11 +93,25 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "notices": [clean_line(notice) for notice in (*filter(None, [state.kept]), *state.notices)],
         "kept": bool(state.kept),
         "usage": state.head.usage.model_dump() if state.head.usage and not state.stage.final else None,
+        "machines": [_machine(one, state) for one in state.machines] if len(state.machines) > 1 else [],
         "saving": _saving(state),
         "unsaved": state.unsaved,
         "trouble": clean_line(state.trouble),
         "hub": state.base_url.partition("proxy/absolute/")[0] if state.base_url != "/" else None,
         "own": state.network in NETWORKS and NETWORKS[state.network].host == "this computer",
+    }
+
+
+def _machine(machine: MachineState, state: SessionState) -> dict[str, Any]:
+    """One of several machines."""
+    return {
+        "number": machine.number,
+        "provider": clean_name(machine.provider_name) if machine.provider_name else None,
+        "stage": machine.stage.value,
+        "ip": clean_name(machine.ip) if machine.ip else None,
+        "usage": machine.usage.model_dump() if machine.usage and not state.stage.final else None,
+        "lost": machine.lost,
+        "trouble": clean_line(machine.trouble),
     }
 
 

@@ -28,8 +28,9 @@ def _seconds(request: LaunchRequest) -> float:
     return float(request.hours) * _HOUR
 
 
-def _cost(request: LaunchRequest, machine: OfferedMachine) -> Decimal:
-    return machine.price.at_most(_seconds(request))
+def _cheapest(request: LaunchRequest, fitting: Sequence[OfferedMachine]) -> list[OfferedMachine]:
+    """As many machines as are wanted; fewer where there are no more."""
+    return sorted(fitting, key=lambda machine: machine.price.at_most(_seconds(request)))[: request.machines]
 
 
 def estimate(request: LaunchRequest, found: Sequence[OfferedMachine]) -> dict[str, Any]:
@@ -50,30 +51,38 @@ def estimate(request: LaunchRequest, found: Sequence[OfferedMachine]) -> dict[st
             "loosen": [asdict(advice) for advice in loosen(request, found)],
         }
     prices = sorted(machine.price.per_hour() for machine in fitting)
-    whole = min(_cost(request, machine) for machine in fitting)
-    lasts = max(_lasts(request, machine) for machine in fitting)
+    cheapest = _cheapest(request, fitting)
+    whole = sum((machine.price.at_most(_seconds(request)) for machine in cheapest), Decimal(0))
+    several = f" of {counted(len(cheapest), 'machine')}" if request.machines > 1 else ""
     return {
         "state": "fits",
         "headline": counted(len(fitting), "machine fits", "machines fit"),
         "range": _range(prices, token),
         "rows": [
-            [f"{duration(_seconds(request))} at the best price", f"{coins_at_a_glance(whole)} {token}"],
+            [f"{duration(_seconds(request))}{several} at the best price", f"{coins_at_a_glance(whole)} {token}"],
             ["Never more than the budget", f"{coins_at_a_glance(request.budget)} {token}"],
-            ["Which would last", _long(lasts)],
+            ["Which would last", _long(_lasts(request, fitting, cheapest))],
         ],
-        "hint": _warning(request, whole, token),
+        "hint": _warning(request, whole, token, len(cheapest)),
         "bars": _bars(prices, request),
     }
 
 
-def _lasts(request: LaunchRequest, machine: OfferedMachine) -> float:
-    """How many hours the budget pays for."""
-    rate = machine.price.per_hour()
-    left = max(request.budget - machine.price.start, Decimal(0))
+def _lasts(request: LaunchRequest, fitting: Sequence[OfferedMachine], cheapest: Sequence[OfferedMachine]) -> float:
+    """How many hours the budget pays for, at the machine for which it lasts longest, or at as many as are wanted."""
+    choices = [[machine] for machine in fitting] if request.machines == 1 else [cheapest]
+    return max(_lasts_at(request.budget, machines) for machines in choices)
+
+
+def _lasts_at(budget: Decimal, machines: Sequence[OfferedMachine]) -> float:
+    rate = sum((machine.price.per_hour() for machine in machines), Decimal(0))
+    left = max(budget - sum((machine.price.start for machine in machines), Decimal(0)), Decimal(0))
     return float(left / rate) if rate > 0 else float("inf")
 
 
-def _warning(request: LaunchRequest, whole: Decimal, token: str) -> str:
+def _warning(request: LaunchRequest, whole: Decimal, token: str, providers: int) -> str:
+    if providers < request.machines:
+        return f"{request.machines} machines are wanted, each of another provider: the others are waited for."
     if whole <= request.budget:
         return ""
     return f"The budget does not last for the whole time: that takes {coins_at_a_glance(rounded_up(whole))} {token}."

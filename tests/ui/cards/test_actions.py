@@ -99,7 +99,7 @@ def test_lines_for_ssh_name_the_session_and_no_secret() -> None:
         told = [{"ssh": "starting", "user": "", "port": 0}, {"ssh": "sshd", "user": "golem", "port": 2222}]
 
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            assert await reader.readline() == b"0\n"
+            assert await reader.readline() == b"1 0\n"
             writer.write(json.dumps(told.pop(0)).encode())
             writer.close()
 

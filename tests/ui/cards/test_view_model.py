@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import shutil
 
-from golem_launcher.events import Stage
+from golem_launcher.events import MachineState, Stage
 from golem_launcher.ui.cards.view_model import SessionViews
 from tests.ui.made import GOOD_START, change, make_session
 
@@ -63,6 +63,21 @@ def test_changes_show_and_removed_sessions_go() -> None:
     assert views.read()[0][0]["stage"] == "ended"
     shutil.rmtree(directory.path)
     assert views.read() == ([], {})
+
+
+def test_of_several_machines_each_is_shown_and_what_providers_say_is_cleaned() -> None:
+    second = MachineState(
+        number=2, stage=Stage.DEPLOYING, provider_name="b\x1b[2J", ip="10.1.2.4", lost=1, trouble="x\n"
+    )
+    directory = make_session("mine", machines=(MachineState(provider_name="a", stage=Stage.READY), second))
+    (view,), _ = SessionViews().read()
+    assert view["provider"] == "a"
+    first, other = view["machines"]
+    assert (first["number"], first["provider"], first["stage"]) == (1, "a", "ready")
+    assert (other["number"], other["stage"], other["ip"], other["lost"]) == (2, "deploying", "10.1.2.4", 1)
+    assert "\x1b" not in other["provider"]
+    change(directory, machines=(MachineState(provider_name="a"),))
+    assert SessionViews().read()[0][0]["machines"] == []  # one needs no list
 
 
 def test_no_view_holds_the_token() -> None:

@@ -46,6 +46,20 @@ _MARKET = machines(
 )
 
 
+def test_several_machines_cost_together() -> None:
+    view = estimate(parse_request({"hours": 2, "budget": 1, "machines": 2}), _MARKET)
+    assert dict(view["rows"]) == {
+        "2 h of 2 machines at the best price": "0.14 tGLM",
+        "Never more than the budget": "1 tGLM",
+        "Which would last": "14.29 h",
+    }
+    assert "3 machines fit" in view["headline"]
+    more = estimate(parse_request({"hours": 2, "budget": 9, "machines": 5}), _MARKET)
+    assert more["hint"] == "5 machines are wanted, each of another provider: the others are waited for."
+    dear = estimate(parse_request({"hours": 2, "budget": "0.006", "machines": 3}), _MARKET)
+    assert dear["headline"] == "1 machine fits"  # the budget pays for five minutes of three like it
+
+
 def test_what_fits_what_it_asks_and_how_long_the_budget_lasts() -> None:
     view = estimate(parse_request({"hours": 2, "budget": 1}), _MARKET)
     assert (view["state"], view["headline"]) == ("fits", "3 machines fit")

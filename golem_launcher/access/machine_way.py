@@ -1,0 +1,77 @@
+"""The way to one machine of a session through Golem's VPN, whichever provider is rented in its place at the moment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.access.ports import AGENT_PORT, CARRIER_PORT
+from golem_launcher.access.vpn import Vpn, VpnPort
+from golem_launcher.errors import AccessError
+from golem_launcher.waiting import wait_for
+from golem_launcher.workload.base import FIRST_PORT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Self
+
+_REFUSED_SECONDS = 2.0
+"""Who refuses does so at once, a few times in the second that we ask; a connection to a Lab that is being started
+waits."""
+
+
+class MachineWay:
+    """The way to the machine ``number`` of the session ``name`` with this ``directory``. ``async with`` it."""
+
+    def __init__(self, directory: Path, name: str, number: int, *, ssh_key: str | None = None) -> None:
+        """``ssh_key``: the user's public one, where there is to be an ssh server."""
+        self._directory = directory
+        self._name = name
+        self._number = number
+        self._ssh_key = ssh_key
+        self._target: VpnPort | None = None
+        self.vpn = Vpn(lambda: self._target)
+        """What is carried there."""
+        self._heard = 0
+        """Bytes, when it was last asked whether anybody takes connections."""
+
+    async def __aenter__(self) -> Self:
+        await self.vpn.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.vpn.__aexit__()
+
+    def lead_to(self, network: str, ip: str, app_key: str) -> None:
+        """From now on to the provider with this address; connections to another one end.
+
+        ``network`` is its private network's, ``ws://…/net/<id>``.
+        """
+        self._target = VpnPort(f"{network}/tcp/{ip}/{CARRIER_PORT}", app_key)
+        self.vpn.cut()
+
+    def lead_nowhere(self) -> None:
+        """The provider is lost: all connections end at once, new ones too."""
+        self._target = None
+        self.vpn.cut()
+
+    async def refuses(self) -> bool:
+        """Whether a new connection is refused over there, and nothing came by others since this was asked last."""
+        heard, self._heard = self._heard, self.vpn.counters.received
+        try:
+            stream = await wait_for(self.vpn.dial(AGENT_PORT, ahead=True), _REFUSED_SECONDS)
+        except AccessError:
+            return heard == self.vpn.counters.received
+        except TimeoutError:
+            return False
+        stream.close()
+        return False
+
+    def agent_settings(self) -> dict[str, Any]:
+        """What the agent of the next provider is told about ways in; each gets an ssh host key of its own."""
+        settings: dict[str, Any] = {"port": FIRST_PORT}
+        if self._ssh_key is not None:
+            from golem_launcher.access import ssh  # noqa: PLC0415 - its cryptography takes a tenth of a second
+
+            host_key = ssh.new_host_key(self._directory, self._name, self._number)
+            settings["ssh"] = {"authorized_key": self._ssh_key, "host_key": host_key}
+        return settings

@@ -1,0 +1,29 @@
+"""Which machine of a session a command is about: an option, and the number that it means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from golem_launcher.errors import RequestError
+
+if TYPE_CHECKING:
+    from golem_launcher.events import SessionState
+
+Which = Annotated[
+    str | None,
+    typer.Option("--machine", help="Of several machines, which: its number or its provider's name; else the first."),
+]
+
+
+def number_of(state: SessionState, which: str | None) -> int:
+    """The number of the machine that is meant. Raises ``RequestError`` for one that is not there."""
+    if which is None:
+        return 1
+    found = [one.number for one in state.machines if which in {str(one.number), one.provider_name}]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(one.name for one in state.machines) or "none yet"
+    what = "Several machines are called" if found else "There is no machine"
+    raise RequestError(f"{what} '{which}' in '{state.name}'.", f"Its machines are: {known}.", field="machine")

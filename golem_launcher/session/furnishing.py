@@ -1,0 +1,114 @@
+"""What is put into a machine before its workload starts: files and packages that were asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from golem_launcher.errors import ProviderError, WorkspaceError
+from golem_launcher.session.image_and_packages import image_and_packages
+from golem_launcher.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from pathlib import Path
+
+    from golem_launcher.rental.errands import Carry
+    from golem_launcher.request import LaunchRequest
+    from golem_launcher.session.machine_endpoint import MachineEndpoint
+    from golem_launcher.session.saves import Saves
+    from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
+
+    Progress = Callable[[str, float, float], None]
+
+_ANSWER_SECONDS = 60.0
+_ANSWER_POLL_SECONDS = 0.1
+_SETTLE_SECONDS = 3600.0
+"""All that comes before the workload: files, then packages."""
+
+
+async def furnish(
+    agent: AgentWorkspace,
+    *,
+    restored: Callable[[], Awaitable[list[str]]] | None = None,
+    inputs: Sequence[tuple[Path, str]],
+    packages: Sequence[str],
+    progress: Progress,
+) -> list[str]:
+    """Put there what was ``restored``, ``inputs`` and ``packages``, then start the workload; what to tell the user.
+
+    Without what is to be restored nobody wants that machine: it raises what the call raises. Raises ``ProviderError``
+    when the provider fails, or takes too long.
+    """
+    try:
+        return await wait_for(_furnish(agent, restored, inputs, packages, progress), _SETTLE_SECONDS)
+    except TimeoutError:
+        raise ProviderError("Its files could not be brought there in time.") from None
+
+
+async def _furnish(
+    agent: AgentWorkspace,
+    restored: Callable[[], Awaitable[list[str]]] | None,
+    inputs: Sequence[tuple[Path, str]],
+    packages: Sequence[str],
+    progress: Progress,
+) -> list[str]:
+    from golem_launcher.workspace.transfer.restore import install, put_files  # noqa: PLC0415 - the market waits not
+
+    end = asyncio.get_running_loop().time() + _ANSWER_SECONDS
+    while not await agent.answers(seconds=2.0):
+        if asyncio.get_running_loop().time() > end:
+            raise ProviderError(f"Its workspace did not answer within {_ANSWER_SECONDS:.0f} s.")
+        await asyncio.sleep(_ANSWER_POLL_SECONDS)
+    notices = await restored() if restored is not None else []
+    steps: list[Awaitable[list[str]]] = []
+    if inputs:
+        steps.append(put_files(agent, inputs, progress))
+    if packages:
+        steps.append(install(agent, packages, progress))
+    for step in steps:
+        try:
+            notices += await step
+        except WorkspaceError as error:
+            notices.append(f"Not everything could be brought there: {error}")
+    await agent.start_workload()
+    return notices
+
+
+class Scratch:
+    """The files of a machine beside the head: what was asked to be brought is there at first, and nothing is saved."""
+
+    def __init__(self, request: LaunchRequest, endpoint: MachineEndpoint, saves: Saves) -> None:
+        """``saves``: the session's, which have collected what is to be brought once they are open."""
+        self._request = request
+        self._endpoint = endpoint
+        self._saves = saves
+
+    @property
+    def hold(self) -> bool:
+        """Whether something must be in the provider before its workload starts."""
+        return bool(self._saves.inputs or image_and_packages(self._request).packages)
+
+    async def meet(self, carry: Carry) -> list[str]:
+        """The agent runs in another provider: put there what must be there; what to tell the user.
+
+        Raises ``ProviderError`` when the provider fails.
+        """
+        if not self.hold:
+            return []
+        from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace  # noqa: PLC0415 - likewise
+
+        packages = image_and_packages(self._request).packages
+        async with AgentWorkspace(self._endpoint.dial_agent, token=self._endpoint.token, bulk=carry) as agent:
+            return await furnish(agent, inputs=self._saves.inputs, packages=packages, progress=_untold)
+
+    async def part(self) -> None:
+        """Let go of the present provider: nothing is held."""
+
+    def saved_last(self) -> str:
+        """What became of the files of one whose provider is gone, in words."""
+        return "What it had made of its own is gone."
+
+
+def _untold(_what: str, _done: float, _total: float) -> None:
+    """What another machine is brought holds nobody up."""

@@ -1,0 +1,60 @@
+"""How one machine of a session is reached from this side: its workload, its agent, whichever provider it is at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.access.ports import AGENT_PORT
+from golem_launcher.access.workload_client import WorkloadClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from golem_launcher.access.machine_way import MachineWay
+    from golem_launcher.access.streams import Stream
+    from golem_launcher.node.node import Node
+    from golem_launcher.rental.package import Rented
+    from golem_launcher.workload.base import Workload
+
+
+class MachineEndpoint:
+    """One machine, as its session's supervisor reaches it. Of use once the session listens."""
+
+    def __init__(
+        self, workload: Workload, token: str, way: Callable[[], MachineWay], base_url: Callable[[], str]
+    ) -> None:
+        """``way`` leads to it, and ``base_url`` is the path below which it answers; asked when they are needed."""
+        self.token = token
+        """What whoever asks it must show. Another machine's provider does not know it."""
+        self._workload = workload
+        self._way = way
+        self._base_url = base_url
+
+    def point_at(self, node: Node, rented: Rented) -> None:
+        """From now on, connections lead to this provider."""
+        network = f"{node.api_url.replace('http', 'ws', 1)}/net-api/v1/net/{rented.network_id}"
+        self._way().lead_to(network, rented.ip, node.app_key)
+
+    def point_nowhere(self) -> None:
+        """From now on, connections are closed at once."""
+        self._way().lead_nowhere()
+
+    def agent_settings(self) -> dict[str, Any]:
+        """What the agent of the next provider is told about being reached."""
+        return {"token": self.token, "base_url": self._base_url(), **self._way().agent_settings()}
+
+    def client(self) -> WorkloadClient:
+        """A new client of the workload."""
+        return WorkloadClient(self._workload, self._dial, self.token, self._base_url())
+
+    async def dial_agent(self) -> Stream:
+        """A stream to the agent's own server. Raises ``AccessError``."""
+        return await self._dial(AGENT_PORT)
+
+    async def refuses(self) -> bool:
+        """Whether nobody in the provider takes connections any more, and nothing comes by those that there were."""
+        return await self._way().refuses()
+
+    async def _dial(self, port: int) -> Stream:
+        """A stream that goes ahead of those of browsers, however many of them wait to be connected."""
+        return await self._way().vpn.dial(port, ahead=True)

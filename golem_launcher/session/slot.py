@@ -1,0 +1,121 @@
+"""The place of one machine in a session: it stays while providers come and go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from golem_launcher.events import MachineState, ProviderLost, Stage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from golem_launcher.rental.errands import Carry
+    from golem_launcher.rental.payment.journal import AgreementEntry
+    from golem_launcher.session.machine_endpoint import MachineEndpoint
+    from golem_launcher.session.recorder import Recorder
+
+HEAD = 1
+"""The number of the machine that has the session's workspace, and is opened by its link."""
+
+
+class Files(Protocol):
+    """What becomes of one machine's files."""
+
+    @property
+    def hold(self) -> bool:
+        """Whether something must be in the provider before its workload starts."""
+
+    async def meet(self, carry: Carry) -> list[str]:
+        """The agent runs in another provider: put there what must be there; what to tell the user."""
+
+    async def part(self) -> None:
+        """Let go of the present provider."""
+
+    def saved_last(self) -> str:
+        """What became of the files of one whose provider is gone, in words."""
+
+
+class MachineRecorder:
+    """Writes what one machine tells about itself. The head speaks for the session; others say who they are."""
+
+    def __init__(self, recorder: Recorder, number: int) -> None:
+        self._recorder = recorder
+        self.number = number
+
+    @property
+    def is_head(self) -> bool:
+        """Whether it speaks for the session."""
+        return self.number == HEAD
+
+    @property
+    def state(self) -> MachineState:
+        """Its state."""
+        known = self._recorder.state.machines
+        return known[self.number - 1] if len(known) >= self.number else MachineState(number=self.number)
+
+    def enter(self, stage: Stage, reason: str = "") -> None:
+        """It enters a stage."""
+        if self.is_head:
+            self._recorder.enter(stage, reason)
+        else:
+            self._recorder.machine(self.number, stage=stage)
+
+    def update(self, **changes: Any) -> None:
+        """Change its state. Raises ``KeyError`` for what is no field of it."""
+        self._recorder.machine(self.number, **changes)
+
+    def trouble(self, text: str) -> None:
+        """What is the matter with it, in a sentence; empty when all is well."""
+        if text != self.state.trouble:
+            self.update(trouble=text)
+        if self.is_head and text != self._recorder.state.trouble:
+            self._recorder.update(trouble=text)
+
+    def message(self, text: str, level: str = "info") -> None:
+        """A line for a person."""
+        self._recorder.message(text if self.is_head else f"Machine {self.number}: {text}", level)
+
+    def notice(self, text: str) -> None:
+        """What the user should know; of the head it stays in sight."""
+        if self.is_head:
+            self._recorder.update(notices=(*self._recorder.state.notices, text))
+        self.message(text, "warning")
+
+    def progress(self, what: str, done: int, total: int, unit: str) -> None:
+        """A piece of work is that far: nobody is held up by another machine's than the head's."""
+        if self.is_head:
+            self._recorder.progress(what, done, total, unit)
+
+    def agreed(self, entry: AgreementEntry) -> None:
+        """Its agreement is confirmed."""
+        per_hour = entry.price.per_hour() if entry.price else None
+        chosen = entry.provider_id, entry.provider_name, entry.agreement_id
+        self._recorder.provider(*chosen, per_hour, machine=self.number)
+
+    def lost(self, provider_name: str, reason: str) -> None:
+        """Its provider was lost."""
+        self._recorder.event(ProviderLost(machine=self.number, provider_name=provider_name, reason=reason))
+
+    def count_loss(self) -> None:
+        """Another provider is looked for, or none."""
+        state = self._recorder.state
+        self._recorder.update(providers_lost=state.providers_lost + 1, money_ends_at=None)
+        self.trouble("")
+        self.update(activity_id=None, ip=None, usage=None, lost=self.state.lost + 1)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The place of the machine ``recorder.number``."""
+
+    endpoint: MachineEndpoint
+    recorder: MachineRecorder
+    files: Files
+    log: Path
+    """Where what it logs is kept."""
+
+    @property
+    def is_head(self) -> bool:
+        """Whether its machine has the session's workspace."""
+        return self.recorder.is_head

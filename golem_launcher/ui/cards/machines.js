@@ -1,0 +1,53 @@
+import { h, setText, show } from "../common/dom.js";
+import { counted, formatBytes } from "../common/units.js";
+import { STAGE_WORDS } from "./session_text.js";
+
+/** @import { Machine, Session } from "../types" */
+
+const TITLES = ["Machine", "Provider", "", "Address", "CPU", "Memory", ""];
+
+/** A row for each machine of a session that has several. */
+export class MachinesView {
+  constructor() {
+    this.rows = h("tbody", {});
+    this.element = h(
+      "table",
+      { class: "gl-machines", hidden: true },
+      h("caption", { class: "gl-hidden" }, "Machines"),
+      h("thead", {}, h("tr", {}, ...TITLES.map((title) => h("th", { scope: "col" }, title)))),
+      this.rows,
+    );
+  }
+
+  /** @param {Session} session */
+  update(session) {
+    const { machines } = session;
+    show(this.element, machines.length > 0);
+    while (this.rows.childElementCount > machines.length) this.rows.lastElementChild?.remove();
+    while (this.rows.childElementCount < machines.length) {
+      const cells = TITLES.slice(1).map(() => h("td", { dir: "auto" }));
+      this.rows.append(h("tr", {}, h("th", { scope: "row" }), ...cells));
+    }
+    machines.forEach((machine, place) => {
+      const row = this.rows.children[place];
+      row.setAttribute("data-stage", machine.trouble ? "troubled" : machine.stage);
+      cellWords(machine).forEach((words, cell) => {
+        setText(row.children[cell], words);
+      });
+    });
+  }
+}
+
+/** @param {Machine} machine */
+function cellWords(machine) {
+  const { number, provider, stage, ip, usage, lost, trouble } = machine;
+  return [
+    String(number),
+    provider ?? "",
+    STAGE_WORDS[stage][0],
+    ip ?? "",
+    usage ? `${Math.round(usage.cpu_percent)} %` : "",
+    usage ? formatBytes(usage.memory_bytes) : "",
+    [trouble, lost ? `${counted(lost, "provider")} lost` : ""].filter(Boolean).join(" "),
+  ];
+}

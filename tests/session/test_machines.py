@@ -1,0 +1,151 @@
+"""Sessions of several machines: one budget, one network; one that is lost is replaced by itself."""
+
+import http.client
+import importlib
+import json
+import socket
+import subprocess
+import sys
+from decimal import Decimal
+
+import pytest
+
+from golem_launcher.access.door import door_path
+from golem_launcher.events import ProviderLost, Stage
+from golem_launcher.rental.payment.journal import Journal
+from golem_launcher.session import client
+from golem_launcher.workload import registry
+from tests.session.conftest import command, explain, wait_for
+
+pytestmark = pytest.mark.slow
+
+SECONDS = 20.0
+
+_SOURCE = """\
+from golem_launcher.workload.base import ADDRESS, PORT, PYTHON, Workload
+
+WEB_SERVER = Workload(
+    name="web-server",
+    title="The web server",
+    argv=(PYTHON, "-m", "http.server", PORT, "--bind", ADDRESS),
+)
+"""
+
+
+@pytest.fixture
+def web_server(tmp_path, monkeypatch):
+    """The workload that docs/architecture.md has as its example, brought by a package as a person would install it."""
+    (tmp_path / "brought_web_server.py").write_text(_SOURCE)
+    about = tmp_path / "brought_web_server-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: brought-web-server\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[golem_launcher.workloads]\nweb-server = brought_web_server:WEB_SERVER\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    importlib.invalidate_caches()
+    registry._brought.cache_clear()
+    yield "web-server"
+    registry._brought.cache_clear()
+    sys.modules.pop("brought_web_server", None)
+
+
+def all_ready(state):
+    return state.stage is Stage.READY and all(one.stage is Stage.READY for one in state.machines)
+
+
+def listing(directory, machine):
+    """What the web server of a machine shows of its workspace, by the door."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(SECONDS)
+        connection.connect(str(door_path(directory.path)))
+        connection.sendall(b"%d 8888\nGET / HTTP/1.0\r\n\r\n" % machine)
+        with connection.makefile("rb") as answer:
+            return answer.read().decode()
+
+
+def test_three_machines_one_of_them_lost(ready, lose, node, web_server, tmp_path):
+    (tmp_path / "brought.txt").write_text("for all of them")
+    directory = ready(machines=3, workload=web_server, budget=6, inputs=[str(tmp_path / "brought.txt")])
+    before = wait_for(directory, all_ready, 60)
+    assert [one.number for one in before.machines] == [1, 2, 3]
+    for name in ("provider_id", "agreement_id", "activity_id", "ip"):
+        assert len({getattr(one, name) for one in before.machines} - {None}) == 3, name
+    assert before.price_per_hour == sum(one.price_per_hour for one in before.machines)
+    for number in (1, 2, 3):
+        assert "brought.txt" in listing(directory, number)
+    entries = Journal.read(directory.path).entries
+    assert {one.provider_id for one in before.machines} <= node.members(entries.network_id)
+
+    lose(directory, machine=2)
+    state = wait_for(directory, lambda state: state.providers_lost == 1 and all_ready(state), 60)
+    head, second, third = state.machines
+    assert (head.activity_id, third.activity_id) == (before.machines[0].activity_id, before.machines[2].activity_id)
+    assert second.provider_id not in {one.provider_id for one in before.machines}
+    assert (head.lost, second.lost, third.lost) == (0, 1, 0)
+    assert Stage.RECOVERING not in {stage for stage, _ in state.stages}  # the head worked on
+    assert state.address == before.address
+    (lost,) = [event for event in directory.events()[0] if isinstance(event, ProviderLost)]
+    assert (lost.machine, lost.provider_name) == (2, before.machines[1].provider_name)
+    assert before.machines[1].provider_id not in node.members(Journal.read(directory.path).entries.network_id)
+    for number in (1, 2, 3):
+        assert "brought.txt" in listing(directory, number)
+
+    ended = client.stop(directory.name)
+    assert ended.stage is Stage.ENDED, explain(directory)
+    entries = Journal.read(directory.path).entries
+    worked = [one for one in entries.agreements if one.activity_id]
+    assert len(worked) == 4
+    invoices = [node.invoice(one.agreement_id) for one in worked]
+    assert ended.cost == sum((Decimal(one["amount"]) for one in invoices if one), Decimal(0))
+    assert 0 < ended.cost < ended.budget
+    node.holds_nothing_of(entries)
+    bill = command("bill", directory.name, "--json")[1]
+    assert len([one for one in bill["agreements"] if one["invoiced"]]) == sum(one is not None for one in invoices)
+
+
+def test_a_head_that_is_lost_is_replaced_and_the_others_work_on(ready, lose, node, web_server):
+    directory = ready(machines=2, workload=web_server, budget=6)
+    before = wait_for(directory, all_ready, 60)
+    lose(directory, machine=1)
+    state = wait_for(directory, lambda state: state.providers_lost == 1 and all_ready(state), 60)
+    head, other = state.machines
+    assert head.provider_id not in {one.provider_id for one in before.machines}
+    assert other.activity_id == before.machines[1].activity_id
+    assert [stage for stage, _ in state.stages][-2:] == [Stage.RECOVERING, Stage.READY]
+    assert state.extendable_until == before.extendable_until  # their agreements end at the same time
+    client.stop(directory.name)
+    node.holds_nothing_of(Journal.read(directory.path).entries)
+
+
+def test_commands_take_which_machine(ready, web_server):
+    directory = ready(machines=2, workload=web_server, budget=6)
+    state = wait_for(directory, all_ready, 60)
+    name, second = directory.name, state.machines[1]
+    for which in ("2", second.provider_name):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "golem_launcher.cli", "tunnel", name, "--port", "0", "--remote-port", "8888",
+             "--machine", which, "--json"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+        try:
+            told = ""
+            while not told.endswith("}\n"):
+                told += process.stdout.readline()
+            host, _, port = json.loads(told)["address"].partition(":")
+            connection = http.client.HTTPConnection(host, int(port), timeout=SECONDS)
+            connection.request("GET", "/")
+            assert connection.getresponse().status == 200
+            connection.close()
+        finally:
+            process.terminate()
+            process.communicate(timeout=SECONDS)
+    shown = command("show", name)[1]
+    for machine in state.machines:
+        assert f"{machine.number} ({machine.provider_name}): ready, {machine.ip}" in shown
+        assert machine.activity_id in shown
+    assert f"{state.head.provider_name} +1"[:24] in command("list")[1]
+    assert "GET / HTTP" in command("logs", name, "--machine", "2")[1]
+    code, _, error = command("logs", name, "--machine", "3", check=False)
+    assert code == 2
+    assert "There is no machine '3'" in error

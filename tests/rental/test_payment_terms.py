@@ -86,11 +86,31 @@ def test_who_wants_to_be_paid_more_often_than_agreed_is_refused(monkeypatch):
 def test_a_flood_is_refused_and_the_fastest_pace_that_is_agreed_is_none(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(pace, "clock", clock)
-    agreed, flood = DebitNoteRate(None), DebitNoteRate(None)
+    agreed = DebitNoteRate(None)
     for _ in range(100):
         clock.now += 2
         assert agreed.objection(payable=False) == ""
+    flood = DebitNoteRate(None)
     for _ in range(40):
         clock.now += 1
         assert flood.objection(payable=False) == ""
     assert "more than 40 debit notes" in flood.objection(payable=False)
+
+
+def test_what_was_sent_while_this_computer_slept_is_no_flood_and_a_flood_after_it_is_one(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(pace, "clock", clock)
+    honest, flood, first = DebitNoteRate(None), DebitNoteRate(None), DebitNoteRate(None)
+    assert honest.objection(payable=False) == flood.objection(payable=False) == ""
+    clock.now += HOUR
+    for _ in range(HOUR // 2):  # at the fastest pace that is agreed
+        clock.now += 0.01
+        assert honest.objection(payable=False) == first.objection(payable=False) == ""
+    clock.now += HOUR
+    said = [flood.objection(payable=False) for _ in range(2 * HOUR)]
+    assert said[0] == ""
+    assert "more than 40 debit notes" in said[-1]
+    for _ in range(10):  # a short pause makes up for nothing
+        clock.now += 30
+        said = [honest.objection(payable=False) for _ in range(300)]
+    assert "more than 40 debit notes" in said[-1]

@@ -111,7 +111,7 @@ class AgentWorkspace:
             async for piece in pieces:
                 await asyncio.to_thread(reader.feed, piece)
                 seen(reader.fresh())
-        plan = reader.end()
+        plan = await asyncio.to_thread(reader.end)
         if plan.base not in {None, base}:
             raise WorkspaceError("The provider's list of files builds on another than the one that is known.")
         return plan

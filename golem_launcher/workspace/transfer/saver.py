@@ -268,7 +268,7 @@ class Saver:
             self._committed = manifest.entries
             self._tree = Tree(manifest.entries)
             self._committed_environment = manifest.environment
-            self._seen[digest(self._committed)] = manifest.generation
+            self._seen[await asyncio.to_thread(digest, manifest.entries)] = manifest.generation
             self._tell(
                 generation=manifest.generation, saved_at=manifest.created_at, files=manifest.files, bytes=manifest.size
             )
@@ -335,15 +335,13 @@ class Saver:
         self._tell(left_out=len(self.left_out), at_stake=at_stake, problem=self._problem())
 
     async def _commit(self, entries: Entries) -> None:
-        assert self._committed is not None
-        environment = self._environment or Environment()
-        if not (self._committed or environment.requirements or entries.files):
+        before, environment = self._committed or Entries(), self._environment or Environment()
+        if not (before or environment.requirements or _has_files(entries)):
             return  # nothing is there yet
         flags = []
-        content = digest(entries)
-        if vanished := shrunk(self._committed, entries):
+        content, last, vanished = await asyncio.to_thread(_compared, entries, before)
+        if vanished:
             flags.append(f"{vanished}.")
-        last = digest(self._committed)
         if content != last and (again := self._seen.get(content)) is not None:
             flags.append(f"The files are again those of generation {again}.")
         commit = functools.partial(
@@ -402,6 +400,15 @@ class Saver:
         if saving != self.saving:
             self.saving = saving
             self._on_change(saving)
+
+
+def _has_files(entries: Entries) -> bool:
+    return any(map(record.is_file, entries.records))
+
+
+def _compared(entries: Entries, before: Entries) -> tuple[bytes, bytes, str]:
+    """The digests of both, and what vanished in between. Blocking, a second for very many."""
+    return digest(entries), digest(before), shrunk(before, entries)
 
 
 def _settled(

@@ -23,7 +23,7 @@ from golem_launcher.market.limits import (
 )
 from golem_launcher.market.offered_machine import OFFERED, machine_of, machines
 from golem_launcher.market.prices import SECONDS_PER_HOUR, Price, glm
-from golem_launcher.rental.standing import Standing
+from golem_launcher.rental.provider_backoff import ProviderBackoff
 from golem_launcher.request.fields import about
 from golem_launcher.text import clean_line, clean_name
 from golem_launcher.units import counted
@@ -54,7 +54,7 @@ class Choice:
     """Judges offers for one request and remembers why it refused them."""
 
     request: LaunchRequest
-    standing: Standing = field(default_factory=Standing)
+    backoff: ProviderBackoff = field(default_factory=ProviderBackoff)
     """Who is out, or comes last, because of what it did in this session."""
     too_dear: dict[str, Price] = field(default_factory=dict)
     unfit: dict[str, str] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class Choice:
     @property
     def all_refused(self) -> bool:
         """Whether there were offers and none of them will do."""
-        return bool(self.seen) and self.seen <= self.standing.away() | self.too_dear.keys() | self.unfit.keys()
+        return bool(self.seen) and self.seen <= self.backoff.away() | self.too_dear.keys() | self.unfit.keys()
 
     @property
     def looked_at(self) -> set[str]:
@@ -100,7 +100,7 @@ class Choice:
         ``answered``: whether it is what a provider answered to our terms, and no longer what it has on the market.
         """
         self.seen.add(provider_id)
-        if self.standing.is_barred(provider_id) or provider_id in self.standing.busy:
+        if self.backoff.is_banned(provider_id) or provider_id in self.backoff.busy:
             return None
         try:
             machine = machine_of(provider_id, properties)
@@ -111,7 +111,7 @@ class Choice:
         if not self._takes(machine, answered=answered):
             return None
         worth = self._worth(machine)
-        if self.standing.comes_last(provider_id):
+        if self.backoff.comes_last(provider_id):
             return worth * _AFTER_SETBACK
         record = self.known.get(provider_id)
         return worth * _AFTER_FAILURE if record is not None and record.failed_lately() else worth
@@ -120,28 +120,28 @@ class Choice:
         """Whether an offer of a market scan will do."""
         return any(not why_not(self.request, machine) for machine in machines([offer]))
 
-    def bar(self, provider_id: str, name: str, reason: str) -> None:
+    def ban(self, provider_id: str, name: str, reason: str) -> None:
         """Never take this provider again in this session: it billed too much, which is remembered elsewhere."""
-        self.standing.bar(provider_id, f"{clean_name(name)}: {reason}")
+        self.backoff.ban(provider_id, f"{clean_name(name)}: {reason}")
 
     def lost(self, provider_id: str, name: str, reason: str) -> None:
         """Take this provider last, after a pause; other sessions know that it failed."""
-        self.standing.lost(provider_id, f"{clean_name(name)}: {reason}")
+        self.backoff.lost(provider_id, f"{clean_name(name)}: {reason}")
         run_in_background(history.note_failure, provider_id, name, reason)
 
     def failed(self, provider_id: str, name: str, reason: str) -> None:
         """Leave this provider alone for a while: its workload never answered. Other sessions know that it failed."""
-        self.standing.failed(provider_id, f"{clean_name(name)}: {reason}")
+        self.backoff.failed(provider_id, f"{clean_name(name)}: {reason}")
         run_in_background(history.note_failure, provider_id, name, reason)
 
     def blames_image(self, provider_id: str, name: str, reason: str) -> None:
         """Leave this provider alone for a while: it says that the image is at fault, and it may be right."""
-        self.standing.failed(provider_id, f"{clean_name(name)}: {reason}")
+        self.backoff.failed(provider_id, f"{clean_name(name)}: {reason}")
 
     def did_not_sign(self, provider_id: str, name: str) -> None:
         """Take this provider last, after a pause; who does it again and again has failed."""
         reason = "it did not sign the agreement"
-        if self.standing.did_not_sign(provider_id, f"{clean_name(name)}: {reason}"):
+        if self.backoff.did_not_sign(provider_id, f"{clean_name(name)}: {reason}"):
             run_in_background(history.note_failure, provider_id, name, reason)
 
     def refuses_to_sign(self, provider_id: str, judged: Mapping[str, Any], agreed: Mapping[str, Any]) -> bool:
@@ -151,7 +151,7 @@ class Choice:
         """
         why = _asks_more(judged, agreed)
         if why:
-            self.bar(provider_id, str(agreed.get("golem.node.id.name", "")), why)
+            self.ban(provider_id, str(agreed.get("golem.node.id.name", "")), why)
         return bool(why)
 
     def refused_by(self, words: str) -> None:
@@ -162,10 +162,10 @@ class Choice:
 
     def failure(self, offers: Sequence[Mapping[str, Any]] = ()) -> LauncherError:
         """Why no provider was found, by what was seen. ``offers`` is what the market has, when it is known."""
-        if self.too_dear and not self.standing.reasons:
+        if self.too_dear and not self.backoff.reasons:
             return self._price_error()
-        if self.standing.reasons:
-            reasons = "; ".join(list(self.standing.reasons.values())[:3])
+        if self.backoff.reasons:
+            reasons = "; ".join(list(self.backoff.reasons.values())[:3])
             remedy = "Try again, or ask for less."
             if self.request.image is not None:
                 remedy = (

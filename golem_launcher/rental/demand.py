@@ -66,7 +66,7 @@ class Demand:
         self._fell = 0
         """How often the search for offers broke off."""
         self.job = YapapiJob(engine, expiration, payload)
-        self._signing = Signing(self.job, choice.standing.pauses, choice.refuses_to_sign)
+        self._signing = Signing(self.job, choice.backoff.pauses, choice.refuses_to_sign)
         engine.add_job(self.job)
         self._market = self._find_offers()
 
@@ -116,7 +116,7 @@ class Demand:
                 self._look_on(self._market)
             left = end - time()
             patience = min(left, refused_seconds) if self._choice.hopeless else left
-            returns = min(self._choice.standing.returning().values(), default=math.inf)
+            returns = min(self._choice.backoff.returning().values(), default=math.inf)
             anew = min(returns, self._used_up + _ANEW_SECONDS - time())
             try:
                 await wait_for(news.wait(), max(min(patience, anew), 0.0))

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from golem_launcher.node.node import Node
     from golem_launcher.outbound import OutboundRules
     from golem_launcher.permits import Permit
+    from golem_launcher.rental.activity_spec import ActivitySpec, Rented
     from golem_launcher.rental.choice import Choice
     from golem_launcher.rental.image import SessionImage
-    from golem_launcher.rental.package import Package, Rented
     from golem_launcher.rental.payment.journal import Journal
     from golem_launcher.rental.payment.money import Money
     from golem_launcher.request import LaunchRequest
@@ -171,9 +171,9 @@ class Engine:
         return demand
 
     def hire(
-        self, demand: Demand, package: Callable[[], Package], told: Callable[[str, int, int, str], None]
+        self, demand: Demand, spec: Callable[[], ActivitySpec], told: Callable[[str, int, int, str], None]
     ) -> Hiring:
-        """One machine's provider, to be found by a ``demand``; ``package`` is what goes into the activity.
+        """One machine's provider, to be found by a ``demand``; ``spec`` makes what goes into the activity.
 
         ``told``: how far an image is that the provider fetches, as :meth:`Recorder.progress` takes it.
         """
@@ -187,7 +187,7 @@ class Engine:
             consumer=self._consumer,
             choice=self._choice,
             journal=self._journal,
-            package=package,
+            spec=spec,
             image=self._image,
             deploy_seconds=self._patience.deploy if self._image.familiar else self._longest_deploy(),
             still_seconds=self._patience.still,

@@ -10,20 +10,20 @@ from yapapi.script.capture import CaptureContext
 
 from golem_launcher import clock
 from golem_launcher.errors import ProviderError
+from golem_launcher.rental.activity_batches import BatchQueue, BulkTransfer
 from golem_launcher.rental.deploy_progress import DeployProgress
-from golem_launcher.rental.errands import Carry, Errands
-from golem_launcher.rental.service import WORDS_SECONDS, run_package
+from golem_launcher.rental.service import WORDS_SECONDS, run_activity
 from golem_launcher.rental.yapapi_engine import YapapiActivity, agreement_of
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from golem_launcher.rental.activity_spec import ActivitySpec, Rented
     from golem_launcher.rental.choice import Choice
     from golem_launcher.rental.demand import Demand
     from golem_launcher.rental.event_consumer import EventConsumer
     from golem_launcher.rental.image import SessionImage
-    from golem_launcher.rental.package import Package, Rented
     from golem_launcher.rental.payment.journal import AgreementEntry, Journal
     from golem_launcher.rental.private_network import PrivateNetwork
     from golem_launcher.rental.yapapi_engine import YapapiEngine
@@ -45,13 +45,13 @@ class Hiring:
         consumer: EventConsumer,
         choice: Choice,
         journal: Journal,
-        package: Callable[[], Package],
+        spec: Callable[[], ActivitySpec],
         image: SessionImage,
         deploy_seconds: float,
         still_seconds: float,
         told: Callable[[str, int, int, str], None],
     ) -> None:
-        """Times in seconds: ``deploy_seconds`` at most until the package runs, ``still_seconds`` without any progress.
+        """Times in seconds: ``deploy_seconds`` at most until the workload runs, ``still_seconds`` without any progress.
 
         ``told`` is told how far the image is.
         """
@@ -62,14 +62,14 @@ class Hiring:
         self._consumer = consumer
         self._choice = choice
         self._journal = journal
-        self._package = package
+        self._spec = spec
         self._image = image
         self._deploy_seconds = deploy_seconds
         self._still_seconds = still_seconds
         self._told = told
         self._worker: asyncio.Task[None] | None = None
         self._deployed: asyncio.Future[Rented] | None = None
-        self._errands = Errands()
+        self._batches = BatchQueue()
         self._began = 0.0
         """When the present provider signed."""
         self._agreement_id = ""
@@ -105,7 +105,7 @@ class Hiring:
         self._began = asyncio.get_running_loop().time()
         self._agreement_id = signed.id
         if self.agreement is not None:
-            self._choice.standing.busy.add(self.agreement.provider_id)
+            self._choice.backoff.busy.add(self.agreement.provider_id)
 
     async def begin(self) -> None:
         """Begin to work with who signed: its activity is made."""
@@ -113,7 +113,7 @@ class Hiring:
         await self._start_work()
 
     async def deployed(self) -> Rented:
-        """Wait until the package runs. Raises ``ProviderError`` when the provider failed at it."""
+        """Wait until the workload runs. Raises ``ProviderError`` when the provider failed at it."""
         assert self._deployed is not None
         if self._worker is None:
             raise ProviderError("The provider has ended the agreement.")
@@ -124,7 +124,7 @@ class Hiring:
         return self._deployed.result()
 
     async def start_again(self) -> bool:
-        """Try another activity under the same agreement, after one at which the package did not start; whether it is.
+        """Try another activity under the same agreement, after one at which the workload did not start; whether it is.
 
         Not where the first took long: then another provider is likely to be ready sooner.
         """
@@ -137,9 +137,9 @@ class Hiring:
         await self._start_work()
         return True
 
-    def carry(self) -> Carry:
+    def bulk_transfer(self) -> BulkTransfer:
         """Takes whole files to and from the present activity."""
-        return Carry(self._errands)
+        return BulkTransfer(self._batches)
 
     async def last_words(self) -> str:
         """What the agent over there said last, uncleaned; empty when nobody answers."""
@@ -150,7 +150,7 @@ class Hiring:
             script.run(*self._last_words, stdout=CaptureContext.build(mode="all"))
 
         try:
-            done = await wait_for(self._errands.run(ask, seconds=WORDS_SECONDS), WORDS_SECONDS)
+            done = await wait_for(self._batches.run(ask, seconds=WORDS_SECONDS), WORDS_SECONDS)
         except (TimeoutError, ProviderError):
             return ""
         return "".join(getattr(event, "stdout", None) or "" for event in done)
@@ -165,7 +165,7 @@ class Hiring:
     async def release(self) -> None:
         """End the activity and the agreement in good order, bounded in time."""
         self._consumer.invoiced[self._agreement_id].clear()
-        self._errands.leave()
+        self._batches.leave()
         if self._worker is not None:
             await asyncio.wait({self._worker}, timeout=_WORKER_END_SECONDS)
         await self._end_worker()
@@ -182,7 +182,7 @@ class Hiring:
     async def _start_work(self) -> None:
         """Begin to work with who signed last."""
         self._deployed = asyncio.get_running_loop().create_future()
-        self._errands = Errands()
+        self._batches = BatchQueue()
         self._worker = await self._engine.start_worker(
             self._demand.job, self._try, existing_agreement_id=self._agreement_id
         )
@@ -191,12 +191,12 @@ class Hiring:
         if self._worker is not None:
             await cancel_all(self._worker)
             self._worker = None
-        self._errands.drop()
+        self._batches.drop()
         if self.agreement is not None:
-            self._choice.standing.busy.discard(self.agreement.provider_id)
+            self._choice.backoff.busy.discard(self.agreement.provider_id)
 
     async def _try(self, context: Any) -> bool:
-        """Work in an activity; at one where the package did not start, the agreement goes on, for another one."""
+        """Work in an activity; at one where the workload did not start, the agreement goes on, for another one."""
         try:
             return await self._work(context)
         except Exception:
@@ -205,7 +205,7 @@ class Hiring:
             return False
 
     async def _process(self, agreement_id: str, activity: Any, batches: Any) -> None:
-        """Send the batches, until all are done, or it is known that the package won't start: a deploy stands still."""
+        """Send the batches, until all are done, or it is known that the workload won't start: a deploy stands still."""
         assert self._deployed is not None
         work = asyncio.create_task(self._engine.process_batches(self._demand.job.id, agreement_id, activity, batches))
         try:
@@ -222,16 +222,16 @@ class Hiring:
         """What yapapi's worker does once there is an activity."""
         assert self._deployed is not None
         agreement_id = agreement_of(context).id
-        package = self._package()
-        self._last_words = package.shipment.last_words
+        spec = self._spec()
+        self._last_words = spec.shipment.last_words
         node = await self._private_network.add(context.provider_id)
         self._engine.forget_age(context.id)
-        batches = run_package(
+        batches = run_activity(
             context,
             node,
-            package,
+            spec,
             deployed=self._deployed,
-            errands=self._errands,
+            batches=self._batches,
             deploy_seconds=self._deploy_seconds,
         )
         activity = DeployProgress(

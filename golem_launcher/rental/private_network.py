@@ -23,7 +23,7 @@ from golem_launcher.text import clean_line
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
-    from golem_launcher.rental.package import Rented
+    from golem_launcher.rental.activity_spec import Rented
     from golem_launcher.rental.payment.journal import Journal
     from golem_launcher.rental.yapapi_engine import YapapiEngine
 

@@ -1,4 +1,4 @@
-"""What runs in an activity: the commands that bring our package to life there, as yapapi sends them."""
+"""What runs in an activity: the commands that bring the workload to life there, as yapapi sends them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from yapapi.script.capture import CaptureContext
 
 from golem_launcher.agent import report
 from golem_launcher.errors import ImageBlamed, ProviderError
+from golem_launcher.rental.activity_spec import Rented
 from golem_launcher.rental.deploy_progress import DEPLOY
-from golem_launcher.rental.package import Rented
 from golem_launcher.rental.volumes import has_disks, volumes
 from golem_launcher.rental.yapapi_engine import agreement_of
 from golem_launcher.text import clean_line, clean_name
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import AsyncGenerator
 
-    from golem_launcher.rental.errands import Errands
-    from golem_launcher.rental.package import Package
+    from golem_launcher.rental.activity_batches import BatchQueue
+    from golem_launcher.rental.activity_spec import ActivitySpec
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,33 +36,33 @@ _NOT_STARTED = re.compile(r"exited with code 9\b")
 """What Golem's VM says, and all of it, of a program that it could not start; and of one that was killed."""
 
 
-async def run_package(
+async def run_activity(
     context: Any,
     node: Any,
-    package: Package,
+    spec: ActivitySpec,
     *,
     deployed: asyncio.Future[Rented],
-    errands: Errands,
+    batches: BatchQueue,
     deploy_seconds: float,
 ) -> AsyncGenerator[Any, Any]:
-    """The batches of one activity, as yapapi's work generators are: start the package, stay, terminate.
+    """The batches of one activity, as yapapi's work generators are: start the workload, stay, terminate.
 
-    ``deployed`` becomes the provider, or a ``ProviderError``, once the package runs (all of it is one batch, so one
-    exchange with the provider); the activity then lives, and runs errands, until these say to leave.
+    ``deployed`` becomes the provider, or a ``ProviderError``, once the workload runs (all of it is one batch, so one
+    exchange with the provider); the activity then lives, and runs batches, until these say to leave.
     """
     script = context.new_script(timeout=timedelta(seconds=deploy_seconds))
     properties = (await agreement_of(context).get_details()).provider_view.properties
-    script.deploy(volumes=volumes(package, properties), net=[_network(node)], progress=DEPLOY)
+    script.deploy(volumes=volumes(spec, properties), net=[_network(node)], progress=DEPLOY)
     script.start()
-    for path, content in package.shipment.files:
+    for path, content in spec.shipment.files:
         script.upload_bytes(content, path)
     output = CaptureContext.build(mode="all")
-    script.run(*package.shipment.argv, stdout=output, stderr=output)
+    script.run(*spec.shipment.argv, stdout=output, stderr=output)
     try:
         yield script
     except Exception as error:
         if not deployed.done():
-            deployed.set_exception(_failure(error, package))
+            deployed.set_exception(_failure(error, spec))
         raise
     if not deployed.done():
         deployed.set_result(
@@ -77,18 +77,18 @@ async def run_package(
             )
         )
     try:
-        while (errand := await errands.next()) is not None:
-            script = context.new_script(timeout=timedelta(seconds=errand.seconds))
-            errand.commands(script)
+        while (batch := await batches.next()) is not None:
+            script = context.new_script(timeout=timedelta(seconds=batch.seconds))
+            batch.commands(script)
             try:
                 done = await (yield script)
             except Exception as error:  # noqa: BLE001 - yapapi throws what went wrong; the activity goes on
-                _LOG.info("an errand failed: %s", failure_text(error))
-                errand.fail(failure_text(error))
+                _LOG.info("a batch failed: %s", failure_text(error))
+                batch.fail(failure_text(error))
             else:
-                errand.succeed(done)
+                batch.succeed(done)
     finally:
-        errands.drop()
+        batches.drop()
     last = context.new_script(timeout=timedelta(seconds=_TERMINATE_SECONDS))
     last.terminate()
     yield last
@@ -100,11 +100,11 @@ def _network(node: Any) -> dict[str, Any]:
     return {**network, "gateway": node.network.gateway}
 
 
-def _failure(error: Exception, package: Package) -> ProviderError:
+def _failure(error: Exception, spec: ActivitySpec) -> ProviderError:
     """What went wrong, and whether the provider blames the image, which is heard only where that is not known to do."""
     text = failure_text(error)
     if (
-        not package.image_is_known
+        not spec.image_is_known
         and isinstance(error, CommandExecutionError)
         and error.command.split()[0].lower() == "run"
     ):
@@ -112,18 +112,18 @@ def _failure(error: Exception, package: Package) -> ProviderError:
         told = report.read(said)
         if told is not None and told.kind == report.IMAGE:
             words = clean_line(told.what, longest=_LONGEST_REASON)
-            return ImageBlamed(f"The image can't run {package.workload}: {words}", _remedy(package))
-        if _NOT_STARTED.search(text) and package.shipment.argv[0] == starting.SHELL:
+            return ImageBlamed(f"The image can't run {spec.workload}: {words}", _remedy(spec))
+        if _NOT_STARTED.search(text) and spec.shipment.argv[0] == starting.SHELL:
             if told is not None and told.kind == report.SHELL:
-                return ProviderError(f"What starts {package.workload} was killed there: its memory may be too small.")
+                return ProviderError(f"What starts {spec.workload} was killed there: its memory may be too small.")
             if not said:
                 what = f"The image has no shell ({starting.SHELL}), or one for another kind of processor."
-                return ImageBlamed(what, _remedy(package))
+                return ImageBlamed(what, _remedy(spec))
     return ProviderError(f"The provider failed: {text}")
 
 
-def _remedy(package: Package) -> str:
-    needs = f", and {package.needs}" if package.needs else ""
+def _remedy(spec: ActivitySpec) -> str:
+    needs = f", and {spec.needs}" if spec.needs else ""
     return f"Choose another image: it needs a shell (/bin/sh) and Python 3.9 or newer{needs}."
 
 

@@ -15,7 +15,7 @@ from golem_launcher.untrusted import number
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from golem_launcher.rental.package import Package
+    from golem_launcher.rental.activity_spec import ActivitySpec
 
 _VERSION = re.compile(r"(\d{1,6})\.(\d{1,6})(\.|$)")
 _FIRST_WITH_DISKS = (0, 5)
@@ -30,11 +30,11 @@ def has_disks(properties: Mapping[str, Any]) -> bool:
     return found is not None and (int(found[1]), int(found[2])) >= _FIRST_WITH_DISKS
 
 
-def volumes(package: Package, properties: Mapping[str, Any]) -> Any:
+def volumes(spec: ActivitySpec, properties: Mapping[str, Any]) -> Any:
     """What ``deploy`` is to say of volumes to the provider with an offer's ``properties``."""
-    shipment = package.shipment
+    shipment = spec.shipment
     if not has_disks(properties):
         return [shipment.workspace, shipment.run]
     roomy = min(number(properties.get("golem.inf.storage.gib")) or 0.0, _ROOMY_GIB)
-    size = math.ceil(max(package.disk_gib, roomy) * _MEBIBYTES)
+    size = math.ceil(max(spec.disk_gib, roomy) * _MEBIBYTES)
     return {shipment.workspace: {"storage": {"size": f"{size}mib"}}, shipment.run: {"host": {}}}

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from golem_launcher.networks import Network
     from golem_launcher.node.node import Node
     from golem_launcher.node.yagna_rest import YagnaRest
-    from golem_launcher.rental.blame import Blame
     from golem_launcher.rental.engine import Engine
     from golem_launcher.rental.image import SessionImage
+    from golem_launcher.rental.image_faults import ImageFaults
     from golem_launcher.rental.payment.ending import Farewells
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
@@ -117,5 +117,5 @@ class Prepared(Entered):
 
     image: SessionImage
     engine: Engine
-    blame: Blame
+    image_faults: ImageFaults
     farewells: Farewells

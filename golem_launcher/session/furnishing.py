@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
-    from golem_launcher.rental.errands import Carry
+    from golem_launcher.rental.activity_batches import BulkTransfer
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.machine_endpoint import MachineEndpoint
     from golem_launcher.session.saves import Saves
@@ -89,7 +89,7 @@ class Scratch:
         """Whether something must be in the provider before its workload starts."""
         return bool(self._saves.inputs or image_and_packages(self._request).packages)
 
-    async def meet(self, carry: Carry) -> list[str]:
+    async def meet(self, bulk: BulkTransfer) -> list[str]:
         """The agent runs in another provider: put there what must be there; what to tell the user.
 
         Raises ``ProviderError`` when the provider fails.
@@ -99,7 +99,7 @@ class Scratch:
         from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace  # noqa: PLC0415 - likewise
 
         packages = image_and_packages(self._request).packages
-        async with AgentWorkspace(self._endpoint.dial_agent, token=self._endpoint.token, bulk=carry) as agent:
+        async with AgentWorkspace(self._endpoint.dial_agent, token=self._endpoint.token, bulk=bulk) as agent:
             return await furnish(agent, inputs=self._saves.inputs, packages=packages, progress=_untold)
 
     async def part(self) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from golem_launcher.access.machine_way import MachineWay
     from golem_launcher.access.streams import Stream
     from golem_launcher.node.node import Node
-    from golem_launcher.rental.package import Rented
+    from golem_launcher.rental.activity_spec import Rented
     from golem_launcher.workload.base import Workload
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from golem_launcher.access.workload_client import WorkloadClient
-    from golem_launcher.rental.package import Rented
+    from golem_launcher.rental.activity_spec import Rented
     from golem_launcher.session.context import Prepared
     from golem_launcher.session.renting import Machine
     from golem_launcher.session.slot import Slot

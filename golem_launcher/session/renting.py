@@ -22,7 +22,7 @@ from golem_launcher.errors import (
 from golem_launcher.events import Stage
 from golem_launcher.market.constraint import condition
 from golem_launcher.market.prices import glm
-from golem_launcher.rental.package import Package
+from golem_launcher.rental.activity_spec import ActivitySpec
 from golem_launcher.session.deadline import AGENT_GRACE_SECONDS
 from golem_launcher.session.end_reason import reason_in
 from golem_launcher.session.node_elsewhere import follow_node
@@ -30,9 +30,9 @@ from golem_launcher.workload.archive import spare_pip
 from golem_launcher.workload.shipment import shipment
 
 if TYPE_CHECKING:
+    from golem_launcher.rental.activity_spec import Rented
     from golem_launcher.rental.demand import Demand
     from golem_launcher.rental.hiring import Hiring
-    from golem_launcher.rental.package import Rented
     from golem_launcher.session.context import Prepared
     from golem_launcher.session.slot import Slot
 
@@ -125,7 +125,7 @@ class Renting:
 
     async def _rent(self, demand: Demand, loss: Loss | None, seeking: contextlib.ExitStack) -> Machine:
         session = self.session
-        hiring = session.engine.hire(demand, self._package, self._recorder.progress)
+        hiring = session.engine.hire(demand, self._spec, self._recorder.progress)
         lost, least_seconds = ("", 0.0) if loss is None else (loss.words, _SEARCH_SECONDS)
         for _ in range(_ATTEMPTS):
             await self._agree(hiring, least_seconds)
@@ -134,7 +134,7 @@ class Renting:
                 rented = await self._deployed(hiring)
                 self._enter(Stage.STARTING, lost)
                 self._slot.endpoint.point_at(session.host.node, rented)
-                notices = [*self._about(rented), *await self._slot.files.meet(hiring.carry())]
+                notices = [*self._about(rented), *await self._slot.files.meet(hiring.bulk_transfer())]
                 await self._answers(hiring)
             except ProviderError as error:
                 if forgotten := await self._node_began_anew():
@@ -143,16 +143,16 @@ class Renting:
                     await session.engine.renew(forgotten)
                     demand = await self.publish(lost)
                     seeking.enter_context(demand.sought())
-                    hiring = session.engine.hire(demand, self._package, self._recorder.progress)
+                    hiring = session.engine.hire(demand, self._spec, self._recorder.progress)
                     continue
                 await self._give_up(hiring, error)
                 self._enter(Stage.NEGOTIATING, lost)
             else:
-                for blamed in session.blame.refuted():
+                for blamed in session.image_faults.refuted():
                     session.choice.failed(*blamed)
                 told = [] if loss is None else [loss.made_good(rented.provider_name)]
                 return Machine(rented, hiring, (*told, *notices))
-        raise self.session.blame.instead_of(session.choice.failure())
+        raise self.session.image_faults.instead_of(session.choice.failure())
 
     async def replace(self, lost: Machine, error: ProviderError) -> Machine:
         """Another machine in the place of one that was ``lost``. Raises ``LauncherError`` when there is none."""
@@ -199,7 +199,7 @@ class Renting:
         told, self._told_of_disk = self._told_of_disk, self._told_of_disk or not rented.own_disk
         return [] if told or rented.own_disk else [_SHARED_DISK]
 
-    def _package(self) -> Package:
+    def _spec(self) -> ActivitySpec:
         session = self.session
         settings = {
             **self._slot.endpoint.agent_settings(),
@@ -208,12 +208,12 @@ class Renting:
             "hold": self._slot.files.hold,
             "index_url": session.outbound.index_url,
         }
-        return Package(
+        return ActivitySpec(
             workload=session.workload.title,
             needs=session.workload.needs,
             shipment=shipment(session.workload, settings, familiar=session.image.familiar),
             disk_gib=session.request.disk_gib,
-            image_is_known=session.image.known_whole or session.blame.runs,
+            image_is_known=session.image.known_whole or session.image_faults.runs,
         )
 
     async def _give_up(self, hiring: Hiring, error: ProviderError) -> None:
@@ -227,7 +227,7 @@ class Renting:
         if isinstance(error, ImageBlamed):
             session.choice.blames_image(*provider, error.what)
             await hiring.release()
-            self.session.blame.hear(*provider, error)
+            self.session.image_faults.hear(*provider, error)
         else:
             await hiring.give_up(error.what)
 
@@ -274,11 +274,11 @@ class Renting:
         except MarketError:
             offers = await self._offers()
             if choice.hopeless or (offers and not any(map(choice.fits, offers))):
-                raise self.session.blame.instead_of(choice.failure(offers)) from None
+                raise self.session.image_faults.instead_of(choice.failure(offers)) from None
             try:
                 await hiring.agree(search_seconds=host.patience.search, **patience)
             except MarketError:
-                raise self.session.blame.instead_of(choice.failure()) from None
+                raise self.session.image_faults.instead_of(choice.failure()) from None
         if hiring.agreement is not None:
             self._recorder.agreed(hiring.agreement)
         await hiring.begin()
@@ -295,7 +295,7 @@ class Renting:
             return []
 
     async def _deployed(self, hiring: Hiring) -> Rented:
-        """The package runs there, at the second try if need be: an activity that failed can't deploy again."""
+        """The workload runs there, at the second try if need be: an activity that failed can't deploy again."""
         try:
             return await hiring.deployed()
         except ProviderError as error:
@@ -329,7 +329,7 @@ class Renting:
         """A provider is lost: what happened, in words. Raises ``ProviderError`` when no other should be asked."""
         choice, recorder = self.session.choice, self._recorder
         if overbilled:
-            choice.bar(lost.provider_id, lost.provider_name, error.what)
+            choice.ban(lost.provider_id, lost.provider_name, error.what)
         else:
             choice.lost(lost.provider_id, lost.provider_name, error.what)
         recorder.lost(lost.provider_name, error.what)
@@ -366,7 +366,7 @@ class Renting:
     def _nobody_left(self, lost: str, error: LauncherError) -> LauncherError:
         """Why the session ends after all, when ``error`` is why nobody took over."""
         choice = self.session.choice
-        others = choice.looked_at - choice.standing.reasons.keys()
+        others = choice.looked_at - choice.backoff.reasons.keys()
         if others and others <= choice.too_dear.keys():
             left = glm(choice.request.budget)
             return BudgetError(

@@ -14,8 +14,8 @@ from golem_launcher.errors import LauncherError, NodeError, ProviderError
 from golem_launcher.events import LeftOut, Stage
 from golem_launcher.market import wallet
 from golem_launcher.node.yagna_rest import YagnaRest
-from golem_launcher.rental.blame import Blame
 from golem_launcher.rental.image import SessionImage
+from golem_launcher.rental.image_faults import ImageFaults
 from golem_launcher.rental.outbound_permit import permit_of
 from golem_launcher.rental.payment import bills
 from golem_launcher.rental.payment.ending import Farewells, close_wherever
@@ -125,7 +125,9 @@ class Run:
             journal=session.journal,
             money=session.money,
         )
-        prepared = Prepared(**vars(entered), image=image, engine=engine, blame=Blame(), farewells=Farewells())
+        prepared = Prepared(
+            **vars(entered), image=image, engine=engine, image_faults=ImageFaults(), farewells=Farewells()
+        )
         renting = self._renting = Renting(prepared, prepared.slots[0])
         recorder.message(session.outbound.sentence)
         await engine.start(entered.identity, allocation_id, expires)

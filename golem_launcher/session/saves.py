@@ -19,7 +19,7 @@ from golem_launcher.waiting import cancel_all, wait_for
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from golem_launcher.rental.errands import Carry
+    from golem_launcher.rental.activity_batches import BulkTransfer
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.endpoint import SessionEndpoint
@@ -96,7 +96,7 @@ class Saves:
                 saving=Saving(workspace=self.workspace, store=store.shown, interval=request.save_seconds)
             )
 
-    async def meet(self, carry: Carry) -> list[str]:
+    async def meet(self, bulk: BulkTransfer) -> list[str]:
         """The agent runs in another provider: put there what must be there, start the workload; what to tell the user.
 
         Raises ``ProviderError`` when the provider fails.
@@ -105,7 +105,7 @@ class Saves:
 
         await self.part()
         head = self._endpoint.head
-        agent = AgentWorkspace(head.dial_agent, token=head.token, bulk=carry)
+        agent = AgentWorkspace(head.dial_agent, token=head.token, bulk=bulk)
         self._agent = await agent.__aenter__()
         if not self.hold:
             return []

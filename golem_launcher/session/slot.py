@@ -10,7 +10,7 @@ from golem_launcher.events import MachineState, ProviderLost, Stage
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from golem_launcher.rental.errands import Carry
+    from golem_launcher.rental.activity_batches import BulkTransfer
     from golem_launcher.rental.payment.journal import AgreementEntry
     from golem_launcher.session.machine_endpoint import MachineEndpoint
     from golem_launcher.session.recorder import Recorder
@@ -26,7 +26,7 @@ class Files(Protocol):
     def hold(self) -> bool:
         """Whether something must be in the provider before its workload starts."""
 
-    async def meet(self, carry: Carry) -> list[str]:
+    async def meet(self, bulk: BulkTransfer) -> list[str]:
         """The agent runs in another provider: put there what must be there; what to tell the user."""
 
     async def part(self) -> None:

@@ -68,7 +68,7 @@ def test_a_provider_that_failed_comes_after_all_others_and_one_that_billed_too_m
     again, other = choice.score("a", offer()), choice.score("b", offer(**dear))
     assert again is not None
     assert 0 < again < other < first
-    choice.bar("b", "crook", "it billed too much")
+    choice.ban("b", "crook", "it billed too much")
     assert choice.score("b", offer()) is None
     assert choice.hopeless  # the one is out, the other one let alone for longer than anybody waits
     error = choice.failure()

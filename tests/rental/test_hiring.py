@@ -34,7 +34,7 @@ async def batches(closed):
 
 
 def hiring(engine):
-    nothing = dict.fromkeys(("started", "consumer", "choice", "journal", "package", "image", "told"))
+    nothing = dict.fromkeys(("started", "consumer", "choice", "journal", "spec", "image", "told"))
     demand = SimpleNamespace(job=SimpleNamespace(id="job"))
     network = SimpleNamespace(refresh=lambda: None)
     return Hiring(engine, demand, private_network=network, **nothing, deploy_seconds=60.0, still_seconds=1.0)

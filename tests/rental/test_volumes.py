@@ -2,11 +2,11 @@
 
 import pytest
 
-from golem_launcher.rental.package import Package
+from golem_launcher.rental.activity_spec import ActivitySpec
 from golem_launcher.rental.volumes import has_disks, volumes
 from golem_launcher.workload.shipment import Shipment
 
-PACKAGE = Package("JupyterLab", "", Shipment((), (), ()), 2.0)
+PACKAGE = ActivitySpec("JupyterLab", "", Shipment((), (), ()), 2.0)
 
 
 @pytest.mark.parametrize("version", ["0.4.2", "0", "", None, 5, "0.5x", ["0.5.2"], "v0.5.2", "9" * 5000 + ".1"])

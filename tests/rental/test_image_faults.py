@@ -9,7 +9,7 @@ from golem_launcher.agent import report
 from golem_launcher.errors import ImageBlamed, ProviderError
 from golem_launcher.events import ProviderChosen, Stage
 from golem_launcher.market import history
-from golem_launcher.rental.package import Package
+from golem_launcher.rental.activity_spec import ActivitySpec
 from golem_launcher.request import parse_request
 from golem_launcher.session import client, preload
 from golem_launcher.workload import starting
@@ -49,7 +49,7 @@ def test_an_image_is_blamed_only_where_what_is_in_it_is_not_known(said, known):
     from golem_launcher.rental.service import _failure  # noqa: PLC0415
 
     argv = starting.python("agent")
-    package = Package("JupyterLab", "JupyterLab as well", Shipment((), argv, ()), 2.0, image_is_known=known)
+    package = ActivitySpec("JupyterLab", "JupyterLab as well", Shipment((), argv, ()), 2.0, image_is_known=known)
     error = CommandExecutionError("Run {}", "ExeScript command exited with code 9", said)
     failure = _failure(error, package)
     assert type(failure) is (ProviderError if known else ImageBlamed)

@@ -17,7 +17,7 @@ _SECONDS = 300.0
 
 
 @dataclass(frozen=True)
-class Errand:
+class Batch:
     """One batch of commands that somebody waits for."""
 
     commands: Callable[[Any], None]
@@ -37,11 +37,11 @@ class Errand:
             self.done.set_exception(ProviderError(f"The provider failed: {why}."))
 
 
-class Errands:
-    """The errands of one activity; they run one after another, as the commands of an activity do."""
+class BatchQueue:
+    """The batches of one activity; they run one after another, as the commands of an activity do."""
 
     def __init__(self) -> None:
-        self._queue: deque[Errand] = deque()
+        self._queue: deque[Batch] = deque()
         self._left = False
         self._news = asyncio.Event()
 
@@ -50,13 +50,13 @@ class Errands:
         self._left = True
         self._news.set()
 
-    async def next(self) -> Errand | None:
+    async def next(self) -> Batch | None:
         """The next one that somebody still waits for; ``None`` when the activity should end."""
         while not self._left:
             while self._queue:
-                errand = self._queue.popleft()
-                if not errand.done.done():
-                    return errand
+                batch = self._queue.popleft()
+                if not batch.done.done():
+                    return batch
             self._news.clear()
             await self._news.wait()
         return None
@@ -68,10 +68,10 @@ class Errands:
         """
         if self._left:
             raise _gone()
-        errand = Errand(commands, asyncio.get_running_loop().create_future(), seconds)
-        self._queue.append(errand)
+        batch = Batch(commands, asyncio.get_running_loop().create_future(), seconds)
+        self._queue.append(batch)
         self._news.set()
-        return await errand.done
+        return await batch.done
 
     def drop(self) -> None:
         """The activity is gone: nobody runs what is left."""
@@ -84,16 +84,16 @@ def _gone() -> ProviderError:
     return ProviderError("The activity has ended.")
 
 
-class Carry:
+class BulkTransfer:
     """Whole files to and from an activity, as the workspace room asks for it."""
 
-    def __init__(self, errands: Errands) -> None:
-        self._errands = errands
+    def __init__(self, batches: BatchQueue) -> None:
+        self._batches = batches
 
     async def transfer_out(self, container_path: str, local_path: Path) -> None:
         """A file of the provider's to this side. Raises ``ProviderError``."""
-        await self._errands.run(lambda script: script.download_file(container_path, str(local_path)))
+        await self._batches.run(lambda script: script.download_file(container_path, str(local_path)))
 
     async def transfer_in(self, local_path: Path, container_path: str) -> None:
         """A file of this side to the provider. Raises ``ProviderError``."""
-        await self._errands.run(lambda script: script.upload_file(str(local_path), container_path))
+        await self._batches.run(lambda script: script.upload_file(str(local_path), container_path))

@@ -21,22 +21,22 @@ _SOON_SECONDS = 60.0
 
 
 @dataclass
-class Standing:
+class ProviderBackoff:
     """Providers by id. Reasons are words for people, cleaned."""
 
     reasons: dict[str, str] = field(default_factory=dict)
     """Of all that had a setback, the last reason."""
     busy: set[str] = field(default_factory=set)
     """Those that work for the session: a private network has each provider once."""
-    _barred: set[str] = field(default_factory=set)
+    _banned: set[str] = field(default_factory=set)
     _until: dict[str, float] = field(default_factory=dict)
     """When its pause is over, by the monotonic clock."""
     _times: collections.Counter[tuple[str, str]] = field(default_factory=collections.Counter)
 
-    def bar(self, provider_id: str, why: str) -> None:
+    def ban(self, provider_id: str, why: str) -> None:
         """It billed too much: never again in this session."""
         self.reasons[provider_id] = why
-        self._barred.add(provider_id)
+        self._banned.add(provider_id)
 
     def lost(self, provider_id: str, why: str) -> None:
         """The session ran there, and it vanished or gave up."""
@@ -53,9 +53,9 @@ class Standing:
         self._put_off(provider_id, why, _FAILED_SECONDS if failed else _REFUSED_SECONDS[before])
         return failed
 
-    def is_barred(self, provider_id: str) -> bool:
+    def is_banned(self, provider_id: str) -> bool:
         """Whether it is out for good."""
-        return provider_id in self._barred
+        return provider_id in self._banned
 
     def comes_last(self, provider_id: str) -> bool:
         """Whether all others are taken before it."""
@@ -69,13 +69,13 @@ class Standing:
         """Those who will not be asked within the next minute."""
         soon = time.monotonic() + _SOON_SECONDS
         put_off = {provider_id for provider_id, until in self._until.items() if until > soon}
-        return self.busy | self._barred | put_off
+        return self.busy | self._banned | put_off
 
     def returning(self) -> dict[str, float]:
         """Those who will be, each with the seconds until then."""
         now = time.monotonic()
         left = {provider_id: until - now for provider_id, until in self._until.items()}
-        out = self.busy | self._barred
+        out = self.busy | self._banned
         return {key: value for key, value in left.items() if 0 < value <= _SOON_SECONDS and key not in out}
 
     def _before(self, provider_id: str, what: str) -> int:

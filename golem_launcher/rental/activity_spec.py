@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Package:
-    """What to put into the provider and how to start it."""
+class ActivitySpec:
+    """What to put into an activity and how to start it there."""
 
     workload: str
     """What it is called to people."""
@@ -26,7 +26,7 @@ class Package:
 
 @dataclass(frozen=True)
 class Rented:
-    """A provider that runs our package."""
+    """A provider in whose activity the workload runs."""
 
     provider_id: str
     provider_name: str

@@ -15,7 +15,7 @@ _BELIEVED = 2
 
 
 @dataclass
-class Blame:
+class ImageFaults:
     """What the providers of one session say of its image, by their ids."""
 
     runs: bool = False

@@ -29,7 +29,10 @@ class Endpoint:
     protocol: Literal["lab", "http", "tcp"] = "http"
     """``lab`` is HTTP, too, whose pages are JupyterLab's: a link shows them from this side's files."""
     asks_token: bool = False
-    """Whether it lets in nobody without the session's token. One that does not is opened to the user alone."""
+    """Whether it lets in nobody without the session's token, which JupyterLab alone is told; a link then has it.
+
+    One that does not ask is opened to the user alone.
+    """
     path: str = "/"
     """What a link opens there, below the path at which it answers."""
 

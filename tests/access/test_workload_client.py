@@ -1,8 +1,11 @@
+"""A workload and its agent as seen from here: whether they are well, and the log, whatever they send."""
+
 import asyncio
 import contextlib
 import gzip
 import hashlib
 
+import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 from golem_launcher.access import workload_client
 from golem_launcher.access.workload_client import WorkloadClient, _LogFile
 from golem_launcher.text import LONGEST_LINE
+from golem_launcher.workload.base import Endpoint, Workload
 from golem_launcher.workload.lab import LAB
 from tests.dialling import to_origin
 
@@ -98,6 +102,41 @@ def test_a_lab_that_says_gzip_and_means_something_else_is_one_that_does_not_answ
             await asyncio.gather(following, return_exceptions=True)
 
     asyncio.run(ask())
+
+
+def test_one_that_speaks_no_http_is_well_while_it_takes_connections():
+    database = Workload("database", "Database", argv=("db",), endpoints=(Endpoint("sql", 5432, "tcp"),))
+
+    async def ask():
+        server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+        dial = to_origin(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        asked = []
+
+        async def dialled(port):
+            asked.append(port)
+            return await dial()
+
+        async with WorkloadClient(database, dialled, "token") as client:
+            assert await client.answers(seconds=5)
+            server.close()
+            await server.wait_closed()
+            assert not await client.answers(seconds=5)
+        return asked
+
+    assert asyncio.run(ask()) == [5432, 5432]
+
+
+@pytest.mark.parametrize("told", [b'{"ended": "true"}', b"[1]", b"{", b"\xff" * 70_000])
+def test_what_an_agent_says_of_an_end_is_no_end_unless_it_says_so(told):
+    async def ask(body):
+        async def answer(_):
+            return web.Response(body=body)
+
+        async with _served(answer) as client:
+            return await client.has_ended()
+
+    assert not asyncio.run(ask(told))
+    assert asyncio.run(ask(b'{"held": false, "ended": true}'))
 
 
 @contextlib.asynccontextmanager

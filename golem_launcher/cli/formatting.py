@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from golem_launcher.market.prices import glm
 from golem_launcher.session.documents import count
 from golem_launcher.units import coins, counted, data_size
+from golem_launcher.workload.lab import LAB
 
 if TYPE_CHECKING:
     from golem_launcher.events import MachineState, SessionState
@@ -40,6 +41,7 @@ def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]
         ("at present", state.progress.words if state.progress and not state.stage.final else None),
         ("trouble", state.trouble),
         ("network", state.network),
+        ("workload", state.workload if state.workload != LAB.name else None),
         ("provider", state.head.provider_name),
         ("url", url),
         ("cost", f"{cost(state).removesuffix(' GLM')} of {glm(state.budget)}"),

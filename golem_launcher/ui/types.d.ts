@@ -325,6 +325,8 @@ export interface Session {
   alive: boolean;
   /** What runs there, as people call it. */
   workload: string;
+  /** Whether a browser can open it; else programs reach it by a tunnel. */
+  has_pages: boolean;
   stage: StageName;
   reason: string;
   steps: Step[];

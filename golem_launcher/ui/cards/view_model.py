@@ -72,6 +72,7 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "live": not state.stage.final,
         "alive": alive,
         "workload": clean_name(registry.title(state.workload)),
+        "has_pages": registry.link(state.workload) is not None,
         "stage": state.stage.value,
         "reason": clean_line(state.reason),
         "steps": _steps(state),

@@ -44,14 +44,26 @@ export class WaysInView {
     this.session = session;
     show(this.ssh, Boolean(session.ssh));
     if (this.tools.remote) return this.updateOnHub(session);
-    show(this.element, Boolean(link));
+    const open = session.has_pages ? Boolean(link) : Boolean(session.started && session.live && session.alive);
+    show(this.element, open);
     const key = `${link} ${session.provider}`;
-    if (!link || key === this.shown) return;
+    if (!open || key === this.shown) return;
     this.shown = key;
+    this.showCommands(link);
+    this.askSsh(); // another provider has another user and port
+  }
+
+  /** @param {string | undefined} link */
+  showCommands(link) {
+    const tunnel = way(
+      "At an address of your choice, on this computer",
+      `golem-launcher tunnel ${this.name} --port 8888`,
+    );
+    if (!link) return this.rows.replaceChildren(tunnel);
     const { hostname, port, pathname, search } = new URL(link);
     const token = new URLSearchParams(search).get("token");
     this.rows.replaceChildren(
-      way("At an address of your choice, on this computer", `golem-launcher tunnel ${this.name} --port 8888`),
+      tunnel,
       way(
         "From another computer that has ssh to this one",
         `ssh -N -L 8888:${hostname}:${port} THIS-COMPUTER`,
@@ -69,7 +81,6 @@ export class WaysInView {
         ),
       ),
     );
-    this.askSsh(); // another provider has another user and port
   }
 
   /** The kernel asks the provider for its ssh server: only when somebody looks. */

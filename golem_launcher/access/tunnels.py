@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from golem_launcher.workload.base import Workload
 
 _HUB_SECONDS = 20.0
-_LARGEST_ABOUT = 4096
+_LARGEST_ABOUT = 16 * 1024
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]{8,256}")
 _BASE_URL = re.compile(r"/((?!\.{1,2}/)[A-Za-z0-9._~@-]+/)*")
 

@@ -24,17 +24,17 @@ _WAIT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 
 
 class LogPiece(NamedTuple):
-    """Bytes of the log, and the offset at which it goes on: further than their number where some are gone."""
+    """Bytes of the log, and the offset of the next read: further on than their number if older bytes are gone."""
 
     data: bytes
     following: int
 
 
 class Control:
-    """Made in a child of the keeper's. Its methods are called by threads of the server, any number at a time.
+    """Answers the launcher's requests. The server makes one in its process, and calls it from several threads at once.
 
-    ``bell`` becomes readable when the log has grown, and ends with the keeper; the keeper reads new deadlines from
-    ``orders``, one line each, in seconds by the clock of ``proc.clock``.
+    ``bell`` is a pipe that becomes readable when the log has grown, and closes with the keeper. ``orders`` is a pipe
+    from which the keeper reads new deadlines, one line each, in seconds by ``proc.clock``.
     """
 
     def __init__(self, config: Config, bell: int, orders: int) -> None:
@@ -46,7 +46,7 @@ class Control:
         self._grown = threading.Condition()
 
     def follow(self) -> None:
-        """Wake those who wait for the log whenever it grows, until the keeper is gone."""
+        """Wake the requests that wait for the log whenever it grows; returns when the keeper is gone."""
         poll = select.poll()
         poll.register(self._bell, select.POLLIN)
         while True:
@@ -57,7 +57,7 @@ class Control:
                 self._grown.notify_all()
 
     def log(self, offset: str = "0", wait: str = _USUAL_WAIT) -> LogPiece:
-        """The log from ``offset`` on; waits up to ``wait`` seconds for the first byte. Raises ``ValueError``."""
+        """The log from ``offset`` on, after waiting up to ``wait`` seconds for a first byte. Raises ``ValueError``."""
         if not OFFSET.fullmatch(offset) or not _WAIT.fullmatch(wait):
             raise ValueError("a number that does not fit")
         end = time.monotonic() + min(float(wait), _LONGEST_WAIT)
@@ -70,11 +70,11 @@ class Control:
                 self._grown.wait(left)
 
     def usage(self) -> dict[str, float]:
-        """What the agent and all below it use, see usage.py."""
+        """What the agent and all its descendants use, see usage.py."""
         return usage(self._keeper, self._root)
 
     def move_deadline(self, seconds: object) -> dict[str, float]:
-        """Everything ends so many seconds from now. Raises ``ValueError`` for what is no such number."""
+        """Set the deadline to ``seconds`` from now. Raises ``ValueError`` if that is no number in range."""
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < _LONGEST_TERM:
             raise ValueError("seconds is not a number that fits")
         os.write(self._orders, b"%.3f\n" % (proc.clock() + seconds))

@@ -1,7 +1,8 @@
 """The agent's main process: starts the children, writes their log, ends everything at the deadline.
 
 The children are a table: the workload, for which this machine was rented, the ways in, and the agent's server. What
-crashes is started again. The workload's orderly end is everybody's, unless the configuration says that the agent stays.
+crashes is started again. When the workload exits with code 0, everything ends, unless the configuration says that the
+agent stays.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What can run at a provider, as values: what is started there, when it is ready, where it listens, what is saved."""
+"""Workloads: the programs that a session can run at a provider, each described by one value."""

@@ -1,4 +1,4 @@
-"""What a workload is: a value. A stranger's is another value in a file of its own; docs/architecture.md has one."""
+"""Defines a workload and its endpoints. docs/architecture.md shows how somebody else adds one."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Endpoint:
     protocol: Literal["lab", "http", "tcp"] = "http"
     """``lab`` is HTTP, too, whose pages are JupyterLab's: a link shows them from this side's files."""
     asks_token: bool = False
-    """Whether it lets in nobody without the session's token, which JupyterLab alone is told; a link then has it.
+    """Whether it asks for the session's token, which the agent tells JupyterLab alone; the link then carries it.
 
-    One that does not ask is opened to the user alone.
+    A link to one that does not ask lets in the user's own browsers only.
     """
     path: str = "/"
-    """What a link opens there, below the path at which it answers."""
+    """The path that a link opens, below the base URL."""
 
     def __post_init__(self) -> None:
         """Raises ``ValueError`` and ``TypeError`` for what is no endpoint."""
@@ -54,7 +54,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Workload:
-    """What a machine is rented for. The agent starts it, and again when it crashed, five times at most."""
+    """A program to run at a provider. The agent starts it, and restarts it after a crash, five times at most."""
 
     name: str
     """What requests call it: small letters, digits and dashes."""
@@ -70,18 +70,18 @@ class Workload:
     Empty: the JupyterLab of the image, which the agent configures (``agent/lab.py``), and installs where there is none.
     """
     endpoints: tuple[Endpoint, ...] = (Endpoint("web"),)
-    """Where it listens. One that listens nowhere is ready as soon as the agent is."""
+    """Where it listens. With none, the workload counts as ready once the agent answers."""
     probe: str = "/"
-    """A path of the first endpoint, below its base, that answers with 200 once it is ready, and while it is well.
+    """The path of the first endpoint, below the base URL, that answers 200 while the workload is healthy.
 
-    Of one that does not speak HTTP it is enough that it takes connections.
+    An endpoint with the protocol ``tcp`` is healthy while it accepts connections.
     """
     unsaved: tuple[str, ...] = ()
-    """What is not saved of the workspace beside what the agent always leaves out: patterns as in ``.gitignore``."""
+    """Patterns, as in ``.gitignore``, of files that are not saved, besides those that the agent always leaves out."""
     ends_session: bool = False
-    """Whether the session ends with its orderly end, exit code 0, once all is saved: a program that has done its work.
+    """Whether the session ends when the program exits with code 0; the workspace is saved first.
 
-    Else its machine is given up then, and another goes on with what was saved.
+    Otherwise that exit loses the machine, and the session continues on another with what was saved.
     """
 
     def __post_init__(self) -> None:
@@ -91,11 +91,11 @@ class Workload:
 
     @property
     def link(self) -> Endpoint | None:
-        """What a browser is led to: the first endpoint, where that speaks HTTP."""
+        """The endpoint that a link opens: the first, if it speaks HTTP."""
         first = self.first
         return first if first is not None and first.protocol != "tcp" else None
 
     @property
     def first(self) -> Endpoint | None:
-        """What tunnels lead to where no endpoint is named, and what is asked whether it is ready."""
+        """The endpoint that tunnels lead to unless another is named, and whose health is probed."""
         return self.endpoints[0] if self.endpoints else None

@@ -1,7 +1,7 @@
-"""The workloads that a request can ask for: ours, and those that installed packages bring.
+"""Looks up workloads by name: the built-in ones, and those of installed packages.
 
-A package brings one by an entry point in the group ``golem_launcher.workloads``: its name is the workload's, and what
-it names is the :class:`Workload`.
+A package provides one by an entry point in the group ``golem_launcher.workloads``, whose name is the workload's and
+whose object is the :class:`Workload`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ _OURS = {workload.name: workload for workload in (LAB,)}
 
 
 def usable() -> tuple[Workload, ...]:
-    """All that a request can ask for. Blocking: looks through what is installed, and loads what packages bring."""
+    """All workloads that a request can name; those that can't be loaded are left out.
+
+    Called by the form and for error messages. Blocking: it scans installed packages and imports those with workloads.
+    """
     found = list(_OURS.values())
     for name in _brought():
         with contextlib.suppress(LookupError):
@@ -32,9 +35,10 @@ def usable() -> tuple[Workload, ...]:
 
 
 def find(name: str) -> Workload:
-    """The workload of this name. Raises ``LookupError`` where there is none, or what brings it is not one.
+    """The workload called ``name``. Called when a request is validated, and by the session that it becomes.
 
-    Blocking for one that a package brings, whose code is loaded.
+    Raises ``LookupError`` if there is none, or if its package can't be loaded. Blocking for a package's workload, which
+    is imported.
     """
     if name in _OURS:
         return _OURS[name]
@@ -48,14 +52,14 @@ def find(name: str) -> Workload:
 
 
 def title(name: str) -> str:
-    """What people call the workload of this name; the name itself where there is no such workload any more."""
+    """The title of the workload called ``name``; the name itself if its package is no longer installed."""
     with contextlib.suppress(LookupError):
         return find(name).title
     return name
 
 
 def link(name: str) -> Endpoint | None:
-    """What a browser is led to of the workload of this name; ``None`` where there is no such workload any more."""
+    """The endpoint that a link to the workload called ``name`` opens; ``None`` if its package is gone."""
     with contextlib.suppress(LookupError):
         return find(name).link
     return None

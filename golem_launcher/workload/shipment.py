@@ -37,9 +37,9 @@ class Shipment:
 
 
 def shipment(workload: Workload, settings: Mapping[str, Any], *, familiar: bool) -> Shipment:
-    """What is sent for ``workload``, with the agent's ``settings`` (see ``agent/config.py``).
+    """What is sent for ``workload``, with the agent's ``settings`` (see ``agent/config.py``). Called once per machine.
 
-    ``familiar``: what the image has is known, so that no pip is sent along. Blocking, once half a second.
+    ``familiar``: the contents of the image are known, so pip is not sent along. Blocking: half a second the first time.
     """
     about = {
         "name": workload.title,

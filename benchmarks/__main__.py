@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SECONDS = {
     "start": 240,
+    "kernel": 240,
     "tunnel": 260,
     "ways": 420,
     "idle": 120,

@@ -79,6 +79,7 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
 
     def connect(self) -> Any:
         """Called when the websocket is open."""
+        self.websocket_handler.set_nodelay(True)  # a reply is several small messages: none waits for the last's receipt
         if self.websocket_handler.get_argument("resume", None) is not None:
             self.limit_rate = False
             self._conversation = self._conversations.setdefault(self.session_key, _Conversation())

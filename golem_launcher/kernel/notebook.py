@@ -11,7 +11,6 @@ from golem_launcher.errors import LauncherError, RequestError, SessionError
 from golem_launcher.kernel import cards, commands
 from golem_launcher.kernel.commands.attaching import check_workload
 from golem_launcher.kernel.commands.here import LocalKernel
-from golem_launcher.kernel.connection import Connection, begin
 from golem_launcher.networks import NETWORKS
 from golem_launcher.request import parse_request
 from golem_launcher.units import counted
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from golem_launcher.events import SessionState
     from golem_launcher.kernel.cells import Call
     from golem_launcher.kernel.commands.command import Command
-    from golem_launcher.kernel.connection import Owner
+    from golem_launcher.kernel.connection import Connection, Owner
     from golem_launcher.kernel.output import Output, Shown
     from golem_launcher.kernel.record import Attachment, Record
     from golem_launcher.session.directory import SessionDirectory
@@ -157,6 +156,8 @@ class Notebook:
 
     async def connect(self, output: Output, fields: dict[str, Any], seconds: float = _LONGEST_START_SECONDS) -> None:
         """Start a session by the choices and these fields, and connect to it. Raises ``LauncherError``."""
+        from golem_launcher.kernel.connection import begin
+
         request = parse_request({**self.choices, **fields})
         check_workload(request.workload)
         place = output.place()
@@ -205,6 +206,8 @@ class Notebook:
         return commands.complete(self, line)
 
     async def _open(self, directory: SessionDirectory, kernel_id: str | None, *, ends_session: bool) -> Connection:
+        from golem_launcher.kernel.connection import Connection
+
         connection = Connection(directory, self.record, self.owner, ends_session=ends_session)
         await connection.open(kernel_id)
         self.last = directory

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import RequestError, SessionError
-from golem_launcher.kernel import cards, connection
+from golem_launcher.kernel import cards
 from golem_launcher.kernel.commands.command import Command
 from golem_launcher.kernel.commands.money import choose_budget, parse_budget
 from golem_launcher.market.requirement_shorthand import FIELDS, read_words
@@ -71,6 +71,8 @@ def _may_follow(_notebook: Notebook, before: str) -> list[str]:
 
 
 async def _disconnect(notebook: Notebook, _call: Call, output: Output) -> None:
+    from golem_launcher.kernel.connection import end
+
     present = notebook.connected()
     notebook.connection = None
     if not await present.leave():
@@ -84,7 +86,7 @@ async def _disconnect(notebook: Notebook, _call: Call, output: Output) -> None:
     async def told(state: SessionState) -> None:
         await place.show(cards.ending(state, f"Disconnecting from {state.head.provider_name or 'the provider'}"))
 
-    state = await connection.end(present.directory, told)
+    state = await end(present.directory, told)
     await output.show(_bill(state))
 
 

@@ -1,0 +1,249 @@
+"""A Jupyter over there that lies: in its listings, in what it counts, in what it says."""
+
+import asyncio
+import contextlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from golem_launcher import paths
+from golem_launcher.access.door import Door, door_path
+from golem_launcher.errors import AccessError, RequestError
+from golem_launcher.kernel import messages, transfer
+from golem_launcher.kernel.far_kernel import FarKernel, LabClient
+from golem_launcher.request import parse_request
+from golem_launcher.session.directory import create_session_directory
+from golem_launcher.waiting import together
+
+_EVIL = [
+    "../escaped.txt",
+    "/etc/escaped.txt",
+    "..",
+    ".bashrc",
+    "a\x00b",
+    "line\nbreak",
+    "back\\slash",
+    "\u202eexe.txt",
+    "x" * 300,
+    "",
+    None,
+    7,
+]
+
+
+@pytest.fixture
+def there(tmp_path, monkeypatch):
+    """Runs a conversation with a server in the place of a session's Jupyter."""
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    directory = create_session_directory(parse_request({"name": "hostile"}))
+    directory.write_token("token")
+
+    async def run(routes, talk):
+        application = web.Application()
+        application.add_routes(routes)
+        runner = web.AppRunner(application, shutdown_timeout=1)
+        await runner.setup()
+        path = str(tmp_path / "lab.sock")
+        await web.UnixSite(runner, path).start()
+
+        async def carry(_port, reader, writer):
+            far_reader, far_writer = await asyncio.open_unix_connection(path)
+            try:
+                await together(_copy(reader, far_writer), _copy(far_reader, writer))
+            finally:
+                far_writer.close()
+                with contextlib.suppress(OSError):
+                    await far_writer.wait_closed()
+
+        door = Door(door_path(directory.path), carry)
+        await door.start()
+        lab = LabClient(directory)
+        try:
+            async with asyncio.timeout(30):
+                return await talk(lab)
+        finally:
+            await lab.aclose()
+            await door.aclose()
+            await runner.cleanup()
+
+    return lambda routes, talk: asyncio.run(run(routes, talk))
+
+
+async def _copy(reader, writer):
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+def _listing(entries, **below):
+    """``below``: what is in folders of these names."""
+
+    async def contents(request):
+        name = request.path.removeprefix("/api/contents/")
+        if request.query.get("content") == "0":
+            return web.json_response({"name": name, "type": "file", "size": 3})
+        return web.json_response({"type": "directory", "content": below.get(name, entries)})
+
+    return web.get("/api/contents/{path:.*}", contents)
+
+
+async def _nothing(*_):
+    pass
+
+
+def _download(words, *, force=False):
+    async def talk(lab):
+        brought = transfer.Brought()
+        planned = await transfer.plan_download(lab, words, Path(), brought)
+        await transfer.download(lab, planned, brought, _nothing, force=force)
+        return brought
+
+    return talk
+
+
+async def _says_data(_request):
+    return web.Response(body=b"data")
+
+
+def test_names_that_lead_elsewhere_are_left_out(there, tmp_path):
+    entries = [{"name": name, "type": "file", "size": 4} for name in [*_EVIL, "fine.txt"]]
+    entries += [{"name": "deep", "type": "notebook", "size": -5}, "no entry", {"type": "file"}]
+    brought = there([_listing(entries), web.get("/files/{path:.*}", _says_data)], _download(["*"]))
+    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["deep", "fine.txt"]
+    assert len(brought.left_out) == len(_EVIL) + 2
+    assert all(line.isprintable() for line in brought.left_out)
+    assert not (tmp_path / "escaped.txt").exists()
+    assert (tmp_path / "here" / "fine.txt").stat().st_mode & 0o111 == 0
+
+
+def test_folders_without_end_end(there):
+    endless = [{"name": "again", "type": "directory"}]
+    brought = there([_listing(endless)], _download(["again*"]))
+    assert brought.files == 0
+
+
+def test_more_files_than_a_notebook_needs_are_refused(there):
+    entries = [{"name": f"f{number}", "type": "file", "size": 1} for number in range(30_000)]
+    with pytest.raises(AccessError, match="more than 20,000"):
+        there([_listing([{"name": "d", "type": "directory"}], d=entries)], _download(["*"]))
+
+
+def test_a_file_that_grows_for_ever_is_given_up(there, tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer, "_GROWTH", 1_000_000)
+
+    async def endless(request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with contextlib.suppress(OSError):
+            while True:
+                await response.write(b"x" * 65536)
+        return response
+
+    with pytest.raises(AccessError, match="larger than it was said"):
+        there([_listing([]), web.get("/files/{path:.*}", endless)], _download(["big.bin"]))
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_nothing_is_written_through_a_link(there, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "here" / "data").symlink_to(elsewhere)
+    (tmp_path / "here" / "one.txt").symlink_to(elsewhere / "target")
+    routes = [_listing([{"name": "one.txt", "type": "file", "size": 4}]), web.get("/files/{path:.*}", _says_data)]
+
+    async def talk(lab):
+        brought = transfer.Brought()
+        for folder in ("data", ""):
+            planned = await transfer.plan_download(lab, ["one.txt"], Path(folder), brought)
+            await transfer.download(lab, planned, brought, _nothing, force=True)
+        return brought
+
+    brought = there(routes, talk)
+    assert brought.files == 0
+    assert len(brought.left_out) == 2
+    assert list(elsewhere.iterdir()) == []
+    with pytest.raises(RequestError):
+        there(routes, _download(["../one.txt"]))
+
+
+def test_a_kernel_that_talks_nonsense_is_left_and_asked_again(there):
+    heard, connections = [], []
+    good = messages.make("stream", {"name": "stdout", "text": "fine"}, session="s")
+
+    async def channels(request):
+        socket = web.WebSocketResponse(protocols=(messages.WEBSOCKET_PROTOCOL,))
+        await socket.prepare(request)
+        connections.append(socket)
+        number = len(connections)
+        if number == 1:
+            await socket.send_str('{"received": 99}')  # more than there are
+        elif number == 2:
+            await socket.send_str("[" * 100_000)
+        elif number == 3:
+            await socket.send_bytes(b"no count first")
+        else:
+            await socket.send_str('{"received": 0}')
+            await socket.send_bytes(b"\xff" * 64)
+            await socket.send_bytes(messages.pack_for_websocket("elsewhere", good))
+            broken = messages.Message((b"[]", b"{}", b"{}", b"{}"), good.header, {})
+            await socket.send_bytes(messages.pack_for_websocket("iopub", broken))
+            await socket.send_bytes(messages.pack_for_websocket("iopub", good))
+        async for _ in socket:
+            pass
+        return socket
+
+    async def talk(lab):
+        done = asyncio.Event()
+
+        async def hear(channel, message):
+            heard.append((channel, message.content()["text"]))
+            done.set()
+
+        kernel = FarKernel(lab, "k", heard=hear)
+        running = asyncio.create_task(kernel.run())
+        await done.wait()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    there([web.get("/api/kernels/k/channels", channels)], talk)
+    assert heard == [("iopub", "fine")]
+    assert len(connections) == 4
+
+
+def test_an_answer_without_end_is_cut(there):
+    async def endless(request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with contextlib.suppress(OSError):
+            while True:
+                await response.write(b" " * 65536)
+        return response
+
+    async def talk(lab):
+        await lab.ask("GET", "/api/kernels")
+
+    with pytest.raises(AccessError, match="more than it should"):
+        there([web.get("/api/kernels", endless)], talk)
+
+
+def test_the_token_is_shown_to_the_session_alone(there):
+    seen = []
+
+    async def kernels(request):
+        seen.append(request.headers.get("Authorization"))
+        return web.Response(body=json.dumps([]).encode())
+
+    async def talk(lab):
+        return await lab.ask("GET", "/api/kernels")
+
+    assert there([web.get("/api/kernels", kernels)], talk) == []
+    assert seen == ["token token"]
+    assert not [word for word in os.environ.values() if word == "token token"]

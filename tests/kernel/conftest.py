@@ -60,7 +60,7 @@ def network(tmp_path_factory):
 def lose(network):
     """Takes the present provider from a session: the provider terminates the agreement."""
     keys = providers.keys(network, _NETWORK.count("[[provider]]"))
-    return lambda directory: providers.terminate(network, keys, directory.state())
+    return lambda directory: providers.terminate(network, keys, directory.state().head)
 
 
 @pytest.fixture

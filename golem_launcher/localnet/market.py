@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NodeError
+from golem_launcher.localnet import time_of_day
 from golem_launcher.localnet.negotiation import COEFFICIENTS, NO_CAPACITY, Negotiator, Refused
-from golem_launcher.waiting import wait_for
+from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -75,13 +76,11 @@ class Market:
         while True:
             self._changed.clear()
             serving = asyncio.create_task(self._serve_one_offer())
-            changed = asyncio.create_task(self._changed.wait())
+            changed = {asyncio.create_task(self._changed.wait()), asyncio.create_task(time_of_day.is_set())}
             try:
-                await asyncio.wait({serving, changed}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({serving, *changed}, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                serving.cancel()
-                changed.cancel()
-                await asyncio.wait({serving, changed})
+                await cancel_all(serving, *changed)
             if not serving.cancelled() and (error := serving.exception()):
                 if not isinstance(error, NodeError):
                     raise error

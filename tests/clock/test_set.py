@@ -76,6 +76,14 @@ def test_a_session_lives_on(time_of_day):
     time_of_day.set_forth(0)
 
 
+def test_a_session_starts_after_the_clock_was_set(time_of_day):
+    """What an offer asks of a demand names the time: set back by a year, no demand would end late enough for it."""
+    for count, forth in enumerate((YEAR, -HOUR, 0)):
+        time_of_day.set_forth(forth)
+        command("start", "--name", f"after-{count}", *ASKED, "--wait")
+        command("stop", f"after-{count}")
+
+
 def test_an_allocation_that_would_end_in_the_past_names_the_clock(library, tmp_path, monkeypatch):
     """The node has another time than who asks it, in another container say."""
     slow = TimeOfDay(library, tmp_path / "slow")

@@ -23,14 +23,14 @@ _MEGA = 1_000_000
 _SIZES = (200, 200, 150, 100, 64, *([19] * 15))
 """Of the data files, in MB: with the notebooks, 1 GB."""
 _NOTEBOOKS = 500
-_SMALL = 10_000
+_SMALL, _TINY = 10_000, 50_000
 
 
 def rows(base: Path) -> list[Row]:
     with bed.home(base / "home"):
         localnet.up()
         with bed.session("saving") as session:
-            return [*_large(base, session), *_small(base, session)]
+            return [*_large(base, session), *_small(base, session), _tiny(base, session)]
 
 
 def _large(base: Path, session: bed.Session) -> list[Row]:
@@ -65,16 +65,27 @@ def _large(base: Path, session: bed.Session) -> list[Row]:
 
 def _small(base: Path, session: bed.Session) -> list[Row]:
     made = base / "many"
-    for number in range(_SMALL):
-        path = made / str(number // 100) / f"{number}.txt"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{number}\n" * 20)
+    _write_small(made, _SMALL, 20)
     made.rename(session.work() / "many")
     _save()
     times = sorted(_save() for _ in range(7))
     spread = f"{times[0] * 1000:.0f} to {times[-1] * 1000:.0f} ms, the command's own way included"
     what = "save with nothing changed, 10,000 files more"
     return [Row(what, times[3] * 1000, "ms", least=300, aim=100, detail=spread)]
+
+
+def _tiny(base: Path, session: bed.Session) -> Row:
+    _write_small(base / "tiny", _TINY, 1)
+    (base / "tiny").rename(session.work() / "tiny")
+    took = _save()
+    return Row("50,000 tiny files saved", took, "s", least=60, aim=20, detail=f"{_TINY / took:,.0f} a second")
+
+
+def _write_small(made: Path, count: int, lines: int) -> None:
+    for number in range(count):
+        path = made / str(number // 100) / f"{number}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{number}\n" * lines)
 
 
 def _save() -> float:

@@ -2,7 +2,8 @@
 # make test   the whole test suite, with its own set-up
 # make check  style, types and the direction of imports
 # make soak   twenty kills at random moments of a busy session, ends with unsaved documents, what is costly, who listens,
-#             a full disk, and an hour of hostile and thoughtless programs (GOLEM_LAUNCHER_MIX_SECONDS)
+#             a full disk, a kernel's line that is cut for a minute in all, and an hour of hostile and thoughtless programs
+#             (GOLEM_LAUNCHER_MIX_SECONDS)
 # make down   stop what `make run` left running in the background
 
 PYTHON ?= python3
@@ -26,6 +27,7 @@ soak: $(VENV)/.installed-tests
 	GOLEM_LAUNCHER_SOAK=1 $(BIN)/python -m pytest -q tests/browser/test_open_documents.py
 	$(BIN)/python -m pytest -q tests/workspace/transfer/test_left_out.py tests/workspace/transfer/test_bombs.py tests/access/test_listeners.py \
 		tests/session/test_full_store.py
+	GOLEM_LAUNCHER_CUT_SECONDS=3 $(BIN)/python -m pytest -q tests/kernel/test_loss.py -k a_line_that_breaks
 	GOLEM_LAUNCHER_MIX_SECONDS=$${GOLEM_LAUNCHER_MIX_SECONDS:-3600} $(BIN)/python -m pytest -q -s tests/session/test_hostile_mix.py
 
 check: $(VENV)/.installed-tests

@@ -211,6 +211,7 @@ class Notebook:
         connection = Connection(directory, self.record, self.owner, ends_session=ends_session)
         await connection.open(kernel_id)
         self.last = directory
+        await asyncio.to_thread(_forget_what_is_over)
         return connection
 
     async def _restored(self) -> None:
@@ -245,6 +246,15 @@ def _command_in(line: str) -> Command | None:
     word = line.strip().split(maxsplit=1)[0] if line.strip() else ""
     name = word.strip("?").lstrip("%")
     return commands.ALL.get(name) if word.lstrip("?").startswith("%") else None
+
+
+def _forget_what_is_over() -> None:
+    """Of notebooks that were killed, whose sessions are over by now."""
+    from golem_launcher.kernel.record import Record
+    from golem_launcher.session import liveness
+    from golem_launcher.session.directory import session_directories
+
+    Record.sweep({one.name for one in session_directories() if liveness.alive(one)})
 
 
 def _ask_to_stop(directory: SessionDirectory) -> None:

@@ -31,8 +31,8 @@ _LOG = logging.getLogger(__name__)
 
 _REST_SECONDS = 15.0
 _LEAVE_SECONDS = 3.0
-_REFRESH_SECONDS = 1.0
-"""Machines that are ready within this time are told of each other at once."""
+_REFRESH_SECONDS = 2.0
+"""Machines are told of each other when no other came up for so long: with many, that is a crowd of messages."""
 _FAILURES = (ApiException, OSError, aiohttp.ClientError, asyncio.TimeoutError)
 
 
@@ -116,8 +116,9 @@ class PrivateNetwork:
 
     async def _refresh(self) -> None:
         while self._refresh_again:
-            await asyncio.sleep(_REFRESH_SECONDS)
-            self._refresh_again = False
+            while self._refresh_again:
+                self._refresh_again = False
+                await asyncio.sleep(_REFRESH_SECONDS)
             try:
                 await wait_for(self._network.refresh_nodes(), _REST_SECONDS)
             except _FAILURES as error:

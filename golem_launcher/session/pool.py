@@ -7,6 +7,7 @@ provider is found for it at the moment, one is looked for again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import BudgetError, LauncherError, MarketError, NodeError, ProviderError
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from golem_launcher.session.renting import Machine
     from golem_launcher.session.slot import Slot
 
+_AT_ONCE = 8
+"""So many are made ready at a time: each is work for the node, and a provider is paid while it waits for that."""
 _AGAIN_SECONDS = 60.0
 """How long to wait where nobody that fits was found, before the market is looked at again."""
 
@@ -48,6 +51,7 @@ class Pool:
         self._session = session
         self._places = [_Place(session, slot) for slot in slots]
         self._ending = ending
+        self._turn = asyncio.Semaphore(_AT_ONCE)
         self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Why the session is over by its own terms, as one of these machines was the first to see."""
 
@@ -78,13 +82,12 @@ class Pool:
         lost: tuple[Machine, ProviderError] | None = None
         while not self._ending():
             try:
-                if lost is not None:
-                    (before, error), lost = lost, None
-                    machine = await place.renting.replace(before, error)
-                else:
-                    machine = await place.renting.rent(demand or await place.renting.publish_anew())
+                # The demand stays on the market for those whose turn comes later.
+                with demand.sought() if demand is not None else contextlib.nullcontext():
+                    async with self._turn:
+                        machine = await self._rent(place, demand, lost)
             except (MarketError, BudgetError, NodeError) as why:
-                demand = None
+                demand, lost = None, None
                 place.slot.recorder.enter(Stage.RECOVERING)
                 place.slot.recorder.message(f"{why.what} It is looked for again in {_AGAIN_SECONDS:.0f} s.", "warning")
                 await asyncio.sleep(_AGAIN_SECONDS)
@@ -93,7 +96,7 @@ class Pool:
                 place.slot.recorder.enter(Stage.FAILED)
                 place.slot.recorder.message(str(why), "error")
                 return
-            demand = None
+            demand, lost = None, None
             place.machine = machine
             try:
                 reason = await self._watch(place, machine)
@@ -105,6 +108,12 @@ class Pool:
                 if not self.over.done():
                     self.over.set_result(reason)
                 return
+
+    async def _rent(self, place: _Place, demand: Demand | None, lost: tuple[Machine, ProviderError] | None) -> Machine:
+        """A machine by a demand that is on the market, by another one, or in the place of one that was lost."""
+        if lost is not None:
+            return await place.renting.replace(*lost)
+        return await place.renting.rent(demand or await place.renting.publish_anew())
 
     async def _watch(self, place: _Place, machine: Machine) -> str:
         """Until the session is over by its own terms; the reason. Raises ``ProviderError`` and ``NodeError``."""

@@ -43,6 +43,8 @@ _SHARED_DISK = (
 )
 _ATTEMPTS = 3
 _POLL_SECONDS = 0.1
+_CROWD = 10
+"""Of several machines each is asked so many times more seldom and more patiently at most: they start side by side."""
 _ASK_SECONDS = 15.0
 """A workload that does not answer for that long may have been given up by its agent, which is asked then."""
 _PROBE_SECONDS = 2.0
@@ -311,8 +313,9 @@ class Renting:
         start_seconds, name = self.session.host.patience.start, self.session.workload.title
         end = loop_time() + start_seconds
         ask_at = loop_time() + _ASK_SECONDS
+        crowd = min(self.session.request.machines, _CROWD)
         async with self._slot.endpoint.client() as client:
-            while not await client.answers(seconds=_PROBE_SECONDS):
+            while not await client.answers(seconds=_PROBE_SECONDS * crowd):
                 if self.session.workload.ends_session and await client.has_ended():
                     return
                 if loop_time() > min(ask_at, end):
@@ -323,7 +326,7 @@ class Renting:
                     if loop_time() > end:
                         late = f"{name} did not answer within {start_seconds:.0f} s."
                         raise ProviderError(f"{late} {reason_in(told)}".rstrip())
-                await asyncio.sleep(_POLL_SECONDS)
+                await asyncio.sleep(_POLL_SECONDS * crowd)
 
     def _write_down(self, lost: Rented, error: ProviderError, *, overbilled: bool) -> str:
         """A provider is lost: what happened, in words. Raises ``ProviderError`` when no other should be asked."""

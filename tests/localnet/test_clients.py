@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from golem_launcher.localnet.runtime.sandbox import why_no_sandbox
+from golem_launcher.node.yagna import free_port
 from tests.localnet.test_run import PROGRAMS, run
 
 if TYPE_CHECKING:
@@ -54,10 +55,10 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-def of_node(program: str, cwd: Path) -> tuple[dict[str, Any], str]:
+def of_node(program: str, *words: str, cwd: Path) -> tuple[dict[str, Any], str]:
     """What a program of golem-js says that it saw, and all that it wrote beside."""
     shutil.copy(PROGRAMS / program, cwd)
-    ended = run("node", program, cwd=cwd)
+    ended = run("node", program, *words, cwd=cwd)
     assert ended.returncode == 0, ended.stderr
     return dict(json.loads(ended.stdout.splitlines()[-1])), ended.stderr
 
@@ -70,11 +71,22 @@ def of_python(python: Path, program: str, cwd: Path) -> dict[str, Any]:
 
 def test_golem_js(three: network.LocalNetwork, javascript: Path) -> None:
     assert three.providers
-    seen, beside = of_node("job.mjs", javascript)
+    seen, beside = of_node("job.mjs", cwd=javascript)
     assert seen == {"stdout": "done\n", "file": "SOME TEXT\n", "error": "ExeScript command exited with code 7"}
     assert "somebody/something:latest" in beside  # replaced
+
+
+def test_a_private_network_of_golem_js(three: network.LocalNetwork, javascript: Path) -> None:
+    assert three.providers
+    seen, _ = of_node("network.mjs", str(free_port()), cwd=javascript)
+    assert seen == {"there": "a note", "here": "a note"}
 
 
 def test_golem_core(three: network.LocalNetwork, python: Path, tmp_path: Path) -> None:
     assert three.providers
     assert of_python(python, "core.py", tmp_path) == {"stdout": "hello\nagain\n"}
+
+
+def test_a_private_network_of_golem_core(three: network.LocalNetwork, python: Path, tmp_path: Path) -> None:
+    assert three.providers
+    assert of_python(python, "core_network.py", tmp_path) == {"page": "a note"}

@@ -393,7 +393,7 @@ def test_an_upload_waits_for_who_takes_it():
     async def scene():
         async with tunnel_into(behave) as tunnel:
             _, writer = await connect(tunnel)
-            writer.write(os.urandom(20_000_000))  # what is not packed
+            writer.write(os.urandom(20_000_000))  # none of it is packed
             await until(lambda: got > WINDOW - 70_000)
             assert got < WINDOW + 70_000
             writer.transport.abort()

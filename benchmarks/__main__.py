@@ -36,6 +36,7 @@ SECONDS = {
     "saving": 400,
     "slow_line": 180,
     "recovery": 200,
+    "machines": 150,
     "store": 300,
     "page": 300,
 }

@@ -85,9 +85,7 @@ class Session:
     @property
     def supervisor(self) -> int:
         """Its supervisor's pid."""
-        record = ProcessRecord.from_json(json.loads((self.directory.path / "supervisor.json").read_bytes()))
-        assert record is not None
-        return record.pid
+        return supervisor_pid(self.directory)
 
     def vpn_port(self) -> tuple[str, str]:
         """The Lab's port as yagna serves it: the websocket's address and the key that opens it."""
@@ -176,6 +174,13 @@ def plain_lab(directory: Path) -> Iterator[PlainLab]:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
+
+
+def supervisor_pid(directory: SessionDirectory) -> int:
+    """The pid of a session's supervisor."""
+    record = ProcessRecord.from_json(json.loads((directory.path / "supervisor.json").read_bytes()))
+    assert record is not None
+    return record.pid
 
 
 def localnet_directory() -> Path:

@@ -76,7 +76,7 @@ class LaunchRequest(BaseModel):
         Field(
             default=1,
             ge=1,
-            le=64,
+            le=16,
             title="Machines",
             description="Each at another provider, in one private network; the first has your files.",
         ),

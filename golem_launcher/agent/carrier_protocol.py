@@ -75,7 +75,9 @@ def encode(number: int, record: Record) -> bytes:
     """A record as it travels."""
     kind, payload = record
     if kind == DATA and _is_worth_packing(payload):
-        kind, payload = PACKED, zlib.compress(payload, _LEVEL)
+        packed = zlib.compress(payload, _LEVEL)
+        if len(packed) < len(payload):  # a head that can be packed says nothing for sure of the rest
+            kind, payload = PACKED, packed
     return _HEADER.pack(number % _NUMBERS, len(payload), kind) + payload
 
 

@@ -1,7 +1,9 @@
 """Records: in whatever order they arrive, the stream comes out as it went in, or not at all."""
 
 import asyncio
+import base64
 import os
+import random
 import zlib
 
 import pytest
@@ -101,6 +103,16 @@ def test_garbage_is_refused_or_waited_for_and_never_hoarded(pieces):
             assert decoder._held <= 2 * WINDOW
     except CarrierError:
         pass
+
+
+def test_what_begins_as_text_and_goes_on_at_random_travels_as_it_is():
+    """Deflated it was larger than a record's length can say, and the connection broke each time."""
+    noise = random.Random(1)
+    for head in (1024, 2048, 3000):
+        payload = base64.b64encode(noise.randbytes(head))[:head] + noise.randbytes(LARGEST - head)
+        wire = encode(0, Record(DATA, payload))
+        assert len(wire) <= LARGEST + 7
+        assert Decoder().receive(wire) == [Record(DATA, payload)]
 
 
 def test_signs_of_life_in_the_middle_of_bulk_never_contradict_what_was_told(monkeypatch):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.access.ports import AGENT_PORT, CARRIER_PORT
 from golem_launcher.access.vpn import Vpn, VpnPort
+from golem_launcher.agent.carrier_protocol import key
 from golem_launcher.errors import AccessError
 from golem_launcher.waiting import wait_for
 from golem_launcher.workload.base import FIRST_PORT
@@ -41,12 +42,12 @@ class MachineWay:
     async def __aexit__(self, *_: object) -> None:
         await self.vpn.__aexit__()
 
-    def lead_to(self, network: str, ip: str, app_key: str) -> None:
+    def lead_to(self, network: str, ip: str, app_key: str, token: str) -> None:
         """From now on to the provider with this address; connections to another one end.
 
-        ``network`` is its private network's, ``ws://…/net/<id>``.
+        ``network`` is its private network's, ``ws://…/net/<id>``; ``token`` the one that its agent was told.
         """
-        self._target = VpnPort(f"{network}/tcp/{ip}/{CARRIER_PORT}", app_key)
+        self._target = VpnPort(f"{network}/tcp/{ip}/{CARRIER_PORT}", app_key, key=key(token))
         self.vpn.cut()
 
     def lead_nowhere(self) -> None:

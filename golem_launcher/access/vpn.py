@@ -22,7 +22,17 @@ import aiohttp
 
 from golem_launcher.access.streams import DuplexStream, Pipe
 from golem_launcher.agent.carrier import Carrier
-from golem_launcher.agent.carrier_protocol import OPEN, PORT, RESET, TAKEN, CarrierError, Decoder, Record, encode
+from golem_launcher.agent.carrier_protocol import (
+    NO_KEY,
+    OPEN,
+    OPENING,
+    RESET,
+    TAKEN,
+    CarrierError,
+    Decoder,
+    Record,
+    encode,
+)
 from golem_launcher.agent.carrier_server import first
 from golem_launcher.errors import AccessError
 from golem_launcher.waiting import cancel_all, wait_for
@@ -62,6 +72,8 @@ class VpnPort:
     app_key: str = field(repr=False)
     scheme: str = "Bearer"
     """Of the ``Authorization`` header; a hub's Jupyter server wants ``token``."""
+    key: bytes = field(default=NO_KEY, repr=False)
+    """What the agent there asks for."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +232,7 @@ class Vpn:
         headers = {"Authorization": f"{target.scheme} {target.app_key}"}
         websocket = await self._http.ws_connect(target.uri, headers=headers, max_msg_size=_LARGEST_MESSAGE)
         try:
-            await websocket.send_bytes(encode(0, Record(OPEN, PORT.pack(port))))
+            await websocket.send_bytes(encode(0, Record(OPEN, OPENING.pack(port, target.key))))
             opened = _Opened(websocket, _payloads(websocket), Decoder())
             answer, *opened.early = await first(opened.incoming, opened.decoder)
             _check(answer)

@@ -10,7 +10,8 @@ The bare way would be a websocket of yagna's that is a TCP connection in the pro
 So each message is one record, which stays whole: its number puts it in its place, a window bounds what is under way,
 and both ends of the stream are said in words. A record is a header (number, length, kind) and a payload:
 
-    OPEN    the first of all, from the user's side: the port over there that the connection is for, as two bytes
+    OPEN    the first of all, from the user's side: the port over there that the connection is for, as two bytes, and
+            the machine's key, because whoever is in the same private network can knock as well
     DATA    bytes of the stream
     END     no more bytes from here; the other direction stays
     TAKEN   how much of the window was taken so far, as eight bytes; also sent now and then as a sign of life
@@ -27,6 +28,7 @@ on a way that carries few: yagna's VPN 3.5 MB/s at best.
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import zlib
 from typing import NamedTuple
@@ -38,12 +40,14 @@ DATA, END, TAKEN, RESET, OPEN, PACKED = range(6)
 
 COUNT = struct.Struct(">Q")
 """The payload of TAKEN."""
-PORT = struct.Struct(">H")
-"""The payload of OPEN."""
+OPENING = struct.Struct(">H16s")
+"""The payload of OPEN: a port, and the key of the machine that is meant."""
+NO_KEY = bytes(16)
+"""Where whoever comes was asked before."""
 STATUS_PORT = 0
 """A connection to this port is answered by the agent itself: a JSON object that tells what ways there are."""
 _HEADER = struct.Struct(">IHB")
-_LENGTHS = {TAKEN: COUNT.size, OPEN: PORT.size}
+_LENGTHS = {TAKEN: COUNT.size, OPEN: OPENING.size}
 _NUMBERS = 1 << 32
 _LEAST_COST = 512
 _MOST_AT_ONCE = 2 * WINDOW
@@ -69,6 +73,11 @@ class Record(NamedTuple):
     def cost(self) -> int:
         """What it uses from the window."""
         return max(len(self.payload), _LEAST_COST) if self.kind in (DATA, END) else 0
+
+
+def key(token: str) -> bytes:
+    """The key that carriers to a machine show, by its token: other machines of its network know it not."""
+    return hashlib.sha256(b"carrier " + token.encode()).digest()[: len(NO_KEY)]
 
 
 def encode(number: int, record: Record) -> bytes:

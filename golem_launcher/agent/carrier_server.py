@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hmac
 from typing import TYPE_CHECKING
 
 from .carrier import Carrier, reset
-from .carrier_protocol import COUNT, LARGEST, OPEN, PORT, RESET, TAKEN, CarrierError, Decoder, Record, encode
+from .carrier_protocol import COUNT, LARGEST, NO_KEY, OPEN, OPENING, RESET, TAKEN, CarrierError, Decoder, Record, encode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -22,13 +23,19 @@ async def answer(
     incoming: AsyncIterator[bytes],
     send: Callable[[bytes], Awaitable[None]],
     dial: Callable[[int], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]],
+    key: bytes = NO_KEY,
 ) -> None:
-    """The other end of one carrier, to its end. Raises ``CarrierError`` or ``OSError`` when that is not a good one."""
+    """The other end of one carrier, to its end. Raises ``CarrierError`` or ``OSError`` when that is not a good one.
+
+    ``key`` is what it must show: the other machines of a session are in the same network.
+    """
     decoder = Decoder()
     opening, *early = await asyncio.wait_for(first(incoming, decoder), _OPEN_SECONDS)
     if opening.kind != OPEN:
         raise CarrierError("it does not say where to")
-    (port,) = PORT.unpack(opening.payload)
+    port, shown = OPENING.unpack(opening.payload)
+    if not hmac.compare_digest(shown, key):
+        raise CarrierError("it is a stranger's")
     try:
         reader, writer = await dial(port)
     except OSError:
@@ -89,7 +96,10 @@ async def dial(hosts: Sequence[str], port: int) -> tuple[asyncio.StreamReader, a
 
 
 async def serve(
-    address: str, port: int, dial: Callable[[int], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+    address: str,
+    port: int,
+    dial: Callable[[int], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]],
+    key: bytes = NO_KEY,
 ) -> asyncio.AbstractServer:
     """The provider's end: listens on ``address:port`` for carriers, each of which names the port to ``dial``."""
 
@@ -100,7 +110,7 @@ async def serve(
 
         try:
             with contextlib.suppress(CarrierError, OSError, asyncio.TimeoutError):
-                await answer(_chunks(reader), send, dial)
+                await answer(_chunks(reader), send, dial, key)
         finally:
             reset(writer)  # yagna passes on nothing else, and keeps the connection
 

@@ -19,7 +19,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from . import carrier_server, proc
-from .carrier_protocol import STATUS_PORT
+from .carrier_protocol import STATUS_PORT, key
 
 if TYPE_CHECKING:
     from .config import Config
@@ -62,7 +62,8 @@ class _Ways:
     async def serve(self, life: int) -> None:
         ended = asyncio.Event()
         asyncio.get_running_loop().add_reader(life, ended.set)
-        server = await carrier_server.serve(self._config.address, self._config.carrier_port, self._dial)
+        address, port = self._config.address, self._config.carrier_port
+        server = await carrier_server.serve(address, port, self._dial, key(self._config.token))
         ssh = asyncio.ensure_future(self._ssh())
         waiting = asyncio.ensure_future(ended.wait())
         await asyncio.wait([ssh, waiting], return_when=asyncio.FIRST_COMPLETED)

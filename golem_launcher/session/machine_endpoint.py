@@ -33,7 +33,7 @@ class MachineEndpoint:
     def point_at(self, node: Node, rented: Rented) -> None:
         """From now on, connections lead to this provider."""
         network = f"{node.api_url.replace('http', 'ws', 1)}/net-api/v1/net/{rented.network_id}"
-        self._way().lead_to(network, rented.ip, node.app_key)
+        self._way().lead_to(network, rented.ip, node.app_key, self.token)
 
     def point_nowhere(self) -> None:
         """From now on, connections are closed at once."""

@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golem_launcher.access.streams import Pipe
-from golem_launcher.agent import carrier
+from golem_launcher.agent import carrier, carrier_server
 from golem_launcher.agent.carrier_protocol import (
     DATA,
     END,
     LARGEST,
+    NO_KEY,
     OPEN,
+    OPENING,
     PACKED,
     TAKEN,
     WINDOW,
@@ -24,6 +26,7 @@ from golem_launcher.agent.carrier_protocol import (
     Decoder,
     Record,
     encode,
+    key,
 )
 
 
@@ -113,6 +116,37 @@ def test_what_begins_as_text_and_goes_on_at_random_travels_as_it_is():
         wire = encode(0, Record(DATA, payload))
         assert len(wire) <= LARGEST + 7
         assert Decoder().receive(wire) == [Record(DATA, payload)]
+
+
+def test_another_machine_of_the_network_reaches_no_port():
+    """All machines of a session are in one private network: without the key of this one nothing is dialled."""
+    dialled = []
+
+    async def dial(port):
+        dialled.append(port)
+        raise OSError("nobody")
+
+    async def knock(shown):
+        server = await carrier_server.serve("127.0.0.1", 0, dial, key("token-of-the-head"))
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(encode(0, Record(OPEN, OPENING.pack(8888, shown))))
+        writer.write_eof()
+        try:
+            return await reader.read()
+        except ConnectionResetError:
+            return b""
+        finally:
+            writer.close()
+            server.close()
+
+    async def test():
+        for shown in (NO_KEY, key("token-of-another"), key("")):
+            assert await knock(shown) == b""
+        assert dialled == []
+        await knock(key("token-of-the-head"))
+        assert dialled == [8888]
+
+    asyncio.run(asyncio.wait_for(test(), 60))
 
 
 def test_signs_of_life_in_the_middle_of_bulk_never_contradict_what_was_told(monkeypatch):

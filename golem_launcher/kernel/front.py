@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _ROUTERS = ("shell", "control", "stdin")
 _FULL_SECONDS = 30.0
-"""For so long a client that reads no output holds up the output; then it misses some."""
+"""For so long a client that reads no output holds up the output; then it misses some, and the others don't."""
 _AGAIN_SECONDS = 0.005
 _LINGER_MS = 1000
 
@@ -50,6 +50,8 @@ class Front:
         self._context = zmq.asyncio.Context()
         self._sockets: dict[str, zmq.asyncio.Socket] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._patient = True
+        """Whether who does not read is waited for: once it was in vain, no more until all read again."""
 
     @property
     def session(self) -> str:
@@ -92,12 +94,19 @@ class Front:
         kind = message.kind.encode("utf-8", "replace")
         parts = [topic if topic is not None else b"kernel." + kind, *self._signed(message)]
         socket: zmq.Socket[bytes] = zmq.Socket.shadow(self._sockets["iopub"].underlying)
-        end = asyncio.get_running_loop().time() + _FULL_SECONDS
-        while asyncio.get_running_loop().time() < end:
+        end = asyncio.get_running_loop().time() + (_FULL_SECONDS if self._patient else 0.0)
+        while True:
             with contextlib.suppress(zmq.Again):
                 socket.send_multipart(parts, zmq.DONTWAIT)
+                self._patient = True
                 return
+            if asyncio.get_running_loop().time() >= end:
+                break
             await asyncio.sleep(_AGAIN_SECONDS)
+        self._patient = False
+        socket.setsockopt(zmq.XPUB_NODROP, 0)  # to those who read
+        socket.send_multipart(parts, zmq.DONTWAIT)
+        socket.setsockopt(zmq.XPUB_NODROP, 1)
 
     def _signed(self, message: Message) -> list[bytes]:
         return [DELIM, self._session.sign(list(message.frames[:4])), *message.frames]

@@ -8,6 +8,7 @@ output is given to clients as that of the cell.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections import deque
@@ -36,6 +37,7 @@ _EXITS = {"exit", "quit", "exit()", "quit()"}
 _INTERRUPTED = ("KeyboardInterrupt", "")
 _LARGEST_REPLY = 256 * 1024
 """Of what is read of a reply; larger ones pass unread."""
+_MOST_CELLS = 1 << 31
 
 
 @dataclass
@@ -205,8 +207,9 @@ class Proxy:
                 cell = self._cells.popleft()
                 try:
                     await self._run_cell(cell)
-                except (LauncherError, ValueError) as error:
-                    _LOG.warning("a cell is not answered: %s", error)
+                except Exception as error:  # noqa: BLE001 - it must leave neither this cell nor the next without an end
+                    _LOG.exception("a cell failed")
+                    await self._answer(cell, {"status": "error", **error_content(type(error).__name__, str(error))})
             self._another_cell.clear()
             await self._another_cell.wait()
 
@@ -237,7 +240,8 @@ class Proxy:
             await cancel_all(task)
         if task.cancelled():
             await output.fail(*_INTERRUPTED)
-        self._count = max(self._count, int(content.setdefault("execution_count", self._count) or 0))
+        content["execution_count"] = _count_of(content) or self._count
+        self._count = max(self._count, content["execution_count"])
         await self._reply(cell, content)
         self._note_failure(cell, content)
         await self._tell_status("idle", cell.message)
@@ -298,7 +302,9 @@ class Proxy:
     async def heard(self, channel: str, message: Message) -> None:
         """Called with each of its messages, in their order."""
         request = self._waiting.get(message.parent_id)
-        if channel == "iopub":
+        if not _may_say(channel, message, request):
+            _LOG.warning("a message is left out: a kernel does not say that")
+        elif channel == "iopub":
             await self._published(message, request)
         elif channel == "stdin":
             if request is not None:
@@ -309,7 +315,7 @@ class Proxy:
     async def _published(self, message: Message, request: Request | None) -> None:
         state = ""
         if message.kind == "status":
-            state = str(message.content(most=_LARGEST_REPLY).get("execution_state"))
+            state = str(_content(message).get("execution_state"))
             if state in {"restarting", "dead"} and not message.parent:
                 await self.lost("The kernel over there died, perhaps for want of memory. Variables are gone.")
                 return
@@ -324,14 +330,9 @@ class Proxy:
             self._close_if_answered(request)
 
     async def _replied(self, message: Message, request: Request) -> None:
-        try:
-            request.reply = message.content(most=_LARGEST_REPLY)
-        except ValueError:
-            request.reply = {"status": "ok"}
-        if message.kind == "execute_reply":
-            count = request.reply.get("execution_count")
-            if isinstance(count, int) and 0 < count < 1 << 31:
-                self._count = max(count, self._count) if request.cell else count
+        request.reply = _content(message) or {"status": "ok"}
+        if message.kind == "execute_reply" and (count := _count_of(request.reply)):
+            self._count = max(count, self._count) if request.cell else count
         elif message.kind == "create_subshell_reply":
             self._subshells.add(str(request.reply.get("subshell_id")))
         if request.cell is None:
@@ -384,6 +385,33 @@ class Proxy:
         header = parent.frames[0] if parent is not None else b"{}"
         content = {"execution_state": state}
         await self._front.publish(messages.make("status", content, session=self._front.session, parent=header))
+
+
+def _may_say(channel: str, message: Message, request: Request | None) -> bool:
+    """Whether a kernel says such a thing.
+
+    What it publishes is signed here, and read by whoever listens on this computer: anybody could pass off a request
+    among it as one of a client's. It asks for input only where that is allowed.
+    """
+    if channel == "stdin":
+        return message.kind == "input_request" and request is not None and bool(request.content.get("allow_stdin"))
+    return not message.kind.endswith("_request")
+
+
+def _content(message: Message) -> dict[str, Any]:
+    """What it says; empty for what is too large, makes no sense, or could not be said again."""
+    try:
+        content = message.content(most=_LARGEST_REPLY)
+        json.dumps(content, allow_nan=False)
+    except (ValueError, RecursionError):
+        return {}
+    return content
+
+
+def _count_of(reply: dict[str, Any]) -> int:
+    """The number of the cell by a reply; 0: it has none that could be."""
+    count = reply.get("execution_count")
+    return count if isinstance(count, int) and 0 < count < _MOST_CELLS else 0
 
 
 def _for(message: Message, request: Request) -> Message:

@@ -4,18 +4,29 @@ import asyncio
 import contextlib
 import json
 import os
+import uuid
 from pathlib import Path
 
 import pytest
+import zmq
+import zmq.asyncio
 from aiohttp import web
+from jupyter_client.asynchronous import AsyncKernelClient
+from jupyter_client.connect import write_connection_file
 
 from golem_launcher import paths
 from golem_launcher.access.door import Door, door_path
 from golem_launcher.errors import AccessError, RequestError
+from golem_launcher.kernel import front as front_module
 from golem_launcher.kernel import messages, transfer
+from golem_launcher.kernel.connection import Connection
 from golem_launcher.kernel.far_kernel import FarKernel, LabClient
+from golem_launcher.kernel.front import Front
+from golem_launcher.kernel.notebook import Notebook
+from golem_launcher.kernel.proxy import Proxy
+from golem_launcher.kernel.record import Record
 from golem_launcher.request import parse_request
-from golem_launcher.session.directory import create_session_directory
+from golem_launcher.session.directory import create_session_directory, session_directory
 from golem_launcher.waiting import together
 
 _EVIL = [
@@ -52,7 +63,7 @@ def there(tmp_path, monkeypatch):
         path = str(tmp_path / "lab.sock")
         await web.UnixSite(runner, path).start()
 
-        async def carry(_port, reader, writer):
+        async def carry(_machine, _port, reader, writer):
             far_reader, far_writer = await asyncio.open_unix_connection(path)
             try:
                 await together(_copy(reader, far_writer), _copy(far_reader, writer))
@@ -247,3 +258,151 @@ def test_the_token_is_shown_to_the_session_alone(there):
     assert there([web.get("/api/kernels", kernels)], talk) == []
     assert seen == ["token token"]
     assert not [word for word in os.environ.values() if word == "token token"]
+
+
+def _kernel_that_says(*says):
+    """Routes of a Jupyter whose kernel has this to say about any cell: channel, kind and content, or its bytes."""
+
+    async def start(_request):
+        return web.json_response({"id": str(uuid.uuid4())})
+
+    async def channels(request):
+        socket = web.WebSocketResponse(protocols=(messages.WEBSOCKET_PROTOCOL,))
+        await socket.prepare(request)
+        await socket.send_str('{"received": 0}')
+        async for said in socket:
+            if said.type is web.WSMsgType.BINARY:
+                _, asked = messages.unpack_from_websocket(said.data)
+                for channel, kind, content in says:
+                    answer = messages.make(kind, {}, session="far", parent=asked.frames[0])
+                    data = content if isinstance(content, bytes) else json.dumps(content).encode()
+                    answer = messages.Message((*answer.frames[:3], data), answer.header, answer.parent)
+                    await socket.send_bytes(messages.pack_for_websocket(channel, answer))
+        return socket
+
+    return [web.post("/api/kernels", start), web.get("/api/kernels/{id}/channels", channels)]
+
+
+_IDLE = ("iopub", "status", {"execution_state": "idle"})
+
+
+@contextlib.asynccontextmanager
+async def _connected_notebook(tmp_path):
+    """A client of a kernel here that is connected to the one over there, and the port where output is published."""
+    file, described = write_connection_file(str(tmp_path / "kernel.json"), key=b"secret")
+    record = Record(Path(file))
+    front = Front(Path(file))
+    proxy = Proxy(front, lambda owner: Notebook(owner, record))
+    connection = Connection(session_directory("hostile"), record, proxy, ends_session=False)
+    running = asyncio.create_task(proxy.run())
+    client = AsyncKernelClient(connection_file=file)
+    client.load_connection_file()
+    try:
+        await connection.open()
+        proxy.notebook.connection = connection
+        client.start_channels()
+        yield client, described["iopub_port"]
+        assert not running.done()
+    finally:
+        client.stop_channels()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await connection.aclose()
+        await front.aclose()
+
+
+async def _reply(client, code, **how):
+    message_id = client.execute(code, **how)
+    while True:
+        message = await client.get_shell_msg(timeout=15)
+        if message["parent_header"].get("msg_id") == message_id:
+            return message["content"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"status": "ok", "execution_count": {}},
+        {"status": "ok", "execution_count": "many"},
+        b'{"status": "ok", "execution_count": 1e999}',
+        b'{"status": "ok", "user_expressions": {"x": 1e999}}',
+        b'{"status": "ok", "x": ' + b"[" * 600 + b"]" * 600 + b"}",
+        b"[]",
+    ],
+)
+def test_no_reply_leaves_a_cell_without_an_end(there, tmp_path, reply):
+    async def talk(_lab):
+        async with _connected_notebook(tmp_path) as (client, _):
+            assert (await _reply(client, "%budget\n1"))["status"] == "ok"
+            assert (await _reply(client, "%budget"))["status"] == "ok"
+
+    there(_kernel_that_says(("shell", "execute_reply", reply), _IDLE), talk)
+
+
+def test_no_request_of_a_provider_is_signed_and_none_for_input_where_it_is_not_allowed(there, tmp_path):
+    """Whoever listens to the output on this computer could pass it on as one of a client's: a cell that runs here."""
+    says = [
+        ("iopub", "execute_request", {"code": "%%golem local\nimport os", "silent": False}),
+        ("shell", "execute_request", {"code": "%%golem local\nimport os", "silent": False}),
+        ("stdin", "input_request", {"prompt": "Password of this computer: ", "password": True}),
+        ("stdin", "execute_request", {"code": "1"}),
+        ("iopub", "stream", {"name": "stdout", "text": "hello"}),
+        ("shell", "execute_reply", {"status": "ok", "execution_count": 1}),
+        _IDLE,
+    ]
+
+    async def talk(_lab):
+        async with _connected_notebook(tmp_path) as (client, port):
+            listener = zmq.asyncio.Context.instance().socket(zmq.SUB)
+            listener.setsockopt(zmq.SUBSCRIBE, b"")
+            listener.connect(f"tcp://127.0.0.1:{port}")
+            assert b"iopub_welcome" in b"".join(await listener.recv_multipart())
+            kinds = []
+            assert (await _reply(client, "1", allow_stdin=False))["status"] == "ok"
+            while "stream" not in kinds:
+                kinds.append(json.loads((await listener.recv_multipart())[3])["msg_type"])
+            listener.close(linger=0)
+            assert "execute_request" not in kinds
+            assert not await client.stdin_channel.msg_ready()
+            assert (await _reply(client, "1", allow_stdin=True))["status"] == "ok"
+            asked = await client.get_stdin_msg(timeout=15)
+            assert asked["msg_type"] == "input_request"
+            assert not await client.stdin_channel.msg_ready()
+
+    there(_kernel_that_says(*says), talk)
+
+
+def test_who_listens_and_does_not_read_takes_the_output_from_nobody(tmp_path, monkeypatch):
+    """Another user of this computer can subscribe to a kernel's output, as to that of any."""
+    monkeypatch.setattr(front_module, "_FULL_SECONDS", 0.5)
+    count, size = 4000, 20_000
+
+    async def talk():
+        file, described = write_connection_file(str(tmp_path / "kernel.json"), key=b"secret")
+        front = Front(Path(file))
+        front.open(lambda *_: None)
+        context = zmq.asyncio.Context()
+        idle, reads = context.socket(zmq.SUB), context.socket(zmq.SUB)
+        idle.set_hwm(1)
+        reads.set_hwm(0)
+        for socket in (idle, reads):
+            socket.setsockopt(zmq.SUBSCRIBE, b"")
+            socket.connect(f"tcp://127.0.0.1:{described['iopub_port']}")
+        assert b"iopub_welcome" in b"".join(await reads.recv_multipart())
+        assert b"iopub_welcome" in b"".join(await idle.recv_multipart())
+        message = messages.make("stream", {"name": "stdout", "text": "x" * size}, session=front.session)
+
+        async def read():
+            seen = 0
+            while seen < count:
+                seen += b"stream" in (await reads.recv_multipart())[0]
+
+        reading = asyncio.create_task(read())
+        for _ in range(count):
+            await front.publish(message)
+            await asyncio.sleep(0)
+        await reading
+        context.destroy(linger=0)
+        await front.aclose()
+
+    asyncio.run(asyncio.wait_for(talk(), 60))

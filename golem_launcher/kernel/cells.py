@@ -68,6 +68,11 @@ def split(text: str, names: Names) -> list[Code | Call]:
     return parts
 
 
+def names_command(text: str, names: Names) -> bool:
+    """Whether a line of this text would be one of our commands, wherever it stands."""
+    return any(_call(line, names) is not None for line in text.splitlines(keepends=True))
+
+
 def _call(line: str, names: Names) -> Call | None:
     if found := _QUESTION.match(line.rstrip("\n")):
         return Call(found[2], "", asks=True) if found[2] in names.lines | names.cells else None

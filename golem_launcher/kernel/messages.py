@@ -61,6 +61,10 @@ class Message:
         """The same, as an answer to another message."""
         return replace(self, frames=(self.frames[0], header, *self.frames[2:]), parent=json.loads(header))
 
+    def with_content(self, content: dict[str, Any]) -> Message:
+        """The same, saying something else."""
+        return replace(self, frames=(*self.frames[:3], _packed(content), *self.frames[4:]))
+
     def with_header(self, **changes: Any) -> Message:
         """The same with some of its header's fields changed; ``None`` takes one out."""
         header = {key: value for key, value in {**self.header, **changes}.items() if value is not None}

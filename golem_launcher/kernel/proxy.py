@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError
 from golem_launcher.kernel import messages, unconnected
-from golem_launcher.kernel.cells import Call, Code, split
+from golem_launcher.kernel.cells import Call, Code, names_command, split
 from golem_launcher.kernel.output import Output, error_content, error_of
 from golem_launcher.waiting import cancel_all
 
@@ -35,8 +35,11 @@ _OLD_SECONDS = 4.0
 _EXITS = {"exit", "quit", "exit()", "quit()"}
 """What leaves a console."""
 _INTERRUPTED = ("KeyboardInterrupt", "")
-_LARGEST_REPLY = 256 * 1024
-"""Of what is read of a reply; larger ones pass unread."""
+_LARGEST_REPLY = 4 * 1024 * 1024
+"""Of what a larger reply says, no more than that there is one is passed on."""
+_PAYLOADS = {"page", "ask_exit"}
+"""What comes with the reply to a cell and does no harm, by its source."""
+_UNREAD = {"status": "ok"}
 _MOST_CELLS = 1 << 31
 
 
@@ -330,15 +333,31 @@ class Proxy:
             self._close_if_answered(request)
 
     async def _replied(self, message: Message, request: Request) -> None:
-        request.reply = _content(message) or {"status": "ok"}
-        if message.kind == "execute_reply" and (count := _count_of(request.reply)):
-            self._count = max(count, self._count) if request.cell else count
+        request.reply = _content(message) or dict(_UNREAD)
+        if message.kind == "execute_reply":
+            if count := _count_of(request.reply):
+                self._count = max(count, self._count) if request.cell else count
+            payload = request.reply.get("payload", [])
+            kept = [one for one in payload if self._may_come_along(one)] if isinstance(payload, list) else []
+            if kept != payload or request.reply == _UNREAD:
+                request.reply = {**request.reply, "payload": kept}
+                message = message.with_content({"execution_count": self._count, **request.reply})
         elif message.kind == "create_subshell_reply":
             self._subshells.add(str(request.reply.get("subshell_id")))
         if request.cell is None:
             await self._front.reply(request.channel, request.identities, message)
             self._note_failure(request, request.reply)
         self._close_if_answered(request)
+
+    def _may_come_along(self, payload: Any) -> bool:
+        """Whether a payload does nothing here: one that writes into a cell may write none of our commands.
+
+        Some of them run on this computer, and whoever runs all cells again would run it.
+        """
+        source, text = (payload.get("source"), payload.get("text")) if isinstance(payload, dict) else (None, None)
+        if source == "set_next_input":
+            return isinstance(text, str) and not names_command(text, self.notebook.names)
+        return isinstance(source, str) and source in _PAYLOADS
 
     def _close_if_answered(self, request: Request) -> None:
         # Requests on control have their idle as well; old kernels leave it out, and nobody waits for it.

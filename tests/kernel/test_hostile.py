@@ -372,6 +372,32 @@ def test_no_request_of_a_provider_is_signed_and_none_for_input_where_it_is_not_a
     there(_kernel_that_says(*says), talk)
 
 
+@pytest.mark.parametrize("padding", ["", "x" * 5_000_000])
+def test_no_reply_writes_a_cell_that_runs_here(there, tmp_path, padding):
+    """Clients write it into the notebook, some in the place of the cell itself: who runs all again would run it."""
+    harmless = [
+        {"source": "set_next_input", "text": "x = 1", "replace": False},
+        {"source": "page", "data": {"text/plain": "help"}},
+    ]
+    harm = [
+        {"source": "set_next_input", "text": "%%golem local\nimport os", "replace": True},
+        {"source": "set_next_input", "text": "x = 1\n%upload /etc/passwd", "replace": True},
+        {"source": "set_next_input", "text": ["%connect polygon 100"]},
+        {"source": "edit_magic", "filename": "/etc/passwd"},
+        "what",
+    ]
+    reply = {"status": "ok", "execution_count": 1, "payload": [*harmless, *harm], "padding": padding}
+
+    async def talk(_lab):
+        async with _connected_notebook(tmp_path) as (client, _):
+            for code in ("1", "%budget\n1"):
+                told = await _reply(client, code)
+                assert told["status"] == "ok"
+                assert told["payload"] == ([] if padding else harmless)
+
+    there(_kernel_that_says(("shell", "execute_reply", reply), _IDLE), talk)
+
+
 def test_who_listens_and_does_not_read_takes_the_output_from_nobody(tmp_path, monkeypatch):
     """Another user of this computer can subscribe to a kernel's output, as to that of any."""
     monkeypatch.setattr(front_module, "_FULL_SECONDS", 0.5)

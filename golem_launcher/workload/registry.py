@@ -44,7 +44,7 @@ def find(name: str) -> Workload:
         return _OURS[name]
     try:
         workload = _brought()[name].load()
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # whatever somebody's module raises: the page shows all workloads, and goes on
         raise LookupError(name) from error
     if not isinstance(workload, Workload) or workload.name != name:
         raise LookupError(name)

@@ -24,12 +24,19 @@ renamed = brought_workload:ECHO
 text = brought_workload:NOT_ONE
 missing = brought_workload:NOTHING
 gone = no_such_module:ECHO
+impossible = impossible_workload:BAD
+"""
+_IMPOSSIBLE = """\
+from golem_launcher.workload.base import Endpoint, Workload
+
+BAD = Workload("impossible", "Bad", endpoints=(Endpoint("web", port=8889),))
 """
 
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     (tmp_path / "brought_workload.py").write_text(_SOURCE)
+    (tmp_path / "impossible_workload.py").write_text(_IMPOSSIBLE)
     about = tmp_path / "brought_workload-1.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: brought-workload\nVersion: 1.0\n")
@@ -49,7 +56,7 @@ def test_a_request_asks_for_ours_or_for_one_that_a_package_brings():
 
 
 @pytest.mark.usefixtures("package")
-@pytest.mark.parametrize("name", ["nothing", "renamed", "text", "missing", "gone", ""])
+@pytest.mark.parametrize("name", ["nothing", "renamed", "text", "missing", "gone", "impossible", ""])
 def test_what_is_no_workload_is_refused_and_those_that_there_are_are_named(name):
     with pytest.raises(RequestError, match=r"there is lab, echo(?!,)"):
         parse_request({"workload": name})

@@ -305,6 +305,7 @@ class Run:
         session = self._session
         session.journal.strict = False
         try:
+            await session.saves.part()  # nobody asks a machine for its files while it is being let go
             if self._renting is not None:
                 prepared = self._renting.session
                 if not self.hurry:

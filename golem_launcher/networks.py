@@ -216,6 +216,11 @@ def platform_of(payment_network: str) -> str:
     return f"erc20-{payment_network}-{tokens.get(payment_network, LOCAL.token).lower()}"
 
 
+def token_of(name: str) -> str:
+    """The coin of a network, by its name; of one that this version does not know, Golem's own."""
+    return NETWORKS[name].token if name in NETWORKS else "GLM"
+
+
 def unknown(name: str) -> str:
     """What to say of a network that can't be chosen."""
     if name in RETIRED:

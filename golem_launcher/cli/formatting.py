@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from golem_launcher.market.prices import glm
+from golem_launcher.networks import token_of
 from golem_launcher.session.documents import count
 from golem_launcher.units import coins, counted, data_size
 from golem_launcher.workload.lab import LAB
@@ -22,8 +22,17 @@ def moment(at: datetime | None) -> str:
 
 
 def cost(state: SessionState) -> str:
-    """What a session costs; at most, when its invoice is missing."""
-    return f"at most {glm(state.cost)}" if state.owed_at_most else glm(state.cost)
+    """What a session costs, in its network's coin; at most, when its invoice is missing."""
+    return f"{_amount(state)} {token_of(state.network)}"
+
+
+def budget(state: SessionState) -> str:
+    """What a session may cost, in its network's coin."""
+    return f"{coins(state.budget)} {token_of(state.network)}"
+
+
+def _amount(state: SessionState) -> str:
+    return f"at most {coins(state.cost)}" if state.owed_at_most else coins(state.cost)
 
 
 def providers(state: SessionState) -> str:
@@ -44,7 +53,7 @@ def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]
         ("workload", state.workload if state.workload != LAB.name else None),
         ("provider", state.head.provider_name),
         ("url", url),
-        ("cost", f"{cost(state).removesuffix(' GLM')} of {glm(state.budget)}"),
+        ("cost", f"{_amount(state)} of {budget(state)}"),
         ("price", f"{coins(state.price_per_hour)} an hour at full load" if state.price_per_hour else None),
         ("money ends", _projection(state)),
         ("created", moment(state.created_at)),

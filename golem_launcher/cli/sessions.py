@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from golem_launcher.cli.formatting import budget as most
 from golem_launcher.cli.formatting import cost, moment, providers, session_lines
 from golem_launcher.cli.machine import Which, number_of
 from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say, waiting_for
 from golem_launcher.errors import SessionError, SessionNotFound
 from golem_launcher.events import STOPPED, SessionState, Stage
-from golem_launcher.market.prices import glm
 from golem_launcher.units import counted
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def extend(
     if as_json:
         print_json({"name": name, "deadline": state.deadline, "budget": state.budget})
     else:
-        say(f"'{name}' ends at {moment(state.deadline)} and may cost {glm(state.budget)}.")
+        say(f"'{name}' ends at {moment(state.deadline)} and may cost {most(state)}.")
 
 
 def stop(

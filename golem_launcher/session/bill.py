@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from golem_launcher import clock
 from golem_launcher.errors import LauncherError
 from golem_launcher.events import Stage
-from golem_launcher.networks import NETWORKS
+from golem_launcher.networks import NETWORKS, token_of
 from golem_launcher.node.yagna_rest import YagnaRest
 from golem_launcher.rental.payment import bills
 from golem_launcher.rental.payment.bills import AgreementBill
@@ -110,7 +110,7 @@ def _bill(state: SessionState, agreements: list[AgreementBill], *, settles: bool
     return Bill(
         session=state.name,
         network=state.network,
-        token=NETWORKS[state.network].token if state.network in NETWORKS else "GLM",
+        token=token_of(state.network),
         stage=state.stage.value,
         budget=state.budget,
         cost=state.cost,

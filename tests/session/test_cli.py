@@ -208,9 +208,9 @@ def test_a_cost_whose_invoice_is_late_is_the_most_that_it_may_be():
     directory = create_session_directory(LaunchRequest(name="late"))
     money = {"budget": Decimal("0.5"), "cost": Decimal("0.1"), "owed_at_most": True}
     directory.write_state(directory.state().model_copy(update={**money, "stage": Stage.ENDED}))
-    assert "at most 0.1 GLM" in run("list").stdout
-    assert "cost:           at most 0.1 of 0.5 GLM" in run("show", "late").stdout
-    assert "It cost at most 0.1 GLM." in run("stop", "late").stdout
+    assert "at most 0.1 tGLM" in run("list").stdout
+    assert "cost:           at most 0.1 of 0.5 tGLM" in run("show", "late").stdout
+    assert "It cost at most 0.1 tGLM." in run("stop", "late").stdout
     directory.write_state(directory.state().model_copy(update={"owed_at_most": False}))
     assert "at most" not in run("list").stdout + run("show", "late").stdout
 
@@ -227,14 +227,14 @@ def test_a_session_is_shown_as_people_read_it(monkeypatch):
         told = {**money, "saving": saving, "deadline": deadline, "notices": ("A package is missing.",)}
         directory.write_state(directory.state().model_copy(update={**told, "stage": Stage.READY}))
         shown = "\n".join(f"{title}: {text}" for title, text in session_lines(directory.state(), None))
-        assert "cost: 0.1 of 0.5 GLM" in shown
+        assert "cost: 0.1 of 0.5 tGLM" in shown
         assert f"money ends: {ends.astimezone():%Y-%m-%d %H:%M}, before its time is over, at 0.2 an hour" in shown
         assert "deadline: 2050-01-02 01:30" in shown  # by this machine's clock, as everywhere
         assert "saved: 5 files, generation 3 of 'read'. One file is too large" in shown
         assert "notice: A package is missing." in shown
         directory.write_state(directory.state().model_copy(update={"stage": Stage.ENDED}))
         listed = run("list").stdout
-        assert "0.1 GLM" in listed
+        assert "0.1 tGLM" in listed
         assert "2050-01-02 01:30" in listed
         assert "notice:         A package is missing." in run("show", "read").stdout
     finally:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import SessionDamaged, SessionNotFound
 from golem_launcher.events import MachineState, SessionState, Stage
-from golem_launcher.networks import NETWORKS
+from golem_launcher.networks import NETWORKS, token_of
 from golem_launcher.request.command import command
 from golem_launcher.request.private import without_secrets
 from golem_launcher.session import liveness
@@ -77,7 +77,7 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "reason": clean_line(state.reason),
         "steps": _steps(state),
         "network": NETWORKS[state.network].title if state.network in NETWORKS else clean_name(state.network),
-        "token": NETWORKS[state.network].token if state.network in NETWORKS else "GLM",
+        "token": token_of(state.network),
         "provider": clean_name(state.head.provider_name) if state.head.provider_name else None,
         "created": state.created_at.isoformat(),
         "started": _iso(state.started_at),

@@ -160,12 +160,12 @@ def ssh(
     """Open a shell in a session by ssh, or run a command there.
 
     The session must have been started with a public key, and ssh must find the private one (as a file or in an agent).
-    Its own options follow the name; --machine goes before it.
+    Its own options follow the name, after --machine when that is said there.
 
     Examples:
     golem-launcher ssh my-lab
     golem-launcher ssh my-lab nvidia-smi
-    golem-launcher ssh --machine 2 my-lab
+    golem-launcher ssh my-lab --machine 2
     golem-launcher ssh my-lab -i ~/.ssh/my-key -L 6006:localhost:6006
     """
     from golem_launcher.access import ssh as access
@@ -173,10 +173,24 @@ def ssh(
     program = shutil.which("ssh")
     if program is None:
         raise AccessError("There is no ssh on this computer.", "Install OpenSSH's client.")
-    settings, _, number = _ssh_settings(name, machine)
+    after_name, words = _leading_machine(command or [])
+    settings, _, number = _ssh_settings(name, after_name or machine)
     host = access.host_alias(name, number)
     sys.stdout.flush()
-    os.execv(program, [program, *access.arguments(settings), host, *(command or [])])  # noqa: S606
+    os.execv(program, [program, *access.arguments(settings), host, *words])  # noqa: S606
+
+
+def _leading_machine(words: list[str]) -> tuple[str | None, list[str]]:
+    """The machine that is named right after the session, as other commands have it, and what is left for ssh.
+
+    ssh itself has no option that begins with two dashes.
+    """
+    match words:
+        case ["--machine", which, *rest]:
+            return which, rest
+        case [first, *rest] if first.startswith("--machine="):
+            return first.removeprefix("--machine="), rest
+    return None, words
 
 
 def ssh_config(

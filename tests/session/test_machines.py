@@ -146,6 +146,11 @@ def test_commands_take_which_machine(ready, web_server):
         assert machine.activity_id in shown
     assert f"{state.head.provider_name} +1"[:24] in command("list")[1]
     assert "GET / HTTP" in command("logs", name, "--machine", "2")[1]
-    code, _, error = command("logs", name, "--machine", "3", check=False)
-    assert code == 2
-    assert "There is no machine '3'" in error
+    for words in (
+        ("logs", name, "--machine", "3"),
+        ("ssh", name, "--machine", "3"),
+        ("ssh", name, "--machine=3", "id"),
+    ):
+        code, _, error = command(*words, check=False)
+        assert code == 2
+        assert "There is no machine '3'" in error

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from golem_launcher.events import SessionState
+    from golem_launcher.request import LaunchRequest
 
 _WORDS = {
     Stage.CHECKING: "Checking node and market",
@@ -117,9 +118,23 @@ def saved(state: SessionState) -> str:
     if saving is None:
         return "nothing is saved (save=no)"
     if saving.generation is None:
-        return saving.problem or "nothing yet, there is no file"
+        return saving.problem or (
+            "nothing, there was no file" if state.stage.final else "nothing yet, there is no file"
+        )
     at = f" at {saving.saved_at.astimezone():%H:%M:%S}" if saving.saved_at else ""
     return f"{counted(saving.files, 'file')}{at}, in workspace '{saving.workspace}'"
+
+
+def asked_of_machine(request: LaunchRequest) -> str:
+    """How large a machine was asked for, in words."""
+    gpus = f"{counted(request.gpus, 'GPU')} {request.gpu_model or ''}".rstrip() if request.gpus else ""
+    words = [
+        f"{request.memory_gib:g} GiB of memory",
+        f"{request.disk_gib:g} GiB of disk",
+        counted(request.cpus, "core"),
+        gpus,
+    ]
+    return f"at least {', '.join(filter(None, words))}"
 
 
 def duration(seconds: float | None) -> str:

@@ -13,7 +13,6 @@ from golem_launcher.kernel.commands.attaching import check_workload
 from golem_launcher.kernel.commands.here import LocalKernel
 from golem_launcher.networks import NETWORKS
 from golem_launcher.request import parse_request
-from golem_launcher.units import counted
 
 if TYPE_CHECKING:
     from golem_launcher.events import SessionState
@@ -185,9 +184,8 @@ class Notebook:
         directory = self.connection.directory
         state = await self.connection.state()
         request = await asyncio.to_thread(directory.request)
-        cores = counted(request.cpus, "core")
-        machine = f"at least {request.memory_gib:g} GiB of memory, {request.disk_gib:g} GiB of disk, {cores}"
-        return cards.connected(state, token=NETWORKS[state.network].token, machine=[("machine", machine)])
+        machine = [("machine", cards.asked_of_machine(request))]
+        return cards.connected(state, token=NETWORKS[state.network].token, machine=machine)
 
     def connected(self) -> Connection:
         """The connection. Raises ``NotConnected``."""

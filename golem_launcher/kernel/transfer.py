@@ -69,6 +69,8 @@ class Brought:
 
 def plan_upload(words: Sequence[str], folder: str, brought: Brought) -> list[Planned]:
     """The files that these words name: files, folders, patterns. Blocking. Raises ``RequestError`` for what is none."""
+    if ".." in PurePosixPath(folder).parts:
+        raise RequestError(f"'{folder}' leads out of the workspace.", "Name a folder in it, like to=data.")
     planned: list[Planned] = []
     for word in words:
         path = Path(word).expanduser()

@@ -34,6 +34,8 @@ def test_a_budget_is_chosen_and_a_retired_network_explained(notebook):
     for wrong in ("%budget local", "%budget local much", "%budget nowhere 1", "%budget local -1"):
         assert notebook.run(wrong, check=False).failed, wrong
     assert notebook.run("%connect mem=x", check=False).reply["ename"] == "RequestError"
+    refused = [notebook.run(f"%{command} local -1", check=False).reply["evalue"] for command in ("budget", "connect")]
+    assert refused[0] == refused[1]
 
 
 def test_the_next_cells_are_aborted_when_a_command_fails(notebook):
@@ -70,7 +72,7 @@ def test_its_sockets_are_private(notebook):
 
 
 def test_from_connect_to_the_bill(notebook):
-    done = notebook.run("%connect local 1 mem>0.5 strategy=bestprice timeout=2m")
+    done = notebook.run("%connect local 1 mem>0.5 save_seconds=1 strategy=bestprice timeout=2m")
     assert re.search(r"Connecting to a provider on This computer: connected", done.text)
     assert "Connected to first" in done.text
     name = re.search(r"session: +(\S+)", done.text)[1]
@@ -87,6 +89,8 @@ def test_from_connect_to_the_bill(notebook):
     done = notebook.run("%disconnect")
     assert "Disconnected from first" in done.text
     assert "it cost" in done.text
+    assert "nothing, there was no file" in done.text
+    assert "not saved" not in session_directory(name).supervisor_log.read_text()  # by a machine that is let go
     assert session_directory(name).state().stage is Stage.ENDED
     assert notebook.run("x", check=False).reply["ename"] == "NotConnected"
 

@@ -159,6 +159,7 @@ def test_files_go_there_and_come_back(connected):
     assert "links are not followed" in done.errors
     assert "no hidden files" in done.errors
     assert connected.run("%upload in/a.txt to=in").text  # over one that is there
+    assert "leads out of the workspace" in connected.run("%upload in/a.txt to=../out", check=False).errors
     connected.run(
         "import pathlib\np = pathlib.Path('in')\nassert p.joinpath('a.txt').read_text() == 'a'\n"
         "assert p.joinpath('big.bin').read_bytes() == bytes(range(256)) * 40_000\n"

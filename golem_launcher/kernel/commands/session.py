@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from golem_launcher.kernel.notebook import Notebook
     from golem_launcher.kernel.output import Output, Shown
 
-_HEAD = re.compile(r"([a-z]+)(?:\s+([0-9][0-9.]*))?(?=\s|$)", re.ASCII)
+_HEAD = re.compile(r"([a-z]+)(?:\s+(-?[0-9][0-9.]*))?(?=\s|$)", re.ASCII)
 _OWN = re.compile(r"(?:^|\s)(timeout|session)\s*=\s*(\S+)", re.ASCII)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|min|h)?", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600}

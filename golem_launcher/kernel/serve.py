@@ -88,8 +88,8 @@ async def _until_orphaned() -> None:
     """Until the process that started this one is gone, as kernels look for."""
     with contextlib.suppress(ValueError):
         if int(os.environ.get(_PARENT_VARIABLE, "0")) > _ORPHAN:
-            parent = os.getppid()
-            while os.getppid() == parent:  # noqa: ASYNC110 - nobody tells
+            parent = os.getppid()  # 1 already, when the starter was killed while this process began
+            while os.getppid() == parent != _ORPHAN:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(_PARENT_SECONDS)
             return
     await asyncio.get_running_loop().create_future()

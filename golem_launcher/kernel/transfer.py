@@ -1,7 +1,8 @@
 """Files between the notebook's folder and the provider, by the Jupyter over there: whole or absent, on either side.
 
 What comes from over there is named by a stranger: each name is one plain part of a path, nothing is written through a
-link, nothing hidden, nothing that could run, and nothing over another file unless it was named or that is wanted.
+link, nothing hidden, nothing as a program, and nothing over another file unless it was named or that is wanted. It may
+not fill the disk. Files that some program runs by itself (``conftest.py``, ``jupyter_server_config.py``) are told.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import filecmp
 import fnmatch
 import os
 import secrets
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,7 @@ from golem_launcher.errors import AccessError, RequestError
 from golem_launcher.kernel.far_kernel import KernelGone
 from golem_launcher.text import clean_line
 from golem_launcher.units import counted, data_size
+from golem_launcher.workspace.export.results import could_run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -35,8 +38,11 @@ _PIECE_SECONDS = 120.0
 _LARGEST_LISTING = 4 * 1024 * 1024
 _MOST_FILES = 20_000
 _DEEPEST = 40
+_MOST_BYTES = 64 * 1000**3
 _GROWTH = 64 * 1024 * 1024
-"""By so much a file may have grown since it was listed."""
+"""By so much all files together may have grown since they were listed."""
+_LEFT_FREE = 1000**3
+"""So much of the disk here stays free."""
 _OK = 200
 _CONFLICT = 409
 
@@ -61,6 +67,8 @@ class Brought:
     bytes: int = 0
     left_out: list[str] = field(default_factory=list)
     """With the reason of each."""
+    could_run: list[str] = field(default_factory=list)
+    """Those that some program runs by itself in the folder where they are now."""
 
     def sentence(self, verb: str) -> str:
         """What happened, in words."""
@@ -133,7 +141,10 @@ async def _send(lab: LabClient, one: Planned, brought: Brought, told: Callable[[
 
 
 async def plan_download(lab: LabClient, words: Sequence[str], folder: Path, brought: Brought) -> list[Planned]:
-    """The files over there that these words name. Raises ``RequestError`` for what is none, ``AccessError``."""
+    """The files over there that these words name.
+
+    Raises ``RequestError`` for what is none, ``AccessError`` also where these are more than one wants here.
+    """
     planned: list[Planned] = []
     for word in words:
         path = PurePosixPath(word.strip("/"))
@@ -154,9 +165,31 @@ async def plan_download(lab: LabClient, words: Sequence[str], folder: Path, brou
                 continue
             async for one in _all_below(lab, there, folder / entry["name"], brought):
                 planned.append(one)
-                if len(planned) > _MOST_FILES:
-                    raise AccessError(f"These are more than {_MOST_FILES:,} files.", "Pack them there first: !tar …")
+                _check_amount(planned)
+    _check_amount(planned)
     return planned
+
+
+def _check_amount(planned: Sequence[Planned]) -> None:
+    """Raise ``AccessError`` for more than is brought at once."""
+    if len(planned) > _MOST_FILES:
+        raise AccessError(f"These are more than {_MOST_FILES:,} files.", "Pack them there first: !tar …")
+
+
+def _check_size(planned: Sequence[Planned]) -> None:
+    """Raise ``AccessError`` for more bytes than are brought at once, or than the disk has room for. Blocking."""
+    total = sum(one.size for one in planned)
+    if total > _MOST_BYTES:
+        raise AccessError(
+            f"These are {data_size(total)}, and at most {data_size(_MOST_BYTES)} come at once.", "Name some of them."
+        )
+    folder = next((each for one in planned for each in one.here.absolute().parents if each.is_dir()), Path())
+    free = shutil.disk_usage(folder).free
+    if total > free - _LEFT_FREE:
+        raise AccessError(
+            f"These are {data_size(total)}, and {data_size(free)} are free on the disk here.",
+            f"{data_size(_LEFT_FREE)} of it is to stay free: name some of them, or make room.",
+        )
 
 
 async def download(
@@ -168,16 +201,24 @@ async def download(
     force: bool,
 ) -> None:
     """Fetch them. Raises ``AccessError``, and ``OSError`` when the disk does not take them."""
-    total = sum(one.size for one in planned)
+    await asyncio.to_thread(_check_size, planned)
+    total, most = sum(one.size for one in planned), _GROWTH
     for one in planned:
+        most += one.size
         draft = await asyncio.to_thread(_draft, one.here)
         if draft is None:
             brought.left_out.append(f"{one.here}: a link leads away from there")
             continue
         try:
-            await _fetch(lab, one, draft, brought, lambda one=one: told(one, brought.bytes, total))  # type: ignore[misc]
+
+            async def tell(one: Planned = one) -> None:
+                await told(one, brought.bytes, total)
+
+            await _fetch(lab, one, draft, brought, tell, most=most)
             if await asyncio.to_thread(_put, draft, one.here, replace=force or one.named):
                 brought.files += 1
+                if could_run(one.here.as_posix()):
+                    brought.could_run.append(str(one.here))
             else:
                 brought.left_out.append(f"{one.here}: another file is there (force replaces it)")
         finally:
@@ -185,10 +226,10 @@ async def download(
 
 
 async def _fetch(
-    lab: LabClient, one: Planned, draft: Path, brought: Brought, told: Callable[[], Awaitable[None]]
+    lab: LabClient, one: Planned, draft: Path, brought: Brought, told: Callable[[], Awaitable[None]], *, most: int
 ) -> None:
+    """``most``: bytes of all files up to this one."""
     path = f"{lab.base}/files/{quote(one.there)}"
-    size = 0
     try:
         timeout = aiohttp.ClientTimeout(total=None, sock_read=_PIECE_SECONDS)
         async with await lab.http.request("GET", path, timeout=timeout, host=lab.host) as response:
@@ -196,8 +237,7 @@ async def _fetch(
                 raise AccessError(f"'{clean_line(one.there)}' can't be read over there ({response.status}).")
             with draft.open("wb") as file:
                 async for data in response.content.iter_chunked(1024 * 1024):
-                    size += len(data)
-                    if size > one.size + _GROWTH:
+                    if brought.bytes + len(data) > most:
                         raise AccessError(f"'{clean_line(one.there)}' is larger than it was said to be.")
                     await asyncio.to_thread(file.write, data)
                     brought.bytes += len(data)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import uuid
 from pathlib import Path
 
@@ -145,6 +146,41 @@ def test_more_files_than_a_notebook_needs_are_refused(there):
     entries = [{"name": f"f{number}", "type": "file", "size": 1} for number in range(30_000)]
     with pytest.raises(AccessError, match="more than 20,000"):
         there([_listing([{"name": "d", "type": "directory"}], d=entries)], _download(["*"]))
+
+
+def test_more_bytes_than_a_disk_takes_are_refused(there, tmp_path, monkeypatch):
+    asked = []
+
+    async def says_data(request):
+        asked.append(request.path)
+        return web.Response(body=b"data")
+
+    entries = [{"name": f"f{number}", "type": "file", "size": 7 * 1000**3} for number in range(10)]
+    routes = [_listing(entries), web.get("/files/{path:.*}", says_data)]
+    with pytest.raises(AccessError, match=r"These are 70.0 GB, and at most 64.0 GB come at once"):
+        there(routes, _download(["*"]))
+    monkeypatch.setattr(transfer, "_MOST_BYTES", 1000**5)
+    monkeypatch.setattr(transfer, "_LEFT_FREE", shutil.disk_usage(tmp_path).total)
+    with pytest.raises(AccessError, match="free on the disk here"):
+        there(routes, _download(["*"]))
+    assert asked == []
+
+
+def test_files_grow_by_a_little_all_together(there, tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer, "_GROWTH", 10)
+    entries = [{"name": f"f{number}", "type": "file", "size": 1} for number in range(9)]
+    with pytest.raises(AccessError, match="'f3' is larger than it was said"):
+        there([_listing(entries), web.get("/files/{path:.*}", _says_data)], _download(["*"]))
+    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["f0", "f1", "f2"]
+
+
+def test_files_that_programs_run_by_themselves_are_told(there):
+    entries = [
+        {"name": name, "type": "file", "size": 4} for name in ("conftest.py", "fine.txt", "jupyter_lab_config.py")
+    ]
+    brought = there([_listing(entries), web.get("/files/{path:.*}", _says_data)], _download(["*"]))
+    assert brought.files == 3
+    assert brought.could_run == ["conftest.py", "jupyter_lab_config.py"]
 
 
 def test_a_file_that_grows_for_ever_is_given_up(there, tmp_path, monkeypatch):

@@ -50,6 +50,7 @@ async def _download(notebook: Notebook, call: Call, output: Output) -> None:
     except OSError as error:
         raise LauncherError(f"The file can't be written here: {error.strerror or error}.") from error
     await _conclude(place, "Downloaded", brought, output)
+    await _tell_what_could_run(brought, output)
 
 
 def _words(call: Call) -> tuple[list[str], str, bool]:
@@ -85,6 +86,17 @@ async def _conclude(place: Place, verb: str, brought: Brought, output: Output) -
         more = len(brought.left_out) - _MOST_NAMED
         lines = [f"Left out: {one}" for one in brought.left_out[:_MOST_NAMED]]
         await output.say("\n".join([*lines, *([f"and {more:,} more"] if more > 0 else [])]), error=True)
+
+
+async def _tell_what_could_run(brought: Brought, output: Output) -> None:
+    from golem_launcher.workspace.export.results import folded
+
+    named = folded(brought.could_run)
+    if not named:
+        return
+    more = [f"and {len(named) - _MOST_NAMED:,} more"] if len(named) > _MOST_NAMED else []
+    lines = ["Look at these before you open their folder with anything: some programs run such files by themselves."]
+    await output.say("\n".join([*lines, *(f"  {one}" for one in named[:_MOST_NAMED]), *more]), error=True)
 
 
 async def _save(notebook: Notebook, _call: Call, output: Output) -> None:
@@ -128,7 +140,8 @@ COMMANDS = (
         "Brings files and folders from there into the notebook's folder.",
         _download,
         ("%download results.csv", "%download plots/ *.png to=pictures"),
-        "A file that is named replaces one of its name here; those of folders and patterns only with force.",
+        "A file that is named replaces one of its name here; those of folders and patterns only with force. "
+        "Files that some program runs by itself are named.",
     ),
     Command(
         "save",

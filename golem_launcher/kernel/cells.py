@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 import re
 import tokenize
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 _LINE = re.compile(r"[ \t]*(%%?)([a-z][a-z_]*)(\?{0,2})(?=\s|$)(.*)", re.DOTALL)
 _QUESTION = re.compile(r"[ \t]*\?{1,2}(%%?)([a-z][a-z_]*)[ \t]*$")
 _COMMENT = re.compile(r"(^|\s)#.*$")
+_NEAR = 0.8
+"""How like a word must be to a command, of 1, to be a slip of the finger."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,17 @@ def split(text: str, names: Names) -> list[Code | Call]:
 def names_command(text: str, names: Names) -> bool:
     """Whether a line of this text would be one of our commands, wherever it stands."""
     return any(_call(line, names) is not None for line in text.splitlines(keepends=True))
+
+
+def meant(text: str, names: Names) -> str:
+    """The command of ours that a line of this text misses by a letter or two; empty: there is none.
+
+    IPython over there may have a magic of such a name, so this is for what it does not know.
+    """
+    commands = {f"%{name}" for name in names.lines} | {f"%%{name}" for name in names.cells}
+    typed = {found[1] + found[2]: None for line in text.splitlines() if (found := _LINE.match(line))}
+    near = (difflib.get_close_matches(word, commands, n=1, cutoff=_NEAR) for word in typed if word not in commands)
+    return next((found[0] for found in near if found), "")
 
 
 def _call(line: str, names: Names) -> Call | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from golem_launcher.errors import LauncherError, RequestError, SessionError
 from golem_launcher.kernel import cards, commands
+from golem_launcher.kernel.cells import meant
 from golem_launcher.kernel.commands.attaching import check_workload
 from golem_launcher.kernel.commands.here import LocalKernel
 from golem_launcher.networks import NETWORKS
@@ -124,10 +125,10 @@ class Notebook:
             return
         await command.run(self, call, output)
 
-    async def be_connected(self, output: Output) -> None:
+    async def be_connected(self, output: Output, code: str) -> None:
         """Before Python of a cell is run: connect if that is wanted, wait for who comes back, say what there is to say.
 
-        Raises ``NotConnected``.
+        Raises ``NotConnected``, and ``RequestError`` where the ``code`` was meant for us.
         """
         await self._restored()
         connection = self.connection
@@ -143,6 +144,8 @@ class Notebook:
             connection = None
         if connection is None:
             if not self.autoconnect:
+                if near := meant(code, self.names):
+                    raise RequestError("There is no such command.", f"Did you mean {near}?")
                 raise NotConnected(
                     "The notebook is not connected to a provider.",
                     "Connect: %connect local 1 (on this computer, to try it), %connect hoodi 1 (test network); %help "

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError
 from golem_launcher.kernel import messages, unconnected
-from golem_launcher.kernel.cells import Call, Code, names_command, split
+from golem_launcher.kernel.cells import Call, Code, meant, names_command, split
 from golem_launcher.kernel.output import Output, error_content, error_of
 from golem_launcher.waiting import cancel_all
 
@@ -40,6 +41,8 @@ _LARGEST_REPLY = 4 * 1024 * 1024
 _PAYLOADS = {"page", "ask_exit"}
 """What comes with the reply to a cell and does no harm, by its source."""
 _UNREAD = {"status": "ok"}
+_UNKNOWN_MAGIC = re.compile(r"UsageError: (Line magic function|Cell magic) ")
+"""As IPython says it."""
 _MOST_CELLS = 1 << 31
 
 
@@ -54,6 +57,8 @@ class Request:
     """Of an ``execute_request``."""
     cell: Request | None = None
     """The cell that it is a part of."""
+    meant: str = ""
+    """The command of ours that a line of it misses by a letter or two."""
     aborted: bool = False
     """A cell before it failed."""
     reply: dict[str, Any] | None = None
@@ -161,6 +166,8 @@ class Proxy:
         message = request.message
         if "subshell_id" in message.header and not self._known_subshell(message):
             message = message.with_header(subshell_id=None)
+        if message.kind == _EXECUTE:
+            request.meant = meant(str(request.content.get("code", "")), self.notebook.names)
         if message.kind.endswith("_request"):
             request.passed_on = time.monotonic()
             self._waiting[message.id] = request
@@ -259,7 +266,7 @@ class Proxy:
                 elif self.notebook.connection is None and part.text.strip() in _EXITS:
                     content["payload"] = [{"source": "ask_exit", "keepkernel": False}]
                 else:
-                    await self.notebook.be_connected(output)
+                    await self.notebook.be_connected(output, part.text)
                     content = await self._run_code(cell, part.text, last=number == len(parts) - 1)
                 if content.get("status") != "ok":
                     break
@@ -324,13 +331,22 @@ class Proxy:
                 return
         if message.kind == "iopub_welcome":
             return
-        if request is None or request.cell is None:
+        if request is not None and message.kind == "stream" and request.meant:
+            await self._front.publish(_for(message, request))
+            await self._say_what_was_meant(message, request)
+        elif request is None or request.cell is None:
             await self._front.publish(message)
         elif message.kind not in {"status", "execute_input"}:
             await self._front.publish(_for(message, request))
         if request is not None and state == "idle":
             request.idle = True
             self._close_if_answered(request)
+
+    async def _say_what_was_meant(self, message: Message, request: Request) -> None:
+        """Below what IPython says of a magic that it does not know: what it was taken for."""
+        if _UNKNOWN_MAGIC.search(str(_content(message).get("text", ""))):
+            await self._output(request).say(f"Did you mean {request.meant}?", error=True)
+            request.meant = ""
 
     async def _replied(self, message: Message, request: Request) -> None:
         request.reply = _content(message) or dict(_UNREAD)

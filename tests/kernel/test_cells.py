@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golem_launcher.kernel import messages
-from golem_launcher.kernel.cells import Call, Code, Names, split
+from golem_launcher.kernel.cells import Call, Code, Names, meant, split
 
 NAMES = Names(lines=frozenset({"connect", "status", "save"}), cells=frozenset({"golem"}), alone=frozenset({"save"}))
 
@@ -58,6 +58,23 @@ def test_ipythons_own_magics_may_stand_beside():
 @pytest.mark.parametrize("text", ["%connect?", "?%connect", " %connect??"])
 def test_a_question_asks_for_help(text):
     assert parts(text) == [Call("connect", "", asks=True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("%conect local 1", "%connect"),
+        ("# now\nx = 1\n%stauts", "%status"),
+        ("%%gollem local\n1", "%%golem"),
+        ("%status", ""),
+        ("%save notes.py 1-3", ""),
+        ("%time f()", ""),
+        ("%connect_info", ""),
+        ("conect", ""),
+    ],
+)
+def test_a_slip_of_the_finger_is_known(text, command):
+    assert meant(text, NAMES) == command
 
 
 def test_a_cells_command_takes_the_rest():

@@ -36,6 +36,8 @@ def test_a_budget_is_chosen_and_a_retired_network_explained(notebook):
     assert notebook.run("%connect mem=x", check=False).reply["ename"] == "RequestError"
     refused = [notebook.run(f"%{command} local -1", check=False).reply["evalue"] for command in ("budget", "connect")]
     assert refused[0] == refused[1]
+    assert "'one' is no amount" in notebook.run("%connect local one", check=False).errors
+    assert "Did you mean %connect?" in notebook.run("%conect local 1", check=False).errors
 
 
 def test_the_next_cells_are_aborted_when_a_command_fails(notebook):
@@ -78,6 +80,9 @@ def test_from_connect_to_the_bill(notebook):
     name = re.search(r"session: +(\S+)", done.text)[1]
     assert done.updates >= 1
     assert "connected already" in notebook.run("%connect local 1", check=False).errors
+    assert "'mem=x'" in notebook.run("%connect local 1 mem=x", check=False).errors
+    done = notebook.run("%conect local 1", check=False)
+    assert re.search("not found.*Did you mean %connect\\?", done.errors, re.DOTALL)
     done = notebook.run("x = 20\n%status\nx + 22")
     assert "provider:" in done.text
     assert done.text.rstrip().endswith("42")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
@@ -133,7 +134,7 @@ async def _budget(notebook: Notebook, call: Call, output: Output) -> None:
     if words:
         if len(words) != _NETWORK_AND_AMOUNT:
             raise RequestError("A budget is a network and an amount.", "Like: %budget hoodi 1")
-        await choose_budget(notebook, words[0], words[1], output)
+        await choose(notebook, read_budget(*words), output)
     budget, network = parse_budget(notebook), NETWORKS[notebook.network]
     rows = [("before", f"up to {coins(before[0])} on {before[1]}" if words else "")]
     _, wallet, _ = await asyncio.to_thread(_look, network)
@@ -155,8 +156,18 @@ def parse_budget(notebook: Notebook) -> Decimal:
     return Decimal(str(notebook.choices.get("budget", 1)))
 
 
-async def choose_budget(notebook: Notebook, name: str, amount: str, output: Output) -> None:
-    """Choose network and budget of the next session. Raises ``RequestError``."""
+@dataclass(frozen=True)
+class Budget:
+    """A network, and the most that a session may cost there."""
+
+    network: str
+    amount: Decimal
+    said: str
+    """What there is to say of the network that was named."""
+
+
+def read_budget(name: str, amount: str) -> Budget:
+    """A budget as it is typed. Raises ``RequestError``."""
     from golem_launcher.kernel.notebook import chosen_network
     from golem_launcher.request import parse_request
 
@@ -164,11 +175,16 @@ async def choose_budget(notebook: Notebook, name: str, amount: str, output: Outp
     try:
         budget = Decimal(amount)
     except InvalidOperation:
-        raise RequestError(f"'{amount}' is no amount.", "Like: %budget hoodi 1") from None
+        raise RequestError(f"'{amount}' is no amount.", f"Like: {network} 1") from None
     parse_request({"network": network, "budget": budget})
-    notebook.choices.update(network=network, budget=budget)
-    if said:
-        await output.say(said, error=True)
+    return Budget(network, budget, said)
+
+
+async def choose(notebook: Notebook, budget: Budget, output: Output) -> None:
+    """Choose network and budget of the next session."""
+    notebook.choices.update(network=budget.network, budget=budget.amount)
+    if budget.said:
+        await output.say(budget.said, error=True)
 
 
 def _networks(_notebook: Notebook, before: str) -> list[str]:

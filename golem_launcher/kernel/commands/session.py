@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from golem_launcher.errors import RequestError, SessionError
 from golem_launcher.kernel import cards
 from golem_launcher.kernel.commands.command import Command
-from golem_launcher.kernel.commands.money import choose_budget, parse_budget
+from golem_launcher.kernel.commands.money import choose, parse_budget, read_budget
 from golem_launcher.market.requirement_shorthand import FIELDS, read_words
 from golem_launcher.networks import NETWORKS, RETIRED
 from golem_launcher.request.fields import about
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from golem_launcher.kernel.notebook import Notebook
     from golem_launcher.kernel.output import Output, Shown
 
-_HEAD = re.compile(r"([a-z]+)(?:\s+(-?[0-9][0-9.]*))?(?=\s|$)", re.ASCII)
+_HEAD = re.compile(r"([a-z]+)(?!\s*[<>=])(?:\s+(?![^\s<>=]+\s*[<>=])(\S+))?(?=\s|$)", re.ASCII)
+"""A network, and an amount: a second word that is no field's."""
 _OWN = re.compile(r"(?:^|\s)(timeout|session)\s*=\s*(\S+)", re.ASCII)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|min|h)?", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600}
@@ -28,20 +29,23 @@ _LONGEST = 3600.0
 
 
 async def _connect(notebook: Notebook, call: Call, output: Output) -> None:
+    own, words = _own_words(call.words)
+    chosen = None
+    if head := _HEAD.match(words):
+        chosen = read_budget(head[1], head[2] or str(parse_budget(notebook)))
+        words = words[head.end() :]
+    fields, seconds = read_words(words), _seconds(own.get("timeout", "1h"))
     present = notebook.connection
     if present is not None and not present.over:
         raise SessionError(f"The notebook is connected already, to '{present.name}'.", "%disconnect first.")
-    own, words = _own_words(call.words)
-    if head := _HEAD.match(words):
-        await choose_budget(notebook, head[1], head[2] or str(parse_budget(notebook)), output)
-        words = words[head.end() :]
-    fields = read_words(words)
+    if chosen is not None:
+        await choose(notebook, chosen, output)
     if "session" in own:
         from golem_launcher.kernel.commands.attaching import attach
 
         await attach(notebook, own["session"], "new", output)
         return
-    await notebook.connect(output, fields, _seconds(own.get("timeout", "1h")))
+    await notebook.connect(output, fields, seconds)
 
 
 def _own_words(text: str) -> tuple[dict[str, str], str]:

@@ -14,7 +14,7 @@ from golem_launcher.units import coins, counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from golem_launcher.events import SessionState
+    from golem_launcher.events import Saving, SessionState
     from golem_launcher.request import LaunchRequest
 
 _WORDS = {
@@ -72,16 +72,22 @@ def progress(title: str, at_present: str = "", share: float | None = None, lines
 
 def starting(state: SessionState, title: str) -> Shown:
     """A session on its way to being ready: each stage with the seconds that it took."""
-    lines = [
-        f"{_WORDS[stage]}: {(ended - began).total_seconds():.1f} s"
-        for (stage, began), (_, ended) in itertools.pairwise(state.stages)
-        if stage is not Stage.READY  # a provider of before, that was lost
-    ]
+    spent: dict[Stage, float] = {}
+    for (stage, began), (_, ended) in itertools.pairwise(state.stages):
+        spent[stage] = spent.get(stage, 0.0) + (ended - began).total_seconds()
+    lines = [f"{_WORDS[stage]}: {seconds:.1f} s" for stage, seconds in spent.items()]
     if state.stage in {Stage.READY, Stage.ENDED, Stage.FAILED}:
         return progress(f"{title}: {_WORDS[state.stage].lower()}", lines=lines)
     if state.progress is not None and state.progress.total:
         return progress(title, state.progress.words, state.progress.done / state.progress.total, lines)
     return progress(title, f"{_WORDS[state.stage]} …", min(len(state.stages) / _ABOUT_STAGES, 1.0), lines)
+
+
+def waiting(state: SessionState) -> Shown:
+    """A session whose kernel is lost: what is waited for, and why. What is back then is the next cell's to say."""
+    if state.stage is Stage.READY:
+        return progress("Waiting for a kernel over there …")
+    return progress("Waiting for a provider …", state.reason)
 
 
 def ending(state: SessionState, title: str) -> Shown:
@@ -123,6 +129,14 @@ def saved(state: SessionState) -> str:
         )
     at = f" at {saving.saved_at.astimezone():%H:%M:%S}" if saving.saved_at else ""
     return f"{counted(saving.files, 'file')}{at}, in workspace '{saving.workspace}'"
+
+
+def back(saving: Saving | None) -> str:
+    """What another provider has of the one that was lost, by how saving stood then, as a sentence."""
+    if saving is None or saving.generation is None:
+        return f"No file is back: {'nothing is saved (save=no)' if saving is None else 'none was saved'}."
+    at = f" as saved at {saving.saved_at.astimezone():%H:%M:%S}" if saving.saved_at else ""
+    return f"Back: {counted(saving.files, 'file')}{at}, and the packages."
 
 
 def asked_of_machine(request: LaunchRequest) -> str:

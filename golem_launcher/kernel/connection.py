@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from golem_launcher.errors import AccessError, LauncherError, ProviderError, SessionError
 from golem_launcher.events import Stage
-from golem_launcher.kernel.cards import saved
+from golem_launcher.kernel.cards import back
 from golem_launcher.kernel.far_kernel import FarKernel, KernelGone, LabClient, start_kernel
 from golem_launcher.waiting import cancel_all, wait_for
 
@@ -91,19 +91,20 @@ class Connection:
             raise
         self._tasks = [asyncio.create_task(self._watch())]
 
-    async def restart_kernel(self) -> None:
-        """A new kernel in the place of the present one. Raises ``LauncherError``."""
-        kernel = self.kernel
-        await self._reach(None)
-        if kernel is not None:
-            await kernel.shut_down()
+    async def rest(self) -> None:
+        """Neither listen nor watch any more; all over there stays as it is, and is left or closed later."""
+        await cancel_all(*self._tasks)  # first: who watches would start another kernel for one that is given up
+        await self._stop_running()
+
+    async def give_up_kernel(self) -> None:
+        """End the kernel over there; the session stays as it is. To be closed then."""
+        await self.rest()
+        if self.kernel is not None and not self.over:
+            await self.kernel.shut_down(_LEAVE_SECONDS)
 
     async def leave(self) -> bool:
         """Give up the kernel over there, and the connection; whether the session is to end now: nobody else uses it."""
-        kernel = self.kernel
-        await self._stop_running()
-        if kernel is not None and not self.over:
-            await kernel.shut_down(_LEAVE_SECONDS)
+        await self.give_up_kernel()
         await self.aclose()
         others = await asyncio.to_thread(self._record.others, self.name)
         await asyncio.to_thread(self._record.remove)
@@ -111,8 +112,7 @@ class Connection:
 
     async def aclose(self) -> None:
         """Close the connection; all over there stays as it is."""
-        await self._stop_running()
-        await cancel_all(*self._tasks)
+        await self.rest()
         await self.lab.aclose()
 
     async def _stop_running(self) -> None:
@@ -192,7 +192,7 @@ class Connection:
         """The provider was lost: end what waits, wait for another one, and start a kernel there."""
         self.back.clear()
         await self._stop_running()
-        gone = state.head.provider_name or "The provider"
+        gone, saving, known = state.head.provider_name or "The provider", state.saving, len(state.notices)
         await self._owner.lost(
             f"The provider was lost, and what ran there. Another one is looked for; the session '{self.name}' goes on "
             "with the files of the last save."
@@ -204,11 +204,10 @@ class Connection:
                 return
         self._agreement = state.head.agreement_id
         gone = "The provider before" if gone == state.head.provider_name else gone
-        notices = "".join(f" {notice}" for notice in state.notices[-1:])
         await self._reach(
             None,
-            f"{gone} was lost; {state.head.provider_name} took over. Back are {saved(state)}, and the packages. "
-            f"Variables are not: run the cells again.{notices}",
+            f"{gone} was lost; {state.head.provider_name} took over. "
+            + " ".join([back(saving), "Variables are not: run the cells again.", *state.notices[known:]]),
         )
 
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 OnShutdown = Literal["disconnect", "keep"]
 _LONGEST_START_SECONDS = 3600.0
-_STOP_SECONDS = 5.0
 _BANNER = "Python 3 on a provider of the Golem network. Connect: %connect local 1 (to try it), %help says the rest."
 
 
@@ -99,8 +98,14 @@ class Notebook:
             _LOG.warning("not connected again: %s", error)
             await asyncio.to_thread(self.record.remove)
 
-    async def end(self, *, restarts: bool) -> None:
-        """Called once, at the end. Who restarts finds the session; else it ends, unless it is to be kept."""
+    async def end(self, *, restarts: bool, orphaned: asyncio.Event | None = None) -> None:
+        """Called once, at the end. Who restarts finds the session; else it ends, unless it is to be kept.
+
+        ``orphaned``: the kernel's Jupyter was killed, so another notebook may take the session for a while, at most
+        until this is set.
+        """
+        from golem_launcher.kernel.orphan import is_taken
+
         if self._restoring is not None and not self._restoring.done():
             self._restoring.cancel()
         await self.here.aclose()
@@ -108,10 +113,11 @@ class Notebook:
         if connection is None:
             return
         if restarts:
-            if connection.kernel is not None and not connection.over:
-                await connection.kernel.shut_down(_STOP_SECONDS)
+            await connection.give_up_kernel()
             await connection.aclose()
-        elif self.on_shutdown == "keep":
+        elif self.on_shutdown == "keep" or (
+            orphaned is not None and (not connection.ends_session or await is_taken(connection, self.record, orphaned))
+        ):
             await connection.aclose()
         elif await connection.leave():
             await asyncio.to_thread(_ask_to_stop, connection.directory)
@@ -221,12 +227,13 @@ class Notebook:
 
     async def _wait_for(self, connection: Connection, output: Output) -> None:
         place = output.place()
-        title = "The provider was lost"
+        began = asyncio.get_running_loop().time()
         while not connection.back.is_set():
-            await place.show(cards.starting(await connection.state(), title))
+            await place.show(cards.waiting(await connection.state()))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1):
                     await connection.back.wait()
+        await place.show(cards.progress(f"Waited {asyncio.get_running_loop().time() - began:.1f} s."))
 
 
 def chosen_network(name: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files, paths
@@ -32,11 +32,18 @@ class Attachment:
     """Whether the session ends with the last notebook that is connected to it."""
     process: ProcessRecord
     """The kernel's on this computer."""
+    offered_until: float | None = None
+    """The kernel's Jupyter was killed: at this time (of Unix) the session ends, unless another notebook took it."""
 
     @property
     def alive(self) -> bool:
         """Whether the notebook's kernel still runs."""
         return self.process.alive()
+
+    @property
+    def used(self) -> bool:
+        """Whether somebody has the notebook still."""
+        return self.offered_until is None and self.alive
 
 
 class Record:
@@ -55,21 +62,41 @@ class Record:
         """What was remembered, by this process or the one before it."""
         return _read(self._path)
 
-    def remove(self) -> None:
-        """Forget it."""
-        self._path.unlink(missing_ok=True)
+    def remove(self) -> bool:
+        """Forget it; whether there was something to forget. Of two that do so, one alone is told so."""
+        return _unlinked(self._path)
+
+    def offer(self, until: float) -> None:
+        """Let another notebook have what this one is connected to; at ``until``, a time of Unix, the session ends."""
+        if (own := self.read()) is not None:
+            files.write_json(self._path, asdict(replace(own, offered_until=until)))
+
+    def taken(self, session: str) -> bool:
+        """Whether another notebook has taken what was offered, or is in the session besides."""
+        return self.read() is None or any(one.used for one in self.others(session))
 
     def others(self, session: str) -> list[Attachment]:
         """The other kernels that are, or were when they were killed, connected to a session."""
         return [one for path, one in _all() if path != self._path and one.session == session]
 
     def take_over(self, session: str) -> str:
-        """The kernel that a notebook left in a session when it was killed, now this one's; empty: there is none."""
+        """The kernel that a notebook left in a session, now this one's; empty: there is none.
+
+        Notebooks leave one when they are killed, or offer it when their Jupyter was.
+        """
         for path, one in _all():
-            if path != self._path and one.session == session and not one.alive:
-                path.unlink(missing_ok=True)
+            if path != self._path and one.session == session and not one.used and _unlinked(path):
                 return one.kernel_id
         return ""
+
+    @staticmethod
+    def offered() -> dict[str, float]:
+        """When sessions end that nobody uses since their notebooks' Jupyter was killed, in time of Unix, by name."""
+        found: dict[str, float] = {}
+        for _, one in _all():
+            if one.offered_until is not None and one.alive:
+                found[one.session] = max(one.offered_until, found.get(one.session, 0.0))
+        return found
 
     @staticmethod
     def sweep(living: set[str]) -> None:
@@ -94,7 +121,22 @@ def _read(path: Path) -> Attachment | None:
     process = ProcessRecord.from_json(value.get("process"))
     if process is None:
         return None
-    return Attachment(str(value["session"]), str(value["kernel_id"]), bool(value["ends_session"]), process)
+    until = value.get("offered_until")
+    return Attachment(
+        str(value["session"]),
+        str(value["kernel_id"]),
+        bool(value["ends_session"]),
+        process,
+        until if isinstance(until, float) else None,
+    )
+
+
+def _unlinked(path: Path) -> bool:
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _directory() -> Path:

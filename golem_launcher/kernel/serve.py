@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
@@ -15,6 +14,7 @@ import psutil
 from golem_launcher.errors import LauncherError
 from golem_launcher.kernel.front import Front
 from golem_launcher.kernel.notebook import Notebook, OnShutdown
+from golem_launcher.kernel.orphan import until_orphaned
 from golem_launcher.kernel.proxy import Proxy
 from golem_launcher.kernel.record import Record
 from golem_launcher.waiting import cancel_all
@@ -22,9 +22,6 @@ from golem_launcher.waiting import cancel_all
 if TYPE_CHECKING:
     from pathlib import Path
 
-_PARENT_VARIABLE = "JPY_PARENT_PID"
-_PARENT_SECONDS = 1.0
-_ORPHAN = 1
 _CONSOLES = {"jupyter-console", "jupyter_console", "console"}
 
 
@@ -61,18 +58,25 @@ async def _serve(file: Path, record: Record, fields: dict[str, object] | None, o
         interrupting.add(task)
         task.add_done_callback(interrupting.discard)
 
+    told_to_end = asyncio.Event()
+
+    def end() -> None:
+        told_to_end.set()
+        proxy.shut_down()
+
     loop.add_signal_handler(signal.SIGINT, interrupt)
-    loop.add_signal_handler(signal.SIGTERM, proxy.shut_down)
-    orphaned = asyncio.create_task(_until_orphaned())
+    loop.add_signal_handler(signal.SIGTERM, end)
+    orphaned = asyncio.create_task(until_orphaned())
     orphaned.add_done_callback(lambda task: None if task.cancelled() else proxy.shut_down())
+    restarts = False
     try:
         restarts = await proxy.run()
-        if orphaned.done():
-            proxy.notebook.on_shutdown = "keep"  # its starter was killed: the notebook may come back
-        await proxy.notebook.end(restarts=restarts)
     finally:
-        await cancel_all(orphaned, *interrupting)
-        await front.aclose()
+        try:
+            await proxy.notebook.end(restarts=restarts, orphaned=told_to_end if orphaned.done() else None)
+        finally:
+            await cancel_all(orphaned, *interrupting)
+            await front.aclose()
 
 
 def _started_by_console() -> bool:
@@ -82,14 +86,3 @@ def _started_by_console() -> bool:
     except psutil.Error:
         return False
     return any(word.rpartition("/")[2] in _CONSOLES for word in words)
-
-
-async def _until_orphaned() -> None:
-    """Until the process that started this one is gone, as kernels look for."""
-    with contextlib.suppress(ValueError):
-        if int(os.environ.get(_PARENT_VARIABLE, "0")) > _ORPHAN:
-            parent = os.getppid()  # 1 already, when the starter was killed while this process began
-            while os.getppid() == parent != _ORPHAN:  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(_PARENT_SECONDS)
-            return
-    await asyncio.get_running_loop().create_future()

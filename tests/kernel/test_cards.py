@@ -1,7 +1,10 @@
 """What the cards of a notebook say of a session."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from golem_launcher.events import Saving, SessionState, Stage
 from golem_launcher.kernel import cards
 from golem_launcher.request import parse_request
 
@@ -16,3 +19,40 @@ from golem_launcher.request import parse_request
 )
 def test_a_gpu_that_was_asked_for_is_told(asked, told):
     assert cards.asked_of_machine(parse_request(asked)) == told
+
+
+def _passed(*stages, reason=""):
+    """A session that spent a second in each of these stages, and is in the last."""
+    began = datetime.now(UTC)
+    passed = tuple((stage, began + timedelta(seconds=number)) for number, stage in enumerate(stages))
+    return SessionState(name="s", network="local", stage=stages[-1], stages=passed, reason=reason)
+
+
+def test_a_stage_that_is_passed_again_is_told_once():
+    told = cards.starting(_passed(Stage.CHECKING, *[Stage.RECOVERING] * 4, Stage.READY), "Connecting").text
+    assert told.splitlines() == [
+        "Connecting: connected",
+        "  Checking node and market: 1.0 s",
+        "  Another provider is looked for: 4.0 s",
+    ]
+
+
+def test_after_a_loss_the_card_says_what_is_waited_for_and_nothing_of_the_first_start():
+    state = _passed(Stage.CHECKING, Stage.READY, Stage.RECOVERING, reason="The provider was lost: it is silent.")
+    assert cards.waiting(state).text.splitlines() == [
+        "Waiting for a provider …",
+        "  The provider was lost: it is silent.",
+    ]
+    assert cards.waiting(_passed(Stage.READY)).text == "Waiting for a kernel over there …"
+
+
+@pytest.mark.parametrize(
+    ("saving", "told"),
+    [
+        (None, "No file is back: nothing is saved (save=no)."),
+        (Saving(workspace="w"), "No file is back: none was saved."),
+        (Saving(workspace="w", generation=3, files=2), "Back: 2 files, and the packages."),
+    ],
+)
+def test_what_is_back_after_a_loss(saving, told):
+    assert cards.back(saving) == told

@@ -30,6 +30,7 @@ from golem_launcher.request import parse_request
 from golem_launcher.session.directory import create_session_directory, session_directory
 from golem_launcher.waiting import together
 
+_NOT_AGAIN_SECONDS = 2.5
 _EVIL = [
     "../escaped.txt",
     "/etc/escaped.txt",
@@ -468,3 +469,40 @@ def test_who_listens_and_does_not_read_takes_the_output_from_nobody(tmp_path, mo
         await front.aclose()
 
     asyncio.run(asyncio.wait_for(talk(), 60))
+
+
+def test_a_kernel_that_is_given_up_is_not_started_again(there, tmp_path):
+    starts, again = [], asyncio.Event()
+
+    async def start(_request):
+        starts.append(str(uuid.uuid4()))
+        if len(starts) > 1:
+            again.set()
+        return web.json_response({"id": starts[0]})
+
+    async def end(_request):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_NOT_AGAIN_SECONDS):
+                await again.wait()
+        return web.Response(status=204)
+
+    async def talk(_lab):
+        record = Record(tmp_path / "kernel.json")
+        connection = Connection(session_directory("hostile"), record, _Listener(), ends_session=True)
+        await connection.open()
+        assert await connection.leave()
+
+    _, channels = _kernel_that_says()
+    there([web.post("/api/kernels", start), channels, web.delete("/api/kernels/{id}", end)], talk)
+    assert len(starts) == 1
+
+
+class _Listener:
+    """Hears of a connection, and makes nothing of it."""
+
+    waits = False
+
+    async def heard(self, *_):
+        pass
+
+    lost = settle = heard

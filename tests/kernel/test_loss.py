@@ -99,7 +99,9 @@ def test_a_lost_provider_ends_what_waits_and_the_next_cell_says_what_is_back(ope
     done = notebook.run("print(open('kept.txt').read())")
     assert done.text.strip().endswith("kept")
     assert "took over" in done.errors
+    assert "Back: 1 file as saved at" in done.errors
     assert "Variables are not" in done.errors
+    assert "Finding a provider" not in done.text
     assert notebook.run("print('again')").errors == ""
     assert notebook.run("x", check=False).reply["ename"] == "NameError"
 

@@ -101,8 +101,8 @@ COMMANDS = (
         "Connects to a session that runs already; without a name, lists them.",
         _attach,
         ("%attach my-lab", "%attach"),
-        "When the notebook that used it was killed, its kernel is joined, with all variables; kernel=new starts "
-        "another one. A session that no notebook began goes on when this one leaves.",
+        "When the notebook that used it was killed, or its Jupyter, its kernel is joined, with all variables; "
+        "kernel=new starts another one. A session that no notebook began goes on when this one leaves.",
         _names,
     ),
 )

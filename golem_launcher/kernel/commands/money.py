@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from golem_launcher.errors import LauncherError, RequestError
 from golem_launcher.kernel import cards
 from golem_launcher.kernel.commands.command import Command
 from golem_launcher.kernel.output import Shown
+from golem_launcher.kernel.record import Record
 from golem_launcher.networks import NETWORKS, RETIRED
 from golem_launcher.units import coins
 
@@ -50,8 +52,17 @@ async def _status(notebook: Notebook, _call: Call, output: Output) -> None:
         rows += cards.session_rows(state, NETWORKS[state.network].token)
         rows += [("allocation", state.allocation_id or "")]
     own = connection.name if connection is not None else ""
-    notes += [f"The session '{name}' runs as well: %attach {name}" for name, _ in living if name != own]
+    offered = await asyncio.to_thread(Record.offered)
+    notes += [_other_session(name, offered.get(name)) for name, _ in living if name != own]
     await place.show(cards.table(title, rows, notes))
+
+
+def _other_session(name: str, ends_at: float | None) -> str:
+    """What is said of a session that runs besides; ``ends_at``: its notebook's Jupyter was killed."""
+    if ends_at is None:
+        return f"The session '{name}' runs as well: %attach {name}"
+    at = f"{datetime.fromtimestamp(ends_at, UTC).astimezone():%H:%M:%S}"
+    return f"Session '{name}', whose Jupyter was killed, is saved and ended at {at}. To go on: %attach {name}"
 
 
 def _living_sessions() -> list[tuple[str, str]]:

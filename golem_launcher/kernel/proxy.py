@@ -126,8 +126,8 @@ class Proxy:
             channel, identities, message = await self._inbox.get()
             try:
                 await self._take(Request(channel, identities, message))
-            except (LauncherError, ValueError) as error:
-                _LOG.warning("a request is not answered: %s", error)
+            except Exception as error:  # noqa: BLE001 - no request ends the kernel, and with it a session
+                _LOG.warning("a request is not answered: %r", error)
 
     async def _take(self, request: Request) -> None:
         message, connection = request.message, self.notebook.connection

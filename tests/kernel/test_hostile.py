@@ -376,6 +376,15 @@ def test_no_reply_leaves_a_cell_without_an_end(there, tmp_path, reply):
     there(_kernel_that_says(("shell", "execute_reply", reply), _IDLE), talk)
 
 
+def test_no_request_that_makes_no_sense_ends_the_kernel(there, tmp_path):
+    async def talk(_lab):
+        async with _connected_notebook(tmp_path) as (client, _):
+            client.shell_channel.send(client.session.msg("complete_request", {"code": "%st", "cursor_pos": []}))
+            assert (await _reply(client, "%budget"))["status"] == "ok"
+
+    there(_kernel_that_says(), talk)
+
+
 def test_no_request_of_a_provider_is_signed_and_none_for_input_where_it_is_not_allowed(there, tmp_path):
     """Whoever listens to the output on this computer could pass it on as one of a client's: a cell that runs here."""
     says = [

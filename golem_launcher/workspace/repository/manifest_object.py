@@ -89,7 +89,7 @@ def unpacked(sealing: Sealing, name: str, read: Callable[[int, int], bytes]) -> 
                 break
             packed = sealing.open(f"{name}:{number}", frame)
             while packed:
-                plain = inflater.decompress(packed, _READ)
+                plain = inflater.decompress(packed, _PIECE)
                 packed = inflater.unconsumed_tail
                 length += len(plain)
                 if length > LARGEST_MANIFEST:

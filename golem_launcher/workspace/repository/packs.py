@@ -13,13 +13,13 @@ import zlib
 from array import array
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate, count
+from itertools import count
 from typing import TYPE_CHECKING, TypeVar
 
 import zstandard
 
 from golem_launcher.errors import WorkspaceError
-from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds
+from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds, Subset
 from golem_launcher.workspace.repository.entry import LARGEST_CHUNK, chunk_digest
 from golem_launcher.workspace.repository.sealing import Damaged
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 PACK_BYTES = 6 * 1024 * 1024
 """A pack is written when it has grown to this."""
 SMALL = 1024 * 1024
-MOST_CHUNKS = 8192
+MOST_CHUNKS = 4096
 """So many are in a pack at most, however small they are: they are held until it is written."""
 MANY = 64
 """So many packs smaller than :data:`SMALL` are put together."""
@@ -158,7 +158,10 @@ class Packs:
     def _found(self, chunk: bytes) -> tuple[str, int, int] | None:
         """The pack that has a chunk, its offset there and its length."""
         row = self._ids.row(chunk)
-        place = 0 if row is None else self._places[row]
+        return None if row is None else self._found_by(row)
+
+    def _found_by(self, row: int) -> tuple[str, int, int] | None:
+        place = self._places[row]
         if not place:
             return None
         name = self._names[place >> 32]
@@ -203,12 +206,18 @@ class Packs:
             return
         pack = secrets.token_hex(12)
         self._location.write(f"packs/{pack}", self._open.values())
-        offsets = accumulate(map(len, self._open.values()), initial=0)
-        places = [(chunk, offset, len(self._open[chunk])) for chunk, offset in zip(self._open, offsets, strict=False)]
-        plain = json.dumps({chunk.hex(): span for chunk, *span in places}, separators=(",", ":")).encode()
-        self._location.write(f"indexes/{pack}", [self._sealing.seal(f"indexes/{pack}", zlib.compress(plain, 1))])
-        self._hold(pack, places)
+        spans = ",".join(f'"{chunk.hex()}":[{offset},{length}]' for chunk, offset, length in self._opened())
+        index = zlib.compress(f"{{{spans}}}".encode(), 1)
+        self._location.write(f"indexes/{pack}", [self._sealing.seal(f"indexes/{pack}", index)])
+        self._hold(pack, self._opened())
         self._open, self._open_bytes = {}, 0
+
+    def _opened(self) -> Iterator[tuple[bytes, int, int]]:
+        """What is not written down yet, and from where to where in its pack each will lie."""
+        offset = 0
+        for chunk, sealed in self._open.items():
+            yield chunk, offset, len(sealed)
+            offset += len(sealed)
 
     def get(self, chunk: bytes) -> bytes:
         """A chunk's bytes, checked. Raises ``WorkspaceError`` when it is lost or damaged."""
@@ -228,9 +237,18 @@ class Packs:
                 self.refresh()
         raise _DAMAGED
 
-    def size(self, chunk: bytes) -> int:
-        """What a chunk takes in the store."""
-        found = self._found(chunk)
+    @property
+    def many(self) -> int:
+        """All rows are below this."""
+        return len(self._ids)
+
+    def rows(self, chunks: Iterable[bytes]) -> Iterator[int]:
+        """A number for each of those that are here, the same for the same one until the next :meth:`refresh`."""
+        return (row for chunk in chunks if (row := self._ids.row(chunk)) is not None)
+
+    def size(self, row: int) -> int:
+        """What the chunk in a row takes in the store."""
+        found = self._found_by(row)
         return 0 if found is None else found[2]
 
     @property
@@ -238,7 +256,11 @@ class Packs:
         """What is to be deleted, and takes room until then."""
         return sum(self._held[pack].bytes for pack in self._condemned if pack in self._held)
 
-    def collect(self, live: ChunkIds, *, now: datetime, grace: timedelta | None = None) -> None:
+    def subset(self) -> Subset:
+        """None yet of the chunks that are here: a set for very many of them."""
+        return Subset(self._ids)
+
+    def collect(self, live: Subset, *, now: datetime, grace: timedelta | None = None) -> None:
         """Let go of packs without ``live`` chunks, in two steps; packs that are mostly dead are written anew.
 
         So are small ones when they are many: each save makes one, and whoever opens the store reads them all.

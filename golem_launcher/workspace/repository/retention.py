@@ -6,11 +6,11 @@ whoever fills a workspace with noise does not push out what was there before.
 
 from __future__ import annotations
 
+from array import array
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
-
-from golem_launcher.workspace.repository.chunk_ids import ChunkIds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -43,32 +43,40 @@ def kept(generations: Sequence[Generation], now: datetime) -> set[int]:
     return keep | set(slots.values())
 
 
-def within(
-    generations: Sequence[Generation],
-    now: datetime,
-    most: int,
-    chunks: Callable[[int], Iterable[bytes]],
-    size: Callable[[bytes], int],
-) -> set[int]:
+@dataclass(frozen=True)
+class Chunks:
+    """What generations need of a store that has so ``many`` chunks; each of them is a number below that."""
+
+    many: int
+    of: Callable[[int], Iterable[int]]
+    """A generation's: asked for one after the other, because each may have very many."""
+    size: Callable[[int], int]
+    """What a chunk takes in the store."""
+
+
+def within(generations: Sequence[Generation], now: datetime, most: int, chunks: Chunks) -> set[int]:
     """The numbers of the generations to keep so that they take at most ``most`` bytes; the newest whatever it takes.
 
-    ``chunks`` of a generation, asked for one after the other because each may have very many, and the ``size`` that a
-    chunk has in the store: what several share counts once.
+    Chunks that several share count once.
     """
     ordered = sorted(generations, key=lambda generation: generation.number, reverse=True)
     older = [each for each in ordered if now - each.created_at > ALL_WITHIN]
     lately = [each for each in ordered if now - each.created_at <= ALL_WITHIN]
     before_flagged = [before for later, before in pairwise(ordered) if later.flags]  # they have what vanished
-    held = ChunkIds()
+    held = bytearray(chunks.many)
     keep: set[int] = set()
     used = 0
     for generation in dict.fromkeys([*ordered[:1], *older, *lately[-1:], *before_flagged, *lately]):
-        new = ChunkIds(chunk for chunk in chunks(generation.number) if chunk not in held)
-        more = sum(map(size, new))
+        new = array("I")
+        for chunk in chunks.of(generation.number):
+            if not held[chunk]:
+                held[chunk] = True
+                new.append(chunk)
+        more = sum(map(chunks.size, new))
         if keep and used + more > most:
+            for chunk in new:
+                held[chunk] = False
             continue
         keep.add(generation.number)
-        for chunk in new:
-            held.add(chunk)
         used += more
     return keep

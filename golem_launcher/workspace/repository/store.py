@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from golem_launcher.workspace.backends.locations import Location
+    from golem_launcher.workspace.repository.chunk_ids import Subset
 
 _LOG = logging.getLogger(__name__)
 
@@ -225,25 +226,31 @@ class Store:
     def size(self, workspace: str) -> int:
         """Bytes that the generations of a workspace take here, with what is about to be deleted of the whole store."""
         with self._lock:
-            ids = ChunkIds(chunk for number in self._numbers(workspace) for chunk in self._chunks_of(workspace, number))
-            return sum(map(self._packs.size, ids)) + self._packs.condemned_bytes
+            needed = bytearray(self._packs.many)  # of millions, this takes less than their set
+            for number in self._numbers(workspace):
+                for row in self._rows_of(workspace, number):
+                    needed[row] = True
+            rows = (row for row, is_needed in enumerate(needed) if is_needed)
+            return sum(map(self._packs.size, rows)) + self._packs.condemned_bytes
 
     def thin(self, workspace: str, most: int, *, at: datetime | None = None) -> None:
         """Forget generations of a workspace until they take at most ``most`` bytes; their room is free soon."""
         moment = at or now()
         with self._lock:
             found = self._generations(workspace)
-            keep = retention.within(
-                found, moment, most, lambda number: self._chunks_of(workspace, number), self._packs.size
+            chunks = retention.Chunks(
+                self._packs.many, lambda number: self._rows_of(workspace, number), self._packs.size
             )
+            keep = retention.within(found, moment, most, chunks)
             for generation in found:
                 if generation.number not in keep:
                     self._location.delete(_name(workspace, generation.number))
         self.prune(at=moment, grace=SOON)
 
-    def _chunks_of(self, workspace: str, number: int) -> Iterator[bytes]:
+    def _rows_of(self, workspace: str, number: int) -> Iterator[int]:
+        """The rows in the packs of the chunks that a generation needs."""
         with contextlib.suppress(Damaged, FileNotFoundError):
-            yield from _chunks_in(self._lines(_name(workspace, number)))
+            yield from self._packs.rows(_chunks_in(self._lines(_name(workspace, number))))
 
     def prune(self, *, at: datetime | None = None, grace: timedelta | None = None) -> None:
         """Forget generations as :mod:`retention` says, and chunks that no generation needs any more.
@@ -258,7 +265,7 @@ class Store:
             for generation in found:
                 if generation.number not in keep:
                     self._location.delete(_name(workspace, generation.number))
-        live = ChunkIds()
+        live = self._packs.subset()
         seen: set[str] = set()
         if not self._live(live, seen):  # most of the reading, while others save
             return
@@ -267,7 +274,7 @@ class Store:
             if self._live(live, seen):
                 self._packs.collect(live, now=moment, grace=grace)
 
-    def _live(self, live: ChunkIds, seen: set[str]) -> bool:
+    def _live(self, live: Subset, seen: set[str]) -> bool:
         """Add the chunks of all generations that are not among those ``seen``; whether each could be read."""
         for name in set(self._location.names("workspaces/")) - seen:
             try:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from golem_launcher.access.provider_http import Dial
+    from golem_launcher.workspace.repository.entries import Entries
 
 __all__ = ["AgentWorkspace", "BulkTransfer"]
 
@@ -101,12 +102,18 @@ class AgentWorkspace:
         """Let the workload start that waits for what is put back first."""
         await self._ask("/open", {}, PROMPT)
 
-    async def plan(self, base: str | None, state: str, seen: Callable[[list[bytes]], None] = lambda _: None) -> Plan:
+    async def plan(
+        self,
+        base: str | None,
+        state: str,
+        seen: Callable[[list[bytes]], None] = lambda _: None,
+        known: Entries | None = None,
+    ) -> Plan:
         """What changed since the plan ``base``; everything when that is ``None`` or not known there any more.
 
-        ``seen`` gets the records of entries as they come in.
+        ``seen`` gets the records of entries as they come in. Those that are ``known`` already are the same objects.
         """
-        reader = PlanReader()
+        reader = PlanReader(known=known)
         async with self._post("/plan", json.dumps({"base": base, "state": state}).encode(), LOOK) as pieces:
             async for piece in pieces:
                 await asyncio.to_thread(reader.feed, piece)

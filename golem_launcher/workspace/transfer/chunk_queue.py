@@ -9,11 +9,11 @@ from golem_launcher.workspace.repository.chunk_ids import ChunkIds
 
 
 class ChunkQueue:
-    """Add at the end, take from the beginning."""
+    """Add at the end, then take from the beginning; what was taken takes no memory any more."""
 
     def __init__(self) -> None:
         self._ids = ChunkIds()
-        self._sizes = array("Q")
+        self._sizes = array("I")
         self._taken = 0
         """How many of the first have been brought."""
         self.bytes = 0
@@ -46,5 +46,6 @@ class ChunkQueue:
         """Let go of the first ``count``; their bytes."""
         size = sum(self._sizes[self._taken : self._taken + count])
         self._taken += count
+        self._ids.forget_first(self._taken)
         self.bytes -= size
         return size

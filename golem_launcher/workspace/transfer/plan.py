@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.agent.workspace.wire import Lines, WireError
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace.repository import record
-from golem_launcher.workspace.repository.entries import MOST_ENTRIES, find
+from golem_launcher.workspace.repository.entries import MOST_ENTRIES, Entries, find
 from golem_launcher.workspace.repository.entry import LONGEST_PATH, Entry, fault, fault_of_path
 from golem_launcher.workspace.repository.environment import read_environment
 from golem_launcher.workspace.repository.manifest import MOST_LEFT_OUT, Environment
@@ -75,10 +75,14 @@ class Plan:
 
 
 class PlanReader:
-    """Feed it what arrives; :meth:`end` gives the plan. Raises ``WorkspaceError``; holds ``most`` bytes of lines."""
+    """Feed it what arrives; :meth:`end` gives the plan. Raises ``WorkspaceError``; holds ``most`` bytes of lines.
 
-    def __init__(self, most: int = LARGEST_LIST) -> None:
+    Of a record that is ``known`` already there is no second one: a list that is told anew takes no more than its order.
+    """
+
+    def __init__(self, most: int = LARGEST_LIST, known: Entries | None = None) -> None:
         self._lines = Lines(most)
+        self._known = known or Entries()
         self._plan: Plan | None = None
         self._count = 0
         self._ended = False
@@ -139,7 +143,9 @@ class PlanReader:
                     self._gone(plan, path)  # what was there under this name is no longer what it was
                     plan.refused[path] = reason
                 else:
-                    self._run.append(record.pack(entry))
+                    each = record.pack(entry)
+                    before = self._known.find(record.key(each))
+                    self._run.append(before if before is not None and before == each else each)
                     self._fresh.append(self._run[-1])
             case _:
                 raise _refused("a line describes nothing")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import heapq
 import shutil
 from array import array
 from pathlib import Path
@@ -28,6 +29,8 @@ TOO_MUCH_KEPT = "the saves take as much as they may; older ones are being delete
 _INDEX_BITS = 20
 _INDEX = (1 << _INDEX_BITS) - 1
 """A size and which record has it are one number: so 200,000 of them are sorted in little memory."""
+_RUN = 4096
+"""As many as are objects of Python's at once."""
 
 
 def within(entries: Entries, before: Entries, most: int) -> tuple[Entries, dict[str, str]]:
@@ -65,10 +68,10 @@ def lacking(store: Store, records: Sequence[bytes], wanted: ChunkQueue, quota: i
     The smaller files' chunks first. ``records`` are those of files, or of anything. ``quota``: how much more may be
     kept. Blocking.
     """
-    order = _smallest_first(store, records)
-    place, free = _room(store) if order else (Path(), 0)
+    runs = _smallest_first(store, records)
+    place, free = _room(store) if runs else (Path(), 0)
     total, no_room = 0, {}
-    for number in order:
+    for number in heapq.merge(*runs):
         size, each = number >> _INDEX_BITS, records[number & _INDEX]
         spare = LAST_DISK if size <= SMALL_FILE else SPARE_DISK
         if total + size + spare > free:
@@ -89,14 +92,14 @@ def lacking(store: Store, records: Sequence[bytes], wanted: ChunkQueue, quota: i
     return no_room
 
 
-def _smallest_first(store: Store, records: Sequence[bytes]) -> array[int]:
-    """What the store lacks of each record, where it lacks something, and the record's index: sorted."""
+def _smallest_first(store: Store, records: Sequence[bytes]) -> list[array[int]]:
+    """What the store lacks of each record, where it lacks something, and the record's index: in sorted runs."""
     found = array("Q")
     for index, each in enumerate(records):
         chunks = record.chunk_ids(each)
         if lacked := len({chunk for chunk in chunks if not store.has(chunk)}):
             found.append(lacked * (record.data(each) // len(chunks)) << _INDEX_BITS | index)
-    return array("Q", sorted(found))
+    return [array("Q", sorted(found[at : at + _RUN])) for at in range(0, len(found), _RUN)]
 
 
 def free_here(store_shown: str) -> tuple[Path, int]:

@@ -279,6 +279,7 @@ class Saver:
         entries, too_much = await asyncio.to_thread(within, entries, before, self._limits.total_bytes)
         wanted, no_room = await self._lacking(entries)
         if TOO_MUCH_KEPT in no_room.values() or self._kept + wanted.bytes > self._limits.kept_bytes:
+            del wanted  # there is never a second one beside it
             await self._thin()
             wanted, no_room = await self._lacking(entries)
         return entries, wanted, too_much | no_room
@@ -312,8 +313,9 @@ class Saver:
     async def _look(self) -> bool:
         """Ask what changed; whether anything did, packages included."""
         most = min(self._limits.total_bytes, self._most_kept - self._kept)
+        packages = self._packages if self._plan else ""
         async with Prefetch(self._agent, self._store, most) as prefetch:
-            plan = await self._agent.plan(self._plan, self._packages if self._plan else "", prefetch.saw)
+            plan = await self._agent.plan(self._plan, packages, prefetch.saw, self._tree.entries)
         # Another tree, because who is cancelled here has not seen what changed: the next plan tells it again.
         tree, changed = await asyncio.to_thread(self._tree.after, plan)
         self._notes = plan.notes
@@ -431,7 +433,7 @@ def _settled(
         old = before.find(record.key(each))
         if old is not None and record.is_file(old) and all(map(store.has, record.chunk_ids(old))):
             kept.append(old)
-    return Entries(kept), late
+    return entries if kept == entries.records else Entries(kept), late
 
 
 def _text(path: str) -> str:

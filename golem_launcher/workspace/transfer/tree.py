@@ -58,13 +58,14 @@ class Tree:
             else:
                 odd[record.path(each)] = _BELOW_FILE
         self.clashes = odd
-        return Entries(kept)
+        return Entries(kept) if len(kept) < len(self.entries) else self.entries
 
 
-def _merged(old: Sequence[bytes], changes: Sequence[bytes], *, keep: bool) -> tuple[list[bytes], bool]:
+def _merged(old: Sequence[bytes], changes: Sequence[bytes], *, keep: bool) -> tuple[Sequence[bytes], bool]:
     """Sorted records after changes, and whether they are others; ``keep`` those of which the changes say nothing.
 
-    What is as before is the same object, so that two lists of a workspace take little more than one.
+    What is as before is the same object, so that two lists of a workspace take little more than one; so is the whole
+    when all of it is.
     """
     found: list[bytes] = []
     changed, at = False, 0
@@ -83,7 +84,8 @@ def _merged(old: Sequence[bytes], changes: Sequence[bytes], *, keep: bool) -> tu
         found.append(before if before is not None and before == change else change)
     if keep:
         found += old[at:]
-    return found, changed or (not keep and at < len(old))
+    changed |= not keep and at < len(old)
+    return (found, True) if changed else (old, False)
 
 
 def digest(entries: Entries) -> bytes:

@@ -5,8 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from golem_launcher.workspace.repository import retention
 from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.repository.entry import Entry, chunk_id
+from golem_launcher.workspace.repository.generation import Generation
 from golem_launcher.workspace.repository.packs import now
 from golem_launcher.workspace.repository.store import open_store
 
@@ -52,6 +54,16 @@ def test_thinning_holds_no_more_for_many_generations_than_for_few(tmp_path):
         assert len(store.generations("work")) == count
         taken.append(size)
     assert taken[1] < 1.5 * taken[0]
+
+
+def test_what_generations_need_is_counted_in_few_bytes_a_chunk():
+    many = 50_000
+    chunks = retention.Chunks(many, lambda number: range(number * 1_000, many), lambda _: 10)
+    made = [Generation("work", number, now(), 0, 0, ()) for number in (1, 2, 3)]
+    for left_out, kept in ((2_000, {2, 3}), (2_500, {3})):
+        found, size = most(lambda left_out=left_out: retention.within(made, now(), 10 * (many - left_out), chunks))
+        assert found == kept
+        assert size / many < 8
 
 
 def test_a_file_of_a_list_takes_little_more_than_its_path_and_ids():

@@ -14,8 +14,10 @@ from golem_launcher.agent.workspace.index import Index
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace.repository import record
 from golem_launcher.workspace.repository.entries import Entries
+from golem_launcher.workspace.repository.entry import Entry
 from golem_launcher.workspace.repository.environment import installable
 from golem_launcher.workspace.transfer.plan import PlanReader
+from golem_launcher.workspace.transfer.tree import Tree
 
 PATTERNS = """
 *.log
@@ -147,6 +149,28 @@ def test_lists_of_anything_end_in_a_plan_or_a_refusal(lines, whole):
         assert not {"", ".", ".."} & set(entry.path.split("/"))
         assert Entries.of([entry]).records[0] in there
     assert plan.changes == sorted(plan.changes)
+
+
+def test_a_workspace_that_is_listed_anew_is_not_held_twice():
+    known = Entries.of([Entry("a", "directory"), *(Entry(f"a/{number}", "directory") for number in range(9))])
+    lines = [["d", entry.path, entry.mode, entry.mtime_ns] for entry in known]
+    end = {"end": True, "entries": 10, "notes": [], "environment": None, "state": ""}
+
+    def told(lines):
+        reader = PlanReader(known=known)
+        for piece in wire.pack_lines([{"plan": "p", "base": None}, *lines, end]):
+            reader.feed(piece)
+        return reader.end()
+
+    plan = told(lines)
+    assert all(new is old for new, old in zip(plan.changes, known.records, strict=True))
+    tree, changed = Tree(known).after(plan)
+    assert not changed
+    assert tree.entries.records is known.records
+    tree, changed = Tree(known).after(told([*lines[:5], ["d", "a/4", 0o700, 1], *lines[6:]]))
+    assert changed
+    assert [entry.path for entry in tree.entries] == [entry.path for entry in known]
+    assert [index for index, (new, old) in enumerate(zip(tree.entries, known, strict=True)) if new != old] == [5]
 
 
 def test_only_plain_requirements_reach_pip():

@@ -53,7 +53,7 @@ _START_LOCK_SECONDS = 20.0
 _KILL_GRACE_SECONDS = 3.0
 _RECALL_SECONDS = 10.0
 _LOCK = ".lock"
-FRUGAL = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
+FRUGAL = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
 """Has glibc give memory back after each chunk of a save: without it, threads hold on to three times as much."""
 
 

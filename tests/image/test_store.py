@@ -182,7 +182,7 @@ def test_the_commands(tmp_path, monkeypatch):
     assert "There is no image yet" in run("list").stdout
     made = run("build")
     assert made.exit_code == 0
-    assert "Packing … 0 of 0 bytes" in made.stderr
+    assert "Packing … 1 of 2 bytes" in made.stderr
     assert "Use it: golem-launcher start --network NETWORK --image base" in made.stdout
     assert json.loads(run("build", "--json").stdout)["current"] is True
     assert run("add", str(image_file(tmp_path / "own.gvmi", "mine")), "--name", "mine").exit_code == 0

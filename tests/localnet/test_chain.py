@@ -224,8 +224,8 @@ def test_the_page_shows_the_wallet_and_its_payment(settled: dict[str, Any]) -> N
         assert not view["bad"]
         assert view["settles"]
         assert view["fund"]
-        (payment,) = view["payments"]
-        assert payment["transaction"] == settled["bill"].agreements[0].transactions[0]
+        (of_session,) = settled["bill"].agreements[0].transactions
+        assert of_session in [payment["transaction"] for payment in view["payments"]]  # other requestors paid, too
     finally:
         purse.close()
     assert "paid in test tokens" in network_view()["detail"]

@@ -124,6 +124,7 @@ class Provider:
 
     async def _follow_from_now(self, path: str, react: Callable[[dict[str, Any]], None]) -> None:
         after = timestamp(datetime.now(UTC) - _OVERLAP)
+        before_set_back: list[dict[str, Any]] = []
         while True:
             try:
                 events = await self._rest.events(path, afterTimestamp=after, maxEvents=_MOST_EVENTS)
@@ -132,8 +133,17 @@ class Provider:
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
             for event in events:
-                after = str(event["eventDate"])
-                react(event)
+                if event not in before_set_back:
+                    react(event)
+            # Where the time of day was set back, older events are dated later than all that will come for a while, and
+            # stand in each answer. To go on behind them would be to hear of nothing new.
+            now = datetime.now(UTC)
+            come = [event for event in events if datetime.fromisoformat(event["eventDate"]) <= now]
+            before_set_back = [event for event in events if event not in come]
+            if come:
+                after = str(come[-1]["eventDate"])
+            elif events:
+                await asyncio.sleep(_RETRY_SECONDS)
 
     def _agreement_event(self, event: dict[str, Any]) -> None:
         kind = event.get("eventType") or event.get("eventtype")

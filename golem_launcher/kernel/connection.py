@@ -50,7 +50,7 @@ class Owner(Protocol):
 
 
 class Connection:
-    """To one session; :meth:`begin` or :meth:`attach` makes one. ``leave`` or ``aclose`` once."""
+    """To one session that runs. ``open`` once, then ``leave`` or ``aclose`` once."""
 
     def __init__(self, directory: SessionDirectory, record: Record, owner: Owner, *, ends_session: bool) -> None:
         self.directory = directory
@@ -222,8 +222,7 @@ async def begin(
 
     directory = await asyncio.to_thread(client.start, request)
     try:
-        async with asyncio.timeout(seconds):
-            state = await _until_ready(directory, told)
+        state = await wait_for(_until_ready(directory, told), seconds)
     except TimeoutError:
         await _abort(directory)
         raise SessionError(

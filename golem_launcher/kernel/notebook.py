@@ -12,8 +12,10 @@ from golem_launcher.kernel import cards, commands
 from golem_launcher.kernel.cells import meant
 from golem_launcher.kernel.commands.attaching import check_workload
 from golem_launcher.kernel.commands.here import LocalKernel
+from golem_launcher.kernel.unconnected import NOT_CONNECTED
 from golem_launcher.networks import NETWORKS
 from golem_launcher.request import parse_request
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from golem_launcher.events import SessionState
@@ -153,7 +155,7 @@ class Notebook:
                 if near := meant(code, self.names):
                     raise RequestError("There is no such command.", f"Did you mean {near}?")
                 raise NotConnected(
-                    "The notebook is not connected to a provider.",
+                    NOT_CONNECTED,
                     "Connect: %connect local 1 (on this computer, to try it), %connect hoodi 1 (test network); %help "
                     "says more. Or have the first cell do it: %autoconnect on",
                 )
@@ -200,7 +202,7 @@ class Notebook:
         """The connection. Raises ``NotConnected``."""
         if self.connection is None or self.connection.over:
             why = self.connection.over if self.connection is not None else ""
-            raise NotConnected(why or "The notebook is not connected to a provider.", "Connect: %connect")
+            raise NotConnected(why or NOT_CONNECTED, "Connect: %connect")
         return self.connection
 
     def help_on(self, line: str) -> str | None:
@@ -231,8 +233,7 @@ class Notebook:
         while not connection.back.is_set():
             await place.show(cards.waiting(await connection.state()))
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(1):
-                    await connection.back.wait()
+                await wait_for(connection.back.wait(), 1)
         await place.show(cards.progress(f"Waited {asyncio.get_running_loop().time() - began:.1f} s."))
 
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from golem_launcher import clock
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from golem_launcher.kernel.connection import Connection
@@ -54,6 +55,5 @@ async def is_taken(connection: Connection, record: Record, told_to_end: asyncio.
         if not await asyncio.to_thread(liveness.alive, connection.directory):
             break
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_SECONDS):
-                await told_to_end.wait()
+            await wait_for(told_to_end.wait(), _LOOK_SECONDS)
     return not await asyncio.to_thread(record.remove)

@@ -35,7 +35,7 @@ from golem_launcher.node.node import Node
 from golem_launcher.node.rest import NodeRest
 from golem_launcher.node.yagna_rest import YagnaRest
 from golem_launcher.processes import ProcessRecord
-from golem_launcher.waiting import cancel_all, wait_for
+from golem_launcher.waiting import together, wait_for
 
 if TYPE_CHECKING:
     from golem_launcher.node import yagna, yagna_process
@@ -161,18 +161,10 @@ class Server:
     async def _keep(
         self, session: aiohttp.ClientSession, requestor: yagna.YagnaConfig, provider: yagna.YagnaConfig
     ) -> None:
-        keepers = [
-            asyncio.create_task(self._keep_requestor(requestor)),
-            asyncio.create_task(self._keep_providers(session, provider)),
-        ]
+        keepers = [self._keep_requestor(requestor), self._keep_providers(session, provider)]
         if self._chain is not None:
-            keepers.append(asyncio.create_task(self._chain.keep()))
-        try:
-            done, _ = await asyncio.wait(keepers, return_when=asyncio.FIRST_EXCEPTION)
-            for keeper in done:
-                keeper.result()
-        finally:
-            await cancel_all(*keepers)
+            keepers.append(self._chain.keep())
+        await together(*keepers)
 
     async def _keep_requestor(self, config: yagna.YagnaConfig) -> None:
         while True:

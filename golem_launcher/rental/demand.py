@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from golem_launcher.networks import Patience
     from golem_launcher.rental.choice import Choice
     from golem_launcher.rental.event_consumer import EventConsumer
     from golem_launcher.rental.yapapi_engine import YapapiEngine
@@ -81,47 +82,40 @@ class Demand:
             if not self._seekers:
                 self._market.cancel()
 
-    async def agree(
-        self,
-        *,
-        search_seconds: float,
-        refused_seconds: float,
-        compare_seconds: tuple[float, float],
-        head_start_seconds: float,
-    ) -> Any:
+    async def agree(self, patience: Patience) -> Any:
         """Find a provider and sign with it: the agreement, as yapapi has it. Several may be looked for at once.
 
-        Offers are compared until all whose offers we answered have come to terms, at least and at most
-        ``compare_seconds`` from the first one that will do. Then the best has ``head_start_seconds`` to sign before
-        the next best is asked too. An offer is good for one agreement: when those at hand are used up, or somebody's
-        pause is over, the demand is published anew. Raises ``MarketError`` when nobody was found within
-        ``search_seconds``, or ``refused_seconds`` after all offers seen were refused; :meth:`Choice.failure` knows why.
+        Offers are compared, by ``patience.compare``, until all whose offers we answered have come to terms. Then the
+        best has ``patience.head_start`` to sign before the next best is asked too. An offer is good for one agreement:
+        when those at hand are used up, or somebody's pause is over, the demand is published anew. Raises
+        ``MarketError`` when nobody was found within ``patience.search``, or ``patience.refused`` after all offers seen
+        were refused; :meth:`Choice.failure` knows why.
         """
         news = self._consumer.news
         time = asyncio.get_running_loop().time
-        end = time() + search_seconds
+        end = time() + patience.search
         compared = False
         while True:
             news.clear()
             if self._signing.may_begin:
                 if not compared:
-                    await self._compare(*compare_seconds)
+                    await self._compare(*patience.compare)
                     compared = True
                 await asyncio.shield(self._vpn)
-                signed = await self._signing.sign(head_start_seconds)
+                signed = await self._signing.sign(patience.head_start)
                 if signed is not None:
                     return signed
                 self._used_up = time()
             if self._market.done():
                 self._look_on(self._market)
             left = end - time()
-            patience = min(left, refused_seconds) if self._choice.hopeless else left
+            seconds = min(left, patience.refused) if self._choice.hopeless else left
             returns = min(self._choice.backoff.returning().values(), default=math.inf)
             anew = min(returns, self._used_up + _ANEW_SECONDS - time())
             try:
-                await wait_for(news.wait(), max(min(patience, anew), 0.0))
+                await wait_for(news.wait(), max(min(seconds, anew), 0.0))
             except TimeoutError:
-                if patience <= anew:
+                if seconds <= anew:
                     raise MarketError("Nobody agreed in time.") from None
                 self._used_up = math.inf
                 if not self._signing.may_begin:

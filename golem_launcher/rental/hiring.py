@@ -19,6 +19,7 @@ from golem_launcher.waiting import cancel_all, wait_for
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from golem_launcher.networks import Patience
     from golem_launcher.rental.activity_spec import ActivitySpec, Rented
     from golem_launcher.rental.choice import Choice
     from golem_launcher.rental.demand import Demand
@@ -87,21 +88,9 @@ class Hiring:
         """The present one, as the journal has it."""
         return self._journal.agreement(self._agreement_id)
 
-    async def agree(
-        self,
-        *,
-        search_seconds: float,
-        refused_seconds: float,
-        compare_seconds: tuple[float, float],
-        head_start_seconds: float,
-    ) -> None:
+    async def agree(self, patience: Patience) -> None:
         """Find a provider and sign with it, as :meth:`Demand.agree` does."""
-        signed = await self._demand.agree(
-            search_seconds=search_seconds,
-            refused_seconds=refused_seconds,
-            compare_seconds=compare_seconds,
-            head_start_seconds=head_start_seconds,
-        )
+        signed = await self._demand.agree(patience)
         self._began = asyncio.get_running_loop().time()
         self._agreement_id = signed.id
         if self.agreement is not None:

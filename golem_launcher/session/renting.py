@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -265,20 +265,16 @@ class Renting:
 
         Somebody is looked for at least ``least_seconds``, even where nobody that fits is on the market.
         """
-        host, choice = self.session.host, self.session.choice
-        patience: dict[str, Any] = {
-            "refused_seconds": max(host.patience.refused, least_seconds),
-            "compare_seconds": host.patience.compare,
-            "head_start_seconds": host.patience.head_start,
-        }
+        patience, choice = self.session.host.patience, self.session.choice
+        patience = replace(patience, refused=max(patience.refused, least_seconds))
         try:
-            await hiring.agree(search_seconds=max(host.patience.look, least_seconds), **patience)
+            await hiring.agree(replace(patience, search=max(patience.look, least_seconds)))
         except MarketError:
             offers = await self._offers()
             if choice.hopeless or (offers and not any(map(choice.fits, offers))):
                 raise self.session.image_faults.instead_of(choice.failure(offers)) from None
             try:
-                await hiring.agree(search_seconds=host.patience.search, **patience)
+                await hiring.agree(patience)
             except MarketError:
                 raise self.session.image_faults.instead_of(choice.failure()) from None
         if hiring.agreement is not None:

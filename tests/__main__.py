@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 import pytest
 
+from tests import jobs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _PROGRAMS = {"chromium": "chromium", "bwrap": "bubblewrap", "unsquashfs": "squashfs-tools"}
 _INSTALL_SECONDS = 600
+_END_SECONDS = 120
 _ROOT = Path(__file__).resolve().parent.parent
-_CACHE = ".pytest_cache"
-# About how many seconds each room takes on two quiet cores; rooms of which nothing is said are short. What is said here
-# decides how evenly the lanes are filled, and nothing else.
-_SECONDS = {
-    "kernel": 240,
-    "browser": 500,
-    "session": 300,
-    "localnet": 210,
-    "image": 60,
-    "access": 60,
-    "clock": 120,
-    "workspace": 85,
-    "market": 30,
-    "node": 50,
-    "rental": 60,
-    "ui": 25,
-}
-_SHORT = 15
-_MOST_LANES = 4
+_CACHE = Path(".pytest_cache")
+_MOST_WORKERS = 4
 
 
 def main() -> int:
@@ -44,63 +37,95 @@ def main() -> int:
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a starter in the background may have it ignored
     _install_missing()
-    lanes = [sys.argv[1:]] if sys.argv[1:] else spread(lane_count(os.cpu_count() or 1))
-    return max(_again(lane, number, code) for number, (lane, code) in enumerate(zip(lanes, _first(lanes), strict=True)))
+    if sys.argv[1:]:
+        asked = jobs.Job("asked", tuple(sys.argv[1:]), 0)
+        return _again(asked, subprocess.call([*_pytest(asked), *asked.files], cwd=_ROOT))
+    todo = jobs.all_jobs(jobs.known_seconds())
+    shutil.rmtree(_ROOT / _CACHE, ignore_errors=True)
+    (_ROOT / _CACHE).mkdir()
+    began = time.monotonic()
+    codes = asyncio.run(_Suite(todo, worker_count(os.cpu_count() or 1)).run())
+    reports = filter(Path.exists, map(_report, todo))
+    (_ROOT / _CACHE / jobs.MEASURED.name).write_text(json.dumps(jobs.measured(reports), indent=1) + "\n")
+    failed = [job.name for job in todo if _again(job, codes[job.name])]
+    minutes, seconds = divmod(round(time.monotonic() - began), 60)
+    sys.stdout.write(f"\n{len(todo)} jobs in {minutes}:{seconds:02}; failed: {', '.join(failed) or 'none'}\n")
+    return int(bool(failed))
 
 
-def lane_count(cores: int) -> int:
-    """One lane more than there are cores: tests wait for daemons, browsers and clocks a good part of their time."""
-    return 1 if cores == 1 else min(cores + 1, _MOST_LANES)
+def worker_count(cores: int) -> int:
+    """One more than there are cores: tests wait for daemons, browsers and clocks a good part of their time."""
+    return 1 if cores == 1 else min(cores + 1, _MOST_WORKERS)
 
 
-def spread(count: int) -> list[list[str]]:
-    """All rooms and the few files beside them, in so many lanes: the longest first, each where the least is."""
-    rooms = sorted(path.parent.name for path in (_ROOT / "tests").glob("*/__init__.py"))
-    rooms.sort(key=lambda room: _SECONDS.get(room, _SHORT), reverse=True)
-    lanes: list[list[str]] = [[] for _ in range(count)]
-    filled = [0] * count
-    for room in rooms:
-        least = filled.index(min(filled))
-        lanes[least].append(f"tests/{room}")
-        filled[least] += _SECONDS.get(room, _SHORT)
-    lanes[filled.index(min(filled))] += [f"tests/{path.name}" for path in (_ROOT / "tests").glob("test_*.py")]
-    return [sorted(lane) for lane in lanes if lane]
+class _Suite:
+    """Runs jobs side by side: whoever has nothing to do takes the first that nobody has begun."""
+
+    def __init__(self, todo: Iterable[jobs.Job], workers: int) -> None:
+        self._waiting = list(todo)
+        self._all = len(self._waiting)
+        self._workers = workers
+        self._codes: dict[str, int] = {}
+
+    async def run(self) -> dict[str, int]:
+        """The exit code of each. Told to end, it has ended what it started."""
+        this = asyncio.current_task()
+        assert this is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(self._workers):
+                workers.create_task(self._work())
+        return self._codes
+
+    async def _work(self) -> None:
+        while self._waiting:
+            job = self._waiting.pop(0)
+            began = time.monotonic()
+            with tempfile.TemporaryFile() as printed:
+                self._codes[job.name] = await _ended(job, printed)
+                self._show(job, time.monotonic() - began, printed)
+
+    def _show(self, job: jobs.Job, seconds: float, printed: IO[bytes]) -> None:
+        """Whole, once it has ended: lines of jobs that run side by side would be mixed."""
+        sys.stdout.write(f"\n=== {job.name}: {seconds:.0f} s; {len(self._codes)} of {self._all} jobs ===\n")
+        sys.stdout.flush()
+        printed.seek(0)
+        shutil.copyfileobj(printed, sys.stdout.buffer)
+        sys.stdout.flush()
 
 
-def _first(lanes: list[list[str]]) -> list[int]:
-    """Run all lanes side by side; their exit codes. The first one is seen as it goes, the others when they end."""
-    with tempfile.TemporaryFile() as shown:
-        others = [
-            subprocess.Popen(_pytest(lane, number), cwd=_ROOT, stdout=shown, stderr=subprocess.STDOUT)
-            for number, lane in enumerate(lanes)
-            if number
-        ]
+async def _ended(job: jobs.Job, printed: IO[bytes]) -> int:
+    process = await asyncio.create_subprocess_exec(
+        *_pytest(job), f"--junitxml={_report(job)}", *job.files,
+        cwd=_ROOT, stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+    try:
+        return await process.wait()
+    except asyncio.CancelledError:
+        process.send_signal(signal.SIGINT)  # once, not also by the terminal: then it ends what it started
         try:
-            codes = [subprocess.call(_pytest(lanes[0], 0), cwd=_ROOT)]
-            codes += [process.wait() for process in others]
-        finally:
-            for process in others:
-                process.send_signal(signal.SIGINT)  # no more than a word to one that has ended
-                process.wait()
-            sys.stdout.flush()
-            shown.seek(0)
-            shutil.copyfileobj(shown, sys.stdout.buffer)
-            sys.stdout.flush()
-    return codes
+            await asyncio.wait_for(process.wait(), _END_SECONDS)
+        except TimeoutError:
+            process.kill()
+        raise
 
 
-def _again(lane: list[str], number: int, code: int) -> int:
+def _again(job: jobs.Job, code: int) -> int:
     if code != pytest.ExitCode.TESTS_FAILED:
         return code
-    sys.stdout.write("\nSome tests failed; those are run once more, alone.\n")
+    sys.stdout.write(f"\nSome tests of {job.name} failed; those are run once more, alone.\n")
     sys.stdout.flush()
     return subprocess.call(
-        _pytest(["--last-failed", "--last-failed-no-failures=none", *lane], number), cwd=_ROOT
+        [*_pytest(job), "--last-failed", "--last-failed-no-failures=none", *job.files], cwd=_ROOT
     )  # fmt: skip
 
 
-def _pytest(arguments: list[str], lane: int) -> list[str]:
-    return [sys.executable, "-m", "pytest", "-o", f"cache_dir={_CACHE}/lane-{lane}", *arguments]
+def _pytest(job: jobs.Job) -> list[str]:
+    return [sys.executable, "-m", "pytest", "-q", "-o", f"cache_dir={_CACHE / job.name}", "-o", "junit_family=xunit1"]
+
+
+def _report(job: jobs.Job) -> Path:
+    return _ROOT / _CACHE / f"{job.name}.xml"
 
 
 def _install_missing() -> None:

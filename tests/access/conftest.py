@@ -11,13 +11,12 @@ import urllib.request
 import asyncssh
 import pytest
 
-from golem_launcher import paths
 from golem_launcher.access import hub as hub_module
 from golem_launcher.events import Stage
-from golem_launcher.localnet import network as localnet
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from golem_launcher.ui.server.install import install
+from tests.networks import own_network
 
 SECONDS = 60
 TOKEN = "a-token-of-a-hub-0123456789"
@@ -43,26 +42,12 @@ def ssh_key(tmp_path_factory):
 @pytest.fixture(scope="session")
 def far_session(tmp_path_factory, ssh_key):
     """The directory of a session that is ready, and its network."""
-    home = tmp_path_factory.mktemp("access")
-    description = home / "network.toml"
-    description.write_text(_NETWORK)
-    before = os.environ.get(paths.HOME_VARIABLE)
-    os.environ[paths.HOME_VARIABLE] = str(home)
-    try:
-        network = localnet.up(description)
+    with own_network(tmp_path_factory.mktemp("access"), _NETWORK) as network:
         request = LaunchRequest(name="tunnel", budget=5, memory_gib=0.5, disk_gib=0.5, ssh_key=ssh_key[1])
         directory = client.start(request)
         state = client.wait_for(directory, lambda state: state.stage is Stage.READY, 60)
         assert state is not None, directory.supervisor_log.read_text()[-4000:]
         yield directory, network
-    finally:
-        with contextlib.suppress(Exception):
-            client.stop("tunnel", force=True)
-        localnet.down()
-        if before is None:
-            del os.environ[paths.HOME_VARIABLE]
-        else:
-            os.environ[paths.HOME_VARIABLE] = before
 
 
 @pytest.fixture(scope="session")

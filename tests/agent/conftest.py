@@ -171,6 +171,6 @@ def lab(tmp_path_factory):
     """One that runs already, for tests that leave it as it is."""
     agent = Agent(tmp_path_factory.mktemp("agent"))
     try:
-        yield agent.up()
+        yield agent.up(seconds=3600.0)  # a busy machine takes long for all these tests
     finally:
         agent.stop()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from golem_launcher import paths
+from tests.networks import own_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +35,36 @@ KERNEL = "JSON.parse(document.getElementById('jupyter-config-data').textContent)
 """The id of a Voilà page's kernel, for ``evaluate``."""
 
 PICTURES = "GOLEM_LAUNCHER_PICTURES"
+
+_NETWORK = """
+terminate_seconds = 0
+
+[[provider]]
+name = "local-small"
+threads = 1
+memory_gib = 1
+storage_gib = 5
+price_hour = 0.02
+price_cpu_hour = 0.05
+
+[[provider]]
+name = "local-standard"
+threads = 4
+memory_gib = 8
+storage_gib = 20
+price_hour = 0.05
+price_cpu_hour = 0.1
+
+[[provider]]
+name = "local-pretend-gpu"
+threads = 8
+memory_gib = 16
+storage_gib = 50
+price_hour = 0.2
+price_cpu_hour = 0.2
+gpu = { model = "Pretend GPU (not real)", memory_gib = 24 }
+"""
+"""That of whoever describes none, whose ends don't take their five seconds."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -60,19 +90,11 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def home(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A launcher home of this package's own, for this process and those it starts; its network is ended with it."""
+    """A launcher home of this package's own, for this process and those it starts; its network is up meanwhile."""
     del chromium  # nothing is started when the tests are skipped
-    before = os.environ.get(paths.HOME_VARIABLE)
     directory = tmp_path_factory.mktemp("home")
-    os.environ[paths.HOME_VARIABLE] = str(directory)
-    try:
+    with own_network(directory, _NETWORK):
         yield directory
-    finally:
-        program("localnet", "down")
-        if before is None:
-            del os.environ[paths.HOME_VARIABLE]
-        else:
-            os.environ[paths.HOME_VARIABLE] = before
 
 
 @pytest.fixture(scope="package")

@@ -15,6 +15,7 @@ from tests.networks import own_network
 
 _NETWORK = """
 debit_note_interval = 3
+terminate_seconds = 0
 
 [[provider]]
 name = "one"

@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 from golem_launcher import errors
 from golem_launcher.cli.main import app
-from tests import __main__ as suite
+from tests import jobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,13 +93,12 @@ def test_public_modules_have_docstrings() -> None:
     assert bare == []
 
 
-@pytest.mark.parametrize("cores", [1, 2, 3, 64])
-def test_every_room_runs_in_one_lane(cores: int) -> None:
-    lanes = suite.spread(suite.lane_count(cores))
-    rooms = [f"tests/{path.parent.name}" for path in (ROOT / "tests").glob("*/__init__.py")]
-    files = [f"tests/{path.name}" for path in (ROOT / "tests").glob("test_*.py")]
-    assert sorted(each for lane in lanes for each in lane) == sorted(rooms + files)
-    assert all(lanes)
+def test_every_file_of_tests_is_in_one_job() -> None:
+    files = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py"))
+    seconds = jobs.known_seconds()
+    for known in (seconds, {}, {name: 1000 * took for name, took in seconds.items()}):
+        assert sorted(file for job in jobs.all_jobs(known) for file in job.files) == files
+    assert set(seconds) <= {file.removeprefix("tests/") for file in files}
 
 
 _FILE = r"`([\w./-]+\.(?:py|js|toml))`"

@@ -13,6 +13,7 @@ from tests.session.losing_node import kill, kill_and_take_port
 pytestmark = pytest.mark.slow
 
 _NETWORK = """
+terminate_seconds = 0
 [[provider]]
 name = "slow"
 misbehaviour = { slow_deploy = 8.0 }

@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 SIZE = 1_000_000  # by the tunnel it takes 71 s
 _LINE = """
+terminate_seconds = 0
 [[provider]]
 name = "far"
 memory_gib = 0.55

@@ -1,0 +1,72 @@
+"""What the whole suite is cut into: jobs, each a pytest of its own over some files of one room."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+HERE = Path(__file__).parent
+MEASURED = HERE / "seconds.json"
+"""About how many seconds each file takes while others run beside it; what is not named there is short. It decides in
+which order the jobs begin and how the rooms are cut, and nothing else."""
+
+_SHORT = 1.0
+_SHARES = 20
+"""A job is about such a part of the whole, at the most: each starts its room's network anew, and while the last one
+runs the other cores have nothing to do."""
+
+
+@dataclass(frozen=True)
+class Job:
+    name: str
+    files: tuple[str, ...]
+    seconds: float
+
+
+def all_jobs(seconds: Mapping[str, float]) -> list[Job]:
+    """Every file of tests in one job; the longest jobs first."""
+    rooms: dict[str, list[str]] = defaultdict(list)
+    for path in sorted(HERE.rglob("test_*.py")):
+        file = path.relative_to(HERE).as_posix()
+        rooms[file.partition("/")[0] if "/" in file else "rest"].append(file)
+    most = sum(seconds.get(file, _SHORT) for files in rooms.values() for file in files) / _SHARES
+    found = [job for room, files in rooms.items() for job in _cut(room, files, seconds, most)]
+    return sorted(found, key=lambda job: job.seconds, reverse=True)
+
+
+def _cut(room: str, files: list[str], seconds: Mapping[str, float], most: float) -> list[Job]:
+    """The room in as many parts as it needs, about equally long."""
+    count = math.ceil(sum(seconds.get(file, _SHORT) for file in files) / most)
+    parts: list[list[str]] = [[] for _ in range(count)]
+    filled = [0.0] * count
+    for file in sorted(files, key=lambda file: seconds.get(file, _SHORT), reverse=True):
+        least = filled.index(min(filled))
+        parts[least].append(file)
+        filled[least] += seconds.get(file, _SHORT)
+    names = [room] if count == 1 else [f"{room}-{number}" for number in range(1, count + 1)]
+    return [
+        Job(name, tuple(f"tests/{file}" for file in sorted(part)), sum_)
+        for name, part, sum_ in zip(names, parts, filled, strict=True)
+        if part
+    ]
+
+
+def known_seconds() -> dict[str, float]:
+    return dict(json.loads(MEASURED.read_text()))
+
+
+def measured(reports: Iterable[Path]) -> dict[str, float]:
+    """The seconds that each file took, by what pytest wrote of its jobs (JUnit's XML), as :data:`MEASURED` has them."""
+    took: dict[str, float] = defaultdict(float)
+    for report in reports:
+        for case in ET.parse(report).iter("testcase"):
+            took[case.attrib["file"].removeprefix("tests/")] += float(case.attrib["time"])
+    return {file: round(seconds) for file, seconds in sorted(took.items()) if seconds > 2 * _SHORT}

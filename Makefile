@@ -19,7 +19,7 @@ test: $(VENV)/.installed-tests
 	$(BIN)/python -m tests
 
 quick: $(VENV)/.installed-tests
-	$(BIN)/python -m pytest -q -m "not slow and not browser"
+	$(BIN)/python -m tests quick
 
 # GOLEM_LAUNCHER_SEED chooses other moments; they are printed.
 soak: $(VENV)/.installed-tests

@@ -18,6 +18,7 @@ MEASURED = HERE / "seconds.json"
 """About how many seconds each file takes while others run beside it; what is not named there is short. It decides in
 which order the jobs begin and how the rooms are cut, and nothing else."""
 
+_QUICK = ("-m", "not slow and not browser")
 _SHORT = 1.0
 _SHARES = 20
 """A job is about such a part of the whole, at the most: each starts its room's network anew, and while the last one
@@ -29,17 +30,33 @@ class Job:
     name: str
     files: tuple[str, ...]
     seconds: float
+    options: tuple[str, ...] = ()
+    """Pytest's."""
 
 
 def all_jobs(seconds: Mapping[str, float]) -> list[Job]:
     """Every file of tests in one job; the longest jobs first."""
+    rooms = _rooms()
+    most = sum(seconds.get(file, _SHORT) for files in rooms.values() for file in files) / _SHARES
+    found = [job for room, files in rooms.items() for job in _cut(room, files, seconds, most)]
+    return sorted(found, key=lambda job: job.seconds, reverse=True)
+
+
+def quick_jobs() -> list[Job]:
+    """What is neither slow nor in need of a browser, room by room."""
+    found = [
+        Job(f"quick-{room}", tuple(f"tests/{file}" for file in files), _SHORT * len(files), _QUICK)
+        for room, files in _rooms().items()
+    ]
+    return sorted(found, key=lambda job: job.seconds, reverse=True)
+
+
+def _rooms() -> dict[str, list[str]]:
     rooms: dict[str, list[str]] = defaultdict(list)
     for path in sorted(HERE.rglob("test_*.py")):
         file = path.relative_to(HERE).as_posix()
         rooms[file.partition("/")[0] if "/" in file else "rest"].append(file)
-    most = sum(seconds.get(file, _SHORT) for files in rooms.values() for file in files) / _SHARES
-    found = [job for room, files in rooms.items() for job in _cut(room, files, seconds, most)]
-    return sorted(found, key=lambda job: job.seconds, reverse=True)
+    return rooms
 
 
 def _cut(room: str, files: list[str], seconds: Mapping[str, float], most: float) -> list[Job]:

@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 # In a process of its own: it is about what is imported.
 CODE = """
 import sys
@@ -15,6 +17,7 @@ print(rfc3987_syntax.is_valid_syntax("iri", "http://exämple.org/"), "lark" in s
 """
 
 
+@pytest.mark.slow
 def test_jupyter_starts_without_the_grammar_which_can_still_be_imported():
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr

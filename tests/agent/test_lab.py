@@ -134,16 +134,19 @@ def typed(lab, line, until):
     return asyncio.run(talk())
 
 
+@pytest.mark.slow
 def test_building_jupyterlab_without_node_is_refused_with_what_to_do_instead(lab):
     typed(lab, f"PATH={Path(sys.executable).parent} jupyter lab build", "this session has no Node.js")
 
 
+@pytest.mark.slow
 @needs_node
 @pytest.mark.parametrize("command", ["jupyter lab build", "jupyter labextension install some-extension"])
 def test_building_jupyterlab_without_npms_registry_likewise_and_at_once(lab, command):
     typed(lab, f"YARN_NPM_REGISTRY_SERVER=http://127.0.0.1:1 {command}", "does not reach npm's registry, http://127.0")
 
 
+@pytest.mark.slow
 @needs_node
 def test_what_builds_nothing_needs_no_registry(lab):
     typed(lab, "YARN_NPM_REGISTRY_SERVER=http://127.0.0.1:1 jupyter labextension list && echo do''ne", "done")

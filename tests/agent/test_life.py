@@ -35,6 +35,7 @@ def _daemonize(agent):
     return eventually(lambda: [pid for pid, line in agent.processes().items() if "time.sleep" in line])
 
 
+@pytest.mark.slow
 def test_the_deadline_ends_everything(agent):
     agent.up()
     agent.kernel()
@@ -48,6 +49,7 @@ def test_a_clock_that_is_wrong_does_not_matter(agent):
     eventually(lambda: not agent.processes(), 15)
 
 
+@pytest.mark.slow
 def test_sigterm_ends_everything(agent):
     agent.up()
     _daemonize(agent)
@@ -57,12 +59,14 @@ def test_sigterm_ends_everything(agent):
     assert b"everything has ended" in _log(agent)
 
 
+@pytest.mark.slow
 def test_a_lab_without_its_keeper_ends(agent):
     agent.up()
     os.kill(agent.keeper_and_lab()[0], signal.SIGKILL)
     eventually(lambda: not agent.processes(), 15)
 
 
+@pytest.mark.slow
 def test_a_crashed_lab_comes_back(agent):
     agent.up()
     daemon = _daemonize(agent)
@@ -86,6 +90,7 @@ def test_shutting_down_from_the_menu_is_the_end(agent):
     assert b"was shut down" in _log(agent)
 
 
+@pytest.mark.slow
 def test_it_gives_up_on_a_lab_that_never_starts(agent):
     broken = agent.run / "broken" / "jupyterlab"
     broken.mkdir(parents=True)
@@ -110,6 +115,7 @@ def test_it_gives_up_on_a_lab_that_never_starts(agent):
     assert reason_in(ended) == f"{said} The last line of its log: RuntimeError: no such luck."
 
 
+@pytest.mark.slow
 def test_one_that_runs_says_so(agent):
     agent.up()
     assert agent.last_words().kind == report.RUNS

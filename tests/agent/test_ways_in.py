@@ -17,6 +17,7 @@ SECONDS = 20
 SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SSHD or not shutil.which("ssh"), reason="OpenSSH is not installed")
 def test_the_images_sshd_with_keys_alone(agent, tmp_path):
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "id"], check=True, timeout=SECONDS)

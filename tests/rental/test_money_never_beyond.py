@@ -109,6 +109,7 @@ steps = some.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(some.lists(steps, min_size=4, max_size=12), some.booleans())
 def test_no_order_of_bills_spends_more_than_the_budget_or_than_the_work_was_worth(steps, tells):

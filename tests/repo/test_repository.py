@@ -98,6 +98,7 @@ def test_every_file_of_tests_is_in_one_job() -> None:
     seconds = jobs.known_seconds()
     for known in (seconds, {}, {name: 1000 * took for name, took in seconds.items()}):
         assert sorted(file for job in jobs.all_jobs(known) for file in job.files) == files
+    assert sorted(file for job in jobs.quick_jobs() for file in job.files) == files
     assert set(seconds) <= {file.removeprefix("tests/") for file in files}
 
 

@@ -94,6 +94,7 @@ def test_it_is_offered_again_after_the_connection_was_lost(network, image, tmp_p
     asyncio.run(run())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["bus", "rest", "rest after the bus"])
 def test_it_is_offered_again_by_a_node_that_was_started_anew(network, image, tmp_path, monkeypatch, way):
     """The provider that asks was not there before: nobody has any of the file yet."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from golem_node.__main__ import find_yagna_bin
 
-START_SECONDS = 30
+START_SECONDS = 90
 
 
 @dataclass

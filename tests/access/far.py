@@ -22,7 +22,7 @@ def tunnel_at(host, port, remote_port, carry):
 
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-SECONDS = 10
+SECONDS = 60
 
 
 def frame(body, opcode=0x2, *, first=None, length=None):

@@ -14,7 +14,7 @@ import pytest
 from golem_launcher import peers
 from tests.session.conftest import command
 
-SECONDS = 30
+SECONDS = 60
 CLI = (sys.executable, "-m", "golem_launcher.cli")
 
 

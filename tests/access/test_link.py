@@ -19,7 +19,7 @@ from golem_launcher.access.streams import DuplexStream
 from golem_launcher.agent.carrier import reset
 from tests.access.far import stopwatch
 
-SECONDS = 20
+SECONDS = 60
 
 
 def run(coroutine):

@@ -99,7 +99,6 @@ def test_programs_that_can_show_no_token_use_its_kernels(far_session, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
 def test_vs_codes_library_uses_its_kernels_by_the_link_and_by_the_gateway(far_session, tmp_path):
     directory, _ = far_session

@@ -23,7 +23,7 @@ from tests.access.seen import private_part, seen
 from tests.access.test_commands import tunnel
 from tests.session.conftest import command
 
-SECONDS = 40
+SECONDS = 90
 
 needs_ssh = pytest.mark.skipif(shutil.which("ssh") is None, reason="OpenSSH's client is not installed")
 

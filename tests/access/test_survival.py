@@ -20,7 +20,7 @@ from golem_launcher.node import yagna_process
 from golem_launcher.session import client, liveness
 
 pytestmark = pytest.mark.slow
-SECONDS = 30
+SECONDS = 60
 _NODES_PATIENCE = 10  # yagna ends a websocket that is silent for so long
 
 
@@ -51,7 +51,6 @@ def status(directory):
         return json.load(answer)
 
 
-@pytest.mark.timeout(400)
 def test_five_hundred_requests_at_once_are_answered_and_cost_the_node_nothing(far_session):
     directory, network = far_session
     held = psutil.Process(node(network)).memory_info().rss

@@ -13,7 +13,7 @@ import pytest
 from golem_launcher.access.ssh import new_host_key
 from tests.agent.conftest import eventually
 
-SECONDS = 20
+SECONDS = 60
 SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
 
 

@@ -25,7 +25,7 @@ HOME = "/home/jovyan"
 ENVIRONMENT = "/srv/conda/envs/notebook"
 PREFIX = "/user/golem-launcher-0a1b2c3d/"
 TOKEN = "abcdefghijklmnop1234"
-_INSTALL_SECONDS = 170
+_INSTALL_SECONDS = 400
 _VARIABLES = {
     "HOME": HOME,
     "USER": "jovyan",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.session.directory import SessionDirectory
 
-SECONDS = 120
+SECONDS = 180
 _MILLISECONDS = SECONDS * 1000
 
 

@@ -28,7 +28,7 @@ def image(tmp_path: Path) -> binder.Image:
     return binder.build(tmp_path)
 
 
-@pytest.mark.timeout(400)  # the first time, the environment is made
+@pytest.mark.timeout(900)  # the first time, the environment is made
 def test_from_the_repository_to_a_cell(chromium: Browser, home: Path, image: binder.Image) -> None:
     del home
     port = free_port()

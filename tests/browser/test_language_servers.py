@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(360),
     pytest.mark.usefixtures("home", "sessions"),
     pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed"),
 ]

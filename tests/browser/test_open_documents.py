@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sessions")]
-_SECONDS = 90
+_SECONDS = 180
 _AUTOSAVE_OFF = {"raw": '{"autosave": false}'}
 _SETTINGS = "lab/api/settings/@jupyterlab/docmanager-extension:plugin"
 

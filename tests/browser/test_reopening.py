@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sessions")]
-SECONDS = 90
+SECONDS = 180
 _CELL = ".jp-CodeCell .cm-content"
 
 

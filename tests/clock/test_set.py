@@ -18,7 +18,7 @@ from tests.clock.conftest import TimeOfDay
 from tests.session.conftest import command, explain, wait_for
 from tests.session.jupyter import Jupyter
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(500), pytest.mark.usefixtures("network")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("network")]
 
 HOUR, YEAR = 3600, 365 * 86400
 ASKED = ("--mem", "0.5", "--disk", "0.5")

@@ -169,7 +169,6 @@ def test_an_image_without_python_is_named_as_such_at_once(network):  # noqa: ARG
 
 
 @pytest.mark.skipif("GOLEM_LAUNCHER_IMAGE" not in os.environ, reason="minutes: provider/check does it")
-@pytest.mark.timeout(600)
 def test_what_a_bare_python_lacks_is_installed(network):  # noqa: ARG001
     directory = start("bare", 500, image=BARE)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from golem_launcher.session.directory import session_directory
 
-_SECONDS = 90
+_SECONDS = 180
 
 
 @dataclass
@@ -92,7 +92,7 @@ class Notebook:
 
     def restart(self):
         self.manager.restart_kernel()
-        self.client.wait_for_ready(timeout=30)
+        self.client.wait_for_ready(timeout=_SECONDS)
 
     def close(self):
         self.client.stop_channels()

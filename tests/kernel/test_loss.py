@@ -18,7 +18,7 @@ _CUTS = 20
 _CUT_SECONDS = float(os.environ.get("GOLEM_LAUNCHER_CUT_SECONDS", "0.3"))
 """The soak's are of 3 s."""
 _LINES = 10_000
-_LOST_SECONDS = 10
+_LOST_SECONDS = 60
 
 
 class _Line:

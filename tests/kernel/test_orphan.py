@@ -17,8 +17,8 @@ from golem_launcher.kernel.record import Record
 from golem_launcher.session import client
 from golem_launcher.session.directory import session_directory
 
-_SECONDS = 30
-_END_SECONDS = 60
+_SECONDS = 90
+_END_SECONDS = 180
 
 _LEAVE_A_KERNEL = """
 import os, subprocess, sys
@@ -56,7 +56,7 @@ _CONNECT_AND_STAY = """
 import sys
 from jupyter_client.manager import start_new_kernel
 from tests.kernel.cells import Notebook
-notebook = Notebook(*start_new_kernel(kernel_name=sys.argv[1]), None)
+notebook = Notebook(*start_new_kernel(startup_timeout=180, kernel_name=sys.argv[1]), None)
 directory = notebook.connect()
 notebook.run("x = 41")
 print(directory.name, flush=True)

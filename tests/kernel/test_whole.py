@@ -6,7 +6,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-_INTERRUPT_SECONDS = 5
+_INTERRUPT_SECONDS = 40
 
 
 def test_streams_are_apart_and_errors_have_their_traceback(connected):
@@ -93,18 +93,16 @@ def test_a_subshell_answers_beside_a_busy_cell_and_a_lost_one_does_no_harm(conne
     client = connected.client
     client.control_channel.send(client.session.msg("create_subshell_request", {}))
     subshell = client.get_control_msg(timeout=30)["content"]["subshell_id"]
-    busy = connected.start("import time; print('busy'); time.sleep(6)")
+    busy = connected.start("import threading; other = threading.Event(); print('busy'); assert other.wait(60)")
     connected.until_printed("busy")
 
-    def run_in(subshell_id):
-        message = client.session.msg("execute_request", {"code": "print('beside')", "silent": False})
+    def run_in(subshell_id, code="print('beside')"):
+        message = client.session.msg("execute_request", {"code": code, "silent": False})
         message["header"]["subshell_id"] = subshell_id
         client.shell_channel.send(message)
         return message["header"]["msg_id"]
 
-    began = time.monotonic()
-    assert connected.reply_to(run_in(subshell))["status"] == "ok"
-    assert time.monotonic() - began < 5
+    assert connected.reply_to(run_in(subshell, "other.set()"))["status"] == "ok"
     assert connected.reply_to(busy)["status"] == "ok"
     assert connected.reply_to(run_in("gone"))["status"] == "ok"
 

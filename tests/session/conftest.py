@@ -18,6 +18,7 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from tests.networks import own_network
 from tests.session import providers
+from tests.session.ending import BUSY
 from tests.session.rest import Node
 
 HONEST, OVERBILLS, DIES, REFUSES, SLOW, LARGE, BROKEN = 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.3
@@ -173,8 +174,7 @@ def ready(begin):
 
     def start(**fields):
         directory = begin(**fields)
-        state = client.wait_for(directory, lambda state: state.stage is Stage.READY, 60)
-        assert state is not None, explain(directory)
+        wait_for(directory, lambda state: state.stage is Stage.READY, 60)
         return directory
 
     return start
@@ -218,7 +218,8 @@ def explain(directory):
 
 
 def wait_for(directory, predicate, seconds):
-    state = client.wait_for(directory, predicate, seconds)
+    """The state of which it is true, within so many seconds of a machine with nothing else to do."""
+    state = client.wait_for(directory, predicate, BUSY * seconds)
     assert state is not None, explain(directory)
     return state
 
@@ -229,7 +230,7 @@ def command(*arguments, check=True):
         [sys.executable, "-m", "golem_launcher.cli", *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     if check:

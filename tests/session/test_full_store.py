@@ -14,7 +14,7 @@ from golem_launcher.workspace.transfer.quota import SPARE_DISK
 from tests.session.conftest import command, explain, wait_for
 from tests.session.jupyter import Jupyter
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow]
 
 _MEGABYTE = 1_000_000
 _FREE = 30 * _MEGABYTE

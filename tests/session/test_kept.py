@@ -48,7 +48,7 @@ def test_a_sparse_file_costs_nothing_and_ends_like_any_other(ready):
     begun = time.monotonic()
     state = client.stop(directory.name)
     assert (state.stage, state.reason) == (Stage.ENDED, STOPPED), explain(directory)
-    assert time.monotonic() - begun < 60
+    assert time.monotonic() - begun < 200
     entries = {entry.path: entry for entry in open_store().manifest(directory.name).entries}
     assert entries["hole"].holes == ((0, 2_200_000_000),)
     assert entries["a.txt"].size == 3

@@ -29,7 +29,7 @@ from tests.session.ending import wait_for_end
 from tests.session.jupyter import Jupyter
 
 KILLS = int(os.environ.get("GOLEM_LAUNCHER_KILLS", "2"))
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120 + 60 * KILLS)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600 + 60 * KILLS)]
 
 SEED = int(os.environ.get("GOLEM_LAUNCHER_SEED", "1"))
 SAVE_SECONDS = 1

@@ -19,7 +19,7 @@ from tests.session.conftest import command, explain, wait_for
 
 pytestmark = pytest.mark.slow
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 _SOURCE = """\
 from golem_launcher.workload.base import ADDRESS, PORT, PYTHON, Workload

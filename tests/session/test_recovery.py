@@ -152,7 +152,7 @@ def test_a_lab_that_is_gone_is_shown_at_once_and_replaced_soon(ready):
     assert state.trouble == ""
     (lost,) = [event for event in directory.events()[0] if isinstance(event, ProviderLost)]
     assert "JupyterLab is gone" in lost.reason
-    assert (lost.at - killed).total_seconds() < 45  # ten on a quiet machine; a busy Lab is given two minutes
+    assert (lost.at - killed).total_seconds() < 100  # ten on a quiet machine; a busy Lab is given two minutes
     assert run(directory.url(), "print(open('kept.txt').read())") == "kept\n"
 
 

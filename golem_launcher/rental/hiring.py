@@ -73,7 +73,7 @@ class Hiring:
         self._batches = BatchQueue()
         self._began = 0.0
         """When the present provider signed."""
-        self._agreement_id = ""
+        self.agreement_id = ""
         """The one that is worked under."""
         self._last_words: tuple[str, ...] = ()
         """The command that tells what the agent said last."""
@@ -86,13 +86,13 @@ class Hiring:
     @property
     def agreement(self) -> AgreementEntry | None:
         """The present one, as the journal has it."""
-        return self._journal.agreement(self._agreement_id)
+        return self._journal.agreement(self.agreement_id)
 
     async def agree(self, patience: Patience) -> None:
         """Find a provider and sign with it, as :meth:`Demand.agree` does."""
         signed = await self._demand.agree(patience)
         self._began = asyncio.get_running_loop().time()
-        self._agreement_id = signed.id
+        self.agreement_id = signed.id
         if self.agreement is not None:
             self._choice.backoff.busy.add(self.agreement.provider_id)
 
@@ -121,7 +121,7 @@ class Hiring:
             return False
         if self._worker is not None:
             await asyncio.wait({self._worker}, timeout=_WORKER_END_SECONDS)
-        if not self._demand.job.is_free(self._agreement_id):
+        if not self._demand.job.is_free(self.agreement_id):
             return False  # it has ended, or its first activity has not
         await self._start_work()
         return True
@@ -153,16 +153,16 @@ class Hiring:
 
     async def release(self) -> None:
         """End the activity and the agreement in good order, bounded in time."""
-        self._consumer.invoiced[self._agreement_id].clear()
+        self._consumer.invoiced[self.agreement_id].clear()
         self._batches.leave()
         if self._worker is not None:
             await asyncio.wait({self._worker}, timeout=_WORKER_END_SECONDS)
         await self._end_worker()
         reason = {"message": "The session ended", "golem.requestor.code": "Success"}
         with contextlib.suppress(asyncio.TimeoutError):
-            await wait_for(self._demand.job.end(self._agreement_id, reason), _REST_SECONDS)
-        if self._agreement_id:
-            self._journal.update_agreement(self._agreement_id, ended_at=clock.now())
+            await wait_for(self._demand.job.end(self.agreement_id, reason), _REST_SECONDS)
+        if self.agreement_id:
+            self._journal.update_agreement(self.agreement_id, ended_at=clock.now())
 
     async def aclose(self) -> None:
         """End all tasks here without asking the provider: it is gone, or let go of. Safe to call at any moment."""
@@ -173,7 +173,7 @@ class Hiring:
         self._deployed = asyncio.get_running_loop().create_future()
         self._batches = BatchQueue()
         self._worker = await self._engine.start_worker(
-            self._demand.job, self._try, existing_agreement_id=self._agreement_id
+            self._demand.job, self._try, existing_agreement_id=self.agreement_id
         )
 
     async def _end_worker(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import BusError, NodeError, NodeRefused, NodeUnreachable, ProviderError
@@ -46,6 +47,7 @@ _REFUSED_SECONDS = 6.0
 """Where nobody takes connections for so long, nobody will: an agent starts its parts again sooner."""
 _SILENT_SECONDS = 120.0
 """Of one that takes connections, and may be busy."""
+_MOST_BUSYNESS = 4.0
 _WARN_SECONDS = 15.0
 _NODE_AWAY_SECONDS = 300.0
 """A provider waits about four minutes for its requestor before it gives up."""
@@ -231,7 +233,10 @@ class Monitor:
     def _vanished(self) -> bool:
         """Whether there was no sign of life for too long: yagna goes on telling the last state."""
         last = max(self._reported_at, self._answered_at)
-        return asyncio.get_running_loop().time() - last >= self._session.host.patience.silent
+        patience = self._session.host.patience.silent
+        if self._session.network.sleeps_along:
+            patience *= _busyness()
+        return asyncio.get_running_loop().time() - last >= patience
 
     def _judge_silence(self, *, well: bool) -> None:
         """Raise ``ProviderError`` for a provider that is gone: neither its workload answers nor does its usage grow."""
@@ -336,6 +341,12 @@ _CODES = {
     "Shutdown": "it shuts down",
 }
 """What Golem's providers give as reasons, in words for the user."""
+
+
+def _busyness() -> float:
+    """How many times longer a provider on this computer may be silent, as it waits for its turn like everybody here."""
+    waiting = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return min(max(1.0, 2 * waiting), _MOST_BUSYNESS)
 
 
 def _said(reason: dict[str, object]) -> str:

@@ -26,6 +26,7 @@ from golem_launcher.rental.activity_spec import ActivitySpec
 from golem_launcher.session.deadline import AGENT_GRACE_SECONDS
 from golem_launcher.session.end_reason import reason_in
 from golem_launcher.session.node_elsewhere import follow_node
+from golem_launcher.waiting import cancel_all
 from golem_launcher.workload.archive import spare_pip
 from golem_launcher.workload.shipment import shipment
 
@@ -133,11 +134,7 @@ class Renting:
             await self._agree(hiring, least_seconds)
             self._enter(Stage.DEPLOYING, lost)
             try:
-                rented = await self._deployed(hiring)
-                self._enter(Stage.STARTING, lost)
-                self._slot.endpoint.point_at(session.host.node, rented)
-                notices = [*self._about(rented), *await self._slot.files.meet(hiring.bulk_transfer())]
-                await self._answers(hiring)
+                rented, notices = await self._ready_unless_overbilled(hiring, lost)
             except ProviderError as error:
                 if forgotten := await self._node_began_anew():
                     await self._let_go(hiring)
@@ -155,6 +152,36 @@ class Renting:
                 told = [] if loss is None else [loss.made_good(rented.provider_name)]
                 return Machine(rented, hiring, (*told, *notices))
         raise self.session.image_faults.instead_of(session.choice.failure())
+
+    async def _ready_unless_overbilled(self, hiring: Hiring, lost: str) -> tuple[Rented, list[str]]:
+        """What ``_ready`` gives; a bill that is not accepted ends it at once, however long files and packages take."""
+        ready = asyncio.create_task(self._ready(hiring, lost))
+        overbilled = asyncio.create_task(self._overbilled(hiring))
+        try:
+            await asyncio.wait({ready, overbilled}, return_when=asyncio.FIRST_COMPLETED)
+            if not ready.done():
+                raise ProviderError(overbilled.result())
+            return ready.result()
+        finally:
+            await cancel_all(ready, overbilled)
+
+    async def _ready(self, hiring: Hiring, lost: str) -> tuple[Rented, list[str]]:
+        """Wait until the workload answers at who signed; the machine, and what the user should know of it."""
+        rented = await self._deployed(hiring)
+        self._enter(Stage.STARTING, lost)
+        self._slot.endpoint.point_at(self.session.host.node, rented)
+        notices = [*self._about(rented), *await self._slot.files.meet(hiring.bulk_transfer())]
+        await self._answers(hiring)
+        return rented, notices
+
+    async def _overbilled(self, hiring: Hiring) -> str:
+        """Wait until a bill of who signed is not accepted; why it is not."""
+        agreement_id, money = hiring.agreement_id, self.session.money
+        news = money.news(agreement_id)
+        while (why := money.dispute(agreement_id)) is None:
+            await news.wait()
+            news.clear()
+        return why
 
     async def replace(self, lost: Machine, error: ProviderError) -> Machine:
         """Another machine in the place of one that was ``lost``. Raises ``LauncherError`` when there is none."""
@@ -230,6 +257,9 @@ class Renting:
             session.choice.blames_image(*provider, error.what)
             await hiring.release()
             self.session.image_faults.hear(*provider, error)
+        elif session.money.dispute(hiring.agreement_id) is not None:
+            session.choice.ban(*provider, error.what)
+            await hiring.release()
         else:
             await hiring.give_up(error.what)
 

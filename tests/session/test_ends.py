@@ -152,12 +152,13 @@ def test_sigterm_is_an_orderly_stop(ready, node):
     node.holds_nothing_of(journal(directory))
 
 
-def test_a_provider_whose_bill_is_too_high_is_not_paid_and_left(ready, node):
-    directory = ready(memory_gib=OVERBILLS)
-    state = wait_for(directory, lambda state: "overbills was lost" in state.reason, 60)
-    assert state.providers_lost == 1
-    assert "more than the" in state.reason
+def test_a_provider_whose_bill_is_too_high_is_not_paid_and_left(begin, node):
+    """It bills too much from its first note on: before JupyterLab runs there, or after."""
+    directory = begin(memory_gib=OVERBILLS)
+    wait_for(directory, lambda state: state.head.provider_name not in {None, "overbills"} or state.stage.final, 90)
+    assert [entry.provider_name for entry in journal(directory).agreements].count("overbills") == 1, explain(directory)
     left = journal(directory).agreements[0]
+    assert any("more than the" in getattr(event, "text", "") for event in directory.events()[0])
     state = client.stop(directory.name)
     invoice = node.invoice(left.agreement_id)
     assert invoice is None or invoice["status"] not in {"ACCEPTED", "SETTLED"}

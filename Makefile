@@ -10,7 +10,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test soak quick check down pins clean bench pictures
+.PHONY: run test soak quick check down pins clean bench pictures generated
 
 run: $(VENV)/.installed
 	$(BIN)/golem-launcher page
@@ -39,6 +39,10 @@ bench: $(VENV)/.installed-tests
 # Pictures of the page for the documents, made by the browser tests.
 pictures: $(VENV)/.installed-tests
 	GOLEM_LAUNCHER_PICTURES=docs/images $(BIN)/python -m pytest -q tests/browser/test_pictures.py
+
+# What is made from the code: types for editors. A test compares.
+generated: $(VENV)/.installed-tests
+	$(BIN)/python scripts/generate
 
 down: $(VENV)/.installed
 	$(BIN)/golem-launcher down

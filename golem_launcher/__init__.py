@@ -1,17 +1,45 @@
-"""Golem Launcher: a full JupyterLab on a provider of the Golem network, from a form."""
+"""Golem Launcher: a full JupyterLab on a provider of the Golem network, from a form.
+
+Everything in ``__all__`` stays as it is from version to version; what else there is may change. Exceptions are those of
+:mod:`golem_launcher.errors`. Types and words for editors are in ``__init__.pyi``, which ``make generated`` writes.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from golem_launcher import errors
 
 if TYPE_CHECKING:
-    from golem_launcher.session.api import Session
+    from typing import Any
 
-__all__ = ["launch"]
+_PLACES = {
+    "Offers": "api.market",
+    "Session": "api.session",
+    "attach": "api.session",
+    "launch": "api.session",
+    "offers": "api.market",
+    "quote": "api.market",
+    "sessions": "api.session",
+    "wallet": "api.market",
+}
+"""Where each name is defined: it is loaded when somebody asks for it, so importing the package stays light."""
+
+__all__ = ["errors", *_PLACES, *errors.__all__]  # noqa: PLE0604 - these are names; the stub has them in full
 
 
-def launch(**fields: Any) -> Session:
-    """Start JupyterLab on Golem and wait until it answers: ``launch(hours=2).url``; fields: ``LaunchRequest``'s."""
-    from golem_launcher.session.api import launch as launch_session  # noqa: PLC0415 - importing the package stays light
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        from importlib import import_module  # noqa: PLC0415 - likewise
 
-    return launch_session(**fields)
+        value = getattr(import_module(f"golem_launcher.{_PLACES[name]}"), name)
+    elif name in errors.__all__:
+        value = getattr(errors, name)
+    else:
+        raise AttributeError(f"module 'golem_launcher' has no attribute '{name}'")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -19,7 +19,7 @@ SUBJECTS = {
     "start": ("start",),
     "sessions": ("list", "show", "logs", "open", "save", "extend", "stop"),
     "workspaces": ("workspaces", "generations", "results", "restore", "verify"),
-    "market": ("offers", "providers", "networks"),
+    "market": ("offers", "quote", "providers", "networks"),
     "money": ("wallet", "fund", "identity"),
     "bills": ("bill", "ledger"),
     "node": ("doctor", "version", "down", "node"),
@@ -27,6 +27,7 @@ SUBJECTS = {
     "ways_in": ("tunnel", "gateway", "connect", "ssh", "ssh-config"),
     "kernel": ("kernel",),
     "image": ("image",),
+    "mcp": ("mcp",),
     "localnet": ("localnet",),
 }
 """The commands of each module, in the order of help."""

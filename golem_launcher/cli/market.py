@@ -11,14 +11,14 @@ import typer
 from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.cli.request import takes_request
 from golem_launcher.networks import NETWORKS, RETIRED
-from golem_launcher.units import counted
+from golem_launcher.units import coins, counted, duration
 
 if TYPE_CHECKING:
+    from golem_launcher.market.quote import Quote
     from golem_launcher.market.scan import Offer, Offers
     from golem_launcher.request import LaunchRequest
 
-_SCAN_SECONDS = {"none": 2.0, "test": 8.0, "real": 8.0}
-"""Offers on the real networks spread slowly."""
+_SECONDS_PER_HOUR = 3600
 _TOLD = (
     "name", "title", "money", "payment_network", "token", "subnet", "sentence", "gas", "explorer", "least_gas",
     "faucet",
@@ -30,6 +30,7 @@ _MONEY = {"none": "no money", "test": "play money", "real": "REAL MONEY"}
 def add_commands(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
     app.command("offers")(reports_errors(takes_request(offers)))
+    app.command("quote")(reports_errors(takes_request(quote)))
     app.command("providers")(reports_errors(providers))
     app.command("networks")(reports_errors(networks))
 
@@ -50,20 +51,14 @@ def offers(
     golem-launcher offers --network polygon --cpus 4 --mem 8 --hours 3
     golem-launcher offers 'mem>4' 'cores>2' --all
     """
-    import asyncio
-
-    from golem_launcher.market import scan
     from golem_launcher.market.requirement_shorthand import read_words
     from golem_launcher.request import parse_request
-    from golem_launcher.session import network_hosts
+    from golem_launcher.session import market_look
     from golem_launcher.session.image_and_packages import upload_of
 
     request = parse_request({**read_words(words or ()), **given})
-    network = NETWORKS[request.network]
-    place = network_hosts.enter(network)
     upload = upload_of(request)
-    seconds = _SCAN_SECONDS[network.money]
-    found = asyncio.run(scan.offers_for(request, place.node, subnet=place.subnet, seconds=seconds))
+    found = market_look.look(request)
     if json:
         print_json({**_as_json(found), "upload": upload.to_json() if upload is not None else None})
     else:
@@ -71,6 +66,38 @@ def offers(
         if upload is not None:
             say(upload.words)
     if not found.fitting:
+        raise typer.Exit(1)
+
+
+def quote(
+    *,
+    words: Annotated[
+        list[str] | None, typer.Argument(help="Requirements in short: 'mem>4' 'disk>100' 'cores>2' strategy=random")
+    ] = None,
+    given: dict[str, Any],
+    json: Json = False,
+) -> None:
+    """Say what a request would cost by the offers of now, and how long its budget lasts; nothing is paid.
+
+    Exit code 1 when it can't be had: too few machines fit.
+
+    Examples:
+    golem-launcher quote --network polygon --cpus 4 --mem 8 --hours 3
+    golem-launcher quote 'gpu>0' --budget 2 --json
+    """
+    from golem_launcher.market import quote as quotes
+    from golem_launcher.market.requirement_shorthand import read_words
+    from golem_launcher.request import parse_request
+    from golem_launcher.session import market_look
+
+    request = parse_request({**read_words(words or ()), **given})
+    found = quotes.quote(request, market_look.look(request))
+    if json:
+        print_json({**asdict(found), "possible": found.possible})
+    else:
+        for line in _quote_lines(found):
+            say(line)
+    if not found.possible:
         raise typer.Exit(1)
 
 
@@ -122,10 +149,24 @@ def networks(*, json: Json = False) -> None:
         print_json({"networks": [{name: getattr(one, name) for name in _TOLD} for one in listed], "retired": RETIRED})
         return
     for one in listed:
-        coins = f"{one.token} and {one.gas} for fees" if one.gas else "nothing is settled"
-        say(f"{one.name:<8}  {_MONEY[one.money]:<10}  {coins:<24}  {one.sentence}")
+        paid = f"{one.token} and {one.gas} for fees" if one.gas else "nothing is settled"
+        say(f"{one.name:<8}  {_MONEY[one.money]:<10}  {paid:<24}  {one.sentence}")
     for name, instead in RETIRED.items():
         say(f"{name:<8}  retired: use {instead}")
+
+
+def _quote_lines(found: Quote) -> list[str]:
+    if found.per_hour is None or found.start is None or found.whole is None:
+        lines = [f"{counted(found.fitting, 'machine fits', 'machines fit')}, {found.machines} wanted."]
+        return [*lines, *(f"  {advice.text}" for advice in found.advice)]
+    lasts = "beyond any time" if found.lasts_hours is None else duration(found.lasts_hours * _SECONDS_PER_HOUR)
+    return [
+        f"in all:    {coins(found.whole)} {found.token} for {duration(float(found.hours) * _SECONDS_PER_HOUR)}",
+        f"an hour:   {coins(found.per_hour)} {found.token} at full load, {coins(found.start)} at the start",
+        f"at most:   {coins(found.budget)} {found.token}, the budget; it lasts {lasts}",
+        f"machines:  {', '.join(found.providers)}; {found.fitting} fit",
+        *([] if found.enough else ["The budget does not last for the whole time."]),
+    ]
 
 
 def _as_json(found: Offers) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory
 
 _LONGEST_START_SECONDS = 3600.0
-_TELL_SECONDS = 2.0
 _BEGIN_SECONDS = 4.0
 
 
@@ -87,18 +85,13 @@ def _look_whether_it_begins(directory: SessionDirectory) -> None:
 def _wait_until_ready(directory: SessionDirectory) -> None:
     from golem_launcher.events import Stage
     from golem_launcher.session import client
+    from golem_launcher.session.narration import Narration
 
-    told: list[str] = []
-    at = time.monotonic()
+    narration = Narration()
 
     def ready(state: SessionState) -> bool:
-        nonlocal at
-        if state.stage.value not in told:
-            told.append(state.stage.value)
-            progress(f"{directory.name}: {state.stage.value} …")
-        if state.progress is not None and time.monotonic() - at > _TELL_SECONDS:
-            at = time.monotonic()
-            progress(f"{directory.name}: {state.progress.words}")
+        for line in narration.lines(state):
+            progress(line)
         return state.stage is Stage.READY
 
     try:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
 from pydantic import ValidationError
 
 from golem_launcher.errors import RequestError
+from golem_launcher.request.about import About
 from golem_launcher.request.model import LaunchRequest
+from golem_launcher.text import clean_line
 
 
 def parse_request(values: dict[str, Any]) -> LaunchRequest:
@@ -23,6 +26,9 @@ def request_errors(error: ValidationError) -> list[RequestError]:
     errors = []
     for detail in error.errors(include_url=False):
         field = str(detail["loc"][0]) if detail["loc"] else None
+        if detail["type"] == "extra_forbidden" and field is not None:
+            errors.append(RequestError(f"There is no '{clean_line(field, longest=40)}'.", _meant(field), field=field))
+            continue
         title = LaunchRequest.model_fields[field].title if field in LaunchRequest.model_fields else field
         message = _message(detail["type"], detail.get("ctx", {}), detail["msg"])
         if detail["type"] == "string_pattern_mismatch" and field in _PATTERNS:
@@ -33,7 +39,6 @@ def request_errors(error: ValidationError) -> list[RequestError]:
 
 _MESSAGES = {
     "missing": "is needed",
-    "extra_forbidden": "is not known",
     "greater_than": "must be more than {gt}",
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be less than {lt}",
@@ -60,6 +65,21 @@ _PATTERNS = {
     "resume": "must be the name of a saved workspace, or name@generation",
 }
 """What the pattern of a field means."""
+
+
+def _meant(field: str) -> str:
+    """What somebody means who asks for a field that there is not: by its option or a word for it, else by its look."""
+    names = list(LaunchRequest.model_fields)
+    words = {word: name for name in names for word in _words(name)}
+    plain = field.lower().replace("-", "_")
+    found = words.get(plain) or next(iter(difflib.get_close_matches(plain, words, n=1, cutoff=0.6)), None)
+    return f"Did you mean {words.get(found, found)}?" if found else f"There is: {', '.join(names)}."
+
+
+def _words(name: str) -> set[str]:
+    about = next(one for one in LaunchRequest.model_fields[name].metadata if isinstance(one, About))
+    option = about.option.removeprefix("--").replace("-", "_")
+    return {name, *about.words, *([option] if option else [])}
 
 
 def _message(kind: str, context: dict[str, Any], fallback: str) -> str:

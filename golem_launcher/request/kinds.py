@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from golem_launcher.request.checks import (
     known_network,
@@ -23,6 +24,15 @@ _IMAGE = (
     r"|hash:sha3:[0-9a-f]{56}:(https?|gftp)://[!-~]+)$"
 )
 
+
+def _several(value: Any) -> Any:
+    """One of what a list is made of stands for a list of it, and a path for its words."""
+    items = value if isinstance(value, list | tuple) else (value,)
+    return tuple(os.fspath(item) if isinstance(item, os.PathLike) else item for item in items)
+
+
+_Several = BeforeValidator(_several)
+
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 NetworkName = Annotated[str, AfterValidator(known_network)]
 Workload = Annotated[str, AfterValidator(known_workload)]
@@ -35,8 +45,9 @@ SshKey = Annotated[str, AfterValidator(public_ssh_key)]
 Glm = Annotated[Decimal, Field(gt=0, le=100_000, decimal_places=6)]
 Hours = Annotated[Decimal, Field(ge=Decimal("0.01"), le=24 * 30, decimal_places=4)]
 Text = Annotated[str, Field(min_length=1, max_length=500)]
-Lines = Annotated[tuple[Text, ...], Field(max_length=100)]
-Packages = Annotated[tuple[str, ...], AfterValidator(requirement_lines), Field(max_length=1000)]
+Lines = Annotated[tuple[Text, ...], _Several, Field(max_length=100)]
+Paths = Annotated[tuple[Text, ...], _Several]
+Packages = Annotated[tuple[str, ...], _Several, AfterValidator(requirement_lines), Field(max_length=1000)]
 Addresses = Annotated[Lines, AfterValidator(outbound_addresses)]
 Choose = Literal["price", "random", "reputation"]
 Outbound = Literal["off", "packages", "listed", "unrestricted"]

@@ -190,7 +190,7 @@ class LaunchRequest(BaseModel):
         About("software", option="--package", kind="packages", example="numpy\npandas>=2"),
     ]
     inputs: Annotated[
-        tuple[kinds.Text, ...],
+        kinds.Paths,
         Field(
             default=(),
             max_length=1000,
@@ -285,7 +285,7 @@ class LaunchRequest(BaseModel):
         About("advanced", option="--outbound-url", when={"field": "outbound", "is": ["listed"]}),
     ]
     outbound_permit: Annotated[
-        tuple[kinds.Text, ...],
+        kinds.Paths,
         Field(
             default=(),
             max_length=4,

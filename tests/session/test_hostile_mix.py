@@ -15,11 +15,11 @@ import aiohttp
 import psutil
 import pytest
 
+from golem_launcher import attach
 from golem_launcher.events import NotSaved, Stage
 from golem_launcher.localnet import daemons
 from golem_launcher.node import yagna_process
 from golem_launcher.session import client, liveness
-from golem_launcher.session.api import Session
 from golem_launcher.workspace.repository.store import open_store
 from tests.access.listeners import listening, told_to_strangers
 from tests.session.conftest import explain, wait_for
@@ -87,7 +87,7 @@ def sparse(directory, number):
     """A file of many gigabytes that takes no disk: what is beside it is saved at once."""
     code = f"open('hole', 'wb').truncate(9_000_000_000); open('beside.txt', 'w').write('{number}')"
     run(directory, code)
-    generation = Session(directory).save()
+    generation = attach(directory.name).save()
     entries = {
         entry.path: entry for entry in open_store().manifest(directory.state().saving.workspace, generation).entries
     }
@@ -105,7 +105,7 @@ for name in (b"<img src=x onerror=alert(1)>", b"\\x1b]0;owned\\x07", b"not \\xff
 os.utime(b"{number}", (9e9, 9e9))
 """
     run(directory, code)
-    assert Session(directory).save()
+    assert attach(directory.name).save()
     shown = directory.state().model_dump_json() + directory.supervisor_log.read_text()
     assert "\x1b" not in shown
 
@@ -141,7 +141,7 @@ def test_a_session_outlives_whatever_is_done_to_it(ready, network):
                 told = told_to_strangers(found)
                 assert not any(" 200 " in answer for answer in told.values()), told
         sys.stdout.write(f"{number} attacks, node {psutil.Process(node).memory_info().rss // MEGABYTE} MiB\n")
-    assert Session(directory).save()
+    assert attach(directory.name).save()
     workspace = directory.state().saving.workspace
     assert open_store().verify(workspace).damaged == ()
     state = client.stop(directory.name)

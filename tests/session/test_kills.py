@@ -16,12 +16,12 @@ import time
 
 import pytest
 
+from golem_launcher import attach
 from golem_launcher.events import Stage
 from golem_launcher.localnet import daemons
 from golem_launcher.localnet import network as localnet
 from golem_launcher.node import yagna_process
 from golem_launcher.session import client, liveness
-from golem_launcher.session.api import Session
 from golem_launcher.workspace.export.extract import extract
 from golem_launcher.workspace.repository.store import open_store
 from tests.session.conftest import explain, wait_for
@@ -82,7 +82,7 @@ def be_busy(directory, seconds, *, begin):
     if begin:
         run(directory, _BUSY)
     wait_for(directory, lambda state: state.saving is not None and state.saving.generation is not None, 60)
-    first, end = Session(directory).save(), time.monotonic() + seconds
+    first, end = attach(directory.name).save(), time.monotonic() + seconds
     return wait_for(directory, lambda state: state.saving.generation > first and time.monotonic() > end, 60)
 
 

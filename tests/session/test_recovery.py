@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 
+from golem_launcher import attach
 from golem_launcher.events import ProviderChosen, ProviderLost, Stage, now
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client
-from golem_launcher.session.api import Session
 from tests.session.conftest import LARGE, ONLY, SLOW, explain, wait_for
 from tests.session.ending import wait_for_end
 from tests.session.jupyter import Jupyter
@@ -74,7 +74,7 @@ def test_two_losses_at_one_address_on_one_budget(ready, lose, node):
 def test_the_only_provider_that_fits_is_taken_again_after_a_pause(ready, lose, node):
     directory = ready(**ONLY)
     run(directory.url(), "open('kept.txt', 'w').write('kept')")
-    Session(directory).save()
+    attach(directory.name).save()
     lost = directory.state().head.agreement_id
     lose(directory)
     state = wait_for(directory, lambda state: (state.stage, state.providers_lost) == (Stage.READY, 1), 90)
@@ -121,7 +121,7 @@ def test_an_activity_that_ends_before_the_lab_is_there_has_another_under_the_sam
 def test_when_nobody_is_left_it_says_so_and_can_be_resumed_later(ready, node):
     directory = ready(allow=["gone"], budget=50)
     run(directory.url(), "open('kept.txt', 'w').write('kept')")
-    Session(directory).save()
+    attach(directory.name).save()
     state = wait_for(directory, lambda state: state.stage.final, 120)
     assert state.stage is Stage.FAILED
     assert "The provider gone was lost" in state.reason
@@ -144,7 +144,7 @@ def test_a_lab_that_is_gone_is_shown_at_once_and_replaced_soon(ready):
     """Its agent is killed; the provider goes on to report usage."""
     directory = ready()
     run(directory.url(), "open('kept.txt', 'w').write('kept')")
-    Session(directory).save()
+    attach(directory.name).save()
     killed = now()
     run(directory.url(), _KILL_AGENT)
     wait_for(directory, lambda state: state.trouble == "JupyterLab does not answer.", 30)

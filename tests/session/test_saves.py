@@ -8,10 +8,10 @@ import zipfile
 
 import pytest
 
+from golem_launcher import attach
 from golem_launcher.errors import SessionError
 from golem_launcher.events import Stage
 from golem_launcher.session import client, liveness
-from golem_launcher.session.api import Session
 from golem_launcher.workspace.repository.store import open_store
 from tests.session.conftest import command, explain, wait_for
 from tests.session.ending import wait_for_end
@@ -60,7 +60,7 @@ def test_files_come_along_are_saved_and_come_back(ready, begin, folder, tmp_path
     run(directory, "open('work.txt', 'w').write('three')")
     state = client.stop(directory.name)
     assert Stage.SAVING in {stage for stage, _ in state.stages}
-    with zipfile.ZipFile(Session(directory).results(tmp_path / "r.zip")) as archive:
+    with zipfile.ZipFile(attach(directory.name).results(tmp_path / "r.zip")) as archive:
         assert archive.read("work.txt") == b"three"
         assert archive.read("data/random.bin") == (folder / "random.bin").read_bytes()
     with pytest.raises(SessionError, match="does not run"):
@@ -70,7 +70,7 @@ def test_files_come_along_are_saved_and_come_back(ready, begin, folder, tmp_path
     assert run(again, "import iniconfig; print(open('work.txt').read())").strip() == "one"
     assert run(again, SEEN % names).strip() == str(brought)
     run(again, "open('work.txt', 'w').write('four')")
-    assert Session(again).save() > state.saving.generation  # the same workspace goes on
+    assert attach(again.name).save() > state.saving.generation  # the same workspace goes on
     with pytest.raises(SessionError, match="is saving into the workspace"):
         begin(resume=directory.name)
     client.stop(again.name)
@@ -80,21 +80,21 @@ def test_work_goes_on_elsewhere_with_the_last_save(ready, lose):
     directory = ready(save_seconds=1)
     before = directory.state()
     run(directory, "open('mine.txt', 'w').write('kept')")
-    Session(directory).save()
+    attach(directory.name).save()
     lose(directory)
     state = wait_for(directory, lambda state: state.stage is Stage.READY and state.providers_lost == 1, 60)
     assert state.address == before.address
     assert "Its files are those of" in state.notices[0]
     assert run(directory, "print(open('mine.txt').read())").strip() == "kept"
     run(directory, "open('mine.txt', 'w').write('newer')")
-    assert Session(directory).save() >= 2
+    assert attach(directory.name).save() >= 2
     client.stop(directory.name)
 
 
 def test_a_killed_supervisor_loses_at_most_what_was_not_saved(ready):
     directory = ready(save_seconds=1)
     run(directory, "open('a.txt', 'w').write('saved')")
-    number = Session(directory).save()
+    number = attach(directory.name).save()
     os.kill(liveness.supervisor(directory).pid, signal.SIGKILL)
     assert wait_for_end(directory, 5)
     client.tidy()

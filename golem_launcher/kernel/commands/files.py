@@ -116,12 +116,12 @@ async def _save(notebook: Notebook, _call: Call, output: Output) -> None:
 
 
 async def _results(notebook: Notebook, call: Call, output: Output) -> None:
-    from golem_launcher.session.api import Session
+    from golem_launcher.session import results
 
     directory = notebook.last
     if directory is None:
         raise RequestError("This notebook had no session yet.", "Connect: %connect")
-    path = await asyncio.to_thread(Session(directory).results, call.words or None)
+    path = await asyncio.to_thread(results.write, directory, call.words or None)
     await output.say(f"The files as saved last are in {path}")
 
 

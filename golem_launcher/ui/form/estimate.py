@@ -6,15 +6,16 @@ Pure: machines and a request in, what the page shows out. Prices are at full loa
 from __future__ import annotations
 
 from dataclasses import asdict
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.market.limits import loosen, rounded_up, why_not
+from golem_launcher.market.quote import cheapest, lasts_at, seconds_of, whole_cost
 from golem_launcher.networks import NETWORKS
 from golem_launcher.units import coins_at_a_glance, counted, duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
 
     from golem_launcher.market.offered_machine import OfferedMachine
     from golem_launcher.request import LaunchRequest
@@ -22,15 +23,6 @@ if TYPE_CHECKING:
 _BARS = 16
 _HOUR = 3600.0
 _YEAR = 365 * 24
-
-
-def _seconds(request: LaunchRequest) -> float:
-    return float(request.hours) * _HOUR
-
-
-def _cheapest(request: LaunchRequest, fitting: Sequence[OfferedMachine]) -> list[OfferedMachine]:
-    """As many machines as are wanted; fewer where there are no more."""
-    return sorted(fitting, key=lambda machine: machine.price.at_most(_seconds(request)))[: request.machines]
 
 
 def estimate(request: LaunchRequest, found: Sequence[OfferedMachine]) -> dict[str, Any]:
@@ -51,33 +43,27 @@ def estimate(request: LaunchRequest, found: Sequence[OfferedMachine]) -> dict[st
             "loosen": [asdict(advice) for advice in loosen(request, found)],
         }
     prices = sorted(machine.price.per_hour() for machine in fitting)
-    cheapest = _cheapest(request, fitting)
-    whole = sum((machine.price.at_most(_seconds(request)) for machine in cheapest), Decimal(0))
-    several = f" of {counted(len(cheapest), 'machine')}" if request.machines > 1 else ""
+    chosen = cheapest(request, fitting)
+    whole = whole_cost(request, chosen)
+    several = f" of {counted(len(chosen), 'machine')}" if request.machines > 1 else ""
     return {
         "state": "fits",
         "headline": counted(len(fitting), "machine fits", "machines fit"),
         "range": _range(prices, token),
         "rows": [
-            [f"{duration(_seconds(request))}{several} at the best price", f"{coins_at_a_glance(whole)} {token}"],
+            [f"{duration(seconds_of(request))}{several} at the best price", f"{coins_at_a_glance(whole)} {token}"],
             ["Never more than the budget", f"{coins_at_a_glance(request.budget)} {token}"],
-            ["Which would last", _long(_lasts(request, fitting, cheapest))],
+            ["Which would last", _long(_lasts(request, fitting, chosen))],
         ],
-        "hint": _warning(request, whole, token, len(cheapest)),
+        "hint": _warning(request, whole, token, len(chosen)),
         "bars": _bars(prices, request),
     }
 
 
-def _lasts(request: LaunchRequest, fitting: Sequence[OfferedMachine], cheapest: Sequence[OfferedMachine]) -> float:
+def _lasts(request: LaunchRequest, fitting: Sequence[OfferedMachine], chosen: Sequence[OfferedMachine]) -> float:
     """How many hours the budget pays for, at the machine for which it lasts longest, or at as many as are wanted."""
-    choices = [[machine] for machine in fitting] if request.machines == 1 else [cheapest]
-    return max(_lasts_at(request.budget, machines) for machines in choices)
-
-
-def _lasts_at(budget: Decimal, machines: Sequence[OfferedMachine]) -> float:
-    rate = sum((machine.price.per_hour() for machine in machines), Decimal(0))
-    left = max(budget - sum((machine.price.start for machine in machines), Decimal(0)), Decimal(0))
-    return float(left / rate) if rate > 0 else float("inf")
+    choices = [[machine] for machine in fitting] if request.machines == 1 else [chosen]
+    return max(lasts_at(request.budget, machines) for machines in choices)
 
 
 def _warning(request: LaunchRequest, whole: Decimal, token: str, providers: int) -> str:

@@ -1,0 +1,1 @@
+"""What notebooks and scripts call: ``golem_launcher.launch(…)`` and its companions."""

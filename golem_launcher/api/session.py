@@ -1,0 +1,211 @@
+"""Sessions from Python: ``launch(…)``, ``Session(…)``, ``attach(name)``, ``sessions()``."""
+
+from __future__ import annotations
+
+import asyncio
+import webbrowser
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.api.beginning import begin
+from golem_launcher.api.display import Display, bundle, in_notebook
+from golem_launcher.api.parameters import given, takes_request
+from golem_launcher.api.waiting import awaited, blocking, pause_here
+from golem_launcher.errors import SessionError
+from golem_launcher.session import client, results
+from golem_launcher.session.directory import SessionDirectory, session_directories
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+    from os import PathLike
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from golem_launcher.events import SessionState
+    from golem_launcher.request import LaunchRequest
+
+
+class Session:
+    """A session: JupyterLab, or another program, at a provider.
+
+    As a context it is started and waited for, and saved and ended when the block is left, whatever happened in it::
+
+        with golem_launcher.Session(hours=2) as lab:
+            print(lab.state.head.provider_name)
+
+    ``async with`` does the same without blocking the loop. Methods that begin with an ``a`` are to be awaited, and do
+    what the same one without it does. Outside of ``with``, :func:`launch` starts one, and :func:`attach` finds one.
+    """
+
+    @takes_request
+    def __init__(self, **fields: Any) -> None:
+        """Ask for a session; nothing is started yet. Raises ``RequestError`` for what can't be.
+
+        {fields}
+        """
+        self._request: LaunchRequest | None = given(fields)
+        self._directory: SessionDirectory | None = None
+
+    @classmethod
+    def _of(cls, directory: SessionDirectory) -> Self:
+        session = cls.__new__(cls)
+        session._request, session._directory = None, directory  # noqa: SLF001 - of this class
+        return session
+
+    def start(self) -> Self:
+        """Start it and wait until its JupyterLab, or other workload, answers; itself.
+
+        Interrupted while it waits, it ends what was begun. Raises ``SessionError`` when the session fails or was
+        started before.
+        """
+        request, display = self._asked()
+        self._directory = begin(request, pause_here(), display.show, display.tell)
+        return self
+
+    async def astart(self) -> Self:
+        """As :meth:`start`. A task that is cancelled meanwhile ends what was begun."""
+        request, display = self._asked()
+        self._directory = await awaited(lambda pause: begin(request, pause, display.show, display.tell))
+        return self
+
+    def _asked(self) -> tuple[LaunchRequest, Display]:
+        if self._request is None or self._directory is not None:
+            raise SessionError(f"The session '{self.name}' was started before.")
+        return self._request, Display(f"Session '{self._request.name}'")
+
+    def _there(self) -> SessionDirectory:
+        """Its directory. Raises ``SessionError`` when it was not started."""
+        if self._directory is None:
+            raise SessionError(f"The session '{self.name}' was not started.", "Start it: start(), or a with block.")
+        return self._directory
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._request.name if self._request is not None else self._there().name
+
+    @property
+    def url(self) -> str | None:
+        """The link that opens its JupyterLab, or other workload; ``None`` once it has ended. It has the token in it."""
+        return self._there().url()
+
+    @property
+    def token(self) -> str | None:
+        """Its token, which JupyterLab asks for."""
+        return self._there().token()
+
+    @property
+    def state(self) -> SessionState:
+        """All there is to know about it: stage, money, time, machines, what is saved."""
+        return self._there().state()
+
+    def open(self) -> bool:
+        """Open its link in the browser of this computer; whether there is one."""
+        url = self.url
+        return url is not None and webbrowser.open(url)
+
+    def save(self) -> int | None:
+        """Save its workspace now, which also happens by itself every few seconds; the generation's number.
+
+        ``None``: there is nothing to save yet. Raises ``SessionError`` when that does not work.
+        """
+        number: int | None = blocking(client.save, self._there().name)["generation"]
+        return number
+
+    async def asave(self) -> int | None:
+        """As :meth:`save`."""
+        return await asyncio.to_thread(self.save)
+
+    def extend(self, *, hours: Decimal | float | str = 0, budget: Decimal | float | str = 0) -> SessionState:
+        """Give it ``hours`` and ``budget`` (GLM) more; its new state. Or raises ``SessionError``, all as before."""
+        return blocking(client.extend, self._there().name, hours=str(hours), budget=str(budget))
+
+    async def aextend(self, *, hours: Decimal | float | str = 0, budget: Decimal | float | str = 0) -> SessionState:
+        """As :meth:`extend`."""
+        return await asyncio.to_thread(self.extend, hours=hours, budget=budget)
+
+    def results(self, path: str | PathLike[str] | None = None, *, generation: int | None = None) -> Path:
+        """Write the workspace as saved last, or as of ``generation``, into a zip file; where it is.
+
+        ``path``: ``<workspace>-<generation>.zip`` when left out. Works after the session's end, too. Raises
+        ``SessionError`` when nothing was saved and ``WorkspaceError`` when the store does not answer.
+        """
+        return blocking(results.write, self._there(), path, generation)
+
+    async def aresults(self, path: str | PathLike[str] | None = None, *, generation: int | None = None) -> Path:
+        """As :meth:`results`."""
+        return await asyncio.to_thread(self.results, path, generation=generation)
+
+    def stop(self, *, force: bool = False) -> None:
+        """Save its workspace a last time, end it, and wait for its end; ``force`` leaves out the save.
+
+        One that has ended is left as it is. Raises ``SessionKept`` when it goes on, because something of it can't be
+        saved, and ``SessionError`` when it does not end in time.
+        """
+        blocking(client.stop, self._there().name, force=force)
+
+    async def astop(self, *, force: bool = False) -> None:
+        """As :meth:`stop`. The end goes on when the task is cancelled."""
+        await asyncio.to_thread(self.stop, force=force)
+
+    def __enter__(self) -> Self:
+        return self if self._directory is not None else self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        return self if self._directory is not None else await self.astart()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.shield(self.astop())
+
+    def __repr__(self) -> str:
+        stage = self._directory.state().stage.value if self._directory is not None else "not started"
+        return f"<Session {self.name}: {stage}>"  # without the token: cells print this
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """What a notebook shows of it, as it is now; without the link, which would be kept in the notebook."""
+        if self._directory is None or not in_notebook():
+            return {"text/plain": repr(self)}
+        from golem_launcher.kernel import cards  # noqa: PLC0415 - only where somebody looks
+        from golem_launcher.networks import token_of  # noqa: PLC0415
+
+        state = self._directory.state()
+        rows = [
+            ("stage", state.stage.value),
+            ("reason", state.reason),
+            *cards.session_rows(state, token_of(state.network)),
+        ]
+        return {**bundle(cards.table(f"Session '{self.name}'", rows)), "text/plain": repr(self)}
+
+
+@takes_request
+def launch(**fields: Any) -> Session:
+    """Start a session and wait until its JupyterLab, or other workload, answers: ``launch(hours=2).url``.
+
+    What happens meanwhile is shown: in a notebook by a display that changes, in a terminal by lines. An interrupt while
+    it waits ends what was begun.
+
+    {fields}
+
+    Returns:
+        The session. It ends by itself after ``hours``, or by its ``stop()``.
+
+    Raises:
+        RequestError: what is asked for can't be; nothing was started.
+        SessionError: the session failed; the reason is in its words.
+    """
+    return Session(**fields).start()
+
+
+def attach(name: str) -> Session:
+    """The session ``name``, whoever started it: the page, a command, another program. Raises ``SessionNotFound``."""
+    return Session._of(blocking(client.find, name))  # noqa: SLF001 - another of this module's
+
+
+def sessions() -> list[Session]:
+    """All sessions that there are, those that have ended too, the newest first."""
+    return [Session._of(directory) for directory in session_directories()]  # noqa: SLF001

@@ -16,7 +16,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from . import proc
+from . import proc, program
 from .log import LogWriter
 from .report import CRASHED, DEADLINE, FAILED, OVER, TOLD, Report
 
@@ -236,9 +236,11 @@ class _Keeper:
     def _run_workload(self) -> None:
         for descriptor in (self._gate_write, self._orders_write, self._bell_read):
             os.close(descriptor)
-        if self._config.workload.argv:
-            from . import program  # noqa: PLC0415 - only this process needs it
+        if self._config.workload.argv == program.TASKS:
+            from . import task_server  # noqa: PLC0415 - only this process needs it
 
+            task_server.run(self._config)
+        elif self._config.workload.argv:
             program.run(self._config)
         else:
             from . import lab  # noqa: PLC0415 - likewise

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 PYTHON, ADDRESS, PORT = "{python}", "{address}", "{port}"
 """What stands in a command for this Python, and for where the workload is to listen."""
+TASKS = ("{tasks}",)
+"""The command that is our own server of tasks, see task_server.py."""
 
 
 def run(config: Config) -> None:

@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 SUBJECTS = {
     "start": ("start",),
     "sessions": ("list", "show", "logs", "open", "save", "extend", "stop"),
+    "run": ("run",),
     "workspaces": ("workspaces", "generations", "results", "restore", "verify"),
     "market": ("offers", "quote", "providers", "networks"),
     "money": ("wallet", "fund", "identity"),

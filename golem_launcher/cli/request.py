@@ -18,7 +18,7 @@ from golem_launcher.text import clean_text
 from golem_launcher.units import number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
     from pydantic.fields import FieldInfo
 
@@ -32,14 +32,16 @@ _PANELS = {
 _LARGEST_FILE = 256 * 1024
 
 
-def takes_request(command: Callable[..., None]) -> Callable[..., None]:
+def takes_request(command: Callable[..., None], *, without: Container[str] = ()) -> Callable[..., None]:
     """Give a command one option for each field of a request; ``command`` gets what was given as ``given``.
 
     It is a mapping for :func:`golem_launcher.request.parse_request`: text, lists of text, and truth values.
+    ``without``: fields that are the command's own business.
     """
+    names = [name for name in NAMES if name not in without]
 
     def wrapper(**arguments: Any) -> None:
-        given = {name: arguments.pop(name) for name in NAMES}
+        given = {name: arguments.pop(name) for name in names}
         given = {name: value for name, value in given.items() if value not in (None, [], ())}
         packages_file = arguments.pop("packages_file")
         if packages_file is not None:
@@ -49,7 +51,7 @@ def takes_request(command: Callable[..., None]) -> Callable[..., None]:
         command(given=given, **arguments)
 
     own = inspect.signature(command, eval_str=True).parameters.values()
-    by_panel = sorted(NAMES, key=lambda name: list(_PANELS).index(about(name).group))
+    by_panel = sorted(names, key=lambda name: list(_PANELS).index(about(name).group))
     fields = [_parameter(name) for name in by_panel]
     fields.insert(by_panel.index("packages") + 1, _packages_file())
     wrapper.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # where `inspect` looks for it

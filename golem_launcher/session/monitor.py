@@ -93,6 +93,13 @@ class Monitor:
         self._node_away_since: float | None = None
         self._last_usage: tuple[float, ...] | None = None
         self._warned = False
+        self._given_up = ""
+        """Why whoever uses it wants another in its place; empty while nobody does."""
+
+    def give_up(self, why: str) -> None:
+        """Another provider is wanted in its place, for that reason, a sentence: it is lost at once."""
+        self._given_up = why
+        self._bills.set()
 
     async def until_over(self) -> str:
         """Follow its log and its usage and watch it until the session is over by its own terms; the reason.
@@ -119,6 +126,8 @@ class Monitor:
             if left <= 0:
                 return TIME_IS_OVER
             await self._pause(left)
+            if self._given_up:
+                raise ProviderError(self._given_up)
             await self._session.extension.mind_clock(self._session.rest)
             try:
                 reason = await self._round()

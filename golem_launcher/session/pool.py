@@ -52,6 +52,8 @@ class Pool:
         self._places = [_Place(session, slot) for slot in slots]
         self._ending = ending
         self._turn = asyncio.Semaphore(_AT_ONCE)
+        self._gone: list[str] = []
+        """Agreements of machines that were let go of."""
         self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Why the session is over by its own terms, as one of these machines was the first to see."""
 
@@ -66,12 +68,27 @@ class Pool:
         """Of the machines that are ready."""
         return [place.monitor.client for place in self._places if place.monitor is not None]
 
+    def monitor(self, number: int) -> Monitor | None:
+        """Of a machine, while it is ready."""
+        return next((place.monitor for place in self._places if place.slot.recorder.number == number), None)
+
+    async def let_go(self, number: int) -> None:
+        """Have no machine in this place any more: there is nothing for it to do."""
+        for place in self._places:
+            if place.slot.recorder.number == number and place.task is not None:
+                await cancel_all(place.task)
+                machine, place.machine = place.machine, None
+                if machine is not None:
+                    self._gone.append(machine.rented.agreement_id)
+                    await place.renting.release(machine)
+                place.slot.recorder.enter(Stage.ENDED)
+
     async def release(self) -> list[str]:
         """Let go of all in good order, bounded in time; the agreements of those that were ready."""
         await self.aclose()
         ready = [(place, place.machine) for place in self._places if place.machine is not None]
         await asyncio.gather(*(place.renting.release(machine) for place, machine in ready))
-        return [machine.rented.agreement_id for _, machine in ready]
+        return [*self._gone, *(machine.rented.agreement_id for _, machine in ready)]
 
     async def aclose(self) -> None:
         """Watch and rent no more; who works goes on until it is let go of, or closed down by the journal."""

@@ -26,7 +26,9 @@ from golem_launcher.session.monitor import Monitor
 from golem_launcher.session.pool import Pool
 from golem_launcher.session.renting import Renting
 from golem_launcher.session.saves import as_told
+from golem_launcher.session.slot import HEAD
 from golem_launcher.session.unsaved import Unsaved, kept_words, patience
+from golem_launcher.text import clean_line
 from golem_launcher.waiting import cancel_all, together
 
 if TYPE_CHECKING:
@@ -227,6 +229,26 @@ class Run:
         agent = self._monitor.client if self._monitor is not None else None
         others = self._pool.clients if self._pool is not None else []
         return await self._session.extension.extend(arguments, self._entered.rest, agent, others)
+
+    async def give_up(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Take another provider in the place of a machine, whose user has a ``reason``. Raises ``LauncherError``."""
+        number, reason = arguments.get("machine"), arguments.get("reason")
+        if not isinstance(number, int) or not isinstance(reason, str):
+            raise LauncherError("That names no machine and no reason.")
+        others = self._pool.monitor(number) if self._pool is not None else None
+        monitor = self._monitor if number == HEAD else others
+        if monitor is None:
+            raise LauncherError(f"Machine {number} is not ready.")
+        monitor.give_up(clean_line(reason, longest=300))
+        return {}
+
+    async def let_go(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Do without a machine from now on; never without the head. Raises ``LauncherError``."""
+        number = arguments.get("machine")
+        if not isinstance(number, int) or not HEAD < number <= self._session.request.machines or self._pool is None:
+            raise LauncherError("There is no such machine to let go of.")
+        await self._pool.let_go(number)
+        return {}
 
     async def save(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         """Save the workspace now. Raises ``LauncherError``."""

@@ -62,6 +62,8 @@ class Supervisor:
             "state": self._on_state,
             "extend": self._run.extend,
             "save": self._run.save,
+            "give-up": self._run.give_up,
+            "let-go": self._run.let_go,
             "hub": self._run.open_on_hub,
             "gateway": self._run.gateway,
         }

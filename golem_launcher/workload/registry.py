@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.workload.base import Workload
 from golem_launcher.workload.lab import LAB
+from golem_launcher.workload.tasks import TASKS
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
 
 GROUP = "golem_launcher.workloads"
 _OURS = {workload.name: workload for workload in (LAB,)}
+_OF_COMMANDS = {workload.name: workload for workload in (TASKS,)}
+"""What a command of ours asks for, and is of no use without it: nobody is offered these."""
 
 
 def usable() -> tuple[Workload, ...]:
-    """All workloads that a request can name; those that can't be loaded are left out.
+    """All workloads that a person may choose; those that can't be loaded are left out.
 
     Called by the form and for error messages. Blocking: it scans installed packages and imports those with workloads.
     """
@@ -40,8 +43,8 @@ def find(name: str) -> Workload:
     Raises ``LookupError`` if there is none, or if its package can't be loaded. Blocking for a package's workload, which
     is imported.
     """
-    if name in _OURS:
-        return _OURS[name]
+    if name in _OURS or name in _OF_COMMANDS:
+        return _OURS.get(name) or _OF_COMMANDS[name]
     try:
         workload = _brought()[name].load()
     except Exception as error:  # whatever somebody's module raises: the page shows all workloads, and goes on

@@ -1,0 +1,173 @@
+"""How a job that is being done is shown in a terminal: a table that lives, or a line for each thing that happens."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.text import clean_line, clean_name
+from golem_launcher.units import counted, duration
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.tasks.runner import Happened
+
+_REFRESH_SECONDS = 0.5
+_SHOWN = 12
+"""Failures of which the table tells the reason, the last ones."""
+
+
+@dataclass
+class _Machine:
+    provider: str
+    task: int | None = None
+    attempt: int = 0
+    began: float = 0.0
+    done: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    says: str = ""
+    gone: bool = False
+
+
+@dataclass
+class JobView:
+    """Of one run of a job; ``told`` is for its runner. ``with`` it."""
+
+    labels: list[str]
+    done: int = 0
+    """Before this run, and by now."""
+    verify: int = 1
+    session: SessionDirectory | None = None
+    failed: dict[int, str] = field(default_factory=dict)
+    by_provider: dict[str, _Machine] = field(default_factory=dict)
+    _machines: dict[int, _Machine] = field(default_factory=dict)
+    _began: float = field(default_factory=time.monotonic)
+    _first: float = 0.0
+    _fresh: int = 0
+    _attempts: Counter[int] = field(default_factory=Counter)
+    _live: Any = None
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(
+                get_renderable=self._table, console=Console(stderr=True), refresh_per_second=1 / _REFRESH_SECONDS
+            )
+            self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.__exit__(kind, error, trace)
+
+    def told(self, happened: Happened) -> None:
+        """Something happened."""
+        getattr(self, f"_on_{happened.kind}")(happened)
+
+    def say(self, text: str) -> None:
+        """A line, above the table where there is one."""
+        line = clean_line(text)
+        if self._live is not None:
+            self._live.console.print(line, markup=False, highlight=False)
+        else:
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+
+    def _on_session(self, happened: Happened) -> None:
+        self.say(f"The job is '{happened.text}'. Machines are looked for.")
+
+    def _on_ready(self, happened: Happened) -> None:
+        assert happened.worker is not None
+        known = self.by_provider.get(happened.worker.provider) or _Machine(clean_name(happened.text))
+        known.gone = False
+        self.by_provider[happened.worker.provider] = self._machines[happened.worker.machine] = known
+        self.say(f"Machine {happened.worker.machine} is ready at {known.provider}.")
+
+    def _on_lost(self, happened: Happened) -> None:
+        assert happened.worker is not None
+        known = self._machines.pop(happened.worker.machine, None)
+        if known is not None:
+            known.task, known.gone = None, True
+            self.say(f"{known.provider} is gone.")
+
+    def _on_given(self, happened: Happened) -> None:
+        known, attempt = self._of(happened), happened.attempt
+        if known is not None and attempt is not None:
+            self._first = self._first or time.monotonic()
+            known.task, known.attempt, known.began, known.says = attempt.task, attempt.number, time.monotonic(), ""
+            self._attempts[attempt.task] += 1
+
+    def _on_printed(self, happened: Happened) -> None:
+        known = self._of(happened)
+        if known is not None:
+            lines = happened.log[-1000:].decode(errors="replace").strip().splitlines()
+            known.says = clean_line(lines[-1], longest=60) if lines else known.says
+
+    def _on_done(self, happened: Happened) -> None:
+        known = self._of(happened)
+        assert happened.attempt is not None
+        self.done += 1
+        self._fresh += 1
+        self.failed.pop(happened.attempt.task, None)
+        if known is not None:
+            took = time.monotonic() - known.began
+            known.done, known.seconds, known.task = known.done + 1, known.seconds + took, None
+            if self._live is None:
+                label = self.labels[happened.attempt.task]
+                self.say(f"{self.done} of {len(self.labels)}: {label} at {known.provider}, {took:.1f} s")
+
+    def _on_failed(self, happened: Happened) -> None:
+        known = self._of(happened)
+        if known is not None:
+            known.task, known.failed = None, known.failed + 1
+        if happened.attempt is not None:
+            self.failed[happened.attempt.task] = happened.text
+            where = f" at {known.provider}" if known is not None else ""
+            self.say(f"{self.labels[happened.attempt.task]} failed{where}: {happened.text}")
+        else:
+            self.say(happened.text)
+
+    def _of(self, happened: Happened) -> _Machine | None:
+        return self._machines.get(happened.worker.machine) if happened.worker is not None else None
+
+    def _table(self) -> Any:
+        from rich.table import Table
+
+        now = time.monotonic()
+        table = Table(title=clean_line(self._summary(now)), title_justify="left", title_style="bold")
+        for column in ("machine", "provider", "task", "attempt", "time", "done", "failed", "says"):
+            table.add_column(column)
+        for number, one in sorted(self._machines.items()):
+            task = self.labels[one.task] if one.task is not None else "-"
+            took = duration(now - one.began) if one.task is not None else ""
+            attempt = str(one.attempt) if one.task is not None else ""
+            row = (str(number), one.provider, task, attempt, took, str(one.done), str(one.failed), one.says)
+            table.add_row(*(_plain(cell) for cell in row))
+        return table
+
+    def _summary(self, now: float) -> str:
+        total = len(self.labels)
+        parts = [f"{self.done} of {counted(total, 'task')} done, {duration(now - self._began)}"]
+        if self._fresh and self.done < total:
+            parts.append(f"about {duration((now - self._first) / self._fresh * (total - self.done))} left")
+        if self.session is not None:
+            state = self.session.state()
+            parts.append(f"{state.cost:.4f} of {state.budget} GLM")
+        return ", ".join(parts)
+
+
+def _plain(text: str) -> Any:
+    from rich.text import Text
+
+    return Text(text)

@@ -1,0 +1,1 @@
+"""Jobs: a list of tasks worked off by the machines of one session. Commands, functions, notebooks."""

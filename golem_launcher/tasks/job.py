@@ -1,0 +1,205 @@
+"""A job of commands: what is asked for, what each task is, and what becomes of its result."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from golem_launcher.errors import RequestError, SessionDamaged
+from golem_launcher.request import LaunchRequest
+from golem_launcher.tasks import placing
+from golem_launcher.tasks.record import Line
+from golem_launcher.tasks.scheduler import Fault
+from golem_launcher.tasks.task_client import Payload
+from golem_launcher.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from golem_launcher.tasks.record import JobDirectory, Record
+    from golem_launcher.tasks.runner import Happened
+    from golem_launcher.tasks.scheduler import Attempt
+    from golem_launcher.tasks.task_client import Answer
+
+_MOST_ITEMS = 100_000
+_RANGE = re.compile(r"(-?\d+):(-?\d+)(?::(-?\d+))?")
+_CHECK_SECONDS = 600.0
+_LONGEST_LABEL = 60
+LOG = "log.txt"
+"""What a task printed, beside the files that it made."""
+
+
+class Job(BaseModel):
+    """What ``golem-launcher run`` was asked for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    command: tuple[str, ...] = Field(min_length=1)
+    """The program and its arguments; ``{item}`` and ``{index}`` stand for a task's."""
+    items: tuple[str, ...] = Field(default=("",), min_length=1, max_length=_MOST_ITEMS)
+    setup: str = ""
+    """A line for the shell, once at each machine, in the workspace."""
+    output: str
+    """The directory for what comes back."""
+    keep: tuple[str, ...] = ()
+    """Patterns of the files that come back; all that a task made when there are none."""
+    timeout: float = Field(default=3600.0, gt=0)
+    """Seconds that a task may take."""
+    attempts: int = Field(default=3, ge=1, le=20)
+    verify: int = Field(default=1, ge=1, le=5)
+    """So many providers must come to the same result."""
+    check: tuple[str, ...] = ()
+    """A command of this computer that judges a result: it gets the directory with it, and 0 takes it."""
+    request: LaunchRequest
+    """What is asked of the machines."""
+
+    @property
+    def labels(self) -> list[str]:
+        """The name of each task's directory: by its item where these are short and differ, else by its number."""
+        plain = [re.sub(r"[^\w.+=@-]+", "_", item)[:_LONGEST_LABEL].strip("._") for item in self.items]
+        if all(plain) and len({one.casefold() for one in plain}) == len(plain):
+            return plain
+        width = len(str(len(plain)))
+        return [f"{index:0{width}}" + (f"-{one}" if one else "") for index, one in enumerate(plain, 1)]
+
+
+def items_of(text: str) -> tuple[str, ...]:
+    """The items of ``--map``: ``0:60:10`` as Python's ranges, else a file with one item a line.
+
+    Raises ``RequestError``.
+    """
+    found = _RANGE.fullmatch(text)
+    if found:
+        try:
+            numbers = range(*(int(part) for part in found.groups() if part is not None))
+            items = tuple(map(str, numbers[: _MOST_ITEMS + 1]))
+        except (ValueError, OverflowError) as error:
+            raise RequestError(f"--map {text}: {error}.") from None
+    else:
+        try:
+            lines = Path(text).expanduser().read_text().splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise RequestError(
+                f"--map: {text} is no range like 0:60:10, and can't be read as a file ({error}).",
+            ) from None
+        items = tuple(line.strip() for line in lines if line.strip())
+    if not 0 < len(items) <= _MOST_ITEMS:
+        raise RequestError(f"--map {text}: 1 to {_MOST_ITEMS} items make a job.")
+    return items
+
+
+def parse_job(values: dict[str, Any]) -> Job:
+    """A job from untyped values. Raises ``RequestError`` for what can't be one."""
+    try:
+        job = Job(**values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise RequestError(f"{'.'.join(map(str, first['loc'])).capitalize()}: {first['msg']}.") from None
+    if job.verify > job.request.machines:
+        raise RequestError(
+            f"{job.verify} providers are to come to the same result, and there are {job.request.machines} workers.",
+            f"Take more: --workers {job.verify + 1}",
+        )
+    return job
+
+
+def job_in(directory: JobDirectory) -> Job:
+    """The job of a directory. Raises ``SessionDamaged``."""
+    try:
+        return Job.model_validate(directory.description())
+    except ValidationError:
+        raise SessionDamaged(f"The job '{directory.name}' can't be read: {directory.path} is damaged.") from None
+
+
+class CommandTasks:
+    """The tasks of a job of commands; a runner's owner."""
+
+    def __init__(self, job: Job, record: Record, told: Callable[[Happened], None]) -> None:
+        self._job = job
+        self._record = record
+        self.told = told
+        self._labels = job.labels
+        self._output = Path(job.output)
+
+    def payload(self, task: int) -> Payload:
+        """The command with this task's item in it."""
+        item = self._job.items[task]
+        argv = [part.replace("{item}", item).replace("{index}", str(task)) for part in self._job.command]
+        about = {
+            "argv": argv,
+            "outputs": list(self._job.keep),
+            "environment": {"GOLEM_ITEM": item, "GOLEM_INDEX": str(task)},
+        }
+        return Payload(about, seconds=self._job.timeout)
+
+    def fault(self, answer: Answer) -> tuple[str, Fault] | None:
+        """Why this is no result."""
+        if answer.timed_out:
+            return f"it took longer than {self._job.timeout:g} s", Fault.OPEN
+        if answer.exit != 0:
+            return _exit_words(answer), Fault.OPEN
+        return None
+
+    async def check(self, task: int, answer: Answer) -> str:
+        """Whether the user's own program takes it."""
+        why = placing.unfit(answer.outputs)
+        if why or not self._job.check:
+            return why
+        directory = self._output / f".check-{self._labels[task]}"
+        await asyncio.to_thread(placing.place, directory, answer.outputs, {LOG: answer.log}, copy=True)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._job.check, str(directory), self._job.items[task], stdin=asyncio.subprocess.DEVNULL
+            )
+            try:
+                code = await wait_for(process.wait(), _CHECK_SECONDS)
+            except BaseException:
+                process.kill()
+                raise
+        except TimeoutError:
+            return f"the check took longer than {_CHECK_SECONDS:.0f} s"
+        finally:
+            await asyncio.to_thread(placing.remove, directory)
+        return f"the check did not take it (exit code {code})" if code else ""
+
+    async def keep(self, attempt: Attempt, answer: Answer) -> None:
+        """Its files first, then the line that says so."""
+        label = self._labels[attempt.task]
+        line = Line(
+            kind="done",
+            task=attempt.task,
+            provider=attempt.worker.provider,
+            seconds=answer.seconds,
+            more={"attempt": attempt.number},
+        )
+
+        def write() -> None:
+            placing.place(self._output / label, answer.outputs, {LOG: answer.log})
+            placing.sync(self._output)
+            self._record.add(line, sure=True)
+
+        await asyncio.to_thread(write)
+
+    async def give_up(self, task: int, reason: str) -> None:
+        """It is not tried again in this run."""
+        await asyncio.to_thread(self._record.add, Line(kind="failed", task=task, reason=reason), sure=True)
+
+
+def setup_payload(job: Job) -> Payload | None:
+    """What is done once at each machine."""
+    if not job.setup:
+        return None
+    return Payload({"argv": ["/bin/sh", "-c", job.setup], "in_workspace": True}, seconds=job.timeout)
+
+
+def _exit_words(answer: Answer) -> str:
+    last = f": {answer.last_line}" if answer.last_line else ""
+    if answer.exit < 0:
+        memory = " (its memory may not reach)" if -answer.exit == signal.SIGKILL else ""
+        return f"it was killed by signal {-answer.exit}{memory}{last}"
+    return f"exit code {answer.exit}{last}"

@@ -1,0 +1,88 @@
+"""Gives what came back its place on this computer: whole or absent, below one directory, by plain names."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from golem_launcher.tasks.task_client import Output
+
+_LONGEST_NAME = 255
+_DEEPEST = 20
+
+
+def unfit(outputs: Sequence[Output]) -> str:
+    """Why these can't be files here, in words; empty when they can."""
+    taken: set[tuple[str, ...]] = set()
+    for output in outputs:
+        parts = tuple(output.name.split("/"))
+        if len(parts) > _DEEPEST or not all(map(_plain, parts)):
+            return f"it made a file whose name can't be one here ({output.name[:80]!r})"
+        if parts in taken:
+            return f"it made two files of one name ({output.name[:80]!r})"
+        taken.add(parts)
+    if any(parts[:depth] in taken for parts in taken for depth in range(1, len(parts))):
+        return "it made a file and a directory of one name"
+    return ""
+
+
+def place(target: Path, outputs: Sequence[Output], extra: dict[str, bytes], *, copy: bool = False) -> None:
+    """Have ``target`` be a directory with these, and nothing else. Blocking. Raises ``OSError``.
+
+    What was there before, of an attempt that nobody counted, is removed. ``copy``: the outputs are needed once more.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.parent / f".{target.name[:100]}.{secrets.token_hex(4)}"
+    draft.mkdir()
+    try:
+        for name, data in extra.items():
+            (draft / name).write_bytes(data)
+        for output in outputs:
+            path = draft / output.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            put(output, path, copy=copy)
+        if target.is_dir() and not target.is_symlink():
+            shutil.rmtree(target)
+        draft.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(draft)
+        raise
+
+
+def remove(directory: Path) -> None:
+    """Remove what :func:`place` made, as far as that goes."""
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def put(output: Output, path: Path, *, copy: bool = False) -> None:
+    """Write one output to a path of ours, which is not there yet; never as a program. Blocking."""
+    if output.data is not None:
+        path.write_bytes(output.data)
+    elif output.path is not None:
+        if copy or output.path.stat().st_dev != path.parent.stat().st_dev:
+            shutil.copyfile(output.path, path)
+        else:
+            output.path.replace(path)
+        path.chmod(0o644)
+
+
+def sync(path: Path) -> None:
+    """Have the disk know a directory's entries."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _plain(part: str) -> bool:
+    fits = 0 < len(part.encode(errors="replace")) <= _LONGEST_NAME
+    return fits and not part.startswith(".") and "\\" not in part and part.isprintable()

@@ -1,0 +1,143 @@
+"""The record of a job: what became of each task, a line each, on disk before anybody counts on it.
+
+A job that was killed at any moment goes on by it: a task whose line is there is done and is not given out again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from golem_launcher import files, paths
+from golem_launcher.errors import SessionError, SessionNameTaken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_FILE, _JOB, _LOCK = "record.jsonl", "job.json", "lock"
+
+
+class Line(BaseModel):
+    """What happened to a task, or what a session cost."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["given", "done", "failed", "cost"]
+    task: int = -1
+    id: str = ""
+    """The attempt's."""
+    provider: str = ""
+    """Its node id."""
+    provider_name: str = ""
+    """Cleaned."""
+    seconds: float = 0.0
+    reason: str = ""
+    session: str = ""
+    """When the session was created, by which it is known among those of its name."""
+    cost: str = "0"
+    """GLM."""
+    more: dict[str, Any] = {}
+    """What else is to be known of the result."""
+
+
+_LINE: TypeAdapter[Line] = TypeAdapter(Line)
+
+
+@dataclass(frozen=True)
+class JobDirectory:
+    """Where a job keeps what it is and how far it is."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The job's, and its session's."""
+        return self.path.name
+
+    @property
+    def incoming(self) -> Path:
+        """For what comes back, until it has its place."""
+        return self.path / "incoming"
+
+    def description(self) -> Any:
+        """What was written by :func:`create`; ``None`` where it can't be read."""
+        return files.read_json(self.path / _JOB)
+
+    def describe(self, description: Any) -> None:
+        """Change it: more money, say."""
+        files.write_json(self.path / _JOB, description)
+
+    def lines(self) -> Iterator[Line]:
+        """All lines; one that was being written when the power went is none."""
+        with contextlib.suppress(FileNotFoundError), (self.path / _FILE).open("rb") as file:
+            for line in file:
+                with contextlib.suppress(ValidationError):
+                    yield _LINE.validate_json(line)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Alone. Raises ``SessionNameTaken`` when another process is at this job."""
+        descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            if not files.try_lock(descriptor):
+                raise SessionNameTaken(f"The job '{self.name}' is being done already, by another command.")
+            self.incoming.mkdir(mode=0o700, exist_ok=True)
+            for left in self.incoming.iterdir():
+                left.unlink()
+            yield
+        finally:
+            os.close(descriptor)
+
+
+class Record:
+    """Appends to a job's record. Blocking; ``with`` it."""
+
+    def __init__(self, directory: JobDirectory) -> None:
+        path = directory.path / _FILE
+        self._file = path.open("ab")
+        if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
+            self._file.write(b"\n")  # after a line that was cut off
+
+    def add(self, line: Line, *, sure: bool) -> None:
+        """Write one; ``sure``: it survives a power cut once this returns. Raises ``OSError``."""
+        self._file.write(json.dumps(line.model_dump(exclude_defaults=True) | {"kind": line.kind}).encode() + b"\n")
+        self._file.flush()
+        if sure:
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Write no more."""
+        self._file.close()
+
+
+def jobs_directory() -> Path:
+    """The directory that holds one directory per job."""
+    return paths.private_directory(paths.home() / "jobs")
+
+
+def create(name: str, description: Any) -> JobDirectory:
+    """A new job's directory. Raises ``SessionNameTaken`` for a name that a job has already."""
+    path = jobs_directory() / name
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        raise SessionNameTaken(
+            f"There is a job '{name}' already.", f"Go on with it: --resume {name}; or choose another --name."
+        ) from None
+    files.write_json(path / _JOB, description)
+    return JobDirectory(path)
+
+
+def find(name: str) -> JobDirectory:
+    """The job of that name. Raises ``SessionError`` when there is none."""
+    path = jobs_directory() / name
+    if "/" in name or not (path / _JOB).is_file():
+        known = ", ".join(sorted(one.name for one in jobs_directory().iterdir())[:20]) or "none"
+        raise SessionError(f"There is no job '{name}'.", f"There are: {known}.")
+    return JobDirectory(path)

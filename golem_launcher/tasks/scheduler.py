@@ -1,0 +1,264 @@
+"""Decides which worker gets which task, and when a task is done. Knows nothing of networks, files or time.
+
+A task is given out until as many providers agree on its result as are to (``verify``), or until it failed as often as
+it may (``attempts``). An attempt is heard once: whatever comes of one that was given up is nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_STRIKES = 2
+"""So often a provider may fail before it is left."""
+
+
+class Fault(Enum):
+    """Whose fault it is that an attempt came to nothing."""
+
+    PROVIDER = "provider"
+    """Certainly the provider's: it does not answer, or breaks the rules. It is left."""
+    REJECTED = "rejected"
+    """The user's checker did not take its result. It counts against the provider."""
+    OPEN = "open"
+    """The program failed, or took too long: it counts once somebody else could do the same task."""
+    FINAL = "final"
+    """A function raised, which is its answer: nobody else is asked."""
+    NOBODY = "nobody"
+    """The machine is gone, or was let go of."""
+
+
+class Verdict(Enum):
+    """What became of a result."""
+
+    ACCEPTED = "accepted"
+    """It is the task's result; no other will be."""
+    COUNTED = "counted"
+    """Others are to come to the same one first."""
+    REFUSED = "refused"
+    """The task failed: too many results, and no two alike."""
+    STALE = "stale"
+    """Nobody waits for it any more."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A machine at a provider, from when it is ready until it is lost."""
+
+    machine: int
+    provider: str
+    """Its node id."""
+    agreement: str
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A task that was given to a worker."""
+
+    task: int
+    number: int
+    """From 1 on, of all attempts at this task."""
+    worker: Worker
+
+
+@dataclass
+class _Task:
+    given: int = 0
+    running: list[Attempt] = field(default_factory=list)
+    votes: dict[str, list[str]] = field(default_factory=dict)
+    """The providers of each result, by its digest."""
+    failures: list[tuple[str, str, Fault]] = field(default_factory=list)
+    """Provider, reason, fault; those that count as attempts."""
+    lost: int = 0
+    """How many of its attempts ended with the machine that they ran at."""
+    over: bool = False
+
+    @property
+    def lead(self) -> int:
+        return max((len(providers) for providers in self.votes.values()), default=0)
+
+    @property
+    def failed_at(self) -> set[str]:
+        return {provider for provider, _, _ in self.failures}
+
+    @property
+    def asked(self) -> set[str]:
+        return {attempt.worker.provider for attempt in self.running} | {p for ps in self.votes.values() for p in ps}
+
+
+class Scheduler:
+    """The tasks of one job and its workers. Not for several threads."""
+
+    def __init__(self, tasks: Iterable[int] = (), *, attempts: int = 3, verify: int = 1) -> None:
+        self._attempts = attempts
+        self._verify = verify
+        self._tasks: dict[int, _Task] = {}
+        self._open: OrderedDict[int, _Task] = OrderedDict()
+        """Those that may want another attempt, the first to be given first."""
+        self._workers: set[Worker] = set()
+        self._strikes: Counter[str] = Counter()
+        self.left: dict[str, str] = {}
+        """Providers that get nothing any more, and why."""
+        self.failed: dict[int, str] = {}
+        """Tasks that are over without a result, and why."""
+        self._untold: list[int] = []
+        for task in tasks:
+            self.add(task)
+
+    def add(self, task: int) -> None:
+        """One more task."""
+        self._tasks[task] = self._open[task] = _Task()
+
+    def cancel(self, task: int) -> bool:
+        """Drop a task that nobody works at; whether that could be."""
+        known = self._tasks.get(task)
+        if known is None or known.over or known.running:
+            return False
+        self._close(task, known)
+        return True
+
+    @property
+    def finished(self) -> bool:
+        """Whether every task is over."""
+        return not self._open and not self.running
+
+    @property
+    def running(self) -> int:
+        """How many attempts are under way."""
+        return sum(len(known.running) for known in self._tasks.values() if not known.over)
+
+    @property
+    def wanted(self) -> int:
+        """How many attempts could be given out now, if there were workers for all."""
+        return sum(max(0, self._lacks(known)) for known in self._open.values())
+
+    @property
+    def stuck(self) -> bool:
+        """Whether nothing runs, and no worker that there is may take what is to be done."""
+        return bool(self._open) and not self.running and all(self._finds(worker) is None for worker in self._workers)
+
+    @property
+    def needs_several(self) -> bool:
+        """Whether one provider's word is not enough."""
+        return self._verify > 1
+
+    def untold(self) -> list[int]:
+        """Tasks that failed since this was asked last."""
+        found, self._untold = self._untold, []
+        return found
+
+    def join(self, worker: Worker) -> None:
+        """A worker is ready."""
+        self._workers.add(worker)
+
+    def lose(self, worker: Worker, reason: str) -> None:
+        """A worker is gone: what it worked at goes to others. That is nobody's fault that is not told otherwise."""
+        self._workers.discard(worker)
+        for known in list(self._tasks.values()):
+            for attempt in [one for one in known.running if one.worker == worker]:
+                self.fail(attempt, reason, Fault.NOBODY)
+
+    def take(self, worker: Worker) -> Attempt | None:
+        """The next task for this worker; ``None`` where there is none for it at the moment."""
+        task = self._finds(worker)
+        if task is None:
+            return None
+        known = self._tasks[task]
+        known.given += 1
+        attempt = Attempt(task, known.given, worker)
+        known.running.append(attempt)
+        if self._lacks(known) <= 0:
+            del self._open[task]
+        return attempt
+
+    def _finds(self, worker: Worker) -> int | None:
+        if worker.provider in self.left or worker not in self._workers:
+            return None
+        wanted = (task for task, known in self._open.items() if self._lacks(known) > 0 and self._may(worker, known))
+        return next(wanted, None)
+
+    def done(self, attempt: Attempt, digest: str) -> Verdict:
+        """An attempt came to a result, whose ``digest`` is equal for equal ones."""
+        known = self._tasks.get(attempt.task)
+        if known is None or known.over or attempt not in known.running:
+            return Verdict.STALE
+        known.running.remove(attempt)
+        known.votes.setdefault(digest, []).append(attempt.worker.provider)
+        if len(known.votes[digest]) >= self._verify:
+            self._blame(known, digest)
+            self._close(attempt.task, known)
+            return Verdict.ACCEPTED
+        if sum(map(len, known.votes.values())) >= 2 * self._verify - 1:
+            self._give_up(attempt.task, known, f"{len(known.votes)} providers came to as many different results")
+            return Verdict.REFUSED
+        self._reopen(attempt.task, known)
+        return Verdict.COUNTED
+
+    def fail(self, attempt: Attempt, reason: str, fault: Fault) -> None:
+        """An attempt came to nothing."""
+        known = self._tasks.get(attempt.task)
+        if known is None or known.over or attempt not in known.running:
+            return
+        known.running.remove(attempt)
+        provider = attempt.worker.provider
+        if fault is Fault.PROVIDER:
+            self.left.setdefault(provider, reason)
+        elif fault is Fault.REJECTED:
+            self._strike(provider, reason)
+        if fault is Fault.NOBODY:
+            known.lost += 1
+        else:
+            known.failures.append((provider, reason, fault))
+        # A machine may be lost because of what it was given: that can't go on for ever either.
+        if fault is Fault.FINAL or len(known.failures) >= self._attempts or known.lost > 2 * self._attempts:
+            self._give_up(attempt.task, known, reason)
+        else:
+            self._reopen(attempt.task, known)
+
+    def _reopen(self, task: int, known: _Task) -> None:
+        """Give it out again, before those that were never tried: what is wrong with a provider is soon known so."""
+        self._open[task] = known
+        self._open.move_to_end(task, last=False)
+
+    def _lacks(self, known: _Task) -> int:
+        return self._verify - known.lead - len(known.running)
+
+    def _may(self, worker: Worker, known: _Task) -> bool:
+        if self._verify > 1 and worker.provider in known.asked:
+            return False
+        if worker.provider not in known.failed_at:
+            return True
+        # Where it failed it is tried again only when there is nobody else to ask.
+        spent = known.failed_at | known.asked | self.left.keys()
+        return all(other.provider in spent for other in self._workers)
+
+    def _blame(self, known: _Task, digest: str) -> None:
+        """Somebody could do it: those who could not, or said otherwise, are worse."""
+        for provider, reason, fault in known.failures:
+            if fault is Fault.OPEN and provider not in known.votes[digest]:
+                self._strike(provider, reason)
+        for other, providers in known.votes.items():
+            if other != digest:
+                for provider in providers:
+                    self.left.setdefault(provider, "its result differs from what others came to")
+
+    def _strike(self, provider: str, reason: str) -> None:
+        self._strikes[provider] += 1
+        if self._strikes[provider] >= _STRIKES:
+            self.left.setdefault(provider, f"it failed {_STRIKES} times, last: {reason}")
+
+    def _give_up(self, task: int, known: _Task, reason: str) -> None:
+        count = len(known.failures)
+        self.failed[task] = f"{reason} ({count} attempts)" if count > 1 else reason
+        self._untold.append(task)
+        self._close(task, known)
+
+    def _close(self, task: int, known: _Task) -> None:
+        known.over = True
+        known.running.clear()
+        self._open.pop(task, None)

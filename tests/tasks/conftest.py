@@ -1,0 +1,80 @@
+"""One local network for all tests of jobs: three honest providers, and some that are not."""
+
+import json
+import subprocess
+import sys
+import uuid
+
+import pytest
+
+from golem_launcher.market import history
+from golem_launcher.session import client
+from tests.networks import own_network
+from tests.session import providers
+
+HONEST, HANGS, LIES = 0.5, 0.7, 0.9
+"""Memory (GiB) to ask for: the cheapest that fits is taken first."""
+
+_HONEST = """
+[[provider]]
+name = "honest-{number}"
+memory_gib = 0.55
+price_hour = 0.02
+price_cpu_hour = 0.02
+"""
+
+_NETWORK = f"""
+runtime = "auto"
+debit_note_interval = 3
+terminate_seconds = 0
+{"".join(_HONEST.format(number=number) for number in range(1, 5))}
+"""
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory):
+    with own_network(tmp_path_factory.mktemp("tasks"), _NETWORK) as network:
+        yield network
+
+
+@pytest.fixture(scope="session")
+def keys(network):
+    """The key of each provider's identity."""
+    return providers.keys(network, _NETWORK.count("[[provider]]"))
+
+
+@pytest.fixture
+def lose(network, keys):
+    """Takes the present provider from a machine of a session: the provider terminates the agreement."""
+
+    def lose(name, machine):
+        providers.terminate(network, keys, client.find(name).state().machines[machine - 1])
+
+    return lose
+
+
+@pytest.fixture
+def job(network, tmp_path):  # noqa: ARG001 - it must be up
+    """Runs ``golem-launcher run`` (or another command) as a user does, and ends what is left of its session."""
+    names = []
+
+    def begin(*arguments, command="run", name=None, resume=None):
+        history.forget()
+        name = resume or name or f"j-{uuid.uuid4().hex[:8]}"
+        names.append(name)
+        which = ("--resume", name) if resume else ("--name", name, "--mem", "0.5", "--disk", "0.5")
+        return subprocess.Popen(
+            [sys.executable, "-m", "golem_launcher.cli", command, *which, "--json", *arguments],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+        )  # fmt: skip
+
+    yield begin
+    for name in names:
+        client.stop(name, force=True)
+
+
+def outcome(process, code=0, seconds=150):
+    """What a job's command printed at its end."""
+    out, error = process.communicate(timeout=seconds)
+    assert process.returncode == code, error
+    return json.loads(out) | {"said": error}

@@ -1,0 +1,41 @@
+"""What a job is asked for, and what is refused before anything is begun."""
+
+import pytest
+
+from golem_launcher.errors import RequestError
+from golem_launcher.request import LaunchRequest
+from golem_launcher.tasks.job import Job, items_of, parse_job
+
+
+def job(**fields):
+    return {"command": ["true"], "output": "/x", "request": LaunchRequest(machines=3), **fields}
+
+
+def test_items_are_a_range_or_the_lines_of_a_file(tmp_path):
+    assert items_of("0:60:10") == ("0", "10", "20", "30", "40", "50")
+    assert items_of("3:1:-1") == ("3", "2")
+    (tmp_path / "urls").write_text("one\n\n two \n")
+    assert items_of(str(tmp_path / "urls")) == ("one", "two")
+
+
+@pytest.mark.parametrize("text", ["0:0", "1:5:0", "nothing-there", "0:999999999", "0:9" * 3])
+def test_what_is_no_list_of_items_is_refused(text):
+    with pytest.raises(RequestError):
+        items_of(text)
+
+
+def test_directories_are_named_by_items_that_differ_else_by_numbers():
+    def labels(*items):
+        return Job(**job(items=items)).labels
+
+    assert labels("0", "10") == ["0", "10"]
+    assert labels("a/b", "a b") == ["1-a_b", "2-a_b"]
+    assert labels("A", "a") == ["1-A", "2-a"]
+    assert labels("", *"bcdefghij") == ["01", "02-b", *(f"{n:02}-{x}" for n, x in enumerate("cdefghij", 3))]
+    assert labels("..", "x") == ["1", "2-x"]
+
+
+@pytest.mark.parametrize("wrong", [{"command": []}, {"timeout": 0}, {"attempts": 0}, {"verify": 4}, {"odd": 1}])
+def test_impossible_ones_are_refused(wrong):
+    with pytest.raises(RequestError):
+        parse_job(job(**wrong))

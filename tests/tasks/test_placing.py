@@ -1,0 +1,43 @@
+"""Files from a provider: plain names below one directory, whole or absent."""
+
+import pytest
+
+from golem_launcher.tasks import placing
+from golem_launcher.tasks.task_client import Output
+
+
+def output(name, data=b"x"):
+    return Output(name, len(data), "", data=data)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["../a"], ["/etc/passwd"], ["a/../../b"], [""], ["a//b"], [".bashrc"], ["a/.git/config"], ["a\nb"], ["a\\b"],
+        ["x" * 300], ["a", "a"], ["a", "a/b"], ["/".join("x" * 30)], ["a\u202eb"],
+    ],
+)  # fmt: skip
+def test_names_that_lead_away_or_hide_are_refused(names):
+    assert placing.unfit([output(name) for name in names])
+
+
+def test_plain_ones_are_placed_and_replace_what_was_there(tmp_path):
+    outputs = [output("a.txt"), output("deep/b c.txt", b"two"), output("ünïcode.png")]
+    assert placing.unfit(outputs) == ""
+    target = tmp_path / "made" / "here"
+    placing.place(target, [output("old.txt")], {})
+    large = tmp_path / "large"
+    large.write_bytes(b"much")
+    placing.place(target, [*outputs, Output("large.bin", 4, "", path=large)], {"log.txt": b"said"})
+    found = {path.relative_to(target).as_posix(): path.read_bytes() for path in target.rglob("*") if path.is_file()}
+    assert found == {
+        "a.txt": b"x", "deep/b c.txt": b"two", "ünïcode.png": b"x", "large.bin": b"much", "log.txt": b"said",
+    }  # fmt: skip
+    assert not any(path.stat().st_mode & 0o111 for path in target.rglob("*") if path.is_file())
+    assert [path.name for path in target.parent.iterdir()] == ["here"]
+
+
+def test_one_that_cannot_be_written_leaves_nothing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        placing.place(tmp_path / "here", [output("a"), Output("b", 1, "", path=tmp_path / "gone")], {})
+    assert list(tmp_path.iterdir()) == []

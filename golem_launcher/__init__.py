@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PLACES = {
+    "Executor": "tasks.executor",
     "Offers": "api.market",
     "Session": "api.session",
     "attach": "api.session",
     "launch": "api.session",
+    "map": "tasks.executor",
+    "map_async": "tasks.executor",
     "offers": "api.market",
     "quote": "api.market",
     "sessions": "api.session",

@@ -9,6 +9,9 @@ from golem_launcher import errors as errors
 from golem_launcher.api.market import Offers as Offers
 from golem_launcher.api.market import wallet as wallet
 from golem_launcher.api.session import Session as _Session
+from golem_launcher.tasks.executor import Executor as Executor
+from golem_launcher.tasks.executor import map as map
+from golem_launcher.tasks.executor import map_async as map_async
 from golem_launcher.errors import AccessError as AccessError
 from golem_launcher.errors import BudgetError as BudgetError
 from golem_launcher.errors import BusCallError as BusCallError
@@ -34,15 +37,19 @@ from golem_launcher.errors import SessionKept as SessionKept
 from golem_launcher.errors import SessionNameTaken as SessionNameTaken
 from golem_launcher.errors import SessionNotFound as SessionNotFound
 from golem_launcher.errors import SupervisorSilent as SupervisorSilent
+from golem_launcher.errors import TaskError as TaskError
 from golem_launcher.errors import WorkspaceError as WorkspaceError
 from golem_launcher.market.quote import Quote
 
 __all__ = [
     "errors",
+    "Executor",
     "Offers",
     "Session",
     "attach",
     "launch",
+    "map",
+    "map_async",
     "offers",
     "quote",
     "sessions",
@@ -72,6 +79,7 @@ __all__ = [
     "SessionNameTaken",
     "SessionNotFound",
     "SupervisorSilent",
+    "TaskError",
     "WorkspaceError",
 ]
 

@@ -23,6 +23,7 @@
     │   ├── SessionDamaged   its files can't be read
     │   ├── SessionKept      it was not ended, because something of it is not saved
     │   └── SupervisorSilent its supervisor lives, and does not answer
+    ├── TaskError            a task of a job failed, or was not done
     ├── AccessError          a way in could not be opened
     └── WorkspaceError       saved work can't be written, read or trusted
         └── NothingToSave    the workspace is empty, and always was
@@ -64,6 +65,7 @@ __all__ = [
     "SessionNameTaken",
     "SessionNotFound",
     "SupervisorSilent",
+    "TaskError",
     "WorkspaceError",
 ]
 
@@ -181,6 +183,10 @@ class SupervisorSilent(SessionError):  # noqa: N818
 
 class SessionNameTaken(SessionError):  # noqa: N818
     """A session of that name is alive."""
+
+
+class TaskError(LauncherError):
+    """A task of a job failed, or was not done."""
 
 
 class AccessError(LauncherError):

@@ -43,9 +43,6 @@ def execute(directory: str) -> None:
 def _call(call: dict[str, Any], place: Path) -> Any:
     module = sys.modules["golem_task"] = ModuleType("golem_task")  # by which classes of the function's are found
     names = module.__dict__
-    exec(compile(call["source"], _SOURCE, "exec", dont_inherit=True), names)  # noqa: S102 - what this machine was rented for
-    _remember(call["source"])
-
     brought = {blob: Path(path) for blob, path in call["files"].items()}
 
     def value(of: Any) -> Any:
@@ -53,6 +50,8 @@ def _call(call: dict[str, Any], place: Path) -> Any:
 
     for name, constant in call["constants"].items():
         names[name] = value(constant)
+    exec(compile(call["source"], _SOURCE, "exec", dont_inherit=True), names)  # noqa: S102 - what this machine was rented for
+    _remember(call["source"])
     function = names[call["name"]]
     result = function(*value(call["args"]), **value(call["kwargs"]))
     if hasattr(result, "__await__"):

@@ -34,7 +34,9 @@ _LOOK_SECONDS = 0.5
 """How soon what a task printed is told while it runs."""
 _PROGRAM = "golem_launcher_task"
 _START = (
-    f"import sys; sys.path.insert(0, {{!r}}); from {_PROGRAM}.execute import execute; del sys.path[0]; execute({{!r}})"
+    "import sys; sys.path.insert(0, {!r}); "
+    "from golem_launcher_task.task_execute import execute; "
+    "del sys.path[0]; execute({!r})"
 )
 
 

@@ -11,6 +11,7 @@ import ast
 import builtins
 import functools
 import inspect
+import symtable
 import sys
 import sysconfig
 import textwrap
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _INSTALLED = tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 _MOST_NAMES = 500
+_SOURCE = "<task>"
 
 
 @dataclass
@@ -42,18 +44,24 @@ class Shipped:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
 
-def ship(function: Callable[..., Any]) -> Shipped:
-    """What to send of a function. Raises ``RequestError`` that names what can't travel."""
+def ship(function: Callable[..., Any], brought: frozenset[str] = frozenset()) -> Shipped:
+    """What to send of a function; ``brought``: modules of the user's own that will be there.
+
+    Raises ``RequestError`` that names what can't travel.
+    """
     if isinstance(function, functools.partial):
-        inner = ship(function.func)
+        inner = ship(function.func, brought)
         inner.args = (*inner.args, *function.args)
         inner.kwargs = {**inner.kwargs, **function.keywords}
         return inner
-    return _Packing().pack(function)
+    if not callable(function):
+        raise RequestError(f"This is no function, but a {type(function).__name__}.")
+    return _Packing(brought).pack(function)
 
 
 class _Packing:
-    def __init__(self) -> None:
+    def __init__(self, brought: frozenset[str]) -> None:
+        self._brought = brought
         self._imports: dict[str, str] = {}
         self._sources: dict[str, str] = {}
         self._constants: dict[str, Any] = {}
@@ -61,7 +69,7 @@ class _Packing:
 
     def pack(self, function: Any) -> Shipped:
         name = "task_function"
-        if isinstance(function, types.FunctionType):
+        if _is_function(function):
             if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
                 raise RequestError(f"{_called(function)} yields, and a task has one result.", "Return a list.")
             lambda_source = _lambda_source(function) if function.__name__ == "<lambda>" else ""
@@ -73,7 +81,7 @@ class _Packing:
                 self._take(name, function, _called(function))
         else:
             self._take(name, function, _called(function))
-        body = "\n".join([*self._imports.values(), *reversed(self._sources.values())])
+        body = "\n".join([*self._imports.values(), *self._sources.values()])
         return Shipped(f"from __future__ import annotations\n{body}\n", name, self._constants)
 
     def _take(self, name: str, value: Any, user: str) -> None:
@@ -86,12 +94,12 @@ class _Packing:
         if len(self._seen) > _MOST_NAMES:
             raise RequestError(f"{user} uses more than {_MOST_NAMES} names.", "Bring a module along: files=[…].")
         if isinstance(value, types.ModuleType):
-            _check_installed(value, user)
+            if not self._will_be_there(value):
+                raise _not_there(value, user)
             self._imports[name] = f"import {value.__name__} as {name}"
-        elif (place := _importable(value)) is not None:
-            module, what = place
-            self._imports[name] = f"from {module} import {what} as {name}" if what != name else f"from {module} import {what}"
-        elif isinstance(value, types.FunctionType | type):
+        elif (place := self._importable(value)) is not None:
+            self._imports[name] = f"from {place} import {value.__name__} as {name}"
+        elif _is_function(value) or isinstance(value, type):
             self._take_source(name, value)
         else:
             try:
@@ -100,49 +108,92 @@ class _Packing:
                 raise RequestError(f"'{name}', which {user} uses, can't travel: {error}.", _ADVICE) from None
             self._constants[name] = value
 
+    def _will_be_there(self, module: types.ModuleType) -> bool:
+        return module.__name__.partition(".")[0] in self._brought or _is_installed(module)
+
+    def _importable(self, value: Any) -> str | None:
+        """The module from which it can be imported there; ``None`` where it is the user's own."""
+        module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+        home = sys.modules.get(module) if isinstance(module, str) else None
+        if home is None or not isinstance(name, str) or getattr(home, name, None) is not value:
+            return None
+        return module if self._will_be_there(home) else None
+
     def _take_source(self, name: str, value: Any) -> None:
         try:
             source = textwrap.dedent(inspect.getsource(value))
             tree = ast.parse(source)
         except (OSError, TypeError, SyntaxError):
-            raise RequestError(f"The source of {_called(value)} can't be found.", "Define it in a file or cell.") from None
+            raise RequestError(
+                f"The source of {_called(value)} can't be found.", "Define it in a file or cell."
+            ) from None
         if name != value.__name__:
             source += f"\n{name} = {value.__name__}\n"
-        self._sources[name] = source
+        self._seen[value.__name__] = value
         self._use(tree, value)
+        self._sources[name] = source  # after what it uses: a class needs its bases
 
     def _use(self, tree: ast.AST, value: Any) -> None:
         """Have there what the code of ``value`` uses by name."""
-        if isinstance(value, types.FunctionType):
+        if _is_function(value):
             around: dict[str, Any] = dict(inspect.unwrap(value).__globals__)
             around |= _closure(inspect.unwrap(value))
         else:
             around = vars(sys.modules.get(value.__module__, types.ModuleType("")))
+        for dotted in _dotted(tree):
+            module = sys.modules.get(dotted)
+            top = dotted.partition(".")[0]
+            if module is not None and around.get(top) is sys.modules.get(top) and self._will_be_there(module):
+                self._imports[dotted] = f"import {dotted}"
         for name in sorted(_free_names(tree)):
-            if name in around and name != getattr(value, "__name__", None):
+            # What is not around is of its own scopes, or a mistake that it makes over there as well as here.
+            if name in around and around[name] is not getattr(builtins, name, self):
                 self._take(name, around[name], _called(value))
-            elif name not in around and not hasattr(builtins, name) and isinstance(value, types.FunctionType):
-                continue  # of its own scopes, or a mistake that it makes over there as well as here
 
 
 _ADVICE = "Give it as an argument, make it in the function, or bring a module: files=[…]."
 
 
+def _dotted(tree: ast.AST) -> set[str]:
+    """All that is written as ``a.b`` or ``a.b.c``: some may be modules that are there once they are imported."""
+    chains = (ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+    return {chain for chain in chains if all(part.isidentifier() for part in chain.split("."))}
+
+
+class _WithoutAnnotations(ast.NodeTransformer):
+    """Takes annotations away: nobody evaluates these over there."""
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        value = self.visit(node.value) if node.value is not None else ast.Constant(None)
+        return ast.Assign([node.target], value)
+
+
 def _free_names(tree: ast.AST) -> set[str]:
-    """The names that code reads, wherever they come from; of annotations nothing, as nobody evaluates these."""
+    """The names that code takes from around it: its module's, or those of the function in which it was defined."""
+    plain = ast.unparse(ast.fix_missing_locations(_WithoutAnnotations().visit(tree)))
     names: set[str] = set()
 
-    def walk(node: ast.AST) -> None:
-        for name, one in ast.iter_fields(node):
-            if name in {"annotation", "returns"}:
-                continue
-            for child in one if isinstance(one, list) else [one]:
-                if isinstance(child, ast.AST):
-                    walk(child)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            names.add(node.id)
+    def walk(table: symtable.SymbolTable, *, top: bool) -> None:
+        for symbol in table.get_symbols():
+            own = symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
+            if symbol.is_referenced() and (not own if top else symbol.is_global()):
+                names.add(symbol.get_name())
+        for child in table.get_children():
+            walk(child, top=False)
 
-    walk(tree)
+    walk(symtable.symtable(plain, _SOURCE, "exec"), top=True)
     return names
 
 
@@ -175,17 +226,6 @@ def _lambda_source(function: types.FunctionType) -> str:
     raise RequestError("The source of a lambda can't be told from what is beside it.", "Give it a name: def f(x): …")
 
 
-def _importable(value: Any) -> tuple[str, str] | None:
-    """Module and name by which ``value`` can be imported there, where it is of an installed module; else ``None``."""
-    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
-    if not isinstance(module, str) or not isinstance(name, str) or "<" in name or "." in name:
-        return None
-    home = sys.modules.get(module)
-    if home is None or getattr(home, name, None) is not value or not _is_installed(home):
-        return None
-    return module, name
-
-
 def _is_installed(module: types.ModuleType) -> bool:
     """Whether it is Python's own or of a package, so that it may be there as well."""
     if module.__name__ == "__main__":
@@ -196,16 +236,17 @@ def _is_installed(module: types.ModuleType) -> bool:
     return any(place in Path(file).parents for place in _INSTALLED)
 
 
-def _check_installed(module: types.ModuleType, user: str) -> None:
-    """Refuse a file of the user's own. Raises ``RequestError``."""
-    if not _is_installed(module):
-        file = getattr(module, "__file__", None) or module.__name__
-        top = Path(file).parent if Path(file).name == "__init__.py" else Path(file)
-        _BROUGHT_ALONG.setdefault(module.__name__.partition(".")[0], top)
-        if module.__name__.partition(".")[0] not in _allowed.get():
-            raise RequestError(
-                f"The module '{module.__name__}', which {user} uses, is a file of yours.", f"Bring it: files=['{top}']."
-            )
+def _not_there(module: types.ModuleType, user: str) -> RequestError:
+    file = Path(getattr(module, "__file__", None) or module.__name__)
+    what = file.parent if file.name == "__init__.py" else file
+    return RequestError(
+        f"The module '{module.__name__}', which {user} uses, is a file of yours.", f"Bring it: files=['{what}']."
+    )
+
+
+def _is_function(value: Any) -> bool:
+    """Whether it is one with a source; a decorator may have wrapped it, as functools.wraps tells."""
+    return isinstance(inspect.unwrap(value), types.FunctionType) if hasattr(value, "__name__") else False
 
 
 def _called(value: Any) -> str:

@@ -36,8 +36,8 @@ _MOST_SETUPS = 3
 class Owner(Protocol):
     """Whose tasks they are."""
 
-    def payload(self, task: int) -> Payload:
-        """What is sent for a task."""
+    def payload(self, task: int) -> Payload | None:
+        """What is sent for a task; ``None`` when nobody wants it any more. Asked again for each attempt."""
 
     def fault(self, answer: Answer) -> tuple[str, Fault] | None:
         """Why this is no result, and whose fault that is; ``None`` for a result."""
@@ -270,9 +270,13 @@ class Runner:
         def printed(log: bytes) -> None:
             owner.told(Happened("printed", attempt=attempt, worker=attempt.worker, log=log))
 
+        payload = owner.payload(attempt.task)
+        if payload is None:
+            await self._failed(attempt, "it is not wanted any more", Fault.FINAL)
+            return
         task_id = attempt_id(self._request.name, attempt.task, attempt.number)
         try:
-            answer = await machine.run(task_id, owner.payload(attempt.task), printed)
+            answer = await machine.run(task_id, payload, printed)
         except ProviderError as error:
             await self._failed(attempt, error.what, Fault.PROVIDER)
             return

@@ -1,0 +1,414 @@
+"""Functions as tasks: an executor of :mod:`concurrent.futures` whose workers are machines of providers, and a map."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import builtins
+import concurrent.futures
+import json
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from golem_launcher.agent.task_values import Untransportable, decode, encode
+from golem_launcher.errors import LauncherError, ProviderError, RequestError, TaskError
+from golem_launcher.request import parse_request
+from golem_launcher.session import client
+from golem_launcher.tasks import placing
+from golem_launcher.tasks.function import ship
+from golem_launcher.tasks.runner import Runner
+from golem_launcher.tasks.scheduler import Fault, Scheduler
+from golem_launcher.tasks.task_client import Output, Payload
+from golem_launcher.text import clean_text
+from golem_launcher.untrusted import json_value
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from decimal import Decimal
+    from typing import Self
+
+    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.tasks.function import Shipped
+    from golem_launcher.tasks.runner import Happened
+    from golem_launcher.tasks.scheduler import Attempt
+    from golem_launcher.tasks.task_client import Answer
+
+_T = TypeVar("_T")
+
+_LARGEST_VALUE = 16 * 1024 * 1024
+_LARGEST_ERROR = 256 * 1024
+_VALUE, _ERROR = "value.json", "error.json"
+_NO_ANSWERS = (StopIteration, StopAsyncIteration, GeneratorExit)
+
+
+class RemoteTraceback(Exception):  # noqa: N818 - what it is called in the standard library
+    """Where an exception was raised over there: the cause of the one that is raised here."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f"\n{self.text}"
+
+
+@dataclass
+class _Call:
+    future: concurrent.futures.Future[Any]
+    payload: Payload
+
+
+class Executor(concurrent.futures.Executor):
+    """Runs functions at providers. ``with`` it: at the block's end its session is ended, in order.
+
+    A function travels as source, with what it uses of its module; its arguments and what it returns are None, truth
+    values, numbers, text, bytes, lists, dicts with text as keys, and paths: the file of an argument is brought there,
+    that of a result here. Tuples become lists. Nothing from a provider is ever unpickled.
+
+    Machines are rented from the first ``submit`` on, and paid until ``shutdown``.
+    """
+
+    def __init__(
+        self,
+        workers: int = 3,
+        *,
+        budget: Decimal | float | str = 1,
+        files: Sequence[str | PurePath] = (),
+        setup: str = "",
+        timeout: float = 3600.0,
+        attempts: int = 3,
+        verify: int = 1,
+        check: Callable[[Any], bool] | None = None,
+        output: str | PurePath | None = None,
+        **request: Any,
+    ) -> None:
+        """``workers`` machines for ``budget`` GLM at most.
+
+        ``files`` are brought to each machine, ``setup`` is a line for its shell before its first task. A task may take
+        ``timeout`` seconds, and is tried ``attempts`` times where a provider fails; what the function raises is its
+        answer. ``verify``: so many providers must come to the same result. ``check``: whether a result is wanted, else
+        another provider is asked. Files that come back are put below ``output``. ``request``: any other field of
+        :class:`golem_launcher.request.LaunchRequest`. Raises ``RequestError``.
+        """
+        if not 1 <= verify <= workers:
+            raise RequestError(f"verify={verify} needs as many workers.", f"Take more: workers={verify + 1}")
+        asked = {**request, "budget": budget, "machines": workers, "workload": "tasks", "save": False}
+        asked["inputs"] = tuple(map(str, files))
+        self._request = client.settled(parse_request(asked))
+        self._brought = frozenset(Path(file).stem for file in files)
+        self._setup = Payload({"argv": ["/bin/sh", "-c", setup], "in_workspace": True}, seconds=timeout)
+        self._has_setup = bool(setup)
+        self._timeout = timeout
+        self._check = check
+        self._output = Path(output) if output is not None else Path(f"{self._request.name}-results")
+        self._scheduler = Scheduler(attempts=attempts, verify=verify)
+        self._calls: dict[int, _Call] = {}
+        self._count = 0
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._runner: Runner | None = None
+        self._thread: threading.Thread | None = None
+        self._ready = threading.Event()
+        self._shut = False
+        self._over: BaseException | None = None
+        """Why nothing more is done; ``None`` while it is."""
+
+    @property
+    def name(self) -> str:
+        """Of its session: ``golem-launcher show`` tells how it is."""
+        return self._request.name
+
+    @property
+    def session(self) -> SessionDirectory | None:
+        """Its session's files, once there is one."""
+        return self._runner.directory if self._runner is not None else None
+
+    def submit(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[_T]:
+        """Have ``fn(*args, **kwargs)`` done by a provider; its result comes by the future.
+
+        Raises ``RequestError`` that names what of it can't travel, and ``RuntimeError`` after ``shutdown``.
+        """
+        payload = call_payload(ship(fn, self._brought), args, kwargs, seconds=self._timeout)
+        future: concurrent.futures.Future[_T] = concurrent.futures.Future()
+        with self._lock:
+            if self._shut:
+                raise RuntimeError("cannot schedule new futures after shutdown")
+            if self._over is not None:
+                raise self._over
+            task, self._count = self._count, self._count + 1
+            self._calls[task] = _Call(future, payload)
+            self._begin()
+        future.add_done_callback(lambda _: self._tell(self._forget, task))
+        self._tell(self._add, task)
+        return future
+
+    async def run(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T:
+        """:meth:`submit`, and its result, where a loop runs. Its cancellation cancels what was not begun."""
+        return await asyncio.wrap_future(self.submit(fn, *args, **kwargs))
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - the base's
+        """No more is taken; the session ends once all is done. ``cancel_futures``: what was not begun is dropped."""
+        with self._lock:
+            self._shut = True
+            calls = list(self._calls.values())
+        if cancel_futures:
+            for call in calls:
+                call.future.cancel()
+        if self._runner is not None:
+            self._tell(self._runner.close)
+        if wait and self._thread is not None:
+            self._thread.join()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self.shutdown)
+
+    def _begin(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="golem-launcher-tasks", daemon=True)
+            self._thread.start()
+            self._ready.wait()
+            atexit.register(self._at_exit)
+
+    def _at_exit(self) -> None:
+        """The program ends: so does the session, without what was not begun."""
+        if self._thread is not None and self._thread.is_alive():
+            self.shutdown(cancel_futures=True)
+
+    def _work(self) -> None:
+        """The thread's."""
+        try:
+            with tempfile.TemporaryDirectory(prefix="golem-launcher-") as incoming:
+                asyncio.run(self._main(Path(incoming)))
+            why: BaseException = TaskError("The executor was shut down.")
+        except BaseException as error:  # noqa: BLE001 - whoever waits for a result hears of it
+            why = error
+        finally:
+            self._ready.set()
+        with self._lock:
+            self._over = why
+            left, self._calls = list(self._calls.values()), {}
+        for call in left:
+            if not call.future.cancelled() and not call.future.done():
+                call.future.set_exception(why)
+        atexit.unregister(self._at_exit)
+
+    async def _main(self, incoming: Path) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._runner = Runner(
+            self._request, self._scheduler, self, incoming=incoming,
+            setup=self._setup if self._has_setup else None, closing=False,
+        )  # fmt: skip
+        self._ready.set()
+        reason = await self._runner.run()
+        if reason:
+            raise TaskError(f"The session '{self.name}' is over. {reason}")
+
+    def _tell(self, function: Callable[..., object], *args: Any) -> None:
+        """Call it in the thread's loop."""
+        if self._loop is not None:
+            try:
+                self._loop.call_soon_threadsafe(function, *args)
+            except RuntimeError:  # the loop is over
+                return
+
+    def _add(self, task: int) -> None:
+        if task in self._calls and self._runner is not None:
+            self._scheduler.add(task)
+            self._runner.wake()
+
+    def _forget(self, task: int) -> None:
+        self._calls.pop(task, None)
+        if self._scheduler.cancel(task) and self._runner is not None:
+            self._runner.wake()
+
+    def payload(self, task: int) -> Payload | None:
+        """What is sent for a task: see :class:`golem_launcher.tasks.runner.Owner`, as all that follows."""
+        call = self._calls.get(task)
+        if call is None or not (call.future.running() or call.future.set_running_or_notify_cancel()):
+            return None
+        return call.payload
+
+    def fault(self, answer: Answer) -> tuple[str, Fault] | None:
+        """Why this is no result."""
+        if answer.timed_out:
+            return f"it took longer than {self._timeout:g} s", Fault.OPEN
+        if _output(answer, _VALUE) is None and _output(answer, _ERROR) is None:
+            last = f": {answer.last_line}" if answer.last_line else ""
+            return f"its process ended with exit code {answer.exit}{last}", Fault.OPEN
+        return None
+
+    async def check(self, task: int, answer: Answer) -> str:
+        """Whether the user wants this result."""
+        if self._check is None or _output(answer, _VALUE) is None:
+            return ""
+        try:
+            value = await asyncio.to_thread(self._value, task, answer, copy=True)
+        except ProviderError as error:
+            return error.what
+        wanted = await asyncio.to_thread(self._check, value)
+        return "" if wanted else "the check did not take it"
+
+    async def keep(self, attempt: Attempt, answer: Answer) -> None:
+        """Its result."""
+        call = self._calls.get(attempt.task)
+        if call is None:
+            return
+        error = _output(answer, _ERROR)
+        try:
+            if error is not None:
+                call.future.set_exception(_raised(error))
+            else:
+                call.future.set_result(await asyncio.to_thread(self._value, attempt.task, answer, copy=False))
+        except ProviderError as why:
+            call.future.set_exception(TaskError(f"The result is none: {why.what}"))
+
+    async def give_up(self, task: int, reason: str) -> None:
+        """It failed."""
+        call = self._calls.get(task)
+        if call is not None and not call.future.cancelled():
+            call.future.set_exception(TaskError(f"The task failed: {reason}."))
+
+    def told(self, happened: Happened) -> None:
+        """Nobody watches."""
+
+    def _value(self, task: int, answer: Answer, *, copy: bool) -> Any:
+        """What the function returned, its files put in their place. Raises ``ProviderError``."""
+        blobs = [output for output in answer.outputs if output.name != _VALUE]
+        names = [output.name.partition("/")[2] for output in blobs]
+        target = self._output / f"{task:04}"
+        files: dict[int, Output] = {}
+
+        def take_bytes(number: int) -> bytes:
+            return _content(blobs[number], blobs[number].size)
+
+        def take_file(number: int) -> Path:
+            name = names[number] if names.count(names[number]) == 1 else f"{number}/{names[number]}"
+            files[number] = Output(name, blobs[number].size, "", blobs[number].data, blobs[number].path)
+            return (target / name).absolute()
+
+        try:
+            found = decode(_json(answer, _VALUE, _LARGEST_VALUE), take_bytes, take_file)
+        except (ValueError, TypeError, IndexError, RecursionError):
+            raise ProviderError("What came back is no value.") from None
+        if why := placing.unfit([*files.values()]):
+            raise ProviderError(f"What came back can't be kept: {why}.")
+        if files:
+            placing.place(target, [*files.values()], {}, copy=copy)
+        return found
+
+
+def call_payload(shipped: Shipped, args: Sequence[Any], kwargs: dict[str, Any], *, seconds: float) -> Payload:
+    """What is sent for one call of a function. Raises ``RequestError`` that names what can't travel."""
+    blobs: list[tuple[str, bytes | Path]] = []
+
+    def add_bytes(data: bytes) -> int:
+        blobs.append(("", data))
+        return len(blobs) - 1
+
+    def add_file(path: PurePath) -> int:
+        here = Path(path).expanduser().absolute()
+        if not here.is_file():
+            raise Untransportable(f"it has the path '{path}', and there is no file there")
+        blobs.append((f"given/{len(blobs)}/{here.name}", here))
+        return len(blobs) - 1
+
+    value = {
+        "args": [*shipped.args, *args],
+        "kwargs": {**shipped.kwargs, **kwargs},
+        "constants": shipped.constants,
+    }
+    try:
+        encoded = encode(value, add_bytes, add_file)
+    except Untransportable as error:
+        raise RequestError(f"The call of '{shipped.name}' can't travel: {error}.") from None
+    return Payload({"call": {"source": shipped.source, "name": shipped.name, **encoded}}, tuple(blobs), seconds)
+
+
+def map(  # noqa: A001 - what it is called everywhere
+    function: Callable[[Any], _T],
+    items: Iterable[Any],
+    *,
+    workers: int = 3,
+    budget: Decimal | float | str = 1,
+    return_exceptions: bool = False,
+    **options: Any,
+) -> list[_T]:
+    """The results of ``function`` for all ``items``, in their order; ``options`` are :class:`Executor`'s.
+
+    Raises what a call of it raised, the first in the order of the items, and what was not begun then is dropped; with
+    ``return_exceptions`` it stands in the result's place, and all is done.
+    """
+    work = list(items)
+    if not work:
+        return []
+    machines = min(workers, len(work) * int(options.get("verify", 1)))
+    with Executor(max(machines, 1), budget=budget, **options) as executor:
+        futures = [executor.submit(function, item) for item in work]
+        try:
+            return [_settled(future) if return_exceptions else future.result() for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+async def map_async(
+    function: Callable[[Any], _T], items: Iterable[Any], *, workers: int = 3, **options: Any
+) -> AsyncIterator[_T]:
+    """The results of ``function`` for all ``items``, in their order and as they come, where a loop runs."""
+    work = list(items)
+    machines = min(workers, len(work) * int(options.get("verify", 1)))
+    async with Executor(max(machines, 1), **options) as executor:
+        futures = [executor.submit(function, item) for item in work]
+        try:
+            for future in futures:
+                yield await asyncio.wrap_future(future)
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+def _settled(future: concurrent.futures.Future[Any]) -> Any:
+    error = future.exception()
+    return future.result() if error is None else error
+
+
+def _output(answer: Answer, name: str) -> Output | None:
+    return next((output for output in answer.outputs if output.name == name), None)
+
+
+def _content(output: Output, most: int) -> bytes:
+    if output.size > most:
+        raise ProviderError(f"What came back has {output.size} bytes, and at most {most} are taken.")
+    if output.data is not None:
+        return output.data
+    assert output.path is not None
+    return output.path.read_bytes()
+
+
+def _json(answer: Answer, name: str, most: int) -> Any:
+    output = _output(answer, name)
+    return json_value(_content(output, most), most=most) if output is not None else None
+
+
+def _raised(error: Output) -> BaseException:
+    """What is raised here for what was raised there: the same where it is one of Python's own."""
+    try:
+        told = json.loads(_content(error, _LARGEST_ERROR))
+        name, message, trace = str(told["type"]), clean_text(str(told["message"])), clean_text(str(told["traceback"]))
+    except (ValueError, TypeError, KeyError, RecursionError, LauncherError):
+        return TaskError("The function raised, and what it raised can't be read.")
+    kind = getattr(builtins, name, None) if told.get("module") == "builtins" else None
+    raised: BaseException = TaskError(f"{name[:80]}: {message}")
+    if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, _NO_ANSWERS):
+        try:
+            raised = kind(message)
+        except TypeError:  # one that wants more than words
+            raised = TaskError(f"{name}: {message}")
+    raised.__cause__ = RemoteTraceback(trace)
+    return raised

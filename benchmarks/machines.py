@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.events import SessionState
 
-_MACHINES = 16
+_MACHINES = 50
 _SECONDS = 120.0
 _MEGA = 1_000_000
 

@@ -141,7 +141,7 @@ class Session(_Session):
                 budget alone decides. At most 100000 GLM per hour.
             hours: Time. The session ends by itself after this time. 0.01 to 720 hours.
             machines: Machines. Each at another provider, in one private network; the first has your files.
-                1 to 16 machines.
+                1 to 50 machines.
             cpus: Cores, at least. 1 to 256 cores.
             memory_gib: Memory, at least. 0.1 to 4096 GiB.
             disk_gib: Disk, at least. 0.1 to 65536 GiB.
@@ -229,7 +229,7 @@ def launch(
             budget alone decides. At most 100000 GLM per hour.
         hours: Time. The session ends by itself after this time. 0.01 to 720 hours.
         machines: Machines. Each at another provider, in one private network; the first has your files.
-            1 to 16 machines.
+            1 to 50 machines.
         cpus: Cores, at least. 1 to 256 cores.
         memory_gib: Memory, at least. 0.1 to 4096 GiB.
         disk_gib: Disk, at least. 0.1 to 65536 GiB.
@@ -321,7 +321,7 @@ def offers(
             budget alone decides. At most 100000 GLM per hour.
         hours: Time. The session ends by itself after this time. 0.01 to 720 hours.
         machines: Machines. Each at another provider, in one private network; the first has your files.
-            1 to 16 machines.
+            1 to 50 machines.
         cpus: Cores, at least. 1 to 256 cores.
         memory_gib: Memory, at least. 0.1 to 4096 GiB.
         disk_gib: Disk, at least. 0.1 to 65536 GiB.
@@ -410,7 +410,7 @@ def quote(
             budget alone decides. At most 100000 GLM per hour.
         hours: Time. The session ends by itself after this time. 0.01 to 720 hours.
         machines: Machines. Each at another provider, in one private network; the first has your files.
-            1 to 16 machines.
+            1 to 50 machines.
         cpus: Cores, at least. 1 to 256 cores.
         memory_gib: Memory, at least. 0.1 to 4096 GiB.
         disk_gib: Disk, at least. 0.1 to 65536 GiB.

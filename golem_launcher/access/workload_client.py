@@ -13,10 +13,8 @@ import aiohttp
 from golem_launcher.access.ports import AGENT_PORT
 from golem_launcher.access.provider_http import ProviderHttp
 from golem_launcher.agent.log import OFFSET, OFFSET_HEADER
-from golem_launcher.errors import AccessError
 from golem_launcher.text import clean_line
 from golem_launcher.untrusted import json_value
-from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -51,10 +49,11 @@ class WorkloadClient:
     def __init__(
         self, workload: Workload, dial: Callable[[int], Awaitable[Stream]], token: str, base_url: str = "/"
     ) -> None:
-        self._first = workload.first
-        self._dial = dial
-        self._probe = base_url.rstrip("/") + workload.probe
-        self._workload = ProviderHttp(self._dial_workload, token)
+        first = workload.first
+        self._lab_port = first.port if first is not None and first.protocol == "lab" else None
+        """``None`` where it is another program."""
+        self._lab_probe = base_url.rstrip("/") + workload.probe
+        self._lab = ProviderHttp(lambda: dial(self._lab_port or 0), token)
         self._agent = ProviderHttp(lambda: dial(AGENT_PORT), token)
 
     async def __aenter__(self) -> Self:
@@ -63,19 +62,26 @@ class WorkloadClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._workload.aclose()
+        await self._lab.aclose()
         await self._agent.aclose()
 
     async def answers(self, *, seconds: float = _PROBE_SECONDS) -> bool:
-        """Whether the workload is well: it answers its probe, or takes connections where it does not speak HTTP."""
+        """Whether the workload is well: JupyterLab answers, or the agent says that another program does.
+
+        Both by a connection that is kept. Other programs may close theirs after each answer, and each new one is work
+        for the node.
+        """
         try:
-            if self._first is not None and self._first.protocol == "tcp":
-                (await wait_for(self._dial_workload(), seconds)).close()
-                return True
-            async with await self._asked_how_it_is(aiohttp.ClientTimeout(total=seconds)) as response:
+            if self._lab_port is None:
+                async with await self._ask("GET", "/health", seconds=seconds) as response:
+                    told = json_value(await _body(response, _LARGEST_ANSWER))
+                    return isinstance(told, dict) and told.get("well") is True
+            host = f"127.0.0.1:{self._lab_port}"  # JupyterLab answers to the name of a loopback address alone
+            timeout = aiohttp.ClientTimeout(total=seconds)
+            async with await self._lab.request("GET", self._lab_probe, timeout=timeout, host=host) as response:
                 await _body(response, _LARGEST_ANSWER)
                 return response.status == _OK
-        except (TimeoutError, OSError, AccessError, aiohttp.ClientError):
+        except (TimeoutError, OSError, ValueError, aiohttp.ClientError):
             return False
 
     async def has_ended(self) -> bool:
@@ -123,16 +129,6 @@ class WorkloadClient:
                 await asyncio.to_thread(log.append, data, missing)
             least = max(len(data) / _BYTES_PER_SECOND, _GATHER_SECONDS)
             await asyncio.sleep(max(0.0, least - (time.monotonic() - started)))
-
-    async def _dial_workload(self) -> Stream:
-        assert self._first is not None, "it listens nowhere"
-        return await self._dial(self._first.port)
-
-    async def _asked_how_it_is(self, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
-        if self._first is None:
-            return await self._agent.request("GET", "/state", timeout=timeout)
-        host = f"127.0.0.1:{self._first.port}"  # JupyterLab answers to the name of a loopback address alone
-        return await self._workload.request("GET", self._probe, timeout=timeout, host=host)
 
     async def _log(self, offset: int) -> tuple[int, bytes, int | None]:
         """Status, bytes of the log, and where it goes on."""

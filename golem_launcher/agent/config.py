@@ -11,8 +11,9 @@ hold      true: the workload starts only when the agent's server is told so; fal
 ssh       {"authorized_key": a public key's line, "host_key": a private key in OpenSSH's form}; then an ssh server
           is started, see ways_in.py
 workload  {"name": what it is called, "argv": the program and its arguments, "unsaved": patterns of what is not saved,
-          "stays": whether the agent goes on when it has ended in order}, see program.py; JupyterLab by default, and
-          where argv is empty
+          "stays": whether the agent goes on when it has ended in order, "port": where it listens first, 0 if nowhere,
+          "probe": the path there that answers 200 while it is well; empty where taking connections is all}, see
+          program.py and health.py; JupyterLab by default, and where argv is empty
 index_url where pip looks for packages, where it always does by default
 """
 
@@ -35,7 +36,9 @@ _PUBLIC_KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [\w@.+-]*)?")
 _PRIVATE_KEY = re.compile(r"-----BEGIN OPENSSH PRIVATE KEY-----[A-Za-z0-9+/=\s]+-----END OPENSSH PRIVATE KEY-----\n")
 _INDEX_URL = re.compile(r"(https?://[A-Za-z0-9._~:/@-]{1,500})?")
 _NAME = re.compile(r"[ -~]{1,40}")
+_PATH = re.compile(r"(/[!-~]*)?")
 _LARGEST_PORT = 65532
+_LAST_PORT = 65535
 _LATEST = 1e11
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - inside the provider's own network; the token guards it
 
@@ -57,6 +60,10 @@ class Workload(NamedTuple):
     """What is not saved beside the defaults, patterns as in ignore.py."""
     stays: bool = False
     """Whether the agent goes on when it has ended in order."""
+    port: int = 0
+    """Where it listens first; 0: nowhere, or it is a JupyterLab, which the launcher asks itself."""
+    probe: str = ""
+    """The path there that answers 200 while it is well; empty where it is enough that it takes connections."""
 
 
 class Config(NamedTuple):
@@ -153,7 +160,14 @@ def _workload(raw: dict[str, Any]) -> Workload:
     if not isinstance(value, dict):
         raise Refused(report.CONFIGURATION, "the configuration's workload is malformed.")
     name = _text(value, "name", _NAME, None)
-    return Workload(name, _texts(value, "argv"), _texts(value, "unsaved"), _flag(value, "stays"))
+    return Workload(
+        name,
+        _texts(value, "argv"),
+        _texts(value, "unsaved"),
+        _flag(value, "stays"),
+        port=int(_number(value, "port", 0, _LAST_PORT)),
+        probe=_text(value, "probe", _PATH, None),
+    )
 
 
 def log_of(path: str) -> str:

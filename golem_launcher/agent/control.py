@@ -1,4 +1,4 @@
-"""What the launcher asks of the agent while a workload runs: its log, what it uses, another deadline."""
+"""What the launcher asks of the agent while a workload runs: its log, its health, what it uses, another deadline."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import proc
+from . import health, proc
 from .log import OFFSET, read_log
 from .usage import usage
 
@@ -38,6 +38,7 @@ class Control:
     """
 
     def __init__(self, config: Config, bell: int, orders: int) -> None:
+        self._config = config
         self._log = config.log
         self._root = config.root
         self._bell = bell
@@ -72,6 +73,10 @@ class Control:
     def usage(self) -> dict[str, float]:
         """What the agent and all its descendants use, see usage.py."""
         return usage(self._keeper, self._root)
+
+    def health(self) -> dict[str, bool]:
+        """Whether the workload is well, see health.py."""
+        return {"well": health.is_well(self._config)}
 
     def move_deadline(self, seconds: object) -> dict[str, float]:
         """Set the deadline to ``seconds`` from now. Raises ``ValueError`` if that is no number in range."""

@@ -8,6 +8,7 @@ can be put back first, and while that is being started anew.
                                   the header Golem-Launcher-Offset says where to go on
     GET  /usage                                       a JSON object, see usage.py
     POST /deadline {"seconds": n}                     everything ends n seconds from now
+    GET  /health                                      {"well": whether the workload is, see health.py}
     GET  /state                                       {"held": whether the workload waits for /open,
                                                        "ended": whether it has ended in order}
     POST /plan     {"base": "…" or null, "state": "…"}   a list of entries, see wire.py
@@ -76,6 +77,7 @@ class _Handler(Handler):
             {
                 "/log": lambda: control.log(**self.query("offset", "wait")),
                 "/usage": control.usage,
+                "/health": control.health,
                 "/state": self.server.service.state,
             }
         )

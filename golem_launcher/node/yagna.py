@@ -35,6 +35,9 @@ _RELEASE_SECONDS = 3.0
 """A killed daemon is a zombie at once; its last threads may hold its files a little longer."""
 # Quiet where yagna repeats itself, as its own default is, and without its debug lines about payments.
 _LOG_LEVELS = "info,actix_web::middleware::logger=warn,sqlx=warn,ya_payment::cycle=warn,trust_dns_proto=warn"
+_FRUGAL = {"MALLOC_MMAP_THRESHOLD_": "131072"}
+"""Each TCP connection through its VPN has buffers of 4 MiB, mostly empty. glibc raises this threshold once such a one
+was freed, and fills the next ones with zeros: with it the node grew by megabytes for each connection."""
 # What a user's shell may hold for another daemon must not steer this one.
 _FOREIGN = re.compile(r"YAGNA_|YA_|GSB_|CENTRAL_NET_|PAYMENT_|ERC20_|RUST_LOG$|[A-Z]+_GETH_ADDR$")
 
@@ -162,6 +165,7 @@ def _accepts_key(daemon: YagnaProcess, timeout: float) -> bool:
 def _environment(config: YagnaConfig, api_url: str) -> dict[str, str]:
     own = {name: value for name, value in os.environ.items() if not _FOREIGN.match(name)}
     return {
+        **_FRUGAL,
         **own,
         "YA_CONSENT_STATS": "deny",
         "YAGNA_LOG_DIR": "",  # its standard output is the log; a second one would only fill the disk

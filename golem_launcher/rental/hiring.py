@@ -200,8 +200,7 @@ class Hiring:
         try:
             await asyncio.wait({work, self._deployed}, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
-                self._deployed.result()
-                self._private_network.refresh()
+                self._private_network.came_up(self._deployed.result().provider_id)
             await work
         finally:
             await cancel_all(work)

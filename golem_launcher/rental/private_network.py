@@ -31,8 +31,8 @@ _LOG = logging.getLogger(__name__)
 
 _REST_SECONDS = 15.0
 _LEAVE_SECONDS = 3.0
-_REFRESH_SECONDS = 2.0
-"""Machines are told of each other when no other came up for so long: with many, that is a crowd of messages."""
+_LULL_SECONDS = 2.0
+"""Machines are told of each other when no other came up for so long."""
 _FAILURES = (ApiException, OSError, aiohttp.ClientError, asyncio.TimeoutError)
 
 
@@ -52,8 +52,13 @@ class PrivateNetwork:
         self._splices: dict[str, RejoinedNetwork] = {}
         """By the id that some machines' ends know."""
         self._turn = asyncio.Lock()
-        self._refreshing: asyncio.Task[None] | None = None
-        self._refresh_again = False
+        self._missed: dict[str, set[str]] = {}
+        """By each provider that makes ready: those that got an address meanwhile, of which its end may not hear."""
+        self._to_tell: set[str] = set()
+        """Providers that all are told of again."""
+        self._telling: asyncio.Task[None] | None = None
+        self._lull = True
+        """Whether no machine came up since this was set."""
 
     @property
     def id(self) -> str:
@@ -95,6 +100,9 @@ class PrivateNetwork:
     async def add(self, provider_id: str) -> Any:
         """Give a provider an address: its place in the network, as yapapi has it."""
         self._names.pop(provider_id, None)
+        for missed in self._missed.values():
+            missed.add(provider_id)
+        self._missed[provider_id] = set()
         return await wait_for(self._network.add_node(provider_id), _REST_SECONDS)
 
     async def leave_out(self, provider_id: str) -> None:
@@ -103,24 +111,32 @@ class PrivateNetwork:
         It knows a machine's token, and the next one's workload shall not be in its reach.
         """
         name = self._names.pop(provider_id, provider_id)
+        self._missed.pop(provider_id, None)
         with contextlib.suppress(*_FAILURES, KeyError):
             await wait_for(self._network.remove_node(name), _LEAVE_SECONDS)
 
-    def refresh(self) -> None:
-        """A machine is up: tell all machines of all others. One that came up meanwhile may not have heard of it."""
-        if len(self._network.nodes_dict) <= 2:  # noqa: PLR2004 - the node and one machine
-            return
-        self._refresh_again = True
-        if self._refreshing is None or self._refreshing.done():
-            self._refreshing = asyncio.create_task(self._refresh())
+    def came_up(self, provider_id: str) -> None:
+        """A machine is up: it is told of those that got their addresses while it made ready.
 
-    async def _refresh(self) -> None:
-        while self._refresh_again:
-            while self._refresh_again:
-                self._refresh_again = False
-                await asyncio.sleep(_REFRESH_SECONDS)
+        The node tells all machines of each one that it is given, once: a crowd of messages where there are many, so no
+        more of them are told again than may have been missed.
+        """
+        self._to_tell |= self._missed.pop(provider_id, set())
+        self._lull = False
+        if self._to_tell and (self._telling is None or self._telling.done()):
+            self._telling = asyncio.create_task(self._tell())
+
+    async def _tell(self) -> None:
+        while self._to_tell:
+            while not self._lull:
+                self._lull = True
+                await asyncio.sleep(_LULL_SECONDS)
+            provider_id = self._to_tell.pop()
+            address = next((ip for ip, name in self._network.nodes_dict.items() if name == provider_id), None)
+            if address is None:  # left out meanwhile
+                continue
             try:
-                await wait_for(self._network.refresh_nodes(), _REST_SECONDS)
+                await wait_for(self._engine.tell_again(self.id, provider_id, address), _REST_SECONDS)
             except _FAILURES as error:
                 _LOG.warning("not all machines could be told of each other: %s", clean_line(str(error)))
 
@@ -157,5 +173,5 @@ class PrivateNetwork:
 
     async def aclose(self) -> None:
         """End what is going on. The node keeps the network: it is removed by the journal."""
-        await cancel_all(*filter(None, (self.made, self._refreshing)))
+        await cancel_all(*filter(None, (self.made, self._telling)))
         await self._leave_splices()

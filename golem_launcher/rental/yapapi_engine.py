@@ -67,6 +67,10 @@ class YapapiEngine(_Engine):
         made: Awaitable[Any] = Network.create(self._net_api, address, identity, owner_ip=ours, gateway=ours)
         return made
 
+    async def tell_again(self, network_id: str, provider_id: str, address: str) -> None:
+        """Have the node tell all machines in a private network of one that is in it."""
+        await self._net_api.add_node(network_id, provider_id, address)
+
     async def unsubscribe(self, demand_id: str) -> None:
         """Take a demand off the market; a job that looks for offers publishes it again."""
         await self._market_api._api.unsubscribe_demand(demand_id)

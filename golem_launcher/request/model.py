@@ -76,7 +76,7 @@ class LaunchRequest(BaseModel):
         Field(
             default=1,
             ge=1,
-            le=16,
+            le=50,
             title="Machines",
             description="Each at another provider, in one private network; the first has your files.",
         ),

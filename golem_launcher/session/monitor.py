@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 ROUND_SECONDS = 2.5
 _TROUBLED_ROUND_SECONDS = 0.5
+_FEW = 16
+"""So many machines are asked at the pace above; more of them one by one less often, as all their ways lead through one
+node, which must not be kept busy by that alone."""
 _SLEPT_SECONDS = 2.0
 _PROBE_SECONDS = 3.0
 _REJOIN_SECONDS = 25.0
@@ -144,7 +147,8 @@ class Monitor:
         """Until the next round is due, or there is news of a bill."""
         clock = asyncio.get_running_loop().time
         troubled = self._troubled or self._node_away_since
-        seconds = min(_TROUBLED_ROUND_SECONDS if troubled else ROUND_SECONDS, left)
+        pace = max(1.0, self._session.request.machines / _FEW)
+        seconds = min((_TROUBLED_ROUND_SECONDS if troubled else ROUND_SECONDS) * pace, left)
         due = clock() + seconds
         with contextlib.suppress(asyncio.TimeoutError):
             await wait_for(self._bills.wait(), seconds)

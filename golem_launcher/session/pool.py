@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from golem_launcher.rental.demand import Demand
     from golem_launcher.session.context import Prepared
     from golem_launcher.session.renting import Machine
-    from golem_launcher.session.slot import Slot
+    from golem_launcher.session.slot import MachineRecorder, Slot
 
 _AT_ONCE = 8
 """So many are made ready at a time: each is work for the node, and a provider is paid while it waits for that."""
@@ -105,9 +105,7 @@ class Pool:
                         machine = await self._rent(place, demand, lost)
             except (MarketError, BudgetError, NodeError) as why:
                 demand, lost = None, None
-                place.slot.recorder.enter(Stage.RECOVERING)
-                place.slot.recorder.message(f"{why.what} It is looked for again in {_AGAIN_SECONDS:.0f} s.", "warning")
-                await asyncio.sleep(_AGAIN_SECONDS)
+                await self._wait_for_the_market(place.slot.recorder, why)
                 continue
             except LauncherError as why:  # no other is to be asked
                 place.slot.recorder.enter(Stage.FAILED)
@@ -125,6 +123,15 @@ class Pool:
                 if not self.over.done():
                     self.over.set_result(reason)
                 return
+
+    async def _wait_for_the_market(self, recorder: MachineRecorder, why: LauncherError) -> None:
+        """Say that a machine has no provider, and why, until it is looked for again."""
+        again = f"{why.what} A provider is looked for again in {_AGAIN_SECONDS:.0f} s."
+        recorder.enter(Stage.RECOVERING if recorder.state.lost else Stage.NEGOTIATING)
+        recorder.trouble(again)
+        recorder.message(again, "warning")
+        await asyncio.sleep(_AGAIN_SECONDS)
+        recorder.trouble("")
 
     async def _rent(self, place: _Place, demand: Demand | None, lost: tuple[Machine, ProviderError] | None) -> Machine:
         """A machine by a demand that is on the market, by another one, or in the place of one that was lost."""

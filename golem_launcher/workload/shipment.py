@@ -41,11 +41,14 @@ def shipment(workload: Workload, settings: Mapping[str, Any], *, familiar: bool)
 
     ``familiar``: the contents of the image are known, so pip is not sent along. Blocking: half a second the first time.
     """
+    first = workload.first
     about = {
         "name": workload.title,
         "argv": workload.argv,
         "unsaved": workload.unsaved,
         "stays": workload.ends_session,  # to be saved once it is over
+        "port": 0 if first is None or first.protocol == "lab" else first.port,
+        "probe": workload.probe if first is not None and first.protocol == "http" else "",
     }
     config = {**settings, "root": _ROOT, "workload": about}
     files = [(_AGENT_PATH, agent_archive()), (_CONFIG_PATH, json.dumps(config).encode())]

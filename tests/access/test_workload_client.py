@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golem_launcher.access import workload_client
+from golem_launcher.access.ports import AGENT_PORT
 from golem_launcher.access.workload_client import WorkloadClient, _LogFile
 from golem_launcher.text import LONGEST_LINE
 from golem_launcher.workload.base import Endpoint, Workload
@@ -104,26 +105,26 @@ def test_a_lab_that_says_gzip_and_means_something_else_is_one_that_does_not_answ
     asyncio.run(ask())
 
 
-def test_one_that_speaks_no_http_is_well_while_it_takes_connections():
+def test_whether_a_program_is_well_its_agent_is_asked_by_one_connection():
     database = Workload("database", "Database", argv=("db",), endpoints=(Endpoint("sql", 5432, "tcp"),))
+    told = iter(['{"well": true}', '{"well": false}', '{"well": "true"}', "[1]", "{", "x" * 70_000])
+    dialled = []
 
     async def ask():
-        server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
-        dial = to_origin(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        asked = []
+        async def answer(_):
+            return web.Response(text=next(told))
 
-        async def dialled(port):
-            asked.append(port)
-            return await dial()
+        async with _serving(answer) as dial:
 
-        async with WorkloadClient(database, dialled, "token") as client:
-            assert await client.answers(seconds=5)
-            server.close()
-            await server.wait_closed()
-            assert not await client.answers(seconds=5)
-        return asked
+            async def to(port):
+                dialled.append(port)
+                return await dial()
 
-    assert asyncio.run(ask()) == [5432, 5432]
+            async with WorkloadClient(database, to, "token") as client:
+                return [await client.answers(seconds=5) for _ in range(6)]
+
+    assert asyncio.run(ask()) == [True, False, False, False, False, False]
+    assert dialled == [AGENT_PORT]
 
 
 @pytest.mark.parametrize("told", [b'{"ended": "true"}', b"[1]", b"{", b"\xff" * 70_000])
@@ -142,6 +143,13 @@ def test_what_an_agent_says_of_an_end_is_no_end_unless_it_says_so(told):
 @contextlib.asynccontextmanager
 async def _served(answer):
     """A ``WorkloadClient`` of a Lab all of whose answers are ``answer``'s."""
+    async with _serving(answer) as dial, WorkloadClient(LAB, lambda _: dial(), "token") as client:
+        yield client
+
+
+@contextlib.asynccontextmanager
+async def _serving(answer):
+    """How to reach a server all of whose answers are ``answer``'s."""
     app = web.Application()
     app.router.add_get("/{path:.*}", answer)
     runner = web.AppRunner(app)
@@ -149,10 +157,8 @@ async def _served(answer):
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port = site._server.sockets[0].getsockname()[1]
-    dial = to_origin(f"http://127.0.0.1:{port}")
     try:
-        async with WorkloadClient(LAB, lambda _: dial(), "token") as client:
-            yield client
+        yield to_origin(f"http://127.0.0.1:{port}")
     finally:
         await runner.cleanup()
 

@@ -36,7 +36,7 @@ async def batches(closed):
 def hiring(engine):
     nothing = dict.fromkeys(("started", "consumer", "choice", "journal", "spec", "image", "told"))
     demand = SimpleNamespace(job=SimpleNamespace(id="job"))
-    network = SimpleNamespace(refresh=lambda: None)
+    network = SimpleNamespace(came_up=lambda _: None)
     return Hiring(engine, demand, private_network=network, **nothing, deploy_seconds=60.0, still_seconds=1.0)
 
 
@@ -61,7 +61,7 @@ def test_once_the_package_runs_the_batches_go_on():
     async def run():
         made = hiring(engine)
         made._deployed = asyncio.get_running_loop().create_future()
-        made._deployed.set_result("rented")
+        made._deployed.set_result(SimpleNamespace(provider_id="0x1"))
         work = asyncio.create_task(made._process("agreement", None, batches(closed)))
         for _ in range(5):
             await asyncio.sleep(0)

@@ -74,7 +74,7 @@ TAKES = {
     Agreement.terminate: "(self, reason)",
     Market.__init__: "(self, api_client)",
     Network.add_node: "(self, node_id, ip=None)",
-    Network.refresh_nodes: "(self)",
+    Net.add_node: "(self, network_id, node_id, ip)",
     Network.create: "(net_api, ip, owner_id, owner_ip=None, mask=None, gateway=None)",
     OneActivity.send: "(self, script, deadline=None)",
     OneActivity.state: "(self)",

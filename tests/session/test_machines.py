@@ -15,7 +15,7 @@ from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client
 from golem_launcher.workload import registry
-from tests.session.conftest import command, explain, wait_for
+from tests.session.conftest import ONLY, command, explain, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -115,6 +115,16 @@ def test_a_head_that_is_lost_is_replaced_and_the_others_work_on(ready, lose, nod
     assert state.extendable_until == before.extendable_until  # their agreements end at the same time
     client.stop(directory.name)
     node.holds_nothing_of(Journal.read(directory.path).entries)
+
+
+def test_a_machine_that_never_had_a_provider_says_that_it_waits_for_one(ready, web_server):
+    directory = ready(machines=2, workload=web_server, budget=6, **ONLY)
+    state = wait_for(directory, lambda state: state.machines[1].trouble, 90)
+    second = state.machines[1]
+    assert second.stage is Stage.NEGOTIATING
+    assert "A provider is looked for again in 60 s." in second.trouble
+    assert second.trouble in command("show", directory.name)[1].replace("\n", " ")
+    assert state.stage is Stage.READY
 
 
 def test_commands_take_which_machine(ready, web_server):

@@ -13,7 +13,7 @@ import pytest
 
 from golem_launcher.access.workload_client import WorkloadClient
 from golem_launcher.agent import report
-from golem_launcher.workload.base import PYTHON, Workload
+from golem_launcher.workload.base import PYTHON, Endpoint, Workload
 from golem_launcher.workload.shipment import shipment
 from tests.agent.conftest import TOKEN, Agent, eventually, parent
 
@@ -52,6 +52,8 @@ def page(machine):
     try:
         connection.request("GET", "/index.html")
         return connection.getresponse().read()
+    except OSError:
+        return b""
     finally:
         connection.close()
 
@@ -72,6 +74,23 @@ def test_it_is_started_in_the_workspace_and_again_when_it_crashed(machine):
     (server,) = [pid for pid, line in machine.processes().items() if "http.server" in line]
     os.kill(server, signal.SIGKILL)
     eventually(lambda: server not in machine.processes())
+    eventually(lambda: answers(machine))
+
+
+def test_a_page_that_is_not_found_or_a_port_where_nobody_listens_is_not_well(machine):
+    (machine.work / "public").mkdir()
+    for endpoint, probe in ((Endpoint("web"), "/nowhere"), (Endpoint("sql", 5432, "tcp"), "/")):
+        unwell = Workload("unwell", "Unwell", argv=WEB_SERVER.argv, endpoints=(endpoint,), probe=probe)
+        send(machine, unwell)
+        eventually(lambda: machine.ask("GET", "/health")[0])
+        eventually(lambda: page(machine))
+        assert machine.ask("GET", "/health")[1] == b'{"well": false}'
+        machine.stop()
+
+
+def test_a_program_that_takes_connections_is_well(machine):
+    (machine.work / "public").mkdir()
+    send(machine, Workload("tcp", "Tcp", argv=WEB_SERVER.argv, endpoints=(Endpoint("sql", 8888, "tcp"),)))
     eventually(lambda: answers(machine))
 
 
@@ -104,10 +123,21 @@ def test_a_program_that_has_done_its_work_is_told_and_its_files_can_be_fetched(m
 
 @pytest.mark.parametrize(
     "change",
-    [{"name": ""}, {"name": "x\n"}, {"name": 5}, {"argv": "ls"}, {"argv": [5]}, {"unsaved": None}, {"stays": 1}, None],
+    [
+        {"name": ""},
+        {"name": "x\n"},
+        {"name": 5},
+        {"argv": "ls"},
+        {"argv": [5]},
+        {"unsaved": None},
+        {"stays": 1},
+        {"port": 65536},
+        {"probe": "index.html"},
+        None,
+    ],
 )
 def test_one_that_makes_no_sense_is_refused(machine, change):
-    sensible = {"name": "x", "argv": ["ls"], "unsaved": [], "stays": False}
+    sensible = {"name": "x", "argv": ["ls"], "unsaved": [], "stays": False, "port": 8888, "probe": "/"}
     done = machine.start(workload=5 if change is None else {**sensible, **change})
     assert done.returncode == 2
     assert report.read(done.stderr).kind == report.CONFIGURATION

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _MAC_PREFIX = b"\xa0\x13"  # then the four bytes of the address
 _HEADER = 14
+_TYPE, _ARP = slice(12, 14), b"\x08\x06"
+_TARGET = slice(38, 42)
+"""Of an ARP frame: the address that is asked for."""
 _MOST_NODES = 4096
 _INTRODUCTION_SECONDS = 20.0
 
@@ -142,7 +145,10 @@ class VpnLink:
     def _send(self, frame: bytes) -> None:
         if len(frame) < _HEADER:
             return
-        if frame[0] & 1:  # to all
+        if frame[_TYPE] == _ARP:  # a question goes to whom it is about, though all are asked
+            wanted = ".".join(map(str, frame[_TARGET]))
+            targets = {self._nodes.get(wanted, self._requestor_id)}
+        elif frame[0] & 1:  # to all
             own = str(self._network.node_ip)
             targets = {node for address, node in self._nodes.items() if address != own} | {self._requestor_id}
         else:

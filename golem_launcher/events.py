@@ -131,7 +131,7 @@ class Progress(_Event):
 
 
 class CostChanged(_Event):
-    """What the session costs so far, by our own reckoning and as billed; GLM."""
+    """What the session costs so far, by our own reckoning and as billed, in the network's coin."""
 
     kind: Literal["cost"] = "cost"
     cost: Decimal
@@ -268,7 +268,7 @@ class MachineState(BaseModel):
     ip: str | None = None
     """Its address in the session's private network."""
     price_per_hour: Decimal | None = None
-    """At full load; GLM."""
+    """At full load, in the network's coin."""
     usage: Usage | None = None
     trouble: str = ""
     """What is the matter with it, in a sentence; empty when all is well."""

@@ -12,6 +12,9 @@ from typing import Literal
 
 Money = Literal["none", "test", "real"]
 
+GOLEMS_COIN = "GLM"
+"""What is meant where no network is named; test networks have their own."""
+
 
 @dataclass(frozen=True)
 class Patience:
@@ -218,7 +221,7 @@ def platform_of(payment_network: str) -> str:
 
 def token_of(name: str) -> str:
     """The coin of a network, by its name; of one that this version does not know, Golem's own."""
-    return NETWORKS[name].token if name in NETWORKS else "GLM"
+    return NETWORKS[name].token if name in NETWORKS else GOLEMS_COIN
 
 
 def unknown(name: str) -> str:

@@ -32,6 +32,11 @@ def coins(amount: Decimal | None) -> str:
     return f"{amount:.{digits}f}".rstrip("0").rstrip(".") or "0"
 
 
+def with_coin(amount: Decimal | None, coin: str) -> str:
+    """An amount as people read it: ``0.25 tGLM``. The coin is the network's, see ``networks.token_of``."""
+    return f"{coins(amount)} {coin}"
+
+
 def coins_at_a_glance(amount: Decimal) -> str:
     """An amount with the three digits that count."""
     if amount == 0:

@@ -13,6 +13,7 @@ import typer
 
 from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.errors import LocalNetError, RequestError
+from golem_launcher.networks import LOCAL
 
 app = typer.Typer(help="A whole Golem network on this machine.", no_args_is_help=True)
 
@@ -184,7 +185,8 @@ def _show(state: dict[str, Any], *, as_json: bool) -> None:
     for provider in state["providers"]:
         say(
             f"  {provider['name']:<20} {provider['state']:<5} {provider['threads']} threads, "
-            f"{provider['memory_gib']:g} GiB, {provider['price_hour']} GLM/h + {provider['price_cpu_hour']} GLM/CPU h"
+            f"{provider['memory_gib']:g} GiB, {provider['price_hour']} {LOCAL.token}/h + "
+            f"{provider['price_cpu_hour']} {LOCAL.token}/CPU h"
         )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.market.offered_machine import OFFERED
 from golem_launcher.market.prices import SECONDS_PER_HOUR
-from golem_launcher.networks import NETWORKS
+from golem_launcher.networks import GOLEMS_COIN, NETWORKS
 from golem_launcher.outbound import CAPABILITIES
 from golem_launcher.request.fields import about, is_whole, least, title
 from golem_launcher.software import SOFTWARE
@@ -49,9 +49,9 @@ class Limit:
     why: Callable[[LaunchRequest, OfferedMachine], str]
     """What the machine lacks, in words."""
 
-    def words(self, value: float | Decimal | str | None) -> str:
-        """What to make the field, to loosen it."""
-        name, unit = title(self.field), about(self.field).unit
+    def words(self, value: float | Decimal | str | None, coin: str) -> str:
+        """What to make the field, to loosen it; amounts are in ``coin``."""
+        name, unit = title(self.field), about(self.field).unit.replace(GOLEMS_COIN, coin)
         if value is None:
             return f"{name}: any"
         more = "at least " if about(self.field).bound == "most" else ""
@@ -138,7 +138,8 @@ def _advice(
     by_field = {limit.field: limit for limit in LIMITS}
     machine = min(machines, key=lambda machine: _distance(request, [by_field[field] for field in fields], machine))
     values = {field: by_field[field].has(request, machine) for field in fields}
-    words = [by_field[field].words(value) for field, value in values.items()]
+    coin = NETWORKS[request.network].token
+    words = [by_field[field].words(value, coin) for field, value in values.items()]
     loosened = request.model_copy(update=_given(values))
     fit = max(1, sum(not why_not(loosened, other) for other in found))
     return Advice(

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import ProviderError
-from golem_launcher.units import coins
+from golem_launcher.units import with_coin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,11 +90,12 @@ class Price:
         theirs = (other.start, other.per_second, other.per_cpu_second, other.at_most(hour))
         return any(now > before * _SAME for now, before in zip(ours, theirs, strict=True))
 
-    def in_words(self) -> str:
+    def in_words(self, coin: str) -> str:
         """All parts of it: ``0.1 GLM at the start, 0.05 GLM an hour and 0.1 GLM an hour of each of 2 threads``."""
-        hour, cpu_hour = ((rate * SECONDS_PER_HOUR).quantize(_SHOWN) for rate in (self.per_second, self.per_cpu_second))
+        hourly = ((rate * SECONDS_PER_HOUR).quantize(_SHOWN) for rate in (self.per_second, self.per_cpu_second))
+        start, hour, cpu_hour = (with_coin(amount, coin) for amount in (self.start, *hourly))
         threads = "its thread" if self.threads == 1 else f"each of {self.threads} threads"
-        return f"{glm(self.start)} at the start, {glm(hour)} an hour and {glm(cpu_hour)} an hour of {threads}"
+        return f"{start} at the start, {hour} an hour and {cpu_hour} an hour of {threads}"
 
     def per_hour(self) -> Decimal:
         """GLM an hour at full load, the start fee left out; rounded, because offers hold binary fractions."""
@@ -133,11 +134,6 @@ class Price:
     def _busiest(self) -> Decimal:
         """How many seconds of processor time a second can have."""
         return self.threads + _OVERHEAD_THREADS
-
-
-def glm(amount: Decimal) -> str:
-    """An amount with its coin."""
-    return f"{coins(amount)} GLM"
 
 
 def _amount(value: Any) -> Decimal:

@@ -98,7 +98,7 @@ _PAYMENTS = {
         "Fill it: golem-launcher fund --network NAME",
     ),
     "InsufficientToken": (
-        "There is too little GLM{on}: bills wait unpaid.",
+        "There is too little of the network's coin{on}: bills wait unpaid.",
         "Fill it: golem-launcher fund --network NAME",
     ),
     "RpcError": (

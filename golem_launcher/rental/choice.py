@@ -22,11 +22,12 @@ from golem_launcher.market.limits import (
     why_not,
 )
 from golem_launcher.market.offered_machine import OFFERED, machine_of, machines
-from golem_launcher.market.prices import SECONDS_PER_HOUR, Price, glm
+from golem_launcher.market.prices import SECONDS_PER_HOUR, Price
+from golem_launcher.networks import token_of
 from golem_launcher.rental.provider_backoff import ProviderBackoff
 from golem_launcher.request.fields import about
 from golem_launcher.text import clean_line, clean_name
-from golem_launcher.units import counted
+from golem_launcher.units import counted, with_coin
 from golem_launcher.untrusted import number
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ class Choice:
 
         Both are an offer's properties: those that were scored, and those that we are about to sign.
         """
-        why = _asks_more(judged, agreed)
+        why = _asks_more(judged, agreed, token_of(self.request.network))
         if why:
             self.ban(provider_id, str(agreed.get("golem.node.id.name", "")), why)
         return bool(why)
@@ -245,7 +246,7 @@ class Choice:
         now, quoted = machine.price, self.quoted.get(machine.provider_id, [])
         if not quoted or not all(map(now.asks_more_than, quoted)):
             return ""
-        return _raised(quoted[-1], now)
+        return _raised(quoted[-1], now, token_of(self.request.network))
 
     def _worth(self, machine: OfferedMachine) -> float:
         luck = self.luck.setdefault(machine.provider_id, secrets.randbelow(2**20) / 2**20)
@@ -261,12 +262,13 @@ class Choice:
         return own + others + cheap / (1e6 + cheap)
 
     def _price_error(self) -> BudgetError:
-        hourly = self.request.price_per_hour
+        hourly, coin = self.request.price_per_hour, token_of(self.request.network)
         cheapest = min(price.per_hour() for price in self.too_dear.values())
         if hourly is not None and cheapest > hourly:
             return BudgetError(
-                f"Nobody asks as little as {glm(hourly)} an hour: the cheapest machine that fits asks {glm(cheapest)}.",
-                f"Allow a price of {glm(cheapest)} an hour, or ask for less.",
+                f"Nobody asks as little as {with_coin(hourly, coin)} an hour: the cheapest machine that fits asks "
+                f"{with_coin(cheapest, coin)}.",
+                f"Allow a price of {with_coin(cheapest, coin)} an hour, or ask for less.",
             )
         price = min(self.too_dear.values(), key=lambda price: price.at_most(self.useful_seconds))
         needed = least_budget(self.request, price)
@@ -274,9 +276,9 @@ class Choice:
         of = f" of {self.request.machines} machines" if self.request.machines > 1 else ""
         pays_for = f", which pays for {counted(round(minutes), 'minute')}{of}" if minutes >= 1 else ""
         return BudgetError(
-            f"The budget of {glm(self.request.budget)} is too small: the cheapest offer costs {glm(price.start)} to "
-            f"start and up to {glm(price.per_hour())} an hour.",
-            f"Allow at least {glm(needed)}{pays_for}.",
+            f"The budget of {with_coin(self.request.budget, coin)} is too small: the cheapest offer costs "
+            f"{with_coin(price.start, coin)} to start and up to {with_coin(price.per_hour(), coin)} an hour.",
+            f"Allow at least {with_coin(needed, coin)}{pays_for}.",
         )
 
 
@@ -312,17 +314,17 @@ def _what_to_loosen(request: LaunchRequest, offers: Sequence[Mapping[str, Any]])
     return f"Loosen this: {advice[0].text}" if advice else "Ask for less, or try again later."
 
 
-def _asks_more(judged: Mapping[str, Any], agreed: Mapping[str, Any]) -> str:
+def _asks_more(judged: Mapping[str, Any], agreed: Mapping[str, Any], coin: str) -> str:
     """Why not to sign what is ``agreed``, in words; nothing when its price is that of the offer that was judged."""
     try:
         first, now = Price.of_offer(judged), Price.of_offer(agreed)
     except ProviderError as error:
         return error.what
-    return _raised(first, now) if now.asks_more_than(first) else ""
+    return _raised(first, now, coin) if now.asks_more_than(first) else ""
 
 
-def _raised(first: Price, now: Price) -> str:
-    return f"it offered itself for {first.in_words()}, and asked {now.in_words()} when it came to an agreement"
+def _raised(first: Price, now: Price, coin: str) -> str:
+    return f"it offered itself for {first.in_words(coin)}, and asked {now.in_words(coin)} when it came to an agreement"
 
 
 def _most(largest: Mapping[str, float]) -> str:

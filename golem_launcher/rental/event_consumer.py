@@ -129,6 +129,7 @@ class EventConsumer:
                 provider_id=details.raw_details.offer.provider_id,
                 provider_name=clean_name(str(properties.get("golem.node.id.name", ""))),
                 price=price,
+                coin=self._journal.entries.coin,
                 payment_timeout=payment_timeout(details.requestor_view.properties),
             )
         )

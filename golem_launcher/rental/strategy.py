@@ -11,11 +11,11 @@ from yapapi.strategy import SCORE_REJECTED, MarketStrategy
 
 from golem_launcher import clock
 from golem_launcher.market.constraint import condition
-from golem_launcher.market.prices import glm
 from golem_launcher.rental.payment.debit_note_rate import DebitNoteRate
 from golem_launcher.rental.payment.evidence import DEBIT_NOTE, INVOICE, Refusal
 from golem_launcher.rental.payment.journal import TAG_PROPERTY
 from golem_launcher.rental.payment_terms import EXPIRATION, terms
+from golem_launcher.units import with_coin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,16 +95,18 @@ class LaunchStrategy(MarketStrategy):
 
     def _objection(self, agreement_id: str, amount: Decimal, what: str, activity_id: str | None) -> Refusal | None:
         entry, money = self._journal.agreement(agreement_id), self._money
+        coin = self._journal.entries.coin
         if entry is None:
-            why = f"Nobody knows what {what} of {glm(amount)} is for."
-            return Refusal(at=clock.now(), bill=what, amount=amount, why=why)
+            why = f"Nobody knows what {what} of {with_coin(amount, coin)} is for."
+            return Refusal(at=clock.now(), bill=what, amount=amount, coin=coin, why=why)
         noted = money.noted(agreement_id, without=activity_id) if activity_id is not None else Decimal(0)
         refusal = entry.objection(what, amount, activity_id=activity_id, noted=noted)
         if refusal is None and activity_id is not None and money.is_settled(agreement_id):
-            why = f"{what.capitalize()} of {glm(amount)} came after the invoice that covers it."
-            return Refusal(at=clock.now(), bill=what, amount=amount, why=why, dishonest=False)
+            why = f"{what.capitalize()} of {with_coin(amount, coin)} came after the invoice that covers it."
+            return Refusal(at=clock.now(), bill=what, amount=amount, coin=coin, why=why, dishonest=False)
         room = money.room(agreement_id, activity_id)
         if refusal is None and amount > room:
-            why = f"{what.capitalize()} of {glm(amount)} is more than the {glm(room)} that the budget leaves."
-            return Refusal(at=clock.now(), bill=what, amount=amount, most=room, why=why, dishonest=False)
+            left = f"the {with_coin(room, coin)} that the budget leaves"
+            why = f"{what.capitalize()} of {with_coin(amount, coin)} is more than {left}."
+            return Refusal(at=clock.now(), bill=what, amount=amount, coin=coin, most=room, why=why, dishonest=False)
         return refusal

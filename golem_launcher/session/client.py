@@ -202,7 +202,10 @@ def await_end(directory: SessionDirectory, seconds: float = timeouts.WAIT_FOR_EN
 
 
 def extend(name: str, *, hours: Decimal | str = "0", budget: Decimal | str = "0") -> SessionState:
-    """Give a session ``hours`` and ``budget`` (GLM) more; its new state. Raises ``SessionError`` when it can't be."""
+    """Give a session ``hours`` and ``budget`` (in the network's coin) more; its new state.
+
+    Raises ``SessionError`` when it can't be.
+    """
     directory = _running(name)
     control(directory, "extend", deadline=timeouts.EXTEND, hours=str(hours), budget=str(budget))
     return directory.state()

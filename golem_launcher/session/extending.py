@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher import clock
 from golem_launcher.errors import LauncherError, RequestError, SessionError
 from golem_launcher.events import Stage
-from golem_launcher.market.prices import glm
+from golem_launcher.networks import token_of
 from golem_launcher.request import parse_request
 from golem_launcher.session.deadline import AGENT_GRACE_SECONDS
+from golem_launcher.units import with_coin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,9 @@ class Extension:
         agent: WorkloadClient | None,
         others: Sequence[WorkloadClient] = (),
     ) -> dict[str, Any]:
-        """Give the session ``hours`` and ``budget`` (GLM) more: all of it, or nothing. The new deadline and budget.
+        """Give the session ``hours`` and ``budget`` (in the network's coin) more: all of it, or nothing.
+
+        The new deadline and budget.
 
         Called for the command of this name; ``agent`` is the head's, while there is one. ``others`` are told as well,
         and one that does not take it is replaced when it ends. Raises ``LauncherError``. The agent is told first:
@@ -120,9 +123,9 @@ class Extension:
             await asyncio.gather(*(other.move_deadline(seconds) for other in others))
         await money.extend(rest, money.budget + budget, deadline.allocation_ends(new_end))
         deadline.at = new_end
-        told = clock.told(new_end)
+        told, amount = clock.told(new_end), with_coin(money.budget, token_of(self._request.network))
         recorder.update(deadline=told, budget=money.budget)
-        recorder.message(f"Extended: it ends at {told:%H:%M} UTC, and may cost {glm(money.budget)}.")
+        recorder.message(f"Extended: it ends at {told:%H:%M} UTC, and may cost {amount}.")
         return {"deadline": told.isoformat(), "budget": str(money.budget)}
 
 

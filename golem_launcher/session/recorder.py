@@ -131,7 +131,7 @@ class Recorder:
         self._append(progress)
 
     def cost(self, cost: Decimal, billed: Decimal) -> None:
-        """The session costs this much by now; GLM."""
+        """The session costs this much by now, in the network's coin."""
         self.update(cost=cost)
         self._append(CostChanged(cost=cost, billed=billed))
 

@@ -21,11 +21,11 @@ from golem_launcher.errors import (
 )
 from golem_launcher.events import Stage
 from golem_launcher.market.constraint import condition
-from golem_launcher.market.prices import glm
 from golem_launcher.rental.activity_spec import ActivitySpec
 from golem_launcher.session.deadline import AGENT_GRACE_SECONDS
 from golem_launcher.session.end_reason import reason_in
 from golem_launcher.session.node_elsewhere import follow_node
+from golem_launcher.units import with_coin
 from golem_launcher.waiting import cancel_all
 from golem_launcher.workload.archive import spare_pip
 from golem_launcher.workload.shipment import shipment
@@ -397,7 +397,7 @@ class Renting:
         choice = self.session.choice
         others = choice.looked_at - choice.backoff.reasons.keys()
         if others and others <= choice.too_dear.keys():
-            left = glm(choice.request.budget)
+            left = with_coin(choice.request.budget, self.session.network.token)
             return BudgetError(
                 f"{lost} What is left of the budget, {left}, does not pay for any other provider that fits.",
                 "Start it again with a higher budget.",

@@ -144,7 +144,7 @@ class _End:
 _TIME = _End(_by_itself, "The time that was asked for is over.", {"hours": "0.02"})
 _MONEY = _End(
     _by_itself,
-    "The budget of 0.18 GLM is used up.",  # half a minute before it pays no more, so before the time is over
+    "The budget of 0.18 tGLM is used up.",  # half a minute before it pays no more, so before the time is over
     {"hours": "0.05", "budget": "0.18"},
     "[[provider]]\nname = 'clock'\nmemory_gib = 4\nprice_hour = 3.6\nprice_cpu_hour = 0",
 )

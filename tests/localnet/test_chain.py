@@ -154,7 +154,7 @@ def test_too_little_for_fees_is_said_by_doctor_and_at_the_start(settled: dict[st
     assert "golem-launcher fund --network local" in error
     assert "has 0 tETH for fees" in settled["poor"].reason
     assert "golem-launcher fund --network local" in settled["poor"].reason
-    assert "has 100 GLM to set aside, and this takes 500 GLM" in settled["dear"].reason
+    assert "has 100 tGLM to set aside, and this takes 500 tGLM" in settled["dear"].reason
 
 
 @pytest.mark.slow

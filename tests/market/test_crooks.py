@@ -292,8 +292,8 @@ def test_a_start_fee_that_rises_after_the_offer_is_not_signed_though_the_hour_co
     directory = sessions["raises-start"]
     state = ended(directory)
     assert state.stage is Stage.FAILED
-    assert "it offered itself for 0 GLM at the start, 0.4 GLM an hour" in state.reason, explain(directory)
-    assert "and asked 0.05 GLM at the start, 0.2 GLM an hour" in state.reason
+    assert "it offered itself for 0 tGLM at the start, 0.4 tGLM an hour" in state.reason, explain(directory)
+    assert "and asked 0.05 tGLM at the start, 0.2 tGLM an hour" in state.reason
     assert Journal.read(directory.path).entries.agreements == ()
     assert state.cost == paid(directory, crooks.node) == 0
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golem_launcher.errors import ProviderError
-from golem_launcher.market.prices import CPU, DURATION, Price, glm
+from golem_launcher.market.prices import CPU, DURATION, Price
+from golem_launcher.units import with_coin
 
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -137,7 +138,7 @@ def test_ten_times_the_price_is_too_much_after_a_minute():
     [("1", "1"), ("0.10", "0.1"), ("0", "0"), ("0.0000000012", "0.0000000012"), ("12.3456789", "12.345679")],
 )
 def test_amounts_as_people_read_them(amount, text):
-    assert glm(Decimal(amount)) == f"{text} GLM"
+    assert with_coin(Decimal(amount), "tGLM") == f"{text} tGLM"
 
 
 def test_what_is_charged_twice_is_refused():

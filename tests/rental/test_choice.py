@@ -44,7 +44,7 @@ def test_a_budget_too_small_says_what_would_do():
     assert choice.all_refused
     error = choice.failure()
     assert isinstance(error, BudgetError)
-    assert "0.000001 GLM is too small" in error.what
+    assert "0.000001 tGLM is too small" in error.what
     needed = choice.too_dear["a"].at_most(300)
     assert str(needed.normalize()) in error.remedy
     assert Choice(request(budget=needed)).score("a", offer()) is not None
@@ -89,7 +89,7 @@ def test_a_price_above_the_highest_allowed_is_too_dear_and_said():
     assert choice.score("a", offer()) is None
     error = choice.failure()
     assert isinstance(error, BudgetError)
-    assert "Nobody asks as little as 0.5 GLM an hour: the cheapest machine that fits asks 21.6 GLM" in error.what
+    assert "Nobody asks as little as 0.5 tGLM an hour: the cheapest machine that fits asks 21.6 tGLM" in error.what
 
 
 def test_machines_that_cost_nearly_the_same_take_turns():
@@ -153,7 +153,7 @@ def test_a_part_of_the_price_that_rises_after_the_offer_is_refused_though_the_re
     assert choice.score("a", offer("riser", **{COEFFICIENTS: raised}), answered=True) is None
     assert choice.all_refused
     assert (
-        "riser: it offered itself for 0.5 GLM at the start, 7.2 GLM an hour and 3.6 GLM an hour of each of 4 threads"
+        "riser: it offered itself for 0.5 tGLM at the start, 7.2 tGLM an hour and 3.6 tGLM an hour of each of 4 threads"
         in (choice.failure().what)
     )
     assert choice.score("a", offer("riser", **{COEFFICIENTS: [0.001, 0.001, 0.5]}), answered=True) is not None

@@ -44,7 +44,7 @@ def test_a_budget_too_small(begin, node):
     directory = begin(budget=Decimal("0.000001"))
     state = ended(directory, 30)
     assert state.stage is Stage.FAILED
-    assert "budget of 0.000001 GLM is too small" in state.reason
+    assert "budget of 0.000001 tGLM is too small" in state.reason
     assert "Allow at least" in state.reason
     assert not journal(directory).agreements
     node.holds_nothing_of(journal(directory))

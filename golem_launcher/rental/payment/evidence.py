@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict
 
-from golem_launcher.market.prices import glm
+from golem_launcher.networks import GOLEMS_COIN
+from golem_launcher.units import with_coin
 
 DEBIT_NOTE = "a debit note"
 INVOICE = "an invoice"
@@ -22,6 +23,8 @@ class Refusal(BaseModel):
     bill: str
     """``a debit note`` or ``an invoice``."""
     amount: Decimal
+    coin: str = GOLEMS_COIN
+    """Of the network."""
     most: Decimal | None = None
     """What would have been accepted, where that is an amount."""
     why: str
@@ -44,4 +47,4 @@ class Refusal(BaseModel):
         if self.usage is not None:
             numbers = ", ".join(f"{value:.1f}" for value in self.usage)
             reported = f"its last report, {self.report_age or 0.0:.0f} s old, was {numbers}"
-        return f"{glm(self.amount)} billed after {self.seconds:.0f} s; {reported}"
+        return f"{with_coin(self.amount, self.coin)} billed after {self.seconds:.0f} s; {reported}"

@@ -17,8 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from golem_launcher import clock, files
 from golem_launcher.frozen import changed
-from golem_launcher.market.prices import Price, glm
+from golem_launcher.market.prices import Price
+from golem_launcher.networks import GOLEMS_COIN, token_of
 from golem_launcher.rental.payment.evidence import INVOICE, Refusal
+from golem_launcher.units import with_coin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +44,8 @@ class AgreementEntry(BaseModel):
     provider_name: str
     """Cleaned."""
     price: Price | None
+    coin: str = GOLEMS_COIN
+    """What it is paid in."""
     payment_timeout: float | None = None
     """How often the provider may ask to be paid before the end, in seconds; ``None``: not at all."""
     activity_id: str | None = None
@@ -80,12 +84,13 @@ class AgreementEntry(BaseModel):
             most = max(min(self._acceptable_of(activity_id), most - noted), Decimal(0))
         if 0 <= amount <= most:
             return None
-        beyond = f"more than the {glm(most)} that price and usage allow" if amount > 0 else "less than nothing"
-        why = f"The provider sent {what} of {glm(amount)}, {beyond}. It is not accepted."
+        allowed = f"more than the {with_coin(most, self.coin)} that price and usage allow"
+        beyond = allowed if amount > 0 else "less than nothing"
+        why = f"The provider sent {what} of {with_coin(amount, self.coin)}, {beyond}. It is not accepted."
         seconds, age = self._times()
         return Refusal(
-            at=clock.now(), bill=what, amount=amount, most=most, why=why, seconds=seconds, usage=self.last_usage,
-            report_age=age, dishonest=not self._may_not_know,
+            at=clock.now(), bill=what, amount=amount, coin=self.coin, most=most, why=why, seconds=seconds,
+            usage=self.last_usage, report_age=age, dishonest=not self._may_not_know,
         )  # fmt: skip
 
     @property
@@ -177,6 +182,11 @@ class Entries(BaseModel):
     """Everything was ended, and an invoice that is late is waited for until then."""
     closed: bool = False
     """Everything above was released; nothing is left to do."""
+
+    @property
+    def coin(self) -> str:
+        """What the network is paid in."""
+        return token_of(self.network)
 
     @property
     def owes(self) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from golem_launcher import clock
 from golem_launcher.errors import BudgetError, NodeRefused
-from golem_launcher.market.prices import glm
+from golem_launcher.units import with_coin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +80,7 @@ class Record(Protocol):
 
 
 class Money:
-    """Keeps the budget. Amounts are GLM."""
+    """Keeps the budget. Amounts are in the network's coin."""
 
     def __init__(self, budget: Decimal, journal: Journal, recorder: Record) -> None:
         self.budget = budget
@@ -113,7 +113,8 @@ class Money:
                 amount=self.budget, platform=network.platform, address=identity, timeout=expires
             )
         except NodeRefused as error:
-            raise _refused(self.budget, error, "Put more into the wallet, or lower the budget.") from None
+            remedy = "Put more into the wallet, or lower the budget."
+            raise _refusal(self.budget, network.token, error, remedy) from None
         self._journal.update(allocation_id=allocation_id)
         self._recorder.update(allocation_id=allocation_id)
         return allocation_id
@@ -126,7 +127,8 @@ class Money:
         try:
             await rest.amend_allocation(allocation_id, amount=budget, timeout=expires)
         except NodeRefused as error:
-            raise _refused(budget, error, "Put more into the wallet, or extend by less.") from None
+            remedy = "Put more into the wallet, or extend by less."
+            raise _refusal(budget, self._journal.entries.coin, error, remedy) from None
         self._journal.update(allocation_timeout=expires)
         self.budget = budget
 
@@ -216,7 +218,7 @@ class Money:
         if over or time.monotonic() - self._told_at >= _TELL_SECONDS:
             self._tell()
             self._project()
-        return f"The budget of {glm(self.budget)} is used up." if over else None
+        return f"The budget of {with_coin(self.budget, self._journal.entries.coin)} is used up." if over else None
 
     def affords(self) -> float:
         """For how many seconds of all machines at their highest prices the rest of the budget lasts."""
@@ -263,7 +265,7 @@ class Money:
         self._recorder.update(money_ends_at=ends)
 
 
-def _refused(amount: Decimal, error: NodeRefused, remedy: str) -> BudgetError:
+def _refusal(amount: Decimal, coin: str, error: NodeRefused, remedy: str) -> BudgetError:
     """Why an amount can't be set aside; ``remedy`` is for a wallet that has too little."""
     try:
         left, reserved = (Decimal(str(error.details[name])) for name in ("availableFunds", "reservedFunds"))
@@ -272,7 +274,7 @@ def _refused(amount: Decimal, error: NodeRefused, remedy: str) -> BudgetError:
         remedy = "Make room on the node's disk." if full else "Look at the node: golem-launcher doctor"
         if _PAST in error.what.lower():
             remedy = "The clocks of this computer and of the node differ; set them right: golem-launcher doctor"
-        return BudgetError(f"The node could not set {glm(amount)} aside: {error.what}", remedy)
-    kept = f", {glm(reserved)} more being set aside for others" if reserved > 0 else ""
-    has = glm(max(left, Decimal(0)))
-    return BudgetError(f"The wallet has {has} to set aside{kept}, and this takes {glm(amount)}.", remedy)
+        return BudgetError(f"The node could not set {with_coin(amount, coin)} aside: {error.what}", remedy)
+    kept = f", {with_coin(reserved, coin)} more being set aside for others" if reserved > 0 else ""
+    has = with_coin(max(left, Decimal(0)), coin)
+    return BudgetError(f"The wallet has {has} to set aside{kept}, and this takes {with_coin(amount, coin)}.", remedy)

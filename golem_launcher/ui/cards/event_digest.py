@@ -82,7 +82,7 @@ class EventDigest:
         return alerts
 
     def view(self) -> dict[str, Any]:
-        """What the page's script takes: ``doing``, ``progress``, ``costs`` as [seconds since 1970, GLM], ``rate``."""
+        """What the page's script takes: ``doing``, ``progress``, ``costs`` as [Unix time, amount], ``rate``."""
         return {
             "doing": self._doing,
             "progress": [
@@ -143,7 +143,7 @@ class EventDigest:
             del self._recent[0]
 
     def _rate(self) -> float | None:
-        """GLM an hour, lately."""
+        """What an hour costs, lately."""
         if not self._recent:
             return None
         (began, before), (at, cost) = self._recent[0], self._recent[-1]

@@ -80,12 +80,12 @@ def test_what_fits_what_it_asks_and_how_long_the_budget_lasts() -> None:
     ("asked", "says", "values"),
     [
         ({"memory_gib": 200}, "Memory: 128 GiB, then 1 machine fits.", {"memory_gib": "128"}),
-        ({"price_per_hour": "0.001"}, "Highest price: at least 0.02 GLM per hour, then 1 machine fits.", None),
+        ({"price_per_hour": "0.001"}, "Highest price: at least 0.02 tGLM per hour, then 1 machine fits.", None),
         ({"gpus": 1, "gpu_model": "H100"}, "GPU model: any, then 1 machine fits.", {"gpu_model": ""}),
         ({"gpus": 2}, "GPUs: 1, then 1 machine fits.", {"gpus": "1"}),
         ({"gpus": 1, "memory_gib": 500, "cpus": 64}, "Cores: 32 and Memory: 128 GiB, then 1 machine fits.", None),
         ({"allow": ["nobody"]}, "Only these providers: any, then 3 machines fit.", {"allow": ""}),
-        ({"budget": "0.000001"}, "Budget: at least 0.001667 GLM, then 1 machine fits.", {"budget": "0.001667"}),
+        ({"budget": "0.000001"}, "Budget: at least 0.001667 tGLM, then 1 machine fits.", {"budget": "0.001667"}),
     ],
 )
 def test_when_nothing_fits_it_says_what_to_loosen_and_by_how_much(

@@ -43,17 +43,23 @@ _OK = 200
 class WorkloadClient:
     """A client of a workload, which answers below ``base_url``, and of the agent beside it. Made where a loop runs.
 
-    ``dial`` makes a stream to a port over there.
+    ``dial`` makes a stream to a port over there. The agent wants to see ``token``, and JupyterLab ``lab_token``.
     """
 
     def __init__(
-        self, workload: Workload, dial: Callable[[int], Awaitable[Stream]], token: str, base_url: str = "/"
+        self,
+        workload: Workload,
+        dial: Callable[[int], Awaitable[Stream]],
+        token: str,
+        *,
+        lab_token: str,
+        base_url: str = "/",
     ) -> None:
         first = workload.first
         self._lab_port = first.port if first is not None and first.protocol == "lab" else None
         """``None`` where it is another program."""
         self._lab_probe = base_url.rstrip("/") + workload.probe
-        self._lab = ProviderHttp(lambda: dial(self._lab_port or 0), token)
+        self._lab = ProviderHttp(lambda: dial(self._lab_port or 0), lab_token)
         self._agent = ProviderHttp(lambda: dial(AGENT_PORT), token)
 
     async def __aenter__(self) -> Self:

@@ -107,7 +107,7 @@ class _Workload(_Child):
 class _Keeper:
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._log = LogWriter(config.log, config.token)
+        self._log = LogWriter(config.log, config.lab_token)
         self._output, self._input = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._output, False)  # the writing end stays as programs expect it
         self._bell_read, self._bell = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)

@@ -92,13 +92,13 @@ def settings(config: Config) -> dict[str, dict[str, object]]:
             "root_dir": config.root,
             "base_url": config.base_url,
             # The same at each provider of the session: a page that is loaded again after a loss is not asked who it is.
-            "cookie_secret": hashlib.sha256(b"cookies " + config.token.encode()).digest(),
+            "cookie_secret": hashlib.sha256(b"cookies " + config.lab_token.encode()).digest(),
             # No login shell, which is the default here: it would forget the PATH that leads to what pip installed.
             "terminado_settings": {"shell_command": [os.environ.get("SHELL") or "sh"]},
             "identity_provider_class": "jupyter_server.auth.identity.PasswordIdentityProvider",
         },
         # An image may bring a password of its own: whoever knows it must not get in.
-        "PasswordIdentityProvider": {"token": config.token, "hashed_password": "", "allow_password_change": False},
+        "PasswordIdentityProvider": {"token": config.lab_token, "hashed_password": "", "allow_password_change": False},
         "LabApp": {
             # In the workspace, so that open notebooks, layout and settings are saved and restored with it.
             "workspaces_dir": os.path.join(config.root, _LAYOUT, "workspaces"),  # noqa: PTH118

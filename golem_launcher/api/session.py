@@ -117,7 +117,7 @@ class Session:
         return await asyncio.to_thread(self.save)
 
     def extend(self, *, hours: Decimal | float | str = 0, budget: Decimal | float | str = 0) -> SessionState:
-        """Give it ``hours`` and ``budget`` (in its coin) more; its new state. Or raises ``SessionError``, all as before."""
+        """Give it ``hours`` and ``budget`` more; its new state. Or raises ``SessionError``, all as before."""
         return blocking(client.extend, self._there().name, hours=str(hours), budget=str(budget))
 
     async def aextend(self, *, hours: Decimal | float | str = 0, budget: Decimal | float | str = 0) -> SessionState:

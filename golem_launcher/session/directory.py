@@ -146,7 +146,7 @@ class SessionDirectory:
         return self.workload_log if machine == 1 else self.path / f"workload.{machine}.log"
 
     def token(self, machine: int = 1) -> str | None:
-        """What lets into a machine's workload and agent, once there is one."""
+        """What lets into a machine's workload, once there is one."""
         try:
             return (self.path / _token_file(machine)).read_text()
         except FileNotFoundError:

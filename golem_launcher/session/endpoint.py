@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING
 
 from golem_launcher.access.open_documents import OpenDocuments
@@ -32,10 +31,12 @@ class SessionEndpoint:
         self, directory: SessionDirectory, request: LaunchRequest, workload: Workload, token: str, recorder: Recorder
     ) -> None:
         self.token = token
-        self.head = MachineEndpoint(workload, token, lambda: self._ways.machines[HEAD], lambda: self.base_url)
+        self.head = MachineEndpoint(
+            workload, lambda: self._ways.machines[HEAD], lambda: self.base_url, session_token=token
+        )
         """The machine that the link opens."""
         self.others = tuple(
-            MachineEndpoint(workload, secrets.token_hex(24), self._way_to(number), lambda: "/")
+            MachineEndpoint(workload, self._way_to(number), lambda: "/")
             for number in range(HEAD + 1, request.machines + 1)
         )
         self.documents = OpenDocuments(token)

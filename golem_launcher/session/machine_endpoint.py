@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.access.ports import AGENT_PORT
@@ -16,16 +17,27 @@ if TYPE_CHECKING:
     from golem_launcher.rental.activity_spec import Rented
     from golem_launcher.workload.base import Workload
 
+_TOKEN_BYTES = 24
+
 
 class MachineEndpoint:
     """One machine, as its session's supervisor reaches it. Of use once the session listens."""
 
     def __init__(
-        self, workload: Workload, token: str, way: Callable[[], MachineWay], base_url: Callable[[], str]
+        self,
+        workload: Workload,
+        way: Callable[[], MachineWay],
+        base_url: Callable[[], str],
+        *,
+        session_token: str | None = None,
     ) -> None:
-        """``way`` leads to it, and ``base_url`` is the path below which it answers; asked when they are needed."""
-        self.token = token
-        """What whoever asks it must show. Another machine's provider does not know it."""
+        """``way`` leads to it, and ``base_url`` is the path below which it answers; asked when they are needed.
+
+        ``session_token`` is what the link to the head carries, wherever that is: pages that are open go on with it.
+        """
+        self.token = secrets.token_hex(_TOKEN_BYTES)
+        """What the present provider's agent wants to see. No other provider knows it, before or after."""
+        self._session_token = session_token
         self._workload = workload
         self._way = way
         self._base_url = base_url
@@ -39,13 +51,25 @@ class MachineEndpoint:
         """From now on, connections are closed at once."""
         self._way().lead_nowhere()
 
-    def agent_settings(self) -> dict[str, Any]:
-        """What the agent of the next provider is told about being reached."""
-        return {"token": self.token, "base_url": self._base_url(), **self._way().agent_settings()}
+    @property
+    def lab_token(self) -> str:
+        """What JupyterLab wants to see there, and the links to it carry."""
+        return self._session_token or self.token
+
+    def begin_anew(self) -> dict[str, Any]:
+        """Make what the next provider is to know and no other; what its agent is told about being reached.
+
+        Called for each activity, before :meth:`point_at`.
+        """
+        self.token = secrets.token_hex(_TOKEN_BYTES)
+        known = {"token": self.token, "lab_token": self.lab_token, "base_url": self._base_url()}
+        return {**known, **self._way().agent_settings()}
 
     def client(self) -> WorkloadClient:
         """A new client of the workload."""
-        return WorkloadClient(self._workload, self._dial, self.token, self._base_url())
+        return WorkloadClient(
+            self._workload, self._dial, self.token, lab_token=self.lab_token, base_url=self._base_url()
+        )
 
     async def dial_agent(self) -> Stream:
         """A stream to the agent's own server. Raises ``AccessError``."""

@@ -170,6 +170,7 @@ class Renting:
         rented = await self._deployed(hiring)
         self._enter(Stage.STARTING, lost)
         self._slot.endpoint.point_at(self.session.host.node, rented)
+        self._recorder.token(self._slot.endpoint.lab_token)
         notices = [*self._about(rented), *await self._slot.files.meet(hiring.bulk_transfer())]
         await self._answers(hiring)
         return rented, notices
@@ -231,7 +232,7 @@ class Renting:
     def _spec(self) -> ActivitySpec:
         session = self.session
         settings = {
-            **self._slot.endpoint.agent_settings(),
+            **self._slot.endpoint.begin_anew(),
             "deadline": session.deadline.at.timestamp() + AGENT_GRACE_SECONDS,
             "now": clock.now().timestamp(),  # the provider's clock may be wrong
             "hold": self._slot.files.hold,

@@ -305,7 +305,7 @@ class Run:
 
     def _write_tokens(self) -> None:
         for slot in self._session.slots:
-            self._recorder.write_token(slot.endpoint.token, slot.recorder.number)
+            slot.recorder.token(slot.endpoint.lab_token)
 
     async def _release_head(self) -> list[str]:
         """Let go of the head in good order; its agreement."""

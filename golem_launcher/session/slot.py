@@ -93,6 +93,10 @@ class MachineRecorder:
         chosen = entry.provider_id, entry.provider_name, entry.agreement_id
         self._recorder.provider(*chosen, per_hour, machine=self.number)
 
+    def token(self, token: str) -> None:
+        """What lets into its workload from now on, for whoever makes links to it."""
+        self._recorder.write_token(token, self.number)
+
     def lost(self, provider_name: str, reason: str) -> None:
         """Its provider was lost."""
         self._recorder.event(ProviderLost(machine=self.number, provider_name=provider_name, reason=reason))

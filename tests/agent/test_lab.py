@@ -41,7 +41,7 @@ def test_only_a_loopback_host_is_answered(lab, host, status):
 def test_who_is_let_in_at_one_provider_is_at_the_next():
     """Cookies of a session are good at each of its providers, and at no other session's."""
     keys = [
-        settings(Config(token, port, "127.0.0.1", ".", 1e11, "/", "", "agent.log"))["ServerApp"]["cookie_secret"]
+        settings(Config("any", token, port, "127.0.0.1", ".", 1e11, "/", "", "agent.log"))["ServerApp"]["cookie_secret"]
         for token, port in ((TOKEN, 1), (TOKEN, 2), (TOKEN[::-1], 1))
     ]
     assert keys[0] == keys[1] != keys[2]

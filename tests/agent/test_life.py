@@ -100,7 +100,8 @@ def test_it_gives_up_on_a_lab_that_never_starts(agent):
         from golem_launcher.agent import config, keeper
         sys.path[:0] = ["", {str(broken.parent)!r}]
         keeper._BACKOFF_SECONDS = (0.01, 0.02)
-        keeper.keep(config.Config("{TOKEN}", 1, "127.0.0.1", ".", 1e11, "/", "", {str(agent.run / "agent.log")!r}))
+        told = ("{TOKEN}", "{TOKEN}", 1, "127.0.0.1", ".", 1e11, "/", "", {str(agent.run / "agent.log")!r})
+        keeper.keep(config.Config(*told))
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)], env=agent.environment, timeout=30, check=False

@@ -1,5 +1,6 @@
 """Sessions of several machines: one budget, one network; one that is lost is replaced by itself."""
 
+import asyncio
 import http.client
 import importlib
 import json
@@ -10,8 +11,15 @@ from decimal import Decimal
 
 import pytest
 
+from golem_launcher import paths
 from golem_launcher.access.door import door_path
+from golem_launcher.access.ports import AGENT_PORT, CARRIER_PORT
+from golem_launcher.access.vpn import Vpn, VpnPort
+from golem_launcher.agent.carrier_protocol import key
+from golem_launcher.errors import AccessError
 from golem_launcher.events import ProviderLost, Stage
+from golem_launcher.localnet import daemons
+from golem_launcher.node import yagna_process
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client
 from golem_launcher.workload import registry
@@ -53,6 +61,42 @@ def all_ready(state):
     return state.stage is Stage.READY and all(one.stage is Stage.READY for one in state.machines)
 
 
+def agent_says(directory, machine, token):
+    """The status of an answer of a machine's agent to whoever shows ``token``, by the door."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(SECONDS)
+        connection.connect(str(door_path(directory.path)))
+        connection.sendall(
+            b"%d %d\nGET /state HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: token %b\r\n\r\n"
+            % (machine, AGENT_PORT, token.encode())
+        )
+        with connection.makefile("rb") as answer:
+            return int(answer.readline().split()[1])
+
+
+def comes_in(node, directory, machine, token):
+    """Whether a carrier to a machine is taken of whoever knows ``token``, at its address in the private network."""
+    network_id = Journal.read(directory.path).entries.network_id
+    ip = directory.state().machines[machine - 1].ip
+    uri = f"{node.api_url.replace('http', 'ws', 1)}/net-api/v1/net/{network_id}/tcp/{ip}/{CARRIER_PORT}"
+
+    async def dial():
+        async with Vpn(lambda: VpnPort(uri, node.app_key, key=key(token))) as vpn:
+            (await vpn.dial(AGENT_PORT)).close()
+
+    try:
+        asyncio.run(asyncio.wait_for(dial(), 3 * SECONDS))
+    except AccessError:
+        return False
+    return True
+
+
+def connections():
+    """How many the requestor's node was asked to make into private networks so far."""
+    log = daemons.data_dir(paths.home() / "localnet", daemons.REQUESTOR) / yagna_process.LOG
+    return log.read_text(errors="replace").count(": connecting (")
+
+
 def listing(directory, machine):
     """What the web server of a machine shows of its workspace, by the door."""
     with socket.socket(socket.AF_UNIX) as connection:
@@ -76,6 +120,15 @@ def test_three_machines_one_of_them_lost(ready, lose, node, web_server, tmp_path
     entries = Journal.read(directory.path).entries
     assert {one.provider_id for one in before.machines} <= node.members(entries.network_id)
 
+    answered = directory.machine_log(2).read_text().count("GET / HTTP")
+    made = connections()
+    asked = lambda _: directory.machine_log(2).read_text().count("GET / HTTP") >= answered + 4  # noqa: E731
+    wait_for(directory, asked, 90)
+    assert connections() < made + 8  # how they are is asked by connections that are kept
+
+    known = directory.token(2)
+    assert agent_says(directory, 2, known) == 200
+    assert comes_in(node.node, directory, 2, known)
     lose(directory, machine=2)
     state = wait_for(directory, lambda state: state.providers_lost == 1 and all_ready(state), 60)
     head, second, third = state.machines
@@ -84,6 +137,10 @@ def test_three_machines_one_of_them_lost(ready, lose, node, web_server, tmp_path
     assert (head.lost, second.lost, third.lost) == (0, 1, 0)
     assert Stage.RECOVERING not in {stage for stage, _ in state.stages}  # the head worked on
     assert state.address == before.address
+    assert agent_says(directory, 2, known) == 403  # what the lost provider knew opens nothing
+    assert not comes_in(node.node, directory, 2, known)
+    assert agent_says(directory, 2, directory.token(2)) == 200
+    assert comes_in(node.node, directory, 2, directory.token(2))
     (lost,) = [event for event in directory.events()[0] if isinstance(event, ProviderLost)]
     assert (lost.machine, lost.provider_name) == (2, before.machines[1].provider_name)
     assert before.machines[1].provider_id not in node.members(Journal.read(directory.path).entries.network_id)

@@ -21,9 +21,12 @@ from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.localnet import daemons
 from golem_launcher.node import yagna_process
 from golem_launcher.rental.payment.journal import Journal
+from golem_launcher.request import parse_request
 from golem_launcher.session import client
 from golem_launcher.workload import registry
+from tests.networks import own_network
 from tests.session.conftest import ONLY, command, explain, wait_for
+from tests.session.losing_node import kill
 
 pytestmark = pytest.mark.slow
 
@@ -207,6 +210,11 @@ def test_commands_take_which_machine(ready, web_server):
         finally:
             process.terminate()
             process.communicate(timeout=SECONDS)
+    client.extend(name, hours="0.5")
+    for number in (1, 2):  # each agent knows the new deadline
+        log = directory.machine_log(number)
+        wait_for(directory, lambda _, log=log: "the deadline is in" in log.read_text(), 30)
+        assert float(log.read_text().rpartition("the deadline is in ")[2].split()[0]) > 3600
     shown = command("show", name)[1]
     for machine in state.machines:
         assert f"{machine.number} ({machine.provider_name}): ready, {machine.ip}" in shown
@@ -221,3 +229,22 @@ def test_commands_take_which_machine(ready, web_server):
         code, _, error = command(*words, check=False)
         assert code == 2
         assert "There is no machine '3'" in error
+
+
+def test_all_machines_are_rejoined_when_the_node_is_started_anew(tmp_path, web_server):
+    providers = "".join(f'\n[[provider]]\nname = "anew-{number}"\n' for number in range(3))
+    with own_network(tmp_path, providers) as network:
+        directory = client.start(
+            parse_request({"name": "anew", "machines": 3, "workload": web_server, "budget": 6, "disk_gib": 0.5})
+        )
+        before = wait_for(directory, all_ready, 120)
+        with kill(network):
+            wait_for(directory, lambda state: state.stage is Stage.RECOVERING, 60)
+            state = wait_for(directory, all_ready, 200)
+            for number in (1, 2, 3):
+                assert "Directory listing" in listing(directory, number)
+        assert state.providers_lost == 0
+        assert [one.activity_id for one in state.machines] == [one.activity_id for one in before.machines]
+        client.extend("anew", budget="1")
+        assert directory.state().budget == 7
+        assert client.stop("anew").stage is Stage.ENDED

@@ -31,6 +31,9 @@ class _Conversation:
 
     def __init__(self) -> None:
         self.received = 0
+        self.newest: ResumableConnection | None = None
+        """By it goes what any of them hears, and by it alone the client is heard. Those before are broken, which the
+        server may hear late: what is written to one is lost, and what is still read from one is sent again by this."""
         self._first = 0
         """The number of the oldest message that is kept."""
         self._kept: deque[bytes] = deque()
@@ -71,7 +74,7 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
 
     _conversations: OrderedDict[str, _Conversation] = OrderedDict()  # noqa: RUF012 - of all connections, by session
     _conversation: _Conversation | None = None
-    _agreed = False
+    agreed = False
     """Whether the client has said how much it has: until then all is kept for it."""
 
     _fresh = False
@@ -86,6 +89,7 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
             self._conversations.move_to_end(self.session_key)
             while len(self._conversations) > _MOST_CLIENTS:
                 self._conversations.popitem(last=False)
+            self._conversation.newest = self
             self._tell()
         return super().connect()
 
@@ -107,12 +111,14 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
         talk = self._conversation
         if talk is None:
             super().handle_incoming_message(incoming_msg)
+        elif talk.newest is not self:
+            return
         elif isinstance(incoming_msg, str):
             talk.counted(int(json.loads(incoming_msg)["received"]))
-            if not self._agreed:
-                self._agreed = True
+            if not self.agreed:
+                self.agreed = True
                 for data in talk.kept:
-                    self._send(data, binary=True)
+                    self.send(data, binary=True)
         elif self.channels:
             talk.received += 1
             super().handle_incoming_message(incoming_msg)
@@ -130,13 +136,15 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
     def _keep_and_send(self, data: bytes, binary: bool = True) -> None:  # noqa: FBT001, FBT002 - tornado's signature
         assert self._conversation is not None
         self._conversation.add(data)
-        if self._agreed:
-            self._send(data, binary=binary)
+        newest = self._conversation.newest
+        if newest is not None and newest.agreed:
+            newest.send(data, binary=binary)
 
     def _tell(self) -> None:
         assert self._conversation is not None
-        self._send(json.dumps({"received": self._conversation.received}), binary=False)
+        self.send(json.dumps({"received": self._conversation.received}), binary=False)
 
-    def _send(self, data: Any, *, binary: bool) -> None:
+    def send(self, data: Any, *, binary: bool) -> None:
+        """To the client, unless this connection is over."""
         with contextlib.suppress(WebSocketClosedError):  # it is kept for the next connection
             self.websocket_handler.write_message(data, binary=binary)

@@ -76,7 +76,7 @@ def test_a_kernel_that_is_killed_many_lines_an_old_notebook_and_one_as_html(
         page.locator("h1", has_text="Of the year 2013").wait_for()
         address = directory.state().address
         answer = page.request.get(f"{address}/nbconvert/html/old.ipynb", headers={"Referer": f"{address}/lab"})
-        assert "Of the year 2013" in answer.text()
+        assert "Of the year 2013" in answer.text(), directory.workload_log.read_text()[-4000:]
 
 
 def test_a_notebook_of_63_mb(chromium: Browser, directory: SessionDirectory) -> None:

@@ -34,6 +34,9 @@ class Notebook:
         self.manager = manager
         self.client = client
         self.folder = folder
+        self.directory = None
+        """That of its session."""
+        self._replies = {}
 
     def run(self, code, *, check=True, seconds=_SECONDS):
         """Run a cell to its end; it must not fail unless that is looked at."""
@@ -68,18 +71,19 @@ class Notebook:
 
     def connect(self, words="local 1"):
         """Connect it; the directory of its session."""
-        return session_directory(re.search(r"session: +(\S+)", self.run(f"%connect {words}").text)[1])
+        self.directory = session_directory(re.search(r"session: +(\S+)", self.run(f"%connect {words}").text)[1])
+        return self.directory
 
     def start(self, code, **options):
         """Begin a cell; its message's id."""
         return self.client.execute(code, **options)
 
     def reply_to(self, message_id, seconds=_SECONDS):
-        """The content of the reply to a cell."""
-        while True:
+        """The content of the reply to a cell; replies to others that come before are kept for who asks for them."""
+        while message_id not in self._replies:
             message = self.client.get_shell_msg(timeout=seconds)
-            if message["parent_header"].get("msg_id") == message_id:
-                return message["content"]
+            self._replies[message["parent_header"].get("msg_id")] = message["content"]
+        return self._replies.pop(message_id)
 
     def until_printed(self, text, seconds=_SECONDS):
         """Wait until a cell printed this."""

@@ -1,10 +1,12 @@
 """What breaks: the line, the provider, the Jupyter of this computer."""
 
 import asyncio
+import json
 import os
 import signal
 import time
 
+import aiohttp
 import pytest
 
 from golem_launcher.events import Stage
@@ -45,8 +47,8 @@ class _Line:
         self._cut = False
 
 
-def test_a_line_that_breaks_loses_nothing_and_doubles_nothing(open_notebook):
-    directory = open_notebook().connect()
+def test_a_line_that_breaks_loses_nothing_and_doubles_nothing(connected):
+    directory = connected.directory
     code = f"import time\nfor i in range({_LINES}):\n    print(i, flush=True)\n    time.sleep(0.0015)"
     printed, done = [], asyncio.Event()
 
@@ -78,6 +80,48 @@ def test_a_line_that_breaks_loses_nothing_and_doubles_nothing(open_notebook):
 
     asyncio.run(run())
     assert [int(line) for line in "".join(printed).split()] == list(range(_LINES))
+
+
+def test_a_broken_connection_that_is_still_there_takes_nothing_from_the_next_one(connected):
+    """Jupyter hears late that a line broke, and what the kernel prints goes to both until then."""
+    code = "for i in range(2000): print(i, flush=True)"
+    request = {"code": code, "silent": False, "store_history": False, "user_expressions": {}, "allow_stdin": False}
+    request = messages.make("execute_request", request, session="t")
+    printed = []
+
+    async def scene():
+        lab = LabClient(connected.directory)
+        path = f"{lab.base}/api/kernels/{await start_kernel(lab)}/channels?session_id=overlapping&resume=1"
+
+        async def connect():
+            socket = await lab.http.websocket(
+                path,
+                protocol=messages.WEBSOCKET_PROTOCOL,
+                largest=1 << 20,
+                heartbeat=60,
+                seconds=60,
+                host="127.0.0.1:8888",
+            )
+            await socket.receive()  # how much it has
+            await socket.send_str(json.dumps({"received": 0}))
+            return socket
+
+        await connect()  # nobody reads it any more
+        socket = await connect()
+        await socket.send_bytes(messages.pack_for_websocket("shell", request))
+        async with asyncio.timeout(120):
+            async for said in socket:
+                if said.type is not aiohttp.WSMsgType.BINARY:
+                    continue
+                _, message = messages.unpack_from_websocket(said.data)
+                if message.parent_id == request.id and message.kind == "stream":
+                    printed.append(message.content()["text"])
+                if message.parent_id == request.id and message.content().get("execution_state") == "idle":
+                    break
+        await lab.aclose()
+
+    asyncio.run(scene())
+    assert [int(line) for line in "".join(printed).split()] == list(range(2000))
 
 
 def test_a_lost_provider_ends_what_waits_and_the_next_cell_says_what_is_back(open_notebook, lose):

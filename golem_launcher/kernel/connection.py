@@ -77,6 +77,10 @@ class Connection:
         """The session's."""
         return self.directory.name
 
+    def tell(self, sentence: str) -> None:
+        """Have the next cell say this, too."""
+        self.news = "\n".join(filter(None, [self.news, sentence]))
+
     async def state(self) -> SessionState:
         """The session's, as written last."""
         return await asyncio.to_thread(self.directory.state)
@@ -138,7 +142,7 @@ class Connection:
                 raise AccessError("The kernel over there can't be reached.", "Try again, or see: %logs")
         finally:
             await cancel_all(connected)
-        self.news = news
+        self.tell(news)
         self.back.set()
         await asyncio.to_thread(self._record.write, self.name, kernel_id, ends_session=self.ends_session)
 

@@ -12,6 +12,7 @@ from golem_launcher.kernel import cards, commands
 from golem_launcher.kernel.cells import meant
 from golem_launcher.kernel.commands.attaching import check_workload
 from golem_launcher.kernel.commands.here import LocalKernel
+from golem_launcher.kernel.synced_folder import SyncedFolder
 from golem_launcher.kernel.unconnected import NOT_CONNECTED
 from golem_launcher.networks import NETWORKS
 from golem_launcher.request import parse_request
@@ -58,6 +59,7 @@ class Notebook:
         """The session that it is, or was, connected to."""
         self.here = LocalKernel()
         self.on_shutdown: OnShutdown = on_shutdown
+        self.synced = SyncedFolder(self)
         self._restoring: asyncio.Task[None] | None = None
 
     names = commands.NAMES
@@ -96,6 +98,7 @@ class Notebook:
             if not await asyncio.to_thread(liveness.alive, directory):
                 raise SessionError(f"The session '{before.session}' is over.")
             self.connection = await self._open(directory, None, ends_session=before.ends_session)
+            await self.synced.go_on_after_restart(before.synced)
         except LauncherError as error:
             _LOG.warning("not connected again: %s", error)
             await asyncio.to_thread(self.record.remove)
@@ -114,6 +117,7 @@ class Notebook:
         connection = self.connection
         if connection is None:
             return
+        await self.synced.leave(in_a_hurry=not restarts and orphaned is None)
         if restarts:
             await connection.give_up_kernel()
             await connection.aclose()
@@ -144,6 +148,7 @@ class Notebook:
             await self._wait_for(connection, output)
         if connection is not None and connection.over:
             self.connection = None
+            await self.synced.fetch_last(output)
             await connection.aclose()
             await asyncio.to_thread(self.record.remove)
             if not self.autoconnect:
@@ -183,6 +188,7 @@ class Notebook:
             await asyncio.shield(asyncio.to_thread(_ask_to_stop, directory))
             raise
         await output.show(await self.card())
+        await self.synced.go_on(output)
 
     async def attach(self, directory: SessionDirectory, kernel_id: str | None, *, ends_session: bool) -> bool:
         """Connect to a session that runs; whether to the kernel that was asked for. Raises ``LauncherError``."""

@@ -32,6 +32,8 @@ class Attachment:
     """Whether the session ends with the last notebook that is connected to it."""
     process: ProcessRecord
     """The kernel's on this computer."""
+    synced: str = ""
+    """The folder of this computer that is kept equal with the one over there; empty: none is."""
     offered_until: float | None = None
     """The kernel's Jupyter was killed: at this time (of Unix) the session ends, unless another notebook took it."""
 
@@ -55,8 +57,15 @@ class Record:
 
     def write(self, session: str, kernel_id: str, *, ends_session: bool) -> None:
         """Remember what this process is connected to."""
-        attachment = Attachment(session, kernel_id, ends_session, ProcessRecord.of(os.getpid()))
+        before = self.read()
+        synced = before.synced if before is not None and before.session == session else ""
+        attachment = Attachment(session, kernel_id, ends_session, ProcessRecord.of(os.getpid()), synced)
         files.write_json(self._path, asdict(attachment))
+
+    def write_synced(self, folder: str) -> None:
+        """Remember what folder is kept equal; empty: none."""
+        if (own := self.read()) is not None:
+            files.write_json(self._path, asdict(replace(own, synced=folder)))
 
     def read(self) -> Attachment | None:
         """What was remembered, by this process or the one before it."""
@@ -127,6 +136,7 @@ def _read(path: Path) -> Attachment | None:
         str(value["kernel_id"]),
         bool(value["ends_session"]),
         process,
+        str(value.get("synced", "")),
         until if isinstance(until, float) else None,
     )
 

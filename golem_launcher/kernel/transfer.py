@@ -8,7 +8,6 @@ not fill the disk. Files that some program runs by itself (``conftest.py``, ``ju
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import filecmp
 import fnmatch
@@ -23,6 +22,7 @@ from urllib.parse import quote
 import aiohttp
 
 from golem_launcher.errors import AccessError, RequestError
+from golem_launcher.kernel import contents
 from golem_launcher.kernel.far_kernel import KernelGone
 from golem_launcher.text import clean_line
 from golem_launcher.units import counted, data_size
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from golem_launcher.kernel.far_kernel import LabClient
 
-_CHUNK = 3 * 1024 * 1024
 _PIECE_SECONDS = 120.0
 _LARGEST_LISTING = 4 * 1024 * 1024
 _MOST_FILES = 20_000
@@ -105,36 +104,30 @@ async def upload(
             continue
         for parent in [str(each) for each in reversed(PurePosixPath(one.there).parents) if str(each) != "."]:
             if parent not in made:
-                await lab.read("PUT", _contents(parent), {"type": "directory"})
+                await contents.make_folder(lab, parent)
                 made.add(parent)
         await _send(lab, one, brought, lambda one=one: told(one, brought.bytes, total))  # type: ignore[misc]
         brought.files += 1
 
 
 async def _send(lab: LabClient, one: Planned, brought: Brought, told: Callable[[], Awaitable[None]]) -> None:
-    draft = f"{one.there}.part-{secrets.token_hex(4)}"
+    draft = contents.draft_of(one.there)
     file = await asyncio.to_thread(one.here.open, "rb")
+
+    async def sent(size: int) -> None:
+        brought.bytes += size
+        await told()
+
     try:
-        number, data = 1, await asyncio.to_thread(file.read, _CHUNK)
-        while True:
-            following = await asyncio.to_thread(file.read, _CHUNK)
-            body: dict[str, Any] = {"type": "file", "format": "base64", "content": base64.b64encode(data).decode()}
-            if following or number > 1:
-                body["chunk"] = number if following else -1
-            await lab.read("PUT", _contents(draft), body, seconds=_PIECE_SECONDS)
-            brought.bytes += len(data)
-            await told()
-            if not following:
-                break
-            number, data = number + 1, following
+        await contents.write(lab, draft, file.fileno(), sent)
         try:
-            await lab.read("PATCH", _contents(draft), {"path": one.there})
+            await contents.rename(lab, draft, one.there)
         except AccessError:  # another one is there
-            await lab.read("DELETE", _contents(one.there))
-            await lab.read("PATCH", _contents(draft), {"path": one.there})
+            await contents.remove(lab, one.there)
+            await contents.rename(lab, draft, one.there)
     except BaseException:
         with contextlib.suppress(AccessError, KernelGone):
-            await asyncio.shield(lab.read("DELETE", _contents(draft)))
+            await asyncio.shield(contents.remove(lab, draft))
         raise
     finally:
         file.close()
@@ -308,7 +301,7 @@ async def _all_below(
 
 async def _entry(lab: LabClient, path: str) -> dict[str, Any]:
     try:
-        found = await lab.ask("GET", f"{_contents(path)}?content=0")
+        found = await lab.ask("GET", f"{contents.address(path)}?content=0")
     except KernelGone:
         raise RequestError(f"There is no '{path}' over there.") from None
     entry = _checked(found)
@@ -319,7 +312,7 @@ async def _entry(lab: LabClient, path: str) -> dict[str, Any]:
 
 async def _list(lab: LabClient, path: str, brought: Brought) -> list[dict[str, Any]]:
     try:
-        found = await lab.ask("GET", f"{_contents(path)}?type=directory", most=_LARGEST_LISTING)
+        found = await lab.ask("GET", f"{contents.address(path)}?type=directory", most=_LARGEST_LISTING)
     except KernelGone:
         raise RequestError(f"There is no '{path}' over there.") from None
     content = found.get("content") if isinstance(found, dict) else None
@@ -344,7 +337,3 @@ def _checked(value: Any) -> dict[str, Any] | None:
     if name.startswith(".") or "/" in name or "\\" in name or not name.isprintable():
         return None
     return {"name": name, "type": str(value.get("type")), "size": size if isinstance(size, int) and size > 0 else 0}
-
-
-def _contents(path: str) -> str:
-    return f"/api/contents/{quote(path)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from golem_launcher.kernel.cells import Names
-from golem_launcher.kernel.commands import attaching, files, here, money, session, watching
+from golem_launcher.kernel.commands import attaching, files, here, money, session, syncing, watching
 from golem_launcher.kernel.commands import help as helping
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ ALL: dict[str, Command] = {
         *session.COMMANDS,
         *attaching.COMMANDS,
         *files.COMMANDS,
+        *syncing.COMMANDS,
         *watching.COMMANDS,
         *here.COMMANDS,
     )

@@ -48,6 +48,7 @@ async def attach(notebook: Notebook, name: str, kernel: str, output: Output) -> 
     wanted = left or (kernel if kernel != "new" else "")
     joined = await notebook.attach(directory, wanted or None, ends_session=any(one.ends_session for one in others))
     await output.show(await notebook.card())
+    await notebook.synced.go_on(output)
     if joined:
         await output.say("Joined the kernel that was there: its variables are as they were.")
 

@@ -78,8 +78,10 @@ async def _disconnect(notebook: Notebook, _call: Call, output: Output) -> None:
     from golem_launcher.kernel.connection import end
 
     present = notebook.connected()
+    await notebook.synced.equalize(output)
     notebook.connection = None
     if not await present.leave():
+        await notebook.synced.leave()
         await output.say(
             f"Left the session '{present.name}', which goes on. Again: %attach {present.name}. End it, in a terminal: "
             f"golem-launcher stop {present.name}"
@@ -91,6 +93,7 @@ async def _disconnect(notebook: Notebook, _call: Call, output: Output) -> None:
         await place.show(cards.ending(state, f"Disconnecting from {state.head.provider_name or 'the provider'}"))
 
     state = await end(present.directory, told)
+    await notebook.synced.fetch_last(output)
     await output.show(_bill(state))
 
 

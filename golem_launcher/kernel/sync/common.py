@@ -1,0 +1,65 @@
+"""What both sides had equal last, on disk: a later session with the same saved workspace goes on from there.
+
+One file for a folder of this computer and a workspace of a store, below the launcher's home. Blocking.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from golem_launcher import files, paths
+from golem_launcher.kernel.sync.here import File
+from golem_launcher.kernel.sync.merge import Version
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_DIGITS = 24
+
+
+@dataclass(frozen=True)
+class Known:
+    """A file that was equal on both sides."""
+
+    content: str
+    stamp: tuple[int, int, int]
+    """Of the file here."""
+    key: str
+    """Of the saved file from over there, as :func:`golem_launcher.kernel.sync.there.key` has it."""
+    there_ns: int
+    """When that was changed."""
+
+    @property
+    def here(self) -> File:
+        """As it was here."""
+        return File(Version(self.content, self.stamp[2]), self.stamp)
+
+    @property
+    def version(self) -> Version:
+        """As it was over there."""
+        return Version(self.content, self.there_ns)
+
+
+class Common:
+    """The files that were equal last, by their paths. Read once; written when it is changed."""
+
+    def __init__(self, folder: Path, store: str | None, workspace: str, place: str) -> None:
+        named = "\0".join((str(folder.resolve()), store or "", workspace, place))
+        digest = hashlib.sha256(named.encode(errors="surrogateescape")).hexdigest()[:_DIGITS]
+        self._path = paths.private_directory(paths.home() / "synced") / f"{digest}.json"
+        self.files: dict[str, Known] = {}
+        found = files.read_json(self._path)
+        if isinstance(found, dict):
+            self.files = {
+                path: Known(content, (stamp[0], stamp[1], stamp[2]), key, there_ns)
+                for path, (content, stamp, key, there_ns) in found.items()
+            }
+
+    def become(self, equal: dict[str, Known]) -> None:
+        """These are equal now. Raises ``OSError`` when that can't be written down; it counts all the same."""
+        if equal != self.files:
+            self.files = equal
+            value = {path: [one.content, list(one.stamp), one.key, one.there_ns] for path, one in equal.items()}
+            files.write_json(self._path, value)

@@ -1,0 +1,193 @@
+"""Rounds in which both sides are compared and made equal: when something changed here, or was saved over there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from golem_launcher.errors import LauncherError, SessionError
+from golem_launcher.kernel.sync.both import Looking, too_many
+from golem_launcher.kernel.sync.common import Common
+from golem_launcher.kernel.sync.doing import Doing, Outcome
+from golem_launcher.kernel.sync.here import Folder, TooManyFiles
+from golem_launcher.kernel.sync.merge import Step
+from golem_launcher.kernel.sync.there import Workspace
+from golem_launcher.waiting import cancel_all
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from golem_launcher.kernel.connection import Connection
+    from golem_launcher.kernel.contents import Look
+
+_LOG = logging.getLogger(__name__)
+_LOOK_SECONDS = 2.0
+_LOOK_SHARE = 0.005
+"""Of a core, at most, for looking whether something changed here."""
+_LONGEST_PAUSE = 60.0
+_MOST_ROUNDS = 3
+_MOST_TOLD = 10
+_RUNS = "some program would run it by itself; by hand: %download"
+
+
+class Sync:
+    """A folder that is kept equal while a notebook is connected. ``begin`` once, ``aclose`` once.
+
+    ``tell``: called with sentences that the next cell is to say.
+    """
+
+    def __init__(self, connection: Connection, path: Path, place: str, tell: Callable[[str], None]) -> None:
+        self.path = path
+        self.place = place
+        self.last = Outcome()
+        self.problem = ""
+        """Why the last round in the background did not work."""
+        self._connection = connection
+        self._tell = tell
+        self._lock = asyncio.Lock()
+        self._folder: Folder
+        self._workspace: Workspace
+        self._looking: Looking
+        self._sent: dict[str, tuple[str, Look]] = {}
+        """Of what was sent and is in no save yet: content, and how it looks there."""
+        self._agreement: str | None = None
+        self._before: tuple[object, int | None] = (None, None)
+        """What was here and saved there at the last round."""
+        self._task: asyncio.Task[None] | None = None
+
+    async def begin(self, told: Callable[[str, int, int], Awaitable[None]]) -> Outcome:
+        """Make both sides equal for the first time, then whenever something changes. Raises ``LauncherError``."""
+        state = await self._connection.state()
+        if state.saving is None:
+            raise SessionError("Nothing of this session is saved, so nothing comes back.", "%connect with save=yes.")
+        await asyncio.to_thread(self._open, state.saving.workspace)
+        try:
+            outcome = await self.equalize(told)
+        except BaseException:
+            self._folder.close()
+            raise
+        self._task = asyncio.create_task(self._watch())
+        return outcome
+
+    def _open(self, workspace: str) -> None:
+        from golem_launcher.workspace.repository.store import open_store
+
+        request = self._connection.directory.request()
+        try:
+            self._folder = Folder(self.path)
+            common = Common(self.path, request.store, workspace, self.place)
+            store = open_store(request.store, encrypt=request.encrypt)
+            self._workspace = Workspace(self._connection.lab, store, workspace, self.place)
+            self._looking = Looking(self._folder, self._workspace, common, self._sent)
+        except OSError as error:
+            raise SessionError(f"{self.path} can't be used: {error.strerror or error}.", "Name a folder.") from None
+
+    async def equalize(self, told: Callable[[str, int, int], Awaitable[None]]) -> Outcome:
+        """Save over there, make both sides equal, and see that they are. Raises ``LauncherError``."""
+        outcome = await self._round(await self._saved_now(), told)
+        for _ in range(_MOST_ROUNDS):
+            if not outcome.moved and not outcome.waiting:
+                break
+            following = await self._round(await self._saved_now(), told)
+            moved, outcome = following.moved or following.waiting, following.after(outcome)
+            if not moved:
+                break
+        self.last, self.problem = outcome, ""
+        return outcome
+
+    async def fetch_last(self) -> Outcome:
+        """Bring what the session saved at its end; nothing can be sent any more. Raises ``LauncherError``."""
+        saving = (await self._connection.state()).saving
+        number = saving.generation if saving is not None else None
+        outcome = await self._round(number, _untold, sends=False)
+        self.last = (await self._round(number, _untold, sends=False)).after(outcome)  # which sees what is equal now
+        return self.last
+
+    async def rest(self) -> None:
+        """Watch no more."""
+        if self._task is not None:
+            await cancel_all(self._task)
+            self._task = None
+
+    async def aclose(self) -> None:
+        """End it; all files stay as they are."""
+        await self.rest()
+        async with self._lock:
+            await asyncio.to_thread(self._folder.close)
+
+    async def _watch(self) -> None:
+        pause = _LOOK_SECONDS
+        while True:
+            await asyncio.sleep(pause)
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            try:
+                if not self._connection.back.is_set() or self._connection.over:
+                    continue
+                seen = await self._seen()
+                looked = loop.time() - began
+                unsettled = False
+                if seen != self._before:
+                    outcome = await self._round(seen[1], _untold)
+                    self._tell_all(outcome)
+                    self.last, unsettled = outcome, outcome.unsettled
+                self.problem = ""
+                pause = min(max(2 * pause if unsettled else _LOOK_SECONDS, looked / _LOOK_SHARE), _LONGEST_PAUSE)
+            except (LauncherError, OSError) as error:
+                _LOG.info("not in step: %s", error)
+                self.problem = str(error)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _tell_all(self, outcome: Outcome) -> None:
+        more = len(outcome.notes) - _MOST_TOLD
+        for note in outcome.notes[:_MOST_TOLD]:
+            self._tell(note)
+        if more > 0:
+            self._tell(f"The same of {more:,} more.")
+
+    async def _seen(self) -> tuple[object, int | None]:
+        saving = (await self._connection.state()).saving
+        try:
+            here = await asyncio.to_thread(self._folder.stamps)
+        except TooManyFiles:
+            raise too_many(self.path) from None
+        return here, saving.generation if saving is not None else None
+
+    async def _saved_now(self) -> int | None:
+        from golem_launcher.session import client
+
+        saved = await asyncio.to_thread(client.save, self._connection.name)
+        number: int | None = saved["generation"]
+        return number
+
+    async def _round(
+        self, generation: int | None, told: Callable[[str, int, int], Awaitable[None]], *, sends: bool = True
+    ) -> Outcome:
+        async with self._lock:
+            state = await self._connection.state()
+            if state.head.agreement_id != self._agreement:  # what another provider was sent is not there
+                self._agreement = state.head.agreement_id
+                self._sent.clear()
+            seen = await self._seen()
+            both = await asyncio.to_thread(self._looking.look, generation)
+            steps = [one for one in both.steps if sends or one[0] in {Step.FETCH, Step.KEEP_BOTH}]
+            doing = Doing(self._folder, self._workspace, both, self._sent)
+            outcome = doing.outcome
+            try:
+                for number, (step, path) in enumerate(steps):
+                    await told(f"{path}: {step.value}", number, len(steps))
+                    await doing.do(step, path, sends=sends)
+            except LauncherError:
+                self._tell_all(outcome)  # what was done is done
+                raise
+            self._before = seen if not outcome.unsettled else (None, None)
+            outcome.equal = len(both.equal)
+            outcome.waiting = len(self._sent)
+            outcome.left_out = both.left_out | outcome.left_out
+            return outcome
+
+
+async def _untold(_words: str, _done: int, _total: int) -> None:
+    pass

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,9 @@ some time later by its place there, in which a new one may be: that one is answe
 over there has said a word. When a hundred end together and the computer is busy it goes so for a moment with most, also
 three times running: so one waits a little longer each time. Of a closed port it says the same, so there is an end."""
 _CLOSE_SECONDS = 1.0
+_QUICK = getattr(socket, "TCP_QUICKACK", None)
+"""yagna holds a message of a websocket back until the one before is acknowledged, for which Linux takes 40 ms unless it
+is asked to hurry, each time anew: the small messages of a cell, or a terminal's echo, took as long."""
 _GONE = "The way to the provider is closed."
 
 
@@ -273,7 +277,10 @@ async def _close(websocket: aiohttp.ClientWebSocketResponse[bool]) -> None:
 
 
 async def _payloads(websocket: aiohttp.ClientWebSocketResponse[bool]) -> AsyncIterator[bytes]:
+    connection = websocket.get_extra_info("socket")
     async for message in websocket:
+        if connection is not None and _QUICK is not None:
+            connection.setsockopt(socket.IPPROTO_TCP, _QUICK, 1)
         if message.type is not aiohttp.WSMsgType.BINARY:
             raise CarrierError("yagna sent something else than bytes")
         yield message.data

@@ -72,11 +72,18 @@ class _Conversation:
 class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
     """Jupyter Server makes one for each websocket."""
 
+    channels: Any
     _conversations: OrderedDict[str, _Conversation] = OrderedDict()  # noqa: RUF012 - of all connections, by session
     _conversation: _Conversation | None = None
     agreed = False
     """Whether the client has said how much it has: until then all is kept for it."""
 
+    _protocol: str | None = None
+    """What was agreed on with the client: Jupyter Server forgets it with the websocket, before the last message."""
+    _before: ResumableConnection | None = None
+    """The one of the same client that this one takes the place of; it may not know yet that it leads nowhere."""
+    _followed = False
+    """Whether another one has taken its place."""
     _fresh = False
     """Whether its sockets to the kernel are new: then what listens on them may not be connected yet."""
 
@@ -85,18 +92,35 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
         self.websocket_handler.set_nodelay(True)  # a reply is several small messages: none waits for the last's receipt
         if self.websocket_handler.get_argument("resume", None) is not None:
             self.limit_rate = False
+            self._protocol = super().subprotocol
             self._conversation = self._conversations.setdefault(self.session_key, _Conversation())
             self._conversations.move_to_end(self.session_key)
             while len(self._conversations) > _MOST_CLIENTS:
                 self._conversations.popitem(last=False)
-            self._conversation.newest = self
+            self._before, self._conversation.newest = self._conversation.newest, self
             self._tell()
         return super().connect()
 
+    @property
+    def subprotocol(self) -> Any:
+        """How messages are written."""
+        return super().subprotocol if self._protocol is None else self._protocol
+
     def create_stream(self) -> None:
-        """Called when there are no sockets from before."""
-        self._fresh = True
-        super().create_stream()
+        """Called when there are no sockets from before, or another connection has them: what comes stays in order."""
+        before, self._before = self._before, None
+        if before is None or not before.channels or any(one.closed() for one in before.channels.values()):
+            self._fresh = True
+            super().create_stream()
+            return
+        self.channels, before.channels = before.channels, {}
+        before.disconnect()
+        before._followed = True  # noqa: SLF001 - of this class
+
+    def disconnect(self) -> None:
+        """Called when the websocket is closed; who was followed has done so."""
+        if not self._followed:
+            super().disconnect()
 
     def nudge(self) -> Any:
         """Called to see that new sockets are connected. It takes what comes by them meanwhile: not from old ones."""

@@ -87,6 +87,8 @@ def waiting(state: SessionState) -> Shown:
     """A session whose kernel is lost: what is waited for, and why. What is back then is the next cell's to say."""
     if state.stage is Stage.READY:
         return progress("Waiting for a kernel over there …")
+    if state.head.activity_id is not None:
+        return progress("Waiting for the way to the provider …", state.reason)
     return progress("Waiting for a provider …", state.reason)
 
 

@@ -41,6 +41,9 @@ class Owner(Protocol):
     async def lost(self, words: str) -> None:
         """What runs there runs no more: every request that waits is to end, with these words."""
 
+    async def held_up(self, words: str) -> None:
+        """What runs there runs on, but is not heard of for a while: who waits is told why."""
+
     async def settle(self) -> None:
         """The kernel over there does nothing any more: a request that still waits has lost its answer."""
 
@@ -66,7 +69,10 @@ class Connection:
         self._owner = owner
         self.lab = LabClient(directory)
         """Requests to the Jupyter over there."""
-        self._agreement: str | None = None
+        self._machine: tuple[str | None, int] = (None, 0)
+        """The agreement with the provider, and how many were lost before it."""
+        self._away = False
+        """Whether the provider is there and can't be reached at the moment: the node is away."""
         self._doubt = False
         """Whether the connection broke while a request waited: its answer may be lost."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -88,7 +94,7 @@ class Connection:
     async def open(self, kernel_id: str | None = None) -> None:
         """Reach the kernel ``kernel_id``, or a new one where that is gone. Raises ``LauncherError``; closed then."""
         try:
-            self._agreement = (await self.state()).head.agreement_id
+            self._machine = _machine(await self.state())
             await self._reach(kernel_id)
         except BaseException:
             await self.aclose()
@@ -168,8 +174,12 @@ class Connection:
             await self._stop_running()
             await self._owner.lost(self.over)
             self.back.set()
-        elif state.head.agreement_id != self._agreement or state.stage is Stage.RECOVERING:
+        elif _machine(state) != self._machine:
             await self._follow(state)
+        elif state.stage is Stage.RECOVERING:
+            await self._wait_for_node(state)
+        elif self._away and self._running is not None and not self._running.done():
+            await self._be_back()
         elif self._running is None or self._running.done():
             self.back.clear()
             await self._owner.lost("The kernel over there is gone: its Jupyter was started anew.")
@@ -192,9 +202,23 @@ class Connection:
         if self._owner.waits and await kernel.state() == "idle":
             await self._owner.settle()
 
+    async def _wait_for_node(self, state: SessionState) -> None:
+        """The node is away, and so is the provider. What runs there runs on, and what it says is kept for us."""
+        if not self._away:
+            self._away = True
+            self.back.clear()
+            await self._owner.held_up(f"{state.reason} What runs over there runs on, and what it says comes then.")
+
+    async def _be_back(self) -> None:
+        """The node is there again: go on when the kernel is reached."""
+        if self.kernel is not None and self.kernel.connected.is_set():
+            self._away = False
+            self.back.set()
+
     async def _follow(self, state: SessionState) -> None:
         """The provider was lost: end what waits, wait for another one, and start a kernel there."""
         self.back.clear()
+        self._away = False
         await self._stop_running()
         gone, saving, known = state.head.provider_name or "The provider", state.saving, len(state.notices)
         await self._owner.lost(
@@ -206,13 +230,17 @@ class Connection:
             state = await self.state()
             if state.stage.final:
                 return
-        self._agreement = state.head.agreement_id
+        self._machine = _machine(state)
         gone = "The provider before" if gone == state.head.provider_name else gone
         await self._reach(
             None,
             f"{gone} was lost; {state.head.provider_name} took over. "
             + " ".join([back(saving), "Variables are not: run the cells again.", *state.notices[known:]]),
         )
+
+
+def _machine(state: SessionState) -> tuple[str | None, int]:
+    return state.head.agreement_id, state.head.lost
 
 
 async def begin(

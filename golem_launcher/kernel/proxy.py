@@ -392,6 +392,11 @@ class Proxy:
         for request in list(self._waiting.values()):
             await self._give_up(request, "ProviderLost", words)
 
+    async def held_up(self, words: str) -> None:
+        """What runs over there runs on, but is not heard of for a while: tell whoever waits for a cell."""
+        for request in [one for one in self._waiting.values() if one.message.kind == _EXECUTE]:
+            await self._output(request).say(words, error=True)
+
     async def settle(self) -> None:
         """The kernel over there is idle: whoever waits for an older answer has lost it on the way."""
         before = time.monotonic() - _OLD_SECONDS

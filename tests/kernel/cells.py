@@ -17,6 +17,7 @@ class Done:
     """Standard output and the plain text of displays, as they are at the end."""
     errors: str = ""
     data: list = field(default_factory=list)
+    """Of displays, as they are at the end."""
     updates: int = 0
     kinds: list = field(default_factory=list)
 
@@ -56,10 +57,11 @@ class Notebook:
                 shown.append(line)
                 place = content.get("transient", {}).get("display_id")
                 if place:
-                    places[place] = line
+                    places[place] = line, len(done.data) - 1
             elif kind == "update_display_data":
                 done.updates += 1
-                places[content["transient"]["display_id"]][0] = content["data"]["text/plain"]
+                line, number = places[content["transient"]["display_id"]]
+                line[0], done.data[number] = content["data"]["text/plain"], content["data"]
             elif kind == "error":
                 done.errors += f"{content['ename']}: {content['evalue']}"
 
@@ -86,7 +88,7 @@ class Notebook:
         return self._replies.pop(message_id)
 
     def until_printed(self, text, seconds=_SECONDS):
-        """Wait until a cell printed this."""
+        """Wait until a cell printed this; all that was printed on either stream."""
         printed = ""
         while text not in printed:
             message = self.client.get_iopub_msg(timeout=seconds)

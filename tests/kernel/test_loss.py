@@ -13,6 +13,7 @@ from golem_launcher.events import Stage
 from golem_launcher.kernel import messages
 from golem_launcher.kernel.far_kernel import FarKernel, LabClient, start_kernel
 from golem_launcher.session import client
+from tests.session.losing_node import kill
 
 pytestmark = pytest.mark.slow
 
@@ -21,6 +22,7 @@ _CUT_SECONDS = float(os.environ.get("GOLEM_LAUNCHER_CUT_SECONDS", "0.3"))
 """The soak's are of 3 s."""
 _LINES = 10_000
 _LOST_SECONDS = 60
+_NODE_SECONDS = 60
 
 
 class _Line:
@@ -148,6 +150,27 @@ def test_a_lost_provider_ends_what_waits_and_the_next_cell_says_what_is_back(ope
     assert "Finding a provider" not in done.text
     assert notebook.run("print('again')").errors == ""
     assert notebook.run("x", check=False).reply["ename"] == "NameError"
+
+
+def test_a_node_that_is_started_anew_in_mid_cell_costs_nothing(open_notebook, network):
+    notebook = open_notebook()
+    directory = notebook.connect()
+    stages = len(directory.state().stages)
+    before = directory.state().head.activity_id
+    code = "import time\nfor n in range(2000):\n    print(n, flush=True)\n    time.sleep(0.01)\nx = n"
+    waiting = notebook.start(code)
+    printed = notebook.until_printed("99\n")
+    with kill(network):
+        pass
+    state = client.wait_for(directory, lambda state: len(state.stages) > stages, _NODE_SECONDS)
+    assert state is not None
+    told = notebook.until_printed("1999\n")
+    assert notebook.reply_to(waiting)["status"] == "ok"
+    lines = [line for line in (printed + told).split("\n") if line.isdigit()]
+    assert [int(line) for line in lines] == list(range(2000))
+    assert "runs on" in told
+    assert notebook.run("print(x)").text.strip().endswith("1999")
+    assert directory.state().head.activity_id == before
 
 
 def test_a_session_that_ends_is_told_to_the_next_cell(open_notebook):

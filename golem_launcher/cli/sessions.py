@@ -271,6 +271,9 @@ def _print_table(found: list[dict[str, Any]]) -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for value in found:
+        if value["trouble"]:
+            say(f"{value['name']}: {value['trouble']}")
 
 
 def progress(text: str) -> None:

@@ -16,6 +16,8 @@ from golem_launcher import clock
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from golem_launcher.kernel.connection import Connection
     from golem_launcher.kernel.record import Record
 
@@ -43,12 +45,22 @@ async def is_taken(connection: Connection, record: Record, told_to_end: asyncio.
     Called once, when the kernel's starter is gone. What is over there stays as it is meanwhile; the connection is to be
     left or closed then.
     """
-    from golem_launcher.session import liveness
+    from golem_launcher.session import unattended
 
     await connection.rest()
     until = clock.now() + timedelta(seconds=GRACE_SECONDS)
     with contextlib.suppress(OSError):  # nobody is told of it then
         await asyncio.to_thread(record.offer, clock.told(until).timestamp())
+        await asyncio.to_thread(unattended.note, connection.directory, clock.told(until))
+    try:
+        return await _is_taken_before(until, connection, record, told_to_end)
+    finally:
+        await asyncio.to_thread(unattended.withdraw, connection.directory)
+
+
+async def _is_taken_before(until: datetime, connection: Connection, record: Record, told_to_end: asyncio.Event) -> bool:
+    from golem_launcher.session import liveness
+
     while clock.now() < until and not told_to_end.is_set():
         if await asyncio.to_thread(record.taken, connection.name):
             return True

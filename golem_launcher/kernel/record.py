@@ -99,15 +99,6 @@ class Record:
         return ""
 
     @staticmethod
-    def offered() -> dict[str, float]:
-        """When sessions end that nobody uses since their notebooks' Jupyter was killed, in time of Unix, by name."""
-        found: dict[str, float] = {}
-        for _, one in _all():
-            if one.offered_until is not None and one.alive:
-                found[one.session] = max(one.offered_until, found.get(one.session, 0.0))
-        return found
-
-    @staticmethod
     def sweep(living: set[str]) -> None:
         """Forget what kernels that are gone had of sessions that are over; ``living`` are the names of the others."""
         for path, one in _all():

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from golem_launcher import files, paths, processes
 from golem_launcher.errors import SessionDamaged, SessionError, SupervisorSilent
 from golem_launcher.events import SessionState
-from golem_launcher.session import timeouts
+from golem_launcher.session import timeouts, unattended
 from golem_launcher.session.directory import session_directories
 
 if TYPE_CHECKING:
@@ -37,16 +37,18 @@ def alive(directory: SessionDirectory) -> bool:
 def state_of(directory: SessionDirectory) -> SessionState:
     """The state of a session as its supervisor tells it, whatever its file says; the file's where none answers.
 
-    A supervisor that lives and does not answer is told as its ``trouble``. Raises as ``SessionDirectory.state`` does.
+    A supervisor that lives and does not answer is told as its ``trouble``, as is one that ends unless somebody goes on
+    with it. Raises as ``SessionDirectory.state`` does.
     """
     if not alive(directory):
         return directory.state()
     try:
-        return SessionState.model_validate(control(directory, "state").get("state"))
+        state = SessionState.model_validate(control(directory, "state").get("state"))
     except SupervisorSilent:
         return directory.state().model_copy(update={"trouble": SILENT})
     except (SessionError, ValidationError):  # it begins, or ends
         return directory.state()
+    return state if state.trouble else state.model_copy(update={"trouble": unattended.words(directory)})
 
 
 def control(

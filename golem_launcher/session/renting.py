@@ -298,22 +298,27 @@ class Renting:
         """
         patience, choice = self.session.host.patience, self.session.choice
         patience = replace(patience, refused=max(patience.refused, least_seconds))
+        first = max(patience.look, least_seconds)
+        on_offer = asyncio.ensure_future(self._offers(after=first - _SCAN_SECONDS))
         try:
-            await hiring.agree(replace(patience, search=max(patience.look, least_seconds)))
+            await hiring.agree(replace(patience, search=first))
         except MarketError:
-            offers = await self._offers()
+            offers = [] if choice.looked_at else await on_offer
             if choice.hopeless or (offers and not any(map(choice.fits, offers))):
                 raise self.session.image_faults.instead_of(choice.failure(offers)) from None
             try:
                 await hiring.agree(patience)
             except MarketError:
                 raise self.session.image_faults.instead_of(choice.failure()) from None
+        finally:
+            await cancel_all(on_offer)
         if hiring.agreement is not None:
             self._recorder.agreed(hiring.agreement)
         await hiring.begin()
 
-    async def _offers(self) -> list[dict[str, Any]]:
-        """What the market has, whether it fits or not; nothing when that is already known or can't be."""
+    async def _offers(self, *, after: float) -> list[dict[str, Any]]:
+        """What the market has ``after`` so long, whether it fits or not; nothing when that is known or can't be."""
+        await asyncio.sleep(max(after, 0.0))
         if self.session.choice.looked_at:
             return []
         try:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 from jupyter_client.connect import write_connection_file
+from typer.testing import CliRunner
 
 from golem_launcher import paths
+from golem_launcher.cli.main import app
 from golem_launcher.events import Stage
 from golem_launcher.kernel.record import Record
 from golem_launcher.session import client
@@ -112,7 +115,10 @@ def test_a_notebook_takes_the_session_of_a_killed_jupyter_with_its_variables(kil
     notebook = open_notebook()
     while "whose Jupyter was killed" not in (told := notebook.run("%status").text):  # it is noticed within a second
         assert directory.name in told
+    listed = CliRunner().invoke(app, ["list"]).stdout
+    assert re.search(rf"{directory.name}: The Jupyter of its notebook was killed: it is saved and ended at ", listed)
     assert "variables are as they were" in notebook.run(f"%attach {directory.name}").text
+    assert "Jupyter" not in CliRunner().invoke(app, ["list"]).stdout
     assert notebook.run("print(x + 1)").text.strip() == "42"
     assert "whose Jupyter was killed" not in open_notebook().run("%status").text
     assert directory.state().stage is Stage.READY

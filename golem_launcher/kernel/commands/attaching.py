@@ -32,7 +32,7 @@ async def attach(notebook: Notebook, name: str, kernel: str, output: Output) -> 
 
     ``kernel``: the id of one over there; ``new``; or nothing: one that a killed notebook left, else a new one.
     """
-    from golem_launcher.session import liveness
+    from golem_launcher.session import liveness, unattended
     from golem_launcher.session.directory import session_directory
 
     present = notebook.connection
@@ -45,6 +45,7 @@ async def attach(notebook: Notebook, name: str, kernel: str, output: Output) -> 
     check_workload((await asyncio.to_thread(directory.request)).workload)
     others = await asyncio.to_thread(notebook.record.others, name)
     left = "" if kernel else await asyncio.to_thread(notebook.record.take_over, name)
+    await asyncio.to_thread(unattended.withdraw, directory)
     wanted = left or (kernel if kernel != "new" else "")
     joined = await notebook.attach(directory, wanted or None, ends_session=any(one.ends_session for one in others))
     await output.show(await notebook.card())

@@ -16,6 +16,7 @@ from golem_launcher.kernel.synced_folder import SyncedFolder
 from golem_launcher.kernel.unconnected import NOT_CONNECTED
 from golem_launcher.networks import NETWORKS
 from golem_launcher.request import parse_request
+from golem_launcher.units import coins
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from golem_launcher.kernel.connection import Connection, Owner
     from golem_launcher.kernel.output import Output, Shown
     from golem_launcher.kernel.record import Attachment, Record
+    from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
 
 _LOG = logging.getLogger(__name__)
@@ -75,6 +77,12 @@ class Notebook:
     def token(self) -> str:
         """The coin of the chosen network."""
         return NETWORKS[self.network].token
+
+    def choose(self, fields: dict[str, Any]) -> None:
+        """Choose fields of the next request. What one network may cost is not said of another."""
+        if fields.get("network", self.network) != self.network:
+            self.choices.pop("budget", None)
+        self.choices.update(fields)
 
     @property
     def may_pass_on(self) -> bool:
@@ -175,8 +183,12 @@ class Notebook:
 
         request = parse_request({**self.choices, **fields})
         check_workload(request.workload)
+        if "budget" not in fields and (request.network != self.network or "budget" not in self.choices):
+            _refuse_real_money(request)
+        network = NETWORKS[request.network]
         place = output.place()
-        title = f"Connecting to a provider on {NETWORKS[request.network].title}"
+        most = f", for at most {coins(request.budget)} {network.token}" if network.settles else ""
+        title = f"Connecting to a provider on {network.title}{most}"
 
         async def told(state: SessionState) -> None:
             await place.show(cards.starting(state, title))
@@ -255,6 +267,17 @@ def chosen_network(name: str) -> tuple[str, str]:
     if name in RETIRED:
         return RETIRED[name], f"The network '{name}' is retired: '{RETIRED[name]}' is used instead."
     raise RequestError(f"{unknown(name).capitalize()}.", field="network")
+
+
+def _refuse_real_money(request: LaunchRequest) -> None:
+    """Of a request for whose network nobody said how much it may cost: raise ``RequestError`` where that is money."""
+    network = NETWORKS[request.network]
+    if network.money == "real":
+        raise RequestError(
+            f"A session on {network.title} costs real money, and nobody said how much it may be.",
+            f"Say the most that it may cost: %connect {network.name} 1, for 1 {network.token} (in a file: budget: 1).",
+            field="budget",
+        )
 
 
 def _command_in(line: str) -> Command | None:

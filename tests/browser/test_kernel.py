@@ -1,8 +1,10 @@
-"""The kernel on a provider in a JupyterLab of this computer: chosen by its card, with a widget that moves."""
+"""The kernel on a provider in a JupyterLab and a Notebook 7 of this computer, with widgets that move."""
 
 from __future__ import annotations
 
 import contextlib
+import json
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from tests.browser.conftest import free_port, new_context, serving
 from tests.browser.lab import output, type_cell
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, Page
@@ -22,6 +25,20 @@ _TOKEN = "for-this-test"
 _MILLISECONDS = 120_000
 _TABS = 6
 _TAB_MILLISECONDS = 10_000
+_WIDGETS = ("ipympl", "plotly")
+_PLOTLY = (
+    "import ipywidgets, plotly.graph_objects as go\nfrom IPython.display import display\n"
+    "figure = go.FigureWidget(go.Bar(y=[1, 2, 3]), layout={'title': {'text': 'moved to 3'}})\n"
+    "slider = ipywidgets.IntSlider(value=3)\n"
+    "def moved(change):\n    figure.layout.title.text = f'moved to {change.new}'\n"
+    "slider.observe(moved, 'value')\ndisplay(figure, slider)"
+)
+_IPYMPL = (
+    "%matplotlib widget\nimport matplotlib.pyplot as plt\nfigure, axes = plt.subplots()\naxes.plot([1, 2, 3])\n"
+    "shown = ipywidgets.HTML()\n"
+    "def clicked(event):\n    shown.value = 'clicked in the figure'\n"
+    "figure.canvas.mpl_connect('button_press_event', clicked)\ndisplay(shown)\nplt.show()"
+)
 _SLIDER = (
     "import ipywidgets\nfrom IPython.display import display\n"
     "slider = ipywidgets.IntSlider(value=3)\nshown = ipywidgets.HTML()\n"
@@ -30,25 +47,55 @@ _SLIDER = (
 )
 
 
-@pytest.fixture
-def own_lab(chromium: Browser, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Page:
-    """A JupyterLab of this computer with the kernel installed, in a browser."""
-    del home  # of the launcher: it must be the tests'
-    for name in ("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR"):
-        monkeypatch.setenv(name, str(tmp_path / name))
+@contextlib.contextmanager
+def _own_jupyter(chromium: Browser, folder: Path, program: str, page_path: str) -> Iterator[Page]:
+    """A Jupyter of this computer with the kernel installed, in a browser."""
     kernelspec.install()
     port = free_port()
-    (tmp_path / "work").mkdir()
+    (folder / "work").mkdir(exist_ok=True)
     command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}", "--ip=127.0.0.1",
-        f"--IdentityProvider.token={_TOKEN}", f"--ServerApp.root_dir={tmp_path / 'work'}",
+        sys.executable, "-m", program, "--no-browser", "--allow-root", f"--port={port}", "--ip=127.0.0.1",
+        f"--IdentityProvider.token={_TOKEN}", f"--ServerApp.root_dir={folder / 'work'}",
     ]  # fmt: skip
     with (
         serving(command, lambda line: "is running at" in line),
         new_context(chromium, strict=False) as context,
     ):
         page = context.new_page()
-        page.goto(f"http://127.0.0.1:{port}/lab?reset&token={_TOKEN}")
+        page.goto(f"http://127.0.0.1:{port}/{page_path}token={_TOKEN}")
+        yield page
+
+
+@pytest.fixture
+def places(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Jupyter's own directories are the test's."""
+    del home  # of the launcher: it must be the tests'
+    for name in ("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    return tmp_path
+
+
+@pytest.fixture
+def own_lab(chromium: Browser, places: Path) -> Iterator[Page]:
+    """A JupyterLab of this computer."""
+    with _own_jupyter(chromium, places, "jupyterlab", "lab?reset&") as page:
+        yield page
+
+
+@pytest.fixture
+def own_notebook(chromium: Browser, places: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+    """A Notebook 7 of this computer with what ipympl and plotly bring for pages, and a notebook of the kernel's."""
+    there = places / "packages"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", f"--target={there}", *_WIDGETS], check=True
+    )
+    monkeypatch.setenv("JUPYTER_PATH", str(there / "share" / "jupyter"))
+    cell = {"cell_type": "code", "id": "first", "source": "", "metadata": {}, "outputs": [], "execution_count": None}
+    described = {"name": "golem", "display_name": "Python 3 (Golem)", "language": "python"}
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": described}, "cells": [cell]}
+    (places / "work").mkdir()
+    (places / "work" / "own.ipynb").write_text(json.dumps(notebook))
+    with _own_jupyter(chromium, places, "notebook", "notebooks/own.ipynb?") as page:
         yield page
 
 
@@ -92,5 +139,34 @@ def test_a_sliders_value_comes_back_from_the_provider(own_lab: Page, pictures: P
     type_cell(page, "%status")
     output(page, "next budget")
     page.screenshot(path=pictures / "kernel-light.png")
+    type_cell(page, "%disconnect")
+    output(page, "it cost")
+
+
+def _turn_right(page: Page, times: int) -> None:
+    """Move the slider that was shown last."""
+    handle = page.locator(".jp-OutputArea-output .noUi-handle").last
+    handle.wait_for(timeout=_MILLISECONDS)
+    handle.focus()
+    for _ in range(times):
+        page.keyboard.press("ArrowRight")
+
+
+@pytest.mark.slow
+def test_figures_and_sliders_move_in_notebook_7(own_notebook: Page, pictures: Path) -> None:
+    page = own_notebook
+    page.locator(".jp-NotebookPanel .jp-CodeCell .cm-content").first.wait_for(timeout=_MILLISECONDS)
+    type_cell(page, f"%connect local 1 mem>1 disk>3 packages={','.join(_WIDGETS)}")
+    output(page, "time left")
+    type_cell(page, _PLOTLY)
+    page.locator(".js-plotly-plot .gtitle", has_text="moved to 3").wait_for(timeout=_MILLISECONDS)
+    _turn_right(page, 2)
+    page.locator(".js-plotly-plot .gtitle", has_text="moved to 5").wait_for(timeout=_MILLISECONDS)
+    type_cell(page, _IPYMPL)
+    canvas = page.locator(".jupyter-matplotlib-canvas-div canvas").last
+    canvas.wait_for(timeout=_MILLISECONDS)
+    canvas.click()
+    page.locator(".jp-OutputArea-output", has_text="clicked in the figure").wait_for(timeout=_MILLISECONDS)
+    page.screenshot(path=pictures / "kernel-notebook-7-light.png")
     type_cell(page, "%disconnect")
     output(page, "it cost")

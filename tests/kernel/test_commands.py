@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from golem_launcher.events import Stage
+from golem_launcher.node import manager as node_manager
 from golem_launcher.session.directory import session_directory
 
 pytestmark = pytest.mark.slow
@@ -40,6 +41,45 @@ def test_a_budget_is_chosen_and_a_retired_network_explained(notebook):
     assert "Did you mean %connect?" in notebook.run("%conect local 1", check=False).errors
 
 
+@pytest.mark.parametrize("words", ["polygon", "network=polygon", "mainnet mem>1"])
+def test_real_money_is_spent_where_somebody_said_how_much(notebook, words):
+    """What was said of one network does not count on another."""
+    notebook.run("%budget local 1")
+    assert "nobody said how much" in notebook.run(f"%connect {words}", check=False).errors
+    notebook.run("%autoconnect on network=polygon")
+    done = notebook.run("1", check=False)
+    assert done.reply["ename"] == "RequestError"
+    assert "%connect polygon 1" in done.errors
+
+
+def test_where_to_send_real_money_is_said_with_the_amount(notebook):
+    notebook.run("%budget polygon 0.25")
+    try:
+        done = notebook.run("%fund polygon")
+    finally:
+        node_manager.stop_node()
+    assert re.search(r"Send 0.25 GLM, and a little POL for fees, on Polygon", done.text)
+    assert re.search(r"address: +0x[0-9a-f]{40}", done.text)
+    assert "network=polygon" in done.text
+    assert "identity backup" in done.text
+    assert "█" in done.text  # a QR code, for terminals
+    assert "<svg" in done.data[-1]["text/html"]
+
+
+def test_a_notebook_moves_to_another_provider_with_its_files(notebook):
+    first = notebook.connect("local 1 mem>0.5")
+    notebook.run("open('kept.txt', 'w').write('kept')\nx = 1")
+    done = notebook.run("%move mem>1")
+    assert "it cost" in done.text
+    assert "Connected to second" in done.text
+    assert "at least 1 GiB of memory" in done.text
+    assert "variables are not" in done.text
+    assert first.state().stage is Stage.ENDED
+    assert notebook.run("print(open('kept.txt').read())").text.strip() == "kept"
+    assert notebook.run("x", check=False).reply["ename"] == "NameError"
+    notebook.run("%disconnect")
+
+
 def test_the_next_cells_are_aborted_when_a_command_fails(notebook):
     # A kernel of this computer has to start first: the next cell is here before this one fails.
     sent = [notebook.client.execute(code) for code in ("%%golem local\n1 / 0", "%status")]
@@ -48,15 +88,14 @@ def test_the_next_cells_are_aborted_when_a_command_fails(notebook):
 
 def test_tab_completes_commands_networks_and_fields(notebook):
     def complete(code):
-        notebook.client.complete(code, len(code))
-        return notebook.client.get_shell_msg(timeout=10)["content"]["matches"]
+        return notebook.reply_to(notebook.client.complete(code, len(code)))["matches"]
 
     assert complete("%conn") == ["%connect"]
     assert complete("x = 1\n%budget ho") == ["hoodi", "holesky"]
     assert complete("%connect strategy=r") == ["strategy=random", "strategy=reputation"]
     assert "mem>" in complete("%connect local me")
-    notebook.client.inspect("%budget", 4)
-    assert "NETWORK AMOUNT" in notebook.client.get_shell_msg(timeout=10)["content"]["data"]["text/plain"]
+    asked = notebook.client.inspect("%budget", 4)
+    assert "NETWORK AMOUNT" in notebook.reply_to(asked)["data"]["text/plain"]
 
 
 def test_its_sockets_are_private(notebook):

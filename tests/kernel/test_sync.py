@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from golem_launcher.session.directory import session_directory
-
 pytestmark = pytest.mark.slow
 
 _SECONDS = 60
@@ -24,7 +22,7 @@ def _text(path):
     return path.read_text() if path.exists() else None
 
 
-def test_a_folder_is_kept_equal_in_both_directions_until_the_end(open_notebook, lose):
+def test_a_folder_is_kept_equal_in_both_directions(open_notebook):
     notebook = open_notebook()
     project = Path(notebook.folder, "src")
     (project / "data").mkdir(parents=True)
@@ -33,7 +31,7 @@ def test_a_folder_is_kept_equal_in_both_directions_until_the_end(open_notebook, 
     (project / ".env").write_text("secret")
     (project / "link").symlink_to("/etc/passwd")
     assert "NotConnected" in notebook.run("%sync src", check=False).errors
-    name = notebook.connect("local 1 save_seconds=1").name
+    notebook.connect("local 1 save_seconds=1")
     assert "Like: %sync ." in notebook.run("%sync").text
     for wrong in ("%sync nowhere", "%sync ~", "%sync src data", "%sync 'src"):
         assert notebook.run(wrong, check=False).reply["ename"] == "RequestError", wrong
@@ -85,9 +83,19 @@ def test_a_folder_is_kept_equal_in_both_directions_until_the_end(open_notebook, 
     )
     assert "changed on both sides" not in notebook.run("%sync").errors
 
-    # A lost provider and a restart of the kernel change nothing.
-    lose(session_directory(name))
+
+def test_losses_restarts_and_later_sessions_change_nothing(open_notebook, lose):
+    notebook = open_notebook()
+    project = Path(notebook.folder, "src")
+    project.mkdir()
+    (project / "tool.py").write_text("x = 1")
+    directory = notebook.connect()
+    assert "equal: 1 file" in " ".join(notebook.run("%sync src").text.split())
+    waiting = notebook.start("import time; print('begun', flush=True); time.sleep(300)")
+    notebook.until_printed("begun")
+    lose(directory)
     (project / "tool.py").write_text("x = 'meanwhile'")
+    assert notebook.reply_to(waiting)["ename"] == "ProviderLost"
     assert "took over" in notebook.run("import os").errors
     notebook.run("%sync")
     assert notebook.run("print(open('src/tool.py').read())").text.strip() == "x = 'meanwhile'"
@@ -99,7 +107,7 @@ def test_a_folder_is_kept_equal_in_both_directions_until_the_end(open_notebook, 
 
     # A later session with the same files goes on from there; one with others gets the folder anew.
     (project / "tool.py").write_text("x = 'later'")
-    notebook.run(f"%connect local 1 resume={session_directory(name).state().saving.workspace}")
+    notebook.run(f"%connect local 1 resume={directory.state().saving.workspace}")
     done = notebook.run("%sync")
     assert "both sides" not in done.errors
     assert notebook.run("print(open('src/tool.py').read())").text.strip() == "x = 'later'"

@@ -12,11 +12,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from jupyter_client.manager import start_new_kernel
 from typer.testing import CliRunner
 
 from golem_launcher.cli.main import app
 from golem_launcher.errors import LocalNetError
 from golem_launcher.events import Stage
+from golem_launcher.kernel import kernelspec
 from golem_launcher.localnet import network
 from golem_launcher.localnet.accounts import ensure_accounts
 from golem_launcher.localnet.chain import anvil, driver, program, rpc, token
@@ -37,6 +39,7 @@ from golem_launcher.session.directory import session_directory
 from golem_launcher.ui.form.fields import _options
 from golem_launcher.ui.header.network import network_view
 from golem_launcher.ui.header.wallet import Purse
+from tests.kernel.cells import Notebook
 from tests.localnet.conftest import at_home, network_of, processes_below
 from tests.localnet.requestor import Requestor, play
 from tests.localnet.requestor import until as eventually
@@ -166,6 +169,28 @@ def test_test_tokens_are_made_and_seen(settled: dict[str, Any], chain: Chain) ->
     assert "test tokens on a chain on this machine" in listed["networks"][0]["sentence"]
     _, text, _ = command("localnet", "status")
     assert f"token {chain.token}" in text
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("settled")
+def test_a_notebook_fills_the_wallet(
+    on_chain: network.LocalNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    kernelspec.install()
+    before = wallet.look(on_chain.node, LOCAL).amount
+    notebook = Notebook(*start_new_kernel(kernel_name="golem", cwd=str(tmp_path)), tmp_path)
+    try:
+        done = notebook.run("%fund local")
+        assert "100 test tokens are made" in done.text
+        assert done.updates >= 1  # one display, of which the progress was a part
+        assert "tGLM" in notebook.run("%status").text
+    finally:
+        notebook.close()
+    after = wallet.look(on_chain.node, LOCAL).amount
+    assert before is not None
+    assert after == before + 100
 
 
 @pytest.mark.slow

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import io
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
@@ -14,11 +13,12 @@ from golem_launcher.errors import LauncherError, RequestError
 from golem_launcher.kernel import cards
 from golem_launcher.kernel.commands.command import Command
 from golem_launcher.kernel.output import Shown
-from golem_launcher.kernel.record import Record
 from golem_launcher.networks import NETWORKS, RETIRED
 from golem_launcher.units import coins
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from golem_launcher.kernel.cells import Call
     from golem_launcher.kernel.notebook import Notebook
     from golem_launcher.kernel.output import Output
@@ -34,7 +34,7 @@ async def _status(notebook: Notebook, _call: Call, output: Output) -> None:
     place = output.place()
     await place.show(cards.progress("Asking the node …"))
     living = await asyncio.to_thread(_living_sessions)
-    networks = [notebook.network, *(network for _, network in living)]
+    networks = [notebook.network, *(network for _, network, _ in living)]
     looks = await asyncio.gather(
         *(asyncio.to_thread(_look, NETWORKS[name]) for name in dict.fromkeys(networks) if name in NETWORKS)
     )
@@ -52,25 +52,25 @@ async def _status(notebook: Notebook, _call: Call, output: Output) -> None:
         rows += cards.session_rows(state, NETWORKS[state.network].token)
         rows += [("allocation", state.allocation_id or "")]
     own = connection.name if connection is not None else ""
-    offered = await asyncio.to_thread(Record.offered)
-    notes += [_other_session(name, offered.get(name)) for name, _ in living if name != own]
+    notes += [_other_session(name, ends_at) for name, _, ends_at in living if name != own]
     await place.show(cards.table(title, rows, notes))
 
 
-def _other_session(name: str, ends_at: float | None) -> str:
+def _other_session(name: str, ends_at: datetime | None) -> str:
     """What is said of a session that runs besides; ``ends_at``: its notebook's Jupyter was killed."""
     if ends_at is None:
         return f"The session '{name}' runs as well: %attach {name}"
-    at = f"{datetime.fromtimestamp(ends_at, UTC).astimezone():%H:%M:%S}"
+    at = f"{ends_at.astimezone():%H:%M:%S}"
     return f"Session '{name}', whose Jupyter was killed, is saved and ended at {at}. To go on: %attach {name}"
 
 
-def _living_sessions() -> list[tuple[str, str]]:
-    """Names and networks of the sessions that run."""
-    from golem_launcher.session import liveness
+def _living_sessions() -> list[tuple[str, str, datetime | None]]:
+    """Names and networks of the sessions that run, and when those end whose notebook's Jupyter was killed."""
+    from golem_launcher.session import liveness, unattended
     from golem_launcher.session.directory import session_directories
 
-    return [(one.name, one.state().network) for one in session_directories() if liveness.alive(one)]
+    living = [one for one in session_directories() if liveness.alive(one)]
+    return [(one.name, one.state().network, unattended.until(one)) for one in living]
 
 
 def _look(network: Network) -> tuple[str, Wallet | None, str]:
@@ -172,17 +172,20 @@ class Budget:
     """A network, and the most that a session may cost there."""
 
     network: str
-    amount: Decimal
+    amount: Decimal | None
+    """``None``: as chosen before."""
     said: str
     """What there is to say of the network that was named."""
 
 
-def read_budget(name: str, amount: str) -> Budget:
+def read_budget(name: str, amount: str | None) -> Budget:
     """A budget as it is typed. Raises ``RequestError``."""
     from golem_launcher.kernel.notebook import chosen_network
     from golem_launcher.request import parse_request
 
     network, said = chosen_network(name)
+    if amount is None:
+        return Budget(network, None, said)
     try:
         budget = Decimal(amount)
     except InvalidOperation:
@@ -193,7 +196,7 @@ def read_budget(name: str, amount: str) -> Budget:
 
 async def choose(notebook: Notebook, budget: Budget, output: Output) -> None:
     """Choose network and budget of the next session."""
-    notebook.choices.update(network=budget.network, budget=budget.amount)
+    notebook.choose({"network": budget.network, **({} if budget.amount is None else {"budget": budget.amount})})
     if budget.said:
         await output.say(budget.said, error=True)
 

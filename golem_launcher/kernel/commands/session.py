@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from golem_launcher.errors import RequestError, SessionError
 from golem_launcher.kernel import cards
 from golem_launcher.kernel.commands.command import Command
-from golem_launcher.kernel.commands.money import choose, parse_budget, read_budget
+from golem_launcher.kernel.commands.money import choose, read_budget
 from golem_launcher.market.requirement_shorthand import FIELDS, read_words
 from golem_launcher.networks import NETWORKS, RETIRED
 from golem_launcher.request.fields import about
@@ -32,7 +32,7 @@ async def _connect(notebook: Notebook, call: Call, output: Output) -> None:
     own, words = _own_words(call.words)
     chosen = None
     if head := _HEAD.match(words):
-        chosen = read_budget(head[1], head[2] or str(parse_budget(notebook)))
+        chosen = read_budget(head[1], head[2])
         words = words[head.end() :]
     fields, seconds = read_words(words), _seconds(own.get("timeout", "1h"))
     present = notebook.connection

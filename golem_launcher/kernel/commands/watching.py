@@ -94,7 +94,7 @@ async def _autoconnect(notebook: Notebook, call: Call, output: Output) -> None:
     parse_request({**notebook.choices, **fields})
     if switch:
         notebook.autoconnect = switch == "on"
-        notebook.choices.update(fields)
+        notebook.choose(fields)
     says = "connects by itself" if notebook.autoconnect else "does not connect by itself"
     await output.say(f"A cell that needs a provider {says}.")
 

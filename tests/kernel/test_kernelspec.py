@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from jupyter_client.blocking import BlockingKernelClient
+from jupyter_client.connect import write_connection_file
 from jupyter_client.kernelspec import KernelSpecManager
 
+from golem_launcher import paths
 from golem_launcher.errors import RequestError
 from golem_launcher.kernel import kernelspec
 from golem_launcher.request import parse_request
@@ -58,3 +61,26 @@ def test_a_request_is_a_part_of_it(jupyter):
 def test_a_name_that_can_not_be_is_refused():
     with pytest.raises(RequestError):
         kernelspec.install(name="two words/")
+
+
+def test_its_argv_alone_starts_it_from_another_environment(tmp_path):
+    """As VS Code does, which knows no provisioners and no ``JPY_PARENT_PID``, and has its own Python on the path."""
+    described = json.loads(Path(kernelspec.installed()["golem"]["directory"], "kernel.json").read_bytes())
+    assert "kernel_provisioner" not in described["metadata"]
+    file, _ = write_connection_file(str(tmp_path / "kernel-v2-1.json"), key=b"a key")
+    argv = [word.replace("{connection_file}", file) for word in described["argv"]]
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), paths.HOME_VARIABLE: str(tmp_path / "home")}
+    with subprocess.Popen(argv, cwd=tmp_path, env=environment) as process:
+        client = BlockingKernelClient(connection_file=file)
+        client.load_connection_file()
+        client.start_channels()
+        try:
+            client.kernel_info()
+            assert client.get_shell_msg(timeout=60)["content"]["implementation"] == "golem"
+            client.execute("1")
+            assert "%connect" in client.get_shell_msg(timeout=60)["content"]["evalue"]
+            client.shutdown()
+            assert process.wait(60) == 0
+        finally:
+            client.stop_channels()
+            process.kill()

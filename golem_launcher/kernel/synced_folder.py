@@ -86,7 +86,7 @@ class SyncedFolder:
         """The session is over: bring what it saved last, and part from it."""
         if self._sync is None:
             return
-        await self._sync.rest()
+        await self._sync.aclose()
         try:
             outcome = await self._sync.fetch_last()
         except LauncherError as error:

@@ -23,9 +23,7 @@ _AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "project").mkdir()
-    folder = Folder(tmp_path / "project")
-    yield folder
-    folder.close()
+    return Folder(tmp_path / "project")
 
 
 def test_links_hidden_files_and_what_is_ignored_are_not_looked_at(folder, tmp_path):

@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import stat
+import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -87,10 +88,7 @@ class Folder:
         """Raises ``OSError``."""
         self.path = path
         self._top = os.open(path, _FOLDER)
-
-    def close(self) -> None:
-        """Called once."""
-        os.close(self._top)
+        weakref.finalize(self, os.close, self._top)  # not before the last thread that is at work in it has ended
 
     @property
     def free(self) -> int:

@@ -29,11 +29,10 @@ _LOOK_SHARE = 0.005
 _LONGEST_PAUSE = 60.0
 _MOST_ROUNDS = 3
 _MOST_TOLD = 10
-_RUNS = "some program would run it by itself; by hand: %download"
 
 
 class Sync:
-    """A folder that is kept equal while a notebook is connected. ``begin`` once, ``aclose`` once.
+    """A folder that is kept equal while a notebook is connected. ``begin`` once, then ``aclose``.
 
     ``tell``: called with sentences that the next cell is to say.
     """
@@ -63,11 +62,7 @@ class Sync:
         if state.saving is None:
             raise SessionError("Nothing of this session is saved, so nothing comes back.", "%connect with save=yes.")
         await asyncio.to_thread(self._open, state.saving.workspace)
-        try:
-            outcome = await self.equalize(told)
-        except BaseException:
-            self._folder.close()
-            raise
+        outcome = await self.equalize(told)
         self._task = asyncio.create_task(self._watch())
         return outcome
 
@@ -105,17 +100,11 @@ class Sync:
         self.last = (await self._round(number, _untold, sends=False)).after(outcome)  # which sees what is equal now
         return self.last
 
-    async def rest(self) -> None:
-        """Watch no more."""
+    async def aclose(self) -> None:
+        """Watch no more; all files stay as they are. What was saved last may be fetched still."""
         if self._task is not None:
             await cancel_all(self._task)
             self._task = None
-
-    async def aclose(self) -> None:
-        """End it; all files stay as they are."""
-        await self.rest()
-        async with self._lock:
-            await asyncio.to_thread(self._folder.close)
 
     async def _watch(self) -> None:
         pause = _LOOK_SECONDS
@@ -139,6 +128,10 @@ class Sync:
                 _LOG.info("not in step: %s", error)
                 self.problem = str(error)
                 pause = min(2 * pause, _LONGEST_PAUSE)
+            except Exception as error:  # noqa: BLE001 - a fault of ours must not end it without a word
+                _LOG.exception("not in step")
+                self.problem = f"{type(error).__name__}: {error}"
+                pause = _LONGEST_PAUSE
 
     def _tell_all(self, outcome: Outcome) -> None:
         more = len(outcome.notes) - _MOST_TOLD

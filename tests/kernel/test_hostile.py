@@ -330,7 +330,7 @@ async def _connected_notebook(tmp_path):
     record = Record(Path(file))
     front = Front(Path(file))
     proxy = Proxy(front, lambda owner: Notebook(owner, record))
-    connection = Connection(session_directory("hostile"), record, proxy, ends_session=False)
+    connection = Connection(session_directory("hostile"), record, proxy.notebook.owner, ends_session=False)
     running = asyncio.create_task(proxy.run())
     client = AsyncKernelClient(connection_file=file)
     client.load_connection_file()

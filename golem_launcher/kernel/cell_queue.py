@@ -1,0 +1,53 @@
+"""The cells that wait for their turn, and the number of the last one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from golem_launcher.kernel.requests import Request
+
+_MOST_CELLS = 1 << 31
+
+
+class CellQueue:
+    """The cells of all clients in their order."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Request] = deque()
+        self._next: Request | None = None
+        """The one that waits until those before it are over."""
+        self._another = asyncio.Event()
+        self.count = 0
+        """The number of the last cell."""
+
+    def add(self, cell: Request) -> None:
+        """One more."""
+        self._waiting.append(cell)
+        self._another.set()
+
+    async def take(self) -> Request:
+        """The next one, when there is one. It may be aborted still, until it is :meth:`begun`."""
+        while not self._waiting:
+            self._another.clear()
+            await self._another.wait()
+        self._next = self._waiting.popleft()
+        return self._next
+
+    def begun(self) -> None:
+        """The one that was taken is no longer waiting."""
+        self._next = None
+
+    def note_failure(self, cell: Request, content: dict[str, Any]) -> None:
+        """Abort the cells that wait behind one that failed, as kernels do. ``content``: of its reply."""
+        if content.get("status") == "error" and cell.content.get("stop_on_error", True):
+            for other in (*self._waiting, *([self._next] if self._next is not None else [])):
+                other.aborted = True
+
+
+def count_of(reply: dict[str, Any]) -> int:
+    """The number of the cell by a reply; 0: it has none that could be."""
+    count = reply.get("execution_count")
+    return count if isinstance(count, int) and 0 < count < _MOST_CELLS else 0

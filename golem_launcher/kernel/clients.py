@@ -1,0 +1,58 @@
+"""What clients are told: replies to one of them, output and states to all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.kernel import messages
+from golem_launcher.kernel.output import Output
+
+if TYPE_CHECKING:
+    from golem_launcher.kernel.front import Front
+    from golem_launcher.kernel.messages import Message
+    from golem_launcher.kernel.requests import Request
+
+
+class Clients:
+    """Those at a :class:`Front`. ``lines``: as of :class:`Output`."""
+
+    def __init__(self, front: Front, *, lines: bool = False) -> None:
+        self._front = front
+        self._lines = lines
+
+    async def answer(self, request: Request, content: dict[str, Any] | None) -> None:
+        """Answer a request from here; ``None``: it is of a kind that gets no answer."""
+        await self.tell_state("busy", request.message)
+        if content is not None:
+            await self.reply(request, content)
+        await self.tell_state("idle", request.message)
+
+    async def reply(self, request: Request, content: dict[str, Any]) -> None:
+        """Reply with a message of our own."""
+        kind = request.message.kind.removesuffix("_request") + "_reply"
+        await self.forward(request, self._made(kind, content, request.message))
+
+    async def forward(self, request: Request, message: Message, channel: str = "") -> None:
+        """Reply with this one."""
+        await self._front.reply(channel or request.channel, request.identities, message)
+
+    async def publish(self, message: Message) -> None:
+        """Show this to all."""
+        await self._front.publish(message)
+
+    async def tell_all(self, kind: str, content: dict[str, Any], parent: Message) -> None:
+        """The same with a message of our own."""
+        await self._front.publish(self._made(kind, content, parent))
+
+    async def tell_state(self, state: str, parent: Message | None = None) -> None:
+        """The kernel is ``busy`` with a request, ``idle`` again, or ``starting``."""
+        header = parent.frames[0] if parent is not None else b"{}"
+        content = {"execution_state": state}
+        await self._front.publish(messages.make("status", content, session=self._front.session, parent=header))
+
+    def output(self, request: Request) -> Output:
+        """Where the output of a cell, or of a part of it, goes."""
+        return Output(self._front.publish, self._front.session, request.parent, lines=self._lines)
+
+    def _made(self, kind: str, content: dict[str, Any], parent: Message) -> Message:
+        return messages.make(kind, content, session=self._front.session, parent=parent.frames[0])

@@ -19,6 +19,7 @@ SUBJECTS = {
     "start": ("start",),
     "sessions": ("list", "show", "logs", "open", "save", "extend", "stop"),
     "run": ("run",),
+    "sweep": ("sweep",),
     "workspaces": ("workspaces", "generations", "results", "restore", "verify"),
     "market": ("offers", "quote", "providers", "networks"),
     "money": ("wallet", "fund", "identity"),

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
-from decimal import ROUND_DOWN, Decimal
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say
+from golem_launcher.cli.jobs import OWN_BUSINESS, Work, carry_out, tell
+from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors
 from golem_launcher.cli.request import takes_request
-from golem_launcher.errors import BudgetError, RequestError
+from golem_launcher.errors import RequestError
 
 if TYPE_CHECKING:
-    from golem_launcher.cli.job_view import JobView
-    from golem_launcher.tasks.job import Job
-    from golem_launcher.tasks.record import JobDirectory
-    from golem_launcher.tasks.runner import Runner
+    from collections.abc import Callable
 
-_SMALLEST = Decimal("0.000001")
-"""GLM; a budget has no more digits."""
-OWN_BUSINESS = frozenset({"machines", "workload", "inputs", "resume", "save", "save_seconds", "keep_gib", "store",
-                          "encrypt", "recover", "lab_extensions", "ssh_key"})  # fmt: skip
-"""Fields of a request that a job decides by itself."""
+    from golem_launcher.cli.job_view import JobView
+    from golem_launcher.tasks.job import CommandTasks, Job
+    from golem_launcher.tasks.record import JobDirectory, Record
+
 _OF_FILE = ("command", "map", "workers", "setup", "files", "output", "keep", "timeout", "attempts", "verify", "check")
 """What a job's file may have beside the fields of a request."""
 
@@ -79,7 +74,7 @@ def run(
     golem-launcher run --resume render
     """
     from golem_launcher.tasks import record
-    from golem_launcher.tasks.job import job_in
+    from golem_launcher.tasks.job import job_in, setup_payload
 
     own = {
         "command": command, "map": map_, "workers": workers, "setup": setup, "files": file, "output": output,
@@ -92,11 +87,12 @@ def run(
     else:
         job = _new(job_file, given, own)
         directory = record.create(job.request.name, job.model_dump(mode="json"))
-    outcome = asyncio.run(_carry_out(directory, job))
+    owner = functools.partial(_owner, job)
+    outcome = asyncio.run(carry_out(Work(directory, job, owner, setup_payload(job))))
     if as_json:
         print_json(outcome)
     else:
-        _print(outcome)
+        tell(outcome, "run")
     if outcome["done"] < outcome["tasks"]:
         raise typer.Exit(FAILED)
 
@@ -151,120 +147,7 @@ def _changed(job: Job, given: dict[str, Any], own: dict[str, Any], directory: Jo
     return changed
 
 
-async def _carry_out(directory: JobDirectory, job: Job) -> dict[str, Any]:
-    """Do what is missing; what is to be told of it."""
-    from golem_launcher.cli.job_view import JobView
-    from golem_launcher.tasks.job import CommandTasks, setup_payload
-    from golem_launcher.tasks.record import Record
-    from golem_launcher.tasks.runner import Runner
-    from golem_launcher.tasks.scheduler import Scheduler
+def _owner(job: Job, record: Record, view: JobView, _stop: Callable[[], None]) -> CommandTasks:
+    from golem_launcher.tasks.job import CommandTasks
 
-    reason = ""
-    with directory.held():
-        done = {line.task for line in directory.lines() if line.kind == "done"}
-        missing = [task for task in range(len(job.items)) if task not in done]
-        view = JobView(job.labels, done=len(done))
-        scheduler = Scheduler(missing, attempts=job.attempts, verify=job.verify)
-        spent = _spent(directory)
-        if missing:
-            with contextlib.closing(Record(directory)) as record:
-                request = _affordable(job, spent, len(missing))
-                tasks = CommandTasks(job, record, view.told)
-                runner = Runner(request, scheduler, tasks, incoming=directory.incoming, setup=setup_payload(job))
-                with view:
-                    reason = await _with_signals(runner, view)
-        return _outcome(directory, job, scheduler, view, reason)
-
-
-def _affordable(job: Job, spent: Decimal, missing: int) -> Any:
-    """The request for what is missing, with the money that is left."""
-    left = (job.request.budget - spent).quantize(_SMALLEST, ROUND_DOWN)
-    if left <= 0:
-        raise BudgetError(
-            f"The job has cost {spent:.4f} GLM, which is all of its budget.", "Give it more: --resume … --budget …"
-        )
-    machines = min(job.request.machines, missing * job.verify)
-    return job.request.model_copy(update={"budget": left, "machines": machines})
-
-
-def _spent(directory: JobDirectory) -> Decimal:
-    """What the job's sessions have cost that are over."""
-    from golem_launcher.errors import SessionNotFound
-    from golem_launcher.session import liveness
-    from golem_launcher.session.directory import session_directory
-    from golem_launcher.tasks.record import Line, Record
-
-    costs = {line.session: Decimal(line.cost) for line in directory.lines() if line.kind == "cost"}
-    with contextlib.suppress(SessionNotFound):
-        session = session_directory(directory.name)
-        state = session.state()
-        known = costs.get(state.created_at.isoformat())
-        if state.workload == "tasks" and not liveness.alive(session) and known != state.cost:
-            with contextlib.closing(Record(directory)) as record:
-                line = Line(kind="cost", session=state.created_at.isoformat(), cost=str(state.cost))
-                record.add(line, sure=True)
-            costs[line.session] = state.cost
-    return sum(costs.values(), Decimal(0))
-
-
-async def _with_signals(runner: Runner, view: JobView) -> str:
-    """Run it; Ctrl-C ends it in order, a second one at once."""
-    loop, working = asyncio.get_running_loop(), asyncio.ensure_future(runner.run())
-    pressed = 0
-
-    def on_signal() -> None:
-        nonlocal pressed
-        pressed += 1
-        if pressed == 1:
-            view.say("Nothing more is begun; what runs is waited for. Ctrl-C again ends it at once.")
-            runner.stop()
-        else:
-            working.cancel()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal)
-    try:
-        while not working.done():
-            view.session = runner.directory
-            await asyncio.wait({working}, timeout=1.0)
-        return "It was ended." if working.cancelled() or (pressed and not working.exception()) else working.result()
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-
-
-def _outcome(directory: JobDirectory, job: Job, scheduler: Any, view: JobView, reason: str) -> dict[str, Any]:
-    """What became of a job, for people and programs."""
-    done = {line.task for line in directory.lines() if line.kind == "done"}
-    labels = job.labels
-    return {
-        "job": directory.name,
-        "output": job.output,
-        "tasks": len(job.items),
-        "done": len(done),
-        "failed": {labels[task]: why for task, why in sorted(scheduler.failed.items()) if task not in done},
-        "missing": [labels[task] for task in range(len(job.items)) if task not in done],
-        "reason": reason,
-        "cost": str(_spent(directory)),
-        "providers": [
-            {"id": provider, "name": one.provider, "done": one.done, "failed": one.failed,
-             "seconds": round(one.seconds, 1), "left": scheduler.left.get(provider, "")}
-            for provider, one in view.by_provider.items()
-        ],
-    }  # fmt: skip
-
-
-def _print(outcome: dict[str, Any]) -> None:
-    from golem_launcher.units import counted
-
-    say(f"{outcome['done']} of {counted(outcome['tasks'], 'task')} done: {outcome['output']}")
-    for one in outcome["providers"]:
-        left = f" It was left: {one['left']}." if one["left"] else ""
-        say(f"  {one['name']}: {one['done']} done, {one['failed']} failed, {one['seconds']} s of work.{left}")
-    say(f"  Cost: {Decimal(outcome['cost']):.4f} GLM. See: golem-launcher bill {outcome['job']}")
-    for label, why in list(outcome["failed"].items())[:20]:
-        say(f"  {label} failed: {why}")
-    if outcome["reason"]:
-        say(f"It ended before all was done. {outcome['reason']}")
-    if outcome["missing"]:
-        say(f"Go on with what is missing: golem-launcher run --resume {outcome['job']}")
+    return CommandTasks(job, record, view.told)

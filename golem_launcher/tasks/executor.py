@@ -234,18 +234,18 @@ class Executor(concurrent.futures.Executor):
             return None
         return call.payload
 
-    def fault(self, answer: Answer) -> tuple[str, Fault] | None:
+    def fault(self, _attempt: Attempt, answer: Answer) -> tuple[str, Fault] | None:
         """Why this is no result."""
         if answer.timed_out:
             return f"it took longer than {self._timeout:g} s", Fault.OPEN
-        if _output(answer, _VALUE) is None and _output(answer, _ERROR) is None:
+        if output_named(answer, _VALUE) is None and output_named(answer, _ERROR) is None:
             last = f": {answer.last_line}" if answer.last_line else ""
             return f"its process ended with exit code {answer.exit}{last}", Fault.OPEN
         return None
 
     async def check(self, task: int, answer: Answer) -> str:
         """Whether the user wants this result."""
-        if self._check is None or _output(answer, _VALUE) is None:
+        if self._check is None or output_named(answer, _VALUE) is None:
             return ""
         try:
             value = await asyncio.to_thread(self._value, task, answer, copy=True)
@@ -259,7 +259,7 @@ class Executor(concurrent.futures.Executor):
         call = self._calls.get(attempt.task)
         if call is None:
             return
-        error = _output(answer, _ERROR)
+        error = output_named(answer, _ERROR)
         try:
             if error is not None:
                 call.future.set_exception(_raised(error))
@@ -378,7 +378,8 @@ def _settled(future: concurrent.futures.Future[Any]) -> Any:
     return future.result() if error is None else error
 
 
-def _output(answer: Answer, name: str) -> Output | None:
+def output_named(answer: Answer, name: str) -> Output | None:
+    """The output of that name, where there is one."""
     return next((output for output in answer.outputs if output.name == name), None)
 
 
@@ -392,23 +393,32 @@ def _content(output: Output, most: int) -> bytes:
 
 
 def _json(answer: Answer, name: str, most: int) -> Any:
-    output = _output(answer, name)
+    output = output_named(answer, name)
     return json_value(_content(output, most), most=most) if output is not None else None
 
 
-def _raised(error: Output) -> BaseException:
-    """What is raised here for what was raised there: the same where it is one of Python's own."""
+def error_told(error: Output) -> tuple[type[Exception] | None, str, str]:
+    """What a function raised over there: its kind where it is one of Python's own, its words, and where it was."""
     try:
         told = json.loads(_content(error, _LARGEST_ERROR))
         name, message, trace = str(told["type"]), clean_text(str(told["message"])), clean_text(str(told["traceback"]))
-    except (ValueError, TypeError, KeyError, RecursionError, LauncherError):
-        return TaskError("The function raised, and what it raised can't be read.")
-    kind = getattr(builtins, name, None) if told.get("module") == "builtins" else None
-    raised: BaseException = TaskError(f"{name[:80]}: {message}")
+        module = told.get("module")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, LauncherError):
+        return None, "The function raised, and what it raised can't be read.", ""
+    kind = getattr(builtins, name, None) if module == "builtins" else None
     if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, _NO_ANSWERS):
+        return kind, message, trace
+    return None, f"{clean_text(name)[:80]}: {message}", trace
+
+
+def _raised(error: Output) -> BaseException:
+    """What is raised here for what was raised there."""
+    kind, words, trace = error_told(error)
+    raised: BaseException = TaskError(words)
+    if kind is not None:
         try:
-            raised = kind(message)
+            raised = kind(words)
         except TypeError:  # one that wants more than words
-            raised = TaskError(f"{name}: {message}")
+            raised = TaskError(f"{kind.__name__}: {words}")
     raised.__cause__ = RemoteTraceback(trace)
     return raised

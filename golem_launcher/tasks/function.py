@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _INSTALLED = tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 _MOST_NAMES = 500
 _SOURCE = "<task>"
+_OURS = "golem_launcher"
 
 
 @dataclass
@@ -228,8 +229,8 @@ def _lambda_source(function: types.FunctionType) -> str:
 
 def _is_installed(module: types.ModuleType) -> bool:
     """Whether it is Python's own or of a package, so that it may be there as well."""
-    if module.__name__ == "__main__":
-        return False
+    if module.__name__ == "__main__" or module.__name__.partition(".")[0] == _OURS:
+        return False  # a provider has none of ours
     file = getattr(module, "__file__", None)
     if file is None:
         return module.__name__.partition(".")[0] in sys.stdlib_module_names or hasattr(module, "__path__")

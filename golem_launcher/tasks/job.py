@@ -19,7 +19,7 @@ from golem_launcher.tasks.task_client import Payload
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from golem_launcher.tasks.record import JobDirectory, Record
     from golem_launcher.tasks.runner import Happened
@@ -61,11 +61,16 @@ class Job(BaseModel):
     @property
     def labels(self) -> list[str]:
         """The name of each task's directory: by its item where these are short and differ, else by its number."""
-        plain = [re.sub(r"[^\w.+=@-]+", "_", item)[:_LONGEST_LABEL].strip("._") for item in self.items]
-        if all(plain) and len({one.casefold() for one in plain}) == len(plain):
-            return plain
-        width = len(str(len(plain)))
-        return [f"{index:0{width}}" + (f"-{one}" if one else "") for index, one in enumerate(plain, 1)]
+        return labels_of(self.items)
+
+
+def labels_of(items: Sequence[str]) -> list[str]:
+    """A file's name for each item: its own where these are short and differ, else with its number."""
+    plain = [re.sub(r"[^\w.+=@-]+", "_", item)[:_LONGEST_LABEL].strip("._") for item in items]
+    if all(plain) and len({one.casefold() for one in plain}) == len(plain):
+        return plain
+    width = len(str(len(plain)))
+    return [f"{index:0{width}}" + (f"-{one}" if one else "") for index, one in enumerate(plain, 1)]
 
 
 def items_of(text: str) -> tuple[str, ...]:
@@ -109,9 +114,14 @@ def parse_job(values: dict[str, Any]) -> Job:
 
 
 def job_in(directory: JobDirectory) -> Job:
-    """The job of a directory. Raises ``SessionDamaged``."""
+    """The job of a directory. Raises ``SessionDamaged``, and ``RequestError`` for one of another kind."""
+    description = directory.description()
+    if isinstance(description, dict) and "notebook" in description:
+        raise RequestError(
+            f"The job '{directory.name}' is a sweep.", f"Go on with it: golem-launcher sweep --resume {directory.name}"
+        )
     try:
-        return Job.model_validate(directory.description())
+        return Job.model_validate(description)
     except ValidationError:
         raise SessionDamaged(f"The job '{directory.name}' can't be read: {directory.path} is damaged.") from None
 
@@ -137,7 +147,7 @@ class CommandTasks:
         }
         return Payload(about, seconds=self._job.timeout)
 
-    def fault(self, answer: Answer) -> tuple[str, Fault] | None:
+    def fault(self, _attempt: Attempt, answer: Answer) -> tuple[str, Fault] | None:
         """Why this is no result."""
         if answer.timed_out:
             return f"it took longer than {self._job.timeout:g} s", Fault.OPEN

@@ -20,6 +20,7 @@ from golem_launcher.tasks.task_client import TaskClient, attempt_id
 from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
+    from decimal import Decimal
     from pathlib import Path
 
     from golem_launcher.events import SessionState
@@ -39,7 +40,7 @@ class Owner(Protocol):
     def payload(self, task: int) -> Payload | None:
         """What is sent for a task; ``None`` when nobody wants it any more. Asked again for each attempt."""
 
-    def fault(self, answer: Answer) -> tuple[str, Fault] | None:
+    def fault(self, attempt: Attempt, answer: Answer) -> tuple[str, Fault] | None:
         """Why this is no result, and whose fault that is; ``None`` for a result."""
 
     async def check(self, task: int, answer: Answer) -> str:
@@ -49,7 +50,7 @@ class Owner(Protocol):
         """This is the task's result: the only one. Raises ``OSError`` when it can't be kept."""
 
     async def give_up(self, task: int, reason: str) -> None:
-        """The task failed, and is not tried again."""
+        """The task failed, and is not tried again; the answer that was its last is still there."""
 
     def told(self, happened: Happened) -> None:
         """Something happened that a person may want to see."""
@@ -65,6 +66,8 @@ class Happened:
     attempt: Attempt | None = None
     worker: Worker | None = None
     log: bytes = b""
+    per_hour: Decimal | None = None
+    """What a machine that became ready costs at full load; GLM."""
 
 
 @dataclass
@@ -187,7 +190,9 @@ class Runner:
                 self._scheduler.join(worker)
                 task = asyncio.create_task(self._serve(directory, worker))
                 employed = self._machines[machine.number] = _Employed(worker, task)
-                self._owner.told(Happened("ready", str(machine.provider_name), worker=worker))
+                self._owner.told(
+                    Happened("ready", str(machine.provider_name), worker=worker, per_hour=machine.price_per_hour)
+                )
             if employed is not None and worker.provider in self._scheduler.left:
                 await self._part(directory, employed, self._scheduler.left[worker.provider])
         await self._mind_numbers(directory, state)
@@ -280,7 +285,7 @@ class Runner:
         except ProviderError as error:
             await self._failed(attempt, error.what, Fault.PROVIDER)
             return
-        fault = owner.fault(answer)
+        fault = owner.fault(attempt, answer)
         if fault is None:
             unwanted = await owner.check(attempt.task, answer)
             fault = (unwanted, Fault.REJECTED) if unwanted else None

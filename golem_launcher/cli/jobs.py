@@ -1,0 +1,183 @@
+"""What commands that do jobs have in common: money that is left, Ctrl-C, and what is told at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Decimal
+from typing import TYPE_CHECKING, Any, Protocol
+
+from golem_launcher.cli.output import say
+from golem_launcher.errors import BudgetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from golem_launcher.cli.job_view import JobView
+    from golem_launcher.request import LaunchRequest
+    from golem_launcher.tasks.record import JobDirectory, Record
+    from golem_launcher.tasks.runner import Owner, Runner
+    from golem_launcher.tasks.scheduler import Scheduler
+    from golem_launcher.tasks.task_client import Payload
+
+OWN_BUSINESS = frozenset({"machines", "workload", "inputs", "resume", "save", "save_seconds", "keep_gib", "store",
+                          "encrypt", "recover", "lab_extensions", "ssh_key"})  # fmt: skip
+"""Fields of a request that a job decides by itself."""
+_SMALLEST = Decimal("0.000001")
+"""GLM; a budget has no more digits."""
+
+
+class Job(Protocol):
+    """What a job of any kind says of itself."""
+
+    @property
+    def request(self) -> LaunchRequest:
+        """What is asked of the machines."""
+
+    @property
+    def output(self) -> str:
+        """The directory for what comes back."""
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """What each task is called."""
+
+    @property
+    def attempts(self) -> int:
+        """How often a task is tried."""
+
+    @property
+    def verify(self) -> int:
+        """So many providers must come to the same result."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A job that is to be done, or finished."""
+
+    directory: JobDirectory
+    job: Job
+    owner: Callable[[Record, JobView, Callable[[], None]], Owner]
+    """Makes the owner of its tasks; the last is how it stops the job in order."""
+    setup: Payload | None = None
+
+
+async def carry_out(work: Work) -> dict[str, Any]:
+    """Do what is missing; what is to be told of it."""
+    from golem_launcher.cli.job_view import JobView
+    from golem_launcher.tasks.record import Record
+    from golem_launcher.tasks.runner import Runner
+    from golem_launcher.tasks.scheduler import Scheduler
+
+    reason, directory, job = "", work.directory, work.job
+    with directory.held():
+        done = {line.task for line in directory.lines() if line.kind == "done"}
+        missing = [task for task in range(len(job.labels)) if task not in done]
+        view = JobView(list(job.labels), done=len(done))
+        scheduler = Scheduler(missing, attempts=job.attempts, verify=job.verify)
+        spent = _spent(directory)
+        if missing:
+            with contextlib.closing(Record(directory)) as record:
+                request = _affordable(job, spent, len(missing))
+                owner = work.owner(record, view, lambda: runner.stop())  # noqa: PLW0108 - it is made below
+                runner = Runner(request, scheduler, owner, incoming=directory.incoming, setup=work.setup)
+                with view:
+                    reason = await _with_signals(runner, view)
+        return _outcome(directory, job, scheduler, view, reason)
+
+
+def _affordable(job: Job, spent: Decimal, missing: int) -> LaunchRequest:
+    """The request for what is missing, with the money that is left."""
+    left = (job.request.budget - spent).quantize(_SMALLEST, ROUND_DOWN)
+    if left <= 0:
+        raise BudgetError(
+            f"The job has cost {spent:.4f} GLM, which is all of its budget.", "Give it more: --resume … --budget …"
+        )
+    machines = min(job.request.machines, missing * job.verify)
+    return job.request.model_copy(update={"budget": left, "machines": machines})
+
+
+def _spent(directory: JobDirectory) -> Decimal:
+    """What the job's sessions have cost that are over."""
+    from golem_launcher.errors import SessionNotFound
+    from golem_launcher.session import liveness
+    from golem_launcher.session.directory import session_directory
+    from golem_launcher.tasks.record import Line, Record
+
+    costs = {line.session: Decimal(line.cost) for line in directory.lines() if line.kind == "cost"}
+    with contextlib.suppress(SessionNotFound):
+        session = session_directory(directory.name)
+        state = session.state()
+        known = costs.get(state.created_at.isoformat())
+        if state.workload == "tasks" and not liveness.alive(session) and known != state.cost:
+            with contextlib.closing(Record(directory)) as record:
+                line = Line(kind="cost", session=state.created_at.isoformat(), cost=str(state.cost))
+                record.add(line, sure=True)
+            costs[line.session] = state.cost
+    return sum(costs.values(), Decimal(0))
+
+
+async def _with_signals(runner: Runner, view: JobView) -> str:
+    """Run it; Ctrl-C ends it in order, a second one at once."""
+    loop, working = asyncio.get_running_loop(), asyncio.ensure_future(runner.run())
+    pressed = 0
+
+    def on_signal() -> None:
+        nonlocal pressed
+        pressed += 1
+        if pressed == 1:
+            view.say("Nothing more is begun; what runs is waited for. Ctrl-C again ends it at once.")
+            runner.stop()
+        else:
+            working.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    try:
+        while not working.done():
+            view.session = runner.directory
+            await asyncio.wait({working}, timeout=1.0)
+        return "It was ended." if working.cancelled() or (pressed and not working.exception()) else working.result()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _outcome(directory: JobDirectory, job: Job, scheduler: Scheduler, view: JobView, reason: str) -> dict[str, Any]:
+    """What became of a job, for people and programs."""
+    done = {line.task for line in directory.lines() if line.kind == "done"}
+    labels = job.labels
+    return {
+        "job": directory.name,
+        "output": job.output,
+        "tasks": len(job.labels),
+        "done": len(done),
+        "failed": {labels[task]: why for task, why in sorted(scheduler.failed.items()) if task not in done},
+        "missing": [labels[task] for task in range(len(job.labels)) if task not in done],
+        "reason": reason,
+        "cost": str(_spent(directory)),
+        "providers": [
+            {"id": provider, "name": one.provider, "done": one.done, "failed": one.failed,
+             "seconds": round(one.seconds, 1), "left": scheduler.left.get(provider, "")}
+            for provider, one in view.by_provider.items()
+        ],
+    }  # fmt: skip
+
+
+def tell(outcome: dict[str, Any], command: str) -> None:
+    """Print what became of a job, for a person; ``command`` goes on with it."""
+    from golem_launcher.units import counted
+
+    say(f"{outcome['done']} of {counted(outcome['tasks'], 'task')} done: {outcome['output']}")
+    for one in outcome["providers"]:
+        left = f" It was left: {one['left']}." if one["left"] else ""
+        say(f"  {one['name']}: {one['done']} done, {one['failed']} failed, {one['seconds']} s of work.{left}")
+    say(f"  Cost: {Decimal(outcome['cost']):.4f} GLM. See: golem-launcher bill {outcome['job']}")
+    for label, why in list(outcome["failed"].items())[:20]:
+        say(f"  {label} failed: {why}")
+    if outcome["reason"]:
+        say(f"It ended before all was done. {outcome['reason']}")
+    if outcome["missing"]:
+        say(f"Go on with what is missing: golem-launcher {command} --resume {outcome['job']}")

@@ -1,0 +1,149 @@
+"""``golem-launcher sweep``: a notebook for each of many sets of parameters, on several machines."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from golem_launcher.cli.jobs import OWN_BUSINESS, Work, carry_out, tell
+from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say
+from golem_launcher.cli.request import takes_request
+from golem_launcher.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from golem_launcher.cli.job_view import JobView
+    from golem_launcher.tasks.record import JobDirectory, Record
+    from golem_launcher.tasks.sweep import Sweep, SweepTasks
+
+_ENGINE = "papermill"
+"""What executes a notebook over there."""
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add this module's command to the command line."""
+    app.command("sweep")(reports_errors(takes_request(sweep, without=OWN_BUSINESS)))
+
+
+def sweep(
+    *,
+    given: dict[str, Any],
+    notebook: Annotated[Path | None, typer.Argument(help="The notebook, with a cell tagged 'parameters'.")] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", metavar="NAME=A,B", help="Values of a parameter. Can be given several times."),
+    ] = None,
+    param_file: Annotated[
+        Path | None, typer.Option("--param-file", help="Sets of parameters: a CSV file with a line of names, or JSON.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option("--workers", "-w", help="How many machines. (default: 3)")] = None,
+    file: Annotated[
+        list[str] | None, typer.Option("--file", help="A file or folder to bring along. Can be given several times.")
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", help="The directory for what comes back. (default: the job's name)")
+    ] = None,
+    kernel: Annotated[str | None, typer.Option("--kernel", help="Of the provider's; else the notebook's own.")] = None,
+    timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds for a notebook. (default: 3600)")] = None,
+    stop_at_failure: Annotated[
+        bool, typer.Option("--stop-at-failure", help="Begin nothing more once one has failed.")
+    ] = False,
+    resume: Annotated[str | None, typer.Option("--resume", help="Go on with a sweep: what is done is done.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Execute a notebook for each of many sets of parameters, on several machines.
+
+    Each becomes a notebook of its own, as papermill writes them, and a row of summary.csv and summary.html. One whose
+    cell fails is kept with the error in it; --resume does what is missing, and what failed, again.
+
+    Examples:
+    golem-launcher sweep train.ipynb --param lr=0.1,0.01 --param depth=2,3 --workers 4 --output runs
+    golem-launcher sweep train.ipynb --param-file grid.csv --file data/ --package scikit-learn
+    golem-launcher sweep --resume train
+    """
+    from golem_launcher.tasks import record
+    from golem_launcher.tasks.sweep import sweep_in, take_notebook, write_summary
+
+    own = {"workers": workers, "timeout": timeout, "stop_at_failure": stop_at_failure or None}
+    own = {name: value for name, value in own.items() if value is not None}
+    if resume is not None:
+        directory = record.find(resume)
+        if notebook is not None or param or param_file or file or output or kernel:
+            raise RequestError("What is executed can't be changed of a sweep that was begun.", "Begin another one.")
+        asked = _changed(sweep_in(directory), given, own, directory)
+    elif notebook is None:
+        raise RequestError("There is no notebook.", "Name one: golem-launcher sweep train.ipynb --param lr=0.1,0.01")
+    else:
+        told = {"param": param or [], "param_file": param_file, "files": file or [], "output": output, "kernel": kernel}
+        asked = _new(notebook, given, own, told)
+        directory = record.create(asked.request.name, asked.model_dump(mode="json"))
+        take_notebook(notebook, directory)
+    outcome = asyncio.run(carry_out(Work(directory, asked, functools.partial(_owner, asked, directory))))
+    outcome["summary"] = [str(path) for path in write_summary(asked, directory.lines())]
+    if as_json:
+        print_json(outcome)
+    else:
+        tell(outcome, "sweep")
+        say(f"  Summary: {outcome['summary'][0]}")
+    if outcome["done"] < outcome["tasks"]:
+        raise typer.Exit(FAILED)
+
+
+def _new(notebook: Path, given: dict[str, Any], own: dict[str, Any], told: dict[str, Any]) -> Sweep:
+    from golem_launcher.request import parse_request
+    from golem_launcher.session import client
+    from golem_launcher.tasks.sweep import sets_of
+
+    sets = sets_of(told["param"], told["param_file"])
+    packages = tuple(given.get("packages", ()))
+    if not any(one.lower().startswith(_ENGINE) for one in packages):
+        packages = (*packages, _ENGINE)
+    request = {
+        **given,
+        "packages": packages,
+        "inputs": tuple(told["files"]),
+        "machines": min(int(own.pop("workers", 3)), len(sets)),
+        "workload": "tasks",
+        "save": False,
+    }
+    asked = client.settled(parse_request(request))
+    output = Path(told["output"] or asked.name).expanduser().absolute()
+    fields = {"notebook": notebook.stem, "sets": sets, "kernel": told["kernel"] or "", "output": str(output)}
+    return _parsed({**fields, **own, "request": asked})
+
+
+def _changed(sweep: Sweep, given: dict[str, Any], own: dict[str, Any], directory: JobDirectory) -> Sweep:
+    from golem_launcher.request import parse_request
+
+    request = sweep.request.model_dump() | given
+    if "workers" in own:
+        request["machines"] = own.pop("workers")
+    request["name"] = directory.name
+    changed = _parsed({**sweep.model_dump(exclude={"request"}), **own, "request": parse_request(request)})
+    directory.describe(changed.model_dump(mode="json"))
+    return changed
+
+
+def _parsed(values: dict[str, Any]) -> Sweep:
+    from pydantic import ValidationError
+
+    from golem_launcher.tasks.sweep import Sweep
+
+    try:
+        return Sweep(**values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise RequestError(f"{'.'.join(map(str, first['loc'])).capitalize()}: {first['msg']}.") from None
+
+
+def _owner(
+    sweep: Sweep, directory: JobDirectory, record: Record, view: JobView, stop: Callable[[], None]
+) -> SweepTasks:
+    from golem_launcher.tasks.sweep import SweepTasks
+
+    return SweepTasks(sweep, directory, record, view.told, stop)

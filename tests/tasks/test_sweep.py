@@ -1,0 +1,103 @@
+"""Sweeps: parameter sets, summaries that are safe to open, and notebooks executed on a local network by papermill."""
+
+import csv
+import json
+
+import nbformat
+import pytest
+
+from golem_launcher.errors import RequestError
+from golem_launcher.request import LaunchRequest
+from golem_launcher.tasks import record
+from golem_launcher.tasks.record import Line
+from golem_launcher.tasks.sweep import Sweep, sets_of, write_summary
+from tests.tasks.conftest import outcome
+
+
+def test_sets_are_every_combination_of_parameters_with_the_rows_of_a_file(tmp_path):
+    assert sets_of(["lr=0.1,0.01", "depth=2"], None) == ({"lr": 0.1, "depth": 2}, {"lr": 0.01, "depth": 2})
+    assert sets_of(['x=1e3,True,None,text,"a,b"'], None) == tuple({"x": x} for x in (1000.0, True, None, "text", "a,b"))
+    (tmp_path / "grid.csv").write_text("a,b\n1,x\n2,-0.5\n")
+    rows = ({"a": 1, "b": "x"}, {"a": 2, "b": -0.5})
+    assert sets_of([], tmp_path / "grid.csv") == rows
+    assert sets_of(["b=9"], tmp_path / "grid.csv") == ({"a": 1, "b": 9}, {"a": 2, "b": 9})
+    (tmp_path / "grid.json").write_text('[{"a": [1, 2]}]')
+    assert sets_of([], tmp_path / "grid.json") == ({"a": [1, 2]},)
+    assert sets_of([], None) == ({},)
+
+
+@pytest.mark.parametrize("options", [["lr"], ["1x=2"], ["a=" + ",".join("123456789") for _ in range(6)]])
+def test_what_is_no_parameter_is_refused(options):
+    options = [one.replace("a=", f"a{number}=") for number, one in enumerate(options)]
+    with pytest.raises(RequestError):
+        sets_of(options, None)
+
+
+@pytest.mark.parametrize("text", ["", "a b,c\n1,2\n", "a\n1,2\n", "\xff"])
+def test_what_is_no_list_of_parameters_is_refused(tmp_path, text):
+    (tmp_path / "grid.csv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(RequestError):
+        sets_of([], tmp_path / "grid.csv")
+
+
+def test_a_summary_is_text_whatever_a_provider_said(tmp_path):
+    sweep = Sweep(notebook="n<b>", sets=({"a": 1}, {"a": 2}), output=str(tmp_path / "out"), request=LaunchRequest())
+    hostile = {"=1+1": "<script>alert(1)</script>", "loss": "=HYPERLINK(1)", "n": -1.5, "status": "done"}
+    lines = [
+        Line(kind="failed", task=1, reason="-cmd", more={"notebook": "a=2.ipynb", "scraps": []}),
+        Line(kind="done", task=0, seconds=1.5, more={"notebook": "a=1.ipynb", "scraps": hostile}),
+    ]
+    table, page = write_summary(sweep, lines)
+    first, second = csv.DictReader(table.read_text().splitlines())
+    assert (first["status"], first["scrap.loss"], first["scrap.n"]) == ("done", "'=HYPERLINK(1)", "-1.5")
+    assert (second["status"], second["error"], second["scrap.loss"]) == ("failed", "'-cmd", "")
+    assert "<script>" not in page.read_text()
+    assert "n&lt;b&gt;" in page.read_text()
+
+
+def notebook_of(*cells):
+    cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+    cells[0]["metadata"]["tags"] = ["parameters"]
+    kernel = {"kernelspec": {"name": "of-my-computer", "display_name": "Mine", "language": "python"}}
+    return nbformat.writes(nbformat.v4.new_notebook(cells=cells, metadata=kernel))
+
+
+_SCRAP = """
+from IPython.display import display
+about = {"name": "loss", "data": lr * depth, "encoder": "json", "version": 1}
+display({"application/scrapbook.scrap.json+json": about}, raw=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_grid_of_six_of_which_one_fails_and_is_done_again(job, tmp_path):
+    (tmp_path / "train.ipynb").write_text(
+        notebook_of("lr = 1\ndepth = 1", "import os\nassert lr < 0.9 or os.path.exists('fixed'), 'too much'", _SCRAP)
+    )
+    process = job("train.ipynb", "--param", "lr=0.5,0.25,0.9", "-p", "depth=2,3", "--workers", "2", "--output", "runs",
+                  command="sweep", name="grid")  # fmt: skip
+    told = outcome(process, code=1, seconds=170)
+    assert told["done"] == 4
+    runs = tmp_path / "runs"
+    rows = list(csv.DictReader((runs / "summary.csv").read_text().splitlines()))
+    assert [row["status"] for row in rows] == ["done"] * 4 + ["failed"] * 2
+    assert [row["scrap.loss"] for row in rows[:4]] == ["1.0", "1.5", "0.5", "0.75"]
+    assert rows[4]["error"].startswith("AssertionError: too much")
+    assert all(float(row["cost"]) > 0 and float(row["seconds"]) > 0 for row in rows)
+    for row in rows:
+        notebook = nbformat.read(runs / row["notebook"], as_version=4)
+        about = notebook.metadata.papermill
+        assert about.parameters == {"lr": float(row["lr"]), "depth": int(row["depth"])}
+        assert bool(about.exception) == (row["status"] == "failed")
+        (injected,) = [one for one in notebook.cells if "injected-parameters" in one.metadata.get("tags", [])]
+        assert f"lr = {row['lr']}" in injected.source
+    assert json.loads((runs / "lr=0.9-depth=2.ipynb").read_text())["cells"][0]["metadata"]["tags"] == [
+        "papermill-error-cell-tag"
+    ]
+    done = [line.task for line in record.find("grid").lines() if line.kind == "done"]
+    assert sorted(done) == [0, 1, 2, 3]
+
+    told = outcome(job("--stop-at-failure", "--workers", "1", command="sweep", resume="grid"), code=1, seconds=170)
+    assert told["done"] == 4
+    lines = [line.task for line in record.find("grid").lines() if line.kind in {"done", "failed"}]
+    assert len(lines) == 7, "the first failure ends it, and nothing is done again"

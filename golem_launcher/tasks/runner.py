@@ -227,6 +227,7 @@ class Runner:
         door = door_path(directory.path)
         try:
             async with TaskClient(door, worker.machine, token, self._incoming, most_bytes=self._most_bytes) as machine:
+                await machine.clear()
                 if not await self._prepare(machine, worker):
                     return
                 while True:

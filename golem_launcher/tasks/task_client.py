@@ -144,6 +144,18 @@ class TaskClient:
             if heard - began > payload.seconds + _GRACE_SECONDS:
                 raise ProviderError("It does not end what has run for too long.")
 
+    async def clear(self) -> None:
+        """End and remove all that is there, of a runner that was killed."""
+        try:
+            timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
+            async with await self._http.request("GET", "/tasks", timeout=timeout) as response:
+                told = json_value(await response.content.read(_LARGEST_LINE), most=_LARGEST_LINE)
+        except (TimeoutError, OSError, ValueError, AccessError, aiohttp.ClientError):
+            return
+        known = told.get("tasks") if isinstance(told, dict) else None
+        if isinstance(known, dict) and known:
+            await self.forget(*known)
+
     async def forget(self, *ids: str) -> None:
         """End and remove tasks there, as far as it answers."""
         try:

@@ -12,8 +12,10 @@ from golem_launcher.session import client
 from tests.networks import own_network
 from tests.session import providers
 
-HONEST, HANGS, LIES = 0.5, 0.7, 0.9
-"""Memory (GiB) to ask for: the cheapest that fits is taken first."""
+HONEST = 0.5
+"""Memory (GiB) to ask for."""
+ODD = ("hangs", "lies")
+"""Providers at which a task's program finds this in ``$ODD``, and does as it says. The cheapest: taken first."""
 
 _HONEST = """
 [[provider]]
@@ -23,11 +25,22 @@ price_hour = 0.02
 price_cpu_hour = 0.02
 """
 
+_ODD = """
+[[provider]]
+name = "{name}"
+memory_gib = 0.55
+price_hour = 0.01
+price_cpu_hour = 0.01
+[provider.commands]
+"/bin/sh" = "ODD={name} exec /bin/sh \\"$@\\""
+"""
+
 _NETWORK = f"""
 runtime = "auto"
 debit_note_interval = 3
 terminate_seconds = 0
 {"".join(_HONEST.format(number=number) for number in range(1, 5))}
+{"".join(_ODD.format(name=name) for name in ODD)}
 """
 
 
@@ -58,11 +71,12 @@ def job(network, tmp_path):  # noqa: ARG001 - it must be up
     """Runs ``golem-launcher run`` (or another command) as a user does, and ends what is left of its session."""
     names = []
 
-    def begin(*arguments, command="run", name=None, resume=None):
+    def begin(*arguments, command="run", name=None, resume=None, odd=()):
         history.forget()
         name = resume or name or f"j-{uuid.uuid4().hex[:8]}"
         names.append(name)
-        which = ("--resume", name) if resume else ("--name", name, "--mem", "0.5", "--disk", "0.5")
+        which = ["--resume", name] if resume else ["--name", name, "--mem", str(HONEST), "--disk", "0.5"]
+        which += [part for one in ODD if one not in odd and not resume for part in ("--deny", one)]
         return subprocess.Popen(
             [sys.executable, "-m", "golem_launcher.cli", command, *which, "--json", *arguments],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,

@@ -15,11 +15,11 @@ from golem_launcher.events import Stage
 from golem_launcher.market import history
 from golem_launcher.session import client
 from golem_launcher.tasks.executor import RemoteTraceback
-from tests.tasks.conftest import HONEST
+from tests.tasks.conftest import HONEST, ODD
 
 pytestmark = pytest.mark.slow
 
-SMALL = {"memory_gib": HONEST, "disk_gib": 0.5}
+SMALL = {"memory_gib": HONEST, "disk_gib": 0.5, "deny": ODD}
 OFFSET = 100
 
 

@@ -1,0 +1,101 @@
+"""Jobs among providers that hang and lie; runners that are killed at any moment; a budget that is used up."""
+
+import random
+import time
+
+import pytest
+
+from golem_launcher.rental.payment.journal import Journal
+from golem_launcher.session import client
+from golem_launcher.tasks import record
+from tests.tasks.conftest import outcome
+from tests.tasks.test_run import wait_for_line
+
+pytestmark = pytest.mark.slow
+
+_WORK = """
+import os, pathlib, sys, time
+odd = os.environ.get("ODD")
+if odd == "hangs":
+    time.sleep(3600)
+time.sleep(float(sys.argv[2]))
+pathlib.Path("made.txt").write_text(f"{sys.argv[1]}{' and a lie' if odd == 'lies' else ''}")
+"""
+
+
+@pytest.fixture
+def work(tmp_path):
+    (tmp_path / "work.py").write_text(_WORK)
+    return tmp_path
+
+
+def check(work, output, count):
+    """Every task's file is there, and right."""
+    for number in range(count):
+        assert (work / output / str(number) / "made.txt").read_text() == str(number)
+
+
+def test_at_a_provider_where_tasks_hang_two_are_tried_and_done_elsewhere(job, work, lose):
+    process = job("--map", "0:12", "--file", "work.py", "--output", "out", "--timeout", "5", "--", "python3", "work.py",
+                  "{item}", "1", name="hanging", odd=["hangs"])  # fmt: skip
+    ready = wait_for_line(process, " is ready at honest")
+    lost = int(ready.split()[1])
+    wait_for_line(process, ready.split()[-1].rstrip(".") + ", ")
+    lose("hanging", lost)
+    told = outcome(process, seconds=170)
+    assert (told["done"], told["missing"]) == (12, [])
+    check(work, "out", 12)
+    (hangs,) = [one for one in told["providers"] if one["name"] == "hangs"]
+    assert (hangs["done"], hangs["failed"]) == (0, 2)
+    assert hangs["left"].startswith("it failed 2 times, last: it took longer than 5 s")
+
+
+def test_where_two_must_agree_a_liar_is_found_out(job, work):
+    told = outcome(
+        job("--map", "0:6", "--file", "work.py", "--output", "out", "--verify", "2", "--", "python3", "work.py",
+            "{item}", "0.3", name="lying", odd=["lies"]),
+        seconds=170,
+    )  # fmt: skip
+    assert (told["done"], told["missing"]) == (6, [])
+    check(work, "out", 6)
+    liar = [one for one in told["providers"] if one["name"] == "lies"]
+    assert all(one["left"] == "its result differs from what others came to" for one in liar)
+    assert not any(one["left"] for one in told["providers"] if one["name"] != "lies")
+
+
+def test_a_users_own_program_refuses_results(job, work):
+    (work / "right").write_text('#!/bin/sh\n[ "$(cat "$1/made.txt")" = "$2" ]\n')
+    (work / "right").chmod(0o755)
+    told = outcome(
+        job("--map", "0:4", "--file", "work.py", "--output", "out", "--workers", "2", "--check", "./right", "--",
+            "python3", "work.py", "{item}", "0", name="checked", odd=["lies"]),
+        seconds=170,
+    )  # fmt: skip
+    assert (told["done"], told["missing"]) == (4, [])
+    check(work, "out", 4)
+
+
+def test_a_runner_that_is_killed_again_and_again_does_each_task_once(job, work):
+    chance = random.Random(16)
+    process = job("--map", "0:30", "--file", "work.py", "--output", "out", "--workers", "2", "--", "python3", "work.py",
+        "{item}", "0.2", name="killed")  # fmt: skip
+    killed = 0
+    wait_for_line(process, "1 of 30")
+    while killed < 8:
+        time.sleep(chance.uniform(0, 2))
+        process.kill()
+        process.communicate()
+        killed += 1
+        process = job(resume="killed")
+        wait_for_line(process, "The job is 'killed'")
+        if chance.random() < 0.5:
+            wait_for_line(process, " is ready at ")
+    told = outcome(process, seconds=170)
+    assert (told["done"], told["missing"]) == (30, [])
+    check(work, "out", 30)
+    done = [line.task for line in record.find("killed").lines() if line.kind == "done"]
+    assert sorted(done) == list(range(30)), "each once"
+    assert not [path for path in (work / "out").iterdir() if path.name.startswith(".")]
+    state = client.find("killed").state()
+    assert state.stage.final
+    assert Journal.read(client.find("killed").path).entries.closed

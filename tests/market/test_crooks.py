@@ -157,6 +157,7 @@ def test_offers_live_on_the_network(crooks):
     assert shown["advice"][0]["values"]["gpus"] == "1"
 
 
+@pytest.mark.slow
 def test_the_wallet_of_a_network_without_money(crooks):
     found = wallet.look(crooks.node, LOCAL)
     assert found.amount is None

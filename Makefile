@@ -40,7 +40,7 @@ bench: $(VENV)/.installed-tests
 pictures: $(VENV)/.installed-tests
 	GOLEM_LAUNCHER_PICTURES=docs/images $(BIN)/python -m pytest -q tests/browser/test_pictures.py
 
-# What is made from the code: types for editors. A test compares.
+# What is made from the code: types for editors, docs/cli.md. A test compares.
 generated: $(VENV)/.installed-tests
 	$(BIN)/python scripts/generate
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
 
+from golem_launcher.suggestions import meant
+
 Money = Literal["none", "test", "real"]
 
 GOLEMS_COIN = "GLM"
@@ -228,4 +230,4 @@ def unknown(name: str) -> str:
     """What to say of a network that can't be chosen."""
     if name in RETIRED:
         return f"the network '{name}' is retired; use '{RETIRED[name]}' instead"
-    return f"there is no network '{name}'; there is {', '.join(NETWORKS)}"
+    return f"there is no network '{name}'; {meant(name, NETWORKS)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from golem_launcher.cli.main import main
+from golem_launcher.cli.entry import main
 
 if __name__ == "__main__":
     main()

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from golem_launcher.cli.completion import session_names
 from golem_launcher.cli.output import Json, print_json, reports_errors, say
+from golem_launcher.cli.table import show_table
 from golem_launcher.errors import LauncherError
 from golem_launcher.networks import NETWORKS
 from golem_launcher.units import coins
@@ -31,7 +33,10 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def bill(
-    name: Annotated[str, typer.Argument(help="The session.")], *, json: Json = False, as_csv: _Csv = False
+    name: Annotated[str, typer.Argument(help="The session.", autocompletion=session_names)],
+    *,
+    json: Json = False,
+    as_csv: _Csv = False,
 ) -> None:
     """Show what a session was billed: time, usage, price, debit notes, invoice, and how far it is paid.
 
@@ -71,9 +76,18 @@ def ledger(*, json: Json = False, as_csv: _Csv = False) -> None:
     elif not found:
         say("There are no sessions. Start one: golem-launcher start --wait")
     else:
-        for one in found:
-            say(f"{one.session:<24} {one.network:<8} {one.created_at:%Y-%m-%d %H:%M}  {one.seconds / 3600:>7.2f} h "
-                f"{coins(one.cost):>12} {one.token:<5} {one.state}")  # fmt: skip
+        show_table(
+            ("SESSION", "NETWORK", "BEGUN", "HOURS", "COST", "PAYMENT"),
+            [
+                (
+                    one.session, one.network, f"{one.created_at.astimezone():%Y-%m-%d %H:%M}",
+                    f"{one.seconds / 3600:.2f}", f"{coins(one.cost)} {one.token}", one.state,
+                )
+                for one in found
+            ],
+            give_way=("PAYMENT", "SESSION"),
+            right=("HOURS", "COST"),
+        )  # fmt: skip
         counts = [one for one in found if one.network not in NETWORKS or not NETWORKS[one.network].chain_is_here]
         for token in sorted({one.token for one in counts}):
             total = sum((one.cost for one in counts if one.token == token), Decimal(0))

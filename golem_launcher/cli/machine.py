@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from golem_launcher.errors import RequestError
+from golem_launcher.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from golem_launcher.events import SessionState
@@ -26,4 +27,6 @@ def number_of(state: SessionState, which: str | None) -> int:
         return found[0]
     known = ", ".join(one.name for one in state.machines) or "none yet"
     what = "Several machines are called" if found else "There is no machine"
-    raise RequestError(f"{what} '{which}' in '{state.name}'.", f"Its machines are: {known}.", field="machine")
+    meant = did_you_mean(which, (one.provider_name for one in state.machines if one.provider_name))
+    remedy = f"{meant} Its machines are: {known}.".strip()
+    raise RequestError(f"{what} '{which}' in '{state.name}'.", remedy, field="machine")

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+_HELP = ["-h", "--help"]
 SUBJECTS = {
     "start": ("start",),
     "sessions": ("list", "show", "logs", "open", "save", "extend", "stop"),
@@ -26,6 +27,7 @@ SUBJECTS = {
     "bills": ("bill", "ledger"),
     "node": ("doctor", "version", "down", "node"),
     "page": ("page",),
+    "demo": ("demo",),
     "ways_in": ("tunnel", "gateway", "connect", "ssh", "ssh-config"),
     "kernel": ("kernel",),
     "image": ("image",),
@@ -62,21 +64,36 @@ class _Commands(TyperGroup):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands = _OnDemand()  # type: ignore[assignment]  # nobody adds to it
+        _name_no_kind_of_flags(self)
 
 
 @functools.cache
 def _commands(subject: str) -> dict[str, Any]:
     part = typer.Typer()
     importlib.import_module(f"golem_launcher.cli.{subject}").add_commands(part)
-    return dict(typer.main.get_group(part).commands)
+    found = dict(typer.main.get_group(part).commands)
+    for command in found.values():
+        _name_no_kind_of_flags(command)
+    return found
+
+
+def _name_no_kind_of_flags(command: Any) -> None:
+    """Have help say nothing of the kind of value that a flag takes: it takes none."""
+    named = command.get_help_option(typer.Context(command, help_option_names=_HELP))
+    for option in (*command.params, named):
+        if getattr(option, "is_flag", False) and option is not None and option.metavar is None:
+            option.metavar = ""
+    if isinstance(command, TyperGroup) and not isinstance(command, _Commands):
+        for child in command.commands.values():
+            _name_no_kind_of_flags(child)
 
 
 app = typer.Typer(
     name="golem-launcher",
     cls=_Commands,
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": _HELP},
 )
 
 
@@ -90,12 +107,17 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - called by typer
 
 @app.callback()
 def _options(
+    context: typer.Context,
     *,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback has printed it
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version, and no more.")
     ] = False,
 ) -> None:
     """Launch a full JupyterLab inside a Golem provider."""
+    if context.invoked_subcommand is None:
+        from golem_launcher.cli.welcome import welcome
+
+        welcome()
 
 
 def main() -> None:

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from golem_launcher.cli.completion import provider_names
 from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.cli.request import takes_request
+from golem_launcher.cli.table import show_table
 from golem_launcher.networks import NETWORKS, RETIRED
+from golem_launcher.suggestions import did_you_mean
 from golem_launcher.units import coins, counted, duration
 
 if TYPE_CHECKING:
@@ -103,7 +106,12 @@ def quote(
 
 def providers(
     *,
-    forget: Annotated[str | None, typer.Option("--forget", help="Forget one, by its id or name; 'all': all.")] = None,
+    forget: Annotated[
+        str | None,
+        typer.Option(
+            "--forget", metavar="TEXT", help="Forget one, by its id or name; 'all': all.", autocompletion=provider_names
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Show what is remembered of providers: agreements, failures, who is avoided and why.
@@ -118,7 +126,10 @@ def providers(
     if forget is not None:
         count = history.forget(None if forget == "all" else forget)
         if not count and forget != "all":
-            raise MarketError(f"No provider is remembered as '{forget}'.", "See: golem-launcher providers")
+            meant = did_you_mean(forget, (one.name for one in history.read().values()))
+            raise MarketError(
+                f"No provider is remembered as '{forget}'.", f"{meant} See: golem-launcher providers".strip()
+            )
         if json:
             print_json({"forgotten": count})
         else:
@@ -130,11 +141,15 @@ def providers(
         return
     if not records:
         say("Nothing is remembered of any provider yet.")
+        return
+    rows = []
     for key, one in records.items():
         said = f"avoided: {one.avoided()}" if one.avoided() else "may be taken"
         if not one.avoided() and one.failed_lately():
             said = f"taken last, it failed of late: {one.failed_lately()}"
-        say(f"{one.name:<24} {key}  {counted(one.agreements, 'agreement')}, {counted(one.failures, 'failure')}, {said}")
+        rows.append((one.name[:24], key, f"{one.agreements:,}", f"{one.failures:,}", said))
+    head = ("PROVIDER", "ID", "AGREEMENTS", "FAILURES", "NEXT TIME")
+    show_table(head, rows, give_way=("ID", "NEXT TIME", "PROVIDER"), right=("AGREEMENTS", "FAILURES"))
 
 
 def networks(*, json: Json = False) -> None:
@@ -148,9 +163,11 @@ def networks(*, json: Json = False) -> None:
     if json:
         print_json({"networks": [{name: getattr(one, name) for name in _TOLD} for one in listed], "retired": RETIRED})
         return
-    for one in listed:
-        paid = f"{one.token} and {one.gas} for fees" if one.gas else "nothing is settled"
-        say(f"{one.name:<8}  {_MONEY[one.money]:<10}  {paid:<24}  {one.sentence}")
+    rows = [
+        (one.name, _MONEY[one.money], f"{one.token}, {one.gas} for fees" if one.gas else "nothing", one.sentence)
+        for one in listed
+    ]
+    show_table(("NETWORK", "MONEY", "PAID IN", "WHAT IT IS"), rows, give_way=("WHAT IT IS",))
     for name, instead in RETIRED.items():
         say(f"{name:<8}  retired: use {instead}")
 
@@ -204,9 +221,13 @@ def _show(found: Offers, request: LaunchRequest, *, everything: bool) -> None:
     token = NETWORKS[request.network].token
     shown = (*found.fitting, *found.others) if everything else found.fitting
     if shown:
-        say(f"{'provider':<24} {'cores':>5} {'GiB':>6} {'disk':>6} {f'{token}/h':>10} {'start':>8} {'in all':>10}  GPU")
+        head = ("PROVIDER", "CORES", "GiB", "DISK", f"{token}/H", "START", "IN ALL", "GPU")
+        show_table(head, list(map(_cells, shown)), give_way=("GPU", "PROVIDER"), right=head[1:7])
     for offer in shown:
-        _show_offer(offer)
+        for reason in offer.why:
+            say(f"{offer.machine.name[:24]} is not taken: {reason}")
+        if offer.note:
+            say(f"{offer.machine.name[:24]} is taken last, it failed of late: {offer.note}")
     if not found.fitting:
         say(f"No machine fits; {len(found.others)} on offer.")
         for advice in found.advice:
@@ -218,14 +239,8 @@ def _show(found: Offers, request: LaunchRequest, *, everything: bool) -> None:
         say(f"{len(found.others)} more do not fit; see why: --all")
 
 
-def _show_offer(offer: Offer) -> None:
+def _cells(offer: Offer) -> tuple[str, ...]:
     machine = offer.machine
-    gpu = f"{machine.gpus} x {machine.gpu_model}" if machine.gpus else ""
-    say(
-        f"{machine.name[:24]:<24} {machine.cpus:>5g} {machine.memory_gib:>6.1f} {machine.disk_gib:>6.0f} "
-        f"{offer.per_hour:>10.6f} {offer.start:>8.4f} {offer.whole:>10.6f}  {gpu}"
-    )
-    for reason in offer.why:
-        say(f"{'':<26}not taken: {reason}")
-    if offer.note:
-        say(f"{'':<26}taken last, it failed of late: {offer.note}")
+    sizes = (f"{machine.cpus:g}", f"{machine.memory_gib:.1f}", f"{machine.disk_gib:.0f}")
+    costs = (f"{offer.per_hour:.6f}", f"{offer.start:.4f}", f"{offer.whole:.6f}")
+    return (machine.name[:24], *sizes, *costs, f"{machine.gpus} x {machine.gpu_model}" if machine.gpus else "-")

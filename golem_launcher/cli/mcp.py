@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from golem_launcher.cli.completion import network_names
 from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.errors import LauncherError, RequestError
 from golem_launcher.networks import token_of
@@ -31,7 +32,13 @@ def mcp(
     ] = 1,
     hours: Annotated[str, typer.Option("--hours", metavar="NUMBER", help="How long one may be asked for.")] = "2",
     network: Annotated[
-        str, typer.Option("--network", metavar="TEXT", help="Where they run; assistants can't choose it.")
+        str,
+        typer.Option(
+            "--network",
+            metavar="TEXT",
+            help="Where they run; assistants can't choose it.",
+            autocompletion=network_names,
+        ),
     ] = "local",
     spent: Annotated[bool, typer.Option("--spent", help="Say what assistants spent, and no more.")] = False,
     forget: Annotated[

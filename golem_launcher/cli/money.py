@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from golem_launcher.cli.completion import network_names
 from golem_launcher.cli.output import Json, print_json, reports_errors, say, waiting_for
 from golem_launcher.errors import LauncherError, RequestError
 from golem_launcher.networks import NETWORKS, Network, unknown
@@ -17,7 +18,9 @@ from golem_launcher.units import coins, counted
 if TYPE_CHECKING:
     from golem_launcher.node.node import Node
 
-_NetworkName = Annotated[str, typer.Option("--network", help="Which one; see: golem-launcher networks")]
+_NetworkName = Annotated[
+    str, typer.Option("--network", help="Which one; see: golem-launcher networks", autocompletion=network_names)
+]
 
 identity_app = typer.Typer(help="The identity that owns the wallet: back it up, bring it back.", no_args_is_help=True)
 

@@ -23,6 +23,8 @@ _R = TypeVar("_R")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 """The option of commands that programs read."""
+JsonLines = Annotated[bool, typer.Option("--json", help="Print JSON lines: one value a line.")]
+"""The same of commands that go on printing."""
 FAILED = 1
 BAD_USAGE = 2
 
@@ -35,6 +37,11 @@ def say(text: str) -> None:
 def print_json(value: Any) -> None:
     """Print one JSON value."""
     typer.echo(json.dumps(value, indent=2, default=str))
+
+
+def print_json_line(value: Any) -> None:
+    """Print one JSON value as a line of its own, at once."""
+    typer.echo(json.dumps(value, default=str))
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from golem_launcher.cli.completion import of_field
 from golem_launcher.errors import RequestError
 from golem_launcher.request.fields import NAMES, about, is_list, option
 from golem_launcher.request.model import LaunchRequest
@@ -70,9 +71,11 @@ def _parameter(name: str) -> inspect.Parameter:
         kind: Any = Annotated[bool | None, info]
         return _keyword(name, kind, None) if not field.default else _switched_off(name, info)
     if is_list(name):
-        info = typer.Option(words, help=help_text, rich_help_panel=panel, metavar="TEXT")
+        info = typer.Option(words, help=help_text, rich_help_panel=panel, metavar="TEXT", autocompletion=of_field(name))
         return _keyword(name, Annotated[list[str], info], [])
-    info = typer.Option(words, help=help_text, rich_help_panel=panel, metavar=_metavar(field))
+    info = typer.Option(
+        words, help=help_text, rich_help_panel=panel, metavar=_metavar(field), autocompletion=of_field(name)
+    )
     return _keyword(name, Annotated[str | None, info], None)
 
 
@@ -114,7 +117,8 @@ def _help(name: str) -> str:
 
 def _metavar(field: FieldInfo) -> str:
     """What kind of value it is."""
-    kinds = set(typing.get_args(field.annotation)) - {types.NoneType} or {field.annotation}
+    every = set(typing.get_args(field.annotation)) - {types.NoneType} or {field.annotation}
+    kinds = {typing.get_args(kind)[0] if typing.get_origin(kind) is Annotated else kind for kind in every}
     return "NUMBER" if kinds & {int, float, Decimal} else "TEXT"
 
 

@@ -11,10 +11,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from golem_launcher.cli.completion import session_names
 from golem_launcher.cli.formatting import budget as most
 from golem_launcher.cli.formatting import cost, moment, providers, session_lines
 from golem_launcher.cli.machine import Which, number_of
-from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say, waiting_for
+from golem_launcher.cli.output import (
+    FAILED,
+    Json,
+    JsonLines,
+    print_json,
+    print_json_line,
+    reports_errors,
+    say,
+    waiting_for,
+)
+from golem_launcher.cli.table import show_table
 from golem_launcher.errors import SessionError, SessionNotFound
 from golem_launcher.events import STOPPED, SessionState, Stage
 from golem_launcher.units import counted
@@ -32,7 +43,9 @@ _ENDING = {
 """What an end is at, by its stage."""
 _MOST_NAMED = 20
 
-Name = Annotated[str, typer.Argument(help="The session's name; see `golem-launcher list`.")]
+Name = Annotated[
+    str, typer.Argument(help="The session's name; see `golem-launcher list`.", autocompletion=session_names)
+]
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -63,7 +76,7 @@ def list_sessions(*, as_json: Json = False) -> None:
     elif not found:
         say("There are no sessions. Start one: golem-launcher start --wait")
     else:
-        _print_table(found)
+        print_sessions(found)
     for name, process in lost.items():
         progress(f"'{name}' runs without a directory, which can't be made again. End it: kill {process.pid}")
 
@@ -94,7 +107,7 @@ def logs(
     *,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the session ends.")] = False,
     machine: Which = None,
-    as_json: Json = False,
+    as_json: JsonLines = False,
 ) -> None:
     """Print what happened to a session, and what its workload in the provider logged.
 
@@ -115,7 +128,7 @@ def logs(
         while lines:
             for line in lines:
                 if as_json:
-                    print_json(line)
+                    print_json_line(line)
                 else:
                     say(f"{_clock(line['at'])}  {line['line']}" if "at" in line else line["line"])
             lines, seen = _log_since(directory, log, seen)
@@ -258,19 +271,21 @@ def summary(directory: SessionDirectory) -> dict[str, Any]:
     return {key: value.get(key) for key in ("name", "stage", "reason", "url", "token", "provider", "network")}
 
 
-def _print_table(found: list[dict[str, Any]]) -> None:
-    rows = [("NAME", "STAGE", "NETWORK", "PROVIDER", "COST", "DEADLINE")]
+_COLOURS = {"ready": "green", "failed": "red", "ended": "bright_black", "recovering": "yellow"}
+_HEAD = ("NAME", "STAGE", "NETWORK", "PROVIDER", "COST", "DEADLINE")
+
+
+def print_sessions(found: list[dict[str, Any]]) -> None:
+    """A table of sessions, as ``client.describe`` tells of each."""
+    rows = []
     for value in found:
         state = SessionState.model_validate(value)
         mark = " (damaged)" if value["damaged"] else ""
         deadline = moment(state.deadline) if state.deadline else "-"
         rows.append((
-            state.name, state.stage.value + mark, state.network or "-", providers(state)[:24],
-            cost(state), deadline,
+            state.name, state.stage.value + mark, state.network or "-", providers(state)[:24], cost(state), deadline,
         ))  # fmt: skip
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    show_table(_HEAD, rows, give_way=("PROVIDER", "NAME", "COST"), colours=_COLOURS)
     for value in found:
         if value["trouble"]:
             say(f"{value['name']}: {value['trouble']}")

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from golem_launcher import modules
+from golem_launcher.cli.completion import session_names
 from golem_launcher.cli.machine import Which, number_of
 from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.errors import AccessError
 from golem_launcher.events import Stage
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from golem_launcher.access.ssh import SshServer
     from golem_launcher.session.directory import SessionDirectory
 
-Name = Annotated[str, typer.Argument(help="The session's name; see `golem-launcher list`.")]
+Name = Annotated[
+    str, typer.Argument(help="The session's name; see `golem-launcher list`.", autocompletion=session_names)
+]
 Port = Annotated[int, typer.Argument(min=1, max=65535, help="A port of the provider.")]
 
 
@@ -38,7 +41,12 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def tunnel(
-    name: Annotated[str, typer.Argument(help="The session's name, or the address of a hub's server it runs on.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="The session's name, or the address of a hub's server it runs on.", autocompletion=session_names
+        ),
+    ],
     *,
     port: Annotated[int, typer.Option(min=0, max=65535, help="On this computer; 0 takes a free one.")] = 8888,
     remote_port: Annotated[
@@ -159,7 +167,8 @@ def ssh(
 ) -> None:
     """Open a shell in a session by ssh, or run a command there.
 
-    The session must have been started with a public key, and ssh must find the private one (as a file or in an agent).
+    The session must have been started with a public key. The private one is looked for in ~/.ssh, whatever its name,
+    and by ssh itself in an agent; another is named by -i.
     Its own options follow the name, after --machine when that is said there.
 
     Examples:
@@ -176,8 +185,29 @@ def ssh(
     after_name, words = _leading_machine(command or [])
     settings, _, number = _ssh_settings(name, after_name or machine)
     host = access.host_alias(name, number)
+    words = _with_key(name, words)
     sys.stdout.flush()
     os.execv(program, [program, *access.arguments(settings), host, *words])  # noqa: S606
+
+
+def _with_key(name: str, words: list[str]) -> list[str]:
+    """Ssh's words with the key that the session takes, where ssh would not try that by itself; else who is let in."""
+    from golem_launcher.access import ssh_keys
+    from golem_launcher.session.directory import session_directory
+
+    public = session_directory(name).request().ssh_key
+    if public is None:
+        return words
+    named = [Path(after).expanduser() for word, after in itertools.pairwise(words) if word == "-i"]
+    found = ssh_keys.find(public)
+    use = f"Use: golem-launcher ssh {name} -i {found.path}" if found is not None else "Name its file by -i FILE."
+    if any(ssh_keys.is_other(public, path) for path in named):
+        typer.echo(f"'{name}' lets in the key {ssh_keys.short(public)}, and {named[0]} is another. {use}", err=True)
+    elif not named and found is None and not os.environ.get("SSH_AUTH_SOCK"):
+        typer.echo(f"'{name}' lets in the key {ssh_keys.short(public)}, which is not in ~/.ssh. {use}", err=True)
+    elif not named and found is not None and not found.usual:
+        return ["-i", str(found.path), *words]
+    return words
 
 
 def _leading_machine(words: list[str]) -> tuple[str | None, list[str]]:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from golem_launcher import paths
+from golem_launcher.cli.completion import workspace_names
 from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say
+from golem_launcher.cli.table import show_table
 from golem_launcher.errors import RequestError, WorkspaceError
 from golem_launcher.units import counted, data_size
 
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 
     from golem_launcher.workspace.repository.generation import Generation
 
-Name = Annotated[str, typer.Argument(help="The workspace's name; see `golem-launcher workspaces`.")]
+Name = Annotated[
+    str, typer.Argument(help="The workspace's name; see `golem-launcher workspaces`.", autocompletion=workspace_names)
+]
 StoreUrl = Annotated[
     str | None,
     typer.Option("--store", help="Where the saves are kept: a folder or an address.", show_default="this computer"),
@@ -37,7 +41,10 @@ def add_commands(app: typer.Typer) -> None:
 
 def workspaces(
     *,
-    remove: Annotated[str | None, typer.Option(metavar="NAME", help="Forget this workspace and all its saves.")] = None,
+    remove: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Forget this workspace and all its saves.", autocompletion=workspace_names),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before something is lost.")] = False,
     store: StoreUrl = None,
     as_json: Json = False,
@@ -69,8 +76,8 @@ def workspaces(
     elif not found:
         say("Nothing has been saved yet. A session saves by itself: golem-launcher start --wait")
     else:
-        for generation in found:
-            say(f"{generation.workspace:<40} {_line(generation)}")
+        rows = [(generation.workspace, *_cells(generation)) for generation in found]
+        show_table(("WORKSPACE", *_COLUMNS), rows, give_way=("WORKSPACE",), right=_NUMBERS)
 
 
 def generations(name: Name, *, store: StoreUrl = None, as_json: Json = False) -> None:
@@ -91,11 +98,14 @@ def generations(name: Name, *, store: StoreUrl = None, as_json: Json = False) ->
         told: list[dict[str, Any]] = [{**_plain(each), "left_out_files": _left_out(kept, each)} for each in found]
         print_json([*told, *({"workspace": name, "generation": number, "damaged": True} for number in unreadable)])
         return
+    show_table(_COLUMNS, list(map(_cells, found)), right=_NUMBERS)
     for generation in found:
-        say(f"{generation.number:>6}  {_line(generation)}")
+        left_out = _left_out(kept, generation)
+        if generation.flags or left_out:
+            say(f"Save {generation.number}:")
         for flag in generation.flags:
-            say(f"        {flag}")
-        _say_left_out(_left_out(kept, generation), indent="        ")
+            say(f"  {flag}")
+        _say_left_out(left_out, indent="  ")
     if unreadable:
         say(f"{_numbered(unreadable)} can't be read. How to mend it: golem-launcher verify {name}")
 
@@ -160,7 +170,12 @@ def results(
 
 
 def restore(
-    name: Annotated[str, typer.Argument(metavar="NAME[@GENERATION]", help="A workspace, or one save of it.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME[@GENERATION]", help="A workspace, or one save of it.", autocompletion=workspace_names
+        ),
+    ],
     directory: Annotated[Path, typer.Argument(help="A new or empty directory.")],
     *,
     store: StoreUrl = None,
@@ -324,13 +339,18 @@ def _progress(what: str, unit: str = "bytes") -> Callable[[int, int], None]:
     return tell
 
 
-def _line(generation: Generation) -> str:
-    size = data_size(generation.bytes)
-    left_out = f", {generation.left_out:,} left out" if generation.left_out else ""
-    line = (
-        f"{_time(generation.created_at)}  {counted(generation.files, 'file'):>14}  {size:>10}  save {generation.number}"
+_COLUMNS = ("SAVE", "AT", "FILES", "SIZE", "LEFT OUT")
+_NUMBERS = ("SAVE", "FILES", "SIZE", "LEFT OUT")
+
+
+def _cells(generation: Generation) -> tuple[str, ...]:
+    return (
+        str(generation.number),
+        _time(generation.created_at),
+        f"{generation.files:,}",
+        data_size(generation.bytes),
+        f"{generation.left_out:,}" if generation.left_out else "-",
     )
-    return line + left_out
 
 
 def _plain(generation: Generation) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import struct
 from golem_launcher.networks import NETWORKS, unknown
 from golem_launcher.outbound import address
 from golem_launcher.software import SOFTWARE
+from golem_launcher.suggestions import meant
 from golem_launcher.workload import registry
 
 _KEY_TYPES = re.compile(
@@ -33,7 +34,7 @@ def known_network(name: str) -> str:
 def known_software(name: str) -> str:
     """A choice of software that there is."""
     if name not in SOFTWARE:
-        raise ValueError(f"there is no '{name}'; there is {', '.join(SOFTWARE)}")
+        raise ValueError(f"there is no '{name}'; {meant(name, SOFTWARE)}")
     return name
 
 
@@ -42,7 +43,8 @@ def known_workload(name: str) -> str:
     try:
         return registry.find(name).name
     except LookupError:
-        raise ValueError(f"there is no '{name}'; there is {', '.join(one.name for one in registry.usable())}") from None
+        known = [one.name for one in registry.usable()]
+        raise ValueError(f"there is no '{name}'; {meant(name, known)}") from None
 
 
 def requirement_lines(lines: tuple[str, ...]) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from golem_launcher.events import EVENT, Event, SessionState
 from golem_launcher.request import LaunchRequest
 from golem_launcher.request.kinds import NAME_PATTERN
 from golem_launcher.session.state_rebuilding import rebuilt
+from golem_launcher.suggestions import did_you_mean
 from golem_launcher.workload import registry
 
 if TYPE_CHECKING:
@@ -186,7 +187,9 @@ def session_directory(name: str) -> SessionDirectory:
     """The directory of the session ``name``; ``SessionNotFound`` when there is none."""
     path = paths.sessions_directory() / name
     if not _is_name(name) or not is_session(path):
-        raise SessionNotFound(f"There is no session '{name}'.", "See `golem-launcher list`.")
+        known = [one.name for one in paths.sessions_directory().iterdir() if is_session(one)]
+        remedy = f"{did_you_mean(name, known)} See `golem-launcher list`.".strip()
+        raise SessionNotFound(f"There is no session '{name}'.", remedy)
     return SessionDirectory(path)
 
 

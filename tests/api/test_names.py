@@ -14,7 +14,20 @@ import golem_launcher
 from golem_launcher import errors
 from golem_launcher.request import LaunchRequest
 
-STABLE = {"Offers", "Session", "attach", "errors", "launch", "offers", "quote", "sessions", "wallet"}
+STABLE = {
+    "Executor",
+    "Offers",
+    "Session",
+    "attach",
+    "errors",
+    "launch",
+    "map",
+    "map_async",
+    "offers",
+    "quote",
+    "sessions",
+    "wallet",
+}
 """What programs of users have: a name goes from here only with a new major version."""
 
 

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import WorkspaceError
+from golem_launcher.suggestions import did_you_mean
 from golem_launcher.text import clean_line
 from golem_launcher.units import counted
 from golem_launcher.workspace.backends import locations
@@ -200,7 +201,7 @@ class Store:
         with self._lock:
             numbers = self._numbers(workspace)
             if not numbers:
-                raise _unknown(workspace, number, numbers)
+                raise _unknown(workspace, number, numbers, self._names())
             wanted = numbers[-1] if number is None else number
             try:
                 return self._manifest(workspace, wanted)
@@ -391,9 +392,10 @@ def _losses(manifests: Sequence[Manifest], lost: ChunkIds) -> list[str]:
     return found
 
 
-def _unknown(workspace: str, number: int | None, numbers: Sequence[int]) -> WorkspaceError:
+def _unknown(workspace: str, number: int | None, numbers: Sequence[int], known: Iterable[str] = ()) -> WorkspaceError:
     if not numbers:
-        return WorkspaceError(f"There is no saved workspace '{workspace}'.", "See `golem-launcher workspaces`.")
+        remedy = f"{did_you_mean(workspace, known)} See `golem-launcher workspaces`.".strip()
+        return WorkspaceError(f"There is no saved workspace '{workspace}'.", remedy)
     if number is None:
         return WorkspaceError(f"No generation of '{workspace}' can be read.", f"golem-launcher verify {workspace}")
     there = f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else f"only {numbers[0]}"

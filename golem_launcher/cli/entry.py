@@ -1,0 +1,26 @@
+"""Where the program ``golem-launcher`` begins: Ctrl-C is one line from the first moment to the last."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+_INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line."""
+    signal.signal(signal.SIGINT, _leave)  # while modules are loaded there is nothing to look after
+    from golem_launcher.cli.main import main as run
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        run()
+    finally:
+        signal.signal(signal.SIGINT, _leave)  # nor while Python ends
+
+
+def _leave(*_: Any) -> None:
+    os.write(2, b"Interrupted.\n")
+    os._exit(_INTERRUPTED)

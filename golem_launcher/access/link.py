@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import h11
 
+from golem_launcher.access.http_connection import LONGEST_HEAD, HttpConnection, NoAnswer
 from golem_launcher.access.lab_frontend import LabFrontend, nobody
 from golem_launcher.access.listener import Listener
 from golem_launcher.access.open_documents import key
 from golem_launcher.access.origin_policy import OriginPolicy
-from golem_launcher.access.reverse_proxy import LONGEST_HEAD, Conversation, HttpConnection, NoAnswer, Upstream
+from golem_launcher.access.reverse_proxy import Conversation, Upstream
 from golem_launcher.errors import AccessError
 from golem_launcher.peers import is_another_person, is_ours, refusal
 

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import h11
 
+from golem_launcher.access.http_connection import LONGEST_HEAD, HttpConnection, NoAnswer, moved, page, plain
 from golem_launcher.access.link import listen_for_user
 from golem_launcher.access.origin_policy import OriginPolicy
-from golem_launcher.access.reverse_proxy import LONGEST_HEAD, HttpConnection, NoAnswer, Upstream, moved, page, plain
+from golem_launcher.access.reverse_proxy import Upstream
 from golem_launcher.errors import AccessError
 from golem_launcher.untrusted import json_value
 from golem_launcher.waiting import wait_for

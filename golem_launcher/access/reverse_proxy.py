@@ -1,10 +1,8 @@
 """The HTTP between a browser and a server of the session: a reverse proxy on h11, which :mod:`.link` runs.
 
 For each connection of a browser's there is one to the server, made when it is first needed. What can be answered from
-this side is; the rest is passed on as :mod:`.origin_policy` allows. Bodies stream both ways as they
-come, so uploads of any size and server-sent events pass; after an upgrade (websockets) the bytes are not looked at.
-
-h11 is strict: what a provider answers that is not HTTP ends that connection and no more.
+this side is; the rest is passed on as :mod:`.origin_policy` allows. Bodies stream both ways as they come, so uploads of
+any size and server-sent events pass; after an upgrade (websockets) the bytes are not looked at.
 """
 
 from __future__ import annotations
@@ -12,15 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import h11
 
 from golem_launcher.access import open_documents, origin_policy
+from golem_launcher.access.http_connection import HttpConnection, NoAnswer, away, html, moved, plain
 from golem_launcher.access.lab_frontend import LARGEST_PAGE, Served, page_headers
 from golem_launcher.access.streams import join
-from golem_launcher.agent.yielding import Turns
 from golem_launcher.errors import AccessError
 from golem_launcher.waiting import cancel_all, wait_for
 
@@ -31,14 +28,11 @@ if TYPE_CHECKING:
     from golem_launcher.access.origin_policy import Headers, OriginPolicy
     from golem_launcher.access.streams import Stream
 
-LONGEST_HEAD = 64 * 1024
-"""Of a browser's request, with its cookies."""
 _LONGEST_ANSWER_HEAD = 16 * 1024
 """Of the server's: a head is taken apart in one go."""
 _MOST_INFORMATION = 8
 """Heads that come before the real one."""
 _PIECE = 64 * 1024
-_NOT_MODIFIED = 304
 _KEEP_SECONDS = 10.0
 """How long the server's connection is kept for a browser that asks nothing: a VPN may carry but a few hundred."""
 _IDLE_SECONDS = 600.0
@@ -56,60 +50,6 @@ _ATTEMPTS = 2
 _READS = {b"GET", b"HEAD"}
 _BARE = {b"accept-encoding", b"if-none-match"}
 _OK, _SWITCHING = 200, 101
-_HTML = (b"content-type", b"text/html; charset=utf-8")
-_TEXT = (b"content-type", b"text/plain; charset=utf-8")
-_AGAIN_SECONDS = 3
-
-
-class NoAnswer(Exception):  # noqa: N818 - it is a state of affairs
-    """The server's connection ended before it answered."""
-
-
-@dataclass
-class HttpConnection:
-    """A connection, and what was said on it."""
-
-    http: h11.Connection
-    stream: Stream
-    _turns: Turns = field(default_factory=Turns)
-
-    async def next(self) -> Any:
-        """The next event. Raises ``h11.RemoteProtocolError`` or ``OSError``."""
-        await self._turns.others()  # a body may come in chunks of one byte each
-        while (event := self.http.next_event()) is h11.NEED_DATA:
-            self.http.receive_data(await self.stream.read(_PIECE))
-        return event
-
-    async def send(self, event: Any) -> None:
-        """Send an event. Raises ``h11.LocalProtocolError`` or ``OSError``."""
-        data = self.http.send(event)
-        if data:
-            self.stream.write(data)
-            await self.stream.drain()
-
-    async def head(self) -> h11.InformationalResponse | h11.Response:
-        """The next head of an answer. Raises ``NoAnswer`` when there is none."""
-        try:
-            event = await self.next()
-        except (OSError, h11.RemoteProtocolError):
-            raise NoAnswer from None
-        if not isinstance(event, h11.InformationalResponse | h11.Response):
-            raise NoAnswer
-        return event
-
-    async def skip_body(self) -> None:
-        """Read a request that is answered without its body to its end: it should have none, but may."""
-        while isinstance(await self.next(), h11.Data):
-            pass
-
-    async def give(self, served: Served) -> None:
-        """Send a whole answer of our own."""
-        headers = [*served.headers, (b"content-length", b"%d" % len(served.body))]
-        await self.send(h11.Response(status_code=served.status, headers=headers, reason=reason(served.status)))
-        if self.http.our_state is h11.SEND_BODY and served.status != _NOT_MODIFIED:
-            with contextlib.suppress(h11.LocalProtocolError):  # the answer to HEAD has no body
-                await self.send(h11.Data(data=served.body))
-        await self.send(h11.EndOfMessage())
 
 
 @dataclass(frozen=True)
@@ -357,7 +297,7 @@ class Exchange:
         headers: Headers = list(event.headers)
         place = self.policy.leaves(event.status_code, headers)
         if place is not None:
-            await self.browser.give(Served(502, [*origin_policy.OUR_PAGE, _HTML], origin_policy.leaving_page(place)))
+            await self.browser.give(html(502, origin_policy.leaving_page(place)))
             return False
         passed = self.policy.response(path, headers)
         if self.front is not None and self.makes_page and event.status_code == _OK:
@@ -394,33 +334,3 @@ class Exchange:
         """After an upgrade: bytes both ways until both have ended."""
         browser, server = self.browser, self.server
         await join(browser.stream, browser.http.trailing_data[0], server.stream, server.http.trailing_data[0])
-
-
-def reason(status: int) -> bytes:
-    """The phrase of a status."""
-    return HTTPStatus(status).phrase.encode()
-
-
-def plain(status: int, text: str) -> Served:
-    """A sentence."""
-    return Served(status, [*origin_policy.OUR_PAGE, _TEXT], f"{text}\n".encode())
-
-
-def moved(place: str) -> Served:
-    """It is at ``place``, on the same origin."""
-    return Served(302, [*origin_policy.OUR_PAGE, (b"location", place.encode("ascii", "replace"))], b"")
-
-
-def page(status: int, title: str, body: str, *, again_seconds: int | None = None) -> Served:
-    """A page of our own. ``title`` is text, ``body`` is HTML."""
-    return Served(
-        status, [*origin_policy.OUR_PAGE, _HTML], origin_policy.html_page(title, body, again_seconds=again_seconds)
-    )
-
-
-def away(who: str, why: str, *, navigates: bool) -> Served:
-    """What is said while ``who`` does not answer, and perhaps ``why``; a page tries again by itself."""
-    title = f"{who} does not answer at the moment"
-    if not navigates:
-        return plain(502, f"{title}.")
-    return page(502, title, f"<p>{why} This page tries again by itself.</p>", again_seconds=_AGAIN_SECONDS)

@@ -612,6 +612,46 @@ def test_hundreds_at_once_are_connected_in_turn_and_the_launcher_goes_ahead():
     run(scene())
 
 
+def test_questions_that_are_given_up_share_one_attempt():
+    peers = []
+
+    async def scene():
+        held = asyncio.Event()
+
+        async def behave(peer):
+            peers.append(peer)
+            await peer.upgrade()
+            await peer.message()
+            await held.wait()
+            peer.send(encode(0, Record(TAKEN, bytes(8))))
+            peer.send(encode(1, Record(DATA, b"hello")))
+            await peer.reader.read(1 << 16)
+            peers.remove(peer)
+
+        async with tunnel_into(behave) as tunnel:
+            for _ in range(5):
+                with pytest.raises(TimeoutError):
+                    await asyncio.wait_for(tunnel.vpn.dial(8888, ahead=True), 0.1)
+            await until(lambda: len(peers) == 1)
+            asking = asyncio.create_task(tunnel.vpn.dial(8888, ahead=True))
+            await asyncio.sleep(0)
+            held.set()
+            stream = await asyncio.wait_for(asking, SECONDS)
+            assert await asyncio.wait_for(stream.read(5), SECONDS) == b"hello"
+            assert tunnel.vpn.counters.connections == len(peers) == 1
+            stream.close()
+
+            held.clear()
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(tunnel.vpn.dial(8888, ahead=True), 0.1)
+            await until(lambda: tunnel.vpn.counters.connections == 2)
+            held.set()
+            await until(lambda: not peers)  # what nobody waited for is ended
+            assert tunnel.vpn._connections == 0
+
+    run(scene())
+
+
 def test_a_hundred_thousand_signs_of_life_do_not_stop_the_others():
     async def flood(peer):
         await peer.join()

@@ -33,7 +33,7 @@ _LONGEST_REASON = 200
 
 
 class Record(BaseModel):
-    """One provider as we know it."""
+    """What is remembered of one provider."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -50,23 +50,23 @@ class Record(BaseModel):
     seen_at: datetime | None = None
 
     def avoided(self) -> str:
-        """Why it is not taken any more, in words; empty when it may be."""
+        """Why this provider is no longer used, as a sentence; empty if it may be. Asked for each offer."""
         return (self.overbilling or "it billed too much") if self.overbilled else ""
 
     def failed_lately(self) -> str:
-        """Why others are taken before it, in words; empty when it did not fail of late."""
+        """Why other providers are preferred, as a sentence; empty if this one has not failed recently."""
         if self.failed_at is None or datetime.now(UTC) - self.failed_at >= FAILED_FOR:
             return ""
         return self.last_failure or "it failed"
 
     @property
     def reputation(self) -> float:
-        """From our own history, 0 to 1: the share of agreements that went well; one half where there were none."""
+        """Its share of agreements that went well, 0 to 1; one half if there were none yet."""
         return (self.agreements - min(self.failures, self.agreements) + 1) / (self.agreements + 2)
 
 
 def read() -> dict[str, Record]:
-    """All that is remembered, by provider id."""
+    """Read what is remembered of all providers, by provider id. Called when a session starts and to list offers."""
     value = None
     with contextlib.suppress(OSError):
         value = files.read_json(_path())
@@ -78,12 +78,12 @@ def read() -> dict[str, Record]:
 
 
 def note_agreement(provider_id: str, name: str) -> None:
-    """We signed an agreement with it."""
+    """Remember that an agreement was signed with this provider. Called in the background by a session."""
     _change(provider_id, name, lambda record: {"agreements": record.agreements + 1})
 
 
 def note_failure(provider_id: str, name: str, reason: str) -> None:
-    """It failed us."""
+    """Remember that this provider failed: it was lost, never became ready or did not sign, for ``reason``."""
     said = clean_line(reason, longest=_LONGEST_REASON)
     _change(
         provider_id,
@@ -97,13 +97,13 @@ def note_failure(provider_id: str, name: str, reason: str) -> None:
 
 
 def note_overbilling(provider_id: str, name: str, reason: str) -> None:
-    """It billed more than price and usage allow."""
+    """Remember that this provider billed more than its price and usage allow: later sessions avoid it."""
     said = clean_line(reason, longest=_LONGEST_REASON)
     _change(provider_id, name, lambda record: {"overbilled": record.overbilled + 1, "overbilling": said})
 
 
 def forget(provider_id: str | None = None) -> int:
-    """Forget a provider, by its id or name, or all of them; how many were forgotten."""
+    """Forget one provider, by id or name, or all of them. Returns how many. Called by ``providers --forget``."""
     with _alone():
         records = read()
         kept = {

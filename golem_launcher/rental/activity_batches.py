@@ -18,7 +18,7 @@ _SECONDS = 300.0
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch of commands that somebody waits for."""
+    """One batch of commands, with the future on which its caller waits."""
 
     commands: Callable[[Any], None]
     """Adds the commands to yapapi's script."""
@@ -27,12 +27,12 @@ class Batch:
     seconds: float
 
     def succeed(self, events: list[Any]) -> None:
-        """The batch went well."""
+        """Give yapapi's events to whoever waits. Called by :func:`golem_launcher.rental.service.run_activity`."""
         if not self.done.done():
             self.done.set_result(events)
 
     def fail(self, why: str) -> None:
-        """The batch failed."""
+        """Raise ``ProviderError`` in whoever waits; ``why`` is the end of its sentence."""
         if not self.done.done():
             self.done.set_exception(ProviderError(f"The provider failed: {why}."))
 
@@ -46,12 +46,12 @@ class BatchQueue:
         self._news = asyncio.Event()
 
     def leave(self) -> None:
-        """There are no more: the activity ends."""
+        """Accept no more batches, so that the activity ends. Called when a machine is released."""
         self._left = True
         self._news.set()
 
     async def next(self) -> Batch | None:
-        """The next one that somebody still waits for; ``None`` when the activity should end."""
+        """Wait for the next batch whose caller still waits; ``None`` when the activity should end."""
         while not self._left:
             while self._queue:
                 batch = self._queue.popleft()
@@ -62,7 +62,7 @@ class BatchQueue:
         return None
 
     async def run(self, commands: Callable[[Any], None], *, seconds: float = _SECONDS) -> list[Any]:
-        """Run one batch; yapapi's events. Raises ``ProviderError`` when it fails.
+        """Queue one batch and wait for it; returns yapapi's events. Raises ``ProviderError`` if it fails.
 
         Who is cancelled leaves the batch to itself.
         """
@@ -74,7 +74,7 @@ class BatchQueue:
         return await batch.done
 
     def drop(self) -> None:
-        """The activity is gone: nobody runs what is left."""
+        """Fail all batches that are left, because the activity has ended."""
         self.leave()
         while self._queue:
             self._queue.popleft().fail("the activity has ended")
@@ -91,9 +91,9 @@ class BulkTransfer:
         self._batches = batches
 
     async def transfer_out(self, container_path: str, local_path: Path) -> None:
-        """A file of the provider's to this side. Raises ``ProviderError``."""
+        """Copy a file from the provider to this computer. Raises ``ProviderError``."""
         await self._batches.run(lambda script: script.download_file(container_path, str(local_path)))
 
     async def transfer_in(self, local_path: Path, container_path: str) -> None:
-        """A file of this side to the provider. Raises ``ProviderError``."""
+        """Copy a file from this computer to the provider. Raises ``ProviderError``."""
         await self._batches.run(lambda script: script.upload_file(str(local_path), container_path))

@@ -73,7 +73,7 @@ class Demand:
 
     @contextlib.contextmanager
     def sought(self) -> Iterator[None]:
-        """Somebody seeks a machine by it meanwhile."""
+        """Keep the demand on the market for the length of a ``with`` block, while a machine is sought by it."""
         self._seekers += 1
         try:
             yield
@@ -83,7 +83,7 @@ class Demand:
                 self._market.cancel()
 
     async def agree(self, patience: Patience) -> Any:
-        """Find a provider and sign with it: the agreement, as yapapi has it. Several may be looked for at once.
+        """Find a provider and sign with it. Returns yapapi's agreement. Several callers may wait at once.
 
         Offers are compared, by ``patience.compare``, until all whose offers we answered have come to terms. Then the
         best has ``patience.head_start`` to sign before the next best is asked too. An offer is good for one agreement:
@@ -122,7 +122,7 @@ class Demand:
                     await self._ask_anew()
 
     async def aclose(self) -> None:
-        """End what is going on. Safe to call at any moment; what was not come to is closed down from the journal."""
+        """Cancel everything that is going on. What is left at the node is closed down from the journal."""
         self._market.cancel()
         await asyncio.gather(self._market, return_exceptions=True)
         await self._signing.aclose()

@@ -37,7 +37,7 @@ _FAILURES = (ApiException, OSError, aiohttp.ClientError, asyncio.TimeoutError)
 
 
 class PrivateNetwork:
-    """The one network of a session. ``make`` once, ``aclose`` once."""
+    """The one network of a session; the node makes it when this is constructed. ``aclose`` once."""
 
     def __init__(self, engine: YapapiEngine, journal: Journal, identity: str) -> None:
         """``identity``: the node's. The network's address is in the journal already."""
@@ -62,12 +62,12 @@ class PrivateNetwork:
 
     @property
     def id(self) -> str:
-        """As the node calls it; empty before it is made."""
+        """The id under which the node has it; empty before it is made."""
         return str(self._network.network_id) if self._network is not None else ""
 
     @property
     def is_spliced(self) -> bool:
-        """Whether some machines' ends know it by another id."""
+        """Whether some machines know it by an earlier id, from before the node was started anew."""
         return bool(self._splices)
 
     async def _make(self) -> Any:
@@ -83,14 +83,14 @@ class PrivateNetwork:
         return self._network
 
     async def renew(self, forgotten: str) -> None:
-        """Make it anew at a node that was started anew and forgot it; ``forgotten``: its id there."""
+        """Make it again at a node that was restarted and has lost it; ``forgotten`` is the id it had there."""
         async with self._turn:
             await asyncio.wait({self.made})
             if self.id == forgotten:  # nobody did meanwhile
                 self.made = asyncio.create_task(self._make())
 
     async def replace(self) -> None:
-        """Make another in its place, as nobody is in it any more: its machines' ends knew it by another id."""
+        """Replace it with a new one. Called when no machine is left in one that was spliced."""
         async with self._turn:
             await self._leave_splices()
             with contextlib.suppress(ApiException):
@@ -98,7 +98,7 @@ class PrivateNetwork:
             self.made = asyncio.create_task(self._make())
 
     async def add(self, provider_id: str) -> Any:
-        """Give a provider an address: its place in the network, as yapapi has it."""
+        """Give a provider an address. Called before its activity is deployed. Returns yapapi's node."""
         self._names.pop(provider_id, None)
         for missed in self._missed.values():
             missed.add(provider_id)
@@ -106,9 +106,9 @@ class PrivateNetwork:
         return await wait_for(self._network.add_node(provider_id), _REST_SECONDS)
 
     async def leave_out(self, provider_id: str) -> None:
-        """Take a provider that is left out of it.
+        """Remove a provider from the network once its machine was released or lost.
 
-        It knows a machine's token, and the next one's workload shall not be in its reach.
+        It is a stranger again, and shall not reach the other machines.
         """
         name = self._names.pop(provider_id, provider_id)
         self._missed.pop(provider_id, None)
@@ -116,7 +116,7 @@ class PrivateNetwork:
             await wait_for(self._network.remove_node(name), _LEAVE_SECONDS)
 
     def came_up(self, provider_id: str) -> None:
-        """A machine is up: it is told of those that got their addresses while it made ready.
+        """Tell a machine that is up of those that got their addresses while it was being deployed.
 
         The node tells all machines of each one that it is given, once: a crowd of messages where there are many, so no
         more of them are told again than may have been missed.
@@ -141,7 +141,7 @@ class PrivateNetwork:
                 _LOG.warning("not all machines could be told of each other: %s", clean_line(str(error)))
 
     async def rejoin(self, rented: Rented, gsb_url: str | None) -> Rented:
-        """Reach a machine again after the node was started anew: the network is made again, under a new id.
+        """Reach a machine again after the node was restarted: the network is made again, under a new id.
 
         Of several machines, the first that asks has it made. Whether the provider's end goes along shows when its
         workload is asked. ``gsb_url`` is the node's bus. Raises ``NodeError`` or ``BusError``.
@@ -172,6 +172,6 @@ class PrivateNetwork:
             await splice.aclose()
 
     async def aclose(self) -> None:
-        """End what is going on. The node keeps the network: it is removed by the journal."""
+        """Cancel what is going on. The network stays at the node, and is removed from the journal's entry."""
         await cancel_all(*filter(None, (self.made, self._telling)))
         await self._leave_splices()

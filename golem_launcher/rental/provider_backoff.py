@@ -22,7 +22,7 @@ _SOON_SECONDS = 60.0
 
 @dataclass
 class ProviderBackoff:
-    """Providers by id. Reasons are words for people, cleaned."""
+    """The setbacks that providers, named by id, had in one session. Reasons are cleaned sentences for people."""
 
     reasons: dict[str, str] = field(default_factory=dict)
     """Of all that had a setback, the last reason."""
@@ -34,45 +34,45 @@ class ProviderBackoff:
     _times: collections.Counter[tuple[str, str]] = field(default_factory=collections.Counter)
 
     def ban(self, provider_id: str, why: str) -> None:
-        """It billed too much: never again in this session."""
+        """Exclude a provider for the rest of the session, because it billed too much."""
         self.reasons[provider_id] = why
         self._banned.add(provider_id)
 
     def lost(self, provider_id: str, why: str) -> None:
-        """The session ran there, and it vanished or gave up."""
+        """Note that a provider at which the session ran vanished or gave up: it pauses, longer each time."""
         self._put_off(provider_id, why, _LOST_SECONDS * 2 ** self._before(provider_id, "lost"))
 
     def failed(self, provider_id: str, why: str) -> None:
-        """It signed, and its workload never answered."""
+        """Note that a provider signed but its workload never answered: it pauses."""
         self._put_off(provider_id, why, _FAILED_SECONDS)
 
     def did_not_sign(self, provider_id: str, why: str) -> bool:
-        """It refused an agreement or let the time pass; whether that is a failure, as it is when it does so again."""
+        """Note that a provider did not sign; returns whether that counts as a failure, as a repetition does."""
         before = self._before(provider_id, "refused")
         failed = before >= len(_REFUSED_SECONDS)
         self._put_off(provider_id, why, _FAILED_SECONDS if failed else _REFUSED_SECONDS[before])
         return failed
 
     def is_banned(self, provider_id: str) -> bool:
-        """Whether it is out for good."""
+        """Whether a provider is excluded for the rest of the session."""
         return provider_id in self._banned
 
     def comes_last(self, provider_id: str) -> bool:
-        """Whether all others are taken before it."""
+        """Whether all other providers are preferred to this one."""
         return provider_id in self._until
 
     def pauses(self, provider_id: str) -> bool:
-        """Whether it is let alone at the moment."""
+        """Whether a provider is in a pause and must not be asked now."""
         return provider_id in self.busy or self._until.get(provider_id, 0.0) > time.monotonic()
 
     def away(self) -> set[str]:
-        """Those who will not be asked within the next minute."""
+        """The providers that will not be asked within the next minute."""
         soon = time.monotonic() + _SOON_SECONDS
         put_off = {provider_id for provider_id, until in self._until.items() if until > soon}
         return self.busy | self._banned | put_off
 
     def returning(self) -> dict[str, float]:
-        """Those who will be, each with the seconds until then."""
+        """The providers whose pause ends within the next minute, with the seconds until then."""
         now = time.monotonic()
         left = {provider_id: until - now for provider_id, until in self._until.items()}
         out = self.busy | self._banned

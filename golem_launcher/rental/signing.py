@@ -37,7 +37,7 @@ _REASON = {"message": "Another provider was faster", "golem.requestor.code": "Ca
 
 
 class Signing:
-    """Signs with the providers of one of yapapi's jobs, as often as one is needed."""
+    """Signs agreements with the providers whose offers reached one of yapapi's jobs. Used by :class:`Demand`."""
 
     def __init__(
         self,
@@ -62,11 +62,11 @@ class Signing:
 
     @property
     def may_begin(self) -> bool:
-        """Whether there is an offer to sign."""
+        """Whether there is an offer that can be signed now."""
         return self._best() is not None
 
     async def sign(self, head_start: float) -> Any:
-        """Sign with the best of the offers at hand, or with whoever is faster after its head start.
+        """Sign with the best offer at hand, or with the provider that is faster once the best had its head start.
 
         That is ``head_start`` seconds before one who is as good, and up to five times as much before one who is not.
         The agreement, which is in the job's pool then; ``None`` when nobody signed. Several may sign at a time.
@@ -87,7 +87,7 @@ class Signing:
         return signed
 
     async def aclose(self) -> None:
-        """End the tasks here. What they did not come to is closed down from the journal."""
+        """Cancel all attempts to sign. What they leave at the node is closed down from the journal."""
         await cancel_all(*self._farewells)
 
     async def _first(self, asked: dict[asyncio.Task[Any], Any], head_start: float) -> Any:

@@ -48,7 +48,7 @@ class _Account:
 
     @property
     def billed(self) -> Decimal:
-        """What was accepted; an invoice below its debit notes gives nothing back."""
+        """The amount that was accepted. An invoice below its debit notes gives nothing back."""
         return max(sum(self.notes.values(), Decimal(0)), self.invoice or Decimal(0))
 
     @property
@@ -56,11 +56,11 @@ class _Account:
         return self.billed if self.invoice is not None else max(self.reckoned, self.billed)
 
     def committed(self, *, without: str | None = None) -> Decimal:
-        """What may be spent for it by our word; ``without`` the notes of one activity, which its next one covers."""
+        """The amount committed so far; ``without`` the notes of one activity, which its next one covers."""
         return max(self.promised_in_notes(without=without), self.promised_invoice or Decimal(0))
 
     def promised_in_notes(self, *, without: str | None = None) -> Decimal:
-        """The same of debit notes alone."""
+        """The amount committed by debit notes alone."""
         return sum((most for key, most in self.promised.items() if key != without), Decimal(0))
 
 
@@ -70,17 +70,17 @@ class Record(Protocol):
     state: SessionState
 
     def update(self, **changes: Any) -> None:
-        """Change the state."""
+        """Change fields of the session's state."""
 
     def message(self, text: str, level: str = ...) -> None:
-        """A line for a person."""
+        """Record a line for people to read."""
 
     def cost(self, cost: Decimal, billed: Decimal) -> None:
-        """All costs this much by now."""
+        """Record what the session costs so far, and what of that was billed."""
 
 
 class Money:
-    """Keeps the budget. Amounts are in the network's coin."""
+    """Keeps one session within its budget. Amounts are in the network's coin."""
 
     def __init__(self, budget: Decimal, journal: Journal, recorder: Record) -> None:
         self.budget = budget
@@ -96,16 +96,16 @@ class Money:
 
     @property
     def cost(self) -> Decimal:
-        """What all agreements together cost so far; never more than the budget, since no more is accepted."""
+        """The cost of all agreements so far; never more than the budget, since no more is accepted."""
         return min(sum((account.cost for account in self._accounts.values()), Decimal(0)), self.budget)
 
     @property
     def left(self) -> Decimal:
-        """What is left of the budget."""
+        """The part of the budget that is not spent."""
         return max(self.budget - self.cost, Decimal(0))
 
     async def reserve(self, rest: YagnaRest, network: Network, identity: str, expires: datetime) -> str:
-        """Set the budget aside at the node; the allocation's id. Raises ``BudgetError`` when it is not there."""
+        """Reserve the budget at the node; returns the allocation's id. Raises ``BudgetError`` if it is not there."""
         expires = clock.told(expires)
         self._journal.update(allocation_timeout=expires)
         try:
@@ -120,7 +120,7 @@ class Money:
         return allocation_id
 
     async def extend(self, rest: YagnaRest, budget: Decimal, expires: datetime) -> None:
-        """Make the budget ``budget``, set aside until ``expires``. Raises ``BudgetError``; all is as before then."""
+        """Change the budget to ``budget``, reserved until ``expires``. Raises ``BudgetError`` if that can't be done."""
         allocation_id = self._journal.entries.allocation_id
         assert allocation_id is not None
         expires = clock.told(expires)
@@ -133,7 +133,7 @@ class Money:
         self.budget = budget
 
     def room(self, agreement_id: str, activity_id: str | None = None) -> Decimal:
-        """How much of the budget a bill may take; asked by the strategy before it says yes to one.
+        """How much of the budget a bill may take. Called by the strategy before it accepts one.
 
         ``activity_id`` is whose debit note it is; an invoice, without one, covers all activities of its agreement.
         """
@@ -142,15 +142,15 @@ class Money:
         return max(self.budget - sum(others, own), Decimal(0))
 
     def noted(self, agreement_id: str, *, without: str) -> Decimal:
-        """What the debit notes of an agreement's activities take, ``without`` those of one of them."""
+        """What the debit notes of an agreement's activities commit, ``without`` those of one of them."""
         return self._accounts[agreement_id].promised_in_notes(without=without)
 
     def is_settled(self, agreement_id: str) -> bool:
-        """Whether we said yes to an agreement's invoice. What a debit note adds after that, a node pays on top."""
+        """Whether an agreement's invoice was accepted. A node pays what a debit note adds after that on top."""
         return self._accounts[agreement_id].promised_invoice is not None
 
     def promise(self, agreement_id: str, amount: Decimal, *, activity_id: str | None = None) -> None:
-        """We say yes to a bill. From now on it is spent: whether the node did what it was told may never be known."""
+        """Count a bill as spent, before it is accepted: whether the node carried that out may never be known."""
         account = self._accounts[agreement_id]
         if activity_id is None:
             account.promised_invoice = max(account.promised_invoice or Decimal(0), amount)
@@ -158,12 +158,12 @@ class Money:
             account.promised[activity_id] = max(account.promised.get(activity_id, Decimal(0)), amount)
 
     def invoice_came(self, agreement_id: str) -> None:
-        """The provider sent an invoice, which ends what it can bill."""
+        """Note that an invoice came, after which the provider can bill no more. Called by the event consumer."""
         self._invoices.add(agreement_id)
         self._news[agreement_id].set()
 
     def news(self, agreement_id: str) -> asyncio.Event:
-        """Set when an invoice comes or a bill is not accepted: whoever works under the agreement decides then.
+        """An event that is set when an invoice comes or a bill is refused, for the monitor of the agreement's machine.
 
         One watcher takes it for each agreement, and clears it.
         """
@@ -174,7 +174,7 @@ class Money:
         return agreement_id in self._invoices
 
     def billed(self, agreement_id: str, amount: Decimal, *, activity_id: str | None = None) -> None:
-        """The node accepted a bill of ``amount``: an activity's debit note, or the agreement's invoice."""
+        """Note that the node accepted a bill of ``amount``: an activity's debit note, or the agreement's invoice."""
         self.promise(agreement_id, amount, activity_id=activity_id)
         account = self._accounts[agreement_id]
         if activity_id is None:
@@ -184,24 +184,24 @@ class Money:
         self._tell()
 
     def disputed(self, agreement_id: str, reason: str) -> None:
-        """A bill is higher than price and usage allow, and was not accepted: its provider is to blame."""
+        """Note that a bill above what price and usage allow was refused: its provider is to blame."""
         if agreement_id not in self._disputes:  # once is enough: the next notes are no better
             self._disputes[agreement_id] = reason
             self._news[agreement_id].set()
             self.unpaid(agreement_id, reason)
 
     def unpaid(self, agreement_id: str, reason: str) -> None:
-        """A bill was not accepted, whoever is to blame. Told once for each agreement."""
+        """Note that a bill was refused, whoever is to blame. Recorded once per agreement."""
         if agreement_id not in self._unpaid:
             self._unpaid.add(agreement_id)
             self._recorder.message(reason, "warning")
 
     def dispute(self, agreement_id: str) -> str | None:
-        """For what its provider is to blame: why a bill was not accepted; ``None`` when it is for nothing."""
+        """Why a bill of an agreement was refused, if its provider is to blame for it; else ``None``."""
         return self._disputes.get(agreement_id)
 
     def used(self, agreement_id: str, usage: Sequence[float] | None, *, reserve_seconds: float) -> str | None:
-        """The provider reported its usage (``None``: nothing); the reason to end when the budget is nearly used up.
+        """Take a provider's reported usage (``None``: nothing); returns why to end if the budget is nearly used up.
 
         ``reserve_seconds`` of work at the highest price must remain, whatever was used since the last report.
         """
@@ -221,7 +221,7 @@ class Money:
         return f"The budget of {with_coin(self.budget, self._journal.entries.coin)} is used up." if over else None
 
     def affords(self) -> float:
-        """For how many seconds of all machines at their highest prices the rest of the budget lasts."""
+        """How many seconds the rest of the budget lasts, with all machines at their highest prices."""
         prices = [entry.price for entry in self._working() if entry.price is not None]
         if not prices:
             return 0.0

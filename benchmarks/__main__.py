@@ -37,6 +37,7 @@ SECONDS = {
     "slow_line": 180,
     "recovery": 200,
     "machines": 150,
+    "tasks": 240,
     "store": 300,
     "page": 300,
 }

@@ -1,4 +1,4 @@
-"""The server of tasks, in the workload's place: one HTTP endpoint, behind the session's token.
+"""The server of tasks, in the workload's place: one HTTP endpoint, behind its machine's token.
 
     POST /begin?id=ID&wait=S    a line of JSON and then blobs, whose sizes it has: start a task, and wait as below
     GET  /wait?id=ID&offset=N&wait=S   until it is over, or printed more than N bytes; S seconds at most
@@ -45,7 +45,7 @@ def run(config: Config) -> None:
     base = os.path.join(os.path.dirname(config.log), "tasks")  # noqa: PTH118, PTH120
     os.chdir(config.root)
     tasks = Tasks(Path(base), Path(config.root))
-    server = _TaskServer((config.hosts[0], config.port), _TaskHandler, config.token, tasks)
+    server = _TaskServer((config.hosts[0], config.port), _TaskHandler, config.lab_token, tasks)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     while tasks.idle < _ALONE_SECONDS:
         time.sleep(_LOOK_SECONDS)

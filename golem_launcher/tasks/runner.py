@@ -11,13 +11,14 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from golem_launcher.access.door import door_path
+from golem_launcher.access.door import dial, door_path
 from golem_launcher.errors import LauncherError, ProviderError, SessionError, SessionNotFound
 from golem_launcher.events import Stage
 from golem_launcher.session import client, liveness
 from golem_launcher.tasks.scheduler import Attempt, Fault, Verdict, Worker
 from golem_launcher.tasks.task_client import TaskClient, attempt_id
 from golem_launcher.waiting import cancel_all
+from golem_launcher.workload.base import FIRST_PORT
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -226,7 +227,9 @@ class Runner:
         token = await asyncio.to_thread(directory.token, worker.machine) or ""
         door = door_path(directory.path)
         try:
-            async with TaskClient(door, worker.machine, token, self._incoming, most_bytes=self._most_bytes) as machine:
+            async with TaskClient(
+                lambda: dial(door, FIRST_PORT, worker.machine), token, self._incoming, most_bytes=self._most_bytes
+            ) as machine:
                 await machine.clear()
                 if not await self._prepare(machine, worker):
                     return

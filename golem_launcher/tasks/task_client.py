@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from golem_launcher.access.door import dial
 from golem_launcher.access.provider_http import ProviderHttp
 from golem_launcher.errors import AccessError, ProviderError
 from golem_launcher.text import clean_line
 from golem_launcher.untrusted import json_value, number
-from golem_launcher.workload.base import FIRST_PORT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
     from typing import Self
+
+    from golem_launcher.access.provider_http import Dial
 
 _POLL_SECONDS = 20.0
 _ANSWER_SECONDS = 30.0
@@ -99,9 +99,12 @@ class _Heard:
 class TaskClient:
     """The task server of one machine. ``async with`` it; one task at a time."""
 
-    def __init__(self, door: Path, machine: int, token: str, incoming: Path, *, most_bytes: int) -> None:
-        """``incoming``: a directory of ours for what is large; ``most_bytes``: of all outputs of a task."""
-        self._http = ProviderHttp(lambda: dial(door, FIRST_PORT, machine), token)
+    def __init__(self, dial: Dial, token: str, incoming: Path, *, most_bytes: int) -> None:
+        """``dial`` makes a stream to it; ``incoming``: a directory of ours for what is large.
+
+        ``most_bytes``: of all outputs of a task.
+        """
+        self._http = ProviderHttp(dial, token)
         self._incoming = incoming
         self._most_bytes = most_bytes
         self._done: list[str] = []

@@ -1,0 +1,150 @@
+"""The server of tasks at a machine, as a provider runs it, and what a hostile one can do to its client."""
+
+import asyncio
+import json
+import os
+import time
+import uuid
+
+import pytest
+from aiohttp import web
+
+from golem_launcher.agent.program import TASKS
+from golem_launcher.errors import ProviderError
+from golem_launcher.tasks import task_client
+from golem_launcher.tasks.task_client import Payload, TaskClient
+from tests.agent.conftest import TOKEN, Agent, eventually
+from tests.dialling import to_origin
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    """An agent whose workload is the task server."""
+    agent = Agent(tmp_path_factory.mktemp("machine"))
+    about = {
+        "name": "The task server",
+        "argv": list(TASKS),
+        "unsaved": [],
+        "stays": True,
+        "port": agent.port,
+        "probe": "",
+    }
+    try:
+        (agent.work / "brought.txt").write_text("brought")
+        done = agent.start(workload=about)
+        assert (done.returncode, done.stderr) == (0, "")
+        eventually(lambda: agent.get("/tasks")[0] == 200)
+        yield agent
+    finally:
+        agent.stop()
+
+
+def run(machine, payload, tmp_path, *, told=None, most_bytes=10_000_000, token=TOKEN):
+    async def run():
+        dial = to_origin(f"http://{machine.address}:{machine.port}")
+        async with TaskClient(dial, token, tmp_path, most_bytes=most_bytes) as client:
+            return await client.run(uuid.uuid4().hex, payload, told)
+
+    return asyncio.run(run())
+
+
+def shell(script, seconds=20.0, blobs=(), **about):
+    return Payload({"argv": ["/bin/sh", "-c", script], "outputs": [], **about}, blobs, seconds)
+
+
+def test_a_task_has_what_was_brought_and_a_directory_of_its_own(machine, tmp_path):
+    heard = []
+    script = "cat brought.txt sub/in.txt; sleep 1; mkdir out; echo done > out/a.txt; touch .hidden; ln -s /etc/passwd p"
+    answer = run(machine, shell(script, blobs=(("sub/in.txt", b" and sent"),)), tmp_path, told=heard.append)
+    assert (answer.exit, answer.log) == (0, b"brought and sent")
+    assert [(one.name, one.data) for one in answer.outputs] == [("out/a.txt", b"done\n"), ("sub/in.txt", b" and sent")]
+    assert heard == [b"brought and sent"], "while it ran"
+    assert answer.seconds >= 1
+    assert sorted(path.name for path in machine.work.iterdir()) == ["brought.txt"]
+
+
+def test_what_is_large_comes_by_files_and_never_more_than_allowed(machine, tmp_path):
+    payload = shell("head -c 3000000 /dev/zero > a; echo > b; seq 1 200000")
+    answer = run(machine, payload, tmp_path)
+    assert [(one.name, one.size, one.data is None) for one in answer.outputs] == [
+        ("a", 3_000_000, True),
+        ("b", 1, True),
+    ]
+    assert answer.outputs[0].path.read_bytes() == bytes(3_000_000)
+    assert len(answer.log) == 1024 * 1024, "and no more of what it printed"
+    with pytest.raises(ProviderError, match="more than the 1000 bytes"):
+        run(machine, payload, tmp_path, most_bytes=1000)
+
+
+def test_its_time_ends_it_with_all_that_it_started(machine, tmp_path):
+    mark = f"sleep 10{os.getpid()}"
+    answer = run(machine, shell(f"setsid sleep 0; {mark} & {mark}", seconds=1.0), tmp_path)
+    assert answer.timed_out
+    eventually(lambda: not any(mark in line for line in machine.processes().values()))
+
+
+def test_one_that_cannot_be_started_says_why(machine, tmp_path):
+    answer = run(machine, Payload({"argv": ["/no/such/program"], "outputs": []}), tmp_path)
+    assert answer.exit == 127
+    assert b"No such file" in answer.log
+
+
+def test_a_task_is_begun_once_and_forgotten_when_that_is_wanted(machine, tmp_path):
+    async def main():
+        dial = to_origin(f"http://{machine.address}:{machine.port}")
+        async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1000) as client:
+            first = await client.run("a" * 32, shell("date +%N"))
+        async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1000) as client:
+            assert await client.run("a" * 32, shell("echo another")) == first
+            await client.clear()
+            assert (await client.run("a" * 32, shell("echo another"))).log == b"another\n"
+
+    asyncio.run(main())
+    assert machine.get("/tasks", token="")[0] == 403
+    refused = [machine.get(path)[0] for path in ("/wait?id=../x&offset=0", "/output?id=x&n=0", "/nowhere")]
+    assert refused == [400, 400, 404]
+    body = json.dumps({"argv": ["true"], "seconds": 5, "blobs": [["../../x", 1]]}).encode() + b"\nx"
+    assert machine.request("POST", f"/begin?id={'b' * 32}", body=body)[0] == 400
+    assert machine.request("POST", "/begin?id=../../x", body=b'{"argv": ["true"], "seconds": 5}\n')[0] == 400
+
+
+def said(**told):
+    about = {"over": True, "exit": 0, "timed_out": False, "seconds": 1, "outputs": [], "log": 0, "inline": True}
+    return json.dumps({**about, **told}).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"", b"no json\n", b"[]\n", b"{}\n{}", said(outputs=5), said(outputs=[["a"]]), said(outputs=[["a", -1]]),
+        said(outputs=[["a", True]]), said(outputs=[["a", 5]]) + b"four", said(outputs=[["a", 10**15]]),
+        said(outputs=[["a", 1]] * 20_000), said(log="x"), said(outputs=[["a", 10]], inline=False), b"x" * 5_000_000,
+        b"[" * 200_000 + b"\n", said(over=False),
+    ],
+)  # fmt: skip
+def test_an_answer_that_makes_no_sense_is_a_providers_failure(tmp_path, monkeypatch, answer):
+    monkeypatch.setattr(task_client, "_GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(task_client, "_AGAIN_SECONDS", 0.01)
+
+    async def anything(request):
+        if request.path == "/output":
+            return web.Response(body=b"x" * 100)
+        return web.Response(body=answer)
+
+    async def main():
+        runner = web.AppRunner(web.Application(client_max_size=10**9))
+        runner.app.router.add_route("*", "/{any}", anything)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        dial = to_origin(f"http://127.0.0.1:{runner.addresses[0][1]}")
+        try:
+            async with TaskClient(dial, TOKEN, tmp_path, most_bytes=10_000) as client:
+                with pytest.raises(ProviderError):
+                    await client.run("c" * 32, Payload({"argv": ["true"]}, seconds=0.2))
+        finally:
+            await runner.cleanup()
+
+    began = time.monotonic()
+    asyncio.run(main())
+    assert time.monotonic() - began < 60

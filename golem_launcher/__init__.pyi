@@ -103,6 +103,8 @@ class Session(_Session):
         price_per_hour: float | str | Decimal | None = None,
         hours: float | str | Decimal = 1,
         machines: int = 1,
+        workers: int = 0,
+        max_workers: int = 0,
         cpus: int = 1,
         memory_gib: float = 1,
         disk_gib: float = 2,
@@ -142,6 +144,11 @@ class Session(_Session):
             hours: Time. The session ends by itself after this time. 0.01 to 720 hours.
             machines: Machines. Each at another provider, in one private network; the first has your files.
                 1 to 50 machines.
+            workers: Dask workers. A Dask cluster beside the notebook, each worker on a machine of its own.
+                Any machine of a cluster can read and change all of it, your files included. 0 to 15
+                workers.
+            max_workers: Workers at most. So many a notebook may ask for, within the budget. 0: no more than
+                it begins with. 0 to 15 workers.
             cpus: Cores, at least. 1 to 256 cores.
             memory_gib: Memory, at least. 0.1 to 4096 GiB.
             disk_gib: Disk, at least. 0.1 to 65536 GiB.
@@ -188,6 +195,8 @@ def launch(
     price_per_hour: float | str | Decimal | None = None,
     hours: float | str | Decimal = 1,
     machines: int = 1,
+    workers: int = 0,
+    max_workers: int = 0,
     cpus: int = 1,
     memory_gib: float = 1,
     disk_gib: float = 2,
@@ -230,6 +239,11 @@ def launch(
         hours: Time. The session ends by itself after this time. 0.01 to 720 hours.
         machines: Machines. Each at another provider, in one private network; the first has your files.
             1 to 50 machines.
+        workers: Dask workers. A Dask cluster beside the notebook, each worker on a machine of its own.
+            Any machine of a cluster can read and change all of it, your files included. 0 to 15
+            workers.
+        max_workers: Workers at most. So many a notebook may ask for, within the budget. 0: no more than
+            it begins with. 0 to 15 workers.
         cpus: Cores, at least. 1 to 256 cores.
         memory_gib: Memory, at least. 0.1 to 4096 GiB.
         disk_gib: Disk, at least. 0.1 to 65536 GiB.
@@ -283,6 +297,8 @@ def offers(
     price_per_hour: float | str | Decimal | None = None,
     hours: float | str | Decimal = 1,
     machines: int = 1,
+    workers: int = 0,
+    max_workers: int = 0,
     cpus: int = 1,
     memory_gib: float = 1,
     disk_gib: float = 2,
@@ -322,6 +338,11 @@ def offers(
         hours: Time. The session ends by itself after this time. 0.01 to 720 hours.
         machines: Machines. Each at another provider, in one private network; the first has your files.
             1 to 50 machines.
+        workers: Dask workers. A Dask cluster beside the notebook, each worker on a machine of its own.
+            Any machine of a cluster can read and change all of it, your files included. 0 to 15
+            workers.
+        max_workers: Workers at most. So many a notebook may ask for, within the budget. 0: no more than
+            it begins with. 0 to 15 workers.
         cpus: Cores, at least. 1 to 256 cores.
         memory_gib: Memory, at least. 0.1 to 4096 GiB.
         disk_gib: Disk, at least. 0.1 to 65536 GiB.
@@ -372,6 +393,8 @@ def quote(
     price_per_hour: float | str | Decimal | None = None,
     hours: float | str | Decimal = 1,
     machines: int = 1,
+    workers: int = 0,
+    max_workers: int = 0,
     cpus: int = 1,
     memory_gib: float = 1,
     disk_gib: float = 2,
@@ -411,6 +434,11 @@ def quote(
         hours: Time. The session ends by itself after this time. 0.01 to 720 hours.
         machines: Machines. Each at another provider, in one private network; the first has your files.
             1 to 50 machines.
+        workers: Dask workers. A Dask cluster beside the notebook, each worker on a machine of its own.
+            Any machine of a cluster can read and change all of it, your files included. 0 to 15
+            workers.
+        max_workers: Workers at most. So many a notebook may ask for, within the budget. 0: no more than
+            it begins with. 0 to 15 workers.
         cpus: Cores, at least. 1 to 256 cores.
         memory_gib: Memory, at least. 0.1 to 4096 GiB.
         disk_gib: Disk, at least. 0.1 to 65536 GiB.

@@ -281,6 +281,19 @@ class MachineState(BaseModel):
         return f"{self.number} ({self.provider_name})" if self.provider_name else str(self.number)
 
 
+class ClusterState(BaseModel):
+    """The Dask cluster beside a session's notebooks."""
+
+    model_config = ConfigDict(frozen=True)
+
+    workers: int = 0
+    """How many it is to have at present."""
+    most: int = 0
+    """How many the user allows."""
+    asked: int | None = None
+    """How many the notebook asked for last; ``None`` when it did not, or the user spoke since."""
+
+
 class SessionState(BaseModel):
     """All there is to know about a session at a moment: the content of ``state.json``. Holds no secret."""
 
@@ -332,6 +345,8 @@ class SessionState(BaseModel):
     """Why it was not ended though somebody asked for it, and until when it is kept; empty otherwise."""
     saving: Saving | None = None
     """``None`` when nothing is saved."""
+    cluster: ClusterState | None = None
+    """``None`` where there is none."""
     progress: Progress | None = None
     """What the session waits for at present, where it is known how far that is."""
     providers_lost: int = 0
@@ -342,6 +357,11 @@ class SessionState(BaseModel):
     def head(self) -> MachineState:
         """The machine that has the workspace and is opened by the link; one of which nothing is known, at first."""
         return self.machines[0] if self.machines else MachineState()
+
+    @property
+    def machines_in_use(self) -> tuple[MachineState, ...]:
+        """Those that are its own at present, the head among them: a cluster lets some go while it runs."""
+        return tuple(one for one in self.machines if self.stage.final or not one.stage.final)
 
     @property
     def price_per_hour(self) -> Decimal | None:

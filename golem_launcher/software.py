@@ -21,6 +21,10 @@ class Software:
 
 _SCIENCE = ("numpy", "pandas", "scipy", "scikit-learn", "matplotlib")
 
+DASK = ("dask==2026.8.0", "distributed==2026.8.0", "bokeh==3.9.2")
+"""What each machine of a session with a Dask cluster has; bokeh draws its dashboard. The same everywhere: scheduler,
+workers and notebooks of different versions do not understand each other."""
+
 SOFTWARE: dict[str, Software] = {
     choice.name: choice
     for choice in (

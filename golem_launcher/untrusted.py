@@ -24,6 +24,15 @@ def json_value(data: bytes | bytearray, *, most: int = LARGEST) -> Any:
         raise ValueError("a value that is nested too deep") from None
 
 
+def json_object(data: bytes) -> dict[str, Any]:
+    """An object of such values; empty for what is none, or no JSON."""
+    try:
+        value = json_value(data)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
 def number(value: Any) -> float | None:
     """A number of such a value; ``None`` for what is none, has no end, or is larger than a float can be."""
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -114,6 +114,18 @@ class WorkloadClient:
         except (TimeoutError, OSError, aiohttp.ClientError):
             return False
 
+    async def cluster_asked(self, *, after: int = -1, wait: float = 0.0) -> bytes:
+        """What the agent says of its Dask cluster, as JSON; waits for what comes after the request number ``after``."""
+        path = f"/cluster?after={after}&wait={wait:.0f}"
+        async with await self._ask("GET", path, seconds=wait + _TELL_SECONDS) as response:
+            data = await _body(response, _LARGEST_ANSWER)
+            return data if response.status == _OK else b""
+
+    async def tell_cluster(self, told: dict[str, Any]) -> bool:
+        """Tell the agent of its Dask cluster, see ``agent/cluster_desk.py``; whether it understood."""
+        async with await self._ask("POST", "/cluster", seconds=_TELL_SECONDS, json=told) as response:
+            return response.status == _OK
+
     async def follow_log(self, path: Path) -> None:
         """Append what workload and agent log to ``path``, cleaned, until cancelled; bounded in rate and in size."""
         log = _LogFile(path)

@@ -15,6 +15,7 @@ workload  {"name": what it is called, "argv": the program and its arguments, "un
           "stays": whether the agent goes on when it has ended in order, "port": where it listens first, 0 if nowhere,
           "probe": the path there that answers 200 while it is well; empty where taking connections is all}, see
           program.py and health.py; JupyterLab by default, and where argv is empty
+notebook_cluster  whether notebooks here may ask for Dask workers, see cluster_desk.py; false by default
 index_url where pip looks for packages, where it always does by default
 """
 
@@ -86,6 +87,8 @@ class Config(NamedTuple):
     hold: bool = False
     """The workload waits until the agent's server is told that it may start."""
     workload: Workload = Workload()
+    notebook_cluster: bool = False
+    """Whether notebooks here may ask for a Dask cluster's workers."""
 
     @property
     def carrier_port(self) -> int:
@@ -107,6 +110,11 @@ class Config(NamedTuple):
         """Where servers of this session listen: the workload at the first one, others at any."""
         first = () if self.address == _ANY_ADDRESS else (self.address,)
         return (*first, "127.0.0.1", "::1")
+
+    @property
+    def cluster(self) -> str:
+        """The directory of what Dask is told here, beside the log."""
+        return os.path.join(os.path.dirname(self.log), "cluster")  # noqa: PTH118, PTH120
 
     @property
     def jupyter(self) -> str:
@@ -144,6 +152,7 @@ def parse(data: bytes, path: str) -> Config:
         ssh=_ssh(raw),
         hold=_flag(raw, "hold"),
         workload=_workload(raw),
+        notebook_cluster=_flag(raw, "notebook_cluster"),
     )
 
 

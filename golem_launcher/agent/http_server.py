@@ -14,6 +14,8 @@ from urllib.parse import parse_qsl
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    Ways = dict[str, Callable[[], Any]]
+
 PIECE = 256 * 1024
 _LARGEST_JSON = 16 * 1024 * 1024
 _SILENCE_SECONDS = 120.0
@@ -74,20 +76,25 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the name in the base class
         """Nothing: the log is the workload's."""
 
-    def answer(self, ways: dict[str, Callable[[], Any]]) -> None:
-        """Answer by the way that the path names: a JSON object, or pieces of bytes."""
+    def answer(self, ways: Ways, of_others: dict[str, Ways] | None = None) -> None:
+        """Answer by the way that the path names: a JSON object, or pieces of bytes.
+
+        ``of_others``: by another token than the session's, the ways of who shows that.
+        """
         token = self.headers.get("Authorization", "").encode()
         length = self.headers.get("Content-Length", "0")
         self._left = int(length) if length.isdigit() else 0
         status = 200
         found: Any
-        if not hmac.compare_digest(token, b"token " + self.server.token.encode()):
+        every = {self.server.token: ways, **(of_others or {})}
+        open_to = [own for shown, own in every.items() if hmac.compare_digest(token, b"token " + shown.encode())]
+        if not open_to:
             status, found = 403, {"error": "the token is missing or wrong"}
-        elif (path := self.path.partition("?")[0]) not in ways:
+        elif (path := self.path.partition("?")[0]) not in open_to[0]:
             status, found = 404, {"error": "there is nothing here"}
         else:
             try:
-                found = ways[path]()
+                found = open_to[0][path]()
             except (ValueError, TypeError, KeyError, IndexError) as error:
                 status, found = 400, {"error": str(error)[:200]}
             except OSError as error:
@@ -108,7 +115,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def json_object(self) -> dict[str, Any]:
         """The body, a JSON object."""
-        body = json.loads(b"".join(self.body(_LARGEST_JSON)) or b"{}")
+        try:
+            body = json.loads(b"".join(self.body(_LARGEST_JSON)) or b"{}")
+        except RecursionError:
+            raise Mistake("the request is nested too deep") from None
         if not isinstance(body, dict):
             raise Mistake("the request is not an object")
         return body

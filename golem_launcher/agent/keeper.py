@@ -1,8 +1,8 @@
 """The agent's main process: starts the children, writes their log, ends everything at the deadline.
 
-The children are a table: the workload, for which this machine was rented, the ways in, and the agent's server. What
-crashes is started again. When the workload exits with code 0, everything ends, unless the configuration says that the
-agent stays.
+The children are a table: the workload, for which this machine was rented, the ways in, the agent's server, and Dask
+where the session has a cluster. What crashes is started again. When the workload exits with code 0, everything ends,
+unless the configuration says that the agent stays.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import time
 from typing import TYPE_CHECKING
 
 from . import proc, program
+from .cluster_desk import ORDER as DASK
 from .log import LogWriter
 from .report import CRASHED, DEADLINE, FAILED, OVER, TOLD, Report
 
@@ -104,6 +105,22 @@ class _Workload(_Child):
         return None
 
 
+class _Dask(_Child):
+    """Dask's scheduler or a worker of it, from when the agent's server was told which; started anew at each order."""
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        super().__init__(run)
+        self.at = None
+
+    def ordered(self) -> None:
+        """There is something to run, or something else than before."""
+        if self.pid:
+            with contextlib.suppress(OSError):
+                os.kill(self.pid, signal.SIGKILL)  # what it knows belongs to a cluster that is gone
+        else:
+            self.at = 0.0
+
+
 class _Keeper:
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -113,7 +130,8 @@ class _Keeper:
         self._bell_read, self._bell = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._wake, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._orders, self._orders_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        """The agent's server writes a new deadline there, one line each: seconds by the clock of ``proc.clock``."""
+        """The agent's server writes there, one line each: a new deadline, in seconds by the clock of ``proc.clock``, or
+        that there is something new for Dask."""
         self._deadline = config.deadline
         self._life, self._life_write = os.pipe2(os.O_CLOEXEC)
         """Ends with the keeper, for who has no bell."""
@@ -122,7 +140,8 @@ class _Keeper:
         self._told = 0
         self._held = config.hold
         self._workload = _Workload(self._run_workload, config, self.say, self._log.end)
-        self._children = [self._workload, _Child(self._run_ways), _Child(self._run_server)]
+        self._dask = _Dask(self._run_dask)
+        self._children = [self._workload, _Child(self._run_ways), _Child(self._run_server), self._dask]
         self._poll = select.poll()
         self._poll.register(self._output, select.POLLIN)
         self._poll.register(self._wake, select.POLLIN)
@@ -208,7 +227,10 @@ class _Keeper:
     def _obey(self) -> None:
         """Take a new deadline. A line is one write of less than a pipe's atomic size, so it comes whole."""
         with contextlib.suppress(BlockingIOError, ValueError):
-            *_, last = os.read(self._orders, 4096).split()
+            orders = os.read(self._orders, 4096).split()
+            if DASK in orders:
+                self._dask.ordered()
+            *_, last = [order for order in orders if order != DASK]
             deadline = float(last)
             if math.isfinite(deadline):
                 self._deadline = deadline
@@ -256,6 +278,13 @@ class _Keeper:
         from . import server  # noqa: PLC0415
 
         server.run(self._config, self._gate_write, self._bell_read, self._orders_write)
+
+    def _run_dask(self) -> None:
+        for descriptor in (self._gate_write, self._orders_write, self._bell_read):
+            os.close(descriptor)
+        from . import dask  # noqa: PLC0415 - likewise
+
+        dask.run(self._config)
 
     def _child(self, run: Callable[[], None]) -> int:
         """Fork, and ``run`` in the new process, whose id this is."""

@@ -6,10 +6,11 @@ import contextlib
 import hashlib
 import json
 import os
+import pkgutil
 import sys
 from typing import TYPE_CHECKING
 
-from . import compiling, fast_start, killed_kernels, late_extensions, page_builds
+from . import cluster_desk, compiling, dask, fast_start, killed_kernels, late_extensions, page_builds
 
 try:
     from .kernel_connection import ResumableConnection
@@ -39,6 +40,8 @@ def run(config: Config, life: int) -> None:
     fast_start.apply()
     with contextlib.suppress(OSError, ValueError):  # what an image has of its own may be damaged: no Lab hangs on it
         _write_defaults(config.jupyter)
+    if config.notebook_cluster:
+        _bring_cluster(config)
     from jupyterlab.labapp import LabApp  # noqa: PLC0415 - here, where its failure reaches the log
     from traitlets.config import Config as Traits  # noqa: PLC0415
 
@@ -56,6 +59,26 @@ def run(config: Config, life: int) -> None:
     killed_kernels.watch(server)
     server.no_browser_open_file = True  # it would hold the token, and anybody could read it
     server.start()
+
+
+def _bring_cluster(config: Config) -> None:
+    """Have notebooks find ``golem_launcher.cluster``, of the launcher that module alone, and where to ask."""
+    package = os.path.join(os.path.dirname(config.log), "modules", "golem_launcher")  # noqa: PTH118, PTH120
+    os.makedirs(package, exist_ok=True)  # noqa: PTH103
+    source = pkgutil.get_data(__package__, "brought/cluster.py") or b""
+    for name, data in (("__init__.py", b""), ("cluster.py", source)):
+        with open(os.path.join(package, name), "wb") as file:  # noqa: PTH118, PTH123
+            file.write(data)
+    places = filter(None, (os.path.dirname(package), os.environ.get("PYTHONPATH")))  # noqa: PTH120
+    host = f"[{config.hosts[0]}]" if ":" in config.hosts[0] else config.hosts[0]
+    os.environ.update(
+        {
+            "PYTHONPATH": os.pathsep.join(places),
+            cluster_desk.ADDRESS_VARIABLE: f"http://{host}:{config.server_port}/workers",
+            cluster_desk.TOKEN_VARIABLE: cluster_desk.notebook_token(config.token),
+            cluster_desk.LINK_VARIABLE: f"{config.base_url}proxy/{dask.DASHBOARD_PORT}/status",
+        }
+    )
 
 
 def _end(server: ServerApp, life: int) -> None:

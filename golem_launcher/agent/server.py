@@ -9,6 +9,8 @@ can be put back first, and while that is being started anew.
     GET  /usage                                       a JSON object, see usage.py
     POST /deadline {"seconds": n}                     everything ends n seconds from now
     GET  /health                                      {"well": whether the workload is, see health.py}
+    GET  /cluster?after=N&wait=S                      what the notebook asked of a Dask cluster, see cluster_desk.py
+    POST /cluster  {"told": {…}, "settings": {…}}     what was decided, and what Dask this machine runs
     GET  /state                                       {"held": whether the workload waits for /open,
                                                        "ended": whether it has ended in order}
     POST /plan     {"base": "…" or null, "state": "…"}   a list of entries, see wire.py
@@ -21,6 +23,11 @@ can be put back first, and while that is being started anew.
     POST /finish   {}                                 {"problems": [[path, reason], …]}
     POST /install  {"requirements": […], "seconds": n}   JSON lines, see packages.py
     POST /open     {}                                 the workload may start
+
+Programs of the session have a token of their own, for these alone:
+
+    GET  /workers                                     how the cluster stands
+    POST /workers  {"workers": n, "retired": […]}     ask for so many
 """
 
 from __future__ import annotations
@@ -32,6 +39,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
+from .cluster_desk import ClusterDesk
 from .control import Control, LogPiece
 from .http_server import PIECE, Handler, Server
 from .log import OFFSET_HEADER
@@ -55,15 +63,19 @@ def run(config: Config, gate: int, bell: int, orders: int) -> None:
     with contextlib.suppress(OSError):
         os.nice(_NICE)
     control = Control(config, bell, orders)
-    server = _Server((config.hosts[0], config.server_port), _Handler, Service(config, gate), control)
+    desk = ClusterDesk(config, orders)
+    server = _Server((config.hosts[0], config.server_port), _Handler, Service(config, gate), control, desk)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     control.follow()
 
 
 class _Server(Server):
-    def __init__(self, address: tuple[str, int], handler: type[Handler], service: Service, control: Control) -> None:
+    def __init__(
+        self, address: tuple[str, int], handler: type[Handler], service: Service, control: Control, desk: ClusterDesk
+    ) -> None:
         self.service = service
         self.control = control
+        self.desk = desk
         super().__init__(address, handler, service.token)
 
 
@@ -72,19 +84,21 @@ class _Handler(Handler):
 
     def do_GET(self) -> None:  # noqa: N802 - the name in the base class
         """What only looks."""
-        control = self.server.control
+        control, desk = self.server.control, self.server.desk
         self.answer(
             {
+                "/cluster": lambda: desk.asked(**self.query("after", "wait")),
                 "/log": lambda: control.log(**self.query("offset", "wait")),
                 "/usage": control.usage,
                 "/health": control.health,
                 "/state": self.server.service.state,
-            }
+            },
+            {desk.notebook_token: {"/workers": desk.look}},
         )
 
     def do_POST(self) -> None:  # noqa: N802 - likewise
         """Everything else."""
-        service = self.server.service
+        service, desk = self.server.service, self.server.desk
 
         def with_body(answer: Callable[[dict[str, Any]], Any]) -> Callable[[], Any]:
             return lambda: answer(self.json_object())
@@ -102,7 +116,9 @@ class _Handler(Handler):
                 "/install": with_body(lambda body: _json_lines(service.install(*_packages(body)))),
                 "/open": with_body(lambda _: service.open()),
                 "/deadline": with_body(lambda body: self.server.control.move_deadline(body.get("seconds"))),
-            }
+                "/cluster": with_body(desk.hear),
+            },
+            {desk.notebook_token: {"/workers": with_body(desk.ask)}},
         )
 
     def give(self, status: int, found: Any) -> None:

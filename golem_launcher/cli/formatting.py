@@ -11,7 +11,7 @@ from golem_launcher.units import coins, counted, data_size
 from golem_launcher.workload.lab import LAB
 
 if TYPE_CHECKING:
-    from golem_launcher.events import MachineState, SessionState
+    from golem_launcher.events import ClusterState, MachineState, SessionState
 
 _HOUR = 3600
 
@@ -37,7 +37,8 @@ def _amount(state: SessionState) -> str:
 
 def providers(state: SessionState) -> str:
     """At whom a session runs, in a few words: the head's provider, and how many others there are."""
-    others = f" +{len(state.machines) - 1}" if len(state.machines) > 1 else ""
+    count = len(state.machines_in_use)
+    others = f" +{count - 1}" if count > 1 else ""
     return f"{state.head.provider_name or '-'}{others}"
 
 
@@ -56,6 +57,7 @@ def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]
         ("cost", f"{_amount(state)} of {budget(state)}"),
         ("price", f"{coins(state.price_per_hour)} an hour at full load" if state.price_per_hour else None),
         ("money ends", _projection(state)),
+        ("cluster", cluster_words(state.cluster) if state.cluster and not state.stage.final else None),
         ("created", moment(state.created_at)),
         ("started", moment(state.started_at) if state.started_at else None),
         ("deadline", moment(state.deadline) if state.deadline else None),
@@ -79,17 +81,29 @@ def _machine_lines(state: SessionState) -> list[tuple[str, str | None]]:
     """A line for each of several machines, and its ids."""
     lines: list[tuple[str, str | None]] = []
     for machine in state.machines:
-        words = [
-            machine.stage.value,
-            machine.ip,
-            f"{coins(machine.price_per_hour)} an hour" if machine.price_per_hour is not None else "",
-            _used(machine) if not state.stage.final else "",
-            f"{counted(machine.lost, 'provider')} lost" if machine.lost else "",
-            machine.trouble,
-        ]
-        lines.append(("machine", f"{machine.name}: {', '.join(filter(None, words))}"))
+        lines.append(("machine", machine_words(machine, state)))
         lines += _ids(machine)
     return lines
+
+
+def machine_words(machine: MachineState, state: SessionState) -> str:
+    """One of several machines, in a line."""
+    words = [
+        machine.stage.value,
+        machine.ip,
+        f"{coins(machine.price_per_hour)} an hour" if machine.price_per_hour is not None else "",
+        _used(machine) if not state.stage.final else "",
+        f"{counted(machine.lost, 'provider')} lost" if machine.lost else "",
+        machine.trouble,
+    ]
+    return f"{machine.name}: {', '.join(filter(None, words))}"
+
+
+def cluster_words(cluster: ClusterState) -> str:
+    """A Dask cluster, in a line."""
+    asked = cluster.asked if cluster.asked is not None and cluster.asked > cluster.most else None
+    more = f"; the notebook asks for {asked:,}" if asked is not None else ""
+    return f"{counted(cluster.workers, 'Dask worker')}, {cluster.most} at most{more}"
 
 
 def _projection(state: SessionState) -> str:

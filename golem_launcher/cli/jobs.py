@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from golem_launcher.tasks.scheduler import Scheduler
     from golem_launcher.tasks.task_client import Payload
 
-OWN_BUSINESS = frozenset({"machines", "workload", "inputs", "resume", "save", "save_seconds", "keep_gib", "store",
-                          "encrypt", "recover", "lab_extensions", "ssh_key"})  # fmt: skip
+OWN_BUSINESS = frozenset({"machines", "workers", "max_workers", "workload", "inputs", "resume", "save", "save_seconds",
+                          "keep_gib", "store", "encrypt", "recover", "lab_extensions", "ssh_key"})  # fmt: skip
 """Fields of a request that a job decides by itself."""
 _SMALLEST = Decimal("0.000001")
 """GLM; a budget has no more digits."""

@@ -56,14 +56,14 @@ class Quote:
 def quote(request: LaunchRequest, found: Offers) -> Quote:
     """The price of ``request`` at what was ``found`` on the market for it."""
     machines = cheapest(request, [offer.machine for offer in found.fitting])
-    possible = len(machines) == request.machines
+    possible = len(machines) == request.machines_wanted
     whole = whole_cost(request, machines).quantize(_SHOWN) if possible else None  # offers hold binary fractions
     hours = lasts_at(request.budget, machines) if possible else float("inf")
     return Quote(
         network=request.network,
         token=NETWORKS[request.network].token,
         hours=request.hours,
-        machines=request.machines,
+        machines=request.machines_wanted,
         fitting=len(found.fitting),
         providers=tuple(machine.name for machine in machines),
         per_hour=sum((machine.price.per_hour() for machine in machines), Decimal(0)) if possible else None,
@@ -83,7 +83,7 @@ def seconds_of(request: LaunchRequest) -> float:
 
 def cheapest(request: LaunchRequest, fitting: Sequence[OfferedMachine]) -> list[OfferedMachine]:
     """As many machines as are wanted; fewer where there are no more."""
-    return sorted(fitting, key=lambda machine: machine.price.at_most(seconds_of(request)))[: request.machines]
+    return sorted(fitting, key=lambda machine: machine.price.at_most(seconds_of(request)))[: request.machines_wanted]
 
 
 def whole_cost(request: LaunchRequest, machines: Sequence[OfferedMachine]) -> Decimal:

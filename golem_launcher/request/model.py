@@ -13,6 +13,9 @@ from golem_launcher.request import kinds
 from golem_launcher.request.about import About
 from golem_launcher.software import SOFTWARE
 
+MOST_WORKERS = 15
+"""Of one cluster."""
+
 
 def _new_name() -> str:
     return f"lab-{secrets.token_hex(3)}"
@@ -81,6 +84,29 @@ class LaunchRequest(BaseModel):
             description="Each at another provider, in one private network; the first has your files.",
         ),
         About("machine", unit="machines", words=("machines",)),
+    ]
+    workers: Annotated[
+        int,
+        Field(
+            default=0,
+            ge=0,
+            le=MOST_WORKERS,
+            title="Dask workers",
+            description="A Dask cluster beside the notebook, each worker on a machine of its own. Any machine of a "
+            "cluster can read and change all of it, your files included.",
+        ),
+        About("machine", unit="workers", words=("workers",)),
+    ]
+    max_workers: Annotated[
+        int,
+        Field(
+            default=0,
+            ge=0,
+            le=MOST_WORKERS,
+            title="Workers at most",
+            description="So many a notebook may ask for, within the budget. 0: no more than it begins with.",
+        ),
+        About("machine", unit="workers", words=("max_workers",)),
     ]
     cpus: Annotated[
         int,
@@ -373,6 +399,35 @@ class LaunchRequest(BaseModel):
         if info.data.get("outbound") == "listed" and not value:
             raise ValueError("'listed' needs at least one address it may reach")
         return value
+
+    @field_validator("workers", "max_workers")
+    @classmethod
+    def _cluster_has_one_head(cls, value: int, info: ValidationInfo) -> int:
+        if value and info.data.get("machines", 1) > 1:
+            raise ValueError("workers are machines of their own: leave 'machines' at 1")
+        return value
+
+    @field_validator("workload")
+    @classmethod
+    def _cluster_is_of_notebooks(cls, value: str, info: ValidationInfo) -> str:
+        if value != "lab" and (info.data.get("workers") or info.data.get("max_workers")):
+            raise ValueError("a Dask cluster is for notebooks: take the workload 'lab', or no workers")
+        return value
+
+    @property
+    def has_cluster(self) -> bool:
+        """Whether there is a Dask cluster beside its notebooks."""
+        return bool(self.workers or self.max_workers)
+
+    @property
+    def machines_wanted(self) -> int:
+        """How many machines it begins with, workers included: the budget is for all of them."""
+        return self.machines + self.workers
+
+    @property
+    def places(self) -> int:
+        """How many machines it may ever have at a time."""
+        return self.machines + (MOST_WORKERS if self.has_cluster else 0)
 
     @property
     def workspace(self) -> str:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from decimal import Decimal
 
-    from golem_launcher.events import Saving, SessionState
+    from golem_launcher.events import ClusterState, Saving, SessionState
     from golem_launcher.request import LaunchRequest
 
 _POLL_SECONDS = 0.05
@@ -209,6 +209,15 @@ def extend(name: str, *, hours: Decimal | str = "0", budget: Decimal | str = "0"
     directory = _running(name)
     control(directory, "extend", deadline=timeouts.EXTEND, hours=str(hours), budget=str(budget))
     return directory.state()
+
+
+def cluster(name: str, workers: int | None = None) -> ClusterState:
+    """Have a session's Dask cluster be so many ``workers``, or see how it stands. Raises ``LauncherError``."""
+    arguments = {} if workers is None else {"workers": workers}
+    from golem_launcher.events import ClusterState  # noqa: PLC0415 - most commands need none
+
+    told = control(_running(name), "cluster", deadline=timeouts.ANSWER, **arguments)
+    return ClusterState.model_validate(told["cluster"])
 
 
 def save(name: str) -> dict[str, Any]:

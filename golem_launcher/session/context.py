@@ -15,6 +15,7 @@ from golem_launcher.rental.choice import Choice
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.rental.payment.money import Money
 from golem_launcher.session import network_hosts
+from golem_launcher.session.cluster import Cluster
 from golem_launcher.session.deadline import Deadline
 from golem_launcher.session.endpoint import SessionEndpoint
 from golem_launcher.session.extending import Extension
@@ -22,6 +23,7 @@ from golem_launcher.session.furnishing import Scratch
 from golem_launcher.session.saves import Saves
 from golem_launcher.session.slot import HEAD, MachineRecorder, Slot
 from golem_launcher.workload import registry
+from golem_launcher.workload.dask_worker import DASK_WORKER
 
 if TYPE_CHECKING:
     from golem_launcher.networks import Network
@@ -47,7 +49,7 @@ class Context:
     directory: SessionDirectory
     request: LaunchRequest
     workload: Workload
-    """What its machines run."""
+    """What its head runs, and its other machines where they are no workers of a cluster."""
     network: Network
     outbound: OutboundRules
     """What it may reach."""
@@ -60,7 +62,9 @@ class Context:
     endpoint: SessionEndpoint
     saves: Saves
     slots: tuple[Slot, ...]
-    """Of its machines, by number: the head's comes first."""
+    """Of all machines that it may have at a time, by number: the head's comes first."""
+    cluster: Cluster | None
+    """The Dask cluster beside its notebooks."""
 
     @classmethod
     def of(cls, directory: SessionDirectory, recorder: Recorder) -> Context:
@@ -72,10 +76,13 @@ class Context:
         journal = Journal.create(directory.path)
         money = Money(request.budget, journal, recorder)
         deadline = Deadline.of(request.hours)
-        endpoint = SessionEndpoint(directory, request, workload, secrets.token_hex(24), recorder)
+        of_others = DASK_WORKER if request.has_cluster else workload
+        endpoint = SessionEndpoint(
+            directory, request, recorder, token=secrets.token_hex(24), workload=workload, of_others=of_others
+        )
         saves = Saves(directory, request, endpoint, recorder)
-        places: list[tuple[MachineEndpoint, Files]] = [(endpoint.head, saves)]
-        places += [(one, Scratch(request, one, saves)) for one in endpoint.others]
+        places: list[tuple[Workload, MachineEndpoint, Files]] = [(workload, endpoint.head, saves)]
+        places += [(of_others, one, Scratch(request, one, saves)) for one in endpoint.others]
         return cls(
             directory=directory,
             request=request,
@@ -91,9 +98,10 @@ class Context:
             endpoint=endpoint,
             saves=saves,
             slots=tuple(
-                Slot(one, MachineRecorder(recorder, number), files, directory.machine_log(number))
-                for number, (one, files) in enumerate(places, HEAD)
+                Slot(runs, one, MachineRecorder(recorder, number), files, directory.machine_log(number))
+                for number, (runs, one, files) in enumerate(places, HEAD)
             ),
+            cluster=Cluster(request, recorder) if request.has_cluster else None,
         )
 
 

@@ -28,16 +28,24 @@ class SessionEndpoint:
     """The ways into wherever the session is at present, and its tokens. All but the tokens once it is open."""
 
     def __init__(
-        self, directory: SessionDirectory, request: LaunchRequest, workload: Workload, token: str, recorder: Recorder
+        self,
+        directory: SessionDirectory,
+        request: LaunchRequest,
+        recorder: Recorder,
+        *,
+        token: str,
+        workload: Workload,
+        of_others: Workload,
     ) -> None:
+        """``workload`` is the head's; the other machines run ``of_others``."""
         self.token = token
         self.head = MachineEndpoint(
             workload, lambda: self._ways.machines[HEAD], lambda: self.base_url, session_token=token
         )
         """The machine that the link opens."""
         self.others = tuple(
-            MachineEndpoint(workload, self._way_to(number), lambda: "/")
-            for number in range(HEAD + 1, request.machines + 1)
+            MachineEndpoint(of_others, self._way_to(number), lambda: "/")
+            for number in range(HEAD + 1, request.places + 1)
         )
         self.documents = OpenDocuments(token)
         """The pages of JupyterLab that are open in browsers; none of another workload."""
@@ -75,7 +83,7 @@ class SessionEndpoint:
             self._workload,
             self.documents,
             secret=self.token,
-            machines=request.machines,
+            machines=request.places,
             ssh_key=request.ssh_key,
             extensions=request.lab_extensions,
             # There a provider's scripts could do more than here: only those of an image that the user chose run.

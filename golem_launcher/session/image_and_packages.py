@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from golem_launcher.image import lock, uplink
 from golem_launcher.image.store import NAME, Store
 from golem_launcher.networks import NETWORKS
-from golem_launcher.software import SOFTWARE
+from golem_launcher.software import DASK, SOFTWARE
 
 if TYPE_CHECKING:
     from golem_launcher.image.uplink import Upload
@@ -47,7 +47,8 @@ def image_and_packages(request: LaunchRequest) -> ImageAndPackages:
     else:
         image = os.environ.get(IMAGE_VARIABLE, "")
         packages = () if image or baked else packages
-    return ImageAndPackages(image, variant, tuple(dict.fromkeys((*packages, *request.packages))))
+    of_cluster = DASK if request.has_cluster else ()
+    return ImageAndPackages(image, variant, tuple(dict.fromkeys((*packages, *request.packages, *of_cluster))))
 
 
 def upload_of(request: LaunchRequest) -> Upload | None:

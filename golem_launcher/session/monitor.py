@@ -84,7 +84,7 @@ class Monitor:
         self._rented = machine.rented
         self.client: WorkloadClient = slot.endpoint.client()
         """Of its workload, until it is over."""
-        self._name = session.workload.title
+        self._name = slot.workload.title
         self._bills = session.money.news(machine.rented.agreement_id)
         self._warnings = Warnings(session.recorder, session.deadline)
         self._stalled = StalledSaves(session.recorder)
@@ -119,6 +119,10 @@ class Monitor:
     def _followers(self) -> list[Coroutine[Any, Any, None]]:
         session = self._session
         followers = [self.client.follow_log(self._slot.log), follow_usage(self.client, self._recorder)]
+        if session.cluster is not None and self._slot.is_head:
+            followers.append(session.cluster.lead(self.client, self._rented.ip))
+        elif session.cluster is not None:
+            followers.append(session.cluster.join(self.client, self._recorder, self._rented.ip))
         if self._slot.is_head and not session.network.sleeps_along:
             followers.append(suspend.watch(session.saves.save_all, session.recorder))
         return followers
@@ -147,7 +151,7 @@ class Monitor:
         """Until the next round is due, or there is news of a bill."""
         clock = asyncio.get_running_loop().time
         troubled = self._troubled or self._node_away_since
-        pace = max(1.0, self._session.request.machines / _FEW)
+        pace = max(1.0, self._session.request.machines_wanted / _FEW)
         seconds = min((_TROUBLED_ROUND_SECONDS if troubled else ROUND_SECONDS) * pace, left)
         due = clock() + seconds
         with contextlib.suppress(asyncio.TimeoutError):
@@ -175,7 +179,7 @@ class Monitor:
             self._node_answers()
         session.engine.revive()  # a provider whose debit notes nobody accepts ends the session within minutes
         usage = await self._look_at_usage() if isinstance(state, str) else None
-        ended = session.workload.ends_session and await self.client.has_ended()
+        ended = self._slot.workload.ends_session and await self.client.has_ended()
         if ended and self._slot.is_head:
             return f"{self._name} has ended."
         self._judge_silence(well=well or ended)  # another machine has done its work, and waits for the head's

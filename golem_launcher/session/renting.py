@@ -218,9 +218,7 @@ class Renting:
     def _enter(self, stage: Stage, lost: str) -> None:
         """A stage of renting; one that is passed again because of a loss is a part of recovering."""
         if lost:
-            self._recorder.enter(
-                Stage.RECOVERING, f"{lost} {_SEARCHING[stage].format(name=self.session.workload.title)}"
-            )
+            self._recorder.enter(Stage.RECOVERING, f"{lost} {_SEARCHING[stage].format(name=self._slot.workload.title)}")
         else:
             self._recorder.enter(stage)
 
@@ -237,11 +235,13 @@ class Renting:
             "now": clock.now().timestamp(),  # the provider's clock may be wrong
             "hold": self._slot.files.hold,
             "index_url": session.outbound.index_url,
+            "notebook_cluster": session.cluster is not None and self._slot.is_head,
         }
+        workload = self._slot.workload
         return ActivitySpec(
-            workload=session.workload.title,
-            needs=session.workload.needs,
-            shipment=shipment(session.workload, settings, familiar=session.image.familiar),
+            workload=workload.title,
+            needs=workload.needs,
+            shipment=shipment(workload, settings, familiar=session.image.familiar),
             disk_gib=session.request.disk_gib,
             image_is_known=session.image.known_whole or session.image_faults.runs,
         )
@@ -342,13 +342,13 @@ class Renting:
     async def _answers(self, hiring: Hiring) -> None:
         """Wait for it; when it does not come up, ask the agent why: its log is read through the workload otherwise."""
         loop_time = asyncio.get_running_loop().time
-        start_seconds, name = self.session.host.patience.start, self.session.workload.title
+        start_seconds, name = self.session.host.patience.start, self._slot.workload.title
         end = loop_time() + start_seconds
         ask_at = loop_time() + _ASK_SECONDS
-        crowd = min(self.session.request.machines, _CROWD)
+        crowd = min(self.session.choice.request.machines_wanted, _CROWD)
         async with self._slot.endpoint.client() as client:
             while not await client.answers(seconds=_PROBE_SECONDS * crowd):
-                if self.session.workload.ends_session and await client.has_ended():
+                if self._slot.workload.ends_session and await client.has_ended():
                     return
                 if loop_time() > min(ask_at, end):
                     told = report.read(await hiring.last_words())
@@ -390,7 +390,10 @@ class Renting:
     def _look_again(self) -> None:
         """Let the choice see the market anew, for what is left of time and money; how providers stand is kept."""
         choice, request = self.session.choice, self.session.request
-        left = {"hours": self.session.deadline.hours_left, "budget": self.session.money.left}
+        cluster = self.session.cluster
+        left: dict[str, Any] = {"hours": self.session.deadline.hours_left, "budget": self.session.money.left}
+        if cluster is not None:
+            left["workers"] = cluster.wanted
         choice.request = request.model_copy(update=left)
         choice.seen.clear()
         choice.too_dear.clear()

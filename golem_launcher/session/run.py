@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import clock
-from golem_launcher.errors import LauncherError, NodeError, ProviderError
+from golem_launcher.errors import LauncherError, NodeError, ProviderError, SessionError
 from golem_launcher.events import LeftOut, Stage
 from golem_launcher.market import wallet
 from golem_launcher.node.yagna_rest import YagnaRest
@@ -80,9 +80,12 @@ class Run:
         await self._listen()  # while offers come in
         session = renting.session
         pool = self._pool = Pool(session, session.slots[1:], lambda: self.ending or self._over)
+        cluster = session.cluster
         head = asyncio.create_task(self._keep_head(renting, demand))
         await asyncio.sleep(0)  # the head is the first to look for a provider
-        pool.begin(demand)
+        pool.begin(demand, session.request.machines_wanted - 1)
+        if cluster is not None:
+            cluster.scaled_by(pool.scale, pool.numbers)
         try:
             await asyncio.wait({head, pool.over}, return_when=asyncio.FIRST_COMPLETED)
             return head.result() if head.done() else pool.over.result()
@@ -249,6 +252,17 @@ class Run:
             raise LauncherError("There is no such machine to let go of.")
         await self._pool.let_go(number)
         return {}
+
+    async def cluster(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Say how many workers the Dask cluster is to have, or ask how it stands. Raises ``LauncherError``."""
+        cluster = self._session.cluster
+        if cluster is None:
+            raise SessionError(
+                "This session has no Dask cluster.", "Start one with it: golem-launcher start --workers 4"
+            )
+        told = await cluster.command(arguments)
+        await self._recorder.flush()
+        return told
 
     async def save(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         """Save the workspace now. Raises ``LauncherError``."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from golem_launcher.rental.payment.journal import AgreementEntry
     from golem_launcher.session.machine_endpoint import MachineEndpoint
     from golem_launcher.session.recorder import Recorder
+    from golem_launcher.workload.base import Workload
 
 HEAD = 1
 """The number of the machine that has the session's workspace, and is opened by its link."""
@@ -113,6 +114,8 @@ class MachineRecorder:
 class Slot:
     """The place of the machine ``recorder.number``."""
 
+    workload: Workload
+    """What its machine runs."""
     endpoint: MachineEndpoint
     recorder: MachineRecorder
     files: Files

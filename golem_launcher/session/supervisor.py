@@ -64,6 +64,7 @@ class Supervisor:
             "save": self._run.save,
             "give-up": self._run.give_up,
             "let-go": self._run.let_go,
+            "cluster": self._run.cluster,
             "hub": self._run.open_on_hub,
             "gateway": self._run.gateway,
         }

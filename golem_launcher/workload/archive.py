@@ -10,6 +10,8 @@ from pathlib import Path
 
 _PACKAGE = "golem_launcher_agent"
 _SOURCES = Path(__file__).parent.parent / "agent"
+_BROUGHT = Path(__file__).parent.parent / "cluster.py"
+"""What notebooks can import over there, see ``agent/lab.py``."""
 _MAIN = f"from {_PACKAGE}.main import main\n\nmain()\n"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip file can hold: equal sources make equal bytes
 
@@ -22,6 +24,7 @@ def agent_archive() -> bytes:
         _add(archive, "__main__.py", _MAIN.encode())
         for source in sorted(_SOURCES.rglob("*.py")):
             _add(archive, f"{_PACKAGE}/{source.relative_to(_SOURCES).as_posix()}", source.read_bytes())
+        _add(archive, f"{_PACKAGE}/brought/{_BROUGHT.name}", _BROUGHT.read_bytes())
     return target.getvalue()
 
 

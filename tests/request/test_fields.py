@@ -74,3 +74,20 @@ def test_a_request_survives_its_json():
 def test_listed_addresses_must_be_listed():
     with pytest.raises(RequestError, match="at least one address"):
         parse_request({"outbound": "listed"})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"workers": 2, "machines": 2}, {"max_workers": 2, "machines": 2}, {"workers": 1, "workload": "other"},
+     {"workers": -1}, {"workers": 16}, {"max_workers": 16}],
+)  # fmt: skip
+def test_a_cluster_is_of_one_head_and_its_notebooks(fields):
+    with pytest.raises(RequestError):
+        parse_request(fields)
+
+
+def test_a_cluster_counts_as_the_machines_that_it_begins_with():
+    assert (LaunchRequest().machines_wanted, LaunchRequest().places, LaunchRequest().has_cluster) == (1, 1, False)
+    request = LaunchRequest(workers=4, max_workers=8)
+    assert (request.machines_wanted, request.places, request.has_cluster) == (5, 16, True)
+    assert LaunchRequest(max_workers=8).machines_wanted == 1

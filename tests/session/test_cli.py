@@ -136,8 +136,10 @@ def test_every_field_of_a_request_has_its_option(monkeypatch):
         lab_extensions=False, machines=3,
     )  # fmt: skip
     same = {name for name, value in request if value == LaunchRequest.model_fields[name].get_default()}
-    assert same <= {"network", "workload"}  # else this shows nothing
-    assert started(monkeypatch, *shlex.split(as_command(request))[2:]) == request
+    workers = LaunchRequest(name="clustered", workers=2, max_workers=3)  # they don't go with machines
+    assert same <= {"network", "workload", "workers", "max_workers"}  # else this shows nothing
+    for one in (request, workers):
+        assert started(monkeypatch, *shlex.split(as_command(one))[2:]) == one
 
 
 def test_packages_and_a_key_come_from_files(monkeypatch, tmp_path):

@@ -7,6 +7,7 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from decimal import Decimal
 
 import pytest
@@ -38,26 +39,102 @@ from golem_launcher.workload.base import ADDRESS, PORT, PYTHON, Workload
 WEB_SERVER = Workload(
     name="web-server",
     title="The web server",
-    argv=(PYTHON, "-m", "http.server", PORT, "--bind", ADDRESS),
+    argv={argv},
 )
 """
 
 
+_MOVER = """\
+import hashlib, http.server, os, socket, sys, threading, urllib.parse
+
+PORT, SIZE = 7000, 10 * 1000 * 1000
+
+
+def hashed(connection, size):
+    digest = hashlib.sha256()
+    while size:
+        data = connection.recv(min(size, 1 << 16))
+        if not data:
+            return "ended early"
+        digest.update(data)
+        size -= len(data)
+    return digest.hexdigest()
+
+
+def serve(listener):
+    # Sends what it has, takes what comes, and says the hash of that.
+    while True:
+        connection, _ = listener.accept()
+        with connection:
+            mine = os.urandom(SIZE)
+            sending = threading.Thread(target=connection.sendall, args=(mine,))
+            sending.start()
+            got = hashed(connection, SIZE)
+            sending.join()
+            connection.sendall((got + hashlib.sha256(mine).hexdigest()).encode())
+            connection.shutdown(socket.SHUT_WR)
+            connection.recv(1)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        peer = urllib.parse.urlsplit(self.path).query
+        said = "well"
+        if peer:
+            try:
+                said = self.move(peer)
+            except OSError as error:
+                said = str(error)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(said.encode())
+
+    def move(self, peer):
+        mine = os.urandom(SIZE)
+        with socket.create_connection((peer, PORT), timeout=60) as connection:
+            sending = threading.Thread(target=connection.sendall, args=(mine,))
+            sending.start()
+            got = hashed(connection, SIZE)
+            sending.join()
+            told = b""
+            while data := connection.recv(128):
+                told += data
+        whole = told.decode() == hashlib.sha256(mine).hexdigest() + got
+        return "whole" if whole else "damaged"
+
+
+listener = socket.create_server(("0.0.0.0", PORT))
+threading.Thread(target=serve, args=(listener,), daemon=True).start()
+http.server.ThreadingHTTPServer((sys.argv[2], int(sys.argv[1])), Handler).serve_forever()
+"""
+"""Each machine has a port that others of the network move 10 MB to and from, and asks for that when it is told to."""
+
+
 @pytest.fixture
-def web_server(tmp_path, monkeypatch):
-    """The workload that docs/architecture.md has as its example, brought by a package as a person would install it."""
-    (tmp_path / "brought_web_server.py").write_text(_SOURCE)
-    about = tmp_path / "brought_web_server-1.0.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: brought-web-server\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[golem_launcher.workloads]\nweb-server = brought_web_server:WEB_SERVER\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    importlib.invalidate_caches()
-    registry._brought.cache_clear()
-    yield "web-server"
+def brought(tmp_path, monkeypatch):
+    """Brings a workload, by a package as a person would install it: the one in docs/architecture.md or another argv."""
+
+    def bring(argv="(PYTHON, '-m', 'http.server', PORT, '--bind', ADDRESS)"):
+        (tmp_path / "brought_web_server.py").write_text(_SOURCE.format(argv=argv))
+        about = tmp_path / "brought_web_server-1.0.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: brought-web-server\nVersion: 1.0\n")
+        entry = "[golem_launcher.workloads]\nweb-server = brought_web_server:WEB_SERVER\n"
+        (about / "entry_points.txt").write_text(entry)
+        monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        importlib.invalidate_caches()
+        registry._brought.cache_clear()
+        return "web-server"
+
+    yield bring
     registry._brought.cache_clear()
     sys.modules.pop("brought_web_server", None)
+
+
+@pytest.fixture
+def web_server(brought):
+    return brought()
 
 
 def all_ready(state):
@@ -100,12 +177,12 @@ def connections():
     return log.read_text(errors="replace").count(": connecting (")
 
 
-def listing(directory, machine):
+def listing(directory, machine, path="/", seconds=SECONDS):
     """What the web server of a machine shows of its workspace, by the door."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(SECONDS)
+        connection.settimeout(seconds)
         connection.connect(str(door_path(directory.path)))
-        connection.sendall(b"%d 8888\nGET / HTTP/1.0\r\n\r\n" % machine)
+        connection.sendall(b"%d 8888\nGET %s HTTP/1.0\r\n\r\n" % (machine, path.encode()))
         with connection.makefile("rb") as answer:
             return answer.read().decode()
 
@@ -248,3 +325,16 @@ def test_all_machines_are_rejoined_when_the_node_is_started_anew(tmp_path, web_s
         client.extend("anew", budget="1")
         assert directory.state().budget == 7
         assert client.stop("anew").stage is Stage.ENDED
+
+
+def test_machines_reach_each_other_by_their_private_addresses(ready, brought):
+    """Straight, as on Golem, where frames go to nodes that are known and to nobody else: so all are told of all."""
+    brought(f"(PYTHON, '-c', {_MOVER!r}, PORT, ADDRESS)")
+    directory = ready(machines=3, workload="web-server", budget=6)
+    state = wait_for(directory, all_ready, 60)
+    addresses = {one.number: one.ip for one in state.machines}
+    for of, to in ((2, 3), (3, 2), (1, 3)):
+        said, end = "", time.monotonic() + 90
+        while said != "whole" and time.monotonic() < end:  # each try takes as long as the question for the way
+            said = listing(directory, of, f"/?{addresses[to]}", seconds=90).rpartition("\n")[2]
+        assert said == "whole", (of, to)

@@ -70,6 +70,7 @@ def session(tmp_path, monkeypatch):
         directory=directory,
         request=request,
         workload=LAB,
+        cluster=None,
         network=SimpleNamespace(sleeps_along=True),
         recorder=recorder,
         money=money,
@@ -85,7 +86,7 @@ def session(tmp_path, monkeypatch):
 
 def watched(session):
     endpoint, log = SimpleNamespace(client=Lab), session.directory.workload_log
-    return monitor.Monitor(session, Slot(endpoint, MachineRecorder(session.recorder, HEAD), None, log), MACHINE)
+    return monitor.Monitor(session, Slot(LAB, endpoint, MachineRecorder(session.recorder, HEAD), None, log), MACHINE)
 
 
 def watch(session):

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 _MAC_PREFIX = b"\xa0\x13"  # then the four bytes of the address
 _HEADER = 14
-_TYPE, _ARP = slice(12, 14), b"\x08\x06"
-_TARGET = slice(38, 42)
-"""Of an ARP frame: the address that is asked for."""
+_IPV4, _ARP = b"\x08\x00", b"\x08\x06"
+_SOURCE = {_IPV4: slice(26, 30), _ARP: slice(28, 32)}
+_TARGET = {_IPV4: slice(30, 34), _ARP: slice(38, 42)}
+"""Where a frame has the addresses of who sends it, and of whom it is for."""
+_ADDRESS_BYTES = 4
 _MOST_NODES = 4096
 _INTRODUCTION_SECONDS = 20.0
 
@@ -86,6 +88,8 @@ class VpnLink:
         self._switch = switch
         self._requestor_id = requestor_id
         self._nodes = dict(network.nodes)
+        self._nodes.setdefault(self._requestor_address(), requestor_id)
+        self._to_all = {"255.255.255.255", str(network.network.broadcast_address)}
         self._endpoint: Endpoint | None = None
         self._introducing: asyncio.Task[None] | None = None
 
@@ -129,8 +133,16 @@ class VpnLink:
         if call.component == "VpnControl":
             self._control(call.payload())
         elif self._endpoint is not None:
+            self._learn(call.caller, call.data)
             self._endpoint.receive(call.data)
         return ok()
+
+    def _learn(self, node: str, frame: bytes) -> None:
+        """A node that nobody told of is known by its first frame."""
+        if node.startswith("0x") and len(self._nodes) < _MOST_NODES and node not in self._nodes.values():
+            source = frame[_SOURCE.get(frame[12:14], slice(0))]
+            if len(source) == _ADDRESS_BYTES:
+                self._nodes[_dotted(source)] = node
 
     def _control(self, payload: Any) -> None:
         if not isinstance(payload, dict):
@@ -143,16 +155,19 @@ class VpnLink:
                 self._nodes = {address: node for address, node in self._nodes.items() if node not in gone}
 
     def _send(self, frame: bytes) -> None:
-        if len(frame) < _HEADER:
+        """By the address that a frame is for, as Golem's exe-units do: what is for nobody known is dropped."""
+        target = frame[_TARGET.get(frame[12:14], slice(0))]
+        if len(target) != _ADDRESS_BYTES:
             return
-        if frame[_TYPE] == _ARP:  # a question goes to whom it is about, though all are asked
-            wanted = ".".join(map(str, frame[_TARGET]))
-            targets = {self._nodes.get(wanted, self._requestor_id)}
-        elif frame[0] & 1:  # to all
-            own = str(self._network.node_ip)
-            targets = {node for address, node in self._nodes.items() if address != own} | {self._requestor_id}
+        address = _dotted(target)
+        if frame[12:14] == _IPV4 and address in self._to_all:
+            nodes = set(self._nodes.values())
         else:
-            address = ".".join(map(str, frame[2:6])) if frame.startswith(_MAC_PREFIX) else ""
-            targets = {self._nodes.get(address, self._requestor_id)}
-        for node in targets:
+            known = self._nodes.get(address)
+            nodes = {known} if known is not None else set()
+        for node in nodes:
             self._switch.send(node, self._network.id, frame)
+
+
+def _dotted(address: bytes) -> str:
+    return ".".join(map(str, address))

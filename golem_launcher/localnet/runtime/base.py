@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 ROOTS = ("jupyterlab", "ipykernel", "ipywidgets", "pip", "asyncssh")
 """The distributions that a session's environment starts with, beside what they need."""
+EXTRAS = ("distributed", "bokeh", "pandas", "pyarrow", "joblib")
+"""Likewise, where they are installed beside the launcher; sessions of a cluster would have to download them."""
 
 _FORMAT = 3
 """Part of the digest: a directory built by an older layout of this module is not taken for a current one."""
@@ -69,7 +71,7 @@ def closure(roots: Iterable[str] = ROOTS) -> dict[str, importlib.metadata.Distri
     """
     found: dict[str, importlib.metadata.Distribution] = {}
     names = set(roots)
-    waiting: list[tuple[str, frozenset[str]]] = [(name, frozenset()) for name in roots]
+    waiting: list[tuple[str, frozenset[str]]] = [(name, frozenset()) for name in (*roots, *EXTRAS)]
     seen = set(waiting)
     while waiting:
         name, extras = waiting.pop()

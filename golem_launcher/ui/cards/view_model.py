@@ -94,7 +94,7 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "notices": [clean_line(notice) for notice in (*filter(None, [state.kept]), *state.notices)],
         "kept": bool(state.kept),
         "usage": state.head.usage.model_dump() if state.head.usage and not state.stage.final else None,
-        "machines": [_machine(one, state) for one in state.machines] if len(state.machines) > 1 else [],
+        "machines": [_machine(one, state) for one in state.machines_in_use] if len(state.machines) > 1 else [],
         "saving": _saving(state),
         "unsaved": state.unsaved,
         "trouble": clean_line(state.trouble),

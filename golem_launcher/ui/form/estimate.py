@@ -45,7 +45,7 @@ def estimate(request: LaunchRequest, found: Sequence[OfferedMachine]) -> dict[st
     prices = sorted(machine.price.per_hour() for machine in fitting)
     chosen = cheapest(request, fitting)
     whole = whole_cost(request, chosen)
-    several = f" of {counted(len(chosen), 'machine')}" if request.machines > 1 else ""
+    several = f" of {counted(len(chosen), 'machine')}" if request.machines_wanted > 1 else ""
     return {
         "state": "fits",
         "headline": counted(len(fitting), "machine fits", "machines fit"),
@@ -62,13 +62,13 @@ def estimate(request: LaunchRequest, found: Sequence[OfferedMachine]) -> dict[st
 
 def _lasts(request: LaunchRequest, fitting: Sequence[OfferedMachine], chosen: Sequence[OfferedMachine]) -> float:
     """How many hours the budget pays for, at the machine for which it lasts longest, or at as many as are wanted."""
-    choices = [[machine] for machine in fitting] if request.machines == 1 else [chosen]
+    choices = [[machine] for machine in fitting] if request.machines_wanted == 1 else [chosen]
     return max(lasts_at(request.budget, machines) for machines in choices)
 
 
 def _warning(request: LaunchRequest, whole: Decimal, token: str, providers: int) -> str:
-    if providers < request.machines:
-        return f"{request.machines} machines are wanted, each of another provider: the others are waited for."
+    if providers < request.machines_wanted:
+        return f"{request.machines_wanted} machines are wanted, each of another provider: the others are waited for."
     if whole <= request.budget:
         return ""
     return f"The budget does not last for the whole time: that takes {coins_at_a_glance(rounded_up(whole))} {token}."

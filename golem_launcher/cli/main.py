@@ -32,6 +32,7 @@ SUBJECTS = {
     "ways_in": ("tunnel", "gateway", "connect", "ssh", "ssh-config"),
     "kernel": ("kernel",),
     "image": ("image",),
+    "notify": ("notify",),
     "mcp": ("mcp",),
     "localnet": ("localnet",),
 }

@@ -17,12 +17,14 @@ from golem_launcher.events import (
     Message,
     Progress,
     ProviderChosen,
+    ProviderLost,
     SessionState,
     Stage,
     StageChanged,
     now,
 )
 from golem_launcher.frozen import changed
+from golem_launcher.session import notices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,6 +91,8 @@ class Recorder:
             changes |= {"ended_at": at, "ran_seconds": ran, "address": None, "trouble": ""}
         self.update(**changes)
         self._append(StageChanged(at=at, stage=stage, reason=reason))
+        if stage.final or "started_at" in changes:
+            self._tell_elsewhere("ended" if stage.final else "ready")
         _LOG.info("stage %s %s", stage.value, reason)
 
     def update(self, **changes: Any) -> None:
@@ -106,6 +110,8 @@ class Recorder:
         if event.line:
             _LOG.info("%s", event.line)
         self._append(event)
+        if isinstance(event, ProviderLost) and event.machine == 1:
+            self._tell_elsewhere("lost")
 
     def machine(self, number: int, **changes: Any) -> None:
         """Change the state of one machine. Raises ``KeyError`` for what is no field of it."""
@@ -150,6 +156,10 @@ class Recorder:
     def close(self) -> None:
         """Write what is left and end the writer. Blocking."""
         self._writer.shutdown(wait=True)
+
+    def _tell_elsewhere(self, kind: notices.Kind) -> None:
+        """After all that was said so far is on disk."""
+        self._submit(functools.partial(notices.begin, self._directory), kind)
 
     def _append(self, event: Event) -> None:
         self._submit(self._directory.append_event, event)

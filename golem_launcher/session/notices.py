@@ -1,0 +1,126 @@
+"""Tells the user elsewhere, by e-mail, a messenger or a webhook, that a session is ready, lost its provider, or ended.
+
+Off until addresses are given. They hold passwords: they are in one file of the user's own, and in no session's. A
+process of its own sends, which loads what a session needs not, and keeps no session waiting.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Literal
+
+from golem_launcher import files, paths, processes
+from golem_launcher.errors import LauncherError
+from golem_launcher.networks import token_of
+from golem_launcher.text import clean_line
+from golem_launcher.units import coins, counted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from golem_launcher.events import SessionState
+    from golem_launcher.session.directory import SessionDirectory
+
+_LOG = logging.getLogger(__name__)
+Kind = Literal["ready", "lost", "ended"]
+_FILE = "notify.json"
+_LONGEST_LINE = 300
+
+
+def addresses() -> list[str]:
+    """Where the user wants to be told, as Apprise writes it; none: nowhere. They are secrets."""
+    found = files.read_json(_file())
+    return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+
+
+def add(address: str) -> None:
+    """Tell the user there, too. Raises ``LauncherError`` when that is no address, or Apprise is not installed."""
+    if not _apprise().add(address):
+        raise LauncherError(
+            "That is no address that Apprise knows.", "Like mailto://user:password@example.org, or json://host/path."
+        )
+    files.write_json(_file(), [*dict.fromkeys([*addresses(), address])])
+
+
+def forget() -> int:
+    """Tell the user nowhere any more; how many addresses there were."""
+    count = len(addresses())
+    _file().unlink(missing_ok=True)
+    return count
+
+
+def shown() -> list[str]:
+    """The addresses as they may be seen."""
+    client = _apprise()
+    for one in addresses():
+        client.add(one)
+    return [clean_line(service.url(privacy=True)) for service in client]
+
+
+def send(title: str, body: str) -> bool:
+    """Tell the user now; whether everybody took it. Blocking, a minute or so for a service that is silent."""
+    client = _apprise()
+    for one in addresses():
+        client.add(one)
+    return bool(client.notify(title=title, body=body))
+
+
+def begin(directory: SessionDirectory, kind: Kind) -> None:
+    """Have a process of its own tell of a session as it is now; where there can be none, the log says so."""
+    if not _file().exists():
+        return
+    try:
+        processes.spawn_detached(
+            [sys.executable, "-m", "golem_launcher.session.notices", directory.name, kind],
+            env={**os.environ, paths.HOME_VARIABLE: str(paths.home())},
+            log=directory.supervisor_log,
+            cwd=paths.home(),
+        )
+    except OSError:
+        _LOG.exception("nobody could be told")
+
+
+def words(state: SessionState, kind: Kind) -> tuple[str, str]:
+    """Title and text of what is told. No link: it has the token in it."""
+    token, name = token_of(state.network), state.name
+    costs = f"It cost {coins(state.cost)} of {coins(state.budget)} {token} so far."
+    if kind == "ready":
+        ends = f" It ends at {state.deadline:%H:%M} UTC by itself." if state.deadline else ""
+        return f"'{name}' is ready", f"It runs at {state.head.provider_name}.{ends} Open it: golem-launcher open {name}"
+    if kind == "lost":
+        notice = state.notices[-1] if state.notices else "Another provider is looked for, with the last save."
+        return f"'{name}' lost its provider", f"{clean_line(notice, longest=_LONGEST_LINE)} {costs}"
+    saving = state.saving
+    saved = f"{counted(saving.files, 'file is', 'files are')} saved." if saving and saving.generation else ""
+    reason = clean_line(state.reason, longest=_LONGEST_LINE)
+    return f"'{name}' {state.stage.value}", " ".join(filter(None, (reason, costs.replace(" so far", ""), saved)))
+
+
+def _file() -> Path:
+    return paths.home() / _FILE
+
+
+def _apprise() -> Any:
+    if find_spec("apprise") is None:
+        raise LauncherError("Apprise is not installed.", "Install it: pip install 'golem-launcher[notify]'")
+    import apprise  # noqa: PLC0415 - a hundred services that nobody else needs
+
+    return apprise.Apprise()
+
+
+def main() -> int:
+    """Tell of the session and the occasion that the arguments name."""
+    from golem_launcher.session.directory import session_directory  # noqa: PLC0415 - who records a session knows it
+
+    name, kind = sys.argv[1:]
+    title, body = words(session_directory(name).state(), kind)  # type: ignore[arg-type]
+    if not send(title, body):
+        sys.stdout.write(f"Not everybody could be told that {title}.\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -25,7 +25,7 @@ _FIRST, _LAST = 128, 254
 
 
 def loopback_address(name: str) -> str:
-    """The loopback address ``127.x.y.z`` of the session ``name``: the same each time, unless somebody listens there."""
+    """Choose the loopback address ``127.x.y.z`` of the session ``name``: always the same unless it is in use."""
     taken = _listening()
     return next(address for address in _candidates(name) if address not in taken)
 

@@ -53,7 +53,7 @@ def _send(read: int, connection: socket.socket) -> None:
 
 
 def main() -> int:
-    """The exit code: 0 at the far side's end, 1 when there is no way, 2 for wrong arguments."""
+    """Run the command. Exit code 0 when the far side ends, 1 if it can't be reached, 2 for wrong arguments."""
     arguments = sys.argv[1:]
     if len(arguments) != 3 or not (arguments[1].isdecimal() and arguments[2].isdecimal()):  # noqa: PLR2004
         sys.stderr.write("usage: python -m golem_launcher.access.connect DOOR MACHINE PORT\n")

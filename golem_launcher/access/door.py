@@ -34,12 +34,12 @@ _SECONDS = 10.0
 
 
 def door_path(directory: Path) -> Path:
-    """Where the door of the session with this directory is."""
+    """The path of the socket by which a session, given by its directory, takes connections of commands."""
     return paths.socket_path(directory, "door.sock")
 
 
 class Door(SocketFile):
-    """The door at ``path``; ``carry`` joins a connection to a port of a machine."""
+    """Listens at ``path`` in the supervisor, and has ``carry`` join each connection to a port of a machine."""
 
     def __init__(self, path: Path, carry: Callable[[int, int, Source, Sink], Awaitable[None]]) -> None:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -56,7 +56,7 @@ class Door(SocketFile):
 
 
 async def open_door(path: Path, port: int, machine: int = 1) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A connection to ``port`` of one of a session's machines. Raises ``AccessError`` when the session is not there."""
+    """Connect a command to ``port`` of a machine. Raises ``AccessError`` if the session is not running."""
     try:
         reader, writer = await wait_for(asyncio.open_unix_connection(str(path), limit=LARGEST), _SECONDS)
     except (TimeoutError, OSError):
@@ -66,7 +66,7 @@ async def open_door(path: Path, port: int, machine: int = 1) -> tuple[asyncio.St
 
 
 async def dial(path: Path, port: int, machine: int = 1) -> Stream:
-    """As :func:`open_door`, as a stream."""
+    """Connect as :func:`open_door` does; the connection is a :class:`Stream`."""
     reader, writer = await open_door(path, port, machine)
     return DuplexStream(reader, writer, lambda: reset(writer))
 

@@ -65,7 +65,7 @@ class HubPort:
         self.allowed = False
 
     async def start(self) -> None:
-        """Listen. Raises ``AccessError``."""
+        """Begin to listen. Raises ``AccessError`` if no port can be had."""
         await self._listener.start()
 
     async def aclose(self) -> None:
@@ -74,12 +74,12 @@ class HubPort:
 
     @property
     def port(self) -> int:
-        """Beside the hub's server."""
+        """The port that it listens on, beside the hub's server."""
         return self._listener.port
 
     @property
     def base_url(self) -> str:
-        """The path by which the hub's server leads here, and the Lab answers."""
+        """The path at which the hub's server forwards to this port; JupyterLab answers below it."""
         return f"{self._prefix}proxy/absolute/{self.port}/"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -63,7 +63,7 @@ _DROPPED = {"fullMathjaxUrl", "mathjaxUrl", "extensionManager", "extraLabextensi
 
 @dataclass(frozen=True)
 class Served:
-    """A whole answer."""
+    """A complete HTTP answer that was made on this side."""
 
     status: int
     headers: Headers
@@ -76,7 +76,7 @@ def nobody(_: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True)
 class LabFrontend:
-    """The files and the page of one listener."""
+    """JupyterLab's page and files, as one listener serves them from this computer."""
 
     base_url: str = "/"
     extensions: bool = False
@@ -89,7 +89,7 @@ class LabFrontend:
     """Told the names of the extensions that strict mode leaves out of a page."""
 
     def file(self, path: str, *, gzipped: bool, known: bytes | None = None) -> Served | None:
-        """What answers a GET of ``path`` from here, ``None`` for what the provider answers. Blocking.
+        """Answer a GET of ``path`` from this side; ``None`` if the provider has to answer it. Blocking.
 
         ``gzipped``: the browser takes that; ``known``: the tag of what it has already.
         """
@@ -110,11 +110,11 @@ class LabFrontend:
         return None
 
     def wants(self, path: str) -> bool:
-        """Whether the page at ``path`` is made here."""
+        """Whether the page at ``path`` is JupyterLab's, which is made on this side."""
         return bool(_PAGES.fullmatch(self._inner(path)))
 
     def page(self, theirs: bytes) -> bytes | None:
-        """The Lab's page with the settings of the provider's one; ``None`` when that is no page of JupyterLab's."""
+        """Make JupyterLab's page with the settings found in ``theirs``; ``None`` if that is no page of JupyterLab's."""
         found = _CONFIG.search(theirs)
         if found is None:
             return None
@@ -156,7 +156,7 @@ class LabFrontend:
 
 
 def page_headers(policy: bytes) -> Headers:
-    """Of the Lab's page."""
+    """The headers of JupyterLab's page."""
     return [
         *OUR_HEADERS,
         (b"content-security-policy", policy),
@@ -167,7 +167,7 @@ def page_headers(policy: bytes) -> Headers:
 
 @functools.lru_cache(maxsize=4096)
 def find(inner: str) -> Path | None:
-    """The launcher's own file for a path of JupyterLab's server, links followed; ``None`` when there is none."""
+    """Find the file of the JupyterLab installed here for a path below its base; ``None`` if there is none."""
     for prefix, folders in _places().items():
         if inner.startswith(prefix):
             rest = inner[len(prefix) :]
@@ -210,7 +210,7 @@ def _as_data(config: dict[str, Any]) -> str:
 
 @functools.cache
 def own_page() -> tuple[str, str]:
-    """Of the launcher's own JupyterLab: the name of its main script, and the script that hides the link's token."""
+    """The name of the main script of the JupyterLab installed here, and the script that hides the link's token."""
     text = (_places()["/static/lab/"][0] / "index.html").read_text(encoding="utf-8")
     main, script = _MAIN.search(text), _TOKEN_SCRIPT.search(text)
     assert main is not None, "JupyterLab's page has changed"

@@ -12,7 +12,7 @@ _SOURCE = Path(__file__).with_suffix(".js")
 
 @functools.cache
 def source() -> bytes:
-    """The script."""
+    """The extension's script, as bytes."""
     return _SOURCE.read_bytes()
 
 

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 
 class Link:
-    """Serves connections of browsers: :meth:`serve` one each."""
+    """Serves browsers: a :class:`Listener` calls :meth:`serve` for each connection."""
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, to its end. Raises ``OSError`` or ``AccessError`` when it did not end well."""
+        """Serve one connection until it ends. Raises ``OSError`` or ``AccessError`` if it breaks."""
         browser = HttpConnection(h11.Connection(h11.SERVER, LONGEST_HEAD), _Accepted(reader, writer))
         conversation = Conversation(self._upstream, browser)
         try:
@@ -61,7 +61,7 @@ class _Accepted:
 
 
 async def listen_for_user(host: str, upstream: Callable[[str], Upstream]) -> Listener:
-    """A link at a free port of ``host`` that asks for no token, and so lets in nobody but programs of the same user.
+    """Open a link at a free port of ``host`` that asks for no token, and lets in programs of the same user only.
 
     ``upstream`` is told its origin. Raises ``AccessError``.
     """
@@ -84,7 +84,7 @@ async def listen_for_user(host: str, upstream: Callable[[str], Upstream]) -> Lis
 async def listen_for_server(
     host: str, port: int, dial: Callable[[], Awaitable[Stream]], *, secret: str, who: str
 ) -> Listener:
-    """A link at a free port of ``host`` to a server that listens at ``port`` over there and asks nobody for a password.
+    """Open a link at a free port of ``host`` to a server at ``port`` of the machine that asks for no password.
 
     Browsers of the user alone are let in, and only by its own pages or by a link; they are told that ``who`` does not
     answer where it does not. Raises ``AccessError``.
@@ -117,7 +117,7 @@ async def listen(
     attend: Callable[[], Awaitable[Stream]] | None = None,
     lead: Callable[[OriginPolicy, str, Headers], Awaitable[Served | None]] | None = None,
 ) -> Listener:
-    """A link to JupyterLab at ``host:port``, with ``tls`` for browsers on other machines. Raises ``AccessError``.
+    """Open a link to JupyterLab at ``host:port``, with ``tls`` for browsers elsewhere. Raises ``AccessError``.
 
     ``extensions``: whether those of the provider are shown; ``left_out`` is told the names of those that are not.
     """

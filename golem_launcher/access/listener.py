@@ -45,12 +45,12 @@ class _Serving(ABC):
 
     @property
     def connections(self) -> int:
-        """How many there are at the moment."""
+        """The number of connections that are open now."""
         return len(self._connections)
 
     @abstractmethod
     async def start(self) -> None:
-        """Listen."""
+        """Begin to listen."""
 
     async def aclose(self) -> None:
         """Stop listening and end all connections."""
@@ -73,7 +73,7 @@ class _Serving(ABC):
 
 
 class Listener(_Serving):
-    """Listens on ``host`` and ``port``."""
+    """Listens on a TCP ``port`` of ``host``; 0 is any free one."""
 
     def __init__(self, host: str, port: int, serve: Serve, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(serve)
@@ -83,18 +83,18 @@ class Listener(_Serving):
 
     @property
     def address(self) -> str:
-        """The origin of what is at the other end: ``http://127.x.y.z:port``."""
+        """The origin at which browsers reach it: ``http://127.x.y.z:port``."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port that it listens on."""
         assert self._server is not None, "start it first"
         return int(self._server.sockets[0].getsockname()[1])
 
     async def start(self) -> None:
-        """Listen. Raises ``AccessError`` when the address or the port can't be had."""
+        """Begin to listen. Raises ``AccessError`` if the address or the port can't be had."""
         try:
             self._server = await asyncio.start_server(
                 self._accept, self._host, self._port, limit=LARGEST, backlog=_BACKLOG, ssl=self._tls
@@ -113,21 +113,21 @@ class Listener(_Serving):
 
 
 class SocketFile(_Serving):
-    """Listens at ``path``, a socket file with mode 0600 in a private directory, and removes it at its end."""
+    """Listens at ``path``, a socket file with mode 0600 in a private directory, which it removes when closed."""
 
     def __init__(self, path: Path, serve: Serve) -> None:
         super().__init__(serve)
         self.path = path
 
     async def start(self) -> None:
-        """Listen. Raises ``OSError``."""
+        """Begin to listen. Raises ``OSError``."""
         self.path.unlink(missing_ok=True)  # a dead supervisor's
         # Its directory is private already. (A umask would be everybody's: other threads make files meanwhile.)
         self._server = await asyncio.start_unix_server(self._accept, str(self.path), limit=LARGEST, backlog=_BACKLOG)
         self.path.chmod(0o600)
 
     async def renew(self) -> None:
-        """Listen again at a file that was removed; connections go on. Raises ``OSError``."""
+        """Make the file again if it was removed; open connections go on. Raises ``OSError``."""
         if self._server is not None:
             self._server.close()
         await self.start()
@@ -140,7 +140,7 @@ class SocketFile(_Serving):
 
 
 def notice_silence(connection: socket.socket) -> None:
-    """Have the kernel end a connection whose other end is gone without a word, within about two minutes.
+    """Have the kernel close a connection whose other end vanished, within about two minutes.
 
     On loopback nothing goes so; other machines (``--listen``) fall asleep or change their network.
     """

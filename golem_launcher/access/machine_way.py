@@ -43,7 +43,7 @@ class MachineWay:
         await self.vpn.__aexit__()
 
     def lead_to(self, network: str, ip: str, app_key: str, token: str) -> None:
-        """From now on to the provider with this address; connections to another one end.
+        """Lead to the provider with this address from now on; connections to another one end.
 
         ``network`` is its private network's, ``ws://…/net/<id>``; ``token`` the one that its agent was told.
         """
@@ -51,12 +51,12 @@ class MachineWay:
         self.vpn.cut()
 
     def lead_nowhere(self) -> None:
-        """The provider is lost: all connections end at once, new ones too."""
+        """End all connections and refuse new ones: the provider was lost or released."""
         self._target = None
         self.vpn.cut()
 
     async def refuses(self) -> bool:
-        """Whether a new connection is refused over there, and nothing came by others since this was asked last."""
+        """Whether the machine refuses a new connection and sent nothing by others since this was asked last."""
         heard, self._heard = self._heard, self.vpn.counters.received
         try:
             stream = await wait_for(self.vpn.dial(AGENT_PORT, ahead=True), _REFUSED_SECONDS)
@@ -68,7 +68,7 @@ class MachineWay:
         return False
 
     def agent_settings(self) -> dict[str, Any]:
-        """What the agent of the next provider is told about ways in; each gets an ssh host key of its own."""
+        """The ways-in part of the next agent's configuration, with a new ssh host key for each provider."""
         settings: dict[str, Any] = {"port": FIRST_PORT}
         if self._ssh_key is not None:
             from golem_launcher.access import ssh  # noqa: PLC0415 - its cryptography takes a tenth of a second

@@ -46,7 +46,7 @@ _PIECE = 4096
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an order to save."""
+    """The outcome of asking pages to save."""
 
     pages: int = 0
     """How many were told."""
@@ -109,11 +109,11 @@ class OpenDocuments:
 
     @property
     def unsaved(self) -> int:
-        """How many open documents have unsaved changes, as their pages say."""
+        """How many open documents have unsaved changes, according to their pages."""
         return min(sum(page.unsaved for page in self._pages), MOST_UNSAVED)
 
     async def save(self, seconds: float) -> Outcome:
-        """Have every page save its documents, for at most so many seconds."""
+        """Ask every page to save its documents, before a save of the workspace; wait ``seconds`` at most."""
         self._order += 1
         told = set(self._pages)
         for page in told:
@@ -131,7 +131,7 @@ class OpenDocuments:
             await self._answered.wait()
 
     def away(self, away: bool) -> None:  # noqa: FBT001 - it is what is told
-        """Tell the pages whether the provider does not answer at the moment: nothing can be saved there then."""
+        """Tell the pages whether the provider is out of reach, so that they don't try to save there."""
         if away != self._away:
             self._away = away
             for page in self._pages:
@@ -144,7 +144,7 @@ class OpenDocuments:
             page.tell(ended=reason)
 
     async def dial(self) -> Stream:
-        """A connection for a page, inside this process."""
+        """Connect a page of this process's link."""
         outward, inward = Pipe(), Pipe()
 
         async def attend() -> None:
@@ -159,7 +159,7 @@ class OpenDocuments:
         return DuplexStream(inward, outward, task.cancel)
 
     async def attend(self, stream: Stream) -> None:
-        """One page, from the first byte after its websocket's handshake to the last."""
+        """Talk to one page over ``stream``, after its websocket's handshake, until it leaves."""
         page = _Page(stream)
         with contextlib.suppress(OSError, asyncio.TimeoutError):
             greeting = await wait_for(page.next(), _GREETING_SECONDS)
@@ -188,17 +188,17 @@ class OpenDocuments:
         await asyncio.sleep(_GATHER_SECONDS)
 
     async def aclose(self) -> None:
-        """Let go of all pages."""
+        """Close the connections of all pages."""
         await cancel_all(*self._attending)
 
 
 def key(secret: str) -> str:
-    """What a page shows to be one of the session's; ``secret`` is the Lab's token, which can't be told from it."""
+    """What proves that a page is the session's, derived from its token ``secret``, which it does not reveal."""
     return hmac.new(secret.encode(), PATH.encode(), hashlib.sha256).hexdigest()
 
 
 def accepted(headers: Headers) -> Headers | None:
-    """The headers that accept a page's websocket; ``None`` when none is asked for."""
+    """The headers that accept a page's websocket; ``None`` if the request asks for none."""
     asked = {name: value.strip() for name, value in headers}
     if asked.get(b"upgrade", b"").lower() != b"websocket" or asked.get(b"sec-websocket-version") != b"13":
         return None

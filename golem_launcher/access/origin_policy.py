@@ -59,7 +59,7 @@ _OUR_PAGE = b"object-src 'none'; base-uri 'self'; frame-ancestors 'self'"
 
 @dataclass(frozen=True)
 class OriginPolicy:
-    """The policy of one listener."""
+    """What one listener lets through between browsers and the server, and how it is changed on the way."""
 
     origins: frozenset[str]
     """The origins by which it is known, ``http://host:port``; anybody else's name for it is refused."""
@@ -88,7 +88,7 @@ class OriginPolicy:
     """Whether a hub's server asks in the browser's name: it has its own names, and has let the user in."""
 
     def refusal(self, method: bytes, target: bytes, headers: Headers) -> str:
-        """Why a request is refused, in a sentence for who sees it; empty when it is not."""
+        """Why a request is refused, as a sentence for its sender; empty if it is allowed."""
         asked = [value.decode("latin-1").lower() for name, value in headers if name == b"host"]
         known = self._known(headers)
         if len(asked) != 1 or not (self.behind_hub or asked[0] in {urlsplit(origin).netloc for origin in known}):
@@ -131,7 +131,7 @@ class OriginPolicy:
         return frozenset(f"{scheme}://{name}" for name in names for scheme in ("http", "https"))
 
     def request(self, headers: Headers) -> Headers:
-        """The headers of a request as the server gets them."""
+        """The headers of a request as they are passed on to the server."""
         kept = [(b"host", self.far_host)]
         if self.token:
             kept.append((b"authorization", b"token " + self.token.encode()))
@@ -175,7 +175,7 @@ class OriginPolicy:
         return self._own_page(referer, headers) is not None or any(name == b"origin" for name, _ in headers)
 
     def target(self, target: bytes) -> bytes:
-        """What is asked for, as the server gets it: a hub's own token may stand in its query."""
+        """The request's target as it is passed on to the server, without a hub's own token in its query."""
         target = target[len(self.entry.rstrip("/")) :]
         path, mark, query = target.partition(b"?")
         if not self.behind_hub or not mark:
@@ -185,7 +185,7 @@ class OriginPolicy:
         return path + (mark + b"&".join(kept) if kept else b"")
 
     def response(self, path: bytes, headers: Headers, *, upgrade: bool = False) -> Headers:
-        """The headers of an answer as the user's browser gets them."""
+        """The headers of an answer as they are passed back to the browser."""
         kept: Headers = []
         for name, value in headers:
             if name == b"set-cookie":
@@ -230,7 +230,7 @@ class OriginPolicy:
         ).encode()
 
     def leaves(self, status: int, headers: Headers) -> str | None:
-        """Where a redirect leads, when that is not here."""
+        """Where a redirect leads if it leaves this origin; else ``None``."""
         if status not in _REDIRECTS:
             return None
         for name, value in headers:
@@ -307,13 +307,13 @@ code{{word-break:break-all}}
 
 
 def html_page(title: str, body: str, *, again_seconds: int | None = None) -> bytes:
-    """A page of our own. ``title`` is text, ``body`` is HTML."""
+    """The bytes of a page made on this side. ``title`` is text, ``body`` is HTML."""
     more = f'<meta http-equiv="refresh" content="{again_seconds}">' if again_seconds else ""
     return _PAGE.format(title=html.escape(title), body=body, more=more).encode()
 
 
 def leaving_page(place: str) -> bytes:
-    """What is shown in the place of a redirect that leaves the session's origin."""
+    """The page shown instead of a redirect that leaves the session's origin."""
     shown = html.escape("".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in place[:2000]))
     link = (
         f'<p><a rel="noreferrer noopener" href="{shown}">Go there</a></p>'

@@ -43,7 +43,7 @@ class ProviderHttp:
     async def request(
         self, method: str, path: str, *, timeout: aiohttp.ClientTimeout, host: str = "provider", **options: Any
     ) -> aiohttp.ClientResponse:
-        """The answer to one request to ``path``, its body not read yet; enter it. ``options`` are aiohttp's.
+        """Send one request to ``path``; the answer, its body not read yet, is to be entered. ``options`` are aiohttp's.
 
         ``host`` is what the server is called. Raises ``aiohttp.ClientError``, ``OSError``, ``asyncio.TimeoutError``.
         """
@@ -54,7 +54,7 @@ class ProviderHttp:
     async def websocket(
         self, path: str, *, protocol: str, largest: int, heartbeat: float, seconds: float, host: str = "provider"
     ) -> aiohttp.ClientWebSocketResponse:
-        """A websocket to ``path``, which must stand within ``seconds``; messages have up to ``largest`` bytes.
+        """Open a websocket to ``path`` within ``seconds``; messages have up to ``largest`` bytes.
 
         The other side must answer a ping each ``heartbeat`` seconds. Raises as :meth:`request` does.
         """

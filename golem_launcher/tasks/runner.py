@@ -15,6 +15,7 @@ from golem_launcher.access.door import dial, door_path
 from golem_launcher.errors import LauncherError, ProviderError, SessionError, SessionNotFound
 from golem_launcher.events import Stage
 from golem_launcher.session import client, liveness
+from golem_launcher.session.slot import HEAD
 from golem_launcher.tasks.scheduler import Attempt, Fault, Verdict, Worker
 from golem_launcher.tasks.task_client import TaskClient, attempt_id
 from golem_launcher.waiting import cancel_all
@@ -133,14 +134,28 @@ class Runner:
         """
         directory = self.directory = await asyncio.to_thread(self._session)
         self._owner.told(Happened("session", directory.name))
-        force = True
         try:
             reason = await self._work(directory)
-            force = False
-        finally:
-            await cancel_all(*(one.task for one in self._machines.values()))
-            await asyncio.shield(asyncio.to_thread(_end, directory.name, force=force))
+        except BaseException:
+            await self._end(directory.name, force=True)
+            raise
+        await self._end(directory.name, force=False)
         return reason
+
+    async def _end(self, name: str, *, force: bool) -> None:
+        """End the session, whoever cancels meanwhile: a cancellation makes it hurry."""
+
+        async def end() -> None:
+            await cancel_all(*(one.task for one in self._machines.values()))
+            await asyncio.to_thread(_end, name, force=force)
+
+        ending = asyncio.ensure_future(end())
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await asyncio.shield(asyncio.to_thread(_end, name, force=True))
+            await asyncio.shield(ending)
+            raise
 
     def _session(self) -> SessionDirectory:
         """The session of that name where it lives, else a new one. Blocking."""
@@ -200,7 +215,7 @@ class Runner:
 
     async def _mind_numbers(self, directory: SessionDirectory, state: SessionState) -> None:
         """Let go of machines for which there is nothing, and have another where none that is there may help."""
-        others = [one for one in self._machines.values() if one.worker.machine > 1 and not one.given_up]
+        others = [one for one in self._machines.values() if one.worker.machine != HEAD and not one.given_up]
         if self._closing and not self._scheduler.wanted and not self._scheduler.needs_several:
             for one in others:
                 if one.idle:
@@ -212,8 +227,12 @@ class Runner:
                 await self._part(directory, one, "another provider is needed, to decide on a result")
 
     async def _part(self, directory: SessionDirectory, employed: _Employed, reason: str) -> None:
-        """Have another provider in the place of this one."""
-        if not employed.given_up:
+        """Have another provider in the place of this one.
+
+        The session is its first machine's: that one stays, without work, while others work, as it might find no other.
+        """
+        others = any(one is not employed and not one.given_up for one in self._machines.values())
+        if not employed.given_up and not (employed.worker.machine == HEAD and others):
             employed.given_up = True
             text = f"It is given back: {reason.rstrip('.')}."
             await self._order(directory, "give-up", machine=employed.worker.machine, reason=text)

@@ -1,5 +1,6 @@
 """One local network for all tests of jobs: three honest providers, and some that are not."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import uuid
 
 import pytest
 
+from golem_launcher.errors import SessionNotFound
 from golem_launcher.market import history
 from golem_launcher.session import client
 from tests.networks import own_network
@@ -84,7 +86,8 @@ def job(network, tmp_path):  # noqa: ARG001 - it must be up
 
     yield begin
     for name in names:
-        client.stop(name, force=True)
+        with contextlib.suppress(SessionNotFound):  # it was refused before
+            client.stop(name, force=True)
 
 
 def outcome(process, code=0, seconds=150):

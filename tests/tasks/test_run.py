@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client
 from golem_launcher.tasks import record
@@ -111,3 +112,51 @@ def test_frames_0_to_60_by_10_of_the_example(job, squares):
         here[f"{frame}/{name}"] = (squares / name).read_bytes()
     out = squares / "frames"
     assert {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*.png")} == here
+
+
+def test_idle_machines_are_let_go_of_and_a_stopped_session_keeps_what_is_done(job, squares):
+    (squares / "items").write_text("0\n0.1\n0.2\n600\n")
+    process = job("--map", "items", "--", "sh", "-c", "sleep {item}; echo {item} > made", name="stopped")
+    wait_for_line(process, "3 of 4")
+    state = client.wait_for(
+        client.find("stopped"), lambda state: any(one.stage is Stage.ENDED for one in state.machines), 60
+    )
+    assert state is not None, "there was nothing for it to do"
+    assert state.stage is Stage.READY
+    client.stop("stopped")
+    told = outcome(process, code=1)
+    assert (told["done"], told["missing"]) == (3, ["600"])
+    assert told["reason"].startswith("Stopped as asked.")
+    assert (squares / "stopped" / "0.2" / "made").read_text() == "0.2\n"
+    process = job("--budget", "0.000001", resume="stopped")
+    error = process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert "which is all of its budget" in error
+
+
+def test_two_ctrl_c_end_it_at_once(job, squares):  # noqa: ARG001 - its directory
+    process = job("--workers", "1", "--", "sleep", "1000", name="twice")
+    wait_for_line(process, "Machine 1 is ready")
+    process.send_signal(signal.SIGINT)
+    wait_for_line(process, "Ctrl-C again ends it at once")
+    process.send_signal(signal.SIGINT)
+    told = outcome(process, code=1)
+    assert (told["done"], told["reason"]) == (0, "It was ended.")
+    assert client.find("twice").state().stage.final
+
+
+def test_a_setup_that_fails_everywhere_ends_the_job_with_what_it_said(job, squares):  # noqa: ARG001 - its directory
+    process = job("--workers", "2", "--map", "0:2", "--setup", "echo no such luck; exit 3", "--", "true", name="setup")
+    error = process.communicate(timeout=150)[1]
+    assert process.returncode == 1
+    assert "The setup failed at every provider: exit code 3: no such luck" in error
+    assert client.find("setup").state().stage.final
+
+
+def test_what_makes_no_sense_is_refused_before_anything_is_begun(job, squares):  # noqa: ARG001 - its directory
+    for arguments in ((), ("--map", "1:1", "--", "true"), ("--verify", "4", "--map", "0:9", "--", "true"),
+                      ("--file", "nothing-there", "--", "true"), ("--hours", "x", "--", "true")):  # fmt: skip
+        process = job(*arguments)
+        out, error = process.communicate(timeout=60)
+        assert (process.returncode, out) == (2, ""), error
+        assert error.startswith("Error: ")

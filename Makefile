@@ -10,7 +10,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: run test soak quick check down pins clean bench pictures generated
+.PHONY: run test soak quick check down pins clean bench pictures generated docs
 
 run: $(VENV)/.installed
 	$(BIN)/golem-launcher page
@@ -44,6 +44,15 @@ pictures: $(VENV)/.installed-tests
 generated: $(VENV)/.installed-tests
 	$(BIN)/python scripts/generate
 
+# The documents as a site, in .site: every page, link and anchor is checked. It has tools of its own, in .venv-docs.
+docs: .venv-docs/.installed
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
+
+.venv-docs/.installed: docs/requirements.txt
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -r docs/requirements.txt
+	touch $@
+
 down: $(VENV)/.installed
 	$(BIN)/golem-launcher down
 
@@ -60,4 +69,4 @@ pins:
 	scripts/pins
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-docs .site

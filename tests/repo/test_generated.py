@@ -12,3 +12,11 @@ FILES = runpy.run_path(str(ROOT / "scripts" / "generate"))["FILES"]
 @pytest.mark.parametrize("path", FILES)
 def test_it_is_as_the_code_is(path):
     assert (ROOT / path).read_text() == FILES[path](), "make generated"
+
+
+def test_the_page_of_errors_has_each_by_its_words():
+    page = runpy.run_path(str(ROOT / "scripts" / "docs_site.py"))["errors"]()
+    assert "| There is no session '…'. | See 'golem-launcher list'. |" in page
+    rows = [line for line in page.splitlines() if line.startswith("| ") and "| said |" not in line]
+    assert len(rows) > 150
+    assert all(line.replace("\\|", "").count("|") == 3 for line in rows)

@@ -16,10 +16,16 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
-from distributed import Status, rpc
-from distributed.deploy.cluster import Cluster
-from distributed.security import Security
-from distributed.utils import NoOpAwaitable
+try:
+    from distributed import Status, rpc
+    from distributed.deploy.cluster import Cluster
+    from distributed.security import Security
+    from distributed.utils import NoOpAwaitable
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "This module is for notebooks of a session that was started with a Dask cluster: golem-launcher start "
+        f"--workers 4. What it takes is not here ({error.name})."
+    ) from error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,11 +9,12 @@ from golem_launcher.errors import SessionDamaged, SessionNotFound
 from golem_launcher.events import MachineState, SessionState, Stage
 from golem_launcher.networks import NETWORKS, token_of
 from golem_launcher.request.command import command
+from golem_launcher.request.model import MOST_WORKERS
 from golem_launcher.request.private import without_secrets
 from golem_launcher.session import liveness
 from golem_launcher.session.directory import session_directories
 from golem_launcher.text import clean_line, clean_name
-from golem_launcher.units import coins
+from golem_launcher.units import coins, counted
 from golem_launcher.workload import registry
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "spent_share": float(min(state.cost / state.budget, Decimal(1))) if state.budget > 0 else 0.0,
         "price": coins(state.price_per_hour) if state.price_per_hour is not None else None,
         "lost": state.providers_lost,
-        "notices": [clean_line(notice) for notice in (*filter(None, [state.kept]), *state.notices)],
+        "notices": [clean_line(notice) for notice in (*filter(None, [state.kept, _asks(state)]), *state.notices)],
         "kept": bool(state.kept),
         "usage": state.head.usage.model_dump() if state.head.usage and not state.stage.final else None,
         "machines": [_machine(one, state) for one in state.machines_in_use] if len(state.machines) > 1 else [],
@@ -101,6 +102,17 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "hub": state.base_url.partition("proxy/absolute/")[0] if state.base_url != "/" else None,
         "own": state.network in NETWORKS and NETWORKS[state.network].host == "this computer",
     }
+
+
+def _asks(state: SessionState) -> str:
+    """What a notebook asks for of the session's Dask cluster beyond what the user allows."""
+    cluster = state.cluster
+    if cluster is None or state.stage.final or cluster.asked is None or cluster.asked <= cluster.most:
+        return ""
+    return (
+        f"The notebook asks for {counted(cluster.asked, 'Dask worker')}; {cluster.most} are allowed. Allow more by: "
+        f"golem-launcher cluster {state.name} scale {min(cluster.asked, MOST_WORKERS)}"
+    )
 
 
 def _machine(machine: MachineState, state: SessionState) -> dict[str, Any]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import shutil
 
-from golem_launcher.events import MachineState, Stage
+from golem_launcher.events import ClusterState, MachineState, Stage
 from golem_launcher.ui.cards.view_model import SessionViews
 from tests.ui.made import GOOD_START, change, make_session
 
@@ -83,3 +83,21 @@ def test_of_several_machines_each_is_shown_and_what_providers_say_is_cleaned() -
 def test_no_view_holds_the_token() -> None:
     make_session("mine")
     assert "abcdefgh12345678" not in str(SessionViews().read())
+
+
+def test_a_notebook_that_asks_for_more_workers_than_it_may_is_told_with_the_command_that_allows_them() -> None:
+    make_session("mine", cluster=ClusterState(workers=2, most=2, asked=2))
+    assert SessionViews().read()[0][0]["notices"] == []
+    make_session("other", cluster=ClusterState(workers=2, most=2, asked=1000))
+    views, _ = SessionViews().read()
+    (notice,) = next(view["notices"] for view in views if view["name"] == "other")
+    assert "asks for 1,000 Dask workers" in notice
+    assert "golem-launcher cluster other scale 15" in notice
+
+
+def test_machines_that_a_cluster_let_go_of_are_not_shown_while_it_runs() -> None:
+    machines = tuple(
+        MachineState(number=one, stage=stage) for one, stage in enumerate((Stage.READY, Stage.ENDED, Stage.READY), 1)
+    )
+    make_session("mine", machines=machines)
+    assert [one["number"] for one in SessionViews().read()[0][0]["machines"]] == [1, 3]

@@ -95,6 +95,10 @@ def test_tab_completes_commands_networks_and_fields(notebook):
     assert complete("x = 1\n%budget ho") == ["hoodi", "holesky"]
     assert complete("%connect strategy=r") == ["strategy=random", "strategy=reputation"]
     assert "mem>" in complete("%connect local me")
+    (notebook.folder / "project" / "src").mkdir(parents=True)
+    assert complete("%sync pro") == ["project"]
+    assert complete("%sync project/s") == ["project/src"]
+    assert complete("%sync o") == ["off"]
     asked = notebook.client.inspect("%budget", 4)
     assert "NETWORK AMOUNT" in notebook.reply_to(asked)["data"]["text/plain"]
 

@@ -36,6 +36,11 @@ def test_a_folder_is_kept_equal_in_both_directions(open_notebook):
     for wrong in ("%sync nowhere", "%sync ~", "%sync src data", "%sync 'src"):
         assert notebook.run(wrong, check=False).reply["ename"] == "RequestError", wrong
 
+    Path(notebook.folder, "huge").mkdir()
+    with Path(notebook.folder, "huge", "data.bin").open("wb") as file:
+        file.truncate(100 << 30)
+    assert "and the session a disk of" in notebook.run("%sync huge", check=False).errors  # and it was not read
+
     done = notebook.run("%sync src")
     assert "equal: 2 files" in " ".join(done.text.split())
     assert "links are not followed" in done.errors

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from golem_launcher.agent.workspace.ignore import FILE as IGNORE_FILE
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.kernel.sync.both import Looking, too_many
 from golem_launcher.kernel.sync.common import Common
@@ -13,6 +14,7 @@ from golem_launcher.kernel.sync.doing import Doing, Outcome
 from golem_launcher.kernel.sync.here import Folder, TooManyFiles
 from golem_launcher.kernel.sync.merge import Step
 from golem_launcher.kernel.sync.there import Workspace
+from golem_launcher.units import data_size
 from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.kernel.connection import Connection
     from golem_launcher.kernel.contents import Look
+    from golem_launcher.kernel.sync.here import Stamp
 
 _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 2.0
@@ -28,6 +31,7 @@ _LOOK_SHARE = 0.005
 """Of a core, at most, for looking whether something changed here."""
 _LONGEST_PAUSE = 60.0
 _MOST_ROUNDS = 3
+_GIBIBYTE = 1 << 30
 _MOST_TOLD = 10
 
 
@@ -52,6 +56,8 @@ class Sync:
         self._sent: dict[str, tuple[str, Look]] = {}
         """Of what was sent and is in no save yet: content, and how it looks there."""
         self._agreement: str | None = None
+        self._disk = 0
+        """Bytes of the session's."""
         self._before: tuple[object, int | None] = (None, None)
         """What was here and saved there at the last round."""
         self._task: asyncio.Task[None] | None = None
@@ -70,6 +76,7 @@ class Sync:
         from golem_launcher.workspace.repository.store import open_store
 
         request = self._connection.directory.request()
+        self._disk = int(request.disk_gib * _GIBIBYTE)
         try:
             self._folder = Folder(self.path)
             common = Common(self.path, request.store, workspace, self.place)
@@ -140,7 +147,15 @@ class Sync:
         if more > 0:
             self._tell(f"The same of {more:,} more.")
 
-    async def _seen(self) -> tuple[object, int | None]:
+    def _check_size(self, size: int) -> None:
+        """Raise ``SessionError`` for more than the disk over there can have, before all of it is read."""
+        if size > self._disk:
+            raise SessionError(
+                f"{self.path} has {data_size(size)}, and the session a disk of {data_size(self._disk)}.",
+                f"Name what is to stay here in {self.path / IGNORE_FILE}, or ask for more: %connect disk>GIB",
+            )
+
+    async def _seen(self) -> tuple[frozenset[tuple[str, Stamp]], int | None]:
         saving = (await self._connection.state()).saving
         try:
             here = await asyncio.to_thread(self._folder.stamps)
@@ -164,6 +179,8 @@ class Sync:
                 self._agreement = state.head.agreement_id
                 self._sent.clear()
             seen = await self._seen()
+            if sends:
+                self._check_size(sum(size for _, (_, size, _) in seen[0]))
             both = await asyncio.to_thread(self._looking.look, generation)
             steps = [one for one in both.steps if sends or one[0] in {Step.FETCH, Step.KEEP_BOTH}]
             doing = Doing(self._folder, self._workspace, both, self._sent)

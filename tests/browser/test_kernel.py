@@ -26,6 +26,7 @@ _MILLISECONDS = 120_000
 _TABS = 6
 _TAB_MILLISECONDS = 10_000
 _WIDGETS = ("ipympl", "plotly")
+"""Beside anywidget, by which plotly's figures move; it is here as it is."""
 _PLOTLY = (
     "import ipywidgets, plotly.graph_objects as go\nfrom IPython.display import display\n"
     "figure = go.FigureWidget(go.Bar(y=[1, 2, 3]), layout={'title': {'text': 'moved to 3'}})\n"
@@ -156,7 +157,7 @@ def _turn_right(page: Page, times: int) -> None:
 def test_figures_and_sliders_move_in_notebook_7(own_notebook: Page, pictures: Path) -> None:
     page = own_notebook
     page.locator(".jp-NotebookPanel .jp-CodeCell .cm-content").first.wait_for(timeout=_MILLISECONDS)
-    type_cell(page, f"%connect local 1 mem>1 disk>3 packages={','.join(_WIDGETS)}")
+    type_cell(page, f"%connect local 1 mem>1 disk>3 packages={','.join((*_WIDGETS, 'anywidget'))}")
     output(page, "time left")
     type_cell(page, _PLOTLY)
     page.locator(".js-plotly-plot .gtitle", has_text="moved to 3").wait_for(timeout=_MILLISECONDS)

@@ -172,28 +172,6 @@ def test_test_tokens_are_made_and_seen(settled: dict[str, Any], chain: Chain) ->
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("settled")
-def test_a_notebook_fills_the_wallet(
-    on_chain: network.LocalNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
-        monkeypatch.setenv(name, str(tmp_path / name))
-    kernelspec.install()
-    before = wallet.look(on_chain.node, LOCAL).amount
-    notebook = Notebook(*start_new_kernel(kernel_name="golem", cwd=str(tmp_path)), tmp_path)
-    try:
-        done = notebook.run("%fund local")
-        assert "100 test tokens are made" in done.text
-        assert done.updates >= 1  # one display, of which the progress was a part
-        assert "tGLM" in notebook.run("%status").text
-    finally:
-        notebook.close()
-    after = wallet.look(on_chain.node, LOCAL).amount
-    assert before is not None
-    assert after == before + 100
-
-
-@pytest.mark.slow
 def test_an_invoice_is_settled_on_the_chain(
     settled: dict[str, Any], on_chain: network.LocalNetwork, chain: Chain
 ) -> None:
@@ -272,6 +250,28 @@ def _provider_invoices(up: network.LocalNetwork, agreement_id: str) -> list[str]
     node = Node(up.state["daemons"]["provider"]["api_url"], key, "")
     invoices = BlockingRest(node).get("/payment-api/v1/invoices")
     return [one["status"] for one in invoices if one["agreementId"] == agreement_id]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("settled")
+def test_a_notebook_fills_the_wallet(
+    on_chain: network.LocalNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    kernelspec.install()
+    before = wallet.look(on_chain.node, LOCAL).amount
+    notebook = Notebook(*start_new_kernel(kernel_name="golem", cwd=str(tmp_path)), tmp_path)
+    try:
+        done = notebook.run("%fund local")
+        assert "100 test tokens are made" in done.text
+        assert done.updates >= 1  # one display, of which the progress was a part
+        assert "tGLM" in notebook.run("%status").text
+    finally:
+        notebook.close()
+    after = wallet.look(on_chain.node, LOCAL).amount
+    assert before is not None
+    assert after == before + 100
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .chunker import Cuts
 
 Stamp = tuple[int, ...]
+_SOME = 500
 
 
 class Entry:
@@ -58,6 +59,11 @@ def line_of(path: str, entry: Entry) -> list[Any]:
     path = escape(path)
     if entry.kind == "f":
         assert entry.cuts is not None
-        line = ["f", path, mode, mtime, entry.size, entry.cuts.hexes]
+        line = ["f", path, mode, mtime, entry.size, _together(entry.cuts.hexes)]
         return [*line, [list(hole) for hole in entry.cuts.holes]] if entry.cuts.holes else line
     return ["l", path, mode, mtime, escape(entry.target)] if entry.kind == "l" else ["d", path, mode, mtime]
+
+
+def _together(ids: list[str]) -> list[str]:
+    """They as they travel: one by one, or of very many some in one text, which takes less memory over there."""
+    return ids if len(ids) <= _SOME else ["".join(ids[at : at + _SOME]) for at in range(0, len(ids), _SOME)]

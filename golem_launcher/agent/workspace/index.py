@@ -31,10 +31,14 @@ MOST_ENTRIES = 200_000
 """No store takes more."""
 MOST_CHUNKS = 400_000
 """Of all files, 100 GB or so: the list of them has an end."""
+MOST_CHUNKS_OF_A_FILE = 200_000
+"""50 GB or so: the ids of one file are held at once over there."""
 _MOST_DEPTH = 100
 _LONGEST_PATH = 4000
 """As it travels."""
 _MOST_NOTES = 10_000
+_MOST_NOTED = 1024 * 1024
+"""Characters of their paths."""
 _LARGE = 64 * 1024 * 1024
 """A file of which so much has to be read is read after all others, "later"."""
 _LATER_SECONDS = 8.0
@@ -76,6 +80,7 @@ class Index:
         self.version = 1
         self.notes: list[list[str]] = []
         """What is not saved, or not for sure, at the last walk: kind and path."""
+        self._noted = 0
         self.environments: list[str] = []
         """Virtual environments seen at the last walk: paths."""
         self.bytes = 0
@@ -91,6 +96,7 @@ class Index:
         self.version += 1
         self._copies.begin()
         self.notes, self.environments, self.bytes, self._chunks = [], [], 0, 0
+        self._noted = 0
         self._later, self._kept = {}, set()
         if since < self._forgotten or since >= self.version:
             since = 0
@@ -200,12 +206,12 @@ class Index:
         """The line of a file or link that is new."""
         if entry.cuts is not None:
             self.bytes += entry.cuts.data
-            self._chunks += len(entry.cuts.sizes)
-            if self._chunks > MOST_CHUNKS:
-                self._chunks -= len(entry.cuts.sizes)
+            many = len(entry.cuts.sizes)
+            if many > MOST_CHUNKS_OF_A_FILE or self._chunks + many > MOST_CHUNKS:
                 self._note("too much", path)
                 entry.seen = 0
                 return
+            self._chunks += many
         if entry.version > self._since:
             yield line_of(path, entry)
 
@@ -363,8 +369,10 @@ class Index:
         return True
 
     def _note(self, kind: str, path: str) -> None:
-        if len(self.notes) < _MOST_NOTES:
-            self.notes.append([kind, escape(path)])
+        path = escape(path)
+        if len(self.notes) < _MOST_NOTES and self._noted < _MOST_NOTED:
+            self.notes.append([kind, path])
+            self._noted += len(path)
 
 
 def _cut(

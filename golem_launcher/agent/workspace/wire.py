@@ -4,8 +4,9 @@ A **list of entries** is a zlib stream of lines, each a JSON value:
 
     {"plan": "…", "base": "…" or null}                first; base names the plan that this one is the difference to
     ["d", path, mode, mtime_ns]                       a directory
-    ["f", path, mode, mtime_ns, size, [id, …]]        a file, its chunks in order; a last list has its holes where it
-                                                      has some: [[offset, length], …], the chunks lie between them
+    ["f", path, mode, mtime_ns, size, [id, …]]        a file, its chunks in order, the ids of several together where
+                                                      they are very many; a last list has its holes where it has
+                                                      some: [[offset, length], …], the chunks lie between them
     ["l", path, mode, mtime_ns, target]               a symbolic link
     ["-", path]                                       there no longer
     {"end": true, "entries": n, "bytes": n, "notes": [[kind, path], …], "environment": {…} or null, "state": "…"}
@@ -27,6 +28,7 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
 import time
 import zlib
 from typing import IO, TYPE_CHECKING, Any
@@ -34,7 +36,7 @@ from typing import IO, TYPE_CHECKING, Any
 from .chunker import ID_BYTES, MOST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 PACKS = ".packs"
 """What the directory of whole files in transfer ends with."""
@@ -47,12 +49,11 @@ _WORTH = 0.9
 _LEVEL = 1
 _PIECE = 64 * 1024
 _PIECE_SECONDS = 0.1
-LONGEST_LINE = 256 * 1024
+LONGEST_LINE = 128 * 1024
 """The longest line that the reader accepts; ours are shorter."""
 _LONGEST_VALUE = 64 * 1024
-_MOST_TEXTS = 1_000_000
-_MOST_PAIRS = 50_000
-"""In a value that comes in parts: the chunks of a file of 250 GB, what could not be read."""
+_LARGEST_VALUE = 128 * 1024 * 1024
+"""Of memory that a value takes which comes in parts: the chunks of a file, what could not be read."""
 assert MOST <= LARGEST_CHUNK
 
 
@@ -195,17 +196,22 @@ def _without_lists(value: Any, path: list[Any], cut: list[tuple[list[Any], list[
 
 
 class Lines:
-    """Takes compressed lines apart. Raises ``WireError`` for damage, or more than ``most`` bytes of them."""
+    """Takes compressed lines apart. Raises ``WireError`` for damage, or more than ``most`` bytes of them.
 
-    def __init__(self, most: int) -> None:
+    A value that comes in parts takes ``largest`` bytes of memory at most; a text of them is what ``text`` makes of it.
+    """
+
+    def __init__(self, most: int, largest: int = _LARGEST_VALUE, text: Callable[[str], Any] = str) -> None:
         self._inflater = zlib.decompressobj()
         self._rest = bytearray()
         self._left = most
         self._longest = LONGEST_LINE
         self._open: list[Any] = []
         """A value that comes in parts, as the only item."""
-        self._texts = self._pairs = 0
-        """What its parts had."""
+        self._text = text
+        self._largest = largest
+        self._held = 0
+        """Bytes that its parts take."""
 
     def feed(self, data: bytes) -> Iterator[Any]:
         """The values that are whole by now."""
@@ -238,7 +244,7 @@ class Lines:
         part = value if isinstance(value, list) else []
         if not self._open and part[:1] == ["<"] and len(part) == 2:  # noqa: PLR2004
             self._open = part[1:]
-            self._texts = self._pairs = 0
+            self._held = 0
         elif self._open and part == [">"]:
             yield self._open.pop()
         elif self._open:
@@ -257,11 +263,20 @@ class Lines:
                 raise TypeError  # noqa: TRY301
         except (ValueError, TypeError, KeyError, IndexError):
             raise WireError("a part of nothing") from None
-        texts = sum(isinstance(item, str) for item in items)
-        self._texts, self._pairs = self._texts + texts, self._pairs + len(items) - texts
-        if self._texts > _MOST_TEXTS or self._pairs > _MOST_PAIRS or not all(map(_is_flat, items)):
-            raise WireError("a value that is too large")
-        target.extend(items)
+        for item in items:
+            if not _is_flat(item):
+                raise WireError("a value that is too large")
+            kept = self._text(item) if isinstance(item, str) else item
+            self._held += _size(kept)
+            if self._held > self._largest:
+                raise WireError("a value that is too large")
+            target.append(kept)
+
+
+def _size(item: Any) -> int:
+    """Bytes of memory of a text, or a pair, and of its place in a list."""
+    whole = sys.getsizeof(item) + 8
+    return whole + sum(map(sys.getsizeof, item)) if isinstance(item, list) else whole
 
 
 def _is_flat(item: Any) -> bool:

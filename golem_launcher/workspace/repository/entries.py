@@ -1,33 +1,33 @@
 """The entries of a workspace, sorted by their paths: records, which are entries again when somebody looks at them.
 
-All of it has been checked, and there are no two of one path. As objects, a file takes two kilobytes of memory; as a
-record little more than its path and the ids of its chunks. What several lists share is there once.
+All of it has been checked, and there are no two of one path. As objects, a file takes two kilobytes of memory.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, overload
 
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace.repository import record, symlinks
 from golem_launcher.workspace.repository.entry import Entry, fault, shown
+from golem_launcher.workspace.repository.records import Records, Sorter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MOST_ENTRIES = 200_000
+_FILTER_BITS = 1 << 22
 
 
 class Entries(Sequence[Entry]):
     """A list of entries that does not change. ``records`` are sorted, sound, and each of another path."""
 
-    __slots__ = ("records",)
+    __slots__ = ("_totals", "records")
 
-    def __init__(self, records: Sequence[bytes] = ()) -> None:
-        self.records = records
+    def __init__(self, records: Iterable[bytes] = ()) -> None:
+        self.records = records if isinstance(records, Records) else Records(records)
+        self._totals: tuple[int, int] | None = None
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> Entries:
@@ -36,23 +36,17 @@ class Entries(Sequence[Entry]):
         Raises ``WorkspaceError`` that names a path at fault: one that leaves the workspace, that another entry takes
         already, or that lies below something that is no directory. Names that differ in case alone are two.
         """
-        if isinstance(entries, Entries):
-            return entries
-        records = []
-        for entry in entries:
-            if reason := fault(entry):
-                raise WorkspaceError(f"{shown(entry.path)} can't be saved: {reason}.")
-            records.append(record.pack(entry))
-            if len(records) > MOST_ENTRIES:
+        return entries if isinstance(entries, Entries) else cls.of_records(map(_packed, entries))
+
+    @classmethod
+    def of_records(cls, records: Iterable[bytes]) -> Entries:
+        """The same of records that are sound each by itself, in any order."""
+        sorter = Sorter()
+        for count, each in enumerate(records):
+            if count == MOST_ENTRIES:
                 raise WorkspaceError(f"A workspace may have {MOST_ENTRIES:,} files; this one has more.")
-        records.sort()
-        for one, other in pairwise(records):
-            if other.startswith(record.key(one)):
-                raise WorkspaceError(f"Two files of the workspace have one name: {shown(record.path(one))}.")
-        for each, fits in placed(records):
-            if not fits:
-                raise WorkspaceError(f"{shown(record.path(each))} lies below something that is no directory.")
-        return cls(records)
+            sorter.add(each)
+        return cls(_sound(sorter.merged()))
 
     @overload
     def __getitem__(self, index: int) -> Entry: ...
@@ -76,42 +70,91 @@ class Entries(Sequence[Entry]):
     def __repr__(self) -> str:
         return f"Entries({len(self)})"
 
-    def find(self, key: bytes) -> bytes | None:
-        """The record with this key."""
-        return find(self.records, key)
-
     def chunk_ids(self) -> Iterator[bytes]:
         """The ids of all chunks, one that is needed twice twice."""
         for each in self.records:
             yield from record.chunk_ids(each)
 
-    def links(self) -> Iterator[tuple[str, str]]:
-        """Path and target of each link."""
-        return ((record.path(each), target) for each in self.records if (target := record.link_target(each)))
+    def judged(self) -> Iterator[tuple[bytes, str]]:
+        """Each record, and why it can't be saved beside the others when it is a link that may lead out; else empty."""
+        links = _Links(self.records)
+        return zip(self.records, symlinks.judged(links, links.target_of), strict=True)
 
     @property
     def files(self) -> int:
         """How many files are among them."""
-        return sum(map(record.is_file, self.records))
+        return self._counted()[0]
 
     @property
     def size(self) -> int:
         """What all files together take on a disk."""
-        return sum(map(record.data, self.records))
+        return self._counted()[1]
+
+    def _counted(self) -> tuple[int, int]:
+        if self._totals is None:
+            files = size = 0
+            for each in self.records:
+                files += record.is_file(each)
+                size += record.data(each)
+            self._totals = files, size
+        return self._totals
+
+
+class _Links:
+    """Path and target of each of the records, no target where it is no link; where one leads, by its path."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._seen: bytearray | None = None
+        """A bit for some of the hash of each link's path: that most paths are no links' is known by it."""
+        for each in records:
+            if record.link_target(each):
+                if self._seen is None:
+                    self._seen = bytearray(_FILTER_BITS // 8)
+                place = hash(record.key(each)) % _FILTER_BITS
+                self._seen[place >> 3] |= 1 << (place & 7)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return (
+            (record.path(each), target) if (target := record.link_target(each)) else ("", "") for each in self._records
+        )
+
+    def target_of(self, path: str) -> str | None:
+        if self._seen is None:
+            return None
+        key = record.key_of(path)
+        place = hash(key) % _FILTER_BITS
+        if not self._seen[place >> 3] >> (place & 7) & 1:
+            return None
+        found = self._records.find(key)
+        return record.link_target(found) or None if found is not None else None
 
 
 def checked(entries: Iterable[Entry]) -> Entries:
     """:meth:`Entries.of`, when no link leads out: it can be written anywhere without harm. ``WorkspaceError``."""
     found = Entries.of(entries)
-    for path, reason in symlinks.leading_out(found.links()).items():
-        raise WorkspaceError(f"{shown(path)} can't be saved: {reason}.")
+    for each, reason in found.judged():
+        if reason:
+            raise WorkspaceError(f"{shown(record.path(each))} can't be saved: {reason}.")
     return found
 
 
-def find(records: Sequence[bytes], key: bytes) -> bytes | None:
-    """The record with this key among sorted ones."""
-    at = bisect_left(records, key)
-    return records[at] if at < len(records) and records[at].startswith(key) else None
+def _packed(entry: Entry) -> bytes:
+    if reason := fault(entry):
+        raise WorkspaceError(f"{shown(entry.path)} can't be saved: {reason}.")
+    return record.pack(entry)
+
+
+def _sound(records: Iterable[bytes]) -> Iterator[bytes]:
+    """The sorted records, when no two are of one path and each lies where it can lie. Raises ``WorkspaceError``."""
+    before: bytes | None = None
+    for each, fits in placed(records):
+        if before is not None and each.startswith(before):
+            raise WorkspaceError(f"Two files of the workspace have one name: {shown(record.path(each))}.")
+        if not fits:
+            raise WorkspaceError(f"{shown(record.path(each))} lies below something that is no directory.")
+        before = record.key(each)
+        yield each
 
 
 def placed(records: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:

@@ -19,6 +19,7 @@ DEEPEST = 128
 LARGEST_FILE = 1 << 60
 LARGEST_CHUNK = 4 * 1024 * 1024
 """Of plain bytes; agents cut at 1 MiB."""
+NO_SENSE = "its description makes no sense"
 _LONE = re.compile("[\ud800-\udfff]")
 _ID = re.compile(r"[0-9a-f]{64}")
 
@@ -64,8 +65,12 @@ def shown(path: object) -> str:
     return ascii(text[:120])[1:-1] + ("…" if len(text) > 120 else "")  # noqa: PLR2004
 
 
-def fault(entry: Entry) -> str:
-    """Why an entry, looked at by itself, can't be saved, as it is said to a person; empty when it can."""
+def fault(entry: Entry, chunks: int | None = None) -> str:
+    """Why an entry, looked at by itself, can't be saved, as it is said to a person; empty when it can.
+
+    ``chunks``: how many it has, where they are not in it.
+    """
+    many = len(entry.chunks) if chunks is None else chunks
     numbers = (entry.mode, entry.mtime_ns, entry.size)
     right = (
         isinstance(entry.path, str)
@@ -75,13 +80,13 @@ def fault(entry: Entry) -> str:
         and abs(entry.mtime_ns) < 1 << 63
         and all(isinstance(chunk, str) and _ID.fullmatch(chunk) for chunk in entry.chunks)
         and _holes_fit(entry)
-        and 0 <= entry.data <= len(entry.chunks) * LARGEST_CHUNK
-        and (entry.kind == "file" or not (entry.chunks or entry.size))
+        and 0 <= entry.data <= many * LARGEST_CHUNK
+        and (entry.kind == "file" or not (many or entry.size))
         and isinstance(entry.target, str)
         and (entry.kind == "link") == bool(entry.target)
     )
     if not right:
-        return "its description makes no sense"
+        return NO_SENSE
     if entry.target and (len(entry.target) > LONGEST_PATH or not _is_canonical(entry.target)):
         return "what it leads to has no proper name"
     return fault_of_path(entry.path)

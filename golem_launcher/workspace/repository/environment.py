@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 _MOST_LINES = 5000
 _LONGEST_LINE = 500
+_MOST_BYTES = 512 * 1024
+"""Of memory: a thousand packages, pinned, take a tenth of it."""
 
 
 def read_environment(value: Any) -> Environment | None:
@@ -66,5 +69,11 @@ def _plain(line: str) -> bool:
 def _lines(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
         return ()
-    lines = [line for line in value[:_MOST_LINES] if isinstance(line, str)]
-    return tuple(line for line in lines if 0 < len(line) <= _LONGEST_LINE and line.isprintable())
+    lines, room = [], _MOST_BYTES
+    for line in value[:_MOST_LINES]:
+        if isinstance(line, str) and 0 < len(line) <= _LONGEST_LINE and line.isprintable():
+            room -= sys.getsizeof(line)
+            if room < 0:
+                break
+            lines.append(line)
+    return tuple(lines)

@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import WorkspaceError
+from golem_launcher.workspace.repository import record
+from golem_launcher.workspace.repository.chunk_ids import ID_BYTES
 from golem_launcher.workspace.repository.entries import Entries
-from golem_launcher.workspace.repository.entry import Entry
+from golem_launcher.workspace.repository.entry import Entry, fault, shown
 from golem_launcher.workspace.repository.sealing import Damaged
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 FORMAT = 2
 LARGEST_MANIFEST = 256 * 1024 * 1024
 MOST_LEFT_OUT = 20_000
+_PIECE = 128 * 1024
 _IN_A_PIECE = 500
 
 
@@ -66,12 +70,20 @@ class Manifest:
             "environment": vars(self.environment), "created_at": self.created_at.isoformat(), "format": FORMAT
         }  # fmt: skip
         del value["entries"]
-        yield _line(value)
-        for at in range(0, len(self.entries), _IN_A_PIECE):
-            yield b"".join(_line(_dumped(entry)) for entry in self.entries[at : at + _IN_A_PIECE])
+        piece = bytearray(_line(value))
+        for each in self.entries.records:
+            for part in _dumped(each):
+                piece += part
+                if len(piece) >= _PIECE:
+                    yield bytes(piece)
+                    piece.clear()
+        yield bytes(piece)
 
 
 _NAMES = tuple(each.name for each in fields(Entry))
+_WRITTEN_ID = 2 * ID_BYTES + 3
+_CHUNKS = b'{"chunks":['
+"""What the line of an entry begins with."""
 
 
 def parse(pieces: Iterable[bytes]) -> Manifest:
@@ -86,7 +98,7 @@ def parse(pieces: Iterable[bytes]) -> Manifest:
             generation=int(value["generation"]),
             parent=None if value["parent"] is None else int(value["parent"]),
             created_at=datetime.fromisoformat(value["created_at"]),
-            entries=Entries.of(_entry(json.loads(line)) for line in lines),
+            entries=Entries.of_records(map(_record, lines)),
             environment=Environment(
                 tuple(map(str, value["environment"]["requirements"])), tuple(map(str, value["environment"]["full"]))
             ),
@@ -97,11 +109,14 @@ def parse(pieces: Iterable[bytes]) -> Manifest:
         raise Damaged(f"A saved state can't be read ({type(error).__name__}).") from None
 
 
-def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    rest = b""
+def _lines(pieces: Iterable[bytes]) -> Iterator[bytearray]:
+    rest = bytearray()
     for piece in pieces:
-        *lines, rest = (rest + piece).split(b"\n")
-        yield from lines
+        end, *more = piece.split(b"\n")
+        rest += end  # in place: a line may be very long
+        for each in more:
+            yield rest
+            rest = bytearray(each)
     if rest:
         yield rest
 
@@ -110,8 +125,32 @@ def _line(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
 
 
-def _dumped(entry: Entry) -> dict[str, Any]:
-    return {name: getattr(entry, name) for name in _NAMES if name != "holes" or entry.holes}  # nearly none has any
+def _dumped(each: bytes) -> Iterator[bytes]:
+    """The line of a record, in pieces."""
+    entry = record.without_chunks(each)
+    value = {name: getattr(entry, name) for name in _NAMES if name != "holes" or entry.holes}  # nearly none has any
+    yield _CHUNKS
+    comma, ids = b"", record.chunk_ids(each)
+    while some := b'","'.join(chunk.hex().encode() for chunk in islice(ids, _IN_A_PIECE)):
+        yield comma + b'"' + some + b'"'
+        comma = b","
+    yield _line(value)[len(_CHUNKS) :]
+
+
+def _record(line: bytearray) -> bytes:
+    """The record of an entry's line."""
+    end, ids = line.index(b"]"), bytearray()
+    if not line.startswith(_CHUNKS):
+        raise ValueError("an entry that does not begin with its chunks")
+    for at in range(len(_CHUNKS), end, _IN_A_PIECE * _WRITTEN_ID):
+        some = line[at : min(at + _IN_A_PIECE * _WRITTEN_ID, end)]
+        ids += bytes.fromhex(some.translate(None, b'",').decode())
+    entry = _entry(json.loads(_CHUNKS + line[end:]))
+    if len(ids) % ID_BYTES:
+        raise ValueError("a chunk's id that is none")
+    if reason := fault(entry, len(ids) // ID_BYTES):
+        raise WorkspaceError(f"{shown(entry.path)} can't be saved: {reason}.")
+    return record.pack(entry, ids)
 
 
 def _entry(value: dict[str, Any]) -> Entry:
@@ -121,7 +160,6 @@ def _entry(value: dict[str, Any]) -> Entry:
         mode=value["mode"],
         mtime_ns=value["mtime_ns"],
         size=value["size"],
-        chunks=tuple(value["chunks"]),
         target=value["target"],
         holes=tuple((at, length) for at, length in value.get("holes", ())),
     )

@@ -7,6 +7,7 @@ which no path has; and what it is. So records are sorted, found and compared wit
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from golem_launcher.workspace.repository.chunk_ids import ID_BYTES
@@ -29,19 +30,25 @@ _KINDS: dict[int, Kind] = {_FILE: "file", _WITH_HOLES: "file", _DIRECTORY: "dire
 _LETTERS = {"file": _FILE, "directory": _DIRECTORY, "link": _LINK}
 
 
-def pack(entry: Entry) -> bytes:
-    """The record of an entry that has no fault."""
+def pack(entry: Entry, ids: bytes | bytearray | None = None) -> bytes:
+    """The record of an entry that has no fault; ``ids``: those of its chunks, one behind the other, if not its own."""
     kind = _WITH_HOLES if entry.holes else _LETTERS[entry.kind]
-    parts = [key_of(entry.path), _HEAD.pack(kind, entry.size, entry.mode, entry.mtime_ns)]
+    parts: list[bytes | bytearray] = [key_of(entry.path), _HEAD.pack(kind, entry.size, entry.mode, entry.mtime_ns)]
+    own = b"".join(map(bytes.fromhex, entry.chunks)) if ids is None else ids
     if entry.holes:
-        parts.append(_COUNT.pack(len(entry.chunks)))
-    parts += map(bytes.fromhex, entry.chunks)
+        parts.append(_COUNT.pack(len(own) // ID_BYTES))
+    parts.append(own)
     parts += [_HOLE.pack(at, length) for at, length in entry.holes]
     return b"".join([*parts, entry.target.encode()])
 
 
 def unpack(record: bytes) -> Entry:
     """The entry of a record."""
+    return replace(without_chunks(record), chunks=tuple(chunk.hex() for chunk in chunk_ids(record)))
+
+
+def without_chunks(record: bytes) -> Entry:
+    """The entry of a record, but for its chunks: of a file of 50 GB they are 200,000."""
     at = record.index(_END) + len(_END)
     kind, size, mode, mtime = _HEAD.unpack_from(record, at)
     return Entry(
@@ -50,7 +57,6 @@ def unpack(record: bytes) -> Entry:
         mode=mode,
         mtime_ns=mtime,
         size=size,
-        chunks=tuple(chunk.hex() for chunk in chunk_ids(record)),
         target=record[at + _HEAD.size :].decode() if kind == _LINK else "",
         holes=tuple(_holes(record)),
     )
@@ -108,22 +114,28 @@ def data(record: bytes) -> int:
     return size - sum(length for _, length in _holes(record))
 
 
-def chunk_ids(record: bytes) -> list[bytes]:
+def chunk_ids(record: bytes) -> Iterator[bytes]:
     """The ids of its chunks, in their order."""
     start, end = _span(record)
-    return [record[at : at + ID_BYTES] for at in range(start, end, ID_BYTES)]
+    return (record[at : at + ID_BYTES] for at in range(start, end, ID_BYTES))
 
 
-def undated(record: bytes) -> bytes:
+def chunks(record: bytes) -> int:
+    """How many chunks it has."""
+    start, end = _span(record)
+    return (end - start) // ID_BYTES
+
+
+def undated(record: bytes) -> tuple[bytes, memoryview]:
     """All of it but the times of change; the mode counts."""
     at = record.index(_END) + len(_END) + _HEAD.size
-    return record[: at - 8] + record[at:]
+    return record[: at - 8], memoryview(record)[at:]
 
 
-def content(record: bytes) -> bytes:
+def content(record: bytes) -> tuple[bytes, memoryview]:
     """What it is without mode and time."""
     at = record.index(_END) + len(_END)
-    return record[: at + _DATED.start] + record[at + _DATED.stop :]
+    return record[: at + _DATED.start], memoryview(record)[at + _DATED.stop :]
 
 
 def _kind(record: bytes) -> int:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 LEADS_OUT = "it leads out of the workspace"
 TOO_MANY = "it leads through too many other links"
 _MOST_LINKS = 32
 """Followed from one; systems follow no more."""
 _MOST_STEPS = 1000
+_STEPS_OF_A_LINK = 9
+"""To look up a link takes longer than to see that there is none."""
 _MOST_STEPS_IN_ALL = 3_000_000
 """Bounds the work for hostile trees to a second or two."""
 
@@ -23,18 +25,23 @@ def leading_out(links: Iterable[tuple[str, str]], fold: Callable[[str], str] = s
     """
     named = sorted(links)
     targets = {fold(path): target for path, target in named}
-    found = {}
+    reasons = judged(named, lambda path: targets.get(fold(path)))
+    return {path: reason for (path, _), reason in zip(named, reasons, strict=True) if reason}
+
+
+def judged(links: Iterable[tuple[str, str]], target_of: Callable[[str], str | None]) -> Iterator[str]:
+    """Why each of the links may lead out of their tree; empty for one that does not, and for what has no target.
+
+    ``target_of`` says where the link at a path leads, if there is one.
+    """
     left = _MOST_STEPS_IN_ALL
-    for path, target in named:
-        most = min(_MOST_STEPS, left)
-        reason, steps = _follow(path, target, targets, fold, most)
+    for path, target in links:
+        reason, steps = _follow(path, target, target_of, min(_MOST_STEPS, left)) if target else ("", 0)
         left -= steps
-        if reason:
-            found[path] = reason
-    return found
+        yield reason
 
 
-def _follow(path: str, target: str, targets: dict[str, str], fold: Callable[[str], str], most: int) -> tuple[str, int]:
+def _follow(path: str, target: str, target_of: Callable[[str], str | None], most: int) -> tuple[str, int]:
     here = path.split("/")[:-1]
     rest = target.split("/")[::-1]
     absolute = target.startswith("/")
@@ -52,9 +59,10 @@ def _follow(path: str, target: str, targets: dict[str, str], fold: Callable[[str
             here.pop()
             continue
         here.append(part)
-        further = targets.get(fold("/".join(here)))
+        further = target_of("/".join(here))
         if further is not None:
             followed += 1
+            steps += _STEPS_OF_A_LINK
             if followed > _MOST_LINKS:
                 return TOO_MANY, steps
             here.pop()

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     from golem_launcher.access.provider_http import Dial
-    from golem_launcher.workspace.repository.entries import Entries
 
 __all__ = ["AgentWorkspace", "BulkTransfer"]
 
@@ -107,13 +106,12 @@ class AgentWorkspace:
         base: str | None,
         state: str,
         seen: Callable[[list[bytes]], None] = lambda _: None,
-        known: Entries | None = None,
     ) -> Plan:
         """What changed since the plan ``base``; everything when that is ``None`` or not known there any more.
 
-        ``seen`` gets the records of entries as they come in. Those that are ``known`` already are the same objects.
+        ``seen`` gets the records of entries as they come in: the first of them, where they are many.
         """
-        reader = PlanReader(known=known)
+        reader = PlanReader()
         async with self._post("/plan", json.dumps({"base": base, "state": state}).encode(), LOOK) as pieces:
             async for piece in pieces:
                 await asyncio.to_thread(reader.feed, piece)

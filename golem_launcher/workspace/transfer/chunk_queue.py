@@ -9,7 +9,7 @@ from golem_launcher.workspace.repository.chunk_ids import ChunkIds
 
 
 class ChunkQueue:
-    """Add at the end, then take from the beginning; what was taken takes no memory any more."""
+    """Add at the end, then take from the beginning."""
 
     def __init__(self) -> None:
         self._ids = ChunkIds()
@@ -46,6 +46,5 @@ class ChunkQueue:
         """Let go of the first ``count``; their bytes."""
         size = sum(self._sizes[self._taken : self._taken + count])
         self._taken += count
-        self._ids.forget_first(self._taken)
         self.bytes -= size
         return size

@@ -6,17 +6,20 @@ is put aside with the reason; a stream that our agent would never send ends it a
 
 from __future__ import annotations
 
-import heapq
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.agent.workspace.wire import Lines, WireError
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace.repository import record
-from golem_launcher.workspace.repository.entries import MOST_ENTRIES, Entries, find
-from golem_launcher.workspace.repository.entry import LONGEST_PATH, Entry, fault, fault_of_path
+from golem_launcher.workspace.repository.chunk_ids import ID_BYTES
+from golem_launcher.workspace.repository.entries import MOST_ENTRIES
+from golem_launcher.workspace.repository.entry import LONGEST_PATH, NO_SENSE, Entry, fault, fault_of_path
 from golem_launcher.workspace.repository.environment import read_environment
 from golem_launcher.workspace.repository.manifest import MOST_LEFT_OUT, Environment
+from golem_launcher.workspace.repository.records import Records, Sorter
+from golem_launcher.workspace.transfer.omissions import MOST_NAMES, size_of
 from golem_launcher.workspace.transfer.responses import are_pairs
 
 if TYPE_CHECKING:
@@ -24,10 +27,18 @@ if TYPE_CHECKING:
 
 LARGEST_LIST = 64 * 1024 * 1024
 """Bytes of lines: half a million chunks or files."""
+MOST_CHUNKS = 600_000
+"""Of all files; agents tell of 400,000."""
+_LARGEST_VALUE = 8 * 1024 * 1024
+"""Of memory, for one value of the list: a file of 50 GB has 200,000 ids."""
+_BITE = 4096
+"""Bytes that are unpacked at once: they may become a thousand times as many."""
+_MOST_FRESH = 2 * 1024 * 1024
 _LONGEST_NAME = 100
-_RUN = 4096
-"""Records that are sorted at once: all of them together would take twice the memory meanwhile."""
-_TOO_MANY = "it has too many files"
+_IDS = re.compile(r"(?:[0-9a-f]{64})+")
+TOO_MANY = "it has too many files"
+TOO_LARGE = "its files are too large"
+_TOO_MANY_NAMES = "it has too many odd names"
 _PERMISSIONS = 0o777
 _LATEST = (1 << 63) - 1
 """Nanoseconds: the year 2262. Later and, on the other side, earlier dates can't be written everywhere."""
@@ -52,7 +63,7 @@ class Plan:
 
     name: str
     base: str | None
-    changes: list[bytes] = field(default_factory=list)
+    changes: Records = field(default_factory=Records)
     """Records, sorted, of what is another than before or there no longer; one of a path at most."""
     forgotten: set[str] = field(default_factory=set)
     """What is there no longer, of what could not be saved for its path."""
@@ -71,38 +82,34 @@ class Plan:
         """Whether it says anything of what is at this path."""
         if fault_of_path(path):
             return path in self.forgotten
-        return find(self.changes, record.key_of(path)) is not None
+        return self.changes.find(record.key_of(path)) is not None
 
 
 class PlanReader:
-    """Feed it what arrives; :meth:`end` gives the plan. Raises ``WorkspaceError``; holds ``most`` bytes of lines.
+    """Feed it what arrives; :meth:`end` gives the plan. Raises ``WorkspaceError``; takes ``most`` bytes of lines."""
 
-    Of a record that is ``known`` already there is no second one: a list that is told anew takes no more than its order.
-    """
-
-    def __init__(self, most: int = LARGEST_LIST, known: Entries | None = None) -> None:
-        self._lines = Lines(most)
-        self._known = known or Entries()
+    def __init__(self, most: int = LARGEST_LIST) -> None:
+        self._lines = Lines(most, _LARGEST_VALUE, _as_held)
         self._plan: Plan | None = None
-        self._count = 0
+        self._count = self._chunks = 0
+        self._room = MOST_NAMES
         self._ended = False
         self._fresh: list[bytes] = []
-        self._run: list[bytes] = []
-        """Records as they come in."""
-        self._runs: list[list[bytes]] = []
-        """Those before, each sorted."""
+        self._fresh_bytes = 0
+        self._found = Sorter()
 
     def feed(self, data: bytes) -> None:
         """The next bytes."""
         try:
-            for line in self._lines.feed(data):
-                self._take(line)
+            for at in range(0, len(data), _BITE):
+                for line in self._lines.feed(data[at : at + _BITE]):
+                    self._take(line)
         except WireError as error:
-            raise _refused(str(error)) from None
+            raise refused(str(error)) from None
 
     def fresh(self) -> list[bytes]:
-        """The records of entries that came in since this was asked for the last time."""
-        found, self._fresh = self._fresh, []
+        """Records of entries that came in since this was asked for the last time: the first, when they are many."""
+        found, self._fresh, self._fresh_bytes = self._fresh, [], 0
         return found
 
     def end(self) -> Plan:
@@ -110,19 +117,17 @@ class PlanReader:
         try:
             self._lines.end()
         except WireError as error:
-            raise _refused(str(error)) from None
+            raise refused(str(error)) from None
         if self._plan is None or not self._ended:
-            raise _refused("it ended too early")
-        self._runs.append(self._sorted(self._run))
-        self._plan.changes = list(_last_of_each(heapq.merge(*self._runs, key=record.key)))
-        self._runs, self._run, self._fresh = [], [], []
+            raise refused("it ended too early")
+        self._plan.changes = Records(_last_of_each(self._found.merged()))
         if sum(not record.is_gone(each) for each in self._plan.changes) + len(self._plan.refused) > MOST_ENTRIES:
-            raise _refused(_TOO_MANY)
+            raise refused(TOO_MANY)
         return self._plan
 
     def _take(self, line: Any) -> None:
         if self._ended:
-            raise _refused("it goes on after its end")
+            raise refused("it goes on after its end")
         if self._plan is None:
             self._plan = _head(line)
         elif isinstance(line, dict):
@@ -130,7 +135,7 @@ class PlanReader:
         elif isinstance(line, list):
             self._entry(self._plan, line)
         else:
-            raise _refused("a line is neither")
+            raise refused("a line is neither")
 
     def _entry(self, plan: Plan, line: list[Any]) -> None:
         match line:
@@ -138,42 +143,53 @@ class PlanReader:
                 self._gone(plan, path)
             case [str(kind), str(path), int(mode), int(mtime), *more]:
                 plan.refused.pop(path, None)
-                entry = _described(kind, path, mode & _PERMISSIONS, mtime, more)
-                if reason := fault(entry):
+                entry, ids = _described(kind, path, mode & _PERMISSIONS, mtime, more)
+                if reason := fault(entry, len(ids) // ID_BYTES) if ids is not None else NO_SENSE:
                     self._gone(plan, path)  # what was there under this name is no longer what it was
+                    self._name(path)
                     plan.refused[path] = reason
                 else:
-                    each = record.pack(entry)
-                    before = self._known.find(record.key(each))
-                    self._run.append(before if before is not None and before == each else each)
-                    self._fresh.append(self._run[-1])
+                    each = record.pack(entry, ids)
+                    del ids  # of a large file they are many
+                    self._there(each)
             case _:
-                raise _refused("a line describes nothing")
+                raise refused("a line describes nothing")
         self._count += 1
         if self._count > 2 * MOST_ENTRIES:  # all there may be, and all there may have been
-            raise _refused(_TOO_MANY)
-        if len(self._run) >= _RUN:
-            self._runs.append(self._sorted(self._run))
-            self._run = []
+            raise refused(TOO_MANY)
+
+    def _there(self, each: bytes) -> None:
+        self._chunks += record.chunks(each)
+        if self._chunks > MOST_CHUNKS:
+            raise refused(TOO_LARGE)
+        self._found.add(each)
+        if self._fresh_bytes < _MOST_FRESH:
+            self._fresh.append(each)
+            self._fresh_bytes += len(each)
 
     def _gone(self, plan: Plan, path: str) -> None:
         if fault_of_path(path):
+            self._name(path)
             plan.forgotten.add(path)
         else:
-            self._run.append(record.gone(path))
+            self._found.add(record.gone(path))
 
-    def _sorted(self, run: list[bytes]) -> list[bytes]:
-        return list(_last_of_each(sorted(run, key=record.key)))
+    def _name(self, path: str) -> None:
+        """There is one path more that can't be saved."""
+        self._room -= size_of(path)
+        if self._room < 0:
+            raise refused(_TOO_MANY_NAMES)
 
     def _finish(self, plan: Plan, line: dict[str, Any]) -> None:
         entries, notes, state = line.get("entries"), line.get("notes"), line.get("state")
         if line.get("end") is not True or not isinstance(entries, int) or not isinstance(notes, list):
-            raise _refused("its end is missing")
+            raise refused("its end is missing")
         plan.entries = entries
         for note in notes[:MOST_LEFT_OUT]:
             match note:
-                case [str(kind), str(path)] if kind in NOTES:
+                case [str(kind), str(path)] if kind in NOTES and self._room > 0:
                     plan.notes[path[:LONGEST_PATH]] = NOTES[kind]
+                    self._room -= size_of(path[:LONGEST_PATH])
         plan.environment = read_environment(line.get("environment"))
         plan.state = state[:_LONGEST_NAME] if isinstance(state, str) else ""
         self._ended = True
@@ -194,22 +210,43 @@ def _head(line: Any) -> Plan:
     match line:
         case {"plan": str(name), "base": None | str() as base} if 0 < len(name) <= _LONGEST_NAME:
             return Plan(name, base)
-    raise _refused("its beginning is missing")
+    raise refused("its beginning is missing")
 
 
-def _described(kind: str, path: str, mode: int, mtime: int, more: list[Any]) -> Entry:
+def _described(kind: str, path: str, mode: int, mtime: int, more: list[Any]) -> tuple[Entry, bytearray | None]:
+    """The entry without its chunks, and the ids of these; ``None`` when some are none."""
     mtime = max(-_LATEST, min(mtime, _LATEST))
     match kind, more:
         case "d", []:
-            return Entry(path, "directory", mode, mtime)
+            return Entry(path, "directory", mode, mtime), bytearray()
         case "f", [int(size), list(chunks)]:
-            return Entry(path, "file", mode, mtime, size, tuple(chunks))
+            return Entry(path, "file", mode, mtime, size), _joined(chunks)
         case "f", [int(size), list(chunks), list(holes)] if are_pairs(holes):
-            return Entry(path, "file", mode, mtime, size, tuple(chunks), holes=tuple((at, of) for at, of in holes))
+            own = tuple((at, of) for at, of in holes)
+            return Entry(path, "file", mode, mtime, size, holes=own), _joined(chunks)
         case "l", [str(target)]:
-            return Entry(path, "link", mode, mtime, target=target)
-    raise _refused("an entry is of no known kind")
+            return Entry(path, "link", mode, mtime, target=target), bytearray()
+    raise refused("an entry is of no known kind")
 
 
-def _refused(reason: str) -> WorkspaceError:
+def _as_held(text: str) -> str | bytes:
+    """Ids in half the memory; any other text as it is."""
+    return bytes.fromhex(text) if _IDS.fullmatch(text) else text
+
+
+def _joined(chunks: list[Any]) -> bytearray | None:
+    """The ids of chunks, one behind the other; ``None`` when some are none. They are taken out of the list."""
+    ids = bytearray()
+    chunks.reverse()
+    while chunks:
+        each = chunks.pop()
+        held = _as_held(each) if isinstance(each, str) else each
+        if not isinstance(held, bytes):
+            return None
+        ids += held
+    return ids
+
+
+def refused(reason: str) -> WorkspaceError:
+    """The error for a list that no agent of ours would send."""
     return WorkspaceError(f"{_NONSENSE[:-1]} ({reason}).", "Nothing of it was saved; what was saved before is safe.")

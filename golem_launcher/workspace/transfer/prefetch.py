@@ -26,6 +26,10 @@ _WORTH_IT = 2 * 1024 * 1024
 """So much has to be there before a file transfer is begun for it; the rest comes with the whole list."""
 
 
+_MOST_WAITING = 2 * 1024 * 1024
+"""Bytes of records: when more come while chunks are brought, the rest comes with the whole list, too."""
+
+
 class Prefetch:
     """Works inside ``async with``; at the end of it nothing more is asked for, and what is under way is waited for.
 
@@ -37,6 +41,7 @@ class Prefetch:
         self._store = store
         self._left = most_bytes
         self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
         self._wanted = ChunkQueue()
         self._work: asyncio.Task[None] | None = None
         self._over = False
@@ -59,15 +64,16 @@ class Prefetch:
         """The entries of these records are new in the list. No more is brought than ``most_bytes`` of files have."""
         for each in records:
             self._left -= record.data(each)
-            if self._left >= 0:
+            if self._left >= 0 and self._waiting_bytes < _MOST_WAITING:
                 self._waiting.append(each)
+                self._waiting_bytes += len(each)
         if self._waiting and self._work is None:
             self._work = asyncio.create_task(self._bring())
 
     async def _bring(self) -> None:
         try:
             while self._waiting:
-                records, self._waiting = self._waiting, []
+                records, self._waiting, self._waiting_bytes = self._waiting, [], 0
                 await asyncio.to_thread(lacking, self._store, records, self._wanted)
                 if self._agent.bulk is not None and self._wanted.bytes < _WORTH_IT:
                     continue

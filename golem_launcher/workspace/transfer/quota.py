@@ -6,16 +6,20 @@ import contextlib
 import heapq
 import shutil
 from array import array
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from golem_launcher import paths
 from golem_launcher.units import data_size
 from golem_launcher.workspace.repository import record
+from golem_launcher.workspace.repository.chunk_ids import ChunkIds
 from golem_launcher.workspace.repository.entries import Entries
+from golem_launcher.workspace.repository.records import beside
+from golem_launcher.workspace.transfer.omissions import Omissions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from golem_launcher.workspace.repository.store import Store
     from golem_launcher.workspace.transfer.chunk_queue import ChunkQueue
@@ -28,78 +32,109 @@ SMALL_FILE = 1024 * 1024
 TOO_MUCH_KEPT = "the saves take as much as they may; older ones are being deleted, which takes some minutes"
 _INDEX_BITS = 20
 _INDEX = (1 << _INDEX_BITS) - 1
+_LARGEST = (1 << 64 - _INDEX_BITS) - 1
 """A size and which record has it are one number: so 200,000 of them are sorted in little memory."""
 _RUN = 4096
 """As many as are objects of Python's at once."""
 
 
-def within(entries: Entries, before: Entries, most: int) -> tuple[Entries, dict[str, str]]:
+def within(entries: Entries, before: Entries, most: int) -> tuple[Entries, Omissions]:
     """Entries of at most ``most`` bytes, in the same order, and the files that had to be left out, with the reason.
 
     In the place of one left out stands what was saved of it ``before``, where that fits.
     """
     total = entries.size
     if total <= most:
-        return entries, {}
-    used = 0
-    records = entries.records
-    left: list[int] = []
-    instead: dict[int, bytes] = {}
-    for index in sorted(range(len(records)), key=lambda index: record.data(records[index])):
-        size = record.data(records[index])
+        return entries, Omissions()
+    used, out = 0, bytearray(len(entries))
+    sizes = (_numbered(record.data(each), index) for index, each in enumerate(entries.records))
+    for number in _sorted(array("Q", sizes)):
+        size = number >> _INDEX_BITS
         if used + size <= most:
             used += size
         else:
-            left.append(index)
-    for index in left:
-        old = before.find(record.key(records[index]))
-        if old is not None and record.is_file(old) and used + record.data(old) <= most:
-            used += record.data(old)
-            instead[index] = old
+            out[number & _INDEX] = True
     reason = f"the workspace has {data_size(total)}, and {data_size(most)} were asked for"
-    out = set(left)
-    kept = [instead.get(index, each) for index, each in enumerate(records) if index not in out or index in instead]
-    return Entries(kept), {record.path(records[index]): reason for index in left}
+    left_out = Omissions()
+
+    def kept() -> Iterator[bytes]:
+        nonlocal used
+        index = -1
+        for each, old in beside(entries.records, before.records):
+            if each is None:
+                continue
+            index += 1
+            if not out[index]:
+                yield each
+                continue
+            left_out.add(record.path(each), reason)
+            if old is not None and record.is_file(old) and used + record.data(old) <= most:
+                used += record.data(old)
+                yield old
+
+    return Entries(kept()), left_out
 
 
-def lacking(store: Store, records: Sequence[bytes], wanted: ChunkQueue, quota: int = 1 << 62) -> dict[str, str]:
+@dataclass(frozen=True)
+class NoRoom:
+    """The files for which there is no room."""
+
+    why: Omissions
+    at: bytearray
+    """Of each record that was asked about, whether it is one of them."""
+    kept_full: bool
+    """Whether of some it is because the saves take as much as they may."""
+
+
+def lacking(store: Store, records: Sequence[bytes], wanted: ChunkQueue, quota: int = 1 << 62) -> NoRoom:
     """Add to ``wanted`` what the store lacks of the files that the disk here has room for; the others, and why.
 
     The smaller files' chunks first. ``records`` are those of files, or of anything. ``quota``: how much more may be
     kept. Blocking.
     """
-    runs = _smallest_first(store, records)
-    place, free = _room(store) if runs else (Path(), 0)
-    total, no_room = 0, {}
-    for number in heapq.merge(*runs):
-        size, each = number >> _INDEX_BITS, records[number & _INDEX]
+    lacked = array("Q", _lacked(store, records))
+    place, free = _room(store) if lacked else (Path(), 0)
+    total, why, at, kept_full = 0, Omissions(), bytearray(len(records)), False
+    for number in _sorted(lacked):
+        size, index = number >> _INDEX_BITS, number & _INDEX
+        each = records[index]
         spare = LAST_DISK if size <= SMALL_FILE else SPARE_DISK
         if total + size + spare > free:
-            no_room[record.path(each)] = (
+            at[index] = True
+            why.add(
+                record.path(each),
                 f"it takes {data_size(size)}; the disk of {place} has {data_size(free)} free, and "
-                f"{data_size(spare)} of it stay free for all else"
+                f"{data_size(spare)} of it stay free for all else",
             )
             continue
         if total + size > quota:
-            no_room[record.path(each)] = TOO_MUCH_KEPT
+            at[index] = kept_full = True
+            why.add(record.path(each), TOO_MUCH_KEPT)
             continue
-        chunks = record.chunk_ids(each)
-        share = record.data(each) // len(chunks)
-        for chunk in chunks:
+        share = record.data(each) // record.chunks(each)
+        for chunk in record.chunk_ids(each):
             if chunk not in wanted and not store.has(chunk):
                 wanted.add(chunk, share)
                 total += share
-    return no_room
+    return NoRoom(why, at, kept_full)
 
 
-def _smallest_first(store: Store, records: Sequence[bytes]) -> list[array[int]]:
-    """What the store lacks of each record, where it lacks something, and the record's index: in sorted runs."""
-    found = array("Q")
+def _lacked(store: Store, records: Iterable[bytes]) -> Iterator[int]:
+    """The size of what the store lacks of each record, where it lacks something, and the record's index."""
     for index, each in enumerate(records):
-        chunks = record.chunk_ids(each)
-        if lacked := len({chunk for chunk in chunks if not store.has(chunk)}):
-            found.append(lacked * (record.data(each) // len(chunks)) << _INDEX_BITS | index)
-    return [array("Q", sorted(found[at : at + _RUN])) for at in range(0, len(found), _RUN)]
+        missing = (chunk for chunk in record.chunk_ids(each) if not store.has(chunk))
+        if many := sum(1 for _ in missing) if record.chunks(each) == 1 else len(ChunkIds(missing)):
+            yield _numbered(many * (record.data(each) // record.chunks(each)), index)
+
+
+def _numbered(size: int, index: int) -> int:
+    return min(size, _LARGEST) << _INDEX_BITS | index
+
+
+def _sorted(numbers: array[int]) -> Iterator[int]:
+    """All of them; few are objects of Python's at once."""
+    runs = [array("Q", sorted(numbers[at : at + _RUN])) for at in range(0, len(numbers), _RUN)]
+    return heapq.merge(*runs)
 
 
 def free_here(store_shown: str) -> tuple[Path, int]:

@@ -20,13 +20,16 @@ from golem_launcher.agent.workspace.portable_names import escape
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.text import clean_line
 from golem_launcher.waiting import wait_for
-from golem_launcher.workspace.repository import symlinks
+from golem_launcher.workspace.repository import record
+from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds
+from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.repository.entry import Entry, shown
 from golem_launcher.workspace.repository.environment import installable
 from golem_launcher.workspace.repository.sealing import Damaged
+from golem_launcher.workspace.repository.spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from golem_launcher.workspace.repository.store import Store
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 _PART_BYTES = 4 * 1024 * 1024
 _LEAST_PART_BYTES = 256 * 1024
 _PART_SECONDS = 4.0
+_PIECE = 32 * 1024
 _FILE_BYTES = 64 * 1024 * 1024
 _ATTEMPTS = 3
 _RETRY_SECONDS = 1.0
@@ -71,8 +75,7 @@ async def restore_into(
     generation, ``ProviderError`` when the provider is lost.
     """
     manifest = await asyncio.to_thread(store.manifest, workspace, generation)
-    out = symlinks.leading_out((entry.path, entry.target) for entry in manifest.entries if entry.kind == "link")
-    entries = [entry for entry in manifest.entries if entry.path not in out]
+    entries, out = await asyncio.to_thread(_without_links_out, manifest.entries)
     notices = [f"{shown(path)} was not put back: {reason}." for path, reason in out.items()]
     notices += await send(agent, entries, store, progress)
     good, refused = installable(manifest.environment.requirements)
@@ -121,8 +124,8 @@ async def send(
 
     Goes on where a connection broke, to the provider or to the store. A chunk that is lost costs its files alone.
     """
-    total = sum(entry.data for entry in entries)
-    order = [chunk for entry in entries if entry.kind == "file" for chunk in entry.chunks]
+    order = await asyncio.to_thread(_Order, entries)
+    total = order.bytes
     await agent.begin(await asyncio.to_thread(_lines, entries))
     lost: list[str] = []
     done = failures = sent = 0
@@ -182,6 +185,12 @@ async def _by_file(agent: AgentWorkspace, part: _Part) -> int:
         await asyncio.to_thread(path.unlink, missing_ok=True)
 
 
+def _without_links_out(entries: Entries) -> tuple[Entries, dict[str, str]]:
+    """The entries but for links that may lead out of them; these, and why. Blocking."""
+    out = {record.path(each): why for each, why in entries.judged() if why}
+    return (Entries(each for each, why in entries.judged() if not why) if out else entries), out
+
+
 def _lines(entries: Sequence[Entry]) -> bytes:
     letters = {"file": "f", "directory": "d", "link": "l"}
 
@@ -193,10 +202,41 @@ def _lines(entries: Sequence[Entry]) -> bytes:
     return b"".join(wire.pack_lines(map(line, entries)))
 
 
+class _Order:
+    """The chunks of all files, in the order in which they are sent: of 200,000 files none is held. Blocking."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.bytes = 0
+        """What all files take on a disk."""
+        self._again = bytearray()
+        self._ids = Spool()
+        seen, waiting = ChunkIds(), bytearray()
+        for entry in entries:
+            self.bytes += entry.data
+            for chunk in map(bytes.fromhex, entry.chunks):
+                known = len(seen)
+                self._again.append(seen.add(chunk) < known)
+                waiting += chunk
+            if len(waiting) >= _PIECE:
+                self._ids.append(waiting)
+                waiting = bytearray()
+        self._ids.append(waiting)
+
+    def __len__(self) -> int:
+        return len(self._again)
+
+    def __getitem__(self, number: int) -> bytes:
+        return self._ids.read(number * ID_BYTES, ID_BYTES)
+
+    def again(self, number: int) -> bool:
+        """Whether one before is the same chunk."""
+        return bool(self._again[number])
+
+
 class _Part:
     """Frames of the chunks from ``start`` on; one that was sent before is only named."""
 
-    def __init__(self, chunks: Chunks, order: list[str], start: int, lost: list[str]) -> None:
+    def __init__(self, chunks: Chunks, order: _Order, start: int, lost: list[str]) -> None:
         """``lost`` gets a sentence for each chunk that can't be had."""
         self._chunks = chunks
         self._lost = lost
@@ -212,24 +252,20 @@ class _Part:
 
     def frames(self, most: int) -> Iterator[bytes]:
         """About ``most`` bytes of them. Blocking."""
-        before = set(self._order[: self._start])
         size = 0
-        for chunk in self._order[self._start :]:
-            identifier, before_it = bytes.fromhex(chunk), self.plain
-            if chunk in before:
-                frame = [wire.bare(identifier, wire.AGAIN)]
-            else:
-                frame = self._frame(identifier, chunk)
-                before.add(chunk)
+        for number in range(self._start, len(self._order)):
+            identifier, before_it = self._order[number], self.plain
+            again = self._order.again(number)
+            frame = [wire.bare(identifier, wire.AGAIN)] if again else self._frame(identifier)
             yield from frame
             self._sizes.append(self.plain - before_it)
             size += sum(map(len, frame))
             if size >= most:
                 return
 
-    def _frame(self, identifier: bytes, chunk: str) -> list[bytes]:
+    def _frame(self, identifier: bytes) -> list[bytes]:
         try:
-            data = self._chunks.get_chunk(chunk)
+            data = self._chunks.get_chunk(identifier.hex())
         except Damaged as error:
             self._lost.append(error.what)
             return [wire.bare(identifier, wire.GONE)]

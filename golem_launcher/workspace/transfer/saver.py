@@ -23,18 +23,19 @@ from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workspace.repository import record
 from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.repository.entry import LONGEST_PATH, shown
-from golem_launcher.workspace.repository.manifest import MOST_LEFT_OUT, Environment
-from golem_launcher.workspace.repository.symlinks import LEADS_OUT, TOO_MANY
+from golem_launcher.workspace.repository.manifest import Environment
+from golem_launcher.workspace.repository.records import Records, beside
 from golem_launcher.workspace.transfer.chunk_queue import ChunkQueue
+from golem_launcher.workspace.transfer.omissions import HARMLESS, Omissions
 from golem_launcher.workspace.transfer.plan import BUSY, LARGE
 from golem_launcher.workspace.transfer.prefetch import Prefetch
 from golem_launcher.workspace.transfer.pull import pull
-from golem_launcher.workspace.transfer.quota import TOO_MUCH_KEPT, lacking, within
+from golem_launcher.workspace.transfer.quota import NoRoom, lacking, within
 from golem_launcher.workspace.transfer.timeouts import LEAST_RATE
 from golem_launcher.workspace.transfer.tree import Tree, differ_by_dates, digest, shrunk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from golem_launcher.workspace.repository.generation import Generation
     from golem_launcher.workspace.repository.store import Store
@@ -60,8 +61,6 @@ _ROUND_SECONDS = 15.0
 """After which a round takes what is there."""
 _ON_ITS_WAY = "it is on its way"
 _RESTLESS = "it changes all the time"
-_HARMLESS = {LEADS_OUT, TOO_MANY}
-"""Reasons for which nothing is lost: what the link led to was never in the workspace."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +169,7 @@ class Saver:
     @property
     def lasting(self) -> set[str]:
         """The files that an end would lose, and that waiting does not save."""
-        return {path for path, why in self.left_out.items() if why not in _HARMLESS | {_ON_ITS_WAY, LARGE}}
+        return {path for path, why in self.left_out.items() if why not in HARMLESS | {_ON_ITS_WAY, LARGE}}
 
     async def save_now(self, deadline_seconds: float = 30.0) -> Generation | None:
         """Save at once: the generation that has everything that can be saved, or ``None``; ``saving.problem`` says why.
@@ -236,8 +235,9 @@ class Saver:
             await asyncio.to_thread(self._store.check_place)
             self._whole = False
             before = self._committed or Entries()
-            entries, wanted, no_room = await self._fit(before)
-            hopeless = self._tree.odd | no_room
+            entries, too_much = await self._sifted(before)
+            wanted, no_room = await self._fit(entries)
+            hopeless = self._tree.odd | too_much | no_room.why
             self._leave_out(hopeless)
             try:
                 gone = set(await pull(self._agent, self._store, wanted, lambda: _now_is_before(end)))
@@ -245,15 +245,15 @@ class Saver:
                 failure, gone = error, set()
             if not gone or failure is not None:
                 break
-        entries, late = await asyncio.to_thread(_settled, self._store, entries, before, gone, hopeless)
+        entries, late, on_its_way = await asyncio.to_thread(_settled, self._store, entries, before, gone, no_room.at)
         self._leave_out(hopeless | late)
-        self._more = failure is None and any(why == _ON_ITS_WAY for why in late.values())
+        self._more = failure is None and on_its_way
         same_packages = self._environment == self._committed_environment
         self._redated = same_packages and await asyncio.to_thread(differ_by_dates, before, entries)
         # JupyterLab writes its layout again every few seconds, whether anything in it is new or not.
         if (entries != self._committed or not same_packages) and (asked or not self._redated):
             await self._commit(entries)
-        self._whole = failure is None and not late and not no_room
+        self._whole = failure is None and not (late.count or too_much.count or no_room.why.count)
         if failure is not None:
             raise failure
         self._more = self._more or LARGE in self._notes.values()
@@ -273,18 +273,21 @@ class Saver:
                 generation=manifest.generation, saved_at=manifest.created_at, files=manifest.files, bytes=manifest.size
             )
 
-    async def _fit(self, before: Entries) -> tuple[Entries, ChunkQueue, dict[str, str]]:
-        """What there is room for, what of it is to be brought, and what there is no room for, with the reason."""
+    async def _sifted(self, before: Entries) -> tuple[Entries, Omissions]:
+        """What can be saved together and is no more than was asked for; what had to be left out for that."""
         entries = await asyncio.to_thread(self._tree.sifted)
-        entries, too_much = await asyncio.to_thread(within, entries, before, self._limits.total_bytes)
+        return await asyncio.to_thread(within, entries, before, self._limits.total_bytes)
+
+    async def _fit(self, entries: Entries) -> tuple[ChunkQueue, NoRoom]:
+        """What of them is to be brought, and what there is no room for."""
         wanted, no_room = await self._lacking(entries)
-        if TOO_MUCH_KEPT in no_room.values() or self._kept + wanted.bytes > self._limits.kept_bytes:
+        if no_room.kept_full or self._kept + wanted.bytes > self._limits.kept_bytes:
             del wanted  # there is never a second one beside it
             await self._thin()
             wanted, no_room = await self._lacking(entries)
-        return entries, wanted, too_much | no_room
+        return wanted, no_room
 
-    async def _lacking(self, entries: Entries) -> tuple[ChunkQueue, dict[str, str]]:
+    async def _lacking(self, entries: Entries) -> tuple[ChunkQueue, NoRoom]:
         wanted, quota = ChunkQueue(), self._most_kept - self._kept
         return wanted, await asyncio.to_thread(lacking, self._store, entries.records, wanted, quota)
 
@@ -315,7 +318,7 @@ class Saver:
         most = min(self._limits.total_bytes, self._most_kept - self._kept)
         packages = self._packages if self._plan else ""
         async with Prefetch(self._agent, self._store, most) as prefetch:
-            plan = await self._agent.plan(self._plan, packages, prefetch.saw, self._tree.entries)
+            plan = await self._agent.plan(self._plan, packages, prefetch.saw)
         # Another tree, because who is cancelled here has not seen what changed: the next plan tells it again.
         tree, changed = await asyncio.to_thread(self._tree.after, plan)
         self._notes = plan.notes
@@ -328,13 +331,11 @@ class Saver:
             self._environment, self._packages = plan.environment, plan.state
         return changed
 
-    def _leave_out(self, reasons: dict[str, str]) -> None:
+    def _leave_out(self, reasons: Omissions) -> None:
         """These can't be saved, beside what the provider itself could not read."""
-        unread = {path: why for path, why in self._notes.items() if why != BUSY}
-        found = list((unread | reasons).items())[:MOST_LEFT_OUT]
-        self.left_out = {_text(path): why for path, why in found}
-        at_stake = sum(why not in _HARMLESS for why in self.left_out.values())
-        self._tell(left_out=len(self.left_out), at_stake=at_stake, problem=self._problem())
+        found = Omissions((path, why) for path, why in self._notes.items() if why != BUSY) | reasons
+        self.left_out = {_text(path): why for path, why in found.named.items()}
+        self._tell(left_out=found.count, at_stake=found.at_stake, problem=self._problem())
 
     async def _commit(self, entries: Entries) -> None:
         before, environment = self._committed or Entries(), self._environment or Environment()
@@ -386,9 +387,10 @@ class Saver:
         if not odd:
             full = self._kept > _TOLD * self._limits.kept_bytes
             return f"{self._flagged} {self._fullness()}".strip() if full else self._flagged
-        worst = sorted(odd.items(), key=lambda item: item[1] in _HARMLESS)
+        worst = sorted(odd.items(), key=lambda item: item[1] in HARMLESS)
         some = "; ".join(f"{shown(path)} ({reason})" for path, reason in worst[:_SHOWN_PATHS])
-        more = f", and {len(odd) - _SHOWN_PATHS} more" if len(odd) > _SHOWN_PATHS else ""
+        count = max(len(odd), self.saving.left_out)
+        more = f", and {count - _SHOWN_PATHS} more" if count > _SHOWN_PATHS else ""
         return f"{self._flagged} Not saved as they are: {some}{more}.".strip()
 
     def _fullness(self) -> str:
@@ -414,26 +416,35 @@ def _compared(entries: Entries, before: Entries) -> tuple[bytes, bytes, str]:
 
 
 def _settled(
-    store: Store, entries: Entries, before: Entries, gone: set[str], hopeless: dict[str, str]
-) -> tuple[Entries, dict[str, str]]:
-    """What can be saved now, and what of it is not as it is in the workspace, with the reason. Blocking.
+    store: Store, entries: Entries, before: Entries, gone: set[str], hopeless: bytearray
+) -> tuple[Entries, Omissions, bool]:
+    """What can be saved now; what of it is not as it is in the workspace, with the reason; whether some is to come.
 
-    A file of which the store lacks something stays as it was saved ``before``, or is left out.
+    A file of which the store lacks something stays as it was saved ``before``, or is left out. ``hopeless``: which of
+    the entries there is no room for. Blocking.
     """
-    kept: list[bytes] = []
-    late: dict[str, str] = {}
-    for each in entries.records:
-        chunks = record.chunk_ids(each)
-        if all(map(store.has, chunks)):
-            kept.append(each)
-            continue
-        path = record.path(each)
-        if path not in hopeless:
-            late[path] = _ON_ITS_WAY if gone.isdisjoint(chunk.hex() for chunk in chunks) else _RESTLESS
-        old = before.find(record.key(each))
-        if old is not None and record.is_file(old) and all(map(store.has, record.chunk_ids(old))):
-            kept.append(old)
-    return entries if kept == entries.records else Entries(kept), late
+    late, some_to_come, as_they_are = Omissions(), False, True
+
+    def kept() -> Iterator[bytes]:
+        nonlocal some_to_come, as_they_are
+        index = -1
+        for each, old in beside(entries.records, before.records):
+            if each is None:
+                continue
+            index += 1
+            if all(map(store.has, record.chunk_ids(each))):
+                yield each
+                continue
+            as_they_are = False
+            if not hopeless[index]:
+                to_come = not gone or gone.isdisjoint(chunk.hex() for chunk in record.chunk_ids(each))
+                late.add(record.path(each), _ON_ITS_WAY if to_come else _RESTLESS)
+                some_to_come = some_to_come or to_come
+            if old is not None and record.is_file(old) and all(map(store.has, record.chunk_ids(old))):
+                yield old
+
+    records = Records(kept())
+    return entries if as_they_are else Entries(records), late, some_to_come
 
 
 def _text(path: str) -> str:

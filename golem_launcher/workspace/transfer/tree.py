@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from golem_launcher.units import counted, data_size_of
-from golem_launcher.workspace.repository import record, symlinks
-from golem_launcher.workspace.repository.entries import Entries, placed
+from golem_launcher.workspace.repository import record
+from golem_launcher.workspace.repository.entries import MOST_ENTRIES, Entries
+from golem_launcher.workspace.repository.records import Records, beside
+from golem_launcher.workspace.transfer.omissions import MOST_NAMES, Omissions, size_of
+from golem_launcher.workspace.transfer.plan import MOST_CHUNKS, TOO_LARGE, TOO_MANY, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from golem_launcher.workspace.transfer.plan import Plan
 
@@ -28,64 +30,79 @@ class Tree:
         self.entries = Entries() if entries is None else entries
         self.refused: dict[str, str] = {}
         """What is there but can't be saved, and why."""
-        self.clashes: dict[str, str] = {}
+        self.clashes = Omissions()
         """What can't be saved beside the others, and why, as of the last :meth:`sifted`."""
 
     def after(self, plan: Plan) -> tuple[Tree, bool]:
-        """The tree that a plan makes of this one, which stays as it is; whether anything is another than before."""
+        """The tree that a plan makes of this one, which stays as it is; whether anything is another than before.
+
+        Raises ``WorkspaceError`` when it has more than a workspace may have.
+        """
         records, changed = _merged(self.entries.records, plan.changes, keep=plan.base is not None)
-        tree = Tree(Entries(records))
+        tree = Tree(Entries(records) if changed else self.entries)
         if plan.base is not None:
             tree.refused = {path: why for path, why in self.refused.items() if not plan.tells_of(path)}
         tree.refused |= plan.refused
+        if len(tree.entries) + len(tree.refused) > MOST_ENTRIES or sum(map(size_of, tree.refused)) > 2 * MOST_NAMES:
+            raise refused(TOO_MANY)
         tree.clashes = self.clashes
         return tree, changed
 
     @property
-    def odd(self) -> dict[str, str]:
+    def odd(self) -> Omissions:
         """What is not saved, and why."""
-        return self.refused | self.clashes
+        return Omissions(self.refused.items()) | self.clashes
 
     def sifted(self) -> Entries:
         """The entries that can be saved together."""
-        odd = symlinks.leading_out(self.entries.links())
-        keys = {record.key_of(path) for path in odd}
-        there = (each for each in self.entries.records if not keys or record.key(each) not in keys)
-        kept: list[bytes] = []
-        for each, fits in placed(there):
-            if fits:
-                kept.append(each)
+        self.clashes = Omissions()
+        if all(not why for _, why in _clashing(self.entries)):
+            return self.entries
+        return Entries(self._without_clashes())
+
+    def _without_clashes(self) -> Iterator[bytes]:
+        for each, why in _clashing(self.entries):
+            if why:
+                self.clashes.add(record.path(each), why)
             else:
-                odd[record.path(each)] = _BELOW_FILE
-        self.clashes = odd
-        return Entries(kept) if len(kept) < len(self.entries) else self.entries
+                yield each
 
 
-def _merged(old: Sequence[bytes], changes: Sequence[bytes], *, keep: bool) -> tuple[Sequence[bytes], bool]:
-    """Sorted records after changes, and whether they are others; ``keep`` those of which the changes say nothing.
+def _clashing(entries: Entries) -> Iterator[tuple[bytes, str]]:
+    """Each record, and why it can't be saved beside the others; empty when it can.
 
-    What is as before is the same object, so that two lists of a workspace take little more than one; so is the whole
-    when all of it is.
+    A link that can't is none, so what lies below it may.
     """
-    found: list[bytes] = []
-    changed, at = False, 0
-    for change in changes:
-        key = record.key(change)
-        to = bisect_left(old, key, at)
-        if keep:
-            found += old[at:to]
-        changed |= not keep and to > at
-        before = old[to] if to < len(old) and old[to].startswith(key) else None
-        at = to if before is None else to + 1
-        if record.is_gone(change):
-            changed |= before is not None
-            continue
-        changed |= change != before
-        found.append(before if before is not None and before == change else change)
-    if keep:
-        found += old[at:]
-    changed |= not keep and at < len(old)
-    return (found, True) if changed else (old, False)
+    barrier: bytes | None = None
+    for each, leads_out in entries.judged():
+        below_file = barrier is not None and each.startswith(barrier)
+        if not (below_file or leads_out):
+            barrier = None if record.is_directory(each) else record.below(each)
+        yield each, leads_out or (_BELOW_FILE if below_file else "")
+
+
+def _merged(old: Records, changes: Records, *, keep: bool) -> tuple[Records, bool]:
+    """Sorted records after changes, and whether they are others; ``keep`` those of which the changes say nothing."""
+    if keep and not changes:
+        return old, False
+    changed, chunks = False, 0
+
+    def found() -> Iterator[bytes]:
+        nonlocal changed, chunks
+        for before, change in beside(old, changes):
+            if change is None or record.is_gone(change):
+                there = before if change is None and keep else None
+            else:
+                there = change
+            changed = changed or there != before
+            if there is not None:
+                chunks += record.chunks(there)
+                if chunks > MOST_CHUNKS:
+                    raise refused(TOO_LARGE)
+                yield there
+
+    records = Records(found())
+    return (records, True) if changed else (old, False)
 
 
 def digest(entries: Entries) -> bytes:
@@ -93,7 +110,8 @@ def digest(entries: Entries) -> bytes:
     state = hashlib.blake2b(digest_size=16)
     for each in entries.records:
         if not record.is_directory(each):
-            state.update(record.content(each))
+            for part in record.content(each):
+                state.update(part)
     return state.digest()
 
 
@@ -102,13 +120,13 @@ def differ_by_dates(before: Entries, after: Entries) -> bool:
     if before == after or len(before) != len(after):
         return False
     pairs = zip(before.records, after.records, strict=True)
-    return all(old is new or record.undated(old) == record.undated(new) for old, new in pairs)
+    return all(old == new or record.undated(old) == record.undated(new) for old, new in pairs)
 
 
 def shrunk(before: Entries, after: Entries) -> str:
     """A sentence when most of what was there is not there any more; else nothing."""
     old, new = before.files, after.files
-    gone = sum(1 for _ in _files_gone(before, after))
+    gone = _files_gone(before, after)
     if gone and (not new or (gone >= _MANY and gone >= _HALF * old)):
         return f"{gone:,} of {counted(old, 'file is', 'files are')} not there any more"
     lost = before.size - after.size
@@ -117,14 +135,8 @@ def shrunk(before: Entries, after: Entries) -> str:
     return ""
 
 
-def _files_gone(before: Entries, after: Entries) -> Iterator[bytes]:
-    at = 0
-    for each in before.records:
-        if at < len(after.records) and after.records[at] is each:
-            at += 1
-            continue
-        key = record.key(each)
-        at = bisect_left(after.records, key, at)
-        there = after.records[at] if at < len(after.records) else b""
-        if record.is_file(each) and not (there.startswith(key) and record.is_file(there)):
-            yield each
+def _files_gone(before: Entries, after: Entries) -> int:
+    return sum(
+        old is not None and record.is_file(old) and not (new is not None and record.is_file(new))
+        for old, new in beside(before.records, after.records)
+    )

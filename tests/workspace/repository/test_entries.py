@@ -1,9 +1,15 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golem_launcher.workspace.repository import record
+from golem_launcher.workspace.repository import record, records, spool
+from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds
 from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.repository.entry import Entry
+from golem_launcher.workspace.repository.records import Records, Sorter, beside
 from golem_launcher.workspace.transfer.plan import Plan
 from golem_launcher.workspace.transfer.tree import Tree, shrunk
 
@@ -37,8 +43,8 @@ def test_a_record_has_all_of_an_entry(entry):
 
 @given(st.lists(files(), max_size=12))
 def test_records_are_sorted_as_paths_are_by_their_parts(entries):
-    records = sorted(map(record.pack, entries))
-    assert [record.path(each).split("/") for each in records] == sorted(entry.path.split("/") for entry in entries)
+    packed = sorted(map(record.pack, entries))
+    assert [record.path(each).split("/") for each in packed] == sorted(entry.path.split("/") for entry in entries)
 
 
 @given(st.lists(files(), max_size=8), st.lists(files(), max_size=8), st.sets(_NAMES, max_size=3), st.booleans())
@@ -47,14 +53,13 @@ def test_a_plan_makes_of_a_tree_what_it_says(before, told, removed, whole):
     new = {entry.path: entry for entry in told}
     gone = {path for path in removed if path not in new}
     tree = Tree(Entries(sorted(map(record.pack, old.values()))))
-    changes = sorted([*map(record.pack, new.values()), *map(record.gone, gone)])
+    changes = Records(sorted([*map(record.pack, new.values()), *map(record.gone, gone)]))
     after, changed = tree.after(Plan("p", None if whole else "base", changes))
     left = {} if whole else {path: entry for path, entry in old.items() if path not in gone}
     expected = left | new
     assert {entry.path: entry for entry in after.entries} == expected
     assert changed == (expected != old)
-    kept = {id(each) for each in tree.entries.records}
-    assert all(id(each) in kept for each in after.entries.records if record.unpack(each) == old.get(record.path(each)))
+    assert changed or after.entries is tree.entries
 
 
 def test_what_vanished_is_told():
@@ -62,3 +67,44 @@ def test_what_vanished_is_told():
     assert shrunk(Entries.of(files), Entries.of(files[20:])) == "20 of 30 files are not there any more"
     assert shrunk(Entries.of(files), Entries.of(files[3:])) == ""
     assert shrunk(Entries.of(files), Entries.of([Entry("d", "directory")])) == "30 of 30 files are not there any more"
+
+
+@given(st.lists(files(), max_size=12), st.integers(1, 60))
+def test_records_are_what_they_were_wherever_they_lie(entries, piece):
+    packed = sorted({entry.path: record.pack(entry) for entry in entries}.values())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spool, "_HELD", 100)
+        patch.setattr(records, "_PIECE", piece)
+        patch.setattr(records, "_RUN", 3)
+        sorter = Sorter()
+        for each in reversed(packed):
+            sorter.add(each)
+        found = Records(sorter.merged())
+        assert list(found) == [found[index] for index in range(len(found))] == packed
+        assert found == Records(packed)
+        assert (found == Records(packed[:-1])) == (not packed)
+        for entry in entries:
+            assert record.path(found.find(record.key_of(entry.path))) == entry.path
+        assert found.find(record.key_of("nothing")) is None
+        odd, even = packed[::2], packed[1::2]
+        assert list(beside(packed, even)) == sorted([*((each, None) for each in odd), *zip(even, even, strict=True)])
+        assert sorted(filter(None, (right for _, right in beside(odd, packed)))) == packed
+
+
+def test_many_records_are_read_while_others_are_written():
+    """A list is in memory first, then in a file: whoever reads it meanwhile notices nothing."""
+    ids, stop = ChunkIds(), threading.Event()
+    names = [number.to_bytes(ID_BYTES, "big") for number in range(60_000)]
+
+    def look():
+        while not stop.is_set():
+            many = len(ids)
+            assert many == 0 or (ids[many - 1] == names[many - 1] and names[many // 2] in ids)
+
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(look)
+        for name in names:
+            ids.add(name)
+        stop.set()
+        looking.result(60)
+    assert list(ids) == names

@@ -1,7 +1,8 @@
 """One session's saving in a process of its own: what it costs in memory, and its loop.
 
-``python -m … ADDRESS STORE ROUNDS`` prints what each round saved or why not, the longest time that the loop stood
-still, in seconds of this process's own work (so that a busy computer does not count), and the memory, in bytes.
+``python -m … ADDRESS STORE ROUNDS`` prints what each round saved or why not, the longest time that the loop worked
+without a turn for others, in seconds of its thread's own work (so that a busy computer does not count, nor what other
+threads do beside it), and the memory, in bytes (after each round: the most so far, in megabytes).
 """
 
 import asyncio
@@ -18,28 +19,30 @@ from tests.dialling import to_origin
 from tests.workspace.transfer.conftest import TOKEN
 
 _TICK_SECONDS = 0.002
+_SAVE_SECONDS = 600
 
 
 async def _longest(stopped):
-    longest, before = 0.0, time.process_time()
+    longest, before = 0.0, time.thread_time()
     while not stopped.is_set():
         await asyncio.sleep(_TICK_SECONDS)
-        longest, before = max(longest, time.process_time() - before), time.process_time()
+        longest, before = max(longest, time.thread_time() - before), time.thread_time()
     return longest
 
 
 async def main(address, store, rounds):
     stopped = asyncio.Event()
     watching = asyncio.create_task(_longest(stopped))
-    problems, files, before = [], [], memory("VmHWM")
+    problems, files, most, before = [], [], [], memory("VmHWM")
     async with AgentWorkspace(to_origin(address), TOKEN) as agent:
         saver = Saver(agent, open_store(store), "work")
         for _ in range(rounds):
-            saved = await saver.save_now(120)
+            saved = await saver.save_now(_SAVE_SECONDS)
             files.append(saved and saved.files)
             problems.append(saver.saving.problem)
+            most.append(memory("VmHWM") // 1_000_000)
     stopped.set()
-    memories = {"before": before, "memory": memory("VmHWM"), "held": memory("VmRSS")}
+    memories = {"before": before, "memory": memory("VmHWM"), "held": memory("VmRSS"), "megabytes": most}
     return {"stood": await watching, "problems": problems, "files": files, **memories}
 
 

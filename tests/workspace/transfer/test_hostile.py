@@ -32,6 +32,8 @@ class Liar(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.plan = self.chunks = lambda: iter(())
         self.elsewhere = ""
+        self.asked = None
+        """By the last request: its body."""
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     def lists(self, *lines, notes=(), entries=None, base=None, environment=None):
@@ -54,7 +56,7 @@ class Liar(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or b"null")
         self.send_response(307 if self.server.elsewhere else 200)
         if self.server.elsewhere:
             self.send_header("Location", self.server.elsewhere)

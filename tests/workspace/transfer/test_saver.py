@@ -224,8 +224,8 @@ def test_a_file_that_never_stands_still_is_saved_as_it_was_at_one_moment(provide
         async with provider.agent(BulkTransfer(provider) if bulk else None) as agent:
             plan = agent.plan
 
-            async def rewritten_after_each(base, state, _saw, known):
-                found = await plan(base, state, known=known)
+            async def rewritten_after_each(base, state, _saw):
+                found = await plan(base, state)
                 rewrite()
                 return found
 

@@ -1,0 +1,70 @@
+"""Bytes of which there may be too many to be held: a few stay in memory, more lie in a file that has no name.
+
+Lists of 200,000 files are read from one end to the other, so they need no memory. The file is in the directory for
+temporary files, and gone with the object, or with the process.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import weakref
+
+from golem_launcher.errors import WorkspaceError
+
+_HELD = 512 * 1024
+"""So many bytes stay in memory."""
+
+
+class Spool:
+    """Append, then read from anywhere. Blocking; other threads may read while one appends."""
+
+    def __init__(self) -> None:
+        self._memory = bytearray()
+        self._file: int | None = None
+        self.size = 0
+
+    def append(self, data: bytes | bytearray) -> int:
+        """Where ``data`` begins now. Raises ``WorkspaceError`` when there is no room for it on the disk."""
+        begin = self.size
+        if self._file is None and begin + len(data) > _HELD:
+            self._move_to_file()
+        if self._file is None:
+            self._memory += data
+        else:
+            _write(self._file, data, begin)
+        self.size += len(data)
+        return begin
+
+    def read(self, begin: int, size: int) -> bytes:
+        """``size`` bytes from there on."""
+        memory, file = self._memory, self._file  # in this order: it moves to the file in the other one
+        return bytes(memory[begin : begin + size]) if file is None else os.pread(file, size, begin)
+
+    def _move_to_file(self) -> None:
+        try:
+            with tempfile.TemporaryFile(buffering=0) as made:
+                file = os.dup(made.fileno())
+        except OSError as error:
+            raise _no_room(error) from None
+        weakref.finalize(self, os.close, file)
+        _write(file, self._memory, 0)
+        self._file = file
+        self._memory = bytearray()
+
+
+def _write(file: int, data: bytes | bytearray, begin: int) -> None:
+    view = memoryview(data)
+    try:
+        while view:
+            written = os.pwrite(file, view, begin)
+            view, begin = view[written:], begin + written
+    except OSError as error:
+        raise _no_room(error) from None
+
+
+def _no_room(error: OSError) -> WorkspaceError:
+    return WorkspaceError(
+        f"The list of the workspace's files could not be put into {tempfile.gettempdir()}: {error.strerror or error}.",
+        "Check that it can be written to and has room.",
+    )

@@ -120,16 +120,11 @@ class Pool:
         """Of a machine, while it is ready."""
         return next((place.monitor for place in self._places if place.slot.recorder.number == number), None)
 
-    async def let_go(self, number: int) -> None:
-        """Have no machine in this place any more: there is nothing for it to do."""
-        for place in self._places:
-            if place.slot.recorder.number == number and place.task is not None:
-                await cancel_all(place.task)
-                machine, place.machine = place.machine, None
-                if machine is not None:
-                    self._gone.append(machine.rented.agreement_id)
-                    await place.renting.release(machine)
-                place.slot.recorder.enter(Stage.ENDED)
+    def let_go(self, number: int) -> None:
+        """Do without this machine from now on: there is nothing for it to do."""
+        wanted = self.numbers()
+        if number in wanted:
+            self.scale(len(wanted) - 1, frozenset({number}))
 
     async def release(self) -> list[str]:
         """Let go of all in good order, bounded in time; the agreements of those that were ready."""

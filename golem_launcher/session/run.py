@@ -250,7 +250,7 @@ class Run:
         number = arguments.get("machine")
         if not isinstance(number, int) or not HEAD < number <= self._session.request.machines or self._pool is None:
             raise LauncherError("There is no such machine to let go of.")
-        await self._pool.let_go(number)
+        self._pool.let_go(number)
         return {}
 
     async def cluster(self, arguments: dict[str, Any]) -> dict[str, Any]:

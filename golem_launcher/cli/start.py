@@ -10,7 +10,7 @@ import typer
 from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.cli.request import takes_request
 from golem_launcher.cli.sessions import progress, summary
-from golem_launcher.errors import SessionError
+from golem_launcher.errors import SessionError, SessionNotFound
 
 if TYPE_CHECKING:
     from golem_launcher.events import SessionState
@@ -51,12 +51,16 @@ def start(
     upload = upload_of(request)
     if upload is not None:
         progress(upload.words)
-    directory = client.start(request)
-    client.tidy()
-    if wait:
-        _wait_until_ready(directory)
-    else:
-        _look_whether_it_begins(directory)
+    try:
+        directory = client.start(request)
+        client.tidy()
+        if wait:
+            _wait_until_ready(directory)
+        else:
+            _look_whether_it_begins(directory)
+    except KeyboardInterrupt:
+        _say_what_goes_on(request.name)
+        raise typer.Exit(1) from None
     if as_json:
         print_json({**summary(directory), "upload": upload.to_json() if upload is not None else None})
         return
@@ -67,6 +71,24 @@ def start(
         say(f"{title} of '{request.name}' is ready. Reach it: golem-launcher tunnel {request.name}")
     else:
         say(f"Session '{request.name}' is starting. See it: golem-launcher show {request.name}")
+
+
+def _say_what_goes_on(name: str) -> None:
+    """After an interrupt: a session that was begun runs on, and costs money."""
+    from golem_launcher.session import liveness
+    from golem_launcher.session.directory import session_directory
+
+    try:
+        begun = liveness.alive(session_directory(name))
+    except SessionNotFound:
+        begun = False
+    if begun:
+        progress(
+            f"Not waiting any more; the session '{name}' goes on. "
+            f"See it: golem-launcher show {name}. End it: golem-launcher stop {name}"
+        )
+    else:
+        progress("Interrupted; nothing was started.")
 
 
 def _look_whether_it_begins(directory: SessionDirectory) -> None:
@@ -94,14 +116,7 @@ def _wait_until_ready(directory: SessionDirectory) -> None:
             progress(line)
         return state.stage is Stage.READY
 
-    try:
-        state = client.wait_for(directory, ready, _LONGEST_START_SECONDS)
-    except KeyboardInterrupt:
-        progress(
-            f"Not waiting any more; the session '{directory.name}' goes on. "
-            f"See it: golem-launcher show {directory.name}. End it: golem-launcher stop {directory.name}"
-        )
-        raise typer.Exit(1) from None
+    state = client.wait_for(directory, ready, _LONGEST_START_SECONDS)
     if state is None:
         reason = directory.state().reason or "it did not become ready"
         raise SessionError(f"The session '{directory.name}' failed. {reason}")

@@ -1,5 +1,6 @@
 import base64
 import json
+import os
 import re
 import shlex
 import struct
@@ -10,7 +11,7 @@ from decimal import Decimal
 import pytest
 from typer.testing import CliRunner
 
-from golem_launcher import paths
+from golem_launcher import files, paths, processes
 from golem_launcher.cli import start
 from golem_launcher.cli.formatting import session_lines
 from golem_launcher.cli.main import app
@@ -242,3 +243,18 @@ def test_a_session_is_shown_as_people_read_it(monkeypatch):
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_an_interrupt_at_the_very_start_says_what_runs(monkeypatch, begun):
+    def interrupted(request):
+        if begun:
+            directory = create_session_directory(request)
+            files.write_json(directory.path / "supervisor.json", processes.ProcessRecord.of(os.getpid()).to_json())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(client, "start", interrupted)
+    result = run("start", "--name", "mine")
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert ("End it: golem-launcher stop mine" in result.stderr) is begun

@@ -7,6 +7,7 @@ import atexit
 import builtins
 import concurrent.futures
 import json
+import math
 import tempfile
 import threading
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+_MOST_ATTEMPTS, _MOST_VERIFY = 20, 5
 _LARGEST_VALUE = 16 * 1024 * 1024
 _LARGEST_ERROR = 256 * 1024
 _VALUE, _ERROR = "value.json", "error.json"
@@ -76,7 +78,7 @@ class Executor(concurrent.futures.Executor):
         workers: int = 3,
         *,
         budget: Decimal | float | str = 1,
-        files: Sequence[str | PurePath] = (),
+        files: Sequence[str | PurePath] | str | PurePath = (),
         setup: str = "",
         timeout: float = 3600.0,
         attempts: int = 3,
@@ -93,11 +95,17 @@ class Executor(concurrent.futures.Executor):
         another provider is asked. Files that come back are put below ``output``. ``request``: any other field of
         :class:`golem_launcher.request.LaunchRequest`. Raises ``RequestError``.
         """
-        if not 1 <= verify <= workers:
-            raise RequestError(f"verify={verify} needs as many workers.", f"Take more: workers={verify + 1}")
+        files = (files,) if isinstance(files, str | PurePath) else tuple(files)
         asked = {**request, "budget": budget, "machines": workers, "workload": "tasks", "save": False}
-        asked["inputs"] = tuple(map(str, files))
+        asked["inputs"] = tuple(str(file) for file in files)
         self._request = client.settled(parse_request(asked))
+        for option, told, most in (("attempts", attempts, _MOST_ATTEMPTS), ("verify", verify, _MOST_VERIFY)):
+            if not isinstance(told, int) or not 1 <= told <= most:
+                raise RequestError(f"{option}={told!r}: it must be a whole number from 1 to {most}.")
+        if verify > self._request.machines:
+            raise RequestError(f"verify={verify} needs as many workers.", f"Take more: workers={verify + 1}")
+        if not isinstance(timeout, int | float) or not 0 < timeout < math.inf:
+            raise RequestError(f"timeout={timeout!r}: it must be a number of seconds, more than 0.")
         self._brought = frozenset(Path(file).stem for file in files)
         self._setup = Payload({"argv": ["/bin/sh", "-c", setup], "in_workspace": True}, seconds=timeout)
         self._has_setup = bool(setup)
@@ -347,8 +355,7 @@ def map(  # noqa: A001 - what it is called everywhere
     work = list(items)
     if not work:
         return []
-    machines = min(workers, len(work) * int(options.get("verify", 1)))
-    with Executor(max(machines, 1), budget=budget, **options) as executor:
+    with Executor(_needed(workers, len(work), options.get("verify", 1)), budget=budget, **options) as executor:
         futures = [executor.submit(function, item) for item in work]
         try:
             return [_settled(future) if return_exceptions else future.result() for future in futures]
@@ -362,8 +369,7 @@ async def map_async(
 ) -> AsyncIterator[_T]:
     """The results of ``function`` for all ``items``, in their order and as they come, where a loop runs."""
     work = list(items)
-    machines = min(workers, len(work) * int(options.get("verify", 1)))
-    async with Executor(max(machines, 1), **options) as executor:
+    async with Executor(_needed(workers, len(work), options.get("verify", 1)), **options) as executor:
         futures = [executor.submit(function, item) for item in work]
         try:
             for future in futures:
@@ -371,6 +377,12 @@ async def map_async(
         finally:
             for future in futures:
                 future.cancel()
+
+
+def _needed(workers: int, items: int, verify: Any) -> int:
+    """No more machines than there is work for; what is wrong with a number the executor says."""
+    fits = isinstance(workers, int) and isinstance(verify, int) and workers > 0 and verify > 0 and items > 0
+    return min(workers, items * verify) if fits else workers
 
 
 def _settled(future: concurrent.futures.Future[Any]) -> Any:

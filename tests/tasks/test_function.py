@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
+import golem_launcher
 from golem_launcher.agent import task_execute, task_values
 from golem_launcher.errors import RequestError
-from golem_launcher.tasks.executor import call_payload
+from golem_launcher.tasks.executor import Executor, call_payload
 from golem_launcher.tasks.function import ship
 from tests import networks
 
@@ -197,3 +198,28 @@ def test_arguments_that_cannot_travel_are_named():
         call_payload(ship(plain), (object(),), {}, seconds=1)
     with pytest.raises(RequestError, match="no file"):
         call_payload(ship(plain), (Path("/nowhere/at/all"),), {}, seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"workers": "3x"}, "must be a whole number"),
+        ({"workers": 0}, "must be at least 1"),
+        ({"verify": "2"}, "verify='2': it must be"),
+        ({"verify": 4}, "needs as many workers"),
+        ({"attempts": 0}, "attempts=0: it must be"),
+        ({"timeout": "1h"}, "timeout='1h': it must be a number of seconds"),
+        ({"bugdet": 1}, "Did you mean budget"),
+    ],
+)
+def test_a_slip_in_what_is_asked_of_an_executor_is_answered_in_words(wrong, why):
+    with pytest.raises(RequestError, match=why):
+        Executor(**wrong)
+    with pytest.raises(RequestError, match=why):
+        golem_launcher.map(len, ["a"], **wrong)
+
+
+def test_one_file_needs_no_list_around_it(tmp_path):
+    (tmp_path / "one.py").touch()
+    with Executor(files=tmp_path / "one.py") as by_path, Executor(files=str(tmp_path / "one.py")) as by_name:
+        assert by_path._request.inputs == by_name._request.inputs == (str(tmp_path / "one.py"),)

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.text import clean_line, clean_name
-from golem_launcher.units import counted, duration
+from golem_launcher.units import counted, duration, with_coin
 
 if TYPE_CHECKING:
+    from decimal import Decimal
     from types import TracebackType
     from typing import Self
 
@@ -41,6 +42,9 @@ class JobView:
     """Of one run of a job; ``told`` is for its runner. ``with`` it."""
 
     labels: list[str]
+    coin: str = "GLM"
+    cap: Decimal | None = None
+    """What this run of it may cost."""
     done: int = 0
     """Before this run, and by now."""
     verify: int = 1
@@ -85,7 +89,9 @@ class JobView:
             sys.stderr.flush()
 
     def _on_session(self, happened: Happened) -> None:
-        self.say(f"The job is '{happened.text}'. Machines are looked for.")
+        self.say(
+            f"The job is '{happened.text}', for {with_coin(self.cap, self.coin)} at most. Machines are looked for."
+        )
 
     def _on_ready(self, happened: Happened) -> None:
         assert happened.worker is not None
@@ -163,7 +169,7 @@ class JobView:
             parts.append(f"about {duration((now - self._first) / self._fresh * (total - self.done))} left")
         if self.session is not None:
             state = self.session.state()
-            parts.append(f"{state.cost:.4f} of {state.budget} GLM")
+            parts.append(f"{state.cost:.4f} of {state.budget} {self.coin}")
         return ", ".join(parts)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from golem_launcher.cli.output import say
 from golem_launcher.errors import BudgetError
+from golem_launcher.networks import token_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -75,12 +76,13 @@ async def carry_out(work: Work) -> dict[str, Any]:
     with directory.held():
         done = {line.task for line in directory.lines() if line.kind == "done"}
         missing = [task for task in range(len(job.labels)) if task not in done]
-        view = JobView(list(job.labels), done=len(done))
+        view = JobView(list(job.labels), token_of(job.request.network), done=len(done))
         scheduler = Scheduler(missing, attempts=job.attempts, verify=job.verify)
         spent = _spent(directory)
         if missing:
             with contextlib.closing(Record(directory)) as record:
                 request = _affordable(job, spent, len(missing))
+                view.cap = request.budget
                 owner = work.owner(record, view, lambda: runner.stop())  # noqa: PLW0108 - it is made below
                 runner = Runner(request, scheduler, owner, incoming=directory.incoming, setup=work.setup)
                 with view:
@@ -93,7 +95,8 @@ def _affordable(job: Job, spent: Decimal, missing: int) -> LaunchRequest:
     left = (job.request.budget - spent).quantize(_SMALLEST, ROUND_DOWN)
     if left <= 0:
         raise BudgetError(
-            f"The job has cost {spent:.4f} GLM, which is all of its budget.", "Give it more: --resume … --budget …"
+            f"The job has cost {spent:.4f} {token_of(job.request.network)}, which is all of its budget.",
+            "Give it more: --resume … --budget …",
         )
     machines = min(job.request.machines, missing * job.verify)
     return job.request.model_copy(update={"budget": left, "machines": machines})
@@ -139,7 +142,11 @@ async def _with_signals(runner: Runner, view: JobView) -> str:
         while not working.done():
             view.session = runner.directory
             await asyncio.wait({working}, timeout=1.0)
-        return "It was ended." if working.cancelled() or (pressed and not working.exception()) else working.result()
+        return (
+            "Ctrl-C, or a signal, ended it."
+            if working.cancelled() or (pressed and not working.exception())
+            else working.result()
+        )
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
@@ -156,8 +163,9 @@ def _outcome(directory: JobDirectory, job: Job, scheduler: Scheduler, view: JobV
         "done": len(done),
         "failed": {labels[task]: why for task, why in sorted(scheduler.failed.items()) if task not in done},
         "missing": [labels[task] for task in range(len(job.labels)) if task not in done],
-        "reason": reason,
+        "reason": reason if len(done) < len(job.labels) else "",
         "cost": str(_spent(directory)),
+        "coin": token_of(job.request.network),
         "providers": [
             {"id": provider, "name": one.provider, "done": one.done, "failed": one.failed,
              "seconds": round(one.seconds, 1), "left": scheduler.left.get(provider, "")}
@@ -174,7 +182,7 @@ def tell(outcome: dict[str, Any], command: str) -> None:
     for one in outcome["providers"]:
         left = f" It was left: {one['left']}." if one["left"] else ""
         say(f"  {one['name']}: {one['done']} done, {one['failed']} failed, {one['seconds']} s of work.{left}")
-    say(f"  Cost: {Decimal(outcome['cost']):.4f} GLM. See: golem-launcher bill {outcome['job']}")
+    say(f"  Cost: {Decimal(outcome['cost']):.4f} {outcome['coin']}. See: golem-launcher bill {outcome['job']}")
     for label, why in list(outcome["failed"].items())[:20]:
         say(f"  {label} failed: {why}")
     if outcome["reason"]:

@@ -99,29 +99,52 @@ def run(
 
 def _new(job_file: Path | None, given: dict[str, Any], own: dict[str, Any]) -> Job:
     """The job that file and options ask for."""
-    import shlex
-
-    from golem_launcher.request import parse_request, yaml
+    from golem_launcher.request import LaunchRequest, parse_request, yaml
     from golem_launcher.session import client
-    from golem_launcher.tasks.job import items_of, parse_job
+    from golem_launcher.suggestions import did_you_mean
+    from golem_launcher.tasks.job import parse_job
 
     values = {**(yaml.read(job_file) if job_file else {}), **given, **own}
     told = {name: values.pop(name) for name in _OF_FILE if name in values}
+    known = [*_OF_FILE, *LaunchRequest.model_fields]
+    if odd := [name for name in values if name not in known]:
+        raise RequestError(
+            f"There is no '{odd[0]}' in a job.", did_you_mean(odd[0], known) or f"There is: {', '.join(known)}."
+        )
     command = told.get("command", ())
     if not command:
         raise RequestError("There is no command.", "Write it behind two dashes: golem-launcher run -- echo hello")
     request = {**values, "workload": "tasks", "machines": told.pop("workers", 3), "save": False}
     request |= {"inputs": _several(told.pop("files", ()))}
-    items = items_of(str(told.pop("map"))) if "map" in told else ("",)
-    request["machines"] = min(int(request["machines"]), len(items) * int(told.get("verify", 1)))
+    items = _items(told.pop("map", None))
     asked = client.settled(parse_request(request))
     output = Path(told.pop("output", asked.name)).expanduser().absolute()
     job: dict[str, Any] = {**told, "items": items, "output": str(output), "request": asked}
-    job["command"] = tuple(shlex.split(command)) if isinstance(command, str) else tuple(command)
+    job["command"] = _words("command", command)
     job["keep"] = _several(job.get("keep", ()))
-    check = job.get("check", ())
-    job["check"] = tuple(shlex.split(check)) if isinstance(check, str) else tuple(check)
-    return parse_job(job)
+    job["check"] = _words("check", job.get("check", ()))
+    parsed = parse_job(job)
+    machines = min(asked.machines, len(items) * parsed.verify)
+    return parsed.model_copy(update={"request": asked.model_copy(update={"machines": machines})})
+
+
+def _items(told: Any) -> tuple[str, ...]:
+    """One item without ``map``; in a file they can be a list."""
+    from golem_launcher.tasks.job import items_of
+
+    if told is None:
+        return ("",)
+    return items_of(told) if isinstance(told, str) else tuple(told)
+
+
+def _words(name: str, told: Any) -> tuple[str, ...]:
+    """A line for the shell as its words."""
+    import shlex
+
+    try:
+        return tuple(shlex.split(told)) if isinstance(told, str) else tuple(told)
+    except ValueError as error:
+        raise RequestError(f"The {name} can't be read as words: {error}.") from None
 
 
 def _several(value: Any) -> tuple[str, ...]:

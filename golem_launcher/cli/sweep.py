@@ -67,7 +67,7 @@ def sweep(
     golem-launcher sweep --resume train
     """
     from golem_launcher.tasks import record
-    from golem_launcher.tasks.sweep import sweep_in, take_notebook, write_summary
+    from golem_launcher.tasks.sweep import keep_notebook, read_notebook, sweep_in, unheeded, write_summary
 
     own = {"workers": workers, "timeout": timeout, "stop_at_failure": stop_at_failure or None}
     own = {name: value for name, value in own.items() if value is not None}
@@ -80,9 +80,12 @@ def sweep(
         raise RequestError("There is no notebook.", "Name one: golem-launcher sweep train.ipynb --param lr=0.1,0.01")
     else:
         told = {"param": param or [], "param_file": param_file, "files": file or [], "output": output, "kernel": kernel}
+        data = read_notebook(notebook)
         asked = _new(notebook, given, own, told)
+        if words := unheeded(data, asked.sets):
+            typer.echo(f"Note: {words}", err=True)
         directory = record.create(asked.request.name, asked.model_dump(mode="json"))
-        take_notebook(notebook, directory)
+        keep_notebook(data, directory)
     outcome = asyncio.run(carry_out(Work(directory, asked, functools.partial(_owner, asked, directory))))
     outcome["summary"] = [str(path) for path in write_summary(asked, directory.lines())]
     if as_json:

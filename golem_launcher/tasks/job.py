@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,17 +85,20 @@ def items_of(text: str) -> tuple[str, ...]:
             numbers = range(*(int(part) for part in found.groups() if part is not None))
             items = tuple(map(str, numbers[: _MOST_ITEMS + 1]))
         except (ValueError, OverflowError) as error:
-            raise RequestError(f"--map {text}: {error}.") from None
+            why = "a step of 0 leads nowhere" if found.group(3) is not None and int(found.group(3)) == 0 else str(error)
+            raise RequestError(f"--map {text}: {why}.") from None
     else:
         try:
             lines = Path(text).expanduser().read_text().splitlines()
         except (OSError, UnicodeDecodeError) as error:
+            why = (error.strerror if isinstance(error, OSError) else "") or "it is no text"
             raise RequestError(
-                f"--map: {text} is no range like 0:60:10, and can't be read as a file ({error}).",
+                f"--map {text}: it is no range like 0:60:10, and as a file it can't be read: {why}."
             ) from None
         items = tuple(line.strip() for line in lines if line.strip())
     if not 0 < len(items) <= _MOST_ITEMS:
-        raise RequestError(f"--map {text}: 1 to {_MOST_ITEMS} items make a job.")
+        count = "more" if items else "none"
+        raise RequestError(f"--map {text}: 1 to {_MOST_ITEMS} items make a job, and there are {count}.")
     return items
 
 
@@ -105,6 +109,11 @@ def parse_job(values: dict[str, Any]) -> Job:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise RequestError(f"{'.'.join(map(str, first['loc'])).capitalize()}: {first['msg']}.") from None
+    if job.check and shutil.which(job.check[0]) is None:
+        raise RequestError(
+            f"Check: there is no program {job.check[0]} here that can be run.",
+            f"Is the path right, and is it executable (chmod +x {job.check[0]})?",
+        )
     if job.verify > job.request.machines:
         raise RequestError(
             f"{job.verify} providers are to come to the same result, and there are {job.request.machines} workers.",

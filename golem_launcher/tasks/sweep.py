@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import csv
 import html
@@ -78,10 +79,14 @@ class Sweep(BaseModel):
 def sets_of(options: Sequence[str], file: Path | None) -> tuple[dict[str, Any], ...]:
     """Every combination of ``--param name=a,b`` with the rows of ``--param-file``. Raises ``RequestError``."""
     axes: list[list[dict[str, Any]]] = [_rows(file)] if file is not None else []
+    given: set[str] = set()
     for option in options:
         name, equals, values = option.partition("=")
-        if not equals or not name.isidentifier():
+        if not equals or not values.strip() or not name.isidentifier():
             raise RequestError(f"--param {option}: it is a name and values, like lr=0.1,0.01.")
+        if name in given:
+            raise RequestError(f"--param {name} is given twice.", f"All its values in one: --param {name}=1,2")
+        given.add(name)
         axes.append([{name: _value(one)} for one in next(csv.reader([values], skipinitialspace=True), [])])
     count = 1
     for axis in axes:
@@ -96,7 +101,8 @@ def _rows(file: Path) -> list[dict[str, Any]]:
     try:
         text = file.expanduser().read_bytes()[:_LARGEST_FILE].decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(f"The file {file} can't be read ({error}).") from None
+        why = (error.strerror if isinstance(error, OSError) else "") or "it is no text"
+        raise RequestError(f"The file {file} can't be read: {why}.") from None
     try:
         if file.suffix == ".json":
             rows = json.loads(text)
@@ -129,15 +135,50 @@ def _value(text: str) -> Any:
         return text
 
 
-def take_notebook(path: Path, directory: JobDirectory) -> None:
-    """Keep the notebook with the job, so that all of a sweep execute the same. Raises ``RequestError``."""
+def read_notebook(path: Path) -> bytes:
+    """A notebook's file. Raises ``RequestError`` for what is none."""
     try:
         data = path.expanduser().read_bytes()
         if len(data) > _LARGEST_NOTEBOOK or not isinstance(json.loads(data).get("cells"), list):
             raise ValueError  # noqa: TRY301 - it is told below
-    except (OSError, ValueError, AttributeError, RecursionError):
+    except OSError as error:
+        raise RequestError(f"The notebook {path} can't be read: {error.strerror or error}.") from None
+    except (ValueError, AttributeError, RecursionError):
         raise RequestError(f"{path} is no notebook that can be read.") from None
+    return data
+
+
+def keep_notebook(data: bytes, directory: JobDirectory) -> None:
+    """Keep the notebook with the job, so that all of a sweep execute the same."""
     files.write_atomic(directory.path / _NOTEBOOK, data)
+
+
+def unheeded(notebook: bytes, sets: Iterable[dict[str, Any]]) -> str:
+    """What who pays should know of parameters that the notebook may never look at, in a sentence; or nothing."""
+    names = dict.fromkeys(itertools.chain(*sets))
+    sources = [_source(cell) for cell in json.loads(notebook)["cells"] if "parameters" in _tags(cell)]
+    if not names:
+        return ""
+    if not sources:
+        return "No cell of the notebook is tagged 'parameters': values go before its first cell, and its own win."
+    try:
+        tree = ast.parse("\n".join(sources))
+    except (SyntaxError, ValueError, RecursionError):
+        return ""  # another language, or magics
+    set_there = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    odd = [name for name in names if name not in set_there]
+    return f"The cell tagged 'parameters' does not set {', '.join(odd)}: is the name right?" if odd else ""
+
+
+def _tags(cell: Any) -> Any:
+    metadata = cell.get("metadata") if isinstance(cell, dict) else None
+    tags = metadata.get("tags") if isinstance(metadata, dict) else None
+    return tags if isinstance(tags, list) else ()
+
+
+def _source(cell: dict[str, Any]) -> str:
+    source = cell.get("source", "")
+    return "".join(map(str, source)) if isinstance(source, list) else str(source)
 
 
 def sweep_in(directory: JobDirectory) -> Sweep:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from golem_launcher import paths
+from golem_launcher.cli.run import _new
 from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest
 from golem_launcher.tasks.job import Job, items_of, parse_job
@@ -18,9 +20,18 @@ def test_items_are_a_range_or_the_lines_of_a_file(tmp_path):
     assert items_of(str(tmp_path / "urls")) == ("one", "two")
 
 
-@pytest.mark.parametrize("text", ["0:0", "1:5:0", "nothing-there", "0:999999999", "0:9" * 3])
-def test_what_is_no_list_of_items_is_refused(text):
-    with pytest.raises(RequestError):
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("0:0", "there are none"),
+        ("1:5:0", "a step of 0 leads nowhere"),
+        ("nothing-there", "as a file it can.t be read: No such file"),
+        ("0:999999999", "there are more"),
+        ("0:9" * 3, "no range"),
+    ],
+)
+def test_what_is_no_list_of_items_is_refused(text, why):
+    with pytest.raises(RequestError, match=why):
         items_of(text)
 
 
@@ -35,7 +46,34 @@ def test_directories_are_named_by_items_that_differ_else_by_numbers():
     assert labels("..", "x") == ["1", "2-x"]
 
 
-@pytest.mark.parametrize("wrong", [{"command": []}, {"timeout": 0}, {"attempts": 0}, {"verify": 4}, {"odd": 1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"command": []}, {"timeout": 0}, {"attempts": 0}, {"verify": 4}, {"odd": 1}, {"check": ["./is-not-there"]}],
+)
 def test_impossible_ones_are_refused(wrong):
     with pytest.raises(RequestError):
         parse_job(job(**wrong))
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("comand: echo\n", "There is no 'comand' in a job. Did you mean 'command'"),
+        ("command: echo\nworkers: many\n", "must be a whole number"),
+        ("command: echo\nverify: twice\n", "Verify"),
+        ("command: echo 'x\n", "The command can't be read as words"),
+        ("name: x\n", "There is no command"),
+    ],
+)
+def test_a_slip_in_a_file_is_answered_in_words(tmp_path, monkeypatch, text, why):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
+    (tmp_path / "job.yaml").write_text(text)
+    with pytest.raises(RequestError, match=why):
+        _new(tmp_path / "job.yaml", {}, {})
+
+
+def test_a_file_may_list_its_items(tmp_path):
+    (tmp_path / "job.yaml").write_text("command: echo {item}\nmap: [anna, bob]\nworkers: 5\n")
+    made = _new(tmp_path / "job.yaml", {}, {})
+    assert made.items == ("anna", "bob")
+    assert made.request.machines == 2, "no more than there is work for"

@@ -90,7 +90,7 @@ def test_one_ctrl_c_ends_it_in_order_and_the_rest_is_done_later(job, squares):  
     process.send_signal(signal.SIGINT)
     told = outcome(process, code=1)
     assert 0 < told["done"] < 10
-    assert told["reason"] == "It was ended."
+    assert told["reason"] == "Ctrl-C, or a signal, ended it."
     assert told["failed"] == {}
     assert client.find("interrupted").state().stage.final
     directory = client.find("interrupted")

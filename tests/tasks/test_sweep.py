@@ -5,12 +5,15 @@ import json
 
 import nbformat
 import pytest
+import typer
 
+from golem_launcher import paths
+from golem_launcher.cli.main import app
 from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest
 from golem_launcher.tasks import record
 from golem_launcher.tasks.record import Line
-from golem_launcher.tasks.sweep import Sweep, sets_of, write_summary
+from golem_launcher.tasks.sweep import Sweep, sets_of, unheeded, write_summary
 from tests.tasks.conftest import outcome
 
 
@@ -26,7 +29,9 @@ def test_sets_are_every_combination_of_parameters_with_the_rows_of_a_file(tmp_pa
     assert sets_of([], None) == ({},)
 
 
-@pytest.mark.parametrize("options", [["lr"], ["1x=2"], ["a=" + ",".join("123456789") for _ in range(6)]])
+@pytest.mark.parametrize(
+    "options", [["lr"], ["lr="], ["lr=1", "lr=2"], ["1x=2"], ["a=" + ",".join("123456789") for _ in range(6)]]
+)
 def test_what_is_no_parameter_is_refused(options):
     options = [one.replace("a=", f"a{number}=") for number, one in enumerate(options)]
     with pytest.raises(RequestError):
@@ -60,6 +65,27 @@ def notebook_of(*cells):
     cells[0]["metadata"]["tags"] = ["parameters"]
     kernel = {"kernelspec": {"name": "of-my-computer", "display_name": "Mine", "language": "python"}}
     return nbformat.writes(nbformat.v4.new_notebook(cells=cells, metadata=kernel))
+
+
+def test_parameters_that_a_notebook_may_not_heed_are_told_before_anything_is_paid():
+    tagged = notebook_of("lr = 1\ndepth = 1", "print(lr)").encode()
+    assert unheeded(tagged, [{"lr": 2}, {"depth": 1}]) == ""
+    assert "does not set lrr:" in unheeded(tagged, [{"lrr": 2, "lr": 1}])
+    assert "No cell" in unheeded(tagged.replace(b"parameters", b"else"), [{"lr": 2}])
+    for silent in (notebook_of("%matplotlib inline\nx <- 1"), notebook_of("lr = 1").replace("parameters", "else")):
+        assert unheeded(silent.encode(), [{}]) == ""
+    assert unheeded(notebook_of("x <- 1 %in% y").encode(), [{"x": 2}]) == ""
+
+
+def test_what_is_no_notebook_begins_no_job(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
+    (tmp_path / "broken.ipynb").write_text("{")
+    for name in ("broken", "not-there"):
+        with pytest.raises(SystemExit) as ended:
+            typer.main.get_command(app).main(["sweep", str(tmp_path / f"{name}.ipynb"), "--name", "mine"])
+        assert ended.value.code == 2
+        assert f"{name}.ipynb" in capsys.readouterr().err
+        assert list(record.jobs_directory().iterdir()) == [], "the name is free for the next try"
 
 
 _SCRAP = """

@@ -93,6 +93,8 @@ def sweep(
     else:
         tell(outcome, "sweep")
         say(f"  Summary: {outcome['summary'][0]}")
+        if outcome["failed"]:
+            say("  --resume takes the notebook as it was when the sweep began; a mended one is another sweep.")
     if outcome["done"] < outcome["tasks"]:
         raise typer.Exit(FAILED)
 

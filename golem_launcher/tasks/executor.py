@@ -23,6 +23,7 @@ from golem_launcher.tasks.function import ship
 from golem_launcher.tasks.runner import Runner
 from golem_launcher.tasks.scheduler import Fault, Scheduler
 from golem_launcher.tasks.task_client import Output, Payload
+from golem_launcher.tasks.telling import Telling
 from golem_launcher.text import clean_text
 from golem_launcher.untrusted import json_value
 
@@ -121,6 +122,7 @@ class Executor(concurrent.futures.Executor):
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
         self._shut = False
+        self._telling = Telling(self._request)
         self._over: BaseException | None = None
         """Why nothing more is done; ``None`` while it is."""
 
@@ -283,7 +285,8 @@ class Executor(concurrent.futures.Executor):
             call.future.set_exception(TaskError(f"The task failed: {reason}."))
 
     def told(self, happened: Happened) -> None:
-        """Nobody watches."""
+        """For who waits where the executor was made."""
+        self._telling.told(happened)
 
     def _value(self, task: int, answer: Answer, *, copy: bool) -> Any:
         """What the function returned, its files put in their place. Raises ``ProviderError``."""

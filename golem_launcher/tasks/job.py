@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from golem_launcher import files
 from golem_launcher.errors import RequestError, SessionDamaged
 from golem_launcher.request import LaunchRequest
 from golem_launcher.tasks import placing
@@ -144,6 +145,8 @@ class CommandTasks:
         self.told = told
         self._labels = job.labels
         self._output = Path(job.output)
+        self._said: dict[int, bytes] = {}
+        """What the last attempt printed that failed, of tasks that are not done."""
 
     def payload(self, task: int) -> Payload:
         """The command with this task's item in it."""
@@ -156,13 +159,14 @@ class CommandTasks:
         }
         return Payload(about, seconds=self._job.timeout)
 
-    def fault(self, _attempt: Attempt, answer: Answer) -> tuple[str, Fault] | None:
+    def fault(self, attempt: Attempt, answer: Answer) -> tuple[str, Fault] | None:
         """Why this is no result."""
-        if answer.timed_out:
-            return f"it took longer than {self._job.timeout:g} s", Fault.OPEN
-        if answer.exit != 0:
-            return _exit_words(answer), Fault.OPEN
-        return None
+        why = f"it took longer than {self._job.timeout:g} s" if answer.timed_out else ""
+        why = why or (_exit_words(answer) if answer.exit != 0 else "")
+        if not why:
+            return None
+        self._said[attempt.task] = answer.log
+        return why, Fault.OPEN
 
     async def check(self, task: int, answer: Answer) -> str:
         """Whether the user's own program takes it."""
@@ -199,14 +203,28 @@ class CommandTasks:
 
         def write() -> None:
             placing.place(self._output / label, answer.outputs, {LOG: answer.log})
+            self._log_of_failure(attempt.task).unlink(missing_ok=True)
             placing.sync(self._output)
             self._record.add(line, sure=True)
 
+        self._said.pop(attempt.task, None)
         await asyncio.to_thread(write)
 
     async def give_up(self, task: int, reason: str) -> None:
-        """It is not tried again in this run."""
-        await asyncio.to_thread(self._record.add, Line(kind="failed", task=task, reason=reason), sure=True)
+        """It is not tried again in this run: what it printed last, for whoever asks why, then the line."""
+        said = self._said.pop(task, b"")
+
+        def write() -> None:
+            if said:
+                self._output.mkdir(parents=True, exist_ok=True)
+                files.write_atomic(self._log_of_failure(task), said, mode=0o644)
+            self._record.add(Line(kind="failed", task=task, reason=reason), sure=True)
+
+        await asyncio.to_thread(write)
+
+    def _log_of_failure(self, task: int) -> Path:
+        """Beside the directories of the others: none of theirs has a blank in its name."""
+        return self._output / f"{self._labels[task]} (failed).txt"
 
 
 def setup_payload(job: Job) -> Payload | None:

@@ -65,7 +65,7 @@ def test_twelve_tasks_on_three_machines_of_which_one_is_lost(job, lose, squares)
     numbers = [number for number in range(12) if number != 7]
     assert found == {f"{n}/made/{n}.txt": str(n * n) for n in numbers} | {
         f"{n}/log.txt": f"working at {n}\n" for n in numbers
-    }
+    } | {"7 (failed).txt": "working at 7\nseven is wrong\n"}
     assert sum(one["done"] for one in told["providers"]) == 11
     assert len({one["id"] for one in told["providers"]}) >= 3
     assert not any(one["left"] for one in told["providers"]), "nobody can do the seventh: no provider is to blame"
@@ -79,6 +79,7 @@ def test_twelve_tasks_on_three_machines_of_which_one_is_lost(job, lose, squares)
     told = outcome(job("--workers", "1", resume="twelve"))
     assert (told["done"], told["missing"], told["failed"]) == (12, [], {})
     assert (out / "7" / "made" / "7.txt").read_text() == "49"
+    assert not (out / "7 (failed).txt").exists()
     done = [line.task for line in record.find("twelve").lines() if line.kind == "done"]
     assert sorted(done) == list(range(12)), "and only what was missing was done"
 

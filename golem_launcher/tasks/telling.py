@@ -1,0 +1,48 @@
+"""What an executor says to whoever waits for it: the money, and which machines there are."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from golem_launcher.networks import token_of
+from golem_launcher.text import clean_line, clean_name
+from golem_launcher.units import with_coin
+
+if TYPE_CHECKING:
+    from golem_launcher.request import LaunchRequest
+    from golem_launcher.tasks.runner import Happened
+
+
+class Telling:
+    """Lines in a terminal and in a notebook, nothing in a pipe. Made where the user's code runs."""
+
+    def __init__(self, request: LaunchRequest) -> None:
+        self._money = with_coin(request.budget, token_of(request.network))
+        self._watched = sys.stderr.isatty() or _in_notebook()
+
+    def told(self, happened: Happened) -> None:
+        """Say it, where it is worth a line."""
+        words = self._words(happened)
+        if words and self._watched:
+            sys.stderr.write(f"{clean_line(words)}\n")
+            sys.stderr.flush()
+
+    def _words(self, happened: Happened) -> str:
+        worker, attempt = happened.worker, happened.attempt
+        if happened.kind == "session":
+            return f"The session is '{happened.text}', for {self._money} at most. Machines are looked for."
+        if happened.kind == "ready" and worker is not None:
+            return f"Machine {worker.machine} is ready at {clean_name(happened.text)}."
+        if happened.kind == "lost" and worker is not None:
+            return f"Machine {worker.machine} is gone. {happened.text}"
+        if happened.kind == "failed":
+            return f"Task {attempt.task} failed: {happened.text}" if attempt is not None else happened.text
+        return ""
+
+
+def _in_notebook() -> bool:
+    """Whether this is a kernel of Jupyter's."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None

@@ -1,0 +1,40 @@
+"""Who waits for an executor in a terminal is told the money and the machines; a pipe is told nothing."""
+
+import io
+import sys
+
+import pytest
+
+from golem_launcher.request import LaunchRequest
+from golem_launcher.tasks.runner import Happened
+from golem_launcher.tasks.scheduler import Attempt, Worker
+from golem_launcher.tasks.telling import Telling
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("kind", [Terminal, io.StringIO])
+def test_lines_in_a_terminal_and_none_in_a_pipe(kind, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", kind())
+    telling = Telling(LaunchRequest(name="mine", budget="2.5"))
+    worker = Worker(1, "0xabc", "agreement")
+    attempt = Attempt(7, 1, worker)
+    for happened in (
+        Happened("session", "mine"),
+        Happened("ready", "some\x1b[31m\nbody", worker=worker),
+        Happened("given", attempt=attempt, worker=worker),
+        Happened("failed", "exit code 1", attempt=attempt, worker=worker),
+        Happened("lost", "It does not answer.", worker=worker),
+    ):
+        telling.told(happened)
+    said = sys.stderr.getvalue().splitlines()
+    if kind is not Terminal:
+        assert said == []
+        return
+    assert said[0] == "The session is 'mine', for 2.5 tGLM at most. Machines are looked for."
+    assert said[1].startswith("Machine 1 is ready at some")
+    assert "\x1b" not in said[1]
+    assert said[2:] == ["Task 7 failed: exit code 1", "Machine 1 is gone. It does not answer."]

@@ -156,7 +156,7 @@ def _turn_right(page: Page, times: int) -> None:
 @pytest.mark.slow
 def test_figures_and_sliders_move_in_notebook_7(own_notebook: Page, pictures: Path) -> None:
     page = own_notebook
-    page.locator(".jp-NotebookPanel .jp-CodeCell .cm-content").first.wait_for(timeout=_MILLISECONDS)
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=_MILLISECONDS)
     type_cell(page, f"%connect local 1 mem>1 disk>3 packages={','.join((*_WIDGETS, 'anywidget'))}")
     output(page, "time left")
     type_cell(page, _PLOTLY)

@@ -217,8 +217,10 @@ class Runner:
         """Let go of machines for which there is nothing, and have another where none that is there may help."""
         others = [one for one in self._machines.values() if one.worker.machine != HEAD and not one.given_up]
         if self._closing and not self._scheduler.wanted and not self._scheduler.needs_several:
-            for one in others:
-                if one.idle:
+            left = self._scheduler.left
+            idle = [one for one in self._machines.values() if one.idle and one.worker.provider not in left]
+            for one in sorted(idle, key=lambda one: one.worker.machine)[1:]:  # one is there for what may yet fail
+                if one in others:
                     self._let_go.add(one.worker.machine)
                     one.given_up = True
                     await self._order(directory, "let-go", machine=one.worker.machine)

@@ -77,11 +77,11 @@ def test_a_users_own_program_refuses_results(job, work):
 
 def test_a_runner_that_is_killed_again_and_again_does_each_task_once(job, work):
     chance = random.Random(16)
-    process = job("--map", "0:30", "--file", "work.py", "--output", "out", "--workers", "2", "--", "python3", "work.py",
-        "{item}", "0.2", name="killed")  # fmt: skip
+    process = job("--map", "0:60", "--file", "work.py", "--output", "out", "--workers", "2", "--", "python3", "work.py",
+        "{item}", "0.5", name="killed")  # fmt: skip
     killed = 0
-    wait_for_line(process, "1 of 30")
-    while killed < 8:
+    wait_for_line(process, "1 of 60")
+    while killed < 6:
         time.sleep(chance.uniform(0, 2))
         process.kill()
         process.communicate()
@@ -91,10 +91,10 @@ def test_a_runner_that_is_killed_again_and_again_does_each_task_once(job, work):
         if chance.random() < 0.5:
             wait_for_line(process, " is ready at ")
     told = outcome(process, seconds=170)
-    assert (told["done"], told["missing"]) == (30, [])
-    check(work, "out", 30)
+    assert (told["done"], told["missing"]) == (60, [])
+    check(work, "out", 60)
     done = [line.task for line in record.find("killed").lines() if line.kind == "done"]
-    assert sorted(done) == list(range(30)), "each once"
+    assert sorted(done) == list(range(60)), "each once"
     assert not [path for path in (work / "out").iterdir() if path.name.startswith(".")]
     state = client.find("killed").state()
     assert state.stage.final

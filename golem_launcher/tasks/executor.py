@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import builtins
 import concurrent.futures
+import contextlib
 import json
 import math
 import tempfile
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from golem_launcher.agent.task_values import Untransportable, decode, encode
 from golem_launcher.errors import LauncherError, ProviderError, RequestError, TaskError
 from golem_launcher.request import parse_request
-from golem_launcher.session import client
+from golem_launcher.session import client, liveness
 from golem_launcher.tasks import placing
 from golem_launcher.tasks.function import ship
 from golem_launcher.tasks.runner import Runner
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _MOST_ATTEMPTS, _MOST_VERIFY = 20, 5
+_LEAVE_SECONDS = 10.0
 _LARGEST_VALUE = 16 * 1024 * 1024
 _LARGEST_ERROR = 256 * 1024
 _VALUE, _ERROR = "value.json", "error.json"
@@ -118,6 +120,7 @@ class Executor(concurrent.futures.Executor):
         self._count = 0
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._working: asyncio.Task[Any] | None = None
         self._runner: Runner | None = None
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
@@ -172,11 +175,26 @@ class Executor(concurrent.futures.Executor):
         if wait and self._thread is not None:
             self._thread.join()
 
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if _interrupts(kind):
+            self._abandon()
+        self.shutdown()
+
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if _interrupts(kind):
+            self._abandon()
         await asyncio.to_thread(self.shutdown)
+
+    def _abandon(self) -> None:
+        """End the session at once: nobody waits for what runs, and it would be paid for."""
+        with self._lock:
+            self._shut = True
+        self._telling.interrupted(self.name)
+        if self._working is not None:
+            self._tell(self._working.cancel)
 
     def _begin(self) -> None:
         if self._thread is None:
@@ -186,9 +204,13 @@ class Executor(concurrent.futures.Executor):
             atexit.register(self._at_exit)
 
     def _at_exit(self) -> None:
-        """The program ends: so does the session, without what was not begun."""
-        if self._thread is not None and self._thread.is_alive():
-            self.shutdown(cancel_futures=True)
+        """The program ends, and so does the session: here, as no thread can be begun any more."""
+        if self._thread is not None:
+            self._thread.join(_LEAVE_SECONDS)
+        if self.session is not None and liveness.alive(self.session):
+            self._telling.interrupted(self.name)
+            with contextlib.suppress(LauncherError):
+                client.stop(self.name, force=True)
 
     def _work(self) -> None:
         """The thread's."""
@@ -196,6 +218,9 @@ class Executor(concurrent.futures.Executor):
             with tempfile.TemporaryDirectory(prefix="golem-launcher-") as incoming:
                 asyncio.run(self._main(Path(incoming)))
             why: BaseException = TaskError("The executor was shut down.")
+            atexit.unregister(self._at_exit)
+        except asyncio.CancelledError:
+            why = TaskError("It was interrupted.")
         except BaseException as error:  # noqa: BLE001 - whoever waits for a result hears of it
             why = error
         finally:
@@ -206,10 +231,9 @@ class Executor(concurrent.futures.Executor):
         for call in left:
             if not call.future.cancelled() and not call.future.done():
                 call.future.set_exception(why)
-        atexit.unregister(self._at_exit)
 
     async def _main(self, incoming: Path) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._working = asyncio.get_running_loop(), asyncio.current_task()
         self._runner = Runner(
             self._request, self._scheduler, self, incoming=incoming,
             setup=self._setup if self._has_setup else None, closing=False,
@@ -380,6 +404,11 @@ async def map_async(
         finally:
             for future in futures:
                 future.cancel()
+
+
+def _interrupts(kind: type[BaseException] | None) -> bool:
+    """Whether a block was left by Ctrl-C, a cancellation or the program's end, and not by an error of its own."""
+    return kind is not None and not issubclass(kind, Exception)
 
 
 def _needed(workers: int, items: int, verify: Any) -> int:

@@ -28,6 +28,12 @@ class Telling:
             sys.stderr.write(f"{clean_line(words)}\n")
             sys.stderr.flush()
 
+    def interrupted(self, name: str) -> None:
+        """Somebody who was waiting waits for the end of its session now."""
+        if self._watched:
+            sys.stderr.write(f"Interrupted. The session '{name}' is being ended.\n")
+            sys.stderr.flush()
+
     def _words(self, happened: Happened) -> str:
         worker, attempt = happened.worker, happened.attempt
         if happened.kind == "session":

@@ -3,6 +3,8 @@
 import asyncio
 import concurrent.futures
 import pickle
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -141,3 +143,45 @@ def test_map_ends_its_session_and_reports_what_was_raised(executor, tmp_path):
     assert state.stage is Stage.ENDED
     assert len(state.machines) == 2
     assert golem_launcher.map(divide, []) == []
+
+
+@pytest.mark.usefixtures("network")
+def test_an_interrupt_ends_what_runs_at_once(tmp_path):
+    history.forget()
+    futures = []
+
+    def interrupted():
+        with golem_launcher.Executor(1, name="interrupted", output=tmp_path, **SMALL) as executor:
+            futures.append(executor.submit(wait_for, 1800))
+            while not futures[0].running():
+                assert not futures[0].done(), futures[0].exception()
+                time.sleep(0.05)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    with pytest.raises(TaskError, match="interrupted"):
+        futures[0].result(0)
+    assert client.find("interrupted").state().stage.final
+
+
+_LEFT = f"""
+import golem_launcher
+
+def square(x):
+    return x * x
+
+executor = golem_launcher.Executor(1, name="left", **{SMALL!r})
+print(executor.submit(square, 3).result())
+"""
+
+
+@pytest.mark.usefixtures("network")
+def test_a_program_that_just_ends_leaves_no_session(tmp_path):
+    history.forget()
+    (tmp_path / "script.py").write_text(_LEFT)
+    ran = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=170
+    )
+    assert (ran.returncode, ran.stdout) == (0, "9\n"), ran.stderr
+    assert client.find("left").state().stage.final

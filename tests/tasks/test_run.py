@@ -142,7 +142,7 @@ def test_two_ctrl_c_end_it_at_once(job, squares):  # noqa: ARG001 - its director
     wait_for_line(process, "Ctrl-C again ends it at once")
     process.send_signal(signal.SIGINT)
     told = outcome(process, code=1)
-    assert (told["done"], told["reason"]) == (0, "It was ended.")
+    assert (told["done"], told["reason"]) == (0, "Ctrl-C, or a signal, ended it.")
     assert client.find("twice").state().stage.final
 
 

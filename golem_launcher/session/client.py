@@ -169,18 +169,29 @@ def stop(name: str, *, force: bool = False, seconds: float = timeouts.WAIT_FOR_E
         return directory.state()
     death = leftovers.DIED
     if alive(directory):
-        with contextlib.suppress(SessionError):
-            if force:
-                control(directory, "abort", force=True)
-            else:
-                control(directory, "stop")
-        if not force:
+        if force:
+            _ask_for_end(directory, "abort", timeouts.SILENCE, force=True)
+        else:
+            _ask_for_end(directory, "stop", seconds)
             await_end(directory, seconds)
-        elif not _ends_by_itself(directory):
+        if force and not _ends_by_itself(directory):
             death = leftovers.KILLED
             _kill(directory)
     leftovers.close(directory, start_node=True, death=death)
     return directory.state()
+
+
+def _ask_for_end(directory: SessionDirectory, command: str, seconds: float, **arguments: Any) -> None:
+    """Have the supervisor hear it, also one that was started a moment ago and does not listen yet."""
+    end = time.monotonic() + seconds
+    while alive(directory):
+        try:
+            control(directory, command, **arguments)
+        except SessionError as error:
+            if isinstance(error.__cause__, OSError) and time.monotonic() < end:
+                time.sleep(_POLL_SECONDS)
+                continue
+        return
 
 
 def await_end(directory: SessionDirectory, seconds: float = timeouts.WAIT_FOR_END) -> None:

@@ -188,6 +188,34 @@ def test_one_that_hangs_is_killed_and_that_is_told(supervised):
     assert not client.alive(directory)
 
 
+LATE = """
+import os, socket, sys, time
+from pathlib import Path
+time.sleep(0.5)
+with socket.socket(socket.AF_UNIX) as listener:
+    listener.bind(sys.argv[1])
+    listener.listen()
+    connection, _ = listener.accept()
+    asked = connection.makefile().readline()
+    state = Path(sys.argv[2], "state.json")
+    state.write_text(state.read_text().replace('"checking"', '"ended"' if sys.argv[3] in asked else '"failed"'))
+    connection.sendall(b'{"ok": true}\\n')
+"""
+
+
+@pytest.mark.parametrize(("force", "word"), [(False, "stop"), (True, "abort")])
+def test_a_session_that_was_started_a_moment_ago_hears_that_it_is_to_end(force, word):
+    """Its supervisor does not listen yet; nobody would end it otherwise, and it would be paid for."""
+    directory = create_session_directory(LaunchRequest(name="a"))
+    argv = [sys.executable, "-c", LATE, str(directory.control_socket), directory.path, word]
+    with subprocess.Popen(argv) as process:
+        lives(directory, process.pid)
+        try:
+            assert client.stop("a", force=force, seconds=20).stage is Stage.ENDED
+        finally:
+            process.kill()
+
+
 def test_whoever_ends_a_session_waits_for_somebody_who_is_at_it(monkeypatch):
     monkeypatch.setattr(leftovers, "_LOCK_SECONDS", 0.0)
     directory = create_session_directory(LaunchRequest(name="a"))

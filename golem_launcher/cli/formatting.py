@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.networks import token_of
 from golem_launcher.session.documents import count
-from golem_launcher.units import coins, counted, data_size
+from golem_launcher.units import coins, counted, data_size, with_coin
 from golem_launcher.workload.lab import LAB
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from golem_launcher.events import ClusterState, MachineState, SessionState
 
 _HOUR = 3600
@@ -55,7 +57,7 @@ def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]
         ("provider", state.head.provider_name),
         ("url", url),
         ("cost", f"{_amount(state)} of {budget(state)}"),
-        ("price", f"{coins(state.price_per_hour)} an hour at full load" if state.price_per_hour else None),
+        ("price", f"{_price(state.price_per_hour, state)} an hour at full load" if state.price_per_hour else None),
         ("money ends", _projection(state)),
         ("cluster", cluster_words(state.cluster) if state.cluster and not state.stage.final else None),
         ("created", moment(state.created_at)),
@@ -91,12 +93,16 @@ def machine_words(machine: MachineState, state: SessionState) -> str:
     words = [
         machine.stage.value,
         machine.ip,
-        f"{coins(machine.price_per_hour)} an hour" if machine.price_per_hour is not None else "",
+        f"{_price(machine.price_per_hour, state)} an hour" if machine.price_per_hour is not None else "",
         _used(machine) if not state.stage.final else "",
         f"{counted(machine.lost, 'provider')} lost" if machine.lost else "",
         machine.trouble,
     ]
     return f"{machine.name}: {', '.join(filter(None, words))}"
+
+
+def _price(amount: Decimal, state: SessionState) -> str:
+    return with_coin(amount, token_of(state.network))
 
 
 def cluster_words(cluster: ClusterState) -> str:
@@ -114,7 +120,7 @@ def _projection(state: SessionState) -> str:
         return ""
     rate = float(state.budget - state.cost) * _HOUR / left
     first = ", before its time is over" if state.deadline and ends < state.deadline else ""
-    return f"{moment(ends)}{first}, at {rate:.2g} an hour as of late"
+    return f"{moment(ends)}{first}, at {rate:.2g} {token_of(state.network)} an hour as of late"
 
 
 def _usage(state: SessionState) -> str:

@@ -66,7 +66,11 @@ class _Commands(TyperGroup):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands = _OnDemand()  # type: ignore[assignment]  # nobody adds to it
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """As of any group; typer has added its own options by now, those of completion."""
         _name_no_kind_of_flags(self)
+        super().format_help(ctx, formatter)
 
 
 @functools.cache

@@ -71,6 +71,10 @@ def test_help_fits_a_narrow_terminal_without_colour(words: tuple[str, ...], run:
     assert max(len(line) for line in said.out.splitlines()) <= 40
 
 
+def test_the_first_help_names_no_kind_of_flags(run: Callable[..., Said]) -> None:
+    assert "bool" not in run("--help").out
+
+
 @pytest.mark.parametrize("words", sorted(COMMANDS.keys() - TAKE_ALL), ids=" ".join)
 def test_an_unknown_option_is_bad_usage(words: tuple[str, ...], run: Callable[..., Said]) -> None:
     said = run(*words, "--nonsense")

@@ -1,9 +1,14 @@
-"""Names that a shell completes. Called at each Tab: nothing heavy is loaded, nobody is asked, and nothing is said."""
+"""Names that a shell completes. Called at each Tab: nothing heavy is loaded, nobody is asked, and nothing is said.
+
+Shells put what they complete on the command line as it is, and zsh evaluates it before: what a provider calls itself
+is completed only where it is a word that means nothing to any shell.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import re
 from typing import TYPE_CHECKING
 
 from golem_launcher import paths
@@ -13,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LARGEST_STATE = 1024 * 1024
+_WORD = re.compile(r"\w[\w.@+-]*")
 
 
 def session_names(incomplete: str) -> list[tuple[str, str]]:
@@ -67,7 +73,7 @@ def of_field(name: str) -> Callable[[str], list[tuple[str, str]]] | None:
 
 def _fitting(incomplete: str, found: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     with contextlib.suppress(Exception):  # a Tab that fails is a Tab without a name
-        return sorted(one for one in found if one[0].startswith(incomplete))
+        return sorted(one for one in found if one[0].startswith(incomplete) and _WORD.fullmatch(one[0]))
     return []
 
 

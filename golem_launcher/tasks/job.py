@@ -170,7 +170,7 @@ class CommandTasks:
 
     async def check(self, task: int, answer: Answer) -> str:
         """Whether the user's own program takes it."""
-        why = placing.unfit(answer.outputs)
+        why = placing.unfit(answer.outputs, beside=LOG)
         if why or not self._job.check:
             return why
         directory = self._output / f".check-{self._labels[task]}"

@@ -16,19 +16,26 @@ if TYPE_CHECKING:
 
 _LONGEST_NAME = 255
 _DEEPEST = 20
+_LONGEST_PATH = 1000
+"""Bytes below the directory: with that, it is a path that a system takes."""
 
 
-def unfit(outputs: Sequence[Output]) -> str:
-    """Why these can't be files here, in words; empty when they can."""
+def unfit(outputs: Sequence[Output], beside: str = "") -> str:
+    """Why these can't be files here, in words; empty when they can.
+
+    ``beside``: a file of ours among them, which one of theirs may replace.
+    """
     taken: set[tuple[str, ...]] = set()
     for output in outputs:
         parts = tuple(output.name.split("/"))
-        if len(parts) > _DEEPEST or not all(map(_plain, parts)):
+        short = len(output.name.encode(errors="replace")) <= _LONGEST_PATH
+        if not short or len(parts) > _DEEPEST or not all(map(_plain, parts)):
             return f"it made a file whose name can't be one here ({output.name[:80]!r})"
         if parts in taken:
             return f"it made two files of one name ({output.name[:80]!r})"
         taken.add(parts)
-    if any(parts[:depth] in taken for parts in taken for depth in range(1, len(parts))):
+    files = taken | {(beside,)}
+    if any(parts[:depth] in files for parts in taken for depth in range(1, len(parts))):
         return "it made a file and a directory of one name"
     return ""
 

@@ -258,7 +258,7 @@ class Runner:
                     attempt = await self._next(worker)
                     await self._attempt(machine, attempt)
                     self.wake()
-        except (OSError, ValueError) as error:  # this computer's disk, say
+        except Exception as error:  # noqa: BLE001 - this computer's disk, say; nobody waits for this task
             self._broken = error
             self.wake()
 

@@ -31,11 +31,14 @@ _SILENT_SECONDS = 60.0
 _GRACE_SECONDS = 30.0
 """So much longer than its time a task may seem to run: the machine ends it, and tells."""
 _AGAIN_SECONDS = 0.3
+_SLOWEST = 20_000
+"""Bytes a second, either way: a machine that is slower is given up, or it could keep a task, and be paid, for ever."""
 _LARGEST_LINE = 1024 * 1024
 _LARGEST_LOG = 64 * 1024
 _LONGEST_LOG = 1024 * 1024
 _LARGEST_INLINE = 256 * 1024
 _MOST_OUTPUTS = 10_000
+_MOST_CODES = 1 << 32
 _OK = 200
 _PIECE = 1024 * 1024
 
@@ -125,6 +128,7 @@ class TaskClient:
         began = heard = loop_time()
         log, begun = bytearray(), False
         while True:
+            asked = loop_time()
             try:
                 if begun:
                     found = await self._wait(task_id, len(log))
@@ -143,9 +147,11 @@ class TaskClient:
             if found.about.get("over") is True and (len(found.log) < _LARGEST_LOG or len(log) >= _LONGEST_LOG):
                 outputs = await self._outputs(task_id, found)
                 self._done.append(task_id)
-                return _answer(found.about, bytes(log), outputs)
+                return _answer(found.about, bytes(log), outputs, most_seconds=heard - began)
             if heard - began > payload.seconds + _GRACE_SECONDS:
                 raise ProviderError("It does not end what has run for too long.")
+            if len(found.log) < _LARGEST_LOG or len(log) >= _LONGEST_LOG:  # it may answer at once, with nothing
+                await asyncio.sleep(asked + _AGAIN_SECONDS - loop_time())
 
     async def clear(self) -> None:
         """End and remove all that is there, of a runner that was killed."""
@@ -174,7 +180,10 @@ class TaskClient:
         about = {**payload.about, "seconds": payload.seconds, "blobs": sizes, "forget": done}
         head = json.dumps(about).encode() + b"\n"
         length = len(head) + sum(size for _, size in sizes)
-        timeout = aiohttp.ClientTimeout(total=None, sock_read=_POLL_SECONDS + _ANSWER_SECONDS)
+        timeout = aiohttp.ClientTimeout(
+            total=2 * (_POLL_SECONDS + _ANSWER_SECONDS) + length / _SLOWEST,
+            sock_read=_POLL_SECONDS + _ANSWER_SECONDS,
+        )
         asked = self._http.request(
             "POST",
             f"/begin?id={task_id}&wait={_POLL_SECONDS:.0f}",
@@ -202,7 +211,12 @@ class TaskClient:
                 Output(name, size, hashlib.sha256(data).hexdigest(), data=data)
                 for (name, size), data in zip(listed, found.inline, strict=True)
             )
-        return tuple([await self._fetch(task_id, number, *one) for number, one in enumerate(listed)])
+        seconds = 2 * _ANSWER_SECONDS + len(listed) + sum(size for _, size in listed) / _SLOWEST
+        try:
+            async with asyncio.timeout(seconds):
+                return tuple([await self._fetch(task_id, number, *one) for number, one in enumerate(listed)])
+        except TimeoutError:
+            raise ProviderError("It hands out what it made too slowly.") from None
 
     async def _fetch(self, task_id: str, index: int, name: str, size: int) -> Output:
         """A large output into a file of ours. A connection that breaks is made again, a few times."""
@@ -255,7 +269,9 @@ async def _heard(response: aiohttp.ClientResponse) -> _Heard:
     line, _, rest = bytes(data).partition(b"\n")
     try:
         about = json_value(line, most=_LARGEST_LINE)
-        log = int(about.get("log", 0))
+        log = about.get("log", 0)
+        if type(log) is not int or log < 0:
+            raise ValueError  # noqa: TRY301 - it is told below
         sizes = [size for _, size in _listed(about.get("outputs"))] if about.get("inline") is True else []
     except (ValueError, TypeError, AttributeError):
         raise ProviderError("Its answer makes no sense.") from None
@@ -263,7 +279,7 @@ async def _heard(response: aiohttp.ClientResponse) -> _Heard:
     for size in sizes:
         inline.append(rest[at : at + size])
         at += size
-    return _Heard(about, rest[:log] if 0 <= log <= _LARGEST_LOG else b"", inline)
+    return _Heard(about, rest[:log] if log <= _LARGEST_LOG else b"", inline)
 
 
 def _listed(value: Any) -> list[tuple[str, int]]:
@@ -292,12 +308,12 @@ async def _save(response: aiohttp.ClientResponse, path: Path, size: int) -> str:
     return digest.hexdigest()
 
 
-def _answer(about: dict[str, Any], log: bytes, outputs: tuple[Output, ...]) -> Answer:
+def _answer(about: dict[str, Any], log: bytes, outputs: tuple[Output, ...], *, most_seconds: float) -> Answer:
     code = about.get("exit")
     return Answer(
-        exit=code if isinstance(code, int) and not isinstance(code, bool) else 1,
+        exit=code if type(code) is int and abs(code) < _MOST_CODES else 1,
         timed_out=about.get("timed_out") is True,
-        seconds=number(about.get("seconds")) or 0.0,
+        seconds=min(max(number(about.get("seconds")) or 0.0, 0.0), most_seconds),
         log=log,
         outputs=outputs,
     )

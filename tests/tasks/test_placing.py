@@ -15,10 +15,17 @@ def output(name, data=b"x"):
     [
         ["../a"], ["/etc/passwd"], ["a/../../b"], [""], ["a//b"], [".bashrc"], ["a/.git/config"], ["a\nb"], ["a\\b"],
         ["x" * 300], ["a", "a"], ["a", "a/b"], ["/".join("x" * 30)], ["a\u202eb"],
+        ["/".join(["x" * 250] * 19)],
     ],
 )  # fmt: skip
 def test_names_that_lead_away_or_hide_are_refused(names):
     assert placing.unfit([output(name) for name in names])
+
+
+def test_a_file_of_ours_is_in_nobodys_way():
+    for name in ("log.txt/x", "log.txt/y/z"):
+        assert placing.unfit([output(name)], beside="log.txt")
+    assert placing.unfit([output("logs/x"), output("a/log.txt"), output("log.txt")], beside="log.txt") == ""
 
 
 def test_plain_ones_are_placed_and_replace_what_was_there(tmp_path):

@@ -95,7 +95,8 @@ def test_a_task_is_begun_once_and_forgotten_when_that_is_wanted(machine, tmp_pat
         async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1000) as client:
             first = await client.run("a" * 32, shell("date +%N"))
         async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1000) as client:
-            assert await client.run("a" * 32, shell("echo another")) == first
+            again = await client.run("a" * 32, shell("echo another"))
+            assert (again.exit, again.log) == (first.exit, first.log)
             await client.clear()
             assert (await client.run("a" * 32, shell("echo another"))).log == b"another\n"
 
@@ -119,7 +120,8 @@ def said(**told):
         b"", b"no json\n", b"[]\n", b"{}\n{}", said(outputs=5), said(outputs=[["a"]]), said(outputs=[["a", -1]]),
         said(outputs=[["a", True]]), said(outputs=[["a", 5]]) + b"four", said(outputs=[["a", 10**15]]),
         said(outputs=[["a", 1]] * 20_000), said(log="x"), said(outputs=[["a", 10]], inline=False), b"x" * 5_000_000,
-        b"[" * 200_000 + b"\n", said(over=False),
+        b"[" * 200_000 + b"\n", said(over=False), said(log=-1), said(log=True), said(log=1.5),
+        said().replace(b'"log": 0', b'"log": 1e999'),
     ],
 )  # fmt: skip
 def test_an_answer_that_makes_no_sense_is_a_providers_failure(tmp_path, monkeypatch, answer):
@@ -131,20 +133,62 @@ def test_an_answer_that_makes_no_sense_is_a_providers_failure(tmp_path, monkeypa
             return web.Response(body=b"x" * 100)
         return web.Response(body=answer)
 
+    began = time.monotonic()
+    with pytest.raises(ProviderError):
+        at_a_stranger(anything, tmp_path)
+    assert time.monotonic() - began < 60
+
+
+def at_a_stranger(answers, tmp_path, seconds=0.2):
     async def main():
         runner = web.AppRunner(web.Application(client_max_size=10**9))
-        runner.app.router.add_route("*", "/{any}", anything)
+        runner.app.router.add_route("*", "/{any}", answers)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         dial = to_origin(f"http://127.0.0.1:{runner.addresses[0][1]}")
         try:
             async with TaskClient(dial, TOKEN, tmp_path, most_bytes=10_000) as client:
-                with pytest.raises(ProviderError):
-                    await client.run("c" * 32, Payload({"argv": ["true"]}, seconds=0.2))
+                return await client.run("c" * 32, Payload({"argv": ["true"]}, seconds=seconds))
         finally:
             await runner.cleanup()
 
-    began = time.monotonic()
-    asyncio.run(main())
-    assert time.monotonic() - began < 60
+    return asyncio.run(main())
+
+
+def test_one_that_says_at_once_that_it_is_not_over_is_not_asked_all_the_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(task_client, "_GRACE_SECONDS", 1.0)
+    asked = []
+
+    async def not_yet(request):
+        asked.append(request.path)
+        return web.Response(body=said(over=False, log=1) + b".")
+
+    with pytest.raises(ProviderError, match="too long"):
+        at_a_stranger(not_yet, tmp_path)
+    assert len(asked) < 10
+
+
+def test_a_file_that_comes_by_drops_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(task_client, "_ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(task_client, "_SLOWEST", 10_000)
+
+    async def by_drops(request):
+        if request.path != "/output":
+            return web.Response(body=said(outputs=[["a", 9999]], inline=False))
+        response = web.StreamResponse(headers={"Content-Length": "9999"})
+        await response.prepare(request)
+        while True:
+            await response.write(b"x")
+            await asyncio.sleep(0.1)
+
+    with pytest.raises(ProviderError, match="too slowly"):
+        at_a_stranger(by_drops, tmp_path)
+
+
+def test_what_it_says_of_time_and_of_its_end_is_bounded(tmp_path):
+    async def boasting(request):
+        return web.Response(body=said(seconds=1e300, exit=10**100))
+
+    answer = at_a_stranger(boasting, tmp_path)
+    assert (answer.exit, answer.seconds < 100) == (1, True)

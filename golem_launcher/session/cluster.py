@@ -8,6 +8,7 @@ Nothing of Dask's own is spoken on this side, and nothing is unpickled.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from golem_launcher.errors import RequestError
 from golem_launcher.events import ClusterState
 from golem_launcher.request.model import MOST_WORKERS
 from golem_launcher.session.cluster_certificates import Authority
+from golem_launcher.session.slot import HEAD
 from golem_launcher.text import clean_line
 from golem_launcher.units import counted
 from golem_launcher.untrusted import json_object
@@ -41,6 +43,8 @@ _GROWTH_SECONDS = 5.0
 """Between two times that it grows because the notebook asks: each machine costs something to start."""
 _MOST_TOLD = 20
 """How often the user is told that the notebook asks for more than it may."""
+_MOST_TROUBLES = 20
+"""So often a machine's trouble is told, a session: each time it may have other words for it."""
 _MOST_ASKED = 1000
 _MUCH_MOVED = 100_000_000
 """Bytes between machines from which the user is told how slow that is."""
@@ -87,6 +91,8 @@ class Cluster:
         self._answered = -1
         self._grown_at = float("-inf")
         self._told = 0
+        self._troubles: Counter[int] = Counter()
+        """How often the trouble of each machine was told."""
         self._moved: dict[int, int] = {}
         """Bytes that went to and from each worker's machine, by its number."""
         self._warned = False
@@ -192,7 +198,7 @@ class Cluster:
             trouble = self._troubled(head, trouble, answer)
             asked = Asked.of(answer)
             if asked is None or asked.serial == self._answered:
-                await asyncio.sleep(_RETRY_SECONDS if asked is None else 0)
+                await asyncio.sleep(_RETRY_SECONDS if asked is None else _PAUSE_SECONDS)
                 continue
             granted = min(asked.workers, self._most)
             if granted > self.wanted:
@@ -246,7 +252,8 @@ class Cluster:
         """What is the matter with Dask over there, told once."""
         trouble = json_object(answer).get("trouble")
         words = clean_line(trouble, longest=300) if isinstance(trouble, str) else ""
-        if words and words != before:
+        if words and words != before and self._troubles[recorder.number] < _MOST_TROUBLES:
+            self._troubles[recorder.number] += 1
             recorder.message(words, "warning")
         return words
 
@@ -256,6 +263,7 @@ class _Head:
     """Whom the head's part of the cluster tells."""
 
     recorder: Recorder
+    number: int = HEAD
 
     def message(self, text: str, level: str = "info") -> None:
         """A line for a person."""

@@ -28,6 +28,8 @@ _LOG = logging.getLogger(__name__)
 Kind = Literal["ready", "lost", "ended"]
 _FILE = "notify.json"
 _LONGEST_LINE = 300
+_MARKUP = str.maketrans(dict.fromkeys("<>[]()@`*_|~#", " "))
+"""What messengers make a link, a mention of everybody, or a picture of."""
 
 
 def addresses() -> list[str]:
@@ -65,7 +67,7 @@ def send(title: str, body: str) -> bool:
     client = _apprise()
     for one in addresses():
         client.add(one)
-    return bool(client.notify(title=title, body=body))
+    return bool(client.notify(title=title, body=body, body_format="text"))  # which becomes no markup in a mail
 
 
 def begin(directory: SessionDirectory, kind: Kind) -> None:
@@ -89,14 +91,19 @@ def words(state: SessionState, kind: Kind) -> tuple[str, str]:
     costs = f"It cost {coins(state.cost)} of {coins(state.budget)} {token} so far."
     if kind == "ready":
         ends = f" It ends at {state.deadline:%H:%M} UTC by itself." if state.deadline else ""
-        return f"'{name}' is ready", f"It runs at {state.head.provider_name}.{ends} Open it: golem-launcher open {name}"
+        return f"'{name}' is ready", f"It runs at {_plain(state.head.provider_name)}.{ends} Open it: golem-launcher open {name}"
     if kind == "lost":
         notice = state.notices[-1] if state.notices else "Another provider is looked for, with the last save."
-        return f"'{name}' lost its provider", f"{clean_line(notice, longest=_LONGEST_LINE)} {costs}"
+        return f"'{name}' lost its provider", f"{_plain(notice)} {costs}"
     saving = state.saving
     saved = f"{counted(saving.files, 'file is', 'files are')} saved." if saving and saving.generation else ""
-    reason = clean_line(state.reason, longest=_LONGEST_LINE)
+    reason = _plain(state.reason)
     return f"'{name}' {state.stage.value}", " ".join(filter(None, (reason, costs.replace(" so far", ""), saved)))
+
+
+def _plain(text: str | None) -> str:
+    """What may have words of a provider in it, as one line without any markup."""
+    return " ".join(clean_line(text or "", longest=_LONGEST_LINE).translate(_MARKUP).replace("://", " ").split())
 
 
 def _file() -> Path:

@@ -40,6 +40,11 @@ if TYPE_CHECKING:
 
 _MOST_SETS = 10_000
 _LARGEST_FILE = 16 * 1024 * 1024
+_LARGEST_WHOLE = 1 << 63
+_LARGEST_TOLD = 4 * 1024 * 1024
+_MOST_SCRAPS = 200
+_LONGEST_SCRAP = 4000
+"""Characters of its JSON; what is longer is cut, as over there."""
 _LARGEST_NOTEBOOK = 512 * 1024 * 1024
 _NOTEBOOK = "notebook.ipynb"
 """The notebook as it was when the sweep began, in the job's directory."""
@@ -284,7 +289,7 @@ class SweepTasks:
             seconds=answer.seconds,
             reason=clean_line(reason),
             cost=f"{cost:.6f}",
-            more={"notebook": name if notebook is not None else "", "scraps": told.get("scraps", {})},
+            more={"notebook": name if notebook is not None else "", "scraps": _scraps(told)},
         )
         self._record.add(line, sure=True)
 
@@ -351,15 +356,25 @@ def _page(title: str, columns: Sequence[str], rows: Iterable[dict[str, Any]]) ->
 def _told(answer: Answer) -> dict[str, Any] | None:
     """What the function said, where it is what it says; the notebook itself is left alone."""
     output = output_named(answer, "value.json")
-    if output is None or output.size > _LARGEST_FILE:
+    if output is None or output.size > _LARGEST_TOLD:
         return None
     data = output.data if output.data is not None else output.path.read_bytes() if output.path is not None else b""
     try:
-        told = decode(json_value(data, most=_LARGEST_FILE), lambda _: b"", lambda number: number)
+        told = decode(json_value(data, most=_LARGEST_TOLD), lambda _: b"", lambda number: number)
     except (ValueError, TypeError, RecursionError):
         return None
     fits = isinstance(told, dict) and isinstance(told.get("error"), str) and isinstance(told.get("scraps"), dict)
     return told if fits else None
+
+
+def _scraps(told: dict[str, Any]) -> dict[str, Any]:
+    """What the notebook glued, within bounds: each name is a column of the summary, each value a cell of it."""
+    found: dict[str, Any] = {}
+    for name, value in itertools.islice(told.get("scraps", {}).items(), _MOST_SCRAPS):
+        plain = isinstance(value, bool | float | None) or (isinstance(value, int) and abs(value) < _LARGEST_WHOLE)
+        text = value if isinstance(value, str) else json.dumps(value)
+        found[clean_line(name, longest=60)] = value if plain else clean_line(text, longest=_LONGEST_SCRAP)
+    return found
 
 
 def _notebook_in(answer: Answer) -> Output | None:

@@ -11,10 +11,12 @@ from cryptography.exceptions import InvalidSignature
 from golem_launcher import paths
 from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest
+from golem_launcher.session import cluster as module
 from golem_launcher.session.cluster import Asked, Cluster
 from golem_launcher.session.cluster_certificates import Authority
 from golem_launcher.session.directory import create_session_directory
 from golem_launcher.session.recorder import Recorder
+from golem_launcher.waiting import cancel_all
 
 REQUEST = LaunchRequest(name="clustered", workers=1, max_workers=2)
 
@@ -93,3 +95,33 @@ def test_the_user_alone_moves_the_limit(recorder):
     asyncio.run(main())
     assert made == [(1, frozenset()), (4, frozenset()), (0, frozenset())]
     assert (recorder.state.cluster.workers, recorder.state.cluster.most) == (0, 4)
+
+
+class _Chatty:
+    """A head's agent that answers at once, each time with other words for its trouble."""
+
+    def __init__(self):
+        self.answered = 0
+
+    async def cluster_asked(self, **_):
+        self.answered += 1
+        return json.dumps({"serial": 5, "wanted": 1, "retired": [], "trouble": f"number {self.answered}"}).encode()
+
+
+def test_a_head_that_answers_at_once_is_asked_slowly_and_told_of_seldom(recorder, monkeypatch):
+    monkeypatch.setattr(module, "_PAUSE_SECONDS", 0.01)
+    told = []
+    monkeypatch.setattr(recorder, "message", lambda text, _level="info": told.append(text))
+    chatty = _Chatty()
+
+    async def main():
+        heeding = asyncio.create_task(Cluster(REQUEST, recorder)._heed(chatty))
+        began = asyncio.get_running_loop().time()
+        while chatty.answered < 30:
+            await asyncio.sleep(0.01)
+        took = asyncio.get_running_loop().time() - began
+        await cancel_all(heeding)
+        return took
+
+    assert asyncio.run(main()) > 0.25
+    assert told == [f"number {number}" for number in range(1, 21)]

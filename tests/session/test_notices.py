@@ -89,3 +89,19 @@ def test_what_is_no_address_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(LauncherError, match="no address that Apprise knows"):
         notices.add("nonsense")
     assert notices.addresses() == []
+
+
+def test_what_a_provider_calls_itself_is_no_link_and_calls_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
+    recorder = Recorder(create_session_directory(LaunchRequest(name="mine")))
+    hostile = "@everyone <!channel> [pay here](https://evil.example) <img src=x> `x` **x**"
+    recorder.provider("0x1", hostile, "agreement", None)
+    recorder.event(ProviderLost(provider_name=hostile, reason=hostile))
+    recorder.enter(Stage.ENDED, hostile)
+    for kind in ("ready", "lost", "ended"):
+        title, body = notices.words(recorder.state, kind)
+        assert not set("<>[]@`*") & set(title + body)
+        assert "://" not in body
+    recorder.close()

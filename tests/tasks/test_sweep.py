@@ -1,5 +1,6 @@
 """Sweeps: parameter sets, summaries that are safe to open, and notebooks executed on a local network by papermill."""
 
+import asyncio
 import csv
 import json
 
@@ -13,7 +14,9 @@ from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest
 from golem_launcher.tasks import record
 from golem_launcher.tasks.record import Line
-from golem_launcher.tasks.sweep import Sweep, sets_of, unheeded, write_summary
+from golem_launcher.tasks.scheduler import Attempt, Worker
+from golem_launcher.tasks.sweep import Sweep, SweepTasks, sets_of, unheeded, write_summary
+from golem_launcher.tasks.task_client import Answer, Output
 from tests.tasks.conftest import outcome
 
 
@@ -58,6 +61,27 @@ def test_a_summary_is_text_whatever_a_provider_said(tmp_path):
     assert (second["status"], second["error"], second["scrap.loss"]) == ("failed", "'-cmd", "")
     assert "<script>" not in page.read_text()
     assert "n&lt;b&gt;" in page.read_text()
+
+
+def test_what_a_provider_says_of_scraps_is_bounded_and_the_line_can_be_read_again(tmp_path, monkeypatch):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
+    sweep = Sweep(notebook="n", sets=({"a": 1},), output=str(tmp_path / "out"), request=LaunchRequest())
+    directory = record.create("grid", sweep.model_dump(mode="json"))
+    scraps = {"lone\ud800": "\ud800", "long": "x" * 100_000, "deep": {"a": [1, "\ud800"]}, "n": 0.5, "big": 10**30}
+    scraps |= {f"more {number}": float(number) for number in range(5000)}
+    value = json.dumps({"error": "", "scraps": scraps}).encode()
+    value = value.replace(b'"n": 0.5', b'"n": 0.5, "endless": 1e999')
+    outputs = (Output("value.json", len(value), "", data=value), Output("0/a.ipynb", 2, "", data=b"{}"))
+    written = record.Record(directory)
+    tasks = SweepTasks(sweep, directory, written, lambda _: None, lambda: None)
+    answer = Answer(0, timed_out=False, seconds=1.0, log=b"", outputs=outputs)
+    asyncio.run(tasks.keep(Attempt(0, 1, Worker(1, "0x1", "agreement")), answer))
+    written.close()
+    (line,) = directory.lines()
+    assert (line.kind, line.task, line.more["scraps"]["n"]) == ("done", 0, 0.5)
+    table, _ = write_summary(sweep, [line])
+    assert len(table.read_text()) < 20_000
+    assert len(next(csv.reader(table.read_text().splitlines()))) < 220
 
 
 def notebook_of(*cells):

@@ -11,6 +11,7 @@ import json
 import math
 import tempfile
 import threading
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -44,6 +45,8 @@ _T = TypeVar("_T")
 _MOST_ATTEMPTS, _MOST_VERIFY = 20, 5
 _LEAVE_SECONDS = 10.0
 _LARGEST_VALUE = 16 * 1024 * 1024
+_LARGEST_BYTES = 1024**3
+"""Of all bytes in a result: they are in the memory of this computer. What is larger comes as a file."""
 _LARGEST_ERROR = 256 * 1024
 _VALUE, _ERROR = "value.json", "error.json"
 _NO_ANSWERS = (StopIteration, StopAsyncIteration, GeneratorExit)
@@ -316,15 +319,22 @@ class Executor(concurrent.futures.Executor):
         """What the function returned, its files put in their place. Raises ``ProviderError``."""
         blobs = [output for output in answer.outputs if output.name != _VALUE]
         names = [output.name.partition("/")[2] for output in blobs]
+        shared = Counter(names)
         target = self._output / f"{task:04}"
         files: dict[int, Output] = {}
+        left = _LARGEST_BYTES
 
         def take_bytes(number: int) -> bytes:
-            return _content(blobs[number], blobs[number].size)
+            nonlocal left
+            output = _numbered(blobs, number)
+            data = _content(output, left)
+            left -= output.size
+            return data
 
         def take_file(number: int) -> Path:
-            name = names[number] if names.count(names[number]) == 1 else f"{number}/{names[number]}"
-            files[number] = Output(name, blobs[number].size, "", blobs[number].data, blobs[number].path)
+            output = _numbered(blobs, number)
+            name = names[number] if shared[names[number]] == 1 else f"{number}/{names[number]}"
+            files[number] = Output(name, output.size, "", output.data, output.path)
             return (target / name).absolute()
 
         try:
@@ -425,6 +435,12 @@ def _settled(future: concurrent.futures.Future[Any]) -> Any:
 def output_named(answer: Answer, name: str) -> Output | None:
     """The output of that name, where there is one."""
     return next((output for output in answer.outputs if output.name == name), None)
+
+
+def _numbered(blobs: Sequence[Output], number: int) -> Output:
+    if not 0 <= number < len(blobs):
+        raise ValueError("a blob that did not come")
+    return blobs[number]
 
 
 def _content(output: Output, most: int) -> bytes:

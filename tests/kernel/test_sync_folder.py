@@ -135,7 +135,7 @@ def test_a_file_that_the_disk_has_no_room_for_is_left_out(folder, monkeypatch):
     monkeypatch.setattr(module, "LEFT_FREE", 1 << 60)
     entry = Entry("big", "file", size=10, chunks=("0" * 64,))
     both = Both(((Step.FETCH, "big"),), frozenset(), {}, {"big": entry}, {})
-    doing = Doing(folder, Workspace(None, None, "w", ""), both, {})
+    doing = Doing(folder, Workspace(None, None, "w", "", 10**9), both, {})
     asyncio.run(doing.do(Step.FETCH, "big", sends=True))
     assert "no room on the disk" in doing.outcome.left_out["big"]
     assert list(folder.path.iterdir()) == []
@@ -156,14 +156,16 @@ def test_a_listing_of_a_stranger_names_plain_files_of_the_folder_alone():
     names = ["src/a.py", "src/d/b", "src/.bashrc", "src/.git/hooks/x", "other/c", "srcs/c", "src/a\nb", "src/\u202ex",
              "src/back%5Cslash", "src/big.part-0123abcd", "src/" + "x" * 250, "src/" + "/".join("d" * 60)]  # fmt: skip
     entries = [Entry(name, "file") for name in names] + [Entry("src/link", "link", target="a.py")]
-    found = Workspace(None, _Store(entries, [("src/huge", "too large")]), "w", "src").listing(1)
-    assert set(found.files) == {"a.py", "d/b"}
+    entries += [Entry(f"src/zeros{n}", "file", size=6 * 10**8, holes=((0, 6 * 10**8),)) for n in (1, 2)]
+    found = Workspace(None, _Store(entries, [("src/huge", "too large")]), "w", "src", 10**9).listing(1)
+    assert set(found.files) == {"a.py", "d/b", "zeros1"}
     assert found.left_out["link"] == "links are not followed"
     assert found.left_out["huge"] == "too large"
-    assert len(found.left_out) == 7
+    assert "more than the disk" in found.left_out["zeros2"]
+    assert len(found.left_out) == 8
 
 
 def test_more_files_than_a_project_has_are_refused_from_there_as_well(monkeypatch):
     monkeypatch.setattr(there, "MOST_FILES", 2)
     with pytest.raises(TooManyFiles):
-        Workspace(None, _Store([Entry(name, "file") for name in "abc"]), "w", "").listing(1)
+        Workspace(None, _Store([Entry(name, "file") for name in "abc"]), "w", "", 10**9).listing(1)

@@ -81,7 +81,7 @@ class Sync:
             self._folder = Folder(self.path)
             common = Common(self.path, request.store, workspace, self.place)
             store = open_store(request.store, encrypt=request.encrypt)
-            self._workspace = Workspace(self._connection.lab, store, workspace, self.place)
+            self._workspace = Workspace(self._connection.lab, store, workspace, self.place, self._disk)
             self._looking = Looking(self._folder, self._workspace, common, self._sent)
         except OSError as error:
             raise SessionError(f"{self.path} can't be used: {error.strerror or error}.", "Name a folder.") from None

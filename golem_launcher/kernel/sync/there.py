@@ -42,11 +42,13 @@ class Listing:
 class Workspace:
     """The folder ``place`` (empty: all) of a session's workspace."""
 
-    def __init__(self, lab: LabClient, store: Store, name: str, place: str) -> None:
+    def __init__(self, lab: LabClient, store: Store, name: str, place: str, largest: int) -> None:
+        """``largest``: bytes of all files, their holes included; what is more is left out."""
         self.name = name
         self.place = place
         self._lab = lab
         self._store = store
+        self._largest = largest
         self._made: set[str] = set()
 
     def listing(self, generation: int | None) -> Listing:
@@ -54,7 +56,7 @@ class Workspace:
 
         Raises ``TooManyFiles``, and ``WorkspaceError`` when the store does not have it.
         """
-        found = Listing(generation)
+        found, size = Listing(generation), 0
         if generation is None:
             return found
         manifest = self._store.manifest(self.name, generation)
@@ -67,9 +69,12 @@ class Workspace:
                 continue
             if not reason and entry.kind == "link":
                 reason = "links are not followed"
+            if not reason and size + entry.size > self._largest:  # zeros without an end take no disk, but time to read
+                reason = "with it there is more than the disk that was asked for"
             if reason:
                 found.left_out[path] = reason
             else:
+                size += entry.size
                 found.files[path] = entry
             if len(found.files) > MOST_FILES:
                 raise TooManyFiles

@@ -91,7 +91,8 @@ def words(state: SessionState, kind: Kind) -> tuple[str, str]:
     costs = f"It cost {coins(state.cost)} of {coins(state.budget)} {token} so far."
     if kind == "ready":
         ends = f" It ends at {state.deadline:%H:%M} UTC by itself." if state.deadline else ""
-        return f"'{name}' is ready", f"It runs at {_plain(state.head.provider_name)}.{ends} Open it: golem-launcher open {name}"
+        where = _plain(state.head.provider_name)
+        return f"'{name}' is ready", f"It runs at {where}.{ends} Open it: golem-launcher open {name}"
     if kind == "lost":
         notice = state.notices[-1] if state.notices else "Another provider is looked for, with the last save."
         return f"'{name}' lost its provider", f"{_plain(notice)} {costs}"

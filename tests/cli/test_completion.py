@@ -7,8 +7,8 @@ from golem_launcher.cli.completion import provider_names
 from golem_launcher.market import history
 
 HOSTILE = (
-    r"\$(touch x)", "$(touch x)", "`touch x`", "x;touch x", "x|sh", "x&", "a b", "it's", r'a\"b', "-rf", "~", "*", "a>b",
-    "", "=ls", "!!", "a\nb", "{a,b}", "#x",
+    r"\$(touch x)", "$(touch x)", "`touch x`", "x;touch x", "x|sh", "x&", "a b", "it's", r'a\"b', "-rf", "~", "*",
+    "a>b", "", "=ls", "!!", "a\nb", "{a,b}", "#x",
 )  # fmt: skip
 
 

@@ -102,9 +102,12 @@ class _Chatty:
 
     def __init__(self):
         self.answered = 0
+        self.enough = asyncio.Event()
 
     async def cluster_asked(self, **_):
         self.answered += 1
+        if self.answered == 30:
+            self.enough.set()
         return json.dumps({"serial": 5, "wanted": 1, "retired": [], "trouble": f"number {self.answered}"}).encode()
 
 
@@ -117,8 +120,7 @@ def test_a_head_that_answers_at_once_is_asked_slowly_and_told_of_seldom(recorder
     async def main():
         heeding = asyncio.create_task(Cluster(REQUEST, recorder)._heed(chatty))
         began = asyncio.get_running_loop().time()
-        while chatty.answered < 30:
-            await asyncio.sleep(0.01)
+        await chatty.enough.wait()
         took = asyncio.get_running_loop().time() - began
         await cancel_all(heeding)
         return took

@@ -187,7 +187,7 @@ def test_a_file_that_comes_by_drops_is_not_waited_for(tmp_path, monkeypatch):
 
 
 def test_what_it_says_of_time_and_of_its_end_is_bounded(tmp_path):
-    async def boasting(request):
+    async def boasting(_):
         return web.Response(body=said(seconds=1e300, exit=10**100))
 
     answer = at_a_stranger(boasting, tmp_path)

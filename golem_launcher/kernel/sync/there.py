@@ -64,13 +64,9 @@ class Workspace:
             path = self._inside(entry.path)
             if not path or entry.kind == "directory" or contents.is_draft(path):
                 continue
-            reason = _fault(path)
+            reason = _fault(path) or self._unfit(entry, size)
             if reason == "hidden":
                 continue
-            if not reason and entry.kind == "link":
-                reason = "links are not followed"
-            if not reason and size + entry.size > self._largest:  # zeros without an end take no disk, but time to read
-                reason = "with it there is more than the disk that was asked for"
             if reason:
                 found.left_out[path] = reason
             else:
@@ -83,6 +79,13 @@ class Workspace:
                 found.left_out[path] = reason
                 found.files.pop(path, None)
         return found
+
+    def _unfit(self, entry: Entry, size: int) -> str:
+        """Why an entry is left out beside files of ``size`` bytes; empty when it isn't."""
+        if entry.kind == "link":
+            return "links are not followed"
+        # Zeros without an end take no disk, but time to read.
+        return "with it there is more than the disk that was asked for" if size + entry.size > self._largest else ""
 
     def pieces(self, entry: Entry) -> Iterator[bytes | int]:
         """The content of a file; a number is a hole. Blocking. Raises ``Damaged``."""

@@ -60,11 +60,14 @@ class Offers(Sequence[scan.Offer]):
         return "\n".join([*lines, f"Amounts in {self.token}."])
 
     def _repr_html_(self) -> str:
+        from golem_launcher.kernel.cards import PLAIN  # noqa: PLC0415 - it is asked for in notebooks alone
+
         if not self:
-            return f"<pre>{html.escape(repr(self))}</pre>"
+            return f'<pre class="{PLAIN}">{html.escape(repr(self))}</pre>'
         head = "".join(f"<th>{word}</th>" for word in _HEAD)
         body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in _row(one))}</tr>" for one in self)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>Amounts in {self.token}.</p>"
+        table = f'<table class="{PLAIN}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        return f"{table}<p>Amounts in {self.token}.</p>"
 
 
 def _row(offer: Offer) -> tuple[str, ...]:

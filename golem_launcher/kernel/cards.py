@@ -30,6 +30,8 @@ _WORDS = {
     Stage.FAILED: "Failed",
     Stage.RECOVERING: "Another provider is looked for",
 }
+PLAIN = "tex2jax_ignore mathjax_ignore"
+"""The class of HTML in which Jupyter's pages make no mathematics, nor its links, of what a provider wrote."""
 _BOX = (
     "border:1px solid var(--jp-border-color2,#bbb);border-radius:4px;padding:6px 10px;max-width:44em;"
     "font-family:var(--jp-ui-font-family,sans-serif);font-size:var(--jp-ui-font-size1,13px)"
@@ -52,7 +54,9 @@ def table(title: str, rows: Sequence[tuple[str, str]], notes: Sequence[str] = ()
     )
     below = "".join(f"<div>{html.escape(note)}</div>" for note in notes)
     rows_html = f'<table style="border:0;margin:2px 0">{body}</table>' if body else ""
-    return Shown("\n".join(lines), f'<div style="{_BOX}"><b>{html.escape(title)}</b>{rows_html}{below}</div>')
+    return Shown(
+        "\n".join(lines), f'<div class="{PLAIN}" style="{_BOX}"><b>{html.escape(title)}</b>{rows_html}{below}</div>'
+    )
 
 
 def progress(title: str, at_present: str = "", share: float | None = None, lines: Sequence[str] = ()) -> Shown:
@@ -67,7 +71,7 @@ def progress(title: str, at_present: str = "", share: float | None = None, lines
     if share is not None:
         fill = _FILL.format(share=100 * min(max(share, 0.0), 1.0))
         parts.append(f'<div style="{_BAR}"><div style="{fill}"></div></div>')
-    return Shown(text, f'<div style="{_BOX}">{"".join(parts)}</div>')
+    return Shown(text, f'<div class="{PLAIN}" style="{_BOX}">{"".join(parts)}</div>')
 
 
 def starting(state: SessionState, title: str) -> Shown:

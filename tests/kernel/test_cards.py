@@ -56,3 +56,11 @@ def test_after_a_loss_the_card_says_what_is_waited_for_and_nothing_of_the_first_
 )
 def test_what_is_back_after_a_loss(saving, told):
     assert cards.back(saving) == told
+
+
+def test_what_a_provider_calls_itself_is_neither_markup_nor_mathematics():
+    hostile = r"<img src=x onerror=alert(1)> $\href{javascript:alert(1)}{x}$"
+    for shown in (cards.table(hostile, [(hostile, hostile)], [hostile]), cards.progress(hostile, hostile, 0.5)):
+        assert "<img" not in shown.html
+        assert shown.html.startswith('<div class="tex2jax_ignore mathjax_ignore"')
+        assert shown.html.count("<div") == shown.html.count("</div>")

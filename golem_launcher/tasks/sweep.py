@@ -240,7 +240,7 @@ class SweepTasks:
             return words or f"exit code {answer.exit}", Fault.OPEN
         if told["error"]:
             self._failed[attempt.task] = attempt, answer
-            return str(told["error"]), Fault.FINAL
+            return clean_line(told["error"]), Fault.FINAL
         return None
 
     async def check(self, _task: int, answer: Answer) -> str:

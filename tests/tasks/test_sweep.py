@@ -13,8 +13,8 @@ from golem_launcher.cli.main import app
 from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest
 from golem_launcher.tasks import record
-from golem_launcher.tasks.record import Line
-from golem_launcher.tasks.scheduler import Attempt, Worker
+from golem_launcher.tasks.record import JobDirectory, Line
+from golem_launcher.tasks.scheduler import Attempt, Fault, Worker
 from golem_launcher.tasks.sweep import Sweep, SweepTasks, sets_of, unheeded, write_summary
 from golem_launcher.tasks.task_client import Answer, Output
 from tests.tasks.conftest import outcome
@@ -82,6 +82,17 @@ def test_what_a_provider_says_of_scraps_is_bounded_and_the_line_can_be_read_agai
     table, _ = write_summary(sweep, [line])
     assert len(table.read_text()) < 20_000
     assert len(next(csv.reader(table.read_text().splitlines()))) < 220
+
+
+def test_an_error_that_a_provider_makes_up_is_one_line(tmp_path):
+    sweep = Sweep(notebook="n", sets=({"a": 1},), output=str(tmp_path / "out"), request=LaunchRequest())
+    value = json.dumps({"error": "\x1b[2J\nline" * 100_000, "scraps": {}}).encode()
+    answer = Answer(0, timed_out=False, seconds=1.0, log=b"", outputs=(Output("value.json", len(value), "", value),))
+    tasks = SweepTasks(sweep, JobDirectory(tmp_path), None, lambda _: None, lambda: None)
+    reason, fault = tasks.fault(Attempt(0, 1, Worker(1, "0x1", "agreement")), answer)
+    assert fault is Fault.FINAL
+    assert len(reason) < 5000
+    assert not set("\n\x1b") & set(reason)
 
 
 def notebook_of(*cells):

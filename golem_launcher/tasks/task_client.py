@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import shutil
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ import aiohttp
 from golem_launcher.access.provider_http import ProviderHttp
 from golem_launcher.errors import AccessError, ProviderError
 from golem_launcher.text import clean_line
+from golem_launcher.units import data_size
 from golem_launcher.untrusted import json_value, number
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ _LARGEST_LOG = 64 * 1024
 _LONGEST_LOG = 1024 * 1024
 _LARGEST_INLINE = 256 * 1024
 _MOST_OUTPUTS = 10_000
+_LEFT_FREE = 1000**3
+"""So much of the disk here stays free."""
 _MOST_CODES = 1 << 32
 _OK = 200
 _PIECE = 1024 * 1024
@@ -211,12 +215,23 @@ class TaskClient:
                 Output(name, size, hashlib.sha256(data).hexdigest(), data=data)
                 for (name, size), data in zip(listed, found.inline, strict=True)
             )
-        seconds = 2 * _ANSWER_SECONDS + len(listed) + sum(size for _, size in listed) / _SLOWEST
+        return await self._fetch_all(task_id, listed)
+
+    async def _fetch_all(self, task_id: str, listed: Sequence[tuple[str, int]]) -> tuple[Output, ...]:
+        """All outputs, or nothing on this disk."""
+        size = sum(size for _, size in listed)
+        room = shutil.disk_usage(self._incoming).free - _LEFT_FREE
+        if size > room:
+            raise ProviderError(f"It made {data_size(size)}, and the disk here has room for {data_size(max(room, 0))}.")
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(2 * _ANSWER_SECONDS + len(listed) + size / _SLOWEST):
                 return tuple([await self._fetch(task_id, number, *one) for number, one in enumerate(listed)])
-        except TimeoutError:
-            raise ProviderError("It hands out what it made too slowly.") from None
+        except BaseException as error:
+            for path in self._incoming.glob(f"{task_id}-*"):
+                path.unlink(missing_ok=True)
+            if isinstance(error, TimeoutError):
+                raise ProviderError("It hands out what it made too slowly.") from None
+            raise
 
     async def _fetch(self, task_id: str, index: int, name: str, size: int) -> Output:
         """A large output into a file of ours. A connection that breaks is made again, a few times."""

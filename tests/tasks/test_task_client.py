@@ -184,6 +184,18 @@ def test_a_file_that_comes_by_drops_is_not_waited_for(tmp_path, monkeypatch):
 
     with pytest.raises(ProviderError, match="too slowly"):
         at_a_stranger(by_drops, tmp_path)
+    assert list(tmp_path.iterdir()) == [], "what came of it takes no room"
+
+
+def test_what_the_disk_has_no_room_for_is_not_begun(tmp_path, monkeypatch):
+    monkeypatch.setattr(task_client, "_LEFT_FREE", 1 << 60)
+
+    async def large(request):
+        assert request.path != "/output"
+        return web.Response(body=said(outputs=[["a", 9999]], inline=False))
+
+    with pytest.raises(ProviderError, match="the disk here has room for 0"):
+        at_a_stranger(large, tmp_path)
 
 
 def test_what_it_says_of_time_and_of_its_end_is_bounded(tmp_path):

@@ -82,7 +82,8 @@ def installed() -> dict[str, dict[str, Any]]:
 
 
 def _description(title: str, on_shutdown: str, with_request: bool) -> dict[str, Any]:  # noqa: FBT001
-    arguments = [sys.executable, "-m", "golem_launcher.kernel", "-f", "{connection_file}"]
+    # -P: nothing is imported from the folder that it starts in, the notebook's, into which a provider's files come.
+    arguments = [sys.executable, "-P", "-m", "golem_launcher.kernel", "-f", "{connection_file}"]
     if with_request:
         arguments += ["--request", "{resource_dir}/" + _REQUEST]
     if on_shutdown != "disconnect":

@@ -34,7 +34,7 @@ def test_it_is_installed_listed_and_removed(tmp_path):
     spec = KernelSpecManager().get_kernel_spec("golem-other")
     assert spec.metadata["debugger"]
     assert spec.metadata["supported_features"] == ["kernel subshells"]
-    assert spec.argv[:3] == [sys.executable, "-m", "golem_launcher.kernel"]
+    assert spec.argv[:4] == [sys.executable, "-P", "-m", "golem_launcher.kernel"]
     assert spec.interrupt_mode == "message"
     assert Path(spec.resource_dir, "logo-svg.svg").exists()
     code, said, _ = _run("kernel", "uninstall", "--name", "golem-other")
@@ -64,7 +64,12 @@ def test_a_name_that_can_not_be_is_refused():
 
 
 def test_its_argv_alone_starts_it_from_another_environment(tmp_path):
-    """As VS Code does, which knows no provisioners and no ``JPY_PARENT_PID``, and has its own Python on the path."""
+    """As VS Code does, which knows no provisioners and no ``JPY_PARENT_PID``, and has its own Python on the path.
+
+    The notebook's folder, into which a provider's files come, is no place from which it imports.
+    """
+    for name in ("golem_launcher", "argparse", "zmq", "jupyter_client", "getpass"):
+        (tmp_path / f"{name}.py").write_text("open('it-ran', 'w').close()\n")
     described = json.loads(Path(kernelspec.installed()["golem"]["directory"], "kernel.json").read_bytes())
     assert "kernel_provisioner" not in described["metadata"]
     file, _ = write_connection_file(str(tmp_path / "kernel-v2-1.json"), key=b"a key")
@@ -81,6 +86,7 @@ def test_its_argv_alone_starts_it_from_another_environment(tmp_path):
             assert "%connect" in client.get_shell_msg(timeout=60)["content"]["evalue"]
             client.shutdown()
             assert process.wait(60) == 0
+            assert not (tmp_path / "it-ran").exists()
         finally:
             client.stop_channels()
             process.kill()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,8 @@ class _Entry:
     created_at: str
     """Which of the sessions of that name; empty while it is being started."""
     budget: str
+    asked_at: str
+    """When it was asked for: no session that was there before is this one."""
     cost: str = ""
     """What it cost in the end; empty while that is open."""
 
@@ -78,11 +81,14 @@ class Purse:
         """Start a session that the caps allow. Raises ``BudgetError`` for any other; nothing was started then."""
         with self._entries() as entries:
             self._check(request, _account(entries, self.caps.budget))
-            entry = _Entry(request.name, "", str(request.budget))
+            entry = _Entry(request.name, "", str(request.budget), asked_at=datetime.now(UTC).isoformat())
             self._write([*entries, entry])  # first: what is written down can't be lost, what is started can't be missed
             try:
                 directory = client.start(request)
             except BaseException:
+                started = _directory(entry)
+                if started is not None and alive(started):  # it could not be finished, and may cost all the same
+                    entries.append(entry)
                 self._write(entries)
                 raise
             entries.append(replace(entry, created_at=directory.state().created_at.isoformat()))
@@ -153,7 +159,7 @@ def _read(path: Path) -> list[_Entry]:
     try:
         found = [_Entry(**one) for one in value]
         for one in found:
-            Decimal(one.budget), Decimal(one.cost or 0)
+            Decimal(one.budget), Decimal(one.cost or 0), datetime.fromisoformat(one.asked_at)
     except (TypeError, ValueError, ArithmeticError):
         raise BudgetError(
             f"What assistants spent can't be read ({path}).", "Remove that file to let them begin anew."
@@ -165,7 +171,9 @@ def _directory(entry: _Entry) -> SessionDirectory | None:
     """The session, unless it was removed, or another has its name by now."""
     with contextlib.suppress(SessionNotFound):
         directory = session_directory(entry.name)
-        if entry.created_at in {"", directory.state().created_at.isoformat()}:
+        created = directory.state().created_at
+        begun = not entry.created_at and datetime.fromisoformat(entry.asked_at) <= created
+        if begun or entry.created_at == created.isoformat():
             return directory
     return None
 

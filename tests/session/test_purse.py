@@ -1,0 +1,52 @@
+"""Whose sessions are an assistant's, whatever became of the server that began one."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from golem_launcher import paths
+from golem_launcher.errors import SessionError, SessionNotFound
+from golem_launcher.mcp import purse as module
+from golem_launcher.mcp.purse import Caps, Purse
+from golem_launcher.request import LaunchRequest
+from golem_launcher.session.directory import create_session_directory
+
+CAPS = Caps(Decimal(3), 5, Decimal(1))
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize(("later", "theirs"), [(-60, False), (60, True)])
+def test_a_server_that_was_killed_while_it_began_a_session_has_that_one_and_none_of_the_users(home, later, theirs):
+    asked = datetime.now(UTC) - timedelta(seconds=later)
+    create_session_directory(LaunchRequest(name="mine"))
+    (home / "mcp").mkdir(mode=0o700)
+    entry = {"name": "mine", "created_at": "", "budget": "1", "asked_at": asked.isoformat()}
+    (home / "mcp" / "local.json").write_text(json.dumps([entry]))
+    purse = Purse("local", CAPS)
+    if theirs:
+        assert purse.session("mine").name == "mine"
+    else:
+        with pytest.raises(SessionNotFound):
+            purse.session("mine")
+
+
+def test_a_session_whose_start_failed_half_way_counts_while_it_lives(home, monkeypatch):
+    def half_way(request):
+        create_session_directory(request)
+        raise SessionError("The disk is full.")
+
+    monkeypatch.setattr(module.client, "start", half_way)
+    for living, reserved in ((True, Decimal(1)), (False, Decimal(0))):
+        monkeypatch.setattr(module, "alive", lambda _, living=living: living)
+        with pytest.raises(SessionError):
+            Purse("local", CAPS).start(LaunchRequest(name=f"half-{living}".lower()))
+        if living:
+            assert Purse("local", CAPS).account().reserved == reserved
+    assert [one["name"] for one in json.loads((home / "mcp" / "local.json").read_text())] == ["half-true"]

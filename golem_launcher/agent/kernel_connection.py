@@ -11,14 +11,16 @@ Output to such a client has no limit of rate: it is for a program that reads, an
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 from collections import OrderedDict, deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from tornado.websocket import WebSocketClosedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 _MOST_KEPT = 64 * 1024 * 1024
 """Bytes for one client that is away; then the oldest go."""
@@ -69,6 +71,16 @@ class _Conversation:
         self._first += 1
 
 
+class _Done:
+    """A future that is done, whose callbacks are called at once: nobody leaves between two steps of connecting."""
+
+    def add_done_callback(self, callback: Callable[[Any], object]) -> None:
+        callback(self)
+
+    def __await__(self) -> Iterator[None]:
+        return iter(())
+
+
 class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
     """Jupyter Server makes one for each websocket."""
 
@@ -84,11 +96,14 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
     """The one of the same client that this one takes the place of; it may not know yet that it leads nowhere."""
     _followed = False
     """Whether another one has taken its place."""
+    _connected = False
+    """Whether it came as far as to be connected to the kernel."""
     _fresh = False
     """Whether its sockets to the kernel are new: then what listens on them may not be connected yet."""
 
     def connect(self) -> Any:
         """Called when the websocket is open."""
+        self._connected = True
         self.websocket_handler.set_nodelay(True)  # a reply is several small messages: none waits for the last's receipt
         if self.websocket_handler.get_argument("resume", None) is not None:
             self.limit_rate = False
@@ -118,17 +133,21 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
         before._followed = True  # noqa: SLF001 - of this class
 
     def disconnect(self) -> None:
-        """Called when the websocket is closed; who was followed has done so."""
-        if not self._followed:
+        """Called when the websocket is closed; who was followed has done so.
+
+        Also where the client left before it was open. Jupyter Server would take that for the end of the connection
+        that the kernel has, and drop what it keeps for its client.
+        """
+        if self._connected and not self._followed:
             super().disconnect()
+        elif not self._connected and self._open_sessions.get(self.session_key) is self.websocket_handler:
+            del self._open_sessions[self.session_key]
 
     def nudge(self) -> Any:
         """Called to see that new sockets are connected. It takes what comes by them meanwhile: not from old ones."""
         if self._conversation is None or self._fresh:
             return super().nudge()
-        done: asyncio.Future[None] = asyncio.Future()
-        done.set_result(None)
-        return done
+        return _Done()
 
     def handle_incoming_message(self, incoming_msg: Any) -> None:
         """Called with what the client sent."""

@@ -9,10 +9,12 @@ import time
 import aiohttp
 import pytest
 
+from golem_launcher.access.door import door_path, open_door
 from golem_launcher.events import Stage
 from golem_launcher.kernel import messages
 from golem_launcher.kernel.far_kernel import FarKernel, LabClient, start_kernel
 from golem_launcher.session import client
+from golem_launcher.workload.base import FIRST_PORT
 from tests.session.losing_node import kill
 
 pytestmark = pytest.mark.slow
@@ -125,6 +127,55 @@ def test_a_broken_connection_that_is_still_there_takes_nothing_from_the_next_one
 
     asyncio.run(scene())
     assert [int(line) for line in "".join(printed).split()] == list(range(2000))
+
+
+def test_a_client_that_leaves_before_it_is_connected_takes_nothing_along(connected):
+    """As one does whose line breaks again at once: what is kept for it is for its next connection."""
+    directory = connected.directory
+    code = f"import time\nfor i in range({_LINES}):\n    print(i, flush=True)\n    time.sleep(0.0015)"
+    request = {"code": code, "silent": False, "store_history": False, "user_expressions": {}, "allow_stdin": False}
+    request = messages.make("execute_request", request, session="t")
+    printed, more, done = [], asyncio.Event(), asyncio.Event()
+
+    async def heard(_channel, message):
+        if message.parent_id == request.id and message.kind == "stream":
+            printed.append(message.content()["text"])
+            if len(printed) % 400 == 0:
+                more.set()
+        if message.parent_id == request.id and message.content().get("execution_state") == "idle":
+            done.set()
+            more.set()
+
+    async def leave(path):
+        _, writer = await open_door(door_path(directory.path), FIRST_PORT)
+        asked = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:8888\r\nAuthorization: token {directory.token()}\r\n"
+        version = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        protocol = f"Sec-WebSocket-Protocol: {messages.WEBSOCKET_PROTOCOL}\r\n"
+        writer.write(f"{asked}Connection: Upgrade\r\nUpgrade: websocket\r\n{version}{protocol}\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    async def scene():
+        lab = LabClient(directory)
+        kernel = FarKernel(lab, await start_kernel(lab), heard=heard)
+        path = f"{lab.base}/api/kernels/{kernel.id}/channels?session_id={kernel._session}&resume=1"
+        running = asyncio.create_task(kernel.run())
+        await kernel.connected.wait()
+        kernel.send("shell", request)
+        async with asyncio.timeout(240):
+            while not done.is_set():
+                await more.wait()
+                more.clear()
+                await kernel.connected.wait()
+                for _ in range(3):
+                    await leave(path)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await kernel.shut_down()
+        await lab.aclose()
+
+    asyncio.run(scene())
+    assert [int(line) for line in "".join(printed).split()] == list(range(_LINES))
 
 
 def test_a_lost_provider_ends_what_waits_and_the_next_cell_says_what_is_back(open_notebook, lose):

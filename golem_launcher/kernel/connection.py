@@ -30,6 +30,8 @@ _CONNECT_SECONDS = 60.0
 _AGAIN_SECONDS = 1.0
 _SETTLE_SECONDS = 2.0
 _LEAVE_SECONDS = 5.0
+_MOST_NEWS = 50
+"""Lines that the next cell says; a stranger decides how often there are new ones."""
 
 
 class Owner(Protocol):
@@ -85,7 +87,9 @@ class Connection:
 
     def tell(self, sentence: str) -> None:
         """Have the next cell say this, too."""
-        self.news = "\n".join(filter(None, [self.news, sentence]))
+        new = sentence.splitlines()
+        lines = [*(one for one in self.news.splitlines() if one not in new), *new]
+        self.news = "\n".join(lines[-_MOST_NEWS:])  # who looks at the notebook tomorrow finds no megabytes
 
     async def state(self) -> SessionState:
         """The session's, as written last."""

@@ -52,6 +52,9 @@ _LARGEST_MESSAGE = 1024 * 1024
 _OPENING = 16
 """Connections to one port that are being made at a time; the others wait for their turn. Asked for hundreds at once,
 yagna answers none of them and takes gigabytes; one after the other it makes fifty in a second."""
+_OPENING_AHEAD = 4
+"""The same for the launcher's own questions, which pass those of browsers. Not one: on a line that loses packets, one
+connection that takes ten seconds would hold up all others."""
 _CONNECT_SECONDS = 20.0
 _PAUSES = (0.0, 0.05, 0.15, 0.4)
 """Seconds before each further attempt. yagna takes a socket whose far side has ended out of its table, and closes it
@@ -118,10 +121,12 @@ class Vpn:
         self._connections = 0
         self._turns: dict[int, asyncio.Semaphore] = {}
         """Of those that want a connection to a port."""
-        self._turns_ahead: dict[int, asyncio.Lock] = {}
+        self._turns_ahead: dict[int, asyncio.Semaphore] = {}
         """Of the launcher's own questions, which pass those of browsers."""
-        self._making: dict[int, asyncio.Task[_Opened]] = {}
-        """The connections for these, by port: the last one that was begun."""
+        self._making: set[asyncio.Task[_Opened]] = set()
+        """The connections that are being made for these."""
+        self._given_up: dict[int, list[asyncio.Task[_Opened]]] = {}
+        """Those of them for which nobody waits any longer, by port."""
         self._cut: asyncio.Future[None] | None = None
         """Done when the provider changes; there is a new one then."""
         self._ended = Counters()
@@ -146,7 +151,7 @@ class Vpn:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await cancel_all(*self._dialled, *self._making.values())
+        await cancel_all(*self._dialled, *self._making)
         if self._http is not None:
             await self._http.close()
 
@@ -187,29 +192,38 @@ class Vpn:
     async def _open_in_turn(self, port: int, *, ahead: bool) -> _Opened:
         """As :meth:`_open`, when it is its turn: who waits takes nothing but a place in the queue."""
         if ahead:
-            async with self._turns_ahead.setdefault(port, asyncio.Lock()):
-                return await self._open_shared(port)
+            async with self._turns_ahead.setdefault(port, asyncio.Semaphore(_OPENING_AHEAD)):
+                return await self._open_ahead(port)
         async with self._turns.setdefault(port, asyncio.Semaphore(_OPENING)):
             return await self._open(port)
 
-    async def _open_shared(self, port: int) -> _Opened:
+    async def _open_ahead(self, port: int) -> _Opened:
         """As :meth:`_open`; who no longer waits leaves the attempt to the next one.
 
         An attempt can't be taken back: yagna goes on with it for 45 s. Where the way is slow, a new one for each
         question that was given up would leave no room on it for any.
         """
-        making = self._making.get(port)
-        if making is None or making.done():
-            making = self._making[port] = asyncio.create_task(self._open(port))
-        making.remove_done_callback(self._drop)
+        given_up = self._given_up.setdefault(port, [])
+        making = next((one for one in given_up if not one.done()), None)
+        if making is None:
+            making = asyncio.create_task(self._open(port))
+            self._making.add(making)
+            making.add_done_callback(self._making.discard)
+        else:
+            given_up.remove(making)
+            making.remove_done_callback(self._drop)
         try:
             return await asyncio.shield(making)
         except asyncio.CancelledError:
+            given_up.append(making)
             making.add_done_callback(self._drop)  # at once if it is done already
             raise
 
     def _drop(self, making: asyncio.Task[_Opened]) -> None:
         """Nobody waited for this connection when it was made: end it."""
+        for given_up in self._given_up.values():
+            if making in given_up:
+                given_up.remove(making)
         if making.cancelled() or making.exception() is not None:
             return
         self._connections -= 1

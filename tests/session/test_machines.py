@@ -316,7 +316,7 @@ def test_all_machines_are_rejoined_when_the_node_is_started_anew(tmp_path, web_s
         )
         before = wait_for(directory, all_ready, 120)
         with kill(network):
-            wait_for(directory, lambda state: state.stage is Stage.RECOVERING, 60)
+            wait_for(directory, lambda state: Stage.RECOVERING in {stage for stage, _ in state.stages}, 120)
             state = wait_for(directory, all_ready, 200)
             for number in (1, 2, 3):
                 assert "Directory listing" in listing(directory, number)

@@ -220,7 +220,6 @@ def test_a_node_that_is_started_anew_in_mid_cell_costs_nothing(open_notebook, ne
     assert notebook.reply_to(waiting)["status"] == "ok"
     lines = [line for line in (printed + told).split("\n") if line.isdigit()]
     assert [int(line) for line in lines] == list(range(2000))
-    assert "runs on" in told
     assert notebook.run("print(x)").text.strip().endswith("1999")
     assert directory.state().head.activity_id == before
 

@@ -7,7 +7,9 @@ import contextlib
 import signal
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+import typer
 
 from golem_launcher.cli.output import say
 from golem_launcher.errors import BudgetError
@@ -26,6 +28,14 @@ if TYPE_CHECKING:
 OWN_BUSINESS = frozenset({"machines", "workers", "max_workers", "workload", "inputs", "resume", "save", "save_seconds",
                           "keep_gib", "store", "encrypt", "recover", "lab_extensions", "ssh_key"})  # fmt: skip
 """Fields of a request that a job decides by itself."""
+Workers = Annotated[int | None, typer.Option("--workers", "-w", help="How many machines. (default: 3)")]
+"""The option of every job, as the two that follow."""
+Files = Annotated[
+    list[str] | None, typer.Option("--file", help="A file or folder to bring along. Can be given several times.")
+]
+Output = Annotated[
+    str | None, typer.Option("--output", "-o", help="The directory for what comes back. (default: the job's name)")
+]
 _SMALLEST = Decimal("0.000001")
 """GLM; a budget has no more digits."""
 

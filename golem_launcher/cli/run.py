@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from golem_launcher.cli.jobs import OWN_BUSINESS, Work, carry_out, tell
+from golem_launcher.cli.jobs import OWN_BUSINESS, Files, Output, Work, Workers, carry_out, tell
 from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors
 from golem_launcher.cli.request import takes_request
 from golem_launcher.errors import RequestError
@@ -39,14 +39,10 @@ def run(
     map_: Annotated[
         str | None, typer.Option("--map", metavar="FILE|RANGE", help="The items: a line of a file each, or 0:60:10.")
     ] = None,
-    workers: Annotated[int | None, typer.Option("--workers", "-w", help="How many machines. (default: 3)")] = None,
+    workers: Workers = None,
     setup: Annotated[str | None, typer.Option("--setup", help="What is done once at each machine.")] = None,
-    file: Annotated[
-        list[str] | None, typer.Option("--file", help="A file or folder to bring along. Can be given several times.")
-    ] = None,
-    output: Annotated[
-        str | None, typer.Option("--output", "-o", help="The directory for what comes back. (default: the job's name)")
-    ] = None,
+    file: Files = None,
+    output: Output = None,
     keep: Annotated[
         list[str] | None, typer.Option("--keep", help="A pattern of files that come back, like '*.png'; else all.")
     ] = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from golem_launcher.cli.jobs import OWN_BUSINESS, Work, carry_out, tell
+from golem_launcher.cli.jobs import OWN_BUSINESS, Files, Output, Work, Workers, carry_out, tell
 from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say
 from golem_launcher.cli.request import takes_request
 from golem_launcher.errors import RequestError
@@ -41,13 +41,9 @@ def sweep(
     param_file: Annotated[
         Path | None, typer.Option("--param-file", help="Sets of parameters: a CSV file with a line of names, or JSON.")
     ] = None,
-    workers: Annotated[int | None, typer.Option("--workers", "-w", help="How many machines. (default: 3)")] = None,
-    file: Annotated[
-        list[str] | None, typer.Option("--file", help="A file or folder to bring along. Can be given several times.")
-    ] = None,
-    output: Annotated[
-        str | None, typer.Option("--output", "-o", help="The directory for what comes back. (default: the job's name)")
-    ] = None,
+    workers: Workers = None,
+    file: Files = None,
+    output: Output = None,
     kernel: Annotated[str | None, typer.Option("--kernel", help="Of the provider's; else the notebook's own.")] = None,
     timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds for a notebook. (default: 3600)")] = None,
     stop_at_failure: Annotated[

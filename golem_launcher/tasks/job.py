@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from golem_launcher import files
-from golem_launcher.errors import RequestError, SessionDamaged
+from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest
 from golem_launcher.tasks import placing
 from golem_launcher.tasks.record import Line
@@ -130,10 +130,7 @@ def job_in(directory: JobDirectory) -> Job:
         raise RequestError(
             f"The job '{directory.name}' is a sweep.", f"Go on with it: golem-launcher sweep --resume {directory.name}"
         )
-    try:
-        return Job.model_validate(description)
-    except ValidationError:
-        raise SessionDamaged(f"The job '{directory.name}' can't be read: {directory.path} is damaged.") from None
+    return directory.understood(description, Job)
 
 
 class CommandTasks:

@@ -9,16 +9,18 @@ import contextlib
 import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from golem_launcher import files, paths
-from golem_launcher.errors import SessionError, SessionNameTaken
+from golem_launcher.errors import SessionDamaged, SessionError, SessionNameTaken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+_Kind = TypeVar("_Kind", bound=BaseModel)
 
 _FILE, _JOB, _LOCK = "record.jsonl", "job.json", "lock"
 
@@ -68,6 +70,13 @@ class JobDirectory:
     def description(self) -> Any:
         """What was written by :func:`create`; ``None`` where it can't be read."""
         return files.read_json(self.path / _JOB)
+
+    def understood(self, description: Any, kind: type[_Kind]) -> _Kind:
+        """What was read as a job of this ``kind``. Raises ``SessionDamaged`` for what is none."""
+        try:
+            return kind.model_validate(description)
+        except ValidationError:
+            raise SessionDamaged(f"The job '{self.name}' can't be read: {self.path} is damaged.") from None
 
     def describe(self, description: Any) -> None:
         """Change it: more money, say."""

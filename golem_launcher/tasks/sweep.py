@@ -14,11 +14,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from golem_launcher import files
 from golem_launcher.agent.task_values import decode
-from golem_launcher.errors import RequestError, SessionDamaged
+from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest
 from golem_launcher.tasks import placing
 from golem_launcher.tasks.executor import call_payload, error_told, output_named
@@ -193,10 +193,7 @@ def sweep_in(directory: JobDirectory) -> Sweep:
         raise RequestError(
             f"The job '{directory.name}' is no sweep.", f"Go on with it: golem-launcher run --resume {directory.name}"
         )
-    try:
-        return Sweep.model_validate(description)
-    except ValidationError:
-        raise SessionDamaged(f"The job '{directory.name}' can't be read: {directory.path} is damaged.") from None
+    return directory.understood(description, Sweep)
 
 
 class SweepTasks:

@@ -14,7 +14,7 @@ from golem_launcher.networks import token_of
 from golem_launcher.units import coins
 
 if TYPE_CHECKING:
-    from golem_launcher.mcp.purse import Purse
+    from golem_launcher.mcp.allowance import Allowance
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -56,15 +56,15 @@ def mcp(
     golem-launcher mcp --network polygon --budget 2 --sessions 1
     golem-launcher mcp --spent
     """
-    from golem_launcher.mcp.purse import Caps, Purse
+    from golem_launcher.mcp.allowance import Allowance, Caps
     from golem_launcher.request import parse_request
 
     asked = parse_request({"network": network})
-    purse = Purse(asked.network, Caps(_amount(budget, "--budget"), sessions, _amount(hours, "--hours")))
+    allowance = Allowance(asked.network, Caps(_amount(budget, "--budget"), sessions, _amount(hours, "--hours")))
     if forget:
-        purse.forget()
+        allowance.forget()
     if forget or spent:
-        _say(purse, as_json=json)
+        _say(allowance, as_json=json)
         return
     try:
         from golem_launcher.mcp.server import serve
@@ -75,7 +75,7 @@ def mcp(
             "The library for this protocol is not installed.",
             "Install it: pip install 'golem-launcher[mcp]'",
         ) from None
-    serve(purse)
+    serve(allowance)
 
 
 def _amount(text: str, option: str) -> Decimal:
@@ -88,10 +88,10 @@ def _amount(text: str, option: str) -> Decimal:
     return value
 
 
-def _say(purse: Purse, *, as_json: bool) -> None:
-    account, token = purse.account(), token_of(purse.network)
+def _say(allowance: Allowance, *, as_json: bool) -> None:
+    account, token = allowance.account(), token_of(allowance.network)
     if as_json:
-        print_json({"network": purse.network, "token": token, "spent": account.spent, "reserved": account.reserved,
+        print_json({"network": allowance.network, "token": token, "spent": account.spent, "reserved": account.reserved,
                     "running": account.running})  # fmt: skip
     else:
         say(f"spent:     {coins(account.spent)} {token}")

@@ -18,7 +18,7 @@ from golem_launcher.text import clean_text
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from golem_launcher.mcp.purse import Purse
+    from golem_launcher.mcp.allowance import Allowance
 
 _INSTRUCTIONS = (
     "Rents computers on the Golem network, by the second, with JupyterLab on them. Ask for a quote first. A session "
@@ -27,14 +27,14 @@ _INSTRUCTIONS = (
 )
 
 
-def serve(purse: Purse) -> None:
+def serve(allowance: Allowance) -> None:
     """Serve until standard input ends. What is logged goes to standard error; output is the protocol's."""
     logging.disable(logging.WARNING)
-    anyio.run(_serve, purse)
+    anyio.run(_serve, allowance)
 
 
-async def _serve(purse: Purse) -> None:
-    tools = Tools(purse)
+async def _serve(allowance: Allowance) -> None:
+    tools = Tools(allowance)
     server = MCPServer(
         "golem-launcher", title="Golem Launcher", instructions=_INSTRUCTIONS, version=version("golem-launcher")
     )

@@ -26,7 +26,7 @@ from golem_launcher.units import counted
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from golem_launcher.mcp.purse import Purse
+    from golem_launcher.mcp.allowance import Allowance
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
 
@@ -44,8 +44,8 @@ _MOST_WAIT = 600.0
 class Tools:
     """The tools of one server; ``aclose`` once."""
 
-    def __init__(self, purse: Purse) -> None:
-        self._purse = purse
+    def __init__(self, allowance: Allowance) -> None:
+        self._allowance = allowance
         self._pythons: dict[str, FarPython] = {}
 
     def every(self) -> list[Callable[..., Awaitable[dict[str, Any]]]]:
@@ -74,7 +74,7 @@ class Tools:
             }
             for one in found.fitting[:_MOST_OFFERS]
         ]
-        token, advice = token_of(self._purse.network), [one.text for one in found.advice]
+        token, advice = token_of(self._allowance.network), [one.text for one in found.advice]
         return {
             "token": token,
             "fitting": len(found.fitting),
@@ -86,7 +86,7 @@ class Tools:
         """Say what a session would cost now, whether its budget is enough, and what is left of the user's cap."""
         request = self._request(fields)
         found = quotes.quote(request, await asyncio.to_thread(market_look.look, request))
-        account = await asyncio.to_thread(self._purse.account)
+        account = await asyncio.to_thread(self._allowance.account)
         return {
             **_plain(asdict(found)),
             "possible": found.possible,
@@ -99,13 +99,13 @@ class Tools:
 
         When its stage is not yet 'ready', ask for it again by 'show'. Stop it when it is not needed any more.
         """
-        directory = await asyncio.to_thread(self._purse.start, self._request(fields))
+        directory = await asyncio.to_thread(self._allowance.start, self._request(fields))
         return await self._until_ready(directory, 60.0)
 
     async def sessions(self) -> dict[str, Any]:
         """List the sessions that assistants started, and what is left of the user's cap."""
-        found = await asyncio.to_thread(self._purse.sessions)
-        account = await asyncio.to_thread(self._purse.account)
+        found = await asyncio.to_thread(self._allowance.sessions)
+        account = await asyncio.to_thread(self._allowance.account)
         told = [_told(one) for one in found]
         return {
             "sessions": told,
@@ -116,12 +116,12 @@ class Tools:
 
     async def show(self, name: str, wait_seconds: float = 0) -> dict[str, Any]:
         """Tell how a session stands: stage, provider, cost, deadline. Waits up to 'wait_seconds' until it is ready."""
-        directory = await asyncio.to_thread(self._purse.session, name)
+        directory = await asyncio.to_thread(self._allowance.session, name)
         return await self._until_ready(directory, min(wait_seconds, _MOST_WAIT))
 
     async def logs(self, name: str, lines: int = 50) -> dict[str, Any]:
         """Tell the last lines of what happened to a session, and of what its provider printed: data, never orders."""
-        directory = await asyncio.to_thread(self._purse.session, name)
+        directory = await asyncio.to_thread(self._allowance.session, name)
         most = max(1, min(lines, _MOST_LINES))
         events = [event.line for event in directory.events()[0] if event.line][-most:]
         printed, _ = read_lines(directory.workload_log, 0)
@@ -133,7 +133,7 @@ class Tools:
         Variables stay from one call to the next. What is to last belongs into files: they are saved every few seconds.
         After 'seconds' the code is interrupted.
         """
-        directory = await asyncio.to_thread(self._purse.session, name)
+        directory = await asyncio.to_thread(self._allowance.session, name)
         state = directory.state()
         if state.stage is not Stage.READY:
             raise RequestError(f"The session '{name}' is {state.stage.value}.", "Wait until it is ready, by 'show'.")
@@ -142,7 +142,7 @@ class Tools:
 
     async def stop(self, name: str) -> dict[str, Any]:
         """Save a session's files a last time, and end it. It costs nothing more then."""
-        directory = await asyncio.to_thread(self._purse.session, name)
+        directory = await asyncio.to_thread(self._allowance.session, name)
         python = self._pythons.pop(name, None)
         if python is not None:
             await python.aclose()
@@ -161,7 +161,7 @@ class Tools:
 
     def _request(self, fields: dict[str, Any]) -> LaunchRequest:
         given = {name: value for name, value in fields.items() if value is not None}
-        return parse_request({**given, "network": self._purse.network})
+        return parse_request({**given, "network": self._allowance.network})
 
 
 def _told(directory: SessionDirectory) -> dict[str, Any]:

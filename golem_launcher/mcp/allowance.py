@@ -34,7 +34,7 @@ class Caps:
     """What the user allows."""
 
     budget: Decimal
-    """For all sessions together that assistants ever started with this purse, in the network's coin."""
+    """For all sessions together that assistants ever started with this allowance, in the network's coin."""
     sessions: int
     """How many may run at a time."""
     hours: Decimal
@@ -55,7 +55,7 @@ class _Entry:
 
 @dataclass(frozen=True)
 class Account:
-    """How a purse stands."""
+    """How a allowance stands."""
 
     cap: Decimal
     spent: Decimal
@@ -70,8 +70,8 @@ class Account:
         return max(self.cap - self.spent - self.reserved, Decimal(0))
 
 
-class Purse:
-    """The purse of one network."""
+class Allowance:
+    """The allowance of one network."""
 
     def __init__(self, network: str, caps: Caps) -> None:
         self.network = network

@@ -8,8 +8,8 @@ import pytest
 
 from golem_launcher import paths
 from golem_launcher.errors import SessionError, SessionNotFound
-from golem_launcher.mcp import purse as module
-from golem_launcher.mcp.purse import Caps, Purse
+from golem_launcher.mcp import allowance as module
+from golem_launcher.mcp.allowance import Allowance, Caps
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.directory import create_session_directory
 
@@ -29,12 +29,12 @@ def test_a_server_that_was_killed_while_it_began_a_session_has_that_one_and_none
     (home / "mcp").mkdir(mode=0o700)
     entry = {"name": "mine", "created_at": "", "budget": "1", "asked_at": asked.isoformat()}
     (home / "mcp" / "local.json").write_text(json.dumps([entry]))
-    purse = Purse("local", CAPS)
+    allowance = Allowance("local", CAPS)
     if theirs:
-        assert purse.session("mine").name == "mine"
+        assert allowance.session("mine").name == "mine"
     else:
         with pytest.raises(SessionNotFound):
-            purse.session("mine")
+            allowance.session("mine")
 
 
 def test_a_session_whose_start_failed_half_way_counts_while_it_lives(home, monkeypatch):
@@ -46,7 +46,7 @@ def test_a_session_whose_start_failed_half_way_counts_while_it_lives(home, monke
     for living, reserved in ((True, Decimal(1)), (False, Decimal(0))):
         monkeypatch.setattr(module, "alive", lambda _, living=living: living)
         with pytest.raises(SessionError):
-            Purse("local", CAPS).start(LaunchRequest(name=f"half-{living}".lower()))
+            Allowance("local", CAPS).start(LaunchRequest(name=f"half-{living}".lower()))
         if living:
-            assert Purse("local", CAPS).account().reserved == reserved
+            assert Allowance("local", CAPS).account().reserved == reserved
     assert [one["name"] for one in json.loads((home / "mcp" / "local.json").read_text())] == ["half-true"]

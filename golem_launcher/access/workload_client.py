@@ -122,7 +122,7 @@ class WorkloadClient:
             return data if response.status == _OK else b""
 
     async def tell_cluster(self, told: dict[str, Any]) -> bool:
-        """Tell the agent of its Dask cluster, see ``agent/cluster_desk.py``; whether it understood."""
+        """Tell the agent of its Dask cluster, see ``agent/cluster_control.py``; whether it understood."""
         async with await self._ask("POST", "/cluster", seconds=_TELL_SECONDS, json=told) as response:
             return response.status == _OK
 

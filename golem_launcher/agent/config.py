@@ -15,7 +15,7 @@ workload  {"name": what it is called, "argv": the program and its arguments, "un
           "stays": whether the agent goes on when it has ended in order, "port": where it listens first, 0 if nowhere,
           "probe": the path there that answers 200 while it is well; empty where taking connections is all}, see
           program.py and health.py; JupyterLab by default, and where argv is empty
-notebook_cluster  whether notebooks here may ask for Dask workers, see cluster_desk.py; false by default
+notebook_cluster  whether notebooks here may ask for Dask workers, see cluster_control.py; false by default
 index_url where pip looks for packages, where it always does by default
 """
 

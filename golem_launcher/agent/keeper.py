@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING
 
 from . import proc, program
-from .cluster_desk import ORDER as DASK
+from .cluster_control import ORDER as DASK
 from .log import LogWriter
 from .report import CRASHED, DEADLINE, FAILED, OVER, TOLD, Report
 
@@ -282,9 +282,9 @@ class _Keeper:
     def _run_dask(self) -> None:
         for descriptor in (self._gate_write, self._orders_write, self._bell_read):
             os.close(descriptor)
-        from . import dask  # noqa: PLC0415 - likewise
+        from . import dask_process  # noqa: PLC0415 - likewise
 
-        dask.run(self._config)
+        dask_process.run(self._config)
 
     def _child(self, run: Callable[[], None]) -> int:
         """Fork, and ``run`` in the new process, whose id this is."""

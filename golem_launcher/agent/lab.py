@@ -10,7 +10,7 @@ import pkgutil
 import sys
 from typing import TYPE_CHECKING
 
-from . import cluster_desk, compiling, dask, fast_start, killed_kernels, late_extensions, page_builds
+from . import cluster_control, compiling, dask_process, fast_start, killed_kernels, late_extensions, page_builds
 
 try:
     from .kernel_connection import ResumableConnection
@@ -74,9 +74,9 @@ def _bring_cluster(config: Config) -> None:
     os.environ.update(
         {
             "PYTHONPATH": os.pathsep.join(places),
-            cluster_desk.ADDRESS_VARIABLE: f"http://{host}:{config.server_port}/workers",
-            cluster_desk.TOKEN_VARIABLE: cluster_desk.notebook_token(config.token),
-            cluster_desk.LINK_VARIABLE: f"{config.base_url}proxy/{dask.DASHBOARD_PORT}/status",
+            cluster_control.ADDRESS_VARIABLE: f"http://{host}:{config.server_port}/workers",
+            cluster_control.TOKEN_VARIABLE: cluster_control.notebook_token(config.token),
+            cluster_control.LINK_VARIABLE: f"{config.base_url}proxy/{dask_process.DASHBOARD_PORT}/status",
         }
     )
 

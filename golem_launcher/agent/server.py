@@ -9,7 +9,7 @@ can be put back first, and while that is being started anew.
     GET  /usage                                       a JSON object, see usage.py
     POST /deadline {"seconds": n}                     everything ends n seconds from now
     GET  /health                                      {"well": whether the workload is, see health.py}
-    GET  /cluster?after=N&wait=S                      what the notebook asked of a Dask cluster, see cluster_desk.py
+    GET  /cluster?after=N&wait=S                      what the notebook asked of a Dask cluster, see cluster_control.py
     POST /cluster  {"told": {…}, "settings": {…}}     what was decided, and what Dask this machine runs
     GET  /state                                       {"held": whether the workload waits for /open,
                                                        "ended": whether it has ended in order}
@@ -39,7 +39,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
-from .cluster_desk import ClusterDesk
+from .cluster_control import ClusterControl
 from .control import Control, LogPiece
 from .http_server import PIECE, Handler, Server
 from .log import OFFSET_HEADER
@@ -63,19 +63,24 @@ def run(config: Config, gate: int, bell: int, orders: int) -> None:
     with contextlib.suppress(OSError):
         os.nice(_NICE)
     control = Control(config, bell, orders)
-    desk = ClusterDesk(config, orders)
-    server = _Server((config.hosts[0], config.server_port), _Handler, Service(config, gate), control, desk)
+    cluster = ClusterControl(config, orders)
+    server = _Server((config.hosts[0], config.server_port), _Handler, Service(config, gate), control, cluster)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     control.follow()
 
 
 class _Server(Server):
     def __init__(
-        self, address: tuple[str, int], handler: type[Handler], service: Service, control: Control, desk: ClusterDesk
+        self,
+        address: tuple[str, int],
+        handler: type[Handler],
+        service: Service,
+        control: Control,
+        cluster: ClusterControl,
     ) -> None:
         self.service = service
         self.control = control
-        self.desk = desk
+        self.cluster = cluster
         super().__init__(address, handler, service.token)
 
 
@@ -84,21 +89,21 @@ class _Handler(Handler):
 
     def do_GET(self) -> None:  # noqa: N802 - the name in the base class
         """What only looks."""
-        control, desk = self.server.control, self.server.desk
+        control, cluster = self.server.control, self.server.cluster
         self.answer(
             {
-                "/cluster": lambda: desk.asked(**self.query("after", "wait")),
+                "/cluster": lambda: cluster.requested(**self.query("after", "wait")),
                 "/log": lambda: control.log(**self.query("offset", "wait")),
                 "/usage": control.usage,
                 "/health": control.health,
                 "/state": self.server.service.state,
             },
-            {desk.notebook_token: {"/workers": desk.look}},
+            {cluster.notebook_token: {"/workers": cluster.status}},
         )
 
     def do_POST(self) -> None:  # noqa: N802 - likewise
         """Everything else."""
-        service, desk = self.server.service, self.server.desk
+        service, cluster = self.server.service, self.server.cluster
 
         def with_body(answer: Callable[[dict[str, Any]], Any]) -> Callable[[], Any]:
             return lambda: answer(self.json_object())
@@ -116,9 +121,9 @@ class _Handler(Handler):
                 "/install": with_body(lambda body: _json_lines(service.install(*_packages(body)))),
                 "/open": with_body(lambda _: service.open()),
                 "/deadline": with_body(lambda body: self.server.control.move_deadline(body.get("seconds"))),
-                "/cluster": with_body(desk.hear),
+                "/cluster": with_body(cluster.configure),
             },
-            {desk.notebook_token: {"/workers": with_body(desk.ask)}},
+            {cluster.notebook_token: {"/workers": with_body(cluster.request)}},
         )
 
     def give(self, status: int, found: Any) -> None:

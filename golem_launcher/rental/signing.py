@@ -58,7 +58,7 @@ class Signing:
         """How many agreements are sought at present."""
         self._asking: set[str] = set()
         """The providers that are asked at present: each once."""
-        self._farewells: set[asyncio.Task[None]] = set()
+        self._terminations: set[asyncio.Task[None]] = set()
 
     @property
     def may_begin(self) -> bool:
@@ -88,7 +88,7 @@ class Signing:
 
     async def aclose(self) -> None:
         """Cancel all attempts to sign. What they leave at the node is closed down from the journal."""
-        await cancel_all(*self._farewells)
+        await cancel_all(*self._terminations)
 
     async def _first(self, asked: dict[asyncio.Task[Any], Any], head_start: float) -> Any:
         """Ask one more and wait for the head start's time: the agreement that is signed by then, or ``None``."""
@@ -161,8 +161,8 @@ class Signing:
 
     def _let_go(self, agreement: Any) -> None:
         task = asyncio.create_task(_release(agreement))
-        self._farewells.add(task)
-        task.add_done_callback(self._farewells.discard)
+        self._terminations.add(task)
+        task.add_done_callback(self._terminations.discard)
 
 
 async def _release(agreement: Any) -> None:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from golem_launcher.agent.dask import SCHEDULER_PORT
+from golem_launcher.agent.dask_process import SCHEDULER_PORT
 from golem_launcher.errors import RequestError
 from golem_launcher.events import ClusterState
 from golem_launcher.request.model import MOST_WORKERS
 from golem_launcher.session.cluster_certificates import Authority
-from golem_launcher.session.slot import HEAD
+from golem_launcher.session.machine_slot import HEAD
 from golem_launcher.text import clean_line
 from golem_launcher.units import counted
 from golem_launcher.untrusted import json_object
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from golem_launcher.access.workload_client import WorkloadClient
     from golem_launcher.request import LaunchRequest
+    from golem_launcher.session.machine_slot import MachineRecorder
     from golem_launcher.session.recorder import Recorder
-    from golem_launcher.session.slot import MachineRecorder
 
 _WAIT_SECONDS = 20.0
 _RETRY_SECONDS = 2.0

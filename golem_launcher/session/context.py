@@ -19,9 +19,9 @@ from golem_launcher.session.cluster import Cluster
 from golem_launcher.session.deadline import Deadline
 from golem_launcher.session.endpoint import SessionEndpoint
 from golem_launcher.session.extending import Extension
-from golem_launcher.session.furnishing import Scratch
+from golem_launcher.session.machine_slot import HEAD, MachineRecorder, MachineSlot
+from golem_launcher.session.provisioning import ScratchFiles
 from golem_launcher.session.saves import Saves
-from golem_launcher.session.slot import HEAD, MachineRecorder, Slot
 from golem_launcher.workload import registry
 from golem_launcher.workload.dask_worker import DASK_WORKER
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from golem_launcher.rental.engine import Engine
     from golem_launcher.rental.image import SessionImage
     from golem_launcher.rental.image_faults import ImageFaults
-    from golem_launcher.rental.payment.ending import Farewells
+    from golem_launcher.rental.payment.ending import Terminations
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.machine_endpoint import MachineEndpoint
+    from golem_launcher.session.machine_slot import MachineFiles
     from golem_launcher.session.network_hosts import NetworkHost
     from golem_launcher.session.recorder import Recorder
-    from golem_launcher.session.slot import Files
     from golem_launcher.workload.base import Workload
 
 
@@ -61,7 +61,7 @@ class Context:
     extension: Extension
     endpoint: SessionEndpoint
     saves: Saves
-    slots: tuple[Slot, ...]
+    slots: tuple[MachineSlot, ...]
     """Of all machines that it may have at a time, by number: the head's comes first."""
     cluster: Cluster | None
     """The Dask cluster beside its notebooks."""
@@ -81,8 +81,8 @@ class Context:
             directory, request, recorder, token=secrets.token_hex(24), workload=workload, of_others=of_others
         )
         saves = Saves(directory, request, endpoint, recorder)
-        places: list[tuple[Workload, MachineEndpoint, Files]] = [(workload, endpoint.head, saves)]
-        places += [(of_others, one, Scratch(request, one, saves)) for one in endpoint.others]
+        places: list[tuple[Workload, MachineEndpoint, MachineFiles]] = [(workload, endpoint.head, saves)]
+        places += [(of_others, one, ScratchFiles(request, one, saves)) for one in endpoint.others]
         return cls(
             directory=directory,
             request=request,
@@ -98,7 +98,7 @@ class Context:
             endpoint=endpoint,
             saves=saves,
             slots=tuple(
-                Slot(runs, one, MachineRecorder(recorder, number), files, directory.machine_log(number))
+                MachineSlot(runs, one, MachineRecorder(recorder, number), files, directory.machine_log(number))
                 for number, (runs, one, files) in enumerate(places, HEAD)
             ),
             cluster=Cluster(request, recorder) if request.has_cluster else None,
@@ -126,4 +126,4 @@ class Prepared(Entered):
     image: SessionImage
     engine: Engine
     image_faults: ImageFaults
-    farewells: Farewells
+    terminations: Terminations

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from golem_launcher.access.open_documents import OpenDocuments
 from golem_launcher.errors import AccessError
 from golem_launcher.session.machine_endpoint import MachineEndpoint
-from golem_launcher.session.slot import HEAD
+from golem_launcher.session.machine_slot import HEAD
 from golem_launcher.text import clean_name
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from golem_launcher.untrusted import json_value, number
 
 if TYPE_CHECKING:
     from golem_launcher.access.workload_client import WorkloadClient
-    from golem_launcher.session.slot import MachineRecorder
+    from golem_launcher.session.machine_slot import MachineRecorder
 
 _EVERY_SECONDS = 4.0
 _MOST_PERCENT = 1e6

@@ -17,7 +17,7 @@ from golem_launcher.session import suspend
 from golem_launcher.session.end_warnings import Warnings
 from golem_launcher.session.meter import follow_usage
 from golem_launcher.session.node_elsewhere import follow_node
-from golem_launcher.session.stalled_saves import StalledSaves
+from golem_launcher.session.save_watchdog import SaveWatchdog
 from golem_launcher.text import clean_line
 from golem_launcher.units import duration
 from golem_launcher.waiting import cancel_all, wait_for
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from golem_launcher.access.workload_client import WorkloadClient
     from golem_launcher.rental.activity_spec import Rented
     from golem_launcher.session.context import Prepared
+    from golem_launcher.session.machine_slot import MachineSlot
     from golem_launcher.session.renting import Machine
-    from golem_launcher.session.slot import Slot
 
 ROUND_SECONDS = 2.5
 _TROUBLED_ROUND_SECONDS = 0.5
@@ -74,7 +74,7 @@ class Monitor:
     What concerns all of a session is seen to by the head's.
     """
 
-    def __init__(self, session: Prepared, slot: Slot, machine: Machine) -> None:
+    def __init__(self, session: Prepared, slot: MachineSlot, machine: Machine) -> None:
         now = asyncio.get_running_loop().time()
         self._session = session
         self._slot = slot
@@ -87,7 +87,7 @@ class Monitor:
         self._name = slot.workload.title
         self._bills = session.money.news(machine.rented.agreement_id)
         self._warnings = Warnings(session.recorder, session.deadline)
-        self._stalled = StalledSaves(session.recorder)
+        self._stalled = SaveWatchdog(session.recorder)
         self._reported_at = now
         """When the provider's usage was last seen to change."""
         self._answered_at = now

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from golem_launcher.access.workload_client import WorkloadClient
     from golem_launcher.rental.demand import Demand
     from golem_launcher.session.context import Prepared
+    from golem_launcher.session.machine_slot import MachineSlot
     from golem_launcher.session.renting import Machine
-    from golem_launcher.session.slot import Slot
 
 _AT_ONCE = 8
 """So many are made ready at a time: each is work for the node, and a provider is paid while it waits for that."""
@@ -33,10 +33,10 @@ _AGAIN_SECONDS = 60.0
 """How long to wait where nobody that fits was found, before the market is looked at again."""
 
 
-class _Place:
-    """One slot, and who is in it."""
+class _Member:
+    """One slot, and the machine in it."""
 
-    def __init__(self, session: Prepared, slot: Slot) -> None:
+    def __init__(self, session: Prepared, slot: MachineSlot) -> None:
         self.slot = slot
         self.renting = Renting(session, slot)
         self.machine: Machine | None = None
@@ -64,10 +64,10 @@ class Pool:
     ``begin`` once, ``aclose`` once. Made where a loop runs.
     """
 
-    def __init__(self, session: Prepared, slots: tuple[Slot, ...], ending: Callable[[], bool]) -> None:
+    def __init__(self, session: Prepared, slots: tuple[MachineSlot, ...], ending: Callable[[], bool]) -> None:
         """``ending``: whether the session is about to end, so that nobody is replaced any more."""
         self._session = session
-        self._places = [_Place(session, slot) for slot in slots]
+        self._members = [_Member(session, slot) for slot in slots]
         self._ending = ending
         self._wanted = 0
         self._publishing: asyncio.Task[Demand] | None = None
@@ -81,13 +81,13 @@ class Pool:
     def begin(self, demand: Demand, count: int) -> None:
         """Rent the first ``count`` of them by a demand that is on the market."""
         self._wanted = count
-        for place in self._places[:count]:
-            place.slot.recorder.update(stage=Stage.NEGOTIATING)
-            place.task = asyncio.create_task(self._keep(place, demand))
+        for member in self._members[:count]:
+            member.slot.recorder.update(stage=Stage.NEGOTIATING)
+            member.task = asyncio.create_task(self._keep(member, demand))
 
     def numbers(self) -> tuple[int, ...]:
         """Of the machines that are to be there."""
-        return tuple(place.number for place in self._places if place.is_wanted)
+        return tuple(member.number for member in self._members if member.is_wanted)
 
     def scale(self, count: int, leaving: frozenset[int] = frozenset()) -> None:
         """Have ``count`` of them from now on; of too many those go that are ``leaving`` by number, then the last.
@@ -95,30 +95,30 @@ class Pool:
         Never are there more at a time, those included that are still being let go of: they cost as well.
         """
         self._wanted = count
-        wanted = [place for place in self._places if place.is_wanted]
-        wanted.sort(key=lambda place: (place.number in leaving, place.number))
-        for place in wanted[count:]:
-            if place.task is not None and place.task.done():  # nobody was to be found for it
-                place.task = None
+        wanted = [member for member in self._members if member.is_wanted]
+        wanted.sort(key=lambda member: (member.number in leaving, member.number))
+        for member in wanted[count:]:
+            if member.task is not None and member.task.done():  # nobody was to be found for it
+                member.task = None
             else:
-                place.leaving.set()
-        free = [place for place in self._places if place.task is None]
-        free = free[: max(0, count - (len(self._places) - len(free)))]
+                member.leaving.set()
+        free = [member for member in self._members if member.task is None]
+        free = free[: max(0, count - (len(self._members) - len(free)))]
         if not free or self._ending():
             return
         demand = self._publishing = asyncio.create_task(free[0].renting.publish_anew())
-        for place in free:
-            place.slot.recorder.update(stage=Stage.NEGOTIATING)
-            place.task = asyncio.create_task(self._keep(place, demand))
+        for member in free:
+            member.slot.recorder.update(stage=Stage.NEGOTIATING)
+            member.task = asyncio.create_task(self._keep(member, demand))
 
     @property
     def clients(self) -> list[WorkloadClient]:
         """Of the machines that are ready."""
-        return [place.monitor.client for place in self._places if place.monitor is not None]
+        return [member.monitor.client for member in self._members if member.monitor is not None]
 
     def monitor(self, number: int) -> Monitor | None:
         """Of a machine, while it is ready."""
-        return next((place.monitor for place in self._places if place.slot.recorder.number == number), None)
+        return next((member.monitor for member in self._members if member.slot.recorder.number == number), None)
 
     def let_go(self, number: int) -> None:
         """Do without this machine from now on: there is nothing for it to do."""
@@ -129,50 +129,50 @@ class Pool:
     async def release(self) -> list[str]:
         """Let go of all in good order, bounded in time; the agreements of those that were ready."""
         await self.aclose()
-        ready = [(place, place.machine) for place in self._places if place.machine is not None]
-        await asyncio.gather(*(place.renting.release(machine) for place, machine in ready))
+        ready = [(member, member.machine) for member in self._members if member.machine is not None]
+        await asyncio.gather(*(member.renting.release(machine) for member, machine in ready))
         return [*self._gone, *(machine.rented.agreement_id for _, machine in ready)]
 
     async def aclose(self) -> None:
         """Watch and rent no more; who works goes on until it is let go of, or closed down by the journal."""
-        tasks = [place.task for place in self._places if place.task is not None]
+        tasks = [member.task for member in self._members if member.task is not None]
         await cancel_all(*tasks, *filter(None, [self._publishing]))
 
-    async def _keep(self, place: _Place, published: Demand | asyncio.Task[Demand]) -> None:
-        """Have a machine in one place, and another when it is lost, until it is not wanted or the session is over."""
-        await self._fill(place, published)
-        if place.leaving.is_set():
-            await self._empty(place)
+    async def _keep(self, member: _Member, published: Demand | asyncio.Task[Demand]) -> None:
+        """Have a machine in one slot, and another when it is lost, until it is not wanted or the session is over."""
+        await self._fill(member, published)
+        if member.leaving.is_set():
+            await self._empty(member)
 
-    async def _fill(self, place: _Place, published: Demand | asyncio.Task[Demand]) -> None:
-        recorder = place.slot.recorder
+    async def _fill(self, member: _Member, published: Demand | asyncio.Task[Demand]) -> None:
+        recorder = member.slot.recorder
         demand: Demand | None = None
         first: Demand | asyncio.Task[Demand] | None = published
         lost: tuple[Machine, ProviderError] | None = None
-        while not self._ending() and not place.leaving.is_set():
+        while not self._ending() and not member.leaving.is_set():
             try:
                 if first is not None:
                     demand, first = await asyncio.shield(first) if isinstance(first, asyncio.Task) else first, None
                 # The demand stays on the market for those whose turn comes later.
                 with demand.sought() if demand is not None else contextlib.nullcontext():
                     async with self._turn:
-                        machine = await self._rent(place, demand, lost)
+                        machine = await self._rent(member, demand, lost)
             except (MarketError, BudgetError, NodeError) as why:
                 first = demand = lost = None
-                await self._wait_for_the_market(place, why)
+                await self._wait_for_the_market(member, why)
                 continue
             except LauncherError as why:  # no other is to be asked
                 recorder.enter(Stage.FAILED)
                 recorder.message(str(why), "error")
                 return
             demand, lost = None, None
-            place.machine = machine
+            member.machine = machine
             try:
-                reason = await self._watch(place, machine)
+                reason = await self._watch(member, machine)
             except ProviderError as error:
-                if place.leaving.is_set():
+                if member.leaving.is_set():
                     return
-                place.machine, lost = None, (machine, error)
+                member.machine, lost = None, (machine, error)
             except NodeError:
                 return  # the head sees it too, and the session ends
             else:
@@ -180,55 +180,57 @@ class Pool:
                     self.over.set_result(reason)
                 return
 
-    async def _wait_for_the_market(self, place: _Place, why: LauncherError) -> None:
+    async def _wait_for_the_market(self, member: _Member, why: LauncherError) -> None:
         """Say that a machine has no provider, and why, until it is looked for again, or is not wanted any more."""
-        recorder = place.slot.recorder
+        recorder = member.slot.recorder
         again = f"{why.what} A provider is looked for again in {_AGAIN_SECONDS:.0f} s."
         recorder.enter(Stage.RECOVERING if recorder.state.lost else Stage.NEGOTIATING)
         recorder.trouble(again)
         recorder.message(again, "warning")
         with contextlib.suppress(TimeoutError):
-            await wait_for(place.leaving.wait(), _AGAIN_SECONDS)
+            await wait_for(member.leaving.wait(), _AGAIN_SECONDS)
         recorder.trouble("")
 
-    async def _empty(self, place: _Place) -> None:
-        """End the machine in a place that is not wanted any more; the place is free then."""
-        recorder, machine, place.machine = place.slot.recorder, place.machine, None
+    async def _empty(self, member: _Member) -> None:
+        """End the machine in a slot that is not wanted any more; the slot is free then."""
+        recorder, machine, member.machine = member.slot.recorder, member.machine, None
         if machine is not None:
             self._gone.append(machine.rented.agreement_id)
             recorder.enter(Stage.STOPPING)
-            await place.slot.files.part()
-            await place.renting.release(machine)
+            await member.slot.files.detach()
+            await member.renting.release(machine)
             await machine.hiring.aclose()
         recorder.update(activity_id=None, ip=None, price_per_hour=None, usage=None, trouble="")
         recorder.enter(Stage.ENDED)
-        place.task = None
-        place.leaving.clear()
+        member.task = None
+        member.leaving.clear()
         self.scale(self._wanted)  # more may be wanted again by now
 
-    async def _rent(self, place: _Place, demand: Demand | None, lost: tuple[Machine, ProviderError] | None) -> Machine:
-        """A machine by a demand that is on the market, by another one, or in the place of one that was lost."""
+    async def _rent(
+        self, member: _Member, demand: Demand | None, lost: tuple[Machine, ProviderError] | None
+    ) -> Machine:
+        """A machine by a demand that is on the market, by another one, or in place of one that was lost."""
         if lost is not None:
-            return await place.renting.replace(*lost)
-        return await place.renting.rent(demand or await place.renting.publish_anew())
+            return await member.renting.replace(*lost)
+        return await member.renting.rent(demand or await member.renting.publish_anew())
 
-    async def _watch(self, place: _Place, machine: Machine) -> str | None:
+    async def _watch(self, member: _Member, machine: Machine) -> str | None:
         """Until the session is over by its own terms, and the reason, or the machine is not wanted any more.
 
         Raises ``ProviderError`` and ``NodeError``.
         """
-        recorder = place.slot.recorder
+        recorder = member.slot.recorder
         recorder.update(activity_id=machine.rented.activity_id, ip=machine.rented.ip)
         recorder.enter(Stage.READY)
         for notice in machine.notices:
             recorder.notice(notice)
         recorder.message(f"It is ready at {machine.rented.provider_name}.")
-        monitor = place.monitor = Monitor(self._session, place.slot, machine)
+        monitor = member.monitor = Monitor(self._session, member.slot, machine)
         watching = asyncio.create_task(monitor.until_over())
-        leaving = asyncio.create_task(place.leaving.wait())
+        leaving = asyncio.create_task(member.leaving.wait())
         try:
             await asyncio.wait({watching, leaving}, return_when=asyncio.FIRST_COMPLETED)
             return watching.result() if watching.done() else None
         finally:
             await cancel_all(watching, leaving)
-            place.monitor = None
+            member.monitor = None

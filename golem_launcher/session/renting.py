@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from golem_launcher.rental.demand import Demand
     from golem_launcher.rental.hiring import Hiring
     from golem_launcher.session.context import Prepared
-    from golem_launcher.session.slot import Slot
+    from golem_launcher.session.machine_slot import MachineSlot
 
 _SHARED_DISK = (
     "This provider's virtual machine is of an older kind: the files lie on a disk that it shares with its host. "
@@ -95,7 +95,7 @@ class Loss:
 class Renting:
     """The machines in one slot of a session, one after the other."""
 
-    def __init__(self, session: Prepared, slot: Slot) -> None:
+    def __init__(self, session: Prepared, slot: MachineSlot) -> None:
         self.session = session
         self._slot = slot
         self._recorder = slot.recorder
@@ -171,7 +171,7 @@ class Renting:
         self._enter(Stage.STARTING, lost)
         self._slot.endpoint.point_at(self.session.host.node, rented)
         self._recorder.token(self._slot.endpoint.lab_token)
-        notices = [*self._about(rented), *await self._slot.files.meet(hiring.bulk_transfer())]
+        notices = [*self._about(rented), *await self._slot.files.attach(hiring.bulk_transfer())]
         await self._answers(hiring)
         return rented, notices
 
@@ -196,11 +196,11 @@ class Renting:
                 with contextlib.suppress(LauncherError):
                     await session.saves.save_all(_LAST_SAVE_SECONDS)
             await self.release(lost)
-        await self._slot.files.part()  # a generation that is being written counts
+        await self._slot.files.detach()  # a generation that is being written counts
         loss = Loss(words, self._slot.files.saved_last())
         self._slot.endpoint.point_nowhere()
         await lost.hiring.aclose()  # nothing is asked of it
-        session.farewells.say(session.rest, session.journal, rented.agreement_id)
+        session.terminations.begin(session.rest, session.journal, rented.agreement_id)
         await session.extension.mind_clock(session.rest)
         self._look_again()
         try:
@@ -253,7 +253,7 @@ class Renting:
         provider = ("", "") if entry is None else (entry.provider_id, entry.provider_name)
         self._recorder.message(f"{provider[1]}: {error.what}", "warning")
         self._slot.endpoint.point_nowhere()
-        await self._slot.files.part()
+        await self._slot.files.detach()
         if isinstance(error, ImageBlamed):
             session.choice.blames_image(*provider, error.what)
             await hiring.release()
@@ -287,7 +287,7 @@ class Renting:
         """Let go of whoever was being rented when the node was started anew."""
         self._recorder.message("The node was started anew meanwhile, so a provider is looked for again.", "warning")
         self._slot.endpoint.point_nowhere()
-        await self._slot.files.part()
+        await self._slot.files.detach()
         await hiring.release()
         await hiring.aclose()
 

@@ -18,15 +18,15 @@ from golem_launcher.rental.image import SessionImage
 from golem_launcher.rental.image_faults import ImageFaults
 from golem_launcher.rental.outbound_permit import permit_of
 from golem_launcher.rental.payment import bills
-from golem_launcher.rental.payment.ending import Farewells, close_wherever
+from golem_launcher.rental.payment.ending import Terminations, close_wherever
 from golem_launcher.session import documents, network_hosts, preload, timeouts
 from golem_launcher.session.context import Context, Entered, Prepared
 from golem_launcher.session.image_and_packages import image_and_packages
+from golem_launcher.session.machine_slot import HEAD
 from golem_launcher.session.monitor import Monitor
 from golem_launcher.session.pool import Pool
 from golem_launcher.session.renting import Renting
 from golem_launcher.session.saves import as_told
-from golem_launcher.session.slot import HEAD
 from golem_launcher.session.unsaved import Unsaved, kept_words, patience
 from golem_launcher.text import clean_line
 from golem_launcher.waiting import cancel_all, together
@@ -131,7 +131,7 @@ class Run:
             money=session.money,
         )
         prepared = Prepared(
-            **vars(entered), image=image, engine=engine, image_faults=ImageFaults(), farewells=Farewells()
+            **vars(entered), image=image, engine=engine, image_faults=ImageFaults(), terminations=Terminations()
         )
         renting = self._renting = Renting(prepared, prepared.slots[0])
         recorder.message(session.outbound.sentence)
@@ -341,7 +341,7 @@ class Run:
         session = self._session
         session.journal.strict = False
         try:
-            await session.saves.part()  # nobody asks a machine for its files while it is being let go
+            await session.saves.detach()  # nobody asks a machine for its files while it is being let go
             if self._renting is not None:
                 prepared = self._renting.session
                 if not self.hurry:
@@ -350,7 +350,7 @@ class Run:
                 if self._pool is not None:
                     await self._pool.aclose()
                 await prepared.engine.stop()
-                await prepared.farewells.cut_short()
+                await prepared.terminations.cancel()
             if self._entered is not None:
                 rest, find_node = self._entered.rest, self._entered.find_node
                 await close_wherever(rest, find_node, session.journal, invoice_seconds=_LATE_INVOICE_SECONDS)

@@ -11,8 +11,8 @@ from golem_launcher.errors import NothingToSave, SessionError
 from golem_launcher.events import LeftOut, Progress, Saving
 from golem_launcher.session import inputs, liveness, preflight
 from golem_launcher.session.documents import missing
-from golem_launcher.session.furnishing import furnish
 from golem_launcher.session.image_and_packages import image_and_packages
+from golem_launcher.session.provisioning import provision
 from golem_launcher.units import data_size
 from golem_launcher.waiting import cancel_all, wait_for
 
@@ -38,7 +38,7 @@ _LITTLE_ROOM = _GIBIBYTE
 
 
 class Saves:
-    """What becomes of one session's files. ``open`` once, ``meet`` each provider, ``aclose`` once."""
+    """What becomes of one session's files. ``open`` once, ``attach`` each provider, ``aclose`` once."""
 
     def __init__(
         self, directory: SessionDirectory, request: LaunchRequest, endpoint: SessionEndpoint, recorder: Recorder
@@ -96,20 +96,20 @@ class Saves:
                 saving=Saving(workspace=self.workspace, store=store.shown, interval=request.save_seconds)
             )
 
-    async def meet(self, bulk: BulkTransfer) -> list[str]:
+    async def attach(self, bulk: BulkTransfer) -> list[str]:
         """The agent runs in another provider: put there what must be there, start the workload; what to tell the user.
 
         Raises ``ProviderError`` when the provider fails.
         """
         from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace  # noqa: PLC0415 - likewise
 
-        await self.part()
+        await self.detach()
         head = self._endpoint.head
         agent = AgentWorkspace(head.dial_agent, token=head.token, bulk=bulk)
         self._agent = await agent.__aenter__()
         if not self.hold:
             return []
-        return await furnish(
+        return await provision(
             agent,
             restored=self._restored,
             inputs=self.inputs if self._newest is None else [],  # what this session saved has them already
@@ -189,7 +189,7 @@ class Saves:
         at = f" of {self._newest.saved_at:%H:%M:%S} UTC" if self._newest.saved_at else ""
         return f"Its files are those{at} (generation {self._restore})."
 
-    async def part(self) -> None:
+    async def detach(self) -> None:
         """Let go of the present provider."""
         self._saver = None
         if self._saving is not None:
@@ -201,7 +201,7 @@ class Saves:
 
     async def aclose(self) -> None:
         """End everything and remove what was cloned."""
-        await self.part()
+        await self.detach()
         await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
 
     async def _restored(self) -> list[str]:

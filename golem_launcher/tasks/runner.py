@@ -15,7 +15,7 @@ from golem_launcher.access.door import dial, door_path
 from golem_launcher.errors import LauncherError, ProviderError, SessionError, SessionNotFound
 from golem_launcher.events import Stage
 from golem_launcher.session import client, liveness
-from golem_launcher.session.slot import HEAD
+from golem_launcher.session.machine_slot import HEAD
 from golem_launcher.tasks.scheduler import Attempt, Fault, Verdict, Worker
 from golem_launcher.tasks.task_client import TaskClient, attempt_id
 from golem_launcher.waiting import cancel_all

@@ -21,7 +21,7 @@ from golem_launcher.ui.form.resumable_workspaces import saved_workspaces
 from golem_launcher.ui.form.uploads import sweep_uploads
 from golem_launcher.ui.header.header import Header
 from golem_launcher.ui.header.network import bring_up, network_view
-from golem_launcher.ui.header.wallet import Purse
+from golem_launcher.ui.header.wallet import WalletPanel
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -66,7 +66,7 @@ class Launcher(ipywidgets.VBox):
         """For what waits for networks and nodes, which may never answer: nothing else must wait behind it."""
         self._network = LOCAL.name
         self.header = Header(on_alive=self._wake, on_mend=self._mend, on_fund=self._fund, on_back_up=self._back_up)
-        self.purse = Purse(self._show_wallet)
+        self.wallet = WalletPanel(self._show_wallet)
         self.offers = Offers(self._show_offers, self._networks)
         self.form = RequestForm(on_request=self._start, on_change=self._consider, on_mend=self._mend)
         self.sessions = SessionCards(on_relaunch=self.form.fill)
@@ -78,7 +78,7 @@ class Launcher(ipywidgets.VBox):
     def close(self) -> None:
         """Stop the page's work; sessions go on."""
         self._background.close()
-        self.purse.close()
+        self.wallet.close()
         self.sessions.close()
         self._networks.shutdown(wait=False, cancel_futures=True)
         super().close()
@@ -125,7 +125,7 @@ class Launcher(ipywidgets.VBox):
 
     async def _watch_wallet(self) -> None:
         await self._loaded()
-        await self._keep(self.purse.look, SLOW_SECONDS)
+        await self._keep(self.wallet.look, SLOW_SECONDS)
 
     async def _wait(self, call: Callable[[str], _T], network: str) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._networks, call, network)
@@ -146,20 +146,20 @@ class Launcher(ipywidgets.VBox):
         if request.network != self._network:
             self._network = request.network
             self._background.start(self._show_network())
-        if self.purse.consider(request.network, request.budget):
-            self._background.start(self.purse.look())
+        if self.wallet.consider(request.network, request.budget):
+            self._background.start(self.wallet.look())
 
     def _show_wallet(self, view: dict[str, Any]) -> None:
         self.header.wallet = view
 
     def _fund(self) -> None:
-        self._background.start(self.purse.fund())
+        self._background.start(self.wallet.fund())
 
     def _back_up(self) -> None:
         self._background.start(self._hand_out_key())
 
     async def _hand_out_key(self) -> None:
-        self.header.hand_out(await self.purse.key_file())
+        self.header.hand_out(await self.wallet.key_file())
 
     def _show_offers(self, view: dict[str, Any]) -> None:
         self.form.offers = view

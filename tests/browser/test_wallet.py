@@ -44,7 +44,7 @@ def test_real_money_asks_for_a_back_up_and_shows_where_to_send_how_much(
         ).wait_for()
         assert wallet.get_attribute("open") is not None
         assert "This is real money. First back up the identity" in wallet.get_by_role("note").inner_text()
-        assert "12.5 GLM, 0.82 POL for fees" in page.locator(".gl-purse").inner_text()
+        assert "12.5 GLM, 0.82 POL for fees" in page.locator(".gl-funds").inner_text()
         assert wallet.get_by_role("img", name=f"QR code of {ME}").is_visible()
         payment = wallet.get_by_role("listitem").first.get_by_role("link")
         assert payment.get_attribute("href") == f"https://polygonscan.com/tx/0x{HASH}"

@@ -38,7 +38,7 @@ from golem_launcher.session.bill import bill_of
 from golem_launcher.session.directory import session_directory
 from golem_launcher.ui.form.fields import _options
 from golem_launcher.ui.header.network import network_view
-from golem_launcher.ui.header.wallet import Purse
+from golem_launcher.ui.header.wallet import WalletPanel
 from tests.kernel.cells import Notebook
 from tests.localnet.conftest import at_home, network_of, processes_below
 from tests.localnet.requestor import Requestor, play
@@ -219,9 +219,9 @@ def test_who_pays_a_debit_note_in_time_keeps_the_agreement_and_who_does_not_lose
 @pytest.mark.slow
 def test_the_page_shows_the_wallet_and_its_payment(settled: dict[str, Any]) -> None:
     told: list[dict[str, Any]] = []
-    purse = Purse(told.append)
+    panel = WalletPanel(told.append)
     try:
-        asyncio.run(purse.look())
+        asyncio.run(panel.look())
         view = told[-1]
         assert view["words"].endswith("tETH for fees")
         assert not view["bad"]
@@ -230,7 +230,7 @@ def test_the_page_shows_the_wallet_and_its_payment(settled: dict[str, Any]) -> N
         (of_session,) = settled["bill"].agreements[0].transactions
         assert of_session in [payment["transaction"] for payment in view["payments"]]  # other requestors paid, too
     finally:
-        purse.close()
+        panel.close()
     assert "paid in test tokens" in network_view()["detail"]
     (tile,) = [tile for tile in _options("network") if tile["value"] == LOCAL.name]
     assert "test tokens on a chain on this machine" in tile["sentence"]

@@ -156,8 +156,8 @@ class NodesMarket:
 async def _sign(job):
     signing = Signing(job, free, as_judged)
     signed = await signing.sign(SOON)
-    while signing._farewells:
-        await asyncio.wait(signing._farewells)
+    while signing._terminations:
+        await asyncio.wait(signing._terminations)
     await signing.aclose()
     return signed
 
@@ -239,8 +239,8 @@ def test_of_two_that_sign_in_the_same_moment_one_is_taken():
         while first is None:
             first = await signing._first(asked, SOON)
         await signing._part(asked)
-        while signing._farewells:
-            await asyncio.wait(signing._farewells)
+        while signing._terminations:
+            await asyncio.wait(signing._terminations)
         return first
 
     first = asyncio.run(both())
@@ -303,8 +303,8 @@ def test_who_stops_meanwhile_leaves_nothing_signed():
         signs.cancel()
         with pytest.raises(asyncio.CancelledError):
             await signs
-        while signing._farewells:
-            await asyncio.wait(signing._farewells)
+        while signing._terminations:
+            await asyncio.wait(signing._terminations)
 
     asyncio.run(stop())
     assert silent.fate == ["cancelled"]

@@ -18,8 +18,8 @@ from golem_launcher.session import monitor
 from golem_launcher.session.deadline import Deadline
 from golem_launcher.session.directory import create_session_directory
 from golem_launcher.session.extending import Extension
+from golem_launcher.session.machine_slot import HEAD, MachineRecorder, MachineSlot
 from golem_launcher.session.recorder import Recorder
-from golem_launcher.session.slot import HEAD, MachineRecorder, Slot
 from golem_launcher.workload.lab import LAB
 
 NOBODY = "http://127.0.0.1:9"
@@ -86,7 +86,8 @@ def session(tmp_path, monkeypatch):
 
 def watched(session):
     endpoint, log = SimpleNamespace(client=Lab), session.directory.workload_log
-    return monitor.Monitor(session, Slot(LAB, endpoint, MachineRecorder(session.recorder, HEAD), None, log), MACHINE)
+    slot = MachineSlot(LAB, endpoint, MachineRecorder(session.recorder, HEAD), None, log)
+    return monitor.Monitor(session, slot, MACHINE)
 
 
 def watch(session):

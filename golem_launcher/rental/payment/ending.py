@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from golem_launcher.rental.payment.journal import Journal
 
 
-class Farewells:
+class Terminations:
     """Ends agreements and activities of lost providers, beside all else: they may be slow to answer, or dead."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def say(self, rest: YagnaRest, journal: Journal, agreement_id: str) -> None:
+    def begin(self, rest: YagnaRest, journal: Journal, agreement_id: str) -> None:
         """End what was agreed with a provider; what fails is left to the closing of the session."""
         task = asyncio.create_task(_quietly_end(rest, journal, agreement_id))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def cut_short(self) -> None:
-        """Wait for none of them any longer."""
+    async def cancel(self) -> None:
+        """Wait for none of them any longer. Called once, before the session closes down what is left."""
         tasks = list(self._tasks)
         await cancel_all(*tasks)
 

@@ -36,16 +36,16 @@ function renderHeader({ model, el }) {
   );
   const banners = h("div", { class: "gl-banners" });
   const badge = h("span", { class: "gl-tile-badge gl-money" });
-  const purse = h("span", { class: "gl-purse", hidden: true });
+  const funds = h("span", { class: "gl-funds", hidden: true });
   line.insertBefore(badge, state);
-  line.append(purse);
+  line.append(funds);
   const wallet = makeWallet(model);
 
   function showWallet() {
     const { words, bad } = model.get("wallet");
-    setText(purse, words ?? "");
-    purse.classList.toggle("gl-bad", Boolean(bad));
-    show(purse, Boolean(words));
+    setText(funds, words ?? "");
+    funds.classList.toggle("gl-bad", Boolean(bad));
+    show(funds, Boolean(words));
     wallet.update(model.get("wallet"));
   }
   const place = model.get("place");

@@ -35,7 +35,7 @@ class Header(Present):
 
     network = traitlets.Dict().tag(sync=True)
     wallet = traitlets.Dict().tag(sync=True)
-    """What :class:`~.wallet.Purse` tells."""
+    """What :class:`~.wallet.WalletPanel` tells."""
 
     place = traitlets.Unicode().tag(sync=True)
     """What can't be done where this page is served from."""

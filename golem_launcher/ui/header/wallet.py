@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _LONGEST_SENTENCE = 400
 
 
-class Purse:
+class WalletPanel:
     """Tells ``tell`` what the page shows of the wallet that the form's request would be paid from."""
 
     def __init__(self, tell: Callable[[dict[str, Any]], None]) -> None:

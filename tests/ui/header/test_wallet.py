@@ -12,7 +12,7 @@ from golem_launcher.errors import BudgetError
 from golem_launcher.market import funding
 from golem_launcher.market.wallet import Payment, Wallet
 from golem_launcher.networks import NETWORKS
-from golem_launcher.ui.header.wallet import Purse, wallet_view
+from golem_launcher.ui.header.wallet import WalletPanel, wallet_view
 from tests.market.test_outside import ME
 from tests.ui.fake_node import answers_of, fake_node
 
@@ -88,30 +88,30 @@ def test_it_is_looked_up_funded_and_backed_up_at_a_node() -> None:
     told: list[dict[str, Any]] = []
 
     async def main(answers: dict[str, Any]) -> None:
-        purse = Purse(told.append)
+        panel = WalletPanel(told.append)
         try:
-            assert purse.consider("hoodi", Decimal(20))
-            assert not purse.consider("hoodi", Decimal(20))
-            await purse.look()
+            assert panel.consider("hoodi", Decimal(20))
+            assert not panel.consider("hoodi", Decimal(20))
+            await panel.look()
             assert told[-1]["lacking"]
-            asking = asyncio.ensure_future(purse.fund())
+            asking = asyncio.ensure_future(panel.fund())
             await asyncio.sleep(0)
             assert told[-1]["busy"]
-            await purse.fund()  # once at a time
+            await panel.fund()  # once at a time
             await asking
             assert "minted 1000" in told[-1]["said"]
             answers["/_gsb/local/driver/erc20/Fund"] = {"Err": {"inner": "deadline has elapsed"}}
             with pytest.raises(BudgetError, match="busy"):
-                await purse.fund()
+                await panel.fund()
             assert not told[-1]["busy"]
-            purse.consider("polygon", Decimal(1))
+            panel.consider("polygon", Decimal(1))
             assert "identity" not in told[-1]  # what was known is of the other network
-            await purse.look()
+            await panel.look()
             assert not told[-1]["back_up"]["done"]
-            assert (await purse.key_file())["text"].startswith('{"address": "1212')
+            assert (await panel.key_file())["text"].startswith('{"address": "1212')
             assert told[-1]["back_up"]["done"]
         finally:
-            purse.close()
+            panel.close()
 
     answers = answers_of("hoodi", "tGLM", "tETH")
     with fake_node(answers):
@@ -123,16 +123,16 @@ def test_a_chain_that_does_not_answer_is_waited_for_once() -> None:
     told: list[dict[str, Any]] = []
 
     async def main() -> None:
-        purse = Purse(told.append)
-        purse.consider("polygon", Decimal(1))
-        waiting = asyncio.ensure_future(purse.look())
+        panel = WalletPanel(told.append)
+        panel.consider("polygon", Decimal(1))
+        waiting = asyncio.ensure_future(panel.look())
         await asyncio.sleep(0)
-        await purse.look()  # the first one still waits, so this is nothing
+        await panel.look()  # the first one still waits, so this is nothing
         assert told[-1] == {"network": "polygon", "words": "", "bad": False}
         held.set()
         await waiting
         assert "12.5 GLM" in told[-1]["words"]
-        purse.close()
+        panel.close()
 
     answers = answers_of()
     status = answers["/_gsb/local/payment/GetStatus"]
@@ -144,10 +144,10 @@ def test_a_node_that_fails_is_said() -> None:
     told: list[dict[str, Any]] = []
 
     async def main() -> None:
-        purse = Purse(told.append)
-        purse.consider("polygon", Decimal(1))
-        await purse.look()
-        purse.close()
+        panel = WalletPanel(told.append)
+        panel.consider("polygon", Decimal(1))
+        await panel.look()
+        panel.close()
 
     with fake_node({}):
         asyncio.run(main())

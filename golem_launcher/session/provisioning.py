@@ -27,7 +27,7 @@ _SETTLE_SECONDS = 3600.0
 """All that comes before the workload: files, then packages."""
 
 
-async def furnish(
+async def provision(
     agent: AgentWorkspace,
     *,
     restored: Callable[[], Awaitable[list[str]]] | None = None,
@@ -41,12 +41,12 @@ async def furnish(
     when the provider fails, or takes too long.
     """
     try:
-        return await wait_for(_furnish(agent, restored, inputs, packages, progress), _SETTLE_SECONDS)
+        return await wait_for(_provision(agent, restored, inputs, packages, progress), _SETTLE_SECONDS)
     except TimeoutError:
         raise ProviderError("Its files could not be brought there in time.") from None
 
 
-async def _furnish(
+async def _provision(
     agent: AgentWorkspace,
     restored: Callable[[], Awaitable[list[str]]] | None,
     inputs: Sequence[tuple[Path, str]],
@@ -75,7 +75,7 @@ async def _furnish(
     return notices
 
 
-class Scratch:
+class ScratchFiles:
     """The files of a machine beside the head: what was asked to be brought is there at first, and nothing is saved."""
 
     def __init__(self, request: LaunchRequest, endpoint: MachineEndpoint, saves: Saves) -> None:
@@ -89,7 +89,7 @@ class Scratch:
         """Whether something must be in the provider before its workload starts."""
         return bool(self._saves.inputs or image_and_packages(self._request).packages)
 
-    async def meet(self, bulk: BulkTransfer) -> list[str]:
+    async def attach(self, bulk: BulkTransfer) -> list[str]:
         """The agent runs in another provider: put there what must be there; what to tell the user.
 
         Raises ``ProviderError`` when the provider fails.
@@ -100,9 +100,9 @@ class Scratch:
 
         packages = image_and_packages(self._request).packages
         async with AgentWorkspace(self._endpoint.dial_agent, token=self._endpoint.token, bulk=bulk) as agent:
-            return await furnish(agent, inputs=self._saves.inputs, packages=packages, progress=_untold)
+            return await provision(agent, inputs=self._saves.inputs, packages=packages, progress=_untold)
 
-    async def part(self) -> None:
+    async def detach(self) -> None:
         """Let go of the present provider: nothing is held."""
 
     def saved_last(self) -> str:

@@ -1,6 +1,6 @@
 """Becomes Dask: the scheduler beside the Lab at a session's head, a worker at each other machine, in a process for it.
 
-What to become is in a file that the agent's server writes when it is told (``cluster_desk.py``):
+What to become is in a file that the agent's server writes when it is told (``cluster_control.py``):
 
     role       "scheduler" or "worker"
     address    this machine's in the session's private network

@@ -18,7 +18,7 @@ LEAST_SECONDS = 30.0
 _SILENT = "the provider keeps it waiting"
 
 
-class StalledSaves:
+class SaveWatchdog:
     """Compares how long ago something was saved with how often it should be. One for each time that it is ready."""
 
     def __init__(self, recorder: Recorder) -> None:

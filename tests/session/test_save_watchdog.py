@@ -10,7 +10,7 @@ from golem_launcher.events import Message, NotSaved, Saving, Stage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.directory import create_session_directory
 from golem_launcher.session.recorder import Recorder
-from golem_launcher.session.stalled_saves import StalledSaves
+from golem_launcher.session.save_watchdog import SaveWatchdog
 from golem_launcher.ui.cards.event_digest import EventDigest
 from golem_launcher.ui.cards.view_model import session_view
 
@@ -35,7 +35,7 @@ def test_a_late_save_is_told_once_in_every_place_and_that_it_is_over(recorder, m
     async def scene():
         now = 0.0
         monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
-        watch, pulse = StalledSaves(recorder), EventDigest(recorder._directory, "JupyterLab")
+        watch, pulse = SaveWatchdog(recorder), EventDigest(recorder._directory, "JupyterLab")
         pulse.poll()
         recorder.update(saving=saving(saved_at=NOW, generation=1))
         for now in (1.0, 30.0, 50.0):  # noqa: B007 - the clock reads it
@@ -66,7 +66,7 @@ def test_slow_saves_have_longer_intervals_and_are_not_late(recorder, monkeypatch
     async def scene():
         now = 0.0
         monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
-        watch = StalledSaves(recorder)
+        watch = SaveWatchdog(recorder)
         recorder.update(saving=Saving(workspace="late", interval=120.0, saved_at=NOW))
         for now in (1.0, 200.0, 500.0):  # noqa: B007 - the clock reads it
             watch.look()
@@ -79,7 +79,7 @@ def test_who_saves_nothing_hears_nothing(recorder, monkeypatch):
     async def scene():
         now = 0.0
         monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
-        watch = StalledSaves(recorder)
+        watch = SaveWatchdog(recorder)
         now = 1000.0
         watch.look()
         assert recorder.state.stalled == ""

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from golem_launcher.agent import dask
-from golem_launcher.agent.cluster_desk import notebook_token
+from golem_launcher.agent import dask_process
+from golem_launcher.agent.cluster_control import notebook_token
 from tests.agent.conftest import TOKEN
 
 NOTEBOOK = notebook_token(TOKEN)
@@ -48,14 +48,14 @@ def test_a_question_that_makes_no_sense_is_refused(lab, query):
 
 
 def test_dask_says_why_it_can_not_be():
-    assert "no interface in the session's private network" in dask._trouble("192.0.2.1")
-    assert dask._trouble("127.0.0.1") == ""
+    assert "no interface in the session's private network" in dask_process._trouble("192.0.2.1")
+    assert dask_process._trouble("127.0.0.1") == ""
 
 
 def test_commands_name_one_process_its_ports_and_certificates():
     told = {"role": "worker", "address": "192.168.7.3", "scheduler": "192.168.7.2", "name": "machine-2"}
-    words = " ".join(dask.argv(told, "/run/cluster", "/tmp"))
+    words = " ".join(dask_process.argv(told, "/run/cluster", "/tmp"))
     for part in ("tls://192.168.7.2:8786", "--host 192.168.7.3", "--worker-port 8788", "--no-nanny", "--protocol tls"):
         assert part in words
-    words = " ".join(dask.argv({**told, "role": "scheduler"}, "/run/cluster", "/tmp"))
+    words = " ".join(dask_process.argv({**told, "role": "scheduler"}, "/run/cluster", "/tmp"))
     assert "--port 8786 --dashboard-address 127.0.0.1:8787" in words

@@ -20,17 +20,17 @@ HEAD = 1
 """The number of the machine that has the session's workspace, and is opened by its link."""
 
 
-class Files(Protocol):
+class MachineFiles(Protocol):
     """What becomes of one machine's files."""
 
     @property
     def hold(self) -> bool:
         """Whether something must be in the provider before its workload starts."""
 
-    async def meet(self, bulk: BulkTransfer) -> list[str]:
+    async def attach(self, bulk: BulkTransfer) -> list[str]:
         """The agent runs in another provider: put there what must be there; what to tell the user."""
 
-    async def part(self) -> None:
+    async def detach(self) -> None:
         """Let go of the present provider."""
 
     def saved_last(self) -> str:
@@ -111,14 +111,14 @@ class MachineRecorder:
 
 
 @dataclass(frozen=True)
-class Slot:
+class MachineSlot:
     """The place of the machine ``recorder.number``."""
 
     workload: Workload
     """What its machine runs."""
     endpoint: MachineEndpoint
     recorder: MachineRecorder
-    files: Files
+    files: MachineFiles
     log: Path
     """Where what it logs is kept."""
 

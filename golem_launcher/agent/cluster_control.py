@@ -14,7 +14,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import dask
+from . import dask_process
 
 if TYPE_CHECKING:
     from .config import Config
@@ -29,15 +29,15 @@ _LONGEST_WAIT = 25.0
 _SETTINGS = ("role", "address", "scheduler", "name")
 _INTERFACE = "eth0:"
 """A machine's in the private network, as /proc/net/dev has it."""
-_PEMS = {"ca": dask.CA, "certificate": dask.CERTIFICATE, "key": dask.KEY}
+_PEMS = {"ca": dask_process.CA, "certificate": dask_process.CERTIFICATE, "key": dask_process.KEY}
 
 
 def notebook_token(token: str) -> str:
-    """What programs of the session show here. It opens this desk alone, and says nothing of the session's token."""
+    """What programs of the session show here: it opens no other route, and says nothing of the session's token."""
     return hashlib.sha256(b"cluster " + token.encode()).hexdigest()
 
 
-class ClusterDesk:
+class ClusterControl:
     """Made once in the agent's server, and used by several threads at once. ``orders`` leads to the keeper."""
 
     def __init__(self, config: Config, orders: int) -> None:
@@ -54,7 +54,7 @@ class ClusterDesk:
 
     # For the user's side
 
-    def hear(self, body: dict[str, Any]) -> dict[str, Any]:
+    def configure(self, body: dict[str, Any]) -> dict[str, Any]:
         """What the user's side decided (``told``), and what Dask this machine runs (``settings``).
 
         Raises ``ValueError`` for anything else, ``OSError`` when it can't be kept.
@@ -69,7 +69,7 @@ class ClusterDesk:
                 self._settings = settings
         return {}
 
-    def asked(self, after: str = "-1", wait: str = "0") -> dict[str, Any]:
+    def requested(self, after: str = "-1", wait: str = "0") -> dict[str, Any]:
         """What the notebook asked for last; waits for news since the request number ``after``.
 
         Raises ``ValueError`` for what is no number.
@@ -88,13 +88,13 @@ class ClusterDesk:
 
     # For the notebook
 
-    def look(self) -> dict[str, Any]:
+    def status(self) -> dict[str, Any]:
         """How the cluster stands, and by what certificate one comes to its scheduler."""
         files = {name: os.path.join(self._directory, file) for name, file in _PEMS.items()}  # noqa: PTH118
         with self._news:
             return {**self._told, "asked": self._wanted, "trouble": self._trouble(), "files": files}
 
-    def ask(self, body: dict[str, Any]) -> dict[str, Any]:
+    def request(self, body: dict[str, Any]) -> dict[str, Any]:
         """Ask for so many ``workers``; ``retired`` are the numbers of machines that are not needed any more.
 
         Raises ``ValueError`` for what makes no sense.
@@ -116,7 +116,7 @@ class ClusterDesk:
         os.makedirs(self._directory, mode=0o700, exist_ok=True)  # noqa: PTH103
         for name, file in _PEMS.items():
             self._write(file, str(settings[name]))
-        self._write(dask.FILE, json.dumps({name: settings[name] for name in _SETTINGS}))
+        self._write(dask_process.FILE, json.dumps({name: settings[name] for name in _SETTINGS}))
         os.write(self._orders, ORDER + b"\n")
 
     def _write(self, name: str, text: str) -> None:
@@ -127,7 +127,7 @@ class ClusterDesk:
 
     def _trouble(self) -> str:
         try:
-            with open(os.path.join(self._directory, dask.TROUBLE), encoding="utf-8") as file:  # noqa: PTH118, PTH123
+            with open(os.path.join(self._directory, dask_process.TROUBLE), encoding="utf-8") as file:  # noqa: PTH118, PTH123
                 return file.read(1000)
         except OSError:
             return ""

@@ -32,8 +32,8 @@ _MOST_WORKERS = 4
 def main() -> int:
     """Install missing system packages where we may, then run pytest; its exit code is ours.
 
-    These are real daemons, browsers and networks on a machine that may be busy: what fails is run once more, alone, and
-    said aloud. What fails twice has failed.
+    These are real daemons, browsers and networks on a machine that may be busy: a file where something fails is run once
+    more, alone, and that is said aloud. What fails twice has failed.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a starter in the background may have it ignored
     _install_missing()
@@ -47,8 +47,7 @@ def main() -> int:
         return code
     if words == ["quick"]:
         return _run(jobs.quick_jobs())
-    asked = jobs.Job("asked", tuple(words), 0)
-    return _again(asked, subprocess.call([*_pytest(asked), *asked.files], cwd=_ROOT))
+    return subprocess.call([*_pytest(jobs.Job("asked", (), 0)), *words], cwd=_ROOT)
 
 
 def _run(todo: list[jobs.Job]) -> int:
@@ -123,15 +122,15 @@ async def _ended(job: jobs.Job, printed: IO[bytes]) -> int:
 
 
 def _again(job: jobs.Job, code: int) -> int:
+    """Whole files: what a test finds there is then what it found before, and only the other work is gone."""
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:  # a room may have no quick ones
         return pytest.ExitCode.OK
     if code != pytest.ExitCode.TESTS_FAILED:
         return code
-    sys.stdout.write(f"\nSome tests of {job.name} failed; those are run once more, alone.\n")
+    files = jobs.failing_files(_report(job))
+    sys.stdout.write(f"\nSome tests of {job.name} failed; their files are run once more, alone: {' '.join(files)}\n")
     sys.stdout.flush()
-    return subprocess.call(
-        [*_pytest(job), "--last-failed", "--last-failed-no-failures=none", *job.files], cwd=_ROOT
-    )  # fmt: skip
+    return subprocess.call([*_pytest(job), *files], cwd=_ROOT)
 
 
 def _pytest(job: jobs.Job) -> list[str]:

@@ -84,6 +84,16 @@ def measured(reports: Iterable[Path]) -> dict[str, float]:
     """The seconds that each file took, by what pytest wrote of its jobs (JUnit's XML), as :data:`MEASURED` has them."""
     took: dict[str, float] = defaultdict(float)
     for report in reports:
-        for case in ET.parse(report).iter("testcase"):
+        for case in _cases(report):
             took[case.attrib["file"].removeprefix("tests/")] += float(case.attrib["time"])
     return {file: round(seconds) for file, seconds in sorted(took.items()) if seconds > 2 * _SHORT}
+
+
+def failing_files(report: Path) -> tuple[str, ...]:
+    """The files in which a test failed, by what pytest wrote of a job."""
+    failing = (case for case in _cases(report) if case.find("failure") is not None or case.find("error") is not None)
+    return tuple(sorted({case.attrib["file"] for case in failing}))
+
+
+def _cases(report: Path) -> Iterable[ET.Element]:
+    return ET.parse(report).iter("testcase")

@@ -141,7 +141,7 @@ def new_context(chromium: Browser, *, strict: bool = True, **options: Any) -> It
     When ``strict``, no error, nothing red on the console and no request to elsewhere either: for pages wholly ours.
     """
     context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     context.set_default_navigation_timeout(60_000)  # a kernel starts meanwhile, and all scripts are compiled
     complaints: list[str] = []
     context.on("dialog", lambda dialog: _answer(dialog, complaints))

@@ -32,8 +32,8 @@ _MOST_WORKERS = 4
 def main() -> int:
     """Install missing system packages where we may, then run pytest; its exit code is ours.
 
-    These are real daemons, browsers and networks on a machine that may be busy: a file where something fails is run once
-    more, alone, and that is said aloud. What fails twice has failed.
+    These are real daemons, browsers and networks on a machine that may be busy: a file where something fails is run
+    once more, alone, and that is said aloud. What fails twice has failed.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a starter in the background may have it ignored
     _install_missing()

@@ -122,6 +122,9 @@ def settings(config: Config) -> dict[str, dict[str, object]]:
         },
         # An image may bring a password of its own: whoever knows it must not get in.
         "PasswordIdentityProvider": {"token": config.lab_token, "hashed_password": "", "allow_password_change": False},
+        # A kernel that dies within its first ten seconds (a file too large for the memory, in the first cell) would
+        # come back at other ports, and whoever is connected to it would wait for answers for ever.
+        "KernelRestarter": {"random_ports_until_alive": False},
         "LabApp": {
             # In the workspace, so that open notebooks, layout and settings are saved and restored with it.
             "workspaces_dir": os.path.join(config.root, _LAYOUT, "workspaces"),  # noqa: PTH118

@@ -117,6 +117,7 @@ def test_the_debugger_answers(connected):
 
 
 def test_a_kernel_that_dies_ends_its_cell_and_another_is_there(connected):
+    connected.restart()  # so that it is young: Jupyter has ways of its own with kernels that die soon
     done = connected.run("x = 1\nimport os; os._exit(3)", check=False)
     assert done.failed
     assert "died" in done.errors

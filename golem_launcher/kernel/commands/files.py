@@ -116,11 +116,16 @@ async def _save(notebook: Notebook, _call: Call, output: Output) -> None:
 
 
 async def _results(notebook: Notebook, call: Call, output: Output) -> None:
-    from golem_launcher.session import results
+    from golem_launcher.session import client, results
 
     directory = notebook.last
     if directory is None:
         raise RequestError("This notebook had no session yet.", "Connect: %connect")
+    if notebook.connection is not None and not notebook.connection.over:
+        try:
+            await asyncio.to_thread(client.save, directory.name)
+        except LauncherError as error:
+            await output.say(f"Not saved again: {error}", error=True)
     path = await asyncio.to_thread(results.write, directory, call.words or None)
     await output.say(f"The files as saved last are in {path}")
 
@@ -154,7 +159,7 @@ COMMANDS = (
     Command(
         "results",
         "[FILE.zip]",
-        "Writes the files as saved last into a zip file here; after %disconnect, too.",
+        "Saves, and writes the files as saved last into a zip file here; after %disconnect, too.",
         _results,
         ("%results", "%results work.zip"),
     ),

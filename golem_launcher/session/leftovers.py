@@ -26,6 +26,7 @@ _LOCK_SECONDS = 1.0
 """A killed process's other threads may hold the lock for a moment after it."""
 
 _CLOSED = "What it had left at the node is closed down now."
+_UNHEARD = "What was agreed with a provider that did not answer is over now, or ends by itself."
 _LATE_ONE = "The invoice that was missing is no longer waited for: what the session cost is known as far as it will be."
 
 _DONE = "; everything it had was closed down."
@@ -78,19 +79,28 @@ def close(directory: SessionDirectory, *, start_node: bool, death: Death = DIED)
             if journal is not None and owes:
                 closed = _close_at_node(directory, journal, start_node=start_node)
             entries = journal.entries if journal is not None else None
-            late = entries is not None and entries.awaits_until is not None
+            lingered = entries is not None and (entries.awaits_until or entries.asks_until) is not None
             refused = [why for why in (entries.refusals if entries else ()) if why not in state.reason]
-            became = " ".join((_DONE if closed or late else _NOT_YET, *refused))
-            _write_end(directory, death, became, closed=closed, last_word=_LATE_ONE if late else _CLOSED)
+            became = " ".join((_DONE if closed or lingered else _NOT_YET, *refused))
+            _write_end(directory, death, became, closed=closed, last_word=_last_word(journal))
     except TimeoutError:
         return False  # a supervisor that begins, or somebody who closes down already
     return closed or not state.stage.final
 
 
 def awaits(directory: SessionDirectory) -> bool:
-    """Whether a session has ended, and an invoice of it is waited for."""
+    """Whether a session has ended, and a provider of it is waited for."""
     journal = Journal.read(directory.path)
-    return journal is not None and journal.entries.awaits_until is not None and not journal.entries.closed
+    return journal is not None and journal.entries.lingers
+
+
+def _last_word(journal: Journal | None) -> str:
+    """What is told once nothing is left of a session that was over before."""
+    if journal is None:
+        return _CLOSED
+    if journal.entries.awaits_until is not None:
+        return _LATE_ONE
+    return _CLOSED if journal.entries.asks_until is None else _UNHEARD
 
 
 def _close_at_node(directory: SessionDirectory, journal: Journal, *, start_node: bool) -> bool:
@@ -118,7 +128,7 @@ async def _close_down(node: Node, journal: Journal) -> None:
     from golem_launcher.rental.payment.closing import close_down  # noqa: PLC0415
 
     async with YagnaRest(node) as rest:
-        seconds = 0.0 if journal.entries.awaits_until else _INVOICE_SECONDS
+        seconds = 0.0 if journal.entries.lingers else _INVOICE_SECONDS
         await wait_for(close_down(rest, journal, invoice_seconds=seconds), _SECONDS)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from golem_launcher import files, paths, text
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.events import STOPPED, Stage
-from golem_launcher.session import late_invoices, preload, timeouts
+from golem_launcher.session import late_providers, preload, timeouts
 from golem_launcher.session.control import ControlServer
 from golem_launcher.session.directory import session_directory
 from golem_launcher.session.directory_guard import DirectoryGuard
@@ -236,7 +236,7 @@ def main() -> int:
             asyncio.run(Supervisor(directory, lock).main())
     finally:
         directory.sweep()
-    late_invoices.begin(directory)
+    late_providers.begin(directory)
     return 0
 
 

@@ -21,7 +21,7 @@ from golem_launcher.rental.payment.evidence import DEBIT_NOTE, INVOICE
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.rental.payment.money import Money
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import preload
+from golem_launcher.session import leftovers, preload
 from golem_launcher.session.directory import create_session_directory
 from golem_launcher.session.recorder import Recorder
 
@@ -278,8 +278,73 @@ def test_whether_a_provider_heard_of_the_end_is_written_down(hears):
         if not hears:
             raise NodeRefused("The provider can't be reached.", status=500)
 
-    rest = SimpleNamespace(terminate_agreement=ends, destroy_activity=ends)
+    async def agreement(_agreement_id):
+        return {"state": "Terminated" if hears else "Approved"}
+
+    rest = SimpleNamespace(terminate_agreement=ends, destroy_activity=ends, agreement=agreement)
     asyncio.run(closing.end_agreement(rest, business.journal, business.journal.agreement("one")))
     entry = business.journal.agreement("one")
     assert entry.ended_at is not None
     assert entry.unheard is not hears
+    assert entry.over is hears
+
+
+class SlowNode(Rest):
+    """A node at which agreements end as yagna's do: only once their provider answered, which some never do."""
+
+    def __init__(self, deaf=()):
+        super().__init__()
+        self.deaf, self.ended, self.asked, self.released = set(deaf), set(), [], []
+
+    async def agreement(self, agreement_id):
+        return {"state": "Terminated" if agreement_id in self.ended else "Approved"}
+
+    async def agreements(self, _after):
+        return []
+
+    async def activities(self, _agreement_id):
+        return []
+
+    async def networks(self):
+        return []
+
+    async def cancel_agreement(self, _agreement_id, _message):
+        """It is signed, so nothing happens."""
+
+    async def terminate_agreement(self, agreement_id, _message):
+        self.asked.append(agreement_id)
+        if agreement_id in self.deaf:
+            raise NodeRefused("The provider can't be reached.", status=500)
+        self.ended.add(agreement_id)
+
+    async def destroy_activity(self, _activity_id):
+        """It ends with the agreement, or is asked for at once."""
+
+    async def release_allocation(self, allocation_id):
+        self.released.append(allocation_id)
+
+
+def test_an_agreement_that_could_not_be_ended_is_ended_later():
+    business, node = Business(), SlowNode(deaf=["two"])
+    business.journal.update(demanded=True, allocation_id="kept")
+    asyncio.run(closing.close_down(node, business.journal))
+    entries = business.journal.entries
+    assert [entry.over for entry in entries.agreements] == [True, False, True]
+    assert (entries.lingers, entries.closed, node.released) == (True, False, ["kept"])
+    assert leftovers.awaits(business.directory)
+    node.deaf.clear()
+    again = Journal.read(business.directory.path)  # another process
+    asyncio.run(closing.close_down(node, again))
+    assert node.asked == ["one", "two", "three", "two"]
+    assert (again.entries.closed, again.entries.lingers) == (True, False)
+    assert not leftovers.awaits(business.directory)
+
+
+def test_a_provider_that_never_answers_is_not_asked_for_ever(monkeypatch):
+    business, node = Business(), SlowNode(deaf=["two"])
+    business.journal.update(demanded=True)
+    asyncio.run(closing.close_down(node, business.journal))
+    later = clock.now() + timedelta(minutes=11)
+    monkeypatch.setattr(closing.clock, "now", lambda: later)
+    asyncio.run(closing.close_down(node, business.journal))
+    assert business.journal.entries.closed

@@ -32,7 +32,9 @@ _PROVIDER_SECONDS = 4.0
 """How long the provider's side may take to answer that it is over; it is not needed for it to be over."""
 _INVOICE_POLL_SECONDS = 0.25
 _LATE = timedelta(minutes=10)
-"""How long an invoice that did not come at once is waited for, after the session."""
+"""How long a provider is waited for after the session that did not send its invoice at once, or hear of the end."""
+_LIVING = {"Pending", "Approving", "Approved"}
+"""States of an agreement that binds, or may."""
 _OPEN_INVOICES = {"ISSUED", "RECEIVED"}
 
 
@@ -40,24 +42,42 @@ async def close_down(rest: YagnaRest, journal: Journal, *, invoice_seconds: floa
     """Terminate agreements, destroy activities, accept their invoices, release the allocation, remove the network.
 
     Waits at most ``invoice_seconds`` for invoices. For those that are late, what they may be is kept aside for a while,
-    and the journal stays open: another call goes on. So it does when the node does not let us finish, which raises
-    ``NodeError``.
+    and the journal stays open: another call goes on. So it does while an agreement can't be ended because its provider
+    does not answer, and when the node does not let us finish, which raises ``NodeError``.
     """
     if not journal.entries.owes:
         return
-    if journal.entries.awaits_until is None:
+    if not journal.entries.lingers:
         await _find_forgotten(rest, journal)
-        await asyncio.gather(*(end_agreement(rest, journal, entry) for entry in journal.entries.agreements))
-        if journal.entries.network_id is not None:
-            await rest.remove_network(journal.entries.network_id)
+    living = [entry for entry in journal.entries.agreements if not entry.over]
+    await asyncio.gather(*(end_agreement(rest, journal, entry) for entry in living))
+    if journal.entries.network_id is not None and not journal.entries.lingers:
+        await rest.remove_network(journal.entries.network_id)
+    late = False
     if journal.entries.allocation_id is not None:
-        late = await _accept_invoices(rest, journal, seconds=invoice_seconds)
-        if late and await _await_late(rest, journal):
-            await bills.keep(rest, journal)
-            return
-        await rest.release_allocation(journal.entries.allocation_id)
-    journal.update(closed=True)
+        late = await _accept_invoices(rest, journal, seconds=invoice_seconds) and await _await_late(rest, journal)
+        if not late:
+            await rest.release_allocation(journal.entries.allocation_id)
+    asks = _asks_again(journal)
+    if not (late or asks):
+        journal.update(closed=True)
     await bills.keep(rest, journal)
+
+
+def _asks_again(journal: Journal) -> bool:
+    """Whether agreements that could not be ended are to be ended later: a provider may only be slow to answer."""
+    living = [entry for entry in journal.entries.agreements if not entry.over]
+    if not living:
+        return False
+    until = journal.entries.asks_until
+    if until is None:
+        until = clock.now() + _LATE
+        journal.update(asks_until=until)
+    if clock.now() < until:
+        return True
+    for entry in living:
+        _LOG.warning("the agreement %s ends by itself: its provider never heard that it is over", entry.agreement_id)
+    return False
 
 
 async def _await_late(rest: YagnaRest, journal: Journal) -> bool:
@@ -136,15 +156,29 @@ async def _of_agreement(rest: YagnaRest, agreement_id: str) -> list[str]:
 
 
 async def end_agreement(rest: YagnaRest, journal: Journal, entry: AgreementEntry) -> None:
-    """End one agreement and its activity, whether the provider is still there or not. Raises ``NodeUnreachable``."""
+    """End one agreement and its activity, whether the provider is still there or not. Raises ``NodeUnreachable``.
+
+    A node ends an agreement once the provider has answered, and not before: until then the journal has it as not
+    ``over``.
+    """
     if entry.activity_id is None:  # the provider may not have signed it yet
         await _ask_provider(rest.cancel_agreement(entry.agreement_id, "The session ended"), "cancel the agreement")
     calls = [_ask_provider(rest.terminate_agreement(entry.agreement_id, "The session ended"), "end the agreement")]
     if entry.activity_id is not None:
         calls.append(_ask_provider(rest.destroy_activity(entry.activity_id), "destroy the activity"))
     heard = await asyncio.gather(*calls)
+    over = await _is_over(rest, entry.agreement_id)
     entry = journal.agreement(entry.agreement_id) or entry
-    journal.update_agreement(entry.agreement_id, ended_at=entry.ended_at or clock.now(), unheard=not any(heard))
+    unheard = entry.unheard or not any(heard)
+    journal.update_agreement(entry.agreement_id, ended_at=entry.ended_at or clock.now(), unheard=unheard, over=over)
+
+
+async def _is_over(rest: YagnaRest, agreement_id: str) -> bool:
+    """Whether an agreement binds nobody any more, as the node has it."""
+    try:
+        return (await rest.agreement(agreement_id)).get("state") not in _LIVING
+    except NodeRefused:  # it knows of none
+        return True
 
 
 async def _ask_provider(call: Awaitable[None], what: str) -> bool:

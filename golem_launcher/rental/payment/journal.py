@@ -63,6 +63,8 @@ class AgreementEntry(BaseModel):
     """When we ended it; likewise."""
     unheard: bool = False
     """Whether the provider did not answer when we ended it: it may not know, and go on in good faith."""
+    over: bool = False
+    """Whether the node knows of its end too, which it does once the provider has heard of it."""
     refused: str = ""
     """Why its invoice is not accepted, in words; empty when it is, or when none came."""
     refusals: tuple[Refusal, ...] = ()
@@ -180,6 +182,8 @@ class Entries(BaseModel):
     agreements: tuple[AgreementEntry, ...] = ()
     awaits_until: datetime | None = None
     """Everything was ended, and an invoice that is late is waited for until then."""
+    asks_until: datetime | None = None
+    """Agreements whose providers have not heard of the end are ended again and again until then."""
     closed: bool = False
     """Everything above was released; nothing is left to do."""
 
@@ -192,6 +196,11 @@ class Entries(BaseModel):
     def owes(self) -> bool:
         """Whether something may be left at the node."""
         return not self.closed and (self.allocation_timeout is not None or self.demanded)
+
+    @property
+    def lingers(self) -> bool:
+        """Whether all is given back that can be, and a provider is late: with its invoice, or to hear of the end."""
+        return not self.closed and (self.awaits_until is not None or self.asks_until is not None)
 
     @property
     def refusals(self) -> tuple[str, ...]:

@@ -1,4 +1,6 @@
-"""``python -m golem_launcher.session.late_invoices NAME``: waits for the invoices of a session that has ended.
+"""``python -m golem_launcher.session.late_providers NAME``: waits for the providers of a session that has ended.
+
+For invoices that did not come at once, and for who has not heard that it is over.
 
 A process of its own, so that nobody who ends a session waits for it. It does no more than every command does that looks
 at sessions, only without being asked; so nothing is lost when it is killed.
@@ -26,7 +28,7 @@ _MOST_SECONDS = 900.0
 
 
 def begin(directory: SessionDirectory) -> None:
-    """Have the invoices waited for that are late; called by a supervisor when it ends."""
+    """Have providers waited for that are late; called by a supervisor when it ends."""
     if leftovers.awaits(directory):
         record = processes.spawn_detached(
             [sys.executable, "-m", __name__, directory.name],

@@ -10,10 +10,9 @@ import contextlib
 import json
 import secrets
 import zlib
-from array import array
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 import zstandard
@@ -21,12 +20,15 @@ import zstandard
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds, Subset
 from golem_launcher.workspace.repository.entry import LARGEST_CHUNK, chunk_digest
+from golem_launcher.workspace.repository.places import Places
 from golem_launcher.workspace.repository.sealing import Damaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from golem_launcher.workspace.backends.locations import Location
+    from golem_launcher.workspace.repository.bits import Bits
+    from golem_launcher.workspace.repository.places import Listed
     from golem_launcher.workspace.repository.sealing import Sealing
 
 PACK_BYTES = 6 * 1024 * 1024
@@ -39,37 +41,14 @@ MANY = 64
 GRACE = timedelta(hours=1)
 """Between the condemning of a pack and its end."""
 _LIVE_ENOUGH = 0.5
+_READS = 4
+"""Of each reader, before what was read is looked at: a thousand indexes at once would be a gigabyte."""
 _LEVEL = 1
 _SAMPLE = 16 * 1024
 _WORTH_IT = 0.95
 _T = TypeVar("_T")
 _DAMAGED = Damaged("A part of the store is damaged.")
 _LOWER = (1 << 32) - 1
-
-
-class _Pack:
-    """What is in a pack: the rows of its chunks, and from where to where in it each lies."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.rows = array("I")
-        self.spans = array("Q")
-        """Offset and length in one, the length in the lower half."""
-
-    def add(self, row: int, offset: int, length: int) -> None:
-        """A chunk more."""
-        self.rows.append(row)
-        self.spans.append(offset << 32 | length)
-
-    @property
-    def bytes(self) -> int:
-        """What its chunks take."""
-        return sum(map(_length, self.spans))
-
-    @property
-    def small(self) -> bool:
-        """Whether it is worth putting together with others."""
-        return self.bytes < SMALL and len(self.rows) < MOST_CHUNKS // 2
 
 
 class Packs:
@@ -79,12 +58,7 @@ class Packs:
         self._location = location
         self._sealing = sealing
         self._compressor = zstandard.ZstdCompressor(level=_LEVEL)  # to make one takes longer than a small chunk
-        self._ids = ChunkIds()
-        self._places = array("Q")
-        """Of each row: the number of a pack and where in its list the chunk is, in one; 0: in none."""
-        self._held: dict[str, _Pack] = {}
-        self._names: dict[int, str] = {}
-        self._numbers = count(1)
+        self._places = Places()
         self._unreadable: set[str] = set()
         self._condemned: set[str] = set()
         self._open: dict[bytes, bytes] = {}
@@ -96,56 +70,32 @@ class Packs:
         """See what others wrote, deleted and condemned meanwhile."""
         condemned = {name.partition("/")[2] for name in self._location.names("condemned/")}
         there = {name.partition("/")[2] for name in self._location.names("indexes/")}
-        new = there - self._held.keys() - self._unreadable
+        new = there - self._places.packs - self._unreadable
         self._unreadable &= there
         for pack, index in self._each(self._load, new):
             if index is None:
                 self._unreadable.add(pack)  # damaged or another's: its chunks are missing, the next save brings them
             else:
-                self._hold(pack, index)
-        gone = self._held.keys() - there
+                self._places.add(pack, index)
+        gone = self._places.packs - there
         for pack in gone:
-            self._forget(pack)
+            self._places.forget(pack)
         if new or gone or condemned != self._condemned:
             self._condemned = condemned
-            self._place()
+            self._settle()
 
-    def _hold(self, name: str, index: Iterable[tuple[bytes, int, int]]) -> None:
-        pack = self._held[name] = _Pack(next(self._numbers))
-        self._names[pack.number] = name
-        for chunk, offset, length in index:
-            row = self._ids.add(chunk)
-            if row == len(self._places):
-                self._places.append(0)
-            self._places[row] = pack.number << 32 | len(pack.rows)
-            pack.add(row, offset, length)
-
-    def _forget(self, name: str) -> None:
-        del self._names[self._held.pop(name).number]
-
-    def _place(self) -> None:
+    def _settle(self) -> None:
         """Of a chunk in several packs, all who share the store take the same one, and one that is to stay."""
-        if len(self._ids) > 2 * sum(len(pack.rows) for pack in self._held.values()):
-            self._forget_ids()
-        self._places = array("Q", bytes(8 * len(self._ids)))
-        for name in sorted(self._held, key=lambda name: (name not in self._condemned, name)):
-            pack = self._held[name]
-            for at, row in enumerate(pack.rows):
-                self._places[row] = pack.number << 32 | at
-
-    def _forget_ids(self) -> None:
-        """Those of packs that are gone."""
-        before, self._ids = self._ids, ChunkIds()
-        for pack in self._held.values():
-            pack.rows = array("I", [self._ids.add(before[row]) for row in pack.rows])
+        self._places.settle(sorted(self._places.packs, key=lambda name: (name not in self._condemned, name)))
 
     def _each(self, read: Callable[[str], _T], names: Iterable[str]) -> Iterator[tuple[str, _T]]:
         if self._location.readers == 1:
             yield from ((name, read(name)) for name in names)
             return
+        waiting = iter(names)
         with ThreadPoolExecutor(self._location.readers) as pool:
-            names = list(names)
-            yield from zip(names, pool.map(read, names), strict=True)
+            while some := list(islice(waiting, _READS * self._location.readers)):
+                yield from zip(some, pool.map(read, some), strict=True)
 
     def _load(self, pack: str) -> list[tuple[bytes, int, int]] | None:
         name = f"indexes/{pack}"
@@ -157,16 +107,8 @@ class Packs:
 
     def _found(self, chunk: bytes) -> tuple[str, int, int] | None:
         """The pack that has a chunk, its offset there and its length."""
-        row = self._ids.row(chunk)
-        return None if row is None else self._found_by(row)
-
-    def _found_by(self, row: int) -> tuple[str, int, int] | None:
-        place = self._places[row]
-        if not place:
-            return None
-        name = self._names[place >> 32]
-        span = self._held[name].spans[place & _LOWER]
-        return name, span >> 32, span & _LOWER
+        row = self._places.ids.row(chunk)
+        return None if row is None else self._places.find(row)
 
     def __contains__(self, chunk: bytes) -> bool:
         """Whether a generation may name it: else it has to be put first."""
@@ -175,12 +117,12 @@ class Packs:
     def lost(self, ids: Iterable[bytes]) -> ChunkIds:
         """Those of ``ids`` that can't be had any more, as far as can be seen without reading them."""
         self.refresh()
-        gone = self._held.keys() - {name.partition("/")[2] for name in self._location.names("packs/")}
+        gone = self._places.packs - {name.partition("/")[2] for name in self._location.names("packs/")}
         for pack in gone:  # its index alone is left
-            self._forget(pack)
+            self._places.forget(pack)
             self._unreadable.add(pack)
         if gone:
-            self._place()
+            self._settle()
         return ChunkIds(chunk for chunk in ids if chunk not in self._open and self._found(chunk) is None)
 
     def put(self, chunk: bytes, plain: bytes) -> None:
@@ -209,7 +151,8 @@ class Packs:
         spans = ",".join(f'"{chunk.hex()}":[{offset},{length}]' for chunk, offset, length in self._opened())
         index = zlib.compress(f"{{{spans}}}".encode(), 1)
         self._location.write(f"indexes/{pack}", [self._sealing.seal(f"indexes/{pack}", index)])
-        self._hold(pack, self._opened())
+        self._places.add(pack, self._opened())
+        self._places.locate(pack)
         self._open, self._open_bytes = {}, 0
 
     def _opened(self) -> Iterator[tuple[bytes, int, int]]:
@@ -240,42 +183,46 @@ class Packs:
     @property
     def many(self) -> int:
         """All rows are below this."""
-        return len(self._ids)
+        return len(self._places.ids)
 
     def rows(self, chunks: Iterable[bytes]) -> Iterator[int]:
         """A number for each of those that are here, the same for the same one until the next :meth:`refresh`."""
-        return (row for chunk in chunks if (row := self._ids.row(chunk)) is not None)
+        return (row for chunk in chunks if (row := self._places.ids.row(chunk)) is not None)
 
     def size(self, row: int) -> int:
         """What the chunk in a row takes in the store."""
-        found = self._found_by(row)
+        found = self._places.find(row)
         return 0 if found is None else found[2]
+
+    def bytes_of(self, rows: Bits) -> int:
+        """What the chunks in these rows take, together."""
+        return self._places.bytes_of(rows)
 
     @property
     def condemned_bytes(self) -> int:
         """What is to be deleted, and takes room until then."""
-        return sum(self._held[pack].bytes for pack in self._condemned if pack in self._held)
+        return sum(self._places[pack].bytes for pack in self._condemned & self._places.packs)
 
     def subset(self) -> Subset:
         """None yet of the chunks that are here: a set for very many of them."""
-        return Subset(self._ids)
+        return Subset(self._places.ids)
 
     def collect(self, live: Subset, *, now: datetime, grace: timedelta | None = None) -> None:
         """Let go of packs without ``live`` chunks, in two steps; packs that are mostly dead are written anew.
 
         So are small ones when they are many: each save makes one, and whoever opens the store reads them all.
         """
-        unfinished = {name.partition("/")[2] for name in self._location.names("packs/")} - self._held.keys()
-        packs = {name: self._held.get(name) for name in self._held.keys() | unfinished - self._unreadable}
-        small = {name for name, pack in self._held.items() if pack.small} - self._condemned
+        places = self._places
+        unfinished = {name.partition("/")[2] for name in self._location.names("packs/")} - places.packs
+        small = {name for name in places.packs if _is_small(places[name])} - self._condemned
         if len(small) < MANY:
             small = set()
-        for name, pack in packs.items():
-            held = () if pack is None else pack.rows
+        for name in places.packs | unfinished - self._unreadable:
+            held = list(places.rows_of(name)) if name in places.packs else []
             needed = [
                 chunk
                 for row in held
-                if pack is not None and self._places[row] >> 32 == pack.number and (chunk := self._ids[row]) in live
+                if (found := places.find(row)) is not None and found[0] == name and (chunk := places.ids[row]) in live
             ]
             if name in self._condemned:
                 if any(chunk not in self for chunk in needed):
@@ -308,8 +255,9 @@ class Packs:
             return timedelta(0)
 
 
-def _length(span: int) -> int:
-    return span & _LOWER
+def _is_small(pack: Listed) -> bool:
+    """Whether it is worth putting together with others."""
+    return pack.bytes < SMALL and pack.chunks < MOST_CHUNKS // 2
 
 
 def _indexed(chunk: str, offset: int, length: int) -> tuple[bytes, int, int]:

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from golem_launcher.workspace.repository.bits import Bits
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -63,19 +65,19 @@ def within(generations: Sequence[Generation], now: datetime, most: int, chunks: 
     older = [each for each in ordered if now - each.created_at > ALL_WITHIN]
     lately = [each for each in ordered if now - each.created_at <= ALL_WITHIN]
     before_flagged = [before for later, before in pairwise(ordered) if later.flags]  # they have what vanished
-    held = bytearray(chunks.many)
+    held = Bits(chunks.many)
     keep: set[int] = set()
     used = 0
     for generation in dict.fromkeys([*ordered[:1], *older, *lately[-1:], *before_flagged, *lately]):
         new = array("I")
         for chunk in chunks.of(generation.number):
             if not held[chunk]:
-                held[chunk] = True
+                held.add(chunk)
                 new.append(chunk)
         more = sum(map(chunks.size, new))
         if keep and used + more > most:
             for chunk in new:
-                held[chunk] = False
+                held.remove(chunk)
             continue
         keep.add(generation.number)
         used += more

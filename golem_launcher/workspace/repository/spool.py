@@ -17,7 +17,7 @@ _HELD = 512 * 1024
 
 
 class Spool:
-    """Append, then read from anywhere. Blocking; other threads may read while one appends."""
+    """Write, then read from anywhere. Blocking; other threads may read while one writes."""
 
     def __init__(self) -> None:
         self._memory = bytearray()
@@ -27,17 +27,23 @@ class Spool:
     def append(self, data: bytes | bytearray) -> int:
         """Where ``data`` begins now. Raises ``WorkspaceError`` when there is no room for it on the disk."""
         begin = self.size
-        if self._file is None and begin + len(data) > _HELD:
-            self._move_to_file()
-        if self._file is None:
-            self._memory += data
-        else:
-            _write(self._file, data, begin)
-        self.size += len(data)
+        self.write(begin, data)
         return begin
 
+    def write(self, begin: int, data: bytes | bytearray) -> None:
+        """Put ``data`` there, after zeros where nothing was before. Raises as :meth:`append`."""
+        end = begin + len(data)
+        if self._file is None and end > _HELD:
+            self._move_to_file()
+        if self._file is None:
+            self._memory.extend(bytes(max(0, begin - len(self._memory))))
+            self._memory[begin:end] = data
+        else:
+            _write(self._file, data, begin)
+        self.size = max(self.size, end)
+
     def read(self, begin: int, size: int) -> bytes:
-        """``size`` bytes from there on."""
+        """``size`` bytes from there on; fewer where it ends."""
         memory, file = self._memory, self._file  # in this order: it moves to the file in the other one
         return bytes(memory[begin : begin + size]) if file is None else os.pread(file, size, begin)
 

@@ -22,6 +22,7 @@ from golem_launcher.units import counted
 from golem_launcher.workspace.backends import locations
 from golem_launcher.workspace.backends.redaction import redacted
 from golem_launcher.workspace.repository import manifest_object, record, retention
+from golem_launcher.workspace.repository.bits import Bits
 from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds
 from golem_launcher.workspace.repository.entries import Entries, checked
 from golem_launcher.workspace.repository.entry import Entry, shown
@@ -227,12 +228,11 @@ class Store:
     def size(self, workspace: str) -> int:
         """Bytes that the generations of a workspace take here, with what is about to be deleted of the whole store."""
         with self._lock:
-            needed = bytearray(self._packs.many)  # of millions, this takes less than their set
+            needed = Bits(self._packs.many)
             for number in self._numbers(workspace):
                 for row in self._rows_of(workspace, number):
-                    needed[row] = True
-            rows = (row for row, is_needed in enumerate(needed) if is_needed)
-            return sum(map(self._packs.size, rows)) + self._packs.condemned_bytes
+                    needed.add(row)
+            return self._packs.bytes_of(needed) + self._packs.condemned_bytes
 
     def thin(self, workspace: str, most: int, *, at: datetime | None = None) -> None:
         """Forget generations of a workspace until they take at most ``most`` bytes; their room is free soon."""

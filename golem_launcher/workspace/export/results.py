@@ -50,6 +50,8 @@ _RUNS = (
 )  # fmt: skip
 _RUNS_BELOW = (".ipython", ".vscode", ".idea", ".git", ".jupyter", ".github", ".husky", ".devcontainer", "binder")
 """Directories whose files programs read and obey."""
+_LAYOUT = ".jupyter/lab/workspaces/*.jupyterlab-workspace"
+"""Which tabs are open, as JupyterLab writes it in every session: nothing runs it."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class Results:
 
 def could_run(path: str) -> bool:
     """Whether some program may run a file of this name without being told to, when its directory is opened."""
+    if fnmatch.fnmatchcase(path, _LAYOUT):
+        return False
     *directories, name = path.lower().split("/")
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in _RUNS) or any(
         directory in _RUNS_BELOW for directory in directories

@@ -386,6 +386,12 @@ def test_files_that_could_run(path):
     assert not could_run("a/notebook.ipynb")
 
 
+def test_what_every_session_leaves_is_not_warned_of():
+    assert not could_run(".jupyter/lab/workspaces/default-37a8.jupyterlab-workspace")
+    assert could_run(".jupyter/lab/user-settings/x/plugin.jupyterlab-settings")
+    assert could_run(".jupyter/lab/workspaces/jupyter_server_config.py")
+
+
 def test_files_that_could_run_are_named_by_their_directory_where_all_of_it_could():
     paths = ("r/.git/HEAD", "r/.git/hooks/x", "r/setup.py", ".vscode/tasks.json")
     assert folded(paths) == ["r/.git/ (2 files)", "r/setup.py", ".vscode/"]

@@ -141,7 +141,7 @@ class _End:
     """The description of a network of its own."""
 
 
-_TIME = _End(_by_itself, "The time that was asked for is over.", {"hours": "0.02"})
+_TIME = _End(_by_itself, "The time that was asked for is over.", {"hours": "0.035"})
 _MONEY = _End(
     _by_itself,
     "The budget of 0.18 tGLM is used up.",  # half a minute before it pays no more, so before the time is over

@@ -244,6 +244,12 @@ class Saving(BaseModel):
     """Seconds between saves at present."""
     files: int = 0
     bytes: int = 0
+    seconds: float = 0.0
+    """How long the newest generation took, from the first look at what had changed."""
+    new_bytes: int = 0
+    """What the newest generation added to the store; the rest of it was there already."""
+    kept_bytes: int = 0
+    """What all generations of the workspace take in the store, about."""
     left_out: int = 0
     """How much is there and not saved, or not as it is now; all of it is in ``left_out.json`` beside the state."""
     at_stake: int = 0

@@ -33,6 +33,7 @@ SUBJECTS = {
     "kernel": ("kernel",),
     "image": ("image",),
     "notify": ("notify",),
+    "metrics": ("metrics",),
     "mcp": ("mcp",),
     "localnet": ("localnet",),
 }

@@ -50,6 +50,11 @@ class SessionDirectory:
         return self.path.name
 
     @property
+    def state_file(self) -> Path:
+        """Where the state is written; it is replaced with each change."""
+        return self.path / _STATE
+
+    @property
     def workload_log(self) -> Path:
         """What workload and agent in the provider printed (cleaned line by line); of several machines, the first."""
         return self.path / "workload.log"
@@ -105,13 +110,13 @@ class SessionDirectory:
     def written_state(self) -> SessionState | None:
         """The state as it was written; ``None`` when that can't be read."""
         try:
-            return SessionState.model_validate_json((self.path / _STATE).read_bytes())
+            return SessionState.model_validate_json(self.state_file.read_bytes())
         except (OSError, ValidationError):
             return None
 
     def write_state(self, state: SessionState) -> None:
         """Replace the state."""
-        files.write_atomic(self.path / _STATE, state.model_dump_json(indent=1).encode())
+        files.write_atomic(self.state_file, state.model_dump_json(indent=1).encode())
 
     def write_request(self, request: LaunchRequest) -> None:
         """Keep the request."""

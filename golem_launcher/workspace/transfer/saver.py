@@ -115,6 +115,8 @@ class Saver:
         """What is there and not saved, or not as it is now, and why."""
         self._kept = 0
         """Bytes that the saves of the workspace take, about."""
+        self._round_began = 0.0
+        """By the loop's clock."""
         self._doubt = False
         """Whether the store may not hold any more what was saved there."""
         self._more = False
@@ -215,6 +217,7 @@ class Saver:
         return True
 
     async def _round(self, *, asked: bool) -> None:
+        self._round_began = asyncio.get_running_loop().time()
         if self._committed is None:
             await self._begin()
         if self._doubt:
@@ -367,7 +370,8 @@ class Saver:
     def _made(self, generation: Generation, entries: Entries, content: bytes) -> None:
         """There is a new generation."""
         before = self.saving.generation
-        self._kept += self._store.taken - self._taken
+        added = self._store.taken - self._taken
+        self._kept += added
         self._committed, self._committed_environment, self._redated = entries, self._environment, False
         self._taken = self._store.taken
         self._seen.setdefault(content, generation.number)
@@ -378,6 +382,9 @@ class Saver:
             saved_at=generation.created_at,
             files=generation.files,
             bytes=generation.bytes,
+            seconds=round(asyncio.get_running_loop().time() - self._round_began, 3),
+            new_bytes=added,
+            kept_bytes=self._kept,
             problem=self._problem(),
         )
 

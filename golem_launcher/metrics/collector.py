@@ -1,0 +1,159 @@
+"""Makes Prometheus' text of what was read: one registry of its own, filled when somebody scrapes."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from importlib.metadata import version
+from typing import TYPE_CHECKING, TypeVar
+
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.registry import Collector
+
+from golem_launcher.events import Stage
+from golem_launcher.metrics.reading import Reader
+from golem_launcher.metrics.series import MACHINE, MOST_MACHINES, SESSION, Series, finite, stage_seconds, start_seconds
+from golem_launcher.networks import NETWORKS, token_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from prometheus_client.core import Metric
+
+    from golem_launcher.metrics.reading import Reading
+
+_PREFIX = "golem_launcher_"
+_SECONDS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 4 * 3600, 24 * 3600)
+"""From a start on the local network to a session of a day."""
+_OTHER = "other"
+_T = TypeVar("_T")
+
+
+def registry() -> CollectorRegistry:
+    """What ``prometheus_client`` prints: all sessions of this home, read anew each time. For one thread at a time."""
+    made = CollectorRegistry()
+    lengths = _Lengths()
+    made.register(_Sessions(lengths))  # before the histograms, which it fills
+    made.register(lengths.starts)
+    made.register(lengths.stages)
+    return made
+
+
+class _Lengths:
+    """How long starts and stages took, of all sessions that were seen: a removed one still counts."""
+
+    def __init__(self) -> None:
+        self.starts = Histogram(
+            "start_seconds", "From the request until the workload first answered.", ["network"],
+            namespace="golem_launcher", buckets=_SECONDS, registry=None,
+        )  # fmt: skip
+        self.stages = Histogram(
+            "stage_seconds", "How long a stage lasted.", ["stage"],
+            namespace="golem_launcher", buckets=_SECONDS, registry=None,
+        )  # fmt: skip
+        self._counted: dict[tuple[str, str], int] = {}
+        """Of each session: how many stages are counted."""
+        self._started: set[tuple[str, str]] = set()
+
+    def count(self, one: Reading) -> None:
+        """Add what is new of a session."""
+        over = stage_seconds(one.state)[:-1]
+        for stage, seconds in over[self._counted.get(one.identity, 0) :]:
+            self.stages.labels(stage.value).observe(seconds)
+        self._counted[one.identity] = len(over)
+        start = start_seconds(one.state)
+        if start is not None and one.identity not in self._started:
+            self._started.add(one.identity)
+            self.starts.labels(_network(one)).observe(start)
+
+
+class _Sessions(Collector):
+    """All sessions, when somebody asks."""
+
+    def __init__(self, lengths: _Lengths) -> None:
+        self._lengths = lengths
+        self._reader = Reader()
+
+    def collect(self) -> Iterator[Metric]:
+        """Called by the registry for each scrape."""
+        began = time.monotonic()
+        found = self._reader.read()
+        for one in found:
+            self._lengths.count(one)
+        yield _build()
+        yield from _fleet(found)
+        yield _info(found)
+        yield from _stages(found)
+        for series in SESSION:
+            yield _family(f"{_PREFIX}session_", series, ("session",), [((one.name,), one) for one in found])
+        machines = [
+            ((one.name, str(machine.number)), machine)
+            for one in found
+            if not one.state.stage.final
+            for machine in one.state.machines_in_use
+            if machine.number <= MOST_MACHINES
+        ]
+        for of_machine in MACHINE:
+            yield _family(f"{_PREFIX}machine_", of_machine, ("session", "machine"), machines)
+        yield GaugeMetricFamily(
+            f"{_PREFIX}read_seconds", "How long it took to read all sessions.", value=time.monotonic() - began
+        )
+
+
+def _family(prefix: str, series: Series[_T], labels: Sequence[str], of: Sequence[tuple[tuple[str, ...], _T]]) -> Metric:
+    """One figure of all that have it."""
+    family = CounterMetricFamily if series.kind == "counter" else GaugeMetricFamily
+    made = family(prefix + series.name.removesuffix("_total"), series.words, labels=labels)
+    for values, one in of:
+        value = finite(series.of(one))
+        if value is not None:
+            made.add_metric(values, value)
+    return made
+
+
+def _build() -> Metric:
+    return InfoMetricFamily(f"{_PREFIX}build", "The launcher.", value={"version": version("golem-launcher")})
+
+
+def _fleet(found: list[Reading]) -> Iterator[Metric]:
+    """How many sessions are where."""
+    sessions = GaugeMetricFamily(f"{_PREFIX}sessions", "Sessions by network and stage.", labels=("network", "stage"))
+    count = Counter((_network(one), one.state.stage) for one in found)
+    for network in sorted({network for network, _ in count}):
+        for stage in Stage:
+            sessions.add_metric((network, stage.value), count[network, stage])
+    yield sessions
+
+
+def _info(found: list[Reading]) -> Metric:
+    info = InfoMetricFamily(f"{_PREFIX}session", "What a session is.", labels=("session",))
+    for one in found:
+        network = _network(one)
+        info.add_metric((one.name,), {"network": network, "workload": one.state.workload, "coin": token_of(network)})
+    return info
+
+
+def _stages(found: list[Reading]) -> Iterator[Metric]:
+    """Where each session is, and for how long it was there and elsewhere."""
+    present = GaugeMetricFamily(
+        f"{_PREFIX}session_stage", "1 for the stage that a session is in.", labels=("session", "stage")
+    )
+    lasted = GaugeMetricFamily(
+        f"{_PREFIX}session_stage_seconds", "How long a session was in a stage, in all.", labels=("session", "stage")
+    )
+    for one in found:
+        for stage in Stage:
+            present.add_metric((one.name, stage.value), one.state.stage is stage)
+        total: defaultdict[Stage, float] = defaultdict(float)
+        for stage, seconds in stage_seconds(one.state):
+            total[stage] += seconds
+        for stage, seconds in total.items():
+            lasted.add_metric((one.name, stage.value), seconds)
+    yield present
+    yield lasted
+
+
+def _network(one: Reading) -> str:
+    """One of those that are known: a state that is damaged may name any."""
+    return one.state.network if one.state.network in NETWORKS else _OTHER

@@ -1,0 +1,107 @@
+"""Answers Prometheus at this computer's own address, to who knows the token. Nothing is read until somebody asks."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hmac
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from golem_launcher import files, paths
+from golem_launcher.errors import LauncherError
+from golem_launcher.metrics.collector import registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from prometheus_client import CollectorRegistry
+
+_HOST = "127.0.0.1"
+_SECONDS = 10.0
+"""What a scrape may take; Prometheus itself waits no longer."""
+_TOKEN = "metrics.token"  # noqa: S105 - the name of its file
+
+
+def token_file() -> Path:
+    """The file with the token, for its owner alone; made when it is not there. Raises ``OSError``."""
+    path = paths.home() / _TOKEN
+    if not path.is_file():
+        files.write_atomic(path, secrets.token_urlsafe(32).encode())
+    return path
+
+
+def text() -> str:
+    """All figures as they are now. Blocking."""
+    return generate_latest(registry()).decode()
+
+
+def samples() -> list[dict[str, Any]]:
+    """The same as values: ``name``, ``labels`` and ``value`` of each. Blocking."""
+    return [
+        {"name": sample.name, "labels": sample.labels, "value": sample.value}
+        for family in registry().collect()
+        for sample in family.samples
+    ]
+
+
+def serve(port: int, ready: Callable[[str], None]) -> None:
+    """Serve until Ctrl-C or a signal to end; ``ready`` is told the address. Blocking.
+
+    Raises ``LauncherError`` when another program listens at ``port``. 0 takes a free one.
+    """
+    application = web.Application(client_max_size=1)
+    pages = _Pages(token_file().read_text().strip())
+    application.router.add_get("/metrics", pages.metrics)
+    application.on_shutdown.append(pages.close)
+    try:
+        asyncio.run(_serve(application, port, ready))
+    except (KeyboardInterrupt, web.GracefulExit):
+        return
+
+
+async def _serve(application: web.Application, port: int, ready: Callable[[str], None]) -> None:
+    runner = web.AppRunner(application, access_log=None, handle_signals=True, shutdown_timeout=_SECONDS)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, _HOST, port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise LauncherError(
+                f"The port {port} can't be listened at: {error.strerror or error}.", "Choose another one by --port."
+            ) from None
+        listening = runner.addresses[0][1]
+        ready(f"http://{_HOST}:{listening}/metrics")
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
+
+
+class _Pages:
+    """What is answered."""
+
+    def __init__(self, token: str) -> None:
+        self._expected = f"Bearer {token}".encode()
+        self._registry: CollectorRegistry = registry()
+        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader")
+        """One scrape after another: what was read before is kept between them."""
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """``GET /metrics``."""
+        given = request.headers.get("Authorization", "").encode(errors="replace")
+        if not hmac.compare_digest(given, self._expected):
+            return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"}, text="The token is not the one.\n")
+        read = functools.partial(generate_latest, self._registry)
+        async with asyncio.timeout(_SECONDS):
+            body = await asyncio.get_running_loop().run_in_executor(self._reader, read)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def close(self, _: web.Application) -> None:
+        """Read no more."""
+        self._reader.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,258 @@
+"""What is told of sessions, made of their directories alone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from golem_launcher import files, paths, processes
+from golem_launcher.events import (
+    CostChanged,
+    MachineState,
+    Message,
+    NotSaved,
+    ProviderLost,
+    Saving,
+    SessionState,
+    Stage,
+    Usage,
+)
+from golem_launcher.metrics import server
+from golem_launcher.metrics.collector import registry
+from golem_launcher.metrics.reading import MOST_ENDED
+from golem_launcher.metrics.series import finite
+from golem_launcher.rental.payment.evidence import DEBIT_NOTE, Refusal
+from golem_launcher.rental.payment.journal import AgreementEntry, Journal
+from golem_launcher.request import LaunchRequest
+from golem_launcher.session import trash
+from golem_launcher.session.directory import create_session_directory
+
+BEGAN = datetime(2026, 11, 1, 12, tzinfo=UTC)
+HOSTILE = '"} 1\nevil{a="<script>'
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
+    return tmp_path
+
+
+def make(name, *, stage=Stage.READY, machines=1, **fields):
+    """A session's directory as its supervisor would have left it."""
+    directory = create_session_directory(LaunchRequest(name=name, budget=5))
+    stages = [(Stage.CHECKING, BEGAN), (Stage.NEGOTIATING, BEGAN + timedelta(seconds=2))]
+    stages += [(Stage.READY, BEGAN + timedelta(seconds=12)), (Stage.RECOVERING, BEGAN + timedelta(seconds=100))]
+    stages += [(stage, BEGAN + timedelta(seconds=103))]
+    usage = Usage(cpu_percent=150.0, memory_bytes=2**30, disk_bytes=5, gpu_percent=0.0, gpu_memory_bytes=7)
+    machine = {"provider_id": "0x" + "a" * 40, "provider_name": HOSTILE, "trouble": HOSTILE, "usage": usage}
+    state = {
+        "name": name, "network": "local", "stage": stage, "stages": tuple(stages), "created_at": BEGAN,
+        "started_at": BEGAN + timedelta(seconds=12), "budget": Decimal(5), "cost": Decimal("0.25"),
+        "machines": tuple(
+            MachineState(number=number, stage=Stage.READY, price_per_hour=Decimal("0.5"), lost=1, **machine)
+            for number in range(1, machines + 1)
+        ),
+        "saving": Saving(
+            workspace=name, generation=3, saved_at=BEGAN, interval=5, files=10, bytes=1000, seconds=0.5, new_bytes=100,
+            kept_bytes=2000, left_out=2, at_stake=1, problem=HOSTILE,
+        ),
+        "providers_lost": 1, "trouble": HOSTILE, "unsaved": 4,
+    }  # fmt: skip
+    directory.write_state(SessionState.model_validate(state | fields))
+    return directory
+
+
+def figures(text=None):
+    """Every sample by its name and labels."""
+    families = text_string_to_metric_families(server.text() if text is None else text)
+    return {
+        (sample.name, *sorted(sample.labels.items())): sample.value for family in families for sample in family.samples
+    }
+
+
+def of(found, name, **labels):
+    return found.get((f"golem_launcher_{name}", *sorted(labels.items())))
+
+
+def test_each_file_of_a_session_is_told():
+    directory = make("lab")
+    for event in (
+        CostChanged(cost=Decimal("0.2"), billed=Decimal("0.1")),
+        Message(text="fine"),
+        Message(text=HOSTILE, level="warning"),
+        Message(text="bad", level="error"),
+        ProviderLost(provider_name=HOSTILE, reason=HOSTILE),
+        NotSaved(seconds=60, reason="x"),
+        CostChanged(cost=Decimal("0.25"), billed=Decimal("0.2")),
+    ):
+        directory.append_event(event)
+    journal = Journal.create(directory.path)
+    journal.add_agreement(AgreementEntry(agreement_id="a", provider_id="p", provider_name=HOSTILE, price=None))
+    journal.refuse("a", Refusal(at=BEGAN, bill=DEBIT_NOTE, amount=Decimal(9), why="too much"))
+    text = server.text()
+    found = figures(text)
+    expected = {
+        "supervisor_up": 0, "created_timestamp_seconds": BEGAN.timestamp(), "start_duration_seconds": 12,
+        "budget_coins": 5, "cost_coins": 0.25, "billed_coins": 0.2, "price_coins_per_hour": 0.5, "machines": 1,
+        "machines_ready": 1, "providers_lost_total": 1, "agreements_total": 1, "bills_refused_total": 1,
+        "warnings_total": 1, "errors_total": 1, "trouble": 1, "unsaved_documents": 4, "saves_late_total": 1,
+        "saves_late": 0, "saved_timestamp_seconds": BEGAN.timestamp(), "save_interval_seconds": 5,
+        "save_generation": 3, "save_duration_seconds": 0.5, "save_new_bytes": 100, "saved_bytes": 1000,
+        "saved_files": 10, "store_bytes": 2000, "left_out_files": 2, "at_stake_files": 1, "save_problem": 1,
+        "deadline_timestamp_seconds": None, "workers_wanted": None,
+    }  # fmt: skip
+    assert {name: of(found, f"session_{name}", session="lab") for name in expected} == expected
+    machine = {
+        "ready": 1, "cpu_cores": 1.5, "memory_bytes": 2**30, "disk_bytes": 5, "gpu_utilization_ratio": 0,
+        "gpu_memory_bytes": 7, "price_coins_per_hour": 0.5, "providers_lost_total": 1, "trouble": 1,
+    }  # fmt: skip
+    assert {name: of(found, f"machine_{name}", session="lab", machine="1") for name in machine} == machine
+    assert of(found, "session_info", session="lab", network="local", workload="lab", coin="tGLM") == 1
+    assert of(found, "sessions", network="local", stage="ready") == 1
+    assert of(found, "sessions", network="local", stage="failed") == 0
+    assert of(found, "session_stage", session="lab", stage="ready") == 1
+    assert of(found, "session_stage", session="lab", stage="recovering") == 0
+    assert of(found, "session_stage_seconds", session="lab", stage="negotiating") == 10
+    assert of(found, "session_stage_seconds", session="lab", stage="ready") > 88
+    assert of(found, "start_seconds_bucket", network="local", le="20.0") == 1
+    assert of(found, "start_seconds_bucket", network="local", le="10.0") == 0
+    assert of(found, "stage_seconds_count", stage="recovering") == 1
+    assert of(found, "stage_seconds_count", stage="ready") == 1, "the present one is not over"
+    for word in ("evil", "script", "0xaaa", "too much"):
+        assert word not in text, "no string of a provider is told"
+
+
+def test_what_is_new_is_told_by_the_next_scrape_and_nothing_twice():
+    directory = make("lab")
+    known = registry()
+
+    def scrape():
+        return {(one.name, *sorted(one.labels.items())): one.value for each in known.collect() for one in each.samples}
+
+    assert of(scrape(), "session_warnings_total", session="lab") == 0
+    directory.append_event(Message(text="one", level="warning"))
+    assert of(scrape(), "session_warnings_total", session="lab") == 1
+    directory.append_event(Message(text="two", level="warning"))
+    with (directory.path / "events.jsonl").open("ab") as events:
+        events.write(b'{"kind": "message", "lev')  # half of what is being written
+    for _ in range(2):
+        found = scrape()
+        assert of(found, "session_warnings_total", session="lab") == 2
+        assert of(found, "stage_seconds_count", stage="recovering") == 1
+        assert of(found, "start_seconds_count", network="local") == 1
+    directory.write_state(directory.state().model_copy(update={"cost": Decimal(1), "stage": Stage.ENDED}))
+    found = scrape()
+    assert of(found, "session_cost_coins", session="lab") == 1
+    assert of(found, "session_supervisor_up", session="lab") is None, "nobody is to look after what is over"
+    assert of(found, "machine_ready", session="lab", machine="1") is None
+    trash.put(directory)
+    found = scrape()
+    assert of(found, "session_cost_coins", session="lab") is None
+    assert of(found, "stage_seconds_count", stage="recovering") == 1, "what was counted stays counted"
+    make("lab", cost=Decimal(2))
+    found = scrape()
+    assert of(found, "session_cost_coins", session="lab") == 2
+    assert of(found, "session_warnings_total", session="lab") == 0, "it is another one"
+
+
+def test_a_damaged_session_is_told_as_far_as_it_can_be_read_and_harms_no_other():
+    make("whole")
+    (make("damaged").path / "state.json").write_text("{")
+    (make("odd", network="nobody's").path / "events.jsonl").write_bytes(b"\xff\xfe\nnull\n[]\n")
+    (make("journal").path / "journal.json").write_text("[]")
+    found = figures()
+    assert of(found, "session_cost_coins", session="whole") == 0.25
+    assert of(found, "session_cost_coins", session="odd") == 0.25
+    assert of(found, "session_info", session="odd", network="other", workload="lab", coin="GLM") == 1
+    assert of(found, "session_agreements_total", session="journal") == 0
+    assert ("golem_launcher_session_budget_coins", ("session", "damaged")) in found
+
+
+def test_numbers_that_are_none_are_not_told():
+    assert [finite(one) for one in (None, float("nan"), float("inf"), Decimal("NaN"), Decimal("sNaN"))] == [None] * 5
+    assert finite(10**400) is None
+    assert finite(Decimal("1e400")) is None
+    assert finite(0) == 0
+    make("lab", cost=Decimal("1e400"))
+    assert of(figures(), "session_cost_coins", session="lab") is None
+
+
+def test_twenty_busy_sessions_are_read_fast_and_have_few_series_each():
+    for number in range(20):
+        directory = make(f"s-{number}", machines=30)
+        lines = [CostChanged(cost=Decimal(1), billed=Decimal(1)).model_dump_json() for _ in range(1000)]
+        (directory.path / "events.jsonl").write_text("".join(f"{line}\n" for line in lines))
+        files.write_json(directory.path / "supervisor.json", processes.ProcessRecord.of(os.getpid()).to_json())
+    known = registry()
+    count = {}
+    for family in known.collect():
+        for sample in family.samples:
+            session = sample.labels.get("session")
+            count[session] = count.get(session, 0) + 1
+    assert max(found for session, found in count.items() if session) < 200
+    assert count[None] < 300
+    took = []
+    for _ in range(10):
+        began = time.thread_time()
+        generate_latest(known)
+        took.append(time.thread_time() - began)
+    assert min(took) < 0.04, "of the processor; about 0.015 on a computer that does nothing else"
+
+
+def test_of_sessions_that_are_over_only_the_newest_are_told():
+    for number in range(MOST_ENDED + 5):
+        directory = make(f"over-{number}", stage=Stage.ENDED)
+        for path in (directory.path / "request.json", directory.path):
+            os.utime(path, (number, number))
+    make("goes-on")
+    found = figures()
+    told = {labels[0][1] for name, *labels in found if name == "golem_launcher_session_cost_coins"}
+    assert told == {"goes-on", *(f"over-{number}" for number in range(5, MOST_ENDED + 5))}
+
+
+def test_it_is_served_here_to_who_has_the_token_and_ends_when_told(home):
+    make("lab")
+    command = [sys.executable, "-m", "golem_launcher.cli", "metrics", "--port", "0", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as served:
+        try:
+            told = json.loads("".join(iter(served.stdout.readline, "}\n")) + "}")
+            assert told["url"].startswith("http://127.0.0.1:")
+            assert told["token_file"] == str(home / "metrics.token")
+            assert (home / "metrics.token").stat().st_mode & 0o777 == 0o600
+            token = (home / "metrics.token").read_text()
+            for given in ({}, {"Authorization": "Bearer no"}, {"Authorization": f"Basic {token}"}):
+                with pytest.raises(urllib.error.HTTPError) as refused:
+                    urllib.request.urlopen(urllib.request.Request(told["url"], headers=given), timeout=60)
+                assert refused.value.code == 401
+                refused.value.close()
+            asked = urllib.request.Request(told["url"], headers={"Authorization": f"Bearer {token}"})
+            with urllib.request.urlopen(asked, timeout=60) as answer:
+                assert answer.headers["Content-Type"].startswith("text/plain; version=")
+                assert of(figures(answer.read().decode()), "session_cost_coins", session="lab") == 0.25
+            taken = [*command[:-2], told["url"].split(":")[2].split("/")[0]]
+            second = subprocess.run(taken, capture_output=True, text=True, check=False, timeout=120)
+            assert second.returncode == 1
+            assert "Choose another one by --port" in second.stderr
+        finally:
+            served.send_signal(signal.SIGTERM)
+        assert served.wait(60) == 0
+        assert served.stderr.read() == ""
+
+
+def test_once_prints_and_ends():
+    make("lab")
+    command = [sys.executable, "-m", "golem_launcher.cli", "metrics", "--once"]
+    plain = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert of(figures(plain.stdout), "session_cost_coins", session="lab") == 0.25
+    values = json.loads(subprocess.run([*command, "--json"], capture_output=True, check=True, timeout=120).stdout)
+    assert {"name": "golem_launcher_session_cost_coins", "labels": {"session": "lab"}, "value": 0.25} in values

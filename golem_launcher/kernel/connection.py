@@ -55,7 +55,7 @@ class Owner(Protocol):
 
 
 class Connection:
-    """To one session that runs. ``open`` once, then ``leave`` or ``aclose`` once."""
+    """To one session that runs. ``open`` once, then ``leave`` or ``aclose`` once, the latter perhaps after ``part``."""
 
     def __init__(self, directory: SessionDirectory, record: Record, owner: Owner, *, ends_session: bool) -> None:
         self.directory = directory
@@ -116,13 +116,19 @@ class Connection:
         if self.kernel is not None and not self.over:
             await self.kernel.shut_down(_LEAVE_SECONDS)
 
+    async def part(self) -> bool:
+        """Be none of the session's notebooks any more; whether it is to end now: nobody else uses it."""
+        await self.rest()
+        await asyncio.to_thread(self._record.remove)  # first: of two that leave at once, one sees that nobody is left
+        others = await asyncio.to_thread(self._record.others, self.name)
+        return self.ends_session and not any(one.alive for one in others)
+
     async def leave(self) -> bool:
-        """Give up the kernel over there, and the connection; whether the session is to end now: nobody else uses it."""
+        """:meth:`part`, and give up the kernel over there and the connection."""
+        ends = await self.part()
         await self.give_up_kernel()
         await self.aclose()
-        others = await asyncio.to_thread(self._record.others, self.name)
-        await asyncio.to_thread(self._record.remove)
-        return self.ends_session and not any(one.alive for one in others)
+        return ends
 
     async def aclose(self) -> None:
         """Close the connection; all over there stays as it is."""
@@ -245,6 +251,23 @@ class Connection:
 
 def _machine(state: SessionState) -> tuple[str | None, int]:
     return state.head.agreement_id, state.head.lost
+
+
+async def until_saved_before(request: LaunchRequest, told: Callable[[SessionState], Awaitable[None]]) -> None:
+    """Wait for the end of a session that saves a last time what this request goes on with, where there is one.
+
+    That of a notebook that was closed a moment ago does. ``told`` is awaited with each of its states. It ends within a
+    time of its own; who waits no longer is refused by :func:`begin`, in words.
+    """
+    from golem_launcher.session import client, timeouts
+
+    async def wait() -> None:
+        while (before := await asyncio.to_thread(client.ending_before, request)) is not None:
+            await told(await asyncio.to_thread(before.state))
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    with contextlib.suppress(TimeoutError):
+        await wait_for(wait(), timeouts.WAIT_FOR_END)
 
 
 async def begin(

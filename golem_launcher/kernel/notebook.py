@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 OnShutdown = Literal["disconnect", "keep"]
 _LONGEST_START_SECONDS = 3600.0
+_STOP_SECONDS = 30.0
 _BANNER = "Python 3 on a provider of the Golem network. Connect: %connect local 1 (to try it), %help says the rest."
 
 
@@ -125,16 +126,26 @@ class Notebook:
         connection = self.connection
         if connection is None:
             return
-        await self.synced.leave(in_a_hurry=not restarts and orphaned is None)
+        keeps = self.on_shutdown == "keep"
         if restarts:
+            await self.synced.leave()
             await connection.give_up_kernel()
-            await connection.aclose()
-        elif self.on_shutdown == "keep" or (
-            orphaned is not None and (not connection.ends_session or await is_taken(connection, self.record, orphaned))
-        ):
-            await connection.aclose()
-        elif await connection.leave():
+        elif keeps or (orphaned is not None and not connection.ends_session):
+            await self.synced.leave(in_a_hurry=orphaned is None)
+        elif orphaned is None or not await is_taken(connection, self.record, orphaned):
+            await self._leave(connection)
+        else:
+            await self.synced.leave()
+        await connection.aclose()
+
+    async def _leave(self, connection: Connection) -> None:
+        """Jupyter gives a kernel five seconds to end: first comes what costs."""
+        if await connection.part():
             await asyncio.to_thread(_ask_to_stop, connection.directory)
+            await self.synced.leave_at_its_end(connection.directory)
+        else:
+            await self.synced.leave(in_a_hurry=True)
+            await connection.give_up_kernel()
 
     async def call(self, call: Call, output: Output) -> None:
         """Run one of our commands. Raises ``LauncherError``."""
@@ -179,7 +190,7 @@ class Notebook:
 
     async def connect(self, output: Output, fields: dict[str, Any], seconds: float = _LONGEST_START_SECONDS) -> None:
         """Start a session by the choices and these fields, and connect to it. Raises ``LauncherError``."""
-        from golem_launcher.kernel.connection import begin
+        from golem_launcher.kernel.connection import begin, until_saved_before
 
         request = parse_request({**self.choices, **fields})
         check_workload(request.workload)
@@ -190,9 +201,13 @@ class Notebook:
         most = f", for at most {coins(request.budget)} {network.token}" if network.settles else ""
         title = f"Connecting to a provider on {network.title}{most}"
 
+        async def ends(state: SessionState) -> None:
+            await place.show(cards.ending(state, f"Waiting for '{state.name}', which saves what this one goes on with"))
+
         async def told(state: SessionState) -> None:
             await place.show(cards.starting(state, title))
 
+        await until_saved_before(request, ends)
         directory = await begin(request, told, seconds)
         try:
             self.connection = await self._open(directory, None, ends_session=True)
@@ -297,7 +312,6 @@ def _forget_what_is_over() -> None:
 
 def _ask_to_stop(directory: SessionDirectory) -> None:
     """Have the supervisor save and end the session; it does so by itself from here on."""
-    from golem_launcher.session import liveness
+    from golem_launcher.session import client
 
-    with contextlib.suppress(LauncherError):
-        liveness.control(directory, "stop")
+    client.ask_to_stop(directory, _STOP_SECONDS)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from golem_launcher.kernel.output import Output, Place, Shown
     from golem_launcher.kernel.sync.doing import Outcome
     from golem_launcher.kernel.sync.rounds import Sync
+    from golem_launcher.session.directory import SessionDirectory
 
 _HURRY_SECONDS = 3.0
 """Jupyter gives a kernel five seconds to end."""
@@ -96,8 +97,21 @@ class SyncedFolder:
                 await self._conclude(self._sync, outcome, output.place(), output)
         await self.leave()
 
+    async def leave_at_its_end(self, directory: SessionDirectory) -> None:
+        """Part from a session that ends later than this process: what it saves last comes here all the same."""
+        sync = self._sync
+        await self.leave()
+        if sync is not None:
+            from golem_launcher.kernel.sync.last import leave_to_itself
+
+            with contextlib.suppress(OSError):  # it comes with the next %sync of the workspace, then
+                await asyncio.to_thread(leave_to_itself, directory, sync.path, sync.place)
+
     async def leave(self, *, in_a_hurry: bool = False) -> None:
-        """Part from the session; the folder stays chosen. ``in_a_hurry``: with a last try to make both sides equal."""
+        """Part from the session; the folder stays chosen.
+
+        ``in_a_hurry``: the session goes on; with a last try to make both sides equal.
+        """
         sync, self._sync = self._sync, None
         if sync is None:
             return

@@ -21,6 +21,7 @@ from golem_launcher.errors import (
     SessionNameTaken,
     SessionNotFound,
 )
+from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import FILE, Journal
 from golem_launcher.session import leftovers, preflight, timeouts, trash
 from golem_launcher.session.directory import (
@@ -179,6 +180,11 @@ def stop(name: str, *, force: bool = False, seconds: float = timeouts.WAIT_FOR_E
             _kill(directory)
     leftovers.close(directory, start_node=True, death=death)
     return directory.state()
+
+
+def ask_to_stop(directory: SessionDirectory, seconds: float) -> None:
+    """Have a session saved and ended, which it does by itself from here on; heard within ``seconds``, if at all."""
+    _ask_for_end(directory, "stop", seconds)
 
 
 def _ask_for_end(directory: SessionDirectory, command: str, seconds: float, **arguments: Any) -> None:
@@ -345,6 +351,21 @@ def _make_room(name: str) -> None:
             f"A session '{name}' is alive.", f"Choose another --name, or end it: golem-launcher stop {name}"
         )
     trash.put(directory)
+
+
+def ending_before(request: LaunchRequest) -> SessionDirectory | None:
+    """The session that is at its end and has the files that this one is to go on with; ``None``: none is.
+
+    Whoever starts a program twice asks it: the first one's session may save a last time still.
+    """
+    if not request.resume or not request.save:
+        return None
+    name = claimed(settled(request).store).get(request.workspace)
+    with contextlib.suppress(SessionNotFound):
+        directory = session_directory(name) if name is not None else None
+        if directory is not None and state_of(directory).stage in {Stage.SAVING, Stage.STOPPING}:
+            return directory
+    return None
 
 
 def _check_workspace(request: LaunchRequest) -> None:

@@ -116,3 +116,12 @@ def test_losses_restarts_and_later_sessions_change_nothing(open_notebook, lose):
     done = notebook.run("%sync")
     assert "both sides" not in done.errors
     assert notebook.run("print(open('src/tool.py').read())").text.strip() == "x = 'later'"
+
+    # What the last cell writes comes as well where the notebook is closed at once, and nothing here is written over.
+    notebook.run("open('src/closing.bin', 'wb').write(bytes(30_000_000))\nopen('src/tool.py', 'w').write('theirs')")
+    (project / "tool.py").write_text("mine")
+    notebook.manager.shutdown_kernel()
+    _until(lambda: _text(project / "tool (there).py") == "theirs", "what was saved at the end comes here")
+    _until((project / "closing.bin").exists, "so does a large file")
+    assert (project / "closing.bin").stat().st_size == 30_000_000
+    assert _text(project / "tool.py") == "mine"

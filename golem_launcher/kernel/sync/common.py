@@ -1,6 +1,7 @@
 """What both sides had equal last, on disk: a later session with the same saved workspace goes on from there.
 
-One file for a folder of this computer and a workspace of a store, below the launcher's home. Blocking.
+One file for a folder of this computer and a workspace of a store, below the launcher's home; beside it what nobody was
+there to be told. Blocking.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from golem_launcher.kernel.sync.here import File
 from golem_launcher.kernel.sync.merge import Version
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 _DIGITS = 24
+_MOST_UNTOLD = 100
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,22 @@ class Known:
 
 
 class Common:
-    """The files that were equal last, by their paths. Read once; written when it is changed."""
+    """The files that were equal last, by their paths. ``read`` once; written when it is changed."""
 
     def __init__(self, folder: Path, store: str | None, workspace: str, place: str) -> None:
         named = "\0".join((str(folder.resolve()), store or "", workspace, place))
         digest = hashlib.sha256(named.encode(errors="surrogateescape")).hexdigest()[:_DIGITS]
         self._path = paths.private_directory(paths.home() / "synced") / f"{digest}.json"
+        self._untold = self._path.with_suffix(".untold.json")
+        self._lock = self._path.with_suffix(".lock")
         self.files: dict[str, Known] = {}
+
+    def held(self, seconds: float) -> AbstractContextManager[None]:
+        """Have the folder alone: only while no notebook keeps it equal. Raises ``TimeoutError`` after ``seconds``."""
+        return files.locked(self._lock, deadline=seconds)
+
+    def read(self) -> None:
+        """Read what was written down."""
         found = files.read_json(self._path)
         if isinstance(found, dict):
             self.files = {
@@ -63,3 +75,17 @@ class Common:
             self.files = equal
             value = {path: [one.content, list(one.stamp), one.key, one.there_ns] for path, one in equal.items()}
             files.write_json(self._path, value)
+
+    def leave_untold(self, sentences: list[str]) -> None:
+        """Keep these for who syncs the folder next. Raises ``OSError``."""
+        files.write_json(self._untold, [*self._kept(), *sentences][:_MOST_UNTOLD])
+
+    def take_untold(self) -> list[str]:
+        """What was kept; it is no more."""
+        kept = self._kept()
+        self._untold.unlink(missing_ok=True)
+        return kept
+
+    def _kept(self) -> list[str]:
+        found = files.read_json(self._untold)
+        return [str(one) for one in found] if isinstance(found, list) else []

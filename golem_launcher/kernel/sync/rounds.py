@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from golem_launcher.agent.workspace.ignore import FILE as IGNORE_FILE
 from golem_launcher.errors import LauncherError, SessionError
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from golem_launcher.kernel.connection import Connection
+    from golem_launcher.events import SessionState
     from golem_launcher.kernel.contents import Look
+    from golem_launcher.kernel.far_kernel import LabClient
     from golem_launcher.kernel.sync.here import Stamp
+    from golem_launcher.session.directory import SessionDirectory
 
 _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 2.0
@@ -31,17 +33,32 @@ _LOOK_SHARE = 0.005
 """Of a core, at most, for looking whether something changed here."""
 _LONGEST_PAUSE = 60.0
 _MOST_ROUNDS = 3
+_OTHERS_SECONDS = 60.0
 _GIBIBYTE = 1 << 30
 _MOST_TOLD = 10
+
+
+class Session(Protocol):
+    """What is asked of a notebook's connection, or of a session that ends without one."""
+
+    directory: SessionDirectory
+    lab: LabClient
+    back: asyncio.Event
+    over: str
+
+    async def state(self) -> SessionState:
+        """As written last."""
 
 
 class Sync:
     """A folder that is kept equal while a notebook is connected. ``begin`` once, then ``aclose``.
 
+    Where no notebook is there any more: ``open`` once, and ``fetch_last`` when the session is over.
+
     ``tell``: called with sentences that the next cell is to say.
     """
 
-    def __init__(self, connection: Connection, path: Path, place: str, tell: Callable[[str], None]) -> None:
+    def __init__(self, connection: Session, path: Path, place: str, tell: Callable[[str], None]) -> None:
         self.path = path
         self.place = place
         self.last = Outcome()
@@ -50,6 +67,7 @@ class Sync:
         self._connection = connection
         self._tell = tell
         self._lock = asyncio.Lock()
+        self.common: Common
         self._folder: Folder
         self._workspace: Workspace
         self._looking: Looking
@@ -64,13 +82,18 @@ class Sync:
 
     async def begin(self, told: Callable[[str, int, int], Awaitable[None]]) -> Outcome:
         """Make both sides equal for the first time, then whenever something changes. Raises ``LauncherError``."""
+        await self.open()
+        outcome = await self.equalize(told)
+        outcome.notes[:0] = await asyncio.to_thread(self.common.take_untold)
+        self._task = asyncio.create_task(self._watch())
+        return outcome
+
+    async def open(self) -> None:
+        """Open folder and store, when nobody else is at work in the folder. Raises ``LauncherError``."""
         state = await self._connection.state()
         if state.saving is None:
             raise SessionError("Nothing of this session is saved, so nothing comes back.", "%connect with save=yes.")
         await asyncio.to_thread(self._open, state.saving.workspace)
-        outcome = await self.equalize(told)
-        self._task = asyncio.create_task(self._watch())
-        return outcome
 
     def _open(self, workspace: str) -> None:
         from golem_launcher.workspace.repository.store import open_store
@@ -79,10 +102,14 @@ class Sync:
         self._disk = int(request.disk_gib * _GIBIBYTE)
         try:
             self._folder = Folder(self.path)
-            common = Common(self.path, request.store, workspace, self.place)
+            common = self.common = Common(self.path, request.store, workspace, self.place)
+            with common.held(_OTHERS_SECONDS):
+                common.read()
             store = open_store(request.store, encrypt=request.encrypt)
             self._workspace = Workspace(self._connection.lab, store, workspace, self.place, self._disk)
             self._looking = Looking(self._folder, self._workspace, common, self._sent)
+        except TimeoutError:
+            raise SessionError(f"{self.path} gets what its last session saved.", "Try again in a minute.") from None
         except OSError as error:
             raise SessionError(f"{self.path} can't be used: {error.strerror or error}.", "Name a folder.") from None
 
@@ -166,7 +193,7 @@ class Sync:
     async def _saved_now(self) -> int | None:
         from golem_launcher.session import client
 
-        saved = await asyncio.to_thread(client.save, self._connection.name)
+        saved = await asyncio.to_thread(client.save, self._connection.directory.name)
         number: int | None = saved["generation"]
         return number
 

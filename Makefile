@@ -39,9 +39,10 @@ bench: $(VENV)/.installed-tests
 pictures: $(VENV)/.installed-tests
 	GOLEM_LAUNCHER_PICTURES=docs/images $(BIN)/python -m pytest -q tests/browser/test_pictures.py
 
-# What is made from the code: types for editors, docs/cli.md. A test compares.
+# What is made from the code: types for editors, docs/cli.md, dashboards. A test compares.
 generated: $(VENV)/.installed-tests
 	$(BIN)/python scripts/generate
+	$(BIN)/python scripts/dashboards
 
 # The documents as a site, in .site: every page, link and anchor is checked. It has tools of its own, in .venv-docs.
 docs: .venv-docs/.installed

@@ -26,7 +26,7 @@ def metrics(
     """Serve figures of all sessions to Prometheus, until Ctrl-C: stages, money, saves, machines.
 
     They are read from the sessions' files when somebody asks, on this computer only (127.0.0.1) and with the token that
-    lies in the file it names. What each is called: docs/monitoring.md.
+    lies in the file it names. Dashboards, alerts and what each is called: docs/monitoring.md.
 
     Examples:
     golem-launcher metrics

@@ -8,7 +8,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -18,14 +17,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from golem_launcher import files, paths, processes
 from golem_launcher.events import (
     CostChanged,
-    MachineState,
     Message,
     NotSaved,
     ProviderLost,
-    Saving,
-    SessionState,
     Stage,
-    Usage,
 )
 from golem_launcher.metrics import server
 from golem_launcher.metrics.collector import registry
@@ -33,43 +28,14 @@ from golem_launcher.metrics.reading import MOST_ENDED
 from golem_launcher.metrics.series import finite
 from golem_launcher.rental.payment.evidence import DEBIT_NOTE, Refusal
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
-from golem_launcher.request import LaunchRequest
 from golem_launcher.session import trash
-from golem_launcher.session.directory import create_session_directory
-
-BEGAN = datetime(2026, 11, 1, 12, tzinfo=UTC)
-HOSTILE = '"} 1\nevil{a="<script>'
+from tests.metrics.made import BEGAN, HOSTILE, make
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
     return tmp_path
-
-
-def make(name, *, stage=Stage.READY, machines=1, **fields):
-    """A session's directory as its supervisor would have left it."""
-    directory = create_session_directory(LaunchRequest(name=name, budget=5))
-    stages = [(Stage.CHECKING, BEGAN), (Stage.NEGOTIATING, BEGAN + timedelta(seconds=2))]
-    stages += [(Stage.READY, BEGAN + timedelta(seconds=12)), (Stage.RECOVERING, BEGAN + timedelta(seconds=100))]
-    stages += [(stage, BEGAN + timedelta(seconds=103))]
-    usage = Usage(cpu_percent=150.0, memory_bytes=2**30, disk_bytes=5, gpu_percent=0.0, gpu_memory_bytes=7)
-    machine = {"provider_id": "0x" + "a" * 40, "provider_name": HOSTILE, "trouble": HOSTILE, "usage": usage}
-    state = {
-        "name": name, "network": "local", "stage": stage, "stages": tuple(stages), "created_at": BEGAN,
-        "started_at": BEGAN + timedelta(seconds=12), "budget": Decimal(5), "cost": Decimal("0.25"),
-        "machines": tuple(
-            MachineState(number=number, stage=Stage.READY, price_per_hour=Decimal("0.5"), lost=1, **machine)
-            for number in range(1, machines + 1)
-        ),
-        "saving": Saving(
-            workspace=name, generation=3, saved_at=BEGAN, interval=5, files=10, bytes=1000, seconds=0.5, new_bytes=100,
-            kept_bytes=2000, left_out=2, at_stake=1, problem=HOSTILE,
-        ),
-        "providers_lost": 1, "trouble": HOSTILE, "unsaved": 4,
-    }  # fmt: skip
-    directory.write_state(SessionState.model_validate(state | fields))
-    return directory
 
 
 def figures(text=None):

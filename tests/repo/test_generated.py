@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = runpy.run_path(str(ROOT / "scripts" / "generate"))["FILES"]
+FILES = {
+    path: content
+    for script in ("generate", "dashboards")
+    for path, content in runpy.run_path(str(ROOT / "scripts" / script))["FILES"].items()
+}
 
 
 @pytest.mark.parametrize("path", FILES)

@@ -1,0 +1,211 @@
+"""What docs/monitoring ships, with a real Prometheus that asks about a real session."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from golem_launcher.events import ClusterState, Stage
+from golem_launcher.request import LaunchRequest
+from golem_launcher.session import client
+from tests.metrics.made import make
+from tests.networks import own_network
+from tests.session.ending import BUSY
+
+SHIPPED = Path(__file__).resolve().parents[2] / "docs" / "monitoring"
+DASHBOARDS = sorted((SHIPPED / "grafana" / "dashboards").glob("*.json"))
+NETWORK = """
+[[provider]]
+name = "one"
+memory_gib = 0.55
+price_hour = 0.02
+price_cpu_hour = 0.02
+"""
+
+
+def panels(kind):
+    """Every query of every dashboard to data sources of a kind, by dashboard and panel."""
+    return [
+        (f"{path.stem}: {panel['title']}", target["expr"])
+        for path in DASHBOARDS
+        for panel in json.loads(path.read_text())["panels"]
+        for target in panel["targets"]
+        if target["datasource"]["type"] == kind
+    ]
+
+
+def promtool(*arguments):
+    if shutil.which("promtool") is None:
+        pytest.skip("promtool is not installed (Debian's prometheus)")
+    done = subprocess.run(["promtool", *map(str, arguments)], capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_is_understood_and_tried():
+    promtool("check", "rules", SHIPPED / "prometheus" / "alerts.yml")
+    promtool("test", "rules", SHIPPED / "prometheus" / "alerts.test.yml")
+    promtool("check", "config", "--syntax-only", SHIPPED / "prometheus" / "prometheus.yml")
+    rules = yaml.safe_load((SHIPPED / "prometheus" / "alerts.yml").read_text())["groups"][0]["rules"]
+    tests = yaml.safe_load((SHIPPED / "prometheus" / "alerts.test.yml").read_text())["tests"]
+    tried = {case["alertname"] for test in tests for case in test["alert_rule_test"] if case["exp_alerts"]}
+    assert {rule["alert"] for rule in rules} == tried
+    assert {rule["labels"]["severity"] for rule in rules} == {"critical", "warning", "info"}
+
+
+def test_all_listen_here_alone_and_nobody_enters_without_a_password():
+    compose = yaml.safe_load((SHIPPED / "compose.yaml").read_text())
+    services = compose["services"]
+    assert set(services) == {"prometheus", "loki", "alloy", "grafana"}
+    for service in services.values():
+        assert service["network_mode"] == "host"
+        assert "ports" not in service
+        assert re.fullmatch(r"[\w/]+:v?\d+\.\d+\.\d+", service["image"])
+        for volume in service["volumes"]:
+            if volume.startswith("./"):
+                assert (SHIPPED / volume.split(":")[0]).exists()
+    assert "--web.listen-address=127.0.0.1:9090" in services["prometheus"]["command"]
+    assert "--server.http.listen-addr=127.0.0.1:12345" in services["alloy"]["command"]
+    assert services["grafana"]["environment"]["GF_SERVER_HTTP_ADDR"] == "127.0.0.1"
+    assert services["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"].startswith("${GRAFANA_PASSWORD:?")
+    loki = yaml.safe_load((SHIPPED / "loki" / "loki.yml").read_text())
+    assert loki["server"]["http_listen_address"] == loki["server"]["grpc_listen_address"] == "127.0.0.1"
+
+
+def test_dashboards_ask_the_sources_that_are_provisioned():
+    provisioned = SHIPPED / "grafana" / "provisioning"
+    sources = yaml.safe_load((provisioned / "datasources" / "datasources.yml").read_text())["datasources"]
+    known = {(source["type"], source["uid"]) for source in sources}
+    assert {source["url"] for source in sources} == {"http://127.0.0.1:9090", "http://127.0.0.1:3100"}
+    uids = set()
+    for path in DASHBOARDS:
+        made = json.loads(path.read_text())
+        uids.add(made["uid"])
+        assert len({panel["id"] for panel in made["panels"]}) == len(made["panels"])
+        for panel in made["panels"]:
+            asked = {(target["datasource"]["type"], target["datasource"]["uid"]) for target in panel["targets"]}
+            assert asked <= known
+            assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
+    assert len(uids) == len(DASHBOARDS) == 6
+    assert panels("loki")
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    """A session that is ready and saved, and one as GPUs and clusters leave it."""
+    if shutil.which("prometheus") is None:
+        pytest.skip("prometheus is not installed (Debian's prometheus)")
+    home = tmp_path_factory.mktemp("monitored")
+    with own_network(home, NETWORK):
+        soon = datetime.now(UTC) + timedelta(hours=1)
+        make("gpus", cluster=ClusterState(workers=2, most=3), money_ends_at=soon, deadline=soon)
+        brought = home / "brought.txt"
+        brought.write_text("brought along")
+        asked = {"memory_gib": 0.5, "disk_gib": 0.5, "budget": 5, "save_seconds": 1, "inputs": [str(brought)]}
+        request = LaunchRequest(name="real", **asked)
+        directory = client.start(request)
+        known = client.wait_for(
+            directory,
+            lambda state: state.stage is Stage.READY and state.head.usage is not None and state.saving is not None,
+            BUSY * 60,
+        )
+        assert known is not None, directory.supervisor_log.read_text()[-4000:]
+        client.save("real")
+        yield directory
+        client.stop("real", force=True)
+
+
+@pytest.fixture(scope="module")
+def ask(session, tmp_path_factory):  # noqa: ARG001 - there must be one
+    """Asks a Prometheus that scrapes what ``golem-launcher metrics`` serves, as the shipped settings have it."""
+    place = tmp_path_factory.mktemp("prometheus")
+    shutil.copy(SHIPPED / "prometheus" / "alerts.yml", place)
+    with contextlib.ExitStack() as stack:
+        served = _started(
+            stack, [sys.executable, "-m", "golem_launcher.cli", "metrics", "--port", "0", "--json"], place
+        )
+        told = json.loads("".join(iter(served.stdout.readline, "}\n")) + "}")
+        settings = yaml.safe_load((SHIPPED / "prometheus" / "prometheus.yml").read_text())
+        settings["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+        job = settings["scrape_configs"][0]
+        job["authorization"]["credentials_file"] = told["token_file"]
+        job["static_configs"][0]["targets"] = [urllib.parse.urlsplit(told["url"]).netloc]
+        (place / "prometheus.yml").write_text(yaml.safe_dump(settings))
+        command = ["prometheus", f"--config.file={place / 'prometheus.yml'}", f"--storage.tsdb.path={place / 'data'}",
+                   "--web.listen-address=127.0.0.1:0"]  # fmt: skip
+        _started(stack, command, place, log=place / "log")
+        address = _until(lambda: re.search(r'Listening on"? .*?(127\.0\.0\.1:\d+)', (place / "log").read_text()))[1]
+
+        def ask(path, **parameters):
+            url = f"http://{address}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
+            with urllib.request.urlopen(url, timeout=60) as answer:
+                return json.load(answer)["data"]
+
+        _until(lambda: _answers(ask, "query", query="golem_launcher_read_seconds"))
+        yield ask
+
+
+def _started(stack, command, place, log=None):
+    file = stack.enter_context((log or place / "ignored").open("wb"))
+    out = subprocess.PIPE if log is None else file
+    started = subprocess.Popen(command, cwd=place, stdout=out, stderr=file, text=True, env={**os.environ, "TZ": "UTC"})
+    stack.callback(lambda: started.stdout and started.stdout.close())
+    stack.callback(started.wait, 60)
+    stack.callback(started.terminate)
+    return started
+
+
+def _answers(ask, path, **parameters):
+    """What it answers; nothing while it does not."""
+    try:
+        return ask(path, **parameters).get("result")
+    except (OSError, urllib.error.URLError):
+        return None
+
+
+def _until(found, seconds=BUSY * 60):
+    end = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    return value
+
+
+@pytest.mark.slow
+def test_every_panel_shows_something(ask):
+    queries = [(where, query.replace("$session", "real")) for where, query in panels("prometheus")]
+    assert len(queries) > 60
+    end = time.monotonic() + BUSY * 60
+    while empty := [one for one in queries if not ask("query", query=one[1])["result"]]:
+        assert time.monotonic() < end, empty
+        queries = empty
+        time.sleep(0.5)
+    assert ask("label/session/values") == ["gpus", "real"]
+    for figure in ("saved_files", "saved_bytes", "save_new_bytes", "store_bytes", "save_duration_seconds"):
+        assert ask("query", query=f'golem_launcher_session_{figure}{{session="real"}} > 0')["result"], figure
+
+
+@pytest.mark.slow
+def test_every_alert_is_judged_and_that_of_nobody_who_looks_after_it_is_told(ask):
+    def judged():
+        rules = [rule for group in ask("rules")["groups"] for rule in group["rules"]]
+        return rules if all(rule["health"] == "ok" for rule in rules) else None
+
+    rules = {rule["name"]: rule for rule in _until(judged)}
+    assert len(rules) > 10
+    alerts = rules["GolemSupervisorGone"]["alerts"]
+    assert [alert["labels"]["session"] for alert in alerts] == ["gpus"], "it has no supervisor, and the real one has"
+    assert rules["GolemLauncherAway"]["alerts"] == []
+    named = {name for rule in rules.values() for name in re.findall(r"golem_launcher_\w+", rule["query"])}
+    assert named <= set(ask("label/__name__/values"))

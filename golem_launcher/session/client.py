@@ -224,7 +224,7 @@ def extend(name: str, *, hours: Decimal | str = "0", budget: Decimal | str = "0"
     Raises ``SessionError`` when it can't be.
     """
     directory = _running(name)
-    control(directory, "extend", deadline=timeouts.EXTEND, hours=str(hours), budget=str(budget))
+    control(directory, "extend", deadline=timeouts.WAIT_FOR_EXTEND, hours=str(hours), budget=str(budget))
     return directory.state()
 
 

@@ -13,6 +13,7 @@ from golem_launcher.errors import LauncherError, RequestError, SessionError
 from golem_launcher.events import Stage
 from golem_launcher.networks import token_of
 from golem_launcher.request import parse_request
+from golem_launcher.session import timeouts
 from golem_launcher.session.deadline import AGENT_GRACE_SECONDS
 from golem_launcher.units import with_coin
 
@@ -68,8 +69,13 @@ class Extension:
         should the money then be refused, it merely waits longer than the session, which ends at the old deadline as
         before.
         """
-        async with self._turn:
-            told = await self._extend(arguments, rest, agent, others)
+        try:
+            async with asyncio.timeout(timeouts.EXTEND), self._turn:
+                told = await self._extend(arguments, rest, agent, others)
+        except TimeoutError:
+            raise SessionError(
+                "The node and the provider took too long to answer, so nothing was changed.", "Try again in a moment."
+            ) from None
         await self._recorder.flush()
         return told
 

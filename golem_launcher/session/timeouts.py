@@ -13,12 +13,13 @@ GRACE, LEAST_GRACE = 600.0, 120.0
 CLOSING = 80.0
 """The end itself: the provider's last bill is waited for."""
 EXTEND = 60.0
-"""The wallet, the node and the provider are asked."""
+"""The wallet, the node and the provider are asked, and those who asked before are waited for."""
 ANSWER = 3.0
 """What needs nobody else."""
 _MARGIN = 20.0
 
 WAIT_FOR_SAVE = SAVE + _MARGIN
+WAIT_FOR_EXTEND = EXTEND + _MARGIN
 WAIT_FOR_END = LAST_SAVE + CLOSING
 SILENCE = 20.0
 """A supervisor that is to end by force and says nothing for so long hangs, and is killed."""

@@ -270,6 +270,25 @@ def test_a_refusal_is_kept_with_its_figures(session):
     assert journal.agreement("one").objection(INVOICE, Decimal("NaN")) is not None
 
 
+@pytest.mark.parametrize("bill", [DEBIT_NOTE, INVOICE])
+def test_an_honest_provider_whose_node_stood_still_for_a_while_is_paid(session, monkeypatch, bill):
+    """Its node stopped for 75 s and went on: what it bills then is true, though the last report says nothing of it."""
+    _, journal, _ = session
+    at = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: at)
+    journal.update_agreement("one", started_at=at, activity_id="a")
+    at += timedelta(seconds=30)
+    journal.remember_usage("one", (30.0, 30.0))
+    at += timedelta(seconds=75)
+    entry = journal.agreement("one")
+    activity = "a" if bill == DEBIT_NOTE else None
+    true = PRICE.cost((105.0, 105.0), 105.0)
+    assert entry.objection(bill, true, activity_id=activity) is None
+    refusal = entry.objection(bill, 2 * true, activity_id=activity)
+    assert refusal.dishonest
+    assert "after 105 s; its last report, 75 s old, was 30.0, 30.0" in refusal.figures
+
+
 def test_an_agreement_is_asked_for_with_a_reserve():
     for hours, reserve in [("1", 3), ("10", 5), ("100", 24)]:
         deadline = Deadline.of(Decimal(hours))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -79,7 +80,8 @@ def test_installed_alone_it_leads_to_the_page(built: tuple[Path, Path], tmp_path
     ) as page:
         try:
             assert page.stdout is not None
-            url = json.loads("".join(iter(page.stdout.readline, "}\n")) + "}")["url"]
+            lines = itertools.takewhile(lambda line: line != "}\n", page.stdout)  # ends when the page does
+            url = json.loads("".join(lines) + "}")["url"]
             with urllib.request.urlopen(url, timeout=90) as answer:
                 assert "Golem Launcher" in answer.read().decode()
         finally:

@@ -10,7 +10,6 @@ import contextlib
 import logging
 import os
 import secrets
-import shutil
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher import files, paths
 from golem_launcher.agent import fast_start
 from golem_launcher.errors import LauncherError
+from golem_launcher.ui.server.run_directory import run_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +33,6 @@ JUPYTER_DATA = _HERE / "share" / "jupyter"
 
 TEMPLATE = "golem-launcher"
 
-_SOCKET_NAME = 64
-"""Bytes in the name of a kernel's socket (``kernel-<uuid>-ipc-<number>``), and some more."""
 _CULL_IDLE_SECONDS = 600
 _LONGEST_MESSAGE = 64 * 1024 * 1024
 """Tornado's own limit of 10 MiB drops the connection without a word."""
@@ -64,16 +62,15 @@ def serve(listener: socket.socket, *, ready: Callable[[str], None]) -> None:
     os.environ["JUPYTER_PATH"] = os.pathsep.join(jupyter_path)
     token = secrets.token_urlsafe(24)
     port = listener.getsockname()[1]
-    running = paths.sockets_directory(paths.home() / "page" / f"run-{port}", _SOCKET_NAME)
-    os.environ["JUPYTER_RUNTIME_DIR"] = str(running)
-    app = _app(listener, Config(server_settings(port, token, directory)))
-    app.initialize(argv=[])
-    _log_to(app.log, directory.parent / "page.log")
-    with contextlib.suppress(KeyboardInterrupt):  # one that comes before the server takes them itself
-        ready(f"http://127.0.0.1:{port}{PAGE}?token={token}")
-        app.no_browser_open_file = True  # it would hold the token, and anybody could read it
-        app.start()
-    shutil.rmtree(running, ignore_errors=True)
+    with run_directory(port) as running:
+        os.environ["JUPYTER_RUNTIME_DIR"] = str(running)
+        app = _app(listener, Config(server_settings(port, token, directory)))
+        app.initialize(argv=[])
+        _log_to(app.log, directory.parent / "page.log")
+        with contextlib.suppress(KeyboardInterrupt):  # one that comes before the server takes them itself
+            ready(f"http://127.0.0.1:{port}{PAGE}?token={token}")
+            app.no_browser_open_file = True  # it would hold the token, and anybody could read it
+            app.start()
 
 
 def _app(listener: socket.socket, config: Any) -> Any:

@@ -128,6 +128,7 @@ class Session(_Session):
         save_seconds: float = 5,
         keep_gib: float = 20,
         store: str | None = None,
+        kernel_state: bool = True,
         encrypt: bool = False,
         recover: bool = True,
         lab_extensions: bool = True,
@@ -179,6 +180,8 @@ class Session(_Session):
                 1000000 GiB.
             store: Where saves are kept. A folder or an address (s3://, gs://, sftp://, hdfs://, redis://).
                 Empty: this computer.
+            kernel_state: Keep notebooks' variables. They are saved with your files, and come back when the
+                session goes on at another machine.
             encrypt: Encrypt saves. The key stays on this computer; without it nobody can read them, you
                 included.
             recover: Go on elsewhere. When the provider is lost, take another one within budget and time,
@@ -220,6 +223,7 @@ def launch(
     save_seconds: float = 5,
     keep_gib: float = 20,
     store: str | None = None,
+    kernel_state: bool = True,
     encrypt: bool = False,
     recover: bool = True,
     lab_extensions: bool = True,
@@ -274,6 +278,8 @@ def launch(
             1000000 GiB.
         store: Where saves are kept. A folder or an address (s3://, gs://, sftp://, hdfs://, redis://).
             Empty: this computer.
+        kernel_state: Keep notebooks' variables. They are saved with your files, and come back when the
+            session goes on at another machine.
         encrypt: Encrypt saves. The key stays on this computer; without it nobody can read them, you
             included.
         recover: Go on elsewhere. When the provider is lost, take another one within budget and time,
@@ -322,6 +328,7 @@ def offers(
     save_seconds: float = 5,
     keep_gib: float = 20,
     store: str | None = None,
+    kernel_state: bool = True,
     encrypt: bool = False,
     recover: bool = True,
     lab_extensions: bool = True,
@@ -373,6 +380,8 @@ def offers(
             1000000 GiB.
         store: Where saves are kept. A folder or an address (s3://, gs://, sftp://, hdfs://, redis://).
             Empty: this computer.
+        kernel_state: Keep notebooks' variables. They are saved with your files, and come back when the
+            session goes on at another machine.
         encrypt: Encrypt saves. The key stays on this computer; without it nobody can read them, you
             included.
         recover: Go on elsewhere. When the provider is lost, take another one within budget and time,
@@ -418,6 +427,7 @@ def quote(
     save_seconds: float = 5,
     keep_gib: float = 20,
     store: str | None = None,
+    kernel_state: bool = True,
     encrypt: bool = False,
     recover: bool = True,
     lab_extensions: bool = True,
@@ -469,6 +479,8 @@ def quote(
             1000000 GiB.
         store: Where saves are kept. A folder or an address (s3://, gs://, sftp://, hdfs://, redis://).
             Empty: this computer.
+        kernel_state: Keep notebooks' variables. They are saved with your files, and come back when the
+            session goes on at another machine.
         encrypt: Encrypt saves. The key stays on this computer; without it nobody can read them, you
             included.
         recover: Go on elsewhere. When the provider is lost, take another one within budget and time,

@@ -16,6 +16,7 @@ workload  {"name": what it is called, "argv": the program and its arguments, "un
           "probe": the path there that answers 200 while it is well; empty where taking connections is all}, see
           program.py and health.py; JupyterLab by default, and where argv is empty
 notebook_cluster  whether notebooks here may ask for Dask workers, see cluster_control.py; false by default
+kernel_state  whether notebooks' variables are kept and come back, see notebook_states.py; true by default
 index_url where pip looks for packages, where it always does by default
 """
 
@@ -89,6 +90,8 @@ class Config(NamedTuple):
     workload: Workload = Workload()
     notebook_cluster: bool = False
     """Whether notebooks here may ask for a Dask cluster's workers."""
+    kernel_state: bool = True
+    """Whether variables of notebooks are kept in the workspace, and come back with it."""
 
     @property
     def carrier_port(self) -> int:
@@ -153,6 +156,7 @@ def parse(data: bytes, path: str) -> Config:
         hold=_flag(raw, "hold"),
         workload=_workload(raw),
         notebook_cluster=_flag(raw, "notebook_cluster"),
+        kernel_state=_flag({"kernel_state": True, **raw}, "kernel_state"),
     )
 
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pkgutil
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,12 @@ try:
     from .kernel_connection import ResumableConnection
 except ImportError:  # an image's Jupyter Server that has no such classes yet
     ResumableConnection = None  # type: ignore[assignment, misc]
+try:
+    from .notebook_states import NotebookStates, SessionsWithState
+except ImportError:  # likewise
+    SessionsWithState = None  # type: ignore[assignment, misc]
+
+from .kernel_state import PLACE
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
@@ -34,6 +41,7 @@ _DEFAULTS: dict[str, dict[str, object]] = {
 
 def run(config: Config, life: int) -> None:
     """Run the server until it ends, or the keeper does, with which ``life`` ends."""
+    archive = os.path.abspath(sys.path[0])  # noqa: PTH100
     os.chdir(config.root)
     sys.argv = ["jupyter-lab"]
     del sys.path[0]  # the archive: all of it that is needed here is imported
@@ -51,7 +59,11 @@ def run(config: Config, life: int) -> None:
     traits.ServerApp.jpserver_extensions.update({"notebook_shim": False})
     if ResumableConnection is not None:
         traits.ServerApp.kernel_websocket_connection_class = ResumableConnection
+    if SessionsWithState is not None:
+        traits.ServerApp.session_manager_class = SessionsWithState
     server = LabApp.initialize_server(argv=[], config=traits)
+    if SessionsWithState is not None:
+        _keep_states(server, config, archive)
     server.io_loop.add_handler(life, lambda *_: _end(server, life), server.io_loop.READ)
     page_builds.refuse(server)
     compiling.begin(server)
@@ -59,6 +71,16 @@ def run(config: Config, life: int) -> None:
     killed_kernels.watch(server)
     server.no_browser_open_file = True  # it would hold the token, and anybody could read it
     server.start()
+
+
+def _keep_states(server: ServerApp, config: Config, archive: str) -> None:
+    """Have variables of notebooks kept, unless that is not wanted: then there is nothing of before, either."""
+    with contextlib.suppress(OSError, AttributeError):  # no Lab hangs on it
+        if not config.kernel_state:
+            shutil.rmtree(os.path.join(config.root, PLACE), ignore_errors=True)  # noqa: PTH118
+            return
+        tickets = os.path.join(os.path.dirname(config.log), "tickets")  # noqa: PTH118, PTH120
+        server.session_manager.states = NotebookStates(config.root, tickets, archive)
 
 
 def _bring_cluster(config: Config) -> None:

@@ -364,6 +364,15 @@ class LaunchRequest(BaseModel):
         ),
         About("advanced", when={"field": "save", "is": [True]}, example="this computer"),
     ]
+    kernel_state: Annotated[
+        bool,
+        Field(
+            default=True,
+            title="Keep notebooks' variables",
+            description="They are saved with your files, and come back when the session goes on at another machine.",
+        ),
+        About("advanced", option="--state", when={"field": "save", "is": [True]}),
+    ]
     encrypt: Annotated[
         bool,
         Field(

@@ -235,6 +235,7 @@ class Renting:
             "now": clock.now().timestamp(),  # the provider's clock may be wrong
             "hold": self._slot.files.hold,
             "index_url": session.outbound.index_url,
+            "kernel_state": session.request.save and session.request.kernel_state,
             "notebook_cluster": session.cluster is not None and self._slot.is_head,
         }
         workload = self._slot.workload

@@ -21,6 +21,7 @@ from golem_launcher.agent.workspace.portable_names import unescape
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace.export.case_conflicts import distinct_names, folded, ignores_case
 from golem_launcher.workspace.export.file_content import LOST, pieces
+from golem_launcher.workspace.export.kernel_states import kernel_states, without_kernel_states
 from golem_launcher.workspace.repository import symlinks
 from golem_launcher.workspace.repository.environment import package_lists
 from golem_launcher.workspace.repository.sealing import Damaged
@@ -99,12 +100,14 @@ def extract(
 def _written(store: Store, manifest: Manifest, target: Path, progress: Callable[[int, int], None]) -> Extracted:
     one = folded if ignores_case(target) else str
     names = distinct_names(entry.path for entry in manifest.entries) if one is folded else {}
-    entries = [replace(entry, path=names.get(entry.path, entry.path)) for entry in manifest.entries]
+    theirs = without_kernel_states(manifest.entries)
+    entries = [replace(entry, path=names.get(entry.path, entry.path)) for entry in theirs]
     found = Extracted(renamed=names, entries=entries)
     found.left_out |= symlinks.leading_out(((each.path, each.target) for each in entries if each.kind == "link"), one)
     top = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        _write(store, entries, top, found, lambda done: progress(done, manifest.size))
+        size = manifest.size - kernel_states(manifest.entries)[1]
+        _write(store, entries, top, found, lambda done: progress(done, size))
         if found.damaged and not found.files:
             raise WorkspaceError(
                 f"No file of generation {manifest.generation} of '{manifest.workspace}' can be read.",

@@ -20,6 +20,7 @@ from golem_launcher.errors import WorkspaceError
 from golem_launcher.units import counted
 from golem_launcher.workspace.export.case_conflicts import distinct_names
 from golem_launcher.workspace.export.file_content import LOST, pieces
+from golem_launcher.workspace.export.kernel_states import kernel_states, without_kernel_states
 from golem_launcher.workspace.repository.environment import package_lists
 from golem_launcher.workspace.repository.sealing import Damaged
 
@@ -104,11 +105,12 @@ def write_zip(
     ``progress`` is called with bytes done and in all. Raises ``WorkspaceError`` when no file can be read.
     """
     done = 0
+    state_files, state_bytes = kernel_states(manifest.entries)
     left_out: dict[str, str] = {}
     damaged: list[str] = []
     names = distinct_names(_plain(entry.path) for entry in manifest.entries if entry.kind != "link")
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1, allowZip64=True) as archive:
-        for entry in manifest.entries:
+        for entry in without_kernel_states(manifest.entries):
             if entry.kind == "link":
                 continue
             plain = _plain(entry.path)
@@ -131,20 +133,20 @@ def write_zip(
                         _write_zeros(member, piece)
                         continue
                     done += member.write(piece)
-                    progress(done, manifest.size)
+                    progress(done, manifest.size - state_bytes)
         for name, lines in package_lists(manifest.environment, [entry.path for entry in manifest.entries]).items():
             archive.writestr(name, lines)
-    if damaged and len(damaged) == manifest.files:
+    if damaged and len(damaged) == manifest.files - state_files:
         raise WorkspaceError(
             f"No file of generation {manifest.generation} of '{manifest.workspace}' can be read.",
             f"golem-launcher verify {manifest.workspace}",
         )
     return Results(
-        files=manifest.files - len(left_out),
-        bytes=sum(entry.size for entry in manifest.entries if entry.path not in left_out),
+        files=manifest.files - state_files - len(left_out),
+        bytes=sum(entry.size for entry in without_kernel_states(manifest.entries) if entry.path not in left_out),
         could_run=tuple(
             entry.path
-            for entry in manifest.entries
+            for entry in without_kernel_states(manifest.entries)
             if entry.kind == "file" and could_run(entry.path) and entry.path not in left_out
         ),
         links_left_out=sum(entry.kind == "link" for entry in manifest.entries),

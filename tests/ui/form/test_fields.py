@@ -13,7 +13,7 @@ _WHOLE = parse_request(
         "name": "whole", "budget": "2.5", "price_per_hour": "0.1", "hours": 3, "cpus": 2, "memory_gib": 4.5, "gpus": 1,
         "gpu_model": "RTX", "gpu_memory_gib": 24, "software": "gpu", "packages": ["numpy", "pandas>=2"],
         "inputs": ["~/my files", "b"], "resume": "old@3", "choose": "random", "allow": ["0x1"], "outbound": "listed",
-        "outbound_urls": ["https://a.example"], "save": False, "encrypt": True, "recover": False,
+        "outbound_urls": ["https://a.example"], "save": False, "kernel_state": False, "encrypt": True, "recover": False,
         "lab_extensions": False,
     }
 )  # fmt: skip

@@ -367,17 +367,20 @@ def test_results_are_a_zip_without_links_that_names_what_could_run():
         Entry("d", "directory"), Entry("d/a.ipynb", "file", 0o644, 0, 1, ids),
         Entry("evil.desktop", "file", 0o755, 0, 1, ids),
         Entry("d/.vscode/tasks.json", "file", 0o644, 10**18 * 9, 1, ids), Entry("l", "link", target="d"),
+        # Pickles of notebooks, which are nobody's but the next machine's.
+        Entry(".jupyter", "directory"), Entry(".jupyter/state", "directory"),
+        Entry(".jupyter/state/a", "directory"), Entry(".jupyter/state/a/state-1.json", "file", 0o644, 0, 1, ids),
     ]  # fmt: skip
     store.commit("work", entries)
     seen = []
     target = io.BytesIO()
     results = write_zip(store, store.manifest("work"), target, lambda done, total: seen.append((done, total)))
     assert results.could_run == ("d/.vscode/tasks.json", "evil.desktop")
-    assert results.links_left_out == 1
+    assert (results.files, results.bytes, results.links_left_out) == (3, 3, 1)
     assert seen[-1] == (3, 3)
     with zipfile.ZipFile(target) as archive:
         assert archive.testzip() is None
-        assert sorted(archive.namelist()) == ["d/", "d/.vscode/tasks.json", "d/a.ipynb", "evil.desktop"]
+        assert sorted(archive.namelist()) == [".jupyter/", "d/", "d/.vscode/tasks.json", "d/a.ipynb", "evil.desktop"]
 
 
 @pytest.mark.parametrize("path", ["a/sitecustomize.py", "postBuild", "x.DESKTOP", "a/.git/hooks/pre-commit", "e.pth"])

@@ -1,0 +1,152 @@
+"""Variables of a notebook into files: the state that another machine can take up.
+
+A manifest is a JSON object:
+
+python, implementation, byte_order   of who wrote it
+libraries    versions of the packages that the groups name
+modules      names that are modules, and which
+definitions  [name, source] in the order in which they were made
+groups       {"names": […], "small": base64 or "stream": [chunks], "buffers": [[size, [chunks]]], "libraries": […],
+             "size": bytes}
+lost         what could not be kept, and why
+left_out     what the user does not want to be kept
+directory    the kernel's, seen from the workspace; null where it is somewhere else
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import platform
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from . import sharing
+from .pickler import CannotKeep, Group, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from .chunk_files import ChunkFiles
+
+MOST_BYTES = 512 * 1024 * 1024
+SECONDS = 2.0
+"""Of a processor, for all variables."""
+_SMALL_STREAM = 2048
+_MOST_NAMES = 10_000
+
+
+def keep(
+    files: ChunkFiles,
+    variables: Mapping[str, Any],
+    definitions: Mapping[str, str],
+    *,
+    limits: Limits,
+    left_out: Collection[str] = (),
+    already_lost: Mapping[str, str] | None = None,
+    directory: str | None = None,
+    apart: Collection[object] = (),
+    begins: Callable[[list[str]], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Write the state, and return its manifest. Each group that can't be kept costs itself alone.
+
+    ``already_lost`` are names that are not to be tried, with the reason; ``apart`` is as in ``sharing.py``; ``begins``
+    is told the names that are tried next. Raises ``OSError`` when nothing can be written.
+    """
+    lost = dict(already_lost or {})
+    modules = {name: value.__name__ for name, value in variables.items() if isinstance(value, ModuleType)}
+    data = {
+        name: value
+        for name, value in list(variables.items())[:_MOST_NAMES]
+        if name not in modules and name not in definitions and name not in left_out and name not in lost
+    }
+    if len(variables) > _MOST_NAMES:
+        lost["…"] = f"there are {len(variables):,} variables"
+    kept: list[dict[str, Any]] = []
+    for names in sharing.groups(data, apart):
+        begins(names)
+        kept += _kept(files, {name: data[name] for name in names}, definitions, limits, lost)
+    used = sorted({library for group in kept for library in group["libraries"]})
+    manifest = {
+        **_about_python(),
+        "libraries": {library: version for library in used if (version := version_of(library))},
+        "modules": {name: module for name, module in modules.items() if name not in left_out},
+        "definitions": [[name, source] for name, source in definitions.items() if name not in left_out],
+        "groups": kept,
+        "lost": lost,
+        "left_out": sorted(left_out),
+        "directory": directory,
+    }
+    files.commit(manifest)
+    return manifest
+
+
+def _kept(
+    files: ChunkFiles,
+    variables: dict[str, Any],
+    definitions: Mapping[str, str],
+    limits: Limits,
+    lost: dict[str, str],
+) -> list[dict[str, Any]]:
+    """The group of these variables; without those that can't be kept, which are ``lost``."""
+    try:
+        return [_written(files, variables, definitions, limits)]
+    except CannotKeep as why:
+        if len(variables) == 1:
+            lost.update(dict.fromkeys(variables, str(why)))
+            return []
+    left = limits.left
+    for name in list(variables):
+        try:
+            _written(files, {name: variables[name]}, definitions, limits)
+        except CannotKeep as why:
+            lost[name] = str(why)
+            del variables[name]
+        limits.left = left
+    try:
+        return [_written(files, variables, definitions, limits)] if variables else []
+    except CannotKeep as why:
+        lost.update(dict.fromkeys(variables, str(why)))
+        return []
+
+
+def _written(
+    files: ChunkFiles, variables: dict[str, Any], definitions: Mapping[str, str], limits: Limits
+) -> dict[str, Any]:
+    group = Group(files, limits, definitions.keys())
+    group.dump(variables, _SMALL_STREAM)
+    return {
+        "names": list(variables),
+        **({"stream": group.stream} if group.stream else {"small": base64.b64encode(group.small).decode()}),
+        "buffers": group.buffers,
+        "libraries": sorted(group.libraries - {"builtins", "__builtin__", "copyreg"} - _standard()),
+        "size": group.size,
+    }
+
+
+def version_of(library: str) -> str:
+    """The version of an imported package; empty where it has none."""
+    version = getattr(sys.modules.get(library), "__version__", "")
+    return version if isinstance(version, str) else ""
+
+
+def _standard() -> frozenset[str]:
+    return frozenset(getattr(sys, "stdlib_module_names", ()))
+
+
+def _about_python() -> dict[str, Any]:
+    return {
+        "python": platform.python_version(),
+        "implementation": sys.implementation.name,
+        "byte_order": sys.byteorder,
+    }
+
+
+def inside(root: str) -> str | None:
+    """The present directory as seen from ``root``, if it is there."""
+    try:
+        path = os.path.relpath(os.getcwd(), root)
+    except (OSError, ValueError):
+        return None
+    return None if path.split(os.sep)[0] == os.pardir else path

@@ -1,0 +1,199 @@
+"""Pickles variables within a limit of bytes and time, and says in words what can't be kept.
+
+Plain pickle by reference: it refuses what belongs to one process. An open file that came back would be cut off, a
+program that came back would be somebody else's by its number.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import pickle
+import sys
+import time
+import types
+from typing import TYPE_CHECKING, Any
+
+from .chunk_files import CHUNK, ChunkFiles, pieces
+from .definitions import MAIN
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_SMALLEST_BUFFER = 64 * 1024
+"""A smaller one stays within the stream: a file for each would be thousands."""
+_LONGEST_REASON = 160
+_LOST: tuple[tuple[str, str, str], ...] = (
+    ("io", "IOBase", "an open file"),
+    ("tempfile", "_TemporaryFileWrapper", "a temporary file"),
+    ("socket", "socket", "a connection"),
+    ("threading", "Thread", "a thread"),
+    ("subprocess", "Popen", "a running program"),
+    ("_thread", "LockType", "a lock"),
+    ("_thread", "RLock", "a lock"),
+    ("asyncio", "Future", "something that still runs"),
+    ("concurrent.futures", "Executor", "workers that run"),
+    ("multiprocessing.process", "BaseProcess", "a process"),
+    ("mmap", "mmap", "a file in memory"),
+    ("sqlite3", "Connection", "an open database"),
+    ("sqlite3", "Cursor", "an open database"),
+    ("weakref", "ref", "a weak reference"),
+    ("types", "GeneratorType", "a generator that has begun"),
+    ("types", "AsyncGeneratorType", "a generator that has begun"),
+    ("types", "CoroutineType", "a coroutine"),
+    ("types", "FrameType", "a running function"),
+    ("types", "TracebackType", "a running function"),
+    ("builtins", "memoryview", "a view of memory"),
+)
+"""Module, class, what it is in words. What is not imported has no values here."""
+_KEPT = (io.BytesIO, io.StringIO)
+_DEFINED = (types.FunctionType, type, type(functools.lru_cache(maxsize=1)(int)))
+
+
+class CannotKeep(Exception):  # noqa: N818 - it is an answer
+    """A group is not kept; the words say why."""
+
+
+class Limits:
+    """What all groups of one state may take together: bytes, and seconds of this process."""
+
+    def __init__(self, most_bytes: int, seconds: float) -> None:
+        self._most = most_bytes
+        self.left = most_bytes
+        self._end = time.process_time() + seconds
+        self._seconds = seconds
+
+    def take(self, size: int) -> None:
+        """Raises ``CannotKeep`` when there is no room for as many bytes."""
+        if size > self.left:
+            raise CannotKeep(f"all variables together may take {self._most / 1e6:.0f} MB")
+        self.left -= size
+
+    def check(self) -> None:
+        """Raises ``CannotKeep`` when the time is over."""
+        if time.process_time() > self._end:
+            raise CannotKeep(f"saving takes longer than {self._seconds:g} s")
+
+
+class Group:
+    """The pickle of variables that are kept together."""
+
+    def __init__(self, files: ChunkFiles, limits: Limits, defined: Collection[str]) -> None:
+        self._files = files
+        self._limits = limits
+        self._defined = defined
+        self._waiting = bytearray()
+        self.size = 0
+        self.stream: list[str] = []
+        """Chunks of the pickle itself; none where it is ``small``."""
+        self.small = b""
+        self.buffers: list[list[Any]] = []
+        """Of each buffer beside it: its size, and its chunks."""
+        self.libraries: set[str] = set()
+        """The packages that its classes are of."""
+
+    def dump(self, variables: dict[str, Any], smallest_stream: int) -> None:
+        """Pickle them. A stream below ``smallest_stream`` bytes is ``small``. Raises ``CannotKeep``."""
+        left = self._limits.left
+        try:
+            self._limits.check()
+            _Pickler(self, self._limits, self._defined).dump(variables)
+            if not self.stream and len(self._waiting) < smallest_stream:
+                self.small = bytes(self._waiting)
+                self._limits.take(len(self.small))
+            elif self._waiting:
+                self._put(memoryview(bytes(self._waiting)))
+        except CannotKeep:
+            self._limits.left = left
+            raise
+        except (Exception, RecursionError, MemoryError) as error:  # noqa: BLE001 - the user's own classes raise anything
+            self._limits.left = left
+            raise CannotKeep(_words(error)) from None
+        self.size = left - self._limits.left
+
+    def write(self, data: Any) -> int:
+        """Called by the pickler with its stream."""
+        view = memoryview(data).cast("B")
+        size = len(view)
+        if self._waiting or size < CHUNK:
+            first, view = view[: CHUNK - len(self._waiting)], view[CHUNK - len(self._waiting) :]
+            self._waiting += first
+            if len(self._waiting) < CHUNK:
+                return size
+            self._put(memoryview(bytes(self._waiting)))
+            self._waiting.clear()
+        for piece in pieces(view):
+            if len(piece) < CHUNK:
+                self._waiting += piece
+            else:
+                self._put(piece)
+        return size
+
+    def buffer(self, buffer: pickle.PickleBuffer) -> bool:
+        """Called by the pickler with what can be kept beside the stream; whether it belongs into it after all."""
+        raw = buffer.raw()
+        if raw.nbytes < _SMALLEST_BUFFER:
+            return True
+        self._limits.take(raw.nbytes)
+        self._limits.check()
+        self.buffers.append([raw.nbytes, [self._files.put(piece) for piece in pieces(raw)]])
+        return False
+
+    def _put(self, piece: memoryview) -> None:
+        self._limits.take(len(piece))
+        self._limits.check()
+        self.stream.append(self._files.put(piece))
+
+
+class _Pickler(pickle.Pickler):
+    def __init__(self, group: Group, limits: Limits, defined: Collection[str]) -> None:
+        super().__init__(group, protocol=5, buffer_callback=group.buffer)
+        self._libraries = group.libraries
+        self._limits = limits
+        self._defined = defined
+        self._harmless: set[type] = set()
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Called for everything that is not Python's own kind of value."""
+        self._limits.check()
+        kind = type(obj)
+        module = getattr(obj, "__module__", None) if isinstance(obj, _DEFINED) else kind.__module__
+        library = str(module).partition(".")[0]
+        if library == MAIN:
+            root = str(getattr(obj if isinstance(obj, _DEFINED) else kind, "__qualname__", "")).partition(".")[0]
+            if root not in self._defined:
+                raise CannotKeep(f"{root or 'its class'} has no source: a function inside another, or a lambda")
+        else:
+            self._libraries.add(library)
+        if not isinstance(obj, _DEFINED):
+            if kind not in self._harmless:
+                _refuse(obj)
+                self._harmless.add(kind)
+            if library in {"numpy", "torch"}:
+                _look_at_size(obj, self._limits)
+        return NotImplemented
+
+
+def _refuse(obj: Any) -> None:
+    """Raises ``CannotKeep`` for what lives in this process alone."""
+    for module, name, words in _LOST:
+        kind = getattr(sys.modules.get(module), name, None)
+        if isinstance(kind, type) and isinstance(obj, kind) and not isinstance(obj, _KEPT):
+            raise CannotKeep(words)
+
+
+def _look_at_size(obj: Any, limits: Limits) -> None:
+    """Raises ``CannotKeep`` for an array that is too large to be copied, or not in this memory."""
+    if getattr(obj, "is_cuda", False) is True:
+        raise CannotKeep("it is in the memory of a GPU")
+    size = getattr(obj, "nbytes", 0)
+    if isinstance(size, int) and size > limits.left:
+        limits.take(size)
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, MemoryError):
+        return "there is no memory to save it"
+    return " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST_REASON]

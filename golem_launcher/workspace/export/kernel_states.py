@@ -1,0 +1,34 @@
+"""Variables of notebooks in a workspace: for the next machine alone, where their pickles are a notebook's again.
+
+What is taken out of a store for the user's own computer is without them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from golem_launcher.agent.kernel_state import PLACE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from golem_launcher.workspace.repository.entry import Entry
+
+
+def without_kernel_states(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """All others."""
+    return (entry for entry in entries if not _is_one(entry.path))
+
+
+def kernel_states(entries: Iterable[Entry]) -> tuple[int, int]:
+    """How many files they are, and how many bytes."""
+    files = size = 0
+    for entry in entries:
+        if _is_one(entry.path):
+            files += entry.kind == "file"
+            size += entry.size
+    return files, size
+
+
+def _is_one(path: str) -> bool:
+    return path == PLACE or path.startswith(f"{PLACE}/")

@@ -1,0 +1,305 @@
+"""Variables into files and back in another process, as a kernel's are: no kernel here, and no session."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from golem_launcher.agent.kernel_state import sharing
+from golem_launcher.agent.kernel_state.chunk_files import CHUNK, ChunkFiles
+from golem_launcher.agent.kernel_state.coming_back import LOST, REBUILT, SAVED, bring_back
+from golem_launcher.agent.kernel_state.definitions import Definitions
+from golem_launcher.agent.kernel_state.keeping import keep
+from golem_launcher.agent.kernel_state.pickler import Limits
+from golem_launcher.workload.archive import agent_archive
+
+_DRIVER = """
+import json, sys
+sys.path.insert(0, {archive!r})
+from golem_launcher_agent.kernel_state import coming_back, definitions, keeping, pickler
+from golem_launcher_agent.kernel_state.chunk_files import ChunkFiles
+files, known, hidden = ChunkFiles({state!r}), definitions.Definitions(), None
+def cell(source):
+    exec(compile(source, "cell", "exec"), globals())
+    known.hear(source, globals())
+def save(**more):
+    mine = {{name: value for name, value in globals().items() if name not in hidden and name[0] != "_"}}
+    limits = pickler.Limits(more.pop("most", 1 << 30), more.pop("seconds", 60.0))
+    return keeping.keep(files, mine, known.current(mine), limits=limits, apart=[globals()], **more)
+def load():
+    found = coming_back.bring_back(files, globals(), {state!r})
+    return {{name: [fate.what, fate.why] for name, fate in found.fates.items()}}
+hidden = set(globals())
+"""
+
+
+class Processes:
+    """Pythons that share one state's directory, one after the other."""
+
+    def __init__(self, directory):
+        self.state = directory / "state"
+        self.archive = directory / "agent.pyz"
+        self.archive.write_bytes(agent_archive())
+
+    def run(self, script, python=sys.executable):
+        """What ``script`` printed, as JSON."""
+        whole = _DRIVER.format(archive=str(self.archive), state=str(self.state)) + script
+        done = subprocess.run([python, "-c", whole], capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1]) if done.stdout else None
+
+
+@pytest.fixture
+def processes(tmp_path):
+    return Processes(tmp_path)
+
+
+_NOTEBOOK = '''
+cell("import json as j, collections, dataclasses, enum, functools, threading, socket, io, sqlite3, typing")
+cell("K = 10")
+cell("""
+# a note
+def f(n, more=K):
+    return n + K + more  # by the globals of the notebook
+""")
+cell("double = lambda n: 2 * n")
+cell("P = collections.namedtuple('P', ['x', 'y'])")
+cell("""
+class Colour(enum.Enum):
+    RED = 1
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: int = 2
+if True:
+    @functools.lru_cache(maxsize=None)
+    def slow(n):
+        return n * n
+""")
+cell("T = typing.TypeVar('T')")
+cell("a = [1, 2]; b = {'a': a}; c = a; point = Point(1); colour = Colour.RED")
+cell("p = P(1, 2); part = functools.partial(f, 3)")
+cell("loop = []; loop.append(loop)")
+cell("big = bytes(3_000_000) + b'x'")
+cell("numbers = {n: str(n) for n in range(5)}; text = io.StringIO('kept')")
+'''
+_LOST = """
+cell("opened = open('/etc/hostname'); sock = socket.socket(); generator = (n for n in range(3))")
+cell("lock = threading.Lock()")
+cell("thread = threading.Thread(target=print); base = sqlite3.connect(':memory:'); good = [1]; both = [good, lock]")
+cell("def factory():\\n    def inner(): pass\\n    return inner")
+cell("closure = factory(); lambdas = [lambda: 1]")
+cell("class Bad:\\n    def __reduce__(self): raise RuntimeError('no such luck')")
+cell("bad = Bad()")
+"""
+_LOOK = """
+globals()["K"] = 100
+print(json.dumps([
+    load_first, f(1), double(4), slow(5), b["a"] is a is c, type(point) is Point and point.y, colour is Colour.RED,
+    p.x, part(), loop[0] is loop, len(big), big[-1:] == b"x", numbers[3], text.getvalue(), j.__name__,
+]))
+"""
+
+
+def _pythons():
+    for name in ("3.10", "3.12", "3.13"):
+        for path in sorted(Path("/root/.pyenv/versions").glob(f"{name}.*/bin/python3"))[:1] or [
+            shutil.which(f"python{name}")
+        ]:
+            works = path and subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0
+            yield pytest.param(str(path), id=name, marks=() if works else pytest.mark.skip("there is no such Python"))
+
+
+@pytest.mark.parametrize("python", [pytest.param(sys.executable, id="this"), *_pythons()])
+def test_a_notebook_comes_back_in_any_python(processes, python):
+    """Functions see the notebook's globals, shared objects stay shared, classes are those of their instances."""
+    processes.run(_NOTEBOOK + "save()")
+    fates, *found = processes.run("load_first = load()" + _LOOK, python)
+    assert found == [111, 8, 25, True, 2, True, 1, 113, True, 3_000_001, True, "3", "kept", "json"]
+    rebuilt = {"j", "collections", "dataclasses", "enum", "functools", "threading", "socket", "io", "sqlite3", "typing",
+               "f", "double", "P", "Colour", "Point", "slow", "T"}  # fmt: skip
+    assert {name for name, (what, _) in fates.items() if what == REBUILT} == rebuilt
+    assert {name for name, (what, _) in fates.items() if what == SAVED} == {
+        "K", "a", "b", "c", "point", "colour", "p", "part", "loop", "big", "numbers", "text",
+    }  # fmt: skip
+
+
+def test_what_cannot_be_kept_is_named_with_its_reason_and_costs_nobody_else(processes):
+    manifest = processes.run(_NOTEBOOK + _LOST + "print(json.dumps(save()))")
+    lost = {
+        "opened": "an open file", "sock": "a connection", "generator": "a generator that has begun", "lock": "a lock",
+        "thread": "a thread", "base": "an open database", "both": "a lock", "bad": "RuntimeError: no such luck",
+        "closure": "factory", "lambdas": "<lambda>",
+    }  # fmt: skip
+    assert manifest["lost"].keys() == lost.keys()
+    for name, words in lost.items():
+        assert words in manifest["lost"][name]
+    fates = processes.run("print(json.dumps(load()))")
+    assert {name for name, (what, _) in fates.items() if what == LOST} == lost.keys()
+    assert fates["good"][0] == SAVED
+
+
+def test_a_file_of_the_users_is_never_touched(processes, tmp_path):
+    written = tmp_path / "mine.txt"
+    cell = f"with open({str(written)!r}, 'w') as mine: mine.write('as it was')"
+    processes.run(f"cell({cell!r})\nsave()")
+    assert processes.run("print(json.dumps(load()))")["mine"] == [LOST, "an open file"]
+    assert written.read_text() == "as it was"
+
+
+def test_what_waits_for_another_comes_after_it(processes):
+    """A default that is a variable, whose class is defined in the notebook, too."""
+    processes.run('cell("class A:\\n    n = 1")\ncell("one = A()")\ncell("def f(x=one): return x.n")\nsave()')
+    assert processes.run("load()\nprint(f())") == 1
+
+
+def test_a_small_change_of_a_large_array_writes_one_chunk(processes):
+    pytest.importorskip("numpy")
+    script = 'cell("import numpy as np; a = np.zeros(4_000_000); view = a")\nsave()\ncell("a[5] = 3.0")\n'
+    processes.run(script.partition("save()")[0] + "save()")
+    first = set((processes.state / "chunks").iterdir())
+    processes.run(script + "save()")
+    assert len(set((processes.state / "chunks").iterdir()) - first) == 1
+    assert processes.run(
+        "load()\na[6] = 1\nprint(float(a[5]), view is a and 1)".replace("print(", "print(json.dumps([").replace(
+            "1)", "1]))"
+        )
+    ) == [3.0, 1]
+
+
+def test_versions_are_compared_before_anything_is_loaded(processes):
+    pytest.importorskip("numpy")
+    processes.run('cell("import numpy as np; a = np.zeros(3); n = 1")\nsave()')
+    (path,) = processes.state.glob("state-*.json")
+    manifest = json.loads(path.read_text())
+    for version, words in (("99.1.0", "was saved with numpy 99.1.0, here is"), ("1.26.4", "here is")):
+        manifest["libraries"]["numpy"] = version
+        path.write_text(json.dumps(manifest))
+        fates = processes.run("print(json.dumps(load()))")
+        assert fates["a"][0] == LOST
+        assert words in fates["a"][1]
+        assert fates["n"] == [SAVED, ""]
+    (group,) = [group for group in manifest["groups"] if group["names"] == ["a"]]
+    group["libraries"] = ["no_such_library"]
+    path.write_text(json.dumps(manifest))
+    assert "can't be imported" in processes.run("print(json.dumps(load()))")["a"][1]
+    path.write_text(json.dumps({**manifest, "implementation": "pypy"}))
+    assert "pypy" in processes.run("print(json.dumps(load()))")["n"][1]
+
+
+def test_size_and_time_have_limits(processes):
+    script = 'cell("large = bytes(5_000_000); small = 1; more = bytes(2_000_000)")\n'
+    lost = processes.run(script + "print(json.dumps(save(most=3_000_000)['lost']))")
+    assert lost == {"large": "all variables together may take 3 MB"}
+    lost = processes.run(script + "print(json.dumps(save(seconds=-1.0)['lost']))")
+    assert lost == dict.fromkeys(["large", "small", "more"], "saving takes longer than -1 s")
+
+
+def test_what_is_left_out_is_not_written_and_stays_left_out(processes):
+    processes.run('cell("secret = \'hush\'; n = 1")\nsave(left_out=["secret"])')
+    assert "hush" not in "".join(path.read_text() for path in processes.state.glob("*.json"))
+    assert processes.run("print(json.dumps([load(), 'secret' in globals()]))") == [{"n": [SAVED, ""]}, False]
+
+
+def _state(directory, **variables):
+    return keep(ChunkFiles(str(directory)), variables, {}, limits=Limits(1 << 30, 60.0))
+
+
+def _again(directory):
+    namespace = {}
+    return namespace, bring_back(ChunkFiles(str(directory)), namespace, str(directory))
+
+
+def test_equal_variables_write_nothing(tmp_path):
+    _state(tmp_path, a=[1], b=bytes(10_000))
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    _state(tmp_path, a=[1], b=bytes(10_000))
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+
+
+def test_a_state_that_is_not_whole_gives_the_one_before(tmp_path):
+    _state(tmp_path, a=os.urandom(3 * CHUNK))
+    first = set((tmp_path / "chunks").iterdir())
+    newest = os.urandom(3 * CHUNK)
+    _state(tmp_path, a=newest, b=1)
+    lost = min(set((tmp_path / "chunks").iterdir()) - first)
+    lost.rename(tmp_path / "away")
+    namespace, found = _again(tmp_path)
+    assert len(namespace["a"]) == 3 * CHUNK
+    assert namespace["a"] != newest
+    assert found.fates["a"].what == SAVED
+    (tmp_path / "away").rename(lost)
+    assert _again(tmp_path)[0]["a"] == newest
+    lost.write_bytes(b"something else")
+    namespace, found = _again(tmp_path)
+    assert namespace == {"b": 1}
+    assert found.fates["a"] == (LOST, "it was not saved whole", 0)
+
+
+def test_what_no_state_needs_is_removed(tmp_path):
+    for _ in range(5):
+        _state(tmp_path, a=os.urandom(2 * CHUNK))
+    assert len(list(tmp_path.glob("state-*.json"))) == 2
+    assert len(list((tmp_path / "chunks").iterdir())) == 6
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    ["", "[]", "null", "{}", '{"lost": 3}', "[" * 100_000, '{"lost": {}, "directory": 1, "groups": 3}'],
+)
+def test_a_manifest_that_is_none_breaks_nothing(tmp_path, manifest):
+    (tmp_path / "state-1.json").write_text(manifest)
+    namespace, _ = _again(tmp_path)
+    assert namespace == {}
+
+
+def test_variables_that_share_are_together():
+    shared, many = [1], list(range(300_000))
+    found = sharing.groups({"a": shared, "b": {"x": shared}, "c": 5, "d": [2], "e": shared, "f": many, "g": [many]})
+    assert found == [["a", "b", "e"], ["c"], ["d"], ["f", "g"]]
+
+
+def test_a_definition_holds_as_long_as_its_name_has_its_value():
+    known, namespace = Definitions(), {"__name__": "__main__"}
+
+    def cell(source):
+        exec(source, namespace)
+        known.hear(source, namespace)
+
+    cell("def f(): return 1\ng = lambda: 2")
+    cell("def f(): return 3  # newer")
+    assert known.current(namespace) == {"g": "g = lambda: 2\n", "f": "def f(): return 3  # newer\n"}
+    cell("f = 1")
+    assert known.current(namespace) == {"g": "g = lambda: 2\n"}
+    cell("del g")
+    assert known.current(namespace) == {}
+    known.hear("this is ! no Python", namespace)
+    known.hear("(" * 5000, namespace)
+
+
+_PLAIN = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(), st.binary())
+_VALUES = st.recursive(
+    _PLAIN,
+    lambda inner: st.one_of(
+        st.lists(inner), st.dictionaries(st.text(), inner), st.tuples(inner, inner), st.frozensets(_PLAIN)
+    ),
+    max_leaves=20,
+)
+
+
+@given(variables=st.dictionaries(st.from_regex(r"[a-z]{1,4}", fullmatch=True), _VALUES, max_size=8), shared=_VALUES)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_values_come_back_equal_and_share_what_they_shared(tmp_path, variables, shared):
+    shutil.rmtree(tmp_path / "state", ignore_errors=True)
+    holder = [shared]
+    variables = {**variables, "one_": [holder], "two_": {"x": holder}}
+    assert _state(tmp_path / "state", **variables)["lost"] == {}
+    namespace, _ = _again(tmp_path / "state")
+    assert namespace == variables
+    assert namespace["one_"][0] is namespace["two_"]["x"]

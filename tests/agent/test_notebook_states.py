@@ -1,0 +1,181 @@
+"""Variables of notebooks in real kernels of a real Jupyter: kept after a cell, back at the next machine, once."""
+
+import asyncio
+import json
+import shutil
+import time
+
+import pytest
+
+from tests.agent.conftest import TOKEN, Agent, eventually
+from tests.session.jupyter import Jupyter
+
+pytestmark = pytest.mark.slow
+
+
+def _ask(agent, *steps):
+    """What was answered: ``steps`` get a client of the Lab."""
+
+    async def talk():
+        async with Jupyter(f"http://{agent.address}:{agent.port}/?token={TOKEN}") as jupyter:
+            return [await step(jupyter) for step in steps]
+
+    return asyncio.run(talk())
+
+
+def _open(path):
+    """As the Lab opens a notebook."""
+    return lambda jupyter: jupyter.call(
+        "POST", "/api/sessions", {"path": path, "name": path, "type": "notebook", "kernel": {"name": "python3"}}
+    )
+
+
+def _run(session, *cells):
+    return [lambda jupyter, cell=cell: jupyter.run(session["kernel"]["id"], cell) for cell in cells]
+
+
+def _kept(agent, name):
+    """The names of the newest state of the notebook, once ``name`` is one of them."""
+    found = {}
+
+    def look():
+        found.clear()
+        for place in (agent.work / ".jupyter" / "state").glob("*/notebook"):
+            states = sorted(place.parent.glob("state-*.json"), key=lambda path: int(path.stem[6:]))
+            for path in states[-1:]:
+                manifest = json.loads(path.read_text())
+                found[place.read_text()] = {
+                    *manifest["lost"], *manifest["modules"], *(name for name, _ in manifest["definitions"]),
+                    *(name for group in manifest["groups"] for name in group["names"]),
+                }  # fmt: skip
+        return any(name in names for names in found.values())
+
+    eventually(look, 60)
+    return found
+
+
+@pytest.fixture
+def machines(tmp_path):
+    """A function that gives one machine after another, each with the workspace of the one before."""
+    used = []
+
+    def machine(**fields):
+        directory = tmp_path / f"machine-{len(used)}"
+        directory.mkdir()
+        agent = Agent(directory)
+        if used:
+            used[-1].stop()
+            shutil.copytree(used[-1].work, agent.work, dirs_exist_ok=True)
+        used.append(agent)
+        return agent.up(**fields)
+
+    yield machine
+    for agent in used:
+        agent.stop()
+
+
+def test_a_notebook_goes_on_with_its_variables_at_another_machine(machines):
+    first = machines()
+    for name in ("Untitled.ipynb", "other.ipynb", "closed.ipynb"):
+        (first.work / name).write_text("{}")
+    session, other, closed = _ask(first, _open("Untitled.ipynb"), _open("other.ipynb"), _open("closed.ipynb"))
+    (first.work / "Untitled.ipynb").rename(first.work / "mine.ipynb")
+    _ask(
+        first,
+        lambda jupyter: jupyter.call(
+            "PATCH", f"/api/sessions/{session['id']}", {"path": "mine.ipynb", "name": "mine.ipynb"}
+        ),
+        *_run(session, "import os, sys\nK = 10\ndef f(n): return n + K", "shared = [1]\nboth = {'a': shared}"),
+        *_run(session, "%%time\nbig = bytes(3_000_000) + b'x'", "opened = open('/etc/hostname'); last = 1"),
+        *_run(other, "n = 'of the other'"),
+        *_run(closed, "n = 'closed'"),
+    )
+    assert _kept(first, "last")["mine.ipynb"] == {
+        "os", "sys", "K", "f", "shared", "both", "big", "opened", "last",
+    }  # fmt: skip
+    (table,) = _ask(first, *_run(session, "%state"))
+    assert "3.0 MB" in table
+    assert "opened  lost     an open file" in table
+    # No program of the notebook finds what is ours.
+    (found,) = _ask(first, *_run(session, "print([one for one in (*sys.path, *os.environ) if 'golem' in one.lower()])"))
+    assert "agent.pyz" not in found
+    assert "GOLEM_LAUNCHER_STATE" not in found
+    _ask(first, lambda jupyter: jupyter.call("DELETE", f"/api/sessions/{closed['id']}"))
+    _kept(first, "n")
+
+    second = machines()
+    again, other, closed = _ask(second, _open("mine.ipynb"), _open("other.ipynb"), _open("closed.ipynb"))
+    said, *others = _ask(
+        second,
+        *_run(again, "K = 100\nprint(f(1), both['a'] is shared, len(big))", "print('opened' in globals())", "%state"),
+        *_run(other, "print(n)"),
+        *_run(closed, "print('n' in globals())"),
+    )
+    line, values, *_ = said.splitlines()
+    assert "K, shared, both, big, last came back" in line
+    assert "lost: opened (an open file)" in line
+    assert values == "101 True 3000001"
+    assert others[0] == "False\n"
+    assert "opened (an open file)" in others[1]
+    assert others[2].endswith("of the other\n")
+    assert others[3] == "False\n"
+    # Who restarts a kernel wants an empty one.
+    _ask(second, lambda jupyter: jupyter.call("POST", f"/api/kernels/{again['kernel']['id']}/restart"))
+    assert _ask(second, *_run(again, "print('K' in globals())")) == ["False\n"]
+    assert second.get("/api/status")[0] == 200
+
+
+def test_what_goes_wrong_breaks_no_cell_and_no_kernel(machines):
+    """Values that end the saving process, or hang; a state that is damaged, or ends the kernel that takes it up."""
+    first = machines()
+    for name in ("bad.ipynb", "deadly.ipynb", "damaged.ipynb"):
+        (first.work / name).write_text("{}")
+    bad, deadly, damaged = _ask(first, _open("bad.ipynb"), _open("deadly.ipynb"), _open("damaged.ipynb"))
+    _ask(
+        first,
+        *_run(
+            bad,
+            "import os, signal\nclass Bad:\n    def __reduce__(self): os.kill(os.getpid(), 9)\nbad, good = Bad(), 1",
+        ),
+        *_run(deadly, "import os\nclass Deadly:\n    def __setstate__(self, state): os.kill(os.getpid(), 9)"),
+        *_run(deadly, "deadly = Deadly(); deadly.x = 1"),
+        *_run(damaged, "here = 1"),
+    )
+    assert _kept(first, "good")["bad.ipynb"] >= {"bad", "good"}
+    assert "bad     lost     there was no memory to save it" in _ask(first, *_run(bad, "%state"))[0]
+    assert _ask(first, *_run(bad, "%state leave bad", "print(good)"))[1] == "1\n"
+    _kept(first, "deadly")
+    _kept(first, "here")
+    for place in (first.work / ".jupyter" / "state").glob("*/notebook"):
+        if place.read_text() == "damaged.ipynb":
+            for path in place.parent.glob("state-*.json"):
+                path.write_bytes(b'{"groups": [')
+
+    second = machines()
+    deadly, damaged = _ask(second, _open("deadly.ipynb"), _open("damaged.ipynb"))
+    assert _ask(second, *_run(damaged, "print('here' in globals())")) == ["False\n"]
+
+    async def dies(jupyter):
+        running = asyncio.create_task(jupyter.run(deadly["kernel"]["id"], "1"))
+        try:
+            while b"was killed" not in second.log()[0]:
+                await asyncio.to_thread(time.sleep, 0.1)
+        finally:
+            running.cancel()
+        return await jupyter.run(deadly["kernel"]["id"], "print('Deadly' in globals())")
+
+    assert _ask(second, dies) == ["False\n"]
+
+
+def test_who_wants_no_state_has_none(machines):
+    first = machines()
+    (first.work / "mine.ipynb").write_text("{}")
+    (session,) = _ask(first, _open("mine.ipynb"))
+    _ask(first, *_run(session, "kept = 1"))
+    _kept(first, "kept")
+    second = machines(kernel_state=False)
+    (session,) = _ask(second, _open("mine.ipynb"))
+    assert _ask(
+        second, *_run(session, "print('kept' in globals(), 'state' in get_ipython().magics_manager.magics['line'])")
+    ) == ["False False\n"]
+    assert not (second.work / ".jupyter" / "state").exists()

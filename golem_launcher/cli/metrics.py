@@ -23,7 +23,7 @@ def metrics(
     once: Annotated[bool, typer.Option("--once", help="Print all figures as they are now, and end.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Serve figures of all sessions to Prometheus, until Ctrl-C: stages, money, saves, machines.
+    """Serve figures of all sessions to Prometheus, until Ctrl-C: stages, money, saves, machines, jobs.
 
     They are read from the sessions' files when somebody asks, on this computer only (127.0.0.1) and with the token that
     lies in the file it names. Dashboards, alerts and what each is called: docs/monitoring.md.

@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from golem_launcher.events import Stage
+from golem_launcher.metrics.jobs import JobReader
 from golem_launcher.metrics.reading import Reader
 from golem_launcher.metrics.series import MACHINE, MOST_MACHINES, SESSION, Series, finite, stage_seconds, start_seconds
 from golem_launcher.networks import NETWORKS, token_of
@@ -37,6 +38,7 @@ def registry() -> CollectorRegistry:
     made.register(_Sessions(lengths))  # before the histograms, which it fills
     made.register(lengths.starts)
     made.register(lengths.stages)
+    made.register(lengths.tasks)
     return made
 
 
@@ -50,6 +52,10 @@ class _Lengths:
         )  # fmt: skip
         self.stages = Histogram(
             "stage_seconds", "How long a stage lasted.", ["stage"],
+            namespace="golem_launcher", buckets=_SECONDS, registry=None,
+        )  # fmt: skip
+        self.tasks = Histogram(
+            "task_seconds", "How long a task of a job took that was done.",
             namespace="golem_launcher", buckets=_SECONDS, registry=None,
         )  # fmt: skip
         self._counted: dict[tuple[str, str], int] = {}
@@ -74,6 +80,7 @@ class _Sessions(Collector):
     def __init__(self, lengths: _Lengths) -> None:
         self._lengths = lengths
         self._reader = Reader()
+        self._jobs = JobReader()
 
     def collect(self) -> Iterator[Metric]:
         """Called by the registry for each scrape."""
@@ -96,9 +103,25 @@ class _Sessions(Collector):
         ]
         for of_machine in MACHINE:
             yield _family(f"{_PREFIX}machine_", of_machine, ("session", "machine"), machines)
+        yield from self._of_jobs()
         yield GaugeMetricFamily(
             f"{_PREFIX}read_seconds", "How long it took to read all sessions.", value=time.monotonic() - began
         )
+
+    def _of_jobs(self) -> Iterator[Metric]:
+        """How far each job is."""
+        tasks = GaugeMetricFamily(f"{_PREFIX}job_tasks", "Tasks of a job.", labels=("job",))
+        done = GaugeMetricFamily(f"{_PREFIX}job_tasks_done", "Tasks of a job that are done.", labels=("job",))
+        failed = GaugeMetricFamily(f"{_PREFIX}job_tasks_failed", "Tasks of a job that were given up.", labels=("job",))
+        for one in self._jobs.read():
+            if one.tasks is not None:
+                tasks.add_metric((one.name,), one.tasks)
+            done.add_metric((one.name,), one.done)
+            failed.add_metric((one.name,), one.failed)
+            for seconds in one.took:
+                if finite(seconds) is not None:
+                    self._lengths.tasks.observe(seconds)
+        yield from (tasks, done, failed)
 
 
 def _family(prefix: str, series: Series[_T], labels: Sequence[str], of: Sequence[tuple[tuple[str, ...], _T]]) -> Metric:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from golem_launcher import files, paths
 from golem_launcher.errors import SessionDamaged, SessionError, SessionNameTaken
+from golem_launcher.session.directory import read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,6 +90,15 @@ class JobDirectory:
                 with contextlib.suppress(ValidationError):
                     yield _LINE.validate_json(line)
 
+    def lines_from(self, offset: int) -> tuple[list[Line], int]:
+        """The whole lines from byte ``offset`` on, some megabytes of them, and the offset to ask from next time."""
+        found = []
+        lines, offset = read_lines(self.path / _FILE, offset)
+        for line in lines:
+            with contextlib.suppress(ValidationError):
+                found.append(_LINE.validate_json(line))
+        return found, offset
+
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Alone. Raises ``SessionNameTaken`` when another process is at this job."""
@@ -128,6 +138,19 @@ class Record:
 def jobs_directory() -> Path:
     """The directory that holds one directory per job."""
     return paths.private_directory(paths.home() / "jobs")
+
+
+def job_directories() -> list[JobDirectory]:
+    """Every job's directory, the one in which something happened last first. Raises ``OSError``."""
+    found = [path for path in jobs_directory().iterdir() if (path / _JOB).is_file()]
+    return [JobDirectory(path) for path in sorted(found, key=_touched, reverse=True)]
+
+
+def _touched(path: Path) -> float:
+    for file in (path / _FILE, path):
+        with contextlib.suppress(OSError):
+            return file.stat().st_mtime
+    return 0.0
 
 
 def create(name: str, description: Any) -> JobDirectory:

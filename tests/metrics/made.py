@@ -1,11 +1,14 @@
 """Sessions' directories as their supervisors leave them."""
 
+import contextlib
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from golem_launcher.events import MachineState, Saving, SessionState, Stage, Usage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.directory import create_session_directory
+from golem_launcher.tasks import record
+from golem_launcher.tasks.record import Line, Record
 
 BEGAN = datetime(2026, 11, 1, 12, tzinfo=UTC)
 HOSTILE = '"} 1\nevil{a="<script>'
@@ -34,3 +37,18 @@ def make(name, *, stage=Stage.READY, machines=1, **fields):
     }  # fmt: skip
     directory.write_state(SessionState.model_validate(state | fields))
     return directory
+
+
+def make_job(name, *, tasks, done=(), failed=()):
+    """A job's directory with its record; a task of which both is said is done."""
+    directory = record.create(name, {"items": ["item"] * tasks})
+    add_lines(directory, done=done, failed=failed)
+    return directory
+
+
+def add_lines(directory, *, done=(), failed=()):
+    with contextlib.closing(Record(directory)) as written:
+        for task in failed:
+            written.add(Line(kind="failed", task=task, reason=HOSTILE), sure=False)
+        for task in done:
+            written.add(Line(kind="done", task=task, provider=HOSTILE, seconds=3.0), sure=False)

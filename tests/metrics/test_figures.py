@@ -29,7 +29,7 @@ from golem_launcher.metrics.series import finite
 from golem_launcher.rental.payment.evidence import DEBIT_NOTE, Refusal
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.session import trash
-from tests.metrics.made import BEGAN, HOSTILE, make
+from tests.metrics.made import BEGAN, HOSTILE, add_lines, make, make_job
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +129,23 @@ def test_what_is_new_is_told_by_the_next_scrape_and_nothing_twice():
     found = scrape()
     assert of(found, "session_cost_coins", session="lab") == 2
     assert of(found, "session_warnings_total", session="lab") == 0, "it is another one"
+
+
+def test_it_is_told_how_far_jobs_are():
+    job = make_job("many", tasks=5, done=(0, 1), failed=(1, 2))
+    (make_job("odd", tasks=1, done=(0,)).path / "job.json").write_text("[1]")
+    known = registry()
+    for more, count, failed in ((), 2, 1), ((2, 2, 3), 4, 0), ((), 4, 0):
+        add_lines(job, done=more)
+        text = generate_latest(known).decode()
+        found = figures(text)
+        assert HOSTILE.partition("\n")[2] not in text
+        assert of(found, "job_tasks", job="many") == 5
+        assert of(found, "job_tasks_done", job="many") == count
+        assert of(found, "job_tasks_failed", job="many") == failed
+        assert of(found, "task_seconds_count") == count + 1
+    assert of(found, "job_tasks", job="odd") is None
+    assert of(found, "job_tasks_done", job="odd") == 1
 
 
 def test_a_damaged_session_is_told_as_far_as_it_can_be_read_and_harms_no_other():

@@ -20,7 +20,7 @@ import yaml
 from golem_launcher.events import ClusterState, Stage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
-from tests.metrics.made import make
+from tests.metrics.made import make, make_job
 from tests.networks import own_network
 from tests.session.ending import BUSY
 
@@ -97,7 +97,7 @@ def test_dashboards_ask_the_sources_that_are_provisioned():
             asked = {(target["datasource"]["type"], target["datasource"]["uid"]) for target in panel["targets"]}
             assert asked <= known
             assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
-    assert len(uids) == len(DASHBOARDS) == 6
+    assert len(uids) == len(DASHBOARDS) == 7
     assert panels("loki")
 
 
@@ -110,6 +110,7 @@ def session(tmp_path_factory):
     with own_network(home, NETWORK):
         soon = datetime.now(UTC) + timedelta(hours=1)
         make("gpus", cluster=ClusterState(workers=2, most=3), money_ends_at=soon, deadline=soon)
+        make_job("many", tasks=4, done=(0, 1), failed=(2,))
         brought = home / "brought.txt"
         brought.write_text("brought along")
         asked = {"memory_gib": 0.5, "disk_gib": 0.5, "budget": 5, "save_seconds": 1, "inputs": [str(brought)]}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files, paths, processes
 from golem_launcher.errors import (
+    LauncherError,
     SessionDamaged,
     SessionError,
     SessionKept,
@@ -267,6 +268,19 @@ def remove(name: str) -> str:
         if alive(directory):
             raise SessionError(f"The session '{name}' is alive.", f"End it first: golem-launcher stop {name}")
         return trash.put(directory)
+
+
+def remove_past() -> list[str]:
+    """:func:`remove` all sessions that are over; their words, the newest first, as far as they can be brought back."""
+    with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):
+        removed = []
+        for directory in reversed(list(session_directories())):
+            if not directory.state().stage.final or alive(directory):
+                continue
+            with contextlib.suppress(LauncherError, OSError):  # it stays on the list; the others count
+                removed.append(trash.put(directory))
+        kept = {directory.path.name for directory in trash.kept()}
+    return [word for word in reversed(removed) if word in kept]
 
 
 def bring_back(removed: str) -> SessionDirectory:

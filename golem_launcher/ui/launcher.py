@@ -72,7 +72,9 @@ class Launcher(ipywidgets.VBox):
         self.sessions = SessionCards(on_relaunch=self.form.fill)
         for part in (self.header, self.form, self.sessions):
             self._background.receives(part, part.receive)
-        super().__init__([self.header, self.sessions, self.form])
+        past = ipywidgets.VBox()
+        past.add_class("gl-past-place")  # where the sessions' script lists those that are over, below the form
+        super().__init__([self.header, self.sessions, self.form, past])
         self.add_class("gl-page")
 
     def close(self) -> None:

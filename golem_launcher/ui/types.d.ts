@@ -185,6 +185,8 @@ export interface Field {
   kind: string;
   unit: string;
   example: string;
+  /** As it is typed. */
+  default: Value;
   options: Option[];
   /** Shown only while another field has one of these values, or none of those. */
   when: ({ field: string; instead?: string } & ({ is: Value[]; not?: undefined } | { is?: undefined; not: Value[] })) | null;
@@ -223,6 +225,8 @@ export interface Offers {
   headline?: string;
   range?: string;
   rows?: [string, string][];
+  /** The price in a few words, beside Start. */
+  short?: string;
   sending?: string;
   hint?: string;
   mend?: string;
@@ -461,6 +465,8 @@ export type Answer = { kind: "answer"; name: string; to: string } & (
 interface AnswerParts {
   link?: string;
   removed?: string;
+  /** The name of the session that was started. */
+  started?: string;
   command?: string;
   websocat?: string;
   /** The port at which the workload is then, where it has one. */
@@ -488,6 +494,7 @@ export type SessionsTold =
   | { kind: "found"; name: string; text: string; lines: LogLine[] }
   | { kind: "alerts"; alerts: Alert[] }
   | Answer
+  | { kind: "cleared"; removed: string[] }
   | { kind: "links"; links: Record<string, string> }
   | { kind: "pulses"; pulses: Record<string, Pulse> }
   | DownloadTold;

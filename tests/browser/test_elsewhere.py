@@ -63,9 +63,7 @@ def _abort(page: Page, name: str) -> None:
     card = page.get_by_role("article", name=name)
     card.get_by_role("button", name="Abort", exact=True).click()
     card.get_by_role("button", name="Abort session").click()
-    past = page.locator(".gl-past")
-    past.get_by_text("Past sessions (1)").wait_for(timeout=60_000)
-    past.get_by_role("article", name=name).locator(".gl-badge", has_text="Ended").wait_for()
+    card.locator(".gl-badge", has_text="Ended").wait_for(timeout=60_000)
 
 
 def _a_session(page: Page, name: str) -> str:

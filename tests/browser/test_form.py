@@ -7,8 +7,11 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
+from golem_launcher.request import LaunchRequest
 from golem_launcher.session.directory import session_directories
+from golem_launcher.ui.form import preferences
 from tests.browser.conftest import new_context, open_page
 
 if TYPE_CHECKING:
@@ -179,6 +182,36 @@ def test_what_it_will_cost_is_shown_before_and_what_to_loosen(form: Page) -> Non
     price.get_by_text("3 machines fit").wait_for()
     form.locator("#rendered_cells").evaluate("panel => panel.scrollTo(0, 600)")
     assert price.get_by_role("button", name="Start JupyterLab on Golem").bounding_box()["y"] < 600  # still in sight
+
+
+def test_start_stays_in_sight_where_there_is_one_column(form: Page) -> None:
+    wide = form.viewport_size
+    assert wide
+    start = form.get_by_role("button", name="Start JupyterLab on Golem")
+    form.set_viewport_size({"width": 360, "height": 740})
+    for place in (0, 900, 1500):
+        form.locator("#rendered_cells").evaluate("(panel, place) => panel.scrollTo(0, place)", place)
+        expect(start).to_be_in_viewport(ratio=1)
+    form.locator(".gl-offers-short", has_text="tGLM for 1 h").wait_for()
+    form.set_viewport_size(wide)
+
+
+@pytest.mark.usefixtures("home")
+def test_what_comes_back_from_last_time_is_said_and_can_be_undone(form: Page) -> None:
+    preferences.remember(LaunchRequest(allow=("attic",), outbound="off", hours=2, budget=2))
+    form.reload()
+    kept = form.get_by_role("group", name="Kept from last time")
+    kept.get_by_text("Only these providers: attic").wait_for()
+    kept.get_by_text("Internet for the session: Nothing").wait_for()
+    expect(kept.get_by_role("listitem")).to_have_count(2)  # the others are in plain sight
+    kept.get_by_role("button", name="Reset Only these providers").click()
+    expect(kept.get_by_role("listitem")).to_have_count(1)
+    _command(form, "--hours 2")
+    kept.get_by_role("button", name="Reset the form").click()
+    expect(kept).to_be_hidden()
+    expect(form.get_by_label("Time", exact=True)).to_have_value("1")
+    form.locator(".gl-share pre:not(:has-text('--outbound'), :has-text('--hours'))").wait_for(state="attached")
+    assert preferences.last_request() is None
 
 
 def test_networks_are_told_apart(form: Page) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("sessions")
 
+OVER = (*GOOD_START, Stage.STOPPING, Stage.ENDED)
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>\x1b[31m\u202egnp.exe"
 
 
@@ -113,9 +114,11 @@ def test_a_reload_and_a_second_tab_show_the_same(page: Page, address: str) -> No
 
     change(directory, stage=Stage.ENDED, reason="The time was up.", ended_at=now())
     for tab in (page, other):
-        tab.get_by_text("Past sessions (1)").wait_for(timeout=3000)
-        tab.locator(".gl-past").get_by_text("The time was up.").wait_for(timeout=3000)  # nobody has to look for it
+        ended = tab.locator(".gl-live").get_by_role("article", name="mine")  # where it ran: nobody has to look for it
+        ended.get_by_text("The time was up.").wait_for(timeout=3000)
         assert not tab.get_by_role("link", name="Open JupyterLab").is_visible()
+    page.reload()
+    page.locator(".gl-past").get_by_role("article", name="mine").wait_for()
     leave(other)
 
 
@@ -218,9 +221,46 @@ def test_a_lab_that_does_not_answer_and_unsaved_documents_are_seen(page: Page) -
     card.get_by_text("2 open documents have unsaved changes, 3 files").wait_for()
 
 
+def test_past_sessions_come_after_the_form_and_only_some_of_them(page: Page) -> None:
+    saved = Saving(workspace="thesis-1", generation=3, saved_at=now(), files=3, bytes=10)
+    for number in range(1, 6):
+        age = 9000.0 - number
+        make_session(f"thesis-{number}", OVER, alive=False, age=age, saving=saved if number == 1 else None)
+    past = page.get_by_role("region", name="Past sessions (5)")
+    rows = past.get_by_role("article")
+    expect(rows).to_have_count(3)
+    start = page.get_by_role("button", name="Start JupyterLab on Golem").bounding_box()
+    first = rows.first.bounding_box()
+    assert start
+    assert first
+    assert start["y"] < first["y"]
+    page.get_by_role("button", name="Past sessions (5)").click()
+    assert page.evaluate("document.activeElement.textContent") == "Past sessions (5)"
+
+    past.get_by_role("button", name="Show all 5").click()
+    expect(rows).to_have_count(5)
+    expect(past.get_by_role("button", name="Continue")).to_have_count(1)  # of the others nothing is saved
+    past.get_by_label("Search", exact=True).fill("SIS-4")
+    expect(rows).to_have_count(1)
+    past.get_by_label("Search", exact=True).fill("nothing like it")
+    past.get_by_text("None of them matches.").wait_for()
+    past.get_by_label("Search", exact=True).fill("")
+    expect(rows).to_have_count(5)
+
+    # Its workspace is not there: the refusal is said on the card, and nothing is started.
+    past.get_by_role("button", name="Continue").click()
+    past.get_by_text("there is no saved workspace 'thesis-1'").wait_for()
+    make_session("running")
+    past.get_by_role("button", name="Clear", exact=True).click()
+    past.get_by_text("Take all 5 off this list?").wait_for()
+    past.get_by_role("button", name="Clear the list").click()
+    expect(page.get_by_role("article")).to_have_count(1)
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("region", name="Past sessions (5)").wait_for()
+
+
 def test_a_cost_whose_invoice_is_late_is_said_to_be_the_most_that_it_may_be(page: Page) -> None:
-    over = (*GOOD_START, Stage.STOPPING, Stage.ENDED)
-    directory = make_session("mine", over, alive=False, owed_at_most=True)
+    directory = make_session("mine", OVER, alive=False, owed_at_most=True)
     page.get_by_text("cost at most 0.0076 ").first.wait_for()
     change(directory, owed_at_most=False)
     page.get_by_text("cost 0.0076 ").first.wait_for()

@@ -57,5 +57,17 @@ def test_start_run_a_cell_reload_abort(chromium: Browser, address: str) -> None:
         assert "websocat" in card.get_by_label("The same with websocat").inner_text()
         card.get_by_role("button", name="Abort", exact=True).click()
         card.get_by_role("button", name="Abort session").click()
-        page.get_by_text("Past sessions (1)").wait_for(timeout=60_000)
-        assert card.locator(".gl-badge").inner_text() == "Ended"
+        card.locator(".gl-badge", has_text="Ended").wait_for(timeout=60_000)
+
+        # One click goes on: another session with the files of this one.
+        card.get_by_role("button", name="Continue").click()
+        second = page.get_by_role("article", name="first-2")
+        link = second.get_by_role("link", name="Open JupyterLab")
+        link.wait_for(timeout=90_000)
+        address = link.get_attribute("href")
+        assert address
+        listed = page.context.request.get(address.replace("/lab?", "/api/contents?"))
+        assert "Untitled.ipynb" in {one["name"] for one in listed.json()["content"]}
+        second.get_by_role("button", name="Abort", exact=True).click()
+        second.get_by_role("button", name="Abort session").click()
+        second.locator(".gl-badge", has_text="Ended").wait_for(timeout=60_000)

@@ -9,6 +9,7 @@ from golem_launcher.errors import LauncherError, SessionDamaged
 from golem_launcher.session import client, liveness
 from golem_launcher.session.directory import session_directory
 from golem_launcher.text import clean_text
+from golem_launcher.ui.cards.continuation import continuation
 from golem_launcher.workload.lab import LAB
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ Content = dict[str, Any]
 
 
 class Actions:
-    """One per page. ``send`` takes a message for the front ends; ``threads`` run what may take a minute."""
+    """One per page. ``send`` takes a message for the front ends; ``threads`` run what may take a minute.
+
+    ``on_relaunch`` gets a request that the user wants to see in the form.
+    """
 
     def __init__(
         self, send: Callable[[Content], None], threads: Executor, on_relaunch: Callable[[LaunchRequest], None]
@@ -38,11 +42,13 @@ class Actions:
             "remove": _remove,
             "hub": _open_on_hub,
             "ssh": _ssh_lines,
+            "continue": _continue,
         }
         self.by_kind: dict[str, Callable[[Content], Awaitable[None]]] = {
             **{kind: self._answered(kind, act) for kind, act in acts.items()},
             "relaunch": self._relaunch,
             "bring back": self._bring_back,
+            "clear": self._clear,
         }
 
     def _answered(
@@ -74,10 +80,20 @@ class Actions:
             text = error.what
             self._send({"kind": "answer", "to": "relaunch", "name": directory.name, "ok": False, "text": text})
         else:
-            self._on_relaunch(request)
+            self._on_relaunch(request.model_copy(update={"resume": None}))
+
+    async def _clear(self, _content: Content) -> None:
+        removed = await asyncio.get_running_loop().run_in_executor(self._threads, client.remove_past)
+        self._send({"kind": "cleared", "removed": removed})
 
     async def _bring_back(self, content: Content) -> None:
         await asyncio.to_thread(client.bring_back, str(content.get("removed")))
+
+
+def _continue(directory: SessionDirectory, _content: Content) -> Content:
+    request = continuation(directory)
+    client.start(request)
+    return {"started": request.name}
 
 
 def _stop(directory: SessionDirectory, _content: Content) -> Content:

@@ -7,6 +7,7 @@ import { costPlot, gauge, UsageView } from "./gauges.js";
 import { LogView } from "./log.js";
 import { MachinesView } from "./machines.js";
 import {
+  continueWords,
   documentWords,
   ENDING,
   LOST_WORDS,
@@ -100,6 +101,11 @@ export class Card {
       no: "Wait",
       act: () => this.end("force"),
     });
+    this.goOn = h(
+      "button",
+      { type: "button", class: "gl-button gl-small gl-primary gl-continue", onclick: () => this.continue() },
+      "Continue",
+    );
     this.again = h(
       "button",
       {
@@ -107,9 +113,9 @@ export class Card {
         class: "gl-button gl-small gl-relaunch",
         onclick: () => tools.send({ kind: "relaunch", name }),
       },
-      "Start again …",
+      "Start afresh …",
     );
-    this.again.title = "Fills the form with what was asked for then, under a new name";
+    this.again.title = "Fills the form with what was asked for then, under a new name and without the saved files";
     this.remove = askingButton("Remove", {
       kind: "remove",
       question: "Take it off this list?",
@@ -123,6 +129,7 @@ export class Card {
       this.open,
       this.abort.element,
       this.force.element,
+      this.goOn,
       this.again,
       this.remove.element,
     );
@@ -166,6 +173,12 @@ export class Card {
     this.tools.send({ kind, name: this.name });
   }
 
+  continue() {
+    this.goOn.disabled = true;
+    setText(this.goOn, "Starting …");
+    this.tools.send({ kind: "continue", name: this.name });
+  }
+
   save() {
     this.saveNow.disabled = true;
     setText(this.saveNow, "Saving …");
@@ -179,7 +192,10 @@ export class Card {
    */
   answered(content) {
     const { to, ok } = content;
-    if (to === "save") {
+    if (to === "continue") {
+      this.goOn.disabled = false;
+      setText(this.goOn, "Continue");
+    } else if (to === "save") {
       this.saveNow.disabled = false;
       setText(this.saveNow, "Save now");
     } else if (!ok && (to === "stop" || to === "force")) {
@@ -203,6 +219,7 @@ export class Card {
     this.session = session;
     const lost = session.live && !session.alive;
     const troubled = session.live && !lost && session.trouble !== "";
+    this.element.classList.toggle("gl-over", !session.live);
     this.element.dataset.stage = lost ? "lost" : troubled ? "troubled" : session.stage;
     setText(
       this.badge,
@@ -244,6 +261,8 @@ export class Card {
     const { saving, kept, unsaved } = this.session;
     const stake = live ? stakeWords(saving) : "";
     show(this.force.element, ending || (live && (kept || stake !== "")));
+    show(this.goOn, !live && saving?.generation != null);
+    if (saving && !live) this.goOn.title = continueWords(this.session, saving);
     show(this.again, !live);
     show(this.remove.element, !live);
     const first = saving ? "Its files are saved first." : "";

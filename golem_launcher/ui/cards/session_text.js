@@ -1,4 +1,4 @@
-import { counted, formatClock } from "../common/units.js";
+import { counted, formatBytes, formatClock } from "../common/units.js";
 
 /** @import { Saving, Session, StageName } from "../types" */
 
@@ -47,6 +47,17 @@ export function whereWords(session) {
   if (!session.live) parts.push(`cost ${session.at_most ? "at most " : ""}${session.cost} ${session.token}`);
   if (!session.live && session.ended) parts.push(`ended ${formatClock(session.ended)}`);
   return parts.filter(Boolean).join(" · ");
+}
+
+/**
+ * What Continue does.
+ *
+ * @param {Session} session
+ * @param {Saving} saving
+ */
+export function continueWords({ budget, token }, { files, bytes }) {
+  const work = `${counted(files, "file")}, ${formatBytes(bytes)}`;
+  return `Starts a session with its files (${work}), its packages and what else was asked for; at most ${budget} ${token}`;
 }
 
 /**

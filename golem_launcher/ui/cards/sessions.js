@@ -2,6 +2,7 @@ import { h, setText, show, tell } from "../common/dom.js";
 import { Presence } from "../common/presence.js";
 import { Card } from "./card.js";
 import { Downloads } from "./downloads.js";
+import { PastList } from "./past.js";
 import { STAGE_WORDS } from "./session_text.js";
 import { Toasts } from "./toasts.js";
 
@@ -10,7 +11,7 @@ import { Toasts } from "./toasts.js";
 
 const TICK_MS = 1000;
 const FAST_TICK_MS = 200;
-const NEWS_MS = 600_000;
+const UNPLACED_MS = 100;
 
 /** @param {View<SessionsModel>} view */
 function renderSessions({ model, el }) {
@@ -21,18 +22,17 @@ function renderSessions({ model, el }) {
   let skew = 0;
   let spoken = /** @type {Map<string, StageName>} */ (new Map());
   let reader = /** @type {string | null} */ (null); // the session in which the keyboard's place is
-  const shownAsNews = new Set();
+  const met = /** @type {Set<string>} */ (new Set()); // sessions that were seen alive here: their end is news
   const live = h("div", { class: "gl-live" });
-  const past = h("div", { class: "gl-past-list" });
-  const pastTitle = h("summary", {});
-  const pastBox = h("details", { class: "gl-fold gl-past", hidden: true }, pastTitle, past);
+  const past = new PastList({ clear: () => tools.send({ kind: "clear" }), changed: showSoon });
   const announcer = h("div", { class: "gl-hidden gl-announcer", role: "status", "aria-live": "polite" });
   const toasts = new Toasts();
-  const head = h("div", { class: "gl-row gl-sessions-head" }, h("h2", {}, "Sessions"), toasts.ask);
+  const title = h("h2", { hidden: true }, "Sessions");
+  const head = h("div", { class: "gl-row gl-sessions-head" }, title, toasts.ask, past.jump);
   const downloads = new Downloads(model);
   el.setAttribute("role", "region");
   el.setAttribute("aria-label", "Sessions");
-  el.append(head, live, pastBox, announcer);
+  el.append(head, live, past.element, announcer);
 
   /** @type {Tools} */
   const tools = {
@@ -52,13 +52,18 @@ function renderSessions({ model, el }) {
     const sessions = [...model.get("live"), ...model.get("past")];
     const clock = Date.parse(model.get("clock"));
     if (!Number.isNaN(clock)) skew = clock - Date.now();
-    const names = new Set(sessions.map((session) => session.name));
+    for (const session of sessions) if (session.live) met.add(keyOf(session));
+    // Whoever saw a session run sees how it ended in the same place: reason and results must not go out of sight.
+    const here = sessions.filter((session) => met.has(keyOf(session)));
+    const over = past.choose(sessions.filter((session) => !met.has(keyOf(session))));
+    const shown = [...here, ...over];
+    const names = new Set(shown.map((session) => session.name));
     for (const [name, card] of cards) {
       if (names.has(name)) continue;
       card.element.remove();
       cards.delete(name);
     }
-    for (const session of sessions) {
+    for (const session of shown) {
       let card = cards.get(session.name);
       if (card && Date.parse(card.session.created) !== Date.parse(session.created)) {
         card.element.remove(); // another session of the same name
@@ -69,46 +74,25 @@ function renderSessions({ model, el }) {
       card.update(session, links[session.name]);
       if (pulses[session.name] && !card.pulse) card.setPulse(pulses[session.name]);
     }
-    place(
-      live,
-      sessions.filter((session) => session.live),
-    );
-    place(
-      past,
-      sessions.filter((session) => !session.live),
-    );
-    show(head, live.childElementCount > 0);
-    show(pastBox, past.childElementCount > 0);
-    if (sessions.some(isNews)) pastBox.open = true;
-    setText(pastTitle, `Past sessions (${past.childElementCount})`);
+    place(live, here);
+    place(past.list, over);
+    show(title, here.length > 0);
     announce(sessions);
-    if (started) lead();
+    if (started) follow();
     keepPlace();
   }
 
-  /** A button that goes takes the keyboard's place on the page with it: that is then at the card, or where the card is. */
+  /** A button that goes takes the keyboard's place on the page with it: that is then at the card, or where the card was. */
   function keepPlace() {
     const { activeElement } = document;
     if (!reader || (activeElement !== document.body && activeElement?.checkVisibility())) return;
     const title = cards.get(reader)?.title;
-    (title?.checkVisibility() ? title : pastTitle).focus({ preventScroll: true });
+    (title?.checkVisibility() ? title : past.title).focus({ preventScroll: true });
   }
 
-  /**
-   * Whether a session ended a moment ago: reason and results must not be folded away. Once: it may be folded again.
-   *
-   * @param {Session} session
-   */
-  function isNews({ name, created, stage, ended }) {
-    const key = `${name} ${created}`;
-    if (
-      !["ended", "failed"].includes(stage) ||
-      shownAsNews.has(key) ||
-      !ended ||
-      tools.now() - Date.parse(ended) > NEWS_MS
-    )
-      return false;
-    return Boolean(shownAsNews.add(key));
+  /** @param {Session} session */
+  function keyOf({ name, created }) {
+    return `${name} ${created}`;
   }
 
   /**
@@ -136,11 +120,21 @@ function renderSessions({ model, el }) {
   /** @param {Answer} content */
   function onAnswer(content) {
     cards.get(content.name)?.answered(content);
+    if (content.to === "continue" && content.ok && content.started) return lead(content.started);
     if (content.to !== "remove" || !content.ok) return;
     const { name, removed } = content;
     /** @type {[string, () => void]} */
     const undo = ["Undo", () => tools.send({ kind: "bring back", removed })];
     toasts.add(`${name} was removed`, "Saved workspaces are kept.", { action: undo });
+  }
+
+  /** @param {string[]} removed */
+  function onCleared(removed) {
+    if (removed.length === 0) return;
+    const undo = () => {
+      for (const one of removed) tools.send({ kind: "bring back", removed: one });
+    };
+    toasts.add("The list was cleared", "Saved workspaces are kept.", { action: ["Undo", undo] });
   }
 
   /**
@@ -160,6 +154,8 @@ function renderSessions({ model, el }) {
         return;
       case "answer":
         return onAnswer(content);
+      case "cleared":
+        return onCleared(content.removed);
       case "links":
         links = content.links;
         for (const [name, card] of cards) card.setLink(links[name]);
@@ -205,32 +201,50 @@ function renderSessions({ model, el }) {
   let started = /** @type {string | null} */ (null);
   /** @param {Event} event */
   function onStarted(event) {
-    started = /** @type {CustomEvent<string>} */ (event).detail;
+    lead(/** @type {CustomEvent<string>} */ (event).detail);
+  }
+  /** @param {string} name */
+  function lead(name) {
+    started = name;
     showSoon();
   }
-  function lead() {
+  function follow() {
     const card = started === null ? undefined : cards.get(started);
     if (!card) return;
     started = null;
     const { activeElement } = document;
-    if (activeElement === document.body || activeElement?.matches(".gl-start")) card.title.focus();
+    if (activeElement === document.body || activeElement?.matches(".gl-start, .gl-continue")) card.title.focus();
   }
 
-  el.addEventListener("focusin", ({ target }) => {
-    const card = /** @type {HTMLElement} */ (target).closest(".gl-session");
-    reader = card instanceof HTMLElement ? (card.dataset.name ?? null) : null;
-  });
-  el.addEventListener("focusout", ({ relatedTarget }) => {
-    if (relatedTarget) reader = null; // gone on, not lost
-  });
+  for (const box of [live, past.element]) {
+    box.addEventListener("focusin", ({ target }) => {
+      const card = /** @type {HTMLElement} */ (target).closest(".gl-session");
+      reader = card instanceof HTMLElement ? (card.dataset.name ?? null) : null;
+    });
+    box.addEventListener("focusout", ({ relatedTarget }) => {
+      if (relatedTarget) reader = null; // gone on, not lost
+    });
+  }
+
+  // The page has a place for what is over, below the form; it comes when the page is put together.
+  let placing = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
+  function settle() {
+    const page = el.closest(".gl-page");
+    const below = page?.querySelector(".gl-past-place");
+    if (below) below.append(past.element);
+    else placing = setTimeout(settle, UNPLACED_MS);
+  }
   document.addEventListener("gl-started", onStarted);
   model.on("change:live change:past", showSoon);
   model.on("msg:custom", onMessage);
   showAll();
+  settle();
   const presence = new Presence(model, { more: () => ({ logs: logs() }) });
   const timer = setInterval(tick, FAST_TICK_MS);
   return () => {
     clearInterval(timer);
+    clearTimeout(placing);
+    past.element.remove();
     presence.end();
     document.removeEventListener("gl-started", onStarted);
     toasts.dispose();

@@ -33,12 +33,14 @@ def estimate(request: LaunchRequest, found: Sequence[OfferedMachine]) -> dict[st
         return {
             "state": "empty",
             "headline": "No machine is on offer.",
+            "short": "None on offer",
             "hint": "Offers come and go, and spread slowly: look again in a minute, or choose another network.",
         }
     if not fitting:
         return {
             "state": "unfit",
             "headline": "No machine fits.",
+            "short": "None fits",
             "hint": f"{counted(len(found), 'machine')} on offer.",
             "loosen": [asdict(advice) for advice in loosen(request, found)],
         }
@@ -50,6 +52,7 @@ def estimate(request: LaunchRequest, found: Sequence[OfferedMachine]) -> dict[st
         "state": "fits",
         "headline": counted(len(fitting), "machine fits", "machines fit"),
         "range": _range(prices, token),
+        "short": f"{coins_at_a_glance(whole)} {token} for {duration(seconds_of(request))}",
         "rows": [
             [f"{duration(seconds_of(request))}{several} at the best price", f"{coins_at_a_glance(whole)} {token}"],
             ["Never more than the budget", f"{coins_at_a_glance(request.budget)} {token}"],

@@ -93,6 +93,7 @@ def _field(name: str, schema: dict[str, Any]) -> dict[str, Any]:
         "options": _options(name),
         "when": dict(itself.when) or None,
         "example": itself.example,
+        "default": _typed(LaunchRequest.model_fields[name].get_default()),
     }
 
 

@@ -1,6 +1,7 @@
 import { h, newId, setText, show, tell } from "../common/dom.js";
 import { Insist, Presence } from "../common/presence.js";
 import { makeControl } from "./controls.js";
+import { makeKept } from "./kept.js";
 import { makeOffers } from "./offers.js";
 import { makePresets } from "./presets.js";
 import { makeShare } from "./share.js";
@@ -37,19 +38,15 @@ function renderForm({ model, el }) {
   const presets = makePresets(model, values);
   const share = makeShare(model);
   const head = h("div", { class: "gl-form-head" }, h("h2", { id: headingId }, "New session"), presets.element);
-  const fields = h("div", { class: "gl-card gl-asked" }, head, ...model.get("groups").map(makeGroup), share.element);
+  const kept = makeKept({ put, reset: () => tell(model, { kind: "reset" }) });
+  const groups = model.get("groups").map(makeGroup);
+  const fields = h("div", { class: "gl-card gl-asked" }, head, kept.element, ...groups, share.element);
   const offers = makeOffers({ set: put, mend: () => tell(model, { kind: "mend" }) });
   const pay = h("p", { class: "gl-hint" });
   const priceId = newId("price");
-  const aside = h(
-    "aside",
-    { class: "gl-card gl-price", "aria-labelledby": priceId },
-    h("h2", { id: priceId }, "What it will cost"),
-    offers.element,
-    note,
-    button,
-    pay,
-  );
+  const start = h("div", { class: "gl-start-bar" }, note, h("div", { class: "gl-start-row" }, offers.short, button));
+  const costs = h("div", { class: "gl-costs" }, h("h2", { id: priceId }, "What it will cost"), offers.element);
+  const aside = h("aside", { class: "gl-card gl-price", "aria-labelledby": priceId }, costs, start, pay);
   form.append(fields, aside);
   el.append(form);
 
@@ -98,6 +95,13 @@ function renderForm({ model, el }) {
     consider(0); // nobody types on
   }
 
+  /** Show what was there before anybody typed anything, though it is not what most sessions have. */
+  function fillFirst() {
+    const given = model.get("values");
+    fill(given);
+    kept.remember(controls, given);
+  }
+
   /**
    * Change one field, as if it were typed.
    *
@@ -124,6 +128,7 @@ function renderForm({ model, el }) {
     }
     const token = controlOf("network").token?.();
     if (token) for (const control of controls.values()) control.payIn?.(token);
+    kept.update();
     const mood = controlOf("network").mood?.();
     setText(pay, mood ? PAY_WORDS[mood] : "");
   }
@@ -271,7 +276,7 @@ function renderForm({ model, el }) {
   const showOffers = () => offers.update(model.get("offers"));
   model.on("change:offers", showOffers);
   showOffers();
-  fill(model.get("values"));
+  fillFirst();
   const presence = new Presence(model, { more: () => uploads?.wanted() ?? {} });
   return () => {
     clearTimeout(soon);

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
-_STYLES = ("form.css", "controls.css", "offers.css", "uploads.css")
+_STYLES = ("form.css", "kept.css", "controls.css", "offers.css", "uploads.css")
 
 _ORDERS_AT_MOST = 20
 """Of which it is remembered how they were answered."""
@@ -84,6 +84,7 @@ class RequestForm(Present):
             "open file": self._open_file,
             "requirements": self._read_requirements,
             "mend": self._mend,
+            "reset": self._reset,
             "upload begin": uploads.begin,
             "upload part": uploads.part,
             "upload remove": uploads.remove,
@@ -150,6 +151,11 @@ class RequestForm(Present):
 
     def _show_presets(self, titles: list[str]) -> None:
         self.presets = titles
+
+    async def _reset(self, _content: dict[str, Any]) -> None:
+        """Show the form as it was before anything was ever started, and remember no more what was."""
+        await asyncio.to_thread(preferences.forget)
+        self.send({"kind": "fill", "values": fresh()})
 
     async def _mend(self, _content: dict[str, Any]) -> None:
         self._on_mend()

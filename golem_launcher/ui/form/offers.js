@@ -23,6 +23,7 @@ export function makeOffers({ set, mend }) {
     hidden: true,
     onclick: mend,
   });
+  const short = h("p", { class: "gl-offers-short" }); // where the rest is out of sight
   const element = h("div", { class: "gl-offers" }, headline, range, plot, rows, sending, ways, hint, start);
   let drawn = "";
 
@@ -31,6 +32,7 @@ export function makeOffers({ set, mend }) {
     element.dataset.state = view.state ?? "";
     setText(headline, view.headline ?? "");
     setText(range, view.range ?? "");
+    setText(short, view.short ?? "");
     setText(hint, view.hint ?? "");
     setText(sending, view.sending ?? "");
     show(sending, Boolean(view.sending));
@@ -60,7 +62,7 @@ export function makeOffers({ set, mend }) {
       h("button", { type: "button", class: "gl-button gl-small", onclick: change }, "Use this"),
     );
   }
-  return { element, update };
+  return { element, short, update };
 }
 
 /**

@@ -35,6 +35,11 @@ def remember(request: LaunchRequest) -> None:
     files.write_json(_directory() / "last.json", _values(request))
 
 
+def forget() -> None:
+    """Know no more of what was started last. Blocking; ``OSError`` when the disk does not take it."""
+    (_directory() / "last.json").unlink(missing_ok=True)
+
+
 def presets() -> dict[str, LaunchRequest]:
     """The presets by title, in the order of their titles. Blocking."""
     found = files.read_json(_presets())

@@ -10,10 +10,12 @@ import pytest
 
 from golem_launcher.access.door import door_path
 from golem_launcher.errors import RequestError, SessionError, SessionNameTaken, SessionNotFound
-from golem_launcher.events import Stage
+from golem_launcher.events import Saving, Stage
 from golem_launcher.session import client
 from golem_launcher.session.control import ControlServer
+from golem_launcher.session.directory import session_directories
 from golem_launcher.ui.cards.actions import Actions
+from golem_launcher.ui.cards.continuation import continuation
 from tests.ui.made import GOOD_START, make_session
 
 if TYPE_CHECKING:
@@ -58,19 +60,49 @@ def test_extend_goes_to_the_supervisor_and_its_words_come_back() -> None:
 
 def test_remove_undo_and_start_again() -> None:
     async def main() -> None:
-        make_session("mine", OVER, alive=False)
+        make_session("mine", OVER, alive=False, asked={"resume": "other"})
         make_session("running")
         sent: list[dict[str, Any]] = []
         again: list[LaunchRequest] = []
         acts = _actions(sent, again).by_kind
         await acts["relaunch"]({"name": "mine"})
-        assert [request.name for request in again] == ["mine"]
+        assert [(request.name, request.resume) for request in again] == [("mine", None)]
         await acts["remove"]({"name": "mine"})
         await acts["remove"]({"name": "mine"})
         await acts["remove"]({"name": "running"})
         assert [answer["ok"] for answer in sent] == [True, False, False]
         await acts["bring back"]({"removed": sent[0]["removed"]})
         assert client.session_directory("mine").state().stage is Stage.ENDED
+
+    asyncio.run(main())
+
+
+def test_going_on_asks_for_the_same_with_the_saved_files_under_the_next_name() -> None:
+    saving = Saving(workspace="mine-2", generation=3)
+    asked = {"packages": ["numpy"], "inputs": ["~/data"], "hours": 3, "resume": "other"}
+    directory = make_session("mine", OVER, alive=False, asked=asked, saving=saving)
+    make_session("mine-2-2", OVER, alive=False)
+    request = continuation(directory)
+    assert (request.name, request.resume, request.inputs) == ("mine-2-3", "mine-2", ())
+    assert (request.packages, request.hours) == (("numpy",), 3)
+    long = make_session("a" * 40, OVER, alive=False, saving=Saving(workspace="a" * 40, generation=1))
+    assert continuation(long).name == "a" * 38 + "-2"
+    with pytest.raises(SessionError, match="is saved"):
+        continuation(make_session("nothing", OVER, alive=False))
+
+
+def test_all_that_is_over_is_cleared_and_comes_back() -> None:
+    async def main() -> None:
+        for name in ("one", "two"):
+            make_session(name, OVER, alive=False)
+        make_session("running")
+        sent: list[dict[str, Any]] = []
+        acts = _actions(sent).by_kind
+        await acts["clear"]({})
+        assert [directory.name for directory in session_directories()] == ["running"]
+        for removed in sent[0]["removed"]:
+            await acts["bring back"]({"removed": removed})
+        assert {directory.name for directory in session_directories()} == {"one", "two", "running"}
 
     asyncio.run(main())
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterator, Mapping, Sequence
 
 _POLL_SECONDS = 0.02
@@ -179,6 +180,13 @@ def spawn_detached(argv: Sequence[str], *, env: Mapping[str, str], log: Path, cw
     _endings.pop(process.pid, None)
     _detached.add(process.pid)
     return record
+
+
+def output_of(process: asyncio.subprocess.Process) -> asyncio.StreamReader:
+    """What a process says that was started with a pipe for it. Raises ``ValueError`` for another."""
+    if process.stdout is None:
+        raise ValueError("the process has no pipe for what it says")
+    return process.stdout
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,16 @@ happened, and a task that serves in a loop goes on for ever while its owner wait
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import AsyncIterator, Awaitable
 
-__all__ = ["cancel_all", "together", "wait_for"]
+__all__ = ["cancel_all", "first_of", "together", "wait_for"]
 
 _T = TypeVar("_T")
+_U = TypeVar("_U")
 
 
 async def wait_for(awaitable: Awaitable[_T], seconds: float) -> _T:
@@ -32,6 +34,19 @@ async def together(*awaitables: Awaitable[Any]) -> list[Any]:
     tasks = [asyncio.ensure_future(one) for one in awaitables]
     try:
         return await asyncio.gather(*tasks)
+    finally:
+        await cancel_all(*tasks)
+
+
+@contextlib.asynccontextmanager
+async def first_of(
+    one: Awaitable[_T], other: Awaitable[_U], seconds: float | None = None
+) -> AsyncIterator[tuple[asyncio.Future[_T], asyncio.Future[_U]]]:
+    """Wait until one of two is over, or for ``seconds``; the block sees which. What then still runs is cancelled."""
+    tasks = asyncio.ensure_future(one), asyncio.ensure_future(other)
+    try:
+        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        yield tasks
     finally:
         await cancel_all(*tasks)
 

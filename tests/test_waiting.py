@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from golem_launcher.waiting import wait_for
+from golem_launcher.waiting import first_of, wait_for
 
 
 @pytest.mark.parametrize("turns", range(5))
@@ -47,5 +47,29 @@ def test_a_time_out():
         queue = asyncio.Queue()
         queue.put_nowait("here already")
         assert await wait_for(queue.get(), 0) == "here already"
+
+    asyncio.run(scenario())
+
+
+def test_of_two_the_first_ends_the_wait_and_the_other_is_cancelled():
+    async def scenario():
+        ended = []
+
+        async def never():
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.append("cancelled")
+
+        async with first_of(asyncio.sleep(0, "done"), never()) as (one, other):
+            assert one.result() == "done"
+            assert not other.done()
+        assert ended == ["cancelled"]
+        async with first_of(never(), never(), 0.01) as pair:
+            assert not any(each.done() for each in pair)
+        with pytest.raises(ZeroDivisionError):
+            async with first_of(never(), asyncio.to_thread(lambda: 1 / 0)) as (_, failed):
+                failed.result()
+        assert len(ended) == 4
 
     asyncio.run(scenario())

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from golem_launcher.access import origin_policy
 from golem_launcher.access.lab_frontend import LabFrontend
 from golem_launcher.access.link import Link
-from golem_launcher.access.listener import Listener
+from golem_launcher.access.listener import Listener, bind
 from golem_launcher.access.open_documents import key
 from golem_launcher.access.origin_policy import OriginPolicy
 from golem_launcher.access.proxied_servers import elsewhere
@@ -55,17 +55,18 @@ class HubPort:
         extensions: bool,
         left_out: Callable[[tuple[str, ...]], None],
     ) -> None:
+        """Raises ``AccessError`` if no port can be had."""
         self._prefix = hub_prefix
         self._dial = dial
         self._attend = attend
         self._secret = secret
         self._extensions = extensions
         self._left_out = left_out
-        self._listener = Listener(_LOOPBACK, 0, self._serve)
+        self._listener = Listener(bind(_LOOPBACK, 0), self._serve)
         self.allowed = False
 
     async def start(self) -> None:
-        """Begin to listen. Raises ``AccessError`` if no port can be had."""
+        """Begin to listen."""
         await self._listener.start()
 
     async def aclose(self) -> None:

@@ -27,6 +27,7 @@ from urllib.parse import unquote
 
 from golem_launcher.access import labextension
 from golem_launcher.access.origin_policy import OUR_HEADERS, Headers
+from golem_launcher.errors import AccessError
 from golem_launcher.untrusted import json_value
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ _TOKEN_SCRIPT = re.compile(r"<script>(/\* Remove token.*?)</script>", re.DOTALL)
 _COMPRESSED = {".css", ".js", ".json", ".map", ".svg", ".txt", ".html"}
 _LEAST_TO_COMPRESS = 1024
 _COMPRESSION = 6
+_REINSTALL = "Reinstall it: pip install --force-reinstall jupyterlab"
 _LONGEST_TEXT = 4096
 _MOST_ITEMS = 200
 LARGEST_PAGE = 1024 * 1024
@@ -213,7 +215,8 @@ def own_page() -> tuple[str, str]:
     """The name of the main script of the JupyterLab installed here, and the script that hides the link's token."""
     text = (_places()["/static/lab/"][0] / "index.html").read_text(encoding="utf-8")
     main, script = _MAIN.search(text), _TOKEN_SCRIPT.search(text)
-    assert main is not None, "JupyterLab's page has changed"
+    if main is None:
+        raise AccessError("The page of the JupyterLab that is installed here has no main script.", _REINSTALL)
     return main.group(1) + (main.group(2) or ""), script.group(1) if script else ""
 
 
@@ -222,8 +225,8 @@ def _places() -> dict[str, tuple[Path, ...]]:
     """Where the files behind a path are; the longest prefix first."""
     share = Path(sys.prefix) / "share" / "jupyter"
     server = find_spec("jupyter_server")
-    assert server is not None
-    assert server.origin is not None
+    if server is None or server.origin is None:
+        raise AccessError("There is no Jupyter Server here.", _REINSTALL)
     return {
         "/static/lab/": ((share / "lab" / "static").resolve(),),
         "/lab/extensions/": ((share / "labextensions").resolve(),),

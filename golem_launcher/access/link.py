@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import h11
 
 from golem_launcher.access.http_connection import LONGEST_HEAD, HttpConnection, NoAnswer
 from golem_launcher.access.lab_frontend import LabFrontend, nobody
-from golem_launcher.access.listener import Listener
+from golem_launcher.access.listener import Listener, bind
 from golem_launcher.access.open_documents import key
 from golem_launcher.access.origin_policy import OriginPolicy
 from golem_launcher.access.reverse_proxy import Conversation, Upstream
@@ -16,7 +17,6 @@ from golem_launcher.errors import AccessError
 from golem_launcher.peers import is_another_person, is_ours, refusal
 
 if TYPE_CHECKING:
-    import asyncio
     import ssl
     from collections.abc import Awaitable, Callable
 
@@ -65,19 +65,18 @@ async def listen_for_user(host: str, upstream: Callable[[str], Upstream]) -> Lis
 
     ``upstream`` is told its origin. Raises ``AccessError``.
     """
-    link: Link | None = None
+    bound = bind(host, 0)
+    link = Link(upstream(bound.address))
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        assert link is not None
         if not is_ours(writer):
             writer.write(refusal())
             await writer.drain()
             return
         await link.serve(reader, writer)
 
-    listener = Listener(host, 0, serve)
+    listener = Listener(bound, serve)
     await listener.start()
-    link = Link(upstream(listener.address))
     return listener
 
 
@@ -121,10 +120,12 @@ async def listen(
 
     ``extensions``: whether those of the provider are shown; ``left_out`` is told the names of those that are not.
     """
-    link: Link | None = None
+    bound = await asyncio.to_thread(bind, host, port, tls)  # the host may be a name to look up
+    policy = OriginPolicy(frozenset({bound.address.lower()}), secret, base_url, extensions=extensions)
+    front = LabFrontend(base_url, extensions=extensions, compress=tls is not None, key=key(secret), left_out=left_out)
+    link = Link(Upstream(policy, dial, front, attend, lead))
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        assert link is not None
         ends = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
         if tls is None and all(ends) and is_another_person(*ends):
             writer.write(refusal())
@@ -132,9 +133,6 @@ async def listen(
             return
         await link.serve(reader, writer)
 
-    listener = Listener(host, port, serve, tls)
+    listener = Listener(bound, serve)
     await listener.start()
-    policy = OriginPolicy(frozenset({listener.address.lower()}), secret, base_url, extensions=extensions)
-    front = LabFrontend(base_url, extensions=extensions, compress=tls is not None, key=key(secret), left_out=left_out)
-    link = Link(Upstream(policy, dial, front, attend, lead))
     return listener

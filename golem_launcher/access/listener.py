@@ -11,6 +11,7 @@ import errno
 import os
 import socket
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from golem_launcher.agent.carrier import reset
@@ -72,40 +73,67 @@ class _Serving(ABC):
             writer.close()
 
 
-class Listener(_Serving):
-    """Listens on a TCP ``port`` of ``host``; 0 is any free one."""
+@dataclass(frozen=True)
+class BoundPort:
+    """A TCP port that is ours. What connects to it waits until a :class:`Listener` takes it."""
 
-    def __init__(self, host: str, port: int, serve: Serve, tls: ssl.SSLContext | None = None) -> None:
-        super().__init__(serve)
-        self._host = host
-        self._port = port
-        self._tls = tls
+    host: str
+    socket: socket.socket
+    tls: ssl.SSLContext | None = None
+
+    @property
+    def number(self) -> int:
+        """The port's."""
+        return int(self.socket.getsockname()[1])
 
     @property
     def address(self) -> str:
         """The origin at which browsers reach it: ``http://127.x.y.z:port``."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls else 'http'}://{host}:{self.number}"
+
+
+def bind(host: str, port: int, tls: ssl.SSLContext | None = None) -> BoundPort:
+    """Take a ``port`` of ``host``; 0 is any free one. Raises ``AccessError`` if it can't be had."""
+    try:
+        (family, _, _, _, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return BoundPort(host, socket.create_server(address, family=family, backlog=_BACKLOG), tls)
+    except OSError as error:
+        number = error.errno or 0
+        reason = os.strerror(number) if number > 0 else error.strerror or str(error)  # Python's is a long one
+        raise AccessError(
+            f"The launcher can't listen on {host}: {reason}.",
+            _REMEDIES.get(number, "Name an address of this computer, like 192.168.1.5."),
+        ) from None
+
+
+class Listener(_Serving):
+    """Serves those that connect to a port, which is closed with it."""
+
+    def __init__(self, bound: BoundPort, serve: Serve) -> None:
+        super().__init__(serve)
+        self._bound = bound
+
+    @property
+    def address(self) -> str:
+        """The origin at which browsers reach it: ``http://127.x.y.z:port``."""
+        return self._bound.address
 
     @property
     def port(self) -> int:
         """The port that it listens on."""
-        assert self._server is not None, "start it first"
-        return int(self._server.sockets[0].getsockname()[1])
+        return self._bound.number
 
     async def start(self) -> None:
-        """Begin to listen. Raises ``AccessError`` if the address or the port can't be had."""
-        try:
-            self._server = await asyncio.start_server(
-                self._accept, self._host, self._port, limit=LARGEST, backlog=_BACKLOG, ssl=self._tls
-            )
-        except OSError as error:
-            number = error.errno or 0
-            reason = os.strerror(number) if number > 0 else error.strerror or str(error)  # asyncio's is a long one
-            raise AccessError(
-                f"The launcher can't listen on {self._host}: {reason}.",
-                _REMEDIES.get(number, "Name an address of this computer, like 192.168.1.5."),
-            ) from None
+        """Begin to serve."""
+        self._server = await asyncio.start_server(
+            self._accept, sock=self._bound.socket, limit=LARGEST, backlog=_BACKLOG, ssl=self._bound.tls
+        )
+
+    async def aclose(self) -> None:
+        """Close the port and end all connections."""
+        await super().aclose()
+        self._bound.socket.close()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         notice_silence(writer.get_extra_info("socket"))

@@ -18,7 +18,7 @@ import aiohttp
 from golem_launcher.access import door, open_documents
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.link import listen
-from golem_launcher.access.listener import Listener
+from golem_launcher.access.listener import Listener, bind
 from golem_launcher.access.proxied_servers import ProxiedServers, elsewhere
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.errors import AccessError
@@ -200,10 +200,9 @@ async def open_until_told(
     """
     async with way as entered, contextlib.AsyncExitStack() as stack:
         host = loopback_address(name)
-        endpoint = None if asked.remote_port is not None else _wanted(entered, asked.endpoint)
-        if endpoint is None or endpoint.protocol != "lab":
-            remote_port = endpoint.port if endpoint is not None else asked.remote_port
-            assert remote_port is not None
+        wanted = asked.remote_port if asked.remote_port is not None else _wanted(entered, asked.endpoint)
+        if isinstance(wanted, int) or wanted.protocol != "lab":
+            remote_port = wanted if isinstance(wanted, int) else wanted.port
             if asked.listen is not None:
                 raise AccessError(
                     "Only JupyterLab can be opened to other machines: it asks for its token.", "Use ssh for others."
@@ -213,12 +212,12 @@ async def open_until_told(
             opened = Opened(f"{host}:{listener.port}", remote_port)
         else:
             tls, fingerprint = (None, "") if asked.listen is None else await asyncio.to_thread(_tls, asked.listen)
-            pages = ProxiedServers(host, entered.dial, token=entered.token, lab_port=endpoint.port)
+            pages = ProxiedServers(host, entered.dial, token=entered.token, lab_port=wanted.port)
             stack.push_async_callback(pages.aclose)
             listener = await listen(
                 asked.listen or host,
                 asked.port,
-                lambda: entered.dial(endpoint.port),
+                lambda: entered.dial(wanted.port),
                 lead=pages.lead if tls is None else elsewhere,
                 secret=entered.token,
                 base_url=entered.base_url,
@@ -226,7 +225,7 @@ async def open_until_told(
                 tls=tls,
                 attend=(lambda: entered.dial(open_documents.PORT)) if entered.documents else None,
             )
-            opened = Opened(endpoint.url(listener.address, entered.base_url, entered.token), None, fingerprint)
+            opened = Opened(wanted.url(listener.address, entered.base_url, entered.token), None, fingerprint)
         try:
             ready(opened)
             await _until_told()
@@ -254,7 +253,7 @@ def _to_port(way: Way, host: str, port: int, remote_port: int) -> Listener:
             raise AccessError("Another user's program.")
         await way.carry(remote_port, reader, writer)
 
-    return Listener(host, port, serve)
+    return Listener(bind(host, port), serve)
 
 
 def _tls(host: str) -> tuple[ssl.SSLContext, str]:

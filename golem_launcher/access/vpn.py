@@ -36,7 +36,7 @@ from golem_launcher.agent.carrier_protocol import (
 )
 from golem_launcher.agent.carrier_server import first
 from golem_launcher.errors import AccessError
-from golem_launcher.waiting import cancel_all, wait_for
+from golem_launcher.waiting import cancel_all, first_of, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -127,8 +127,8 @@ class Vpn:
         """The connections that are being made for these."""
         self._given_up: dict[int, list[asyncio.Task[_Opened]]] = {}
         """Those of them for which nobody waits any longer, by port."""
-        self._cut: asyncio.Future[None] | None = None
-        """Done when the provider changes; there is a new one then."""
+        self._cut = asyncio.Event()
+        """Set when the provider changes; there is a new one then."""
         self._ended = Counters()
 
     @property
@@ -141,13 +141,6 @@ class Vpn:
         )
 
     async def __aenter__(self) -> Self:
-        self._cut = asyncio.get_running_loop().create_future()
-        # One websocket per connection: no pool, no cookies, no proxy between us and the user's own node.
-        self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, force_close=True),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None),
-        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -157,9 +150,8 @@ class Vpn:
 
     def cut(self) -> None:
         """End all connections: the provider they lead to is gone, or let go of."""
-        if self._cut is not None:
-            self._cut.set_result(None)
-            self._cut = self._cut.get_loop().create_future()
+        self._cut.set()
+        self._cut = asyncio.Event()
         for carrier in self._carriers:
             carrier.give_up()
 
@@ -252,16 +244,10 @@ class Vpn:
 
     async def _unless_cut(self, work: Coroutine[Any, Any, _Opened]) -> _Opened:
         """``work``, but not longer than the provider stays the same. Raises ``asyncio.TimeoutError``."""
-        assert self._cut is not None, "enter it first"
-        task = asyncio.ensure_future(work)
-        either: set[asyncio.Future[Any]] = {task, self._cut}
-        try:
-            await asyncio.wait(either, timeout=_CONNECT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
+        async with first_of(work, self._cut.wait(), _CONNECT_SECONDS) as (opened, _):
+            if not opened.done():
                 raise TimeoutError
-            return task.result()
-        finally:
-            await cancel_all(task)
+            return opened.result()
 
     async def _attempt(self, target: VpnPort, port: int) -> _Opened:
         """Connect; again when yagna drops the connection before anybody over there has said a word.
@@ -274,10 +260,20 @@ class Vpn:
             await asyncio.sleep(pause)
         return await self._attempt_once(target, port)
 
+    def _client(self) -> aiohttp.ClientSession:
+        """What connects to the node, made with the first connection."""
+        if self._http is None:
+            # One websocket per connection: no pool, no cookies, no proxy between us and the user's own node.
+            self._http = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, force_close=True),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None),
+            )
+        return self._http
+
     async def _attempt_once(self, target: VpnPort, port: int) -> _Opened:
-        assert self._http is not None, "enter it first"
         headers = {"Authorization": f"{target.scheme} {target.app_key}"}
-        websocket = await self._http.ws_connect(target.uri, headers=headers, max_msg_size=_LARGEST_MESSAGE)
+        websocket = await self._client().ws_connect(target.uri, headers=headers, max_msg_size=_LARGEST_MESSAGE)
         try:
             await websocket.send_bytes(encode(0, Record(OPEN, OPENING.pack(port, target.key))))
             opened = _Opened(websocket, _payloads(websocket), Decoder())

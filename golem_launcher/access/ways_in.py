@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import hmac
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from golem_launcher.errors import AccessError
 from golem_launcher.workload.base import FIRST_PORT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from golem_launcher.access.hub import HubPort
@@ -108,14 +109,14 @@ class WaysIn:
         Many clients of kernels have no way to show one to a websocket, but all of them keep to a path. Raises
         ``AccessError``.
         """
-        self._require_lab()
+        port = self._require_lab()
         entry = f"/{hmac.new(self._secret.encode(), _GATEWAY, hashlib.sha256).hexdigest()[:_ENTRY_DIGITS]}/"
 
         def upstream(origin: str) -> Upstream:
             policy = OriginPolicy(
                 frozenset({origin}), f"{self._secret}:", self.base_url, token=self._secret, entry=entry
             )
-            return Upstream(policy, self._dial_workload)
+            return Upstream(policy, functools.partial(self._dial, port))
 
         async with self._opening:
             if self._gateway is None:
@@ -130,23 +131,27 @@ class WaysIn:
         self._resources.push_async_callback(self._documents.aclose)
         endpoint = self._workload.link
         if endpoint is not None and endpoint.protocol == "lab":
-            await self._open_lab()
+            await self._open_lab(functools.partial(self._dial, endpoint.port))
         elif endpoint is not None:
             self._link = await listen_for_server(
-                self._host, endpoint.port, self._dial_workload, secret=self._secret, who=self._workload.title
+                self._host,
+                endpoint.port,
+                functools.partial(self._dial, endpoint.port),
+                secret=self._secret,
+                who=self._workload.title,
             )
             self._resources.push_async_callback(self._link.aclose)
         self._door = Door(door_path(self._directory), self._carry)
         await self._door.start()
         self._resources.push_async_callback(self._door.aclose)
 
-    async def _open_lab(self) -> None:
+    async def _open_lab(self, dial: Callable[[], Awaitable[Stream]]) -> None:
         """The link to JupyterLab, and what the hub's server shows of it. Raises ``AccessError``."""
         hub_prefix = hub.prefix()
         if hub_prefix is not None:
             self._hub = hub.HubPort(
                 hub_prefix,
-                self._dial_workload,
+                dial,
                 self._documents.dial,
                 secret=self._secret,
                 extensions=self._hub_extensions,
@@ -159,7 +164,7 @@ class WaysIn:
         self._link = await listen(
             self._host,
             0,
-            self._dial_workload,
+            dial,
             secret=self._secret,
             base_url=self.base_url,
             extensions=self._extensions,
@@ -169,9 +174,12 @@ class WaysIn:
         )
         self._resources.push_async_callback(self._link.aclose)
 
-    def _require_lab(self) -> None:
-        if self._workload.link is None or self._workload.link.protocol != "lab":
+    def _require_lab(self) -> int:
+        """The port of JupyterLab over there. Raises ``AccessError`` where another workload runs."""
+        endpoint = self._workload.link
+        if endpoint is None or endpoint.protocol != "lab":
             raise AccessError(f"{self._workload.title} is no JupyterLab.", "Use golem-launcher tunnel.")
+        return endpoint.port
 
     async def renew(self) -> None:
         """Make the door again where somebody removed it, if it was there. Raises ``OSError``."""
@@ -187,12 +195,11 @@ class WaysIn:
         else:
             await self.machines[machine].vpn.carry(port, reader, writer)
 
-    async def _dial_workload(self) -> Stream:
-        """A connection to the workload, of whichever provider answers next: who waits sets the limit."""
-        assert self._workload.first is not None
+    async def _dial(self, port: int) -> Stream:
+        """A connection to a ``port`` of the head, at whichever provider answers next: who waits sets the limit."""
         while True:
             with contextlib.suppress(AccessError):
-                return await self._vpn.dial(self._workload.first.port)
+                return await self._vpn.dial(port)
             await asyncio.sleep(_AGAIN_SECONDS)
 
     async def aclose(self) -> None:

@@ -12,6 +12,7 @@ Output to such a client has no limit of rate: it is for a program that reads, an
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any
@@ -108,12 +109,12 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
         if self.websocket_handler.get_argument("resume", None) is not None:
             self.limit_rate = False
             self._protocol = super().subprotocol
-            self._conversation = self._conversations.setdefault(self.session_key, _Conversation())
+            talk = self._conversation = self._conversations.setdefault(self.session_key, _Conversation())
             self._conversations.move_to_end(self.session_key)
             while len(self._conversations) > _MOST_CLIENTS:
                 self._conversations.popitem(last=False)
-            self._before, self._conversation.newest = self._conversation.newest, self
-            self._tell()
+            self._before, talk.newest = talk.newest, self
+            self._tell(talk)
         return super().connect()
 
     @property
@@ -165,7 +166,7 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
         elif self.channels:
             talk.received += 1
             super().handle_incoming_message(incoming_msg)
-            self._tell()
+            self._tell(talk)
 
     def _on_zmq_reply(self, stream: Any, msg_list: Any) -> None:
         if self._conversation is None or self._conversation.is_new(bytes(msg_list[0])):
@@ -174,18 +175,18 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
     @property
     def write_message(self) -> Any:
         """What messages are sent by."""
-        return super().write_message if self._conversation is None else self._keep_and_send
+        talk = self._conversation
+        return super().write_message if talk is None else functools.partial(self._keep_and_send, talk)
 
-    def _keep_and_send(self, data: bytes, binary: bool = True) -> None:  # noqa: FBT001, FBT002 - tornado's signature
-        assert self._conversation is not None
-        self._conversation.add(data)
-        newest = self._conversation.newest
+    @staticmethod
+    def _keep_and_send(talk: _Conversation, data: bytes, binary: bool = True) -> None:  # noqa: FBT001, FBT002 - tornado's
+        talk.add(data)
+        newest = talk.newest
         if newest is not None and newest.agreed:
             newest.send(data, binary=binary)
 
-    def _tell(self) -> None:
-        assert self._conversation is not None
-        self.send(json.dumps({"received": self._conversation.received}), binary=False)
+    def _tell(self, talk: _Conversation) -> None:
+        self.send(json.dumps({"received": talk.received}), binary=False)
 
     def send(self, data: Any, *, binary: bool) -> None:
         """To the client, unless this connection is over."""

@@ -22,7 +22,7 @@ from . import carrier_server, proc
 from .carrier_protocol import STATUS_PORT, key
 
 if TYPE_CHECKING:
-    from .config import Config
+    from .config import Config, Ssh
 
 _START_SECONDS = 10.0
 """How long a connection waits for the workload, or the agent's server, while that is being started."""
@@ -85,11 +85,14 @@ class _Ways:
         return await carrier_server.dial(self._config.hosts, port)
 
     async def _ssh(self) -> None:
-        if self._config.ssh is None:
-            return
+        """Serve ssh where that is asked for, as long as it lasts."""
+        if self._config.ssh is not None:
+            await self._serve_ssh(self._config.ssh)
+
+    async def _serve_ssh(self, wanted: Ssh) -> None:
         python = importlib.util.find_spec("asyncssh") is not None
         # sshd goes by the password file, which may name another home than the session's; it is led from there.
-        command = None if python and not _at_home() else await self._sshd()
+        command = None if python and not _at_home() else await self._sshd(wanted)
         if command is not None:
             self._status["ssh"] = "sshd"
             process = await asyncio.create_subprocess_exec(
@@ -103,15 +106,15 @@ class _Ways:
             return
         from . import python_ssh  # noqa: PLC0415 - it needs asyncssh
 
-        await python_ssh.serve(self._config.hosts, self._config.ssh_port, self._config.ssh, self._config.root)
+        await python_ssh.serve(self._config.hosts, self._config.ssh_port, wanted, self._config.root)
         self._status["ssh"] = "python"
 
-    async def _sshd(self) -> list[str] | None:
+    async def _sshd(self, wanted: Ssh) -> list[str] | None:
         """How to start the image's sshd; ``None`` where that would not do."""
         path = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:{_SSHD_PLACES}")
         if path is None:
             return None
-        command = [path, "-D", "-e", "-f", self._write_files()]
+        command = [path, "-D", "-e", "-f", self._write_files(wanted)]
         if os.geteuid() == 0:
             with contextlib.suppress(OSError):
                 os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # noqa: PTH103 - what its service would make
@@ -125,9 +128,8 @@ class _Ways:
             return None
         return command if code == 0 else None
 
-    def _write_files(self) -> str:
+    def _write_files(self, wanted: Ssh) -> str:
         """The configuration of sshd with what it names; the path."""
-        assert self._config.ssh is not None
         directory = os.path.splitext(self._config.log)[0] + ".ssh"  # noqa: PTH122
         os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103
         names = {name: os.path.join(directory, name) for name in ("config", "host_key", "authorized_keys")}  # noqa: PTH118
@@ -156,8 +158,8 @@ class _Ways:
         ]
         contents = {
             "config": "\n".join(lines) + "\n",
-            "host_key": self._config.ssh.host_key,
-            "authorized_keys": self._config.ssh.authorized_key + "\n",
+            "host_key": wanted.host_key,
+            "authorized_keys": wanted.authorized_key + "\n",
         }
         for name, content in contents.items():
             descriptor = os.open(names[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -104,26 +104,25 @@ class Answers:
             request.meant = ""
 
     async def _replied(self, message: Message, request: Request) -> None:
-        request.reply = _content(message) or dict(_UNREAD)
+        reply = request.reply = _content(message) or dict(_UNREAD)
         if message.kind == "execute_reply":
-            message = self._execute_reply(message, request)
+            message = self._execute_reply(message, request, reply)
         elif message.kind == "create_subshell_reply":
-            self._outstanding.subshells.add(str(request.reply.get("subshell_id")))
+            self._outstanding.subshells.add(str(reply.get("subshell_id")))
         if request.cell is None:
             await self._clients.forward(request, message)
             self._queue.note_failure(request, request.reply)
         self._outstanding.close_if_answered(request)
 
-    def _execute_reply(self, message: Message, request: Request) -> Message:
-        """The reply to a cell, without what would do something here."""
-        assert request.reply is not None
-        if count := count_of(request.reply):
+    def _execute_reply(self, message: Message, request: Request, reply: dict[str, Any]) -> Message:
+        """The ``reply`` to a cell, without what would do something here."""
+        if count := count_of(reply):
             self._queue.count = max(count, self._queue.count) if request.cell else count
-        payload = request.reply.get("payload", [])
+        payload = reply.get("payload", [])
         kept = [one for one in payload if _may_come_along(one)] if isinstance(payload, list) else []
-        if kept == payload and request.reply != _UNREAD:
+        if kept == payload and reply != _UNREAD:
             return message
-        request.reply = {**request.reply, "payload": kept}
+        request.reply = {**reply, "payload": kept}
         return message.with_content({"execution_count": self._queue.count, **request.reply})
 
     async def _give_up(self, request: Request, ename: str, evalue: str) -> None:

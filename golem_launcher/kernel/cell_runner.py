@@ -30,7 +30,7 @@ _INTERRUPTED = ("KeyboardInterrupt", "")
 
 
 class CellRunner:
-    """Of one notebook. ``pass_on`` gives a request to the kernel over there."""
+    """Of one notebook. ``pass_on`` gives a request to the kernel over there, or raises ``NotConnected``."""
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Protocol
 
-from golem_launcher.errors import AccessError, LauncherError, ProviderError, SessionError
+from golem_launcher.errors import AccessError, LauncherError, SessionError
 from golem_launcher.events import Stage
 from golem_launcher.kernel.cards import back
 from golem_launcher.kernel.far_kernel import FarKernel, KernelGone, LabClient, start_kernel
@@ -296,16 +296,13 @@ async def begin(
 
 
 async def _until_ready(directory: SessionDirectory, told: Callable[[SessionState], Awaitable[None]]) -> SessionState:
-    from golem_launcher.session import liveness
+    from golem_launcher.session import client
 
     while True:
-        living = await asyncio.to_thread(liveness.alive, directory)
-        state = await asyncio.to_thread(directory.state)
+        state = await asyncio.to_thread(client.followed, directory)
         await told(state)
         if state.stage is Stage.READY or state.stage.final:
             return state
-        if not living:
-            raise ProviderError(f"What looks after '{directory.name}' died.", f"See {directory.supervisor_log}.")
         await asyncio.sleep(_LOOK_SECONDS)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from golem_launcher.kernel.cells import Call
     from golem_launcher.kernel.commands.command import Command
     from golem_launcher.kernel.connection import Connection, Owner
+    from golem_launcher.kernel.far_kernel import FarKernel
     from golem_launcher.kernel.output import Output, Shown
     from golem_launcher.kernel.record import Attachment, Record
     from golem_launcher.request import LaunchRequest
@@ -210,11 +211,11 @@ class Notebook:
         await until_saved_before(request, ends)
         directory = await begin(request, told, seconds)
         try:
-            self.connection = await self._open(directory, None, ends_session=True)
+            connection = self.connection = await self._open(directory, None, ends_session=True)
         except BaseException:
             await asyncio.shield(asyncio.to_thread(_ask_to_stop, directory))
             raise
-        await output.show(await self.card())
+        await output.show(await _card(connection))
         await self.synced.go_on(output)
 
     async def attach(self, directory: SessionDirectory, kernel_id: str | None, *, ends_session: bool) -> bool:
@@ -223,13 +224,8 @@ class Notebook:
         return self.connection.kernel is not None and self.connection.kernel.id == kernel_id
 
     async def card(self) -> Shown:
-        """The session at a glance."""
-        assert self.connection is not None
-        directory = self.connection.directory
-        state = await self.connection.state()
-        request = await asyncio.to_thread(directory.request)
-        machine = [("machine", cards.asked_of_machine(request))]
-        return cards.connected(state, token=NETWORKS[state.network].token, machine=machine)
+        """The session at a glance. Raises ``NotConnected``."""
+        return await _card(self.connected())
 
     def connected(self) -> Connection:
         """The connection. Raises ``NotConnected``."""
@@ -237,6 +233,13 @@ class Notebook:
             why = self.connection.over if self.connection is not None else ""
             raise NotConnected(why or NOT_CONNECTED, "Connect: %connect")
         return self.connection
+
+    def kernel(self) -> FarKernel:
+        """The kernel over there. Raises ``NotConnected``."""
+        kernel = self.connected().kernel
+        if kernel is None:
+            raise NotConnected(NOT_CONNECTED, "Connect again: %connect")
+        return kernel
 
     def help_on(self, line: str) -> str | None:
         """What the command of this line is for; ``None`` when there is none of ours."""
@@ -315,3 +318,11 @@ def _ask_to_stop(directory: SessionDirectory) -> None:
     from golem_launcher.session import client
 
     client.ask_to_stop(directory, _STOP_SECONDS)
+
+
+async def _card(connection: Connection) -> Shown:
+    """A session at a glance."""
+    state = await connection.state()
+    request = await asyncio.to_thread(connection.directory.request)
+    machine = [("machine", cards.asked_of_machine(request))]
+    return cards.connected(state, token=NETWORKS[state.network].token, machine=machine)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golem_launcher.kernel.connection import Owner
+    from golem_launcher.kernel.far_kernel import FarKernel
     from golem_launcher.kernel.front import Front
     from golem_launcher.kernel.messages import Message
     from golem_launcher.kernel.notebook import Notebook
@@ -43,7 +44,7 @@ class Proxy:
         self._outstanding = Outstanding()
         self._queue = CellQueue()
         self.notebook = notebook(Answers(self._outstanding, self._queue, self._clients))
-        self._runner = CellRunner(self.notebook, self._queue, self._outstanding, self._clients, self._pass_on)
+        self._runner = CellRunner(self.notebook, self._queue, self._outstanding, self._clients, self._pass_on_now)
         self._inbox: asyncio.Queue[tuple[str, list[bytes], Message]] = asyncio.Queue()
         self._over = asyncio.Event()
         self._restarts = False
@@ -90,6 +91,7 @@ class Proxy:
 
     async def _take(self, request: Request) -> None:
         message, connection = request.message, self.notebook.connection
+        kernel = connection.kernel if connection is not None else None
         own = {
             ("control", "shutdown_request"): self._shut_down,
             ("control", "interrupt_request"): self._interrupt,
@@ -98,26 +100,27 @@ class Proxy:
         if own is not None:
             await own(request)
         elif request.channel == "stdin":
-            if connection is not None and connection.kernel is not None:
-                connection.kernel.send("stdin", message)
+            if kernel is not None:
+                kernel.send("stdin", message)
         elif message.kind == EXECUTE:
             request.content = message.content()
-            if self._outstanding.knows_subshell(message) and connection is not None:
-                self._pass_on(request)
+            if self._outstanding.knows_subshell(message) and kernel is not None:
+                self._pass_on(request, kernel)
             else:
                 self._queue.add(request)
         elif (content := unconnected.about_commands(message, self.notebook)) is not None:
             await self._clients.answer(request, content)
-        elif connection is not None and connection.back.is_set() and not connection.over:
-            self._pass_on(request)
+        elif connection is not None and kernel is not None and connection.back.is_set() and not connection.over:
+            self._pass_on(request, kernel)
         else:
             await self._clients.answer(request, unconnected.answer(message, self.notebook.banner))
 
-    def _pass_on(self, request: Request) -> None:
+    def _pass_on_now(self, request: Request) -> None:
+        """To the kernel over there. Raises ``NotConnected``."""
+        self._pass_on(request, self.notebook.kernel())
+
+    def _pass_on(self, request: Request, kernel: FarKernel) -> None:
         """To the kernel over there. One for a subshell that is gone goes to the shell."""
-        connection = self.notebook.connection
-        assert connection is not None
-        assert connection.kernel is not None
         message = request.message
         if "subshell_id" in message.header and not self._outstanding.knows_subshell(message):
             message = message.with_header(subshell_id=None)
@@ -125,7 +128,7 @@ class Proxy:
             request.meant = meant(str(request.content.get("code", "")), self.notebook.names)
         if message.kind.endswith("_request"):
             self._outstanding.add(request)
-        connection.kernel.send(request.channel, message)
+        kernel.send(request.channel, message)
 
     async def _shut_down(self, request: Request) -> None:
         self._restarts = bool(request.message.content().get("restart"))

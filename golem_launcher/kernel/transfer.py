@@ -299,22 +299,23 @@ async def _all_below(
                 yield one
 
 
-async def _entry(lab: LabClient, path: str) -> dict[str, Any]:
+async def _asked(lab: LabClient, path: str, query: str, **limits: int) -> Any:
+    """What the Jupyter over there says of a path. Raises ``RequestError`` where it has none."""
     try:
-        found = await lab.ask("GET", f"{contents.address(path)}?content=0")
+        return await lab.ask("GET", f"{contents.address(path)}?{query}", **limits)
     except KernelGone:
         raise RequestError(f"There is no '{path}' over there.") from None
-    entry = _checked(found)
+
+
+async def _entry(lab: LabClient, path: str) -> dict[str, Any]:
+    entry = _checked(await _asked(lab, path, "content=0"))
     if entry is None or entry["name"] != PurePosixPath(path).name:
         raise RequestError(f"'{path}' can't be downloaded.")
     return entry
 
 
 async def _list(lab: LabClient, path: str, brought: Brought) -> list[dict[str, Any]]:
-    try:
-        found = await lab.ask("GET", f"{contents.address(path)}?type=directory", most=_LARGEST_LISTING)
-    except KernelGone:
-        raise RequestError(f"There is no '{path}' over there.") from None
+    found = await _asked(lab, path, "type=directory", most=_LARGEST_LISTING)
     content = found.get("content") if isinstance(found, dict) else None
     entries = []
     for one in content if isinstance(content, list) else []:

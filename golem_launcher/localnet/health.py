@@ -40,7 +40,7 @@ def check(network: LocalNetwork) -> str:
 
 
 async def _check(network: LocalNetwork, node_id: str) -> None:
-    async with NodeRest(network.node, seconds=_ANSWER_SECONDS) as rest:
+    async with NodeRest.open(network.node, seconds=_ANSWER_SECONDS) as rest:
         visitor = _Visitor(rest, network)
         try:
             proposal = await _step("negotiation", visitor.negotiate(node_id))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import functools
 import os
 import shutil
 import subprocess
@@ -19,7 +20,7 @@ from golem_launcher.localnet.runtime.volumes import DEFAULT_VOLUMES
 from golem_launcher.localnet.spec import BASE_IMAGE, image_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from golem_launcher.localnet.exeunit.transfer import Progress, Scheme
@@ -93,7 +94,8 @@ class Images:
             say(_CACHED)
             return spec.applied_to(image)
         if address is not None and address.digest is not None and address.scheme == "gftp":
-            return await self._fetched(address, digest, schemes, progress, say=say)
+            fetch = functools.partial(schemes[address.scheme].download, address.url)
+            return await self._fetched(address.digest, fetch, progress, say=say)
         say(_CACHED)
         name = self._names.get(digest, digest or task_package[:80])
         if name == BASE_IMAGE or not name:
@@ -107,15 +109,14 @@ class Images:
 
     async def _fetched(
         self,
-        address: Address,
-        digest: str,
-        schemes: Mapping[str, Scheme],
+        wanted: tuple[str, bytes],
+        fetch: Callable[[Path, Progress], Awaitable[None]],
         progress: Progress,
         *,
         say: Callable[[str], None],
     ) -> Image:
-        """An image that its requestor serves itself; its hash is compared once it is whole."""
-        assert address.digest is not None
+        """An image that its requestor serves itself; its hash, ``wanted``, is compared once it is whole."""
+        digest = wanted[1].hex()
         file = self.cache / f"{digest}.gvmi"
         async with self._locks[digest]:
             if file.exists():
@@ -124,8 +125,8 @@ class Images:
                 self.cache.mkdir(parents=True, exist_ok=True)
                 with tempfile.TemporaryDirectory(prefix=".fetch-", dir=self.cache) as staging:
                     staged = file.__class__(staging) / "image"
-                    await schemes[address.scheme].download(address.url, staged, progress)
-                    await asyncio.to_thread(check_digest, staged, *address.digest)
+                    await fetch(staged, progress)
+                    await asyncio.to_thread(check_digest, staged, *wanted)
                     staged.rename(file)
         return await self._unpacked(digest, file)
 

@@ -193,10 +193,10 @@ class Provider:
         self._market.set_free(True)
 
     async def _approved(self, agreement_id: str) -> None:
-        assert self._lease is not None
-        _log.info("%s: agreement %s", self.spec.name, agreement_id)
-        self._leasing = asyncio.create_task(self._serve(self._lease))
-        self._changed()
+        if self._lease is not None:
+            _log.info("%s: agreement %s", self.spec.name, agreement_id)
+            self._leasing = asyncio.create_task(self._serve(self._lease))
+            self._changed()
 
     async def _serve(self, lease: Lease) -> None:
         try:

@@ -38,6 +38,7 @@ from golem_launcher.processes import ProcessRecord
 from golem_launcher.waiting import together, wait_for
 
 if TYPE_CHECKING:
+    from golem_launcher.localnet.chain.token import Chain
     from golem_launcher.node import yagna, yagna_process
 
 _log = logging.getLogger(__name__)
@@ -64,7 +65,8 @@ class Server:
         self._stage = "starting"
         self._hub = Hub()
         self._chain = ChainKeeper(directory, spec.chain, gift=spec.chain_gift) if spec.chain else None
-        self._workshop: Workshop | None = None
+        self._runtime = ""
+        """Which one its providers have, in words."""
         self._dirty = asyncio.Event()
         self._images = Images(spec.images, directory / "images", changed=self._dirty.set)
         self._registry = Registry(self._images)
@@ -105,11 +107,11 @@ class Server:
             self._start(provider),  # the first: it has the more to do
             self._start(requestor),
         )
-        self._workshop = workshop
+        self._runtime = workshop.reason
         _log.info("%s", workshop.reason)
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             await self._listen(session)
-            await self._keep(session, requestor, provider)
+            await self._keep(session, requestor, provider, workshop, chain)
 
     async def _listen(self, session: aiohttp.ClientSession) -> None:
         """Have the requestor's node hear the offers when they are published, not at its first demand."""
@@ -131,7 +133,7 @@ class Server:
             "chain": self._chain.state() if self._chain is not None else None,
             "hub_port": self._hub.port,
             "registry_url": self._registry.url,
-            "runtime": self._workshop.reason if self._workshop else "",
+            "runtime": self._runtime,
             "replaced_images": list(self._images.replaced),
             "daemons": {
                 role: {**daemon.record.to_json(), "api_url": daemon.api_url, "gsb_url": daemon.gsb_url}
@@ -159,25 +161,32 @@ class Server:
         self._dirty.set()
 
     async def _keep(
-        self, session: aiohttp.ClientSession, requestor: yagna.YagnaConfig, provider: yagna.YagnaConfig
+        self,
+        session: aiohttp.ClientSession,
+        requestor: yagna.YagnaConfig,
+        provider: yagna.YagnaConfig,
+        workshop: Workshop,
+        chain: Chain | None,
     ) -> None:
-        keepers = [self._keep_requestor(requestor), self._keep_providers(session, provider)]
+        keepers = [self._keep_requestor(requestor, chain), self._keep_providers(session, provider, workshop)]
         if self._chain is not None:
             keepers.append(self._chain.keep())
         await together(*keepers)
 
-    async def _keep_requestor(self, config: yagna.YagnaConfig) -> None:
+    async def _keep_requestor(self, config: yagna.YagnaConfig, chain: Chain | None) -> None:
         while True:
             daemon = self._daemons[daemons.REQUESTOR]
             async with await GsbClient.connect(daemon.gsb_url) as bus:
                 own = [info["nodeId"] for info in await bus.call("/local/identity/List", {}) if info["isDefault"]]
                 await open_payments(bus, own, self._payment_networks, sends=True)
-            if self._chain is not None:
-                await asyncio.to_thread(self._chain.welcome, own[0])
+            if self._chain is not None and chain is not None:
+                await asyncio.to_thread(self._chain.welcome, chain, own[0])
             await daemons.gone(daemon.record)
             await self._restart(config)
 
-    async def _keep_providers(self, session: aiohttp.ClientSession, config: yagna.YagnaConfig) -> None:
+    async def _keep_providers(
+        self, session: aiohttp.ClientSession, config: yagna.YagnaConfig, workshop: Workshop
+    ) -> None:
         while True:
             daemon = self._daemons[daemons.PROVIDER]
             try:
@@ -192,7 +201,7 @@ class Server:
                     accounts, new = await ensure_accounts(bus, len(self._spec.provider))
                     if not new:
                         await open_payments(bus, (a.node_id for a in accounts), self._payment_networks)
-                        await self._provide(session, bus, daemon, accounts)
+                        await self._provide(session, workshop, bus, daemon, accounts)
                     else:
                         await asyncio.to_thread(daemon.stop)  # new identities reach the network at its next start
             if daemon.record.alive():
@@ -204,13 +213,13 @@ class Server:
     async def _provide(
         self,
         session: aiohttp.ClientSession,
+        workshop: Workshop,
         bus: GsbClient,
         daemon: yagna_process.YagnaProcess,
         accounts: list[Account],
     ) -> None:
         """Run the providers until their daemon ends, or ends its connection to them."""
-        assert self._workshop is not None
-        units = Units(self._workshop, self._images, bus, self._hub)
+        units = Units(workshop, self._images, bus, self._hub)
         self._providers = [
             Provider(
                 spec=spec,

@@ -69,7 +69,7 @@ def judged(request: LaunchRequest, found: Iterable[OfferedMachine], known: Mappi
 async def scan(node: Node, *, subnet: str, seconds: float) -> list[dict[str, Any]]:
     """The offers in a subnet, from a node that may not have listened to any before."""
     constraints = condition("golem.node.debug.subnet", "=", subnet)
-    async with YagnaRest(node) as rest:
+    async with YagnaRest.open(node) as rest:
         found = await rest.offers(constraints, seconds=seconds)
         if not found:
             await rest.listen_to_offers()

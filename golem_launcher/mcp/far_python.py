@@ -41,7 +41,7 @@ class FarPython:
         ``status``: ``ok``, ``error``, ``interrupted``. Raises ``AccessError`` when the kernel is not reached, or lost.
         """
         async with self._turn:
-            kernel = await self._reached()
+            kernel, running = await self._reached()
             self._said, self._length, self._status = [], 0, "ok"
             self._over.clear()
             content = {
@@ -54,12 +54,12 @@ class FarPython:
             self._asked = message.id
             kernel.send("shell", message)
             try:
-                await self._answered(seconds)
+                await self._answered(running, seconds)
             except TimeoutError:
                 self._status = "interrupted"
                 await kernel.interrupt()
                 with contextlib.suppress(TimeoutError):
-                    await self._answered(_CONNECT_SECONDS)
+                    await self._answered(running, _CONNECT_SECONDS)
                 self._status = "interrupted"
             return {"status": self._status, "output": self._output()}
 
@@ -71,27 +71,28 @@ class FarPython:
             await self._kernel.shut_down(1.0)
         await self._lab.aclose()
 
-    async def _reached(self) -> FarKernel:
+    async def _reached(self) -> tuple[FarKernel, asyncio.Task[None]]:
+        """The kernel, and what keeps the connection to it."""
         if self._kernel is None or self._running is None or self._running.done():
             self._kernel = FarKernel(self._lab, await start_kernel(self._lab), heard=self._heard)
             self._running = asyncio.create_task(self._kernel.run())
+        kernel, running = self._kernel, self._running
         try:
-            await wait_for(self._kernel.connected.wait(), _CONNECT_SECONDS)
+            await wait_for(kernel.connected.wait(), _CONNECT_SECONDS)
         except TimeoutError:
             raise AccessError("The kernel over there can't be reached.", "Try again in a moment.") from None
-        return self._kernel
+        return kernel, running
 
-    async def _answered(self, seconds: float) -> None:
+    async def _answered(self, running: asyncio.Task[None], seconds: float) -> None:
         """Raises ``TimeoutError``, and ``AccessError`` when the kernel is lost: with its provider, say."""
-        assert self._running is not None
         over = asyncio.ensure_future(self._over.wait())
         try:
-            await asyncio.wait({over, self._running}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({over, running}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             if over.done():
                 return
-            if self._running.done():
+            if running.done():
                 with contextlib.suppress(KernelGone):
-                    self._running.result()
+                    running.result()
                 raise AccessError(
                     "The kernel over there is gone, with all that was in its memory.", "Run what is needed again."
                 )

@@ -9,6 +9,7 @@ should not pay.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
 from dataclasses import dataclass
@@ -21,8 +22,8 @@ from golem_launcher.errors import NodeRefused, NodeUnreachable
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from datetime import datetime
-    from types import TracebackType
     from typing import Self
 
     import aiohttp
@@ -39,32 +40,26 @@ _LONGEST_REASON = 300
 
 
 class NodeRest:
-    """Calls to one node, inside ``async with`` or over an HTTP session of the caller's.
+    """Calls to one node over an HTTP session of the caller's; ``open`` makes one that ends with its ``async with``.
 
     A ``timeout`` among the query's parameters is how long the node may hold the request; it comes on top of
     ``seconds``. Every call raises ``NodeUnreachable`` and ``NodeRefused``.
     """
 
-    def __init__(
-        self, node: Node, http: aiohttp.ClientSession | None = None, *, seconds: float = ANSWER_SECONDS
-    ) -> None:
+    def __init__(self, node: Node, http: aiohttp.ClientSession, *, seconds: float = ANSWER_SECONDS) -> None:
+        """``seconds``: how long a call may take that says nothing else."""
         self._node = node
         self._http = http
-        self._own_http: aiohttp.ClientSession | None = None
         self._seconds = seconds
 
-    async def __aenter__(self) -> Self:
-        if self._http is None:
-            import aiohttp  # noqa: PLC0415 - see above
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls, node: Node, *, seconds: float = ANSWER_SECONDS) -> AsyncIterator[Self]:
+        """Calls to ``node`` over an HTTP session of their own."""
+        import aiohttp  # noqa: PLC0415 - see above
 
-            self._http = self._own_http = aiohttp.ClientSession()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._own_http is not None:
-            await self._own_http.close()
+        async with aiohttp.ClientSession() as http:
+            yield cls(node, http, seconds=seconds)
 
     def follow(self, node: Node) -> None:
         """From now on, ask the node at its new address."""
@@ -96,7 +91,6 @@ class NodeRest:
     ) -> Any:
         import aiohttp  # noqa: PLC0415 - see above
 
-        assert self._http is not None, "enter the client first"
         node = self._node
         held = float(query.get("timeout", 0))
         try:

@@ -54,7 +54,10 @@ _IMAGE_SECONDS = 900.0
 
 
 class Engine:
-    """yapapi's engine for one session; its machines' providers are hired from it. Not reusable."""
+    """yapapi's engine for one session; its machines' providers are hired from it. Not reusable.
+
+    It begins when it is made, where a loop runs; ``publishable`` comes before the first demand, ``stop`` once.
+    """
 
     def __init__(
         self,
@@ -70,7 +73,11 @@ class Engine:
         permit: Permit | None,
         journal: Journal,
         money: Money,
+        identity: str,
+        allocation_id: str,
+        expires: datetime,
     ) -> None:
+        """``identity``: the node's; the allocation was made before, and ``expires``. Raises ``OSError``."""
         self._node = node
         self._patience = patience
         self._golem_network = network
@@ -92,30 +99,32 @@ class Engine:
             payment_network=network.payment_network,
             payment_token=network.token,
         )
-        self._starting: asyncio.Task[None] | None = None
-        self._private_network: PrivateNetwork | None = None
-        """Made beside the first negotiations."""
-        self._demands: list[Demand] = []
-        self._hirings: list[Hiring] = []
-
-    async def start(self, identity: str, allocation_id: str, expires: datetime) -> None:
-        """Begin with an allocation made before. Bounded by yapapi's own REST time-outs."""
         self._engine.set_aside(
             allocation_id=allocation_id,
-            amount=self._request.budget,
-            platform=self._golem_network.platform,
+            amount=request.budget,
+            platform=network.platform,
             address=identity,
             expires=expires,
         )
+        journal.update(network_address=f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.0/24")
         self._starting = asyncio.create_task(self._engine.start())
+        self._publishable = asyncio.create_task(self._until_publishable())
+        # Made beside the first negotiations.
+        self._private_network = PrivateNetwork(self._engine, journal, identity, after=self._publishable)
+        self._demands: list[Demand] = []
+        self._hirings: list[Hiring] = []
+
+    async def publishable(self) -> None:
+        """Wait until a demand can be published. Bounded by yapapi's own REST time-outs; raises what it raises."""
+        await asyncio.shield(self._publishable)
+
+    async def _until_publishable(self) -> None:
         # Its last step starts `gftp`, a third of a second that the market need not wait for: `agree` does.
         while not self._starting.done() and not self._engine.can_publish:  # noqa: ASYNC110
             await asyncio.sleep(_START_POLL_SECONDS)
         if self._starting.done():
             self._starting.result()
         self._engine.hear_refusals()
-        self._journal.update(network_address=f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.0/24")
-        self._private_network = PrivateNetwork(self._engine, self._journal, identity)
 
     def follow(self, node: Node) -> None:
         """The node answers at another address now: yapapi's clients ask it there."""
@@ -130,23 +139,20 @@ class Engine:
     @property
     def network_id(self) -> str:
         """The private network's, as the node calls it; empty before it is made."""
-        return self._private_network.id if self._private_network is not None else ""
+        return self._private_network.id
 
     async def renew(self, forgotten: str) -> None:
         """Begin anew with a node that was started anew: it forgot the private network with the id ``forgotten``."""
-        assert self._private_network is not None
         self.revive()
         await self._private_network.renew(forgotten)
 
     async def rejoin(self, rented: Rented) -> Rented:
         """Reach a machine again after the node was started anew, by :meth:`PrivateNetwork.rejoin`."""
-        assert self._private_network is not None
         self.revive()
         return await self._private_network.rejoin(rented, self._node.gsb_url)
 
     async def publish(self, expiration: datetime) -> Demand:
         """Publish a demand for agreements until ``expiration``."""
-        assert self._private_network is not None
         if self._private_network.is_spliced and not self.works:
             await self._private_network.replace()
         if self._request.choose == "reputation":
@@ -177,8 +183,6 @@ class Engine:
 
         ``told``: how far an image is that the provider fetches, as :meth:`Recorder.progress` takes it.
         """
-        assert self._starting is not None
-        assert self._private_network is not None
         hiring = Hiring(
             self._engine,
             demand,
@@ -210,11 +214,10 @@ class Engine:
 
     async def stop(self) -> None:
         """End yapapi's engine: its tasks, its ``gftp``. Safe to call at any moment; never raises."""
-        tasks = [task for task in (self._starting, *self._engine.tasks) if task is not None]
+        tasks = [self._starting, self._publishable, *self._engine.tasks]
         for task in tasks:
             task.cancel()
-        if self._private_network is not None:
-            await self._private_network.aclose()
+        await self._private_network.aclose()
         await asyncio.gather(*(hiring.aclose() for hiring in self._hirings))
         await asyncio.gather(*(demand.aclose() for demand in self._demands))
         await asyncio.gather(*tasks, return_exceptions=True)

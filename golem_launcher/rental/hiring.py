@@ -69,7 +69,7 @@ class Hiring:
         self._still_seconds = still_seconds
         self._told = told
         self._worker: asyncio.Task[None] | None = None
-        self._deployed: asyncio.Future[Rented] | None = None
+        self._deployed: asyncio.Future[Rented] = asyncio.get_running_loop().create_future()
         self._batches = BatchQueue()
         self._began = 0.0
         """When the present provider signed."""
@@ -103,7 +103,6 @@ class Hiring:
 
     async def deployed(self) -> Rented:
         """Wait until the workload runs. Raises ``ProviderError`` when the provider failed at it."""
-        assert self._deployed is not None
         if self._worker is None:
             raise ProviderError("The provider has ended the agreement.")
         either: list[asyncio.Future[Any]] = [self._worker, self._deployed]
@@ -189,13 +188,12 @@ class Hiring:
         try:
             return await self._work(context)
         except Exception:
-            if self._deployed is None or not self._deployed.done() or self._deployed.exception() is None:
+            if not self._deployed.done() or self._deployed.exception() is None:
                 raise
             return False
 
     async def _process(self, agreement_id: str, activity: Any, batches: Any) -> None:
         """Send the batches, until all are done, or it is known that the workload won't start: a deploy stands still."""
-        assert self._deployed is not None
         work = asyncio.create_task(self._engine.process_batches(self._demand.job.id, agreement_id, activity, batches))
         try:
             await asyncio.wait({work, self._deployed}, return_when=asyncio.FIRST_COMPLETED)
@@ -208,7 +206,6 @@ class Hiring:
 
     async def _work(self, context: Any) -> bool:
         """What yapapi's worker does once there is an activity."""
-        assert self._deployed is not None
         agreement_id = agreement_of(context).id
         spec = self._spec()
         self._last_words = spec.shipment.last_words

@@ -17,6 +17,7 @@ from golem_launcher.image.store import NAME, Store
 from golem_launcher.localnet.spec import BASE_IMAGE
 from golem_launcher.market.images import task_package
 from golem_launcher.node.gftp.offering import Offering
+from golem_launcher.processes import output_of
 from golem_launcher.text import clean_line
 from golem_launcher.waiting import wait_for
 
@@ -122,10 +123,9 @@ async def _make(variant: str, making: Callable[[str, int, int, str], None]) -> N
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
         limit=_LONGEST_LINE, start_new_session=True,
     )  # fmt: skip
-    assert process.stdout is not None
     failure: dict[str, Any] = {}
     try:
-        async for line in process.stdout:
+        async for line in output_of(process):
             said = json.loads(line)
             if "what" in said:
                 failure = said

@@ -23,6 +23,8 @@ from golem_launcher.text import clean_line
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from golem_launcher.rental.activity_spec import Rented
     from golem_launcher.rental.payment.journal import Journal
     from golem_launcher.rental.yapapi_engine import YapapiEngine
@@ -39,12 +41,12 @@ _FAILURES = (ApiException, OSError, aiohttp.ClientError, asyncio.TimeoutError)
 class PrivateNetwork:
     """The one network of a session; the node makes it when this is constructed. ``aclose`` once."""
 
-    def __init__(self, engine: YapapiEngine, journal: Journal, identity: str) -> None:
-        """``identity``: the node's. The network's address is in the journal already."""
+    def __init__(self, engine: YapapiEngine, journal: Journal, identity: str, *, after: Awaitable[None]) -> None:
+        """``identity``: the node's. The network's address is in the journal already; it is made ``after`` that."""
         self._engine = engine
         self._journal = journal
         self._identity = identity
-        self.made: asyncio.Task[Any] = asyncio.create_task(self._make())
+        self.made: asyncio.Task[Any] = asyncio.create_task(self._make_first(after))
         """Done when it stands."""
         self._network: Any = None
         self._names: dict[str, str] = {}
@@ -69,6 +71,10 @@ class PrivateNetwork:
     def is_spliced(self) -> bool:
         """Whether some machines know it by an earlier id, from before the node was started anew."""
         return bool(self._splices)
+
+    async def _make_first(self, after: Awaitable[None]) -> Any:
+        await asyncio.shield(after)
+        return await self._make()
 
     async def _make(self) -> Any:
         """The network, with our address in it and its gateway named.

@@ -101,7 +101,7 @@ def _lost(fresh: AgreementBill, known: dict[str, AgreementBill]) -> bool:
 
 
 async def _ask(node: Node, journal: Journal) -> list[AgreementBill]:
-    async with YagnaRest(node) as rest:
+    async with YagnaRest.open(node) as rest:
         return await bills.collect(rest, journal)
 
 

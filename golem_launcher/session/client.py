@@ -289,6 +289,18 @@ def bring_back(removed: str) -> SessionDirectory:
         return trash.bring_back(removed)
 
 
+def followed(directory: SessionDirectory) -> SessionState:
+    """How a session stands that is waited for. Raises ``SessionError`` when its supervisor died before its end."""
+    living = alive(directory)  # before its state is read: it may end between the two
+    state = directory.state()
+    if not living and not state.stage.final:
+        raise SessionError(
+            f"The supervisor of '{directory.name}' died.",
+            f"See {directory.supervisor_log}; golem-launcher stop {directory.name} closes down what it left.",
+        )
+    return state
+
+
 def wait_for(
     directory: SessionDirectory, predicate: Callable[[SessionState], bool], deadline: float
 ) -> SessionState | None:
@@ -298,15 +310,9 @@ def wait_for(
     """
     end = time.monotonic() + deadline
     while True:
-        living = alive(directory)
-        state = directory.state()
+        state = followed(directory)
         if predicate(state):
             return state
-        if not living and not state.stage.final:
-            raise SessionError(
-                f"The supervisor of '{directory.name}' died.",
-                f"See {directory.supervisor_log}; golem-launcher stop {directory.name} closes down what it left.",
-            )
         if time.monotonic() > end or state.stage.final:
             return None
         time.sleep(_POLL_SECONDS)

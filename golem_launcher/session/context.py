@@ -20,8 +20,8 @@ from golem_launcher.session.deadline import Deadline
 from golem_launcher.session.endpoint import SessionEndpoint
 from golem_launcher.session.extending import Extension
 from golem_launcher.session.machine_slot import HEAD, MachineRecorder, MachineSlot
-from golem_launcher.session.provisioning import ScratchFiles
 from golem_launcher.session.saves import Saves
+from golem_launcher.session.scratch_files import ScratchFiles
 from golem_launcher.workload import registry
 from golem_launcher.workload.dask_worker import DASK_WORKER
 

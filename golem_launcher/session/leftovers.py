@@ -127,7 +127,7 @@ async def _close_down(node: Node, journal: Journal) -> None:
     from golem_launcher.node.yagna_rest import YagnaRest  # noqa: PLC0415
     from golem_launcher.rental.payment.closing import close_down  # noqa: PLC0415
 
-    async with YagnaRest(node) as rest:
+    async with YagnaRest.open(node) as rest:
         seconds = 0.0 if journal.entries.lingers else _INVOICE_SECONDS
         await wait_for(close_down(rest, journal, invoice_seconds=seconds), _SECONDS)
 

@@ -16,7 +16,7 @@ from golem_launcher.errors import BudgetError, LauncherError, MarketError, NodeE
 from golem_launcher.events import Stage
 from golem_launcher.session.monitor import Monitor
 from golem_launcher.session.renting import Renting
-from golem_launcher.waiting import cancel_all, wait_for
+from golem_launcher.waiting import cancel_all, first_of, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -226,11 +226,8 @@ class Pool:
             recorder.notice(notice)
         recorder.message(f"It is ready at {machine.rented.provider_name}.")
         monitor = member.monitor = Monitor(self._session, member.slot, machine)
-        watching = asyncio.create_task(monitor.until_over())
-        leaving = asyncio.create_task(member.leaving.wait())
         try:
-            await asyncio.wait({watching, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            return watching.result() if watching.done() else None
+            async with first_of(monitor.until_over(), member.leaving.wait()) as (watching, _):
+                return watching.result() if watching.done() else None
         finally:
-            await cancel_all(watching, leaving)
             member.monitor = None

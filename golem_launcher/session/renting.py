@@ -26,7 +26,7 @@ from golem_launcher.session.deadline import AGENT_GRACE_SECONDS
 from golem_launcher.session.end_reason import reason_in
 from golem_launcher.session.node_elsewhere import follow_node
 from golem_launcher.units import with_coin
-from golem_launcher.waiting import cancel_all
+from golem_launcher.waiting import cancel_all, first_of
 from golem_launcher.workload.archive import spare_pip
 from golem_launcher.workload.shipment import shipment
 
@@ -155,15 +155,10 @@ class Renting:
 
     async def _ready_unless_overbilled(self, hiring: Hiring, lost: str) -> tuple[Rented, list[str]]:
         """What ``_ready`` gives; a bill that is not accepted ends it at once, however long files and packages take."""
-        ready = asyncio.create_task(self._ready(hiring, lost))
-        overbilled = asyncio.create_task(self._overbilled(hiring))
-        try:
-            await asyncio.wait({ready, overbilled}, return_when=asyncio.FIRST_COMPLETED)
+        async with first_of(self._ready(hiring, lost), self._overbilled(hiring)) as (ready, overbilled):
             if not ready.done():
                 raise ProviderError(overbilled.result())
             return ready.result()
-        finally:
-            await cancel_all(ready, overbilled)
 
     async def _ready(self, hiring: Hiring, lost: str) -> tuple[Rented, list[str]]:
         """Wait until the workload answers at who signed; the machine, and what the user should know of it."""

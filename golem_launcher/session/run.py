@@ -129,13 +129,16 @@ class Run:
             permit=await permit_of(session.request, session.outbound, entered.identity),
             journal=session.journal,
             money=session.money,
+            identity=entered.identity,
+            allocation_id=allocation_id,
+            expires=expires,
         )
         prepared = Prepared(
             **vars(entered), image=image, engine=engine, image_faults=ImageFaults(), terminations=Terminations()
         )
         renting = self._renting = Renting(prepared, prepared.slots[0])
         recorder.message(session.outbound.sentence)
-        await engine.start(entered.identity, allocation_id, expires)
+        await engine.publishable()
         return renting
 
     async def _open_saves(self, opened: asyncio.Event) -> None:
@@ -150,7 +153,7 @@ class Run:
         session = self._session
         host = await asyncio.to_thread(network_hosts.enter, session.network)
         os.environ.update(host.node.environment())  # yapapi starts `gftp` by the PATH
-        rest = await self._resources.enter_async_context(YagnaRest(host.node))
+        rest = await self._resources.enter_async_context(YagnaRest.open(host.node))
         entered = Entered(**vars(session), host=host, rest=rest, identity=await rest.identity())
         session.journal.update(network=session.network.name, api_url=host.node.api_url, settles=host.settles)
         self._entered = entered

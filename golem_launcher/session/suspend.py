@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError
+from golem_launcher.processes import output_of
 from golem_launcher.units import duration
 from golem_launcher.waiting import cancel_all
 
@@ -65,18 +66,17 @@ async def _listen(save: Callable[[float], Awaitable[object]], recorder: Recorder
     if shutil.which(_LISTEN[0]) is None or shutil.which(_HOLD[0]) is None:
         return
     async with _running(*_LISTEN) as said:
-        assert said.stdout is not None
         awake = True
         while awake:
             async with _running(*_HOLD):  # while this runs, sleep waits for us
-                if not await _said(said.stdout, b"true"):
+                if not await _said(said, b"true"):
                     return
                 recorder.message("This computer is about to sleep; the session is saved first.", "warning")
                 try:
                     await save(SAVE_SECONDS)
                 except LauncherError as error:
                     recorder.message(f"It could not be saved before: {error.what}", "warning")
-            awake = await _said(said.stdout, b"false")
+            awake = await _said(said, b"false")
 
 
 async def _said(lines: asyncio.StreamReader, state: bytes) -> bool:
@@ -88,7 +88,8 @@ async def _said(lines: asyncio.StreamReader, state: bytes) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def _running(*argv: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def _running(*argv: str) -> AsyncIterator[asyncio.StreamReader]:
+    """Have a program running meanwhile; what it says."""
     process = await asyncio.create_subprocess_exec(
         *argv,
         stdin=asyncio.subprocess.DEVNULL,
@@ -96,7 +97,7 @@ async def _running(*argv: str) -> AsyncIterator[asyncio.subprocess.Process]:
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        yield process
+        yield output_of(process)
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()

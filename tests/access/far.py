@@ -7,7 +7,7 @@ import gc
 import hashlib
 import time
 
-from golem_launcher.access.listener import Listener
+from golem_launcher.access.listener import Listener, bind
 from golem_launcher.agent import carrier_server
 from golem_launcher.agent.carrier_protocol import TAKEN, CarrierError, Record, encode
 
@@ -18,7 +18,7 @@ def tunnel_at(host, port, remote_port, carry):
     async def serve(reader, writer):
         await carry(remote_port, reader, writer)
 
-    return Listener(host, port, serve)
+    return Listener(bind(host, port), serve)
 
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

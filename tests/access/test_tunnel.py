@@ -703,7 +703,7 @@ def test_a_browser_that_is_gone_without_a_word_is_noticed(monkeypatch):
                 ended.set_result(error)
                 raise
 
-        listener = module_of_listeners.Listener("127.0.0.1", 0, serve)
+        listener = module_of_listeners.Listener(module_of_listeners.bind("127.0.0.1", 0), serve)
         await listener.start()
         with socket.create_connection(("127.0.0.1", listener.port)) as browser:
             deaf(browser)

@@ -309,10 +309,10 @@ def test_a_chain_that_is_lost_begins_anew(program_on_path: Path, tmp_path: Path)
     keeper = ChainKeeper(tmp_path, "anvil", gift=Decimal(7))
     try:
         first = keeper.start()
-        keeper.welcome(first.bank)  # it has coins, so it has been here before
+        keeper.welcome(first, first.bank)  # it has coins, so it has been here before
         assert token.balances(first, first.bank)[0] == 0
         stranger = "0x" + "ab" * 20
-        keeper.welcome(stranger)
+        keeper.welcome(first, stranger)
         assert token.balances(first, stranger) == (7, 1)
         # Somebody else's token on the same chain, as at a node that is not ours.
         other = ChainKeeper(tmp_path / "other", first.url, gift=Decimal(0)).start()

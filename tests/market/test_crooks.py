@@ -115,7 +115,7 @@ def reached(directory, *stages):
 
 async def _agreement_events(node, since):
     """What happened to each agreement since, by its id: the kind of event and the time by the node's clock."""
-    async with NodeRest(node) as rest:
+    async with NodeRest.open(node) as rest:
         query = {"afterTimestamp": since.isoformat(), "maxEvents": "100", "timeout": "0"}
         found = await rest.get("/market-api/v1/agreementEvents", **query)
         return {(one["agreementId"], one["eventType"]): _TIME.validate_python(one["eventDate"]) for one in found}
@@ -132,7 +132,7 @@ def paid(directory, node):
 
 
 async def _allocate(node, body):
-    async with NodeRest(node) as rest:
+    async with NodeRest.open(node) as rest:
         made = await rest.post("/payment-api/v1/allocations", body)
         return made["allocationId"]
 

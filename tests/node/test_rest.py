@@ -62,7 +62,7 @@ def test_calls_are_bounded_and_a_closed_port_is_said():
         port = server.sockets[0].getsockname()[1]
         silent, gone = Node(f"http://127.0.0.1:{port}", "key"), Node(f"http://127.0.0.1:{daemons.free_port()}/", "key")
         for node, said in ((silent, "no answer in time"), (gone, "does not answer")):
-            async with NodeRest(node, seconds=0.1) as rest:
+            async with NodeRest.open(node, seconds=0.1) as rest:
                 with pytest.raises(NodeUnreachable, match=said):
                     await rest.get("/me")
             with pytest.raises(NodeUnreachable, match=said):

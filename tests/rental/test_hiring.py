@@ -45,7 +45,6 @@ def test_a_deploy_that_stands_still_is_not_waited_for_any_longer():
 
     async def stand_still():
         made = hiring(engine)
-        made._deployed = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_soon(made._deployed.set_exception, ProviderError("It did not get on."))
         await made._process("agreement", None, batches(closed))
 
@@ -60,7 +59,6 @@ def test_once_the_package_runs_the_batches_go_on():
 
     async def run():
         made = hiring(engine)
-        made._deployed = asyncio.get_running_loop().create_future()
         made._deployed.set_result(SimpleNamespace(provider_id="0x1"))
         work = asyncio.create_task(made._process("agreement", None, batches(closed)))
         for _ in range(5):

@@ -51,7 +51,7 @@ def network(node, path):
         make_network=lambda address, identity, ours: Network.create(node, address, identity, owner_ip=ours),
         tell_again=node.add_node,
     )
-    return PrivateNetwork(engine, journal, OURS)
+    return PrivateNetwork(engine, journal, OURS, after=asyncio.sleep(0))
 
 
 async def comes_up(made, node, name, known):

@@ -14,7 +14,7 @@ class Node:
 
     def ask(self, question, *arguments):
         async def asking():
-            async with YagnaRest(self.node) as rest:
+            async with YagnaRest.open(self.node) as rest:
                 return await getattr(rest, question)(*arguments)
 
         return asyncio.run(asking())
@@ -23,7 +23,7 @@ class Node:
         """The ids of the providers that are in a private network."""
 
         async def asking():
-            async with YagnaRest(self.node) as rest:
+            async with YagnaRest.open(self.node) as rest:
                 return await rest.get(f"/net-api/v1/net/{network_id}/nodes")
 
         return {member["id"] for member in asyncio.run(asking())}

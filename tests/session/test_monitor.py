@@ -103,7 +103,7 @@ def test_a_node_that_stays_away_is_looked_for_and_then_given_up_in_words(session
     session.find_node = lambda: looked_for.append(1)
 
     async def until_over():
-        async with YagnaRest(Node(NOBODY, "key")) as session.rest:
+        async with YagnaRest.open(Node(NOBODY, "key")) as session.rest:
             await asyncio.wait_for(watched(session).until_over(), 30)
 
     with pytest.raises(NodeUnreachable, match="stayed away") as caught:

@@ -57,8 +57,7 @@ def line_of(path: str, entry: Entry) -> list[Any]:
     """It as it travels."""
     mode, mtime = entry.stamp[:2]
     path = escape(path)
-    if entry.kind == "f":
-        assert entry.cuts is not None
+    if entry.kind == "f" and entry.cuts is not None:
         line = ["f", path, mode, mtime, entry.size, _together(entry.cuts.hexes)]
         return [*line, [list(hole) for hole in entry.cuts.holes]] if entry.cuts.holes else line
     return ["l", path, mode, mtime, escape(entry.target)] if entry.kind == "l" else ["d", path, mode, mtime]

@@ -71,11 +71,10 @@ def merge(common: Mapping[str, Version], here: Mapping[str, Version], there: Map
 def _step(common: Version | None, here: Version | None, there: Version | None) -> Step | None:
     """What one path needs; ``None``: both sides have the same."""
     known = common.content if common is not None else None
-    if here is None:
-        assert there is not None
-        return Step.TRASH_THERE if there.content == known else Step.FETCH
     if there is None:
-        return Step.TRASH_HERE if here.content == known else Step.SEND
+        return None if here is None else Step.TRASH_HERE if here.content == known else Step.SEND
+    if here is None:
+        return Step.TRASH_THERE if there.content == known else Step.FETCH
     if here.content == there.content:
         return None
     if there.content == known:

@@ -40,11 +40,10 @@ class ChainKeeper:
         self._chain = token.open_chain(url, self._directory)
         return self._chain
 
-    def welcome(self, address: str) -> None:
-        """Fill the wallet when the chain has not seen it before. Blocking."""
-        assert self._chain is not None
-        if self._gift and not any(token.balances(self._chain, address)):
-            token.give(self._chain, address, tokens=self._gift)
+    def welcome(self, chain: Chain, address: str) -> None:
+        """Fill the wallet when the ``chain``, which ``start`` gave, has not seen it before. Blocking."""
+        if self._gift and not any(token.balances(chain, address)):
+            token.give(chain, address, tokens=self._gift)
 
     def stop(self) -> None:
         """End the chain's node when it is ours. Blocking."""

@@ -63,15 +63,14 @@ class RuntimeHost:
         :class:`LauncherError` or ``OSError`` when it fails. Once ``closing``, states and runtime are left to whoever
         closes.
         """
-        during = _transition(command, self._reports.state_pair)
-        assert during[1] is not None
-        await self._reports.enter(*during)
+        during = before, after = _transition(command, self._reports.state_pair)
+        await self._reports.enter(before, after)
         try:
             await self._execute(command, batch)
         finally:
             current = self._reports.state_pair
             if current == during and not closing():
-                await self._reports.enter(during[1])
+                await self._reports.enter(after)
         if current != during and not closing():
             raise StateError.unexpected(current, during)
 
@@ -89,14 +88,17 @@ class RuntimeHost:
             raise RuntimeFailed("START command not run")
 
     async def _deploy(self, command: Command, batch: Batch) -> None:
-        worker = self._worker = self._new_worker()
+        runtime = self._new_runtime()
+        worker = self._worker = Worker(
+            runtime, self._transfers, self._assignment.image, self._assignment.misbehaviour, self._connect
+        )
         try:
             await worker.execute(command, batch)
         except BaseException:
             if self._worker is worker:  # else it was dropped while it deployed
                 await self.drop()
             raise
-        self._watch = asyncio.create_task(self._until_lost())
+        self._watch = asyncio.create_task(self._until_lost(runtime))
 
     async def drop(self, *, silent: bool = False) -> None:
         """End the runtime and leave the VPNs; ``silent``: without a word on the bus."""
@@ -112,19 +114,15 @@ class RuntimeHost:
             await self._reports.measure_last()
             await runtime.stop()
 
-    async def _until_lost(self) -> None:
-        assert self.runtime is not None
-        await self.runtime.until_gone()
+    async def _until_lost(self, runtime: Runtime) -> None:
+        await runtime.until_gone()
         self._lost()
 
-    def _new_worker(self) -> Worker:
+    def _new_runtime(self) -> Runtime:
         self._deployments += 1
         directory = self._assignment.directory / str(self._deployments)
-        self.runtime = self._reports.runtime = self._make_runtime(directory, self._assignment.activity_id)
-        return Worker(
-            self.runtime, self._transfers, self._assignment.image, self._assignment.misbehaviour,
-            self._connect,
-        )  # fmt: skip
+        runtime = self.runtime = self._reports.runtime = self._make_runtime(directory, self._assignment.activity_id)
+        return runtime
 
     async def _connect(self, command: Deploy) -> None:
         for number, network in enumerate(command.networks):
@@ -144,7 +142,7 @@ class RuntimeHost:
             raise ConnectionRefusedError(str(error)) from error
 
 
-def _transition(command: Command, state: State) -> State:
+def _transition(command: Command, state: State) -> tuple[str, str]:
     """The state while the command runs; :class:`StateError` when the activity is in another than it needs."""
     current, following = state
     if following is not None:

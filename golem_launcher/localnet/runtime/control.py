@@ -85,7 +85,7 @@ class InitProcess:
             theirs.close()
         ours.setblocking(False)
         self._control = ours
-        asyncio.get_running_loop().add_reader(ours, self._receive)
+        asyncio.get_running_loop().add_reader(ours, self._receive, ours)
 
     async def run(
         self,
@@ -209,17 +209,16 @@ class InitProcess:
         except OSError as error:
             raise LocalNetError(f"The command could not be passed on: {error.strerror}.") from error
 
-    def _receive(self) -> None:
-        assert self._control is not None
+    def _receive(self, control: socket.socket) -> None:
         try:
-            data, descriptors, _, _ = socket.recv_fds(self._control, _LARGEST_REPLY, 1, _MSG_CMSG_CLOEXEC)
+            data, descriptors, _, _ = socket.recv_fds(control, _LARGEST_REPLY, 1, _MSG_CMSG_CLOEXEC)
         except BlockingIOError:
             return
         except OSError:
             data, descriptors = b"", []
         if not data:
-            asyncio.get_running_loop().remove_reader(self._control)
-            self._control.close()
+            asyncio.get_running_loop().remove_reader(control)
+            control.close()
             self._control = None
             self._fail()
             return

@@ -216,8 +216,8 @@ class SandboxRuntime:
 
     async def until_gone(self) -> None:
         """Wait until bubblewrap, which keeps the namespaces, has ended."""
-        assert self._keeper is not None
-        await asyncio.wait({self._keeper})
+        if self._keeper is not None:
+            await asyncio.wait({self._keeper})
 
     async def stop(self) -> None:
         """Kill every process of it."""

@@ -56,7 +56,8 @@ class StreamBridge:
         self._eof_sent = False
         self._loop = loop
         self._wake = wake
-        self._reading = False
+        self._reading: socket.socket | None = None
+        """While there is room for what it says."""
         self._writing = False
 
     def attach(self, sock: socket.socket) -> None:
@@ -68,7 +69,7 @@ class StreamBridge:
         """Moves what can be moved; the frames to send now. ``done`` tells when nothing is left to do."""
         connection = self.connection
         if self._sock is not None:
-            self._deliver()
+            self._deliver(self._sock)
         build = self._framer.frame
         frames = [build(*outgoing) for outgoing in connection.poll(now)]
         if connection.state is State.CLOSED:
@@ -91,14 +92,13 @@ class StreamBridge:
             if sender.closing or sender.room <= 0:
                 self._stop_reading()
         elif not sender.closing and sender.room >= _LEAST_ROOM and self._sock is not None:
-            self._loop.add_reader(self._sock, self._readable)
-            self._reading = True
+            self._loop.add_reader(self._sock, self._readable, self._sock)
+            self._reading = self._sock
 
-    def _readable(self) -> None:
-        assert self._sock is not None
+    def _readable(self, sock: socket.socket) -> None:
         connection = self.connection
         try:
-            data = self._sock.recv(min(_READ, connection.sender.room))
+            data = sock.recv(min(_READ, connection.sender.room))
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
@@ -112,17 +112,16 @@ class StreamBridge:
                 self._stop_reading()
         self._wake(self)
 
-    def _deliver(self) -> None:
+    def _deliver(self, sock: socket.socket) -> None:
         """Gives the socket what came, and the end once all is given."""
-        assert self._sock is not None
         connection = self.connection
         receiver = connection.receiver
         try:
             if receiver.ready:
-                connection.take(self._sock.send(receiver.ready))
+                connection.take(sock.send(receiver.ready))
             if receiver.finished and not receiver.ready and not self._eof_sent:
                 self._eof_sent = True
-                self._sock.shutdown(socket.SHUT_WR)
+                sock.shutdown(socket.SHUT_WR)
         except (BlockingIOError, InterruptedError):
             pass
         except OSError:  # the program went away without reading all
@@ -131,9 +130,9 @@ class StreamBridge:
         if bool(receiver.ready) != self._writing:
             self._writing = bool(receiver.ready)
             if self._writing:
-                self._loop.add_writer(self._sock, self._wake, self)
+                self._loop.add_writer(sock, self._wake, self)
             else:
-                self._loop.remove_writer(self._sock)
+                self._loop.remove_writer(sock)
 
     def _settle(self) -> None:
         """The connection is over: the socket stays only while it has bytes to take."""
@@ -156,14 +155,13 @@ class StreamBridge:
             self._loop.remove_reader(sock)
         if self._writing:
             self._loop.remove_writer(sock)
-        self._reading = self._writing = False
+        self._reading, self._writing = None, False
         if self.connection.failure:  # the program shall see a reset, not an end
             with suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, pack("ii", 1, 0))
         sock.close()
 
     def _stop_reading(self) -> None:
-        if self._reading:
-            self._reading = False
-            assert self._sock is not None
-            self._loop.remove_reader(self._sock)
+        if self._reading is not None:
+            self._loop.remove_reader(self._reading)
+            self._reading = None

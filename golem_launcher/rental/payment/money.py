@@ -122,7 +122,8 @@ class Money:
     async def extend(self, rest: YagnaRest, budget: Decimal, expires: datetime) -> None:
         """Change the budget to ``budget``, reserved until ``expires``. Raises ``BudgetError`` if that can't be done."""
         allocation_id = self._journal.entries.allocation_id
-        assert allocation_id is not None
+        if allocation_id is None:
+            raise BudgetError("Nothing is reserved yet.", "Try again once the session is ready.")
         expires = clock.told(expires)
         try:
             await rest.amend_allocation(allocation_id, amount=budget, timeout=expires)

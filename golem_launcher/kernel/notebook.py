@@ -11,7 +11,7 @@ from golem_launcher.errors import LauncherError, RequestError, SessionError
 from golem_launcher.kernel import cards, commands
 from golem_launcher.kernel.cells import meant
 from golem_launcher.kernel.commands.attaching import check_workload
-from golem_launcher.kernel.commands.here import LocalKernel
+from golem_launcher.kernel.commands.local_cell import LocalKernel
 from golem_launcher.kernel.synced_folder import SyncedFolder
 from golem_launcher.kernel.unconnected import NOT_CONNECTED
 from golem_launcher.networks import NETWORKS

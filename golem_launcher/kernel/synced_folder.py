@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from golem_launcher.kernel.notebook import Notebook
     from golem_launcher.kernel.output import Output, Place, Shown
-    from golem_launcher.kernel.sync.doing import Outcome
     from golem_launcher.kernel.sync.rounds import Sync
+    from golem_launcher.kernel.sync.steps import Outcome
     from golem_launcher.session.directory import SessionDirectory
 
 _HURRY_SECONDS = 3.0
@@ -102,7 +102,7 @@ class SyncedFolder:
         sync = self._sync
         await self.leave()
         if sync is not None:
-            from golem_launcher.kernel.sync.last import leave_to_itself
+            from golem_launcher.kernel.sync.final_fetch import leave_to_itself
 
             with contextlib.suppress(OSError):  # it comes with the next %sync of the workspace, then
                 await asyncio.to_thread(leave_to_itself, directory, sync.path, sync.place)
@@ -158,7 +158,7 @@ def place_over_there(path: Path) -> str:
 
     Raises ``RequestError`` for what nobody means to send to a stranger, or can't be sent.
     """
-    from golem_launcher.kernel.sync.here import fault_of_name
+    from golem_launcher.kernel.sync.local_folder import fault_of_name
 
     here, full = Path.cwd().resolve(), path.resolve()
     if not full.is_dir():

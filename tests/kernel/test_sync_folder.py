@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 import pytest
 
 from golem_launcher import paths
-from golem_launcher.kernel.sync import here as module
-from golem_launcher.kernel.sync import there
-from golem_launcher.kernel.sync.both import Both
-from golem_launcher.kernel.sync.common import Common
-from golem_launcher.kernel.sync.doing import Doing
-from golem_launcher.kernel.sync.here import TRASH, Folder, TooManyFiles
+from golem_launcher.kernel.sync import local_folder as module
+from golem_launcher.kernel.sync import remote_folder as there
+from golem_launcher.kernel.sync.comparison import Comparison
+from golem_launcher.kernel.sync.local_folder import TRASH, Folder, TooManyFiles
 from golem_launcher.kernel.sync.merge import Step
-from golem_launcher.kernel.sync.there import Workspace
+from golem_launcher.kernel.sync.merge_base import MergeBase
+from golem_launcher.kernel.sync.remote_folder import Workspace
+from golem_launcher.kernel.sync.steps import StepRunner
 from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.repository.entry import Entry
 
@@ -46,14 +46,14 @@ def test_links_hidden_files_and_what_is_ignored_are_not_looked_at(folder, tmp_pa
 
 def test_what_nobody_was_told_is_kept_for_who_syncs_the_folder_next(folder, tmp_path, monkeypatch):
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
-    one, other = (Common(folder.path, None, "work", "src") for _ in range(2))
+    one, other = (MergeBase(folder.path, None, "work", "src") for _ in range(2))
     with one.held(1), pytest.raises(TimeoutError), other.held(0):
         pass
     one.leave_untold(["first"])
     one.leave_untold(["second"])
     assert other.take_untold() == ["first", "second"]
     assert one.take_untold() == []
-    assert Common(folder.path, None, "another", "src").take_untold() == []
+    assert MergeBase(folder.path, None, "another", "src").take_untold() == []
 
 
 def test_a_file_that_looks_the_same_is_read_once(folder, monkeypatch):
@@ -148,8 +148,8 @@ def test_what_is_trashed_is_found_again_and_git_does_not_see_it(folder):
 def test_a_file_that_the_disk_has_no_room_for_is_left_out(folder, monkeypatch):
     monkeypatch.setattr(module, "LEFT_FREE", 1 << 60)
     entry = Entry("big", "file", size=10, chunks=("0" * 64,))
-    both = Both(((Step.FETCH, "big"),), frozenset(), {}, {"big": entry}, {})
-    doing = Doing(folder, Workspace(None, None, "w", "", 10**9), both, {})
+    both = Comparison(((Step.FETCH, "big"),), frozenset(), {}, {"big": entry}, {})
+    doing = StepRunner(folder, Workspace(None, None, "w", "", 10**9), both, {})
     asyncio.run(doing.do(Step.FETCH, "big", sends=True))
     assert "no room on the disk" in doing.outcome.left_out["big"]
     assert list(folder.path.iterdir()) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from golem_launcher.kernel.cells import Names
-from golem_launcher.kernel.commands import attaching, files, here, money, session, syncing, watching
+from golem_launcher.kernel.commands import attaching, files, local_cell, money, session, syncing, watching
 from golem_launcher.kernel.commands import help as helping
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ ALL: dict[str, Command] = {
         *files.COMMANDS,
         *syncing.COMMANDS,
         *watching.COMMANDS,
-        *here.COMMANDS,
+        *local_cell.COMMANDS,
     )
 }
 """By name, in the order of help."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from golem_launcher.agent.workspace.ignore import FILE as IGNORE_FILE
 from golem_launcher.errors import LauncherError, SessionError
-from golem_launcher.kernel.sync.both import Looking, too_many
-from golem_launcher.kernel.sync.common import Common
-from golem_launcher.kernel.sync.doing import Doing, Outcome
-from golem_launcher.kernel.sync.here import Folder, TooManyFiles
+from golem_launcher.kernel.sync.comparison import Comparer, too_many
+from golem_launcher.kernel.sync.local_folder import Folder, TooManyFiles
 from golem_launcher.kernel.sync.merge import Step
-from golem_launcher.kernel.sync.there import Workspace
+from golem_launcher.kernel.sync.merge_base import MergeBase
+from golem_launcher.kernel.sync.remote_folder import Workspace
+from golem_launcher.kernel.sync.steps import Outcome, StepRunner
 from golem_launcher.units import data_size
 from golem_launcher.waiting import cancel_all
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from golem_launcher.events import SessionState
     from golem_launcher.kernel.contents import Look
     from golem_launcher.kernel.far_kernel import LabClient
-    from golem_launcher.kernel.sync.here import Stamp
+    from golem_launcher.kernel.sync.local_folder import Stamp
     from golem_launcher.session.directory import SessionDirectory
 
 _LOG = logging.getLogger(__name__)
@@ -67,10 +67,10 @@ class Sync:
         self._connection = connection
         self._tell = tell
         self._lock = asyncio.Lock()
-        self.common: Common
+        self.common: MergeBase
         self._folder: Folder
         self._workspace: Workspace
-        self._looking: Looking
+        self._looking: Comparer
         self._sent: dict[str, tuple[str, Look]] = {}
         """Of what was sent and is in no save yet: content, and how it looks there."""
         self._agreement: str | None = None
@@ -102,12 +102,12 @@ class Sync:
         self._disk = int(request.disk_gib * _GIBIBYTE)
         try:
             self._folder = Folder(self.path)
-            common = self.common = Common(self.path, request.store, workspace, self.place)
+            common = self.common = MergeBase(self.path, request.store, workspace, self.place)
             with common.held(_OTHERS_SECONDS):
                 common.read()
             store = open_store(request.store, encrypt=request.encrypt)
             self._workspace = Workspace(self._connection.lab, store, workspace, self.place, self._disk)
-            self._looking = Looking(self._folder, self._workspace, common, self._sent)
+            self._looking = Comparer(self._folder, self._workspace, common, self._sent)
         except TimeoutError:
             raise SessionError(f"{self.path} gets what its last session saved.", "Try again in a minute.") from None
         except OSError as error:
@@ -210,7 +210,7 @@ class Sync:
                 self._check_size(sum(size for _, (_, size, _) in seen[0]))
             both = await asyncio.to_thread(self._looking.look, generation)
             steps = [one for one in both.steps if sends or one[0] in {Step.FETCH, Step.KEEP_BOTH}]
-            doing = Doing(self._folder, self._workspace, both, self._sent)
+            doing = StepRunner(self._folder, self._workspace, both, self._sent)
             outcome = doing.outcome
             try:
                 for number, (step, path) in enumerate(steps):

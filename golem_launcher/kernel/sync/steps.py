@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from golem_launcher import clock
-from golem_launcher.kernel.sync.here import digest
+from golem_launcher.kernel.sync.local_folder import digest
 from golem_launcher.kernel.sync.merge import Step, second_name
-from golem_launcher.kernel.sync.there import as_saved, same
+from golem_launcher.kernel.sync.remote_folder import as_saved, same
 from golem_launcher.text import clean_line
 from golem_launcher.units import data_size
 from golem_launcher.workspace.export.file_content import LOST
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from golem_launcher.kernel.contents import Look
-    from golem_launcher.kernel.sync.both import Both
-    from golem_launcher.kernel.sync.here import Folder
-    from golem_launcher.kernel.sync.there import Workspace
+    from golem_launcher.kernel.sync.comparison import Comparison
+    from golem_launcher.kernel.sync.local_folder import Folder
+    from golem_launcher.kernel.sync.remote_folder import Workspace
 
 
 @dataclass
@@ -55,10 +55,12 @@ class Outcome:
         )
 
 
-class Doing:
+class StepRunner:
     """The steps of one round."""
 
-    def __init__(self, folder: Folder, workspace: Workspace, both: Both, sent: dict[str, tuple[str, Look]]) -> None:
+    def __init__(
+        self, folder: Folder, workspace: Workspace, both: Comparison, sent: dict[str, tuple[str, Look]]
+    ) -> None:
         self.outcome = Outcome()
         self._folder = folder
         self._workspace = workspace

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from golem_launcher import files, paths
-from golem_launcher.kernel.sync.here import File
+from golem_launcher.kernel.sync.local_folder import File
 from golem_launcher.kernel.sync.merge import Version
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Known:
     stamp: tuple[int, int, int]
     """Of the file here."""
     key: str
-    """Of the saved file from over there, as :func:`golem_launcher.kernel.sync.there.key` has it."""
+    """Of the saved file from over there, as :func:`golem_launcher.kernel.sync.remote_folder.key` has it."""
     there_ns: int
     """When that was changed."""
 
@@ -45,7 +45,7 @@ class Known:
         return Version(self.content, self.there_ns)
 
 
-class Common:
+class MergeBase:
     """The files that were equal last, by their paths. ``read`` once; written when it is changed."""
 
     def __init__(self, folder: Path, store: str | None, workspace: str, place: str) -> None:

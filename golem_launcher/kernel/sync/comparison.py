@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import SessionError
-from golem_launcher.kernel.sync.common import Common, Known
-from golem_launcher.kernel.sync.here import MOST_FILES, File, Folder, Scan, TooManyFiles, digest
+from golem_launcher.kernel.sync.local_folder import MOST_FILES, File, Folder, Scan, TooManyFiles, digest
 from golem_launcher.kernel.sync.merge import Step, Version, merge
-from golem_launcher.kernel.sync.there import Listing, Workspace, key
+from golem_launcher.kernel.sync.merge_base import Known, MergeBase
+from golem_launcher.kernel.sync.remote_folder import Listing, Workspace, key
 from golem_launcher.workspace.export.case_conflicts import folded, ignores_case
 from golem_launcher.workspace.export.file_content import LOST
 from golem_launcher.workspace.export.results import could_run
@@ -25,8 +25,8 @@ _RUNS = "some program would run it by itself; by hand: %download"
 
 
 @dataclass(frozen=True)
-class Both:
-    """Both sides at the beginning of a round."""
+class Comparison:
+    """Both sides at the beginning of a round, and the steps that make them equal."""
 
     steps: tuple[tuple[Step, str], ...]
     equal: frozenset[str]
@@ -35,10 +35,12 @@ class Both:
     left_out: dict[str, str]
 
 
-class Looking:
+class Comparer:
     """Looks at both sides; blocking. What was read once is not read again."""
 
-    def __init__(self, folder: Folder, workspace: Workspace, common: Common, sent: dict[str, tuple[str, Look]]) -> None:
+    def __init__(
+        self, folder: Folder, workspace: Workspace, common: MergeBase, sent: dict[str, tuple[str, Look]]
+    ) -> None:
         self._folder = folder
         self._workspace = workspace
         self._common = common
@@ -48,7 +50,7 @@ class Looking:
         self._contents: dict[str, str] = {}
         """Of saved files that were read, by their keys."""
 
-    def look(self, generation: int | None) -> Both:
+    def look(self, generation: int | None) -> Comparison:
         """Both sides as they are, by this generation. Raises ``SessionError``, and ``WorkspaceError`` of the store."""
         common = self._common.files
         try:
@@ -87,7 +89,7 @@ class Looking:
         self._common.become(equal | {path: one for path, one in common.items() if path in unfinished})
         for path in equal:
             self._sent.pop(path, None)
-        return Both(steps, frozenset(equal), scan.files, entries, left_out)
+        return Comparison(steps, frozenset(equal), scan.files, entries, left_out)
 
     def _fitting(self, scan: Scan, left_out: dict[str, str]) -> dict[str, Entry]:
         """The files over there that can be here, too; the others are left out."""

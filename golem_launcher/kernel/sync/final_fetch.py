@@ -1,8 +1,8 @@
 """What a session saves at its end, brought into the folder here when the notebook that synced it was closed.
 
-``python -m golem_launcher.kernel.sync.last SESSION FOLDER PLACE``: a process of its own, because Jupyter gives a kernel
-five seconds to end, and a last save may take a minute. What it did, and what it could not, the next ``%sync`` of the
-folder says.
+``python -m golem_launcher.kernel.sync.final_fetch SESSION FOLDER PLACE``: a process of its own, because Jupyter gives a
+kernel five seconds to end, and a last save may take a minute. What it did, and what it could not, the next ``%sync`` of
+the folder says.
 """
 
 from __future__ import annotations

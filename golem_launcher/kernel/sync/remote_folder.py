@@ -16,7 +16,7 @@ from golem_launcher.errors import AccessError
 from golem_launcher.kernel import contents
 from golem_launcher.kernel.contents import Look
 from golem_launcher.kernel.far_kernel import KernelGone
-from golem_launcher.kernel.sync.here import DEEPEST, MOST_FILES, TooManyFiles, fault_of_name
+from golem_launcher.kernel.sync.local_folder import DEEPEST, MOST_FILES, TooManyFiles, fault_of_name
 from golem_launcher.workspace.export.file_content import pieces
 
 if TYPE_CHECKING:

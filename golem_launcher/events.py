@@ -207,15 +207,6 @@ class LeftOut(_Event):
         return self.text
 
 
-Event = Annotated[
-    StageChanged | Message | ProviderChosen | Progress | CostChanged | ProviderLost | EndsSoon | NotSaved | LeftOut,
-    Field(discriminator="kind"),
-]
-
-EVENT: TypeAdapter[Event] = TypeAdapter(Event)
-"""Parses one line of ``events.jsonl`` (``EVENT.validate_json(line)``)."""
-
-
 class Usage(BaseModel):
     """What the session uses of its provider's machine at a moment: figures of the agent's, each named with its unit."""
 
@@ -227,6 +218,33 @@ class Usage(BaseModel):
     disk_bytes: int = 0
     gpu_percent: float | None = None
     gpu_memory_bytes: int | None = None
+
+
+class Used(_Event):
+    """What the session's first machine uses by now: every few seconds at first, then each half minute."""
+
+    kind: Literal["used"] = "used"
+    usage: Usage
+    save_age: float | None = None
+    """Seconds since the newest save; ``None`` where there is none."""
+
+
+Event = Annotated[
+    StageChanged
+    | Message
+    | ProviderChosen
+    | Progress
+    | CostChanged
+    | ProviderLost
+    | EndsSoon
+    | NotSaved
+    | LeftOut
+    | Used,
+    Field(discriminator="kind"),
+]
+
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+"""Parses one line of ``events.jsonl`` (``EVENT.validate_json(line)``)."""
 
 
 class Saving(BaseModel):

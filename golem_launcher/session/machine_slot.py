@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from golem_launcher.events import MachineState, ProviderLost, Stage
+from golem_launcher.events import MachineState, ProviderLost, Stage, Used, now
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from golem_launcher.events import Usage
     from golem_launcher.rental.activity_batches import BulkTransfer
     from golem_launcher.rental.payment.journal import AgreementEntry
     from golem_launcher.session.machine_endpoint import MachineEndpoint
@@ -65,6 +66,14 @@ class MachineRecorder:
     def update(self, **changes: Any) -> None:
         """Change its state. Raises ``KeyError`` for what is no field of it."""
         self._recorder.machine(self.number, **changes)
+
+    def used(self, usage: Usage) -> None:
+        """It uses so much by now; of the head that is kept, for who asks what it used before."""
+        if self.is_head:
+            saving = self._recorder.state.saving
+            saved_at = None if saving is None else saving.saved_at
+            age = None if saved_at is None else max((now() - saved_at).total_seconds(), 0.0)
+            self._recorder.event(Used(usage=usage, save_age=age))
 
     def trouble(self, text: str) -> None:
         """What is the matter with it, in a sentence; empty when all is well."""

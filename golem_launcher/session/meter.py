@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from golem_launcher.session.machine_slot import MachineRecorder
 
 _EVERY_SECONDS = 4.0
+_KEPT, _KEPT_SECONDS = 30, 30.0
+"""It is kept so often that a short time has some thirty points, and a long one those of each half minute."""
 _MOST_PERCENT = 1e6
 _MOST_SECONDS = 1e12
 _MOST = {"percent": _MOST_PERCENT, "bytes": 1 << 60}
@@ -25,6 +27,8 @@ _SHORTEST_SECONDS = 0.5
 async def follow_usage(client: WorkloadClient, recorder: MachineRecorder) -> None:
     """Keep the usage in a machine's state current, until cancelled."""
     meter = Meter()
+    loop_time = asyncio.get_running_loop().time
+    began = kept = loop_time()
     while True:
         try:
             answer = await client.usage()
@@ -33,6 +37,9 @@ async def follow_usage(client: WorkloadClient, recorder: MachineRecorder) -> Non
         usage = meter.read(answer)
         if usage is not None and usage != recorder.state.usage:
             recorder.update(usage=usage)
+        if usage is not None and loop_time() - kept >= min((loop_time() - began) / _KEPT, _KEPT_SECONDS):
+            kept = loop_time()
+            recorder.used(usage)
         await asyncio.sleep(_EVERY_SECONDS)
 
 

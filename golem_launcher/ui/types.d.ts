@@ -417,6 +417,8 @@ export interface Pulse {
   progress: Transfer[];
   /** Seconds since 1970, and the cost then. */
   costs: [at: number, cost: number][];
+  /** Likewise, what the first machine used, and how old the newest save was. */
+  used: { [figure in "cpu_percent" | "memory_bytes" | "gpu_percent" | "save_age"]?: [at: number, value: number][] };
   /** An hour, lately. */
   rate: number | null;
 }

@@ -22,7 +22,7 @@ import pytest
 
 from golem_launcher import files
 from golem_launcher.access.door import door_path
-from golem_launcher.events import CostChanged, EndsSoon, Progress, ProviderLost, Saving, Stage, Usage, now
+from golem_launcher.events import CostChanged, EndsSoon, Progress, ProviderLost, Saving, Stage, Usage, Used, now
 from tests.browser.conftest import PICTURES, command, free_port, new_context, open_page, serving
 from tests.browser.small_png import reduced
 from tests.ui.fake_node import answers_of, fake_node
@@ -135,6 +135,9 @@ def _running(name: str, stages: tuple[Stage, ...] = GOOD_START, **more: object) 
     for second in range(0, 900, 20):
         at = now() - timedelta(seconds=900 - second)
         directory.append_event(CostChanged(at=at, cost=Decimal("0.0076") * (second + max(0, second - 400)) / 1400))
+        busy = second > 400 and second % 180 > 40
+        used = Usage(cpu_percent=137 if busy else 4, memory_bytes=400_000_000 + 1_900_000 * second)
+        directory.append_event(Used(at=at, usage=used, save_age=second % 60))
     say(directory, "3 offers fit; the best asks 0.0306 tGLM an hour")
     write_lab_log(directory, "[I ServerApp] Jupyter Server 2.21.1 is running", "[I LabApp] Kernel started: python3")
     return directory
@@ -221,6 +224,9 @@ def test_ready(camera: Camera) -> None:
     card = _card(camera.page, "thesis-chapter-2", "Ready")
     card.get_by_role("link", name="Open JupyterLab").wait_for()
     card.get_by_text("an hour lately").wait_for()
+    for figure in ("spent", "saved", "cpu", "memory"):
+        card.locator(f".gl-meter-{figure} .gl-plot-line[points]").wait_for()
+    assert card.locator(".gl-meter-gpu .gl-plot-line[points]").count() == 0
     camera.take("ready", sizes=(NORMAL, WIDE))
     camera.take("ready", sizes=(NARROW,), whole=False)
     with _agent_with_ssh(directory):

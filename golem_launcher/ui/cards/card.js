@@ -3,7 +3,7 @@ import { counted, formatAgo, formatAmount, formatBytes, formatClock, formatDurat
 import { askingButton } from "./confirm.js";
 import { downloadButton } from "./downloads.js";
 import { ExtendForm } from "./extend.js";
-import { costPlot, gauge, UsageView } from "./gauges.js";
+import { gauge, plot, UsageView } from "./gauges.js";
 import { LogView } from "./log.js";
 import { MachinesView } from "./machines.js";
 import {
@@ -36,6 +36,9 @@ import { WaysInView } from "./ways_in.js";
  * @property {Downloads} downloads
  */
 
+/** A save that is older than this is high in its picture. */
+const LATE_SECONDS = 60;
+
 /** One session. */
 export class Card {
   /**
@@ -63,8 +66,8 @@ export class Card {
     this.notices = h("ul", { class: "gl-notices", "aria-label": "Notices", hidden: true });
     this.stages = new StagesView();
     this.spent = gauge("Spent", "spent");
-    this.plot = costPlot();
-    this.spent.element.append(this.plot.element);
+    this.costs = plot();
+    this.spent.element.append(this.costs.element);
     this.left = gauge("Time left", "left");
     this.saved = gauge("Saved", "saved");
     this.extend = new ExtendForm(name, tools);
@@ -74,7 +77,8 @@ export class Card {
       { type: "button", class: "gl-button gl-small gl-save", onclick: () => this.save() },
       "Save now",
     );
-    this.saved.element.append(this.saveNow);
+    this.saveAges = plot();
+    this.saved.element.append(this.saveNow, this.saveAges.element);
     this.usage = new UsageView();
     this.machines = new MachinesView();
     this.meters = h("div", { class: "gl-meters" }, this.spent.element, this.left.element, this.saved.element);
@@ -299,7 +303,9 @@ export class Card {
   /** @param {Pulse} pulse */
   setPulse(pulse) {
     this.pulse = pulse;
-    this.plot.set(pulse.costs);
+    this.costs.set(pulse.costs);
+    this.saveAges.set(pulse.used.save_age, LATE_SECONDS);
+    this.usage.setUsed(pulse.used);
     this.showNow();
     this.showMoney();
   }

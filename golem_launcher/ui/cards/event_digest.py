@@ -23,6 +23,7 @@ from golem_launcher.events import (
     ProviderLost,
     Stage,
     StageChanged,
+    Used,
 )
 from golem_launcher.text import clean_line
 from golem_launcher.ui.cards.file_tail import Tail
@@ -32,13 +33,16 @@ if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory
 
 POINTS_AT_MOST = 120
-"""Points of the plot of costs; older ones are thinned out."""
+"""Points of each plot; older ones are thinned out."""
 
 _RATE_SECONDS = 600.0
 """The burn rate is that of the last so many seconds …"""
 _RATE_AT_LEAST_SECONDS = 20.0
 """… and unknown until so many have passed."""
 _RATE_STEP_SECONDS = 1.0
+
+_USED = ("cpu_percent", "memory_bytes", "gpu_percent", "save_age")
+"""What is plotted of the machine, and how old the newest save was."""
 
 Alert = dict[str, str]
 
@@ -51,6 +55,7 @@ class EventDigest:
         self._name = directory.name
         self._tail = Tail(directory.path / "events.jsonl", whole=True)
         self._points: list[tuple[float, float]] = []
+        self._used: dict[str, list[tuple[float, float]]] = {name: [] for name in _USED}
         self._recent: list[tuple[float, float]] = []
         self._doing = ""
         self._progress: dict[str, Progress] = {}
@@ -82,7 +87,7 @@ class EventDigest:
         return alerts
 
     def view(self) -> dict[str, Any]:
-        """What the page's script takes: ``doing``, ``progress``, ``costs`` as [Unix time, amount], ``rate``."""
+        """What the page's script takes: ``doing``, ``progress``, ``rate``; ``costs`` and ``used`` by Unix time."""
         return {
             "doing": self._doing,
             "progress": [
@@ -95,12 +100,13 @@ class EventDigest:
                 for progress in self._progress.values()
             ][-3:],
             "costs": self._points,
+            "used": {name: points for name, points in self._used.items() if points},
             "rate": self._rate(),
         }
 
     def _take(self, event: Event) -> Alert | None:
-        if isinstance(event, CostChanged):
-            self._add_cost(event.at.timestamp(), float(event.cost))
+        if isinstance(event, CostChanged | Used):
+            self._plot(event)
         elif isinstance(event, Progress):
             self._progress.pop(event.what, None)
             if event.done < event.total:
@@ -132,6 +138,12 @@ class EventDigest:
             return {"what": "ended", "text": clean_line(event.reason or "It ended.", longest=300)}
         return None
 
+    def _plot(self, event: CostChanged | Used) -> None:
+        if isinstance(event, CostChanged):
+            self._add_cost(event.at.timestamp(), float(event.cost))
+        else:
+            self._add_used(event)
+
     def _add_cost(self, at: float, cost: float) -> None:
         self._points.append((round(at, 1), cost))
         if len(self._points) > POINTS_AT_MOST:
@@ -142,12 +154,29 @@ class EventDigest:
         while self._recent and self._recent[0][0] < at - _RATE_SECONDS:
             del self._recent[0]
 
+    def _add_used(self, event: Used) -> None:
+        figures = {**event.usage.model_dump(), "save_age": event.save_age}
+        for name, points in self._used.items():
+            value = figures[name]
+            if value is not None:
+                points.append((round(event.at.timestamp(), 1), value))
+            if len(points) > POINTS_AT_MOST:
+                self._used[name] = _halved(points)
+
     def _rate(self) -> float | None:
         """What an hour costs, lately."""
         if not self._recent:
             return None
         (began, before), (at, cost) = self._recent[0], self._recent[-1]
         return (cost - before) / (at - began) * 3600 if at - began >= _RATE_AT_LEAST_SECONDS else None
+
+
+def _halved(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Half as many points with the same ends: of two that are one after the other the higher, so that no peak goes."""
+    first, *others, last = points
+    pairs = zip(others[::2], others[1::2], strict=False)
+    odd = others[-1:] if len(others) % 2 else []
+    return [first, *(max(pair, key=lambda point: point[1]) for pair in pairs), *odd, last]
 
 
 def _ends_soon(event: EndsSoon) -> str:

@@ -38,8 +38,8 @@ export function gauge(label, kind) {
   };
 }
 
-/** How the cost grew: a line in a small picture, whose words stand beside it. */
-export function costPlot() {
+/** How a figure went: a line in a small picture, whose words stand beside it. */
+export function plot() {
   const line = svg("polyline", { class: "gl-plot-line", fill: "none", "vector-effect": "non-scaling-stroke" });
   const area = svg("polygon", { class: "gl-plot-area" });
   const element = svg(
@@ -50,15 +50,18 @@ export function costPlot() {
   );
   return {
     element,
-    /** @param {Pulse["costs"]} points */
-    set(points) {
+    /**
+     * @param {Pulse["costs"]} points none, or one, make no picture
+     * @param {number} least what the picture's height is at least, so that what is always small looks small
+     */
+    set(points = [], least = 0) {
       const [first, last] = [points[0], points.at(-1)];
       const wide = last ? last[0] - first[0] : 0;
-      const high = last ? last[1] : 0;
-      if (wide <= 0 || high <= 0) return element.classList.add("gl-empty-plot");
+      const high = Math.max(least, ...points.map(([, value]) => value));
+      if (!first || wide <= 0 || high <= 0) return element.classList.add("gl-empty-plot");
       element.classList.remove("gl-empty-plot");
       const path = points.map(
-        ([at, cost]) => `${(((at - first[0]) / wide) * 100).toFixed(2)},${(23 - (cost / high) * 21).toFixed(2)}`,
+        ([at, value]) => `${(((at - first[0]) / wide) * 100).toFixed(2)},${(23 - (value / high) * 21).toFixed(2)}`,
       );
       line.setAttribute("points", path.join(" "));
       area.setAttribute("points", `0,24 ${path.join(" ")} 100,24`);
@@ -75,8 +78,19 @@ export class UsageView {
       disk: gauge("Disk", "disk"),
       gpu: gauge("GPU", "gpu"),
     };
+    this.plots = { cpu_percent: plot(), memory_bytes: plot(), gpu_percent: plot() };
+    this.parts.cpu.element.append(this.plots.cpu_percent.element);
+    this.parts.memory.element.append(this.plots.memory_bytes.element);
+    this.parts.gpu.element.append(this.plots.gpu_percent.element);
     const gauges = Object.values(this.parts).map((part) => part.element);
     this.element = h("div", { class: "gl-meters gl-usage", role: "group", "aria-label": "The machine" }, ...gauges);
+  }
+
+  /** @param {Pulse["used"]} used */
+  setUsed(used) {
+    this.plots.cpu_percent.set(used.cpu_percent, 100);
+    this.plots.memory_bytes.set(used.memory_bytes);
+    this.plots.gpu_percent.set(used.gpu_percent, 100);
   }
 
   /** @param {Session} session */

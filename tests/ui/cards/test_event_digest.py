@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
-from golem_launcher.events import CostChanged, EndsSoon, Progress, ProviderLost, Stage, StageChanged, now
+from golem_launcher.events import CostChanged, EndsSoon, Progress, ProviderLost, Stage, StageChanged, Usage, Used, now
 from golem_launcher.ui.cards.event_digest import POINTS_AT_MOST, EventDigest
 from tests.ui.made import GOOD_START, make_session, say
 
@@ -61,3 +61,22 @@ def test_the_plot_keeps_its_ends_and_stays_small_and_the_rate_is_the_latest() ->
     assert [view["costs"][0][1], view["costs"][-1][1]] == [0.0, 999 / 3600]
     assert round(view["rate"], 6) == 1
     assert EventDigest(make_session("other"), "JupyterLab").view()["rate"] is None
+
+
+def test_the_plots_of_what_is_used_keep_their_ends_and_peaks_and_stay_small() -> None:
+    directory = make_session("mine")
+    began = now() - timedelta(hours=2)
+    for number in range(1000):
+        usage = Usage(cpu_percent=100.0 if number == 501 else number / 100, memory_bytes=number)
+        directory.append_event(Used(at=began + timedelta(seconds=number), usage=usage, save_age=number % 7))
+    pulse = EventDigest(directory, "JupyterLab")
+    pulse.poll()
+    used = pulse.view()["used"]
+    assert set(used) == {"cpu_percent", "memory_bytes", "save_age"}, "a machine without a GPU tells nothing of one"
+    for points in used.values():
+        assert len(points) <= POINTS_AT_MOST
+        assert points[0][0] == round(began.timestamp(), 1)
+        assert points[-1][0] - points[0][0] == 999
+        assert points == sorted(points, key=lambda point: point[0])
+    assert max(value for _, value in used["cpu_percent"]) == 100
+    assert used["memory_bytes"][-1][1] == 999

@@ -3,6 +3,9 @@
 A notebook's state is a directory of a name without meaning, with a file that says whose it is: a notebook that is
 renamed keeps its own. What is there when the server starts came with the workspace, or was left by a server that
 crashed. The first kernel that is started for such a notebook takes its state up; whoever restarts it gets an empty one.
+
+JupyterLab starts a kernel for a session of any name, and then says whose it is. So a kernel that runs is told by a
+file, its ticket, which it looks for before its first cell.
 """
 
 from __future__ import annotations
@@ -11,15 +14,12 @@ import contextlib
 import os
 import secrets
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jupyter_server.services.sessions.sessionmanager import SessionManager
 from jupyter_server.utils import ensure_async
 
 from .kernel_state import PLACE, extension
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _NOTEBOOK = "notebook"
 _LONGEST_PATH = 4096
@@ -31,69 +31,82 @@ class NotebookStates:
     """Of one workspace. ``tickets`` is a directory outside of it; ``archive`` is where kernels find our code."""
 
     def __init__(self, root: str, tickets: str, archive: str) -> None:
+        self._root = root
         self._place = os.path.join(root, PLACE)  # noqa: PTH118 - pathlib costs time
         self._tickets = tickets
         self._archive = archive
         self._waiting: dict[str, str] = {}
         """Path of a notebook to the directory of the state that waits for its first kernel."""
-        for directory, path in self._found():
-            if os.path.isfile(os.path.join(root, path)):  # noqa: PTH113, PTH118
+        self._running: dict[str, str] = {}
+        """Path, or what a session is called until it has one, to the directory of its kernel's state."""
+        for directory in self._directories():
+            path = self._notebook_of(directory)
+            if path and os.path.isfile(os.path.join(root, path)):  # noqa: PTH113, PTH118
                 self._waiting[path] = directory
             else:
                 shutil.rmtree(directory, ignore_errors=True)
 
     def environment(self, path: str) -> dict[str, str]:
         """What a new kernel of the notebook at ``path`` is told. Raises ``OSError``."""
-        waiting = self._waiting.pop(path, None)
-        self.forget(path, but=waiting)
-        directory = waiting or os.path.join(self._place, secrets.token_hex(8))  # noqa: PTH118
-        ticket = ""
-        if waiting is not None:
-            os.makedirs(self._tickets, mode=0o700, exist_ok=True)  # noqa: PTH103
-            ticket = os.path.join(self._tickets, os.path.basename(directory))  # noqa: PTH118, PTH119
-            with open(ticket, "w"):  # noqa: PTH123
-                pass
-        self._name(directory, path)
+        directory = os.path.join(self._place, secrets.token_hex(8))  # noqa: PTH118
+        self._running[path], before = directory, self._running.get(path)
+        if before is not None:  # of another kernel, whose place this one takes
+            shutil.rmtree(before, ignore_errors=True)
+        self._settle(path)
         paths = (self._archive, os.environ.get("PYTHONPATH", ""))
         return {
             extension.DIRECTORY: directory,
-            extension.TICKET: ticket,
+            extension.TICKET: self._ticket(directory),
             extension.PATH: self._archive,
             "PYTHONPATH": os.pathsep.join(filter(None, paths)),
         }
 
     def moved(self, before: str, path: str) -> None:
-        """A notebook has another path."""
-        if before != path:
+        """A session has another path. Raises ``OSError``."""
+        if before != path and before in self._running:
             self.forget(path)
-            for directory, found in list(self._found()):
-                if found == before:
-                    self._name(directory, path)
-            if before in self._waiting:
-                self._waiting[path] = self._waiting.pop(before)
+            self._running[path] = self._running.pop(before)
+            self._settle(path)
 
-    def forget(self, path: str, but: str | None = None) -> None:
-        """The user has ended this notebook's kernel, or begins another: its variables are gone."""
-        for directory, found in list(self._found()):
-            if found == path and directory != but:
-                shutil.rmtree(directory, ignore_errors=True)
+    def forget(self, path: str) -> None:
+        """The user has ended this notebook's kernel: its variables are gone."""
+        directory = self._running.pop(path, None)
+        if directory is not None:
+            shutil.rmtree(directory, ignore_errors=True)
 
-    def _found(self) -> Iterator[tuple[str, str]]:
-        """Directories of states, and whose they are."""
+    def _settle(self, path: str) -> None:
+        """Give the kernel that runs for ``path`` the state that waits for it; or say whose its own is."""
+        directory, waiting = self._running[path], self._waiting.pop(path, None)
+        if waiting is not None:
+            os.makedirs(self._tickets, mode=0o700, exist_ok=True)  # noqa: PTH103
+            _write(self._ticket(directory), waiting)
+            self._running[path] = waiting
+        elif os.path.isfile(os.path.join(self._root, path)):  # noqa: PTH113, PTH118
+            os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103
+            _write(os.path.join(directory, _NOTEBOOK), path)  # noqa: PTH118
+
+    def _ticket(self, directory: str) -> str:
+        return os.path.join(self._tickets, os.path.basename(directory))  # noqa: PTH118, PTH119
+
+    def _directories(self) -> list[str]:
         names: list[str] = []
         with contextlib.suppress(OSError):
             names = os.listdir(self._place)  # noqa: PTH208
-        for name in names:
-            directory = os.path.join(self._place, name)  # noqa: PTH118
-            with contextlib.suppress(OSError, ValueError):
-                with open(os.path.join(directory, _NOTEBOOK), encoding="utf-8") as file:  # noqa: PTH118, PTH123
-                    path = file.read(_LONGEST_PATH)
-                yield directory, path
+        return [os.path.join(self._place, name) for name in names]  # noqa: PTH118
 
-    def _name(self, directory: str, path: str) -> None:
-        os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103
-        with open(os.path.join(directory, _NOTEBOOK), "w", encoding="utf-8") as file:  # noqa: PTH118, PTH123
-            file.write(path)
+    def _notebook_of(self, directory: str) -> str:
+        try:
+            with open(os.path.join(directory, _NOTEBOOK), encoding="utf-8") as file:  # noqa: PTH118, PTH123
+                return file.read(_LONGEST_PATH)
+        except (OSError, ValueError):
+            return ""
+
+
+def _write(path: str, text: str) -> None:
+    """All of it or nothing: a kernel may read it meanwhile."""
+    with open(path + ".new", "w", encoding="utf-8") as file:  # noqa: PTH123
+        file.write(text)
+    os.replace(path + ".new", path)  # noqa: PTH105
 
 
 class SessionsWithState(SessionManager):  # type: ignore[misc]
@@ -106,7 +119,7 @@ class SessionsWithState(SessionManager):  # type: ignore[misc]
     ) -> Any:  # fmt: skip
         """Called when a notebook needs a kernel."""
         told: dict[str, str] = {}
-        if self.states is not None and not more and not any(others.values()):
+        if self.states is not None and type == "notebook" and not more and not any(others.values()):
             try:
                 if await self._is_ours(kernel_name):
                     told = self.states.environment(path)

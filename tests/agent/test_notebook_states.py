@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import time
+import uuid
 
 import pytest
 
@@ -24,10 +25,14 @@ def _ask(agent, *steps):
 
 
 def _open(path):
-    """As the Lab opens a notebook."""
-    return lambda jupyter: jupyter.call(
-        "POST", "/api/sessions", {"path": path, "name": path, "type": "notebook", "kernel": {"name": "python3"}}
-    )
+    """As JupyterLab opens a notebook: its session has its name later than its kernel."""
+
+    async def opened(jupyter):
+        about = {"path": str(uuid.uuid4()), "name": path, "type": "notebook", "kernel": {"name": "python3"}}
+        session = await jupyter.call("POST", "/api/sessions", about)
+        return await jupyter.call("PATCH", f"/api/sessions/{session['id']}", {"path": path})
+
+    return opened
 
 
 def _run(session, *cells):

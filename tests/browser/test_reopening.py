@@ -1,4 +1,4 @@
-"""Open notebooks and the layout of the Lab are there again, at another provider and in another session."""
+"""Open notebooks, their variables and the Lab's layout are there again, at another provider and in another session."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ def test_the_notebook_that_was_open_is_open_again(chromium: Browser) -> None:
             tab.reload()
             _is_open(tab)
             tab.get_by_text("| Idle").wait_for(timeout=60_000)
-            _run(tab, "print('here', 'again')", "here again")
+            _run(tab, "print('here', answer)", "answer came back")
+            tab.locator(".jp-OutputArea-output", has_text="here 42").wait_for(timeout=60_000)
         client.stop("tabs")
 
         again = _start("tabs-again", resume="tabs")
@@ -101,4 +102,5 @@ def _has_layout(workspace: str) -> bool:
         b"notebook:Untitled.ipynb" in text
         and notebook is not None
         and b"42" in b"".join(map(store.get_chunk, notebook.chunks))
+        and any(path.startswith(".jupyter/state/") and path.endswith(".json") for path in entries)
     )

@@ -23,6 +23,8 @@ _KEPT = 2
 """Manifests."""
 _LARGEST_MANIFEST = 64 * 1024 * 1024
 _MANIFEST = re.compile(r"state-([0-9]{1,15})\.json")
+_UNFINISHED = re.compile(r"state-[0-9]+\.json\.[0-9]+")
+"""Of who was ended meanwhile."""
 _ID = re.compile(r"[0-9a-f]{40}")
 _CHUNKS = "chunks"
 
@@ -127,6 +129,9 @@ class ChunkFiles:
         numbers = self._numbers()
         needed = {name for manifest in self._read(numbers[:_KEPT]) for name in _names_in(manifest)}
         unneeded = [self._path(number) for number in numbers[_KEPT:]]
+        with contextlib.suppress(OSError):
+            names = [name for name in os.listdir(self._directory) if _UNFINISHED.fullmatch(name)]
+            unneeded += [os.path.join(self._directory, name) for name in names]
         with contextlib.suppress(OSError):
             unneeded += [os.path.join(self._chunks, name) for name in os.listdir(self._chunks) if name not in needed]
         for path in unneeded:

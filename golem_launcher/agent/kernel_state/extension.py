@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DIRECTORY, TICKET, PATH = "GOLEM_LAUNCHER_STATE", "GOLEM_LAUNCHER_STATE_TICKET", "GOLEM_LAUNCHER_STATE_PATH"
-"""In a kernel's environment: where its state is kept; a file that says that it is to come back, once; where we are."""
+"""In a kernel's environment: where its state is kept; a file that says, once and before the first
+cell, that another state comes back, and where that is; where we are."""
 _IDLE_SECONDS = 0.5
 """After the last cell: cells that are run together are kept together."""
 _LOOK_SECONDS = 0.1
@@ -71,6 +72,7 @@ class _KernelState:
     def __init__(self, shell: Any, directory: str, ticket: str) -> None:
         self._shell = shell
         self._files = ChunkFiles(directory)
+        """Once there was a ticket, those of the state that was taken up."""
         self._root = os.path.dirname(directory).removesuffix(PLACE)
         self._ticket = ticket
         self._definitions = Definitions()
@@ -103,9 +105,12 @@ class _KernelState:
     @_harmless
     def _before(self) -> None:
         self._busy = True
-        ticket, self._ticket = self._ticket, ""
-        if ticket and os.path.exists(ticket):
-            os.unlink(ticket)  # first: a state that ends the kernel does so once
+        if self._ticket and os.path.exists(self._ticket):
+            with open(self._ticket, encoding="utf-8") as file:
+                directory = file.read()
+            os.unlink(self._ticket)  # first: a state that ends the kernel does so once
+            self._ticket = ""
+            self._files = ChunkFiles(directory)
             self._came_back = bring_back(self._files, self._shell.user_ns, self._root)
             if self._came_back is not None:
                 for name, (source, value) in self._came_back.definitions.items():
@@ -124,6 +129,7 @@ class _KernelState:
 
     @_harmless
     def _heard(self, result: Any) -> None:
+        self._ticket = ""  # who has run a cell has variables already
         cell = result.info.raw_cell
         if cell.lstrip().startswith("%%"):
             cell = cell.lstrip().partition("\n")[2]  # of `%%time` and the like

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from .chunk_files import ChunkFiles
 
 MOST_BYTES = 512 * 1024 * 1024
-SECONDS = 2.0
-"""Of a processor, for all variables."""
+SECONDS = 5.0
+"""Of a processor that has nothing else to do, for all variables."""
 _SMALL_STREAM = 2048
 _MOST_NAMES = 10_000
 

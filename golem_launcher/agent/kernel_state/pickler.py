@@ -37,6 +37,8 @@ _LOST: tuple[tuple[str, str, str], ...] = (
     ("mmap", "mmap", "a file in memory"),
     ("sqlite3", "Connection", "an open database"),
     ("sqlite3", "Cursor", "an open database"),
+    ("ipywidgets.widgets.widget", "Widget", "a widget, which is half in the page"),
+    ("IPython.core.interactiveshell", "InteractiveShell", "the kernel itself"),
     ("weakref", "ref", "a weak reference"),
     ("types", "GeneratorType", "a generator that has begun"),
     ("types", "AsyncGeneratorType", "a generator that has begun"),

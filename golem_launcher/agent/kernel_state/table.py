@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _MOST_NAMES = 8
 _MOST_ROWS = 200
-_MB = 1e6
+_KB, _MB = 1e3, 1e6
 
 
 def summary(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,4 +71,6 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _size(size: float) -> str:
-    return f"{size / _MB:.1f} MB" if size >= _MB / 10 else f"{size / 1000:.1f} kB"
+    if size < _KB:
+        return f"{size:.0f} bytes"
+    return f"{size / _MB:.1f} MB" if size >= _MB / 10 else f"{size / _KB:.1f} kB"

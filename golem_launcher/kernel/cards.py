@@ -142,7 +142,7 @@ def back(saving: Saving | None) -> str:
     if saving is None or saving.generation is None:
         return f"No file is back: {'nothing is saved (save=no)' if saving is None else 'none was saved'}."
     at = f" as saved at {saving.saved_at.astimezone():%H:%M:%S}" if saving.saved_at else ""
-    return f"Back: {counted(saving.files, 'file')}{at}, and the packages."
+    return f"Back: {counted(saving.files, 'file')}{at}, and the packages that an index has."
 
 
 def asked_of_machine(request: LaunchRequest) -> str:

@@ -51,7 +51,7 @@ def test_after_a_loss_the_card_says_what_is_waited_for_and_nothing_of_the_first_
     [
         (None, "No file is back: nothing is saved (save=no)."),
         (Saving(workspace="w"), "No file is back: none was saved."),
-        (Saving(workspace="w", generation=3, files=2), "Back: 2 files, and the packages."),
+        (Saving(workspace="w", generation=3, files=2), "Back: 2 files, and the packages that an index has."),
     ],
 )
 def test_what_is_back_after_a_loss(saving, told):

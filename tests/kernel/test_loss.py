@@ -15,6 +15,7 @@ from golem_launcher.kernel import messages
 from golem_launcher.kernel.far_kernel import FarKernel, LabClient, start_kernel
 from golem_launcher.session import client
 from golem_launcher.workload.base import FIRST_PORT
+from tests.localnet.runtime.test_runtimes import wheel
 from tests.session.losing_node import kill
 
 pytestmark = pytest.mark.slow
@@ -182,6 +183,8 @@ def test_a_lost_provider_ends_what_waits_and_the_next_cell_says_what_is_back(ope
     notebook = open_notebook()
     directory = notebook.connect()
     notebook.run("open('kept.txt', 'w').write('kept')\nx = 1")
+    made = wheel(notebook.folder)
+    notebook.run(f"%upload {made.name}\n%pip install --quiet ./{made.name}")
     notebook.run("%save")
     waiting = notebook.start("import time; print('begun', flush=True); time.sleep(300)")
     notebook.until_printed("begun")
@@ -197,7 +200,8 @@ def test_a_lost_provider_ends_what_waits_and_the_next_cell_says_what_is_back(ope
     done = notebook.run("print(open('kept.txt').read())")
     assert done.text.strip().endswith("kept")
     assert "took over" in done.errors
-    assert "Back: 1 file as saved at" in done.errors
+    assert "Back: 2 files as saved at" in done.errors
+    assert "launchprobe was not installed again: it is from no package index" in done.errors
     assert "Variables are not" in done.errors
     assert "Finding a provider" not in done.text
     assert notebook.run("print('again')").errors == ""

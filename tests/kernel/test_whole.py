@@ -1,8 +1,12 @@
 """What clients of a kernel expect beside cells with lines: through a session."""
 
+import importlib.util
+import re
 import time
 
 import pytest
+
+from tests.localnet.runtime.test_runtimes import wheel
 
 pytestmark = pytest.mark.slow
 
@@ -41,6 +45,16 @@ def test_a_cell_is_interrupted_and_those_behind_it_are_aborted(connected):
     assert connected.reply_to(first)["ename"] == "KeyboardInterrupt"
     assert time.monotonic() - began < _INTERRUPT_SECONDS
     assert [connected.reply_to(one)["status"] for one in behind] == ["aborted", "aborted"]
+
+
+def test_packages_are_installed_listed_and_removed_over_there(connected):
+    made = wheel(connected.folder)
+    connected.run(f"%upload {made.name}")
+    connected.run(f"%pip install --quiet ./{made.name}\nimport launchprobe\nassert launchprobe.WORD == 'installed'")
+    assert importlib.util.find_spec("launchprobe") is None  # here
+    assert re.search(r"launchprobe +1\.0", connected.run("%pip list").text)
+    connected.run(f"%pip uninstall --yes --quiet launchprobe\nimport os; os.remove('{made.name}')")
+    assert "launchprobe" not in connected.run("%pip list").text
 
 
 def test_a_message_of_thirty_megabytes_comes_whole(connected):
@@ -135,7 +149,7 @@ def test_a_cell_of_this_computer_runs_here(connected, tmp_path):
 
 def test_sessions_are_told_saved_extended_and_logged(connected):
     connected.run("open('kept.txt', 'w').write('kept')")
-    assert "1 file" in connected.run("%save").text
+    assert re.search(r"generation \d+: \d+ files?\.", connected.run("%save").text)
     assert "%save" not in connected.run("%save -f notes.py 1", check=False).errors  # IPython's own
     assert "may cost 2 tGLM" in connected.run("%extend hours=0.5 budget=1").text
     assert "agreement with" in connected.run("%logs").text

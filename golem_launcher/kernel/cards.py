@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.events import Stage
 from golem_launcher.kernel.output import Shown
-from golem_launcher.units import coins, counted
+from golem_launcher.units import coins, counted, data_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,6 +143,17 @@ def back(saving: Saving | None) -> str:
         return f"No file is back: {'nothing is saved (save=no)' if saving is None else 'none was saved'}."
     at = f" as saved at {saving.saved_at.astimezone():%H:%M:%S}" if saving.saved_at else ""
     return f"Back: {counted(saving.files, 'file')}{at}, and the packages that an index has."
+
+
+def machine_rows(request: LaunchRequest, state: SessionState) -> list[tuple[str, str]]:
+    """What was asked of the machine, and what the session uses of it now."""
+    used = state.head.usage
+    words = ""
+    if used is not None:
+        words = f"{used.cpu_percent:.0f}% of a core, {data_size(used.memory_bytes)} of memory"
+        words += f", {data_size(used.disk_bytes)} of disk"
+        words += f", {used.gpu_percent:.0f}% of the GPU" if used.gpu_percent is not None else ""
+    return [("machine", asked_of_machine(request)), ("in use", words)]
 
 
 def asked_of_machine(request: LaunchRequest) -> str:

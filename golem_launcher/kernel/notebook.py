@@ -324,5 +324,5 @@ async def _card(connection: Connection) -> Shown:
     """A session at a glance."""
     state = await connection.state()
     request = await asyncio.to_thread(connection.directory.request)
-    machine = [("machine", cards.asked_of_machine(request))]
+    machine = cards.machine_rows(request, state)
     return cards.connected(state, token=NETWORKS[state.network].token, machine=machine)

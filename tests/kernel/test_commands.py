@@ -128,6 +128,7 @@ def test_from_connect_to_the_bill(notebook):
     assert re.search("not found.*Did you mean %connect\\?", done.errors, re.DOTALL)
     done = notebook.run("x = 20\n%status\nx + 22")
     assert "provider:" in done.text
+    assert "at least 0.5 GiB of memory" in done.text
     assert done.text.rstrip().endswith("42")
     assert done.kinds.count("execute_input") == 1
     assert [kind for kind in done.kinds if kind == "status"] == ["status"] * 2

@@ -1,6 +1,7 @@
 """What clients of a kernel expect beside cells with lines: through a session."""
 
 import importlib.util
+import itertools
 import re
 import time
 
@@ -19,21 +20,22 @@ def test_streams_are_apart_and_errors_have_their_traceback(connected):
     assert "err" in done.errors
     assert done.reply["ename"] == "ZeroDivisionError"
     assert len(done.reply["traceback"]) > 1
+    assert connected.run("%%bash\npwd\necho $((6 * 7))").text.split() == ["/golem/work", "42"]
 
 
 def test_a_cell_asks_for_input(connected):
     asked = []
 
     def answer(message):
-        asked.append(message["content"]["prompt"])
+        asked.append((message["content"]["prompt"], message["content"]["password"]))
         connected.client.input("Ada")
 
     reply = connected.client.execute_interactive(
-        "%autoconnect\nname = input('who? ')\nassert name == 'Ada'", allow_stdin=True, stdin_hook=answer, timeout=60,
-        output_hook=lambda _: None,
+        "%autoconnect\nimport getpass\nname = input('who? ')\nassert name == getpass.getpass('again? ') == 'Ada'",
+        allow_stdin=True, stdin_hook=answer, timeout=60, output_hook=lambda _: None,
     )  # fmt: skip
     assert reply["content"]["status"] == "ok"
-    assert asked == ["who? "]
+    assert asked == [("who? ", False), ("again? ", True)]
 
 
 def test_a_cell_is_interrupted_and_those_behind_it_are_aborted(connected):
@@ -128,6 +130,40 @@ def test_the_debugger_answers(connected):
     body = client.get_control_msg(timeout=30)["content"]["body"]
     assert body["isStarted"] is False
     assert "breakpoints" in body
+
+
+def test_the_debugger_stops_in_a_cell_and_goes_on(connected):
+    client, code, numbers = connected.client, "z = 20\nz += 1\nz *= 2", itertools.count(2)
+
+    def debug(command, **arguments):
+        request = {"type": "request", "seq": next(numbers), "command": command, "arguments": arguments}
+        message = client.session.msg("debug_request", request)
+        client.control_channel.send(message)
+        while (reply := client.get_control_msg(timeout=60))["parent_header"]["msg_id"] != message["header"]["msg_id"]:
+            pass
+        return reply["content"]
+
+    def until_event(name):
+        while (message := client.get_iopub_msg(timeout=60))["content"].get("event") != name:
+            pass
+        return message["content"]
+
+    assert debug("initialize", clientID="t", clientName="t", adapterID="", linesStartAt1=True)["success"]
+    assert debug("attach")["success"]
+    source = debug("dumpCell", code=code)["body"]["sourcePath"]
+    assert debug("setBreakpoints", source={"path": source}, breakpoints=[{"line": 2}])["body"]["breakpoints"][0][
+        "verified"
+    ]
+    assert debug("configurationDone")["success"]
+    cell = connected.start(code)
+    thread = until_event("stopped")["body"]["threadId"]
+    frame = debug("stackTrace", threadId=thread)["body"]["stackFrames"][0]
+    assert frame["line"] == 2
+    assert debug("evaluate", expression="z", frameId=frame["id"])["body"]["result"] == "20"
+    debug("continue", threadId=thread)
+    assert connected.reply_to(cell)["status"] == "ok"
+    assert debug("disconnect", restart=False, terminateDebuggee=False)["success"]
+    assert connected.run("print(z)").text.strip() == "42"
 
 
 def test_a_kernel_that_dies_ends_its_cell_and_another_is_there(connected):

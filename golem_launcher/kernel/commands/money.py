@@ -50,6 +50,7 @@ async def _status(notebook: Notebook, _call: Call, output: Output) -> None:
         state = await connection.state()
         title, notes = f"Connected to {state.head.provider_name or 'a provider'}", []
         rows += cards.session_rows(state, NETWORKS[state.network].token)
+        rows += cards.machine_rows(await asyncio.to_thread(connection.directory.request), state)
         rows += [("allocation", state.allocation_id or "")]
     own = connection.name if connection is not None else ""
     notes += [_other_session(name, ends_at) for name, _, ends_at in living if name != own]

@@ -37,9 +37,9 @@ def clean_line(text: str, *, longest: int = LONGEST_LINE) -> str:
     return shown
 
 
-def clean_text(text: str) -> str:
+def clean_text(text: str, *, longest: int = LONGEST_LINE) -> str:
     """Several lines of a provider's text as they may be shown; a carriage return starts a new line."""
-    return "\n".join(clean_line(line) for line in re.split(r"\r\n|\n|\r", text))
+    return "\n".join(clean_line(line, longest=longest) for line in re.split(r"\r\n|\n|\r", text))
 
 
 def clean_name(text: str) -> str:

@@ -31,6 +31,11 @@ def workspace_names(incomplete: str) -> list[tuple[str, str]]:
     return _fitting(incomplete, ((path.name, "") for path in _folders("workspaces/workspaces")))
 
 
+def job_names(incomplete: str) -> list[tuple[str, str]]:
+    """Jobs of run and sweep."""
+    return _fitting(incomplete, ((path.name, "") for path in _folders("jobs")))
+
+
 def network_names(incomplete: str) -> list[tuple[str, str]]:
     """Networks, each with what it is."""
     from golem_launcher.networks import NETWORKS

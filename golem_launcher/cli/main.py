@@ -21,6 +21,7 @@ SUBJECTS = {
     "sessions": ("list", "show", "logs", "open", "save", "extend", "stop"),
     "run": ("run",),
     "sweep": ("sweep",),
+    "job_list": ("jobs",),
     "cluster": ("cluster",),
     "workspaces": ("workspaces", "generations", "results", "restore", "verify"),
     "market": ("offers", "quote", "providers", "networks"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from golem_launcher.cli.completion import job_names
 from golem_launcher.cli.jobs import OWN_BUSINESS, Files, Output, Work, Workers, carry_out, tell
 from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors
 from golem_launcher.cli.request import takes_request
@@ -55,7 +56,9 @@ def run(
         str | None, typer.Option("--check", help="A program of yours that judges a result: it gets its directory.")
     ] = None,
     job_file: Annotated[Path | None, typer.Option("--job", help="All this in a YAML file; options win.")] = None,
-    resume: Annotated[str | None, typer.Option("--resume", help="Go on with a job: what is done is done.")] = None,
+    resume: Annotated[
+        str | None, typer.Option("--resume", help="Go on with a job: what is done is done.", autocompletion=job_names)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run a command for each of many items, on several machines.
@@ -70,7 +73,7 @@ def run(
     golem-launcher run --resume render
     """
     from golem_launcher.tasks import record
-    from golem_launcher.tasks.job import job_in, setup_payload
+    from golem_launcher.tasks.job import job_in, setup_payload, unheeded
 
     own = {
         "command": command, "map": map_, "workers": workers, "setup": setup, "files": file, "output": output,
@@ -82,6 +85,8 @@ def run(
         job = _changed(job_in(directory), given, own, directory)
     else:
         job = _new(job_file, given, own)
+        if words := unheeded(job):
+            typer.echo(f"Note: {words}", err=True)
         directory = record.create(job.request.name, job.model_dump(mode="json"))
     owner = functools.partial(_owner, job)
     outcome = asyncio.run(carry_out(Work(directory, job, owner, setup_payload(job))))

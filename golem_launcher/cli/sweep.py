@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from golem_launcher.cli.completion import job_names
 from golem_launcher.cli.jobs import OWN_BUSINESS, Files, Output, Work, Workers, carry_out, tell
 from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say
 from golem_launcher.cli.request import takes_request
@@ -49,7 +50,9 @@ def sweep(
     stop_at_failure: Annotated[
         bool, typer.Option("--stop-at-failure", help="Begin nothing more once one has failed.")
     ] = False,
-    resume: Annotated[str | None, typer.Option("--resume", help="Go on with a sweep: what is done is done.")] = None,
+    resume: Annotated[
+        str | None, typer.Option("--resume", help="Go on with a sweep: what is done is done.", autocompletion=job_names)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Execute a notebook for each of many sets of parameters, on several machines.

@@ -14,10 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from golem_launcher import files
 from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest
+from golem_launcher.suggestions import nearest
 from golem_launcher.tasks import placing
 from golem_launcher.tasks.record import Line
 from golem_launcher.tasks.scheduler import Fault
 from golem_launcher.tasks.task_client import Payload
+from golem_launcher.text import clean_text
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ _MOST_ITEMS = 100_000
 _RANGE = re.compile(r"(-?\d+):(-?\d+)(?::(-?\d+))?")
 _CHECK_SECONDS = 600.0
 _LONGEST_LABEL = 60
+_PLACES = ("item", "index")
+_VARIABLES = ("GOLEM_ITEM", "GOLEM_INDEX")
+_BRACES = re.compile(r"(?<!\$)\{(\w+)\}")
 LOG = "log.txt"
 """What a task printed, beside the files that it made."""
 
@@ -64,6 +69,32 @@ class Job(BaseModel):
     def labels(self) -> list[str]:
         """The name of each task's directory: by its item where these are short and differ, else by its number."""
         return labels_of(self.items)
+
+
+def unheeded(job: Job) -> str:
+    """What a person may want to hear of a command that does the same for every item; empty when it does not."""
+    if len(job.items) == 1 or _heeds(job.command):
+        return ""
+    return "the command has no {item} in it, so it is the same for all; its program finds the item in $GOLEM_ITEM."
+
+
+def _heeds(command: Sequence[str]) -> bool:
+    """Whether anything of a task's own is in the command."""
+    words = " ".join(command)
+    return any(word in words for word in (*("{" + place + "}" for place in _PLACES), *_VARIABLES))
+
+
+def _check_places(job: Job) -> None:
+    """Raises ``RequestError`` for a command that would do something else than what was meant."""
+    words = " ".join(job.command)
+    if "{item}" in words and job.items == ("",):
+        raise RequestError("There is {item} in the command, and there are no items.", "Say which: --map 0:10")
+    meant = {word: nearest(word, _PLACES) for word in _BRACES.findall(words)}
+    slip = next((word for word, place in meant.items() if place is not None), None)
+    if slip is not None and not _heeds(job.command):
+        raise RequestError(
+            f"A command has no {{{slip}}}.", f"Did you mean {{{meant[slip]}}}? It has {{item}} and {{index}}."
+        )
 
 
 def labels_of(items: Sequence[str]) -> list[str]:
@@ -110,6 +141,7 @@ def parse_job(values: dict[str, Any]) -> Job:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise RequestError(f"{'.'.join(map(str, first['loc'])).capitalize()}: {first['msg']}.") from None
+    _check_places(job)
     if job.check and shutil.which(job.check[0]) is None:
         raise RequestError(
             f"Check: there is no program {job.check[0]} here that can be run.",
@@ -171,7 +203,7 @@ class CommandTasks:
         if why or not self._job.check:
             return why
         directory = self._output / f".check-{self._labels[task]}"
-        await asyncio.to_thread(placing.place, directory, answer.outputs, {LOG: answer.log}, copy=True)
+        await asyncio.to_thread(placing.place, directory, answer.outputs, {LOG: _shown(answer.log)}, copy=True)
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._job.check, str(directory), self._job.items[task], stdin=asyncio.subprocess.DEVNULL
@@ -199,7 +231,7 @@ class CommandTasks:
         )
 
         def write() -> None:
-            placing.place(self._output / label, answer.outputs, {LOG: answer.log})
+            placing.place(self._output / label, answer.outputs, {LOG: _shown(answer.log)})
             self._log_of_failure(attempt.task).unlink(missing_ok=True)
             placing.sync(self._output)
             self._record.add(line, sure=True)
@@ -214,7 +246,7 @@ class CommandTasks:
         def write() -> None:
             if said:
                 self._output.mkdir(parents=True, exist_ok=True)
-                files.write_atomic(self._log_of_failure(task), said, mode=0o644)
+                files.write_atomic(self._log_of_failure(task), _shown(said), mode=0o644)
             self._record.add(Line(kind="failed", task=task, reason=reason), sure=True)
 
         await asyncio.to_thread(write)
@@ -229,6 +261,11 @@ def setup_payload(job: Job) -> Payload | None:
     if not job.setup:
         return None
     return Payload({"argv": ["/bin/sh", "-c", job.setup], "in_workspace": True}, seconds=job.timeout)
+
+
+def _shown(log: bytes) -> bytes:
+    """What a task printed, as a terminal may show it: without escapes and controls."""
+    return clean_text(log.decode(errors="replace"), longest=len(log)).encode()
 
 
 def _exit_words(answer: Answer) -> str:

@@ -68,6 +68,23 @@ class JobDirectory:
         """For what comes back, until it has its place."""
         return self.path / "incoming"
 
+    @property
+    def busy(self) -> bool:
+        """Whether a process is at this job."""
+        try:
+            descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            return not files.try_lock(descriptor)
+        finally:
+            os.close(descriptor)
+
+    @property
+    def changed(self) -> float:
+        """When something was written of it last; seconds since 1970."""
+        return max((path.stat().st_mtime for path in (self.path / _JOB, self.path / _FILE) if path.exists()), default=0)
+
     def description(self) -> Any:
         """What was written by :func:`create`; ``None`` where it can't be read."""
         return files.read_json(self.path / _JOB)
@@ -164,6 +181,11 @@ def create(name: str, description: Any) -> JobDirectory:
         ) from None
     files.write_json(path / _JOB, description)
     return JobDirectory(path)
+
+
+def all_jobs() -> list[JobDirectory]:
+    """Every job that there is, by name."""
+    return [JobDirectory(path) for path in sorted(jobs_directory().iterdir()) if (path / _JOB).is_file()]
 
 
 def find(name: str) -> JobDirectory:

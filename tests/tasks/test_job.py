@@ -1,12 +1,18 @@
 """What a job is asked for, and what is refused before anything is begun."""
 
+import asyncio
+import contextlib
+
 import pytest
 
 from golem_launcher import paths
 from golem_launcher.cli.run import _new
 from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest
-from golem_launcher.tasks.job import Job, items_of, parse_job
+from golem_launcher.tasks import record
+from golem_launcher.tasks.job import CommandTasks, Job, items_of, parse_job, unheeded
+from golem_launcher.tasks.scheduler import Attempt, Worker
+from golem_launcher.tasks.task_client import Answer
 
 
 def job(**fields):
@@ -77,3 +83,47 @@ def test_a_file_may_list_its_items(tmp_path):
     made = _new(tmp_path / "job.yaml", {}, {})
     assert made.items == ("anna", "bob")
     assert made.request.machines == 2, "no more than there is work for"
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        (["render", "{itm}"], r"A command has no \{itm\}. Did you mean \{item\}"),
+        (["sh", "-c", "render {idx} > {idx}.png"], r"Did you mean \{index\}"),
+        (["render", "{Item}"], r"Did you mean \{item\}"),
+    ],
+)
+def test_a_slip_in_a_place_of_the_command_costs_nothing(command, why):
+    with pytest.raises(RequestError, match=why):
+        parse_job(job(command=command, items=["a", "b"]))
+
+
+def test_a_command_without_its_item_is_told_of():
+    with pytest.raises(RequestError, match="there are no items"):
+        parse_job(job(command=["render", "{item}"]))
+    assert "$GOLEM_ITEM" in unheeded(parse_job(job(command=["render", "{frame}"], items=["a", "b"])))
+    for command in (["echo", "{item}"], ["echo", "{index}.png"], ["sh", "-c", "render $GOLEM_ITEM ${items} {items}"],
+                    ["python3", "-c", "items = [{item}]; print(f'{items}')"]):  # fmt: skip
+        assert unheeded(parse_job(job(command=command, items=["a", "b"]))) == ""
+    assert unheeded(parse_job(job(command=["date"]))) == ""
+
+
+def test_what_a_task_printed_may_be_shown_on_a_terminal(tmp_path, monkeypatch):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
+    printed = b"\x1b]0;owned\x07one\x1b[2J\r\ntwo\xff \xe2\x80\xaeknil\n" + b"x" * 10_000 + b"\n"
+    asked = Job(**job(items=["a", "b"], output=str(tmp_path / "out")))
+    directory = record.create("shown", {})
+    answer = Answer(exit=0, timed_out=False, seconds=1.0, log=printed, outputs=())
+    failed = Answer(exit=1, timed_out=False, seconds=1.0, log=printed, outputs=())
+
+    async def work(tasks):
+        worker = Worker(1, "0x1", "agreement")
+        await tasks.keep(Attempt(0, 1, worker), answer)
+        assert tasks.fault(Attempt(1, 1, worker), failed) is not None
+        await tasks.give_up(1, "exit code 1")
+
+    with contextlib.closing(record.Record(directory)) as written:
+        asyncio.run(work(CommandTasks(asked, written, lambda _: None)))
+    shown = "one\ntwo\ufffd \\u202eknil\n" + "x" * 10_000 + "\n"
+    assert (tmp_path / "out" / "a" / "log.txt").read_text() == shown
+    assert (tmp_path / "out" / "b (failed).txt").read_text() == shown

@@ -1,0 +1,127 @@
+"""``golem-launcher jobs``: what there is of ``run`` and ``sweep``, and how far each is."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sys
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from golem_launcher.cli.completion import job_names
+from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say
+from golem_launcher.errors import RequestError, SessionError, SessionNotFound
+from golem_launcher.units import coins, counted
+
+if TYPE_CHECKING:
+    from golem_launcher.tasks.record import JobDirectory
+
+_HEAD = ("JOB", "BY", "STATE", "DONE", "FAILED", "COST", "LAST", "RESULTS")
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add this module's command to the command line."""
+    app.command("jobs")(reports_errors(jobs))
+
+
+def jobs(
+    *,
+    remove: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Forget this job; its results stay.", autocompletion=job_names)
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before something is lost.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the jobs of run and sweep, the last one first; or forget one.
+
+    Examples:
+    golem-launcher jobs
+    golem-launcher jobs --remove frames
+    """
+    from golem_launcher.cli.formatting import moment
+    from golem_launcher.cli.table import show_table
+    from golem_launcher.tasks import record
+
+    if remove is not None:
+        _remove(record.find(remove), yes=yes)
+        return
+    told = sorted(map(_about, record.all_jobs()), key=lambda one: one["last"], reverse=True)
+    if as_json:
+        print_json(told)
+    elif not told:
+        say("There are no jobs yet. One begins with: golem-launcher run --map 0:3 -- echo {item}")
+    else:
+        rows = [
+            (
+                one["job"], one["by"], one["state"], f"{one['done']} of {one['tasks']}", str(one["failed"]),
+                f"{coins(Decimal(one['cost']))} {one['coin']}", moment(one["last"]), one["output"],
+            )
+            for one in told
+        ]  # fmt: skip
+        show_table(_HEAD, rows, give_way=("RESULTS", "JOB"), right=("DONE", "FAILED", "COST"))
+
+
+def _about(directory: JobDirectory) -> dict[str, Any]:
+    """A job, as programs are told of it."""
+    from golem_launcher.networks import token_of
+
+    found = directory.description()
+    description = found if isinstance(found, dict) else {}
+    by = "sweep" if "notebook" in description else "run"
+    tasks = len(description.get("sets" if by == "sweep" else "items", ()))
+    done, failed, costs = set(), set(), _session_cost(directory)
+    for line in directory.lines():
+        if line.kind == "done":
+            done.add(line.task)
+        elif line.kind == "failed":
+            failed.add(line.task)
+        elif line.kind == "cost":
+            costs.setdefault(line.session, Decimal(line.cost))
+    unfinished = "incomplete" if description else "damaged"
+    return {
+        "job": directory.name,
+        "by": by,
+        "state": "running" if directory.busy else "done" if description and len(done) >= tasks else unfinished,
+        "tasks": tasks,
+        "done": len(done),
+        "failed": len(failed - done),
+        "cost": str(sum(costs.values(), Decimal(0))),
+        "coin": token_of(description.get("request", {}).get("network", "local")),
+        "last": datetime.fromtimestamp(directory.changed, UTC),
+        "output": description.get("output", ""),
+    }
+
+
+def _session_cost(directory: JobDirectory) -> dict[str, Decimal]:
+    """What the last session of a job has cost by now; the others are in its record."""
+    from golem_launcher.session.directory import session_directory
+
+    try:
+        state = session_directory(directory.name).state()
+    except SessionError:
+        return {}
+    return {state.created_at.isoformat(): state.cost} if state.workload == "tasks" else {}
+
+
+def _remove(directory: JobDirectory, *, yes: bool) -> None:
+    """Forget a job that nobody is at. Its session, which has the bill, is another thing."""
+    from golem_launcher.session import liveness
+    from golem_launcher.session.directory import session_directory
+
+    name, about = directory.name, _about(directory)
+    with directory.held():
+        with contextlib.suppress(SessionNotFound):
+            if liveness.alive(session_directory(name)):
+                raise RequestError("The job's session still runs, and costs.", f"First: golem-launcher stop {name}")
+        missing = about["tasks"] - about["done"]
+        loss = f", of which {counted(missing, 'task')} could still be done by --resume" if missing > 0 else ""
+        if not yes:
+            if not sys.stdin.isatty():
+                raise RequestError(f"'{name}' is a job{loss}.", "Say --yes to forget it.")
+            if not typer.confirm(f"Forget the job '{name}'{loss}? This can't be undone; its results stay."):
+                raise typer.Exit(FAILED)
+        shutil.rmtree(directory.path)
+    say(f"'{name}' is forgotten. Results: {about['output']}. Bill: golem-launcher bill {name}")

@@ -288,6 +288,8 @@ class MachineState(BaseModel):
     provider_name: str | None = None
     """Cleaned, as all that is told of a provider."""
     agreement_id: str | None = None
+    wallet: str = ""
+    """Who is paid for it, as its provider's offer says; empty where it does not."""
     activity_id: str | None = None
     ip: str | None = None
     """Its address in the session's private network."""

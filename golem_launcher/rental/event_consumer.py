@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import logging
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from golem_launcher.rental.payment.evidence import Refusal
     from golem_launcher.rental.payment.money import Money
 
+_CHOSEN = "golem.com.payment.chosen-platform"
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _LOG = logging.getLogger(__name__)
 
 
@@ -129,6 +132,7 @@ class EventConsumer:
                 provider_id=details.raw_details.offer.provider_id,
                 provider_name=clean_name(str(properties.get("golem.node.id.name", ""))),
                 price=price,
+                wallet=_wallet(properties, details.requestor_view.properties),
                 coin=self._journal.entries.coin,
                 payment_timeout=payment_timeout(details.requestor_view.properties),
             )
@@ -139,3 +143,9 @@ class EventConsumer:
         entry = self._journal.agreement(event.agreement.id)
         if entry is not None:
             self._choice.did_not_sign(entry.provider_id, entry.provider_name)
+
+
+def _wallet(offer: dict[str, Any], demand: dict[str, Any]) -> str:
+    """Who is paid for an agreement, as its offer says."""
+    address = offer.get(f"golem.com.payment.platform.{demand.get(_CHOSEN)}.address")
+    return address.lower() if isinstance(address, str) and _ADDRESS.fullmatch(address) else ""

@@ -101,7 +101,7 @@ class MachineRecorder:
         """Its agreement is confirmed."""
         per_hour = entry.price.per_hour() if entry.price else None
         chosen = entry.provider_id, entry.provider_name, entry.agreement_id
-        self._recorder.provider(*chosen, per_hour, machine=self.number)
+        self._recorder.provider(*chosen, per_hour, wallet=entry.wallet, machine=self.number)
 
     def token(self, token: str) -> None:
         """What lets into its workload from now on, for whoever makes links to it."""

@@ -121,11 +121,18 @@ class Recorder:
         self.update(machines=machines)
 
     def provider(
-        self, provider_id: str, name: str, agreement_id: str, price_per_hour: Decimal | None, *, machine: int = 1
+        self,
+        provider_id: str,
+        name: str,
+        agreement_id: str,
+        price_per_hour: Decimal | None,
+        *,
+        wallet: str = "",
+        machine: int = 1,
     ) -> None:
-        """An agreement is confirmed, for a machine by its number."""
+        """An agreement is confirmed, for a machine by its number; ``wallet``: who is paid."""
         chosen = {"provider_id": provider_id, "provider_name": name, "agreement_id": agreement_id}
-        self.machine(machine, **chosen, price_per_hour=price_per_hour)
+        self.machine(machine, **chosen, wallet=wallet, price_per_hour=price_per_hour)
         self._append(ProviderChosen.model_validate({**chosen, "machine": machine}))
 
     def progress(self, what: str, done: int, total: int, unit: str) -> None:

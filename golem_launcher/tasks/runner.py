@@ -191,7 +191,8 @@ class Runner:
         """Employ the machines that became ready, part with those that are gone."""
         for machine in state.machines:
             ready = machine.stage is Stage.READY and machine.provider_id and machine.agreement_id
-            worker = Worker(machine.number, str(machine.provider_id), str(machine.agreement_id)) if ready else None
+            chosen = str(machine.provider_id), str(machine.agreement_id), machine.wallet
+            worker = Worker(machine.number, *chosen) if ready else None
             employed = self._machines.get(machine.number)
             if employed is not None and employed.worker != worker:
                 del self._machines[machine.number]

@@ -1,7 +1,7 @@
 """Decides which worker gets which task, and when a task is done. Knows nothing of networks, files or time.
 
-A task is given out until as many providers agree on its result as are to (``verify``), or until it failed as often as
-it may (``attempts``). An attempt is heard once: whatever comes of one that was given up is nothing.
+A task is given out until as many owners of providers agree on its result as are to (``verify``), or until it failed as
+often as it may (``attempts``). An attempt is heard once: whatever comes of one that was given up is nothing.
 """
 
 from __future__ import annotations
@@ -54,6 +54,13 @@ class Worker:
     provider: str
     """Its node id."""
     agreement: str
+    wallet: str = ""
+    """Who is paid for it, as its offer says; empty where it does not."""
+
+    @property
+    def owner(self) -> str:
+        """Whose word is one, however many providers they run."""
+        return self.wallet or self.provider
 
 
 @dataclass(frozen=True)
@@ -70,8 +77,8 @@ class Attempt:
 class _Task:
     given: int = 0
     running: list[Attempt] = field(default_factory=list)
-    votes: dict[str, list[str]] = field(default_factory=dict)
-    """The providers of each result, by its digest."""
+    votes: dict[str, list[Worker]] = field(default_factory=dict)
+    """Who came to each result, by its digest; no two of one owner."""
     failures: list[tuple[str, str, Fault]] = field(default_factory=list)
     """Provider, reason, fault; those that count as attempts."""
     lost: int = 0
@@ -80,7 +87,7 @@ class _Task:
 
     @property
     def lead(self) -> int:
-        return max((len(providers) for providers in self.votes.values()), default=0)
+        return max((len(workers) for workers in self.votes.values()), default=0)
 
     @property
     def failed_at(self) -> set[str]:
@@ -88,7 +95,9 @@ class _Task:
 
     @property
     def asked(self) -> set[str]:
-        return {attempt.worker.provider for attempt in self.running} | {p for ps in self.votes.values() for p in ps}
+        """The owners."""
+        voted = {worker.owner for workers in self.votes.values() for worker in workers}
+        return voted | {attempt.worker.owner for attempt in self.running}
 
 
 class Scheduler:
@@ -188,7 +197,7 @@ class Scheduler:
         if known is None or known.over or attempt not in known.running:
             return Verdict.STALE
         known.running.remove(attempt)
-        known.votes.setdefault(digest, []).append(attempt.worker.provider)
+        known.votes.setdefault(digest, []).append(attempt.worker)
         if len(known.votes[digest]) >= self._verify:
             self._blame(known, digest)
             self._close(attempt.task, known)
@@ -229,23 +238,24 @@ class Scheduler:
         return self._verify - known.lead - len(known.running)
 
     def _may(self, worker: Worker, known: _Task) -> bool:
-        if self._verify > 1 and worker.provider in known.asked:
+        if self._verify > 1 and worker.owner in known.asked:
             return False
         if worker.provider not in known.failed_at:
             return True
         # Where it failed it is tried again only when there is nobody else to ask.
-        spent = known.failed_at | known.asked | self.left.keys()
-        return all(other.provider in spent for other in self._workers)
+        spent, asked = known.failed_at | self.left.keys(), known.asked
+        return all(other.provider in spent or other.owner in asked for other in self._workers)
 
     def _blame(self, known: _Task, digest: str) -> None:
         """Somebody could do it: those who could not, or said otherwise, are worse."""
+        right = {worker.provider for worker in known.votes[digest]}
         for provider, reason, fault in known.failures:
-            if fault is Fault.OPEN and provider not in known.votes[digest]:
+            if fault is Fault.OPEN and provider not in right:
                 self._strike(provider, reason)
-        for other, providers in known.votes.items():
+        for other, workers in known.votes.items():
             if other != digest:
-                for provider in providers:
-                    self.left.setdefault(provider, "its result differs from what others came to")
+                for worker in workers:
+                    self.left.setdefault(worker.provider, "its result differs from what others came to")
 
     def _strike(self, provider: str, reason: str) -> None:
         self._strikes[provider] += 1

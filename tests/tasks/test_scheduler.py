@@ -165,6 +165,17 @@ def test_two_must_agree_and_a_third_decides():
     assert list(scheduler.left) == [liar.provider]
 
 
+def test_several_providers_of_one_owner_have_one_word():
+    scheduler = Scheduler([0], verify=2)
+    first, same, other = (Worker(n, f"p{n}", f"a{n}", wallet) for n, wallet in ((1, "0xa"), (2, "0xa"), (3, "")))
+    joined(scheduler, first, same)
+    assert scheduler.done(scheduler.take(first), "x") is Verdict.COUNTED
+    assert scheduler.take(same) is None
+    assert scheduler.stuck, "somebody else is needed"
+    joined(scheduler, other)
+    assert scheduler.done(scheduler.take(other), "x") is Verdict.ACCEPTED
+
+
 def test_three_different_results_are_none():
     scheduler = Scheduler([0], verify=2)
     workers = joined(scheduler, worker(1), worker(2), worker(3))

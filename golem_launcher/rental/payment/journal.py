@@ -44,6 +44,8 @@ class AgreementEntry(BaseModel):
     provider_name: str
     """Cleaned."""
     price: Price | None
+    wallet: str = ""
+    """Who is paid, as its offer says: an address in small letters, or nothing."""
     coin: str = GOLEMS_COIN
     """What it is paid in."""
     payment_timeout: float | None = None

@@ -8,6 +8,7 @@ Nothing of Dask's own is spoken on this side, and nothing is unpickled.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from golem_launcher.errors import RequestError
 from golem_launcher.events import ClusterState
 from golem_launcher.request.model import MOST_WORKERS
 from golem_launcher.session.cluster_certificates import Authority
+from golem_launcher.session.cluster_growth import SLOWLY, Growth
 from golem_launcher.session.machine_slot import HEAD
 from golem_launcher.text import clean_line
 from golem_launcher.units import counted
@@ -39,8 +41,8 @@ _LOOK_SECONDS = 0.25
 _TROUBLE_SECONDS = 5.0
 _PAUSE_SECONDS = 0.3
 """Between two requests that are decided on: of a flood, the last one counts."""
-_GROWTH_SECONDS = 5.0
-"""Between two times that it grows because the notebook asks: each machine costs something to start."""
+_LOOK_AGAIN_SECONDS = 5.0
+"""How often it is looked whether a notebook that has more to come may have it by now."""
 _MOST_TOLD = 20
 """How often the user is told that the notebook asks for more than it may."""
 _MOST_TROUBLES = 20
@@ -89,7 +91,7 @@ class Cluster:
         self._scale: Callable[[int, frozenset[int]], None] | None = None
         self._asked: int | None = None
         self._answered = -1
-        self._grown_at = float("-inf")
+        self._growth = Growth(self._most, time.monotonic)
         self._told = 0
         self._troubles: Counter[int] = Counter()
         """How often the trouble of each machine was told."""
@@ -116,6 +118,7 @@ class Cluster:
             if type(workers) is not int or not 0 <= workers <= MOST_WORKERS:
                 raise RequestError(f"A cluster has from 0 to {MOST_WORKERS} workers.", "", field="workers")
             self._most = max(self._most, workers)
+            self._growth = Growth(self._most, time.monotonic)
             self._asked = None
             self._make(workers, frozenset())
         return {"cluster": self._record().model_dump(mode="json")}
@@ -179,6 +182,8 @@ class Cluster:
     def _said(self) -> str:
         if self._asked is None or self._asked <= self.wanted:
             return ""
+        if self._lacking:
+            return f"{counted(self._lacking, 'worker')} will come later: {SLOWLY}."
         return (
             f"{counted(self._asked, 'worker')} were asked for; this session may have {self._most}. Its user can allow "
             f"more: golem-launcher cluster {self._name} scale {min(self._asked, MOST_WORKERS)}"
@@ -187,29 +192,39 @@ class Cluster:
     # What the notebook asks
 
     async def _heed(self, client: WorkloadClient) -> None:
-        loop_time, trouble = asyncio.get_running_loop().time, ""
-        head = _Head(self._recorder)
+        trouble, head = "", _Head(self._recorder)
         while True:
             try:
-                answer = await client.cluster_asked(after=self._answered, wait=_WAIT_SECONDS)
+                wait = _LOOK_AGAIN_SECONDS if self._lacking else _WAIT_SECONDS
+                answer = await client.cluster_asked(after=self._answered, wait=wait)
             except _AWAY:
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
             trouble = self._troubled(head, trouble, answer)
             asked = Asked.of(answer)
-            if asked is None or asked.serial == self._answered:
-                await asyncio.sleep(_RETRY_SECONDS if asked is None else _PAUSE_SECONDS)
-                continue
-            granted = min(asked.workers, self._most)
-            if granted > self.wanted:
-                await asyncio.sleep(self._grown_at + _GROWTH_SECONDS - loop_time())
-                self._grown_at = loop_time()
-            self._answered = asked.serial
-            self._asked = asked.workers
-            if said := self._over(asked.workers):
-                self._recorder.message(said, "warning")
-            self._make(min(asked.workers, self._most), asked.retired)
-            await asyncio.sleep(_PAUSE_SECONDS)
+            if asked is None:
+                await asyncio.sleep(_RETRY_SECONDS)
+            elif asked.serial == self._answered:
+                self._grow()
+                await asyncio.sleep(_PAUSE_SECONDS)
+            else:
+                self._answered, self._asked = asked.serial, asked.workers
+                if said := self._over(asked.workers):
+                    self._recorder.message(said, "warning")
+                self._make(min(asked.workers, self._most, self.wanted), asked.retired)
+                self._grow()
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    @property
+    def _lacking(self) -> int:
+        """How many workers of those that the notebook asked for, and may have, are not rented yet."""
+        return max(0, min(self._asked, self._most) - self.wanted) if self._asked is not None else 0
+
+    def _grow(self) -> None:
+        """Give the notebook what it lacks, as fast as may be."""
+        more = self._growth.take(self._lacking)
+        if more:
+            self._make(self.wanted + more, frozenset())
 
     def _over(self, workers: int) -> str:
         """What to tell the user of a request for more than is allowed, a few times a session; else nothing."""

@@ -9,6 +9,7 @@ import pytest
 
 from golem_launcher.access.door import door_path
 from golem_launcher.events import Stage
+from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client
 from tests.cluster.conftest import Notebook, ready_workers, wait_for
 from tests.session.conftest import command
@@ -143,6 +144,16 @@ def test_who_has_no_certificate_of_the_sessions_gets_nowhere(notebook):
     assert told.count("CERTIFICATE_REQUIRED") == 2, told
 
 
+ASK = (
+    "import json, os, urllib.request\n"
+    "def ask(body, token=os.environ['GOLEM_LAUNCHER_CLUSTER_TOKEN'], path=''):\n"
+    "    url = os.environ['GOLEM_LAUNCHER_CLUSTER'] + path\n"
+    "    request = urllib.request.Request(url, data=body, headers={'Authorization': f'token {token}'})\n"
+    "    try: return urllib.request.urlopen(request, timeout=10).status\n"
+    "    except urllib.error.HTTPError as error: return error.code\n"
+    "    except OSError: return 0\n"
+)
+"""What a notebook does that asks by itself, and not by our class."""
 HOSTILE = [
     {"workers": 10**9}, {"workers": -1}, {"workers": True}, {"workers": "9"}, {"workers": 2.5}, {"workers": None},
     {"workers": [9]}, {"retired": list(range(10**4))}, {"workers": 3, "retired": ["x"]}, {}, [], "9",
@@ -153,15 +164,7 @@ HOSTILE = [
 
 def test_a_hostile_lab_gets_nothing_more(session, notebook):
     before = session.state()
-    notebook.run(
-        "import json, os, urllib.request\n"
-        "def ask(body, token=os.environ['GOLEM_LAUNCHER_CLUSTER_TOKEN'], path=''):\n"
-        "    url = os.environ['GOLEM_LAUNCHER_CLUSTER'] + path\n"
-        "    request = urllib.request.Request(url, data=body, headers={'Authorization': f'token {token}'})\n"
-        "    try: return urllib.request.urlopen(request, timeout=10).status\n"
-        "    except urllib.error.HTTPError as error: return error.code\n"
-        "    except OSError: return 0\n"
-    )
+    notebook.run(ASK)
     said = notebook.run(f"print([ask(json.dumps(each).encode()) for each in {HOSTILE!r}])")
     assert json.loads(said) == [400] * 12 + [200, 200], said
     assert notebook.run("print(ask(b'{}', token='no'), ask(b'{', ), ask(b'[' * 10000))").split() == [
@@ -182,6 +185,24 @@ def test_a_hostile_lab_gets_nothing_more(session, notebook):
     assert "scale 15" in notebook.run("print(cluster.status_line)")
 
 
+def test_a_notebook_that_changes_its_mind_all_the_time_is_given_no_machine_each_time(session, notebook):
+    """What it may have twice is soon had; then it is one a minute, and the user's own word counts at once."""
+    before = len(Journal.read(session.path).entries.agreements)
+    notebook.run(
+        f"{ASK}import time\n"
+        "for n in range(60): ask(json.dumps({'workers': 0 if n % 2 else 3}).encode()); time.sleep(0.7)\n"
+        "cluster.scale(1000)"  # and hears what is said to it
+    )
+    state = wait_for(session, lambda state: state.cluster.asked == 1000)
+    given = len(Journal.read(session.path).entries.agreements) - before
+    assert given <= 2 * 3 + 2, "and those of the minute that this took"
+    assert state.cluster.workers < 3
+    assert "one a minute" in notebook.run("print(cluster.status_line)")
+    told = command("cluster", session.name, "scale", "3", "--json")[1]
+    assert told["workers"] == 3
+    wait_for(session, lambda state: len(ready_workers(state)) == 3)
+
+
 def test_the_user_alone_allows_more(session, notebook):
     assert command("cluster", session.name, "scale", "16", check=False)[0] != 0
     assert command("cluster", session.name, "scale", check=False)[0] == 2
@@ -200,6 +221,7 @@ def test_the_user_alone_allows_more(session, notebook):
 def test_it_adapts(session, notebook):
     notebook.run(
         "cluster.adapt(minimum=1, maximum=3, interval='500ms', wait_count=4, target_duration='2s')\n"
+        "def slow(x): __import__('time').sleep(1); return x\n"
         "work = client.map(slow, range(80), pure=False)"
     )
     wait_for(session, lambda state: len(ready_workers(state)) == 3)

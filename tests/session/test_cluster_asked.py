@@ -14,6 +14,7 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.session import cluster as module
 from golem_launcher.session.cluster import Asked, Cluster
 from golem_launcher.session.cluster_certificates import Authority
+from golem_launcher.session.cluster_growth import Growth
 from golem_launcher.session.directory import create_session_directory
 from golem_launcher.session.recorder import Recorder
 from golem_launcher.waiting import cancel_all
@@ -95,6 +96,19 @@ def test_the_user_alone_moves_the_limit(recorder):
     asyncio.run(main())
     assert made == [(1, frozenset()), (4, frozenset()), (0, frozenset())]
     assert (recorder.state.cluster.workers, recorder.state.cluster.most) == (0, 4)
+
+
+def test_what_is_asked_for_and_given_back_by_turns_is_given_slowly():
+    now = [1000.0]
+    growth = Growth(3, lambda: now[0])
+    assert [growth.take(3) for _ in range(4)] == [3, 3, 0, 0]
+    now[0] += 90
+    assert [growth.take(3), growth.take(3)] == [1, 0]
+    now[0] += 30
+    assert growth.take(0) == 0
+    assert growth.take(2) == 1, "half a minute before, and now another"
+    now[0] += 1e6
+    assert [growth.take(100), growth.take(1)] == [6, 0], "never more than at first"
 
 
 class _Chatty:

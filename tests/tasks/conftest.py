@@ -18,6 +18,8 @@ HONEST = 0.5
 """Memory (GiB) to ask for."""
 ODD = ("hangs", "lies")
 """Providers at which a task's program finds this in ``$ODD``, and does as it says. The cheapest: taken first."""
+BY_TIME = ("by-time-1", "by-time-2")
+"""Honest as well, and dear: what they cost is known beforehand, as they take nothing for what is computed."""
 
 _HONEST = """
 [[provider]]
@@ -37,12 +39,21 @@ price_cpu_hour = 0.01
 "/bin/sh" = "ODD={name} exec /bin/sh \\"$@\\""
 """
 
+_BY_TIME = """
+[[provider]]
+name = "{name}"
+memory_gib = 0.55
+price_hour = 0.6
+price_cpu_hour = 0
+"""
+
 _NETWORK = f"""
 runtime = "auto"
 debit_note_interval = 3
 terminate_seconds = 0
 {"".join(_HONEST.format(number=number) for number in range(1, 5))}
 {"".join(_ODD.format(name=name) for name in ODD)}
+{"".join(_BY_TIME.format(name=name) for name in BY_TIME)}
 """
 
 

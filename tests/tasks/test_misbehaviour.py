@@ -2,13 +2,14 @@
 
 import random
 import time
+from decimal import Decimal
 
 import pytest
 
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client
 from golem_launcher.tasks import record
-from tests.tasks.conftest import outcome
+from tests.tasks.conftest import BY_TIME, outcome
 from tests.tasks.test_run import wait_for_line
 
 pytestmark = pytest.mark.slow
@@ -61,6 +62,9 @@ def test_where_two_must_agree_a_liar_is_found_out(job, work):
     liar = [one for one in told["providers"] if one["name"] == "lies"]
     assert all(one["left"] == "its result differs from what others came to" for one in liar)
     assert not any(one["left"] for one in told["providers"] if one["name"] != "lies")
+    machines = [one for one in client.find("lying").state().machines if one.provider_id]
+    assert machines
+    assert all(one.wallet == one.provider_id.lower() for one in machines), "on this network each is paid to itself"
 
 
 def test_a_users_own_program_refuses_results(job, work):
@@ -99,3 +103,27 @@ def test_a_runner_that_is_killed_again_and_again_does_each_task_once(job, work):
     state = client.find("killed").state()
     assert state.stage.final
     assert Journal.read(client.find("killed").path).entries.closed
+
+
+def test_when_the_budget_is_reached_nothing_is_rented_any_more_and_what_is_done_is_kept(job, work):
+    """It pays for 72 seconds of two machines, and half a minute before that no more is risked."""
+    budget = Decimal("0.0241")
+    process = job("--map", "0:2000", "--file", "work.py", "--output", "out", "--workers", "2", "--hours", "0.02",
+                  "--budget", str(budget), *(part for name in BY_TIME for part in ("--allow", name)), "--",
+                  "python3", "work.py", "{item}", "0.5", name="poor")  # fmt: skip
+    told = outcome(process, code=1, seconds=170)
+    state, journal = client.find("poor").state(), Journal.read(client.find("poor").path)
+    assert told["reason"] == "The budget of 0.0241 tGLM is used up."
+    assert (told["failed"], told["done"] + len(told["missing"])) == ({}, 2000)
+    assert 0 < Decimal(told["cost"]) == state.cost <= budget
+    assert state.stage.final
+    assert journal.entries.closed
+    assert len(journal.entries.agreements) == 2, "nobody is asked for what there is no money for"
+    done = [line.task for line in record.find("poor").lines() if line.kind == "done"]
+    assert 0 < len(done) == len(set(done)) == told["done"]
+    for number in done:
+        assert (work / "out" / str(number) / "made.txt").read_text() == str(number)
+    again = outcome(job(resume="poor"), code=1)
+    assert again["done"] == told["done"]
+    assert "too small" in again["reason"]
+    assert again["cost"] == told["cost"]

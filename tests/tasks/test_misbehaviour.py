@@ -1,5 +1,6 @@
 """Jobs among providers that hang and lie; runners that are killed at any moment; a budget that is used up."""
 
+import os
 import random
 import time
 from decimal import Decimal
@@ -14,6 +15,7 @@ from tests.tasks.test_run import wait_for_line
 
 pytestmark = pytest.mark.slow
 
+KILLS = int(os.environ.get("GOLEM_LAUNCHER_KILLS", "6"))
 _WORK = """
 import os, pathlib, sys, time
 odd = os.environ.get("ODD")
@@ -79,13 +81,14 @@ def test_a_users_own_program_refuses_results(job, work):
     check(work, "out", 4)
 
 
+@pytest.mark.timeout(max(600, 40 * KILLS))
 def test_a_runner_that_is_killed_again_and_again_does_each_task_once(job, work):
-    chance = random.Random(16)
-    process = job("--map", "0:60", "--file", "work.py", "--output", "out", "--workers", "2", "--", "python3", "work.py",
-        "{item}", "0.5", name="killed")  # fmt: skip
+    chance, tasks = random.Random(16), 10 * KILLS
+    process = job("--map", f"0:{tasks}", "--file", "work.py", "--output", "out", "--workers", "2", "--", "python3",
+                  "work.py", "{item}", "0.5", name="killed")  # fmt: skip
     killed = 0
-    wait_for_line(process, "1 of 60")
-    while killed < 6:
+    wait_for_line(process, f"1 of {tasks}")
+    while killed < KILLS:
         time.sleep(chance.uniform(0, 2))
         process.kill()
         process.communicate()
@@ -94,11 +97,11 @@ def test_a_runner_that_is_killed_again_and_again_does_each_task_once(job, work):
         wait_for_line(process, "The job is 'killed'")
         if chance.random() < 0.5:
             wait_for_line(process, " is ready at ")
-    told = outcome(process, seconds=170)
-    assert (told["done"], told["missing"]) == (60, [])
-    check(work, "out", 60)
+    told = outcome(process, seconds=60 + 20 * KILLS)
+    assert (told["done"], told["missing"]) == (tasks, [])
+    check(work, "out", tasks)
     done = [line.task for line in record.find("killed").lines() if line.kind == "done"]
-    assert sorted(done) == list(range(60)), "each once"
+    assert sorted(done) == list(range(tasks)), "each once"
     assert not [path for path in (work / "out").iterdir() if path.name.startswith(".")]
     state = client.find("killed").state()
     assert state.stage.final

@@ -232,6 +232,32 @@ export interface Offers {
   mend?: string;
   bars?: Bars;
   loosen?: Advice[];
+  token?: string;
+  machines?: MachineRow[];
+}
+
+/** `form/machine_rows.py` */
+export interface MachineRow {
+  id: string;
+  name: string;
+  /** By which of the words that allow providers it is meant. */
+  by: string[];
+  /** For the whole time that is asked for. */
+  price: string;
+  cost: number;
+  cpus: number;
+  memory: number;
+  disk: number;
+  gpus: number;
+  /** Cores, memory and disk in GiB. */
+  sizes: [string, string, string];
+  gpu: string;
+  tried: number;
+  /** A share, with a doubt where few were tried. */
+  went_well: number;
+  record: string;
+  seen: string | null;
+  note: string;
 }
 
 export interface Bars {

@@ -57,6 +57,7 @@ def test_it_loads_and_says_how_the_network_is(page: Page) -> None:
     page.locator(".gl-status[data-state=up]").wait_for(timeout=60_000)
     assert "3 providers" in page.locator(".gl-network-state").inner_text()
     assert not page.locator(".gl-sessions").is_visible()
+    assert not page.locator(".gl-past").is_visible()
 
 
 @pytest.mark.usefixtures("form_anew")

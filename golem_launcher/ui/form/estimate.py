@@ -11,37 +11,44 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.market.limits import loosen, rounded_up, why_not
 from golem_launcher.market.quote import cheapest, lasts_at, seconds_of, whole_cost
 from golem_launcher.networks import NETWORKS
+from golem_launcher.ui.form.machine_rows import machine_rows
 from golem_launcher.units import coins_at_a_glance, counted, duration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
+    from golem_launcher.market.history import Record
     from golem_launcher.market.offered_machine import OfferedMachine
     from golem_launcher.request import LaunchRequest
 
 _BARS = 16
 _HOUR = 3600.0
 _YEAR = 365 * 24
+_NAMED = 3
+"""Of the user's own sessions."""
 
 
-def estimate(request: LaunchRequest, found: Sequence[OfferedMachine]) -> dict[str, Any]:
-    """What the page says of ``request`` when ``found`` is on offer, as its script takes it."""
+def estimate(
+    request: LaunchRequest,
+    found: Sequence[OfferedMachine],
+    known: Mapping[str, Record] | None = None,
+    own: Sequence[str] = (),
+) -> dict[str, Any]:
+    """What the page says of ``request`` when ``found`` is on offer, as its script takes it.
+
+    ``known`` is what is remembered of providers, ``own`` are the user's sessions that run on the request's network.
+    """
     token = NETWORKS[request.network].token
     fitting = [machine for machine in found if not why_not(request, machine)]
     if not found:
-        return {
-            "state": "empty",
-            "headline": "No machine is on offer.",
-            "short": "None on offer",
-            "hint": "Offers come and go, and spread slowly: look again in a minute, or choose another network.",
-        }
+        return _empty(request, own)
     if not fitting:
         return {
             "state": "unfit",
             "headline": "No machine fits.",
             "short": "None fits",
-            "hint": f"{counted(len(found), 'machine')} on offer.",
+            "hint": " ".join(filter(None, (f"{counted(len(found), 'machine')} on offer.", _used_by(own)))),
             "loosen": [asdict(advice) for advice in loosen(request, found)],
         }
     prices = sorted(machine.price.per_hour() for machine in fitting)
@@ -59,8 +66,36 @@ def estimate(request: LaunchRequest, found: Sequence[OfferedMachine]) -> dict[st
             ["Which would last", _long(_lasts(request, fitting, chosen))],
         ],
         "hint": _warning(request, whole, token, len(chosen)),
-        "bars": _bars(prices, request),
+        "bars": _bars(request, found),
+        "token": token,
+        "machines": machine_rows(request, found, known or {}),
     }
+
+
+def _empty(request: LaunchRequest, own: Sequence[str]) -> dict[str, Any]:
+    here = NETWORKS[request.network].host == "this computer"
+    again = "Offers come and go, and spread slowly: look again in a minute, or choose another network."
+    if own and here:
+        return {
+            "state": "empty",
+            "headline": "Your own sessions use all machines.",
+            "short": "None free",
+            "hint": f"{_used_by(own)} End one of them, or choose another network.",
+        }
+    return {
+        "state": "empty",
+        "headline": "No machine is on offer.",
+        "short": "None on offer",
+        "hint": " ".join(filter(None, (_used_by(own), again))),
+    }
+
+
+def _used_by(own: Sequence[str]) -> str:
+    """Which machines can't be on offer, because the user has them."""
+    if not own:
+        return ""
+    names = ", ".join(own[:_NAMED]) + (f" and {counted(len(own) - _NAMED, 'other')}" if len(own) > _NAMED else "")
+    return f"Running here already: {names}."
 
 
 def _lasts(request: LaunchRequest, fitting: Sequence[OfferedMachine], chosen: Sequence[OfferedMachine]) -> float:
@@ -77,8 +112,10 @@ def _warning(request: LaunchRequest, whole: Decimal, token: str, providers: int)
     return f"The budget does not last for the whole time: that takes {coins_at_a_glance(rounded_up(whole))} {token}."
 
 
-def _bars(prices: Sequence[Decimal], request: LaunchRequest) -> dict[str, Any]:
-    """How many machines ask how much: equal steps from the lowest to the highest price."""
+def _bars(request: LaunchRequest, found: Sequence[OfferedMachine]) -> dict[str, Any]:
+    """How many of the machines to choose from ask how much: equal steps from the lowest to the highest price."""
+    others = request.model_copy(update={"allow": ()})
+    prices = sorted(machine.price.per_hour() for machine in found if not why_not(others, machine))
     low, high = prices[0], prices[-1]
     counts = [0] * (_BARS if high > low else 1)
     for price in prices:

@@ -2,6 +2,7 @@ import { h, newId, setText, show, tell } from "../common/dom.js";
 import { Insist, Presence } from "../common/presence.js";
 import { makeControl } from "./controls.js";
 import { makeKept } from "./kept.js";
+import { makeMachineChoice } from "./machine_choice.js";
 import { makeOffers } from "./offers.js";
 import { makePresets } from "./presets.js";
 import { makeShare } from "./share.js";
@@ -40,6 +41,8 @@ function renderForm({ model, el }) {
   const head = h("div", { class: "gl-form-head" }, h("h2", { id: headingId }, "New session"), presets.element);
   const kept = makeKept({ put, reset: () => tell(model, { kind: "reset" }) });
   const groups = model.get("groups").map(makeGroup);
+  const choice = makeMachineChoice({ allowed, allow: (words) => put("allow", words.join("\n")) });
+  groups.splice(-1, 0, choice.element); // before what is folded away
   const fields = h("div", { class: "gl-card gl-asked" }, head, kept.element, ...groups, share.element);
   const offers = makeOffers({ set: put, mend: () => tell(model, { kind: "mend" }) });
   const pay = h("p", { class: "gl-hint" });
@@ -49,6 +52,11 @@ function renderForm({ model, el }) {
   const aside = h("aside", { class: "gl-card gl-price", "aria-labelledby": priceId }, costs, start, pay);
   form.append(fields, aside);
   el.append(form);
+
+  function allowed() {
+    const lines = String(controlOf("allow").value()).split("\n");
+    return lines.map((line) => line.trim()).filter(Boolean);
+  }
 
   /** @param {string} name */
   function controlOf(name) {
@@ -129,6 +137,7 @@ function renderForm({ model, el }) {
     const token = controlOf("network").token?.();
     if (token) for (const control of controls.values()) control.payIn?.(token);
     kept.update();
+    choice.draw();
     const mood = controlOf("network").mood?.();
     setText(pay, mood ? PAY_WORDS[mood] : "");
   }
@@ -273,7 +282,10 @@ function renderForm({ model, el }) {
   };
   model.on("change:workspaces", showWorkspaces);
   showWorkspaces();
-  const showOffers = () => offers.update(model.get("offers"));
+  const showOffers = () => {
+    offers.update(model.get("offers"));
+    choice.update(model.get("offers"));
+  };
   model.on("change:offers", showOffers);
   showOffers();
   fillFirst();

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
-_STYLES = ("form.css", "kept.css", "controls.css", "offers.css", "uploads.css")
+_STYLES = ("form.css", "kept.css", "controls.css", "offers.css", "machine_choice.css", "uploads.css")
 
 _ORDERS_AT_MOST = 20
 """Of which it is remembered how they were answered."""

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import LauncherError
+from golem_launcher.errors import LauncherError, SessionNotFound
+from golem_launcher.market import history
 from golem_launcher.market.offered_machine import OfferedMachine, machines
 from golem_launcher.networks import NETWORKS
+from golem_launcher.session.directory import session_directories
 from golem_launcher.ui.form.estimate import estimate
 from golem_launcher.waiting import wait_for
 
@@ -37,6 +39,8 @@ class Offers:
         self._network: str | None = None
         self._machines: list[OfferedMachine] | None = None
         self._trouble: dict[str, Any] = _LOOKING
+        self._known: dict[str, history.Record] = {}
+        self._own: list[str] = []
         self._sent: tuple[str, str | None, str] | None = None
         """Network, image and software of which :attr:`_sending` speaks."""
         self._sending = ""
@@ -61,8 +65,11 @@ class Offers:
         network = self._network
         if network is not None:
             found, trouble = await _seen(network, self._threads)
+            loop = asyncio.get_running_loop()
+            known = await loop.run_in_executor(self._threads, history.read)
+            own = await loop.run_in_executor(self._threads, _own_sessions, network)
             if network == self._network:
-                self._machines, self._trouble = found, trouble
+                self._machines, self._trouble, self._known, self._own = found, trouble, known, own
                 self._show()
         with contextlib.suppress(asyncio.TimeoutError):
             await wait_for(self._wanted.wait(), LOOK_SECONDS)
@@ -80,8 +87,9 @@ class Offers:
         if self._request is None:
             self._tell({"state": "invalid", "headline": "Prices show when the form is right."})
             return
-        known = self._machines is not None
-        view = estimate(self._request, self._machines or ()) if known else self._trouble
+        view = self._trouble
+        if self._machines is not None:
+            view = estimate(self._request, self._machines, self._known, self._own)
         self._tell({**view, "sending": self._sending if _image_of(self._request) == self._sent else ""})
 
 
@@ -90,6 +98,17 @@ def _image_of(request: LaunchRequest) -> tuple[str, str | None, str]:
 
 
 _LOOKING: dict[str, Any] = {"state": "looking", "headline": "Looking at the market …"}
+
+
+def _own_sessions(network: str) -> list[str]:
+    """The user's sessions that have machines of a network. Blocking."""
+    found = []
+    for directory in session_directories():
+        with contextlib.suppress(SessionNotFound):  # removed meanwhile
+            state = directory.state()
+            if state.network == network and not state.stage.final:
+                found.append(state.name)
+    return found
 
 
 async def _seen(network: str, threads: Executor) -> tuple[list[OfferedMachine] | None, dict[str, Any]]:

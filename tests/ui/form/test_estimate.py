@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from golem_launcher.events import now
+from golem_launcher.market.history import Record
 from golem_launcher.market.offered_machine import OfferedMachine, machines
 from golem_launcher.request import parse_request
 from golem_launcher.ui.form.estimate import estimate
@@ -74,6 +76,27 @@ def test_what_fits_what_it_asks_and_how_long_the_budget_lasts() -> None:
     assert "takes 0.0401 tGLM" in estimate(parse_request({"hours": 2, "budget": "0.03"}), _MARKET)["hint"]
     one = estimate(parse_request({"cpus": 2, "memory_gib": 100}), _MARKET)
     assert (one["headline"], one["bars"]["counts"]) == ("1 machine fits", [1])
+
+
+def test_machines_to_choose_from_have_what_they_cost_what_they_have_and_what_is_known_of_them() -> None:
+    failed = Record(agreements=3, failures=1, last_failure="no answer", failed_at=now(), seen_at=now())
+    known = {"0xsmall": failed, _MARKET[2].provider_id: Record(overbilled=1)}
+    view = estimate(parse_request({"hours": 2, "budget": 1, "allow": ["SMALL"]}), _MARKET, known)
+    assert view["headline"] == "1 machine fits"
+    small, standard = view["machines"]  # and none that billed too much
+    assert (small["name"], small["price"], small["by"], standard["by"]) == ("small", "0.04", ["SMALL"], [])
+    assert (small["record"], small["note"]) == ("2 of 3 sessions went well", "Failed lately: no answer")
+    assert (standard["record"], standard["sizes"], standard["seen"]) == ("not tried yet", ["4", "8", "20"], None)
+
+
+@pytest.mark.parametrize(
+    ("network", "headline"), [("local", "Your own sessions use all machines."), ("hoodi", "No machine is on offer.")]
+)
+def test_own_sessions_that_have_the_machines_are_named(network: str, headline: str) -> None:
+    view = estimate(parse_request({"network": network}), [], own=["a", "b", "c", "d"])
+    assert view["headline"] == headline
+    assert "Running here already: a, b, c and 1 other." in view["hint"]
+    assert "Running" not in estimate(parse_request({"network": network}), [])["hint"]
 
 
 @pytest.mark.parametrize(

@@ -320,6 +320,21 @@ class ClusterState(BaseModel):
     """How many the notebook asked for last; ``None`` when it did not, or the user spoke since."""
 
 
+class ProvidersSeen(BaseModel):
+    """How the providers were judged whose offers a session saw when it looked for one last: how many of each kind."""
+
+    model_config = ConfigDict(frozen=True)
+
+    suitable: int = 0
+    too_dear: int = 0
+    unfit: int = 0
+    """What they offer is less than what was asked for, or other."""
+    unwanted: int = 0
+    """The user's ``allow`` and ``deny`` leave them out."""
+    set_aside: int = 0
+    """They failed, refused to sign, or billed too much in this session."""
+
+
 class SessionState(BaseModel):
     """All there is to know about a session at a moment: the content of ``state.json``. Holds no secret."""
 
@@ -352,6 +367,8 @@ class SessionState(BaseModel):
     owed_at_most: bool = False
     """Whether it has ended without an invoice that was to come: the cost is the most that is owed."""
     allocation_id: str | None = None
+    providers_seen: ProvidersSeen | None = None
+    """Of the last search; ``None`` before the first is over."""
     machines: tuple[MachineState, ...] = ()
     """By number, without gaps; none before the first agreement."""
     address: str | None = None

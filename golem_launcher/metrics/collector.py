@@ -92,6 +92,7 @@ class _Sessions(Collector):
         yield from _fleet(found)
         yield _info(found)
         yield from _stages(found)
+        yield _seen(found)
         for series in SESSION:
             yield _family(f"{_PREFIX}session_", series, ("session",), [((one.name,), one) for one in found])
         machines = [
@@ -175,6 +176,20 @@ def _stages(found: list[Reading]) -> Iterator[Metric]:
             lasted.add_metric((one.name, stage.value), seconds)
     yield present
     yield lasted
+
+
+def _seen(found: list[Reading]) -> Metric:
+    """How each session judged the providers that it saw."""
+    seen = GaugeMetricFamily(
+        f"{_PREFIX}session_providers_seen",
+        "Providers whose offers it saw when it looked for one last, by how they were judged.",
+        labels=("session", "judged"),
+    )
+    for one in found:
+        if one.state.providers_seen is not None:
+            for judged, count in one.state.providers_seen.model_dump().items():
+                seen.add_metric((one.name, judged), count)
+    return seen
 
 
 def _network(one: Reading) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.background_thread import run_in_background
 from golem_launcher.errors import BudgetError, LauncherError, MarketError, ProviderError
+from golem_launcher.events import ProvidersSeen
 from golem_launcher.market import history
 from golem_launcher.market.limits import (
     Limit,
@@ -94,6 +96,19 @@ class Choice:
     def hopeless(self) -> bool:
         """Whether offers came that the names leave, and none of them will do."""
         return bool(self.looked_at) and self.all_refused
+
+    @property
+    def judged(self) -> ProvidersSeen:
+        """How many of those that were seen are of each kind; nobody is of two."""
+        away = self.backoff.away() - self.backoff.busy  # the latter work for this session
+        return ProvidersSeen(**Counter("set_aside" if one in away else self._kind(one) for one in self.seen))
+
+    def _kind(self, provider_id: str) -> str:
+        if provider_id in self.unwanted:
+            return "unwanted"
+        if provider_id in self.too_dear:
+            return "too_dear"
+        return "unfit" if provider_id in self.unfit else "suitable"
 
     def score(self, provider_id: str, properties: Mapping[str, Any], *, answered: bool = False) -> float | None:
         """How good an offer is (the higher the better, never negative), or ``None`` to refuse it.

@@ -307,6 +307,7 @@ class Renting:
             except MarketError:
                 raise self.session.image_faults.instead_of(choice.failure()) from None
         finally:
+            self.session.recorder.update(providers_seen=choice.judged)
             await cancel_all(on_offer)
         if hiring.agreement is not None:
             self._recorder.agreed(hiring.agreement)

@@ -4,7 +4,7 @@ import contextlib
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from golem_launcher.events import MachineState, Saving, SessionState, Stage, Usage
+from golem_launcher.events import MachineState, ProvidersSeen, Saving, SessionState, Stage, Usage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.directory import create_session_directory
 from golem_launcher.tasks import record
@@ -33,7 +33,7 @@ def make(name, *, stage=Stage.READY, machines=1, **fields):
             workspace=name, generation=3, saved_at=BEGAN, interval=5, files=10, bytes=1000, seconds=0.5, new_bytes=100,
             kept_bytes=2000, left_out=2, at_stake=1, problem=HOSTILE,
         ),
-        "providers_lost": 1, "trouble": HOSTILE, "unsaved": 4,
+        "providers_seen": ProvidersSeen(suitable=3, too_dear=2), "providers_lost": 1, "trouble": HOSTILE, "unsaved": 4,
     }  # fmt: skip
     directory.write_state(SessionState.model_validate(state | fields))
     return directory

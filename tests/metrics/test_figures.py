@@ -89,6 +89,9 @@ def test_each_file_of_a_session_is_told():
     assert of(found, "session_stage", session="lab", stage="ready") == 1
     assert of(found, "session_stage", session="lab", stage="recovering") == 0
     assert of(found, "session_stage_seconds", session="lab", stage="negotiating") == 10
+    assert of(found, "session_providers_seen", session="lab", judged="suitable") == 3
+    assert of(found, "session_providers_seen", session="lab", judged="too_dear") == 2
+    assert of(found, "session_providers_seen", session="lab", judged="unfit") == 0
     assert of(found, "session_stage_seconds", session="lab", stage="ready") > 88
     assert of(found, "start_seconds_bucket", network="local", le="20.0") == 1
     assert of(found, "start_seconds_bucket", network="local", le="10.0") == 0

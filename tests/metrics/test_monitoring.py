@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from golem_launcher.events import ClusterState, Stage, Used
+from golem_launcher.events import ClusterState, ProvidersSeen, Stage, Used
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from tests.metrics.made import make, make_job
@@ -188,6 +188,7 @@ def test_what_a_session_uses_is_kept_in_its_events(session):
     def kept():
         return [event for event in session.events()[0] if isinstance(event, Used)][1:]
 
+    assert session.state().providers_seen == ProvidersSeen(suitable=1)
     first = _until(kept)[0]
     assert first.usage.memory_bytes > 0
     assert first.save_age is not None

@@ -6,6 +6,7 @@ import pytest
 
 from golem_launcher import files, paths
 from golem_launcher.errors import BudgetError, MarketError
+from golem_launcher.events import ProvidersSeen
 from golem_launcher.market import history
 from golem_launcher.market.history import Record
 from golem_launcher.rental.choice import Choice
@@ -48,6 +49,21 @@ def test_a_budget_too_small_says_what_would_do():
     needed = choice.too_dear["a"].at_most(300)
     assert str(needed.normalize()) in error.remedy
     assert Choice(request(budget=needed)).score("a", offer()) is not None
+
+
+def test_each_provider_that_was_seen_is_counted_once():
+    choice = Choice(request(budget=10, cpus=2, deny=["named"]))
+    choice.score("cheap", offer())
+    choice.score("lost", offer())
+    choice.score("dear", offer(**{COEFFICIENTS: [9.0, 9.0, 900.0]}))
+    choice.score("small", offer(**{"golem.inf.cpu.threads": 1}))
+    choice.score("named", offer("named"))
+    for _ in range(2):
+        choice.score("cheap", offer())
+        assert choice.judged == ProvidersSeen(suitable=2, too_dear=1, unfit=1, unwanted=1)
+    choice.backoff.busy.add("cheap")
+    choice.ban("lost", "lost", "it billed too much")
+    assert choice.judged == ProvidersSeen(suitable=1, too_dear=1, unfit=1, unwanted=1, set_aside=1)
 
 
 def test_no_offer_names_the_limits():

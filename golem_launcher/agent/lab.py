@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import pkgutil
-import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,11 +17,9 @@ try:
 except ImportError:  # an image's Jupyter Server that has no such classes yet
     ResumableConnection = None  # type: ignore[assignment, misc]
 try:
-    from .notebook_states import NotebookStates, SessionsWithState
+    from .notebook_states import NotebookStates, SessionsWithState, forget_all
 except ImportError:  # likewise
     SessionsWithState = None  # type: ignore[assignment, misc]
-
-from .kernel_state import PLACE
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
@@ -77,7 +74,7 @@ def _keep_states(server: ServerApp, config: Config, archive: str) -> None:
     """Have variables of notebooks kept, unless that is not wanted: then there is nothing of before, either."""
     with contextlib.suppress(OSError, AttributeError):  # no Lab hangs on it
         if not config.kernel_state:
-            shutil.rmtree(os.path.join(config.root, PLACE), ignore_errors=True)  # noqa: PTH118
+            forget_all(config.root)
             return
         tickets = os.path.join(os.path.dirname(config.log), "tickets")  # noqa: PTH118, PTH120
         server.session_manager.states = NotebookStates(config.root, tickets, archive)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 from typing import Any
@@ -23,6 +24,7 @@ from .kernel_state import PLACE, extension
 
 _NOTEBOOK = "notebook"
 _LONGEST_PATH = 4096
+_NAME = re.compile(r"[0-9a-f]{16}")
 _IPYKERNEL = "ipykernel"
 _ARGUMENT = f"--IPKernelApp.extra_extensions={extension.__package__}"
 
@@ -39,7 +41,7 @@ class NotebookStates:
         """Path of a notebook to the directory of the state that waits for its first kernel."""
         self._running: dict[str, str] = {}
         """Path, or what a session is called until it has one, to the directory of its kernel's state."""
-        for directory in self._directories():
+        for directory in _directories(self._place):
             path = self._notebook_of(directory)
             if path and os.path.isfile(os.path.join(root, path)):  # noqa: PTH113, PTH118
                 self._waiting[path] = directory
@@ -88,18 +90,25 @@ class NotebookStates:
     def _ticket(self, directory: str) -> str:
         return os.path.join(self._tickets, os.path.basename(directory))  # noqa: PTH118, PTH119
 
-    def _directories(self) -> list[str]:
-        names: list[str] = []
-        with contextlib.suppress(OSError):
-            names = os.listdir(self._place)  # noqa: PTH208
-        return [os.path.join(self._place, name) for name in names]  # noqa: PTH118
-
     def _notebook_of(self, directory: str) -> str:
         try:
             with open(os.path.join(directory, _NOTEBOOK), encoding="utf-8") as file:  # noqa: PTH118, PTH123
                 return file.read(_LONGEST_PATH)
         except (OSError, ValueError):
             return ""
+
+
+def forget_all(root: str) -> None:
+    """Remove all states from a workspace, and nothing else."""
+    for directory in _directories(os.path.join(root, PLACE)):  # noqa: PTH118
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _directories(place: str) -> list[str]:
+    names: list[str] = []
+    with contextlib.suppress(OSError):
+        names = [name for name in os.listdir(place) if _NAME.fullmatch(name)]  # noqa: PTH208
+    return [os.path.join(place, name) for name in names]  # noqa: PTH118
 
 
 def _write(path: str, text: str) -> None:

@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -258,6 +260,35 @@ def test_a_manifest_that_is_none_breaks_nothing(tmp_path, manifest):
     (tmp_path / "state-1.json").write_text(manifest)
     namespace, _ = _again(tmp_path)
     assert namespace == {}
+
+
+def test_who_is_killed_while_writing_leaves_a_whole_state(tmp_path):
+    """Whatever the moment, what is there is the last state that was written, or the one before."""
+    _state(tmp_path, n=-1, big=b"-1" * CHUNK)
+    for pause in range(12):
+        writer = os.fork()
+        if writer == 0:
+            for n in range(1000):
+                _state(tmp_path, n=n, big=str(n).encode() * CHUNK)
+            os._exit(0)
+        threading.Event().wait(0.007 * pause)
+        os.kill(writer, signal.SIGKILL)
+        os.waitpid(writer, 0)
+        namespace, found = _again(tmp_path)
+        assert {fate.what for fate in found.fates.values()} == {SAVED}
+        assert namespace["big"] == str(namespace["n"]).encode() * CHUNK
+    _state(tmp_path, n=1)
+    assert [path.name for path in (tmp_path / "chunks").iterdir() if "." in path.name] == []
+
+
+def test_who_interrupts_what_comes_back_loses_that_alone(processes):
+    processes.run(
+        'cell("class Slow:\\n    def __setstate__(self, state): raise KeyboardInterrupt")\n'
+        'cell("slow = Slow(); slow.x = 1; other = [1]")\nsave()'
+    )
+    fates = processes.run("print(json.dumps(load()))")
+    assert fates["slow"] == [LOST, "it was interrupted as it came back"]
+    assert fates["other"] == [SAVED, ""]
 
 
 def test_variables_that_share_are_together():

@@ -109,7 +109,7 @@ def _done(step: _Step, namespace: dict[str, Any]) -> Fate:
         made = step.do()
         namespace.update({name: made[name] for name in step.names})
     except KeyboardInterrupt:
-        raise
+        return Fate(LOST, "it was interrupted as it came back")
     except BaseException as error:  # noqa: BLE001 - loading runs code of the user's
         reason = str(error) if isinstance(error, Damaged) else f"{type(error).__name__}: {error}"
         return Fate(LOST, " ".join(reason.split())[:_LONGEST_REASON])

@@ -17,7 +17,7 @@ import shutil
 import tempfile
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import aiohttp
 
@@ -35,7 +35,7 @@ from golem_launcher.workspace.transfer.throughput import Throughput
 from golem_launcher.workspace.transfer.timeouts import DROP, LOOK, PROMPT, WORK, Timeouts, bulk, installing, sending
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -173,9 +173,18 @@ class AgentWorkspace:
             raise ProviderError("The provider's file transfer hangs.")
         await asyncio.to_thread(_check_size, path, size)
 
-    async def begin(self, lines: bytes) -> None:
-        """Begin to put a workspace back: its entries, packed."""
-        await self._ask_with("/restore", lines, sending(len(lines)))
+    async def begin(self, lines: Iterable[bytes]) -> None:
+        """Begin to put a workspace back: its entries, packed, in pieces. They lie on the disk until they are sent.
+
+        Raises ``WorkspaceError`` when there is no room for them.
+        """
+        path = await self.scratch_file()
+        try:
+            size = await asyncio.to_thread(_written, path, lines)
+            with path.open("rb") as file:
+                await self._ask_with("/restore", file, sending(size))
+        finally:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
 
     async def put(self, frames: bytes) -> int:
         """Send chunks over the tunnel; how many have arrived in all."""
@@ -229,7 +238,7 @@ class AgentWorkspace:
         return await self._ask_with(path, None if body is None else json.dumps(body).encode(), timeouts)
 
     async def _ask_with(
-        self, path: str, body: bytes | None, timeouts: Timeouts, *, most: int = LARGEST
+        self, path: str, body: bytes | BinaryIO | None, timeouts: Timeouts, *, most: int = LARGEST
     ) -> dict[str, Any]:
         data = b""
         async with self._post(path, body, timeouts) as pieces:
@@ -240,9 +249,11 @@ class AgentWorkspace:
         return as_object(data, most=most)
 
     @contextlib.asynccontextmanager
-    async def _post(self, path: str, body: bytes | None, timeouts: Timeouts) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def _post(
+        self, path: str, body: bytes | BinaryIO | None, timeouts: Timeouts
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
         """The body of an answer, piece by piece; its time is up as ``timeouts`` say."""
-        method, data = ("GET", None) if body is None else ("POST", io.BytesIO(body))
+        method, data = "GET" if body is None else "POST", io.BytesIO(body) if isinstance(body, bytes) else body
         timeout = aiohttp.ClientTimeout(total=timeouts.whole, sock_read=timeouts.silence)
         asking = self._http.request(method, path, data=data, timeout=timeout)
         try:
@@ -290,6 +301,18 @@ async def _watched(work: Any, path: Path, most: int) -> bool:
         return True
     finally:
         await cancel_all(task)
+
+
+def _written(path: Path, pieces: Iterable[bytes]) -> int:
+    try:
+        with path.open("wb") as file:
+            file.writelines(pieces)
+            return file.tell()
+    except OSError as error:
+        raise WorkspaceError(
+            f"The list of the workspace's files could not be put into {path.parent}: {error.strerror or error}.",
+            "Check that it can be written to and has room.",
+        ) from None
 
 
 def _size(path: Path) -> int:

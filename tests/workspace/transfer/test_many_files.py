@@ -1,17 +1,24 @@
 """As many files as people have: what saving them takes in time, and in memory of this computer's."""
 
+import asyncio
 import json
 import os
+import random
 import subprocess
 import sys
 import time
+import tracemalloc
+from types import SimpleNamespace
 
 import pytest
 
 from golem_launcher.session.client import FRUGAL
+from golem_launcher.workspace.repository.entries import Entries
+from golem_launcher.workspace.repository.entry import Entry, chunk_id
+from golem_launcher.workspace.transfer.restore import send
 from tests.workspace.transfer import saving_process
 
-FILES = 50_000
+FILES, PUT_BACK = 50_000, 20_000
 
 
 @pytest.mark.slow
@@ -31,3 +38,41 @@ def test_fifty_thousand_tiny_files_are_saved_within_a_minute_in_450_bytes_each(p
     assert found["files"] == [FILES, FILES], found
     assert took < 60, found
     assert (found["memory"] - found["before"]) / FILES < 450, found
+
+
+class Tiny:
+    """Files of which each has a long name and little in it, and its chunk."""
+
+    def __init__(self, count):
+        chance = random.Random(1)
+        self._names = sorted(chance.randbytes(100).hex() for _ in range(count))
+
+    @property
+    def entries(self):
+        return Entries.of(
+            Entry(name, "file", size=40, chunks=(chunk_id(name[:40].encode()),), mode=0o644) for name in self._names
+        )
+
+    def chunks(self):
+        return {chunk_id(name[:40].encode()): name[:40].encode() for name in self._names}
+
+
+def test_what_is_put_back_is_not_held(provider):
+    """Two megabytes and a half of a list, and one and a half of contents in forty thousand pieces."""
+    tiny = Tiny(PUT_BACK)
+    entries = tiny.entries
+    store = SimpleNamespace(get_chunk=tiny.chunks().__getitem__)
+
+    async def put_back():
+        async with provider.agent() as agent:
+            tracemalloc.start()
+            try:
+                problems = await send(agent, entries, store)
+                return problems, tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+
+    problems, most = asyncio.run(put_back())
+    assert problems == []
+    assert sum(1 for _ in provider.work.iterdir()) == PUT_BACK
+    assert most < 5_800_000

@@ -64,7 +64,7 @@ def test_no_answer_is_waited_for_without_end(tmp_path, how, question):
         "plan": lambda agent: agent.plan(None, ""),
         "chunks": lambda agent: anext(agent.chunks(["0" * 64])),
         "start_workload": lambda agent: agent.start_workload(),
-        "begin": lambda agent: agent.begin(b""),
+        "begin": lambda agent: agent.begin([b""]),
     }[question]
 
     async def scene():

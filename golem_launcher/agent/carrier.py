@@ -64,7 +64,7 @@ class Sink(Protocol):
         """Whether one direction can end alone."""
 
     def write_eof(self) -> None:
-        """End this direction."""
+        """End this direction: the other side reads an end of file."""
 
     def is_closing(self) -> bool:
         """Whether it is closed, or about to be."""

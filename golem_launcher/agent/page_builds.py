@@ -34,12 +34,12 @@ class _Build(APIHandler):
 
     @web.authenticated
     def get(self) -> None:
-        """No build is due."""
+        """Tell JupyterLab's page that no build is due."""
         self.finish({"status": "stable", "message": ""})
 
     @web.authenticated
     def post(self) -> None:
-        """None is started."""
+        """Refuse to start a build."""
         raise web.HTTPError(403, _REFUSAL)
 
     @web.authenticated

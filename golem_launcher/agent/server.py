@@ -127,7 +127,7 @@ class _Handler(Handler):
         )
 
     def give(self, status: int, found: Any) -> None:
-        """Send what was found."""
+        """Send the answer: a piece of the log by its own header, else as the base class does."""
         if isinstance(found, LogPiece):
             self._give(found)
         else:

@@ -111,7 +111,7 @@ class Tasks:
             return {each: task.over for each, task in self._tasks.items()}
 
     def known(self, task_id: str) -> bool:
-        """Whether it was begun."""
+        """Whether a task of this id was begun, however it ended."""
         return task_id in self._tasks
 
     def place(self, task_id: str) -> Path:

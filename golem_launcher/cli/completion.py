@@ -44,7 +44,7 @@ def network_names(incomplete: str) -> list[tuple[str, str]]:
 
 
 def software_names(incomplete: str) -> list[tuple[str, str]]:
-    """Choices of software."""
+    """The choices of ``--software`` that begin with what was typed."""
     from golem_launcher.software import SOFTWARE
 
     return _fitting(incomplete, ((one.name, one.title) for one in SOFTWARE.values()))
@@ -58,7 +58,7 @@ def provider_names(incomplete: str) -> list[tuple[str, str]]:
 
 
 def workload_names(incomplete: str) -> list[tuple[str, str]]:
-    """What sessions can run."""
+    """The choices of ``--workload`` that begin with what was typed."""
     from golem_launcher.workload import registry
 
     return _fitting(incomplete, ((one.name, one.title) for one in registry.usable()))

@@ -10,7 +10,7 @@ _INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line."""
+    """The console script ``golem-launcher``: run the command line and exit with its code."""
     signal.signal(signal.SIGINT, _leave)  # while modules are loaded there is nothing to look after
     from golem_launcher.cli.main import main as run
 

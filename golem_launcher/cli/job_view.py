@@ -76,7 +76,7 @@ class JobView:
             self._live.__exit__(kind, error, trace)
 
     def told(self, happened: Happened) -> None:
-        """Something happened."""
+        """Show what the job's runner says. Called for each thing that happens."""
         getattr(self, f"_on_{happened.kind}")(happened)
 
     def say(self, text: str) -> None:

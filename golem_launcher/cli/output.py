@@ -35,7 +35,7 @@ def say(text: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON value."""
+    """Print one JSON value to stdout, indented; Decimals and times as text."""
     typer.echo(json.dumps(value, indent=2, default=str))
 
 

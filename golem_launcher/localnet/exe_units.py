@@ -109,7 +109,7 @@ class ProviderBus:
             raise
 
     async def unregister(self, prefix: str) -> None:
-        """Stop offering it."""
+        """Take the service off the provider's bus. Raises ``BusError``."""
         self._hub.detach(self._on_hub(prefix))
         await self._daemon.unregister(prefix)
 

@@ -89,7 +89,7 @@ class _Visitor:
                     await self.rest.post(f"{path}/proposals/{proposal['proposalId']}", terms)
 
     async def agree(self, proposal: str) -> str:
-        """The approved agreement."""
+        """The id of an agreement that the provider approved. Raises ``NodeError``."""
         valid = timestamp(datetime.now(UTC) + _LASTS)
         made = {"proposalId": proposal, "validTo": valid}
         self.agreement = str(await self.rest.post("/market-api/v1/agreements", made))
@@ -99,7 +99,7 @@ class _Visitor:
         return self.agreement
 
     async def activity(self, agreement: str) -> str:
-        """The new activity."""
+        """The id of a new activity under the agreement. Raises ``NodeError``."""
         made = {"agreementId": agreement}
         answer = await self.rest.post("/activity-api/v1/activity", made, timeout=_ACTIVITY_SECONDS)
         return str(answer["activityId"] if isinstance(answer, dict) else answer)

@@ -150,7 +150,7 @@ class Hub:
     # For peers
 
     def joined(self, peer: Peer) -> None:
-        """A connection was made."""
+        """Called by a peer when its connection stands: it is counted."""
         self._peers.add(peer)
         if len(self._peers) > MOST_PEERS:
             peer.abort()
@@ -163,7 +163,7 @@ class Hub:
                 other.abort()
 
     def left(self, peer: Peer, error: Exception | None) -> None:
-        """A connection ended."""
+        """Called by a peer when its connection ended: it is forgotten."""
         if error is not None:
             _log.warning("A peer of the hub was lost: %s", error)
         self._strike_out(peer)

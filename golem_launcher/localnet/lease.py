@@ -158,7 +158,7 @@ class Lease:
 
     @property
     def activities(self) -> tuple[str, ...]:
-        """The activities that run."""
+        """The ids of the activities that run under this agreement."""
         return tuple(self._units)
 
     async def run(self) -> None:

@@ -54,7 +54,7 @@ class Registry:
         self.url = f"http://{_HOST}:{self._runner.addresses[0][1]}"
 
     async def aclose(self) -> None:
-        """Stop serving."""
+        """Close the port and end all requests."""
         if self._runner:
             await self._runner.cleanup()
 

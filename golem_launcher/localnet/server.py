@@ -122,7 +122,7 @@ class Server:
             _log.warning("%s", error)
 
     def state(self) -> dict[str, Any]:
-        """What ``state.json`` says."""
+        """What ``state.json`` says of this network, for whoever looks for it or shows it."""
         return {
             "stage": self._stage,
             "server": self._record.to_json(),

@@ -50,7 +50,7 @@ class YagnaProcess:
 
     @property
     def log(self) -> Path:
-        """The daemon's log."""
+        """The file that the daemon writes its log to."""
         return self.data_dir / LOG
 
     def alive(self) -> bool:

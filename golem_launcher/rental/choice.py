@@ -132,6 +132,12 @@ class Choice:
         record = self.known.get(provider_id)
         return worth * _AFTER_FAILURE if record is not None and record.failed_lately() else worth
 
+    def look_again(self, request: LaunchRequest) -> None:
+        """See the market anew, for what is left of time and money. How providers stand is kept."""
+        self.request = request
+        for seen in (self.seen, self.too_dear, self.unfit, self.suitable, self.unwanted):
+            seen.clear()
+
     def fits(self, offer: Mapping[str, Any]) -> bool:
         """Whether an offer of a market scan will do."""
         return any(not why_not(self.request, machine) for machine in machines([offer]))

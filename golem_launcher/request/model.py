@@ -434,7 +434,7 @@ class LaunchRequest(BaseModel):
         return self.machines + self.workers
 
     @property
-    def places(self) -> int:
+    def most_machines(self) -> int:
         """How many machines it may ever have at a time."""
         return self.machines + (MOST_WORKERS if self.has_cluster else 0)
 

@@ -58,7 +58,7 @@ class Bill(BaseModel):
 
     @property
     def seconds(self) -> float:
-        """How long its workload was there."""
+        """For how many seconds its workload was there."""
         if self.ready_at is None:
             return 0.0
         if self.ran_seconds is not None:

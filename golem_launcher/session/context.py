@@ -115,7 +115,7 @@ class Entered(Context):
     """The node's."""
 
     def find_node(self) -> Node | None:
-        """The node at another address, where it is. Blocking."""
+        """The session's node where it answers now, if that is another address; else ``None``. Blocking."""
         return network_hosts.elsewhere(self.network, self.host.node, self.identity)
 
 

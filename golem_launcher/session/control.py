@@ -38,7 +38,7 @@ class ControlServer:
         self._connections: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Listen."""
+        """Begin to listen. Raises ``OSError``."""
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()  # left by a supervisor that was killed; ours is the lock, so nobody listens there
         # Its directory is private already. (A umask would be everybody's: other threads make files meanwhile.)
@@ -46,7 +46,7 @@ class ControlServer:
         self._path.chmod(0o600)
 
     async def renew(self) -> None:
-        """Listen again at a socket that was removed."""
+        """Listen again where somebody removed the socket file. Raises ``OSError``."""
         if self._server is not None:
             self._server.close()
         await self.start()

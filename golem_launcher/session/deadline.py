@@ -32,11 +32,11 @@ class Deadline:
 
     @classmethod
     def of(cls, hours: Decimal) -> Deadline:
-        """The deadline of a session that begins now."""
+        """The deadline of a session of so many ``hours`` that begins now."""
         return cls(clock.now() + timedelta(hours=float(hours)))
 
     def put_off(self, seconds: float) -> None:
-        """The session begins that much later: nothing is agreed yet."""
+        """Move the deadline by ``seconds``. Called when the image had to be made first, before anything is agreed."""
         self.at += timedelta(seconds=seconds)
 
     @property
@@ -51,7 +51,7 @@ class Deadline:
 
     @property
     def extendable_until(self) -> datetime | None:
-        """The latest deadline under the present agreement."""
+        """The latest deadline that the present agreement allows; ``None`` before there is one."""
         return None if self.agreement_ends is None else self.agreement_ends - _AGREEMENT_MARGIN
 
     def agree(self, *, others: bool) -> datetime:

@@ -46,7 +46,7 @@ class SessionDirectory:
 
     @property
     def name(self) -> str:
-        """The session's name."""
+        """The session's name, which is the directory's."""
         return self.path.name
 
     @property
@@ -61,7 +61,7 @@ class SessionDirectory:
 
     @property
     def supervisor_log(self) -> Path:
-        """What the supervisor itself logged."""
+        """The log of the supervisor itself, for whoever looks for a fault of ours."""
         return self.path / "supervisor.log"
 
     @property
@@ -71,7 +71,7 @@ class SessionDirectory:
 
     @property
     def control_socket(self) -> Path:
-        """Where the supervisor listens for commands."""
+        """The socket at which the supervisor takes commands (:mod:`golem_launcher.session.control`)."""
         return paths.socket_path(self.path, "control.sock")
 
     @property
@@ -115,11 +115,11 @@ class SessionDirectory:
             return None
 
     def write_state(self, state: SessionState) -> None:
-        """Replace the state."""
+        """Replace the state, whole or not at all. Raises ``OSError``."""
         files.write_atomic(self.state_file, state.model_dump_json(indent=1).encode())
 
     def write_request(self, request: LaunchRequest) -> None:
-        """Keep the request."""
+        """Write down the request, once, when the directory is made. Raises ``OSError``."""
         files.write_atomic(self.path / _REQUEST, request.model_dump_json(indent=1).encode())
 
     def left_out(self) -> list[dict[str, str]]:
@@ -128,13 +128,13 @@ class SessionDirectory:
         return found if isinstance(found, list) else []
 
     def write_left_out(self, left_out: dict[str, str]) -> None:
-        """Replace that list."""
+        """Replace what :meth:`left_out` reads: the reason by path. Raises ``OSError``."""
         files.write_json(
             self.path / "left_out.json", [{"path": path, "reason": reason} for path, reason in left_out.items()]
         )
 
     def append_event(self, event: Event) -> None:
-        """Add one event to the log of events."""
+        """Add one event to ``events.jsonl``. Raises ``OSError``."""
         with (self.path / "events.jsonl").open("ab") as file:
             file.write(EVENT.dump_json(event) + b"\n")
 
@@ -167,7 +167,7 @@ class SessionDirectory:
         return self.state().base_url
 
     def workload(self) -> Workload:
-        """What its machines run. Raises ``SessionDamaged``."""
+        """What its head runs, as its request says. Raises ``SessionDamaged``."""
         return registry.find(self.request().workload)
 
     def lab_extensions(self) -> bool:
@@ -179,7 +179,7 @@ class SessionDirectory:
         return self.url_in(self.state())
 
     def url_in(self, state: SessionState) -> str | None:
-        """The same, by a state that is known."""
+        """As :meth:`url`, by a state that the caller has read already."""
         token, link = self.token(), registry.link(state.workload)
         return link.url(state.address, state.base_url, token) if link and state.address and token else None
 

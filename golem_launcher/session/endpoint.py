@@ -45,7 +45,7 @@ class SessionEndpoint:
         """The machine that the link opens."""
         self.others = tuple(
             MachineEndpoint(of_others, self._way_to(number), lambda: "/")
-            for number in range(HEAD + 1, request.places + 1)
+            for number in range(HEAD + 1, request.most_machines + 1)
         )
         self.documents = OpenDocuments(token)
         """The pages of JupyterLab that are open in browsers; none of another workload."""
@@ -65,14 +65,14 @@ class SessionEndpoint:
 
     @property
     def base_url(self) -> str:
-        """The path below which the workload answers."""
+        """The path below which the workload answers: ``/``, or a longer one behind a hub."""
         return self._ways.base_url
 
     def _way_to(self, number: int) -> Callable[[], MachineWay]:
         return lambda: self._ways.machines[number]
 
     async def open(self) -> None:
-        """Listen. Raises ``AccessError``."""
+        """Open the ways in; once, while offers come in. Raises ``AccessError`` where an address can't be had."""
         # Half a tenth of a second that the market need not wait for.
         from golem_launcher.access.ways_in import WaysIn  # noqa: PLC0415
 
@@ -83,7 +83,7 @@ class SessionEndpoint:
             self._workload,
             self.documents,
             secret=self.token,
-            machines=request.places,
+            machines=request.most_machines,
             ssh_key=request.ssh_key,
             extensions=request.lab_extensions,
             # There a provider's scripts could do more than here: only those of an image that the user chose run.
@@ -99,7 +99,7 @@ class SessionEndpoint:
             await self._ways.renew()
 
     async def aclose(self) -> None:
-        """End the listeners and every connection."""
+        """Close the ways in and every connection. Safe to call when they were never opened."""
         if self._listening:
             await self._ways.aclose()
 

@@ -43,12 +43,12 @@ class MachineEndpoint:
         self._base_url = base_url
 
     def point_at(self, node: Node, rented: Rented) -> None:
-        """From now on, connections lead to this provider."""
+        """Lead all connections to this provider from now on. Called once its agent runs."""
         network = f"{node.api_url.replace('http', 'ws', 1)}/net-api/v1/net/{rented.network_id}"
         self._way().lead_to(network, rented.ip, node.app_key, self.token)
 
     def point_nowhere(self) -> None:
-        """From now on, connections are closed at once."""
+        """Close all connections, and each new one at once, as the provider was lost or is being let go."""
         self._way().lead_nowhere()
 
     @property
@@ -66,13 +66,13 @@ class MachineEndpoint:
         return {**known, **self._way().agent_settings()}
 
     def client(self) -> WorkloadClient:
-        """A new client of the workload."""
+        """A new HTTP client of the workload and its agent; ``async with`` it."""
         return WorkloadClient(
             self._workload, self._dial, self.token, lab_token=self.lab_token, base_url=self._base_url()
         )
 
     async def dial_agent(self) -> Stream:
-        """A stream to the agent's own server. Raises ``AccessError``."""
+        """A new stream to the agent's own server. Raises ``AccessError`` while there is no provider."""
         return await self._dial(AGENT_PORT)
 
     async def refuses(self) -> bool:

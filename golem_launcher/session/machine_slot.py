@@ -22,7 +22,7 @@ HEAD = 1
 
 
 class MachineFiles(Protocol):
-    """What becomes of one machine's files."""
+    """What becomes of the files of one machine, through all its providers. The renting of its slot calls it."""
 
     @property
     def hold(self) -> bool:
@@ -39,7 +39,11 @@ class MachineFiles(Protocol):
 
 
 class MachineRecorder:
-    """Writes what one machine tells about itself. The head speaks for the session; others say who they are."""
+    """Writes what happens to one machine into the session's state and events.
+
+    The renting, the monitor and the pool call it. What is said of the head is said of the session; other machines are
+    named by their number.
+    """
 
     def __init__(self, recorder: Recorder, number: int) -> None:
         self._recorder = recorder
@@ -47,24 +51,24 @@ class MachineRecorder:
 
     @property
     def is_head(self) -> bool:
-        """Whether it speaks for the session."""
+        """Whether this is the head, whose stage and trouble are the session's."""
         return self.number == HEAD
 
     @property
     def state(self) -> MachineState:
-        """Its state."""
+        """The machine's state as it was written last; an empty one before anything was."""
         known = self._recorder.state.machines
         return known[self.number - 1] if len(known) >= self.number else MachineState(number=self.number)
 
     def enter(self, stage: Stage, reason: str = "") -> None:
-        """It enters a stage."""
+        """The machine enters a stage; ``reason`` is a sentence for the user. The head takes the session with it."""
         if self.is_head:
             self._recorder.enter(stage, reason)
         else:
             self._recorder.machine(self.number, stage=stage)
 
     def update(self, **changes: Any) -> None:
-        """Change its state. Raises ``KeyError`` for what is no field of it."""
+        """Change fields of :class:`MachineState`. Raises ``KeyError`` for what is no field of it."""
         self._recorder.machine(self.number, **changes)
 
     def used(self, usage: Usage) -> None:
@@ -83,7 +87,7 @@ class MachineRecorder:
             self._recorder.update(trouble=text)
 
     def message(self, text: str, level: str = "info") -> None:
-        """A line for a person."""
+        """Add a line to the session's messages; ``level``: info, warning or error."""
         self._recorder.message(text if self.is_head else f"Machine {self.number}: {text}", level)
 
     def notice(self, text: str) -> None:
@@ -93,26 +97,26 @@ class MachineRecorder:
         self.message(text, "warning")
 
     def progress(self, what: str, done: int, total: int, unit: str) -> None:
-        """A piece of work is that far: nobody is held up by another machine's than the head's."""
+        """A piece of work is that far; ``unit``: bytes, packages. Of the head alone: nobody waits for the others."""
         if self.is_head:
             self._recorder.progress(what, done, total, unit)
 
     def agreed(self, entry: AgreementEntry) -> None:
-        """Its agreement is confirmed."""
+        """Its agreement is confirmed: called by the renting before the activity is asked for."""
         per_hour = entry.price.per_hour() if entry.price else None
         chosen = entry.provider_id, entry.provider_name, entry.agreement_id
         self._recorder.provider(*chosen, per_hour, wallet=entry.wallet, machine=self.number)
 
     def token(self, token: str) -> None:
-        """What lets into its workload from now on, for whoever makes links to it."""
+        """Keep the token that opens its workload from now on; the page and the commands read it to make links."""
         self._recorder.write_token(token, self.number)
 
     def lost(self, provider_name: str, reason: str) -> None:
-        """Its provider was lost."""
+        """Add the loss of its provider to the events; ``reason``: why, in a sentence."""
         self._recorder.event(ProviderLost(machine=self.number, provider_name=provider_name, reason=reason))
 
     def count_loss(self) -> None:
-        """Another provider is looked for, or none."""
+        """Count a loss and clear what was known of the lost provider. Called once per loss, after :meth:`lost`."""
         state = self._recorder.state
         self._recorder.update(providers_lost=state.providers_lost + 1, money_ends_at=None)
         self.trouble("")
@@ -133,5 +137,5 @@ class MachineSlot:
 
     @property
     def is_head(self) -> bool:
-        """Whether its machine has the session's workspace."""
+        """Whether this is the head's slot: its machine has the session's workspace."""
         return self.recorder.is_head

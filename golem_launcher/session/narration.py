@@ -19,7 +19,7 @@ class Narration:
         self._at = time.monotonic()
 
     def lines(self, state: SessionState) -> list[str]:
-        """What is new in ``state``, a line each."""
+        """The lines to print for what is new in ``state`` since the last call."""
         found = []
         if state.stage.value not in self._told:
             self._told.add(state.stage.value)

@@ -55,7 +55,7 @@ def forget() -> int:
 
 
 def shown() -> list[str]:
-    """The addresses as they may be seen."""
+    """The addresses with passwords and tokens left out, for `golem-launcher notify` to show."""
     client = _apprise()
     for one in addresses():
         client.add(one)

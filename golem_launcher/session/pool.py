@@ -49,12 +49,12 @@ class _Member:
 
     @property
     def number(self) -> int:
-        """Of its machine."""
+        """The machine's number, from 2 on."""
         return self.slot.recorder.number
 
     @property
     def is_wanted(self) -> bool:
-        """Whether there is to be a machine."""
+        """Whether a machine is to be kept in this slot."""
         return self.task is not None and not self.leaving.is_set()
 
 
@@ -86,7 +86,7 @@ class Pool:
             member.task = asyncio.create_task(self._keep(member, demand))
 
     def numbers(self) -> tuple[int, ...]:
-        """Of the machines that are to be there."""
+        """The numbers of the machines that are wanted, whether they are ready or not."""
         return tuple(member.number for member in self._members if member.is_wanted)
 
     def scale(self, count: int, leaving: frozenset[int] = frozenset()) -> None:
@@ -113,11 +113,11 @@ class Pool:
 
     @property
     def clients(self) -> list[WorkloadClient]:
-        """Of the machines that are ready."""
+        """Clients of the machines that are ready now."""
         return [member.monitor.client for member in self._members if member.monitor is not None]
 
     def monitor(self, number: int) -> Monitor | None:
-        """Of a machine, while it is ready."""
+        """The monitor of the machine ``number``; ``None`` while it is not ready."""
         return next((member.monitor for member in self._members if member.slot.recorder.number == number), None)
 
     def let_go(self, number: int) -> None:

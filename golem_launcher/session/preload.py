@@ -26,7 +26,7 @@ def end() -> None:
 
 
 def engine() -> Any:
-    """The module of yapapi's engine. Blocking."""
+    """The module :mod:`golem_launcher.rental.engine`, imported once, without yapapi's warnings. Blocking: a second."""
     # yapapi asks setuptools for its own version, in a way that setuptools warns of.
     warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
     return importlib.import_module("golem_launcher.rental.engine")

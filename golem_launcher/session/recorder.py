@@ -96,17 +96,17 @@ class Recorder:
         _LOG.info("stage %s %s", stage.value, reason)
 
     def update(self, **changes: Any) -> None:
-        """Change the state. Raises ``KeyError`` for what is no field of it."""
+        """Change fields of the session's state. Raises ``KeyError`` for what is no field of it."""
         self.state = changed(self.state, changes)
         self._submit(self._directory.write_state, self.state)
 
     def message(self, text: str, level: str = "info") -> None:
-        """A line for a person."""
+        """Add a line to the messages that page and commands show; ``level``: info, warning or error."""
         _LOG.log(_LEVELS[level], "%s", text)
         self._append(Message.model_validate({"text": text, "level": level}))
 
     def event(self, event: Event) -> None:
-        """Add an event to the log of events."""
+        """Add an event to ``events.jsonl``; what it says to people is logged as well."""
         if event.line:
             _LOG.info("%s", event.line)
         self._append(event)
@@ -144,16 +144,16 @@ class Recorder:
         self._append(progress)
 
     def cost(self, cost: Decimal, billed: Decimal) -> None:
-        """The session costs this much by now, in the network's coin."""
+        """The session costs this much by now, of which ``billed`` was accepted; both in the network's coin."""
         self.update(cost=cost)
         self._append(CostChanged(cost=cost, billed=billed))
 
     def left_out(self, left_out: dict[str, str]) -> None:
-        """What of the workspace is not saved, and why."""
+        """Write down which files of the workspace are not saved: the reason by path. Replaces what was there."""
         self._submit(self._directory.write_left_out, left_out)
 
     def write_token(self, token: str, machine: int = 1) -> None:
-        """Keep a machine's token."""
+        """Keep the token that opens a machine's workload."""
         self._submit(functools.partial(self._directory.write_token, machine=machine), token)
 
     async def flush(self) -> None:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import clock
-from golem_launcher.agent import report
 from golem_launcher.errors import (
-    BudgetError,
     ImageBlamed,
     LauncherError,
     MarketError,
@@ -21,14 +18,11 @@ from golem_launcher.errors import (
 )
 from golem_launcher.events import Stage
 from golem_launcher.market.constraint import condition
-from golem_launcher.rental.activity_spec import ActivitySpec
-from golem_launcher.session.deadline import AGENT_GRACE_SECONDS
-from golem_launcher.session.end_reason import reason_in
+from golem_launcher.session.loss import Loss, nobody_left, why_no_other
 from golem_launcher.session.node_elsewhere import follow_node
-from golem_launcher.units import with_coin
-from golem_launcher.waiting import cancel_all, first_of
+from golem_launcher.session.workload_start import WorkloadStart
+from golem_launcher.waiting import cancel_all
 from golem_launcher.workload.archive import spare_pip
-from golem_launcher.workload.shipment import shipment
 
 if TYPE_CHECKING:
     from golem_launcher.rental.activity_spec import Rented
@@ -37,25 +31,12 @@ if TYPE_CHECKING:
     from golem_launcher.session.context import Prepared
     from golem_launcher.session.machine_slot import MachineSlot
 
-_SHARED_DISK = (
-    "This provider's virtual machine is of an older kind: the files lie on a disk that it shares with its host. "
-    "SQLite's WAL, memory-mapped files (np.memmap, safetensors), sockets, FIFOs and owners of files (cp -a complains) "
-    "do not work there; in /tmp, which is memory, they do."
-)
 _ATTEMPTS = 3
-_POLL_SECONDS = 0.1
-_CROWD = 10
-"""Of several machines each is asked so many times more seldom and more patiently at most: they start side by side."""
-_ASK_SECONDS = 15.0
-"""A workload that does not answer for that long may have been given up by its agent, which is asked then."""
-_PROBE_SECONDS = 2.0
 _SCAN_SECONDS = 3.0
 _NODE_SECONDS = 60.0
 """How long a node may be away while a provider makes ready."""
 _NODE_POLL_SECONDS = 0.5
 _LAST_SAVE_SECONDS = 30.0
-_LEAST_SECONDS = 30.0
-"""With less time than this left, another provider would hardly be ready."""
 _SEARCH_SECONDS = 30.0
 """Another provider is looked for at least this long, whatever the market looks like at first: offers are renewed now
 and then, all of them when a clock was set, and a provider that was lost may be back."""
@@ -78,20 +59,6 @@ class Machine:
     """What the user should know of how it was made ready."""
 
 
-@dataclass(frozen=True)
-class Loss:
-    """A machine that was lost, and has no other in its place yet."""
-
-    words: str
-    """What happened."""
-    files: str
-    """What became of the files."""
-
-    def made_good(self, name: str) -> str:
-        """What the user reads once the session goes on at the provider ``name``."""
-        return f"{self.words} At {datetime.now(UTC):%H:%M} UTC the session went on at {name}. {self.files}"
-
-
 class Renting:
     """The machines in one slot of a session, one after the other."""
 
@@ -99,7 +66,7 @@ class Renting:
         self.session = session
         self._slot = slot
         self._recorder = slot.recorder
-        self._told_of_disk = False
+        self._start = WorkloadStart(session, slot)
 
     async def publish(self, loss: str = "") -> Demand:
         """Put a demand on the market; offers come in from now on. ``loss``: what it makes good, in words."""
@@ -128,13 +95,13 @@ class Renting:
 
     async def _rent(self, demand: Demand, loss: Loss | None, seeking: contextlib.ExitStack) -> Machine:
         session = self.session
-        hiring = session.engine.hire(demand, self._spec, self._recorder.progress)
+        hiring = session.engine.hire(demand, self._start.spec, self._recorder.progress)
         lost, least_seconds = ("", 0.0) if loss is None else (loss.words, _SEARCH_SECONDS)
         for _ in range(_ATTEMPTS):
             await self._agree(hiring, least_seconds)
             self._enter(Stage.DEPLOYING, lost)
             try:
-                rented, notices = await self._ready_unless_overbilled(hiring, lost)
+                rented, notices = await self._start.until_ready(hiring, lambda: self._enter(Stage.STARTING, lost))
             except ProviderError as error:
                 if forgotten := await self._node_began_anew():
                     await self._let_go(hiring)
@@ -142,7 +109,7 @@ class Renting:
                     await session.engine.renew(forgotten)
                     demand = await self.publish(lost)
                     seeking.enter_context(demand.sought())
-                    hiring = session.engine.hire(demand, self._spec, self._recorder.progress)
+                    hiring = session.engine.hire(demand, self._start.spec, self._recorder.progress)
                     continue
                 await self._give_up(hiring, error)
                 self._enter(Stage.NEGOTIATING, lost)
@@ -152,32 +119,6 @@ class Renting:
                 told = [] if loss is None else [loss.made_good(rented.provider_name)]
                 return Machine(rented, hiring, (*told, *notices))
         raise self.session.image_faults.instead_of(session.choice.failure())
-
-    async def _ready_unless_overbilled(self, hiring: Hiring, lost: str) -> tuple[Rented, list[str]]:
-        """What ``_ready`` gives; a bill that is not accepted ends it at once, however long files and packages take."""
-        async with first_of(self._ready(hiring, lost), self._overbilled(hiring)) as (ready, overbilled):
-            if not ready.done():
-                raise ProviderError(overbilled.result())
-            return ready.result()
-
-    async def _ready(self, hiring: Hiring, lost: str) -> tuple[Rented, list[str]]:
-        """Wait until the workload answers at who signed; the machine, and what the user should know of it."""
-        rented = await self._deployed(hiring)
-        self._enter(Stage.STARTING, lost)
-        self._slot.endpoint.point_at(self.session.host.node, rented)
-        self._recorder.token(self._slot.endpoint.lab_token)
-        notices = [*self._about(rented), *await self._slot.files.attach(hiring.bulk_transfer())]
-        await self._answers(hiring)
-        return rented, notices
-
-    async def _overbilled(self, hiring: Hiring) -> str:
-        """Wait until a bill of who signed is not accepted; why it is not."""
-        agreement_id, money = hiring.agreement_id, self.session.money
-        news = money.news(agreement_id)
-        while (why := money.dispute(agreement_id)) is None:
-            await news.wait()
-            news.clear()
-        return why
 
     async def replace(self, lost: Machine, error: ProviderError) -> Machine:
         """Another machine in the place of one that was ``lost``. Raises ``LauncherError`` when there is none."""
@@ -203,7 +144,7 @@ class Renting:
         except NodeError:
             raise
         except LauncherError as why:
-            raise self._nobody_left(words, why) from None
+            raise nobody_left(session, words, why) from None
 
     async def release(self, machine: Machine) -> None:
         """Let go of a machine in good order, bounded in time."""
@@ -216,31 +157,6 @@ class Renting:
             self._recorder.enter(Stage.RECOVERING, f"{lost} {_SEARCHING[stage].format(name=self._slot.workload.title)}")
         else:
             self._recorder.enter(stage)
-
-    def _about(self, rented: Rented) -> list[str]:
-        """What the user should know of the provider's disk, once a session."""
-        told, self._told_of_disk = self._told_of_disk, self._told_of_disk or not rented.own_disk
-        return [] if told or rented.own_disk else [_SHARED_DISK]
-
-    def _spec(self) -> ActivitySpec:
-        session = self.session
-        settings = {
-            **self._slot.endpoint.begin_anew(),
-            "deadline": session.deadline.at.timestamp() + AGENT_GRACE_SECONDS,
-            "now": clock.now().timestamp(),  # the provider's clock may be wrong
-            "hold": self._slot.files.hold,
-            "index_url": session.outbound.index_url,
-            "kernel_state": session.request.save and session.request.kernel_state,
-            "notebook_cluster": session.cluster is not None and self._slot.is_head,
-        }
-        workload = self._slot.workload
-        return ActivitySpec(
-            workload=workload.title,
-            needs=workload.needs,
-            shipment=shipment(workload, settings, familiar=session.image.familiar),
-            disk_gib=session.request.disk_gib,
-            image_is_known=session.image.known_whole or session.image_faults.runs,
-        )
 
     async def _give_up(self, hiring: Hiring, error: ProviderError) -> None:
         """Let go of a provider whose workload did not answer; that it blames the image is not its own fault yet."""
@@ -325,38 +241,6 @@ class Renting:
         except NodeError:
             return []
 
-    async def _deployed(self, hiring: Hiring) -> Rented:
-        """The workload runs there, at the second try if need be: an activity that failed can't deploy again."""
-        try:
-            return await hiring.deployed()
-        except ProviderError as error:
-            if isinstance(error, ImageBlamed) or not await hiring.start_again():
-                raise
-            name = hiring.agreement.provider_name if hiring.agreement is not None else ""
-            self._recorder.message(f"{name}: {error.what} It is tried once more there.")
-        return await hiring.deployed()
-
-    async def _answers(self, hiring: Hiring) -> None:
-        """Wait for it; when it does not come up, ask the agent why: its log is read through the workload otherwise."""
-        loop_time = asyncio.get_running_loop().time
-        start_seconds, name = self.session.host.patience.start, self._slot.workload.title
-        end = loop_time() + start_seconds
-        ask_at = loop_time() + _ASK_SECONDS
-        crowd = min(self.session.choice.request.machines_wanted, _CROWD)
-        async with self._slot.endpoint.client() as client:
-            while not await client.answers(seconds=_PROBE_SECONDS * crowd):
-                if self._slot.workload.ends_session and await client.has_ended():
-                    return
-                if loop_time() > min(ask_at, end):
-                    told = report.read(await hiring.last_words())
-                    ask_at = loop_time() + _ASK_SECONDS
-                    if told is not None and told.kind in report.ENDS:
-                        raise ProviderError(f"{name} could not be started. {reason_in(told)}".rstrip())
-                    if loop_time() > end:
-                        late = f"{name} did not answer within {start_seconds:.0f} s."
-                        raise ProviderError(f"{late} {reason_in(told)}".rstrip())
-                await asyncio.sleep(_POLL_SECONDS * crowd)
-
     def _write_down(self, lost: Rented, error: ProviderError, *, overbilled: bool) -> str:
         """A provider is lost: what happened, in words. Raises ``ProviderError`` when no other should be asked."""
         choice, recorder = self.session.choice, self._recorder
@@ -366,23 +250,13 @@ class Renting:
             choice.lost(lost.provider_id, lost.provider_name, error.what)
         recorder.lost(lost.provider_name, error.what)
         words = f"The provider {lost.provider_name} was lost: {error.what}"
-        refusal = self._refusal()
+        refusal = why_no_other(self.session)
         if not refusal:  # before its loss is counted: no state shall show a session as ready whose provider was lost
             self._enter(Stage.NEGOTIATING, words)
         recorder.count_loss()
         if refusal:
             raise ProviderError(words, refusal)
         return words
-
-    def _refusal(self) -> str:
-        """Why no other provider is asked, in a sentence; empty when one is."""
-        if not self.session.request.recover:
-            return "Going on elsewhere is turned off for this session."
-        if self.session.deadline.left < _LEAST_SECONDS:
-            return "Its time was nearly over, so no other provider was asked."
-        if self.session.money.left <= 0:
-            return "The budget is used up, so no other provider was asked."
-        return ""
 
     def _look_again(self) -> None:
         """Let the choice see the market anew, for what is left of time and money; how providers stand is kept."""
@@ -391,23 +265,4 @@ class Renting:
         left: dict[str, Any] = {"hours": self.session.deadline.hours_left, "budget": self.session.money.left}
         if cluster is not None:
             left["workers"] = cluster.wanted
-        choice.request = request.model_copy(update=left)
-        choice.seen.clear()
-        choice.too_dear.clear()
-        choice.unfit.clear()
-        choice.suitable.clear()
-        choice.unwanted.clear()
-
-    def _nobody_left(self, lost: str, error: LauncherError) -> LauncherError:
-        """Why the session ends after all, when ``error`` is why nobody took over."""
-        choice = self.session.choice
-        others = choice.looked_at - choice.backoff.reasons.keys()
-        if others and others <= choice.too_dear.keys():
-            left = with_coin(choice.request.budget, self.session.network.token)
-            return BudgetError(
-                f"{lost} What is left of the budget, {left}, does not pay for any other provider that fits.",
-                "Start it again with a higher budget.",
-            )
-        if not others:
-            return MarketError(f"{lost} There is no other provider that fits.", "Try again later, or ask for less.")
-        return MarketError(f"{lost} Nobody took over: {error.what}", error.remedy)
+        choice.look_again(request.model_copy(update=left))

@@ -118,7 +118,7 @@ class Saves:
         )
 
     def begin(self) -> None:
-        """Save from now on, every few seconds."""
+        """Begin to save every few seconds, if the request wants saves. Called once the workload answers."""
         if not self._request.save or self._store is None or self._agent is None:
             return
         from golem_launcher.workspace.transfer.saver import Saver  # noqa: PLC0415 - likewise
@@ -200,7 +200,7 @@ class Saves:
             await agent.__aexit__(None, None, None)
 
     async def aclose(self) -> None:
-        """End everything and remove what was cloned."""
+        """Stop saving, let go of the provider and remove the clones of ``inputs``. Called once, at the end."""
         await self.detach()
         await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
 

@@ -54,7 +54,7 @@ async def watch(save: Callable[[float], Awaitable[object]], recorder: Recorder) 
 
 
 def woke(seconds: float) -> str:
-    """What is said after a sleep of so long."""
+    """The sentence that tells the user that this computer slept for so many ``seconds``."""
     told = f"This computer slept for {duration(seconds)}." if seconds >= _MINUTE else "This computer slept."
     if seconds < _NOTES_SECONDS:
         return told

@@ -26,7 +26,7 @@ def note(directory: SessionDirectory, until: datetime) -> None:
 
 
 def withdraw(directory: SessionDirectory) -> None:
-    """It does not, or has done it."""
+    """Take the note back: the session is not ended, or has been. Called by the process that made it."""
     with contextlib.suppress(OSError):
         _path(directory).unlink()
 

@@ -87,7 +87,11 @@ def test_a_cluster_is_of_one_head_and_its_notebooks(fields):
 
 
 def test_a_cluster_counts_as_the_machines_that_it_begins_with():
-    assert (LaunchRequest().machines_wanted, LaunchRequest().places, LaunchRequest().has_cluster) == (1, 1, False)
+    assert (LaunchRequest().machines_wanted, LaunchRequest().most_machines, LaunchRequest().has_cluster) == (
+        1,
+        1,
+        False,
+    )
     request = LaunchRequest(workers=4, max_workers=8)
-    assert (request.machines_wanted, request.places, request.has_cluster) == (5, 16, True)
+    assert (request.machines_wanted, request.most_machines, request.has_cluster) == (5, 16, True)
     assert LaunchRequest(max_workers=8).machines_wanted == 1

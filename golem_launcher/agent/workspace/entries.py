@@ -54,7 +54,7 @@ def stamp_of(status: os.stat_result) -> Stamp:
 
 
 def line_of(path: str, entry: Entry) -> list[Any]:
-    """It as it travels."""
+    """The entry as a line of the answer to ``/plan``."""
     mode, mtime = entry.stamp[:2]
     path = escape(path)
     if entry.kind == "f" and entry.cuts is not None:

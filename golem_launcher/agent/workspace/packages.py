@@ -46,7 +46,7 @@ class Installed(NamedTuple):
 
     @property
     def pin(self) -> str:
-        """``name==version``."""
+        """The installed version as a requirement: ``name==version``."""
         return f"{self.name.replace('_', '-')}=={self.version}"
 
 

@@ -132,7 +132,7 @@ class Restore:
             self._problem(path, error)
 
     def abandon(self) -> None:
-        """Close what is open."""
+        """Close the files that are open, when a restore is given up."""
         self._close_file()
         if self._top >= 0:
             os.close(self._top)

@@ -59,7 +59,7 @@ class Service:
         return {"held": self._held, "ended": end_of(self._log) is not None}
 
     def open(self) -> dict[str, Any]:
-        """Let the workload start."""
+        """Let the workload start: all is there that was to be brought."""
         os.write(self._gate, b"o")
         self._held = False
         return {}
@@ -119,7 +119,7 @@ class Service:
             return {"next": 0}
 
     def put(self, pieces: Iterable[bytes]) -> dict[str, Any]:
-        """Take chunks."""
+        """Take chunks of the files that are restored; how many it has by now, and what was wrong with one."""
         frames = wire.Frames()
 
         def found() -> Iterator[tuple[bytes, int, bytes]]:
@@ -150,7 +150,7 @@ class Service:
             return {"next": restore.next, "error": error}
 
     def finish(self) -> dict[str, Any]:
-        """End the restore."""
+        """End the restore: what could not be made, with reasons. Raises ``WireError`` where none has begun."""
         with self._lock:
             restore = self._restoring()
             restore.finish()
@@ -158,7 +158,7 @@ class Service:
             return {"problems": restore.problems}
 
     def install(self, requirements: list[str], seconds: float) -> Iterator[Any]:
-        """Install packages."""
+        """Install packages by pip; what it says, line by line, as the answer to ``/install``."""
         return install(requirements, seconds, self._root, disk.for_large_files(self._root, self._volume))
 
     def _restoring(self) -> Restore:

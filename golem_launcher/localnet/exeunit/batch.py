@@ -51,7 +51,7 @@ class Batch:
     # What happens
 
     def begin(self, index: int) -> None:
-        """The command ``index`` begins."""
+        """Called when the command with this ``index`` begins."""
         command = self.commands[index]
         everything = Capture(stream=True, head=None)
         out, err = (command.stdout, command.stderr) if isinstance(command, Run) else (everything, everything)
@@ -103,7 +103,7 @@ class Batch:
 
     @property
     def running(self) -> Command | None:
-        """The command that runs."""
+        """The command that runs now, as the bus shows it."""
         if self.finished or not self._states or self._states[-1].code is not None:
             return None
         return self.commands[len(self._states) - 1]

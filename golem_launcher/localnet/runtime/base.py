@@ -59,7 +59,7 @@ class BaseEnvironment:
 
     @property
     def site_packages(self) -> Path:
-        """The directory for ``sys.path``."""
+        """The directory of the installed packages, as ``sys.path`` of a session has it."""
         return self.directory / "site-packages"
 
 

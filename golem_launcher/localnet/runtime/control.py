@@ -72,7 +72,7 @@ class InitProcess:
         return self._process.pid
 
     async def start(self) -> None:
-        """Start it. Raises ``OSError``."""
+        """Start the ancestor process, before anything is run. Raises ``OSError``."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             for end in (ours, theirs):

@@ -185,7 +185,7 @@ class SandboxRuntime:
     async def run(
         self, argv: Sequence[str], *, on_stdout: Callable[[bytes], None], on_stderr: Callable[[bytes], None]
     ) -> int:
-        """Run a command inside."""
+        """Run a command in the sandbox: its exit code, or minus the signal that ended it."""
         like_9p = [str(each.mount) for each in self.volumes.all if each.kind == "host" and self._place.like_9p]
         command = Command(argv, self._env, self._workdir, self._enter(), like_9p)
         return await self._init.run_silently(command, on_stdout, on_stderr)

@@ -73,7 +73,7 @@ class Volumes:
 
     @property
     def mounts(self) -> tuple[PurePosixPath, ...]:
-        """Their container paths."""
+        """The volumes' paths in the container."""
         return tuple(volume.mount for volume in self.all)
 
     def create(self) -> None:

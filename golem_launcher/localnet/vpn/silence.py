@@ -22,7 +22,7 @@ class Silence:
         """When bytes last came or went."""
 
     def opened(self, now: float) -> None:
-        """The connection stands."""
+        """Called when the connection stands: from now on silence counts."""
         self._heard = self.moved = now
 
     def ended(self, now: float) -> None:

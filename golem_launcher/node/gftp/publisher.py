@@ -63,7 +63,7 @@ class BusPublisher:
         return not self.bus.closed.is_set()
 
     async def offer(self, name: str, service: Service) -> None:
-        """Register the file's service."""
+        """Register the file's service on the bus. Raises ``BusError``."""
         prefix = local_address(name)
 
         async def answer(call: Call) -> bytes:
@@ -78,7 +78,7 @@ class BusPublisher:
         await self.bus.register(prefix, answer)
 
     async def withdraw(self, name: str) -> None:
-        """Unregister the file's service."""
+        """Unregister the file's service, so that nobody fetches it any more. Raises ``BusError``."""
         await self.bus.unregister(local_address(name))
 
     async def aclose(self) -> None:

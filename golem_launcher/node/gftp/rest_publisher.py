@@ -88,7 +88,7 @@ class RestPublisher:
             await self._rest.delete(f"{_SERVICES}/{_encoded(local_address(name))}")
 
     async def aclose(self) -> None:
-        """Withdraw everything."""
+        """Withdraw all files that are still on offer. Called once."""
         for name in tuple(self._served):
             await self.withdraw(name)
         await self._http.close()

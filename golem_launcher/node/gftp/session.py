@@ -82,7 +82,7 @@ class GftpSession:
         await transfer.upload((await self._bus()).bus, Path(file), url, progress=progress)
 
     async def aclose(self) -> None:
-        """Withdraw everything."""
+        """Withdraw all files that are still on offer. Called once, when yapapi ends the program."""
         if self._publisher is not None:
             await self._publisher.aclose()
         for service in self._services.values():

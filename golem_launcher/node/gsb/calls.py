@@ -86,7 +86,7 @@ class Replies(Protocol):
     """Where replies go."""
 
     def reply(self, request_id: str, code: int, data: bytes, *, partial: bool = False) -> None:
-        """Send one reply, now."""
+        """Send one reply of a stream of replies, at once."""
 
     async def drained(self) -> None:
         """Wait until the other side has taken what was sent, as far as it needs to keep memory bounded."""

@@ -127,7 +127,7 @@ class FrameConnection(asyncio.BufferedProtocol):
     # What asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Tune the socket."""
+        """Called by asyncio: set the socket's buffers and options."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         transport.set_write_buffer_limits(high=SEND_LIMIT, low=_SEND_RESUME)
@@ -184,7 +184,7 @@ class FrameConnection(asyncio.BufferedProtocol):
         self.room_again()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone."""
+        """Called by asyncio: every call that waits for a reply fails."""
         self._full = False
         self._forget()
         self._wake()

@@ -43,7 +43,7 @@ class Heartbeat:
                 self._threads.submit(self._ask, directory)
 
     def close(self) -> None:
-        """Ask no more."""
+        """Ask no more whether sessions answer. Called when the page is closed."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _ask(self, directory: SessionDirectory) -> None:

@@ -52,7 +52,7 @@ class Background:
         widget.on_msg(on_message)
 
     def close(self) -> None:
-        """Cancel what still runs."""
+        """Cancel what still runs. Called when the page is closed."""
         for future in tuple(self._running):
             future.cancel()
 

@@ -63,7 +63,7 @@ class AboutHandler(APIHandler):
     @web.authenticated
     @authorized
     async def get(self, name: str) -> None:
-        """One JSON object."""
+        """Answer what a hub asks of a session: one JSON object."""
         directory = await asyncio.to_thread(_reachable, name)
         workload = await asyncio.to_thread(directory.workload)
         await self.finish(
@@ -91,13 +91,13 @@ class CarrierHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler)
     @ws_authenticated
     @authorized
     async def get(self, name: str) -> None:
-        """Upgrade."""
+        """Answer a tunnel's websocket: check who asks, then upgrade."""
         self._directory = await asyncio.to_thread(_reachable, name)
         self._came: asyncio.Queue[bytes | None] = asyncio.Queue()
         await super().get(name)
 
     def open(self, *_: Any, **__: Any) -> None:
-        """Begin."""
+        """Called by tornado when the websocket stands: begin to carry."""
         super().open()
         self._carrying = asyncio.create_task(self._carry())
 

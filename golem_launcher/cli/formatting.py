@@ -45,7 +45,7 @@ def providers(state: SessionState) -> str:
 
 
 def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]:
-    """All about a session that a person wants to know: titles and words."""
+    """What ``show`` prints of a session: titles and words, in order."""
     lines = [
         ("name", state.name),
         ("stage", state.stage.value),

@@ -199,7 +199,7 @@ class _Teller:
         typer.echo(f"\r\x1b[K{words}" if self._live else words, err=True, nl=not self._live)
 
     def close(self) -> None:
-        """The last word was said."""
+        """Clear the line of the terminal. Called once, when the image is made."""
         if self._live and self._name:
             typer.echo("\r\x1b[K", err=True, nl=False)
 

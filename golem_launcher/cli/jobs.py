@@ -54,7 +54,7 @@ class Job(Protocol):
 
     @property
     def labels(self) -> Sequence[str]:
-        """What each task is called."""
+        """What each task is called, by its index, in tables and messages."""
 
     @property
     def attempts(self) -> int:

@@ -29,7 +29,7 @@ class Offline(NodeStartError):  # noqa: N818
 
 
 def no_program(system: str, machine: str) -> NodeStartError:
-    """There is no yagna program in this environment."""
+    """What to raise where this environment has no yagna program, or none for this ``system`` and ``machine``."""
     if (system, machine) in {("Linux", "x86_64"), ("Linux", "amd64")}:
         return NodeStartError(
             "The yagna program is missing from this Python environment.",
@@ -42,7 +42,7 @@ def no_program(system: str, machine: str) -> NodeStartError:
 
 
 def port_taken(port: int) -> PortTaken:
-    """Another program has the port."""
+    """What to raise when another program has the ``port``."""
     return PortTaken(
         f"Port {port} on 127.0.0.1 is taken by another program.",
         f"Find it with: ss -ltnp 'sport = :{port}', and end it, or choose another port.",
@@ -50,7 +50,7 @@ def port_taken(port: int) -> PortTaken:
 
 
 def data_dir_in_use(data_dir: Path) -> NodeStartError:
-    """A yagna that was not started from here runs in the data directory."""
+    """What to raise when a yagna that was not started from here runs in the data directory. Blocking."""
     try:
         holder = f" (process {int((data_dir / 'yagna.pid').read_text()[:20])})"
     except (OSError, ValueError):
@@ -62,7 +62,7 @@ def data_dir_in_use(data_dir: Path) -> NodeStartError:
 
 
 def cannot_use(error: OSError, place: Path) -> NodeStartError:
-    """The system refused something in ``place``."""
+    """What to raise when the system refused, with this ``error``, to read or write in ``place``."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return NodeStartError(f"The disk of {place} is full.", "Free some space (100 MB will do), then try again.")
@@ -75,7 +75,7 @@ def cannot_use(error: OSError, place: Path) -> NodeStartError:
 
 
 def cannot_run(error: OSError, program: Path, data_dir: Path) -> NodeStartError:
-    """The program could not be started."""
+    """What to raise when the system refused, with this ``error``, to start the program."""
     if error.errno == errno.ENOEXEC:
         system = os.uname()
         return NodeStartError(

@@ -39,7 +39,7 @@ _TUNING = re.compile(r"YA_NET_|YAGNA_AUTOCONF_ID_SECRET$|CENTRAL_NET_|PAYMENT_|E
 
 
 def data_dir() -> Path:
-    """The directory of our own node."""
+    """The data directory of the node that the launcher starts; made, with mode 0700, if it is not there."""
     return paths.private_directory(paths.home() / "node")
 
 

@@ -31,7 +31,7 @@ class DirectoryGuard:
 
     @property
     def shut(self) -> bool:
-        """Whether nothing can be written there."""
+        """Whether the session's directory can't be written to."""
         return not os.access(self._directory.path, os.W_OK | os.X_OK)
 
     def make_again(self) -> None:

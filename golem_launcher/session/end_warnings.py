@@ -25,7 +25,7 @@ class Warnings:
         self._told.update((minutes, "time") for minutes in _MINUTES if deadline.left <= minutes * 60)
 
     def look(self) -> None:
-        """Warn when it is time to."""
+        """Warn when the end by time or money is near, once for each step. The head's monitor calls it each round."""
         self._look("time", self._deadline.left)
         ends = self._recorder.state.money_ends_at
         if ends is not None:

@@ -29,7 +29,7 @@ SILENT = "What looks after it on this computer does not answer."
 
 
 def alive(directory: SessionDirectory) -> bool:
-    """Whether the session's supervisor lives."""
+    """Whether the session's supervisor lives, by its process. Blocking, for a moment."""
     record = supervisor(directory)
     return record is not None and record.alive()
 

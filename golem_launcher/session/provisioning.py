@@ -32,8 +32,9 @@ async def provision(
 ) -> list[str]:
     """Put there what was ``restored``, ``inputs`` and ``packages``, then start the workload; what to tell the user.
 
-    Without what is to be restored nobody wants that machine: it raises what the call raises. Raises ``ProviderError``
-    when the provider fails, or takes too long.
+    Called once for each provider. What ``restored`` raises is passed on, as the machine is of no use without it; of
+    ``inputs`` and ``packages`` the user is told what failed. Raises ``ProviderError`` when the provider fails, or
+    takes longer than an hour.
     """
     try:
         return await wait_for(_provision(agent, restored, inputs, packages, progress), _SETTLE_SECONDS)

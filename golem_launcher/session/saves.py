@@ -190,7 +190,7 @@ class Saves:
         return f"Its files are those{at} (generation {self._restore})."
 
     async def detach(self) -> None:
-        """Let go of the present provider."""
+        """Stop saving and let go of the present provider. Safe to call when there is none."""
         self._saver = None
         if self._saving is not None:
             await cancel_all(self._saving)

@@ -31,7 +31,7 @@ class Outcome:
     sent: list[str] = field(default_factory=list)
     fetched: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    """Sentences that its person wants to know: conflicts, and what went to the trash."""
+    """Sentences for the user: conflicts, and what went to the trash."""
     left_out: dict[str, str] = field(default_factory=dict)
     equal: int = 0
     """How many files are the same on both sides."""

@@ -49,7 +49,7 @@ class Server:
         }
 
     async def run(self) -> None:
-        """Serve; returns when it is over."""
+        """Serve what yapapi asks on standard input; returns once ``stop`` is called or the input ends."""
         # A thread, since standard input can be a file, which an event loop can't wait for. It ends with the process.
         threading.Thread(target=self._read, args=(asyncio.get_running_loop(),), daemon=True).start()
         await self._stopped.wait()

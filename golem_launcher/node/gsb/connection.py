@@ -105,7 +105,7 @@ class FrameConnection(asyncio.BufferedProtocol):
             raise BusClosed("The connection to the bus ended.")
 
     def pause(self, paused: bool) -> None:  # noqa: FBT001 - reads as what it does
-        """Stop or go on reading."""
+        """Stop reading, so that the other side has to wait, or go on."""
         if self._transport is not None and not self._transport.is_closing():
             if paused:
                 self._transport.pause_reading()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from golem_launcher.access.lab_frontend import Served
+    from golem_launcher.access.listener import BoundPort
     from golem_launcher.access.origin_policy import Headers
     from golem_launcher.access.streams import Stream
 
@@ -66,18 +67,7 @@ async def listen_for_user(host: str, upstream: Callable[[str], Upstream]) -> Lis
     ``upstream`` is told its origin. Raises ``AccessError``.
     """
     bound = bind(host, 0)
-    link = Link(upstream(bound.address))
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not is_ours(writer):
-            writer.write(refusal())
-            await writer.drain()
-            return
-        await link.serve(reader, writer)
-
-    listener = Listener(bound, serve)
-    await listener.start()
-    return listener
+    return await _serve(bound, Link(upstream(bound.address)), is_ours)
 
 
 async def listen_for_server(
@@ -123,15 +113,23 @@ async def listen(
     bound = await asyncio.to_thread(bind, host, port, tls)  # the host may be a name to look up
     policy = OriginPolicy(frozenset({bound.address.lower()}), secret, base_url, extensions=extensions)
     front = LabFrontend(base_url, extensions=extensions, compress=tls is not None, key=key(secret), left_out=left_out)
-    link = Link(Upstream(policy, dial, front, attend, lead))
+
+    def comes_in(writer: asyncio.StreamWriter) -> bool:
+        ends = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
+        return tls is not None or not all(ends) or not is_another_person(*ends)
+
+    return await _serve(bound, Link(Upstream(policy, dial, front, attend, lead)), comes_in)
+
+
+async def _serve(bound: BoundPort, link: Link, comes_in: Callable[[asyncio.StreamWriter], bool]) -> Listener:
+    """Have the ``link`` at this port; whose connection does not come in is told so."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        ends = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
-        if tls is None and all(ends) and is_another_person(*ends):
+        if comes_in(writer):
+            await link.serve(reader, writer)
+        else:
             writer.write(refusal())
             await writer.drain()
-            return
-        await link.serve(reader, writer)
 
     listener = Listener(bound, serve)
     await listener.start()

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from golem_launcher.rental.choice import Choice
     from golem_launcher.rental.image import SessionImage
     from golem_launcher.rental.payment.journal import Journal
-    from golem_launcher.rental.payment.money import Money
+    from golem_launcher.rental.payment.money import Money, Reserved
     from golem_launcher.request import LaunchRequest
 
 _LOG = logging.getLogger(__name__)
@@ -73,11 +73,9 @@ class Engine:
         permit: Permit | None,
         journal: Journal,
         money: Money,
-        identity: str,
-        allocation_id: str,
-        expires: datetime,
+        reserved: Reserved,
     ) -> None:
-        """``identity``: the node's; the allocation was made before, and ``expires``. Raises ``OSError``."""
+        """``reserved``: the allocation, which was made before. Raises ``OSError`` when the journal can't be written."""
         self._node = node
         self._patience = patience
         self._golem_network = network
@@ -99,18 +97,12 @@ class Engine:
             payment_network=network.payment_network,
             payment_token=network.token,
         )
-        self._engine.set_aside(
-            allocation_id=allocation_id,
-            amount=request.budget,
-            platform=network.platform,
-            address=identity,
-            expires=expires,
-        )
+        self._engine.set_aside(reserved)
         journal.update(network_address=f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.0/24")
         self._starting = asyncio.create_task(self._engine.start())
         self._publishable = asyncio.create_task(self._until_publishable())
         # Made beside the first negotiations.
-        self._private_network = PrivateNetwork(self._engine, journal, identity, after=self._publishable)
+        self._private_network = PrivateNetwork(self._engine, journal, reserved.identity, after=self._publishable)
         self._demands: list[Demand] = []
         self._hirings: list[Hiring] = []
 

@@ -23,9 +23,9 @@ from yapapi.rest.payment import Allocation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from decimal import Decimal
 
     from golem_launcher.node.node import Node
+    from golem_launcher.rental.payment.money import Reserved
 
 _LONG_AGO = datetime(1970, 1, 1)  # noqa: DTZ001 - yapapi compares it with a time that has no zone
 
@@ -40,16 +40,16 @@ class YapapiEngine(_Engine):
         super().__init__(api_config=_config(node), **options)
         self._said_no = refused
 
-    def set_aside(self, *, allocation_id: str, amount: Decimal, platform: str, address: str, expires: datetime) -> None:
+    def set_aside(self, reserved: Reserved) -> None:
         """Pay from an allocation that was made before. Before :meth:`start`, which makes one of its own otherwise."""
         self._budget_allocations.append(
             Allocation(
                 _api=None,
-                id=allocation_id,
-                amount=amount,
-                payment_platform=platform,
-                payment_address=address,
-                expires=expires,
+                id=reserved.allocation_id,
+                amount=reserved.amount,
+                payment_platform=reserved.platform,
+                payment_address=reserved.identity,
+                expires=reserved.expires,
             )
         )
 

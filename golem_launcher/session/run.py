@@ -32,9 +32,8 @@ from golem_launcher.text import clean_line
 from golem_launcher.waiting import cancel_all, together
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from golem_launcher.rental.demand import Demand
+    from golem_launcher.rental.payment.money import Reserved
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.network_hosts import NetworkHost
     from golem_launcher.session.recorder import Recorder
@@ -112,7 +111,7 @@ class Run:
         recorder.update(deadline=session.deadline.at)
         self._resources.push_async_callback(session.saves.aclose)
         opened = asyncio.Event()
-        (entered, image, allocation_id, expires), module, _ = await together(
+        (entered, image, reserved), module, _ = await together(
             self._enter(opened),
             asyncio.to_thread(preload.engine),
             self._open_saves(opened),
@@ -129,9 +128,7 @@ class Run:
             permit=await permit_of(session.request, session.outbound, entered.identity),
             journal=session.journal,
             money=session.money,
-            identity=entered.identity,
-            allocation_id=allocation_id,
-            expires=expires,
+            reserved=reserved,
         )
         prepared = Prepared(
             **vars(entered), image=image, engine=engine, image_faults=ImageFaults(), terminations=Terminations()
@@ -145,8 +142,8 @@ class Run:
         await self._session.saves.open()
         opened.set()
 
-    async def _enter(self, opened: asyncio.Event) -> tuple[Entered, SessionImage, str, datetime]:
-        """Reach the network, make the image ready, set the money aside: the allocation's id and end come last.
+    async def _enter(self, opened: asyncio.Event) -> tuple[Entered, SessionImage, Reserved]:
+        """Reach the network, make the image ready, set the money aside.
 
         No money before the saves are ``opened``: what is to be resumed may not be there.
         """
@@ -162,8 +159,7 @@ class Run:
         image = await self._prepare_image(host)
         self._recorder.enter(Stage.ALLOCATING)
         expires = session.deadline.allocation_ends()
-        allocation_id = await session.money.reserve(rest, session.network, entered.identity, expires)
-        return entered, image, allocation_id, expires
+        return entered, image, await session.money.reserve(rest, session.network, entered.identity, expires)
 
     async def _prepare_image(self, host: NetworkHost) -> SessionImage:
         """No money before there is something to run. The time of the session begins when there is."""

@@ -33,6 +33,20 @@ _DISK_WORDS = ("disk is full", "disk i/o", "no space left", "readonly database")
 """In what a node says whose disk takes nothing more."""
 
 
+@dataclass(frozen=True)
+class Reserved:
+    """An allocation at the node, from which a session pays."""
+
+    allocation_id: str
+    amount: Decimal
+    platform: str
+    """As yagna names a payment network with its driver and token."""
+    identity: str
+    """The node's, whose wallet it is."""
+    expires: datetime
+    """By this computer's clock."""
+
+
 @dataclass
 class _Account:
     """What one agreement costs: by our own reckoning while it runs, by its invoice in the end."""
@@ -104,20 +118,20 @@ class Money:
         """The part of the budget that is not spent."""
         return max(self.budget - self.cost, Decimal(0))
 
-    async def reserve(self, rest: YagnaRest, network: Network, identity: str, expires: datetime) -> str:
-        """Reserve the budget at the node; returns the allocation's id. Raises ``BudgetError`` if it is not there."""
-        expires = clock.told(expires)
-        self._journal.update(allocation_timeout=expires)
+    async def reserve(self, rest: YagnaRest, network: Network, identity: str, expires: datetime) -> Reserved:
+        """Reserve the budget at the node until ``expires``. Raises ``BudgetError`` if it is not there."""
+        timeout = clock.told(expires)
+        self._journal.update(allocation_timeout=timeout)
         try:
             allocation_id = await rest.create_allocation(
-                amount=self.budget, platform=network.platform, address=identity, timeout=expires
+                amount=self.budget, platform=network.platform, address=identity, timeout=timeout
             )
         except NodeRefused as error:
             remedy = "Put more into the wallet, or lower the budget."
             raise _refusal(self.budget, network.token, error, remedy) from None
         self._journal.update(allocation_id=allocation_id)
         self._recorder.update(allocation_id=allocation_id)
-        return allocation_id
+        return Reserved(allocation_id, self.budget, network.platform, identity, expires)
 
     async def extend(self, rest: YagnaRest, budget: Decimal, expires: datetime) -> None:
         """Change the budget to ``budget``, reserved until ``expires``. Raises ``BudgetError`` if that can't be done."""

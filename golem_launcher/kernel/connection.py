@@ -192,10 +192,10 @@ class Connection:
             await self._be_back()
         elif self._running is None or self._running.done():
             self.back.clear()
-            await self._owner.lost("The kernel over there is gone: its Jupyter was started anew.")
+            await self._owner.lost("The kernel over there is gone: it died, or its Jupyter was started anew.")
             await self._reach(
                 None,
-                "The Jupyter over there was started anew: files are there, variables are not. Run the cells again.",
+                "Another kernel was started over there: files are there, variables are not. Run the cells again.",
             )
         elif self._doubt and self.kernel is not None and self.kernel.connected.is_set():
             await self._settle(self.kernel)

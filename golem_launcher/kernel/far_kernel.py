@@ -35,6 +35,7 @@ _HOST = "127.0.0.1:8888"
 """The name by which the Lab is asked: it answers to a loopback address alone."""
 _LARGEST = 256 * 1024 * 1024
 """Of a message."""
+_LARGEST_STATUS = 4096
 _CONNECT_SECONDS = 15.0
 _HEARTBEAT_SECONDS = 15.0
 _ANSWER_SECONDS = 10.0
@@ -49,7 +50,7 @@ _FIRST_ERROR = 400
 
 
 class KernelGone(ProviderError):  # noqa: N818 - reads as what it says
-    """The Jupyter over there answers, and has no such kernel any more."""
+    """The Jupyter over there answers, and has no such kernel any more, or none that lives."""
 
 
 class LabClient:
@@ -236,6 +237,8 @@ class FarKernel:
                     _LOG.warning("a message is left out: %s", error)
                     continue
                 await self._heard(channel, message)
+                if _says_dead(channel, message):
+                    raise KernelGone("The kernel over there died, and did not start again.")
                 if self._received - told >= _TELL_EVERY or size > _TELL_BYTES:
                     told, size = self._received, 0
                     await self._tell(socket)
@@ -261,6 +264,16 @@ class FarKernel:
             self._unsent.popleft()
             self._counted += 1
         self._sent = max(self._sent, self._counted)
+
+
+def _says_dead(channel: str, message: Message) -> bool:
+    """Whether this is Jupyter's word that it starts the kernel no more: what is asked of it is never answered."""
+    if channel != "iopub" or message.kind != "status" or message.parent:
+        return False
+    try:
+        return message.content(most=_LARGEST_STATUS).get("execution_state") == "dead"
+    except ValueError:
+        return False
 
 
 async def _closed(socket: aiohttp.ClientWebSocketResponse) -> None:

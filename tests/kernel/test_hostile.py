@@ -506,6 +506,37 @@ def test_a_kernel_that_is_given_up_is_not_started_again(there, tmp_path):
     assert len(starts) == 1
 
 
+def test_a_kernel_that_jupyter_starts_no_more_is_replaced(there, tmp_path):
+    starts, again = [], asyncio.Event()
+    dead = messages.make("status", {"execution_state": "dead"}, session="far")
+
+    async def start(_request):
+        starts.append(str(uuid.uuid4()))
+        return web.json_response({"id": starts[-1]})
+
+    async def channels(request):
+        socket = web.WebSocketResponse(protocols=(messages.WEBSOCKET_PROTOCOL,))
+        await socket.prepare(request)
+        await socket.send_str('{"received": 0}')
+        if len(starts) == 1:
+            await socket.send_bytes(messages.pack_for_websocket("iopub", dead))
+        else:
+            again.set()
+        async for _ in socket:
+            pass
+        return socket
+
+    async def talk(_lab):
+        record = Record(tmp_path / "kernel.json")
+        connection = Connection(session_directory("hostile"), record, _Listener(), ends_session=True)
+        await connection.open()
+        await again.wait()
+        await connection.aclose()
+
+    there([web.post("/api/kernels", start), web.get("/api/kernels/{id}/channels", channels)], talk)
+    assert len(starts) == 2
+
+
 class _Listener:
     """Hears of a connection, and makes nothing of it."""
 

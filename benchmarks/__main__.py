@@ -38,6 +38,7 @@ SECONDS = {
     "recovery": 200,
     "machines": 150,
     "tasks": 240,
+    "many_tasks": 600,
     "cluster": 240,
     "store": 300,
     "page": 300,

@@ -1,0 +1,150 @@
+"""A thousand short tasks at ten providers, beside yapapi's own executor; ten thousand, and what memory they take."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import as_completed
+from typing import TYPE_CHECKING
+
+import psutil
+
+import golem_launcher
+from benchmarks import bed
+from benchmarks.row import Row
+from golem_launcher.localnet import network as localnet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_WORKERS = 10
+_TASKS = 1_000
+_MANY = 10_000
+_WATCHED = 500
+"""Of the many, so many are waited for: the supervisor knows none of them, and the others are there meanwhile."""
+_MEGA = 1_000_000
+_SECONDS = 240.0
+_NETWORK = "terminate_seconds = 0\n" + "".join(
+    f"""
+[[provider]]
+name = "worker-{number}"
+memory_gib = 0.5
+"""
+    for number in range(_WORKERS)
+)
+_COMMAND, _FUNCTION = "echo {item}", "python3 -c 'print({item})'"
+_YAPAPI = """
+import asyncio, sys, time
+from datetime import timedelta
+from yapapi import Golem, Task
+from yapapi.payload import vm
+
+command, count, workers = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+
+async def worker(context, tasks):
+    async for task in tasks:
+        script = context.new_script()
+        done = script.run("/bin/sh", "-c", "export PATH; " + command.replace("{item}", str(task.data)))
+        yield script
+        task.accept_result(result=(await done).stdout)
+
+async def main():
+    package = await vm.repo(image_tag="golem/jupyterlab:local", min_mem_gib=0.4, min_storage_gib=0.2)
+    async with Golem(budget=10, event_consumer=lambda event: None) as golem:
+        began = time.perf_counter()
+        async for task in golem.execute_tasks(
+            worker, [Task(data=n) for n in range(count)], payload=package, max_workers=workers,
+            timeout=timedelta(minutes=20),
+        ):
+            assert task.result.strip() == str(task.data)
+            count_down()
+        print(time.perf_counter() - began, flush=True)
+
+left = [count]
+
+def count_down():
+    left[0] -= 1
+
+asyncio.run(main())
+assert left == [0]
+"""
+
+
+def same(x: int) -> int:
+    return x
+
+
+def rows(base: Path) -> list[Row]:
+    description = base / "network.toml"
+    description.write_text(_NETWORK)
+    (base / "theirs.py").write_text(_YAPAPI)
+    with bed.home(base / "many"):
+        environment = localnet.up(description).environment()
+        commands, functions = (_theirs(base, environment, command) for command in (_COMMAND, _FUNCTION))
+        our_commands = _our_commands(base)
+        our_functions, supervisor, here = _our_functions()
+    return [
+        Row(
+            f"{_TASKS:,} short {what} at {_WORKERS} providers, over yapapi's own executor",
+            theirs / ours,
+            "x as fast",
+            least=3,
+            more_is_better=True,
+            detail=f"from nothing rented to the last result: {ours:.0f} s, yapapi {theirs:.0f} s; {made}; all of it "
+            "on the cores of this machine",
+        )
+        for what, ours, theirs, made in (
+            ("commands", our_commands, commands, "echo, by a shell"),
+            ("functions", our_functions, functions, "each in a Python of its own"),
+        )
+    ] + [
+        Row(
+            f"memory of the supervisor at {_WORKERS} machines and {_MANY:,} tasks",
+            supervisor / _MEGA,
+            "MB",
+            least=150,
+            detail=f"proportional set size; the program that gives them out has {here / _MEGA:.0f} MB more for them",
+        ),
+    ]
+
+
+def _theirs(base: Path, environment: dict[str, str], command: str) -> float:
+    """Seconds of yapapi."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", base / "theirs.py", command, str(_TASKS), str(_WORKERS)],
+        env={**os.environ, **environment}, capture_output=True, text=True, timeout=_SECONDS, check=True,
+    )  # fmt: skip
+    return float(done.stdout)
+
+
+def _our_commands(base: Path) -> float:
+    """Seconds of a job."""
+    began = time.perf_counter()
+    subprocess.run(
+        [bed.BIN / "golem-launcher", "run", "--name", "commands", "--map", f"0:{_TASKS}", "--workers", str(_WORKERS),
+         "--mem", "0.4", "--disk", "0.2", "--budget", "10", "--output", base / "made", "--", "sh", "-c", _COMMAND],
+        capture_output=True, timeout=_SECONDS, check=True,
+    )  # fmt: skip
+    return time.perf_counter() - began
+
+
+def _our_functions() -> tuple[float, float, float]:
+    """Seconds of an executor; bytes of its supervisor, and more of this process, with many more to be done."""
+    small = {"memory_gib": 0.4, "disk_gib": 0.2, "budget": 10}
+    began = time.perf_counter()
+    with golem_launcher.Executor(_WORKERS, name="functions", **small) as executor:
+        if list(executor.map(same, range(_TASKS))) != list(range(_TASKS)):
+            raise RuntimeError("a task came to something else")
+        took = time.perf_counter() - began
+        before = psutil.Process().memory_info().rss
+        futures = [executor.submit(same, number) for number in range(_MANY)]
+        for _ in itertools.islice(as_completed(futures), _WATCHED):
+            pass
+        assert executor.session is not None
+        size = psutil.Process(bed.supervisor_pid(executor.session)).memory_full_info().pss
+        here = psutil.Process().memory_info().rss - before
+        executor.shutdown(cancel_futures=True)
+    return took, size, here

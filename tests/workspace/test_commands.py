@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 
 from golem_launcher import paths
 from golem_launcher.cli.main import app
+from golem_launcher.workspace.repository.entry import Entry
 from golem_launcher.workspace.repository.store import open_store
 from tests.workspace.repository.test_store import FILES, WHOLE, save
 
@@ -62,6 +63,22 @@ def test_a_save_is_written_to_a_directory(tmp_path):
     assert (tmp_path / "out" / "old.txt").read_bytes() == b"old"
     assert "not empty" in command("restore", "work", "out", code=1)
     assert "no number" in command("restore", "work@x", "out", code=2)
+
+
+def test_all_that_was_left_out_is_named_with_the_reason_by_every_command():
+    why = {f"pipe-{number:03}": "it is no file" for number in range(90)} | {"big": "the disk has no room"}
+    open_store().commit("work", [Entry("a", "directory")], left_out=why)
+    told = command("generations", "work", "--json")[-1]["left_out_files"]
+    for found in (
+        told,
+        command("results", "work", "-o", "r.zip", "--json")["left_out"],
+        command("restore", "work", "back", "--json")["left_out"],
+    ):
+        assert {each["path"]: each["reason"] for each in found} == why
+    for words in (command("generations", "work"), command("restore", "work", "again")):
+        assert "Left out, 91 in all" in words
+        assert "pipe-000: it is no file" in words
+        assert "more (all with --json)" in words
 
 
 def test_damage_is_told_by_the_exit_code():

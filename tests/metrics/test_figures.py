@@ -192,7 +192,7 @@ def test_twenty_busy_sessions_are_read_fast_and_have_few_series_each():
         began = time.thread_time()
         generate_latest(known)
         took.append(time.thread_time() - began)
-    assert min(took) < 0.04, "of the processor; about 0.015 on a computer that does nothing else"
+    assert min(took) < 0.1, "seconds of the processor; 0.015 on a computer that does nothing else"
 
 
 def test_of_sessions_that_are_over_only_the_newest_are_told():

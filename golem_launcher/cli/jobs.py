@@ -7,6 +7,7 @@ import contextlib
 import signal
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
@@ -79,12 +80,14 @@ class Work:
 async def carry_out(work: Work) -> dict[str, Any]:
     """Do what is missing; what is to be told of it."""
     from golem_launcher.cli.job_view import JobView
+    from golem_launcher.tasks import placing
     from golem_launcher.tasks.record import Record
     from golem_launcher.tasks.runner import Runner
     from golem_launcher.tasks.scheduler import Scheduler
 
     reason, directory, job = "", work.directory, work.job
     with directory.held():
+        await asyncio.to_thread(placing.clear, Path(job.output), job.labels)
         done = {line.task for line in directory.lines() if line.kind == "done"}
         missing = [task for task in range(len(job.labels)) if task not in done]
         view = JobView(list(job.labels), token_of(job.request.network), done=len(done))

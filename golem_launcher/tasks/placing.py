@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from golem_launcher.tasks.task_client import Output
 
+_MARK = re.compile(r"[0-9a-f]{8}")
 _LONGEST_NAME = 255
 _DEEPEST = 20
 _LONGEST_PATH = 1000
@@ -46,7 +48,7 @@ def place(target: Path, outputs: Sequence[Output], extra: dict[str, bytes], *, c
     What was there before, of an attempt that nobody counted, is removed. ``copy``: the outputs are needed once more.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.parent / f".{target.name[:100]}.{secrets.token_hex(4)}"
+    draft = target.parent / f"{_draft(target.name)}.{secrets.token_hex(4)}"
     draft.mkdir()
     try:
         for name, data in extra.items():
@@ -62,6 +64,16 @@ def place(target: Path, outputs: Sequence[Output], extra: dict[str, bytes], *, c
         with contextlib.suppress(OSError):
             shutil.rmtree(draft)
         raise
+
+
+def clear(parent: Path, names: Iterable[str]) -> None:
+    """Remove what a process that was killed left of its work at ``parent / name``, for each of these. Blocking."""
+    drafts = {_draft(name) for name in names}
+    with contextlib.suppress(OSError), os.scandir(parent) as entries:
+        for entry in entries:
+            known, _, mark = entry.name.rpartition(".")
+            if known in drafts and _MARK.fullmatch(mark) and entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def remove(directory: Path) -> None:
@@ -88,6 +100,10 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _draft(name: str) -> str:
+    return f".{name[:100]}"
 
 
 def _plain(part: str) -> bool:

@@ -48,3 +48,15 @@ def test_one_that_cannot_be_written_leaves_nothing(tmp_path):
     with pytest.raises(FileNotFoundError):
         placing.place(tmp_path / "here", [output("a"), Output("b", 1, "", path=tmp_path / "gone")], {})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_was_placing_is_removed_and_nothing_else(tmp_path):
+    long = "x" * 200
+    for name in (".7.0123abcd", f".{'x' * 100}.0123abcd", ".8.0123abcd", ".7.mine", ".7.0123abcde", "7", ".hidden"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("")
+    (tmp_path / ".7.89abcdef").symlink_to(tmp_path / "7")
+    placing.clear(tmp_path, ["7", long])
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {".8.0123abcd", ".7.mine", ".7.0123abcde", "7", ".hidden", ".7.89abcdef"}
+    placing.clear(tmp_path / "nowhere", ["7"])

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from golem_launcher.rental.engine import Engine
     from golem_launcher.rental.image import SessionImage
     from golem_launcher.rental.image_faults import ImageFaults
-    from golem_launcher.rental.payment.ending import Terminations
+    from golem_launcher.rental.payment.terminations import Terminations
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.machine_endpoint import MachineEndpoint

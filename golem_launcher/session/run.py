@@ -18,7 +18,8 @@ from golem_launcher.rental.image import SessionImage
 from golem_launcher.rental.image_faults import ImageFaults
 from golem_launcher.rental.outbound_permit import permit_of
 from golem_launcher.rental.payment import bills
-from golem_launcher.rental.payment.ending import Terminations, close_wherever
+from golem_launcher.rental.payment.closing import close_wherever
+from golem_launcher.rental.payment.terminations import Terminations
 from golem_launcher.session import documents, network_hosts, preload, timeouts
 from golem_launcher.session.context import Context, Entered, Prepared
 from golem_launcher.session.image_and_packages import image_and_packages

@@ -146,8 +146,7 @@ def _pip(
     timer = threading.Timer(left, process.kill)
     timer.start()
     try:
-        assert process.stdout is not None
-        for raw in process.stdout:
+        for raw in process.stdout or ():
             line = raw.decode(errors="replace").strip()[:_LONGEST_LINE]
             if line.startswith("ERROR:"):
                 complain(line[6:].strip())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher import clock
 from golem_launcher.background_thread import run_in_background
-from golem_launcher.errors import NodeError, NodeRefused
+from golem_launcher.errors import NodeError, NodeRefused, NodeUnreachable
 from golem_launcher.market import history
 from golem_launcher.rental.payment import bills
 from golem_launcher.rental.payment.evidence import INVOICE
@@ -18,8 +18,9 @@ from golem_launcher.rental.payment.journal import TAG_PROPERTY, AgreementEntry
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
+    from golem_launcher.node.node import Node
     from golem_launcher.node.yagna_rest import YagnaRest
     from golem_launcher.rental.payment.evidence import Refusal
     from golem_launcher.rental.payment.journal import Journal
@@ -62,6 +63,20 @@ async def close_down(rest: YagnaRest, journal: Journal, *, invoice_seconds: floa
     if not (late or asks):
         journal.update(closed=True)
     await bills.keep(rest, journal)
+
+
+async def close_wherever(
+    rest: YagnaRest, find: Callable[[], Node | None], journal: Journal, *, invoice_seconds: float
+) -> None:
+    """``close_down`` at the node that the session knows, or where ``find`` (blocks) finds it. Raises ``NodeError``."""
+    try:
+        await close_down(rest, journal, invoice_seconds=invoice_seconds)
+    except NodeUnreachable:
+        node = await asyncio.to_thread(find)
+        if node is None:
+            raise
+        rest.follow(node)
+        await close_down(rest, journal, invoice_seconds=invoice_seconds)
 
 
 def _asks_again(journal: Journal) -> bool:

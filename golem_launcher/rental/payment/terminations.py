@@ -1,4 +1,4 @@
-"""The end of a session's business with a provider or with its node, whichever of them still answers."""
+"""Ends what was agreed with lost providers while the session goes on, without waiting for them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from golem_launcher.errors import NodeError, NodeUnreachable
-from golem_launcher.rental.payment.closing import close_down, end_agreement
+from golem_launcher.errors import NodeError
+from golem_launcher.rental.payment.closing import end_agreement
 from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from golem_launcher.node.node import Node
     from golem_launcher.node.yagna_rest import YagnaRest
     from golem_launcher.rental.payment.journal import Journal
 
@@ -32,22 +29,7 @@ class Terminations:
 
     async def cancel(self) -> None:
         """Wait for none of them any longer. Called once, before the session closes down what is left."""
-        tasks = list(self._tasks)
-        await cancel_all(*tasks)
-
-
-async def close_wherever(
-    rest: YagnaRest, find: Callable[[], Node | None], journal: Journal, *, invoice_seconds: float
-) -> None:
-    """``close_down`` at the node that the session knows, or where ``find`` (blocks) finds it. Raises ``NodeError``."""
-    try:
-        await close_down(rest, journal, invoice_seconds=invoice_seconds)
-    except NodeUnreachable:
-        node = await asyncio.to_thread(find)
-        if node is None:
-            raise
-        rest.follow(node)
-        await close_down(rest, journal, invoice_seconds=invoice_seconds)
+        await cancel_all(*self._tasks)
 
 
 async def _quietly_end(rest: YagnaRest, journal: Journal, agreement_id: str) -> None:

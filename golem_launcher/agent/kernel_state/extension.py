@@ -32,6 +32,7 @@ _SHOW_SECONDS = 5.0
 """Who asks for the table waits so long for a save that is under way."""
 _PAUSE = 4.0
 """Times as long as a save took, before the next one."""
+_LONGEST_PAUSE = 60.0
 
 
 def begin(shell: Any) -> None:
@@ -188,10 +189,11 @@ class _KernelState:
     def _take(self, running: ForkedSave) -> None:
         """What a save that has ended came to."""
         self._running = None
-        self._not_before = time.monotonic() + _PAUSE * (time.monotonic() - running.began)
         self._trouble = running.why
         if running.answer is not None:
             self._kept, self._kept_at = running.answer, time.monotonic()
+            took = self._kept_at - running.began
+            self._not_before = self._kept_at + min(_PAUSE * took, _LONGEST_PAUSE)
         elif running.names:
             variables = self._variables()
             known = len(self._broken)
@@ -239,7 +241,8 @@ class _KernelState:
         lost = {} if self._came_back is None else self._came_back.fates
         lost = {name: fate for name, fate in lost.items() if fate.what == LOST}
         seconds = time.monotonic() - self._kept_at
-        print(table.text(self._kept, seconds, sorted(self._left_out), lost, self._trouble))  # noqa: T201 - likewise
+        trouble = "it is being kept at the moment" if self._running is not None else self._trouble
+        print(table.text(self._kept, seconds, sorted(self._left_out), lost, trouble))  # noqa: T201 - likewise
 
 
 def _annotations_flag() -> int:

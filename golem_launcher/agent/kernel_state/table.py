@@ -57,7 +57,7 @@ def text(
         if len(rows) > _MOST_ROWS:
             lines.append(f"  … and {len(rows) - _MOST_ROWS:,} more")
     if trouble:
-        lines.append(f"The last time it could not be kept: {trouble}")
+        lines.append(f"What is newer is not kept: {trouble}")
     if left_out:
         lines.append(f"Left out: {', '.join(left_out)}")
     if lost:

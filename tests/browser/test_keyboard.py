@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browser.axe import found_by_axe
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
@@ -88,6 +90,7 @@ def test_from_the_first_visit_to_the_end_without_a_mouse(page: Page) -> None:
     assert page.evaluate(_FAULTS) == []
     page.evaluate("document.querySelectorAll('.gl details').forEach((fold) => (fold.open = true))")
     assert page.evaluate(_FAULTS) == []
+    assert found_by_axe(page) == []
     for width in (360, 899, 3840):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate(_TOO_WIDE) == [], width

@@ -23,6 +23,7 @@ import pytest
 from golem_launcher import files
 from golem_launcher.access.door import door_path
 from golem_launcher.events import CostChanged, EndsSoon, Progress, ProviderLost, Saving, Stage, Usage, Used, now
+from tests.browser.axe import found_by_axe
 from tests.browser.conftest import PICTURES, command, free_port, new_context, open_page, serving
 from tests.browser.small_png import reduced
 from tests.ui.fake_node import answers_of, fake_node
@@ -73,6 +74,8 @@ class Camera:
                 if PICTURES in os.environ:
                     path.write_bytes(reduced(self.workshop, picture))
                 self._check(scheme)
+                if size == sizes[0]:
+                    assert found_by_axe(self.page) == [], f"{name}, {scheme}"
         self._set("light", NORMAL)
 
     def _set(self, scheme: str, size: tuple[int, int], *, whole: bool = False) -> None:

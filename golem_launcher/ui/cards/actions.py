@@ -10,6 +10,7 @@ from golem_launcher.session import client, liveness
 from golem_launcher.session.directory import session_directory
 from golem_launcher.text import clean_text
 from golem_launcher.ui.cards.continuation import continuation
+from golem_launcher.ui.common.numbers import with_point
 from golem_launcher.workload.lab import LAB
 
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ def _force(directory: SessionDirectory, _content: Content) -> Content:
 
 
 def _extend(directory: SessionDirectory, content: Content) -> Content:
-    asked = {key: value for key in ("hours", "budget") if (value := str(content.get(key, "")).strip())}
+    typed = {key: str(content.get(key, "")).strip() for key in ("hours", "budget")}
+    asked = {key: with_point(value) for key, value in typed.items() if value}
     client.extend(directory.name, **asked)
     return {"text": "Extended."}
 

@@ -1,8 +1,12 @@
 import { h, setText, show } from "../common/dom.js";
-import { formatClock } from "../common/units.js";
+import { formatAmount, formatClock } from "../common/units.js";
 
 /** @import { Answer, Session } from "../types" */
 /** @import { Tools } from "./card.js" */
+
+const CHIPS = [1, 2, 5];
+const HOUR_MS = 3_600_000;
+const DIGITS = 3; // of an amount that is proposed
 
 /** More time, more money: how much of each, in words that the kernel answers. */
 export class ExtendForm {
@@ -16,6 +20,17 @@ export class ExtendForm {
     this.hours = this.field("Hours more", "1", "0.5");
     this.budget = this.field("Budget more", "", "0.1");
     this.unit = h("span", { class: "gl-hint" });
+    this.session = /** @type {Session | undefined} */ (undefined);
+    this.chips = CHIPS.map((hours) => ({
+      hours,
+      button: h(
+        "button",
+        { type: "button", class: "gl-button gl-small gl-chip", onclick: () => this.choose(hours) },
+        `+${hours} h`,
+      ),
+    }));
+    this.result = h("p", { class: "gl-extend-result", role: "status" });
+    for (const { input } of [this.hours, this.budget]) input.addEventListener("input", () => this.tell());
     this.send = h("button", { type: "submit", class: "gl-button gl-small gl-extend-send" }, "Extend");
     this.answer = h("p", { class: "gl-answer", role: "status" });
     this.hint = h("p", { class: "gl-hint" });
@@ -28,7 +43,9 @@ export class ExtendForm {
         onsubmit: (event) => this.submit(event),
         "aria-label": `Extend ${name}`,
       },
+      h("div", { class: "gl-row gl-chips" }, ...this.chips.map(({ button }) => button)),
       h("div", { class: "gl-row" }, this.hours.label, this.budget.label, this.unit, this.send),
+      this.result,
       this.hint,
       this.answer,
     );
@@ -61,17 +78,68 @@ export class ExtendForm {
     return { input, label };
   }
 
+  /**
+   * Fill in so many hours, and what the budget then lacks.
+   *
+   * @param {number} hours
+   */
+  choose(hours) {
+    this.hours.input.value = String(hours);
+    this.budget.input.value = this.lacking(hours);
+    this.tell();
+  }
+
+  /**
+   * By how much the budget would have to grow to last for so many hours more at full load; empty where it lasts.
+   *
+   * @param {number} hours
+   */
+  lacking(hours) {
+    const { session } = this;
+    if (!session?.price || !session.deadline) return "";
+    const left = (Date.parse(session.deadline) - this.tools.now()) / HOUR_MS + hours;
+    const more = Number(session.cost) + Number(session.price) * left - Number(session.budget);
+    if (!(more > 0)) return "";
+    const unit = 10 ** (Math.floor(Math.log10(more)) + 1 - DIGITS);
+    return formatAmount(Math.ceil(more / unit) * unit);
+  }
+
+  /** Say what comes of it. */
+  tell() {
+    const { session } = this;
+    if (!session) return;
+    const hours = numberOf(this.hours.input.value);
+    const budget = numberOf(this.budget.input.value);
+    const parts = [];
+    if (hours > 0 && session.deadline)
+      parts.push(`It ends at ${formatClock(new Date(Date.parse(session.deadline) + hours * HOUR_MS).toISOString())}`);
+    if (hours > 0 && session.price)
+      parts.push(`costs at most ${formatAmount(Number(session.price) * hours)} ${session.token} more`);
+    if (budget > 0) parts.push(`may cost ${formatAmount(Number(session.budget) + budget)} ${session.token} in all`);
+    setText(this.result, parts.length ? `${parts.join(", ")}.` : "");
+  }
+
   /** @param {boolean} now */
   open(now) {
     show(this.form, now);
     this.button.setAttribute("aria-expanded", String(now));
     setText(this.answer, "");
     (now ? this.hours.input : this.button).focus();
-    if (now) this.hours.input.select();
+    if (!now) return;
+    this.hours.input.select();
+    this.tell();
   }
 
   /** @param {Session} session */
   update(session) {
+    this.session = session;
+    for (const { hours, button } of this.chips) {
+      const cost = session.price ? ` · ${formatAmount(Number(session.price) * hours)} ${session.token}` : "";
+      setText(button, `+${hours} h${cost}`);
+      const end = Date.parse(session.deadline ?? "") + hours * HOUR_MS;
+      button.disabled = session.extendable !== null && end > Date.parse(session.extendable);
+    }
+    if (!this.form.hidden) this.tell();
     setText(this.unit, session.token);
     const room = session.extendable ? `This provider can be kept until ${formatClock(session.extendable)}.` : "";
     setText(this.hint, room);
@@ -102,3 +170,10 @@ export class ExtendForm {
     setText(this.answer, text ?? "");
   }
 }
+
+/**
+ * A number as people type it.
+ *
+ * @param {string} text
+ */
+const numberOf = (text) => Number(text.trim().replace(/^(\d*),(\d+)$/, "$1.$2") || "0");

@@ -49,7 +49,7 @@ function renderForm({ model, el }) {
   const priceId = newId("price");
   const start = h("div", { class: "gl-start-bar" }, note, h("div", { class: "gl-start-row" }, offers.short, button));
   const costs = h("div", { class: "gl-costs" }, h("h2", { id: priceId }, "What it will cost"), offers.element);
-  const aside = h("aside", { class: "gl-card gl-price", "aria-labelledby": priceId }, costs, start, pay);
+  const aside = h("section", { class: "gl-card gl-price", "aria-labelledby": priceId }, costs, start, pay);
   form.append(fields, aside);
   el.append(form);
 

@@ -18,6 +18,7 @@ const CELL_WORDS = "It is tried again by itself; when that takes long, run the n
 function renderHeader({ model, el }) {
   const inNotebook = !document.body.dataset.voila; // there a reload brings no new kernel
   el.classList.add("gl", "gl-header");
+  document.getElementById("rendered_cells")?.setAttribute("role", "main"); // Voilà's page; a JupyterLab has its own
   const dot = h("span", { class: "gl-dot", "aria-hidden": "true" });
   const title = h("strong", { class: "gl-network-title" });
   const state = h("span", { class: "gl-network-state" });

@@ -45,12 +45,12 @@ def test_extend_goes_to_the_supervisor_and_its_words_come_back() -> None:
         try:
             sent: list[dict[str, Any]] = []
             acts = _actions(sent).by_kind
-            await acts["extend"]({"name": "mine", "hours": " 2 ", "budget": ""})
+            await acts["extend"]({"name": "mine", "hours": " 1,5 ", "budget": ""})
             await acts["extend"]({"name": "mine", "hours": "25"})
             await acts["save"]({"name": "mine"})
         finally:
             await server.aclose()
-        assert asked == [{"hours": "2", "budget": "0"}, {"hours": "25", "budget": "0"}]
+        assert asked == [{"hours": "1.5", "budget": "0"}, {"hours": "25", "budget": "0"}]
         answers = [(answer["to"], answer["ok"], answer["text"]) for answer in sent]
         assert answers[:2] == [("extend", True, "Extended."), ("extend", False, "Too long. Extend by less.")]
         assert answers[2][:2] == ("save", False)

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from golem_launcher.networks import NETWORKS
 from golem_launcher.request import LaunchRequest, parse_request
 from golem_launcher.software import SOFTWARE
@@ -60,3 +62,14 @@ def test_the_defaults_are_a_valid_request_with_a_new_name_each_time() -> None:
     assert first["name"] != second["name"]
     assert LaunchRequest(**read_typed(first)) == LaunchRequest(name=first["name"])
     assert fresh(typed(_WHOLE))["inputs"] == "~/my files\nb"
+
+
+@pytest.mark.parametrize(
+    ("typed_as", "read"), [("1,5", "1.5"), (",25", "0.25"), ("1,500", "1,500"), ("1,2,3", "1,2,3")]
+)
+def test_a_comma_is_a_point_in_numbers_where_nothing_else_can_be_meant(typed_as: str, read: str) -> None:
+    assert read_typed({"hours": typed_as, "budget": typed_as, "gpu_model": typed_as}) == {
+        "hours": read,
+        "budget": read,
+        "gpu_model": typed_as,
+    }

@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+from golem_launcher.errors import NothingToSave
 from golem_launcher.workspace.repository.store import open_store
 from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 from golem_launcher.workspace.transfer.saver import Saver
@@ -37,7 +38,10 @@ async def main(address, store, rounds):
     async with AgentWorkspace(to_origin(address), TOKEN) as agent:
         saver = Saver(agent, open_store(store), "work")
         for _ in range(rounds):
-            saved = await saver.save_now(_SAVE_SECONDS)
+            try:
+                saved = await saver.save_now(_SAVE_SECONDS)
+            except NothingToSave:  # all that was listed is nothing that can be
+                saved = None
             files.append(saved and saved.files)
             problems.append(saver.saving.problem)
             most.append(memory("VmHWM") // 1_000_000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -195,6 +196,20 @@ def test_abort_says_what_is_at_stake_and_offers_to_end_it_anyway(page: Page) -> 
     card.get_by_text("Not ended: the disk is full.").wait_for()
     card.get_by_role("button", name="End at once").click()
     card.get_by_role("button", name="End anyway").wait_for()
+
+
+def test_extend_says_what_comes_of_it_and_fills_in_what_the_budget_lacks(page: Page) -> None:
+    make_session("mine", budget=Decimal("0.1"))
+    card = page.get_by_role("article", name="mine")
+    card.get_by_role("button", name="Extend", exact=True).first.click()
+    card.get_by_role("button", name="+1 h · 0.0306 tGLM").click()
+    assert card.get_by_label("Budget more").input_value() == ""  # it lasts
+    card.get_by_text("costs at most 0.0306 tGLM more.").wait_for()
+    card.get_by_role("button", name="+5 h").click()
+    assert card.get_by_label("Hours more").input_value() == "5"
+    assert 0.08 < float(card.get_by_label("Budget more").input_value()) < 0.09
+    card.get_by_label("Hours more").fill("1,5")
+    card.get_by_text("costs at most 0.0459 tGLM more").wait_for()
 
 
 def test_a_flood_of_lines_stays_small(page: Page) -> None:

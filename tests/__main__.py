@@ -65,12 +65,15 @@ def _run(todo: list[jobs.Job]) -> int:
 
 
 def worker_count(cores: int) -> int:
-    """One more than there are cores: tests wait for daemons, browsers and clocks a good part of their time."""
-    return 1 if cores == 1 else min(cores + 1, _MOST_WORKERS)
+    """Two for each core: most tests wait for daemons and clocks a good part of their time."""
+    return 1 if cores == 1 else min(2 * cores, _MOST_WORKERS)
 
 
 class _Suite:
-    """Runs jobs side by side: whoever has nothing to do takes the first that nobody has begun."""
+    """Runs jobs side by side: a worker with nothing to do takes the first that nobody has begun.
+
+    Half of the workers, one for each core, take what keeps a core busy; the others leave that for the last.
+    """
 
     def __init__(self, todo: Iterable[jobs.Job], workers: int) -> None:
         self._waiting = list(todo)
@@ -84,13 +87,14 @@ class _Suite:
         assert this is not None
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
         async with asyncio.TaskGroup() as workers:
-            for _ in range(self._workers):
-                workers.create_task(self._work())
+            for number in range(self._workers):
+                workers.create_task(self._work(busy=number < max(1, self._workers // 2)))
         return self._codes
 
-    async def _work(self) -> None:
+    async def _work(self, *, busy: bool) -> None:
         while self._waiting:
-            job = self._waiting.pop(0)
+            job = min(self._waiting, key=lambda job: job.busy is not busy)  # the first of its kind, else the first
+            self._waiting.remove(job)
             began = time.monotonic()
             with tempfile.TemporaryFile() as printed:
                 self._codes[job.name] = await _ended(job, printed)

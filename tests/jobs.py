@@ -18,6 +18,7 @@ MEASURED = HERE / "seconds.json"
 """About how many seconds each file takes while others run beside it; what is not named there is short. It decides in
 which order the jobs begin and how the rooms are cut, and nothing else."""
 
+_BUSY_ROOMS = {"browser", "image"}
 _QUICK = ("-m", "not slow and not browser")
 _SHORT = 1.0
 _SHARES = 20
@@ -32,6 +33,8 @@ class Job:
     seconds: float
     options: tuple[str, ...] = ()
     """Pytest's."""
+    busy: bool = False
+    """Whether it keeps a core busy, with a browser or a build; others wait for daemons and clocks for the most part."""
 
 
 def all_jobs(seconds: Mapping[str, float]) -> list[Job]:
@@ -70,7 +73,7 @@ def _cut(room: str, files: list[str], seconds: Mapping[str, float], most: float)
         filled[least] += seconds.get(file, _SHORT)
     names = [room] if count == 1 else [f"{room}-{number}" for number in range(1, count + 1)]
     return [
-        Job(name, tuple(f"tests/{file}" for file in sorted(part)), sum_)
+        Job(name, tuple(f"tests/{file}" for file in sorted(part)), sum_, busy=room in _BUSY_ROOMS)
         for name, part, sum_ in zip(names, parts, filled, strict=True)
         if part
     ]

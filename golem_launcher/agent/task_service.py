@@ -210,20 +210,24 @@ class Tasks:
         process = task.process
         assert process is not None
         began = proc.clock()
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            task.timed_out = True
-        _kill(process)  # what it left behind, too
-        code = process.wait()
+        limit = threading.Timer(seconds, _expire, (task, process))  # waiting with a limit looks every 50 ms
+        limit.daemon = True
+        limit.start()
+        task.exit = process.wait()
+        limit.cancel()
         task.seconds = proc.clock() - began
-        task.exit = code
+        _kill(process)  # what it left behind, too
         with contextlib.suppress(OSError):
             task.outputs = _outputs(task)
         with self._changed:
             self.heard = proc.clock()
             task.over = True
             self._changed.notify_all()
+
+
+def _expire(task: Task, process: subprocess.Popen[bytes]) -> None:
+    task.timed_out = True
+    _kill(process)
 
 
 def _outputs(task: Task) -> list[Output]:

@@ -208,6 +208,7 @@ class Notebook:
         async def told(state: SessionState) -> None:
             await place.show(cards.starting(state, title))
 
+        await place.show(cards.progress(title))  # what fails next may fail because of the network chosen before
         await until_saved_before(request, ends)
         directory = await begin(request, told, seconds)
         try:

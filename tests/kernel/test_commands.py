@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import stat
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from golem_launcher.events import Stage
 from golem_launcher.node import manager as node_manager
 from golem_launcher.session import client
 from golem_launcher.session.directory import session_directory
+from tests.ui.made import GOOD_START, make_session
 
 pytestmark = pytest.mark.slow
 
@@ -50,6 +52,34 @@ def test_real_money_is_spent_where_somebody_said_how_much(notebook, words):
     done = notebook.run("1", check=False)
     assert done.reply["ename"] == "RequestError"
     assert "%connect polygon 1" in done.errors
+
+
+def test_the_network_that_was_chosen_before_is_named_though_the_start_fails(notebook):
+    for words in ("hoodi resume=nothing-saved", "resume=nothing-saved"):
+        done = notebook.run(f"%connect {words}", check=False)
+        assert done.failed, words
+        assert done.text.startswith("Connecting to a provider on Hoodi (test)"), words
+
+
+def test_attach_offers_sessions_that_run(notebook):
+    """What looks after a session outlives it, until the bill is settled."""
+    made = [
+        make_session("over", (*GOOD_START, Stage.FAILED)),
+        make_session("a-job", asked={"workload": "tasks"}, workload="tasks"),
+        make_session("begins", GOOD_START[:3]),
+        make_session("there"),
+    ]
+    try:
+        listed = notebook.run("%attach").text
+        complete = notebook.client.complete("%attach ", 8)
+        names = notebook.reply_to(complete)["matches"]
+    finally:
+        for one in made:
+            shutil.rmtree(one.path)
+    assert "begins" in listed
+    assert "Like: %attach there" in listed
+    assert not {"over", "a-job"} & set(listed.split())
+    assert names == ["there"]
 
 
 def test_where_to_send_real_money_is_said_with_the_amount(notebook):

@@ -73,27 +73,27 @@ def _kernel(word: str) -> str:
 
 
 def _living() -> list[SessionState]:
+    """Those with kernels. What looks after a session outlives it, until the bill is settled."""
     from golem_launcher.session import liveness
     from golem_launcher.session.directory import session_directories
 
-    return [liveness.state_of(one) for one in session_directories() if liveness.alive(one)]
+    states = (liveness.state_of(one) for one in session_directories() if liveness.alive(one))
+    return [one for one in states if one.workload == LAB.name and not one.stage.final]
 
 
 def _running() -> Shown:
+    living = _living()
     rows = [
-        (one.name, f"{one.stage.value}, {one.network}, {one.head.provider_name or 'no provider yet'}")
-        for one in _living()
+        (one.name, f"{one.stage.value}, {one.network}, {one.head.provider_name or 'no provider yet'}") for one in living
     ]
     if not rows:
         return cards.table("No session runs.", [], ["Start one: %connect"])
-    return cards.table("Sessions that run", rows, [f"Like: %attach {rows[0][0]}"])
+    ready = [one.name for one in living if one.stage is Stage.READY]
+    return cards.table("Sessions that run", rows, [f"Like: %attach {ready[0]}"] if ready else [])
 
 
 def _names(_notebook: Notebook, _before: str) -> list[str]:
-    from golem_launcher.session import liveness
-    from golem_launcher.session.directory import session_directories
-
-    return [one.name for one in session_directories() if liveness.alive(one)]
+    return [one.name for one in _living() if one.stage is Stage.READY]
 
 
 COMMANDS = (

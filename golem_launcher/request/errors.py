@@ -78,7 +78,7 @@ def _meant(field: str) -> str:
 
 def _words(name: str) -> set[str]:
     about = next(one for one in LaunchRequest.model_fields[name].metadata if isinstance(one, About))
-    option = about.option.removeprefix("--").replace("-", "_")
+    option = about.option.removeprefix("--").removeprefix("no-").replace("-", "_")
     return {name, *about.words, *([option] if option else [])}
 
 

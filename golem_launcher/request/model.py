@@ -371,7 +371,7 @@ class LaunchRequest(BaseModel):
             title="Keep notebooks' variables",
             description="They are saved with your files, and come back when the session goes on at another machine.",
         ),
-        About("advanced", option="--state", when={"field": "save", "is": [True]}),
+        About("advanced", option="--no-state", when={"field": "save", "is": [True]}),
     ]
     encrypt: Annotated[
         bool,

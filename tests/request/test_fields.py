@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest, parse_request
+from golem_launcher.request.fields import option
 
 
 def key(kind="ssh-ed25519"):
@@ -95,3 +96,12 @@ def test_a_cluster_counts_as_the_machines_that_it_begins_with():
     request = LaunchRequest(workers=4, max_workers=8)
     assert (request.machines_wanted, request.most_machines, request.has_cluster) == (5, 16, True)
     assert LaunchRequest(max_workers=8).machines_wanted == 1
+
+
+def test_an_option_says_what_differs_from_the_default():
+    for name, field in LaunchRequest.model_fields.items():
+        if field.annotation is bool:
+            assert option(name).startswith("--no-") is field.default, name
+    assert option("kernel_state") == "--no-state"
+    with pytest.raises(RequestError, match="kernel_state"):
+        parse_request({"state": False})

@@ -150,11 +150,14 @@ def results(
                 "renamed": dict(written.renamed),
                 "left_out": left_out,
                 "damaged": written.damaged,
+                "kernel_states": written.kernel_states,
             }
         )
     else:
         what = f"{counted(written.files, 'file')}, {data_size(written.bytes)}"
         say(f"{target}: {what}, saved {_time(manifest.created_at)}.")
+        if written.kernel_states:
+            say(written.about_kernel_states)
         if written.links_left_out:
             say(f"{counted(written.links_left_out, 'link was', 'links were')} left out.")
         _say_renamed(dict(written.renamed))

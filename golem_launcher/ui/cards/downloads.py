@@ -187,7 +187,7 @@ def write_results(name: str, path: Path, progress: Callable[[float, float], None
     kept = {generation.number for generation in store.generations(saving.workspace)}
     manifest = store.manifest(saving.workspace, saving.generation if saving.generation in kept else None)
     written = save_zip(store, manifest, path, progress)
-    notes = []
+    notes = [written.about_kernel_states] if written.kernel_states else []
     if risky := written.could_run:
         notes.append(
             f"Some programs run files like these by themselves, so look at them first: {_some(folded(risky))}."

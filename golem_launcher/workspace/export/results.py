@@ -71,6 +71,16 @@ class Results:
     """Files that could not be written, and why."""
     damaged: tuple[str, ...] = ()
     """Those of them that are lost in the store."""
+    kernel_states: int = 0
+    """Files in which notebooks' kernels keep their variables: they stay in the saves."""
+
+    @property
+    def about_kernel_states(self) -> str:
+        """Why there are fewer files than are saved, in a sentence; empty where that is no reason."""
+        if not self.kernel_states:
+            return ""
+        kept = counted(self.kernel_states, "file in which notebooks keep", "files in which notebooks keep")
+        return f"{kept} their variables {'stays' if self.kernel_states == 1 else 'stay'} in the saves."
 
 
 def could_run(path: str) -> bool:
@@ -153,6 +163,7 @@ def write_zip(
         renamed=tuple(names.items()),
         left_out=tuple(left_out.items()),
         damaged=tuple(damaged),
+        kernel_states=state_files,
     )
 
 

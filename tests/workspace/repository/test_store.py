@@ -377,6 +377,8 @@ def test_results_are_a_zip_without_links_that_names_what_could_run():
     results = write_zip(store, store.manifest("work"), target, lambda done, total: seen.append((done, total)))
     assert results.could_run == ("d/.vscode/tasks.json", "evil.desktop")
     assert (results.files, results.bytes, results.links_left_out) == (3, 3, 1)
+    said = "1 file in which notebooks keep their variables stays in the saves."
+    assert (results.kernel_states, results.about_kernel_states) == (1, said)
     assert seen[-1] == (3, 3)
     with zipfile.ZipFile(target) as archive:
         assert archive.testzip() is None

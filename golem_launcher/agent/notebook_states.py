@@ -4,6 +4,8 @@ A notebook's state is a directory of a name without meaning, with a file that sa
 renamed keeps its own. What is there when the server starts came with the workspace, or was left by a server that
 crashed. The first kernel that is started for such a notebook takes its state up; whoever restarts it gets an empty one.
 
+A notebook may also lie on the user's computer, whose kernel asks for a session by a name for it that is no file's.
+
 JupyterLab starts a kernel for a session of any name, and then says whose it is. So a kernel that runs is told by a
 file, its ticket, which it looks for before its first cell.
 """
@@ -20,11 +22,12 @@ from typing import Any
 from jupyter_server.services.sessions.sessionmanager import SessionManager
 from jupyter_server.utils import ensure_async
 
-from .kernel_state import PLACE, extension
+from .kernel_state import COMES_BACK, ELSEWHERE, PLACE, extension
 
 _NOTEBOOK = "notebook"
 _LONGEST_PATH = 4096
 _NAME = re.compile(r"[0-9a-f]{16}")
+_ELSEWHERE = re.compile(ELSEWHERE + "[0-9a-f]{24}")
 _IPYKERNEL = "ipykernel"
 _ARGUMENT = f"--IPKernelApp.extra_extensions={extension.__package__}"
 
@@ -41,9 +44,11 @@ class NotebookStates:
         """Path of a notebook to the directory of the state that waits for its first kernel."""
         self._running: dict[str, str] = {}
         """Path, or what a session is called until it has one, to the directory of its kernel's state."""
+        self._untaken: dict[str, str] = {}
+        """Path of a notebook to the ticket that its kernel was given."""
         for directory in _directories(self._place):
             path = self._notebook_of(directory)
-            if path and os.path.isfile(os.path.join(root, path)):  # noqa: PTH113, PTH118
+            if path and self._is_known(path):
                 self._waiting[path] = directory
             else:
                 shutil.rmtree(directory, ignore_errors=True)
@@ -52,6 +57,7 @@ class NotebookStates:
         """What a new kernel of the notebook at ``path`` is told. Raises ``OSError``."""
         directory = os.path.join(self._place, secrets.token_hex(8))  # noqa: PTH118
         self._running[path], before = directory, self._running.get(path)
+        self._untaken.pop(path, None)
         if before is not None:  # of another kernel, whose place this one takes
             shutil.rmtree(before, ignore_errors=True)
         self._settle(path)
@@ -76,16 +82,32 @@ class NotebookStates:
         if directory is not None:
             shutil.rmtree(directory, ignore_errors=True)
 
+    def comes_back(self, path: str) -> bool:
+        """Whether the next cell of this notebook takes up a state."""
+        directory = self._running.get(path, "")
+        try:
+            return os.path.isfile(self._untaken[path]) and any(  # noqa: PTH113
+                name.startswith("state-")
+                for name in os.listdir(directory)  # noqa: PTH208
+            )
+        except (KeyError, OSError):
+            return False
+
     def _settle(self, path: str) -> None:
         """Give the kernel that runs for ``path`` the state that waits for it; or say whose its own is."""
         directory, waiting = self._running[path], self._waiting.pop(path, None)
         if waiting is not None:
             os.makedirs(self._tickets, mode=0o700, exist_ok=True)  # noqa: PTH103
             _write(self._ticket(directory), waiting)
-            self._running[path] = waiting
-        elif os.path.isfile(os.path.join(self._root, path)):  # noqa: PTH113, PTH118
+            self._running[path], self._untaken[path] = waiting, self._ticket(directory)
+        elif self._is_known(path):
             os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103
             _write(os.path.join(directory, _NOTEBOOK), path)  # noqa: PTH118
+
+    def _is_known(self, path: str) -> bool:
+        """Whether this is a notebook's, here or on the user's computer."""
+        elsewhere = _ELSEWHERE.fullmatch(path) is not None
+        return elsewhere or os.path.isfile(os.path.join(self._root, path))  # noqa: PTH113, PTH118
 
     def _ticket(self, directory: str) -> str:
         return os.path.join(self._tickets, os.path.basename(directory))  # noqa: PTH118, PTH119
@@ -128,7 +150,8 @@ class SessionsWithState(SessionManager):  # type: ignore[misc]
     ) -> Any:  # fmt: skip
         """Called when a notebook needs a kernel."""
         told: dict[str, str] = {}
-        if self.states is not None and type == "notebook" and not more and not any(others.values()):
+        a_notebook = type == "notebook" or _ELSEWHERE.fullmatch(str(path))
+        if self.states is not None and a_notebook and not more and not any(others.values()):
             try:
                 if await self._is_ours(kernel_name):
                     told = self.states.environment(path)
@@ -144,6 +167,13 @@ class SessionsWithState(SessionManager):  # type: ignore[misc]
             env={**self.get_kernel_env(path, name), **told},
             extra_arguments=[_ARGUMENT],
         )
+
+    async def get_session(self, **columns: Any) -> Any:
+        """Called for what is told of a session."""
+        model = await super().get_session(**columns)
+        if self.states is not None and self.states.comes_back(model["path"]):
+            return {**model, COMES_BACK: True}
+        return model
 
     async def update_session(self, session_id: Any, **changes: Any) -> None:
         """Called when a notebook gets another name, or another kernel."""

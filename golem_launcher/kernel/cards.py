@@ -14,7 +14,7 @@ from golem_launcher.units import coins, counted, data_size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from golem_launcher.events import Saving, SessionState
+    from golem_launcher.events import SessionState
     from golem_launcher.request import LaunchRequest
 
 _WORDS = {
@@ -135,14 +135,6 @@ def saved(state: SessionState) -> str:
         )
     at = f" at {saving.saved_at.astimezone():%H:%M:%S}" if saving.saved_at else ""
     return f"{counted(saving.files, 'file')}{at}, in workspace '{saving.workspace}'"
-
-
-def back(saving: Saving | None) -> str:
-    """What another provider has of the one that was lost, by how saving stood then, as a sentence."""
-    if saving is None or saving.generation is None:
-        return f"No file is back: {'nothing is saved (save=no)' if saving is None else 'none was saved'}."
-    at = f" as saved at {saving.saved_at.astimezone():%H:%M:%S}" if saving.saved_at else ""
-    return f"Back: {counted(saving.files, 'file')}{at}, and the packages that an index has."
 
 
 def machine_rows(request: LaunchRequest, state: SessionState) -> list[tuple[str, str]]:

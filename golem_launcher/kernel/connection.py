@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from golem_launcher.errors import AccessError, LauncherError, SessionError
 from golem_launcher.events import Stage
-from golem_launcher.kernel.cards import back
-from golem_launcher.kernel.far_kernel import FarKernel, KernelGone, LabClient, start_kernel
+from golem_launcher.kernel.far_kernel import FarKernel, KernelGone, LabClient, free_name, start_kernel_of
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
@@ -57,7 +56,9 @@ class Owner(Protocol):
 class Connection:
     """To one session that runs. ``open`` once, then ``leave`` or ``aclose`` once, the latter perhaps after ``part``."""
 
-    def __init__(self, directory: SessionDirectory, record: Record, owner: Owner, *, ends_session: bool) -> None:
+    def __init__(
+        self, directory: SessionDirectory, record: Record, owner: Owner, *, ends_session: bool, notebook: str = ""
+    ) -> None:
         self.directory = directory
         self.ends_session = ends_session
         self.over = ""
@@ -67,12 +68,18 @@ class Connection:
         self.back = asyncio.Event()
         """Set while the kernel over there can be used, and when it will never be."""
         self.kernel: FarKernel | None = None
+        self.notebook = notebook
+        """What the Jupyter over there calls the notebook, and keeps its variables by."""
+        self.variables_wait = False
+        """Whether variables come back with the first cell of the kernel that was started last."""
         self._record = record
         self._owner = owner
         self.lab = LabClient(directory)
         """Requests to the Jupyter over there."""
         self._machine: tuple[str | None, int] = (None, 0)
         """The agreement with the provider, and how many were lost before it."""
+        self._notices = 0
+        """How many of the session's notices are older than the loss of a machine."""
         self._away = False
         """Whether the provider is there and can't be reached at the moment: the node is away."""
         self._doubt = False
@@ -98,7 +105,10 @@ class Connection:
     async def open(self, kernel_id: str | None = None) -> None:
         """Reach the kernel ``kernel_id``, or a new one where that is gone. Raises ``LauncherError``; closed then."""
         try:
-            self._machine = _machine(await self.state())
+            state = await self.state()
+            self._machine, self._notices = _machine(state), len(state.notices)
+            if kernel_id is None or not self.notebook:
+                self.notebook = await free_name(self.lab, self._record.names_of_notebook(self.notebook))
             await self._reach(kernel_id)
         except BaseException:
             await self.aclose()
@@ -140,9 +150,21 @@ class Connection:
             await cancel_all(self._running)
             self._running = None
 
+    async def _start(self) -> str:
+        """A kernel of the notebook over there; its id."""
+        started = await start_kernel_of(self.lab, self.notebook)
+        if self.kernel is not None and started.id == self.kernel.id:  # which is known to be of no use
+            await self.kernel.shut_down()
+            started = await start_kernel_of(self.lab, self.notebook)
+        self.variables_wait = started.variables_wait
+        return started.id
+
     async def _reach(self, wanted: str | None, news: str = "") -> None:
-        """Have a kernel over there to talk to; ``news``: what the next cell is to say of it."""
-        kernel_id = wanted or await start_kernel(self.lab)
+        """Have a kernel over there to talk to; ``news``: what the next cell is to say of it.
+
+        What became of variables that wait there, the kernel says itself.
+        """
+        kernel_id = wanted or await self._start()
         await self._stop_running()
         kernel = self.kernel = FarKernel(self.lab, kernel_id, heard=self._owner.heard, broke=self._note_break)
         self._running = asyncio.create_task(self._run(kernel))
@@ -158,9 +180,12 @@ class Connection:
                 raise AccessError("The kernel over there can't be reached.", "Try again, or see: %logs")
         finally:
             await cancel_all(connected)
-        self.tell(news)
+        if news:
+            self.tell(news if self.variables_wait else f"{news} Variables are gone: run the cells again.")
         self.back.set()
-        await asyncio.to_thread(self._record.write, self.name, kernel_id, ends_session=self.ends_session)
+        await asyncio.to_thread(
+            self._record.write, self.name, kernel_id, ends_session=self.ends_session, notebook=self.notebook
+        )
 
     async def _run(self, kernel: FarKernel) -> None:
         with contextlib.suppress(KernelGone):
@@ -179,6 +204,8 @@ class Connection:
 
     async def _look(self) -> None:
         state = await self.state()
+        if _machine(state) == self._machine:
+            self._notices = len(state.notices)
         if state.stage.final:
             self.over = f"The session '{self.name}' is over. {state.reason}".strip()
             await self._stop_running()
@@ -193,10 +220,7 @@ class Connection:
         elif self._running is None or self._running.done():
             self.back.clear()
             await self._owner.lost("The kernel over there is gone: it died, or its Jupyter was started anew.")
-            await self._reach(
-                None,
-                "Another kernel was started over there: files are there, variables are not. Run the cells again.",
-            )
+            await self._reach(None, "Another kernel was started over there. Files are as they were.")
         elif self._doubt and self.kernel is not None and self.kernel.connected.is_set():
             await self._settle(self.kernel)
 
@@ -230,7 +254,6 @@ class Connection:
         self.back.clear()
         self._away = False
         await self._stop_running()
-        gone, saving, known = state.head.provider_name or "The provider", state.saving, len(state.notices)
         await self._owner.lost(
             f"The provider was lost, and what ran there. Another one is looked for; the session '{self.name}' goes on "
             "with the files of the last save."
@@ -240,13 +263,8 @@ class Connection:
             state = await self.state()
             if state.stage.final:
                 return
+        await self._reach(None, " ".join(state.notices[self._notices :]))
         self._machine = _machine(state)
-        gone = "The provider before" if gone == state.head.provider_name else gone
-        await self._reach(
-            None,
-            f"{gone} was lost; {state.head.provider_name} took over. "
-            + " ".join([back(saving), "Variables are not: run the cells again.", *state.notices[known:]]),
-        )
 
 
 def _machine(state: SessionState) -> tuple[str | None, int]:

@@ -12,12 +12,13 @@ import json
 import logging
 import uuid
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aiohttp
 
 from golem_launcher.access import door
 from golem_launcher.access.provider_http import ProviderHttp
+from golem_launcher.agent.kernel_state import COMES_BACK
 from golem_launcher.errors import AccessError, ProviderError
 from golem_launcher.kernel import messages
 from golem_launcher.untrusted import json_value
@@ -25,12 +26,14 @@ from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workload.base import FIRST_PORT
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from golem_launcher.kernel.messages import Message
     from golem_launcher.session.directory import SessionDirectory
 
 _LOG = logging.getLogger(__name__)
+_TITLE = "Python 3 (Golem)"
+"""What the session's own JupyterLab calls our kernels."""
 _HOST = "127.0.0.1:8888"
 """The name by which the Lab is asked: it answers to a loopback address alone."""
 _LARGEST = 256 * 1024 * 1024
@@ -103,9 +106,40 @@ class LabClient:
 async def start_kernel(lab: LabClient) -> str:
     """Start a Python kernel over there; its id."""
     found = await lab.ask("POST", "/api/kernels", {"name": "python3"}, seconds=_START_SECONDS)
-    kernel_id = found.get("id") if isinstance(found, dict) else None
-    with contextlib.suppress(ValueError):
-        return str(uuid.UUID(str(kernel_id)))
+    return _kernel_id(found)
+
+
+class Started(NamedTuple):
+    """A notebook's kernel over there."""
+
+    id: str
+    variables_wait: bool
+    """Whether variables of before come back with its first cell."""
+
+
+async def start_kernel_of(lab: LabClient, notebook: str) -> Started:
+    """The kernel of the session ``notebook``, a new one unless it has one; what it had at another machine comes back.
+
+    To be used where a kernel's variables are kept. Raises ``AccessError``.
+    """
+    session = {"path": notebook, "name": _TITLE, "type": "console", "kernel": {"name": "python3"}}
+    found = await lab.ask("POST", "/api/sessions", session, seconds=_START_SECONDS)
+    if not isinstance(found, dict):
+        found = {}
+    return Started(_kernel_id(found.get("kernel")), found.get(COMES_BACK) is True)
+
+
+async def free_name(lab: LabClient, names: Sequence[str]) -> str:
+    """The first of ``names`` that no session over there has, or the last. Raises ``AccessError``."""
+    found = await lab.ask("GET", "/api/sessions")
+    used = [one.get("path") for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return next((name for name in names if name not in used), names[-1])
+
+
+def _kernel_id(about: Any) -> str:
+    """That of a kernel as Jupyter tells about one. Raises ``AccessError``."""
+    with contextlib.suppress(ValueError, AttributeError):
+        return str(uuid.UUID(str(about.get("id"))))
     raise AccessError("The Jupyter over there started no kernel.")
 
 

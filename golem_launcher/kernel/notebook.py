@@ -107,7 +107,7 @@ class Notebook:
             directory = session_directory(before.session)
             if not await asyncio.to_thread(liveness.alive, directory):
                 raise SessionError(f"The session '{before.session}' is over.")
-            self.connection = await self._open(directory, None, ends_session=before.ends_session)
+            self.connection = await self._open(directory, None, before.notebook, ends_session=before.ends_session)
             await self.synced.go_on_after_restart(before.synced)
         except LauncherError as error:
             _LOG.warning("not connected again: %s", error)
@@ -219,9 +219,14 @@ class Notebook:
         await output.show(await _card(connection))
         await self.synced.go_on(output)
 
-    async def attach(self, directory: SessionDirectory, kernel_id: str | None, *, ends_session: bool) -> bool:
-        """Connect to a session that runs; whether to the kernel that was asked for. Raises ``LauncherError``."""
-        self.connection = await self._open(directory, kernel_id, ends_session=ends_session)
+    async def attach(
+        self, directory: SessionDirectory, kernel_id: str | None, *, ends_session: bool, name: str = ""
+    ) -> bool:
+        """Connect to a session that runs; whether to the kernel that was asked for. Raises ``LauncherError``.
+
+        ``name``: what the Jupyter over there calls the notebook of that kernel.
+        """
+        self.connection = await self._open(directory, kernel_id, name, ends_session=ends_session)
         return self.connection.kernel is not None and self.connection.kernel.id == kernel_id
 
     async def card(self) -> Shown:
@@ -251,10 +256,12 @@ class Notebook:
         """What may stand at the end of this line, and how many characters of it that replaces; ``None``: not ours."""
         return commands.complete(self, line)
 
-    async def _open(self, directory: SessionDirectory, kernel_id: str | None, *, ends_session: bool) -> Connection:
+    async def _open(
+        self, directory: SessionDirectory, kernel_id: str | None, name: str = "", *, ends_session: bool
+    ) -> Connection:
         from golem_launcher.kernel.connection import Connection
 
-        connection = Connection(directory, self.record, self.owner, ends_session=ends_session)
+        connection = Connection(directory, self.record, self.owner, ends_session=ends_session, notebook=name)
         await connection.open(kernel_id)
         self.last = directory
         await asyncio.to_thread(_forget_what_is_over)

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files, paths
+from golem_launcher.agent.kernel_state import ELSEWHERE
 from golem_launcher.processes import ProcessRecord
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _DIGITS = 24
+_PLACE_VARIABLE = "JPY_SESSION_NAME"
+"""In which Jupyter Server tells a kernel where its notebook lies."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Attachment:
     """Whether the session ends with the last notebook that is connected to it."""
     process: ProcessRecord
     """The kernel's on this computer."""
+    notebook: str = ""
+    """What the session's Jupyter calls the notebook."""
     synced: str = ""
     """The folder of this computer that is kept equal with the one over there; empty: none is."""
     offered_until: float | None = None
@@ -53,13 +58,24 @@ class Record:
 
     def __init__(self, connection_file: Path) -> None:
         digest = hashlib.sha256(os.fsencode(connection_file.absolute())).hexdigest()[:_DIGITS]
+        self._digest = digest
         self._path = _directory() / f"{digest}.json"
 
-    def write(self, session: str, kernel_id: str, *, ends_session: bool) -> None:
+    def names_of_notebook(self, before: str = "") -> list[str]:
+        """What a session's Jupyter may call the notebook, the best first; ``before`` is what one has called it.
+
+        The next kernel of the notebook finds its variables by it, in a session that resumes: by where the notebook
+        lies, where the client tells that, else as the one without a name. A provider sees a hash of it.
+        """
+        place = os.environ.get(_PLACE_VARIABLE, "")
+        told = hashlib.sha256(os.fsencode(place)).hexdigest()[:_DIGITS]
+        return [*filter(None, [before]), ELSEWHERE + told, ELSEWHERE + self._digest]
+
+    def write(self, session: str, kernel_id: str, *, ends_session: bool, notebook: str) -> None:
         """Remember what this process is connected to."""
         before = self.read()
         synced = before.synced if before is not None and before.session == session else ""
-        attachment = Attachment(session, kernel_id, ends_session, ProcessRecord.of(os.getpid()), synced)
+        attachment = Attachment(session, kernel_id, ends_session, ProcessRecord.of(os.getpid()), notebook, synced)
         files.write_json(self._path, asdict(attachment))
 
     def write_synced(self, folder: str) -> None:
@@ -88,15 +104,15 @@ class Record:
         """The other kernels that are, or were when they were killed, connected to a session."""
         return [one for path, one in _all() if path != self._path and one.session == session]
 
-    def take_over(self, session: str) -> str:
-        """The kernel that a notebook left in a session, now this one's; empty: there is none.
+    def take_over(self, session: str) -> Attachment | None:
+        """The kernel that a notebook left in a session, now this one's; ``None``: there is none.
 
         Notebooks leave one when they are killed, or offer it when their Jupyter was.
         """
         for path, one in _all():
             if path != self._path and one.session == session and not one.used and _unlinked(path):
-                return one.kernel_id
-        return ""
+                return one
+        return None
 
     @staticmethod
     def sweep(living: set[str]) -> None:
@@ -127,6 +143,7 @@ def _read(path: Path) -> Attachment | None:
         str(value["kernel_id"]),
         bool(value["ends_session"]),
         process,
+        str(value.get("notebook", "")),
         str(value.get("synced", "")),
         until if isinstance(until, float) else None,
     )

@@ -131,6 +131,39 @@ def test_a_notebook_goes_on_with_its_variables_at_another_machine(machines):
     assert second.get("/api/status")[0] == 200
 
 
+def _open_elsewhere(name):
+    """As a kernel of the user's own Jupyter does: the notebook is no file here."""
+
+    async def opened(jupyter):
+        about = {"path": name, "name": "Python 3 (Golem)", "type": "console", "kernel": {"name": "python3"}}
+        return await jupyter.call("POST", "/api/sessions", about)
+
+    return opened
+
+
+def test_a_notebook_of_the_users_computer_has_its_variables_again(machines):
+    """By the name that is given for it, and no other; as they were when its kernel ended, even at once after a cell."""
+    name, other = "golem-kernel-" + 24 * "0", "golem-kernel-" + 24 * "1"
+    first = machines()
+    here, console = _ask(first, _open_elsewhere(name), _open_elsewhere("x" + name))
+    assert "golem_launcher_variables" not in here
+    _ask(
+        first,
+        *_run(console, "x = 'of no notebook'"),
+        *_run(here, "x = 1"),
+        lambda jupyter: jupyter.call("DELETE", f"/api/kernels/{here['kernel']['id']}"),
+    )
+    second = machines()
+    asked = (_open_elsewhere(other), _open_elsewhere(name), _open_elsewhere(name))
+    other, again, same = _ask(second, *asked)
+    assert ["golem_launcher_variables" in each for each in (other, again, same)] == [False, True, True]
+    assert same["kernel"]["id"] == again["kernel"]["id"]
+    found = _ask(second, *_run(again, "print(x)", "print(x)"), *_run(other, "print('x' in globals())"))
+    assert "x came back" in found[0]
+    assert [each.splitlines()[-1] for each in found] == ["1", "1", "False"]
+    assert "golem_launcher_variables" not in _ask(second, _open_elsewhere(name))[0]
+
+
 def test_what_goes_wrong_breaks_no_cell_and_no_kernel(machines):
     """Values that end the saving process; a state that is damaged, or ends the kernel that takes it up."""
     first = machines()

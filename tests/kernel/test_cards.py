@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from golem_launcher.events import Saving, SessionState, Stage
+from golem_launcher.events import SessionState, Stage
 from golem_launcher.kernel import cards
 from golem_launcher.request import parse_request
 
@@ -44,18 +44,6 @@ def test_after_a_loss_the_card_says_what_is_waited_for_and_nothing_of_the_first_
         "  The provider was lost: it is silent.",
     ]
     assert cards.waiting(_passed(Stage.READY)).text == "Waiting for a kernel over there …"
-
-
-@pytest.mark.parametrize(
-    ("saving", "told"),
-    [
-        (None, "No file is back: nothing is saved (save=no)."),
-        (Saving(workspace="w"), "No file is back: none was saved."),
-        (Saving(workspace="w", generation=3, files=2), "Back: 2 files, and the packages that an index has."),
-    ],
-)
-def test_what_is_back_after_a_loss(saving, told):
-    assert cards.back(saving) == told
 
 
 def test_what_a_provider_calls_itself_is_neither_markup_nor_mathematics():

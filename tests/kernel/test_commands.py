@@ -96,19 +96,28 @@ def test_where_to_send_real_money_is_said_with_the_amount(notebook):
     assert "<svg" in done.data[-1]["text/html"]
 
 
-def test_a_notebook_moves_to_another_provider_with_its_files(notebook):
+def test_a_notebook_moves_to_another_provider_with_its_files_and_variables(notebook, open_notebook):
     first = notebook.connect("local 1 mem>0.5")
-    notebook.run("open('kept.txt', 'w').write('kept')\nx = 1")
-    done = notebook.run("%move mem>1")
+    # In one cell: what was assigned last is kept, too.
+    done = notebook.run("open('kept.txt', 'w').write('kept')\nx = 1\nmine = open('kept.txt')\n%move mem>1")
     assert "it cost" in done.text
     assert "Connected to " in done.text
     assert f"Connected to {first.state().head.provider_name}" not in done.text
     assert "at least 1 GiB of memory" in done.text
-    assert "variables are not" in done.text
+    assert "Variables come with the next cell" in done.text
     assert first.state().stage is Stage.ENDED
-    assert notebook.run("print(open('kept.txt').read())").text.strip() == "kept"
-    assert notebook.run("x", check=False).reply["ename"] == "NameError"
-    notebook.run("%disconnect")
+    done = notebook.run("print(open('kept.txt').read(), x)")
+    assert "x came back; lost: mine (an open file)" in done.text
+    assert done.text.strip().endswith("kept 1")
+    assert notebook.run("print(x)").text.strip() == "1"  # it is said once
+    saved = re.search(r"in workspace '([^']+)'", notebook.run("y = 2\n%disconnect").text)[1]
+    # Another kernel, which knows no more of the notebook than that one did, resumes it.
+    another = open_notebook()
+    another.run(f"%connect local 1 resume={saved}")
+    assert another.run("print(x + y)").text.strip().endswith("came back. See %state\n3")
+    another.restart()
+    assert another.run("x", check=False).reply["ename"] == "NameError"  # as whoever restarts a kernel wants it
+    another.run("%disconnect")
 
 
 def test_the_next_cells_are_aborted_when_a_command_fails(notebook):
@@ -168,7 +177,7 @@ def test_from_connect_to_the_bill(notebook):
     done = notebook.run("%disconnect")
     assert f"Disconnected from {provider}" in done.text
     assert "it cost" in done.text
-    assert "nothing, there was no file" in done.text
+    assert re.search(r"saved: +\d+ files? at .* in workspace", done.text)  # the variables
     assert "not saved" not in session_directory(name).supervisor_log.read_text()  # by a machine that is let go
     assert session_directory(name).state().stage is Stage.ENDED
     assert notebook.run("x", check=False).reply["ename"] == "NotConnected"

@@ -301,7 +301,7 @@ def _kernel_that_says(*says):
     """Routes of a Jupyter whose kernel has this to say about any cell: channel, kind and content, or its bytes."""
 
     async def start(_request):
-        return web.json_response({"id": str(uuid.uuid4())})
+        return web.json_response({"kernel": {"id": str(uuid.uuid4())}})
 
     async def channels(request):
         socket = web.WebSocketResponse(protocols=(messages.WEBSOCKET_PROTOCOL,))
@@ -317,7 +317,16 @@ def _kernel_that_says(*says):
                     await socket.send_bytes(messages.pack_for_websocket(channel, answer))
         return socket
 
-    return [web.post("/api/kernels", start), web.get("/api/kernels/{id}/channels", channels)]
+    return [*_sessions(start), web.get("/api/kernels/{id}/channels", channels)]
+
+
+def _sessions(start):
+    """Routes of a Jupyter without a session, which begins one by ``start``."""
+
+    async def none(_request):
+        return web.json_response([])
+
+    return [web.get("/api/sessions", none), web.post("/api/sessions", start)]
 
 
 _IDLE = ("iopub", "status", {"execution_state": "idle"})
@@ -487,7 +496,7 @@ def test_a_kernel_that_is_given_up_is_not_started_again(there, tmp_path):
         starts.append(str(uuid.uuid4()))
         if len(starts) > 1:
             again.set()
-        return web.json_response({"id": starts[0]})
+        return web.json_response({"kernel": {"id": starts[0]}})
 
     async def end(_request):
         with contextlib.suppress(TimeoutError):
@@ -501,8 +510,8 @@ def test_a_kernel_that_is_given_up_is_not_started_again(there, tmp_path):
         await connection.open()
         assert await connection.leave()
 
-    _, channels = _kernel_that_says()
-    there([web.post("/api/kernels", start), channels, web.delete("/api/kernels/{id}", end)], talk)
+    *_, channels = _kernel_that_says()
+    there([*_sessions(start), channels, web.delete("/api/kernels/{id}", end)], talk)
     assert len(starts) == 1
 
 
@@ -512,7 +521,7 @@ def test_a_kernel_that_jupyter_starts_no_more_is_replaced(there, tmp_path):
 
     async def start(_request):
         starts.append(str(uuid.uuid4()))
-        return web.json_response({"id": starts[-1]})
+        return web.json_response({"kernel": {"id": starts[-1]}})
 
     async def channels(request):
         socket = web.WebSocketResponse(protocols=(messages.WEBSOCKET_PROTOCOL,))
@@ -533,7 +542,7 @@ def test_a_kernel_that_jupyter_starts_no_more_is_replaced(there, tmp_path):
         await again.wait()
         await connection.aclose()
 
-    there([web.post("/api/kernels", start), web.get("/api/kernels/{id}/channels", channels)], talk)
+    there([*_sessions(start), web.get("/api/kernels/{id}/channels", channels)], talk)
     assert len(starts) == 2
 
 

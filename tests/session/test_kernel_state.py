@@ -39,7 +39,7 @@ def _talk(url, *cells):
     return asyncio.run(talk())
 
 
-def _saved_with(directory, name):
+def saved_with(directory, name):
     """Save until a generation has a state with that variable."""
     store = open_store()
 
@@ -69,7 +69,7 @@ _LOOK = "same.append(3); print(f(1), x['a'] is same, len(big)); print(open('mine
 def test_variables_come_back_when_it_is_resumed_and_when_its_provider_is_lost(ready, lose, tmp_path):
     first = ready()
     _talk(first.url(), *_CELLS)
-    _saved_with(first, "last")
+    saved_with(first, "last")
     assert client.stop(first.name).stage is Stage.ENDED
     # What comes onto this computer is without pickles.
     extract(open_store(), open_store().manifest(first.name), tmp_path / "out")
@@ -80,7 +80,7 @@ def test_variables_come_back_when_it_is_resumed_and_when_its_provider_is_lost(re
     (printed,) = _talk(second.url(), _LOOK)
     _came_back(printed)
     _talk(second.url(), "newer = 'after'")
-    _saved_with(second, "newer")
+    saved_with(second, "newer")
     lose(second)
     wait_for(second, lambda state: (state.stage, state.providers_lost) == (Stage.READY, 1), 90)
     (printed,) = _talk(second.url(), "print(newer, f(1), x['a'] is same)")

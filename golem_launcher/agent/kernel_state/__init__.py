@@ -10,6 +10,10 @@ from typing import Any
 
 PLACE = ".jupyter/state"
 """In the workspace, so that it is saved and comes back with it. Each notebook's is a directory there."""
+COMES_BACK = "golem_launcher_variables"
+"""In what Jupyter tells of a session: true where a state waits for the first cell."""
+ELSEWHERE = "golem-kernel-"
+"""How the paths of sessions begin whose notebooks lie on the user's computer; 24 hexadecimal digits follow."""
 
 
 def load_ipython_extension(shell: Any) -> None:

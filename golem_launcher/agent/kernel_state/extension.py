@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import functools
 import os
@@ -30,6 +31,8 @@ _IDLE_SECONDS = 0.5
 _LOOK_SECONDS = 0.1
 _SHOW_SECONDS = 5.0
 """Who asks for the table waits so long for a save that is under way."""
+_LAST_SECONDS = 2.0
+"""For the last save, as the kernel ends: Jupyter ends who takes longer."""
 _PAUSE = 4.0
 """Times as long as a save took, before the next one."""
 _LONGEST_PAUSE = 60.0
@@ -96,6 +99,8 @@ class _KernelState:
         events.register("post_execute", self._after)
         events.register("post_run_cell", self._heard)
         shell.register_magic_function(self.state, "line", "state")
+        self._process = os.getpid()
+        atexit.register(self._last)  # called before IPython's own, which was there earlier and forgets all variables
 
     def say(self, text: str) -> None:
         with contextlib.suppress(Exception):
@@ -155,6 +160,24 @@ class _KernelState:
         self._timer = None
         if self._busy or not self._dirty or self._running is not None:
             return  # the cell's end, or the save's, is soon enough
+        self._begin_save()
+        asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look)
+
+    @_harmless
+    def _last(self) -> None:
+        """As the kernel ends: what the last cell changed, where that is not kept yet."""
+        if os.getpid() != self._process:  # a copy that a program of the user's made
+            return
+        end = time.monotonic() + _LAST_SECONDS
+        while (self._running is not None or self._dirty) and time.monotonic() < end:
+            if self._running is None:
+                self._begin_save()
+            elif self._running.has_ended():
+                self._running = None
+            else:
+                time.sleep(_LOOK_SECONDS / 4)
+
+    def _begin_save(self) -> None:
         self._dirty = False
         variables = self._variables()
         broken = {name: why for name, (which, why) in self._broken.items() if id(variables.get(name)) == which}
@@ -175,7 +198,6 @@ class _KernelState:
             )
 
         self._running = ForkedSave(work)
-        asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look)
 
     @_harmless
     def _look(self) -> None:

@@ -44,10 +44,15 @@ async def attach(notebook: Notebook, name: str, kernel: str, output: Output) -> 
         raise SessionError(f"The session '{name}' is {state.stage.value}.", "Start another: %connect")
     check_workload((await asyncio.to_thread(directory.request)).workload)
     others = await asyncio.to_thread(notebook.record.others, name)
-    left = "" if kernel else await asyncio.to_thread(notebook.record.take_over, name)
+    left = None if kernel else await asyncio.to_thread(notebook.record.take_over, name)
     await asyncio.to_thread(unattended.withdraw, directory)
-    wanted = left or (kernel if kernel != "new" else "")
-    joined = await notebook.attach(directory, wanted or None, ends_session=any(one.ends_session for one in others))
+    wanted = left.kernel_id if left is not None else (kernel if kernel != "new" else "")
+    joined = await notebook.attach(
+        directory,
+        wanted or None,
+        ends_session=any(one.ends_session for one in others),
+        name=left.notebook if left is not None else "",
+    )
     await output.show(await notebook.card())
     await notebook.synced.go_on(output)
     if joined:

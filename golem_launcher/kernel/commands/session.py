@@ -113,7 +113,10 @@ async def _move(notebook: Notebook, call: Call, output: Output) -> None:
     resume = state.saving.workspace if ended.saving is not None and ended.saving.generation is not None else None
     wanted = {**kept, "deny": elsewhere, **({"resume": resume} if resume else {}), **fields}
     await notebook.connect(output, wanted, _seconds(own.get("timeout", "1h")))
-    await output.say("Files and packages are as they were; variables are not: run the cells again.")
+    if notebook.connected().variables_wait:
+        await output.say("Files and packages are as they were. Variables come with the next cell, which names them.")
+    else:
+        await output.say("Files and packages are as they were; variables are not: run the cells again.")
 
 
 def _bill(state: SessionState) -> Shown:

@@ -166,7 +166,7 @@ class Session(_Session):
             resume: Resume. A saved workspace to go on with: its name, or name@generation.
             ssh_key: Public SSH key. Lets you in by ssh: the one line of a file like ~/.ssh/id_ed25519.pub.
             choose: Provider. Which of the machines that fit is taken. One of price, random, reputation.
-            allow: Only these providers. Ids, names or operators' wallets. Empty: all.
+            allow: Only these providers. Ids, or names, which any provider may take. Empty: all.
             deny: Never these providers. Ids, names or operators' wallets.
             workload: Workload. What runs there: JupyterLab (lab), or what an installed package brings.
             outbound: Internet for the session. What the notebook may reach from the provider. One of
@@ -264,7 +264,7 @@ def launch(
         resume: Resume. A saved workspace to go on with: its name, or name@generation.
         ssh_key: Public SSH key. Lets you in by ssh: the one line of a file like ~/.ssh/id_ed25519.pub.
         choose: Provider. Which of the machines that fit is taken. One of price, random, reputation.
-        allow: Only these providers. Ids, names or operators' wallets. Empty: all.
+        allow: Only these providers. Ids, or names, which any provider may take. Empty: all.
         deny: Never these providers. Ids, names or operators' wallets.
         workload: Workload. What runs there: JupyterLab (lab), or what an installed package brings.
         outbound: Internet for the session. What the notebook may reach from the provider. One of
@@ -366,7 +366,7 @@ def offers(
         resume: Resume. A saved workspace to go on with: its name, or name@generation.
         ssh_key: Public SSH key. Lets you in by ssh: the one line of a file like ~/.ssh/id_ed25519.pub.
         choose: Provider. Which of the machines that fit is taken. One of price, random, reputation.
-        allow: Only these providers. Ids, names or operators' wallets. Empty: all.
+        allow: Only these providers. Ids, or names, which any provider may take. Empty: all.
         deny: Never these providers. Ids, names or operators' wallets.
         workload: Workload. What runs there: JupyterLab (lab), or what an installed package brings.
         outbound: Internet for the session. What the notebook may reach from the provider. One of
@@ -465,7 +465,7 @@ def quote(
         resume: Resume. A saved workspace to go on with: its name, or name@generation.
         ssh_key: Public SSH key. Lets you in by ssh: the one line of a file like ~/.ssh/id_ed25519.pub.
         choose: Provider. Which of the machines that fit is taken. One of price, random, reputation.
-        allow: Only these providers. Ids, names or operators' wallets. Empty: all.
+        allow: Only these providers. Ids, or names, which any provider may take. Empty: all.
         deny: Never these providers. Ids, names or operators' wallets.
         workload: Workload. What runs there: JupyterLab (lab), or what an installed package brings.
         outbound: Internet for the session. What the notebook may reach from the provider. One of

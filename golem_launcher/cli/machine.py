@@ -22,7 +22,10 @@ def number_of(state: SessionState, which: str | None) -> int:
     """The number of the machine that is meant. Raises ``RequestError`` for one that is not there."""
     if which is None:
         return 1
-    found = [one.number for one in state.machines if which in {str(one.number), one.provider_name}]
+    if which.isdecimal():  # a provider that is named like a number is no other's
+        found = [one.number for one in state.machines if str(one.number) == which]
+    else:
+        found = [one.number for one in state.machines if one.provider_name == which]
     if len(found) == 1:
         return found[0]
     known = ", ".join(one.name for one in state.machines) or "none yet"

@@ -103,17 +103,19 @@ def note_overbilling(provider_id: str, name: str, reason: str) -> None:
 
 
 def forget(provider_id: str | None = None) -> int:
-    """Forget one provider, by id or name, or all of them. Returns how many. Called by ``providers --forget``."""
+    """Forget one provider, by id or else by name, or all. Returns how many. Called by ``providers --forget``."""
     with _alone():
         records = read()
-        kept = {
-            key: record
-            for key, record in records.items()
-            if provider_id is not None and provider_id.casefold() not in {key.casefold(), record.name.casefold()}
-        }
+        kept = {key: record for key, record in records.items() if not _is_meant(provider_id, key)}
+        if provider_id is not None and len(kept) == len(records):  # only then: anybody may be named as another's id
+            kept = {key: record for key, record in records.items() if not _is_meant(provider_id, record.name)}
         if len(kept) != len(records):
             _write(kept)
         return len(records) - len(kept)
+
+
+def _is_meant(word: str | None, known: str) -> bool:
+    return word is None or word.casefold() == known.casefold()
 
 
 def _change(provider_id: str, name: str, change: Callable[[Record], dict[str, object]]) -> None:

@@ -179,10 +179,6 @@ def _gpu_memory_fits(request: LaunchRequest, machine: OfferedMachine) -> bool:
     return not gpus_wanted(request) or not least or machine.gpu_memory_gib >= least * GPU_MEMORY_SHARE
 
 
-def _named(names: tuple[str, ...], machine: OfferedMachine) -> bool:
-    return any(map(machine.is_called, names))
-
-
 def rounded_up(amount: Decimal) -> Decimal:
     """The amount, rounded up to what a field takes."""
     step = Decimal("0.000001") if amount < Decimal("0.01") else Decimal("0.0001") if amount < 1 else Decimal("0.01")
@@ -255,13 +251,13 @@ LIMITS = (
     ),
     Limit(
         "allow",
-        fits=lambda r, m: not r.allow or _named(r.allow, m),
+        fits=lambda r, m: not r.allow or any(map(m.is_allowed_by, r.allow)),
         has=lambda _r, _m: None,
         why=lambda _r, _m: "it is not among the providers that you allow",
     ),
     Limit(
         "deny",
-        fits=lambda r, m: not _named(r.deny, m),
+        fits=lambda r, m: not any(map(m.is_denied_by, r.deny)),
         has=lambda _r, _m: None,
         why=lambda _r, _m: "you never want this one",
     ),

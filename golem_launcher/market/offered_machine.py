@@ -25,7 +25,8 @@ GPU_CAPABILITIES = ("!exp:gpu", "gpu")
 
 _CARD = re.compile(r"golem\.(?:!exp\.gap-35\.v1\.)?inf\.gpu\.(?:(d\d{1,2})\.)?(model|quantity|memory\.total\.gib)")
 _PLATFORM = re.compile(r"golem\.com\.payment\.platform\.([a-z0-9-]{1,60})\.address")
-_WALLET = re.compile(r"0x[0-9a-fA-F]{40}")
+_ADDRESS = re.compile(r"0[xX][0-9a-fA-F]{40}")
+"""Of a node or a wallet: they look alike."""
 _MOST_CARDS = 64
 _MOST_WORDS = 64
 _LARGEST = 1e9
@@ -80,9 +81,21 @@ class OfferedMachine:
         """Whether its runtime lets programs use a GPU, whatever the offer says that there is."""
         return self.runtime == GPU_RUNTIME or not self.capabilities.isdisjoint(GPU_CAPABILITIES)
 
-    def is_called(self, word: str) -> bool:
-        """Whether ``word`` names it: its id, its name or its operator's wallet, in letters of any size."""
-        return word.strip().casefold() in {self.provider_id.casefold(), self.name.casefold(), *self.wallets}
+    def has_id(self, word: str) -> bool:
+        """Whether ``word`` is its id, in letters of any size. Nobody else can have it: the node proves it."""
+        return word.strip().casefold() == self.provider_id.casefold()
+
+    def is_allowed_by(self, word: str) -> bool:
+        """Whether who allows ``word`` allows it: an address is an id and nothing else, any other word may be its name.
+
+        Names and wallets are what an offer says: who pins a provider by its id does not mean others that say so too.
+        """
+        named = not _ADDRESS.fullmatch(word.strip()) and word.strip().casefold() == self.name.casefold()
+        return named or self.has_id(word)
+
+    def is_denied_by(self, word: str) -> bool:
+        """Whether who denies ``word`` denies it: its id, its name or a wallet of its operator."""
+        return self.has_id(word) or word.strip().casefold() in {self.name.casefold(), *self.wallets}
 
 
 def machines(offers: Iterable[Mapping[str, Any]]) -> list[OfferedMachine]:
@@ -131,7 +144,7 @@ def _platforms(properties: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     found = []
     for key, value in properties.items():
         match = _PLATFORM.fullmatch(str(key))
-        if match and isinstance(value, str) and _WALLET.fullmatch(value):
+        if match and isinstance(value, str) and _ADDRESS.fullmatch(value):
             found.append((match[1], value))
     return tuple(sorted(found)[:_MOST_WORDS])
 

@@ -253,9 +253,9 @@ class Choice:
         return provider_id in self.suitable
 
     def _refused(self, machine: OfferedMachine) -> str:
-        """Whether it over-billed once, unless the user names it."""
+        """Whether it over-billed once, unless the user allows it by its id: anybody may take a name."""
         record = self.known.get(machine.provider_id)
-        if record is None or not record.overbilled or any(map(machine.is_called, self.request.allow)):
+        if record is None or not record.overbilled or any(map(machine.has_id, self.request.allow)):
             return ""
         return (
             f"it is avoided, because it once billed too much; forget that: golem-launcher providers --forget "

@@ -261,7 +261,7 @@ class LaunchRequest(BaseModel):
         Field(
             default=(),
             title="Only these providers",
-            description="Ids, names or operators' wallets. Empty: all.",
+            description="Ids, or names, which any provider may take. Empty: all.",
         ),
         About("advanced", words=("provider",)),
     ]

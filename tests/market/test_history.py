@@ -29,6 +29,14 @@ def test_failures_are_avoided_for_a_day_and_too_high_bills_until_forgotten():
     assert history.read() == {}
 
 
+def test_who_is_named_as_another_is_numbered_is_not_forgotten_with_it():
+    for provider_id, name in (("0x1", "good"), ("0x2", "0X1")):
+        history.note_overbilling(provider_id, name, "it billed 10 GLM")
+    assert history.forget("0x1") == 1
+    assert set(history.read()) == {"0x2"}
+    assert history.forget("0x1") == 1, "nobody has it for an id"
+
+
 def test_a_damaged_file_is_no_memory_and_no_trouble(tmp_path):
     (tmp_path / history.FILE).write_text('{"0x1": {"failures": "x"}, "0x2": {"name": "b"}}')
     assert set(history.read()) == {"0x2"}

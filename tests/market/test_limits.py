@@ -35,6 +35,18 @@ def test_each_limit_by_itself():
     assert fields({"outbound": "off"}, shut) == set()
 
 
+def test_who_is_allowed_by_id_is_nobody_who_says_so_and_who_is_denied_has_many_names():
+    wanted = "0x" + "Ac" * 20
+    for word in (wanted, wanted.upper(), f" {wanted} "):
+        assert fields({"allow": [word]}, machine("a", provider_id=wanted.lower())) == set()
+        assert fields({"allow": [word]}, machine(wanted, provider_id="0x" + "1" * 40)) == {"allow"}
+        assert fields({"allow": [word], "deny": [word]}, machine(wanted.upper())) == {"allow", "deny"}
+        assert fields({"deny": [word]}, machine("a", provider_id=wanted)) == {"deny"}
+    assert fields({"allow": [WALLET]}, machine("a")) == {"allow"}
+    assert fields({"deny": [WALLET]}, machine("a")) == {"deny"}
+    assert fields({"deny": ["0xA"]}, machine("a")) == {"deny"}
+
+
 def test_gpus_by_what_providers_publish():
     cards = machine(gpus=2, model="GeForce RTX 3090")
     assert (cards.gpus, cards.gpu_model, cards.gpu_memory_gib) == (2, "GeForce RTX 3090", 24.0)

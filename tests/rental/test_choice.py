@@ -130,6 +130,9 @@ def test_who_over_billed_is_not_taken_and_who_failed_is_taken_last():
     named = Choice(request(budget=1000, allow=["bad"]), known=known)
     assert named.score("bad", offer(**{"golem.node.id.name": "bad"})) is not None
     assert named.score("fine", offer(**{"golem.node.id.name": "fine"})) is None
+    by_name = Choice(request(budget=1000, allow=["nice"]), known=known)
+    assert by_name.score("bad", offer("nice")) is None, "who billed too much took another's name"
+    assert by_name.score("fine", offer("nice")) is not None
 
 
 def test_reputation_comes_before_price():

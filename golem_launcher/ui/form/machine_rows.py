@@ -26,7 +26,7 @@ def machine_rows(
 ) -> list[dict[str, Any]]:
     """The machines that fit whatever ``request`` says of allowed providers, the cheapest first.
 
-    ``known`` is what is remembered of providers. Whom the user allowed by a name or wallet has those words as ``by``.
+    ``known`` is what is remembered of providers. Whom the user allowed by a name has those words as ``by``.
     """
     from golem_launcher.market.scan import judged  # noqa: PLC0415 - not needed to show the page
 
@@ -40,7 +40,7 @@ def _row(request: LaunchRequest, offer: Offer, record: Record) -> dict[str, Any]
     return {
         "id": machine.provider_id,
         "name": machine.name,
-        "by": [word for word in request.allow if machine.is_called(word)],
+        "by": [word for word in request.allow if machine.is_allowed_by(word)],
         "price": coins_at_a_glance(offer.whole),
         "cost": float(offer.whole),
         "cpus": machine.cpus,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -87,6 +88,14 @@ def test_machines_to_choose_from_have_what_they_cost_what_they_have_and_what_is_
     assert (small["name"], small["price"], small["by"], standard["by"]) == ("small", "0.04", ["SMALL"], [])
     assert (small["record"], small["note"]) == ("2 of 3 sessions went well", "Failed lately: no answer")
     assert (standard["record"], standard["sizes"], standard["seen"]) == ("not tried yet", ["4", "8", "20"], None)
+
+
+def test_who_takes_the_id_of_the_one_that_is_pinned_for_a_name_is_not_ticked() -> None:
+    pinned = "0x" + "c" * 40
+    market = [replace(_MARKET[0], provider_id=pinned), replace(_MARKET[0], provider_id="0x9", name=pinned)]
+    view = estimate(parse_request({"hours": 2, "budget": 1, "allow": [pinned.upper()]}), market, {})
+    assert view["headline"] == "1 machine fits"
+    assert {row["id"]: row["by"] for row in view["machines"]} == {pinned: [pinned.upper()], "0x9": []}
 
 
 @pytest.mark.parametrize(

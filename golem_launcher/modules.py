@@ -8,12 +8,7 @@ from __future__ import annotations
 
 import sys
 
-_RUN = (
-    "import sys; sys.path[:] = filter(None, sys.path); import runpy; "
-    'runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)'
-)
-
 
 def command(module: str, *arguments: str) -> list[str]:
-    """As ``python -m MODULE ARGUMENTS``, for what is run where the user is: an ssh client's proxy, say."""
-    return [sys.executable, "-c", _RUN, module, *arguments]
+    """As ``python -m MODULE ARGUMENTS``, for all that is run on the user's computer: by us, or by an ssh client."""
+    return [sys.executable, "-P", "-m", module, *arguments]

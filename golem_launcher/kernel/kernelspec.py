@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
+from golem_launcher import modules
 from golem_launcher.errors import RequestError
 
 if TYPE_CHECKING:
@@ -82,8 +82,7 @@ def installed() -> dict[str, dict[str, Any]]:
 
 
 def _description(title: str, on_shutdown: str, with_request: bool) -> dict[str, Any]:  # noqa: FBT001
-    # -P: nothing is imported from the folder that it starts in, the notebook's, into which a provider's files come.
-    arguments = [sys.executable, "-P", "-m", "golem_launcher.kernel", "-f", "{connection_file}"]
+    arguments = modules.command("golem_launcher.kernel", "-f", "{connection_file}")
     if with_request:
         arguments += ["--request", "{resource_dir}/" + _REQUEST]
     if on_shutdown != "disconnect":

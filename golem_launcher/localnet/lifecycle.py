@@ -8,13 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import sys
 import time
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from golem_launcher import files, paths, processes
+from golem_launcher import files, modules, paths, processes
 from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet import daemons, spec, state
 from golem_launcher.localnet.chain import keeper
@@ -120,7 +119,7 @@ def _start(directory: Path, wanted: spec.NetworkSpec) -> ProcessRecord:
     _check_room(directory, _LEAST_ROOM)
     files.write_json(directory / _SPEC, wanted.model_dump(mode="json"))
     return processes.spawn_detached(
-        [sys.executable, "-m", "golem_launcher.localnet.server", str(directory)],
+        modules.command("golem_launcher.localnet.server", str(directory)),
         env=os.environ,
         log=directory / _LOG,
         cwd=directory,

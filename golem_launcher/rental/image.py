@@ -7,9 +7,9 @@ import contextlib
 import json
 import re
 import signal
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from golem_launcher import modules
 from golem_launcher.background_thread import run_in_background
 from golem_launcher.errors import BusError, ImageError, NodeError
 from golem_launcher.image import uplink
@@ -119,7 +119,7 @@ class SessionImage:
 async def _make(variant: str, making: Callable[[str, int, int, str], None]) -> None:
     """Have the image of a variant made by a process of its own: it is busy for a minute, and can be stopped."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "golem_launcher.image", variant,
+        *modules.command("golem_launcher.image", variant),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
         limit=_LONGEST_LINE, start_new_session=True,
     )  # fmt: skip

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +39,7 @@ from golem_launcher.session.liveness import (
     state_of,
     strays,
     supervisor,
-    supervisor_arguments,
+    supervisor_command,
 )
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def start(request: LaunchRequest) -> SessionDirectory:
             _check_workspace(request)
             directory = create_session_directory(request)
             record = processes.spawn_detached(
-                [sys.executable, *supervisor_arguments(request.name)],
+                supervisor_command(request.name),
                 env={**FRUGAL, **os.environ, paths.HOME_VARIABLE: str(paths.home())},
                 log=directory.supervisor_log,
                 cwd=directory.path,

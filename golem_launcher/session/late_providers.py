@@ -14,7 +14,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from golem_launcher import files, paths, processes
+from golem_launcher import files, modules, paths, processes
 from golem_launcher.errors import LauncherError
 from golem_launcher.session import leftovers
 from golem_launcher.session.directory import session_directory
@@ -31,7 +31,7 @@ def begin(directory: SessionDirectory) -> None:
     """Have providers waited for that are late; called by a supervisor when it ends."""
     if leftovers.awaits(directory):
         record = processes.spawn_detached(
-            [sys.executable, "-m", __name__, directory.name],
+            modules.command(__name__, directory.name),
             env={**os.environ, paths.HOME_VARIABLE: str(paths.home())},
             log=directory.supervisor_log,
             cwd=directory.path,

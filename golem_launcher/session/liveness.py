@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from golem_launcher import files, paths, processes
+from golem_launcher import files, modules, paths, processes
 from golem_launcher.errors import SessionDamaged, SessionError, SupervisorSilent
 from golem_launcher.events import SessionState
 from golem_launcher.session import timeouts, unattended
@@ -112,13 +112,13 @@ def supervisor(directory: SessionDirectory) -> processes.ProcessRecord | None:
 
 def _supervisors() -> dict[str, processes.ProcessRecord]:
     """All that run, by the names of their sessions; the slow way, for where what was written down is lost."""
-    *arguments, _ = supervisor_arguments("")
+    _, *arguments, _ = supervisor_command("")
     return processes.ProcessRecord.named(arguments, paths.HOME_VARIABLE, str(paths.home()))
 
 
-def supervisor_arguments(name: str) -> list[str]:
-    """How Python is told to run the supervisor of the session ``name``."""
-    return ["-m", "golem_launcher.session.supervisor", name]
+def supervisor_command(name: str) -> list[str]:
+    """What runs the supervisor of the session ``name``."""
+    return modules.command("golem_launcher.session.supervisor", name)
 
 
 def _place_of(store: str | None) -> str:

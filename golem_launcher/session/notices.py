@@ -12,7 +12,7 @@ import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
-from golem_launcher import files, paths, processes
+from golem_launcher import files, modules, paths, processes
 from golem_launcher.errors import LauncherError
 from golem_launcher.networks import token_of
 from golem_launcher.text import clean_line
@@ -76,7 +76,7 @@ def begin(directory: SessionDirectory, kind: Kind) -> None:
         return
     try:
         processes.spawn_detached(
-            [sys.executable, "-m", "golem_launcher.session.notices", directory.name, kind],
+            modules.command("golem_launcher.session.notices", directory.name, kind),
             env={**os.environ, paths.HOME_VARIABLE: str(paths.home())},
             log=directory.supervisor_log,
             cwd=paths.home(),

@@ -261,6 +261,8 @@ def test_each_python_package_that_came_is_told(tmp_path, monkeypatch):
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         for name in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL"):
             monkeypatch.delenv(name, raising=False)
+        (tmp_path / "pip.py").write_text("raise SystemExit('a stranger was here')")
+        monkeypatch.chdir(tmp_path)
         try:
             wheels.fetch(requirements, directory, progress=progress)
         finally:

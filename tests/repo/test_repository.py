@@ -128,6 +128,17 @@ def test_a_rental_knows_nothing_of_what_runs_there() -> None:
     ] == []
 
 
+def test_what_is_started_on_the_users_computer_imports_nothing_from_the_folder_it_is_called_in() -> None:
+    """What runs at providers lies in folders of its own; a kernel there is the user's, who has modules beside."""
+    there = {"agent", "localnet/runtime"}
+    found = [
+        path.relative_to(ROOT / "golem_launcher").as_posix()
+        for path in (ROOT / "golem_launcher").rglob("*.py")
+        if re.search(r"sys\.executable,\s*\"-[mc]\"", path.read_text())
+    ]
+    assert [path for path in found if not any(path.startswith(room) for room in there)] == []
+
+
 def test_nothing_is_left_unfinished() -> None:
     found = []
     for path in _tracked():

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from golem_launcher import paths, processes
+from golem_launcher import modules, paths, processes
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.kernel.far_kernel import LabClient
 from golem_launcher.kernel.sync.rounds import Sync
@@ -35,7 +35,7 @@ def leave_to_itself(directory: SessionDirectory, path: Path, place: str) -> None
     ``path`` is the folder here, ``place`` its name over there.
     """
     processes.spawn_detached(
-        [sys.executable, "-m", __name__, directory.name, str(path.resolve()), place],
+        modules.command(__name__, directory.name, str(path.resolve()), place),
         env={**os.environ, paths.HOME_VARIABLE: str(paths.home())},
         log=directory.supervisor_log,
         cwd=directory.path,

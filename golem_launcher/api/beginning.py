@@ -10,6 +10,7 @@ from golem_launcher.api.waiting import GivenUp, in_thread, result
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.events import SessionState, Stage
 from golem_launcher.session import client
+from golem_launcher.session.saved_work import resuming
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,13 +34,17 @@ def begin(request: LaunchRequest, pause: Pause, show: Callable[[SessionState], N
     """
     starting: Future[SessionDirectory] | None = None
     try:
-        starting = in_thread(client.start, request)
+        starting = in_thread(_started, request)
         directory = result(starting, pause)
         _wait(directory, pause, show)
     except (KeyboardInterrupt, GivenUp):
         _end(request.name, starting, tell)
         raise
     return directory
+
+
+def _started(request: LaunchRequest) -> SessionDirectory:
+    return client.start(resuming(request))
 
 
 def _wait(directory: SessionDirectory, pause: Pause, show: Callable[[SessionState], None]) -> None:

@@ -60,15 +60,18 @@ def bill(
 
 
 def ledger(*, json: Json = False, as_csv: _Csv = False) -> None:
-    """List all sessions with what they cost and how far they are paid.
+    """List all sessions with what they cost and how far they are paid, also those that are off the list.
 
     Example: golem-launcher ledger --csv > ledger.csv
     """
+    from golem_launcher.session import trash
     from golem_launcher.session.directory import session_directories
+    from golem_launcher.session.ledger import noted
 
     nodes: dict[str, Node | None] = {}
-    listed = [_readable_bill(directory, nodes) for directory in session_directories()]
-    found = [one for one in listed if one is not None]
+    listed = [_readable_bill(directory, nodes) for directory in (*session_directories(), *trash.kept())]
+    found = [*(one for one in listed if one is not None), *noted()]
+    found.sort(key=lambda one: one.created_at, reverse=True)
     if json:
         print_json([_bill_json(one) for one in found])
     elif as_csv:

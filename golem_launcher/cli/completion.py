@@ -31,6 +31,11 @@ def workspace_names(incomplete: str) -> list[tuple[str, str]]:
     return _fitting(incomplete, ((path.name, "") for path in _folders("workspaces/workspaces")))
 
 
+def saved_names(incomplete: str) -> list[tuple[str, str]]:
+    """Sessions, each with its stage, and workspaces: what commands for saved work take."""
+    return sorted({**dict(workspace_names(incomplete)), **dict(session_names(incomplete))}.items())
+
+
 def job_names(incomplete: str) -> list[tuple[str, str]]:
     """Jobs of run and sweep."""
     return _fitting(incomplete, ((path.name, "") for path in _folders("jobs")))
@@ -69,7 +74,7 @@ def of_field(name: str) -> Callable[[str], list[tuple[str, str]]] | None:
     return {
         "network": network_names,
         "software": software_names,
-        "resume": workspace_names,
+        "resume": saved_names,
         "allow": provider_names,
         "deny": provider_names,
         "workload": workload_names,

@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 _HELP = ["-h", "--help"]
 SUBJECTS = {
     "start": ("start",),
-    "sessions": ("list", "show", "logs", "open", "save", "extend", "stop"),
+    "sessions": ("list", "show", "logs", "open", "save", "extend", "stop", "remove"),
     "run": ("run",),
     "sweep": ("sweep",),
     "job_list": ("jobs",),

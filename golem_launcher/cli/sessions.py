@@ -1,4 +1,4 @@
-"""The commands for existing sessions: list, show, logs, open, save, extend, stop."""
+"""The commands for existing sessions: list, show, logs, open, save, extend, stop, remove."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ Name = Annotated[
 
 def add_commands(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
-    for command in (list_sessions, show, logs, open_session, save, extend, stop):
+    for command in (list_sessions, show, logs, open_session, save, extend, stop, remove):
         name = {"list_sessions": "list", "open_session": "open"}.get(command.__name__, command.__name__)
         app.command(name)(reports_errors(command))
 
@@ -261,6 +261,22 @@ def stop(
         say(f"Session '{name}' is {state.stage.value}. It cost {cost(state)}.")
         if more := state.reason.removeprefix(STOPPED).strip():
             say(more)
+        if state.saving is not None and state.saving.workspace != name:
+            say(f"It is saved in the workspace '{state.saving.workspace}'; '{name}' leads there, too.")
+
+
+def remove(name: Name, *, as_json: Json = False) -> None:
+    """Take a session that is over off the list. Its saves are kept, and its cost stays in the ledger.
+
+    Example: golem-launcher remove my-lab
+    """
+    from golem_launcher.session import client
+
+    client.remove(name)
+    if as_json:
+        print_json({"removed": name})
+    else:
+        say(f"'{name}' is off the list. What it saved is kept: golem-launcher workspaces")
 
 
 def summary(directory: SessionDirectory) -> dict[str, Any]:
@@ -286,6 +302,9 @@ def print_sessions(found: list[dict[str, Any]]) -> None:
             state.name, state.stage.value + mark, state.network or "-", providers(state)[:24], cost(state), deadline,
         ))  # fmt: skip
     show_table(_HEAD, rows, give_way=("PROVIDER", "NAME", "COST"), colours=_COLOURS)
+    for value in found:
+        if value["workspace"] not in {None, value["name"]}:
+            say(f"{value['name']} is saved in the workspace '{value['workspace']}'.")
     for value in found:
         if value["trouble"]:
             say(f"{value['name']}: {value['trouble']}")

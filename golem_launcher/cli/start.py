@@ -46,8 +46,10 @@ def start(
     from golem_launcher.request import parse_request, yaml
     from golem_launcher.session import client
     from golem_launcher.session.image_and_packages import upload_of
+    from golem_launcher.session.saved_work import resuming
 
-    request = parse_request({**(yaml.read(file) if file else {}), **given})
+    request = resuming(parse_request({**(yaml.read(file) if file else {}), **given}))
+    client.check_name(request)
     upload = upload_of(request)
     if upload is not None:
         progress(upload.words)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from golem_launcher import paths
-from golem_launcher.cli.completion import workspace_names
+from golem_launcher.cli.completion import saved_names, workspace_names
 from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say
 from golem_launcher.cli.table import show_table
 from golem_launcher.errors import RequestError, WorkspaceError
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from golem_launcher.workspace.repository.generation import Generation
 
 Name = Annotated[
-    str, typer.Argument(help="The workspace's name; see `golem-launcher workspaces`.", autocompletion=workspace_names)
+    str,
+    typer.Argument(
+        help="A session's name, or else a workspace's; see `golem-launcher workspaces`.", autocompletion=saved_names
+    ),
 ]
 StoreUrl = Annotated[
     str | None,
@@ -87,9 +90,11 @@ def generations(name: Name, *, store: StoreUrl = None, as_json: Json = False) ->
     golem-launcher generations my-lab
     golem-launcher generations my-lab --json
     """
+    from golem_launcher.session.saved_work import saved_work
     from golem_launcher.workspace.repository.store import open_store
 
-    kept = open_store(store)
+    work = saved_work(name, store)
+    kept, typed, name = open_store(work.store), name, work.workspace
     found = kept.generations(name)
     if not found:
         kept.manifest(name)  # says why there is none
@@ -98,6 +103,8 @@ def generations(name: Name, *, store: StoreUrl = None, as_json: Json = False) ->
         told: list[dict[str, Any]] = [{**_plain(each), "left_out_files": _left_out(kept, each)} for each in found]
         print_json([*told, *({"workspace": name, "generation": number, "damaged": True} for number in unreadable)])
         return
+    if name != typed:
+        say(f"'{typed}' is saved in the workspace '{name}':")
     show_table(_COLUMNS, list(map(_cells, found)), right=_NUMBERS)
     for generation in found:
         left_out = _left_out(kept, generation)
@@ -127,11 +134,13 @@ def results(
     golem-launcher results my-lab
     golem-launcher results my-lab -o work.zip --generation 3
     """
+    from golem_launcher.session.saved_work import saved_work
     from golem_launcher.workspace.export.results import folded, save_zip
     from golem_launcher.workspace.repository.store import open_store
 
-    kept = open_store(store)
-    manifest = kept.manifest(name, generation)
+    work = saved_work(name, store)
+    kept = open_store(work.store)
+    manifest = kept.manifest(work.workspace, generation if generation is not None else work.number)
     target = output or Path(f"{name}.zip")
     if target.exists() and not force:
         raise RequestError(f"{target} is there already.", "Name another file with -o, or write over it with --force.")
@@ -141,6 +150,7 @@ def results(
         print_json(
             {
                 "file": str(target.absolute()),
+                "workspace": work.workspace,
                 "generation": manifest.generation,
                 "saved_at": manifest.created_at,
                 "files": written.files,
@@ -155,9 +165,11 @@ def results(
         )
     else:
         what = f"{counted(written.files, 'file')}, {data_size(written.bytes)}"
-        say(f"{target}: {what}, saved {_time(manifest.created_at)}.")
+        say(f"{target}: {what}, saved {_time(manifest.created_at)}{_of(name, work.workspace)}.")
         if written.kernel_states:
             say(written.about_kernel_states)
+        if generation is None and work.number is None and work.ended_with not in {None, manifest.generation}:
+            say(f"These are newer saves than '{name}' ended with. Its own last: --generation {work.ended_with}")
         if written.links_left_out:
             say(f"{counted(written.links_left_out, 'link was', 'links were')} left out.")
         _say_renamed(dict(written.renamed))
@@ -169,14 +181,14 @@ def results(
                 say(f"  {path}")
             if len(named) > _MOST_NAMED:
                 say(f"  and {len(named) - _MOST_NAMED} more (all with --json)")
-    _check_damage(name, written.damaged, target)
+    _check_damage(work.workspace, written.damaged, target)
 
 
 def restore(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME[@GENERATION]", help="A workspace, or one save of it.", autocompletion=workspace_names
+            metavar="NAME[@GENERATION]", help="A session or a workspace, or one save of it.", autocompletion=saved_names
         ),
     ],
     directory: Annotated[Path, typer.Argument(help="A new or empty directory.")],
@@ -190,20 +202,20 @@ def restore(
     golem-launcher restore my-lab work
     golem-launcher restore my-lab@3 work
     """
+    from golem_launcher.session.saved_work import saved_work
     from golem_launcher.workspace.export.extract import extract
     from golem_launcher.workspace.repository.store import open_store
 
-    workspace, _, number = name.partition("@")
-    if number and not number.isdigit():
-        raise RequestError(f"'{number}' is no number of a save.", f"See `golem-launcher generations {workspace}`.")
-    kept = open_store(store)
-    manifest = kept.manifest(workspace, int(number) if number else None)
+    work = saved_work(name, store)
+    kept, workspace = open_store(work.store), work.workspace
+    manifest = kept.manifest(workspace, work.number)
     written = extract(kept, manifest, directory, _progress("Writing"))
     left_out = [*_pairs(manifest.left_out), *_pairs(written.left_out.items())]
     if as_json:
         print_json(
             {
                 "directory": str(directory.absolute()),
+                "workspace": workspace,
                 "generation": manifest.generation,
                 "files": written.files,
                 "renamed": written.renamed,
@@ -213,7 +225,7 @@ def restore(
         )
     else:
         at = _time(manifest.created_at)
-        say(f"{counted(written.files, f'file of {at} is', f'files of {at} are')} in {directory}.")
+        say(f"{counted(written.files, f'file of {at} is', f'files of {at} are')} in {directory}{_of(name, workspace)}.")
         _say_renamed(written.renamed)
         _say_left_out(left_out)
     _check_damage(workspace, written.damaged, directory)
@@ -279,9 +291,11 @@ def verify(name: Name, *, store: StoreUrl = None, as_json: Json = False) -> None
     golem-launcher verify my-lab
     golem-launcher verify my-lab --json
     """
+    from golem_launcher.session.saved_work import saved_work
     from golem_launcher.workspace.repository.store import open_store
 
-    kept = open_store(store)
+    work = saved_work(name, store)
+    kept, name = open_store(work.store), work.workspace
     report = kept.verify(name, _progress("Reading", "parts"))
     place = kept.shown or str(paths.home() / "workspaces")
     if as_json:
@@ -366,6 +380,11 @@ def _plain(generation: Generation) -> dict[str, Any]:
         "flags": generation.flags,
         "left_out": generation.left_out,
     }
+
+
+def _of(name: str, workspace: str) -> str:
+    """Which workspace it is of, where a session of another name was named."""
+    return f", of the workspace '{workspace}'" if workspace != name.partition("@")[0] else ""
 
 
 def _time(moment: Any) -> str:

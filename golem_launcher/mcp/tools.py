@@ -21,6 +21,7 @@ from golem_launcher.networks import token_of
 from golem_launcher.request import parse_request
 from golem_launcher.session import client, liveness, market_look
 from golem_launcher.session.directory import read_lines
+from golem_launcher.session.saved_work import resuming
 from golem_launcher.units import counted
 
 if TYPE_CHECKING:
@@ -99,7 +100,8 @@ class Tools:
 
         When its stage is not yet 'ready', ask for it again by 'show'. Stop it when it is not needed any more.
         """
-        directory = await asyncio.to_thread(self._allowance.start, self._request(fields))
+        request = await asyncio.to_thread(resuming, self._request(fields))
+        directory = await asyncio.to_thread(self._allowance.start, request)
         return await self._until_ready(directory, 60.0)
 
     async def sessions(self) -> dict[str, Any]:

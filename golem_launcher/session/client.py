@@ -41,6 +41,7 @@ from golem_launcher.session.liveness import (
     supervisor,
     supervisor_command,
 )
+from golem_launcher.session.saved_work import saves_into
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,6 +87,27 @@ def start(request: LaunchRequest) -> SessionDirectory:
             f"The session '{request.name}' could not be started: {error.strerror or error}.",
             f"Check that {paths.home()} can be written to and has room.",
         ) from error
+
+
+def check_name(request: LaunchRequest) -> None:
+    """Refuse a name that leads a person to saved work already, of a session that is over and still listed.
+
+    For whoever types names, before :func:`start`: programs may use theirs again and again. Raises ``SessionNameTaken``
+    unless the new session goes on in the same workspace.
+    """
+    try:
+        directory = session_directory(request.name)
+        workspace = saves_into(directory)
+    except SessionNotFound:
+        return
+    if workspace is None or alive(directory) or (request.resume and request.workspace == workspace):
+        return
+    name = request.name
+    raise SessionNameTaken(
+        f"The session '{name}' is over, and its name leads to its files.",
+        f"Go on with them: golem-launcher start --resume {name}. For a new session choose another --name, or take that "
+        f"one off the list: golem-launcher remove {name}",
+    )
 
 
 def settled(request: LaunchRequest) -> LaunchRequest:
@@ -357,6 +379,7 @@ def describe(directory: SessionDirectory) -> dict[str, Any]:
     value["alive"] = alive(directory)
     value["damaged"] = damaged(directory)
     value["left_out"] = directory.left_out()
+    value["workspace"] = state.saving.workspace if state.saving is not None else None
     return value
 
 

@@ -85,7 +85,7 @@ def strays() -> dict[str, processes.ProcessRecord]:
 def claimed(store: str | None) -> dict[str, str]:
     """The workspaces of a store into which living sessions save, or are about to, and the names of those sessions."""
     found = {}
-    place = _place_of(store)
+    place = place_of(store)
     for directory in session_directories():
         if not alive(directory):
             continue
@@ -96,7 +96,7 @@ def claimed(store: str | None) -> dict[str, str]:
         workspace = None if state.saving is None else state.saving.workspace
         with contextlib.suppress(SessionDamaged):  # then it may be in any store
             request = directory.request()
-            if not request.save or _place_of(request.store) != place:
+            if not request.save or place_of(request.store) != place:
                 continue
             workspace = workspace or request.workspace
         if workspace is not None:
@@ -121,7 +121,7 @@ def supervisor_command(name: str) -> list[str]:
     return modules.command("golem_launcher.session.supervisor", name)
 
 
-def _place_of(store: str | None) -> str:
+def place_of(store: str | None) -> str:
     """Where a store lies, however its address is written."""
     address = str(paths.home() / "workspaces") if store is None else store.removeprefix("file://")
     return address.rstrip("/") if "://" in address else os.path.realpath(Path(address).expanduser())

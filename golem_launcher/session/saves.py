@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.errors import NothingToSave, SessionError
 from golem_launcher.events import LeftOut, Progress, Saving
 from golem_launcher.session import inputs, liveness, preflight
+from golem_launcher.session.directory import session_directories
 from golem_launcher.session.documents import missing
 from golem_launcher.session.image_and_packages import image_and_packages
 from golem_launcher.session.provisioning import provision
-from golem_launcher.units import data_size
+from golem_launcher.text import clean_line
+from golem_launcher.units import counted, data_size
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.endpoint import SessionEndpoint
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.workspace.repository.generation import Generation
+    from golem_launcher.workspace.repository.manifest import Manifest
     from golem_launcher.workspace.repository.store import Store
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
     from golem_launcher.workspace.transfer.saver import Limits, Saver
@@ -35,6 +38,7 @@ _DOCUMENTS_SECONDS = 8.0
 """How long JupyterLab's pages may take to save what is open in them; a hostile one says what it likes."""
 _GIBIBYTE = 1 << 30
 _LITTLE_ROOM = _GIBIBYTE
+_PACKAGES_NAMED = 10
 
 
 class Saves:
@@ -210,7 +214,11 @@ class Saves:
             return []
         from golem_launcher.workspace.transfer.restore import restore_into  # noqa: PLC0415 - the market waits not
 
-        return await restore_into(self._agent, self._store, self.workspace, self._restore, self._progress)
+        manifest = await asyncio.to_thread(self._store.manifest, self.workspace, self._restore)
+        problems = await restore_into(self._agent, self._store, manifest, self._progress)
+        if self._newest is None:  # of a lost provider's successor, the loss is told with what it begins with
+            self._recorder.message(_resumed(manifest))
+        return problems
 
     def _on_change(self, saving: Saving) -> None:
         """How saving stands; a saver that has just begun with another provider knows of no generation yet."""
@@ -236,6 +244,19 @@ class Saves:
 
     def _progress(self, what: str, done: float, total: float) -> None:
         self._recorder.event(Progress(what=what, done=done, total=total))
+
+
+def _resumed(manifest: Manifest) -> str:
+    """What a session began with, for its log."""
+    from golem_launcher.workspace.repository.environment import installable  # noqa: PLC0415 - likewise
+
+    packages, _ = installable(manifest.environment.requirements)
+    more = f" and {len(packages) - _PACKAGES_NAMED} more" if len(packages) > _PACKAGES_NAMED else ""
+    named = f", packages {', '.join(packages[:_PACKAGES_NAMED])}{more}" if packages else ", no packages"
+    return clean_line(
+        f"Resumed from {manifest.workspace}@{manifest.generation} of {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC: "
+        f"{counted(manifest.files, 'file')}, {data_size(manifest.size)}{named}."
+    )
 
 
 def _limits(request: LaunchRequest) -> Limits:
@@ -270,7 +291,8 @@ def _unused(store: Store, request: LaunchRequest) -> str:
     others = {workspace for workspace, session in liveness.claimed(request.store).items() if session != request.name}
     if name not in others and not store.generations(name):
         return name
-    taken = others | {generation.workspace for generation in store.workspaces()}
+    sessions = {directory.name for directory in session_directories()}  # whose names lead to their own saves
+    taken = others | sessions | {generation.workspace for generation in store.workspaces()}
     number = 2
     while f"{name[:36]}-{number}" in taken:
         number += 1

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from golem_launcher import paths
 from golem_launcher.errors import SessionNameTaken, SessionNotFound
-from golem_launcher.session import leftovers
+from golem_launcher.session import ledger, leftovers
 from golem_launcher.session.directory import SessionDirectory, is_session
 
 _ASIDE = ".ended"
@@ -22,7 +22,7 @@ _STAMP_LENGTH = len("20260101-000000-000000")
 def put(directory: SessionDirectory) -> str:
     """Put a session aside whose supervisor is dead; the word that :func:`bring_back` takes.
 
-    Those beyond the last 20 are deleted, unless they still owe something.
+    Those beyond the last 20 are deleted, unless they still owe something; their bills stay in the ledger.
     """
     leftovers.close(directory, start_node=True)
     place = paths.private_directory(paths.sessions_directory() / _ASIDE)
@@ -30,6 +30,7 @@ def put(directory: SessionDirectory) -> str:
     directory.path.rename(here)
     for old in kept()[_KEEP:]:
         if not leftovers.owes(old):
+            ledger.note(old)
             shutil.rmtree(old.path, ignore_errors=True)
     return here.name
 

@@ -168,6 +168,7 @@ class Launcher(ipywidgets.VBox):
 
     async def _start(self, request: LaunchRequest) -> None:
         try:
+            await asyncio.to_thread(client.check_name, request)
             await asyncio.to_thread(client.start, request)
         except SessionNameTaken as error:
             raise RequestError(error.what, "Choose another name.", field="name") from error

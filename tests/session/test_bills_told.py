@@ -3,15 +3,18 @@
 import csv
 import io
 import json
+from decimal import Decimal
 
 import pytest
 from typer.testing import CliRunner
 
 from golem_launcher import paths
 from golem_launcher.cli.main import app
+from golem_launcher.events import Stage
 from golem_launcher.rental.payment import bills
 from golem_launcher.rental.payment.bills import AgreementBill
 from golem_launcher.request import LaunchRequest
+from golem_launcher.session import client, trash
 from golem_launcher.session.directory import create_session_directory
 
 
@@ -39,6 +42,20 @@ def test_an_empty_ledger_has_the_head_line_of_a_full_one():
     assert columns(full) == columns(empty)
     assert len(full.splitlines()) == 2
     assert next(iter(csv.DictReader(io.StringIO(full))))["session"] == "a"
+
+
+def test_the_ledger_has_sessions_whose_name_is_another_ones_by_now(monkeypatch):
+    """The last of them with their files, the ones before by what was kept of their bills."""
+    monkeypatch.setattr(trash, "_KEEP", 1)
+    for cost in (1, 2, 3):
+        directory = create_session_directory(LaunchRequest(name="a"))
+        directory.write_state(directory.state().model_copy(update={"cost": Decimal(cost), "stage": Stage.ENDED}))
+        client._make_room("a")
+    directory = create_session_directory(LaunchRequest(name="a"))
+    found = json.loads(command("ledger", "--json"))
+    assert [(one["session"], Decimal(one["cost"])) for one in found] == [("a", 0), ("a", 3), ("a", 2), ("a", 1)]
+    assert len(list(csv.DictReader(io.StringIO(command("ledger", "--csv"))))) == 4
+    assert [path.name for path in paths.sessions_directory().glob(".ended/*")] == [trash.kept()[0].name]
 
 
 def test_a_bill_of_nothing_has_the_head_line_of_one_with_agreements():

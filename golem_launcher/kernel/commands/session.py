@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import RequestError, SessionError
 from golem_launcher.kernel import cards
@@ -45,7 +46,18 @@ async def _connect(notebook: Notebook, call: Call, output: Output) -> None:
 
         await attach(notebook, own["session"], "new", output)
         return
-    await notebook.connect(output, fields, seconds)
+    await notebook.connect(output, await asyncio.to_thread(_resumed, fields), seconds)
+
+
+def _resumed(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields with the workspace of a session that is named as what to go on with. Blocking."""
+    from golem_launcher.session.saved_work import saved_work
+
+    if not fields.get("resume"):
+        return fields
+    work = saved_work(fields["resume"], fields.get("store"))
+    which = f"@{work.number}" if work.number is not None else ""
+    return {**fields, "resume": f"{work.workspace}{which}", **({"store": work.store} if work.store else {})}
 
 
 def _own_words(text: str) -> tuple[dict[str, str], str]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from golem_launcher.workspace.repository.manifest import Manifest
     from golem_launcher.workspace.repository.store import Store
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 
@@ -65,18 +66,16 @@ def _quiet(_what: str, _done: int, _total: int) -> None:
 async def restore_into(
     agent: AgentWorkspace,
     store: Store,
-    workspace: str,
-    generation: int | None = None,
+    manifest: Manifest,
     progress: Progress = _quiet,
     *,
     install_seconds: float = _INSTALL_SECONDS,
 ) -> list[str]:
-    """Put a generation back, then its packages; what could not be, a sentence each.
+    """Put the generation of a manifest back, then its packages; what could not be, a sentence each.
 
-    ``progress`` gets what, how much is done and of how much. Raises ``WorkspaceError`` when there is no such
-    generation, ``ProviderError`` when the provider is lost.
+    ``progress`` gets what, how much is done and of how much. Raises ``WorkspaceError`` when the store can't be read,
+    ``ProviderError`` when the provider is lost.
     """
-    manifest = await asyncio.to_thread(store.manifest, workspace, generation)
     entries, out = await asyncio.to_thread(_without_links_out, manifest.entries)
     notices = [f"{shown(path)} was not put back: {reason}." for path, reason in out.items()]
     notices += await send(agent, entries, store, progress)

@@ -65,7 +65,7 @@ def test_one_bad_package_blocks_no_other_and_pip_is_led_nowhere(python, provider
 
     async def scenario():
         async with provider.agent() as agent:
-            return await restore_into(agent, store, "work", progress=lambda *each: told.append(each))
+            return await restore_into(agent, store, store.manifest("work"), progress=lambda *each: told.append(each))
 
     *refused, notice = asyncio.run(scenario())
     assert [each.split()[2] for each in refused] == [

@@ -61,7 +61,7 @@ def test_the_same_files_at_another_provider(providers, store, bulk):
         if bulk:
             assert transfer.out in {1, 2}  # the 200 kB too, where the tunnel was slow
         async with other.agent(BulkTransfer(other) if bulk else None) as agent:
-            assert await restore_into(agent, store, "work") == []
+            assert await restore_into(agent, store, store.manifest("work")) == []
             (one.work / ".cache" / "x").unlink()
             (one.work / ".cache").rmdir()
             (one.work / "pipe").unlink()
@@ -96,7 +96,8 @@ def test_what_is_lost_in_the_store_costs_its_file_alone(provider, store, tmp_pat
             packs["m"].unlink()
             for path in provider.work.iterdir():
                 path.unlink()
-            notices = await restore_into(agent, open_store(str(tmp_path / "store")), "work")
+            reader = open_store(str(tmp_path / "store"))
+            notices = await restore_into(agent, reader, reader.manifest("work"))
         assert [line for line in notices if line.startswith("m could not be written: a part of it is lost")], notices
         assert {path.name for path in provider.work.iterdir()} == {"a", "z", "to m"}
         assert (provider.work / "z").read_bytes() == data["z"]
@@ -145,7 +146,7 @@ def test_many_tiny_files_are_brought_and_put_back_in_few_requests(providers, sto
         assert generation.files == 6000
         assert asked + transfer.out < 120
         async with other.agent() as agent:
-            assert await restore_into(agent, store, "work") == []
+            assert await restore_into(agent, store, store.manifest("work")) == []
 
     asyncio.run(scenario())
     assert tree(other.work).keys() >= tree(one.work).keys()

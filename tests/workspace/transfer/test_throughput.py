@@ -55,7 +55,7 @@ def test_a_megabyte_is_saved_and_put_back_within_twenty_seconds_each(provider, s
             assert saved - begun < 20
             for path in provider.work.iterdir():
                 path.unlink()
-            assert await restore_into(agent, store, "work") == []
+            assert await restore_into(agent, store, store.manifest("work")) == []
             assert time.monotonic() - saved < 20
             # What is tiny goes by the tunnel still.
             (provider.work / "note.txt").write_text("another")

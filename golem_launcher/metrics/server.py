@@ -1,4 +1,7 @@
-"""Answers Prometheus at this computer's own address, to who knows the token. Nothing is read until somebody asks."""
+"""Answers Prometheus at this computer's own address, to the same user's programs that know the token.
+
+Nothing is read until somebody asks.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,12 @@ import functools
 import hmac
 import secrets
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from golem_launcher import files, paths
+from golem_launcher import files, paths, peers
 from golem_launcher.errors import LauncherError
 from golem_launcher.metrics.collector import registry
 
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 _HOST = "127.0.0.1"
 _SECONDS = 10.0
 """What a scrape may take; Prometheus itself waits no longer."""
+_SILENT_SECONDS = 5.0
+"""How long a connection may be open without asking anything: less than Prometheus waits between two scrapes."""
+_MOST_CONNECTIONS = 64
 _TOKEN = "metrics.token"  # noqa: S105 - the name of its file
 
 
@@ -66,21 +72,50 @@ def serve(port: int, ready: Callable[[str], None]) -> None:
 
 
 async def _serve(application: web.Application, port: int, ready: Callable[[str], None]) -> None:
-    runner = web.AppRunner(application, access_log=None, handle_signals=True, shutdown_timeout=_SECONDS)
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        handle_signals=True,
+        shutdown_timeout=_SECONDS,
+        keepalive_timeout=_SILENT_SECONDS,
+    )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, _HOST, port)
+        answering = runner.server
+        assert answering is not None  # it was set up
         try:
-            await site.start()
+            listener = await asyncio.get_running_loop().create_server(lambda: _Door(answering), _HOST, port)
         except OSError as error:
             raise LauncherError(
                 f"The port {port} can't be listened at: {error.strerror or error}.", "Choose another one by --port."
             ) from None
-        listening = runner.addresses[0][1]
-        ready(f"http://{_HOST}:{listening}/metrics")
-        await asyncio.Event().wait()
+        try:
+            ready(f"http://{_HOST}:{listener.sockets[0].getsockname()[1]}/metrics")
+            await asyncio.Event().wait()
+        finally:
+            listener.close()
     finally:
         await runner.cleanup()
+
+
+class _Door(asyncio.Protocol):
+    """Lets in the same user's programs, so many at once; others have no business here, whatever token they found."""
+
+    def __init__(self, answering: web.Server) -> None:
+        self._answering = answering
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Hand it on to who answers, or close it."""
+        connection = cast("asyncio.Transport", transport)
+        if not peers.is_ours(connection):
+            connection.write(peers.refusal())
+            connection.close()
+        elif len(self._answering.connections) >= _MOST_CONNECTIONS:
+            connection.abort()
+        else:
+            handler = self._answering()
+            connection.set_protocol(handler)
+            handler.connection_made(connection)
 
 
 class _Pages:

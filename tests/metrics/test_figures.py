@@ -1,12 +1,15 @@
 """What is told of sessions, made of their directories alone."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from decimal import Decimal
 
@@ -206,6 +209,19 @@ def test_of_sessions_that_are_over_only_the_newest_are_told():
     assert told == {"goes-on", *(f"over-{number}" for number in range(5, MOST_ENDED + 5))}
 
 
+ANOTHER_USER = """
+import encodings.idna, os, socket, sys
+os.setuid(65534)
+with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=60) as asks:
+    try:
+        asks.sendall(sys.argv[3].encode())
+        while got := asks.recv(65536):
+            print(got.decode())
+    except ConnectionError:
+        pass
+"""
+
+
 def test_it_is_served_here_to_who_has_the_token_and_ends_when_told(home):
     make("lab")
     command = [sys.executable, "-m", "golem_launcher.cli", "metrics", "--port", "0", "--json"]
@@ -216,6 +232,13 @@ def test_it_is_served_here_to_who_has_the_token_and_ends_when_told(home):
             assert told["token_file"] == str(home / "metrics.token")
             assert (home / "metrics.token").stat().st_mode & 0o777 == 0o600
             token = (home / "metrics.token").read_text()
+            host, port = urllib.parse.urlsplit(told["url"]).netloc.split(":")
+            silent = [socket.create_connection((host, int(port)), timeout=60) for _ in range(80)]
+            for number, one in enumerate(silent):
+                with one, contextlib.suppress(ConnectionResetError):
+                    if number % 2:
+                        one.sendall(b"GET /metrics HTTP/1.1\r\n")
+                    assert one.recv(1) == b"", "who asks nothing is not waited for"
             for given in ({}, {"Authorization": "Bearer no"}, {"Authorization": f"Basic {token}"}):
                 with pytest.raises(urllib.error.HTTPError) as refused:
                     urllib.request.urlopen(urllib.request.Request(told["url"], headers=given), timeout=60)
@@ -225,6 +248,13 @@ def test_it_is_served_here_to_who_has_the_token_and_ends_when_told(home):
             with urllib.request.urlopen(asked, timeout=60) as answer:
                 assert answer.headers["Content-Type"].startswith("text/plain; version=")
                 assert of(figures(answer.read().decode()), "session_cost_coins", session="lab") == 0.25
+            if os.geteuid() == 0:  # only then another user can be asked for
+                request = f"GET /metrics HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
+                request += "Connection: close\r\n\r\n"
+                asks = [sys.executable, "-c", ANOTHER_USER, host, port, request]
+                said = subprocess.run(asks, capture_output=True, text=True, check=True, timeout=120).stdout
+                assert " 200 " not in said
+                assert "golem_launcher_" not in said
             taken = [*command[:-2], told["url"].split(":")[2].split("/")[0]]
             second = subprocess.run(taken, capture_output=True, text=True, check=False, timeout=120)
             assert second.returncode == 1

@@ -64,7 +64,7 @@ def test_every_alert_is_understood_and_tried():
     assert {rule["labels"]["severity"] for rule in rules} == {"critical", "warning", "info"}
 
 
-def test_all_listen_here_alone_and_nobody_enters_without_a_password():
+def test_all_listen_here_alone_and_nobody_enters_grafana_without_a_password():
     compose = yaml.safe_load((SHIPPED / "compose.yaml").read_text())
     services = compose["services"]
     assert set(services) == {"prometheus", "loki", "alloy", "grafana"}
@@ -81,6 +81,18 @@ def test_all_listen_here_alone_and_nobody_enters_without_a_password():
     assert services["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"].startswith("${GRAFANA_PASSWORD:?")
     loki = yaml.safe_load((SHIPPED / "loki" / "loki.yml").read_text())
     assert loki["server"]["http_listen_address"] == loki["server"]["grpc_listen_address"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("path", [SHIPPED.with_suffix(".md"), SHIPPED / "compose.yaml"])
+def test_it_is_said_who_can_read_it_and_what_it_writes_is_private(path, tmp_path):
+    said = " ".join(path.read_text().replace("\n#", "\n").split())
+    assert "answer every user of this computer" in said
+    (begin,) = (line.lstrip("# ") for line in path.read_text().splitlines() if "mkdir -p" in line)
+    subprocess.run(["bash", "-ec", f"umask 022; {begin}"], env={**os.environ, "HOME": str(tmp_path)}, check=True)
+    made = list(tmp_path.rglob("*"))
+    assert {one.name for one in made} == {"golem-monitoring", "prometheus", "loki", "grafana", "alloy", "password"}
+    assert not any(one.stat().st_mode & 0o077 for one in made)
+    assert len((tmp_path / "golem-monitoring" / "password").read_text().strip()) == 24
 
 
 def test_dashboards_ask_the_sources_that_are_provisioned():

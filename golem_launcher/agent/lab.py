@@ -17,7 +17,8 @@ try:
 except ImportError:  # an image's Jupyter Server that has no such classes yet
     ResumableConnection = None  # type: ignore[assignment, misc]
 try:
-    from .notebook_states import NotebookStates, SessionsWithState, forget_all
+    from .no_states import NoStates
+    from .notebook_states import NotebookStates, SessionsWithState
 except ImportError:  # likewise
     SessionsWithState = None  # type: ignore[assignment, misc]
 
@@ -71,13 +72,12 @@ def run(config: Config, life: int) -> None:
 
 
 def _keep_states(server: ServerApp, config: Config, archive: str) -> None:
-    """Have variables of notebooks kept, unless that is not wanted: then there is nothing of before, either."""
+    """Have variables of notebooks kept, unless that is not wanted: then what was kept before is left alone."""
     with contextlib.suppress(OSError, AttributeError):  # no Lab hangs on it
-        if not config.kernel_state:
-            forget_all(config.root)
-            return
         tickets = os.path.join(os.path.dirname(config.log), "tickets")  # noqa: PTH118, PTH120
-        server.session_manager.states = NotebookStates(config.root, tickets, archive)
+        kept = config.kernel_state
+        states = NotebookStates(config.root, tickets, archive) if kept else NoStates(tickets, archive)
+        server.session_manager.states = states
 
 
 def _bring_cluster(config: Config) -> None:

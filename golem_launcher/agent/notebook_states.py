@@ -120,12 +120,6 @@ class NotebookStates:
             return ""
 
 
-def forget_all(root: str) -> None:
-    """Remove all states from a workspace, and nothing else."""
-    for directory in _directories(os.path.join(root, PLACE)):  # noqa: PTH118
-        shutil.rmtree(directory, ignore_errors=True)
-
-
 def _directories(place: str) -> list[str]:
     names: list[str] = []
     with contextlib.suppress(OSError):

@@ -1,5 +1,6 @@
 """Variables into files and back in another process, as a kernel's are: no kernel here, and no session."""
 
+import base64
 import json
 import os
 import shutil
@@ -207,6 +208,117 @@ def test_what_is_left_out_is_not_written_and_stays_left_out(processes):
     processes.run('cell("secret = \'hush\'; n = 1")\nsave(left_out=["secret"])')
     assert "hush" not in "".join(path.read_text() for path in processes.state.glob("*.json"))
     assert processes.run("print(json.dumps([load(), 'secret' in globals()]))") == [{"n": [SAVED, ""]}, False]
+
+
+_KERNEL = """
+import asyncio, json, os, sys, time
+from pathlib import Path
+sys.path.insert(0, {archive!r})
+from IPython.core.interactiveshell import InteractiveShell
+from golem_launcher_agent.kernel_state import extension
+os.environ.update(json.loads({environment!r}))
+directory = Path({directory!r})
+def newest():
+    states = sorted(directory.glob("state-*.json"), key=lambda path: int(path.stem[6:]))
+    return json.loads(states[-1].read_text()) if states else {{"lost": {{}}, "groups": [], "left_out": []}}
+async def main():
+    shell = InteractiveShell.instance()
+    extension.begin(shell)
+    for cell in {cells!r}:
+        print("---")
+        shell.run_cell(cell)
+        name, shell.user_ns["kept"] = shell.user_ns.pop("until", ""), False
+        end = time.monotonic() + 60
+        while name and not (name in newest()["lost"] or [name] in [group["names"] for group in newest()["groups"]]):
+            assert time.monotonic() < end, newest()
+            await asyncio.sleep(0.05)
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def kernel(tmp_path):
+    """A function that runs cells in a shell of IPython's own with our extension, and gives what each printed.
+
+    A cell that sets ``until`` is followed by the next once a variable of that name is kept, or lost.
+    """
+    pytest.importorskip("IPython")
+    archive = tmp_path / "agent.pyz"
+    archive.write_bytes(agent_archive())
+
+    def run(*cells, directory=None, **told):
+        directory = directory or tmp_path / "state"
+        told = told or {"GOLEM_LAUNCHER_STATE": str(directory), "GOLEM_LAUNCHER_STATE_TICKET": str(tmp_path / "ticket")}
+        environment = json.dumps({**told, "HOME": str(tmp_path), "IPYTHONDIR": str(tmp_path / "ipython")})
+        script = _KERNEL.format(
+            archive=str(archive), environment=environment, directory=str(directory), cells=list(cells)
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, timeout=180, check=False, cwd=tmp_path
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return [part.strip() for part in done.stdout.split("---\n")[1:]]
+
+    return run
+
+
+def test_what_is_left_out_stays_so_in_kernels_that_are_started_anew(kernel, tmp_path):
+    state = tmp_path / "state"
+    kept, answer, _ = kernel(
+        "secret, other = 'hush-hush', [1]; a = 1; until = 'a'", "%state leave secret, nosuch", "b = 1; until = 'b'"
+    )
+    assert kept == ""
+    assert "There is no variable nosuch now; one of that name will be left out." in answer
+    assert "Saves that were made before may still hold secret." in answer
+    assert "secret  saved" not in answer
+    assert "Left out: nosuch, secret" in answer
+    # Nor is it in what was written before: each further save would have it.
+    assert [path for path in state.rglob("*") if path.is_file() and b"hush-hush" in _plain(path)] == []
+    _, answer = kernel("secret = 'hush-hush'; c = 1; until = 'c'", "%state leave secret")
+    assert [path for path in state.rglob("*") if path.is_file() and b"hush-hush" in _plain(path)] == []
+    assert "Left out: nosuch, secret" in answer
+    assert "hold" not in answer
+    # It is told when the notebook goes on from a save, and holds on, also when the kernel is restarted after that.
+    (tmp_path / "ticket").write_text(str(state))
+    own = tmp_path / "own"
+    told = {"GOLEM_LAUNCHER_STATE": str(own), "GOLEM_LAUNCHER_STATE_TICKET": str(tmp_path / "ticket")}
+    said, answer = kernel("print(c)", "%state", **told)
+    assert said.startswith("Golem Launcher: this notebook went on from a save. ")
+    assert "left out: secret. See %state\n1" in said
+    assert "Left out: nosuch, secret" in answer
+    none, answer, back, _ = kernel(
+        "print('c' in globals()); secret = 'hush-hush'; d = 1; until = 'd'", "%state", "%state keep secret, other",
+        "until = 'secret'", **told,
+    )  # fmt: skip
+    assert none == "False"
+    assert "Left out: nosuch, secret" in answer
+    assert "other was not left out." in back
+    assert "Kept again, from the next save on: secret." in back
+    assert not own.exists()
+    assert "Left out: nosuch" in kernel("%state", **told)[0].splitlines()
+
+
+def _plain(path):
+    """The bytes of a file, with what a manifest has within it."""
+    data = path.read_bytes()
+    groups = json.loads(data)["groups"] if path.match("state-*.json") else []
+    return data + b"".join(base64.b64decode(group.get("small", "")) for group in groups)
+
+
+def test_what_is_too_large_is_told_once(kernel):
+    big = "big = bytes(513_000_000); until = 'big'"
+    _, table, *after = kernel(big, "%state", "n = 1; until = 'n'", "%state", "print('again')")
+    line = (
+        "Golem Launcher: not kept, and lost should this notebook go on elsewhere: "
+        "big (all variables together may take 512 MB). See %state"
+    )
+    assert "lost     all variables together may take 512 MB" in table
+    assert "\n".join([table, *after]).count(line) == 1
+    assert after[-1] == "again"
+
+
+def test_a_session_without_state_says_so(kernel):
+    assert kernel("%state", "%state leave x", GOLEM_LAUNCHER_NO_STATE="Not here.") == ["Not here.", "Not here."]
 
 
 def _state(directory, **variables):

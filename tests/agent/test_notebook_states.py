@@ -210,7 +210,12 @@ def test_what_goes_wrong_breaks_no_cell_and_no_kernel(machines):
     assert _ask(second, dies) == ["False\n"]
 
 
-def test_who_wants_no_state_has_none(machines):
+def _files(agent):
+    place = agent.work / ".jupyter" / "state"
+    return {str(path.relative_to(place)): path.read_bytes() for path in place.rglob("*") if path.is_file()}
+
+
+def test_who_wants_no_state_has_none_and_what_was_kept_stays(machines):
     first = machines()
     (first.work / "mine.ipynb").write_text("{}")
     (session,) = _ask(first, _open("mine.ipynb"))
@@ -218,7 +223,14 @@ def test_who_wants_no_state_has_none(machines):
     _kept(first, "kept")
     second = machines(kernel_state=False)
     (session,) = _ask(second, _open("mine.ipynb"))
-    assert _ask(
-        second, *_run(session, "print('kept' in globals(), 'state' in get_ipython().magics_manager.magics['line'])")
-    ) == ["False False\n"]
-    assert list((second.work / ".jupyter" / "state").iterdir()) == []
+    found, why = _ask(second, *_run(session, "print('kept' in globals())", "%state"))
+    assert found == "False\n"
+    assert why.startswith("Variables are not kept in this session: it was started with --no-state")
+    (there,) = _ask(second, *_run(session, "import sys; print(*sys.path, *__import__('os').environ)"))
+    assert "agent.pyz" not in there
+    assert "GOLEM_LAUNCHER_NO_STATE" not in there
+    assert _files(second) == _files(first)
+    # So it is there for who wants it again.
+    third = machines()
+    (session,) = _ask(third, _open("mine.ipynb"))
+    assert _ask(third, *_run(session, "print(kept)"))[0].splitlines()[1:] == ["1"]

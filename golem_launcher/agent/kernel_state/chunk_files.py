@@ -50,7 +50,10 @@ class ChunkFiles:
         return name
 
     def commit(self, manifest: dict[str, Any]) -> None:
-        """From now on this is the state. Writes nothing where it was that already."""
+        """From now on this is the state. Writes nothing where it was that already.
+
+        The one before goes at once where it has what is left out by now: each further save would have it still.
+        """
         numbers = self._numbers()
         if numbers and self._manifest(numbers[0]) == manifest:
             return
@@ -59,7 +62,7 @@ class ChunkFiles:
             raise ValueError("there are too many variables")
         os.makedirs(self._directory, mode=0o700, exist_ok=True)
         _write(self._path(max(numbers, default=0) + 1), data)
-        self._sweep()
+        self._sweep(unwanted=set(manifest.get("left_out", ())))
 
     def newest(self) -> dict[str, Any] | None:
         """The newest state that is whole, or else the newest; ``None``: there is none that can be read."""
@@ -124,11 +127,16 @@ class ChunkFiles:
         except (OSError, ValueError, TypeError, AttributeError, RecursionError):
             return None
 
-    def _sweep(self) -> None:
-        """Remove what no manifest that is kept needs."""
+    def _sweep(self, unwanted: set[str]) -> None:
+        """Remove what no manifest that is kept needs, and those that keep a variable of an ``unwanted`` name."""
         numbers = self._numbers()
-        needed = {name for manifest in self._read(numbers[:_KEPT]) for name in _names_in(manifest)}
-        unneeded = [self._path(number) for number in numbers[_KEPT:]]
+        kept = numbers[:1] + [
+            number
+            for number in numbers[1:_KEPT]
+            if (manifest := self._manifest(number)) is not None and not unwanted & set(kept_in(manifest))
+        ]
+        needed = {name for manifest in self._read(kept) for name in _names_in(manifest)}
+        unneeded = [self._path(number) for number in numbers if number not in kept]
         with contextlib.suppress(OSError):
             names = [name for name in os.listdir(self._directory) if _UNFINISHED.fullmatch(name)]
             unneeded += [os.path.join(self._directory, name) for name in names]
@@ -167,6 +175,13 @@ def pieces(data: memoryview) -> Iterator[memoryview]:
 
 def _name(data: bytes | memoryview) -> str:
     return hashlib.blake2b(data, digest_size=20).hexdigest()
+
+
+def kept_in(manifest: dict[str, Any]) -> Iterator[str]:
+    """The variables whose values a manifest of ``keeping.py`` has."""
+    with contextlib.suppress(AttributeError, KeyError, TypeError):  # of one that is none
+        for group in manifest.get("groups", ()):
+            yield from map(str, group["names"])
 
 
 def _names_in(manifest: dict[str, Any]) -> Iterator[str]:

@@ -53,6 +53,7 @@ class CameBack(NamedTuple):
     definitions: dict[str, tuple[str, Any]]
     """Of each name that was defined again: source and value."""
     left_out: list[str]
+    """Variables that were not kept because the user did not want it."""
 
 
 def bring_back(files: ChunkFiles, namespace: dict[str, Any], root: str) -> CameBack | None:

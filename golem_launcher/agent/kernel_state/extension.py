@@ -1,4 +1,4 @@
-"""Keeps a notebook's variables after each cell, and brings them back before the first one at another machine."""
+"""Keeps a notebook's variables after each cell, and brings them back when the notebook goes on from a save."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from . import PLACE, table
-from .chunk_files import ChunkFiles
-from .coming_back import LOST, CameBack, bring_back
+from .chunk_files import ChunkFiles, kept_in
+from .coming_back import LOST, SAVED, CameBack, bring_back
 from .definitions import Definitions
 from .forked import ForkedSave
 from .keeping import MOST_BYTES, SECONDS, inside, keep
+from .left_out import LeftOut
 from .pickler import Limits
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 DIRECTORY, TICKET, PATH = "GOLEM_LAUNCHER_STATE", "GOLEM_LAUNCHER_STATE_TICKET", "GOLEM_LAUNCHER_STATE_PATH"
 """In a kernel's environment: where its state is kept; a file that says, once and before the first
 cell, that another state comes back, and where that is; where we are."""
+NO_STATE = "GOLEM_LAUNCHER_NO_STATE"
+"""There instead: why nothing is kept, in a sentence."""
+_TAKEN = ".taken"
+"""A ticket whose state was taken up is called so: a kernel that is restarted keeps its own there."""
 _IDLE_SECONDS = 0.5
 """After the last cell: cells that are run together are kept together."""
 _LOOK_SECONDS = 0.1
@@ -43,8 +48,16 @@ def begin(shell: Any) -> None:
     with contextlib.suppress(Exception):
         _forget_path()
         directory = os.environ.pop(DIRECTORY, "")
+        why_not = os.environ.pop(NO_STATE, "")
         if directory:
             _KernelState(shell, directory, os.environ.pop(TICKET, ""))
+        elif why_not:
+            shell.register_magic_function(functools.partial(_say_why_not, why_not), "line", "state")
+
+
+def _say_why_not(why_not: str, _line: str) -> None:
+    """``%state`` where nothing is kept."""
+    print(why_not)  # noqa: T201 - into the notebook
 
 
 def _forget_path() -> None:
@@ -75,12 +88,16 @@ def _harmless(method: Callable[..., None]) -> Callable[..., None]:
 class _KernelState:
     def __init__(self, shell: Any, directory: str, ticket: str) -> None:
         self._shell = shell
-        self._files = ChunkFiles(directory)
+        place = (ticket and _read(ticket + _TAKEN)) or directory
+        self._files = ChunkFiles(place)
         """Once there was a ticket, those of the state that was taken up."""
         self._root = os.path.dirname(directory).removesuffix(PLACE)
         self._ticket = ticket
         self._definitions = Definitions()
-        self._left_out: set[str] = set()
+        self._left_out = LeftOut(place)
+        self._were_kept = set(kept_in(self._files.newest() or {}))
+        """Names whose values saves may have: of this kernel, and of the last state before it."""
+        self._announced: set[str] = set()
         self._broken: dict[str, tuple[int, str]] = {}
         """Names whose value ended a save: which value, and how."""
         self._came_back: CameBack | None = None
@@ -112,17 +129,18 @@ class _KernelState:
     def _before(self) -> None:
         self._busy = True
         if self._ticket and os.path.exists(self._ticket):
-            with open(self._ticket, encoding="utf-8") as file:
-                directory = file.read()
-            os.unlink(self._ticket)  # first: a state that ends the kernel does so once
+            directory = _read(self._ticket)
+            os.replace(self._ticket, self._ticket + _TAKEN)  # first: a state that ends the kernel does so once
             self._ticket = ""
             self._files = ChunkFiles(directory)
+            self._left_out = LeftOut(directory)
             self._came_back = bring_back(self._files, self._shell.user_ns, self._root)
             if self._came_back is not None:
                 for name, (source, value) in self._came_back.definitions.items():
                     self._definitions.take(name, source, value)
-                self._left_out.update(self._came_back.left_out)
-                self._untold = table.line(self._came_back.fates)
+                self._left_out.names.update(self._came_back.left_out)
+                self._were_kept.update(name for name, fate in self._came_back.fates.items() if fate.what == SAVED)
+                self._untold = table.line(self._came_back.fates, self._came_back.left_out)
 
     @_harmless
     def _tell(self, _info: Any = None) -> None:
@@ -189,7 +207,7 @@ class _KernelState:
                     variables,
                     self._definitions.current(variables),
                     limits=Limits(MOST_BYTES, SECONDS),
-                    left_out=self._left_out,
+                    left_out=self._left_out.names,
                     already_lost=broken,
                     directory=inside(self._root),
                     apart=(self._shell, self._shell.user_ns, self._shell.user_module),
@@ -214,6 +232,8 @@ class _KernelState:
         self._trouble = running.why
         if running.answer is not None:
             self._kept, self._kept_at = running.answer, time.monotonic()
+            self._were_kept |= table.saved_in(self._kept)
+            self._announce(table.beyond_limits(self._kept))
             took = self._kept_at - running.began
             self._not_before = self._kept_at + min(_PAUSE * took, _LONGEST_PAUSE)
         elif running.names:
@@ -229,6 +249,13 @@ class _KernelState:
         if self._dirty and not self._busy:
             self._later(_IDLE_SECONDS)
 
+    def _announce(self, beyond: dict[str, str]) -> None:
+        """With the next cell, and once: people count on what they have."""
+        new = {name: why for name, why in beyond.items() if name not in self._announced}
+        self._announced.update(new)
+        if new:
+            self._untold = "\n".join(filter(None, (self._untold, table.not_kept(new))))
+
     def _variables(self) -> dict[str, Any]:
         hidden = self._shell.user_ns_hidden
         return {
@@ -240,18 +267,14 @@ class _KernelState:
     # What the user calls
 
     def state(self, line: str) -> None:
-        """Show which variables are kept, and come back at another machine.
+        """Show which variables are kept, and come back when the notebook goes on from a save.
 
         %state             what is kept, and what is not and why
         %state leave NAME  leave variables out from now on
         %state keep NAME   take them back
         """
-        what, *names = line.split() or [""]
-        if what == "leave" and names:
-            self._left_out.update(names)
-        elif what == "keep" and names:
-            self._left_out.difference_update(names)
-        elif what:
+        what, *names = line.replace(",", " ").split() or [""]
+        if what and not (what in {"leave", "keep"} and names):
             print("%state, %state leave NAME, %state keep NAME")  # noqa: T201 - into the notebook
             return
         end = time.monotonic() + _SHOW_SECONDS
@@ -260,11 +283,50 @@ class _KernelState:
                 self._take(self._running)
             else:
                 time.sleep(_LOOK_SECONDS / 2)
+        said = {"leave": self._leave, "keep": self._keep}[what](names) if what else []
         lost = {} if self._came_back is None else self._came_back.fates
         lost = {name: fate for name, fate in lost.items() if fate.what == LOST}
         seconds = time.monotonic() - self._kept_at
         trouble = "it is being kept at the moment" if self._running is not None else self._trouble
-        print(table.text(self._kept, seconds, sorted(self._left_out), lost, trouble))  # noqa: T201 - likewise
+        said.append(table.text(self._kept, seconds, sorted(self._left_out.names), lost, trouble))
+        print("\n".join(said))  # noqa: T201 - likewise
+
+    def _leave(self, names: list[str]) -> list[str]:
+        """Leave them out; what is to be said of it."""
+        variables = self._variables()
+        absent = [name for name in names if name not in variables]
+        being_kept = variables if self._running is not None else ()
+        held = [name for name in names if name in self._were_kept or name in being_kept]
+        said = [f"There is no variable {', '.join(absent)} now; one of that name will be left out."] if absent else []
+        said += [f"Saves that were made before may still hold {', '.join(held)}."] if held else []
+        self._not_before = 0.0  # what is written has them until the next one
+        return [*said, *_written(lambda: self._left_out.add(names))]
+
+    def _keep(self, names: list[str]) -> list[str]:
+        """Take them back; what is to be said of it."""
+        others = [name for name in names if name not in self._left_out.names]
+        back = [name for name in names if name in self._left_out.names]
+        said = [f"{', '.join(others)} was not left out."] if others else []
+        said += [f"Kept again, from the next save on: {', '.join(back)}."] if back else []
+        return [*said, *_written(lambda: self._left_out.remove(names))]
+
+
+def _written(write: Callable[[], None]) -> list[str]:
+    """Nothing, or what is to be said when what is left out could not be written down."""
+    try:
+        write()
+    except OSError as error:
+        return [f"This holds until the kernel is restarted; it could not be written down: {error.strerror}"]
+    return []
+
+
+def _read(path: str) -> str:
+    """The text of a file; empty where there is none."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except OSError:
+        return ""
 
 
 def _annotations_flag() -> int:

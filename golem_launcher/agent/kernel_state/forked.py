@@ -29,10 +29,11 @@ _NOTES = 4096
 _LARGEST_ANSWER = 16 * 1024 * 1024
 _NICE = 19
 _MOST_OPEN = 65536
-_ENDS: dict[int, str] = {
+ENDS: dict[int, str] = {
     signal.SIGALRM: "saving it takes too long",
     signal.SIGKILL: "there was no memory to save it",
 }
+"""Why a save is ended by the system, by the signal."""
 
 
 class ForkedSave:
@@ -70,7 +71,7 @@ class ForkedSave:
             self.answer = None if self.why else answer
         if self.answer is None and not self.why:
             ended_by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-            self.why = _ENDS.get(ended_by, "saving it failed")
+            self.why = ENDS.get(ended_by, "saving it failed")
         return True
 
 

@@ -9,7 +9,7 @@ definitions  [name, source] in the order in which they were made
 groups       {"names": […], "small": base64 or "stream": [chunks], "buffers": [[size, [chunks]]], "libraries": […],
              "size": bytes}
 lost         what could not be kept, and why
-left_out     what the user does not want to be kept
+left_out     variables that the user does not want to be kept
 directory    the kernel's, seen from the workspace; null where it is somewhere else
 """
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from .chunk_files import ChunkFiles
 
-MOST_BYTES = 512 * 1024 * 1024
+MOST_BYTES = 512_000_000
 SECONDS = 5.0
 """Of a processor that has nothing else to do, for all variables."""
 _SMALL_STREAM = 2048
@@ -54,7 +54,7 @@ def keep(
     ``already_lost`` are names that are not to be tried, with the reason; ``apart`` is as in ``sharing.py``; ``begins``
     is told the names that are tried next. Raises ``OSError`` when nothing can be written.
     """
-    lost = dict(already_lost or {})
+    lost = {name: why for name, why in (already_lost or {}).items() if name not in left_out}
     modules = {name: value.__name__ for name, value in variables.items() if isinstance(value, ModuleType)}
     data = {
         name: value
@@ -75,7 +75,7 @@ def keep(
         "definitions": [[name, source] for name, source in definitions.items() if name not in left_out],
         "groups": kept,
         "lost": lost,
-        "left_out": sorted(left_out),
+        "left_out": sorted(name for name in left_out if name in variables),
         "directory": directory,
     }
     files.commit(manifest)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _SMALLEST_BUFFER = 64 * 1024
 """A smaller one stays within the stream: a file for each would be thousands."""
 _LONGEST_REASON = 160
+_TOO_LARGE, _TOO_SLOW = "all variables together may take", "saving takes longer than"
 _LOST: tuple[tuple[str, str, str], ...] = (
     ("io", "IOBase", "an open file"),
     ("tempfile", "_TemporaryFileWrapper", "a temporary file"),
@@ -56,6 +57,11 @@ class CannotKeep(Exception):  # noqa: N818 - it is an answer
     """A group is not kept; the words say why."""
 
 
+def is_beyond_limits(why: str) -> bool:
+    """Whether a variable is lost because it is too large, or takes too long to be saved."""
+    return why.startswith((_TOO_LARGE, _TOO_SLOW))
+
+
 class Limits:
     """What all groups of one state may take together: bytes, and seconds of this process."""
 
@@ -68,13 +74,13 @@ class Limits:
     def take(self, size: int) -> None:
         """Raises ``CannotKeep`` when there is no room for as many bytes."""
         if size > self.left:
-            raise CannotKeep(f"all variables together may take {self._most / 1e6:.0f} MB")
+            raise CannotKeep(f"{_TOO_LARGE} {self._most / 1e6:.0f} MB")
         self.left -= size
 
     def check(self) -> None:
         """Raises ``CannotKeep`` when the time is over."""
         if time.process_time() > self._end:
-            raise CannotKeep(f"saving takes longer than {self._seconds:g} s")
+            raise CannotKeep(f"{_TOO_SLOW} {self._seconds:g} s")
 
 
 class Group:

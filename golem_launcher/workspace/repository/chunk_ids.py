@@ -56,18 +56,18 @@ class ChunkIds:
         return self._row(chunk, hash(chunk))
 
     def add(self, chunk: bytes) -> int:
-        """Its row; a new one when it is new. Raises ``WorkspaceError`` when the disk has no room for it."""
+        """Its row; a new one when it is new. Raises ``WorkspaceError`` when the disk has no room: it is not in then."""
         hashed = hash(chunk)
         if (row := self._row(chunk, hashed)) is not None:
             return row
         if len(self._newest[1]) == _PIECE * ID_BYTES:
             self._spool.append(self._newest[1])
             self._newest = (self._count, bytearray())
-        self._newest[1].extend(chunk)
-        self._count += 1
-        self._table.add(hashed, self._count - 1)
         if self._table.full:
             self._table = self._table.larger()
+        self._table.add(hashed, self._count)  # before it is counted: the disk may refuse it
+        self._newest[1].extend(chunk)
+        self._count += 1
         return self._count - 1
 
     def _row(self, chunk: bytes, hashed: int) -> int | None:

@@ -59,6 +59,8 @@ class Packs:
         self._sealing = sealing
         self._compressor = zstandard.ZstdCompressor(level=_LEVEL)  # to make one takes longer than a small chunk
         self._places = Places()
+        self._settled = True
+        """Whether chunks are found where they lie. Not while packs come and go, nor after the disk refused a table."""
         self._unreadable: set[str] = set()
         self._condemned: set[str] = set()
         self._open: dict[bytes, bytes] = {}
@@ -76,17 +78,28 @@ class Packs:
             if index is None:
                 self._unreadable.add(pack)  # damaged or another's: its chunks are missing, the next save brings them
             else:
+                self._settled = False
                 self._places.add(pack, index)
-        gone = self._places.packs - there
-        for pack in gone:
-            self._places.forget(pack)
-        if new or gone or condemned != self._condemned:
+        self._forget(self._places.packs - there)
+        if condemned != self._condemned:
+            self._settled = False
             self._condemned = condemned
-            self._settle()
+        self._settle()
+
+    def _forget(self, gone: Iterable[str]) -> None:
+        for pack in gone:
+            self._settled = False
+            self._places.forget(pack)
 
     def _settle(self) -> None:
-        """Of a chunk in several packs, all who share the store take the same one, and one that is to stay."""
-        self._places.settle(sorted(self._places.packs, key=lambda name: (name not in self._condemned, name)))
+        """Of a chunk in several packs, all who share the store take the same one, and one that is to stay.
+
+        Called before chunks are looked for: one that a half-filled table does not lead to would count as lost. Raises
+        ``WorkspaceError`` as long as the disk has no room for the table.
+        """
+        if not self._settled:
+            self._places.settle(sorted(self._places.packs, key=lambda name: (name not in self._condemned, name)))
+            self._settled = True
 
     def _each(self, read: Callable[[str], _T], names: Iterable[str]) -> Iterator[tuple[str, _T]]:
         if self._location.readers == 1:
@@ -107,6 +120,7 @@ class Packs:
 
     def _found(self, chunk: bytes) -> tuple[str, int, int] | None:
         """The pack that has a chunk, its offset there and its length."""
+        self._settle()
         row = self._places.ids.row(chunk)
         return None if row is None else self._places.find(row)
 
@@ -118,11 +132,8 @@ class Packs:
         """Those of ``ids`` that can't be had any more, as far as can be seen without reading them."""
         self.refresh()
         gone = self._places.packs - {name.partition("/")[2] for name in self._location.names("packs/")}
-        for pack in gone:  # its index alone is left
-            self._places.forget(pack)
-            self._unreadable.add(pack)
-        if gone:
-            self._settle()
+        self._forget(gone)  # its index alone is left
+        self._unreadable |= gone
         return ChunkIds(chunk for chunk in ids if chunk not in self._open and self._found(chunk) is None)
 
     def put(self, chunk: bytes, plain: bytes) -> None:
@@ -151,9 +162,11 @@ class Packs:
         spans = ",".join(f'"{chunk.hex()}":[{offset},{length}]' for chunk, offset, length in self._opened())
         index = zlib.compress(f"{{{spans}}}".encode(), 1)
         self._location.write(f"indexes/{pack}", [self._sealing.seal(f"indexes/{pack}", index)])
-        self._places.add(pack, self._opened())
+        opened, self._open, self._open_bytes = list(self._opened()), {}, 0  # it is there, whatever fails from here on
+        settled, self._settled = self._settled, False
+        self._places.add(pack, opened)
         self._places.locate(pack)
-        self._open, self._open_bytes = {}, 0
+        self._settled = settled
 
     def _opened(self) -> Iterator[tuple[bytes, int, int]]:
         """What is not written down yet, and from where to where in its pack each will lie."""
@@ -183,6 +196,7 @@ class Packs:
     @property
     def many(self) -> int:
         """All rows are below this."""
+        self._settle()
         return len(self._places.ids)
 
     def rows(self, chunks: Iterable[bytes]) -> Iterator[int]:
@@ -191,11 +205,13 @@ class Packs:
 
     def size(self, row: int) -> int:
         """What the chunk in a row takes in the store."""
+        self._settle()
         found = self._places.find(row)
         return 0 if found is None else found[2]
 
     def bytes_of(self, rows: Bits) -> int:
         """What the chunks in these rows take, together."""
+        self._settle()
         return self._places.bytes_of(rows)
 
     @property
@@ -212,6 +228,7 @@ class Packs:
 
         So are small ones when they are many: each save makes one, and whoever opens the store reads them all.
         """
+        self._settle()
         places = self._places
         unfinished = {name.partition("/")[2] for name in self._location.names("packs/")} - places.packs
         small = {name for name in places.packs if _is_small(places[name])} - self._condemned
@@ -219,13 +236,16 @@ class Packs:
             small = set()
         for name in places.packs | unfinished - self._unreadable:
             held = list(places.rows_of(name)) if name in places.packs else []
+            found = [places.find(row) for row in held]
+            if None in found:  # it is not known where all of its chunks lie, so not either which of them need it
+                continue
             needed = [
                 chunk
-                for row in held
-                if (found := places.find(row)) is not None and found[0] == name and (chunk := places.ids[row]) in live
+                for row, place in zip(held, found, strict=True)
+                if place is not None and place[0] == name and (chunk := places.ids[row]) in live
             ]
             if name in self._condemned:
-                if any(chunk not in self for chunk in needed):
+                if needed:  # whether or not they are to be written anew, too: that may fail
                     self._location.delete(f"condemned/{name}")  # a generation counts on it again
                 elif self._since(name, now) > (grace or GRACE):
                     for kind in ("indexes", "packs", "condemned"):  # in this order: no index without its pack

@@ -58,51 +58,47 @@ class Places:
         return self._packs[pack]
 
     def add(self, pack: str, index: Iterable[tuple[bytes, int, int]]) -> None:
-        """A pack more, with its chunks, each one's offset and length: they are found in it from :meth:`locate` on."""
-        self._list(pack, next(self._numbers), ((self.ids.add(chunk), at, size) for chunk, at, size in index))
+        """A pack more, with its chunks, each one's offset and length: they are found in it from :meth:`locate` on.
 
-    def _list(self, pack: str, number: int, entries: Iterable[tuple[int, int, int]]) -> None:
-        begin, size, waiting = self._lists.size, 0, bytearray()
-        for entry in entries:
-            waiting += _ENTRY.pack(*entry)
-            size += entry[2]
-            if len(waiting) >= _PIECE * _ENTRY.size:
-                self._lists.append(waiting)
-                waiting = bytearray()
-        self._lists.append(waiting)
-        self._packs[pack] = Listed(number, begin, (self._lists.size - begin) // _ENTRY.size, size)
-        self._names[number] = pack
+        Raises ``WorkspaceError`` when the disk has no room for that: it is not among the packs then.
+        """
+        entries = ((self.ids.add(chunk), at, size) for chunk, at, size in index)
+        listed = _listed(self._lists, next(self._numbers), entries)
+        self._packs[pack] = listed
+        self._names[listed.number] = pack
 
     def locate(self, pack: str) -> None:
-        """Its chunks are found in it, whatever others have them as well."""
-        number, first, waiting = self._packs[pack].number, 0, bytearray()
-        for row, offset, length in self._entries(self._packs[pack]):
-            if row * _ENTRY.size != first + len(waiting) or len(waiting) >= _PIECE * _ENTRY.size:
-                self._by_row.write(first, waiting)
-                first, waiting = row * _ENTRY.size, bytearray()
-            waiting += _ENTRY.pack(number, offset, length)
-        self._by_row.write(first, waiting)
+        """Its chunks are found in it, whatever others have them as well.
+
+        Raises as :meth:`add`: where its chunks are found is unknown then, until :meth:`settle` went well.
+        """
+        _locate(self._by_row, self._packs[pack], self._lists)
 
     def forget(self, pack: str) -> None:
         """It is gone. Its chunks must not be asked for until :meth:`settle`."""
         del self._names[self._packs.pop(pack).number]
 
     def settle(self, order: Iterable[str]) -> None:
-        """Each chunk is found in the last one of all packs, in this ``order``, that has it."""
-        there = sum(pack.chunks for pack in self._packs.values())
-        if max(len(self.ids), self._lists.size // _ENTRY.size) > 2 * there:
-            self._forget_the_gone()
-        self._by_row = Spool()
-        for pack in order:
-            self.locate(pack)
+        """Each chunk is found in the last one of all packs, in this ``order``, that has it.
 
-    def _forget_the_gone(self) -> None:
-        """Ids and lists of packs that are gone."""
-        before, lists, packs = self.ids, self._lists, dict(self._packs)
-        self.ids, self._lists = ChunkIds(), Spool()
-        for name, pack in packs.items():
-            entries = self._entries(pack, lists)
-            self._list(name, pack.number, ((self.ids.add(before[row]), at, size) for row, at, size in entries))
+        Raises ``WorkspaceError`` when the disk has no room for that, and has changed nothing then: what is half filled
+        would say of chunks that they are nowhere.
+        """
+        ids, lists, packs, by_row = self.ids, self._lists, self._packs, Spool()
+        there = sum(pack.chunks for pack in packs.values())
+        if max(len(ids), lists.size // _ENTRY.size) > 2 * there:
+            ids, lists, packs = self._without_the_gone()
+        for pack in order:
+            _locate(by_row, packs[pack], lists)
+        self.ids, self._lists, self._packs, self._by_row = ids, lists, packs, by_row
+
+    def _without_the_gone(self) -> tuple[ChunkIds, Spool, dict[str, Listed]]:
+        """All ids and lists, made anew without those of packs that are gone."""
+        ids, lists, packs = ChunkIds(), Spool(), {}
+        for name, pack in self._packs.items():
+            entries = ((ids.add(self.ids[row]), at, size) for row, at, size in _entries(pack, self._lists))
+            packs[name] = _listed(lists, pack.number, entries)
+        return ids, lists, packs
 
     def find(self, row: int) -> tuple[str, int, int] | None:
         """The pack that has the chunk in a row, its offset there and its length."""
@@ -112,7 +108,7 @@ class Places:
 
     def rows_of(self, pack: str) -> Iterator[int]:
         """The chunks in a pack."""
-        return (row for row, _, _ in self._entries(self._packs[pack]))
+        return (row for row, _, _ in _entries(self._packs[pack], self._lists))
 
     def bytes_of(self, rows: Bits) -> int:
         """What these chunks take."""
@@ -123,7 +119,33 @@ class Places:
                 row += 1
         return size
 
-    def _entries(self, pack: Listed, lists: Spool | None = None) -> Iterator[tuple[int, int, int]]:
-        lists, end = lists or self._lists, pack.begin + pack.chunks * _ENTRY.size
-        for begin in range(pack.begin, end, _PIECE * _ENTRY.size):
-            yield from _ENTRY.iter_unpack(lists.read(begin, min(end - begin, _PIECE * _ENTRY.size)))
+
+def _listed(lists: Spool, number: int, entries: Iterable[tuple[int, int, int]]) -> Listed:
+    """A pack's list, put into ``lists``."""
+    begin, size, waiting = lists.size, 0, bytearray()
+    for entry in entries:
+        waiting += _ENTRY.pack(*entry)
+        size += entry[2]
+        if len(waiting) >= _PIECE * _ENTRY.size:
+            lists.append(waiting)
+            waiting = bytearray()
+    lists.append(waiting)
+    return Listed(number, begin, (lists.size - begin) // _ENTRY.size, size)
+
+
+def _entries(pack: Listed, lists: Spool) -> Iterator[tuple[int, int, int]]:
+    """What a pack's list has."""
+    end = pack.begin + pack.chunks * _ENTRY.size
+    for begin in range(pack.begin, end, _PIECE * _ENTRY.size):
+        yield from _ENTRY.iter_unpack(lists.read(begin, min(end - begin, _PIECE * _ENTRY.size)))
+
+
+def _locate(by_row: Spool, pack: Listed, lists: Spool) -> None:
+    """Put the places of a pack's chunks into ``by_row``."""
+    first, waiting = 0, bytearray()
+    for row, offset, length in _entries(pack, lists):
+        if row * _ENTRY.size != first + len(waiting) or len(waiting) >= _PIECE * _ENTRY.size:
+            by_row.write(first, waiting)
+            first, waiting = row * _ENTRY.size, bytearray()
+        waiting += _ENTRY.pack(pack.number, offset, length)
+    by_row.write(first, waiting)

@@ -6,6 +6,7 @@ temporary files, and gone with the object, or with the process.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import weakref
@@ -31,7 +32,10 @@ class Spool:
         return begin
 
     def write(self, begin: int, data: bytes | bytearray) -> None:
-        """Put ``data`` there, after zeros where nothing was before. Raises as :meth:`append`."""
+        """Put ``data`` there, after zeros where nothing was before. Raises as :meth:`append`.
+
+        Its end is then as it was; of what lay there already, some may be overwritten.
+        """
         end = begin + len(data)
         if self._file is None and end > _HELD:
             self._move_to_file()
@@ -39,7 +43,12 @@ class Spool:
             self._memory.extend(bytes(max(0, begin - len(self._memory))))
             self._memory[begin:end] = data
         else:
-            _write(self._file, data, begin)
+            try:
+                _write(self._file, data, begin)
+            except WorkspaceError:
+                with contextlib.suppress(OSError):  # else a part of it would be read where zeros are expected
+                    os.ftruncate(self._file, self.size)
+                raise
         self.size = max(self.size, end)
 
     def read(self, begin: int, size: int) -> bytes:
@@ -50,11 +59,11 @@ class Spool:
     def _move_to_file(self) -> None:
         try:
             with tempfile.TemporaryFile(buffering=0) as made:
+                _write(made.fileno(), self._memory, 0)
                 file = os.dup(made.fileno())
         except OSError as error:
             raise _no_room(error) from None
         weakref.finalize(self, os.close, file)
-        _write(file, self._memory, 0)
         self._file = file
         self._memory = bytearray()
 
@@ -70,7 +79,8 @@ def _write(file: int, data: bytes | bytearray, begin: int) -> None:
 
 
 def _no_room(error: OSError) -> WorkspaceError:
+    place = tempfile.tempdir or "the directory for temporary files"  # to look for one needs room, too
     return WorkspaceError(
-        f"The list of the workspace's files could not be put into {tempfile.gettempdir()}: {error.strerror or error}.",
+        f"The list of the workspace's files could not be put into {place}: {error.strerror or error}.",
         "Check that it can be written to and has room.",
     )

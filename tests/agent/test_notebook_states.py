@@ -164,6 +164,26 @@ def test_a_notebook_of_the_users_computer_has_its_variables_again(machines):
     assert "golem_launcher_variables" not in _ask(second, _open_elsewhere(name))[0]
 
 
+def test_what_took_long_is_kept_while_the_next_cell_runs(machines):
+    """As where all cells are run one after the other: there is no idle moment between them."""
+    agent = machines()
+    name = "golem-kernel-" + 24 * "0"
+    (session,) = _ask(agent, _open_elsewhere(name))
+
+    async def talk(jupyter):
+        kernel = session["kernel"]["id"]
+        cells = "import time; end = time.monotonic() + 5.1; x = 1\nwhile time.monotonic() < end: pass", "time.sleep(90)"
+        running = [asyncio.create_task(jupyter.run(kernel, cell)) for cell in cells]
+        try:
+            await running[0]
+            return await asyncio.to_thread(_kept, agent, "x")
+        finally:
+            for one in running:
+                one.cancel()
+
+    assert "x" in _ask(agent, talk)[0][name]
+
+
 def test_what_goes_wrong_breaks_no_cell_and_no_kernel(machines):
     """Values that end the saving process; a state that is damaged, or ends the kernel that takes it up."""
     first = machines()

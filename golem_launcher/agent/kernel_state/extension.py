@@ -33,6 +33,8 @@ _TAKEN = ".taken"
 """A ticket whose state was taken up is called so: a kernel that is restarted keeps its own there."""
 _IDLE_SECONDS = 0.5
 """After the last cell: cells that are run together are kept together."""
+_LATEST_SECONDS = 5.0
+"""What took longer is kept at the end of its cell, as cells that follow at once leave no moment between them."""
 _LOOK_SECONDS = 0.1
 _SHOW_SECONDS = 5.0
 """Who asks for the table waits so long for a save that is under way."""
@@ -107,6 +109,8 @@ class _KernelState:
         self._kept_at = 0.0
         self._trouble = ""
         self._dirty = self._busy = False
+        self._since = 0.0
+        """When the first cell began that is not kept."""
         self._running: ForkedSave | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._not_before = 0.0
@@ -128,6 +132,8 @@ class _KernelState:
     @_harmless
     def _before(self) -> None:
         self._busy = True
+        if not self._dirty:
+            self._since = time.monotonic()
         if self._ticket and os.path.exists(self._ticket):
             directory = _read(self._ticket)
             os.replace(self._ticket, self._ticket + _TAKEN)  # first: a state that ends the kernel does so once
@@ -160,9 +166,12 @@ class _KernelState:
         future = bool(self._shell.compile.flags & _annotations_flag())
         self._definitions.hear(self._shell.transform_cell(cell), self._shell.user_ns, future=future)
         self._dirty = True
-        if (
-            threading.current_thread() is threading.main_thread()
-        ):  # a subshell's cell waits for the next of the main one
+        if threading.current_thread() is not threading.main_thread():
+            return  # a subshell's cell waits for the next of the main one
+        now = time.monotonic()
+        if now - self._since > _LATEST_SECONDS and now >= self._not_before and self._running is None:
+            self._save()
+        else:
             self._later(_IDLE_SECONDS)
 
     # In the kernel's idle moments

@@ -24,7 +24,7 @@ _HEAD = ("provider", "cores", "GiB", "disk", "GPU", "an hour", "in all")
 
 
 class Offers(Sequence[scan.Offer]):
-    """The machines that fit a request, the cheapest first; in a notebook, a table."""
+    """The machines that fit a request, in the order in which they are taken; in a notebook, a table."""
 
     def __init__(self, found: scan.Offers, token: str) -> None:
         self._found = found

@@ -40,6 +40,7 @@ def demo(*, json: Json = False) -> None:
     Example: golem-launcher demo
     """
     from golem_launcher.localnet import dying, network
+    from golem_launcher.market import history
     from golem_launcher.request import parse_request
     from golem_launcher.session import client
     from golem_launcher.session.narration import Narration
@@ -47,11 +48,13 @@ def demo(*, json: Json = False) -> None:
     tell = progress
     tell("A whole Golem network of this computer, with three providers …")
     running = network.up()
+    before, met = history.read(), set[str]()
     name, narration = f"demo-{secrets.token_hex(2)}", Narration()
     directory = client.start(parse_request({"name": name, "hours": "0.5"}))
     try:
         state, seconds = _until(directory, narration, lambda state: state.stage is Stage.READY)
         first = state.head.provider_name
+        met.add(str(state.head.provider_id))
         tell(f"JupyterLab answers after {duration(seconds)}, inside the provider {first}: {directory.url()}")
         text = f"Written at {time.strftime('%H:%M:%S')}, with a mark: {secrets.token_hex(8)}\n"
         _lab(directory, "PUT", {"type": "file", "format": "text", "content": text})
@@ -73,6 +76,7 @@ def demo(*, json: Json = False) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             tell("The session is ended …")
             state = client.stop(name, force=True)
+            history.put_back({*met, str(state.head.provider_id)}, before)  # nobody failed whom we kill
     if json:
         print_json({"first": first, "second": second, "noticed": noticed, "back": noticed + back, "cost": state.cost})
     else:

@@ -182,6 +182,7 @@ def _quote_lines(found: Quote) -> list[str]:
         f"an hour:   {coins(found.per_hour)} {found.token} at full load, {coins(found.start)} at the start",
         f"at most:   {coins(found.budget)} {found.token}, the budget; it lasts {lasts}",
         f"machines:  {', '.join(found.providers)}; {found.fitting} fit",
+        *found.left_for_last,
         *([] if found.enough else ["The budget does not last for the whole time."]),
     ]
 

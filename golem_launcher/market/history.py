@@ -18,7 +18,7 @@ from golem_launcher import files, paths
 from golem_launcher.text import clean_line, clean_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 _LOG = logging.getLogger(__name__)
@@ -100,6 +100,16 @@ def note_overbilling(provider_id: str, name: str, reason: str) -> None:
     """Remember that this provider billed more than its price and usage allow: later sessions avoid it."""
     said = clean_line(reason, longest=_LONGEST_REASON)
     _change(provider_id, name, lambda record: {"overbilled": record.overbilled + 1, "overbilling": said})
+
+
+def put_back(provider_ids: Iterable[str], before: Mapping[str, Record]) -> None:
+    """Remember of these providers what was remembered ``before``, and no more. Called by the demo, which kills one."""
+    try:
+        with _alone():
+            records = {key: record for key, record in read().items() if key not in set(provider_ids)}
+            _write(records | {key: before[key] for key in provider_ids if key in before})
+    except (OSError, TimeoutError) as error:
+        _LOG.warning("the demo's providers stay as it left them: %s", error)
 
 
 def forget(provider_id: str | None = None) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from golem_launcher.market.order import left_for_last
 from golem_launcher.market.prices import SECONDS_PER_HOUR
 from golem_launcher.networks import NETWORKS
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.market.limits import Advice
     from golem_launcher.market.offered_machine import OfferedMachine
-    from golem_launcher.market.scan import Offers
+    from golem_launcher.market.scan import Offer, Offers
     from golem_launcher.request import LaunchRequest
 
 _SHOWN = Decimal("0.000000001")
@@ -22,7 +23,7 @@ _SHOWN = Decimal("0.000000001")
 
 @dataclass(frozen=True)
 class Quote:
-    """A request's price at the cheapest machines that fit it. Amounts in ``token``; ``None`` when too few fit."""
+    """A request's price at the machines that are taken first. Amounts in ``token``; ``None`` when too few fit."""
 
     network: str
     token: str
@@ -32,7 +33,7 @@ class Quote:
     fitting: int
     """How many are on offer that fit."""
     providers: tuple[str, ...]
-    """The names of the cheapest; another may be taken in the end, within the budget."""
+    """Their names; another may be taken in the end, within the budget: these may be busy, or not answer in time."""
     per_hour: Decimal | None
     start: Decimal | None
     """Once, at the start; with all machines."""
@@ -44,6 +45,8 @@ class Quote:
     """Whether the budget pays for the whole time at that price."""
     lasts_hours: float | None
     """For how long it pays; ``None`` where nothing is asked for an hour, or too few machines fit."""
+    left_for_last: tuple[str, ...]
+    """Which would be cheaper and failed lately, a sentence each."""
     advice: tuple[Advice, ...]
     """When nothing fits: which limits to loosen, and by how much."""
 
@@ -55,7 +58,8 @@ class Quote:
 
 def quote(request: LaunchRequest, found: Offers) -> Quote:
     """The price of ``request`` at what was ``found`` on the market for it."""
-    machines = cheapest(request, [offer.machine for offer in found.fitting])
+    taken = first_taken(request, found)
+    machines = [offer.machine for offer in taken]
     possible = len(machines) == request.machines_wanted
     whole = whole_cost(request, machines).quantize(_SHOWN) if possible else None  # offers hold binary fractions
     hours = lasts_at(request.budget, machines) if possible else float("inf")
@@ -72,6 +76,7 @@ def quote(request: LaunchRequest, found: Offers) -> Quote:
         budget=request.budget,
         enough=whole is not None and whole <= request.budget,
         lasts_hours=None if hours == float("inf") else hours,
+        left_for_last=left_for_last(taken, found.fitting),
         advice=found.advice,
     )
 
@@ -81,9 +86,9 @@ def seconds_of(request: LaunchRequest) -> float:
     return float(request.hours) * SECONDS_PER_HOUR
 
 
-def cheapest(request: LaunchRequest, fitting: Sequence[OfferedMachine]) -> list[OfferedMachine]:
-    """As many machines as are wanted; fewer where there are no more."""
-    return sorted(fitting, key=lambda machine: machine.price.at_most(seconds_of(request)))[: request.machines_wanted]
+def first_taken(request: LaunchRequest, found: Offers) -> tuple[Offer, ...]:
+    """As many as are wanted, those that are taken first; fewer where there are no more."""
+    return found.fitting[: request.machines_wanted]
 
 
 def whole_cost(request: LaunchRequest, machines: Sequence[OfferedMachine]) -> Decimal:

@@ -9,7 +9,7 @@ from golem_launcher.market import history
 from golem_launcher.market.constraint import condition
 from golem_launcher.market.limits import Advice, loosen, why_not
 from golem_launcher.market.offered_machine import OfferedMachine, machines
-from golem_launcher.market.prices import SECONDS_PER_HOUR
+from golem_launcher.market.order import cost, worth
 from golem_launcher.node.yagna_rest import YagnaRest
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Offer:
 
 @dataclass(frozen=True)
 class Offers:
-    """What the market has for a request, the cheapest first."""
+    """What the market has for a request: what fits in the order in which it is taken, else the cheapest first."""
 
     fitting: tuple[Offer, ...]
     others: tuple[Offer, ...]
@@ -61,7 +61,13 @@ def judged(request: LaunchRequest, found: Iterable[OfferedMachine], known: Mappi
     offers = sorted(
         (_offer(request, machine, known.get(machine.provider_id)) for machine in found), key=lambda offer: offer.whole
     )
-    fitting = tuple(offer for offer in offers if not offer.why)
+    fitting = tuple(
+        sorted(
+            (offer for offer in offers if not offer.why),
+            key=lambda offer: worth(request, offer.machine, known.get(offer.machine.provider_id)),
+            reverse=True,
+        )
+    )
     advice = () if fitting else tuple(loosen(request, found))
     return Offers(fitting, tuple(offer for offer in offers if offer.why), advice)
 
@@ -79,12 +85,13 @@ async def scan(node: Node, *, subnet: str, seconds: float) -> list[dict[str, Any
 
 def _offer(request: LaunchRequest, machine: OfferedMachine, record: history.Record | None) -> Offer:
     price = machine.price
-    past = record.avoided() if record else ""
+    pinned = any(map(machine.has_id, request.allow))  # by its id: its past is forgiven, as sessions do
+    past = record.avoided() if record and not pinned else ""
     return Offer(
         machine=machine,
         per_hour=price.per_hour(),
         start=price.start,
-        whole=price.at_most(float(request.hours) * SECONDS_PER_HOUR),
+        whole=cost(request, machine),
         why=(*why_not(request, machine), *((f"avoided: {past}",) if past else ())),
         note=record.failed_lately() if record else "",
     )

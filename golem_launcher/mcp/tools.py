@@ -59,7 +59,7 @@ class Tools:
         await asyncio.gather(*(python.aclose() for python in self._pythons.values()), return_exceptions=True)
 
     async def offers(self, **fields: Any) -> dict[str, Any]:
-        """List the machines on the market that fit, the cheapest first. Costs nothing."""
+        """List the machines on the market that fit, in the order in which they are taken. Costs nothing."""
         request = self._request(fields)
         found = await asyncio.to_thread(market_look.look, request)
         shown = [
@@ -79,7 +79,7 @@ class Tools:
         return {
             "token": token,
             "fitting": len(found.fitting),
-            "cheapest": shown,
+            "best": shown,
             "advice": advice,
         }
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections import Counter
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.background_thread import run_in_background
 from golem_launcher.errors import BudgetError, LauncherError, MarketError, ProviderError
 from golem_launcher.events import ProvidersSeen
-from golem_launcher.market import history
+from golem_launcher.market import history, order
 from golem_launcher.market.limits import (
     Limit,
     gpus_wanted,
@@ -24,7 +24,7 @@ from golem_launcher.market.limits import (
     why_not,
 )
 from golem_launcher.market.offered_machine import OFFERED, machine_of, machines
-from golem_launcher.market.prices import SECONDS_PER_HOUR, Price
+from golem_launcher.market.prices import Price
 from golem_launcher.networks import token_of
 from golem_launcher.rental.provider_backoff import ProviderBackoff
 from golem_launcher.request.fields import about
@@ -33,22 +33,17 @@ from golem_launcher.units import counted, with_coin
 from golem_launcher.untrusted import number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from golem_launcher.market.offered_machine import OfferedMachine
     from golem_launcher.request import LaunchRequest
 
-_NEAR = 0.15
-"""Machines that cost at most this much more than the cheapest are taken at random: a cheap one that swallows every
-agreement and never works would else be everybody's first choice."""
 _MONEY_FIELDS = {"budget", "price_per_hour"}
 _NAME_FIELDS = {"allow", "deny"}
-_AFTER_FAILURE = 0.1
-"""Who failed of late is taken only before those that cost ten times as much."""
 _AFTER_SETBACK = 1e-9
 """Who failed this very session is taken after everybody else."""
-_UNKNOWN_REPUTATION = 0.5
 _MOST_REFUSALS = 3
+_MOST_PASSED_OVER = 3
 _LONGEST_REFUSAL = 300
 
 
@@ -74,6 +69,12 @@ class Choice:
     """Those with an offer that will do, whatever else they offer."""
     quoted: dict[str, list[Price]] = field(default_factory=dict)
     """What each provider asks on the market, in all its offers."""
+    offered: dict[str, OfferedMachine] = field(default_factory=dict)
+    """What each of the suitable has on the market."""
+    scores: dict[str, float] = field(default_factory=dict)
+    """What was said of the suitable last."""
+    agreed_to: set[str] = field(default_factory=set)
+    """Those of the suitable that came to terms with us."""
     luck: dict[str, float] = field(default_factory=dict)
     """A random number of each provider, 0 to 1, kept so that its offers are judged alike."""
 
@@ -126,17 +127,22 @@ class Choice:
             return None
         if not self._takes(machine, answered=answered):
             return None
+        if answered:
+            self.agreed_to.add(provider_id)
+        else:
+            self.offered[provider_id] = machine
         worth = self._worth(machine)
-        if self.backoff.comes_last(provider_id):
-            return worth * _AFTER_SETBACK
-        record = self.known.get(provider_id)
-        return worth * _AFTER_FAILURE if record is not None and record.failed_lately() else worth
+        score = worth * _AFTER_SETBACK if self.backoff.comes_last(provider_id) else worth
+        self.scores[provider_id] = score
+        return score
 
     def look_again(self, request: LaunchRequest) -> None:
         """See the market anew, for what is left of time and money. How providers stand is kept."""
         self.request = request
         for seen in (self.seen, self.too_dear, self.unfit, self.suitable, self.unwanted):
             seen.clear()
+        for said in (self.offered, self.scores, self.agreed_to):
+            said.clear()
 
     def fits(self, offer: Mapping[str, Any]) -> bool:
         """Whether an offer of a market scan will do."""
@@ -175,6 +181,29 @@ class Choice:
         if why:
             self.ban(provider_id, str(agreed.get("golem.node.id.name", "")), why)
         return bool(why)
+
+    def why_dearer(self, provider_id: str) -> list[str]:
+        """Why the cheaper machines were not taken, when the provider signed; a sentence each, of the cheapest few.
+
+        Nothing of those that cost nearly the same: one of them is taken at random.
+        """
+        taken = self.offered.get(provider_id)
+        if taken is None or self.request.choose != "price":
+            return []
+        least = order.cost(self.request, taken) / order.NEARLY
+        others = (one for one in self.offered.values() if one.provider_id not in self.backoff.busy)
+        cheap = sorted(
+            (one for one in others if order.cost(self.request, one) < least),
+            key=lambda one: order.cost(self.request, one),
+        )
+        reasons = [(one.name, why.rstrip(".")) for one in cheap if (why := self._not_taken(one))]
+        return [f"{name} is cheaper than {taken.name}, but {why}." for name, why in reasons[:_MOST_PASSED_OVER]]
+
+    def may_do_better(self, negotiating: Iterable[str], at_hand: Sequence[float]) -> bool:
+        """Whether any who negotiates is better than as many as are wanted of those ``at_hand``, by their scores."""
+        wanted = self.request.machines_wanted
+        worst = sorted(at_hand, reverse=True)[wanted - 1] if len(at_hand) >= wanted else -1.0
+        return any(self.scores.get(one, math.inf) > worst for one in negotiating)
 
     def refused_by(self, words: str) -> None:
         """A provider refused our terms, and said why."""
@@ -270,17 +299,28 @@ class Choice:
         return _raised(quoted[-1], now, token_of(self.request.network))
 
     def _worth(self, machine: OfferedMachine) -> float:
-        luck = self.luck.setdefault(machine.provider_id, secrets.randbelow(2**20) / 2**20)
-        if self.request.choose == "random":
-            return luck
-        whole = machine.price.at_most(float(self.request.hours) * SECONDS_PER_HOUR)
-        cheap = 1 / (float(Decimal("0.0001") + whole) * (1 + _NEAR * luck))
-        if self.request.choose == "price":
-            return cheap
-        record = self.known.get(machine.provider_id)
-        own = record.reputation if record is not None else _UNKNOWN_REPUTATION
-        others = self.reputation.get(machine.provider_id, _UNKNOWN_REPUTATION)
-        return own + others + cheap / (1e6 + cheap)
+        provider_id = machine.provider_id
+        return order.worth(
+            self.request,
+            machine,
+            self.known.get(provider_id),
+            luck=self.luck.setdefault(provider_id, secrets.randbelow(2**20) / 2**20),
+            reputation=self.reputation.get(provider_id, order.UNKNOWN_REPUTATION),
+        )
+
+    def _not_taken(self, machine: OfferedMachine) -> str:
+        """Why another one was taken before a machine that would have been cheaper."""
+        provider_id, record = machine.provider_id, self.known.get(machine.provider_id)
+        if provider_id in self.backoff.reasons:
+            return self.backoff.reasons[provider_id].removeprefix(f"{machine.name}: ")
+        if record is not None and (failure := record.failed_lately()):
+            return f"it failed lately ({failure.rstrip('.')})"
+        if provider_id in self.unfit:
+            return self.unfit[provider_id].removeprefix(f"{machine.name}: ")
+        if self.request.machines_wanted > 1:  # it may be taken for another one of them
+            return ""
+        agreed = provider_id in self.agreed_to
+        return "it did not sign in time" if agreed else "it did not come to terms with us in time"
 
     def _price_error(self) -> BudgetError:
         hourly, coin = self.request.price_per_hour, token_of(self.request.network)

@@ -85,9 +85,9 @@ class Demand:
     async def agree(self, patience: Patience) -> Any:
         """Find a provider and sign with it. Returns yapapi's agreement. Several callers may wait at once.
 
-        Offers are compared, by ``patience.compare``, until all whose offers we answered have come to terms. Then the
-        best has ``patience.head_start`` to sign before the next best is asked too. An offer is good for one agreement:
-        when those at hand are used up, or somebody's pause is over, the demand is published anew. Raises
+        Offers are compared, by ``patience.compare``, while better ones than those at hand may still come to terms. Then
+        the best has ``patience.head_start`` to sign before the next best is asked too. An offer is good for one
+        agreement: when those at hand are used up, or a pause is over, the demand is published anew. Raises
         ``MarketError`` when nobody was found within ``patience.search``, or ``patience.refused`` after all offers seen
         were refused; :meth:`Choice.failure` knows why.
         """
@@ -160,11 +160,12 @@ class Demand:
             await wait_for(self._engine.unsubscribe(demand), _REST_SECONDS)
 
     async def _compare(self, least: float, most: float) -> None:
-        """Wait for more offers, while there are providers that may still come to terms."""
+        """Wait for better offers, while there are providers of such that may still come to terms."""
         time = asyncio.get_running_loop().time
         end = time() + most
         await asyncio.sleep(least)
-        while self._consumer.negotiating[self.job.id] and time() < end:
+        negotiating = self._consumer.negotiating[self.job.id]
+        while self._choice.may_do_better(negotiating, self._signing.scores) and time() < end:
             self._consumer.news.clear()
             with contextlib.suppress(asyncio.TimeoutError):
                 await wait_for(self._consumer.news.wait(), end - time())

@@ -65,6 +65,11 @@ class Signing:
         """Whether there is an offer that can be signed now."""
         return self._best() is not None
 
+    @property
+    def scores(self) -> list[float]:
+        """Those of the offers that can be signed now."""
+        return [offer.score for offer in self._free()]
+
     async def sign(self, head_start: float) -> Any:
         """Sign with the best offer at hand, or with the provider that is faster once the best had its head start.
 
@@ -109,12 +114,14 @@ class Signing:
 
     def _best(self) -> Any:
         """The best offer on the table; ``None`` when there is none."""
-        free = [
+        return max(self._free(), key=lambda offer: offer.score, default=None)
+
+    def _free(self) -> list[Any]:
+        return [
             offer
             for offer in self._job.offers
             if offer.proposal.issuer not in self._asking and not self._pauses(offer.proposal.issuer)
         ]
-        return max(free, key=lambda offer: offer.score, default=None)
 
     def _lead(self, score: float) -> float:
         """How many head starts an offer of this score has before the next best one on the table."""

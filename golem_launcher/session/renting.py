@@ -227,6 +227,8 @@ class Renting:
             await cancel_all(on_offer)
         if hiring.agreement is not None:
             self._recorder.agreed(hiring.agreement)
+            for words in choice.why_dearer(hiring.agreement.provider_id):
+                self._recorder.message(words)
         await hiring.begin()
 
     async def _offers(self, *, after: float) -> list[dict[str, Any]]:

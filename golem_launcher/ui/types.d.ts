@@ -233,6 +233,10 @@ export interface Offers {
   bars?: Bars;
   loosen?: Advice[];
   token?: string;
+  /** The whole time that is asked for. */
+  time?: string;
+  /** Who would be taken now, by name. */
+  best?: string[];
   machines?: MachineRow[];
 }
 
@@ -245,6 +249,8 @@ export interface MachineRow {
   /** For the whole time that is asked for. */
   price: string;
   cost: number;
+  /** More than the budget. */
+  beyond: boolean;
   cpus: number;
   memory: number;
   disk: number;

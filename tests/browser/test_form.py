@@ -201,7 +201,7 @@ def test_a_machine_is_picked_from_those_that_fit(form: Page) -> None:
     standard.get_by_role("checkbox").check()
     expect(best).not_to_be_checked()
     _command(form, "--allow 0x")
-    form.locator(".gl-price").get_by_text("1 machine fits").wait_for()
+    form.locator(".gl-price").get_by_text("1 machine picked").wait_for()
     expect(names).to_have_count(3)  # the others can still be picked
     form.get_by_label("Only these providers").evaluate("field => field.value = 'local-small'")
     form.get_by_label("Only these providers").dispatch_event("input")

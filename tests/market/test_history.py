@@ -44,3 +44,15 @@ def test_a_damaged_file_is_no_memory_and_no_trouble(tmp_path):
     assert history.read() == {}
     history.note_agreement("0x1", "a")
     assert history.read()["0x1"].agreements == 1
+
+
+def test_a_demo_leaves_of_its_providers_what_was_remembered_before():
+    history.note_agreement("0x1", "known")
+    before = history.read()
+    for provider_id in ("0x1", "0x2", "0x3"):
+        history.note_agreement(provider_id, "any")
+        history.note_failure(provider_id, "any", "it was killed")
+    history.put_back({"0x1", "0x2", "None"}, before)
+    assert set(history.read()) == {"0x1", "0x3"}
+    assert history.read()["0x1"] == before["0x1"]
+    assert history.read()["0x3"].failed_lately() == "it was killed"

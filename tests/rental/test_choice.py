@@ -9,6 +9,9 @@ from golem_launcher.errors import BudgetError, MarketError
 from golem_launcher.events import ProvidersSeen
 from golem_launcher.market import history
 from golem_launcher.market.history import Record
+from golem_launcher.market.offered_machine import machines
+from golem_launcher.market.quote import quote
+from golem_launcher.market.scan import judged
 from golem_launcher.rental.choice import Choice
 from golem_launcher.request import LaunchRequest
 from tests.market.offer import offer as market_offer
@@ -227,3 +230,59 @@ def test_a_lock_that_another_process_holds_stops_nobody_and_nothing_is_forgotten
     while not history.read():
         assert time.monotonic() < end
     assert history.read()["0x1"].last_failure == "it died"
+
+
+def rates(second):
+    return {COEFFICIENTS: [second, 0.0, 0.0]}
+
+
+@pytest.mark.parametrize("fields", [{}, {"hours": 9}, {"choose": "reputation"}])
+def test_what_is_told_beforehand_is_the_order_in_which_machines_are_taken(fields):
+    """The estimate, the table, `quote` and `offers` go by it, and sessions by their scores."""
+    asked = request(budget=10**5, **fields)
+    failed = Record(agreements=4, failures=1, failed_at=datetime.now(UTC), last_failure="killed")
+    known = {"a": failed, "c": Record(agreements=9), "e": failed}
+    offers = {name: offer(name, **rates(0.001 * 1.5**place)) for place, name in enumerate("abcdefgh")}
+    choice = Choice(asked, known=known)
+    taken = sorted(offers, key=lambda name: choice.score(name, offers[name]), reverse=True)
+    told = judged(asked, machines({"providerId": name, "properties": one} for name, one in offers.items()), known)
+    assert [one.machine.provider_id for one in told.fitting] == taken
+    assert quote(asked, told).providers == (taken[0],)
+    if taken[0] == "b":
+        assert quote(asked, told).left_for_last == ("a is cheaper and failed lately: it is left for last.",)
+
+
+def test_why_a_dearer_one_was_taken_is_said():
+    known = {"failed": Record(failed_at=datetime.now(UTC), last_failure="Its sandbox was killed.")}
+    choice = Choice(request(budget=10**5), known=known)
+    asks = {
+        name: 0.001 * 1.3**place for place, name in enumerate(("failed", "refused", "slow", "silent", "taken", "dear"))
+    }
+    for name, rate in asks.items():
+        choice.score(name, offer(name, **rates(rate)))
+    for name in ("slow", "taken"):
+        choice.score(name, offer(name, **rates(asks[name])), answered=True)
+    choice.did_not_sign("refused", "refused")
+    assert choice.why_dearer("taken") == [
+        "failed is cheaper than taken, but it failed lately (Its sandbox was killed).",
+        "refused is cheaper than taken, but it did not sign the agreement.",
+        "slow is cheaper than taken, but it did not sign in time.",
+    ]
+    assert choice.why_dearer("failed") == []
+    near = Choice(request(budget=10**5))
+    for name, second in (("cheap", 0.001), ("near", 0.0011)):
+        near.score(name, offer(name, **rates(second)))
+    assert near.why_dearer("near") == []
+
+
+def test_a_better_offer_is_waited_for_and_a_worse_one_is_not():
+    choice = Choice(request(budget=10**5))
+    cheap, dear = (choice.score(name, offer(name, **rates(rate))) for name, rate in (("cheap", 0.001), ("dear", 1)))
+    assert choice.may_do_better({"cheap"}, [dear])
+    assert not choice.may_do_better({"dear"}, [cheap])
+    assert choice.may_do_better({"not judged yet"}, [cheap])
+    assert not choice.may_do_better(set(), [])
+    several = Choice(request(budget=10**5, machines=2))
+    several.score("dear", offer("dear", **rates(1)))
+    assert several.may_do_better({"dear"}, [cheap])
+    assert not several.may_do_better({"dear"}, [cheap] * 2)

@@ -57,7 +57,7 @@ def test_an_assistant_works_within_its_users_caps(network: object) -> None:  # n
             asked = tools["start"].input_schema["properties"]
             assert set(asked) == set(FIELDS)
             assert asked["memory_gib"]["description"].startswith("Memory, at least.")
-            assert (await ask("offers", **SMALL))["cheapest"][0]["provider"].startswith("honest")
+            assert (await ask("offers", **SMALL))["best"][0]["provider"].startswith("honest")
             quoted = await ask("quote", **SMALL, budget=2)
             assert quoted["possible"] is True
             assert quoted["left_of_cap"] == "3"

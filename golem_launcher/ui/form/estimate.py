@@ -9,7 +9,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.market.limits import loosen, rounded_up, why_not
-from golem_launcher.market.quote import cheapest, lasts_at, seconds_of, whole_cost
+from golem_launcher.market.order import left_for_last
+from golem_launcher.market.quote import first_taken, lasts_at, seconds_of, whole_cost
 from golem_launcher.networks import NETWORKS
 from golem_launcher.ui.form.machine_rows import machine_rows
 from golem_launcher.units import coins_at_a_glance, counted, duration
@@ -26,7 +27,7 @@ _BARS = 16
 _HOUR = 3600.0
 _YEAR = 365 * 24
 _NAMED = 3
-"""Of the user's own sessions."""
+"""Of the user's own sessions, or of machines."""
 
 
 def estimate(
@@ -39,8 +40,11 @@ def estimate(
 
     ``known`` is what is remembered of providers, ``own`` are the user's sessions that run on the request's network.
     """
+    from golem_launcher.market.scan import judged  # noqa: PLC0415 - not needed to show the page
+
     token = NETWORKS[request.network].token
-    fitting = [machine for machine in found if not why_not(request, machine)]
+    offers = judged(request, found, known or {})
+    fitting = [offer.machine for offer in offers.fitting]
     if not found:
         return _empty(request, own)
     if not fitting:
@@ -52,22 +56,27 @@ def estimate(
             "loosen": [asdict(advice) for advice in loosen(request, found)],
         }
     prices = sorted(machine.price.per_hour() for machine in fitting)
-    chosen = cheapest(request, fitting)
+    taken = first_taken(request, offers)
+    chosen = [offer.machine for offer in taken]
+    dearer = left_for_last(taken, offers.fitting)
     whole = whole_cost(request, chosen)
     several = f" of {counted(len(chosen), 'machine')}" if request.machines_wanted > 1 else ""
+    where = f"at {', '.join(machine.name for machine in chosen[:_NAMED])}" if dearer else "at the best price"
     return {
         "state": "fits",
-        "headline": counted(len(fitting), "machine fits", "machines fit"),
+        "headline": _headline(request, len(fitting)),
         "range": _range(prices, token),
         "short": f"{coins_at_a_glance(whole)} {token} for {duration(seconds_of(request))}",
         "rows": [
-            [f"{duration(seconds_of(request))}{several} at the best price", f"{coins_at_a_glance(whole)} {token}"],
+            [f"{duration(seconds_of(request))}{several} {where}", f"{coins_at_a_glance(whole)} {token}"],
             ["Never more than the budget", f"{coins_at_a_glance(request.budget)} {token}"],
-            ["Which would last", _long(_lasts(request, fitting, chosen))],
+            ["Which would last", _long(lasts_at(request.budget, chosen))],
         ],
-        "hint": _warning(request, whole, token, len(chosen)),
+        "hint": " ".join(filter(None, (*dearer[:1], _warning(request, whole, token, len(chosen))))),
         "bars": _bars(request, found),
         "token": token,
+        "time": duration(seconds_of(request)),
+        "best": [machine.name for machine in chosen],
         "machines": machine_rows(request, found, known or {}),
     }
 
@@ -98,10 +107,11 @@ def _used_by(own: Sequence[str]) -> str:
     return f"Running here already: {names}."
 
 
-def _lasts(request: LaunchRequest, fitting: Sequence[OfferedMachine], chosen: Sequence[OfferedMachine]) -> float:
-    """How many hours the budget pays for, at the machine for which it lasts longest, or at as many as are wanted."""
-    choices = [[machine] for machine in fitting] if request.machines_wanted == 1 else [chosen]
-    return max(lasts_at(request.budget, machines) for machines in choices)
+def _headline(request: LaunchRequest, fitting: int) -> str:
+    """How many fit; of those that the user picked by their ids, how many are picked: the others are shown as well."""
+    if request.allow:
+        return counted(fitting, "machine picked", "machines picked")
+    return counted(fitting, "machine fits", "machines fit")
 
 
 def _warning(request: LaunchRequest, whole: Decimal, token: str, providers: int) -> str:

@@ -6,6 +6,7 @@ import { priceEnds, priceHistogram } from "./histogram.js";
 
 const SHOWN_AT_FIRST = 6;
 const PLOT_FROM = 12;
+const NAMED = 3;
 const UNTOUCHED = ["invalid", "looking"]; // says nothing of the market: what was known stays
 
 /**
@@ -50,11 +51,12 @@ export function makeMachineChoice({ allowed, allow }) {
   let all = false;
 
   const best = h("input", { type: "checkbox", class: "gl-check", id: newId("best"), onchange: chooseBest });
+  const bestWords = h("span", { dir: "auto" });
   const bestRow = h(
     "label",
     { class: "gl-check-label gl-best", for: best.id },
     best,
-    h("span", {}, h("strong", {}, "Best for me"), ": whichever of them is best when the session starts"),
+    h("span", {}, h("strong", {}, "Best for me"), bestWords),
   );
   const heads = COLUMNS.map((column) => makeHead(column, () => sort(column)));
   const body = h("tbody", {});
@@ -81,7 +83,9 @@ export function makeMachineChoice({ allowed, allow }) {
     if (UNTOUCHED.includes(view.state ?? "")) return;
     machines = view.machines ?? [];
     show(element, machines.length > 0);
-    setText(heads[1].words, `Price, ${view.token ?? ""}`);
+    setText(heads[1].words, `Price for ${view.time ?? ""}, ${view.token ?? ""}`);
+    const now = allowed().length === 0 && view.best?.length ? `; now ${view.best.slice(0, NAMED).join(", ")}` : "";
+    setText(bestWords, `: whichever of them is best when the session starts${now}`);
     const bars = machines.length >= PLOT_FROM ? view.bars : undefined;
     const drawn = JSON.stringify(bars ?? null);
     if (plot.dataset.drawn !== drawn) {
@@ -206,7 +210,9 @@ class Row {
     this.element.classList.toggle("gl-chosen", chosen);
     setText(this.name, machine.name);
     const seen = machine.seen ? `last used ${formatAgo((Date.now() - Date.parse(machine.seen)) / 1000)}` : "";
-    setText(this.hint, [machine.note, seen].filter(Boolean).join(" · "));
+    const beyond = machine.beyond ? "More than the budget" : "";
+    this.element.classList.toggle("gl-beyond", machine.beyond);
+    setText(this.hint, [beyond, machine.note, seen].filter(Boolean).join(" · "));
     setText(this.sizes, `${counted(machine.cpus, "core")}, ${machine.sizes[1]} GiB memory`);
     setText(this.rest, [`${machine.sizes[2]} GiB disk`, machine.gpu, machine.record].filter(Boolean).join(" · "));
     for (const [index, { text }] of COLUMNS.slice(1).entries()) setText(this.cells[index], text(machine));

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from golem_launcher.request import LaunchRequest
 
 ROWS_AT_MOST = 200
-"""Of a market's machines, the cheapest."""
+"""Of a market's machines, those that are taken first."""
 
 
 def machine_rows(
     request: LaunchRequest, found: Sequence[OfferedMachine], known: Mapping[str, Record]
 ) -> list[dict[str, Any]]:
-    """The machines that fit whatever ``request`` says of allowed providers, the cheapest first.
+    """The machines that fit whatever ``request`` says of allowed providers, in the order in which they are taken.
 
     ``known`` is what is remembered of providers. Whom the user allowed by a name has those words as ``by``.
     """
@@ -43,6 +43,7 @@ def _row(request: LaunchRequest, offer: Offer, record: Record) -> dict[str, Any]
         "by": [word for word in request.allow if machine.is_allowed_by(word)],
         "price": coins_at_a_glance(offer.whole),
         "cost": float(offer.whole),
+        "beyond": offer.whole > request.budget,
         "cpus": machine.cpus,
         "memory": machine.memory_gib,
         "disk": machine.disk_gib,

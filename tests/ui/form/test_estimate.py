@@ -83,8 +83,8 @@ def test_machines_to_choose_from_have_what_they_cost_what_they_have_and_what_is_
     failed = Record(agreements=3, failures=1, last_failure="no answer", failed_at=now(), seen_at=now())
     known = {"0xsmall": failed, _MARKET[2].provider_id: Record(overbilled=1)}
     view = estimate(parse_request({"hours": 2, "budget": 1, "allow": ["SMALL"]}), _MARKET, known)
-    assert view["headline"] == "1 machine fits"
-    small, standard = view["machines"]  # and none that billed too much
+    assert view["headline"] == "1 machine picked"
+    standard, small = view["machines"]  # in the order in which they are taken; and none that billed too much
     assert (small["name"], small["price"], small["by"], standard["by"]) == ("small", "0.04", ["SMALL"], [])
     assert (small["record"], small["note"]) == ("2 of 3 sessions went well", "Failed lately: no answer")
     assert (standard["record"], standard["sizes"], standard["seen"]) == ("not tried yet", ["4", "8", "20"], None)
@@ -94,8 +94,24 @@ def test_who_takes_the_id_of_the_one_that_is_pinned_for_a_name_is_not_ticked() -
     pinned = "0x" + "c" * 40
     market = [replace(_MARKET[0], provider_id=pinned), replace(_MARKET[0], provider_id="0x9", name=pinned)]
     view = estimate(parse_request({"hours": 2, "budget": 1, "allow": [pinned.upper()]}), market, {})
-    assert view["headline"] == "1 machine fits"
+    assert view["headline"] == "1 machine picked"
     assert {row["id"]: row["by"] for row in view["machines"]} == {pinned: [pinned.upper()], "0x9": []}
+
+
+def test_the_price_is_that_of_the_machine_that_is_taken_and_a_cheaper_one_that_failed_is_named() -> None:
+    known = {"0xsmall": Record(agreements=1, failures=1, last_failure="killed", failed_at=now())}
+    view = estimate(parse_request({"hours": 2, "budget": 1}), _MARKET, known)
+    assert view["rows"][0] == ["2 h at standard", "0.1 tGLM"]
+    assert view["best"] == ["standard"]
+    assert view["hint"] == "small is cheaper and failed lately: it is left for last."
+    assert [(row["id"], row["beyond"]) for row in view["machines"][:2]] == [("0xstandard", False), ("0xsmall", False)]
+    assert view["machines"][2]["beyond"], "it costs more than the budget"
+    free = estimate(parse_request({"hours": 2, "budget": 1}), _MARKET, {"0xsmall": Record(overbilled=1)})
+    assert (free["headline"], free["rows"][0][1]) == ("2 machines fit", "0.1 tGLM"), "who billed too much is not taken"
+    forgiven = estimate(parse_request({"allow": ["0xsmall"]}), _MARKET, {"0xsmall": Record(overbilled=1)})
+    assert forgiven["best"] == ["small"], "but when it is allowed by its id"
+    only = parse_request({"hours": 2, "budget": 1, "deny": ["standard", "0x" + "large"]})
+    assert estimate(only, _MARKET, known)["rows"][0] == ["2 h at the best price", "0.04 tGLM"]
 
 
 @pytest.mark.parametrize(

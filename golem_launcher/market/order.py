@@ -1,0 +1,70 @@
+"""In which order machines that fit are taken: one rule for sessions, and for all who say beforehand what one costs."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from golem_launcher.market.prices import SECONDS_PER_HOUR
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from golem_launcher.market.history import Record
+    from golem_launcher.market.offered_machine import OfferedMachine
+    from golem_launcher.market.scan import Offer
+    from golem_launcher.request import LaunchRequest
+
+UNKNOWN_REPUTATION = 0.5
+
+NEARLY = Decimal("1.15")
+"""Machines that cost at most so many times as much as the cheapest are taken at random: a cheap one that swallows every
+agreement and never works would else be everybody's first choice."""
+_AFTER_FAILURE = 0.1
+"""Who failed of late is taken only before those that cost ten times as much."""
+
+
+def worth(
+    request: LaunchRequest,
+    machine: OfferedMachine,
+    record: Record | None,
+    *,
+    luck: float = 0.0,
+    reputation: float = UNKNOWN_REPUTATION,
+) -> float:
+    """How soon a machine that fits is taken: before all of which this is less. Never negative.
+
+    ``record``: what is remembered of its provider; ``luck``: a session's random number for it, 0 to 1, and the same for
+    all where nothing is taken yet; ``reputation``: what others say of it, 0 to 1.
+    """
+    own = _worth(request, machine, record, luck, reputation)
+    return own * _AFTER_FAILURE if record is not None and record.failed_lately() else own
+
+
+def cost(request: LaunchRequest, machine: OfferedMachine) -> Decimal:
+    """What a machine costs for the whole time that is asked for."""
+    return machine.price.at_most(float(request.hours) * SECONDS_PER_HOUR)
+
+
+def left_for_last(taken: Sequence[Offer], fitting: Sequence[Offer]) -> tuple[str, ...]:
+    """Those that would be cheaper than what is ``taken`` first and failed of late, a sentence each."""
+    if not taken:
+        return ()
+    dearest = max(offer.whole for offer in taken)
+    return tuple(
+        f"{offer.machine.name} is cheaper and failed lately: it is left for last."
+        for offer in fitting
+        if offer.note and offer.whole < dearest and offer not in taken
+    )
+
+
+def _worth(
+    request: LaunchRequest, machine: OfferedMachine, record: Record | None, luck: float, reputation: float
+) -> float:
+    if request.choose == "random":
+        return luck
+    cheap = 1 / (float(Decimal("0.0001") + cost(request, machine)) * (1 + float(NEARLY - 1) * luck))
+    if request.choose == "price":
+        return cheap
+    own = record.reputation if record is not None else UNKNOWN_REPUTATION
+    return own + reputation + cheap / (1e6 + cheap)

@@ -26,7 +26,7 @@ from golem_launcher.tasks.runner import Runner
 from golem_launcher.tasks.scheduler import Fault, Scheduler
 from golem_launcher.tasks.task_client import Output, Payload
 from golem_launcher.tasks.telling import Telling
-from golem_launcher.text import clean_text
+from golem_launcher.text import clean_line, clean_text
 from golem_launcher.untrusted import json_value
 
 if TYPE_CHECKING:
@@ -288,8 +288,7 @@ class Executor(concurrent.futures.Executor):
             value = await asyncio.to_thread(self._value, task, answer, copy=True)
         except ProviderError as error:
             return error.what
-        wanted = await asyncio.to_thread(self._check, value)
-        return "" if wanted else "the check did not take it"
+        return await asyncio.to_thread(_objection, self._check, value)
 
     async def keep(self, attempt: Attempt, answer: Answer) -> None:
         """Its result."""
@@ -414,6 +413,18 @@ async def map_async(
         finally:
             for future in futures:
                 future.cancel()
+
+
+def _objection(check: Callable[[Any], bool], value: Any) -> str:
+    """Why the user's check does not take a result; empty when it does.
+
+    One value of one provider for which it was not written is no reason to end the work of all others.
+    """
+    try:
+        return "" if check(value) else "the check did not take it"
+    except Exception as error:  # noqa: BLE001 - it is the user's code, and what it was given a stranger's
+        words = clean_line(str(error))
+        return f"the check raised {type(error).__name__}{': ' if words else ''}{words}"
 
 
 def _interrupts(kind: type[BaseException] | None) -> bool:

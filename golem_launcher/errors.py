@@ -34,6 +34,7 @@ says what to do, or empty when nothing can be done.
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -111,6 +112,11 @@ class NodeRefused(NodeError):  # noqa: N818
         super().__init__(what, remedy)
         self.status = status
         self.details = details or {}
+
+    @property
+    def unknown(self) -> bool:
+        """Whether the node said that there is no such thing, or none any more; else it may only be in trouble."""
+        return self.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 
 
 class BusError(LauncherError):

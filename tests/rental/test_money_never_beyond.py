@@ -18,7 +18,7 @@ from golem_launcher.market.prices import CPU, DURATION, Price
 from golem_launcher.rental.choice import Choice
 from golem_launcher.rental.payment import bills, closing
 from golem_launcher.rental.payment.evidence import DEBIT_NOTE, INVOICE
-from golem_launcher.rental.payment.journal import AgreementEntry, Journal
+from golem_launcher.rental.payment.journal import TAG_PROPERTY, AgreementEntry, Journal
 from golem_launcher.rental.payment.money import Money
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import leftovers, preload
@@ -348,3 +348,52 @@ def test_a_provider_that_never_answers_is_not_asked_for_ever(monkeypatch):
     monkeypatch.setattr(closing.clock, "now", lambda: later)
     asyncio.run(closing.close_down(node, business.journal))
     assert business.journal.entries.closed
+
+
+class TroubledNode(SlowNode):
+    """A node that can't tell of agreements for now, or knows of none."""
+
+    def __init__(self, status):
+        super().__init__()
+        self.status, self.listed = status, []
+
+    async def agreement(self, agreement_id):
+        if self.status:
+            raise NodeRefused("It says no.", status=self.status)
+        found = await super().agreement(agreement_id)
+        return found | {"demand": {"properties": {TAG_PROPERTY: self.tag}}, "offer": {"providerId": "0x4"}}
+
+    async def activities(self, agreement_id):
+        if self.status:
+            raise NodeRefused("It says no.", status=self.status)
+        return [f"activity of {agreement_id}"]
+
+    async def agreements(self, _after):
+        return [{"id": each} for each in self.listed]
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_an_agreement_that_the_node_knows_no_more_is_over(status):
+    business, node = Business(), TroubledNode(status)
+    business.journal.update(demanded=True)
+    node.listed = ["forgotten"]
+    asyncio.run(closing.close_down(node, business.journal))
+    assert all(entry.over for entry in business.journal.entries.agreements)
+    assert business.journal.entries.closed
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_an_agreement_that_the_node_cannot_tell_of_for_now_is_asked_for_again(status):
+    business, node = Business(), TroubledNode(status)
+    business.journal.update(demanded=True, allocation_id="kept")
+    node.listed, node.tag = ["forgotten"], business.journal.entries.tag
+    with pytest.raises(NodeRefused):
+        asyncio.run(closing.close_down(node, business.journal))
+    assert sorted(node.asked) == ["one", "three", "two"], "what is known is ended all the same"
+    assert not any(entry.over for entry in business.journal.entries.agreements)
+    assert not business.journal.entries.closed
+    node.status = 0
+    asyncio.run(closing.close_down(node, business.journal))
+    entries = business.journal.entries
+    assert {entry.agreement_id for entry in entries.agreements} == {"one", "two", "three", "forgotten"}
+    assert all(entry.over and entry.activity_id for entry in entries.agreements)

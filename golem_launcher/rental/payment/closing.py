@@ -48,8 +48,7 @@ async def close_down(rest: YagnaRest, journal: Journal, *, invoice_seconds: floa
     """
     if not journal.entries.owes:
         return
-    if not journal.entries.lingers:
-        await _find_forgotten(rest, journal)
+    untold = [] if journal.entries.lingers else await _find_forgotten(rest, journal)
     living = [entry for entry in journal.entries.agreements if not entry.over]
     await asyncio.gather(*(end_agreement(rest, journal, entry) for entry in living))
     if journal.entries.network_id is not None and not journal.entries.lingers:
@@ -59,6 +58,8 @@ async def close_down(rest: YagnaRest, journal: Journal, *, invoice_seconds: floa
         late = await _accept_invoices(rest, journal, seconds=invoice_seconds) and await _await_late(rest, journal)
         if not late:
             await rest.release_allocation(journal.entries.allocation_id)
+    if untold:  # what is known is closed down; there may be more
+        raise untold[0]
     asks = _asks_again(journal)
     if not (late or asks):
         journal.update(closed=True)
@@ -115,17 +116,21 @@ async def _await_late(rest: YagnaRest, journal: Journal) -> bool:
     return True
 
 
-async def _find_forgotten(rest: YagnaRest, journal: Journal) -> None:
-    """Complete the journal with what was begun but whose id never reached it."""
+async def _find_forgotten(rest: YagnaRest, journal: Journal) -> list[NodeRefused]:
+    """Complete the journal with what was begun but whose id never reached it; what the node could not tell of."""
     await _find_allocation(rest, journal)
     await _find_network(rest, journal)
-    if journal.entries.demanded:
-        await _find_agreements(rest, journal)
+    untold = await _find_agreements(rest, journal) if journal.entries.demanded else []
     for entry in journal.entries.agreements:
         if entry.activity_id is None:
-            activities = await _of_agreement(rest, entry.agreement_id)
+            try:
+                activities = await rest.activities(entry.agreement_id)
+            except NodeRefused as error:
+                untold += [] if error.unknown else [error]
+                continue
             if activities:
                 journal.update_agreement(entry.agreement_id, activity_id=activities[-1])
+    return untold
 
 
 async def _find_allocation(rest: YagnaRest, journal: Journal) -> None:
@@ -144,7 +149,8 @@ async def _find_network(rest: YagnaRest, journal: Journal) -> None:
                 journal.update(network_id=str(network["id"]))
 
 
-async def _find_agreements(rest: YagnaRest, journal: Journal) -> None:
+async def _find_agreements(rest: YagnaRest, journal: Journal) -> list[NodeRefused]:
+    untold = []
     known = {entry.agreement_id for entry in journal.entries.agreements}
     for listed in await rest.agreements(journal.entries.opened_at - _MARGIN):
         agreement_id = str(listed.get("id") or listed.get("agreementId"))
@@ -152,7 +158,8 @@ async def _find_agreements(rest: YagnaRest, journal: Journal) -> None:
             continue
         try:
             agreement = await rest.agreement(agreement_id)
-        except NodeRefused:
+        except NodeRefused as error:
+            untold += [] if error.unknown else [error]
             continue
         if agreement.get("demand", {}).get("properties", {}).get(TAG_PROPERTY) != journal.entries.tag:
             continue
@@ -161,13 +168,7 @@ async def _find_agreements(rest: YagnaRest, journal: Journal) -> None:
         journal.add_agreement(
             AgreementEntry(agreement_id=agreement_id, provider_id=provider, provider_name="", price=None)
         )
-
-
-async def _of_agreement(rest: YagnaRest, agreement_id: str) -> list[str]:
-    try:
-        return await rest.activities(agreement_id)
-    except NodeRefused:
-        return []
+    return untold
 
 
 async def end_agreement(rest: YagnaRest, journal: Journal, entry: AgreementEntry) -> None:
@@ -192,8 +193,8 @@ async def _is_over(rest: YagnaRest, agreement_id: str) -> bool:
     """Whether an agreement binds nobody any more, as the node has it."""
     try:
         return (await rest.agreement(agreement_id)).get("state") not in _LIVING
-    except NodeRefused:  # it knows of none
-        return True
+    except NodeRefused as error:  # of one that it can't tell of just now it is asked again
+        return error.unknown
 
 
 async def _ask_provider(call: Awaitable[None], what: str) -> bool:

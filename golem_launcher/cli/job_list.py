@@ -68,10 +68,8 @@ def _about(directory: JobDirectory) -> dict[str, Any]:
     """A job, as programs are told of it."""
     from golem_launcher.networks import token_of
 
-    found = directory.description()
-    description = found if isinstance(found, dict) else {}
-    by = "sweep" if "notebook" in description else "run"
-    tasks = len(description.get("sets" if by == "sweep" else "items", ()))
+    description = directory.overview()
+    tasks = len(description.sets or description.items) if description else 0
     done, failed, costs = set(), set(), _session_cost(directory)
     for line in directory.lines():
         if line.kind == "done":
@@ -80,18 +78,18 @@ def _about(directory: JobDirectory) -> dict[str, Any]:
             failed.add(line.task)
         elif line.kind == "cost":
             costs.setdefault(line.session, Decimal(line.cost))
-    unfinished = "incomplete" if description else "damaged"
+    unfinished = "incomplete" if tasks else "damaged"
     return {
         "job": directory.name,
-        "by": by,
-        "state": "running" if directory.busy else "done" if description and len(done) >= tasks else unfinished,
+        "by": "sweep" if description and description.sets else "run",
+        "state": "running" if directory.busy else "done" if tasks and len(done) >= tasks else unfinished,
         "tasks": tasks,
         "done": len(done),
         "failed": len(failed - done),
         "cost": str(sum(costs.values(), Decimal(0))),
-        "coin": token_of(description.get("request", {}).get("network", "local")),
+        "coin": token_of(description.request.network if description else "local"),
         "last": datetime.fromtimestamp(directory.changed, UTC),
-        "output": description.get("output", ""),
+        "output": description.output if description else "",
     }
 
 

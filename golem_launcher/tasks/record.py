@@ -8,13 +8,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from golem_launcher import files, paths
 from golem_launcher.errors import SessionDamaged, SessionError, SessionNameTaken
+from golem_launcher.request.kinds import NAME_PATTERN
 from golem_launcher.session.directory import read_lines
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 _Kind = TypeVar("_Kind", bound=BaseModel)
 
 _FILE, _JOB, _LOCK = "record.jsonl", "job.json", "lock"
+_AMOUNT = r"^[0-9]{1,12}(\.[0-9]{0,40})?(E[+-]?[0-9]{1,2})?$"
+"""What a ``Decimal`` is as text, as long as it is money."""
 
 
 class Line(BaseModel):
@@ -43,10 +47,24 @@ class Line(BaseModel):
     reason: str = ""
     session: str = ""
     """When the session was created, by which it is known among those of its name."""
-    cost: str = "0"
+    cost: Annotated[str, Field(pattern=_AMOUNT)] = "0"
     """GLM."""
     more: dict[str, Any] = {}
     """What else is to be known of the result."""
+
+
+class _Asked(BaseModel):
+    network: str = "local"
+
+
+class Overview(BaseModel):
+    """What is listed of a job, a sweep or not, whatever else its description has."""
+
+    items: tuple[Any, ...] = ()
+    sets: tuple[Any, ...] = ()
+    """A sweep's, in the place of items."""
+    output: str = ""
+    request: _Asked = _Asked()
 
 
 _LINE: TypeAdapter[Line] = TypeAdapter(Line)
@@ -88,6 +106,13 @@ class JobDirectory:
     def description(self) -> Any:
         """What was written by :func:`create`; ``None`` where it can't be read."""
         return files.read_json(self.path / _JOB)
+
+    def overview(self) -> Overview | None:
+        """What is listed of it; ``None`` where its description makes no sense."""
+        try:
+            return Overview.model_validate(self.description())
+        except ValidationError:
+            return None
 
     def understood(self, description: Any, kind: type[_Kind]) -> _Kind:
         """What was read as a job of this ``kind``. Raises ``SessionDamaged`` for what is none."""
@@ -191,7 +216,7 @@ def all_jobs() -> list[JobDirectory]:
 def find(name: str) -> JobDirectory:
     """The job of that name. Raises ``SessionError`` when there is none."""
     path = jobs_directory() / name
-    if "/" in name or not (path / _JOB).is_file():
+    if re.fullmatch(NAME_PATTERN, name) is None or not (path / _JOB).is_file():
         known = ", ".join(sorted(one.name for one in jobs_directory().iterdir())[:20]) or "none"
         raise SessionError(f"There is no job '{name}'.", f"There are: {known}.")
     return JobDirectory(path)

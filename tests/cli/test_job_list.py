@@ -76,3 +76,38 @@ def test_one_is_forgotten_once_that_is_sure(frames: record.JobDirectory) -> None
     assert "There is no job 'frames'" in jobs("--remove", "frames", "--yes", code=1)
     jobs("--remove", "broken", "--yes")
     assert "There are no jobs yet" in jobs()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"items": 3},
+        {"request": ["polygon"]},
+        {"request": {"network": ["polygon"]}},
+        {"output": 7},
+        {"sets": None},
+        ["items"],
+    ],
+)
+def test_a_job_that_is_damaged_is_told_so_among_the_others(damage: Any) -> None:
+    (record.create("odd", {}).path / "job.json").write_text(json.dumps(damage))
+    about = told()
+    assert about["odd"]["state"] == "damaged"
+    assert about["frames"]["cost"] == "0.75"
+    assert "odd" in jobs()
+
+
+@pytest.mark.parametrize("cost", ["much", "NaN", "sNaN", "-1", "Infinity", "1E+999999", ""])
+def test_a_cost_that_is_no_money_is_not_counted(frames: record.JobDirectory, cost: str) -> None:
+    with (frames.path / "record.jsonl").open("a") as file:
+        file.write(json.dumps({"kind": "cost", "session": "2026-01-03", "cost": cost}) + "\n")
+    assert told()["frames"]["cost"] == "0.75"
+    assert "0.75" in jobs()
+
+
+def test_what_is_forgotten_is_a_job(frames: record.JobDirectory) -> None:
+    for above in (frames.path.parent, frames.path.parent.parent):
+        (above / "job.json").write_text("{}")
+    for name in ("..", ".", "", "frames/../frames"):
+        assert f"There is no job '{name}'" in jobs("--remove", name, "--yes", code=1)
+    assert frames.path.exists()

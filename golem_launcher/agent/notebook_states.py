@@ -3,6 +3,7 @@
 A notebook's state is a directory of a name without meaning, with a file that says whose it is: a notebook that is
 renamed keeps its own. What is there when the server starts came with the workspace, or was left by a server that
 crashed. The first kernel that is started for such a notebook takes its state up; whoever restarts it gets an empty one.
+A state during whose return the server ended is not tried again at this machine.
 
 A notebook may also lie on the user's computer, whose kernel asks for a session by a name for it that is no file's.
 
@@ -46,9 +47,10 @@ class NotebookStates:
         """Path, or what a session is called until it has one, to the directory of its kernel's state."""
         self._untaken: dict[str, str] = {}
         """Path of a notebook to the ticket that its kernel was given."""
+        deadly = self._deadly()
         for directory in _directories(self._place):
             path = self._notebook_of(directory)
-            if path and self._is_known(path):
+            if path and self._is_known(path) and directory not in deadly:
                 self._waiting[path] = directory
             else:
                 shutil.rmtree(directory, ignore_errors=True)
@@ -106,8 +108,19 @@ class NotebookStates:
 
     def _is_known(self, path: str) -> bool:
         """Whether this is a notebook's, here or on the user's computer."""
-        elsewhere = _ELSEWHERE.fullmatch(path) is not None
-        return elsewhere or os.path.isfile(os.path.join(self._root, path))  # noqa: PTH113, PTH118
+        if _ELSEWHERE.fullmatch(path):
+            return True
+        inside = not os.path.isabs(path) and ".." not in path.split("/")  # noqa: PTH117
+        return inside and os.path.isfile(os.path.join(self._root, path))  # noqa: PTH113, PTH118
+
+    def _deadly(self) -> set[str]:
+        """The directories of states that were being taken up, here, when the server before this one ended."""
+        found: set[str] = set()
+        with contextlib.suppress(OSError):
+            for name in os.listdir(self._tickets):  # noqa: PTH208
+                if name.endswith(extension.TAKING):
+                    found.add(os.readlink(os.path.join(self._tickets, name)))  # noqa: PTH115, PTH118
+        return found
 
     def _ticket(self, directory: str) -> str:
         return os.path.join(self._tickets, os.path.basename(directory))  # noqa: PTH118, PTH119

@@ -6,9 +6,12 @@ import json
 import shutil
 import time
 import uuid
+from pathlib import Path
 
 import pytest
 
+from golem_launcher.agent.kernel_state import extension
+from golem_launcher.agent.notebook_states import NotebookStates
 from tests.agent.conftest import TOKEN, Agent, eventually
 from tests.session.jupyter import Jupyter
 
@@ -228,6 +231,66 @@ def test_what_goes_wrong_breaks_no_cell_and_no_kernel(machines):
         raise AssertionError("it was not started anew")
 
     assert _ask(second, dies) == ["False\n"]
+
+
+def test_a_state_that_ends_jupyters_server_does_so_once(machines):
+    first = machines()
+    (first.work / "deadly.ipynb").write_text("{}")
+    (session,) = _ask(first, _open("deadly.ipynb"))
+    _ask(
+        first,
+        *_run(session, "import os\nclass Deadly:\n    def __setstate__(self, state): os.kill(os.getppid(), 9)"),
+        *_run(session, "deadly = Deadly(); deadly.x = 1"),
+    )
+    _kept(first, "deadly")
+    second = machines()
+    (session,) = _ask(second, _open("deadly.ipynb"))
+
+    async def dies(jupyter):
+        running = asyncio.create_task(jupyter.run(session["kernel"]["id"], "1"))
+        try:
+            await asyncio.to_thread(eventually, lambda: b"crashed (exit code -9)" in second.log()[0], 60)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    _ask(second, dies)
+    second.answers()
+    (session,) = _ask(second, _open("deadly.ipynb"))
+    assert _ask(second, *_run(session, "print('Deadly' in globals())")) == ["False\n"]
+    assert second.log()[0].count(b"crashed (exit code") == 1
+
+
+def test_a_state_that_was_being_taken_up_when_the_server_ended_is_not_taken_up_again(tmp_path):
+    root, tickets = tmp_path / "work", tmp_path / "tickets"
+    root.mkdir()
+    (root / "mine.ipynb").write_text("{}")
+
+    def starts():
+        return NotebookStates(str(root), str(tickets), "agent.pyz")
+
+    def asks(states):
+        return Path(states.environment("mine.ipynb")[extension.TICKET])
+
+    state = Path(starts().environment("mine.ipynb")[extension.DIRECTORY])
+    for _ in range(2):  # nobody has taken it up yet, whatever ended the server
+        ticket = asks(starts())
+        assert ticket.read_text() == str(state)
+    Path(f"{ticket}{extension.TAKING}").symlink_to(state)
+    assert not asks(starts()).exists()
+    assert not state.exists()
+
+
+def test_a_state_of_a_file_outside_of_the_workspace_is_nobodys(tmp_path):
+    (tmp_path / "outside.ipynb").write_text("{}")
+    root = tmp_path / "work"
+    for number, path in enumerate((str(tmp_path / "outside.ipynb"), "../outside.ipynb")):
+        place = root / ".jupyter" / "state" / f"{number:016x}"
+        place.mkdir(parents=True)
+        (place / "notebook").write_text(path)
+        states = NotebookStates(str(root), str(tmp_path / "tickets"), "agent.pyz")
+        assert not place.exists()
+        assert not Path(states.environment(path)[extension.TICKET]).exists()
 
 
 def _files(agent):

@@ -31,6 +31,10 @@ NO_STATE = "GOLEM_LAUNCHER_NO_STATE"
 """There instead: why nothing is kept, in a sentence."""
 _TAKEN = ".taken"
 """A ticket whose state was taken up is called so: a kernel that is restarted keeps its own there."""
+TAKING = ".taking"
+"""Behind the ticket's name: a link to the state's directory, while that is being taken up."""
+_SETTLED_SECONDS = 2.0
+"""After a state was taken up, until it is known that Jupyter's server outlived that."""
 _IDLE_SECONDS = 0.5
 """After the last cell: cells that are run together are kept together."""
 _LATEST_SECONDS = 5.0
@@ -60,6 +64,13 @@ def begin(shell: Any) -> None:
 def _say_why_not(why_not: str, _line: str) -> None:
     """``%state`` where nothing is kept."""
     print(why_not)  # noqa: T201 - into the notebook
+
+
+def _taken(taking: str, server: int) -> None:
+    """A state was taken up and did no harm: whoever starts the server anew may have it taken up again."""
+    if os.getppid() == server:
+        with contextlib.suppress(OSError):
+            os.unlink(taking)
 
 
 def _forget_path() -> None:
@@ -136,11 +147,16 @@ class _KernelState:
             self._since = time.monotonic()
         if self._ticket and os.path.exists(self._ticket):
             directory = _read(self._ticket)
-            os.replace(self._ticket, self._ticket + _TAKEN)  # first: a state that ends the kernel does so once
+            taking, server = self._ticket + TAKING, os.getppid()
+            os.symlink(directory, taking)  # first: a state that ends the kernel, or its server, does so once
+            os.replace(self._ticket, self._ticket + _TAKEN)
             self._ticket = ""
             self._files = ChunkFiles(directory)
             self._left_out = LeftOut(directory)
             self._came_back = bring_back(self._files, self._shell.user_ns, self._root)
+            settled = threading.Timer(_SETTLED_SECONDS, _taken, (taking, server))
+            settled.daemon = True
+            settled.start()
             if self._came_back is not None:
                 for name, (source, value) in self._came_back.definitions.items():
                     self._definitions.take(name, source, value)

@@ -315,11 +315,15 @@ def followed(directory: SessionDirectory) -> SessionState:
     living = alive(directory)  # before its state is read: it may end between the two
     state = directory.state()
     if not living and not state.stage.final:
-        raise SessionError(
-            f"The supervisor of '{directory.name}' died.",
-            f"See {directory.supervisor_log}; golem-launcher stop {directory.name} closes down what it left.",
-        )
+        raise _died(directory)
     return state
+
+
+def _died(directory: SessionDirectory) -> SessionError:
+    return SessionError(
+        f"The supervisor of '{directory.name}' died.",
+        f"See {directory.supervisor_log}; golem-launcher stop {directory.name} closes down what it left.",
+    )
 
 
 def wait_for(
@@ -331,9 +335,12 @@ def wait_for(
     """
     end = time.monotonic() + deadline
     while True:
-        state = followed(directory)
+        living = alive(directory)
+        state = directory.state()
         if predicate(state):
             return state
+        if not living and not state.stage.final:
+            raise _died(directory)
         if time.monotonic() > end or state.stage.final:
             return None
         time.sleep(_POLL_SECONDS)

@@ -389,6 +389,8 @@ export interface Session {
   /** All of them, where there are several. */
   machines: Machine[];
   saving: Saving | null;
+  /** Who saved in its workspace after it ended, and when. */
+  newer: { by: string; at: string } | null;
   /** Open documents with changes that are not saved. */
   unsaved: number;
   trouble: string;
@@ -424,6 +426,7 @@ export interface Step {
 
 /** `files` and `bytes` are those of the newest generation; `at_stake` counts files that an end would lose. */
 export interface Saving {
+  workspace: string;
   generation: number | null;
   saved_at: string | null;
   interval: number;

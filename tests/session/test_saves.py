@@ -68,6 +68,12 @@ def test_files_come_along_are_saved_and_come_back(ready, begin, folder, tmp_path
 
     again = ready(resume=f"{directory.name}@{first}", save_seconds=1)
     assert run(again, "import iniconfig; print(open('work.txt').read())").strip() == "one"
+    (said,) = [event.line for event in again.events()[0] if (event.line or "").startswith("Resumed from")]
+    assert said.startswith(f"Resumed from {directory.name}@{first} of 20"), said
+    assert " files, " in said
+    assert "packages iniconfig" in said
+    assert attach(again.name).state.saving.workspace == directory.name
+    assert f"'{again.name}' is saved in the workspace '{directory.name}'" in command("generations", again.name)[1]
     assert run(again, SEEN % names).strip() == str(brought)
     run(again, "open('work.txt', 'w').write('four')")
     assert attach(again.name).save() > state.saving.generation  # the same workspace goes on

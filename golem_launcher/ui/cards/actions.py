@@ -91,8 +91,9 @@ class Actions:
         await asyncio.to_thread(client.bring_back, str(content.get("removed")))
 
 
-def _continue(directory: SessionDirectory, _content: Content) -> Content:
-    request = continuation(directory)
+def _continue(directory: SessionDirectory, content: Content) -> Content:
+    generation = content.get("generation")
+    request = continuation(directory, generation if isinstance(generation, int) else None)
     client.start(request)
     return {"started": request.name}
 

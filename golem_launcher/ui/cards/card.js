@@ -17,6 +17,7 @@ import {
   sentences,
   stakeWords,
   whereWords,
+  workspaceWords,
 } from "./session_text.js";
 import { StagesView } from "./stages.js";
 import { WaysInView } from "./ways_in.js";
@@ -137,12 +138,24 @@ export class Card {
       this.again,
       this.remove.element,
     );
+    this.workspace = h("p", { class: "gl-hint gl-workspace", hidden: true });
+    this.ownSave = h(
+      "button",
+      {
+        type: "button",
+        class: "gl-button gl-small",
+        hidden: true,
+        onclick: () => this.continue(this.session.saving?.generation),
+      },
+      "Go on from its own last save",
+    );
     this.results = h(
       "div",
       { class: "gl-row gl-results" },
       ...tools.kinds
         .filter((kind) => kind !== "log")
         .map((kind) => downloadButton("Download results", tools.downloads, name, kind)),
+      this.ownSave,
     );
     this.element = h(
       "article",
@@ -163,6 +176,7 @@ export class Card {
       this.extend.form,
       this.usage.element,
       this.machines.element,
+      this.workspace,
       this.results,
       this.ways.element,
       this.logBox,
@@ -177,10 +191,11 @@ export class Card {
     this.tools.send({ kind, name: this.name });
   }
 
-  continue() {
-    this.goOn.disabled = true;
+  /** @param {number | null} [generation] another save than the newest */
+  continue(generation) {
+    this.goOn.disabled = this.ownSave.disabled = true;
     setText(this.goOn, "Starting …");
-    this.tools.send({ kind: "continue", name: this.name });
+    this.tools.send({ kind: "continue", name: this.name, generation });
   }
 
   save() {
@@ -197,7 +212,7 @@ export class Card {
   answered(content) {
     const { to, ok } = content;
     if (to === "continue") {
-      this.goOn.disabled = false;
+      this.goOn.disabled = this.ownSave.disabled = false;
       setText(this.goOn, "Continue");
     } else if (to === "save") {
       this.saveNow.disabled = false;
@@ -331,6 +346,10 @@ export class Card {
     const { saving } = this.session;
     show(this.saved.element, Boolean(saving));
     show(this.saveNow, this.session.stage === "ready");
+    const words = workspaceWords(this.session);
+    setText(this.workspace, words);
+    show(this.workspace, words !== "");
+    show(this.ownSave, Boolean(this.session.newer));
   }
 
   /** What changes with time alone. */

@@ -55,9 +55,21 @@ export function whereWords(session) {
  * @param {Session} session
  * @param {Saving} saving
  */
-export function continueWords({ budget, token }, { files, bytes }) {
-  const work = `${counted(files, "file")}, ${formatBytes(bytes)}`;
+export function continueWords({ budget, token, newer }, { files, bytes }) {
+  const work = newer ? `as '${newer.by}' saved them` : `${counted(files, "file")}, ${formatBytes(bytes)}`;
   return `Starts a session with its files (${work}), its packages and what else was asked for; at most ${budget} ${token}`;
+}
+
+/**
+ * Where the saves of a past session are, when its name does not say it, and who saved there since; or nothing.
+ *
+ * @param {Session} session
+ */
+export function workspaceWords({ name, live, saving, newer }) {
+  if (live || saving?.generation == null) return "";
+  const place = saving.workspace === name ? "" : `Saved in the workspace '${saving.workspace}'.`;
+  const since = newer ? `Newer saves exist, by '${newer.by}' at ${formatClock(newer.at)}: Continue takes those.` : "";
+  return sentences(place, since);
 }
 
 /**

@@ -41,7 +41,7 @@ class SessionViews:
     def read(self) -> tuple[list[dict[str, Any]], dict[str, SessionDirectory]]:
         """The sessions as the page's script takes them, running ones first, and their directories. Blocking."""
         directories = {directory.name: directory for directory in session_directories()}
-        views = [self._view(directory) for directory in directories.values()]
+        views = _newer_told([self._view(directory) for directory in directories.values()])
         self._known = {name: known for name, known in self._known.items() if name in directories}
         live = [view for view in views if view["live"]]
         past = [view for view in views if not view["live"]][:PAST_AT_MOST]
@@ -64,6 +64,31 @@ class SessionViews:
                 view = session_view(state, alive=alive) | _asked(directory)
         self._known[directory.name] = (mark, view)
         return view
+
+
+def _newer_told(views: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same, each past session with who saved last in its workspace, where that was another one, later."""
+    newest: dict[tuple[str, str], dict[str, Any]] = {}
+    for view in views:
+        if _saved_at(view) > _saved_at(newest.get(_place(view), {})):
+            newest[_place(view)] = view
+    told = []
+    for view in views:
+        last = newest.get(_place(view))
+        later = not view["live"] and last is not None and _saved_at(last) > _saved_at(view) > ""
+        told.append({**view, "newer": {"by": last["name"], "at": _saved_at(last)}} if last and later else view)
+    return told
+
+
+def _place(view: dict[str, Any]) -> tuple[str, str]:
+    saving = view["saving"] or {}
+    return saving.get("store", ""), saving.get("workspace", "")
+
+
+def _saved_at(view: dict[str, Any]) -> str:
+    """The moment of its last save, as text that sorts by time; empty while there is none."""
+    saving = view.get("saving") or {}
+    return str(saving["saved_at"]) if saving.get("generation") is not None and saving.get("saved_at") else ""
 
 
 def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
@@ -97,6 +122,7 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "usage": state.head.usage.model_dump() if state.head.usage and not state.stage.final else None,
         "machines": [_machine(one, state) for one in state.machines_in_use] if len(state.machines) > 1 else [],
         "saving": _saving(state),
+        "newer": None,
         "unsaved": state.unsaved,
         "trouble": clean_line(state.trouble),
         "hub": state.base_url.partition("proxy/absolute/")[0] if state.base_url != "/" else None,

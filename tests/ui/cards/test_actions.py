@@ -85,6 +85,7 @@ def test_going_on_asks_for_the_same_with_the_saved_files_under_the_next_name() -
     request = continuation(directory)
     assert (request.name, request.resume, request.inputs) == ("mine-2-3", "mine-2", ())
     assert (request.packages, request.hours) == (("numpy",), 3)
+    assert continuation(directory, 3).resume == "mine-2@3"
     long = make_session("a" * 40, OVER, alive=False, saving=Saving(workspace="a" * 40, generation=1))
     assert continuation(long).name == "a" * 38 + "-2"
     with pytest.raises(SessionError, match="is saved"):

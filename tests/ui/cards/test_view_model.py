@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import shutil
+from datetime import timedelta
 
-from golem_launcher.events import ClusterState, MachineState, Stage
+from golem_launcher.events import ClusterState, MachineState, Saving, Stage, now
 from golem_launcher.ui.cards.view_model import SessionViews
 from tests.ui.made import GOOD_START, change, make_session
 
@@ -30,6 +31,24 @@ def test_the_stage_that_failed_is_marked_and_nothing_is_ahead() -> None:
     view = SessionViews().read()[0][0]
     assert [(step["stage"], step["status"]) for step in view["steps"]][-1] == ("negotiating", "failed")
     assert view["reason"] == "No offer."
+
+
+def test_who_saved_in_a_past_sessions_workspace_since_is_told_of_it() -> None:
+    at = now()
+    for name, workspace, minutes in (
+        ("mine", "mine", 0),
+        ("mine-2", "mine", 5),
+        ("mine-3", "mine", 9),
+        ("other", "other", 7),
+    ):
+        saving = Saving(workspace=workspace, generation=1, saved_at=at + timedelta(minutes=minutes))
+        make_session(name, OVER, alive=False, saving=saving)
+    make_session("unsaved", OVER, alive=False, saving=Saving(workspace="mine"))
+    newer = {view["name"]: view["newer"] for view in SessionViews().read()[0]}
+    last = newer["mine"]
+    assert last is not None
+    assert last["by"] == "mine-3"
+    assert newer == {"mine": last, "mine-2": last, "mine-3": None, "other": None, "unsaved": None}
 
 
 def test_a_session_without_supervisor_is_not_alive() -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sys
-from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from golem_launcher.cli.completion import job_names
 from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say
-from golem_launcher.errors import RequestError, SessionError, SessionNotFound
+from golem_launcher.errors import RequestError, SessionNotFound
 from golem_launcher.units import coins, counted
 
 if TYPE_CHECKING:
@@ -44,11 +43,12 @@ def jobs(
     from golem_launcher.cli.formatting import moment
     from golem_launcher.cli.table import show_table
     from golem_launcher.tasks import record
+    from golem_launcher.tasks.progress import about
 
     if remove is not None:
         _remove(record.find(remove), yes=yes)
         return
-    told = sorted(map(_about, record.all_jobs()), key=lambda one: one["last"], reverse=True)
+    told = sorted(map(about, record.all_jobs()), key=lambda one: one["last"], reverse=True)
     if as_json:
         print_json(told)
     elif not told:
@@ -64,57 +64,18 @@ def jobs(
         show_table(_HEAD, rows, give_way=("RESULTS", "JOB"), right=("DONE", "FAILED", "COST"))
 
 
-def _about(directory: JobDirectory) -> dict[str, Any]:
-    """A job, as programs are told of it."""
-    from golem_launcher.networks import token_of
-
-    description = directory.overview()
-    tasks = len(description.sets or description.items) if description else 0
-    done, failed, costs = set(), set(), _session_cost(directory)
-    for line in directory.lines():
-        if line.kind == "done":
-            done.add(line.task)
-        elif line.kind == "failed":
-            failed.add(line.task)
-        elif line.kind == "cost":
-            costs.setdefault(line.session, Decimal(line.cost))
-    unfinished = "incomplete" if tasks else "damaged"
-    return {
-        "job": directory.name,
-        "by": "sweep" if description and description.sets else "run",
-        "state": "running" if directory.busy else "done" if tasks and len(done) >= tasks else unfinished,
-        "tasks": tasks,
-        "done": len(done),
-        "failed": len(failed - done),
-        "cost": str(sum(costs.values(), Decimal(0))),
-        "coin": token_of(description.request.network if description else "local"),
-        "last": datetime.fromtimestamp(directory.changed, UTC),
-        "output": description.output if description else "",
-    }
-
-
-def _session_cost(directory: JobDirectory) -> dict[str, Decimal]:
-    """What the last session of a job has cost by now; the others are in its record."""
-    from golem_launcher.session.directory import session_directory
-
-    try:
-        state = session_directory(directory.name).state()
-    except SessionError:
-        return {}
-    return {state.created_at.isoformat(): state.cost} if state.workload == "tasks" else {}
-
-
 def _remove(directory: JobDirectory, *, yes: bool) -> None:
     """Forget a job that nobody is at. Its session, which has the bill, is another thing."""
     from golem_launcher.session import liveness
     from golem_launcher.session.directory import session_directory
+    from golem_launcher.tasks.progress import about
 
-    name, about = directory.name, _about(directory)
+    name, found = directory.name, about(directory)
     with directory.held():
         with contextlib.suppress(SessionNotFound):
             if liveness.alive(session_directory(name)):
                 raise RequestError("The job's session still runs, and costs.", f"First: golem-launcher stop {name}")
-        missing = about["tasks"] - about["done"]
+        missing = found["tasks"] - found["done"]
         loss = f", of which {counted(missing, 'task')} could still be done by --resume" if missing > 0 else ""
         if not yes:
             if not sys.stdin.isatty():
@@ -122,4 +83,4 @@ def _remove(directory: JobDirectory, *, yes: bool) -> None:
             if not typer.confirm(f"Forget the job '{name}'{loss}? This can't be undone; its results stay."):
                 raise typer.Exit(FAILED)
         shutil.rmtree(directory.path)
-    say(f"'{name}' is forgotten. Results: {about['output']}. Bill: golem-launcher bill {name}")
+    say(f"'{name}' is forgotten. Results: {found['output']}. Bill: golem-launcher bill {name}")

@@ -103,6 +103,7 @@ def _new(job_file: Path | None, given: dict[str, Any], own: dict[str, Any]) -> J
     from golem_launcher.request import LaunchRequest, parse_request, yaml
     from golem_launcher.session import client
     from golem_launcher.suggestions import did_you_mean
+    from golem_launcher.tasks import record
     from golem_launcher.tasks.job import parse_job
 
     values = {**(yaml.read(job_file) if job_file else {}), **given, **own}
@@ -115,7 +116,13 @@ def _new(job_file: Path | None, given: dict[str, Any], own: dict[str, Any]) -> J
     command = told.get("command", ())
     if not command:
         raise RequestError("There is no command.", "Write it behind two dashes: golem-launcher run -- echo hello")
-    request = {**values, "workload": "tasks", "machines": told.pop("workers", 3), "save": False}
+    request = {
+        "name": record.new_name(),
+        **values,
+        "workload": "tasks",
+        "machines": told.pop("workers", 3),
+        "save": False,
+    }
     request |= {"inputs": _several(told.pop("files", ()))}
     items = _items(told.pop("map", None))
     asked = client.settled(parse_request(request))

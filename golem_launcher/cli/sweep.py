@@ -101,6 +101,7 @@ def sweep(
 def _new(notebook: Path, given: dict[str, Any], own: dict[str, Any], told: dict[str, Any]) -> Sweep:
     from golem_launcher.request import parse_request
     from golem_launcher.session import client
+    from golem_launcher.tasks import record
     from golem_launcher.tasks.sweep import sets_of
 
     sets = sets_of(told["param"], told["param_file"])
@@ -108,6 +109,7 @@ def _new(notebook: Path, given: dict[str, Any], own: dict[str, Any], told: dict[
     if not any(one.lower().startswith(_ENGINE) for one in packages):
         packages = (*packages, _ENGINE)
     request = {
+        "name": record.new_name(),
         **given,
         "packages": packages,
         "inputs": tuple(told["files"]),

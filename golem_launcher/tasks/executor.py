@@ -20,7 +20,7 @@ from golem_launcher.agent.task_values import Untransportable, decode, encode
 from golem_launcher.errors import LauncherError, ProviderError, RequestError, TaskError
 from golem_launcher.request import parse_request
 from golem_launcher.session import client, liveness
-from golem_launcher.tasks import placing
+from golem_launcher.tasks import placing, record
 from golem_launcher.tasks.function import ship
 from golem_launcher.tasks.runner import Runner
 from golem_launcher.tasks.scheduler import Fault, Scheduler
@@ -102,7 +102,14 @@ class Executor(concurrent.futures.Executor):
         :class:`golem_launcher.request.LaunchRequest`. Raises ``RequestError``.
         """
         files = (files,) if isinstance(files, str | PurePath) else tuple(files)
-        asked = {**request, "budget": budget, "machines": workers, "workload": "tasks", "save": False}
+        asked = {
+            "name": record.new_name(),
+            **request,
+            "budget": budget,
+            "machines": workers,
+            "workload": "tasks",
+            "save": False,
+        }
         asked["inputs"] = tuple(str(file) for file in files)
         self._request = client.settled(parse_request(asked))
         for option, told, most in (("attempts", attempts, _MOST_ATTEMPTS), ("verify", verify, _MOST_VERIFY)):

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -193,6 +194,11 @@ def _touched(path: Path) -> float:
         with contextlib.suppress(OSError):
             return file.stat().st_mtime
     return 0.0
+
+
+def new_name() -> str:
+    """For a job that nobody named, and so for its session."""
+    return f"job-{secrets.token_hex(3)}"
 
 
 def create(name: str, description: Any) -> JobDirectory:

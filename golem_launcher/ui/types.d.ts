@@ -359,6 +359,8 @@ export interface Session {
   name: string;
   live: boolean;
   alive: boolean;
+  /** Whether it is the session of a job, which a command goes on with. */
+  job: boolean;
   /** What runs there, as people call it. */
   workload: string;
   /** Whether a browser can open it; else programs reach it by a tunnel. */

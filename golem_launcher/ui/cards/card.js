@@ -282,7 +282,7 @@ export class Card {
     show(this.force.element, ending || (live && (kept || stake !== "")));
     show(this.goOn, !live && saving?.generation != null);
     if (saving && !live) this.goOn.title = continueWords(this.session, saving);
-    show(this.again, !live);
+    show(this.again, !live && !this.session.job);
     show(this.remove.element, !live);
     const first = saving ? "Its files are saved first." : "";
     const waits = stake && "It is kept for up to ten minutes if they still can't be saved.";

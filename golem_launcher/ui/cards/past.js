@@ -76,15 +76,22 @@ export class PastList {
     setText(this.more, this.all ? `Show the last ${SHOWN_AT_FIRST}` : `Show all ${sessions.length}`);
     this.more.setAttribute("aria-expanded", String(this.all));
     setText(this.none, words && found.length === 0 ? "None of them matches." : "");
-    return words || this.all ? found : found.slice(0, SHOWN_AT_FIRST);
+    return words || this.all ? found : notebooksFirst(found).slice(0, SHOWN_AT_FIRST);
   }
 }
+
+/**
+ * Jobs, of which there may be many at a time, do not push the others out of sight.
+ *
+ * @param {Session[]} sessions
+ */
+const notebooksFirst = (sessions) => [...sessions].sort((one, other) => Number(one.job) - Number(other.job));
 
 /**
  * What a search looks through.
  *
  * @param {Session} session
  */
-function textOf({ name, workload, network, provider, reason, stage }) {
-  return [name, workload, network, provider, reason, stage].join("\n").toLowerCase();
+function textOf({ name, job, workload, network, provider, reason, stage }) {
+  return [name, job ? "job" : "", workload, network, provider, reason, stage].join("\n").toLowerCase();
 }

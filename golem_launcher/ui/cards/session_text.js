@@ -42,7 +42,11 @@ export const HUB_WORDS =
 /** @param {Session} session */
 export function whereWords(session) {
   const others = session.machines.length > 1 ? ` and ${counted(session.machines.length - 1, "other")}` : "";
-  const parts = [session.provider ? `on ${session.provider}${others}` : null, session.network];
+  const parts = [
+    session.job ? "job" : null,
+    session.provider ? `on ${session.provider}${others}` : null,
+    session.network,
+  ];
   if (session.price && session.live) parts.push(`${session.price} ${session.token} an hour`);
   if (!session.live) parts.push(`cost ${session.at_most ? "at most " : ""}${session.cost} ${session.token}`);
   if (!session.live && session.ended) parts.push(`ended ${formatClock(session.ended)}`);

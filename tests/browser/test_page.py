@@ -129,7 +129,7 @@ def test_a_row_for_each_of_several_machines(page: Page) -> None:
     machines = [MachineState(number=1, provider_name="attic", stage=Stage.READY, ip="10.1.2.2", usage=usage)]
     machines += [MachineState(number=2, provider_name="cellar", stage=Stage.DEPLOYING, lost=1)]
     directory = make_session("many", machines=tuple(machines))
-    table = page.get_by_role("table", name="Machines")
+    table = page.get_by_role("table", name="Machines", exact=True)
     table.get_by_role("row", name="1 attic Ready 10.1.2.2 37 % 210.0 MB").wait_for()
     table.get_by_role("row", name="2 cellar Deploying 1 provider lost").wait_for()
     assert "on attic and 1 other" in page.locator(".gl-where").inner_text()

@@ -76,7 +76,7 @@ def test_a_node_that_never_answers_is_told_by_the_supervisor_before_who_waits_gi
         waiting = []
         silent = await asyncio.start_server(lambda _reader, writer: waiting.append(writer), "127.0.0.1", 0)
         port = silent.sockets[0].getsockname()[1]
-        async with silent, YagnaRest(Node(f"http://127.0.0.1:{port}", "key")) as rest:
+        async with silent, YagnaRest.open(Node(f"http://127.0.0.1:{port}", "key")) as rest:
             control = ControlServer(
                 directory.control_socket, {"extend": lambda arguments: extension.extend(arguments, rest, None)}
             )

@@ -113,7 +113,7 @@ def sessions(home: Path) -> Iterator[None]:
     """No session before, none after."""
     yield
     end = time.monotonic() + 60
-    while left := list((home / "sessions").glob("*")):  # whoever tidies one up may still write there
+    while left := [path for path in (home / "sessions").glob("*") if path.is_dir()]:  # who tidies may still write there
         for path in left:
             shutil.rmtree(path, ignore_errors=True)
         assert time.monotonic() < end, left

@@ -197,7 +197,7 @@ class Choice:
             key=lambda one: order.cost(self.request, one),
         )
         reasons = [(one.name, why.rstrip(".")) for one in cheap if (why := self._not_taken(one))]
-        return [f"{name} is cheaper than {taken.name}, but {why}." for name, why in reasons[:_MOST_PASSED_OVER]]
+        return [f"{taken.name}, not {name}, which is cheaper: {why}." for name, why in reasons[:_MOST_PASSED_OVER]]
 
     def may_do_better(self, negotiating: Iterable[str], at_hand: Sequence[float]) -> bool:
         """Whether any who negotiates is better than as many as are wanted of those ``at_hand``, by their scores."""

@@ -81,7 +81,7 @@ def test_where_it_stands_still_another_activity_is_tried_and_then_another_provid
     with served.network('hang_in = "deploy"'):
         directory = start("patient", seconds=400, image="mine")
         events, _ = directory.events()
-        still = [event.line for event in events if "The image did not get on for 20 s" in event.line]
+        still = [event.line for event in events if event.line.startswith("stands-still: The image did not")]
         assert len(still) == 2
         assert "It is tried once more there" in still[0]
         assert directory.state().head.provider_name == "honest"

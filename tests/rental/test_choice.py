@@ -264,9 +264,9 @@ def test_why_a_dearer_one_was_taken_is_said():
         choice.score(name, offer(name, **rates(asks[name])), answered=True)
     choice.did_not_sign("refused", "refused")
     assert choice.why_dearer("taken") == [
-        "failed is cheaper than taken, but it failed lately (Its sandbox was killed).",
-        "refused is cheaper than taken, but it did not sign the agreement.",
-        "slow is cheaper than taken, but it did not sign in time.",
+        "taken, not failed, which is cheaper: it failed lately (Its sandbox was killed).",
+        "taken, not refused, which is cheaper: it did not sign the agreement.",
+        "taken, not slow, which is cheaper: it did not sign in time.",
     ]
     assert choice.why_dearer("failed") == []
     near = Choice(request(budget=10**5))

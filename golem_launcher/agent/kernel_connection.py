@@ -101,6 +101,9 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
     """Whether it came as far as to be connected to the kernel."""
     _fresh = False
     """Whether its sockets to the kernel are new: then what listens on them may not be connected yet."""
+    _hears = False
+    """Whether it was seen that they are connected. Until then they are looked at by what would, at its end, stop whoever
+    listens on them by then."""
 
     def connect(self) -> Any:
         """Called when the websocket is open."""
@@ -125,13 +128,17 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
     def create_stream(self) -> None:
         """Called when there are no sockets from before, or another connection has them: what comes stays in order."""
         before, self._before = self._before, None
-        if before is None or not before.channels or any(one.closed() for one in before.channels.values()):
+        if before is None or not before._can_be_followed:  # noqa: SLF001 - of this class
             self._fresh = True
             super().create_stream()
             return
         self.channels, before.channels = before.channels, {}
         before.disconnect()
         before._followed = True  # noqa: SLF001 - of this class
+
+    @property
+    def _can_be_followed(self) -> bool:
+        return self._hears and bool(self.channels) and not any(one.closed() for one in self.channels.values())
 
     def disconnect(self) -> None:
         """Called when the websocket is closed; who was followed has done so.
@@ -146,9 +153,12 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
 
     def nudge(self) -> Any:
         """Called to see that new sockets are connected. It takes what comes by them meanwhile: not from old ones."""
-        if self._conversation is None or self._fresh:
-            return super().nudge()
-        return _Done()
+        seen = super().nudge() if self._conversation is None or self._fresh else _Done()
+        seen.add_done_callback(self._is_connected)
+        return seen
+
+    def _is_connected(self, _seen: object) -> None:
+        self._hears = True
 
     def handle_incoming_message(self, incoming_msg: Any) -> None:
         """Called with what the client sent."""

@@ -102,8 +102,8 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
     _fresh = False
     """Whether its sockets to the kernel are new: then what listens on them may not be connected yet."""
     _hears = False
-    """Whether it was seen that they are connected. Until then they are looked at by what would, at its end, stop whoever
-    listens on them by then."""
+    """Whether it was seen that they are connected. Until then they are looked at by what, at its end, would stop whoever
+    listens on them then."""
 
     def connect(self) -> Any:
         """Called when the websocket is open."""

@@ -11,6 +11,7 @@ Output to such a client has no limit of rate: it is for a program that reads, an
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import json
@@ -27,6 +28,9 @@ _MOST_KEPT = 64 * 1024 * 1024
 """Bytes for one client that is away; then the oldest go."""
 _MOST_CLIENTS = 32
 _MOST_SEEN = 4096
+_BUSY_SECONDS = 1.0
+"""A kernel that is busy for longer runs a cell, and will hear of the connection before the next."""
+_LOOK_SECONDS = 0.01
 
 
 class _Conversation:
@@ -102,8 +106,8 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
     _fresh = False
     """Whether its sockets to the kernel are new: then what listens on them may not be connected yet."""
     _hears = False
-    """Whether it was seen that they are connected. Until then they are looked at by what, at its end, would stop whoever
-    listens on them then."""
+    """Whether it was seen that they are connected. Until then they are looked at by what would, at its end, stop those
+    who listen on them then."""
 
     def connect(self) -> Any:
         """Called when the websocket is open."""
@@ -153,9 +157,23 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
 
     def nudge(self) -> Any:
         """Called to see that new sockets are connected. It takes what comes by them meanwhile: not from old ones."""
-        seen = super().nudge() if self._conversation is None or self._fresh else _Done()
+        if self._conversation is None:
+            return super().nudge()
+        seen = asyncio.ensure_future(self._nudge_when_idle()) if self._fresh else _Done()
         seen.add_done_callback(self._is_connected)
         return seen
+
+    async def _nudge_when_idle(self) -> None:
+        """Jupyter Server does not look at a kernel that is busy, and each is for a moment when it was asked who it is.
+
+        What the first cell prints would be lost where nobody hears yet.
+        """
+        now = asyncio.get_running_loop().time
+        end = now() + _BUSY_SECONDS
+        while getattr(self.kernel_manager, "execution_state", None) == "busy" and now() < end:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_SECONDS)
+        if self.channels:  # the client has not left meanwhile
+            await super().nudge()
 
     def _is_connected(self, _seen: object) -> None:
         self._hears = True

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from .chunk_files import CHUNK, ChunkFiles, pieces
 from .definitions import MAIN
+from .sizes import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -74,7 +75,7 @@ class Limits:
     def take(self, size: int) -> None:
         """Raises ``CannotKeep`` when there is no room for as many bytes."""
         if size > self.left:
-            raise CannotKeep(f"{_TOO_LARGE} {self._most / 1e6:.0f} MB")
+            raise CannotKeep(f"{_TOO_LARGE} {in_words(self._most)}")
         self.left -= size
 
     def check(self) -> None:

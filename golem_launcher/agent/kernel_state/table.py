@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .coming_back import LOST, REBUILT, SAVED
 from .forked import ENDS
 from .pickler import is_beyond_limits
+from .sizes import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 _MOST_NAMES = 8
 _MOST_ROWS = 200
-_KB, _MB = 1e3, 1e6
 
 
 def summary(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,10 +72,10 @@ def text(
         rows = [row for row in kept["rows"] if row[0] not in left_out]  # some of them since
         size = sum(row[2] for row in rows)
         names = "1 name" if len(rows) == 1 else f"{len(rows):,} names"
-        lines.append(f"{names}, {_size(size)}, as they were {seconds:.0f} s ago.")
+        lines.append(f"{names}, {in_words(size)}, as they were {seconds:.0f} s ago.")
         width = min(30, max((len(row[0]) for row in rows), default=0))
         for name, what, size, why in rows[:_MOST_ROWS]:
-            lines.append(f"  {name:<{width}}  {what:<7}  {why or (_size(size) if what == SAVED else '')}".rstrip())
+            lines.append(f"  {name:<{width}}  {what:<7}  {why or (in_words(size) if what == SAVED else '')}".rstrip())
         if len(rows) > _MOST_ROWS:
             lines.append(f"  … and {len(rows) - _MOST_ROWS:,} more")
     if trouble:
@@ -90,9 +90,3 @@ def text(
 def _some(names: Sequence[str]) -> str:
     more = len(names) - _MOST_NAMES
     return ", ".join(names[:_MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
-
-
-def _size(size: float) -> str:
-    if size < _KB:
-        return f"{size:.0f} bytes"
-    return f"{size / _MB:.1f} MB" if size >= _MB / 10 else f"{size / _KB:.1f} kB"

@@ -60,7 +60,7 @@ def test_holes_are_skipped_and_come_back_as_holes(providers, store, tmp_path, bu
 
     async def put_back():
         async with other.agent(BulkTransfer(other) if bulk else None) as agent:
-            assert await restore_into(agent, store, "work") == []
+            assert await restore_into(agent, store, store.manifest("work")) == []
             again = Saver(agent, store, "work", limits=LIMITS, after=1)
             assert (await again.save_now()).number == 1  # the same, holes and all
 
@@ -276,7 +276,7 @@ def test_odd_names_dates_and_modes_come_back_as_they_were(providers, store, tmp_
 
     async def put_back():
         async with other.agent() as agent:
-            assert await restore_into(agent, store, "work") == []
+            assert await restore_into(agent, store, store.manifest("work")) == []
             assert (await Saver(agent, store, "work", after=1).save_now()).number == 1
 
     asyncio.run(put_back())
@@ -332,7 +332,7 @@ def test_a_file_with_very_many_holes_travels(providers, store):
 
     async def put_back():
         async with other.agent() as agent:
-            assert await restore_into(agent, store, "work") == []
+            assert await restore_into(agent, store, store.manifest("work")) == []
 
     asyncio.run(put_back())
     assert (other.work / "many").stat().st_size == 6_000 * step

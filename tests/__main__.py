@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import os
 import shutil
@@ -109,7 +110,7 @@ class _Suite:
         sys.stdout.flush()
 
 
-async def _ended(job: jobs.Job, printed: IO[bytes]) -> int:
+async def _ended(job: jobs.Job, printed: IO[bytes] | IO[str]) -> int:
     process = await asyncio.create_subprocess_exec(
         *_pytest(job), f"--junitxml={_report(job)}", *job.files,
         cwd=_ROOT, stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT, start_new_session=True,
@@ -134,7 +135,8 @@ def _again(job: jobs.Job, code: int) -> int:
     files = jobs.failing_files(_report(job))
     sys.stdout.write(f"\nSome tests of {job.name} failed; their files are run once more, alone: {' '.join(files)}\n")
     sys.stdout.flush()
-    return subprocess.call([*_pytest(job), *files], cwd=_ROOT)
+    again = dataclasses.replace(job, name=f"{job.name}-again", files=files)
+    return asyncio.run(_ended(again, sys.stdout))
 
 
 def _pytest(job: jobs.Job) -> list[str]:

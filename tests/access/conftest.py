@@ -106,5 +106,9 @@ def server(*arguments, environment, directory, path):
         yield origin
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(SECONDS)
+        try:
+            process.wait(SECONDS)
+        except subprocess.TimeoutExpired:  # Jupyter's end is not what is tested here
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(SECONDS)
         log.close()

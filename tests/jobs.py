@@ -87,17 +87,23 @@ def measured(reports: Iterable[Path]) -> dict[str, float]:
     """The seconds that each file took, by what pytest wrote of its jobs (JUnit's XML), as :data:`MEASURED` has them."""
     took: dict[str, float] = defaultdict(float)
     for report in reports:
-        for case in _cases(report):
-            took[case.attrib["file"].removeprefix("tests/")] += float(case.attrib["time"])
+        for file, case in _cases(report):
+            took[file.removeprefix("tests/")] += float(case.attrib["time"])
     return {file: round(seconds) for file, seconds in sorted(took.items()) if seconds > 2 * _SHORT}
 
 
 def failing_files(report: Path) -> tuple[str, ...]:
     """The files in which a test failed, by what pytest wrote of a job."""
-    failing = (case for case in _cases(report) if case.find("failure") is not None or case.find("error") is not None)
-    return tuple(sorted({case.attrib["file"] for case in failing}))
+    failing = (
+        file for file, case in _cases(report) if case.find("failure") is not None or case.find("error") is not None
+    )
+    return tuple(sorted(set(failing)))
 
 
-def _cases(report: Path) -> Iterable[ET.Element]:
-    """Its tests; not what pytest met beside them, as when it was told to end."""
-    return (case for case in ET.parse(report).iter("testcase") if "file" in case.attrib)
+def _cases(report: Path) -> Iterable[tuple[str, ET.Element]]:
+    """Its tests, each with our file, also where its class has the test from a library; not what pytest met beside them."""
+    for case in ET.parse(report).iter("testcase"):
+        parts = case.attrib["classname"].split(".")
+        module = next((at for at, part in enumerate(parts) if part.startswith("test_")), None)
+        if module is not None:
+            yield "/".join(parts[: module + 1]) + ".py", case

@@ -101,7 +101,7 @@ def failing_files(report: Path) -> tuple[str, ...]:
 
 
 def _cases(report: Path) -> Iterable[tuple[str, ET.Element]]:
-    """Its tests, each with our file, also where its class has the test from a library; not what pytest met beside them."""
+    """Its tests, each with our file, also where a library has the test; not what pytest met beside them."""
     for case in ET.parse(report).iter("testcase"):
         parts = case.attrib["classname"].split(".")
         module = next((at for at, part in enumerate(parts) if part.startswith("test_")), None)

@@ -14,7 +14,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import dask_process
+from . import atomic_write, dask_process
 
 if TYPE_CHECKING:
     from .config import Config
@@ -120,10 +120,7 @@ class ClusterControl:
         os.write(self._orders, ORDER + b"\n")
 
     def _write(self, name: str, text: str) -> None:
-        path = os.path.join(self._directory, name)  # noqa: PTH118
-        with open(os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123
-            file.write(text)
-        os.replace(path + ".new", path)  # noqa: PTH105
+        atomic_write.write(os.path.join(self._directory, name), text.encode(), 0o600)  # noqa: PTH118
 
     def _trouble(self) -> str:
         try:

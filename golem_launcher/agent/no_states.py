@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from .kernel_state import extension
 from .notebook_states import NotebookStates
 
@@ -22,9 +20,4 @@ class NoStates(NotebookStates):
 
     def environment(self, path: str) -> dict[str, str]:  # noqa: ARG002 - all are told the same
         """What a new kernel of any notebook is told."""
-        paths = (self._archive, os.environ.get("PYTHONPATH", ""))
-        return {
-            extension.NO_STATE: _WHY_NOT,
-            extension.PATH: self._archive,
-            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-        }
+        return {**self._way, extension.NO_STATE: _WHY_NOT}

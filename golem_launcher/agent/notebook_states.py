@@ -23,6 +23,7 @@ from typing import Any
 from jupyter_server.services.sessions.sessionmanager import SessionManager
 from jupyter_server.utils import ensure_async
 
+from . import atomic_write
 from .kernel_state import COMES_BACK, ELSEWHERE, PLACE, extension
 
 _NOTEBOOK = "notebook"
@@ -63,13 +64,13 @@ class NotebookStates:
         if before is not None:  # of another kernel, whose place this one takes
             shutil.rmtree(before, ignore_errors=True)
         self._settle(path)
+        return {**self._way, extension.DIRECTORY: directory, extension.TICKET: self._ticket(directory)}
+
+    @property
+    def _way(self) -> dict[str, str]:
+        """By which a kernel finds our code."""
         paths = (self._archive, os.environ.get("PYTHONPATH", ""))
-        return {
-            extension.DIRECTORY: directory,
-            extension.TICKET: self._ticket(directory),
-            extension.PATH: self._archive,
-            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-        }
+        return {extension.PATH: self._archive, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
     def moved(self, before: str, path: str) -> None:
         """A session has another path. Raises ``OSError``."""
@@ -100,11 +101,11 @@ class NotebookStates:
         directory, waiting = self._running[path], self._waiting.pop(path, None)
         if waiting is not None:
             os.makedirs(self._tickets, mode=0o700, exist_ok=True)  # noqa: PTH103
-            _write(self._ticket(directory), waiting)
+            atomic_write.write(self._ticket(directory), waiting.encode())
             self._running[path], self._untaken[path] = waiting, self._ticket(directory)
         elif self._is_known(path):
             os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103
-            _write(os.path.join(directory, _NOTEBOOK), path)  # noqa: PTH118
+            atomic_write.write(os.path.join(directory, _NOTEBOOK), path.encode())  # noqa: PTH118
 
     def _is_known(self, path: str) -> bool:
         """Whether this is a notebook's, here or on the user's computer."""
@@ -138,13 +139,6 @@ def _directories(place: str) -> list[str]:
     with contextlib.suppress(OSError):
         names = [name for name in os.listdir(place) if _NAME.fullmatch(name)]  # noqa: PTH208
     return [os.path.join(place, name) for name in names]  # noqa: PTH118
-
-
-def _write(path: str, text: str) -> None:
-    """All of it or nothing: a kernel may read it meanwhile."""
-    with open(path + ".new", "w", encoding="utf-8") as file:  # noqa: PTH123
-        file.write(text)
-    os.replace(path + ".new", path)  # noqa: PTH105
 
 
 class SessionsWithState(SessionManager):  # type: ignore[misc]

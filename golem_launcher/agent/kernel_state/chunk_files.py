@@ -15,6 +15,8 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
+from .. import atomic_write  # noqa: TID252 - the archive has another name
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -46,7 +48,7 @@ class ChunkFiles:
         path = os.path.join(self._chunks, name)
         if not os.path.exists(path):
             os.makedirs(self._chunks, mode=0o700, exist_ok=True)
-            _write(path, data)
+            atomic_write.write(path, data)
         return name
 
     def commit(self, manifest: dict[str, Any]) -> None:
@@ -61,7 +63,7 @@ class ChunkFiles:
         if len(data) > _LARGEST_MANIFEST:
             raise ValueError("there are too many variables")
         os.makedirs(self._directory, mode=0o700, exist_ok=True)
-        _write(self._path(max(numbers, default=0) + 1), data)
+        atomic_write.write(self._path(max(numbers, default=0) + 1), data)
         self._sweep(unwanted=set(manifest.get("left_out", ())))
 
     def newest(self) -> dict[str, Any] | None:
@@ -190,16 +192,3 @@ def _names_in(manifest: dict[str, Any]) -> Iterator[str]:
         yield from group.get("stream", ())
         for _, names in group.get("buffers", ()):
             yield from names
-
-
-def _write(path: str, data: bytes | memoryview) -> None:
-    """All of it or nothing."""
-    unfinished = f"{path}.{os.getpid()}"
-    try:
-        with open(unfinished, "wb") as file:
-            file.write(data)
-        os.replace(unfinished, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(unfinished)
-        raise

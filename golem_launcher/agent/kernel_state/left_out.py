@@ -6,6 +6,8 @@ import json
 import os
 from typing import TYPE_CHECKING
 
+from .. import atomic_write  # noqa: TID252 - the archive has another name
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -39,6 +41,4 @@ class LeftOut:
 
     def _write(self) -> None:
         os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-        with open(self._path + ".new", "w", encoding="utf-8") as file:
-            json.dump(sorted(self.names), file)
-        os.replace(self._path + ".new", self._path)
+        atomic_write.write(self._path, json.dumps(sorted(self.names)).encode())

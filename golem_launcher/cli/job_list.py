@@ -48,7 +48,7 @@ def jobs(
     if remove is not None:
         _remove(record.find(remove), yes=yes)
         return
-    told = sorted(map(about, record.all_jobs()), key=lambda one: one["last"], reverse=True)
+    told = [about(directory) for directory in record.job_directories()]
     if as_json:
         print_json(told)
     elif not told:

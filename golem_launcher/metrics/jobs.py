@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass, field
 
 from golem_launcher.errors import LauncherError
+from golem_launcher.tasks.progress import Tally
 from golem_launcher.tasks.record import JobDirectory, job_directories
 
 MOST_JOBS = 50
@@ -18,8 +19,7 @@ class _Known:
 
     tasks: int | None
     offset: int = 0
-    done: set[int] = field(default_factory=set)
-    failed: set[int] = field(default_factory=set)
+    tally: Tally = field(default_factory=Tally)
 
 
 @dataclass(frozen=True)
@@ -56,26 +56,16 @@ class JobReader:
 
 
 def _reading(directory: JobDirectory, known: _Known) -> JobReading:
-    took = []
+    took: list[float] = []
     offset = -1
     while known.offset != offset:
         offset = known.offset
         lines, known.offset = directory.lines_from(offset)
-        for line in lines:
-            if line.kind == "done" and line.task not in known.done:
-                known.done.add(line.task)
-                took.append(line.seconds)
-            elif line.kind == "failed":
-                known.failed.add(line.task)
-    failed = len(known.failed - known.done)
-    return JobReading(directory.name, known.tasks, len(known.done), failed, tuple(took))
+        took += [line.seconds for line in lines if known.tally.count(line)]
+    tally = known.tally
+    return JobReading(directory.name, known.tasks, len(tally.done), len(tally.failed), tuple(took))
 
 
 def _tasks(directory: JobDirectory) -> int | None:
-    """A job of commands has items, a sweep sets of parameters."""
-    description = directory.description()
-    for what in ("items", "sets"):
-        found = description.get(what) if isinstance(description, dict) else None
-        if isinstance(found, list):
-            return len(found)
-    return None
+    overview = directory.overview()
+    return overview.tasks or None if overview else None

@@ -21,7 +21,7 @@ from golem_launcher.request.kinds import NAME_PATTERN
 from golem_launcher.session.directory import read_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _Kind = TypeVar("_Kind", bound=BaseModel)
@@ -67,6 +67,11 @@ class Overview(BaseModel):
     output: str = ""
     request: _Asked = _Asked()
 
+    @property
+    def tasks(self) -> int:
+        """How many it has."""
+        return len(self.sets or self.items)
+
 
 _LINE: TypeAdapter[Line] = TypeAdapter(Line)
 
@@ -102,7 +107,11 @@ class JobDirectory:
     @property
     def changed(self) -> float:
         """When something was written of it last; seconds since 1970."""
-        return max((path.stat().st_mtime for path in (self.path / _JOB, self.path / _FILE) if path.exists()), default=0)
+        times = [0.0]
+        for path in (self.path / _JOB, self.path / _FILE):
+            with contextlib.suppress(OSError):  # it may be forgotten meanwhile
+                times.append(path.stat().st_mtime)
+        return max(times)
 
     def description(self) -> Any:
         """What was written by :func:`create`; ``None`` where it can't be read."""
@@ -129,18 +138,12 @@ class JobDirectory:
     def lines(self) -> Iterator[Line]:
         """All lines; one that was being written when the power went is none."""
         with contextlib.suppress(FileNotFoundError), (self.path / _FILE).open("rb") as file:
-            for line in file:
-                with contextlib.suppress(ValidationError):
-                    yield _LINE.validate_json(line)
+            yield from _understood(file)
 
     def lines_from(self, offset: int) -> tuple[list[Line], int]:
         """The whole lines from byte ``offset`` on, some megabytes of them, and the offset to ask from next time."""
-        found = []
         lines, offset = read_lines(self.path / _FILE, offset)
-        for line in lines:
-            with contextlib.suppress(ValidationError):
-                found.append(_LINE.validate_json(line))
-        return found, offset
+        return list(_understood(lines)), offset
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -185,15 +188,15 @@ def jobs_directory() -> Path:
 
 def job_directories() -> list[JobDirectory]:
     """Every job's directory, the one in which something happened last first. Raises ``OSError``."""
-    found = [path for path in jobs_directory().iterdir() if (path / _JOB).is_file()]
-    return [JobDirectory(path) for path in sorted(found, key=_touched, reverse=True)]
+    found = [JobDirectory(path) for path in jobs_directory().iterdir() if (path / _JOB).is_file()]
+    return sorted(found, key=lambda directory: directory.changed, reverse=True)
 
 
-def _touched(path: Path) -> float:
-    for file in (path / _FILE, path):
-        with contextlib.suppress(OSError):
-            return file.stat().st_mtime
-    return 0.0
+def _understood(lines: Iterable[bytes]) -> Iterator[Line]:
+    """Those that make sense."""
+    for line in lines:
+        with contextlib.suppress(ValidationError):
+            yield _LINE.validate_json(line)
 
 
 def new_name() -> str:
@@ -212,11 +215,6 @@ def create(name: str, description: Any) -> JobDirectory:
         ) from None
     files.write_json(path / _JOB, description)
     return JobDirectory(path)
-
-
-def all_jobs() -> list[JobDirectory]:
-    """Every job that there is, by name."""
-    return [JobDirectory(path) for path in sorted(jobs_directory().iterdir()) if (path / _JOB).is_file()]
 
 
 def find(name: str) -> JobDirectory:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.kernel.cell_queue import count_of
 from golem_launcher.kernel.cells import names_command
-from golem_launcher.kernel.commands import NAMES
+from golem_launcher.kernel.commands.table import NAMES
 from golem_launcher.kernel.output import error_content
 from golem_launcher.kernel.requests import EXECUTE
 

@@ -6,10 +6,11 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import LauncherError
+from golem_launcher.errors import LauncherError, RequestError
 from golem_launcher.kernel import messages
 from golem_launcher.kernel.cell_queue import count_of
-from golem_launcher.kernel.cells import Call, Code, split
+from golem_launcher.kernel.cells import Call, Code, meant, split
+from golem_launcher.kernel.commands import table
 from golem_launcher.kernel.output import error_content, error_of
 from golem_launcher.kernel.requests import EXECUTE, Request
 from golem_launcher.waiting import cancel_all
@@ -64,7 +65,7 @@ class CellRunner:
             self._running.cancel()
 
     async def _run(self, cell: Request) -> None:
-        parts = split(str(cell.content.get("code", "")), self._notebook.names)
+        parts = split(str(cell.content.get("code", "")), table.NAMES)
         for_kernel = len(parts) == 1 and isinstance(parts[0], Code)
         if not cell.aborted and for_kernel and self._notebook.may_pass_on:
             self._queue.begun()
@@ -104,13 +105,16 @@ class CellRunner:
     async def _run_parts(self, cell: Request, parts: list[Code | Call], output: Output) -> dict[str, Any]:
         content: dict[str, Any] = {"status": "ok", "payload": [], "user_expressions": {}}
         try:
+            await self._notebook.restored()
             for number, part in enumerate(parts):
                 if isinstance(part, Call):
-                    await self._notebook.call(part, output)
+                    await table.run(self._notebook, part, output)
                 elif self._notebook.connection is None and part.text.strip() in _EXITS:
                     content["payload"] = [{"source": "ask_exit", "keepkernel": False}]
                 else:
-                    await self._notebook.be_connected(output, part.text)
+                    if self._notebook.has_nowhere_to_run:
+                        _refuse_slip(part.text)
+                    await self._notebook.be_connected(output)
                     content = await self._run_code(cell, part.text, last=number == len(parts) - 1)
                 if content.get("status") != "ok":
                     break
@@ -131,6 +135,12 @@ class CellRunner:
         self._pass_on(request)
         await request.done.wait()
         return dict(request.reply or {"status": "ok"})
+
+
+def _refuse_slip(code: str) -> None:
+    """Raise ``RequestError`` where a line of this code is a command of ours, but for a letter or two."""
+    if near := meant(code, table.NAMES):
+        raise RequestError("There is no such command.", f"Did you mean {near}?")
 
 
 async def _failed(output: Output, ename: str, evalue: str) -> dict[str, Any]:

@@ -7,10 +7,11 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Protocol
 
-from golem_launcher.errors import AccessError, LauncherError, SessionError
+from golem_launcher.errors import AccessError, LauncherError, RequestError, SessionError
 from golem_launcher.events import Stage
 from golem_launcher.kernel.far_kernel import FarKernel, KernelGone, LabClient, free_name, start_kernel_of
 from golem_launcher.waiting import cancel_all, wait_for
+from golem_launcher.workload.lab import LAB
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -269,6 +270,14 @@ class Connection:
 
 def _machine(state: SessionState) -> tuple[str | None, int]:
     return state.head.agreement_id, state.head.lost
+
+
+def check_workload(name: str) -> None:
+    """Raise ``RequestError`` for a session without a Jupyter: there are no kernels in it."""
+    if name != LAB.name:
+        raise RequestError(
+            f"A kernel needs a session with JupyterLab, and this is one of '{name}'.", "Leave workload out."
+        )
 
 
 async def until_saved_before(request: LaunchRequest, told: Callable[[SessionState], Awaitable[None]]) -> None:

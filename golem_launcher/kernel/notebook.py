@@ -1,4 +1,4 @@
-"""What a notebook has chosen and is connected to, and the commands by which it says so."""
+"""What a notebook has chosen, and the session that it is connected to."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ import logging
 from typing import TYPE_CHECKING, Any, Literal
 
 from golem_launcher.errors import LauncherError, RequestError, SessionError
-from golem_launcher.kernel import cards, commands
-from golem_launcher.kernel.cells import meant
-from golem_launcher.kernel.commands.attaching import check_workload
-from golem_launcher.kernel.commands.local_cell import LocalKernel
+from golem_launcher.kernel import cards
+from golem_launcher.kernel.local_kernel import LocalKernel
 from golem_launcher.kernel.synced_folder import SyncedFolder
 from golem_launcher.kernel.unconnected import NOT_CONNECTED
 from golem_launcher.networks import NETWORKS
@@ -21,8 +19,6 @@ from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from golem_launcher.events import SessionState
-    from golem_launcher.kernel.cells import Call
-    from golem_launcher.kernel.commands.command import Command
     from golem_launcher.kernel.connection import Connection, Owner
     from golem_launcher.kernel.far_kernel import FarKernel
     from golem_launcher.kernel.output import Output, Shown
@@ -63,11 +59,9 @@ class Notebook:
         """The session that it is, or was, connected to."""
         self.here = LocalKernel()
         self.on_shutdown: OnShutdown = on_shutdown
-        self.synced = SyncedFolder(self)
+        self.synced = SyncedFolder(record, self.connected)
         self._restoring: asyncio.Task[None] | None = None
 
-    names = commands.NAMES
-    """Of the commands."""
     banner = _BANNER
 
     @property
@@ -148,21 +142,21 @@ class Notebook:
             await self.synced.leave(in_a_hurry=True)
             await connection.give_up_kernel()
 
-    async def call(self, call: Call, output: Output) -> None:
-        """Run one of our commands. Raises ``LauncherError``."""
-        await self._restored()
-        command = commands.ALL[call.name]
-        if call.asks:
-            await output.say(command.help)
-            return
-        await command.run(self, call, output)
+    @property
+    def has_nowhere_to_run(self) -> bool:
+        """Whether Python of a cell can run nowhere, until a command has connected the notebook."""
+        return self.connection is None and not self.autoconnect
 
-    async def be_connected(self, output: Output, code: str) -> None:
-        """Before Python of a cell is run: connect if that is wanted, wait for who comes back, say what there is to say.
+    async def restored(self) -> None:
+        """Called before a cell is run here: wait until the session of before a restart is joined, if there was one."""
+        if self._restoring is not None:
+            await asyncio.shield(self._restoring)
 
-        Raises ``NotConnected``, and ``RequestError`` where the ``code`` was meant for us.
+    async def be_connected(self, output: Output) -> None:
+        """Called before Python of a cell is run: connect if that is wanted, wait for a machine that comes back.
+
+        What was lost meanwhile, and what is back, is said in the cell. Raises ``NotConnected``.
         """
-        await self._restored()
         connection = self.connection
         if connection is not None and not connection.back.is_set():
             await self._wait_for(connection, output)
@@ -177,8 +171,6 @@ class Notebook:
             connection = None
         if connection is None:
             if not self.autoconnect:
-                if near := meant(code, self.names):
-                    raise RequestError("There is no such command.", f"Did you mean {near}?")
                 raise NotConnected(
                     NOT_CONNECTED,
                     "Connect: %connect local 1 (on this computer, to try it), %connect hoodi 1 (test network); %help "
@@ -191,7 +183,7 @@ class Notebook:
 
     async def connect(self, output: Output, fields: dict[str, Any], seconds: float = _LONGEST_START_SECONDS) -> None:
         """Start a session by the choices and these fields, and connect to it. Raises ``LauncherError``."""
-        from golem_launcher.kernel.connection import begin, until_saved_before
+        from golem_launcher.kernel.connection import begin, check_workload, until_saved_before
 
         request = parse_request({**self.choices, **fields})
         check_workload(request.workload)
@@ -247,15 +239,6 @@ class Notebook:
             raise NotConnected(NOT_CONNECTED, "Connect again: %connect")
         return kernel
 
-    def help_on(self, line: str) -> str | None:
-        """What the command of this line is for; ``None`` when there is none of ours."""
-        command = _command_in(line)
-        return command.help if command is not None else None
-
-    def complete(self, line: str) -> tuple[list[str], int] | None:
-        """What may stand at the end of this line, and how many characters of it that replaces; ``None``: not ours."""
-        return commands.complete(self, line)
-
     async def _open(
         self, directory: SessionDirectory, kernel_id: str | None, name: str = "", *, ends_session: bool
     ) -> Connection:
@@ -266,10 +249,6 @@ class Notebook:
         self.last = directory
         await asyncio.to_thread(_forget_what_is_over)
         return connection
-
-    async def _restored(self) -> None:
-        if self._restoring is not None:
-            await asyncio.shield(self._restoring)
 
     async def _wait_for(self, connection: Connection, output: Output) -> None:
         place = output.place()
@@ -304,12 +283,6 @@ def _refuse_real_money(request: LaunchRequest) -> None:
             f"Say the most that it may cost: %connect {network.name} 1, for 1 {network.token} (in a file: budget: 1).",
             field="budget",
         )
-
-
-def _command_in(line: str) -> Command | None:
-    word = line.strip().split(maxsplit=1)[0] if line.strip() else ""
-    name = word.strip("?").lstrip("%")
-    return commands.ALL.get(name) if word.lstrip("?").startswith("%") else None
 
 
 def _forget_what_is_over() -> None:

@@ -17,6 +17,7 @@ from golem_launcher.kernel.cell_queue import CellQueue
 from golem_launcher.kernel.cell_runner import CellRunner
 from golem_launcher.kernel.cells import meant
 from golem_launcher.kernel.clients import Clients
+from golem_launcher.kernel.commands.table import NAMES, about_commands
 from golem_launcher.kernel.requests import EXECUTE, Outstanding, Request
 from golem_launcher.waiting import cancel_all
 
@@ -108,7 +109,7 @@ class Proxy:
                 self._pass_on(request, kernel)
             else:
                 self._queue.add(request)
-        elif (content := unconnected.about_commands(message, self.notebook)) is not None:
+        elif (content := about_commands(message, self.notebook)) is not None:
             await self._clients.answer(request, content)
         elif connection is not None and kernel is not None and connection.back.is_set() and not connection.over:
             self._pass_on(request, kernel)
@@ -125,7 +126,7 @@ class Proxy:
         if "subshell_id" in message.header and not self._outstanding.knows_subshell(message):
             message = message.with_header(subshell_id=None)
         if message.kind == EXECUTE:
-            request.meant = meant(str(request.content.get("code", "")), self.notebook.names)
+            request.meant = meant(str(request.content.get("code", "")), NAMES)
         if message.kind.endswith("_request"):
             self._outstanding.add(request)
         kernel.send(request.channel, message)

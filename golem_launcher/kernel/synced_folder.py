@@ -16,8 +16,9 @@ from golem_launcher.waiting import wait_for
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from golem_launcher.kernel.notebook import Notebook
+    from golem_launcher.kernel.connection import Connection
     from golem_launcher.kernel.output import Output, Place, Shown
+    from golem_launcher.kernel.record import Record
     from golem_launcher.kernel.sync.rounds import Sync
     from golem_launcher.kernel.sync.steps import Outcome
     from golem_launcher.session.directory import SessionDirectory
@@ -31,8 +32,10 @@ _TELL_SECONDS = 0.3
 class SyncedFolder:
     """Of one notebook. Its methods are called by commands and at the kernel's end, one at a time."""
 
-    def __init__(self, notebook: Notebook) -> None:
-        self._notebook = notebook
+    def __init__(self, record: Record, connected: Callable[[], Connection]) -> None:
+        """``connected`` gives the notebook's connection, or raises ``NotConnected``."""
+        self._record = record
+        self._connected = connected
         self.path: Path | None = None
         """What is kept equal while the notebook is connected."""
         self._sync: Sync | None = None
@@ -46,13 +49,13 @@ class SyncedFolder:
         self._left_out = {}
         await self._start(path, place, output)
         self.path = path
-        await asyncio.to_thread(self._notebook.record.write_synced, str(path))
+        await asyncio.to_thread(self._record.write_synced, str(path))
 
     async def stop(self) -> None:
         """Keep none equal any more; all files stay as they are."""
         await self.leave()
         self.path = None
-        await asyncio.to_thread(self._notebook.record.write_synced, "")
+        await asyncio.to_thread(self._record.write_synced, "")
 
     async def go_on(self, output: Output) -> None:
         """The notebook is connected: with the folder of before, if there is one. What does not work is said."""
@@ -69,7 +72,7 @@ class SyncedFolder:
             with contextlib.suppress(LauncherError):
                 await self._start(Path(synced), place_over_there(Path(synced)), None)
                 self.path = Path(synced)
-                await asyncio.to_thread(self._notebook.record.write_synced, synced)
+                await asyncio.to_thread(self._record.write_synced, synced)
 
     async def equalize(self, output: Output) -> None:
         """Make both sides equal now, where one is kept so; what does not work is said."""
@@ -132,7 +135,7 @@ class SyncedFolder:
     async def _start(self, path: Path, place: str, output: Output | None) -> None:
         from golem_launcher.kernel.sync.rounds import Sync
 
-        connection = self._notebook.connected()
+        connection = self._connected()
         sync = Sync(connection, path, place, connection.tell)
         shown = output.place() if output is not None else None
         outcome = await sync.begin(_teller(shown) if shown is not None else _untold)

@@ -1,4 +1,4 @@
-"""What is answered here: all requests while there is no kernel over there, and those about commands of ours."""
+"""What every request is answered while there is no kernel over there."""
 
 from __future__ import annotations
 
@@ -13,33 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golem_launcher.kernel.messages import Message
-    from golem_launcher.kernel.notebook import Notebook
 
 NOT_CONNECTED = "The notebook is not connected to a provider."
-
-
-def about_commands(message: Message, notebook: Notebook) -> dict[str, Any] | None:
-    """The reply to a completion or an inspection within a line that is a command of ours; ``None`` for all else."""
-    if message.kind not in {"complete_request", "inspect_request"}:
-        return None
-    content = message.content()
-    code, cursor = str(content.get("code", "")), int(content.get("cursor_pos", 0))
-    start = code.rfind("\n", 0, cursor) + 1
-    line, end = code[start:cursor], code.find("\n", cursor)
-    if message.kind == "inspect_request":
-        text = notebook.help_on(code[start : end if end >= 0 else len(code)])
-        return None if text is None else {"status": "ok", "found": True, "data": {"text/plain": text}, "metadata": {}}
-    found = notebook.complete(line)
-    if found is None:
-        return None
-    matches, length = found
-    return {
-        "status": "ok",
-        "matches": matches,
-        "cursor_start": cursor - length,
-        "cursor_end": cursor,
-        "metadata": {},
-    }
 
 
 def answer(message: Message, banner: str) -> dict[str, Any] | None:

@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING
 from golem_launcher.market.prices import SECONDS_PER_HOUR
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from golem_launcher.market.history import Record
     from golem_launcher.market.offered_machine import OfferedMachine
-    from golem_launcher.market.scan import Offer
     from golem_launcher.request import LaunchRequest
 
 UNKNOWN_REPUTATION = 0.5
@@ -44,18 +41,6 @@ def worth(
 def cost(request: LaunchRequest, machine: OfferedMachine) -> Decimal:
     """What a machine costs for the whole time that is asked for."""
     return machine.price.at_most(float(request.hours) * SECONDS_PER_HOUR)
-
-
-def left_for_last(taken: Sequence[Offer], fitting: Sequence[Offer]) -> tuple[str, ...]:
-    """Those that would be cheaper than what is ``taken`` first and failed of late, a sentence each."""
-    if not taken:
-        return ()
-    dearest = max(offer.whole for offer in taken)
-    return tuple(
-        f"{offer.machine.name} is cheaper and failed lately: it is left for last."
-        for offer in fitting
-        if offer.note and offer.whole < dearest and offer not in taken
-    )
 
 
 def _worth(

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from golem_launcher.market.order import left_for_last
 from golem_launcher.market.prices import SECONDS_PER_HOUR
 from golem_launcher.networks import NETWORKS
 
@@ -76,7 +75,7 @@ def quote(request: LaunchRequest, found: Offers) -> Quote:
         budget=request.budget,
         enough=whole is not None and whole <= request.budget,
         lasts_hours=None if hours == float("inf") else hours,
-        left_for_last=left_for_last(taken, found.fitting),
+        left_for_last=found.left_for_last(taken),
         advice=found.advice,
     )
 

@@ -13,7 +13,7 @@ from golem_launcher.market.order import cost, worth
 from golem_launcher.node.yagna_rest import YagnaRest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from decimal import Decimal
 
     from golem_launcher.node.node import Node
@@ -45,6 +45,17 @@ class Offers:
     others: tuple[Offer, ...]
     advice: tuple[Advice, ...]
     """When nothing fits: which limits to loosen, and by how much."""
+
+    def left_for_last(self, taken: Sequence[Offer]) -> tuple[str, ...]:
+        """Those that would be cheaper than what is ``taken`` first and failed of late, a sentence each."""
+        if not taken:
+            return ()
+        dearest = max(offer.whole for offer in taken)
+        return tuple(
+            f"{offer.machine.name} is cheaper and failed lately: it is left for last."
+            for offer in self.fitting
+            if offer.note and offer.whole < dearest and offer not in taken
+        )
 
 
 async def offers_for(request: LaunchRequest, node: Node, *, subnet: str, seconds: float = 2.0) -> Offers:

@@ -12,6 +12,7 @@ import contextlib
 import re
 import shutil
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -103,9 +104,17 @@ class SessionDirectory:
         """
         state = self.written_state()
         try:
-            return state if state is not None else rebuilt(self)
+            return state if state is not None else self._rebuilt_state()
         except OSError:
             raise SessionNotFound(f"There is no session '{self.name}'.", "See `golem-launcher list`.") from None
+
+    def _rebuilt_state(self) -> SessionState:
+        created_at = datetime.fromtimestamp(self.path.stat().st_ctime, UTC)
+        try:
+            request = self.request()
+        except SessionDamaged:
+            request = None
+        return rebuilt(self.name, created_at, request, self.events()[0])
 
     def written_state(self) -> SessionState | None:
         """The state as it was written; ``None`` when that can't be read."""

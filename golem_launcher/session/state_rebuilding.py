@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import SessionError
 from golem_launcher.events import CostChanged, MachineState, ProviderChosen, SessionState, StageChanged
 
 if TYPE_CHECKING:
-    from golem_launcher.events import Stage
-    from golem_launcher.session.directory import SessionDirectory
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from golem_launcher.events import Event, Stage
+    from golem_launcher.request import LaunchRequest
 
 
-def rebuilt(directory: SessionDirectory) -> SessionState:
-    """The state as far as it is known. Its ``trouble`` says what this is. Raises ``OSError`` when nothing is there."""
+def rebuilt(name: str, created_at: datetime, request: LaunchRequest | None, events: Iterable[Event]) -> SessionState:
+    """The state of the session ``name`` as far as it is known; its ``trouble`` says that it is rebuilt.
+
+    Called by :meth:`golem_launcher.session.directory.SessionDirectory.state`. ``created_at``: when its directory was
+    made; ``request`` is ``None`` where that is damaged too.
+    """
+    damaged = "state.json is" if request is not None else "state.json and request.json are"
     values: dict[str, Any] = {
-        "name": directory.name,
+        "name": name,
         "network": "",
-        "created_at": datetime.fromtimestamp(directory.path.stat().st_ctime, UTC),
-        "trouble": "Its state.json is damaged: this is what its other files tell.",
+        "created_at": created_at,
+        "trouble": f"Its {damaged} damaged: this is what its other files tell.",
     }
-    try:
-        request = directory.request()
-    except SessionError:
-        values["trouble"] = "Its state.json and request.json are damaged: this is what its other files tell."
-    else:
+    if request is not None:
         values |= {"network": request.network, "workload": request.workload, "budget": request.budget}
     stages: list[tuple[Stage, datetime]] = []
     machines: dict[int, MachineState] = {}
-    events, _ = directory.events()
     for event in events:
         if isinstance(event, StageChanged):
             stages.append((event.stage, event.at))

@@ -32,6 +32,7 @@ async def attach(notebook: Notebook, name: str, kernel: str, output: Output) -> 
 
     ``kernel``: the id of one over there; ``new``; or nothing: one that a killed notebook left, else a new one.
     """
+    from golem_launcher.kernel.connection import check_workload
     from golem_launcher.session import liveness, unattended
     from golem_launcher.session.directory import session_directory
 
@@ -57,14 +58,6 @@ async def attach(notebook: Notebook, name: str, kernel: str, output: Output) -> 
     await notebook.synced.go_on(output)
     if joined:
         await output.say("Joined the kernel that was there: its variables are as they were.")
-
-
-def check_workload(name: str) -> None:
-    """Raise ``RequestError`` for a session without a Jupyter: there are no kernels in it."""
-    if name != LAB.name:
-        raise RequestError(
-            f"A kernel needs a session with JupyterLab, and this is one of '{name}'.", "Leave workload out."
-        )
 
 
 def _kernel(word: str) -> str:

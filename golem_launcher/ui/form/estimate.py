@@ -9,7 +9,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.market.limits import loosen, rounded_up, why_not
-from golem_launcher.market.order import left_for_last
 from golem_launcher.market.quote import first_taken, lasts_at, seconds_of, whole_cost
 from golem_launcher.networks import NETWORKS
 from golem_launcher.ui.form.machine_rows import machine_rows
@@ -58,7 +57,7 @@ def estimate(
     prices = sorted(machine.price.per_hour() for machine in fitting)
     taken = first_taken(request, offers)
     chosen = [offer.machine for offer in taken]
-    dearer = left_for_last(taken, offers.fitting)
+    dearer = offers.left_for_last(taken)
     whole = whole_cost(request, chosen)
     several = f" of {counted(len(chosen), 'machine')}" if request.machines_wanted > 1 else ""
     where = f"at {', '.join(machine.name for machine in chosen[:_NAMED])}" if dearer else "at the best price"

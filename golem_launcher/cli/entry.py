@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from typing import Any
 
 _INTERRUPTED = 130
@@ -12,6 +13,11 @@ _INTERRUPTED = 130
 def main() -> None:
     """The console script ``golem-launcher``: run the command line and exit with its code."""
     signal.signal(signal.SIGINT, _leave)  # while modules are loaded there is nothing to look after
+    if sys.argv[1:] == ["--version"]:  # needs none of what commands need, which takes longer to load
+        from golem_launcher.cli.own_version import own_version
+
+        print(own_version())  # noqa: T201 - all that was asked for
+        return
     from golem_launcher.cli.main import main as run
 
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -107,9 +107,9 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - called by typer
     if wanted:
-        from importlib.metadata import version
+        from golem_launcher.cli.own_version import own_version
 
-        typer.echo(f"golem-launcher {version('golem-launcher')}")
+        typer.echo(own_version())
         raise typer.Exit
 
 

@@ -8,7 +8,7 @@ import signal
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
 
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from golem_launcher.cli.job_view import JobView
     from golem_launcher.request import LaunchRequest
     from golem_launcher.tasks.record import JobDirectory, Record
-    from golem_launcher.tasks.runner import Owner, Runner
+    from golem_launcher.tasks.runner import Happened, Owner, Runner
     from golem_launcher.tasks.scheduler import Scheduler
     from golem_launcher.tasks.task_client import Payload
+
+    Told = Callable[[Happened], None]
 
 OWN_BUSINESS = frozenset({"machines", "workers", "max_workers", "workload", "inputs", "resume", "save", "save_seconds",
                           "keep_gib", "store", "encrypt", "recover", "lab_extensions", "ssh_key",
@@ -65,6 +67,12 @@ class Job(Protocol):
     def verify(self) -> int:
         """So many providers must come to the same result."""
 
+    def model_dump(self, *, mode: str = "python", exclude: set[str] | None = None) -> dict[str, Any]:
+        """Its fields: it is a model of pydantic's."""
+
+
+_Kind = TypeVar("_Kind", bound=Job)
+
 
 @dataclass(frozen=True)
 class Work:
@@ -72,15 +80,31 @@ class Work:
 
     directory: JobDirectory
     job: Job
-    owner: Callable[[Record, JobView, Callable[[], None]], Owner]
-    """Makes the owner of its tasks; the last is how it stops the job in order."""
+    owner: Callable[[Record, Told, Callable[[], None]], Owner]
+    """Makes the owner of its tasks, with whom to tell what happens, and how it stops the job in order."""
     setup: Payload | None = None
+
+
+def changed(
+    job: _Kind, given: dict[str, Any], own: dict[str, Any], directory: JobDirectory, parse: Callable[..., _Kind]
+) -> _Kind:
+    """The job with what is changed about it now: ``given`` of its request, ``own`` of itself; it is on disk then."""
+    from golem_launcher.request import parse_request
+
+    request = job.request.model_dump() | given
+    if "workers" in own:
+        request["machines"] = own.pop("workers")
+    request["name"] = directory.name
+    found = parse({**job.model_dump(exclude={"request"}), **own, "request": parse_request(request)})
+    directory.describe(found.model_dump(mode="json"))
+    return found
 
 
 async def carry_out(work: Work) -> dict[str, Any]:
     """Do what is missing; what is to be told of it."""
     from golem_launcher.cli.job_view import JobView
     from golem_launcher.tasks import placing
+    from golem_launcher.tasks.attempts import AttemptLines
     from golem_launcher.tasks.record import Record
     from golem_launcher.tasks.runner import Runner
     from golem_launcher.tasks.scheduler import Scheduler
@@ -97,10 +121,11 @@ async def carry_out(work: Work) -> dict[str, Any]:
             with contextlib.closing(Record(directory)) as record:
                 request = _affordable(job, spent, len(missing))
                 view.cap = request.budget
-                owner = work.owner(record, view, lambda: runner.stop())  # noqa: PLW0108 - it is made below
+                tell_all = _both(AttemptLines(record).told, view.told)
+                owner = work.owner(record, tell_all, lambda: runner.stop())  # noqa: PLW0108 - it is made below
                 runner = Runner(request, scheduler, owner, incoming=directory.incoming, setup=work.setup)
                 with view:
-                    reason = await _with_signals(runner, view)
+                    reason = await _until_stopped(runner, view, directory)
         return _outcome(directory, job, scheduler, view, reason)
 
 
@@ -136,19 +161,30 @@ def _spent(directory: JobDirectory) -> Decimal:
     return sum(costs.values(), Decimal(0))
 
 
-async def _with_signals(runner: Runner, view: JobView) -> str:
-    """Run it; Ctrl-C ends it in order, a second one at once."""
+def _both(first: Told, second: Told) -> Told:
+    def told(happened: Happened) -> None:
+        first(happened)
+        second(happened)
+
+    return told
+
+
+async def _until_stopped(runner: Runner, view: JobView, directory: JobDirectory) -> str:
+    """Run it; Ctrl-C or the page's Stop ends it in order, a second Ctrl-C at once."""
     loop, working = asyncio.get_running_loop(), asyncio.ensure_future(runner.run())
-    pressed = 0
+    stopped = ""
+
+    def stop(why: str) -> None:
+        nonlocal stopped
+        stopped = why
+        runner.stop()
 
     def on_signal() -> None:
-        nonlocal pressed
-        pressed += 1
-        if pressed == 1:
-            view.say("Nothing more is begun; what runs is waited for. Ctrl-C again ends it at once.")
-            runner.stop()
-        else:
+        if stopped:
             working.cancel()
+            return
+        view.say("Nothing more is begun; what runs is waited for. Ctrl-C again ends it at once.")
+        stop("Ctrl-C, or a signal, ended it.")
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
@@ -156,11 +192,10 @@ async def _with_signals(runner: Runner, view: JobView) -> str:
         while not working.done():
             view.session = runner.directory
             await asyncio.wait({working}, timeout=1.0)
-        return (
-            "Ctrl-C, or a signal, ended it."
-            if working.cancelled() or (pressed and not working.exception())
-            else working.result()
-        )
+            if not stopped and await asyncio.to_thread(lambda: directory.stop_asked):
+                view.say("The page asked to stop: nothing more is begun; what runs is waited for.")
+                stop("It was stopped from the page.")
+        return stopped if working.cancelled() or (stopped and not working.exception()) else working.result()
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from golem_launcher.cli.completion import job_names
-from golem_launcher.cli.jobs import OWN_BUSINESS, Files, Output, Work, Workers, carry_out, tell
+from golem_launcher.cli.jobs import OWN_BUSINESS, Files, Output, Work, Workers, carry_out, changed, tell
 from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors
 from golem_launcher.cli.request import takes_request
 from golem_launcher.errors import RequestError
@@ -18,9 +18,9 @@ from golem_launcher.errors import RequestError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.cli.job_view import JobView
+    from golem_launcher.cli.jobs import Told
     from golem_launcher.tasks.job import CommandTasks, Job
-    from golem_launcher.tasks.record import JobDirectory, Record
+    from golem_launcher.tasks.record import Record
 
 _OF_FILE = ("command", "map", "workers", "setup", "files", "output", "keep", "timeout", "attempts", "verify", "check")
 """What a job's file may have beside the fields of a request."""
@@ -73,7 +73,7 @@ def run(
     golem-launcher run --resume render
     """
     from golem_launcher.tasks import record
-    from golem_launcher.tasks.job import job_in, setup_payload, unheeded
+    from golem_launcher.tasks.job import job_in, parse_job, setup_payload, unheeded
 
     own = {
         "command": command, "map": map_, "workers": workers, "setup": setup, "files": file, "output": output,
@@ -82,7 +82,8 @@ def run(
     own = {name: value for name, value in own.items() if value not in (None, [])}
     if resume is not None:
         directory = record.find(resume)
-        job = _changed(job_in(directory), given, own, directory)
+        _check_changeable(own)
+        job = changed(job_in(directory), given, own, directory, parse_job)
     else:
         job = _new(job_file, given, own)
         if words := unheeded(job):
@@ -159,26 +160,15 @@ def _several(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _changed(job: Job, given: dict[str, Any], own: dict[str, Any], directory: JobDirectory) -> Job:
-    """The job with what is changed about it now: money, time, workers, patience."""
-    from golem_launcher.request import parse_request
-    from golem_launcher.tasks.job import parse_job
-
-    changeable = {"workers", "timeout", "attempts"}
-    if wrong := sorted(own.keys() - changeable):
+def _check_changeable(own: dict[str, Any]) -> None:
+    """Money, time, workers, patience are; what is done is not."""
+    if wrong := sorted(own.keys() - {"workers", "timeout", "attempts"}):
         raise RequestError(
             f"--{wrong[0]} can't be changed of a job that was begun.", "Begin another job, under another --name."
         )
-    request = job.request.model_dump(exclude={"name"}) | {"name": directory.name} | given
-    if "workers" in own:
-        request["machines"] = own.pop("workers")
-    request["name"] = directory.name
-    changed = parse_job({**job.model_dump(exclude={"request"}), **own, "request": parse_request(request)})
-    directory.describe(changed.model_dump(mode="json"))
-    return changed
 
 
-def _owner(job: Job, record: Record, view: JobView, _stop: Callable[[], None]) -> CommandTasks:
+def _owner(job: Job, record: Record, told: Told, _stop: Callable[[], None]) -> CommandTasks:
     from golem_launcher.tasks.job import CommandTasks
 
-    return CommandTasks(job, record, view.told)
+    return CommandTasks(job, record, told)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from golem_launcher.cli.completion import job_names
-from golem_launcher.cli.jobs import OWN_BUSINESS, Files, Output, Work, Workers, carry_out, tell
+from golem_launcher.cli.jobs import OWN_BUSINESS, Files, Output, Work, Workers, carry_out, changed, tell
 from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say
 from golem_launcher.cli.request import takes_request
 from golem_launcher.errors import RequestError
@@ -18,12 +18,9 @@ from golem_launcher.errors import RequestError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.cli.job_view import JobView
+    from golem_launcher.cli.jobs import Told
     from golem_launcher.tasks.record import JobDirectory, Record
     from golem_launcher.tasks.sweep import Sweep, SweepTasks
-
-_ENGINE = "papermill"
-"""What executes a notebook over there."""
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -66,21 +63,24 @@ def sweep(
     golem-launcher sweep --resume train
     """
     from golem_launcher.tasks import record
-    from golem_launcher.tasks.sweep import keep_notebook, read_notebook, sweep_in, unheeded, write_summary
+    from golem_launcher.tasks.job import parsed
+    from golem_launcher.tasks.parameters import sets_of, unheeded
+    from golem_launcher.tasks.sweep import Sweep, keep_notebook, new_sweep, read_notebook, sweep_in
+    from golem_launcher.tasks.sweep_summary import write_summary
 
-    own = {"workers": workers, "timeout": timeout, "stop_at_failure": stop_at_failure or None}
+    own: dict[str, Any] = {"workers": workers, "timeout": timeout, "stop_at_failure": stop_at_failure or None}
     own = {name: value for name, value in own.items() if value is not None}
     if resume is not None:
         directory = record.find(resume)
         if notebook is not None or param or param_file or file or output or kernel:
             raise RequestError("What is executed can't be changed of a sweep that was begun.", "Begin another one.")
-        asked = _changed(sweep_in(directory), given, own, directory)
+        asked = changed(sweep_in(directory), given, own, directory, functools.partial(parsed, Sweep))
     elif notebook is None:
         raise RequestError("There is no notebook.", "Name one: golem-launcher sweep train.ipynb --param lr=0.1,0.01")
     else:
-        told = {"param": param or [], "param_file": param_file, "files": file or [], "output": output, "kernel": kernel}
-        data = read_notebook(notebook)
-        asked = _new(notebook, given, own, told)
+        data, sets = read_notebook(notebook), sets_of(param or [], param_file)
+        place = Path(output) if output else None
+        asked = new_sweep(notebook.stem, sets, given, inputs=file or (), output=place, kernel=kernel or "", **own)
         if words := unheeded(data, asked.sets):
             typer.echo(f"Note: {words}", err=True)
         directory = record.create(asked.request.name, asked.model_dump(mode="json"))
@@ -98,58 +98,7 @@ def sweep(
         raise typer.Exit(FAILED)
 
 
-def _new(notebook: Path, given: dict[str, Any], own: dict[str, Any], told: dict[str, Any]) -> Sweep:
-    from golem_launcher.request import parse_request
-    from golem_launcher.session import client
-    from golem_launcher.tasks import record
-    from golem_launcher.tasks.sweep import sets_of
-
-    sets = sets_of(told["param"], told["param_file"])
-    packages = tuple(given.get("packages", ()))
-    if not any(one.lower().startswith(_ENGINE) for one in packages):
-        packages = (*packages, _ENGINE)
-    request = {
-        "name": record.new_name(),
-        **given,
-        "packages": packages,
-        "inputs": tuple(told["files"]),
-        "machines": min(int(own.pop("workers", 3)), len(sets)),
-        "workload": "tasks",
-        "save": False,
-    }
-    asked = client.settled(parse_request(request))
-    output = Path(told["output"] or asked.name).expanduser().absolute()
-    fields = {"notebook": notebook.stem, "sets": sets, "kernel": told["kernel"] or "", "output": str(output)}
-    return _parsed({**fields, **own, "request": asked})
-
-
-def _changed(sweep: Sweep, given: dict[str, Any], own: dict[str, Any], directory: JobDirectory) -> Sweep:
-    from golem_launcher.request import parse_request
-
-    request = sweep.request.model_dump() | given
-    if "workers" in own:
-        request["machines"] = own.pop("workers")
-    request["name"] = directory.name
-    changed = _parsed({**sweep.model_dump(exclude={"request"}), **own, "request": parse_request(request)})
-    directory.describe(changed.model_dump(mode="json"))
-    return changed
-
-
-def _parsed(values: dict[str, Any]) -> Sweep:
-    from pydantic import ValidationError
-
-    from golem_launcher.tasks.sweep import Sweep
-
-    try:
-        return Sweep(**values)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise RequestError(f"{'.'.join(map(str, first['loc'])).capitalize()}: {first['msg']}.") from None
-
-
-def _owner(
-    sweep: Sweep, directory: JobDirectory, record: Record, view: JobView, stop: Callable[[], None]
-) -> SweepTasks:
+def _owner(sweep: Sweep, directory: JobDirectory, record: Record, told: Told, stop: Callable[[], None]) -> SweepTasks:
     from golem_launcher.tasks.sweep import SweepTasks
 
-    return SweepTasks(sweep, directory, record, view.told, stop)
+    return SweepTasks(sweep, directory, record, told, stop)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from golem_launcher.errors import LauncherError
-from golem_launcher.tasks.progress import Tally
+from golem_launcher.tasks.progress import Follower
 from golem_launcher.tasks.record import JobDirectory, job_directories
 
 MOST_JOBS = 50
@@ -18,8 +18,7 @@ class _Known:
     """What was read of one job before."""
 
     tasks: int | None
-    offset: int = 0
-    tally: Tally = field(default_factory=Tally)
+    follower: Follower
 
 
 @dataclass(frozen=True)
@@ -49,21 +48,16 @@ class JobReader:
         for directory in job_directories()[:MOST_JOBS]:
             with contextlib.suppress(OSError, LauncherError):
                 key = directory.name, directory.path.stat().st_ino
-                known = present[key] = self._known.get(key) or _Known(_tasks(directory))
+                known = present[key] = self._known.get(key) or _Known(_tasks(directory), Follower(directory))
                 found.append(_reading(directory, known))
         self._known = present
         return found
 
 
 def _reading(directory: JobDirectory, known: _Known) -> JobReading:
-    took: list[float] = []
-    offset = -1
-    while known.offset != offset:
-        offset = known.offset
-        lines, known.offset = directory.lines_from(offset)
-        took += [line.seconds for line in lines if known.tally.count(line)]
-    tally = known.tally
-    return JobReading(directory.name, known.tasks, len(tally.done), len(tally.failed), tuple(took))
+    took = tuple(line.seconds for line, is_done in known.follower.poll() if is_done)
+    tally = known.follower.tally
+    return JobReading(directory.name, known.tasks, len(tally.done), len(tally.failed), took)
 
 
 def _tasks(directory: JobDirectory) -> int | None:

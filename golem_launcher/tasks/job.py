@@ -7,7 +7,7 @@ import re
 import shutil
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,6 +16,7 @@ from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest
 from golem_launcher.suggestions import nearest
 from golem_launcher.tasks import placing
+from golem_launcher.tasks.labels import labels_of
 from golem_launcher.tasks.record import Line
 from golem_launcher.tasks.scheduler import Fault
 from golem_launcher.tasks.task_client import Payload
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
     from golem_launcher.tasks.scheduler import Attempt
     from golem_launcher.tasks.task_client import Answer
 
+_Kind = TypeVar("_Kind", bound=BaseModel)
+
 _MOST_ITEMS = 100_000
 _RANGE = re.compile(r"(-?\d+):(-?\d+)(?::(-?\d+))?")
 _CHECK_SECONDS = 600.0
-_LONGEST_LABEL = 60
 _PLACES = ("item", "index")
 _VARIABLES = ("GOLEM_ITEM", "GOLEM_INDEX")
 _BRACES = re.compile(r"(?<!\$)\{(\w+)\}")
@@ -97,15 +99,6 @@ def _check_places(job: Job) -> None:
         )
 
 
-def labels_of(items: Sequence[str]) -> list[str]:
-    """A file's name for each item: its own where these are short and differ, else with its number."""
-    plain = [re.sub(r"[^\w.+=@-]+", "_", item)[:_LONGEST_LABEL].strip("._") for item in items]
-    if all(plain) and len({one.casefold() for one in plain}) == len(plain):
-        return plain
-    width = len(str(len(plain)))
-    return [f"{index:0{width}}" + (f"-{one}" if one else "") for index, one in enumerate(plain, 1)]
-
-
 def items_of(text: str) -> tuple[str, ...]:
     """The items of ``--map``: ``0:60:10`` as Python's ranges, else a file with one item a line.
 
@@ -134,13 +127,18 @@ def items_of(text: str) -> tuple[str, ...]:
     return items
 
 
-def parse_job(values: dict[str, Any]) -> Job:
-    """A job from untyped values. Raises ``RequestError`` for what can't be one."""
+def parsed(kind: type[_Kind], values: dict[str, Any]) -> _Kind:
+    """A job of this ``kind`` from untyped values. Raises ``RequestError`` that names the first that is wrong."""
     try:
-        job = Job(**values)
+        return kind(**values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise RequestError(f"{'.'.join(map(str, first['loc'])).capitalize()}: {first['msg']}.") from None
+
+
+def parse_job(values: dict[str, Any]) -> Job:
+    """A job from untyped values. Raises ``RequestError`` for what can't be one."""
+    job = parsed(Job, values)
     _check_places(job)
     if job.check and shutil.which(job.check[0]) is None:
         raise RequestError(

@@ -14,28 +14,105 @@ from golem_launcher.session.directory import session_directory
 if TYPE_CHECKING:
     from golem_launcher.tasks.record import JobDirectory, Line
 
+_MOST_REASONS = 100
+"""So many failures are remembered with why."""
+
+
+@dataclass
+class Provided:
+    """What one provider did for a job."""
+
+    name: str = ""
+    done: int = 0
+    failed: int = 0
+    """Attempts that came to nothing."""
+    seconds: float = 0.0
+    """Of work that was taken."""
+
 
 @dataclass
 class Tally:
-    """Which tasks of a job are done, and which were given up and not done since."""
+    """Which tasks of a job are done, which were given up and not done since, and who is at which."""
 
     done: set[int] = field(default_factory=set)
     failed: set[int] = field(default_factory=set)
+    running: dict[int, str] = field(default_factory=dict)
+    """The provider that has it, by task; means nothing once nobody is at the job."""
+    reasons: dict[int, str] = field(default_factory=dict)
+    """Why tasks failed, of those that failed last."""
+    providers: dict[str, Provided] = field(default_factory=dict)
+    first_given: float = 0.0
+    """When this run of it gave out its first task; 0 while it has none."""
+    fresh: int = 0
+    """How many this run has done."""
 
     def count(self, line: Line) -> bool:
         """Take in a line of its record; whether a task is done by it that was not before."""
-        if line.kind == "done":
-            self.failed.discard(line.task)
-            is_new = line.task not in self.done
-            self.done.add(line.task)
-            return is_new
-        if line.kind == "failed" and line.task not in self.done:
-            self.failed.add(line.task)
+        match line.kind:
+            case "begun":
+                self.running.clear()
+                self.first_given, self.fresh = 0.0, 0
+            case "given":
+                self.running[line.task] = line.provider
+                self.failed.discard(line.task)
+                self.first_given = self.first_given or line.at
+                provider = self.providers.setdefault(line.provider, Provided())
+                provider.name = line.provider_name or provider.name
+            case "back":
+                self._returned(line)
+                self.providers.setdefault(line.provider, Provided()).failed += 1
+            case "lost":
+                for task in [task for task, provider in self.running.items() if provider == line.provider]:
+                    del self.running[task]
+            case "done":
+                return self._finished(line)
+            case "failed":
+                self._returned(line)
+                if line.task not in self.done:
+                    self.failed.add(line.task)
+                    self.reasons[line.task] = line.reason
+                    if len(self.reasons) > _MOST_REASONS:
+                        del self.reasons[next(iter(self.reasons))]
         return False
+
+    def _returned(self, line: Line) -> None:
+        if not line.provider or self.running.get(line.task) == line.provider:
+            self.running.pop(line.task, None)
+
+    def _finished(self, line: Line) -> bool:
+        self.running.pop(line.task, None)
+        self.failed.discard(line.task)
+        self.reasons.pop(line.task, None)
+        if line.task in self.done:
+            return False
+        self.done.add(line.task)
+        self.fresh += 1
+        provider = self.providers.setdefault(line.provider, Provided())
+        provider.done, provider.seconds = provider.done + 1, provider.seconds + line.seconds
+        return True
+
+
+@dataclass
+class Follower:
+    """Reads the record of one job again and again, and of it only what is new. Blocking."""
+
+    directory: JobDirectory
+    tally: Tally = field(default_factory=Tally)
+    _offset: int = 0
+
+    def poll(self) -> list[tuple[Line, bool]]:
+        """The new lines, each with whether a task is done by it that was not before; the tally has them then."""
+        found: list[tuple[Line, bool]] = []
+        before = -1
+        while self._offset != before:
+            before = self._offset
+            lines, self._offset = self.directory.lines_from(before)
+            found += [(line, self.tally.count(line)) for line in lines]
+        return found
 
 
 def about(directory: JobDirectory) -> dict[str, Any]:
-    """A job, as programs are told of it. For ``jobs`` and the page's cards. Blocking; reads its whole record."""
+    """A job, as programs are told of it. For ``jobs``. Blocking; reads its whole record."""
     description = directory.overview()
     tasks = description.tasks if description else 0
     tally, costs = Tally(), _session_cost(directory)

@@ -19,6 +19,7 @@ from golem_launcher import files, paths
 from golem_launcher.errors import SessionDamaged, SessionError, SessionNameTaken
 from golem_launcher.request.kinds import NAME_PATTERN
 from golem_launcher.session.directory import read_lines
+from golem_launcher.tasks.labels import labels_of, labels_of_sets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,17 +27,23 @@ if TYPE_CHECKING:
 
 _Kind = TypeVar("_Kind", bound=BaseModel)
 
-_FILE, _JOB, _LOCK = "record.jsonl", "job.json", "lock"
+_FILE, _JOB, _LOCK, _STOP = "record.jsonl", "job.json", "lock", "stop"
 _AMOUNT = r"^[0-9]{1,12}(\.[0-9]{0,40})?(E[+-]?[0-9]{1,2})?$"
 """What a ``Decimal`` is as text, as long as it is money."""
 
 
 class Line(BaseModel):
-    """What happened to a task, or what a session cost."""
+    """What happened to a task, to a machine or to the job, or what a session cost.
+
+    ``done``, ``failed`` and ``cost`` are what counts; the others say who is at what, for whoever looks on: a command
+    that was ``begun``, a task that is ``given`` to a provider or comes ``back`` without a result, one that is ``lost``.
+    """
 
     model_config = ConfigDict(frozen=True)
 
-    kind: Literal["given", "done", "failed", "cost"]
+    kind: Literal["begun", "given", "back", "lost", "done", "failed", "cost"]
+    at: float = 0.0
+    """When it was given; seconds since 1970."""
     task: int = -1
     id: str = ""
     """The attempt's."""
@@ -61,8 +68,8 @@ class _Asked(BaseModel):
 class Overview(BaseModel):
     """What is listed of a job, a sweep or not, whatever else its description has."""
 
-    items: tuple[Any, ...] = ()
-    sets: tuple[Any, ...] = ()
+    items: tuple[str, ...] = ()
+    sets: tuple[dict[str, Any], ...] = ()
     """A sweep's, in the place of items."""
     output: str = ""
     request: _Asked = _Asked()
@@ -71,6 +78,11 @@ class Overview(BaseModel):
     def tasks(self) -> int:
         """How many it has."""
         return len(self.sets or self.items)
+
+    @property
+    def labels(self) -> list[str]:
+        """What each task is called, by its index."""
+        return labels_of_sets(self.sets) if self.sets else labels_of(self.items)
 
 
 _LINE: TypeAdapter[Line] = TypeAdapter(Line)
@@ -103,6 +115,15 @@ class JobDirectory:
             return not files.try_lock(descriptor)
         finally:
             os.close(descriptor)
+
+    @property
+    def stop_asked(self) -> bool:
+        """Whether somebody asked who is at it to begin nothing more."""
+        return (self.path / _STOP).exists()
+
+    def ask_to_stop(self) -> None:
+        """Have whoever is at it begin nothing more, and end once what runs is done. Raises ``OSError``."""
+        (self.path / _STOP).touch(mode=0o600)
 
     @property
     def changed(self) -> float:
@@ -152,6 +173,7 @@ class JobDirectory:
         try:
             if not files.try_lock(descriptor):
                 raise SessionNameTaken(f"The job '{self.name}' is being done already, by another command.")
+            (self.path / _STOP).unlink(missing_ok=True)
             self.incoming.mkdir(mode=0o700, exist_ok=True)
             for left in self.incoming.iterdir():
                 left.unlink()

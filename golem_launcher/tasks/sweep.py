@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
-import csv
-import html
-import io
 import itertools
 import json
-import re
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,27 +14,28 @@ from pydantic import BaseModel, ConfigDict, Field
 from golem_launcher import files
 from golem_launcher.agent.task_values import decode
 from golem_launcher.errors import RequestError
-from golem_launcher.request import LaunchRequest
-from golem_launcher.tasks import placing
+from golem_launcher.request import LaunchRequest, parse_request
+from golem_launcher.session import client
+from golem_launcher.tasks import placing, record
 from golem_launcher.tasks.executor import call_payload, error_told, output_named
 from golem_launcher.tasks.function import ship
-from golem_launcher.tasks.job import labels_of
+from golem_launcher.tasks.job import parsed
+from golem_launcher.tasks.labels import labels_of_sets
 from golem_launcher.tasks.notebook import execute_notebook
+from golem_launcher.tasks.parameters import MOST_SETS
 from golem_launcher.tasks.record import Line
 from golem_launcher.tasks.scheduler import Fault
 from golem_launcher.text import clean_line
 from golem_launcher.untrusted import json_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from golem_launcher.tasks.record import JobDirectory, Record
     from golem_launcher.tasks.runner import Happened
     from golem_launcher.tasks.scheduler import Attempt
     from golem_launcher.tasks.task_client import Answer, Output, Payload
 
-_MOST_SETS = 10_000
-_LARGEST_FILE = 16 * 1024 * 1024
 _LARGEST_WHOLE = 1 << 63
 _LARGEST_TOLD = 4 * 1024 * 1024
 _MOST_SCRAPS = 200
@@ -48,10 +44,8 @@ _LONGEST_SCRAP = 4000
 _LARGEST_NOTEBOOK = 512 * 1024 * 1024
 _NOTEBOOK = "notebook.ipynb"
 """The notebook as it was when the sweep began, in the job's directory."""
-_WHOLE = re.compile(r"[+-]?\d+")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_WORDS = {"true": True, "false": False, "none": None, "null": None}
-_COLUMNS = ("status", "seconds", "cost", "provider", "error", "notebook")
+_ENGINE = "papermill"
+"""What executes a notebook over there."""
 
 
 class Sweep(BaseModel):
@@ -61,7 +55,7 @@ class Sweep(BaseModel):
 
     notebook: str
     """Its name, without the ending."""
-    sets: tuple[dict[str, Any], ...] = Field(min_length=1, max_length=_MOST_SETS)
+    sets: tuple[dict[str, Any], ...] = Field(min_length=1, max_length=MOST_SETS)
     kernel: str = ""
     """Of the provider's; empty: the notebook's own, or python3."""
     output: str
@@ -73,71 +67,12 @@ class Sweep(BaseModel):
     @property
     def labels(self) -> list[str]:
         """The name of each output notebook, without the ending."""
-        return labels_of(["-".join(f"{name}={value}" for name, value in one.items()) or "run" for one in self.sets])
+        return labels_of_sets(self.sets)
 
     @property
     def verify(self) -> int:
         """Outputs of notebooks have the time of day in them: no two are alike."""
         return 1
-
-
-def sets_of(options: Sequence[str], file: Path | None) -> tuple[dict[str, Any], ...]:
-    """Every combination of ``--param name=a,b`` with the rows of ``--param-file``. Raises ``RequestError``."""
-    axes: list[list[dict[str, Any]]] = [_rows(file)] if file is not None else []
-    given: set[str] = set()
-    for option in options:
-        name, equals, values = option.partition("=")
-        if not equals or not values.strip() or not name.isidentifier():
-            raise RequestError(f"--param {option}: it is a name and values, like lr=0.1,0.01.")
-        if name in given:
-            raise RequestError(f"--param {name} is given twice.", f"All its values in one: --param {name}=1,2")
-        given.add(name)
-        axes.append([{name: _value(one)} for one in next(csv.reader([values], skipinitialspace=True), [])])
-    count = 1
-    for axis in axes:
-        count *= len(axis)
-    if not 0 < count <= _MOST_SETS:
-        raise RequestError(f"That makes {count} sets of parameters; 1 to {_MOST_SETS} make a sweep.")
-    return tuple({key: value for part in parts for key, value in part.items()} for parts in itertools.product(*axes))
-
-
-def _rows(file: Path) -> list[dict[str, Any]]:
-    """The rows of a CSV file with a line of names, or a JSON list of objects."""
-    try:
-        text = file.expanduser().read_bytes()[:_LARGEST_FILE].decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        why = (error.strerror if isinstance(error, OSError) else "") or "it is no text"
-        raise RequestError(f"The file {file} can't be read: {why}.") from None
-    try:
-        if file.suffix == ".json":
-            rows = json.loads(text)
-        else:
-            rows = [{name: _value(value) for name, value in row.items()} for row in csv.DictReader(io.StringIO(text))]
-    except (ValueError, csv.Error, RecursionError, AttributeError, TypeError):
-        rows = None
-    fits = isinstance(rows, list) and all(isinstance(row, dict) and all(map(_is_name, row)) for row in rows)
-    if not fits or not isinstance(rows, list):
-        raise RequestError(
-            f"The file {file} is no list of parameters.", "A line of names, and then a row for each set."
-        )
-    return rows
-
-
-def _is_name(name: Any) -> bool:
-    return isinstance(name, str) and name.isidentifier()
-
-
-def _value(text: str) -> Any:
-    """A value as papermill's ``-p`` reads it."""
-    plain = text.strip()
-    if plain.lower() in _WORDS:
-        return _WORDS[plain.lower()]
-    if _WHOLE.fullmatch(plain):
-        return int(plain)
-    try:
-        return float(plain)
-    except ValueError:
-        return text
 
 
 def read_notebook(path: Path) -> bytes:
@@ -158,32 +93,35 @@ def keep_notebook(data: bytes, directory: JobDirectory) -> None:
     files.write_atomic(directory.path / _NOTEBOOK, data)
 
 
-def unheeded(notebook: bytes, sets: Iterable[dict[str, Any]]) -> str:
-    """What who pays should know of parameters that the notebook may never look at, in a sentence; or nothing."""
-    names = dict.fromkeys(itertools.chain(*sets))
-    sources = [_source(cell) for cell in json.loads(notebook)["cells"] if "parameters" in _tags(cell)]
-    if not names:
-        return ""
-    if not sources:
-        return "No cell of the notebook is tagged 'parameters': values go before its first cell, and its own win."
-    try:
-        tree = ast.parse("\n".join(sources))
-    except (SyntaxError, ValueError, RecursionError):
-        return ""  # another language, or magics
-    set_there = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    odd = [name for name in names if name not in set_there]
-    return f"The cell tagged 'parameters' does not set {', '.join(odd)}: is the name right?" if odd else ""
+def new_sweep(
+    notebook: str,
+    sets: Sequence[dict[str, Any]],
+    request: dict[str, Any],
+    *,
+    workers: int = 3,
+    inputs: Sequence[str] = (),
+    output: Path | None = None,
+    **more: Any,
+) -> Sweep:
+    """A sweep of the notebook of that name; ``request``: fields of a request, ``more``: of a :class:`Sweep`.
 
-
-def _tags(cell: Any) -> Any:
-    metadata = cell.get("metadata") if isinstance(cell, dict) else None
-    tags = metadata.get("tags") if isinstance(metadata, dict) else None
-    return tags if isinstance(tags, list) else ()
-
-
-def _source(cell: dict[str, Any]) -> str:
-    source = cell.get("source", "")
-    return "".join(map(str, source)) if isinstance(source, list) else str(source)
+    What comes back goes to ``output``, or to a directory of its name where the command runs. Raises ``RequestError``.
+    """
+    packages = tuple(request.get("packages", ()))
+    if not any(one.lower().startswith(_ENGINE) for one in packages):
+        packages = (*packages, _ENGINE)
+    asked = {
+        "name": record.new_name(),
+        **request,
+        "packages": packages,
+        "inputs": tuple(inputs),
+        "machines": min(workers, len(sets)),
+        "workload": "tasks",
+        "save": False,
+    }
+    settled = client.settled(parse_request(asked))
+    place = (output or Path(settled.name)).expanduser().absolute()
+    return parsed(Sweep, {**more, "notebook": notebook, "sets": sets, "output": str(place), "request": settled})
 
 
 def sweep_in(directory: JobDirectory) -> Sweep:
@@ -289,65 +227,6 @@ class SweepTasks:
             more={"notebook": name if notebook is not None else "", "scraps": _scraps(told)},
         )
         self._record.add(line, sure=True)
-
-
-def write_summary(sweep: Sweep, lines: Iterable[Line]) -> list[Path]:
-    """Tables of a sweep beside its notebooks; where they are. Blocking. Raises ``OSError``.
-
-    What a provider said is text in them, and no formula.
-    """
-    last = {line.task: line for line in lines if line.kind in {"done", "failed"}}
-    rows = [_row(number, parameters, last.get(number)) for number, parameters in enumerate(sweep.sets)]
-    columns = list(dict.fromkeys(itertools.chain(*(one for one in sweep.sets), _COLUMNS, *rows)))
-    output = Path(sweep.output)
-    output.mkdir(parents=True, exist_ok=True)
-    table = io.StringIO()
-    writer = csv.writer(table)
-    writer.writerow(columns)
-    writer.writerows([_cell(row.get(column, "")) for column in columns] for row in rows)
-    written = [output / "summary.csv", output / "summary.html"]
-    files.write_atomic(written[0], table.getvalue().encode(), mode=0o644)
-    files.write_atomic(written[1], _page(sweep.notebook, columns, rows).encode(), mode=0o644)
-    return written
-
-
-def _row(number: int, parameters: dict[str, Any], line: Line | None) -> dict[str, Any]:
-    row = {**parameters, "status": "missing" if line is None else line.kind}
-    if line is not None:
-        scraps = line.more.get("scraps")
-        row |= {
-            "seconds": round(line.seconds, 2),
-            "cost": line.cost,
-            "provider": line.provider_name or line.provider,
-            "error": line.reason,
-            "notebook": line.more.get("notebook", ""),
-        }
-        for name, value in scraps.items() if isinstance(scraps, dict) else ():
-            row.setdefault(f"scrap.{clean_line(str(name), longest=60)}", value)
-    row["number"] = number + 1
-    return row
-
-
-def _cell(value: Any) -> Any:
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    text = clean_line(value if isinstance(value, str) else json.dumps(value))
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def _page(title: str, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> str:
-    def cells(tag: str, values: Iterable[Any]) -> str:
-        return "".join(f"<{tag}>{html.escape('' if one is None else str(one))}</{tag}>" for one in values)
-
-    body = "\n".join(f"<tr>{cells('td', (_cell(row.get(one, '')) for one in columns))}</tr>" for row in rows)
-    name = html.escape(title)
-    return (
-        "<!doctype html>\n<meta charset=utf-8>\n"
-        "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<title>{name}</title>\n<style>body{{font:14px sans-serif}}td,th{{padding:2px 8px;text-align:left;"
-        f"border-bottom:1px solid #ccc}}</style>\n<h1>{name}</h1>\n<table>\n<tr>{cells('th', columns)}</tr>\n{body}\n"
-        "</table>\n"
-    )
 
 
 def _told(answer: Answer) -> dict[str, Any] | None:

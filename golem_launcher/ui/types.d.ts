@@ -460,6 +460,30 @@ export interface Pulse {
   rate: number | null;
 }
 
+/** `cards/jobs.py`: how far a job is. */
+export interface Job {
+  by: "run" | "sweep";
+  state: "running" | "stopping" | "done" | "incomplete";
+  tasks: number;
+  done: number;
+  failed: number;
+  running: number;
+  /** A letter each: waiting, running, done, failed, partly done. */
+  cells: string;
+  /** How many tasks a cell is. */
+  per: number;
+  /** What each task is called, where a cell is one. */
+  labels: string[];
+  /** The last ones. */
+  failures: [label: string, reason: string][];
+  providers: { name: string; done: number; failed: number; seconds: number; now: string }[];
+  /** When this run of it gave out its first task, in seconds since 1970; 0 where there is none. */
+  since: number;
+  /** How many this run has done. */
+  fresh: number;
+  output: string;
+}
+
 export interface Transfer {
   what: string;
   done: number;
@@ -536,4 +560,5 @@ export type SessionsTold =
   | { kind: "cleared"; removed: string[] }
   | { kind: "links"; links: Record<string, string> }
   | { kind: "pulses"; pulses: Record<string, Pulse> }
+  | { kind: "jobs"; jobs: Record<string, Job> }
   | DownloadTold;

@@ -6,8 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError, SessionDamaged
+from golem_launcher.request import parse_request
 from golem_launcher.session import client, liveness
 from golem_launcher.session.directory import session_directory
+from golem_launcher.tasks import background, record
 from golem_launcher.text import clean_text
 from golem_launcher.ui.cards.continuation import continuation
 from golem_launcher.ui.common.numbers import with_point
@@ -44,10 +46,13 @@ class Actions:
             "hub": _open_on_hub,
             "ssh": _ssh_lines,
             "continue": _continue,
+            "stop job": _stop_job,
+            "go on": _go_on,
         }
         self.by_kind: dict[str, Callable[[Content], Awaitable[None]]] = {
             **{kind: self._answered(kind, act) for kind, act in acts.items()},
             "relaunch": self._relaunch,
+            "open made": self._open_made,
             "bring back": self._bring_back,
             "clear": self._clear,
         }
@@ -83,6 +88,12 @@ class Actions:
         else:
             self._on_relaunch(request.model_copy(update={"resume": None}))
 
+    async def _open_made(self, content: Content) -> None:
+        """Show the form with a session that brings what came back of a job."""
+        overview = await asyncio.to_thread(lambda: record.find(str(content.get("name"))).overview())
+        if overview is not None:
+            self._on_relaunch(parse_request({"network": overview.request.network, "inputs": (overview.output,)}))
+
     async def _clear(self, _content: Content) -> None:
         removed = await asyncio.get_running_loop().run_in_executor(self._threads, client.remove_past)
         self._send({"kind": "cleared", "removed": removed})
@@ -96,6 +107,20 @@ def _continue(directory: SessionDirectory, content: Content) -> Content:
     request = continuation(directory, generation if isinstance(generation, int) else None)
     client.start(request)
     return {"started": request.name}
+
+
+def _stop_job(directory: SessionDirectory, _content: Content) -> Content:
+    record.find(directory.name).ask_to_stop()
+    return {}
+
+
+def _go_on(directory: SessionDirectory, _content: Content) -> Content:
+    job = record.find(directory.name)
+    overview = job.overview()
+    if overview is None:
+        raise SessionDamaged(f"The job '{job.name}' can't be read.")
+    background.begin(job, "sweep" if overview.sets else "run")
+    return {"started": job.name}
 
 
 def _stop(directory: SessionDirectory, _content: Content) -> Content:

@@ -4,6 +4,7 @@ import { askingButton } from "./confirm.js";
 import { downloadButton } from "./downloads.js";
 import { ExtendForm } from "./extend.js";
 import { gauge, plot, UsageView } from "./gauges.js";
+import { JobView } from "./job.js";
 import { LogView } from "./log.js";
 import { MachinesView } from "./machines.js";
 import {
@@ -22,7 +23,7 @@ import {
 import { StagesView } from "./stages.js";
 import { WaysInView } from "./ways_in.js";
 
-/** @import { Answer, Pulse, Saving, Session } from "../types" */
+/** @import { Answer, Job, Pulse, Saving, Session } from "../types" */
 /** @import { Downloads } from "./downloads.js" */
 
 /**
@@ -82,6 +83,7 @@ export class Card {
     this.saved.element.append(this.saveNow, this.saveAges.element);
     this.usage = new UsageView();
     this.machines = new MachinesView();
+    this.job = new JobView(name, tools);
     this.meters = h("div", { class: "gl-meters" }, this.spent.element, this.left.element, this.saved.element);
     this.ways = new WaysInView(name, tools);
     const search = (/** @type {string} */ text, /** @type {string[]} */ sources) =>
@@ -153,7 +155,7 @@ export class Card {
       "div",
       { class: "gl-row gl-results" },
       ...tools.kinds
-        .filter((kind) => kind !== "log")
+        .filter((kind) => kind === "results")
         .map((kind) => downloadButton("Download results", tools.downloads, name, kind)),
       this.ownSave,
     );
@@ -172,6 +174,7 @@ export class Card {
       this.reason,
       this.notices,
       this.stages.element,
+      this.job.element,
       this.meters,
       this.extend.form,
       this.usage.element,
@@ -217,6 +220,8 @@ export class Card {
     } else if (to === "save") {
       this.saveNow.disabled = false;
       setText(this.saveNow, "Save now");
+    } else if (to === "go on" && !ok) {
+      this.job.busy(false);
     } else if (!ok && (to === "stop" || to === "force")) {
       const { button } = to === "stop" ? this.abort : this.force;
       button.disabled = false;
@@ -263,6 +268,7 @@ export class Card {
     this.showSaving();
     this.usage.update(session);
     this.machines.update(session);
+    this.job.update(session);
     this.extend.update(session);
     show(this.meters, session.live);
     show(this.left.element, Boolean(session.deadline));
@@ -325,6 +331,12 @@ export class Card {
     this.showMoney();
   }
 
+  /** @param {Job} job */
+  setJob(job) {
+    this.job.set(job);
+    this.job.update(this.session);
+  }
+
   showNow() {
     this.stages.showNow(this.session, this.pulse ?? { doing: "", progress: [] });
   }
@@ -358,6 +370,7 @@ export class Card {
     const now = this.tools.now();
     this.stages.tick(now, session.live);
     if (!session.live) return;
+    this.job.tick();
     if (session.saving) this.tickSaving(session.saving, session.unsaved, now);
     if (!session.deadline) return;
     const end = Date.parse(session.deadline);

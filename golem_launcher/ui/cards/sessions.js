@@ -6,7 +6,7 @@ import { PastList } from "./past.js";
 import { STAGE_WORDS } from "./session_text.js";
 import { Toasts } from "./toasts.js";
 
-/** @import { Answer, Pulse, Session, SessionsModel, SessionsTold, StageName, View } from "../types" */
+/** @import { Answer, Job, Pulse, Session, SessionsModel, SessionsTold, StageName, View } from "../types" */
 /** @import { Tools } from "./card.js" */
 
 const TICK_MS = 1000;
@@ -19,6 +19,7 @@ function renderSessions({ model, el }) {
   const cards = /** @type {Map<string, Card>} */ (new Map());
   let links = /** @type {Record<string, string>} */ ({});
   let pulses = /** @type {Record<string, Pulse>} */ ({});
+  let jobs = /** @type {Record<string, Job>} */ ({});
   let skew = 0;
   let spoken = /** @type {Map<string, StageName>} */ (new Map());
   let reader = /** @type {string | null} */ (null); // the session in which the keyboard's place is
@@ -73,6 +74,7 @@ function renderSessions({ model, el }) {
       cards.set(session.name, card);
       card.update(session, links[session.name]);
       if (pulses[session.name] && !card.pulse) card.setPulse(pulses[session.name]);
+      if (jobs[session.name] && session.job && !card.job.job) card.setJob(jobs[session.name]);
     }
     place(live, here);
     place(past.list, over);
@@ -120,7 +122,8 @@ function renderSessions({ model, el }) {
   /** @param {Answer} content */
   function onAnswer(content) {
     cards.get(content.name)?.answered(content);
-    if (content.to === "continue" && content.ok && content.started) return lead(content.started);
+    if ((content.to === "continue" || content.to === "go on") && content.ok && content.started)
+      return lead(content.started);
     if (content.to !== "remove" || !content.ok) return;
     const { name, removed } = content;
     /** @type {[string, () => void]} */
@@ -163,6 +166,10 @@ function renderSessions({ model, el }) {
       case "pulses":
         pulses = { ...pulses, ...content.pulses };
         for (const name of Object.keys(content.pulses)) cards.get(name)?.setPulse(pulses[name]);
+        return;
+      case "jobs":
+        jobs = { ...jobs, ...content.jobs };
+        for (const name of Object.keys(content.jobs)) cards.get(name)?.setJob(jobs[name]);
         return;
       default:
         downloads.onMessage(content, buffers);
@@ -213,7 +220,8 @@ function renderSessions({ model, el }) {
     if (!card) return;
     started = null;
     const { activeElement } = document;
-    if (activeElement === document.body || activeElement?.matches(".gl-start, .gl-continue")) card.title.focus();
+    if (activeElement === document.body || activeElement?.matches(".gl-start, .gl-continue, .gl-go-on"))
+      card.title.focus();
   }
 
   for (const box of [live, past.element]) {

@@ -19,6 +19,8 @@ from golem_launcher.ui.cards.actions import Actions
 from golem_launcher.ui.cards.downloads import Downloads, Make, write_log, write_results
 from golem_launcher.ui.cards.event_digest import EventDigest
 from golem_launcher.ui.cards.heartbeat import Heartbeat
+from golem_launcher.ui.cards.job_results import write_made
+from golem_launcher.ui.cards.jobs import JobViews
 from golem_launcher.ui.cards.links import session_link
 from golem_launcher.ui.cards.logfeed import LogFeed, search
 from golem_launcher.ui.cards.view_model import SessionViews
@@ -45,7 +47,11 @@ _AFTER_END_SECONDS = 5.0
 
 _TIDY_SECONDS = 30.0
 
-_KINDS: dict[str, tuple[str, Make]] = {"log": ("log.zip", write_log), "results": ("results.zip", write_results)}
+_KINDS: dict[str, tuple[str, Make]] = {
+    "log": ("log.zip", write_log),
+    "results": ("results.zip", write_results),
+    "made": ("results.zip", write_made),
+}
 
 
 class SessionCards(Present):
@@ -78,7 +84,8 @@ class SessionCards(Present):
         self._feeds: dict[str, LogFeed] = {}
         self._pulses: dict[str, EventDigest] = {}
         self._links: dict[str, str] = {}
-        self._logs_sent = self._pulses_sent = self._tidied = float("-inf")
+        self._jobs = JobViews()
+        self._logs_sent = self._pulses_sent = self._jobs_sent = self._tidied = float("-inf")
         self._untold: set[str] = set()
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="page")  # for what may take a minute
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="sessions")
@@ -119,6 +126,9 @@ class SessionCards(Present):
         self._feeds = {name: feed for name, feed in self._feeds.items() if name in self._directories}
         await self._tell_links()
         await self._tell_pulses()
+        if time.monotonic() - self._jobs_sent >= PULSE_SECONDS:
+            self._jobs_sent = time.monotonic()
+            await self._tell_jobs()
         if time.monotonic() - self._logs_sent >= LOG_SECONDS:
             self._logs_sent = time.monotonic()
             await self._tell_logs()
@@ -137,6 +147,7 @@ class SessionCards(Present):
         """A view is there; ``logs`` says which logs it shows, and the number of the last line that it has of each."""
         self.send({"kind": "links", "links": self._links})
         self.send({"kind": "pulses", "pulses": {name: pulse.view() for name, pulse in self._pulses.items()}})
+        self.send({"kind": "jobs", "jobs": self._jobs.all()})
         logs = content.get("logs")
         for name, last in logs.items() if isinstance(logs, dict) else ():
             await self._watch(name, last)
@@ -191,6 +202,12 @@ class SessionCards(Present):
             if name not in living and (pulse.over or long_over):
                 del self._pulses[name]
         return alerts
+
+    async def _tell_jobs(self) -> None:
+        names = [view["name"] for view in (*self.live, *self.past) if view["job"]]
+        news = await self._read(self._jobs.read, names)
+        if news:
+            self.send({"kind": "jobs", "jobs": news})
 
     async def _tell_links(self) -> None:
         if self.remote:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import LauncherError, SessionDamaged, SessionNotFound
+from golem_launcher.errors import SessionDamaged, SessionNotFound
 from golem_launcher.events import MachineState, SessionState, Stage
 from golem_launcher.networks import NETWORKS, token_of
 from golem_launcher.request.command import command
@@ -13,7 +13,6 @@ from golem_launcher.request.model import MOST_WORKERS
 from golem_launcher.request.private import without_secrets
 from golem_launcher.session import liveness
 from golem_launcher.session.directory import session_directories
-from golem_launcher.tasks import progress, record
 from golem_launcher.text import clean_line, clean_name
 from golem_launcher.units import coins, counted
 from golem_launcher.workload import registry
@@ -64,8 +63,6 @@ class SessionViews:
             else:
                 alive = state.stage.final or liveness.alive(directory)
                 view = session_view(state, alive=alive) | _asked(directory)
-                if view["job"] and not view["live"]:
-                    view["notices"] += _how_far(directory.name)
         self._known[directory.name] = (mark, view)
         return view
 
@@ -133,21 +130,6 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "hub": state.base_url.partition("proxy/absolute/")[0] if state.base_url != "/" else None,
         "own": state.network in NETWORKS and NETWORKS[state.network].host == "this computer",
     }
-
-
-def _how_far(name: str) -> list[str]:
-    """What became of the job of a session that is over, and how to go on; nothing of one that only a program knows."""
-    try:
-        told = progress.about(record.find(name))
-    except (LauncherError, OSError):
-        return []
-    if not told["tasks"]:  # it is damaged
-        return []
-    failed = f", {told['failed']} failed" if told["failed"] else ""
-    words = [f"{told['done']} of {counted(told['tasks'], 'task')} done{failed}. Results: {told['output']}"]
-    if told["done"] < told["tasks"]:
-        words.append(f"Go on with what is missing: golem-launcher {told['by']} --resume {name}")
-    return list(map(clean_line, words))
 
 
 def _asks(state: SessionState) -> str:

@@ -1,14 +1,9 @@
 from __future__ import annotations
 
-import contextlib
 import shutil
 from datetime import timedelta
 
 from golem_launcher.events import ClusterState, MachineState, Saving, Stage, now
-from golem_launcher.request import LaunchRequest
-from golem_launcher.tasks import record
-from golem_launcher.tasks.job import Job
-from golem_launcher.tasks.record import Line, Record
 from golem_launcher.ui.cards.view_model import SessionViews
 from tests.ui.made import GOOD_START, change, make_session
 
@@ -125,20 +120,3 @@ def test_machines_that_a_cluster_let_go_of_are_not_shown_while_it_runs() -> None
     )
     make_session("mine", machines=machines)
     assert [one["number"] for one in SessionViews().read()[0][0]["machines"]] == [1, 3]
-
-
-def test_a_job_says_how_far_it_came_and_how_to_go_on() -> None:
-    job = Job(command=("true",), items=("a", "b", "c"), output="/made", request=LaunchRequest())
-    with contextlib.closing(Record(record.create("frames", job.model_dump(mode="json")))) as written:
-        written.add(Line(kind="done", task=0), sure=True)
-        written.add(Line(kind="failed", task=1, reason="exit code 1"), sure=True)
-    make_session("frames", OVER, alive=False, workload="tasks")
-    make_session("of-a-program", OVER, alive=False, workload="tasks")
-    make_session("lab", OVER, alive=False)
-    views = {view["name"]: view for view in SessionViews().read()[0]}
-    assert {name: view["job"] for name, view in views.items()} == {"frames": True, "of-a-program": True, "lab": False}
-    assert views["frames"]["notices"] == [
-        "1 of 3 tasks done, 1 failed. Results: /made",
-        "Go on with what is missing: golem-launcher run --resume frames",
-    ]
-    assert views["of-a-program"]["notices"] == views["lab"]["notices"] == []

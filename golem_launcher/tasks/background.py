@@ -1,0 +1,61 @@
+"""Has a job done by a command of its own: what the page begins goes on when the page is closed."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Literal
+
+from golem_launcher import modules, paths, processes
+from golem_launcher.errors import SessionError, SessionNotFound
+from golem_launcher.session import liveness
+from golem_launcher.session.directory import session_directory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from golem_launcher.tasks.record import JobDirectory
+
+LOG = "command.log"
+"""What the command says, in the job's directory."""
+_BEGIN_SECONDS = 60.0
+_LOOK_SECONDS = 0.1
+_READ = 4000
+
+
+def begin(directory: JobDirectory, command: Literal["run", "sweep"]) -> None:
+    """Have ``command`` go on with the job; returns once its session was started, or all is done. Blocking.
+
+    Raises ``SessionError`` with what the command says where it does not come so far.
+    """
+    log = directory.path / LOG
+    log.unlink(missing_ok=True)
+    environment = {**os.environ, paths.HOME_VARIABLE: str(paths.home())}
+    argv = modules.command("golem_launcher.cli", command, "--resume", directory.name)
+    process = processes.spawn_detached(argv, env=environment, log=log, cwd=directory.path)
+    end = time.monotonic() + _BEGIN_SECONDS
+    while time.monotonic() < end:
+        over = not process.alive()
+        if _begun(directory.name):
+            return
+        if over:
+            if said := _said(log):
+                raise SessionError(said)
+            return
+        time.sleep(_LOOK_SECONDS)
+    raise SessionError(f"The job '{directory.name}' does not begin.", f"See {log}.")
+
+
+def _begun(name: str) -> bool:
+    try:
+        return liveness.alive(session_directory(name))
+    except SessionNotFound:
+        return False
+
+
+def _said(log: Path) -> str:
+    """The error that a command ended with; empty where it ended well."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _READ))
+        lines = file.read().decode(errors="replace").splitlines()
+    return next((line.partition(": ")[2] for line in reversed(lines) if line.startswith("Error: ")), "")

@@ -1,0 +1,188 @@
+"""The sets of parameters of a sweep, and the parameters that a notebook says it has. Nothing of it is executed."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import io
+import itertools
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+MOST_SETS = 10_000
+_LARGEST_FILE = 16 * 1024 * 1024
+_WHOLE = re.compile(r"[+-]?\d+")
+_WORDS = {"true": True, "false": False, "none": None, "null": None}
+
+
+def sets_of(options: Sequence[str], file: Path | None) -> tuple[dict[str, Any], ...]:
+    """Every combination of ``--param name=a,b`` with the rows of ``--param-file``. Raises ``RequestError``."""
+    axes: list[list[dict[str, Any]]] = [_rows(file)] if file is not None else []
+    given: set[str] = set()
+    for option in options:
+        name, equals, values = option.partition("=")
+        if not equals or not values.strip() or not name.isidentifier():
+            raise RequestError(f"--param {option}: it is a name and values, like lr=0.1,0.01.")
+        if name in given:
+            raise RequestError(f"--param {name} is given twice.", f"All its values in one: --param {name}=1,2")
+        given.add(name)
+        axes.append([{name: _value(one)} for one in next(csv.reader([values], skipinitialspace=True), [])])
+    return _combined(axes)
+
+
+def sets_typed(typed: Mapping[str, str]) -> tuple[dict[str, Any], ...]:
+    """Every combination of what was typed for each parameter: a value, or several with commas between them.
+
+    Values are Python's literals, as in the notebook's own cell, else what :func:`sets_of` takes them for. A parameter
+    for which nothing was typed is left as it is. Raises ``RequestError`` whose ``field`` is the parameter.
+    """
+    axes = []
+    for name, text in typed.items():
+        if not name.isidentifier():
+            raise RequestError(f"'{name:.40}' is no name of a parameter.", field=name)
+        if text.strip():
+            axes.append([{name: value} for value in _values_typed(name, text.strip())])
+    return _combined(axes)
+
+
+def _combined(axes: Sequence[Sequence[dict[str, Any]]]) -> tuple[dict[str, Any], ...]:
+    count = 1
+    for axis in axes:
+        count *= len(axis)
+    if not 0 < count <= MOST_SETS:
+        raise RequestError(f"That makes {count} sets of parameters; 1 to {MOST_SETS} make a sweep.")
+    return tuple({key: value for part in parts for key, value in part.items()} for parts in itertools.product(*axes))
+
+
+def _values_typed(name: str, text: str) -> list[Any]:
+    try:
+        found = ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return [_value(one) for one in next(csv.reader([text], skipinitialspace=True), [])]
+    values = list(found) if isinstance(found, tuple) and not text.startswith("((") else [found]
+    for value in values:
+        if not _is_plain(value):
+            raise RequestError(f"{value!r:.80} is no value of a parameter: it must be one that JSON knows.", field=name)
+    return values
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether papermill can write it into a notebook of any language."""
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(one) for key, one in value.items())
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _rows(file: Path) -> list[dict[str, Any]]:
+    """The rows of a CSV file with a line of names, or a JSON list of objects."""
+    try:
+        text = file.expanduser().read_bytes()[:_LARGEST_FILE].decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        why = (error.strerror if isinstance(error, OSError) else "") or "it is no text"
+        raise RequestError(f"The file {file} can't be read: {why}.") from None
+    try:
+        if file.suffix == ".json":
+            rows = json.loads(text)
+        else:
+            rows = [{name: _value(value) for name, value in row.items()} for row in csv.DictReader(io.StringIO(text))]
+    except (ValueError, csv.Error, RecursionError, AttributeError, TypeError):
+        rows = None
+    fits = isinstance(rows, list) and all(isinstance(row, dict) and all(map(_is_name, row)) for row in rows)
+    if not fits or not isinstance(rows, list):
+        raise RequestError(
+            f"The file {file} is no list of parameters.", "A line of names, and then a row for each set."
+        )
+    return rows
+
+
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str) and name.isidentifier()
+
+
+def _value(text: str) -> Any:
+    """A value as papermill's ``-p`` reads it."""
+    plain = text.strip()
+    if plain.lower() in _WORDS:
+        return _WORDS[plain.lower()]
+    if _WHOLE.fullmatch(plain):
+        return int(plain)
+    try:
+        return float(plain)
+    except ValueError:
+        return text
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One that a notebook's cell sets."""
+
+    name: str
+    default: str
+    """As the cell has it."""
+    comment: str = ""
+    """What stands behind it in its line."""
+
+
+def parameters_in(notebook: bytes) -> list[Parameter]:
+    """Those that the cells tagged ``parameters`` set, in their order; none where these are in another language."""
+    found: dict[str, Parameter] = {}
+    for source in _tagged(notebook):
+        lines = source.splitlines()
+        for node in _assignments(source):
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if isinstance(target, ast.Name) and node.value is not None:
+                behind = lines[(node.end_lineno or 1) - 1].encode()[node.end_col_offset or 0 :].decode().strip()
+                comment = behind.lstrip("# ") if behind.startswith("#") else ""
+                found[target.id] = Parameter(target.id, ast.unparse(node.value), comment)
+    return list(found.values())
+
+
+def _assignments(source: str) -> Iterator[ast.Assign | ast.AnnAssign]:
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError):
+        return  # another language, or magics
+    yield from (node for node in body if isinstance(node, ast.Assign | ast.AnnAssign))
+
+
+def unheeded(notebook: bytes, sets: Iterable[dict[str, Any]]) -> str:
+    """What who pays should know of parameters that the notebook may never look at, in a sentence; or nothing."""
+    names = dict.fromkeys(itertools.chain(*sets))
+    sources = _tagged(notebook)
+    if not names:
+        return ""
+    if not sources:
+        return "No cell of the notebook is tagged 'parameters': values go before its first cell, and its own win."
+    try:
+        tree = ast.parse("\n".join(sources))
+    except (SyntaxError, ValueError, RecursionError):
+        return ""  # another language, or magics
+    set_there = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    odd = [name for name in names if name not in set_there]
+    return f"The cell tagged 'parameters' does not set {', '.join(odd)}: is the name right?" if odd else ""
+
+
+def _tagged(notebook: bytes) -> list[str]:
+    """What the cells say that are tagged ``parameters``."""
+    return [_source(cell) for cell in json.loads(notebook)["cells"] if "parameters" in _tags(cell)]
+
+
+def _tags(cell: Any) -> Any:
+    metadata = cell.get("metadata") if isinstance(cell, dict) else None
+    tags = metadata.get("tags") if isinstance(metadata, dict) else None
+    return tags if isinstance(tags, list) else ()
+
+
+def _source(cell: dict[str, Any]) -> str:
+    source = cell.get("source", "")
+    return "".join(map(str, source)) if isinstance(source, list) else str(source)

@@ -1,0 +1,85 @@
+"""The table of a sweep beside its notebooks: a row for each set of parameters, and what became of it.
+
+What a provider said is text in it, and no formula.
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import itertools
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher import files
+from golem_launcher.text import clean_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from golem_launcher.tasks.record import Line
+    from golem_launcher.tasks.sweep import Sweep
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_COLUMNS = ("status", "seconds", "cost", "provider", "error", "notebook")
+
+
+def write_summary(sweep: Sweep, lines: Iterable[Line]) -> list[Path]:
+    """Tables of a sweep beside its notebooks; where they are. Blocking. Raises ``OSError``.
+
+    What a provider said is text in them, and no formula.
+    """
+    last = {line.task: line for line in lines if line.kind in {"done", "failed"}}
+    rows = [_row(number, parameters, last.get(number)) for number, parameters in enumerate(sweep.sets)]
+    columns = list(dict.fromkeys(itertools.chain(*(one for one in sweep.sets), _COLUMNS, *rows)))
+    output = Path(sweep.output)
+    output.mkdir(parents=True, exist_ok=True)
+    table = io.StringIO()
+    writer = csv.writer(table)
+    writer.writerow(columns)
+    writer.writerows([_cell(row.get(column, "")) for column in columns] for row in rows)
+    written = [output / "summary.csv", output / "summary.html"]
+    files.write_atomic(written[0], table.getvalue().encode(), mode=0o644)
+    files.write_atomic(written[1], _page(sweep.notebook, columns, rows).encode(), mode=0o644)
+    return written
+
+
+def _row(number: int, parameters: dict[str, Any], line: Line | None) -> dict[str, Any]:
+    row = {**parameters, "status": "missing" if line is None else line.kind}
+    if line is not None:
+        scraps = line.more.get("scraps")
+        row |= {
+            "seconds": round(line.seconds, 2),
+            "cost": line.cost,
+            "provider": line.provider_name or line.provider,
+            "error": line.reason,
+            "notebook": line.more.get("notebook", ""),
+        }
+        for name, value in scraps.items() if isinstance(scraps, dict) else ():
+            row.setdefault(f"scrap.{clean_line(str(name), longest=60)}", value)
+    row["number"] = number + 1
+    return row
+
+
+def _cell(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = clean_line(value if isinstance(value, str) else json.dumps(value))
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _page(title: str, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> str:
+    def cells(tag: str, values: Iterable[Any]) -> str:
+        return "".join(f"<{tag}>{html.escape('' if one is None else str(one))}</{tag}>" for one in values)
+
+    body = "\n".join(f"<tr>{cells('td', (_cell(row.get(one, '')) for one in columns))}</tr>" for row in rows)
+    name = html.escape(title)
+    return (
+        "<!doctype html>\n<meta charset=utf-8>\n"
+        "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+        f"<title>{name}</title>\n<style>body{{font:14px sans-serif}}td,th{{padding:2px 8px;text-align:left;"
+        f"border-bottom:1px solid #ccc}}</style>\n<h1>{name}</h1>\n<table>\n<tr>{cells('th', columns)}</tr>\n{body}\n"
+        "</table>\n"
+    )

@@ -38,7 +38,7 @@ bench: $(VENV)/.installed-tests
 
 # Pictures of the page for the documents, made by the browser tests.
 pictures: $(VENV)/.installed-tests
-	GOLEM_LAUNCHER_PICTURES=docs/images $(BIN)/python -m pytest -q tests/browser/test_pictures.py
+	GOLEM_LAUNCHER_PICTURES=docs/images $(BIN)/python -m pytest -q tests/browser/test_pictures.py tests/browser/test_in_the_lab.py
 
 # What is made from the code: types for editors, docs/cli.md, dashboards. A test compares.
 generated: $(VENV)/.installed-tests

@@ -207,6 +207,30 @@ class LeftOut(_Event):
         return self.text
 
 
+class LabAsks(_Event):
+    """A page of the Lab asks for what only the user may say yes to: more time, or the session's end."""
+
+    kind: Literal["asks"] = "asks"
+    what: Literal["extend", "end"]
+    hours: int = 0
+    """How many more, where more time is asked for."""
+
+    @property
+    def line(self) -> str:
+        """What is asked for, as a sentence."""
+        if self.what == "end":
+            return "The Lab asks for the session's end."
+        return f"The Lab asks for {counted(self.hours, 'hour')} more."
+
+    def yes(self, name: str) -> str:
+        """The command that does it for the session ``name``."""
+        return (
+            f"golem-launcher stop {name}"
+            if self.what == "end"
+            else (f"golem-launcher extend {name} --hours {self.hours}")
+        )
+
+
 class Usage(BaseModel):
     """What the session uses of its provider's machine at a moment: figures of the agent's, each named with its unit."""
 
@@ -239,6 +263,7 @@ Event = Annotated[
     | EndsSoon
     | NotSaved
     | LeftOut
+    | LabAsks
     | Used,
     Field(discriminator="kind"),
 ]
@@ -386,6 +411,8 @@ class SessionState(BaseModel):
     """What to tell while the newest save is older than it should be; empty while it is not."""
     kept: str = ""
     """Why it was not ended though somebody asked for it, and until when it is kept; empty otherwise."""
+    asked: LabAsks | None = None
+    """What the Lab asks for, until the user says yes or no to it or it has waited for too long."""
     saving: Saving | None = None
     """``None`` when nothing is saved."""
     cluster: ClusterState | None = None

@@ -8,7 +8,7 @@ made here, from the settings that the provider's server put into its own, as dat
 it, and no extension but those that are installed on this side too.
 
 The extension of the launcher's own (:mod:`golem_launcher.access.labextension`) is named by every page, in both modes,
-and its file comes from here whatever the provider has by that name.
+and its files come from here whatever the provider has by that name.
 """
 
 from __future__ import annotations
@@ -46,7 +46,6 @@ _LONGEST_TEXT = 4096
 _MOST_ITEMS = 200
 LARGEST_PAGE = 1024 * 1024
 """Of a provider's page, in bytes: what is longer is none of JupyterLab's."""
-_SCRIPT = (b"content-type", b"text/javascript; charset=utf-8")
 _FOREVER = b"public, max-age=31536000, immutable"
 _URLS = {
     "appUrl": "lab", "fullAppUrl": "lab",
@@ -96,8 +95,10 @@ class LabFrontend:
         ``gzipped``: the browser takes that; ``known``: the tag of what it has already.
         """
         inner = self._inner(path)
-        if inner == labextension.path():
-            return Served(200, [*OUR_HEADERS, _SCRIPT, (b"cache-control", _FOREVER)], labextension.source())
+        own = labextension.files().get(inner)
+        if own is not None:
+            kind, body = own
+            return Served(200, [*OUR_HEADERS, (b"content-type", kind), (b"cache-control", _FOREVER)], body)
         hashed = bool(_HASHED.search(inner.rpartition("/")[2]))
         if inner.startswith(("/static/lab/", "/lab/extensions/", "/lab/api/themes/", "/static/")):
             if self.extensions and not hashed:

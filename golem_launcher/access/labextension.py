@@ -1,4 +1,4 @@
-"""Adds labextension.js, the launcher's own JupyterLab extension, to every Lab's page."""
+"""Adds the launcher's own JupyterLab extension, the files of ``lab_page``, to every Lab's page."""
 
 from __future__ import annotations
 
@@ -7,23 +7,30 @@ import hashlib
 from pathlib import Path
 
 NAME = "golem-launcher"
-_SOURCE = Path(__file__).with_suffix(".js")
+_FILES = Path(__file__).with_name("lab_page")
+_KINDS = {".js": b"text/javascript; charset=utf-8", ".css": b"text/css; charset=utf-8"}
 
 
-@functools.cache
-def source() -> bytes:
-    """The extension's script, as bytes."""
-    return _SOURCE.read_bytes()
-
-
-@functools.cache
 def entry() -> dict[str, object]:
-    """The extension, as JupyterLab's page names those that it loads. The script's name changes with its content."""
-    load = f"static/remoteEntry.{hashlib.sha256(source()).hexdigest()[:20]}.js"
-    return {"name": NAME, "load": load, "extension": "./extension", "entrypoints": None}
+    """The extension, as JupyterLab's page names those that it loads. The address changes with what is in its files."""
+    return {"name": NAME, "load": f"{_version()}/container.js", "extension": "./extension", "entrypoints": None}
 
 
 @functools.cache
-def path() -> str:
-    """The script's path below the Lab's base, with a slash at its head."""
-    return f"/lab/extensions/{NAME}/{entry()['load']}"
+def files() -> dict[str, tuple[bytes, bytes]]:
+    """The extension's files: kind and content, by the path below the Lab's base, with a slash at its head."""
+    place = f"/lab/extensions/{NAME}/{_version()}"
+    return {f"{place}/{name}": (_KINDS[Path(name).suffix], data) for name, data in _contents().items()}
+
+
+@functools.cache
+def _contents() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(_FILES.iterdir()) if path.suffix in _KINDS}
+
+
+@functools.cache
+def _version() -> str:
+    digest = hashlib.sha256()
+    for name, data in _contents().items():
+        digest.update(b"%s %d\n%s" % (name.encode(), len(data), data))
+    return f"static/{digest.hexdigest()[:20]}"

@@ -3,8 +3,9 @@
 Each page comes by a websocket at ``<base>golem-launcher/documents``, which the link answers on this side, and speaks
 lines of JSON. The page first says ``{"key": …, "unsaved": 2}``, and ``{"unsaved": 1}`` whenever that changes. It is
 told ``{"save": 7}`` and answers ``{"saved": 7, "unsaved": 0}``; it is told ``{"away": true}`` while the provider does
-not answer, and ``{"ended": "why"}`` in the end. In such a page a stranger's scripts may run: what it says is counted,
-with limits, and decides nothing.
+not answer, and ``{"ended": "why"}`` in the end. To ``{"unsaved": 1, "look": true}`` it is told ``{"session": {…}}``,
+how that stands; to ``{"unsaved": 1, "ask": {…}}``, what it asks for, ``{"told": "…"}``. In such a page a stranger's
+scripts may run: what it says is counted, with limits, and decides nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from golem_launcher.access.streams import DuplexStream, Pipe
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from golem_launcher.access.origin_policy import Headers
     from golem_launcher.access.streams import Stream
 
@@ -42,6 +45,11 @@ _GREETING_SECONDS = 10.0
 _GATHER_SECONDS = 0.05
 """Between two messages of one page."""
 _PIECE = 4096
+
+
+def _deaf(_: object) -> str:
+    """The default: where nothing may be asked for."""
+    return ""
 
 
 @dataclass(frozen=True)
@@ -96,10 +104,17 @@ class _Page:
 
 
 class OpenDocuments:
-    """The pages of one session's Lab; ``secret`` is its token. ``aclose`` once."""
+    """The pages of one session's Lab; ``secret`` is its token. ``aclose`` once.
 
-    def __init__(self, secret: str) -> None:
+    ``look`` says how the session stands, and ``hear`` answers what a page asks for, anything at all.
+    """
+
+    def __init__(
+        self, secret: str, *, look: Callable[[], dict[str, Any]] = dict, hear: Callable[[object], str] = _deaf
+    ) -> None:
         self._key = key(secret)
+        self._look = look
+        self._listen = hear
         self._pages: set[_Page] = set()
         self._order = 0
         self._answered = asyncio.Event()
@@ -184,6 +199,10 @@ class OpenDocuments:
         page.unsaved = _number(message, "unsaved", MOST_UNSAVED)
         page.saved = max(page.saved, _number(message, "saved", self._order))
         self._answered.set()
+        if "ask" in message:
+            page.tell(told=self._listen(message["ask"]))
+        if "look" in message:
+            page.tell(session=self._look())
         await page.stream.drain()
         await asyncio.sleep(_GATHER_SECONDS)
 

@@ -66,6 +66,7 @@ def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]
         ("ended", moment(state.ended_at) if state.ended_at else None),
         ("usage", _usage(state)),
         ("saved", _saved(state)),
+        ("asked", _asked(state)),
         ("not ended", state.kept),
         ("not saved", count(state.unsaved) if state.unsaved and not state.stage.final else None),
         *(("notice", notice) for notice in state.notices),
@@ -73,6 +74,12 @@ def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]
         *(_machine_lines(state) if len(state.machines) > 1 else _ids(state.head)),
     ]
     return [(title, text) for title, text in lines if text]
+
+
+def _asked(state: SessionState) -> str:
+    """What the Lab asks for, and how the user says yes."""
+    asked = state.asked
+    return "" if asked is None or state.stage.final else f"{asked.line} Yes: {asked.yes(state.name)}"
 
 
 def _ids(machine: MachineState) -> list[tuple[str, str | None]]:

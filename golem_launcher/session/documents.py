@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
+from golem_launcher.errors import LauncherError
 from golem_launcher.events import Stage
+from golem_launcher.session import timeouts
 from golem_launcher.units import counted
 
 if TYPE_CHECKING:
     from golem_launcher.access.open_documents import OpenDocuments, Outcome
     from golem_launcher.events import SessionState
+    from golem_launcher.session.lab_desk import LabDesk
     from golem_launcher.session.recorder import Recorder
+    from golem_launcher.session.saves import Saves
 
+_LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
 
 
-async def follow(documents: OpenDocuments, recorder: Recorder) -> None:
+async def follow(documents: OpenDocuments, desk: LabDesk, recorder: Recorder) -> None:
     """Keep the state's count true, and tell the pages when their provider is away; until cancelled."""
     while True:
+        desk.follow()
         if documents.unsaved != recorder.state.unsaved:
             recorder.update(unsaved=documents.unsaved)
         documents.away(recorder.state.stage is Stage.RECOVERING or recorder.state.trouble != "")
         await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def save_when_asked(desk: LabDesk, saves: Saves) -> None:
+    """Save whenever a page of the Lab asks for it; until cancelled. What comes of it is in the session's state."""
+    while True:
+        await desk.save_wanted.wait()
+        desk.save_wanted.clear()
+        try:
+            await saves.save_all(timeouts.SAVE)
+        except LauncherError as error:
+            _LOG.info("a save that the Lab asked for: %s", error)
 
 
 def missing(outcome: Outcome) -> str:

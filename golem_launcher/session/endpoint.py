@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.access.open_documents import OpenDocuments
 from golem_launcher.errors import AccessError
+from golem_launcher.session.lab_desk import LabDesk
 from golem_launcher.session.machine_endpoint import MachineEndpoint
 from golem_launcher.session.machine_slot import HEAD
 from golem_launcher.text import clean_name
@@ -47,7 +48,9 @@ class SessionEndpoint:
             MachineEndpoint(of_others, self._way_to(number), lambda: "/")
             for number in range(HEAD + 1, request.most_machines + 1)
         )
-        self.documents = OpenDocuments(token)
+        self.desk = LabDesk(request, recorder)
+        """Where those pages are told of the session, and ask for things."""
+        self.documents = OpenDocuments(token, look=self.desk.look, hear=self.desk.hear)
         """The pages of JupyterLab that are open in browsers; none of another workload."""
         self._recorder = recorder
         self._left_out: set[str] = set()

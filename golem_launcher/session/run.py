@@ -186,8 +186,9 @@ class Run:
         endpoint = self._session.endpoint
         self._resources.push_async_callback(endpoint.aclose)
         await endpoint.open()
-        following = asyncio.create_task(documents.follow(endpoint.documents, self._recorder))
-        self._resources.push_async_callback(cancel_all, following)
+        following = asyncio.create_task(documents.follow(endpoint.documents, endpoint.desk, self._recorder))
+        saving = asyncio.create_task(documents.save_when_asked(endpoint.desk, self._session.saves))
+        self._resources.push_async_callback(cancel_all, following, saving)
         preload.end()
 
     async def _be_ready(self, session: Prepared, machine: Machine) -> str:
@@ -231,7 +232,14 @@ class Run:
             raise LauncherError("The session has not begun yet.", "Try again in a moment.")
         agent = self._monitor.client if self._monitor is not None else None
         others = self._pool.clients if self._pool is not None else []
-        return await self._session.extension.extend(arguments, self._entered.rest, agent, others)
+        told = await self._session.extension.extend(arguments, self._entered.rest, agent, others)
+        self._session.endpoint.desk.answered()
+        return told
+
+    async def decline(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        """Say no to what a page of the Lab asks for."""
+        self._session.endpoint.desk.answered()
+        return {}
 
     async def give_up(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Take another provider in the place of a machine, whose user has a ``reason``. Raises ``LauncherError``."""

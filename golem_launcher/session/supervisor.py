@@ -61,6 +61,7 @@ class Supervisor:
             "abort": self._on_abort,
             "state": self._on_state,
             "extend": self._run.extend,
+            "decline": self._run.decline,
             "save": self._run.save,
             "give-up": self._run.give_up,
             "let-go": self._run.let_go,

@@ -386,6 +386,8 @@ export interface Session {
   lost: number;
   notices: string[];
   kept: boolean;
+  /** What the Lab waits for the user's yes to; no hours where that is the end. */
+  asked: { what: "extend" | "end"; hours: number; words: string } | null;
   /** The first one's, which has the workspace. */
   usage: Usage | null;
   /** All of them, where there are several. */

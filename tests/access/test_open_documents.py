@@ -189,6 +189,23 @@ def test_a_link_of_another_process_leads_its_pages_to_the_supervisor(tmp_path):
     run(scene())
 
 
+def test_a_page_is_told_how_the_session_stands_and_what_comes_of_what_it_asks_for():
+    async def scene():
+        found = OpenDocuments(SECRET, look=lambda: {"name": "first"}, hear=lambda asked: f"no {asked}")
+        async with link_to(1, attend=found.dial) as address, aiohttp.ClientSession(address) as client:
+            page = await client.ws_connect("/golem-launcher/documents")
+            await page.send_json({"key": KEY, "unsaved": 1})
+            await page.send_json({"unsaved": 1, "ask": "more", "look": True})
+            assert [await page.receive_json() for _ in range(2)] == [
+                {"told": "no more"},
+                {"session": {"name": "first"}},
+            ]
+            assert found.unsaved == 1
+            await found.aclose()
+
+    run(scene())
+
+
 def test_a_request_that_is_no_websocket_is_told_so():
     async def scene():
         async with served() as session, session.get("/golem-launcher/documents") as response:
@@ -205,5 +222,7 @@ def test_the_page_names_the_extension_and_its_key():
     assert config["golemLauncherKey"] == KEY
     served = LabFrontend().file(f"/lab/extensions/golem-launcher/{labextension.entry()['load']}", gzipped=False)
     assert served.status == 200
-    assert served.body == labextension.source()
+    assert b"_JUPYTERLAB" in served.body
+    for path, (_, body) in labextension.files().items():
+        assert LabFrontend().file(path, gzipped=False).body == body
     assert SECRET.encode() not in made

@@ -41,6 +41,7 @@ class Actions:
             "stop": _stop,
             "force": _force,
             "extend": _extend,
+            "decline": _decline,
             "save": _save,
             "remove": _remove,
             "hub": _open_on_hub,
@@ -138,6 +139,12 @@ def _extend(directory: SessionDirectory, content: Content) -> Content:
     asked = {key: with_point(value) for key, value in typed.items() if value}
     client.extend(directory.name, **asked)
     return {"text": "Extended."}
+
+
+def _decline(directory: SessionDirectory, _content: Content) -> Content:
+    """No to what the Lab asks for."""
+    liveness.control(directory, "decline")
+    return {}
 
 
 def _save(directory: SessionDirectory, _content: Content) -> Content:

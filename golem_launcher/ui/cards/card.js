@@ -5,6 +5,7 @@ import { downloadButton } from "./downloads.js";
 import { ExtendForm } from "./extend.js";
 import { gauge, plot, UsageView } from "./gauges.js";
 import { JobView } from "./job.js";
+import { LabAsksView } from "./lab_asks.js";
 import { LogView } from "./log.js";
 import { MachinesView } from "./machines.js";
 import {
@@ -66,6 +67,14 @@ export class Card {
     this.own = h("p", { class: "gl-reason gl-own-image", hidden: true }, OWN_IMAGE_WORDS);
     this.reason = h("p", { class: "gl-reason", dir: "auto", hidden: true });
     this.notices = h("ul", { class: "gl-notices", "aria-label": "Notices", hidden: true });
+    this.asks = new LabAsksView({
+      extend: (hours) => {
+        this.extend.open(true);
+        this.extend.choose(hours);
+      },
+      end: () => this.abort.button.click(),
+      decline: () => tools.send({ kind: "decline", name }),
+    });
     this.stages = new StagesView();
     this.spent = gauge("Spent", "spent");
     this.costs = plot();
@@ -171,6 +180,7 @@ export class Card {
       this.where,
       this.own,
       this.answer,
+      this.asks.element,
       this.reason,
       this.notices,
       this.stages.element,
@@ -260,6 +270,7 @@ export class Card {
     this.reason.classList.toggle("gl-bad", lost || session.stage === "failed");
     show(this.reason, this.reason.textContent !== "");
     show(this.own, Boolean(session.own_image && session.live && session.started));
+    this.asks.update(session);
     this.showNotices();
     this.showButtons(lost);
     this.stages.update(session);

@@ -15,6 +15,7 @@ from golem_launcher.events import (
     CostChanged,
     EndsSoon,
     Event,
+    LabAsks,
     LeftOut,
     Message,
     NotSaved,
@@ -25,6 +26,7 @@ from golem_launcher.events import (
     StageChanged,
     Used,
 )
+from golem_launcher.session.burn_rate import BurnRate
 from golem_launcher.text import clean_line
 from golem_launcher.ui.cards.file_tail import Tail
 from golem_launcher.units import counted
@@ -34,12 +36,6 @@ if TYPE_CHECKING:
 
 POINTS_AT_MOST = 120
 """Points of each plot; older ones are thinned out."""
-
-_RATE_SECONDS = 600.0
-"""The burn rate is that of the last so many seconds …"""
-_RATE_AT_LEAST_SECONDS = 20.0
-"""… and unknown until so many have passed."""
-_RATE_STEP_SECONDS = 1.0
 
 _USED = ("cpu_percent", "memory_bytes", "gpu_percent", "save_age")
 """What is plotted of the machine, and how old the newest save was."""
@@ -56,7 +52,7 @@ class EventDigest:
         self._tail = Tail(directory.path / "events.jsonl", whole=True)
         self._points: list[tuple[float, float]] = []
         self._used: dict[str, list[tuple[float, float]]] = {name: [] for name in _USED}
-        self._recent: list[tuple[float, float]] = []
+        self._burn_rate = BurnRate()
         self._doing = ""
         self._progress: dict[str, Progress] = {}
         self._first = True
@@ -101,7 +97,7 @@ class EventDigest:
             ][-3:],
             "costs": self._points,
             "used": {name: points for name, points in self._used.items() if points},
-            "rate": self._rate(),
+            "rate": self._burn_rate.per_hour,
         }
 
     def _take(self, event: Event) -> Alert | None:
@@ -117,15 +113,7 @@ class EventDigest:
             return self._stage_alert(event)
         elif isinstance(event, Message | ProviderChosen):
             self._doing = clean_line(event.line, longest=300)
-        elif isinstance(event, ProviderLost):
-            return {"what": "lost", "text": clean_line(f"{event.provider_name} was lost: {event.reason}", longest=300)}
-        elif isinstance(event, NotSaved):
-            return {"what": "stalled", "text": clean_line(event.line, longest=300)}
-        elif isinstance(event, LeftOut):
-            return {"what": "left-out", "text": clean_line(event.line, longest=300)}
-        elif isinstance(event, EndsSoon):
-            return {"what": f"ends-{event.minutes}", "text": _ends_soon(event)}
-        return None
+        return _alert(event)
 
     def _stage_alert(self, event: StageChanged) -> Alert | None:
         if event.stage is Stage.READY:
@@ -148,11 +136,7 @@ class EventDigest:
         self._points.append((round(at, 1), cost))
         if len(self._points) > POINTS_AT_MOST:
             self._points = [*self._points[:-1:2], self._points[-1]]  # the shape stays, at half the points
-        if len(self._recent) > 1 and at - self._recent[-2][0] < _RATE_STEP_SECONDS:
-            del self._recent[-1]
-        self._recent.append((at, cost))
-        while self._recent and self._recent[0][0] < at - _RATE_SECONDS:
-            del self._recent[0]
+        self._burn_rate.add(at, cost)
 
     def _add_used(self, event: Used) -> None:
         figures = {**event.usage.model_dump(), "save_age": event.save_age}
@@ -163,13 +147,6 @@ class EventDigest:
             if len(points) > POINTS_AT_MOST:
                 self._used[name] = _halved(points)
 
-    def _rate(self) -> float | None:
-        """What an hour costs, lately."""
-        if not self._recent:
-            return None
-        (began, before), (at, cost) = self._recent[0], self._recent[-1]
-        return (cost - before) / (at - began) * 3600 if at - began >= _RATE_AT_LEAST_SECONDS else None
-
 
 def _halved(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     """Half as many points with the same ends: of two that are one after the other the higher, so that no peak goes."""
@@ -177,6 +154,21 @@ def _halved(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     pairs = zip(others[::2], others[1::2], strict=False)
     odd = others[-1:] if len(others) % 2 else []
     return [first, *(max(pair, key=lambda point: point[1]) for pair in pairs), *odd, last]
+
+
+def _alert(event: Event) -> Alert | None:
+    """What a person should be told at once of it."""
+    if isinstance(event, ProviderLost):
+        return {"what": "lost", "text": clean_line(f"{event.provider_name} was lost: {event.reason}", longest=300)}
+    if isinstance(event, NotSaved):
+        return {"what": "stalled", "text": clean_line(event.line, longest=300)}
+    if isinstance(event, LeftOut):
+        return {"what": "left-out", "text": clean_line(event.line, longest=300)}
+    if isinstance(event, LabAsks):
+        return {"what": "asks", "text": event.line}
+    if isinstance(event, EndsSoon):
+        return {"what": f"ends-{event.minutes}", "text": _ends_soon(event)}
+    return None
 
 
 def _ends_soon(event: EndsSoon) -> str:

@@ -10,6 +10,7 @@ const ALERT_WORDS = {
   lost: { title: "Provider lost", mood: "bad", stay: true },
   failed: { title: "Failed", mood: "bad", stay: true },
   ended: { title: "Ended", mood: "plain", stay: false },
+  asks: { title: "The Lab asks", mood: "warn", stay: true },
   "left-out": { title: "Not everything is saved", mood: "warn", stay: true },
   stalled: { title: "Not saved", mood: "bad", stay: true },
   "ends-10": { title: "10 minutes left", mood: "warn", stay: true },

@@ -121,6 +121,7 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "lost": state.providers_lost,
         "notices": [clean_line(notice) for notice in (*filter(None, [state.kept, _asks(state)]), *state.notices)],
         "kept": bool(state.kept),
+        "asked": _asked_for(state),
         "usage": state.head.usage.model_dump() if state.head.usage and not state.stage.final else None,
         "machines": [_machine(one, state) for one in state.machines_in_use] if len(state.machines) > 1 else [],
         "saving": _saving(state),
@@ -141,6 +142,13 @@ def _asks(state: SessionState) -> str:
         f"The notebook asks for {counted(cluster.asked, 'Dask worker')}; {cluster.most} are allowed. Allow more by: "
         f"golem-launcher cluster {state.name} scale {min(cluster.asked, MOST_WORKERS)}"
     )
+
+
+def _asked_for(state: SessionState) -> dict[str, Any] | None:
+    """What the Lab waits for the user's yes to."""
+    if state.asked is None or state.stage.final:
+        return None
+    return {"what": state.asked.what, "hours": state.asked.hours, "words": state.asked.line}
 
 
 def _machine(machine: MachineState, state: SessionState) -> dict[str, Any]:

@@ -28,8 +28,21 @@ export interface DocumentManager {
 }
 
 export interface Application {
-  shell: { widgets(area: string): Iterable<unknown> };
+  shell: {
+    widgets(area: string): Iterable<unknown>;
+    add(widget: Widget, area: string, options: { rank: number }): void;
+    activateById(id: string): void;
+  };
   restored: Promise<void>;
+}
+
+export interface Widget {
+  id: string;
+  title: { caption: string; icon: unknown };
+}
+
+export interface StatusBar {
+  registerStatusItem(id: string, item: { item: Widget; align: "left" | "right"; rank: number }): unknown;
 }
 
 /** The modules that the extension takes from JupyterLab, by name. */
@@ -38,15 +51,25 @@ export interface Modules {
   "@jupyterlab/application": { IConnectionLost: unknown };
   "@jupyterlab/apputils": {
     Dialog: { okButton(options: { label: string }): unknown };
-    Notification: { warning(text: string, options: { autoClose: number }): void };
+    Notification: {
+      warning(
+        text: string,
+        options: { autoClose: number | false; actions?: { label: string; callback: () => void }[] },
+      ): void;
+    };
     showDialog(options: { title: string; body: unknown; buttons: unknown[] }): Promise<unknown>;
   };
   "@jupyterlab/coreutils": {
     PageConfig: { getOption(name: string): string; getWsUrl(): string };
     URLExt: { join(...parts: string[]): string };
   };
-  "@lumino/widgets": { Widget: new (options: { node: HTMLElement }) => unknown };
+  "@lumino/widgets": { Widget: new (options: { node: HTMLElement }) => Widget };
+  "@jupyterlab/statusbar": { IStatusBar: unknown };
+  "@jupyterlab/ui-components": { LabIcon: new (options: { name: string; svgstr: string }) => unknown };
 }
+
+/** Gives a module of JupyterLab's own. */
+export type Jupyter = <Name extends keyof Modules>(name: Name) => Promise<Modules[Name]>;
 
 /** Webpack's shared modules: by name, then by version. */
 export type Shared = {
@@ -57,6 +80,39 @@ export type Shared = {
 export interface Container {
   init(scope: Shared): void;
   get(name: string): Promise<() => { __esModule: true; default: unknown[] }>;
+}
+
+/** What the supervisor says: that its provider is away, the number of an order to save, how the session ended … */
+export interface News {
+  away?: boolean;
+  save?: number;
+  ended?: string;
+  session?: Session;
+  /** What came of what was asked for. */
+  told?: string;
+}
+
+/** What a page may ask for. */
+export type Wish = { what: "save" | "end" } | { what: "extend"; hours: number };
+
+/** `session/lab_desk.py`: the session as its pages show it; moments are seconds from now. */
+export interface Session {
+  name: string;
+  stage: string;
+  trouble: string;
+  left: number | null;
+  ends: string;
+  spent: string;
+  rate: string;
+  saved: number | null;
+  saves: boolean;
+  files: string;
+  problem: string;
+  unsaved: number;
+  used: [label: string, words: string][];
+  machines: string[];
+  extend: { hours: number; cost: string; possible: boolean }[];
+  asked: string;
 }
 
 declare global {

@@ -1,0 +1,129 @@
+import { Documents } from "./documents.js";
+import { SessionView } from "./session.js";
+import { Supervisor } from "./supervisor.js";
+
+/** @import { Application, DocumentManager, Jupyter, StatusBar } from "./jupyterlab" */
+
+const NAME = "golem-launcher";
+const ROUND_MS = 500;
+const RANK = 900;
+const ICON =
+  '<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 16 16"><path class="jp-icon3" fill="#616161" ' +
+  'd="M8 1a7 7 0 1 0 7 7h-2a5 5 0 1 1-1.5-3.6L8 7.9V10l6-5.5V1l-1.3 1.3A7 7 0 0 0 8 1z"/></svg>';
+
+/**
+ * What JupyterLab is to load.
+ *
+ * @param {Jupyter} jupyter
+ */
+export async function plugins(jupyter) {
+  const [docmanager, application, apputils, { PageConfig, URLExt }, { Widget }, { IStatusBar }, { LabIcon }] =
+    await Promise.all([
+      jupyter("@jupyterlab/docmanager"),
+      jupyter("@jupyterlab/application"),
+      jupyter("@jupyterlab/apputils"),
+      jupyter("@jupyterlab/coreutils"),
+      jupyter("@lumino/widgets"),
+      jupyter("@jupyterlab/statusbar"),
+      jupyter("@jupyterlab/ui-components"),
+    ]);
+  let supervisor = /** @type {Supervisor | null} */ (null);
+  let ended = false;
+  let saying = false;
+
+  /**
+   * Say something in the page, once at a time.
+   *
+   * @param {string} title
+   * @param {string} text
+   */
+  function say(title, text) {
+    if (saying) return;
+    saying = true;
+    const node = document.createElement("div");
+    for (const line of text.split("\n")) node.appendChild(document.createElement("p")).textContent = line;
+    const buttons = [apputils.Dialog.okButton({ label: "Close" })];
+    apputils.showDialog({ title, body: new Widget({ node }), buttons }).finally(() => {
+      saying = false;
+    });
+  }
+
+  const view = new SessionView({
+    ask: (wish) => supervisor?.ask(wish) ?? false,
+    /** Before the end: it stays until it is closed. */
+    warn: (text, extend) =>
+      apputils.Notification.warning(text, {
+        autoClose: false,
+        actions: [{ label: "More time …", callback: extend }],
+      }),
+  });
+
+  const documents = {
+    id: `${NAME}:documents`,
+    description: "Saves open documents before the session ends, and soon after something was typed.",
+    autoStart: true,
+    requires: [docmanager.IDocumentManager],
+    activate: (/** @type {Application} */ app, /** @type {DocumentManager} */ manager) => {
+      /** @type {Documents} */
+      const open = new Documents(app, manager, () => told.tell(open.unsaved().length));
+      const url = URLExt.join(PageConfig.getWsUrl(), NAME, "documents");
+      const told = new Supervisor(
+        url,
+        PageConfig.getOption("golemLauncherKey"),
+        async (news) => {
+          if (typeof news.away === "boolean") open.away = news.away;
+          if (news.session) view.show(news.session);
+          if (typeof news.told === "string") view.answer(news.told);
+          if (typeof news.save === "number") told.answer(news.save, await open.saveAll());
+          if (typeof news.ended === "string" && !ended) {
+            ended = true;
+            told.leave();
+            view.end(news.ended);
+            say("This session has ended", news.ended);
+          }
+        },
+        () => ended || view.reach(told.there),
+      );
+      supervisor = told;
+      app.restored.then(() => setInterval(() => ended || open.look(), ROUND_MS));
+    },
+  };
+
+  const session = {
+    id: `${NAME}:session`,
+    description: "Shows how the session stands: time, money, saves, the machine.",
+    autoStart: true,
+    optional: [IStatusBar],
+    activate: (/** @type {Application} */ app, /** @type {StatusBar | null} */ statusBar) => {
+      const panel = new Widget({ node: view.panel });
+      panel.id = `${NAME}-session`;
+      panel.title.caption = "Golem session";
+      panel.title.icon = new LabIcon({ name: `${NAME}:session`, svgstr: ICON });
+      app.shell.add(panel, "right", { rank: RANK });
+      view.reveal = () => app.shell.activateById(panel.id);
+      const item = new Widget({ node: view.item });
+      statusBar?.registerStatusItem(`${NAME}:session`, { item, align: "left", rank: RANK });
+    },
+  };
+
+  const connection = {
+    id: `${NAME}:connection`,
+    description: "Says what happened when the server does not answer.",
+    autoStart: true,
+    provides: application.IConnectionLost,
+    activate: () => async () => {
+      if (ended) return;
+      if (supervisor?.there) {
+        const text = "The session's provider does not answer. The launcher waits for it, or takes another one.";
+        apputils.Notification.warning(text, { autoClose: 10000 });
+      } else {
+        say(
+          "The session can't be reached",
+          "Golem Launcher does not answer on your computer: the session may have ended, or the way to it is closed.\n" +
+            "See its page, or: golem-launcher list",
+        );
+      }
+    },
+  };
+  return [documents, session, connection];
+}

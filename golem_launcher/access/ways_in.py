@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING
 from golem_launcher.access import hub
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.door import Door, door_path
-from golem_launcher.access.lab_frontend import nobody
 from golem_launcher.access.link import listen, listen_for_server, listen_for_user
-from golem_launcher.access.machine_way import MachineWay
 from golem_launcher.access.open_documents import PORT
 from golem_launcher.access.origin_policy import OriginPolicy
 from golem_launcher.access.proxied_servers import ProxiedServers
@@ -24,12 +22,13 @@ from golem_launcher.errors import AccessError
 from golem_launcher.workload.base import FIRST_PORT
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     from golem_launcher.access.hub import HubPort
+    from golem_launcher.access.lab_view import LabView
     from golem_launcher.access.listener import Listener
-    from golem_launcher.access.open_documents import OpenDocuments
+    from golem_launcher.access.machine_way import MachineWay
     from golem_launcher.access.streams import Stream
     from golem_launcher.agent.carrier import Sink, Source
     from golem_launcher.workload.base import Workload
@@ -42,9 +41,7 @@ _ENTRY_DIGITS = 32
 class WaysIn:
     """The ways into the session ``name`` with this ``directory``. ``start`` once, ``aclose`` once.
 
-    ``secret``: the session's token; ``machines``: how many there are. Of JupyterLab alone are ``documents``: where its
-    pages are listened to; ``extensions``: whether the provider's front-end extensions are shown, and
-    ``hub_extensions``: on a hub's origin too; ``left_out`` is told the names of those that are not.
+    ``secret`` is the session's token; ``machines`` has them by number: the first, the head, is what the link opens.
     """
 
     def __init__(
@@ -52,28 +49,17 @@ class WaysIn:
         directory: Path,
         name: str,
         workload: Workload,
-        documents: OpenDocuments,
+        machines: Mapping[int, MachineWay],
+        lab: LabView,
         *,
         secret: str,
-        machines: int = 1,
-        ssh_key: str | None = None,
-        extensions: bool = False,
-        hub_extensions: bool = False,
-        left_out: Callable[[tuple[str, ...]], None] = nobody,
     ) -> None:
         self._workload = workload
-        self._documents = documents
+        self._lab = lab
         self._directory = directory
-        self._name = name
-        self.machines = {
-            number: MachineWay(directory, name, number, ssh_key=ssh_key) for number in range(1, machines + 1)
-        }
-        """By number. The first, the head, is what the link opens."""
-        self._vpn = self.machines[1].vpn
+        self.machines = machines
+        self._vpn = machines[1].vpn
         self._secret = secret
-        self._extensions = extensions
-        self._hub_extensions = hub_extensions
-        self._left_out = left_out
         self._host = loopback_address(name)
         self._link: Listener | None = None
         self._hub: HubPort | None = None
@@ -128,7 +114,7 @@ class WaysIn:
         """Listen. Raises ``AccessError``."""
         for machine in self.machines.values():
             await self._resources.enter_async_context(machine)
-        self._resources.push_async_callback(self._documents.aclose)
+        self._resources.push_async_callback(self._lab.documents.aclose)
         endpoint = self._workload.link
         if endpoint is not None and endpoint.protocol == "lab":
             await self._open_lab(functools.partial(self._dial, endpoint.port))
@@ -152,10 +138,10 @@ class WaysIn:
             self._hub = hub.HubPort(
                 hub_prefix,
                 dial,
-                self._documents.dial,
+                self._lab.documents.dial,
                 secret=self._secret,
-                extensions=self._hub_extensions,
-                left_out=self._left_out,
+                extensions=self._lab.hub_extensions,
+                left_out=self._lab.left_out,
             )
             await self._hub.start()
             self._resources.push_async_callback(self._hub.aclose)
@@ -167,9 +153,9 @@ class WaysIn:
             dial,
             secret=self._secret,
             base_url=self.base_url,
-            extensions=self._extensions,
-            left_out=self._left_out,
-            attend=self._documents.dial,
+            extensions=self._lab.extensions,
+            left_out=self._lab.left_out,
+            attend=self._lab.documents.dial,
             lead=pages.lead,
         )
         self._resources.push_async_callback(self._link.aclose)
@@ -191,7 +177,7 @@ class WaysIn:
         if machine not in self.machines:
             raise AccessError(f"There is no machine {machine}.")
         if port == PORT and machine == 1:
-            await self._documents.attend(DuplexStream(reader, writer, lambda: None))
+            await self._lab.documents.attend(DuplexStream(reader, writer, lambda: None))
         else:
             await self.machines[machine].vpn.carry(port, reader, writer)
 

@@ -15,6 +15,7 @@ import aiohttp
 from ya_market import ApiException
 
 from golem_launcher.errors import MarketError, NodeError
+from golem_launcher.rental.agreement import SignedAgreement
 from golem_launcher.rental.service import failure_text
 from golem_launcher.rental.signing import Signing
 from golem_launcher.rental.yapapi_engine import YapapiJob
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from golem_launcher.networks import Patience
     from golem_launcher.rental.choice import Choice
     from golem_launcher.rental.event_consumer import EventConsumer
+    from golem_launcher.rental.payment.journal import Journal
     from golem_launcher.rental.yapapi_engine import YapapiEngine
 
 _LOG = logging.getLogger(__name__)
@@ -55,12 +57,14 @@ class Demand:
         vpn: asyncio.Future[Any],
         consumer: EventConsumer,
         choice: Choice,
+        journal: Journal,
     ) -> None:
         """``vpn`` is done when the private network is made: nobody is signed with before."""
         self._engine = engine
         self._vpn = vpn
         self._consumer = consumer
         self._choice = choice
+        self._journal = journal
         self._seekers = 0
         self._used_up = math.inf
         """When nobody at hand signed, by the loop's clock."""
@@ -82,8 +86,8 @@ class Demand:
             if not self._seekers:
                 self._market.cancel()
 
-    async def agree(self, patience: Patience) -> Any:
-        """Find a provider and sign with it. Returns yapapi's agreement. Several callers may wait at once.
+    async def agree(self, patience: Patience) -> SignedAgreement:
+        """Find a provider and sign with it. Several callers may wait at once.
 
         Offers are compared, by ``patience.compare``, while better ones than those at hand may still come to terms. Then
         the best has ``patience.head_start`` to sign before the next best is asked too. An offer is good for one
@@ -104,7 +108,8 @@ class Demand:
                 await asyncio.shield(self._vpn)
                 signed = await self._signing.sign(patience.head_start)
                 if signed is not None:
-                    return signed
+                    invoiced = self._consumer.invoiced[signed.id]
+                    return SignedAgreement(signed.id, self._journal, self._choice, invoiced)
                 self._used_up = time()
             if self._market.done():
                 self._look_on(self._market)

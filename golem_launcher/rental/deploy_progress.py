@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientTimeout
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from golem_launcher.networks import Patience
     from golem_launcher.rental.image import SessionImage
     from golem_launcher.rental.yapapi_engine import YapapiActivity
 
@@ -34,6 +36,24 @@ WHAT = "Sending the image"
 _LOOK_SECONDS = 0.5
 _REST_SECONDS = 10.0
 _INITIALIZED = "Initialized"
+_IMAGE_SECONDS = 900.0
+"""How long an image takes at most until our agent runs in it: it may have to install the workload (10 minutes)."""
+
+
+@dataclass(frozen=True)
+class DeployLimits:
+    """How long a provider may take to make ready. Seconds."""
+
+    whole: float
+    """Until the workload runs."""
+    still: float
+    """While nothing more of the image arrives."""
+
+    @classmethod
+    def of(cls, patience: Patience, image: SessionImage) -> DeployLimits:
+        """Those for an image, which may have to be fetched over a slow line, on a network with such ``patience``."""
+        unfamiliar = 0.0 if image.familiar else _IMAGE_SECONDS + image.longest_seconds
+        return cls(whole=max(patience.deploy, unfamiliar), still=patience.still)
 
 
 class DeployProgress:

@@ -20,37 +20,30 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.market import reputation
 from golem_launcher.rental.demand import Demand
+from golem_launcher.rental.deploy_progress import DeployLimits
 from golem_launcher.rental.event_consumer import EventConsumer
 from golem_launcher.rental.hiring import Hiring
 from golem_launcher.rental.private_network import PrivateNetwork
-from golem_launcher.rental.requested_machine import requested_machine
 from golem_launcher.rental.strategy import LaunchStrategy
 from golem_launcher.rental.yapapi_engine import YapapiEngine
+from golem_launcher.rental.yapapi_machine import machine_for_demand
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
-    from golem_launcher.networks import Network as GolemNetwork
-    from golem_launcher.networks import Patience
     from golem_launcher.node.node import Node
-    from golem_launcher.outbound import OutboundRules
-    from golem_launcher.permits import Permit
     from golem_launcher.rental.activity_spec import ActivitySpec, Rented
     from golem_launcher.rental.choice import Choice
-    from golem_launcher.rental.image import SessionImage
-    from golem_launcher.rental.payment.journal import Journal
-    from golem_launcher.rental.payment.money import Money, Reserved
-    from golem_launcher.request import LaunchRequest
+    from golem_launcher.rental.payment.funds import Funds
+    from golem_launcher.rental.reached_network import ReachedNetwork
+    from golem_launcher.rental.requested_machine import RequestedMachine
 
 _LOG = logging.getLogger(__name__)
 
 _START_POLL_SECONDS = 0.005
-_REST_SECONDS = 15.0
 _ENGINE_STOP_SECONDS = 15.0
-_IMAGE_SECONDS = 900.0
-"""How long an image takes at most until our agent runs in it: it may have to install the workload (10 minutes)."""
 
 
 class Engine:
@@ -59,50 +52,32 @@ class Engine:
     It begins when it is made, where a loop runs; ``publishable`` comes before the first demand, ``stop`` once.
     """
 
-    def __init__(
-        self,
-        *,
-        node: Node,
-        subnet: str,
-        network: GolemNetwork,
-        patience: Patience,
-        request: LaunchRequest,
-        outbound_rules: OutboundRules,
-        image: SessionImage,
-        choice: Choice,
-        permit: Permit | None,
-        journal: Journal,
-        money: Money,
-        reserved: Reserved,
-    ) -> None:
-        """``reserved``: the allocation, which was made before. Raises ``OSError`` when the journal can't be written."""
-        self._node = node
-        self._patience = patience
-        self._golem_network = network
-        self._request = request
-        self._outbound_rules = outbound_rules
-        self._image = image
-        self._permit = permit
+    def __init__(self, at: ReachedNetwork, machine: RequestedMachine, funds: Funds, choice: Choice) -> None:
+        """``machine``: what each of the session's is to be. Raises ``OSError`` when the journal can't be written."""
+        self._at = at
+        self._node = at.node
+        self._machine = machine
         self._choice = choice
-        self._journal = journal
-        self._consumer = EventConsumer(choice, journal, money)
+        self._journal = funds.journal
+        funds.journal.update(network_address=f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.0/24")
+        self._consumer = EventConsumer(choice, funds.journal, funds.money)
         self._engine = YapapiEngine(
-            node,
+            at.node,
+            funds.reserved,
             refused=choice.refused_by,
-            budget=request.budget,
-            strategy=LaunchStrategy(choice, journal, self._consumer.refused_bill, money),
+            budget=machine.request.budget,
+            strategy=LaunchStrategy(choice, funds.journal, self._consumer.refused_bill, funds.money),
             event_consumer=self._consumer,
-            subnet_tag=subnet,
+            subnet_tag=at.subnet,
             payment_driver="erc20",
-            payment_network=network.payment_network,
-            payment_token=network.token,
+            payment_network=at.network.payment_network,
+            payment_token=at.network.token,
         )
-        self._engine.set_aside(reserved)
-        journal.update(network_address=f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.0/24")
-        self._starting = asyncio.create_task(self._engine.start())
         self._publishable = asyncio.create_task(self._until_publishable())
         # Made beside the first negotiations.
-        self._private_network = PrivateNetwork(self._engine, journal, reserved.identity, after=self._publishable)
+        self._private_network = PrivateNetwork(
+            self._engine, funds.journal, funds.reserved.identity, after=self._publishable
+        )
         self._demands: list[Demand] = []
         self._hirings: list[Hiring] = []
 
@@ -112,10 +87,10 @@ class Engine:
 
     async def _until_publishable(self) -> None:
         # Its last step starts `gftp`, a third of a second that the market need not wait for: `agree` does.
-        while not self._starting.done() and not self._engine.can_publish:  # noqa: ASYNC110
+        while not self._engine.starting.done() and not self._engine.can_publish:  # noqa: ASYNC110
             await asyncio.sleep(_START_POLL_SECONDS)
-        if self._starting.done():
-            self._starting.result()
+        if self._engine.starting.done():
+            self._engine.starting.result()
         self._engine.hear_refusals()
 
     def follow(self, node: Node) -> None:
@@ -147,15 +122,9 @@ class Engine:
         """Publish a demand for agreements until ``expiration``."""
         if self._private_network.is_spliced and not self.works:
             await self._private_network.replace()
-        if self._request.choose == "reputation":
-            self._choice.reputation = await reputation.scores(self._golem_network)
-        machine = requested_machine(
-            self._request,
-            await wait_for(self._image.task_package(), _REST_SECONDS),
-            asked=self._outbound_rules,
-            permit=self._permit,
-            expires=expiration,
-        )
+        if self._machine.request.choose == "reputation":
+            self._choice.reputation = await reputation.scores(self._at.network)
+        machine = await machine_for_demand(self._machine, expiration)
         self._journal.update(demanded=True)
         demand = Demand(
             self._engine,
@@ -164,6 +133,7 @@ class Engine:
             vpn=self._private_network.made,
             consumer=self._consumer,
             choice=self._choice,
+            journal=self._journal,
         )
         self._demands.append(demand)
         return demand
@@ -175,25 +145,11 @@ class Engine:
 
         ``told``: how far an image is that the provider fetches, as :meth:`Recorder.progress` takes it.
         """
-        hiring = Hiring(
-            self._engine,
-            demand,
-            private_network=self._private_network,
-            started=self._starting,
-            consumer=self._consumer,
-            choice=self._choice,
-            journal=self._journal,
-            spec=spec,
-            image=self._image,
-            deploy_seconds=self._patience.deploy if self._image.familiar else self._longest_deploy(),
-            still_seconds=self._patience.still,
-            told=told,
-        )
+        image = self._machine.image
+        limits = DeployLimits.of(self._at.patience, image)
+        hiring = Hiring(self._engine, demand, self._private_network, spec=spec, image=image, limits=limits, told=told)
         self._hirings.append(hiring)
         return hiring
-
-    def _longest_deploy(self) -> float:
-        return max(self._patience.deploy, _IMAGE_SECONDS + self._image.longest_seconds)
 
     async def invoices_came(self, agreement_ids: Iterable[str], seconds: float) -> None:
         """Wait until the invoices of released agreements are accepted or refused, for ``seconds`` at most."""
@@ -206,7 +162,7 @@ class Engine:
 
     async def stop(self) -> None:
         """End yapapi's engine: its tasks, its ``gftp``. Safe to call at any moment; never raises."""
-        tasks = [self._starting, self._publishable, *self._engine.tasks]
+        tasks = [self._engine.starting, self._publishable, *self._engine.tasks]
         for task in tasks:
             task.cancel()
         await self._private_network.aclose()

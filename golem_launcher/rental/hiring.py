@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from yapapi.script.capture import CaptureContext
 
-from golem_launcher import clock
 from golem_launcher.errors import ProviderError
 from golem_launcher.rental.activity_batches import BatchQueue, BulkTransfer
 from golem_launcher.rental.deploy_progress import DeployProgress
@@ -21,11 +20,11 @@ if TYPE_CHECKING:
 
     from golem_launcher.networks import Patience
     from golem_launcher.rental.activity_spec import ActivitySpec, Rented
-    from golem_launcher.rental.choice import Choice
+    from golem_launcher.rental.agreement import SignedAgreement
     from golem_launcher.rental.demand import Demand
-    from golem_launcher.rental.event_consumer import EventConsumer
+    from golem_launcher.rental.deploy_progress import DeployLimits
     from golem_launcher.rental.image import SessionImage
-    from golem_launcher.rental.payment.journal import AgreementEntry, Journal
+    from golem_launcher.rental.payment.journal import AgreementEntry
     from golem_launcher.rental.private_network import PrivateNetwork
     from golem_launcher.rental.yapapi_engine import YapapiEngine
 
@@ -40,41 +39,28 @@ class Hiring:
         self,
         engine: YapapiEngine,
         demand: Demand,
-        *,
         private_network: PrivateNetwork,
-        started: asyncio.Task[None],
-        consumer: EventConsumer,
-        choice: Choice,
-        journal: Journal,
+        *,
         spec: Callable[[], ActivitySpec],
         image: SessionImage,
-        deploy_seconds: float,
-        still_seconds: float,
+        limits: DeployLimits,
         told: Callable[[str, int, int, str], None],
     ) -> None:
-        """Times in seconds: ``deploy_seconds`` at most until the workload runs, ``still_seconds`` without any progress.
-
-        ``told`` is told how far the image is.
-        """
+        """``spec`` makes what goes into each activity; ``told`` is told how far the image is."""
         self._engine = engine
         self._demand = demand
         self._private_network = private_network
-        self._started = started
-        self._consumer = consumer
-        self._choice = choice
-        self._journal = journal
         self._spec = spec
         self._image = image
-        self._deploy_seconds = deploy_seconds
-        self._still_seconds = still_seconds
+        self._limits = limits
         self._told = told
+        self._signed: SignedAgreement | None = None
+        """The one that is worked under."""
         self._worker: asyncio.Task[None] | None = None
         self._deployed: asyncio.Future[Rented] = asyncio.get_running_loop().create_future()
         self._batches = BatchQueue()
         self._began = 0.0
         """When the present provider signed."""
-        self.agreement_id = ""
-        """The one that is worked under."""
         self._last_words: tuple[str, ...] = ()
         """The command that tells what the agent said last."""
 
@@ -86,19 +72,22 @@ class Hiring:
     @property
     def agreement(self) -> AgreementEntry | None:
         """The present one, as the journal has it."""
-        return self._journal.agreement(self.agreement_id)
+        return self._signed.entry if self._signed is not None else None
+
+    @property
+    def agreement_id(self) -> str:
+        """Of the present one; empty before anybody signed."""
+        return self._signed.id if self._signed is not None else ""
 
     async def agree(self, patience: Patience) -> None:
         """Find a provider and sign with it, as :meth:`Demand.agree` does."""
-        signed = await self._demand.agree(patience)
+        self._signed = await self._demand.agree(patience)
         self._began = asyncio.get_running_loop().time()
-        self.agreement_id = signed.id
-        if self.agreement is not None:
-            self._choice.backoff.busy.add(self.agreement.provider_id)
+        self._signed.begin()
 
     async def begin(self) -> None:
         """Begin to work with who signed: its activity is made."""
-        await asyncio.shield(self._started)
+        await asyncio.shield(self._engine.starting)
         await self._start_work()
 
     async def deployed(self) -> Rented:
@@ -116,7 +105,7 @@ class Hiring:
 
         Not where the first took long: then another provider is likely to be ready sooner.
         """
-        if asyncio.get_running_loop().time() - self._began > self._deploy_seconds / 2:
+        if asyncio.get_running_loop().time() - self._began > self._limits.whole / 2:
             return False
         if self._worker is not None:
             await asyncio.wait({self._worker}, timeout=_WORKER_END_SECONDS)
@@ -145,23 +134,24 @@ class Hiring:
 
     async def give_up(self, reason: str) -> None:
         """Let go of the present provider and leave it alone for a while; another can be agreed with."""
-        entry = self.agreement
-        if entry is not None:
-            self._choice.failed(entry.provider_id, entry.provider_name, reason)
+        if self._signed is not None:
+            self._signed.blame(reason)
         await self.release()
 
     async def release(self) -> None:
         """End the activity and the agreement in good order, bounded in time."""
-        self._consumer.invoiced[self.agreement_id].clear()
+        if self._signed is not None:
+            self._signed.expect_invoice()
         self._batches.leave()
         if self._worker is not None:
             await asyncio.wait({self._worker}, timeout=_WORKER_END_SECONDS)
         await self._end_worker()
+        if self._signed is None:
+            return
         reason = {"message": "The session ended", "golem.requestor.code": "Success"}
         with contextlib.suppress(asyncio.TimeoutError):
-            await wait_for(self._demand.job.end(self.agreement_id, reason), _REST_SECONDS)
-        if self.agreement_id:
-            self._journal.update_agreement(self.agreement_id, ended_at=clock.now())
+            await wait_for(self._demand.job.end(self._signed.id, reason), _REST_SECONDS)
+        self._signed.note_end()
 
     async def aclose(self) -> None:
         """End all tasks here without asking the provider: it is gone, or let go of. Safe to call at any moment."""
@@ -180,8 +170,8 @@ class Hiring:
             await cancel_all(self._worker)
             self._worker = None
         self._batches.drop()
-        if self.agreement is not None:
-            self._choice.backoff.busy.discard(self.agreement.provider_id)
+        if self._signed is not None:
+            self._signed.leave()
 
     async def _try(self, context: Any) -> bool:
         """Work in an activity; at one where the workload did not start, the agreement goes on, for another one."""
@@ -217,14 +207,14 @@ class Hiring:
             spec,
             deployed=self._deployed,
             batches=self._batches,
-            deploy_seconds=self._deploy_seconds,
+            deploy_seconds=self._limits.whole,
         )
         activity = DeployProgress(
             YapapiActivity(context),
             image=self._image,
             provider_id=context.provider_id,
             deployed=self._deployed,
-            still_seconds=self._still_seconds,
+            still_seconds=self._limits.still,
             told=self._told,
         )
         try:

@@ -35,13 +35,13 @@ class YapapiEngine(_Engine):
 
     _market_api: Any
 
-    def __init__(self, node: Node, *, refused: Callable[[str], None], **options: Any) -> None:
-        """``refused`` is called with what a provider says, uncleaned, when it refuses our terms."""
+    def __init__(self, node: Node, reserved: Reserved, *, refused: Callable[[str], None], **options: Any) -> None:
+        """Starts, where a loop runs, and pays from what is ``reserved``: without that it would reserve something else.
+
+        ``refused`` is called with what a provider says, uncleaned, when it refuses our terms.
+        """
         super().__init__(api_config=_config(node), **options)
         self._said_no = refused
-
-    def set_aside(self, reserved: Reserved) -> None:
-        """Pay from an allocation that was made before. Before :meth:`start`, which makes one of its own otherwise."""
         self._budget_allocations.append(
             Allocation(
                 _api=None,
@@ -52,6 +52,8 @@ class YapapiEngine(_Engine):
                 expires=reserved.expires,
             )
         )
+        self.starting = asyncio.create_task(self.start())
+        """Done when activities can be made."""
 
     @property
     def can_publish(self) -> bool:

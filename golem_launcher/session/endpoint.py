@@ -77,22 +77,23 @@ class SessionEndpoint:
     async def open(self) -> None:
         """Open the ways in; once, while offers come in. Raises ``AccessError`` where an address can't be had."""
         # Half a tenth of a second that the market need not wait for.
+        from golem_launcher.access.lab_view import LabView  # noqa: PLC0415
+        from golem_launcher.access.machine_way import MachineWay  # noqa: PLC0415
         from golem_launcher.access.ways_in import WaysIn  # noqa: PLC0415
 
-        request = self._request
-        self._ways = WaysIn(
-            self._directory.path,
-            request.name,
-            self._workload,
+        request, directory = self._request, self._directory.path
+        machines = {
+            number: MachineWay(directory, request.name, number, ssh_key=request.ssh_key)
+            for number in range(HEAD, request.most_machines + 1)
+        }
+        lab = LabView(
             self.documents,
-            secret=self.token,
-            machines=request.most_machines,
-            ssh_key=request.ssh_key,
             extensions=request.lab_extensions,
             # There a provider's scripts could do more than here: only those of an image that the user chose run.
             hub_extensions=request.lab_extensions and request.image is not None,
             left_out=self._tell_left_out,
         )
+        self._ways = WaysIn(directory, request.name, self._workload, machines, lab, secret=self.token)
         self._listening = True
         await self._ways.start()
 

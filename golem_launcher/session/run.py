@@ -19,7 +19,10 @@ from golem_launcher.rental.image_faults import ImageFaults
 from golem_launcher.rental.outbound_permit import permit_of
 from golem_launcher.rental.payment import bills
 from golem_launcher.rental.payment.closing import close_wherever
+from golem_launcher.rental.payment.funds import Funds
 from golem_launcher.rental.payment.terminations import Terminations
+from golem_launcher.rental.reached_network import ReachedNetwork
+from golem_launcher.rental.requested_machine import RequestedMachine
 from golem_launcher.session import documents, network_hosts, preload, timeouts
 from golem_launcher.session.context import Context, Entered, Prepared
 from golem_launcher.session.image_and_packages import image_and_packages
@@ -117,19 +120,12 @@ class Run:
             asyncio.to_thread(preload.engine),
             self._open_saves(opened),
         )
+        host, permit = entered.host, await permit_of(session.request, session.outbound, entered.identity)
         engine = module.Engine(
-            node=entered.host.node,
-            subnet=entered.host.subnet,
-            network=session.network,
-            patience=entered.host.patience,
-            request=session.request,
-            outbound_rules=session.outbound,
-            image=image,
-            choice=session.choice,
-            permit=await permit_of(session.request, session.outbound, entered.identity),
-            journal=session.journal,
-            money=session.money,
-            reserved=reserved,
+            ReachedNetwork(session.network, host.node, host.subnet, host.patience),
+            RequestedMachine(session.request, image, session.outbound, permit),
+            Funds(reserved, session.money, session.journal),
+            session.choice,
         )
         prepared = Prepared(
             **vars(entered), image=image, engine=engine, image_faults=ImageFaults(), terminations=Terminations()

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 
 from golem_launcher.access.door import door_path
+from golem_launcher.access.lab_view import LabView
+from golem_launcher.access.machine_way import MachineWay
 from golem_launcher.access.open_documents import OpenDocuments
 from golem_launcher.access.ways_in import WaysIn
 from golem_launcher.workload.lab import LAB
@@ -11,7 +13,8 @@ from golem_launcher.workload.lab import LAB
 
 def test_a_door_that_was_removed_is_made_again(tmp_path):
     async def scene():
-        ways = WaysIn(tmp_path, "doors", LAB, OpenDocuments("secret" * 6), secret="secret" * 6)
+        head, lab = MachineWay(tmp_path, "doors", 1), LabView(OpenDocuments("secret" * 6))
+        ways = WaysIn(tmp_path, "doors", LAB, {1: head}, lab, secret="secret" * 6)
         await ways.renew()  # nothing is there to be made again yet
         await ways.start()
         try:

@@ -12,7 +12,9 @@ from golem_launcher.access import labextension, open_documents
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.door import dial, door_path
 from golem_launcher.access.lab_frontend import LabFrontend
+from golem_launcher.access.lab_view import LabView
 from golem_launcher.access.link import listen
+from golem_launcher.access.machine_way import MachineWay
 from golem_launcher.access.open_documents import OpenDocuments, Outcome
 from golem_launcher.access.ways_in import WaysIn
 from golem_launcher.session.documents import missing
@@ -166,7 +168,8 @@ def test_no_more_pages_than_a_person_opens():
 def test_a_link_of_another_process_leads_its_pages_to_the_supervisor(tmp_path):
     async def scene():
         found = OpenDocuments(SECRET)
-        ways = WaysIn(tmp_path, "mine", LAB, found, secret=SECRET)
+        head = MachineWay(tmp_path, "mine", 1)
+        ways = WaysIn(tmp_path, "mine", LAB, {1: head}, LabView(found), secret=SECRET)
         await ways.start()
         listener = await listen(
             loopback_address("link"),

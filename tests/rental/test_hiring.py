@@ -9,6 +9,7 @@ from golem_launcher.errors import ProviderError
 from golem_launcher.session import preload
 
 preload.engine()  # yapapi as a supervisor loads it: any other way, it warns
+from golem_launcher.rental.deploy_progress import DeployLimits  # noqa: E402
 from golem_launcher.rental.hiring import Hiring  # noqa: E402
 
 
@@ -34,10 +35,10 @@ async def batches(closed):
 
 
 def hiring(engine):
-    nothing = dict.fromkeys(("started", "consumer", "choice", "journal", "spec", "image", "told"))
+    nothing = dict.fromkeys(("spec", "image", "told"))
     demand = SimpleNamespace(job=SimpleNamespace(id="job"))
     network = SimpleNamespace(came_up=lambda _: None)
-    return Hiring(engine, demand, private_network=network, **nothing, deploy_seconds=60.0, still_seconds=1.0)
+    return Hiring(engine, demand, network, **nothing, limits=DeployLimits(whole=60.0, still=1.0))
 
 
 def test_a_deploy_that_stands_still_is_not_waited_for_any_longer():

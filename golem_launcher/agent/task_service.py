@@ -135,7 +135,7 @@ class Tasks:
         try:
             directory = self._workspace if about.get("in_workspace") else self._furnished(place / "work")
             with (place / "log").open("wb") as log:
-                task.process = subprocess.Popen(
+                process = task.process = subprocess.Popen(
                     self._argv(about, place),
                     cwd=directory,
                     env={**os.environ, "PYTHONUNBUFFERED": "1", **_texts(about.get("environment", {}))},
@@ -150,7 +150,7 @@ class Tasks:
                 task.over, task.exit = True, 127
                 self._changed.notify_all()
             return
-        threading.Thread(target=self._watch, args=(task, seconds), daemon=True).start()
+        threading.Thread(target=self._watch, args=(task, process, seconds), daemon=True).start()
 
     def wait(self, task_id: str, offset: int, seconds: float) -> Task:
         """The task once it is over, has printed more than ``offset`` bytes, or ``seconds`` have passed."""
@@ -206,9 +206,7 @@ class Tasks:
             raise Mistaken("there is no command")
         return argv
 
-    def _watch(self, task: Task, seconds: float) -> None:
-        process = task.process
-        assert process is not None
+    def _watch(self, task: Task, process: subprocess.Popen[bytes], seconds: float) -> None:
         began = proc.clock()
         limit = threading.Timer(seconds, _expire, (task, process))  # waiting with a limit looks every 50 ms
         limit.daemon = True

@@ -8,6 +8,16 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher.tasks.happenings import (
+    AttemptBegun,
+    AttemptFailed,
+    AttemptPrinted,
+    MachineLost,
+    MachineReady,
+    SessionStarted,
+    SetupFailed,
+    TaskDone,
+)
 from golem_launcher.text import clean_line, clean_name
 from golem_launcher.units import counted, duration, with_coin
 
@@ -17,7 +27,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.tasks.runner import Happened
+    from golem_launcher.tasks.happenings import Happened
+    from golem_launcher.tasks.scheduler import Attempt, Worker
 
 _REFRESH_SECONDS = 0.5
 _SHOWN = 12
@@ -77,7 +88,24 @@ class JobView:
 
     def told(self, happened: Happened) -> None:
         """Show what the job's runner says. Called for each thing that happens."""
-        getattr(self, f"_on_{happened.kind}")(happened)
+        match happened:
+            case SessionStarted(name):
+                self.say(f"The job is '{name}', for {with_coin(self.cap, self.coin)} at most. Machines are looked for.")
+            case MachineReady(worker, provider_name):
+                self._ready(worker, provider_name)
+            case MachineLost(worker):
+                self._lost(worker)
+            case SetupFailed(worker, reason):
+                self._count_failure(worker)
+                self.say(f"The setup failed: {reason}")
+            case AttemptBegun(attempt):
+                self._begun(attempt)
+            case AttemptPrinted(attempt, log):
+                self._printed(attempt.worker, log)
+            case AttemptFailed(attempt, reason):
+                self._failed(attempt, reason)
+            case TaskDone(attempt):
+                self._done(attempt)
 
     def say(self, text: str) -> None:
         """A line, above the table where there is one."""
@@ -88,64 +116,54 @@ class JobView:
             sys.stderr.write(f"{line}\n")
             sys.stderr.flush()
 
-    def _on_session(self, happened: Happened) -> None:
-        self.say(
-            f"The job is '{happened.text}', for {with_coin(self.cap, self.coin)} at most. Machines are looked for."
-        )
-
-    def _on_ready(self, happened: Happened) -> None:
-        assert happened.worker is not None
-        known = self.by_provider.get(happened.worker.provider) or _Machine(clean_name(happened.text))
+    def _ready(self, worker: Worker, provider_name: str) -> None:
+        known = self.by_provider.get(worker.provider) or _Machine(clean_name(provider_name))
         known.gone = False
-        self.by_provider[happened.worker.provider] = self._machines[happened.worker.machine] = known
-        self.say(f"Machine {happened.worker.machine} is ready at {known.provider}.")
+        self.by_provider[worker.provider] = self._machines[worker.machine] = known
+        self.say(f"Machine {worker.machine} is ready at {known.provider}.")
 
-    def _on_lost(self, happened: Happened) -> None:
-        assert happened.worker is not None
-        known = self._machines.pop(happened.worker.machine, None)
+    def _lost(self, worker: Worker) -> None:
+        known = self._machines.pop(worker.machine, None)
         if known is not None:
             known.task, known.gone = None, True
             self.say(f"{known.provider} is gone.")
 
-    def _on_given(self, happened: Happened) -> None:
-        known, attempt = self._of(happened), happened.attempt
-        if known is not None and attempt is not None:
+    def _begun(self, attempt: Attempt) -> None:
+        known = self._machines.get(attempt.worker.machine)
+        if known is not None:
             self._first = self._first or time.monotonic()
             known.task, known.attempt, known.began, known.says = attempt.task, attempt.number, time.monotonic(), ""
             self._attempts[attempt.task] += 1
 
-    def _on_printed(self, happened: Happened) -> None:
-        known = self._of(happened)
+    def _printed(self, worker: Worker, log: bytes) -> None:
+        known = self._machines.get(worker.machine)
         if known is not None:
-            lines = happened.log[-1000:].decode(errors="replace").strip().splitlines()
+            lines = log[-1000:].decode(errors="replace").strip().splitlines()
             known.says = clean_line(lines[-1], longest=60) if lines else known.says
 
-    def _on_done(self, happened: Happened) -> None:
-        known = self._of(happened)
-        assert happened.attempt is not None
+    def _done(self, attempt: Attempt) -> None:
+        known = self._machines.get(attempt.worker.machine)
         self.done += 1
         self._fresh += 1
-        self.failed.pop(happened.attempt.task, None)
+        self.failed.pop(attempt.task, None)
         if known is not None:
             took = time.monotonic() - known.began
             known.done, known.seconds, known.task = known.done + 1, known.seconds + took, None
             if self._live is None:
-                label = self.labels[happened.attempt.task]
+                label = self.labels[attempt.task]
                 self.say(f"{self.done} of {len(self.labels)}: {label} at {known.provider}, {took:.1f} s")
 
-    def _on_failed(self, happened: Happened) -> None:
-        known = self._of(happened)
+    def _failed(self, attempt: Attempt, reason: str) -> None:
+        known = self._count_failure(attempt.worker)
+        self.failed[attempt.task] = reason
+        where = f" at {known.provider}" if known is not None else ""
+        self.say(f"{self.labels[attempt.task]} failed{where}: {reason}")
+
+    def _count_failure(self, worker: Worker) -> _Machine | None:
+        known = self._machines.get(worker.machine)
         if known is not None:
             known.task, known.failed = None, known.failed + 1
-        if happened.attempt is not None:
-            self.failed[happened.attempt.task] = happened.text
-            where = f" at {known.provider}" if known is not None else ""
-            self.say(f"{self.labels[happened.attempt.task]} failed{where}: {happened.text}")
-        else:
-            self.say(happened.text)
-
-    def _of(self, happened: Happened) -> _Machine | None:
-        return self._machines.get(happened.worker.machine) if happened.worker is not None else None
+        return known
 
     def _table(self) -> Any:
         from rich.table import Table

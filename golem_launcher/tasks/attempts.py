@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from golem_launcher.tasks.happenings import AttemptBegun, AttemptFailed, MachineLost, MachineReady
 from golem_launcher.tasks.record import Line
 from golem_launcher.text import clean_line, clean_name
 
 if TYPE_CHECKING:
+    from golem_launcher.tasks.happenings import Happened
     from golem_launcher.tasks.record import Record
-    from golem_launcher.tasks.runner import Happened
 
 
 class AttemptLines:
@@ -23,21 +24,19 @@ class AttemptLines:
 
     def told(self, happened: Happened) -> None:
         """Something happened. Raises ``OSError`` where the disk takes no more."""
-        worker, attempt = happened.worker, happened.attempt
-        if worker is None:
-            return
-        provider = worker.provider
-        if happened.kind == "ready":
-            self._names[provider] = clean_name(happened.text)
-        elif happened.kind == "lost":
-            self._write(Line(kind="lost", provider=provider))
-        elif happened.kind == "given" and attempt is not None:
-            name = self._names.get(provider, "")
-            line = Line(kind="given", at=time.time(), task=attempt.task, provider=provider, provider_name=name)
-            self._write(line)
-        elif happened.kind == "failed" and attempt is not None:
-            reason = clean_line(happened.text)
-            self._write(Line(kind="back", task=attempt.task, provider=provider, reason=reason))
+        match happened:
+            case MachineReady(worker, name):
+                self._names[worker.provider] = clean_name(name)
+            case MachineLost(worker):
+                self._write(Line(kind="lost", provider=worker.provider))
+            case AttemptBegun(attempt):
+                provider = attempt.worker.provider
+                name = self._names.get(provider, "")
+                line = Line(kind="given", at=time.time(), task=attempt.task, provider=provider, provider_name=name)
+                self._write(line)
+            case AttemptFailed(attempt, reason):
+                words = clean_line(reason)
+                self._write(Line(kind="back", task=attempt.task, provider=attempt.worker.provider, reason=words))
 
     def _write(self, line: Line) -> None:
         self._record.add(line, sure=False)

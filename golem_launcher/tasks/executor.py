@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.tasks.function import Shipped
-    from golem_launcher.tasks.runner import Happened
+    from golem_launcher.tasks.happenings import Happened
     from golem_launcher.tasks.scheduler import Attempt
     from golem_launcher.tasks.task_client import Answer
 
@@ -340,7 +340,7 @@ class Executor(concurrent.futures.Executor):
         def take_file(number: int) -> Path:
             output = _numbered(blobs, number)
             name = names[number] if shared[names[number]] == 1 else f"{number}/{names[number]}"
-            files[number] = Output(name, output.size, "", output.data, output.path)
+            files[number] = Output(name, output.size, "", output.content)
             return (target / name).absolute()
 
         try:
@@ -464,10 +464,7 @@ def _numbered(blobs: Sequence[Output], number: int) -> Output:
 def _content(output: Output, most: int) -> bytes:
     if output.size > most:
         raise ProviderError(f"What came back has {output.size} bytes, and at most {most} are taken.")
-    if output.data is not None:
-        return output.data
-    assert output.path is not None
-    return output.path.read_bytes()
+    return output.content if isinstance(output.content, bytes) else output.content.read_bytes()
 
 
 def _json(answer: Answer, name: str, most: int) -> Any:

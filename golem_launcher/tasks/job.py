@@ -26,8 +26,8 @@ from golem_launcher.waiting import wait_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from golem_launcher.tasks.happenings import Happened
     from golem_launcher.tasks.record import JobDirectory, Record
-    from golem_launcher.tasks.runner import Happened
     from golem_launcher.tasks.scheduler import Attempt
     from golem_launcher.tasks.task_client import Answer
 

@@ -83,13 +83,13 @@ def remove(directory: Path) -> None:
 
 def put(output: Output, path: Path, *, copy: bool = False) -> None:
     """Write one output to a path of ours, which is not there yet; never as a program. Blocking."""
-    if output.data is not None:
-        path.write_bytes(output.data)
-    elif output.path is not None:
-        if copy or output.path.stat().st_dev != path.parent.stat().st_dev:
-            shutil.copyfile(output.path, path)
+    if isinstance(output.content, bytes):
+        path.write_bytes(output.content)
+    else:
+        if copy or output.content.stat().st_dev != path.parent.stat().st_dev:
+            shutil.copyfile(output.content, path)
         else:
-            output.path.replace(path)
+            output.content.replace(path)
         path.chmod(0o644)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from golem_launcher.access.door import dial, door_path
@@ -16,18 +17,26 @@ from golem_launcher.errors import LauncherError, ProviderError, SessionError, Se
 from golem_launcher.events import Stage
 from golem_launcher.session import client, liveness
 from golem_launcher.session.machine_slot import HEAD
+from golem_launcher.tasks.happenings import (
+    AttemptBegun,
+    AttemptFailed,
+    AttemptPrinted,
+    MachineLost,
+    MachineReady,
+    SessionStarted,
+    SetupFailed,
+    TaskDone,
+)
 from golem_launcher.tasks.scheduler import Attempt, Fault, Verdict, Worker
 from golem_launcher.tasks.task_client import TaskClient, attempt_id
 from golem_launcher.waiting import cancel_all
 from golem_launcher.workload.base import FIRST_PORT
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-    from pathlib import Path
-
     from golem_launcher.events import SessionState
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.tasks.happenings import Happened
     from golem_launcher.tasks.scheduler import Scheduler
     from golem_launcher.tasks.task_client import Answer, Payload
 
@@ -56,20 +65,6 @@ class Owner(Protocol):
 
     def told(self, happened: Happened) -> None:
         """Something happened that a person may want to see."""
-
-
-@dataclass(frozen=True)
-class Happened:
-    """What a runner tells: of an attempt, of a machine, or of the session."""
-
-    kind: str
-    """``session``, ``ready``, ``lost``, ``given``, ``printed``, ``done``, ``failed``."""
-    text: str = ""
-    attempt: Attempt | None = None
-    worker: Worker | None = None
-    log: bytes = b""
-    per_hour: Decimal | None = None
-    """What a machine that became ready costs at full load; GLM."""
 
 
 @dataclass
@@ -133,7 +128,7 @@ class Runner:
         The session is ended then, in order; at once when this is cancelled. Raises ``LauncherError``, ``OSError``.
         """
         directory = self.directory = await asyncio.to_thread(self._session)
-        self._owner.told(Happened("session", directory.name))
+        self._owner.told(SessionStarted(directory.name))
         try:
             reason = await self._work(directory)
         except BaseException:
@@ -199,7 +194,7 @@ class Runner:
                 await cancel_all(employed.task)
                 self._scheduler.lose(employed.worker, "the machine that it ran at was lost")
                 await self._tell_failed()
-                self._owner.told(Happened("lost", machine.trouble, worker=employed.worker))
+                self._owner.told(MachineLost(employed.worker, machine.trouble))
                 employed = None
             if worker is None:
                 continue
@@ -207,9 +202,7 @@ class Runner:
                 self._scheduler.join(worker)
                 task = asyncio.create_task(self._serve(directory, worker))
                 employed = self._machines[machine.number] = _Employed(worker, task)
-                self._owner.told(
-                    Happened("ready", str(machine.provider_name), worker=worker, per_hour=machine.price_per_hour)
-                )
+                self._owner.told(MachineReady(worker, str(machine.provider_name), machine.price_per_hour))
             if employed is not None and worker.provider in self._scheduler.left:
                 await self._part(directory, employed, self._scheduler.left[worker.provider])
         await self._mind_numbers(directory, state)
@@ -288,7 +281,7 @@ class Runner:
             why = "it took too long" if answer.timed_out else f"exit code {answer.exit}: {answer.last_line}"
         self._setup_failures[worker.provider] = why
         self._scheduler.left[worker.provider] = f"its setup failed ({why})"
-        self._owner.told(Happened("failed", f"The setup failed: {why}", worker=worker))
+        self._owner.told(SetupFailed(worker, why))
         if not self._set_up and len(self._setup_failures) >= min(_MOST_SETUPS, self._request.machines + 1):
             self._broken = SessionError(f"The setup failed at every provider: {why}")
         self.wake()
@@ -296,10 +289,10 @@ class Runner:
 
     async def _attempt(self, machine: TaskClient, attempt: Attempt) -> None:
         scheduler, owner = self._scheduler, self._owner
-        owner.told(Happened("given", attempt=attempt, worker=attempt.worker))
+        owner.told(AttemptBegun(attempt))
 
         def printed(log: bytes) -> None:
-            owner.told(Happened("printed", attempt=attempt, worker=attempt.worker, log=log))
+            owner.told(AttemptPrinted(attempt, log))
 
         payload = owner.payload(attempt.task)
         if payload is None:
@@ -321,14 +314,14 @@ class Runner:
             verdict = scheduler.done(attempt, answer.digest)
             if verdict is Verdict.ACCEPTED:
                 await owner.keep(attempt, answer)
-                owner.told(Happened("done", attempt=attempt, worker=attempt.worker))
+                owner.told(TaskDone(attempt))
             await self._tell_failed()
         for output in answer.outputs:
-            if output.path is not None:
-                output.path.unlink(missing_ok=True)
+            if isinstance(output.content, Path):
+                output.content.unlink(missing_ok=True)
 
     async def _failed(self, attempt: Attempt, reason: str, fault: Fault) -> None:
-        self._owner.told(Happened("failed", reason, attempt=attempt, worker=attempt.worker))
+        self._owner.told(AttemptFailed(attempt, reason))
         self._scheduler.fail(attempt, reason, fault)
         await self._tell_failed()
 

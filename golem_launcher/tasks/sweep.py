@@ -19,6 +19,7 @@ from golem_launcher.session import client
 from golem_launcher.tasks import placing, record
 from golem_launcher.tasks.executor import call_payload, error_told, output_named
 from golem_launcher.tasks.function import ship
+from golem_launcher.tasks.happenings import MachineReady
 from golem_launcher.tasks.job import parsed
 from golem_launcher.tasks.labels import labels_of_sets
 from golem_launcher.tasks.notebook import execute_notebook
@@ -31,8 +32,8 @@ from golem_launcher.untrusted import json_value
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from golem_launcher.tasks.happenings import Happened
     from golem_launcher.tasks.record import JobDirectory, Record
-    from golem_launcher.tasks.runner import Happened
     from golem_launcher.tasks.scheduler import Attempt
     from golem_launcher.tasks.task_client import Answer, Output, Payload
 
@@ -199,8 +200,8 @@ class SweepTasks:
 
     def told(self, happened: Happened) -> None:
         """Remember what machines are called and cost."""
-        if happened.kind == "ready" and happened.worker is not None:
-            self._names[happened.worker.provider] = happened.text
+        if isinstance(happened, MachineReady):
+            self._names[happened.worker.provider] = happened.provider_name
             self._per_hour[happened.worker.provider] = happened.per_hour or Decimal(0)
         self._told(happened)
 
@@ -234,7 +235,7 @@ def _told(answer: Answer) -> dict[str, Any] | None:
     output = output_named(answer, "value.json")
     if output is None or output.size > _LARGEST_TOLD:
         return None
-    data = output.data if output.data is not None else output.path.read_bytes() if output.path is not None else b""
+    data = output.content if isinstance(output.content, bytes) else output.content.read_bytes()
     try:
         told = decode(json_value(data, most=_LARGEST_TOLD), lambda _: b"", lambda number: number)
     except (ValueError, TypeError, RecursionError):

@@ -61,14 +61,14 @@ class Payload:
 
 @dataclass(frozen=True)
 class Output:
-    """A file that came back: in memory while it is small, else at ``path``. Nobody has looked into it."""
+    """A file that came back. Nobody has looked into it."""
 
     name: str
     """As the provider says: to be checked before it becomes a file's."""
     size: int
     sha256: str
-    data: bytes | None = None
-    path: Path | None = None
+    content: bytes | Path
+    """In memory while it is small, else a file here."""
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ class TaskClient:
             if [size for _, size in listed] != [len(data) for data in found.inline]:
                 raise ProviderError("It sent other outputs than it told of.")
             return tuple(
-                Output(name, size, hashlib.sha256(data).hexdigest(), data=data)
+                Output(name, size, hashlib.sha256(data).hexdigest(), data)
                 for (name, size), data in zip(listed, found.inline, strict=True)
             )
         return await self._fetch_all(task_id, listed)
@@ -244,7 +244,7 @@ class TaskClient:
                     if response.status != _OK:
                         raise ProviderError("It does not hand out what it made.")
                     digest = await _save(response, path, size)
-                return Output(name, size, digest, path=path)
+                return Output(name, size, digest, path)
             except (TimeoutError, OSError, AccessError, aiohttp.ClientError):
                 if not again:
                     break

@@ -6,12 +6,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from golem_launcher.networks import token_of
+from golem_launcher.tasks.happenings import AttemptFailed, MachineLost, MachineReady, SessionStarted, SetupFailed
 from golem_launcher.text import clean_line, clean_name
 from golem_launcher.units import with_coin
 
 if TYPE_CHECKING:
     from golem_launcher.request import LaunchRequest
-    from golem_launcher.tasks.runner import Happened
+    from golem_launcher.tasks.happenings import Happened
 
 
 class Telling:
@@ -35,15 +36,17 @@ class Telling:
             sys.stderr.flush()
 
     def _words(self, happened: Happened) -> str:
-        worker, attempt = happened.worker, happened.attempt
-        if happened.kind == "session":
-            return f"The session is '{happened.text}', for {self._money} at most. Machines are looked for."
-        if happened.kind == "ready" and worker is not None:
-            return f"Machine {worker.machine} is ready at {clean_name(happened.text)}."
-        if happened.kind == "lost" and worker is not None:
-            return f"Machine {worker.machine} is gone. {happened.text}"
-        if happened.kind == "failed":
-            return f"Task {attempt.task} failed: {happened.text}" if attempt is not None else happened.text
+        match happened:
+            case SessionStarted(name):
+                return f"The session is '{name}', for {self._money} at most. Machines are looked for."
+            case MachineReady(worker, name):
+                return f"Machine {worker.machine} is ready at {clean_name(name)}."
+            case MachineLost(worker, reason):
+                return f"Machine {worker.machine} is gone. {reason}"
+            case SetupFailed(_, reason):
+                return f"The setup failed: {reason}"
+            case AttemptFailed(attempt, reason):
+                return f"Task {attempt.task} failed: {reason}"
         return ""
 
 

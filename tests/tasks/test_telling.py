@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from golem_launcher.request import LaunchRequest
-from golem_launcher.tasks.runner import Happened
+from golem_launcher.tasks.happenings import AttemptBegun, AttemptFailed, MachineLost, MachineReady, SessionStarted
 from golem_launcher.tasks.scheduler import Attempt, Worker
 from golem_launcher.tasks.telling import Telling
 
@@ -23,11 +23,11 @@ def test_lines_in_a_terminal_and_none_in_a_pipe(kind, monkeypatch):
     worker = Worker(1, "0xabc", "agreement")
     attempt = Attempt(7, 1, worker)
     for happened in (
-        Happened("session", "mine"),
-        Happened("ready", "some\x1b[31m\nbody", worker=worker),
-        Happened("given", attempt=attempt, worker=worker),
-        Happened("failed", "exit code 1", attempt=attempt, worker=worker),
-        Happened("lost", "It does not answer.", worker=worker),
+        SessionStarted("mine"),
+        MachineReady(worker, "some\x1b[31m\nbody"),
+        AttemptBegun(attempt),
+        AttemptFailed(attempt, "exit code 1"),
+        MachineLost(worker, "It does not answer."),
     ):
         telling.told(happened)
     said = sys.stderr.getvalue().splitlines()

@@ -71,6 +71,7 @@ class AgentWorkspace:
     def __init__(self, dial: Dial, token: str, bulk: BulkTransfer | None = None) -> None:
         self._http = ProviderHttp(dial, token)
         self.bulk = bulk
+        """The way past the tunnel, as long as there is one."""
         self.throughput = Throughput()
         self._scratch: Path | None = None
         self._fetching = False
@@ -135,9 +136,8 @@ class AgentWorkspace:
         if next(wanted, None) is not None:
             raise ProviderError("The connection to the provider broke.")
 
-    async def pack(self, ids: Sequence[str]) -> Path:
-        """A file with the frames of these chunks, by bulk transfer; whoever gets it removes it."""
-        assert self.bulk is not None
+    async def pack(self, ids: Sequence[str], bulk: BulkTransfer) -> Path:
+        """A file with the frames of these chunks, by a transfer; whoever gets it removes it."""
         name = f"out-{secrets.token_hex(6)}"
         size = (await self._ask("/pack", {"ids": list(ids), "name": name}, WORK)).get("size")
         most = min(len(ids) * (FRAME.size + LARGEST_CHUNK), _LARGEST_FILE)
@@ -145,7 +145,7 @@ class AgentWorkspace:
             raise nonsense("a file of a size that can't be")
         path = await self._scratch_file(name)
         try:
-            await self._fetch(name, path, size)
+            await self._fetch(bulk, name, path, size)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -160,11 +160,10 @@ class AgentWorkspace:
         if self._fetching:
             self.bulk = None
 
-    async def _fetch(self, name: str, path: Path, size: int) -> None:
-        assert self.bulk is not None
+    async def _fetch(self, bulk: BulkTransfer, name: str, path: Path, size: int) -> None:
         self._fetching = True
         try:
-            done = await _watched(self.bulk.transfer_out(f"{_PACKS}/{name}", path), path, size)
+            done = await _watched(bulk.transfer_out(f"{_PACKS}/{name}", path), path, size)
             if not done:
                 self.drop_bulk()
         finally:
@@ -191,11 +190,10 @@ class AgentWorkspace:
         self.sent += len(frames)
         return count_of(await self._ask_with("/put", frames, sending(len(frames))))
 
-    async def put_file(self, path: Path) -> int:
-        """Send a file of frames by bulk transfer; how many chunks have arrived in all."""
-        assert self.bulk is not None
+    async def put_file(self, path: Path, bulk: BulkTransfer) -> int:
+        """Send a file of frames by a transfer; how many chunks have arrived in all."""
         name = f"in-{secrets.token_hex(6)}"
-        await self.bulk.transfer_in(path, f"{_PACKS}/{name}")
+        await bulk.transfer_in(path, f"{_PACKS}/{name}")
         self.sent += await asyncio.to_thread(_size, path)
         return count_of(await self._ask("/take", {"name": name}, WORK))
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from golem_launcher.workspace.repository.store import Store
-    from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
+    from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace, BulkTransfer
     from golem_launcher.workspace.transfer.chunk_queue import ChunkQueue
 
 _MOST_AT_ONCE = 2048
@@ -40,11 +40,12 @@ async def pull(
     began = False
     while wanted and (not began or go_on()):
         began = True
-        if agent.bulk is not None and agent.throughput.prefers_bulk(wanted.bytes):
-            gone += await _in_files(agent, store, wanted, go_on)
+        bulk = agent.bulk
+        if bulk is not None and agent.throughput.prefers_bulk(wanted.bytes):
+            gone += await _in_files(agent, bulk, store, wanted, go_on)
             return gone
         part = wanted.first(min(agent.throughput.bytes_by_tunnel(_PART_SECONDS), _REQUEST_BYTES), _MOST_AT_ONCE)
-        patience = agent.throughput.patience(wanted.bytes) if agent.bulk else None
+        patience = agent.throughput.patience(wanted.bytes) if bulk is not None else None
         found, done = await _over_tunnel(agent, store, part, patience)
         gone += found
         wanted.take(done)
@@ -83,13 +84,15 @@ async def _over_tunnel(
     return gone, done
 
 
-async def _in_files(agent: AgentWorkspace, store: Store, wanted: ChunkQueue, go_on: Callable[[], bool]) -> list[str]:
+async def _in_files(
+    agent: AgentWorkspace, bulk: BulkTransfer, store: Store, wanted: ChunkQueue, go_on: Callable[[], bool]
+) -> list[str]:
     """The provider packs a file while the one before travels and the one before that is stored."""
     queue: asyncio.Queue[tuple[Path, Sequence[str]] | None] = asyncio.Queue(1)
 
     async def packed(part: Sequence[str], size: int) -> Path:
         began = asyncio.get_running_loop().time()
-        path = await agent.pack(part)
+        path = await agent.pack(part, bulk)
         agent.throughput.bulk_took(size, asyncio.get_running_loop().time() - began)
         return path
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.workspace.repository.manifest import Manifest
     from golem_launcher.workspace.repository.store import Store
-    from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
+    from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace, BulkTransfer
 
     Progress = Callable[[str, int, int], None]
 
@@ -133,9 +133,12 @@ async def send(
     while done < len(order):
         part = _Part(chunks, order, done, lost)
         try:
-            in_files = agent.bulk is not None and agent.throughput.prefers_bulk(total - sent)
-            patience = agent.throughput.patience(total - sent) if agent.bulk is not None else None
-            done = await (_by_file(agent, part) if in_files else _by_tunnel(agent, part, patience))
+            bulk = agent.bulk
+            if bulk is not None and agent.throughput.prefers_bulk(total - sent):
+                done = await _by_file(agent, bulk, part)
+            else:
+                patience = agent.throughput.patience(total - sent) if bulk is not None else None
+                done = await _by_tunnel(agent, part, patience)
         except (ProviderError, WorkspaceError):
             failures += 1
             if failures == _ATTEMPTS:
@@ -168,7 +171,7 @@ async def _by_tunnel(agent: AgentWorkspace, part: _Part, patience: float | None)
     return done
 
 
-async def _by_file(agent: AgentWorkspace, part: _Part) -> int:
+async def _by_file(agent: AgentWorkspace, bulk: BulkTransfer, part: _Part) -> int:
     path = await agent.scratch_file()
 
     def write() -> None:
@@ -178,7 +181,7 @@ async def _by_file(agent: AgentWorkspace, part: _Part) -> int:
     try:
         await asyncio.to_thread(write)
         began = asyncio.get_running_loop().time()
-        done = await agent.put_file(path)
+        done = await agent.put_file(path, bulk)
         agent.throughput.bulk_took(part.plain, asyncio.get_running_loop().time() - began)
         return done
     finally:

@@ -47,6 +47,14 @@ def clean_name(text: str) -> str:
     return clean_line(" ".join(text.split()), longest=LONGEST_NAME).strip() or "(no name)"
 
 
+def sentence(words: str) -> str:
+    """These words, closed by a full stop where they end with none, as those of programs and providers often do.
+
+    For messages that end with the words of others: what follows them is a sentence of its own.
+    """
+    return words if not words or words.endswith((".", "!", "?", "…")) else f"{words}."
+
+
 def _visible(character: str) -> str:
     if character == "\t" or character.isprintable():
         return character

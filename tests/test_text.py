@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golem_launcher.text import LONGEST_LINE, LONGEST_NAME, clean_line, clean_name, clean_text
+from golem_launcher.text import LONGEST_LINE, LONGEST_NAME, clean_line, clean_name, clean_text, sentence
 
 # Any code point, surrogates too, with what drives terminals and reorders text far more often than chance would have it.
 _HOSTILE = st.lists(
@@ -89,3 +89,17 @@ def test_megabytes_take_linear_time(piece: str) -> None:
     small, large = seconds(500_000), seconds(2_000_000)
     assert large < 12 * small + 0.2  # four times the text; a quadratic one would take sixteen times
     assert large < 5.0
+
+
+@pytest.mark.parametrize(
+    ("words", "closed"),
+    [
+        ("the connection was closed", "the connection was closed."),
+        ("exit code 1 (unknown)", "exit code 1 (unknown)."),
+        ("It is over.", "It is over."),
+        ("a line that was cut …", "a line that was cut …"),
+        ("", ""),
+    ],
+)
+def test_words_of_others_are_closed_by_a_full_stop(words, closed):
+    assert sentence(words) == closed

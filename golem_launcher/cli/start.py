@@ -120,5 +120,5 @@ def _wait_until_ready(directory: SessionDirectory) -> None:
 
     state = client.wait_for(directory, ready, _LONGEST_START_SECONDS)
     if state is None:
-        reason = directory.state().reason or "it did not become ready"
+        reason = directory.state().reason or "It did not become ready."
         raise SessionError(f"The session '{directory.name}' failed. {reason}")

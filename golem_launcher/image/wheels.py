@@ -24,7 +24,7 @@ from installer.utils import Scheme
 
 from golem_launcher import modules
 from golem_launcher.errors import ImageError
-from golem_launcher.text import clean_line
+from golem_launcher.text import clean_line, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +87,7 @@ def fetch(lock: Path, directory: Path, *, progress: Callable[[int, int], None]) 
                 (line for line in lines if line.startswith("ERROR")), lines[-1] if lines else "no reason given"
             )
             raise ImageError(
-                f"pip could not fetch the image's Python packages: {clean_line(reason)[:300]}",
+                sentence(f"pip could not fetch the image's Python packages: {clean_line(reason)[:300]}"),
                 "Look at the connection and at pip's settings (PIP_INDEX_URL, proxies), and try again.",
             )
     progress(total, total)

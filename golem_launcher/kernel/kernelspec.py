@@ -12,6 +12,7 @@ from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
 from golem_launcher import modules
 from golem_launcher.errors import RequestError
+from golem_launcher.text import sentence
 
 if TYPE_CHECKING:
     from golem_launcher.request import LaunchRequest
@@ -51,7 +52,7 @@ def install(
                 str(source), name, user=user and prefix is None, prefix=prefix
             )
         except ValueError as error:
-            raise RequestError(str(error), "Small letters, digits, dots and dashes make a name.") from None
+            raise RequestError(sentence(str(error)), "Small letters, digits, dots and dashes make a name.") from None
     return Path(target)
 
 

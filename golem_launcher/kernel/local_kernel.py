@@ -7,6 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError
+from golem_launcher.text import sentence
 
 if TYPE_CHECKING:
     from golem_launcher.kernel.output import Output
@@ -50,7 +51,7 @@ class LocalKernel:
             await self._manager.interrupt_kernel()
             raise
         if failed:
-            raise CellFailed(f"The cell failed on this computer. {failed}")
+            raise CellFailed(sentence(f"The cell failed on this computer. {failed}"))
 
     async def aclose(self) -> None:
         """End it."""

@@ -18,6 +18,7 @@ from golem_launcher.localnet.exeunit.image import Image, described
 from golem_launcher.localnet.exeunit.transfer import Address, check_digest
 from golem_launcher.localnet.runtime.volumes import DEFAULT_VOLUMES
 from golem_launcher.localnet.spec import BASE_IMAGE, image_hash
+from golem_launcher.text import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -147,7 +148,9 @@ def unpack(file: Path, root: Path) -> None:
         done = subprocess.run(argv, capture_output=True, timeout=_UNPACK_SECONDS, check=False)
         # Who is not root can make no devices, and has no need of them.
         if done.returncode and not (done.returncode == 2 and os.path.isdir(f"{staging}/root")):  # noqa: PLR2004, PTH112
-            raise LocalNetError(f"The image can't be unpacked: {done.stderr.decode(errors='replace').strip()[-300:]}")
+            raise LocalNetError(
+                sentence(f"The image can't be unpacked: {done.stderr.decode(errors='replace').strip()[-300:]}")
+            )
         os.rename(f"{staging}/root", root)  # noqa: PTH104
     except FileNotFoundError:
         raise LocalNetError(

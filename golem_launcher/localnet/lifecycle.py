@@ -19,6 +19,7 @@ from golem_launcher.localnet import daemons, spec, state
 from golem_launcher.localnet.chain import keeper
 from golem_launcher.localnet.runtime.model import family_of
 from golem_launcher.localnet.runtime.sweep import sweep
+from golem_launcher.text import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,7 +141,8 @@ def _wait(directory: Path, record: ProcessRecord, end: float) -> LocalNetwork:
             _stop(directory)
             _check_room(directory, _MIB)  # a full disk has no place for the process's last words either
             raise LocalNetError(
-                f"The local network's process ended: {_last_line(directory / _LOG)}", f"Its log: {directory / _LOG}"
+                sentence(f"The local network's process ended: {_last_line(directory / _LOG)}"),
+                f"Its log: {directory / _LOG}",
             )
         time.sleep(_POLL_SECONDS)
     _stop(directory)

@@ -20,7 +20,7 @@ from golem_launcher import paths
 from golem_launcher.errors import LauncherError
 from golem_launcher.node import clock_check, health, manager, probe, yagna
 from golem_launcher.node.doctor_check import Check, Verdict
-from golem_launcher.text import clean_line
+from golem_launcher.text import clean_line, sentence
 from golem_launcher.units import data_size
 
 if TYPE_CHECKING:
@@ -247,5 +247,5 @@ def _run(argv: list[str]) -> str:
         raise LauncherError(f"{argv[0]} can't be run: {error.strerror}.") from None
     if done.returncode:
         said = clean_line(done.stderr.decode(errors="replace").strip(), longest=300)
-        raise LauncherError(f"{Path(argv[0]).name} failed: {said or f'exit code {done.returncode}'}")
+        raise LauncherError(sentence(f"{Path(argv[0]).name} failed: {said or f'exit code {done.returncode}'}"))
     return done.stdout.decode(errors="replace")

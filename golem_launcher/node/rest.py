@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from golem_launcher.errors import NodeRefused, NodeUnreachable
-from golem_launcher.text import clean_line
+from golem_launcher.text import clean_line, sentence
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -144,7 +144,7 @@ class BlockingRest:
             return value["Ok"]
         while isinstance(value, dict) and value:  # the innermost words of an error
             value = next(iter(value.values()))
-        raise NodeRefused(clean_line(str(value), longest=_LONGEST_REASON))
+        raise NodeRefused(sentence(clean_line(str(value), longest=_LONGEST_REASON)))
 
     def answer(self, method: str, path: str, data: str | None = None, *, most: int = _LARGEST_ANSWER) -> Answer:
         """What comes back, whatever it is. Raises ``OSError`` or ``http.client.HTTPException`` when nothing does."""

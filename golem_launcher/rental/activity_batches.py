@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import ProviderError
+from golem_launcher.text import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,7 @@ class Batch:
     def fail(self, why: str) -> None:
         """Raise ``ProviderError`` in whoever waits; ``why`` is the end of its sentence."""
         if not self.done.done():
-            self.done.set_exception(ProviderError(f"The provider failed: {why}."))
+            self.done.set_exception(ProviderError(sentence(f"The provider failed: {why}")))
 
 
 class BatchQueue:

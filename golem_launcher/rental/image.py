@@ -18,7 +18,7 @@ from golem_launcher.localnet.spec import BASE_IMAGE
 from golem_launcher.market.images import task_package
 from golem_launcher.node.gftp.offering import Offering
 from golem_launcher.processes import output_of
-from golem_launcher.text import clean_line
+from golem_launcher.text import clean_line, sentence
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class SessionImage:
         try:
             self._url = await self._offering.start()
         except (BusError, OSError) as error:
-            raise NodeError(f"The node can't serve the image: {error}") from error
+            raise NodeError(sentence(f"The node can't serve the image: {error}")) from error
         upload = await asyncio.to_thread(uplink.upload, self._kept.size, self._network)
         say(f"The image '{self._kept.name}' is served from this computer. {upload.words}")
 

@@ -19,7 +19,7 @@ from yapapi.network import NetworkError
 
 from golem_launcher.errors import NodeError
 from golem_launcher.rental.rejoined_network import RejoinedNetwork, far_end
-from golem_launcher.text import clean_line
+from golem_launcher.text import clean_line, sentence
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class PrivateNetwork:
                 away = self._network.add_node(self._names[rented.provider_id], rented.ip)
                 await wait_for(away, _REST_SECONDS)
             except (TimeoutError, ApiException, NetworkError, OSError) as error:
-                what = f"The node did not make the private network again: {clean_line(str(error))}"
+                what = sentence(f"The node did not make the private network again: {clean_line(str(error))}")
                 raise NodeError(what) from error
         return replace(rented, network_id=self.id, first_network_id=first)
 

@@ -16,7 +16,7 @@ from golem_launcher.rental.activity_spec import Rented
 from golem_launcher.rental.deploy_progress import DEPLOY
 from golem_launcher.rental.volumes import has_disks, volumes
 from golem_launcher.rental.yapapi_engine import agreement_of
-from golem_launcher.text import clean_line, clean_name
+from golem_launcher.text import clean_line, clean_name, sentence
 from golem_launcher.workload import starting
 
 if TYPE_CHECKING:
@@ -112,14 +112,14 @@ def _failure(error: Exception, spec: ActivitySpec) -> ProviderError:
         told = report.read(said)
         if told is not None and told.kind == report.IMAGE:
             words = clean_line(told.what, longest=_LONGEST_REASON)
-            return ImageBlamed(f"The image can't run {spec.workload}: {words}", _remedy(spec))
+            return ImageBlamed(sentence(f"The image can't run {spec.workload}: {words}"), _remedy(spec))
         if _NOT_STARTED.search(text) and spec.shipment.argv[0] == starting.SHELL:
             if told is not None and told.kind == report.SHELL:
                 return ProviderError(f"What starts {spec.workload} was killed there: its memory may be too small.")
             if not said:
                 what = f"The image has no shell ({starting.SHELL}), or one for another kind of processor."
                 return ImageBlamed(what, _remedy(spec))
-    return ProviderError(f"The provider failed: {text}")
+    return ProviderError(sentence(f"The provider failed: {text}"))
 
 
 def _remedy(spec: ActivitySpec) -> str:

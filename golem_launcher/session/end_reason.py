@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from golem_launcher.text import clean_line
+from golem_launcher.text import clean_line, sentence
 
 if TYPE_CHECKING:
     from golem_launcher.agent.report import Report
@@ -17,4 +17,4 @@ def reason_in(report: Report | None) -> str:
     if report is None:
         return ""
     told = (("The agent there says", report.what), ("The last line of its log", report.log))
-    return " ".join(f"{label}: {clean_line(said, longest=_LONGEST).rstrip('.')}." for label, said in told if said)
+    return " ".join(sentence(f"{label}: {clean_line(said, longest=_LONGEST)}") for label, said in told if said)

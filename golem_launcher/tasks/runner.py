@@ -29,6 +29,7 @@ from golem_launcher.tasks.happenings import (
 )
 from golem_launcher.tasks.scheduler import Attempt, Fault, Verdict, Worker
 from golem_launcher.tasks.task_client import TaskClient, attempt_id
+from golem_launcher.text import sentence
 from golem_launcher.waiting import cancel_all
 from golem_launcher.workload.base import FIRST_PORT
 
@@ -283,7 +284,7 @@ class Runner:
         self._scheduler.left[worker.provider] = f"its setup failed ({why})"
         self._owner.told(SetupFailed(worker, why))
         if not self._set_up and len(self._setup_failures) >= min(_MOST_SETUPS, self._request.machines + 1):
-            self._broken = SessionError(f"The setup failed at every provider: {why}")
+            self._broken = SessionError(sentence(f"The setup failed at every provider: {why}"))
         self.wake()
         return False
 

@@ -73,7 +73,7 @@ def test_what_a_provider_says_of_scraps_is_bounded_and_the_line_can_be_read_agai
     scraps |= {f"more {number}": float(number) for number in range(5000)}
     value = json.dumps({"error": "", "scraps": scraps}).encode()
     value = value.replace(b'"n": 0.5', b'"n": 0.5, "endless": 1e999')
-    outputs = (Output("value.json", len(value), "", data=value), Output("0/a.ipynb", 2, "", data=b"{}"))
+    outputs = (Output("value.json", len(value), "", value), Output("0/a.ipynb", 2, "", b"{}"))
     written = record.Record(directory)
     tasks = SweepTasks(sweep, directory, written, lambda _: None, lambda: None)
     answer = Answer(0, timed_out=False, seconds=1.0, log=b"", outputs=outputs)

@@ -5,6 +5,7 @@ import json
 import os
 import time
 import uuid
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -57,7 +58,10 @@ def test_a_task_has_what_was_brought_and_a_directory_of_its_own(machine, tmp_pat
     script = "cat brought.txt sub/in.txt; sleep 1; mkdir out; echo done > out/a.txt; touch .hidden; ln -s /etc/passwd p"
     answer = run(machine, shell(script, blobs=(("sub/in.txt", b" and sent"),)), tmp_path, told=heard.append)
     assert (answer.exit, answer.log) == (0, b"brought and sent")
-    assert [(one.name, one.data) for one in answer.outputs] == [("out/a.txt", b"done\n"), ("sub/in.txt", b" and sent")]
+    assert [(one.name, one.content) for one in answer.outputs] == [
+        ("out/a.txt", b"done\n"),
+        ("sub/in.txt", b" and sent"),
+    ]
     assert heard == [b"brought and sent"], "while it ran"
     assert answer.seconds >= 1
     assert sorted(path.name for path in machine.work.iterdir()) == ["brought.txt"]
@@ -66,11 +70,11 @@ def test_a_task_has_what_was_brought_and_a_directory_of_its_own(machine, tmp_pat
 def test_what_is_large_comes_by_files_and_never_more_than_allowed(machine, tmp_path):
     payload = shell("head -c 3000000 /dev/zero > a; echo > b; seq 1 200000")
     answer = run(machine, payload, tmp_path)
-    assert [(one.name, one.size, one.data is None) for one in answer.outputs] == [
+    assert [(one.name, one.size, isinstance(one.content, Path)) for one in answer.outputs] == [
         ("a", 3_000_000, True),
         ("b", 1, True),
     ]
-    assert answer.outputs[0].path.read_bytes() == bytes(3_000_000)
+    assert answer.outputs[0].content.read_bytes() == bytes(3_000_000)
     assert len(answer.log) == 1024 * 1024, "and no more of what it printed"
     with pytest.raises(ProviderError, match="more than the 1000 bytes"):
         run(machine, payload, tmp_path, most_bytes=1000)

@@ -21,7 +21,7 @@ def value_of(tmp_path, monkeypatch):
     def value_of(value, *blobs):
         told = json.dumps(value).encode()
         outputs = [Output("value.json", len(told), "", told)]
-        outputs += [Output(f"{n}/a.txt", len(blob), "", data=blob) for n, blob in enumerate(blobs)]
+        outputs += [Output(f"{n}/a.txt", len(blob), "", blob) for n, blob in enumerate(blobs)]
         answer = Answer(0, timed_out=False, seconds=1.0, log=b"", outputs=tuple(outputs))
         return executor._value(0, answer, copy=False)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from golem_launcher import paths
 from golem_launcher.errors import LocalNetError
-from golem_launcher.text import clean_line
+from golem_launcher.text import clean_line, sentence
 
 VERSION = "1.7.1"
 
@@ -61,7 +61,7 @@ def install(*, seconds: float = 600.0) -> Path:
     if done.returncode or not os.access(_ours(), os.X_OK):
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         said = clean_line(next((line for line in lines if "error" in line.lower()), ""), longest=_LONGEST_REASON)
-        raise LocalNetError(f"npm did not install anvil: {said or 'it said nothing'}", "Then try again.")
+        raise LocalNetError(sentence(f"npm did not install anvil: {said or 'it said nothing'}"), "Then try again.")
     return _ours()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from golem_launcher.errors import LocalNetError
-from golem_launcher.text import clean_line
+from golem_launcher.text import clean_line, sentence
 
 _SECONDS = 10.0
 _POLL_SECONDS = 0.05
@@ -41,7 +41,9 @@ def call(url: str, method: str, *parameters: Any) -> Any:
         return value["result"]
     refusal = value.get("error") if isinstance(value, dict) else value
     said = refusal.get("message") if isinstance(refusal, dict) else refusal
-    raise LocalNetError(f"The chain's node refused {method}: {clean_line(str(said), longest=_LONGEST_REASON)}")
+    raise LocalNetError(
+        sentence(f"The chain's node refused {method}: {clean_line(str(said), longest=_LONGEST_REASON)}")
+    )
 
 
 def number(url: str, method: str, *parameters: Any) -> int:

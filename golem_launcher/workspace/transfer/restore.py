@@ -20,7 +20,7 @@ from golem_launcher.agent.workspace import wire
 from golem_launcher.agent.workspace.chunker import chunk_id, cut_open
 from golem_launcher.agent.workspace.portable_names import escape
 from golem_launcher.errors import ProviderError, WorkspaceError
-from golem_launcher.text import clean_line
+from golem_launcher.text import clean_line, sentence
 from golem_launcher.waiting import wait_for
 from golem_launcher.workspace.repository import record
 from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds
@@ -115,7 +115,7 @@ async def install(
             progress("packages", count, 0)
 
     failed = await agent.install(requirements, seconds, line)
-    return [f"The package {name} could not be installed: {reason}" for name, reason in failed][:_MOST_NOTICES]
+    return [sentence(f"The package {name} could not be installed: {reason}") for name, reason in failed][:_MOST_NOTICES]
 
 
 async def send(

@@ -71,7 +71,7 @@ class Served:
     body: bytes
 
 
-def nobody(_: tuple[str, ...]) -> None:
+def tell_nobody(_: tuple[str, ...]) -> None:
     """The default: a callback that does nothing."""
 
 
@@ -86,7 +86,7 @@ class LabFrontend:
     """Worth it where the browser is on another machine."""
     key: str = field(default="", repr=False)
     """What its pages show to whoever they tell of their documents."""
-    left_out: Callable[[tuple[str, ...]], None] = nobody
+    left_out: Callable[[tuple[str, ...]], None] = tell_nobody
     """Told the names of the extensions that strict mode leaves out of a page."""
 
     def file(self, path: str, *, gzipped: bool, known: bytes | None = None) -> Served | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from golem_launcher.access.lab_frontend import nobody
+from golem_launcher.access.lab_frontend import tell_nobody
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LabView:
-    """Of no meaning to any other workload."""
+    """What link and hub port need to show JupyterLab; other workloads are shown as they are."""
 
     documents: OpenDocuments
     """Where its open pages are listened to."""
@@ -23,5 +23,5 @@ class LabView:
     """Whether the front-end extensions that are installed at the provider are shown."""
     hub_extensions: bool = False
     """Whether they are shown on a hub's origin too, where their scripts could do more."""
-    left_out: Callable[[tuple[str, ...]], None] = nobody
+    left_out: Callable[[tuple[str, ...]], None] = tell_nobody
     """Called with the names of those that are not shown."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import h11
 
 from golem_launcher.access.http_connection import LONGEST_HEAD, HttpConnection, NoAnswer
-from golem_launcher.access.lab_frontend import LabFrontend, nobody
+from golem_launcher.access.lab_frontend import LabFrontend, tell_nobody
 from golem_launcher.access.listener import Listener, bind
 from golem_launcher.access.open_documents import key
 from golem_launcher.access.origin_policy import OriginPolicy
@@ -101,7 +101,7 @@ async def listen(
     secret: str,
     base_url: str = "/",
     extensions: bool = False,
-    left_out: Callable[[tuple[str, ...]], None] = nobody,
+    left_out: Callable[[tuple[str, ...]], None] = tell_nobody,
     tls: ssl.SSLContext | None = None,
     attend: Callable[[], Awaitable[Stream]] | None = None,
     lead: Callable[[OriginPolicy, str, Headers], Awaitable[Served | None]] | None = None,

@@ -207,12 +207,12 @@ class OriginPolicy:
         return [*kept, *OUR_HEADERS]
 
     def inner(self, path: str) -> str:
-        """A path below the root, as if that were all."""
+        """The part of ``path`` below :meth:`root`, with a slash at its head."""
         return path[len(self.root) - 1 :]
 
     @property
     def root(self) -> str:
-        """The path below which the server over there answers, as it is asked for here."""
+        """The path on this side below which the server over there answers."""
         return self.entry.rstrip("/") + self.base_url
 
     def content_security_policy(self) -> bytes:

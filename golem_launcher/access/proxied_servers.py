@@ -61,7 +61,7 @@ _NO_ANSWER = (
 
 @dataclass(frozen=True)
 class Wanted:
-    """A page that somebody wants to see."""
+    """A page of a server inside the session, as a browser asks the Lab for it."""
 
     server: str
     """The port of the provider, or the name."""
@@ -85,7 +85,7 @@ def at_port(inner: str, base_url: str = "/") -> Wanted | None:
 
 
 async def elsewhere(policy: OriginPolicy, target: str, headers: Headers) -> Served | None:
-    """What a browser is told that wants such a page where there is no other origin to send it to.
+    """The answer to a browser that asks for such a page on a hub, which has no other origin to send it to.
 
     ``None`` when it wants something else.
     """
@@ -115,9 +115,9 @@ class ProxiedServers:
         self._opening = asyncio.Lock()
 
     async def lead(self, policy: OriginPolicy, target: str, headers: Headers) -> Served | None:
-        """Where a browser is sent that goes to such a page of the Lab; ``None`` when it wants something else.
+        """The answer that sends a browser on to the origin of such a page; ``None`` when it asks for something else.
 
-        ``policy`` are the Lab's.
+        ``policy`` is the Lab's. Called by the link for each request.
         """
         if not _navigates(headers):
             return None  # what scripts ask for, the Lab answers

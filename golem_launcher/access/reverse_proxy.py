@@ -87,7 +87,7 @@ class Conversation:
             self._server = None
 
     async def run(self) -> None:
-        """Until the browser has had enough, or one of the two can't go on."""
+        """Serve until the browser leaves, or one of the two connections can't go on."""
         http = self._browser.http
         while True:
             try:

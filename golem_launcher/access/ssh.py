@@ -53,20 +53,20 @@ def new_host_key(directory: Path, name: str, machine: int = 1) -> str:
 
 
 def host_alias(name: str, machine: int = 1) -> str:
-    """What ssh calls a machine of the session ``name``."""
+    """The host by which ssh knows a machine of the session ``name``."""
     return f"golem-{name}" if machine == 1 else f"golem-{name}.{machine}"  # no session's name has a dot
 
 
 @dataclass(frozen=True)
 class SshServer:
-    """The ssh server of a session, as the agent told."""
+    """The ssh server at a machine, by what its agent says of it."""
 
     user: str
     port: int
 
     @staticmethod
     def told(data: bytes) -> SshServer:
-        """From the agent's words, which are a stranger's. Raises ``AccessError`` when there is no server."""
+        """Read what an agent says, a stranger. Raises ``AccessError`` when there is no server."""
         try:
             value = json_value(data)
             kind, user, port = value["ssh"], value["user"], value["port"]
@@ -151,7 +151,7 @@ def lines(
 
 
 def arguments(settings: dict[str, str]) -> list[str]:
-    """The same as arguments of ssh."""
+    """These settings as arguments of ``ssh``."""
     return [part for key, value in settings.items() for part in ("-o", f"{key}={value}")]
 
 

@@ -81,16 +81,16 @@ class Pipe:
             raise ConnectionResetError("the connection broke")
 
     def can_write_eof(self) -> bool:
-        """It can."""
+        """Always: asked by whoever copies to pipes and sockets alike."""
         return True
 
     def write_eof(self) -> None:
-        """The end, after what waits."""
+        """Close the writing side; what waits can still be read."""
         self._ended = True
         self._readable.set()
 
     def break_off(self) -> None:
-        """The end at once; whoever reads or writes is told."""
+        """Close at once; reading and writing raise ``ConnectionResetError`` from now on."""
         self._broken = True
         self._parts.clear()
         self._readable.set()

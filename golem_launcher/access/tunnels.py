@@ -41,7 +41,7 @@ _BASE_URL = re.compile(r"/((?!\.{1,2}/)[A-Za-z0-9._~@-]+/)*")
 
 
 class EnterableSession(Protocol):
-    """What is known of a session: its directory, for one of this computer."""
+    """A session of this computer that a tunnel leads to; its directory is one."""
 
     @property
     def name(self) -> str:
@@ -66,7 +66,7 @@ class EnterableSession(Protocol):
 
 @dataclass(frozen=True)
 class Asked:
-    """What the user wants."""
+    """What the user asks a tunnel command for."""
 
     port: int
     """Here."""
@@ -89,7 +89,7 @@ class Opened:
     """Of the certificate, when other machines may come in."""
 
     def to_json(self) -> dict[str, Any]:
-        """For a program."""
+        """What a program reads, by ``--json``."""
         return {
             "address": self.address,
             "url": self.url,
@@ -103,7 +103,7 @@ class Opened:
         return self.address if self.remote_port is None else f"http://{self.address}/"
 
     def sentence(self, name: str) -> str:
-        """For a person: terminals make a link of what begins like one."""
+        """What a person reads; terminals make a link of its address."""
         where = f"'{name}'" if self.remote_port is None else f"port {self.remote_port} of '{name}'"
         text = f"{self.url} leads to {where}. End it with Ctrl-C."
         if self.fingerprint:
@@ -116,7 +116,7 @@ class Opened:
 
 @dataclass(frozen=True)
 class Way:
-    """How to get to a session."""
+    """How to reach a session: on this computer through its door, on a hub's server by websockets."""
 
     token: str = field(repr=False)
     base_url: str

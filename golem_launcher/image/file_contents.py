@@ -15,7 +15,7 @@ _PIECE: Final = 1024 * 1024
 
 @dataclass(frozen=True)
 class Span:
-    """Where a content lies among all of them. Two files of the same content have the same."""
+    """Where a content lies in the file. Equal contents have one span."""
 
     start: int = 0
     size: int = 0
@@ -62,11 +62,11 @@ class FileContents:
         return span
 
     def read(self, span: Span, offset: int = 0, size: int = -1) -> bytes:
-        """What lies there, or ``size`` bytes of it from ``offset``. Blocking."""
+        """The content of a span, or ``size`` bytes of it from ``offset``. Blocking."""
         left = span.size - offset
         self._file.seek(span.start + offset)
         return self._file.read(left if size < 0 else min(size, left))
 
     def close(self) -> None:
-        """Let the disk have its room back."""
+        """Delete the file."""
         self._file.close()

@@ -39,7 +39,7 @@ class Inode:
 
     @property
     def is_link(self) -> bool:
-        """Whether it leads elsewhere."""
+        """Whether it is a symbolic link."""
         return stat.S_ISLNK(self.mode)
 
     @property
@@ -71,7 +71,10 @@ class Tree:
         self._entries: dict[str, Inode] = {"": directory()}
 
     def put(self, path: str, inode: Inode) -> None:
-        """Lay an inode there, in place of what there was; a directory keeps what it holds, and a link to one is one."""
+        """Put an inode at a path, in place of what is there.
+
+        A directory keeps its content; a link to one counts as one.
+        """
         path = self.resolved(path, last=inode.is_directory)
         before = self._entries.get(path)
         if before is not None and before.is_directory and not inode.is_directory:
@@ -80,7 +83,7 @@ class Tree:
         self._entries[path] = inode
 
     def write(self, path: str, content: str | bytes, mode: int = 0o644, *, gid: int = 0) -> None:
-        """Lay a file with this content there."""
+        """Put a file with this content at a path."""
         span = self.contents.add(content.encode() if isinstance(content, str) else content)
         self.put(path, file(span, mode, gid=gid))
 
@@ -92,11 +95,11 @@ class Tree:
         return self.contents.read(inode.content)
 
     def get(self, path: str) -> Inode | None:
-        """What lies there, a link itself rather than where it leads."""
+        """The inode at a path; of a link the link itself."""
         return self._entries.get(self.resolved(path, last=False))
 
     def drop(self, unwanted: Callable[[str, Inode], bool]) -> None:
-        """Take out what is not wanted; with a directory goes all that is in it."""
+        """Remove the paths that are not wanted, directories with all that is in them."""
         gone = {path for path, inode in self._entries.items() if path and unwanted(path, inode)}
         self._entries = {
             path: inode for path, inode in self._entries.items() if not any(above in gone for above in _line(path))

@@ -35,7 +35,7 @@ _DOCUMENTS: Final = re.compile(r"usr/share/doc/.+")
 
 
 def trim(tree: Tree) -> None:
-    """Take out what is not needed."""
+    """Remove documentation, caches and other files that no session needs. Called by :mod:`build`, last."""
     tree.drop(_unwanted)
 
 

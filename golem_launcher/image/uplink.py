@@ -76,9 +76,9 @@ def upload(size: int, network: str = "") -> Upload:
 
 
 def note(network: str, sent: int, seconds: float) -> None:
-    """So many bytes of an image were sent to a provider of the network while so many seconds passed.
+    """Remember that an upload to a provider of the network moved ``sent`` bytes in ``seconds``.
 
-    For who watched it. What tells too little, and a disk that does not take it, is passed over. Blocking.
+    Called by a session that watched one. Too little to tell, and a full disk, are passed over. Blocking.
     """
     if sent < _LEAST_SENT or seconds <= 0:
         return

@@ -50,7 +50,7 @@ class Limit:
     """What the machine lacks, in words."""
 
     def words(self, value: float | Decimal | str | None, coin: str) -> str:
-        """What to make the field, to loosen it; amounts are in ``coin``."""
+        """The advice to loosen the field to this ``value``, as a sentence's part; amounts are in ``coin``."""
         name, unit = title(self.field), about(self.field).unit.replace(GOLEMS_COIN, coin)
         if value is None:
             return f"{name}: any"

@@ -86,7 +86,7 @@ class OfferedMachine:
         return word.strip().casefold() == self.provider_id.casefold()
 
     def is_allowed_by(self, word: str) -> bool:
-        """Whether who allows ``word`` allows it: an address is an id and nothing else, any other word may be its name.
+        """Whether it is one that a user means who allows ``word``: an address is an id, any other word may be its name.
 
         Names and wallets are what an offer says: who pins a provider by its id does not mean others that say so too.
         """
@@ -94,7 +94,7 @@ class OfferedMachine:
         return named or self.has_id(word)
 
     def is_denied_by(self, word: str) -> bool:
-        """Whether who denies ``word`` denies it: its id, its name or a wallet of its operator."""
+        """Whether it is one that a user means who denies ``word``: its id, its name or a wallet of its operator."""
         return self.has_id(word) or word.strip().casefold() in {self.name.casefold(), *self.wallets}
 
 

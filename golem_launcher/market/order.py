@@ -29,10 +29,11 @@ def worth(
     luck: float = 0.0,
     reputation: float = UNKNOWN_REPUTATION,
 ) -> float:
-    """How soon a machine that fits is taken: before all of which this is less. Never negative.
+    """The rank of a machine that fits: of several, the one with the highest is taken first. Never negative.
 
-    ``record``: what is remembered of its provider; ``luck``: a session's random number for it, 0 to 1, and the same for
-    all where nothing is taken yet; ``reputation``: what others say of it, 0 to 1.
+    Sessions call it for each offer that comes, the page and ``offers`` for those of a scan. ``record``: what is
+    remembered of the provider; ``luck``: a session's random number for it, 0 to 1 (a scan has the same for all);
+    ``reputation``: what others say of it, 0 to 1.
     """
     own = _worth(request, machine, record, luck, reputation)
     return own * _AFTER_FAILURE if record is not None and record.failed_lately() else own

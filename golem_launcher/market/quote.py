@@ -81,12 +81,12 @@ def quote(request: LaunchRequest, found: Offers) -> Quote:
 
 
 def seconds_of(request: LaunchRequest) -> float:
-    """The time that is asked for."""
+    """How long a session is asked for, in seconds."""
     return float(request.hours) * SECONDS_PER_HOUR
 
 
 def first_taken(request: LaunchRequest, found: Offers) -> tuple[Offer, ...]:
-    """As many as are wanted, those that are taken first; fewer where there are no more."""
+    """The offers that a session would take first, as many as it wants machines; fewer when fewer fit."""
     return found.fitting[: request.machines_wanted]
 
 

@@ -67,7 +67,7 @@ async def offers_for(request: LaunchRequest, node: Node, *, subnet: str, seconds
 
 
 def judged(request: LaunchRequest, found: Iterable[OfferedMachine], known: Mapping[str, history.Record]) -> Offers:
-    """What these machines are to a request; ``known`` is what we remember of providers."""
+    """Tell machines that fit a request from others, with reasons; ``known`` is what we remember of providers."""
     found = list(found)
     offers = sorted(
         (_offer(request, machine, known.get(machine.provider_id)) for machine in found), key=lambda offer: offer.whole
@@ -84,7 +84,7 @@ def judged(request: LaunchRequest, found: Iterable[OfferedMachine], known: Mappi
 
 
 async def scan(node: Node, *, subnet: str, seconds: float) -> list[dict[str, Any]]:
-    """The offers in a subnet, from a node that may not have listened to any before."""
+    """Ask a node for the offers in a subnet; have it listen to the market first when it knows of none."""
     constraints = condition("golem.node.debug.subnet", "=", subnet)
     async with YagnaRest.open(node) as rest:
         found = await rest.offers(constraints, seconds=seconds)

@@ -27,7 +27,7 @@ _LONGEST_REASON = 200
 
 @dataclass(frozen=True)
 class Service:
-    """A service: what it is called in a sentence, where it is, and how much of it is waited for."""
+    """One internet service: what messages call it, its address, and how long and how large an answer may be."""
 
     name: str
     url: str
@@ -93,7 +93,7 @@ async def ask(service: Service, path: str, query: Mapping[str, str], *, address:
 async def clock_ahead(service: Service) -> float | None:
     """How many seconds this computer's clock is ahead of a service's; ``None`` when it does not say the time.
 
-    Raises ``ServiceError`` when there is no answer, which a clock that is far off may be the reason of.
+    Raises ``ServiceError`` when there is no answer; a clock that is far off may be the very reason.
     """
     import aiohttp  # noqa: PLC0415 - likewise
 

@@ -20,7 +20,7 @@ _GIFT = Decimal(100)
 
 
 def as_it_is(network: Network) -> Network:
-    """The network as it is at the moment: the local one settles, or it does not."""
+    """The network as it is now: whether the local one settles its bills depends on how it was started."""
     chain = localnet.chain() if network.chain_is_here else None
     if chain is None:
         return network

@@ -72,12 +72,12 @@ class Wallet:
 
     @property
     def free(self) -> Decimal | None:
-        """What a new session can set aside."""
+        """How much a new session could reserve: what is there, less what others have reserved."""
         return None if self.amount is None else max(self.amount - self.reserved, Decimal(0))
 
 
 def open_account(node: Node, network: Network) -> str:
-    """Have the node ready to pay on a network; its identity. Changes nothing when it was. No money is moved."""
+    """Prepare the node to pay on a network, and return its identity. Safe to repeat; moves no money."""
     identity = probe.identity(node)
     init = {"address": identity, "network": network.payment_network, "token": network.token, "mode": _SEND}
     BlockingRest(node).service("local/driver/erc20/Init", init)
@@ -132,7 +132,7 @@ def check_fees(node: Node, network: Network) -> None:
 
 
 def fund(node: Node, network: Network) -> str:
-    """Ask yagna's faucet for play money, or make some on the local chain; what is said about it. Minutes.
+    """Get play money from yagna's faucet, or make it on the local chain; returns what to tell people. May take minutes.
 
     Raises ``BudgetError``, ``LocalNetError``.
     """

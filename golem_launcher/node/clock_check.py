@@ -24,7 +24,7 @@ _SET_IT = "Set it (sudo timedatectl set-ntp true): offers, agreements and budget
 
 
 def offline() -> Check:
-    """What can be known without asking anybody: no file of ours is from the future."""
+    """Check the clock without asking anybody: no file of ours may be from the future."""
     now = time.time()
     shown = time.strftime("The clock says %Y-%m-%d %H:%M:%S UTC.", time.gmtime(now))
     if now < Path(__file__).stat().st_mtime - _DAY:
@@ -37,7 +37,7 @@ def offline() -> Check:
 
 
 def compared(ahead: float, whose: str) -> Check:
-    """What it means that this clock is so many seconds ahead of another; ``whose`` says which."""
+    """The check's result where this clock is ``ahead`` seconds before another; ``whose`` says which that is."""
     if abs(ahead) <= _APART:
         return Check(NAME, Verdict.OK, f"This computer's clock agrees with {whose}.")
     side = "ahead of" if ahead > 0 else "behind"

@@ -90,17 +90,17 @@ class Choice:
 
     @property
     def looked_at(self) -> set[str]:
-        """The providers whose offers came, but for those whom the user does not want by name: others may be late."""
+        """The providers whose offers came, without those that the user excludes by name."""
         return self.seen - self.unwanted
 
     @property
     def hopeless(self) -> bool:
-        """Whether offers came that the names leave, and none of them will do."""
+        """Whether offers came from providers that the user does not exclude, and none will do: it is no use to wait."""
         return bool(self.looked_at) and self.all_refused
 
     @property
     def judged(self) -> ProvidersSeen:
-        """How many of those that were seen are of each kind; nobody is of two."""
+        """How many of the providers that were seen are of each kind, each counted once: shown while one is sought."""
         away = self.backoff.away() - self.backoff.busy  # the latter work for this session
         return ProvidersSeen(**Counter("set_aside" if one in away else self._kind(one) for one in self.seen))
 
@@ -206,7 +206,7 @@ class Choice:
         return any(self.scores.get(one, math.inf) > worst for one in negotiating)
 
     def refused_by(self, words: str) -> None:
-        """A provider refused our terms, and said why."""
+        """Remember why a provider refused our terms, in its own ``words``: :meth:`failure` tells them."""
         said = clean_line(words, longest=_LONGEST_REFUSAL).strip().rstrip(".")
         if said and said not in self.refusals and len(self.refusals) < _MOST_REFUSALS:
             self.refusals.append(said)

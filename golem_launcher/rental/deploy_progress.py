@@ -57,7 +57,7 @@ class DeployLimits:
 
 
 class DeployProgress:
-    """yapapi's activity, with an eye on the first batch that is sent to it. Close it with :meth:`aclose`."""
+    """yapapi's activity, whose first batch, the one that deploys, is watched. Close it with :meth:`aclose`."""
 
     def __init__(
         self,

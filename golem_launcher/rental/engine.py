@@ -94,7 +94,7 @@ class Engine:
         self._engine.hear_refusals()
 
     def follow(self, node: Node) -> None:
-        """The node answers at another address now: yapapi's clients ask it there."""
+        """Have yapapi ask the node at another address. Called when the node was found there after it did not answer."""
         self._node = node
         self._engine.follow(node)
 
@@ -141,7 +141,7 @@ class Engine:
     def hire(
         self, demand: Demand, spec: Callable[[], ActivitySpec], told: Callable[[str, int, int, str], None]
     ) -> Hiring:
-        """One machine's provider, to be found by a ``demand``; ``spec`` makes what goes into the activity.
+        """A hiring, which finds one machine's provider by a ``demand``; ``spec`` makes what goes into the activity.
 
         ``told``: how far an image is that the provider fetches, as :meth:`Recorder.progress` takes it.
         """

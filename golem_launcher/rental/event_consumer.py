@@ -105,7 +105,7 @@ class EventConsumer:
             self.news.set()
 
     def refused_bill(self, agreement_id: str, refusal: Refusal) -> None:
-        """A bill is not accepted."""
+        """Write down why a bill is refused, and blame the provider if it is dishonest. Called by the strategy."""
         entry = self._journal.agreement(agreement_id)
         if not refusal.dishonest:
             self._money.unpaid(agreement_id, refusal.why)

@@ -115,11 +115,11 @@ class Hiring:
         return True
 
     def bulk_transfer(self) -> BulkTransfer:
-        """Takes whole files to and from the present activity."""
+        """A way for whole files to and from the present activity, past the VPN. Called once its workload runs."""
         return BulkTransfer(self._batches)
 
     async def last_words(self) -> str:
-        """What the agent over there said last, uncleaned; empty when nobody answers."""
+        """Fetch the agent's last report, uncleaned; empty when it can't be had. Called when the workload is silent."""
         if not self.works:
             return ""
 

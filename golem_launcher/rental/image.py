@@ -99,7 +99,7 @@ class SessionImage:
         say(f"The image '{self._kept.name}' is served from this computer. {upload.words}")
 
     def sent(self, size: int, seconds: float) -> None:
-        """So many bytes of it left this computer while so many seconds passed: later sessions say how long it takes."""
+        """Note how fast it left this computer, so that later sessions can say how long that takes."""
         run_in_background(uplink.note, self._network, size, seconds)
 
     async def task_package(self) -> str:

@@ -67,7 +67,7 @@ class Signing:
 
     @property
     def scores(self) -> list[float]:
-        """Those of the offers that can be signed now."""
+        """The scores of the offers that can be signed now."""
         return [offer.score for offer in self._free()]
 
     async def sign(self, head_start: float) -> Any:

@@ -57,7 +57,7 @@ class YapapiEngine(_Engine):
 
     @property
     def can_publish(self) -> bool:
-        """Whether :meth:`start` is as far as a demand needs it; what is left for it to do is to start ``gftp``."""
+        """Whether it has started as far as publishing a demand needs; it may still be starting ``gftp``."""
         return hasattr(self, "payment_decorator")
 
     def hear_refusals(self) -> None:
@@ -86,7 +86,7 @@ class YapapiEngine(_Engine):
 
     @property
     def tasks(self) -> list[asyncio.Task[Any]]:
-        """What it has going on for payments."""
+        """The tasks in which it handles invoices and debit notes."""
         return list(self._services)
 
     def revive(self) -> None:
@@ -100,7 +100,7 @@ class YapapiEngine(_Engine):
             self._services.update({self._process_invoices_job, notes})
 
     def follow(self, node: Node) -> None:
-        """The node answers at another address now: ask it there."""
+        """Ask the node at another address from now on."""
         urls = Configuration(_config(node))
         for api, url in (
             (self._market_api, urls.market_url),
@@ -128,19 +128,19 @@ class YapapiJob(Job):
         return list(self.agreements_pool._offer_buffer.values())
 
     def take(self, offer: Any) -> None:
-        """An offer is being signed: it is on the table no longer."""
+        """Take an offer off the table, because it is being signed."""
         del self.agreements_pool._offer_buffer[offer.proposal.issuer]
 
     def offer_again(self, proposal: Any) -> None:
-        """An offer that was taken and not signed is there for another time."""
+        """Put an offer back that was taken and not signed."""
         self.agreements_pool.offer_recycler(proposal)
 
     def forget_offers(self) -> None:
-        """Those that are there are good no longer."""
+        """Drop the offers at hand: the demand that they answered is off the market."""
         self.agreements_pool._offer_buffer.clear()
 
     async def keep(self, agreement: Any) -> None:
-        """Work can begin under an agreement that both sides signed. It is announced once more, as if made now."""
+        """Have yapapi know an agreement that both sides signed, so that a worker can use it; it is announced again."""
         await self.agreements_pool._prepare_agreement(agreement, requires_confirmation=False)
 
     def is_free(self, agreement_id: str) -> bool:

@@ -16,7 +16,7 @@ Group = Literal["main", "machine", "software", "files", "advanced"]
 
 @dataclass(frozen=True)
 class About:
-    """Stands in the annotation of a field, beside pydantic's ``Field``."""
+    """Metadata of one field, in its annotation beside pydantic's ``Field``."""
 
     group: Group
     """Where form and ``--help`` show it."""

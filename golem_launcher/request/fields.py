@@ -13,12 +13,12 @@ NAMES = tuple(LaunchRequest.model_fields)
 
 @functools.cache
 def about(name: str) -> About:
-    """What a field says of itself beside its type, limits, title and description."""
+    """The :class:`About` of a field."""
     return next(one for one in LaunchRequest.model_fields[name].metadata if isinstance(one, About))
 
 
 def title(name: str) -> str:
-    """What a field is called."""
+    """The title of a field, as people read it."""
     return str(LaunchRequest.model_fields[name].title)
 
 

@@ -13,7 +13,7 @@ _MOST_NAMED = 5
 
 
 def sessions() -> Check:
-    """Whether every session's files are whole; which are not. Blocking."""
+    """The check of ``doctor`` that names sessions with damaged files. Blocking."""
     found = list(session_directories())
     damaged = {directory.name: names for directory in found if (names := client.damaged(directory))}
     if not damaged:

@@ -90,7 +90,7 @@ def start(request: LaunchRequest) -> SessionDirectory:
 
 
 def check_name(request: LaunchRequest) -> None:
-    """Refuse a name that leads a person to saved work already, of a session that is over and still listed.
+    """Refuse the name of a session that is over, still listed, and by whose name its saved work is found.
 
     For whoever types names, before :func:`start`: programs may use theirs again and again. Raises ``SessionNameTaken``
     unless the new session goes on in the same workspace.
@@ -111,7 +111,7 @@ def check_name(request: LaunchRequest) -> None:
 
 
 def settled(request: LaunchRequest) -> LaunchRequest:
-    """The request with its paths absolute: the supervisor works in another directory than whoever asked."""
+    """The request with absolute paths, as the supervisor works in a directory of its own."""
     settled = {
         "inputs": absolute(request.inputs),
         "outbound_permit": absolute(request.outbound_permit, field="outbound_permit"),
@@ -153,7 +153,7 @@ def find(name: str, seconds: float = _RECALL_SECONDS) -> SessionDirectory:
 
 
 def recall(seconds: float = _RECALL_SECONDS) -> dict[str, processes.ProcessRecord]:
-    """Wait until supervisors whose directories are gone have made them again; those that have not."""
+    """Wait until supervisors whose directories were deleted have made them again; those that have not, by name."""
     end = time.monotonic() + seconds
     while (left := strays()) and time.monotonic() < end:
         time.sleep(_POLL_SECONDS)
@@ -205,7 +205,7 @@ def stop(name: str, *, force: bool = False, seconds: float = timeouts.WAIT_FOR_E
 
 
 def ask_to_stop(directory: SessionDirectory, seconds: float) -> None:
-    """Have a session saved and ended, which it does by itself from here on; heard within ``seconds``, if at all."""
+    """Ask a session to save and end, and don't wait for that. ``seconds``: for the supervisor to hear of it at most."""
     _ask_for_end(directory, "stop", seconds)
 
 
@@ -311,7 +311,10 @@ def bring_back(removed: str) -> SessionDirectory:
 
 
 def followed(directory: SessionDirectory) -> SessionState:
-    """How a session stands that is waited for. Raises ``SessionError`` when its supervisor died before its end."""
+    """The state of a session that somebody waits for.
+
+    Raises ``SessionError`` when its supervisor died before its end.
+    """
     living = alive(directory)  # before its state is read: it may end between the two
     state = directory.state()
     if not living and not state.stage.final:
@@ -403,9 +406,9 @@ def _make_room(name: str) -> None:
 
 
 def ending_before(request: LaunchRequest) -> SessionDirectory | None:
-    """The session that is at its end and has the files that this one is to go on with; ``None``: none is.
+    """The session that is just ending and saves the files that this request goes on with; ``None`` if none is.
 
-    Whoever starts a program twice asks it: the first one's session may save a last time still.
+    Called before a kernel starts a session: that of a notebook that was closed a moment ago may still be saving.
     """
     if not request.resume or not request.save:
         return None

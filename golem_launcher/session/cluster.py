@@ -101,7 +101,7 @@ class Cluster:
         self._record()
 
     def scaled_by(self, scale: Callable[[int, frozenset[int]], None], numbers: Callable[[], tuple[int, ...]]) -> None:
-        """From now on ``scale`` makes it so many workers, by letting go of these machines first; ``numbers`` are there.
+        """Use ``scale`` from now on to change the number of workers, and ``numbers`` to see which machines there are.
 
         Called by the session once it rents machines.
         """
@@ -109,7 +109,7 @@ class Cluster:
         scale(self.wanted, frozenset())
 
     async def command(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """The user's own word by the command line or the page: how many workers; none: how it stands.
+        """Set the number of workers, as the user says by command line or page; without one, say how the cluster stands.
 
         It counts for more than what was allowed before. Raises ``RequestError``.
         """

@@ -29,7 +29,7 @@ class Growth:
         self._at = now()
 
     def take(self, count: int) -> int:
-        """So many of ``count`` machines may be rented now; they are counted as given."""
+        """How many of ``count`` machines may be rented now; they count as given from now on."""
         now = self._now()
         self._left, self._at = min(self._full, self._left + (now - self._at) / _SECONDS), now
         given = min(count, int(self._left))

@@ -63,6 +63,6 @@ class Deadline:
         return self.agreement_ends
 
     def allocation_ends(self, deadline: datetime | None = None) -> datetime:
-        """When an allocation for this deadline should end: a moment that nobody else uses."""
+        """When an allocation for this deadline should end, to the microsecond: by that it is found again."""
         late = max(deadline or self.at, self.agreement_ends or self.at)
         return late + _ALLOCATION_MARGIN + timedelta(microseconds=secrets.randbelow(1_000_000))

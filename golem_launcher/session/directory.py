@@ -161,7 +161,7 @@ class SessionDirectory:
         return self.workload_log if machine == 1 else self.path / f"workload.{machine}.log"
 
     def token(self, machine: int = 1) -> str | None:
-        """What lets into a machine's workload, once there is one."""
+        """The token that opens a machine's workload; ``None`` before there is one."""
         try:
             return (self.path / _token_file(machine)).read_text()
         except FileNotFoundError:
@@ -188,7 +188,7 @@ class SessionDirectory:
         return self.url_in(self.state())
 
     def url_in(self, state: SessionState) -> str | None:
-        """As :meth:`url`, by a state that the caller has read already."""
+        """The same as :meth:`url`, for a caller that has read the state already."""
         token, link = self.token(), registry.link(state.workload)
         return link.url(state.address, state.base_url, token) if link and state.address and token else None
 

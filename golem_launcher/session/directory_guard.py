@@ -1,4 +1,4 @@
-"""What a living session stands on: its directory, which somebody may delete, move away or make read-only meanwhile."""
+"""Notices that a living session's directory was deleted, moved away or made read-only, and makes it again."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class DirectoryGuard:
 
     @property
     def shut(self) -> bool:
-        """Whether the session's directory can't be written to."""
+        """Whether the directory is there and can't be written to."""
         return not os.access(self._directory.path, os.W_OK | os.X_OK)
 
     def make_again(self) -> None:

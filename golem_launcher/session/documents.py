@@ -44,7 +44,7 @@ async def save_when_asked(desk: LabDesk, saves: Saves) -> None:
 
 
 def missing(outcome: Outcome) -> str:
-    """What is not in the files though it was to be saved, in a sentence or two; empty when all is."""
+    """Which documents could not be saved to files before a save, in a sentence or two; empty when all were."""
     found = []
     if outcome.silent == 1:
         found.append("A page of the Lab did not answer when it was to save; what was typed there last may be missing.")
@@ -59,7 +59,7 @@ def missing(outcome: Outcome) -> str:
 
 
 def count(unsaved: int) -> str:
-    """So many documents, with what is the matter with them."""
+    """``3 open documents with unsaved changes``, for any number of them."""
     return counted(unsaved, "open document with unsaved changes", "open documents with unsaved changes")
 
 

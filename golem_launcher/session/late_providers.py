@@ -1,6 +1,6 @@
 """``python -m golem_launcher.session.late_providers NAME``: waits for the providers of a session that has ended.
 
-For invoices that did not come at once, and for who has not heard that it is over.
+An invoice may come late, and a provider may not have heard yet that the agreement is over.
 
 A process of its own, so that nobody who ends a session waits for it. It does no more than every command does that looks
 at sessions, only without being asked; so nothing is lost when it is killed.
@@ -28,7 +28,7 @@ _MOST_SECONDS = 900.0
 
 
 def begin(directory: SessionDirectory) -> None:
-    """Have providers waited for that are late; called by a supervisor when it ends."""
+    """Start the process that waits for providers that are late. Called by a supervisor when it ends."""
     if leftovers.awaits(directory):
         record = processes.spawn_detached(
             modules.command(__name__, directory.name),

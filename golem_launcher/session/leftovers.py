@@ -89,7 +89,7 @@ def close(directory: SessionDirectory, *, start_node: bool, death: Death = DIED)
 
 
 def awaits(directory: SessionDirectory) -> bool:
-    """Whether a session has ended, and a provider of it is waited for."""
+    """Whether a session has ended and still waits for a provider's invoice."""
     journal = Journal.read(directory.path)
     return journal is not None and journal.entries.lingers
 

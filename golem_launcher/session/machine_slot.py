@@ -72,7 +72,7 @@ class MachineRecorder:
         self._recorder.machine(self.number, **changes)
 
     def used(self, usage: Usage) -> None:
-        """It uses so much by now; of the head that is kept, for who asks what it used before."""
+        """Write down what it uses by now; of the head, what lost machines used is kept as well."""
         if self.is_head:
             saving = self._recorder.state.saving
             saved_at = None if saving is None else saving.saved_at
@@ -80,7 +80,7 @@ class MachineRecorder:
             self._recorder.event(Used(usage=usage, save_age=age))
 
     def trouble(self, text: str) -> None:
-        """What is the matter with it, in a sentence; empty when all is well."""
+        """Say what is wrong with it at present, in a sentence; empty when nothing is."""
         if text != self.state.trouble:
             self.update(trouble=text)
         if self.is_head and text != self._recorder.state.trouble:
@@ -91,13 +91,13 @@ class MachineRecorder:
         self._recorder.message(text if self.is_head else f"Machine {self.number}: {text}", level)
 
     def notice(self, text: str) -> None:
-        """What the user should know; of the head it stays in sight."""
+        """Tell the user something; what concerns the head stays on its card."""
         if self.is_head:
             self._recorder.update(notices=(*self._recorder.state.notices, text))
         self.message(text, "warning")
 
     def progress(self, what: str, done: int, total: int, unit: str) -> None:
-        """A piece of work is that far; ``unit``: bytes, packages. Of the head alone: nobody waits for the others."""
+        """Show how far a piece of work is; ``unit``: bytes, packages. Only of the head, which the session waits for."""
         if self.is_head:
             self._recorder.progress(what, done, total, unit)
 

@@ -100,7 +100,10 @@ class Monitor:
         """Why whoever uses it wants another in its place; empty while nobody does."""
 
     def give_up(self, why: str) -> None:
-        """Another provider is wanted in its place, for that reason, a sentence: it is lost at once."""
+        """Treat the machine as lost, for the reason ``why``, a sentence.
+
+        Called when the user asks for another provider.
+        """
         self._given_up = why
         self._bills.set()
 

@@ -33,13 +33,13 @@ _MARKUP = str.maketrans(dict.fromkeys("<>[]()@`*_|~#", " "))
 
 
 def addresses() -> list[str]:
-    """Where the user wants to be told, as Apprise writes it; none: nowhere. They are secrets."""
+    """The addresses at which the user wants to be told, in Apprise's form. They are secrets."""
     found = files.read_json(_file())
     return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
 
 
 def add(address: str) -> None:
-    """Tell the user there, too. Raises ``LauncherError`` when that is no address, or Apprise is not installed."""
+    """Keep another address. Raises ``LauncherError`` when it is none, or Apprise is not installed."""
     if not _apprise().add(address):
         raise LauncherError(
             "That is no address that Apprise knows.", "Like mailto://user:password@example.org, or json://host/path."
@@ -48,7 +48,7 @@ def add(address: str) -> None:
 
 
 def forget() -> int:
-    """Tell the user nowhere any more; how many addresses there were."""
+    """Forget all addresses; how many there were."""
     count = len(addresses())
     _file().unlink(missing_ok=True)
     return count
@@ -63,7 +63,7 @@ def shown() -> list[str]:
 
 
 def send(title: str, body: str) -> bool:
-    """Tell the user now; whether everybody took it. Blocking, a minute or so for a service that is silent."""
+    """Send a message to all addresses; whether every service took it. Blocks up to a minute or so."""
     client = _apprise()
     for one in addresses():
         client.add(one)
@@ -71,7 +71,7 @@ def send(title: str, body: str) -> bool:
 
 
 def begin(directory: SessionDirectory, kind: Kind) -> None:
-    """Have a process of its own tell of a session as it is now; where there can be none, the log says so."""
+    """Start a process that tells of a session as it is now. Where none can be started, the log says so."""
     if not _file().exists():
         return
     try:

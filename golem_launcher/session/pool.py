@@ -90,9 +90,9 @@ class Pool:
         return tuple(member.number for member in self._members if member.is_wanted)
 
     def scale(self, count: int, leaving: frozenset[int] = frozenset()) -> None:
-        """Have ``count`` of them from now on; of too many those go that are ``leaving`` by number, then the last.
+        """Keep ``count`` machines from now on. Of too many, those numbered in ``leaving`` go first, then the last ones.
 
-        Never are there more at a time, those included that are still being let go of: they cost as well.
+        There are never more at a time, machines that are still being let go of included: they cost as well.
         """
         self._wanted = count
         wanted = [member for member in self._members if member.is_wanted]
@@ -134,7 +134,10 @@ class Pool:
         return [*self._gone, *(machine.rented.agreement_id for _, machine in ready)]
 
     async def aclose(self) -> None:
-        """Watch and rent no more; who works goes on until it is let go of, or closed down by the journal."""
+        """Stop watching and renting.
+
+        Machines that work go on until they are let go of, or closed down by the journal.
+        """
         tasks = [member.task for member in self._members if member.task is not None]
         await cancel_all(*tasks, *filter(None, [self._publishing]))
 

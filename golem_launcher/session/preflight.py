@@ -54,7 +54,7 @@ def _check_image(request: LaunchRequest) -> None:
 
 
 def resumed(store: Store, resume: str) -> int:
-    """The generation to go on from, all of whose list is there: a machine without files is not worth paying for.
+    """Find the generation to resume from, and check that its whole list of files can be read before money is spent.
 
     ``resume``: a workspace, or ``workspace@generation``. Blocking. Raises ``RequestError``.
     """

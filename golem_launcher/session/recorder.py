@@ -136,7 +136,7 @@ class Recorder:
         self._append(ProviderChosen.model_validate({**chosen, "machine": machine}))
 
     def progress(self, what: str, done: int, total: int, unit: str) -> None:
-        """A piece of work that holds the session up is that far; ``unit``: bytes, packages."""
+        """Show how far a piece of work is that the session waits for; ``unit``: bytes, packages."""
         if self._speed is None or self._speed.what != what:
             self._speed = _Speed(what)
         progress = Progress(what=what, done=done, total=total, unit=unit, rate=self._speed.at(done))
@@ -144,7 +144,7 @@ class Recorder:
         self._append(progress)
 
     def cost(self, cost: Decimal, billed: Decimal) -> None:
-        """The session costs this much by now, of which ``billed`` was accepted; both in the network's coin."""
+        """Write down what the session costs by now, and how much of it was billed and accepted; in its coin."""
         self.update(cost=cost)
         self._append(CostChanged(cost=cost, billed=billed))
 
@@ -172,7 +172,7 @@ class Recorder:
         self._submit(self._directory.append_event, event)
 
     def told(self) -> SessionState:
-        """The state for who asks, also for what the disk did not take."""
+        """The state as the control socket tells it, also when the disk did not take it."""
         if not self.unwritten:
             return self.state
         trouble = f"This computer does not take what is written down of it ({self.unwritten}). {self.state.trouble}"

@@ -258,7 +258,7 @@ class Run:
         return {}
 
     async def cluster(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Say how many workers the Dask cluster is to have, or ask how it stands. Raises ``LauncherError``."""
+        """Set how many workers the Dask cluster has, or say how it stands. Raises ``LauncherError``."""
         cluster = self._session.cluster
         if cluster is None:
             raise SessionError(
@@ -304,7 +304,7 @@ class Run:
         return self._session.saves.whole
 
     def keep(self, unsaved: str, seconds: float) -> None:
-        """The session goes on though its end was asked for: this is not saved. It is kept for so long."""
+        """Go on although an end was asked for, for ``seconds``, because something is not saved; tell the user what."""
         session, recorder = self._session, self._recorder
         if self._machine is not None:
             recorder.enter(Stage.READY)
@@ -314,8 +314,8 @@ class Run:
         recorder.update(kept=kept)
         recorder.event(LeftOut(text=kept))
 
-    async def find_ground(self) -> None:
-        """The session's directory was made again: write down there what it is about, and listen. Raises ``OSError``."""
+    async def refill_directory(self) -> None:
+        """Fill the session's directory, which was made again, and listen there. Raises ``OSError``."""
         self._session.journal.update()
         self._recorder.update()
         self._write_tokens()

@@ -1,4 +1,4 @@
-"""Says when the newest save of a session is older than it should be: whoever holds saving up says nothing himself."""
+"""Says when a session's newest save is older than it should be, as a provider that holds saving up won't say so."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SILENT = "the provider keeps it waiting"
 
 
 class SaveWatchdog:
-    """Compares how long ago something was saved with how often it should be. One for each time that it is ready."""
+    """Compares the age of the newest save with how often there should be one. Made anew for each machine."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -28,7 +28,7 @@ class SaveWatchdog:
         """By a clock that never jumps: when the newest save was first seen here."""
 
     def look(self) -> None:
-        """Tell, once, that it is late, or that it is not any more. To be called every few seconds."""
+        """Say once that the save is late, and once that it no longer is. The monitor calls it every few seconds."""
         saving = self._recorder.state.saving
         if saving is None:
             return

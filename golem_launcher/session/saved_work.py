@@ -31,7 +31,7 @@ class SavedWork:
 
 
 def saved_work(typed: str, store: str | None = None) -> SavedWork:
-    """What ``NAME`` or ``NAME@GENERATION`` leads to; of a workspace it is not looked whether it is there.
+    """The saved work that ``NAME`` or ``NAME@GENERATION`` means. Whether such a workspace exists is not checked.
 
     A session that saves elsewhere than in ``store`` is not meant; where no store is given, the session's is. Raises
     ``RequestError`` for a generation that is no number, ``SessionError`` when the session has saved nothing: an older

@@ -158,7 +158,7 @@ class Supervisor:
                 try:
                     await asyncio.to_thread(self._ground.make_again)
                     await control.renew()
-                    await self._run.find_ground()
+                    await self._run.refill_directory()
                 except OSError:
                     _LOG.exception("its directory could not be made again")
 

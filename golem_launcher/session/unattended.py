@@ -20,19 +20,22 @@ if TYPE_CHECKING:
 
 
 def note(directory: SessionDirectory, until: datetime) -> None:
-    """This process ends the session then, unless somebody goes on with it. Raises ``OSError`` when the disk is full."""
+    """Note that this process ends the session at ``until`` unless somebody joins it.
+
+    ``OSError`` when the disk is full.
+    """
     process = ProcessRecord.of(os.getpid())
     files.write_json(_path(directory), {"until": until.timestamp(), "process": process.to_json()})
 
 
 def withdraw(directory: SessionDirectory) -> None:
-    """Take the note back: the session is not ended, or has been. Called by the process that made it."""
+    """Remove the note: the session goes on, or has ended."""
     with contextlib.suppress(OSError):
         _path(directory).unlink()
 
 
 def until(directory: SessionDirectory) -> datetime | None:
-    """When the session ends, if nobody goes on with it; ``None``: nobody says that."""
+    """When the session ends unless somebody joins it; ``None`` when no end is planned."""
     found = None
     with contextlib.suppress(OSError):
         found = files.read_json(_path(directory))
@@ -43,7 +46,7 @@ def until(directory: SessionDirectory) -> datetime | None:
 
 
 def words(directory: SessionDirectory) -> str:
-    """The same as a sentence for people; empty where it is not so."""
+    """The same as a sentence for people; empty when no end is planned."""
     ends = until(directory)
     if ends is None:
         return ""

@@ -1,4 +1,4 @@
-"""What a last save left out."""
+"""What the last save of a session left out, and how long its end is put off for that."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HOUR = 3600
 
 @dataclass(frozen=True)
 class Unsaved:
-    """To be told before, or after, an end."""
+    """What is not saved, told before an end or after it."""
 
     words: str = ""
     """Empty when all is saved."""
@@ -27,12 +27,12 @@ class Unsaved:
 
     @property
     def at_stake(self) -> bool:
-        """Whether an end loses it, so that it is worth asking again before."""
+        """Whether an end would lose it, so that the user should be asked first."""
         return self.patience > 0
 
 
 def patience(budget: Decimal, price_per_hour: Decimal | None) -> float:
-    """For how many seconds an end may be put off. That something can't be saved is the word of who earns meanwhile."""
+    """How many seconds an end may be put off. Not long: the provider, who is paid meanwhile, says what is not saved."""
     if not price_per_hour:
         return timeouts.GRACE
     return min(max(float(_SHARE * budget / price_per_hour) * _HOUR, timeouts.LEAST_GRACE), timeouts.GRACE)

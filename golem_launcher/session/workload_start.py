@@ -66,7 +66,7 @@ class WorkloadStart:
         )
 
     async def until_ready(self, hiring: Hiring, deployed: Callable[[], None]) -> tuple[Rented, list[str]]:
-        """Wait until the workload answers at who signed; the machine, and what the user should know of it.
+        """Wait until the workload answers at the provider that signed; the machine, and what to tell the user of it.
 
         ``deployed`` is called once the agent runs there. Raises ``ProviderError`` when the workload can't be started,
         and as soon as a bill is not accepted, however long files and packages take.

@@ -18,7 +18,7 @@ Parts = asyncio.Queue[packets.CallReply | None]
 
 
 class Pending:
-    """Joins what comes in to who waits for it."""
+    """Hands the replies that come in to the calls that wait for them."""
 
     def __init__(self) -> None:
         self.greeted: asyncio.Future[None] = asyncio.get_running_loop().create_future()

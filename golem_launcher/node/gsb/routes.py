@@ -19,7 +19,7 @@ class Routes(Generic[_Owner]):
         self._remembered: dict[str, tuple[str, _Owner] | None] = {}
 
     def add(self, prefix: str, owner: _Owner) -> bool:
-        """Enter a prefix; ``False`` when it is taken."""
+        """Add a prefix; ``False`` when it is taken."""
         if prefix in self._owners:
             return False
         self._owners[prefix] = owner
@@ -27,7 +27,7 @@ class Routes(Generic[_Owner]):
         return True
 
     def remove(self, prefix: str) -> bool:
-        """Strike a prefix out; ``False`` when it was not there."""
+        """Remove a prefix; ``False`` when it was not there."""
         self._remembered.clear()
         return self._owners.pop(prefix, None) is not None
 

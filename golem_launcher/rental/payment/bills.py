@@ -121,7 +121,7 @@ async def collect(rest: YagnaRest, journal: Journal) -> list[AgreementBill]:
 
 
 def unbilled(journal: Journal) -> list[AgreementBill]:
-    """The agreements of a journal as long as nothing is known of their bills."""
+    """The agreements of a journal as bills of nothing, for a session whose node can't be asked."""
     return [_agreement_bill(entry, [], [], [], awaits=False) for entry in journal.entries.agreements]
 
 

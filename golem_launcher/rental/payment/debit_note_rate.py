@@ -30,7 +30,10 @@ class DebitNoteRate:
         """Notes that may come beyond that, for a silence before."""
 
     def objection(self, *, payable: bool) -> str:
-        """A note came, ``payable`` before the agreement's end or not: why it comes too soon; empty when it does not."""
+        """Count a note that came; why it comes too soon, empty when it does not.
+
+        ``payable``: before the agreement's end.
+        """
         now = clock.since_boot()
         silence = now - (self._notes[-1] if self._notes else self._began)
         if silence > _NOTES_SECONDS:

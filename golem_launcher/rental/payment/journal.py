@@ -129,7 +129,7 @@ class AgreementEntry(BaseModel):
         return sum(self.before.values(), Decimal(0))
 
     def begun(self) -> dict[str, object]:
-        """What changes here when another activity is asked for; see :meth:`Journal.begin_activity`."""
+        """The fields that change when another activity is asked for; see :meth:`Journal.begin_activity`."""
         before = dict(self.before)
         if self.started_at is not None:
             key = self.activity_id or ""
@@ -265,7 +265,7 @@ class Journal:
     def remember_usage(self, agreement_id: str, usage: tuple[float, ...]) -> None:
         """Know the last reported usage, in memory alone: without it, a bill is judged by the clock.
 
-        Who reports the same again has reported nothing new.
+        The same report twice is one report: its age counts from the first.
         """
         entry = self.agreement(agreement_id)
         if entry is not None and usage != entry.last_usage:

@@ -79,7 +79,7 @@ class _Account:
 
 
 class Record(Protocol):
-    """Where it is written down what the money does, for whoever looks at the session: its recorder."""
+    """What :class:`Money` writes down for people; a session's recorder does it."""
 
     state: SessionState
 
@@ -157,7 +157,7 @@ class Money:
         return max(self.budget - sum(others, own), Decimal(0))
 
     def noted(self, agreement_id: str, *, without: str) -> Decimal:
-        """What the debit notes of an agreement's activities commit, ``without`` those of one of them."""
+        """What the accepted debit notes of an agreement come to, ``without`` those of one activity."""
         return self._accounts[agreement_id].promised_in_notes(without=without)
 
     def is_settled(self, agreement_id: str) -> bool:

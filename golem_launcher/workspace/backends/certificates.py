@@ -28,7 +28,7 @@ def system_bundle() -> str | None:
 
 
 def options(scheme: str) -> dict[str, Any]:
-    """What fsspec's file system of this scheme is made with. A bundle that the user's environment names counts more."""
+    """Options by which fsspec's file system of this scheme trusts them, unless the environment names other ones."""
     bundle = system_bundle()
     if bundle is None:
         return {}

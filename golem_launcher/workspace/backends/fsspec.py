@@ -76,7 +76,7 @@ class FsspecLocation:
             return bytes(self._fs.cat_file(self._path(name), start=start or None, end=end))
 
     def establish(self) -> None:
-        """It is there, or is made with its first file."""
+        """Nothing to do: it is made with its first file."""
 
     def write(self, name: str, pieces: Iterable[bytes]) -> None:
         """Write over what is there, whole or not at all."""

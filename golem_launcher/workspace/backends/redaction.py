@@ -41,7 +41,7 @@ def redacted(url: str | None) -> str:
 
 @contextlib.contextmanager
 def redacted_errors(url: str, advice: str = "Check its address and your access to it.") -> Iterator[None]:
-    """Whatever a store's library raises is a ``WorkspaceError``; only "no such object" stays what it is.
+    """Turn whatever a store's library raises into a ``WorkspaceError``, except for "no such object".
 
     ``url`` is what may be shown of the address.
     """

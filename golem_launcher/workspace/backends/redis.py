@@ -25,7 +25,7 @@ class RedisLocation:
         self._url = redacted(url)
 
     def establish(self) -> None:
-        """A Redis is there or not."""
+        """Nothing to do: a Redis needs no place to be made."""
 
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
         """The value of a key, or a part of it."""

@@ -19,7 +19,7 @@ _PATIENCE_SECONDS = (10, 60)
 
 
 class Hdfs(WebHDFS):  # type: ignore[misc]
-    """What a store needs of it."""
+    """The operations of a file system that a store needs."""
 
     def _connect(self) -> None:
         super()._connect()

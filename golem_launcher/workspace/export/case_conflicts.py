@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def distinct_names(paths: Iterable[str]) -> dict[str, str]:
-    """New names for those of the paths that need one, so that no two are one anywhere.
+    """New names for the paths that need one, so that no two names are the same on any computer.
 
     What lies in a directory with a new name has a new path, too.
     """
@@ -54,12 +54,12 @@ def _numbered(name: str, number: int) -> str:
 
 
 def folded(path: str) -> str:
-    """The same for names that are one on many computers."""
+    """A path in a form that is equal for paths that many computers take for one."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
 
 
 def ignores_case(directory: Path) -> bool:
-    """Whether names that differ in case only are one in this directory, which can be written to."""
+    """Whether this directory takes names that differ in case only for one. It must be writable: it is tried."""
     probe = directory / f".golem-launcher-{secrets.token_hex(4)}"
     probe.touch()
     try:

@@ -1,6 +1,6 @@
-"""Variables of notebooks in a workspace: for the next machine alone, where their pickles are a notebook's again.
+"""Finds the saved variables of notebooks in a workspace: they are meant for the session's next machine only.
 
-What is taken out of a store for the user's own computer is without them.
+They are pickles of a stranger's, so what is exported to the user's own computer leaves them out.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def without_kernel_states(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """All others."""
+    """The entries without them."""
     return (entry for entry in entries if not _is_one(entry.path))
 
 
 def kernel_states(entries: Iterable[Entry]) -> tuple[int, int]:
-    """How many files they are, and how many bytes."""
+    """How many files of variables there are, and their bytes."""
     files = size = 0
     for entry in entries:
         if _is_one(entry.path):

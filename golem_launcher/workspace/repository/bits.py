@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Bits:
-    """None of the numbers below ``many`` at first. One thread at a time puts in."""
+    """A set of numbers below ``many``, empty at first. One thread at a time may change it."""
 
     def __init__(self, many: int) -> None:
         self._bytes = bytearray((many + 7) // 8)
@@ -14,9 +14,9 @@ class Bits:
         return self._bytes[number >> 3] >> (number & 7) & 1 != 0
 
     def add(self, number: int) -> None:
-        """Put it in."""
+        """Add a number."""
         self._bytes[number >> 3] |= 1 << (number & 7)
 
     def remove(self, number: int) -> None:
-        """Take it out."""
+        """Remove a number."""
         self._bytes[number >> 3] &= ~(1 << (number & 7))

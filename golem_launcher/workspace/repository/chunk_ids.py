@@ -21,7 +21,7 @@ _PIECE = 512
 
 
 class ChunkIds:
-    """Ids in the order in which they came, each once. An id has a row: the number of those before it.
+    """Ids in the order in which they were added, each once. An id's row is the number of ids before it.
 
     Other threads may look while one adds.
     """
@@ -52,11 +52,14 @@ class ChunkIds:
         return self.row(chunk) is not None
 
     def row(self, chunk: bytes) -> int | None:
-        """Its row; ``None`` when it is not there."""
+        """The row of an id; ``None`` when it is not in the set."""
         return self._row(chunk, hash(chunk))
 
     def add(self, chunk: bytes) -> int:
-        """Its row; a new one when it is new. Raises ``WorkspaceError`` when the disk has no room: it is not in then."""
+        """Add an id unless it is there; its row.
+
+        Raises ``WorkspaceError`` when the disk is full: it is not added then.
+        """
         hashed = hash(chunk)
         if (row := self._row(chunk, hashed)) is not None:
             return row
@@ -85,7 +88,7 @@ class ChunkIds:
 
 
 class Subset:
-    """A set of chunks' ids, most of which are among ``ids``: a bit for each that these have now, and all others."""
+    """A set of ids, most of which are among ``ids``: it takes a bit for each of those, and more for others."""
 
     def __init__(self, ids: ChunkIds) -> None:
         self._ids = ids
@@ -98,7 +101,7 @@ class Subset:
         return (row is not None and self._marks[row]) or chunk in self._others
 
     def add(self, chunk: bytes) -> None:
-        """Put it in."""
+        """Add an id."""
         row = self._row(chunk)
         if row is None:
             self._others.add(chunk)

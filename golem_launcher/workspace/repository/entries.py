@@ -31,7 +31,7 @@ class Entries(Sequence[Entry]):
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> Entries:
-        """These, in the order of their paths.
+        """The list of these entries, sorted by their paths.
 
         Raises ``WorkspaceError`` that names a path at fault: one that leaves the workspace, that another entry takes
         already, or that lies below something that is no directory. Names that differ in case alone are two.
@@ -40,7 +40,7 @@ class Entries(Sequence[Entry]):
 
     @classmethod
     def of_records(cls, records: Iterable[bytes]) -> Entries:
-        """The same of records that are sound each by itself, in any order."""
+        """The same from records, in any order, each of which has been checked by itself."""
         sorter = Sorter()
         for count, each in enumerate(records):
             if count == MOST_ENTRIES:
@@ -71,7 +71,7 @@ class Entries(Sequence[Entry]):
         return f"Entries({len(self)})"
 
     def chunk_ids(self) -> Iterator[bytes]:
-        """The ids of all chunks, one that is needed twice twice."""
+        """The ids of all chunks; one that two files need comes twice."""
         for each in self.records:
             yield from record.chunk_ids(each)
 
@@ -158,7 +158,7 @@ def _sound(records: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def placed(records: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """Each of the sorted records, and whether what it lies in is a directory, or not told of."""
+    """Each of the sorted records, and whether its parent is a directory or not among them."""
     barrier: bytes | None = None
     for each in records:
         if barrier is not None and each.startswith(barrier):

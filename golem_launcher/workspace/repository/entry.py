@@ -32,7 +32,7 @@ def chunk_id(plain: bytes | memoryview) -> str:
 
 
 def chunk_digest(begin: bytes | memoryview = b"") -> hashlib.blake2b:
-    """The same for what comes in pieces."""
+    """A hash that makes the same id of content that comes in pieces."""
     return hashlib.blake2b(begin, digest_size=32)
 
 
@@ -55,7 +55,7 @@ class Entry:
 
     @property
     def data(self) -> int:
-        """Bytes that take disk: without the holes."""
+        """The bytes that it takes on a disk, without its holes."""
         return self.size - sum(length for _, length in self.holes)
 
 

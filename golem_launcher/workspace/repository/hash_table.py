@@ -37,7 +37,7 @@ class HashTable:
         self._count = 0
 
     def numbers(self, hashed: int) -> list[int]:
-        """Those that were added with this hash, or with one that differs from it in bits that don't count."""
+        """The numbers that were added with this hash, and maybe others: not all bits of a hash are compared."""
         tag = hashed & _LOWER
         slot = tag >> _TAG_BITS - self._bits
         numbers: list[int] = []
@@ -50,7 +50,7 @@ class HashTable:
             slot += _AT_ONCE
 
     def add(self, hashed: int, number: int) -> None:
-        """One more. Raises ``WorkspaceError`` when the disk has no room for it."""
+        """Add a number by its hash. Raises ``WorkspaceError`` when the disk is full."""
         tag = hashed & _LOWER
         slot = tag >> _TAG_BITS - self._bits
         while _FREE not in (window := self._window(slot)):
@@ -61,11 +61,11 @@ class HashTable:
 
     @property
     def full(self) -> bool:
-        """Whether it is time for a larger one."""
+        """Whether it is full enough to be replaced by :meth:`larger`."""
         return self._count > 1 << self._bits - 1
 
     def larger(self) -> HashTable:
-        """One with twice as many slots, and all that is here."""
+        """A table with the same numbers and twice as many slots."""
         made = HashTable(self._bits + 1)
         shift, piece, end = _TAG_BITS - made._bits, array("Q"), 0
         for each in self._sorted():

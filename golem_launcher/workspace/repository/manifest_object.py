@@ -1,4 +1,4 @@
-"""A generation's manifest as an object of a store: first what one wants to know of many, then the whole of it, packed.
+"""A generation's manifest as an object of a store: first a summary, which lists need, then all of it, packed.
 
 The second part is in pieces, each sealed for its place, and ends with the digest of all of them. Raises ``Damaged`` for
 what is damaged or can't be decrypted.
@@ -77,7 +77,7 @@ def summary_of(sealing: Sealing, name: str, data: bytes) -> dict[str, Any]:
 def unpacked(sealing: Sealing, name: str, read: Callable[[int, int], bytes]) -> Iterator[bytes]:
     """The manifest's lines in an object, in pieces; ``read`` gives bytes of it, from where and how many.
 
-    Nothing of it is to be believed before the last piece came.
+    Nothing may be trusted before the last piece came, which proves the others.
     """
     frames = _frames(read)
     try:

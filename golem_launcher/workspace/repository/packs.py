@@ -69,7 +69,7 @@ class Packs:
         self.refresh()
 
     def refresh(self) -> None:
-        """See what others wrote, deleted and condemned meanwhile."""
+        """Read the indexes that other processes wrote meanwhile, and note what they deleted or condemned."""
         condemned = {name.partition("/")[2] for name in self._location.names("condemned/")}
         there = {name.partition("/")[2] for name in self._location.names("indexes/")}
         new = there - self._places.packs - self._unreadable
@@ -129,7 +129,7 @@ class Packs:
         return chunk in self._open or ((found := self._found(chunk)) is not None and found[0] not in self._condemned)
 
     def lost(self, ids: Iterable[bytes]) -> ChunkIds:
-        """Those of ``ids`` that can't be had any more, as far as can be seen without reading them."""
+        """The chunks among ``ids`` that are not there any more, as far as can be seen without reading them."""
         self.refresh()
         gone = self._places.packs - {name.partition("/")[2] for name in self._location.names("packs/")}
         self._forget(gone)  # its index alone is left
@@ -195,7 +195,7 @@ class Packs:
 
     @property
     def many(self) -> int:
-        """All rows are below this."""
+        """The number of chunks: all rows are below it."""
         self._settle()
         return len(self._places.ids)
 
@@ -220,7 +220,7 @@ class Packs:
         return sum(self._places[pack].bytes for pack in self._condemned & self._places.packs)
 
     def subset(self) -> Subset:
-        """None yet of the chunks that are here: a set for very many of them."""
+        """An empty set that holds very many of the store's chunks in little memory."""
         return Subset(self._places.ids)
 
     def collect(self, live: Subset, *, now: datetime, grace: timedelta | None = None) -> None:
@@ -259,7 +259,7 @@ class Packs:
         self.refresh()
 
     def distrust(self, chunk: bytes) -> None:
-        """A damaged chunk: whoever saves again brings what was in its pack once more. Nothing is deleted by that."""
+        """Stop counting on the pack of a damaged chunk, so that later saves bring its chunks again. Deletes nothing."""
         found = self._found(chunk)
         if found is not None and found[0] not in self._condemned:
             self._condemn(found[0], now())

@@ -58,9 +58,9 @@ class Places:
         return self._packs[pack]
 
     def add(self, pack: str, index: Iterable[tuple[bytes, int, int]]) -> None:
-        """A pack more, with its chunks, each one's offset and length: they are found in it from :meth:`locate` on.
+        """Add a pack with its chunks, offset and length of each. They are found in it after :meth:`locate`.
 
-        Raises ``WorkspaceError`` when the disk has no room for that: it is not among the packs then.
+        Raises ``WorkspaceError`` when the disk is full: the pack is not added then.
         """
         entries = ((self.ids.add(chunk), at, size) for chunk, at, size in index)
         listed = _listed(self._lists, next(self._numbers), entries)
@@ -68,18 +68,18 @@ class Places:
         self._names[listed.number] = pack
 
     def locate(self, pack: str) -> None:
-        """Its chunks are found in it, whatever others have them as well.
+        """Have the chunks of a pack found in it from now on, also those that other packs have as well.
 
         Raises as :meth:`add`: where its chunks are found is unknown then, until :meth:`settle` went well.
         """
         _locate(self._by_row, self._packs[pack], self._lists)
 
     def forget(self, pack: str) -> None:
-        """It is gone. Its chunks must not be asked for until :meth:`settle`."""
+        """Remove a pack that is gone. Its chunks must not be looked for until :meth:`settle` was called."""
         del self._names[self._packs.pop(pack).number]
 
     def settle(self, order: Iterable[str]) -> None:
-        """Each chunk is found in the last one of all packs, in this ``order``, that has it.
+        """Find each chunk in the last pack, in this ``order``, that has it.
 
         Raises ``WorkspaceError`` when the disk has no room for that, and has changed nothing then: what is half filled
         would say of chunks that they are nowhere.

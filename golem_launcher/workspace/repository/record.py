@@ -68,17 +68,17 @@ def gone(path: str) -> bytes:
 
 
 def key_of(path: str) -> bytes:
-    """What the record of a path begins with, and no other does."""
+    """The first bytes of a path's record; no other path's record begins with them."""
     return path.replace("/", "\0").encode() + _END
 
 
 def key(record: bytes) -> bytes:
-    """The same of a record."""
+    """The first bytes of a record, as :func:`key_of` makes them."""
     return record[: record.index(_END) + len(_END)]
 
 
 def below(record: bytes) -> bytes:
-    """What the records of all begin with that lies below."""
+    """The first bytes of the records of all that lies below this one's path."""
     return record[: record.index(_END) + 1]
 
 
@@ -109,7 +109,7 @@ def link_target(record: bytes) -> str:
 
 
 def data(record: bytes) -> int:
-    """Bytes that it takes on a disk: without the holes."""
+    """The bytes that it takes on a disk, without its holes."""
     size: int = _HEAD.unpack_from(record, record.index(_END) + len(_END))[1]
     return size - sum(length for _, length in _holes(record))
 
@@ -127,13 +127,13 @@ def chunks(record: bytes) -> int:
 
 
 def undated(record: bytes) -> tuple[bytes, memoryview]:
-    """All of it but the times of change; the mode counts."""
+    """A record without the time of change, to compare what else is different."""
     at = record.index(_END) + len(_END) + _HEAD.size
     return record[: at - 8], memoryview(record)[at:]
 
 
 def content(record: bytes) -> tuple[bytes, memoryview]:
-    """What it is without mode and time."""
+    """A record without mode and time of change, to compare contents."""
     at = record.index(_END) + len(_END)
     return record[: at + _DATED.start], memoryview(record)[at + _DATED.stop :]
 

@@ -29,7 +29,7 @@ _MOST = (1 << 32) - 1
 
 
 class Records(Sequence[bytes]):
-    """These ``records``, which are sorted already; in ``spool``, where several lists are to be in one."""
+    """A list of ``records``, which come sorted. With a ``spool``, several lists share one file."""
 
     __slots__ = ("_begin", "_digest", "_ends", "_spool")
 
@@ -108,7 +108,7 @@ class Sorter:
         self._bytes = 0
 
     def add(self, each: bytes) -> None:
-        """One more."""
+        """Add a record."""
         self._run.append(each)
         self._bytes += len(each)
         if len(self._run) >= _RUN or self._bytes >= _RUN_BYTES:

@@ -26,7 +26,7 @@ class Spool:
         self.size = 0
 
     def append(self, data: bytes | bytearray) -> int:
-        """Where ``data`` begins now. Raises ``WorkspaceError`` when there is no room for it on the disk."""
+        """Add ``data`` at the end; where it begins. Raises ``WorkspaceError`` when the disk is full."""
         begin = self.size
         self.write(begin, data)
         return begin

@@ -79,7 +79,7 @@ class Store:
         """Bytes of the chunks that were put so far."""
 
     def establish(self) -> None:
-        """A session begins to save here: from now on this very store has to be there, and is never made again."""
+        """Make the store when it is not there. Called once, when a session begins to save: it is never made again."""
         with self._lock:
             self._location.establish()
             if not self._location.create(_MARK, [secrets.token_hex(16).encode()]):
@@ -109,18 +109,18 @@ class Store:
             return not self._packs.lost(ids)
 
     def lost(self, entries: Entries) -> list[str]:
-        """The files of which something can't be had any more, as far as can be seen without reading them."""
+        """The files that have lost a chunk, as far as can be seen without reading them."""
         with self._lock:
             lost = self._packs.lost(entries.chunk_ids())
         return [record.path(each) for each in entries.records if any(map(lost.__contains__, record.chunk_ids(each)))]
 
     def has(self, chunk: bytes) -> bool:
-        """Whether a generation may name a chunk: else it has to be put before."""
+        """Whether the store has a chunk, so that a generation may name it."""
         with self._lock:
             return chunk in self._packs
 
     def missing(self, ids: Iterable[str]) -> set[str]:
-        """Those of the chunks that have to be put before a generation may name them."""
+        """The chunks that the store lacks: they have to be put before a generation may name them."""
         return {chunk for chunk in ids if not self.has(bytes.fromhex(chunk))}
 
     def put_chunk(self, identifier: str, plain: bytes) -> None:
@@ -226,7 +226,7 @@ class Store:
                 self._location.delete(_name(workspace, number))
 
     def size(self, workspace: str) -> int:
-        """Bytes that the generations of a workspace take here, with what is about to be deleted of the whole store."""
+        """The bytes that a workspace's generations take, with those that the whole store is about to delete."""
         with self._lock:
             needed = Bits(self._packs.many)
             for number in self._numbers(workspace):

@@ -91,7 +91,7 @@ class AgentWorkspace:
             await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
 
     async def answers(self, *, seconds: float = 4.0) -> bool:
-        """Whether it answers."""
+        """Whether the agent's server answers within ``seconds``."""
         try:
             await wait_for(self._ask("/state", None, PROMPT), seconds)
         except (TimeoutError, ProviderError):
@@ -156,7 +156,7 @@ class AgentWorkspace:
         return path
 
     def drop_bulk(self) -> None:
-        """Who waits for a transfer gives it up: it holds up every one after it, over there; the tunnel does not."""
+        """Use the tunnel alone from now on, if a transfer hangs: it holds up every later one of the activity."""
         if self._fetching:
             self.bulk = None
 

@@ -26,7 +26,7 @@ class ChunkQueue:
         return chunk in self._ids
 
     def add(self, chunk: bytes, size: int) -> None:
-        """One more, of about ``size`` bytes, when it was not added before."""
+        """Add a chunk of about ``size`` bytes, unless it was added before."""
         if self._ids.add(chunk) == len(self._sizes):
             self._sizes.append(size + FRAME.size)
             self.bytes += self._sizes[-1]
@@ -43,7 +43,7 @@ class ChunkQueue:
         return part
 
     def take(self, count: int) -> int:
-        """Let go of the first ``count``; their bytes."""
+        """Remove the first ``count`` chunks; their bytes."""
         size = sum(self._sizes[self._taken : self._taken + count])
         self._taken += count
         self.bytes -= size

@@ -29,7 +29,7 @@ class Omissions:
             self.add(path, why)
 
     def add(self, path: str, why: str) -> None:
-        """One more."""
+        """Add a path and why it is left out."""
         before = self.named.get(path)
         if before is not None:
             self.at_stake -= before not in HARMLESS

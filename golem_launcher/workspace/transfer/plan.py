@@ -59,7 +59,7 @@ NOTES = {
 
 @dataclass
 class Plan:
-    """What changed in a workspace since the plan ``base``; since ever when that is ``None``."""
+    """What changed in a workspace since the plan ``base``; all of the workspace when that is ``None``."""
 
     name: str
     base: str | None
@@ -99,7 +99,7 @@ class PlanReader:
         self._found = Sorter()
 
     def feed(self, data: bytes) -> None:
-        """The next bytes."""
+        """Take the next bytes of the list."""
         try:
             for at in range(0, len(data), _BITE):
                 for line in self._lines.feed(data[at : at + _BITE]):
@@ -113,7 +113,7 @@ class PlanReader:
         return found
 
     def end(self) -> Plan:
-        """The whole of it."""
+        """The plan, once all of the list has come."""
         try:
             self._lines.end()
         except WireError as error:

@@ -61,7 +61,7 @@ class Prefetch:
             await self._work
 
     def saw(self, records: list[bytes]) -> None:
-        """The entries of these records are new in the list. No more is brought than ``most_bytes`` of files have."""
+        """Fetch the chunks of these records, which have just come in the list, up to ``most_bytes`` of files in all."""
         for each in records:
             self._left -= record.data(each)
             if self._left >= 0 and self._waiting_bytes < _MOST_WAITING:

@@ -32,7 +32,7 @@ _WRITE_BYTES = 4 * 1024 * 1024
 async def pull(
     agent: AgentWorkspace, store: Store, wanted: ChunkQueue, go_on: Callable[[], bool] = lambda: True
 ) -> list[str]:
-    """Bring these chunks, and take them from ``wanted``; those that are not there any more.
+    """Bring the ``wanted`` chunks and remove them from that queue; the ids of those that the provider no longer has.
 
     Asks for no more when ``go_on`` says no. Raises ``ProviderError`` and ``WorkspaceError``.
     """

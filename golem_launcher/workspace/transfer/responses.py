@@ -36,7 +36,7 @@ def are_pairs(value: Any) -> TypeGuard[list[list[Any]]]:
 
 
 def as_shown(value: Any) -> str:
-    """Its words as they may be shown; of a value that is no text, that it is none."""
+    """A provider's text as it may be shown; for what is no text, words that say so."""
     return clean_line(value if isinstance(value, str) else f"({type(value).__name__})", longest=300)
 
 

@@ -301,7 +301,7 @@ class LocalFiles:
 
     @property
     def entries(self) -> list[Entry]:
-        """What is to be written, what lies above first."""
+        """The entries to be written, directories before what is in them."""
         return [self._entries[path] for path in sorted(self._entries)]
 
     def get_chunk(self, identifier: str) -> bytes:

@@ -170,7 +170,7 @@ class Saver:
 
     @property
     def lasting(self) -> set[str]:
-        """The files that an end would lose, and that waiting does not save."""
+        """The files that an end would lose and that no later save will have."""
         return {path for path, why in self.left_out.items() if why not in HARMLESS | {_ON_ITS_WAY, LARGE}}
 
     async def save_now(self, deadline_seconds: float = 30.0) -> Generation | None:

@@ -21,7 +21,7 @@ _MOST_PATIENCE = 60.0
 
 
 class Throughput:
-    """Of one provider."""
+    """The rates of one provider's tunnel and transfers, as measured so far."""
 
     def __init__(self) -> None:
         self._tunnel_rate = _TUNNEL_RATE
@@ -46,7 +46,7 @@ class Throughput:
         return min(max(2 * self.tunnel(size), self.bulk(size), _LEAST_PATIENCE), _MOST_PATIENCE)
 
     def tunnel_took(self, size: float, seconds: float) -> None:
-        """So many bytes came, or went, by the tunnel in that time."""
+        """Learn from ``size`` bytes that went through the tunnel, either way, in ``seconds``."""
         correction = _correction(seconds, self.tunnel(size))
         if size < _SMALL and seconds < _LEAST_PATIENCE:  # of which the way there and back is the most
             self._tunnel_seconds *= correction
@@ -54,7 +54,7 @@ class Throughput:
             self._tunnel_rate /= correction
 
     def bulk_took(self, size: float, seconds: float) -> None:
-        """The same by a transfer."""
+        """Learn the same of a bulk transfer."""
         correction = _correction(seconds, self.bulk(size))
         self._bulk_seconds *= correction
         self._bulk_rate /= correction

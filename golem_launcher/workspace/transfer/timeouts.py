@@ -24,7 +24,7 @@ _WINDOW_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Timeouts:
-    """What one answer may take. Seconds."""
+    """The limits of one answer, in seconds."""
 
     whole: float = 15.0
     head: float = 15.0
@@ -35,7 +35,7 @@ class Timeouts:
     """Bytes a second of its body."""
 
     async def keep(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The pieces as they come. Raises ``ProviderError`` when they come too slowly; only waiting for them counts."""
+        """Pass the pieces on. Raises ``ProviderError`` when they come too slowly; only waiting for them counts."""
         clock = asyncio.get_running_loop().time
         waited, arrived = 0.0, 0
         while True:

@@ -34,7 +34,7 @@ class Tree:
         """What can't be saved beside the others, and why, as of the last :meth:`sifted`."""
 
     def after(self, plan: Plan) -> tuple[Tree, bool]:
-        """The tree that a plan makes of this one, which stays as it is; whether anything is another than before.
+        """The tree that a plan makes of this one, which does not change; and whether anything is different in it.
 
         Raises ``WorkspaceError`` when it has more than a workspace may have.
         """
@@ -106,7 +106,7 @@ def _merged(old: Records, changes: Records, *, keep: bool) -> tuple[Records, boo
 
 
 def digest(entries: Entries) -> bytes:
-    """The same for the same files, whenever they were written."""
+    """A hash that is the same for the same files, whatever their dates are."""
     state = hashlib.blake2b(digest_size=16)
     for each in entries.records:
         if not record.is_directory(each):
@@ -116,7 +116,7 @@ def digest(entries: Entries) -> bytes:
 
 
 def differ_by_dates(before: Entries, after: Entries) -> bool:
-    """Whether nothing but dates tells the one from the other: a program wrote again what was there already."""
+    """Whether the two differ by dates alone, as when a program wrote again what was there."""
     if before == after or len(before) != len(after):
         return False
     pairs = zip(before.records, after.records, strict=True)

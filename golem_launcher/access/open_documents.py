@@ -23,6 +23,7 @@ from websockets.frames import Opcode
 from websockets.protocol import OPEN, SERVER, Protocol
 from websockets.utils import accept_key
 
+from golem_launcher.access.origin_policy import OUR_PLACE
 from golem_launcher.access.streams import DuplexStream, Pipe
 from golem_launcher.waiting import cancel_all, wait_for
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from golem_launcher.access.origin_policy import Headers
     from golem_launcher.access.streams import Stream
 
-PATH = "golem-launcher/documents"
+PATH = f"{OUR_PLACE}documents"
 """Below the Lab's base."""
 PORT = 65535
 """Upstream the door, where a port of the provider is named else: its pages come to the supervisor itself. (0 is the
@@ -121,6 +122,8 @@ class OpenDocuments:
         self._away = False
         self._ended: str | None = None
         self._attending: set[asyncio.Task[None]] = set()
+        self.were_there = False
+        """Whether a page was ever open."""
 
     @property
     def unsaved(self) -> int:
@@ -182,6 +185,7 @@ class OpenDocuments:
             if not hmac.compare_digest(theirs, self._key.encode()) or len(self._pages) >= _MOST_PAGES:
                 return
             self._pages.add(page)
+            self.were_there = True
             try:
                 page.unsaved = _number(greeting, "unsaved", MOST_UNSAVED)
                 if self._away:

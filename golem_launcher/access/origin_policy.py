@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 Headers = list[tuple[bytes, bytes]]
 
+OUR_PLACE = "golem-launcher/"
+"""Below a Lab's base: what is asked for there is answered on this side, or nowhere."""
+FAREWELL = f"{OUR_PLACE}farewell"
+"""How the session ended, where it has."""
+
 LAB_HOST = b"127.0.0.1:8888"
 """The name by which JupyterLab is asked: it answers to a loopback address alone."""
 

@@ -130,8 +130,8 @@ class Conversation:
             return False
         asked = dict(headers)
         target = request.target.decode("ascii", "replace")
-        if self._upstream.attend is not None and target == self._policy.base_url + open_documents.PATH:
-            await self._join(self._upstream.attend, headers)
+        if self._upstream.attend is not None and target.startswith(self._policy.base_url + origin_policy.OUR_PLACE):
+            await self._join(self._upstream.attend, target, headers)
             return False
         served = await self._from_here(target, headers) if request.method in _READS else None
         if served is not None:
@@ -165,8 +165,11 @@ class Conversation:
         gzipped, known = b"gzip" in asked.get(b"accept-encoding", b""), asked.get(b"if-none-match")
         return await asyncio.to_thread(self._upstream.front.file, target, gzipped=gzipped, known=known)
 
-    async def _join(self, attend: Callable[[], Awaitable[Stream]], headers: Headers) -> None:
+    async def _join(self, attend: Callable[[], Awaitable[Stream]], target: str, headers: Headers) -> None:
         """A page that tells of its documents, joined to whoever listens to it, to the end of the connection."""
+        if target != self._policy.base_url + open_documents.PATH:  # what the provider says here is not ours
+            await self._browser.give(plain(404, "There is no such thing here."))
+            return
         accepted = open_documents.accepted(headers)
         if accepted is None:
             await self._browser.give(plain(426, "Pages of the Lab come here by a websocket."))

@@ -71,6 +71,6 @@ def farewell(state: SessionState) -> str:
         where = f"in {saving.store}" if saving.store else "on your computer"
         which = f"generation {saving.generation} of '{saving.workspace}'"
         lines.append(f"Its files as of {saving.saved_at.astimezone():%H:%M:%S} are saved {where} ({which}).")
-        lines.append(f"To go on: golem-launcher start --resume {saving.workspace}")
+        lines.append(f"To go on: Continue on the launcher's page, or golem-launcher start --resume {saving.workspace}")
     lines.append("What is typed here from now on is not saved.")
     return "\n".join(filter(None, lines))

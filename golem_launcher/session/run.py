@@ -336,6 +336,12 @@ class Run:
         """Let go of the other machines in good order; the agreements of those that were ready."""
         return await self._pool.release() if self._pool is not None else []
 
+    @property
+    def seen_at(self) -> str | None:
+        """The address at which somebody has opened JupyterLab; ``None`` where nobody has."""
+        endpoint = self._session.endpoint
+        return endpoint.address if endpoint.documents.were_there else None
+
     def say_ended(self) -> None:
         """Tell the pages of JupyterLab that are open in browsers that it is over, and why."""
         self._session.endpoint.documents.end(documents.farewell(self._recorder.state))

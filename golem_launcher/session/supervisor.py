@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from golem_launcher import files, paths, text
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.events import STOPPED, Stage
-from golem_launcher.session import late_providers, preload, timeouts
+from golem_launcher.session import documents, farewell, late_providers, preload, timeouts
 from golem_launcher.session.control import ControlServer
 from golem_launcher.session.directory import session_directory
 from golem_launcher.session.directory_guard import DirectoryGuard
@@ -74,11 +74,13 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
+        seen_at: str | None = None
         try:
             await control.start()
             stage, reason = await self._to_the_end()
             self._recorder.enter(Stage.STOPPING, reason)
             self._run.say_ended()
+            seen_at = self._run.seen_at
             left_over = await self._run.close()
             self._recorder.enter(stage, " ".join(filter(None, (reason, left_over))))
         finally:
@@ -86,6 +88,8 @@ class Supervisor:
             await control.aclose()
             await self._recorder.flush()
             self._recorder.close()
+            if seen_at is not None:
+                farewell.begin(self._directory, seen_at, documents.farewell(self._recorder.state))
 
     async def _to_the_end(self) -> tuple[Stage, str]:
         """Work until the session is over or somebody ends it, then save: the last stage, and the reason.

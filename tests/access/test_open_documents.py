@@ -211,8 +211,11 @@ def test_a_page_is_told_how_the_session_stands_and_what_comes_of_what_it_asks_fo
 
 def test_a_request_that_is_no_websocket_is_told_so():
     async def scene():
-        async with served() as session, session.get("/golem-launcher/documents") as response:
-            assert response.status == 426
+        async with served() as session:
+            async with session.get("/golem-launcher/documents") as response:
+                assert response.status == 426
+            async with session.get("/golem-launcher/farewell") as response:
+                assert response.status == 404  # nor is the provider asked how the session ended
 
     run(scene())
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import Error
 
 from golem_launcher.session import client
 from tests.browser import lab
@@ -13,7 +16,7 @@ from tests.browser.conftest import open_page, program
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import Browser, BrowserContext
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sessions")]
 _PANEL = ".golem-panel"
@@ -58,3 +61,19 @@ def test_the_lab_shows_its_session_and_asks_the_user(
 
         client.stop("shown")
         page.locator(".golem-item", has_text="ended").wait_for()
+        page.locator(".jp-Dialog", has_text="This session has ended").wait_for()
+        told = _told_at(page)  # whoever reloads it
+        assert "This session has ended" in told
+        assert "golem-launcher start --resume shown" in told
+
+
+def _told_at(page: Page) -> str:
+    """What is answered at the page's address once its supervisor has gone."""
+    end = time.monotonic() + lab.SECONDS
+    while time.monotonic() < end:
+        with contextlib.suppress(Error):  # for a moment nobody answers
+            answer = page.request.get(page.url)
+            if answer.status == 410:
+                return answer.text()
+        page.wait_for_timeout(200)
+    pytest.fail("nobody says that it has ended")

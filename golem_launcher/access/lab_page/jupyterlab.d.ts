@@ -60,7 +60,7 @@ export interface Modules {
     showDialog(options: { title: string; body: unknown; buttons: unknown[] }): Promise<unknown>;
   };
   "@jupyterlab/coreutils": {
-    PageConfig: { getOption(name: string): string; getWsUrl(): string };
+    PageConfig: { getOption(name: string): string; getWsUrl(): string; getBaseUrl(): string };
     URLExt: { join(...parts: string[]): string };
   };
   "@lumino/widgets": { Widget: new (options: { node: HTMLElement }) => Widget };

@@ -66,9 +66,11 @@ export async function plugins(jupyter) {
     activate: (/** @type {Application} */ app, /** @type {DocumentManager} */ manager) => {
       /** @type {Documents} */
       const open = new Documents(app, manager, () => told.tell(open.unsaved().length));
-      const url = URLExt.join(PageConfig.getWsUrl(), NAME, "documents");
       const told = new Supervisor(
-        url,
+        {
+          url: URLExt.join(PageConfig.getWsUrl(), NAME, "documents"),
+          farewell: URLExt.join(PageConfig.getBaseUrl(), NAME, "farewell"),
+        },
         PageConfig.getOption("golemLauncherKey"),
         async (news) => {
           if (typeof news.away === "boolean") open.away = news.away;
@@ -116,7 +118,7 @@ export async function plugins(jupyter) {
       if (supervisor?.there) {
         const text = "The session's provider does not answer. The launcher waits for it, or takes another one.";
         apputils.Notification.warning(text, { autoClose: 10000 });
-      } else {
+      } else if (!(await supervisor?.hearFarewell())) {
         say(
           "The session can't be reached",
           "Golem Launcher does not answer on your computer: the session may have ended, or the way to it is closed.\n" +

@@ -8,13 +8,14 @@ const LOOK_UNSEEN_MS = 10_000; // in a tab that nobody sees
 /** Tells what to do and how the session stands, and is told how the page stands. */
 export class Supervisor {
   /**
-   * @param {string} url
+   * @param {{ url: string, farewell: string }} addresses of its websocket, and of what is told once it is gone
    * @param {string} key
    * @param {(news: News) => void} heard
    * @param {() => void} changed whether it is there
    */
-  constructor(url, key, heard, changed) {
+  constructor({ url, farewell }, key, heard, changed) {
     this._url = url;
+    this._farewell = farewell;
     this._key = key;
     this._heard = heard;
     this._changed = changed;
@@ -89,8 +90,20 @@ export class Supervisor {
     return socket;
   }
 
-  _reconnect() {
-    this._socket = this._connect();
+  async _reconnect() {
+    await this.hearFarewell();
+    if (!this._over) this._socket = this._connect();
+  }
+
+  /** Ask who answers in its place how the session ended; whether it has. */
+  async hearFarewell() {
+    try {
+      const answer = await fetch(this._farewell);
+      if (answer.ok) this._heard(await answer.json());
+    } catch {
+      // Nobody answers.
+    }
+    return this._over;
   }
 
   /** @param {object} message */

@@ -19,8 +19,8 @@ _HOUR = 3600
 
 
 def moment(at: datetime | None) -> str:
-    """A moment by the clock of this machine."""
-    return f"{at.astimezone():%Y-%m-%d %H:%M}" if at else "no fixed time"
+    """A moment by the clock of this computer, with its zone."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M %Z}" if at else "no fixed time"
 
 
 def cost(state: SessionState) -> str:

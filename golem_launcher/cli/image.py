@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from golem_launcher.cli.formatting import moment
 from golem_launcher.cli.output import Json, print_json, reports_errors, say
+from golem_launcher.cli.table import show_table
 from golem_launcher.errors import RequestError
 from golem_launcher.text import clean_line
 from golem_launcher.units import data_size
@@ -74,17 +76,31 @@ def list_images(json: Json = False) -> None:  # noqa: FBT002
     if json:
         print_json([{**image.to_json(), "upload": uplink.upload(image.size).to_json()} for image in images])
         return
-    if not images:
-        say("There is no image yet. These can be made:")
-    for image in images:
-        old = "" if image.current else "  (an older recipe: build it again)"
-        of = image.variant or "a file"
-        say(f"{image.name:<20} {data_size(image.size):>9}  {image.made:%Y-%m-%d %H:%M}  of {of}{old}")
     there = {image.variant for image in images}
-    for variant in lock.variants():
-        if variant not in there:
-            about = f"{data_size(lock.SIZES[variant]):>9}"
-            say(f"{variant:<20} {about}  not made yet: golem-launcher image build {variant}")
+    rows = [
+        *(
+            (
+                image.name,
+                data_size(image.size),
+                moment(image.made),
+                image.variant or "a file",
+                "" if image.current else "an older recipe: build it again",
+            )
+            for image in images
+        ),
+        *(
+            (
+                variant,
+                f"about {data_size(lock.SIZES[variant])}",
+                "not yet",
+                variant,
+                f"golem-launcher image build {variant}",
+            )
+            for variant in lock.variants()
+            if variant not in there
+        ),
+    ]
+    show_table(("NAME", "SIZE", "MADE", "OF", "TO DO"), rows, give_way=("TO DO",), right=("SIZE",))
     for name in SOFTWARE.keys() - set(lock.variants()):
         say(f"There is no image of {name}: elsewhere than on 'local' it is installed in 'base', at the provider.")
 
@@ -105,7 +121,7 @@ def info(name: str, json: Json = False) -> None:  # noqa: FBT002
         print_json({**image.to_json(), "settings": settings, "upload": upload.to_json()})
         return
     say(
-        f"{image.name}: made {image.made:%Y-%m-%d %H:%M} UTC of {image.variant or 'a file'}\n"
+        f"{image.name}: made {moment(image.made)} of {image.variant or 'a file'}\n"
         f"  file      {image.path}\n  bytes     {image.size}\n  SHA3-224  {image.hash}"
     )
     for key, value in sorted(settings.items()):

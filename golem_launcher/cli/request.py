@@ -13,8 +13,9 @@ import typer
 
 from golem_launcher.cli.completion import of_field
 from golem_launcher.errors import RequestError
-from golem_launcher.request.fields import NAMES, about, is_list, option
+from golem_launcher.request.fields import NAMES, about, is_list, numbers, option
 from golem_launcher.request.model import LaunchRequest
+from golem_launcher.request.typed_numbers import with_point
 from golem_launcher.text import clean_text
 from golem_launcher.units import number
 
@@ -47,6 +48,8 @@ def takes_request(command: Callable[..., None], *, without: Container[str] = ())
         packages_file = arguments.pop("packages_file")
         if packages_file is not None:
             given["packages"] = (*given.get("packages", ()), *_packages(packages_file))
+        for name in numbers() & given.keys():
+            given[name] = with_point(given[name])
         if "ssh_key" in given:
             given["ssh_key"] = _ssh_key(given["ssh_key"])
         command(given=given, **arguments)

@@ -28,6 +28,7 @@ from golem_launcher.cli.output import (
 from golem_launcher.cli.table import show_table
 from golem_launcher.errors import SessionError, SessionNotFound
 from golem_launcher.events import STOPPED, SessionState, Stage
+from golem_launcher.request.typed_numbers import with_point
 from golem_launcher.units import counted
 
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ def extend(
     """
     from golem_launcher.session import client
 
-    state = client.extend(name, hours=hours or "0", budget=budget or "0")
+    state = client.extend(name, hours=with_point(hours or "0"), budget=with_point(budget or "0"))
     if as_json:
         print_json({"name": name, "deadline": state.deadline, "budget": state.budget})
     else:

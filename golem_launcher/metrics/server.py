@@ -118,6 +118,13 @@ class _Door(asyncio.Protocol):
             handler.connection_made(connection)
 
 
+def _no_token(request: web.Request, given: bool) -> str:  # noqa: FBT001 - it is what is told
+    """What a person at a browser or a terminal is told, and how to do better; programs see the status."""
+    how = f'curl --oauth2-bearer "$(cat {token_file()})" http://{request.host}/metrics'
+    why = "The token is not the one" if given else "These figures are for who shows the token"
+    return f"{why}. With it, in a terminal:\n\n    {how}\n\nWhat Prometheus needs: golem-launcher metrics --help\n"
+
+
 class _Pages:
     """What is answered."""
 
@@ -131,7 +138,9 @@ class _Pages:
         """``GET /metrics``."""
         given = request.headers.get("Authorization", "").encode(errors="replace")
         if not hmac.compare_digest(given, self._expected):
-            return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"}, text="The token is not the one.\n")
+            return web.Response(
+                status=401, headers={"WWW-Authenticate": "Bearer"}, text=_no_token(request, bool(given))
+            )
         read = functools.partial(generate_latest, self._registry)
         async with asyncio.timeout(_SECONDS):
             body = await asyncio.get_running_loop().run_in_executor(self._reader, read)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import typing
+from decimal import Decimal
 
 from golem_launcher.request.about import About
 from golem_launcher.request.model import LaunchRequest
 
 NAMES = tuple(LaunchRequest.model_fields)
+_NUMBERS: set[object] = {int, float, Decimal}
 
 
 @functools.cache
@@ -31,6 +33,20 @@ def option(name: str) -> str:
 def is_list(name: str) -> bool:
     """Whether it takes several values: a line each in the form, an option each in a command."""
     return typing.get_origin(LaunchRequest.model_fields[name].annotation) is tuple
+
+
+@functools.cache
+def numbers() -> frozenset[str]:
+    """The names of those that take a number."""
+    return frozenset(name for name in NAMES if _kinds(LaunchRequest.model_fields[name].annotation) & _NUMBERS)
+
+
+def _kinds(annotation: object) -> set[object]:
+    """The types of values that an annotation allows."""
+    inner = typing.get_args(annotation)
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _kinds(inner[0])
+    return {kind for each in inner for kind in _kinds(each)} if inner else {annotation}
 
 
 def least(name: str) -> float:

@@ -95,7 +95,7 @@ class Extension:
         way = "forth" if by > 0 else "back"
         self._recorder.message(
             f"The clock of this computer was set {way} by {timedelta(seconds=round(abs(by)))}. The session goes by the "
-            f"time that really passed: it ends at {ends:%Y-%m-%d %H:%M} UTC now.",
+            f"time that really passed: it ends at {ends.astimezone():%Y-%m-%d %H:%M %Z} now.",
             "warning",
         )
         try:
@@ -131,7 +131,7 @@ class Extension:
         deadline.at = new_end
         told, amount = clock.told(new_end), with_coin(money.budget, token_of(self._request.network))
         recorder.update(deadline=told, budget=money.budget)
-        recorder.message(f"Extended: it ends at {told:%H:%M} UTC, and may cost {amount}.")
+        recorder.message(f"Extended: it ends at {told.astimezone():%H:%M %Z}, and may cost {amount}.")
         return {"deadline": told.isoformat(), "budget": str(money.budget)}
 
 
@@ -140,7 +140,7 @@ def _check_agreement(deadline: Deadline, new_end: datetime) -> None:
     if until is None or new_end <= until:
         return
     more = max((until - deadline.at).total_seconds() / 3600, 0.0)
-    told = f"{clock.told(until):%Y-%m-%d %H:%M} UTC"
+    told = f"{clock.told(until).astimezone():%Y-%m-%d %H:%M %Z}"
     raise LauncherError(
         f"The agreement with this provider has room until {told}: {more:.1f} hours more at most.",
         "Extend by less; afterwards, start a new session that resumes this workspace.",

@@ -28,7 +28,7 @@ class Loss:
 
     def made_good(self, name: str) -> str:
         """What the user reads once the session goes on at the provider ``name``."""
-        return f"{self.words} At {datetime.now(UTC):%H:%M} UTC the session went on at {name}. {self.files}"
+        return f"{self.words} At {datetime.now(UTC).astimezone():%H:%M %Z} the session went on at {name}. {self.files}"
 
 
 def why_no_other(session: Prepared) -> str:

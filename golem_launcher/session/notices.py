@@ -90,7 +90,7 @@ def words(state: SessionState, kind: Kind) -> tuple[str, str]:
     token, name = token_of(state.network), state.name
     costs = f"It cost {coins(state.cost)} of {coins(state.budget)} {token} so far."
     if kind == "ready":
-        ends = f" It ends at {state.deadline:%H:%M} UTC by itself." if state.deadline else ""
+        ends = f" It ends at {state.deadline.astimezone():%H:%M %Z} by itself." if state.deadline else ""
         where = _plain(state.head.provider_name)
         return f"'{name}' is ready", f"It runs at {where}.{ends} Open it: golem-launcher open {name}"
     if kind == "lost":

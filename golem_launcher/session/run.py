@@ -296,7 +296,9 @@ class Run:
         saving = self._recorder.state.saving
         if saving is None or saving.generation is None or saving.saved_at is None:
             return "Nothing is saved."
-        return f"Saved is what was there at {saving.saved_at:%H:%M:%S} UTC (generation {saving.generation})."
+        return (
+            f"Saved is what was there at {saving.saved_at.astimezone():%H:%M:%S %Z} (generation {saving.generation})."
+        )
 
     @property
     def all_saved(self) -> bool:

@@ -190,7 +190,7 @@ class Saves:
         if self._newest is None:
             return "Nothing had been saved there; it begins as the session began."
         self._restore = self._newest.generation
-        at = f" of {self._newest.saved_at:%H:%M:%S} UTC" if self._newest.saved_at else ""
+        at = f" of {self._newest.saved_at.astimezone():%H:%M:%S %Z}" if self._newest.saved_at else ""
         return f"Its files are those{at} (generation {self._restore})."
 
     async def detach(self) -> None:
@@ -253,8 +253,9 @@ def _resumed(manifest: Manifest) -> str:
     packages, _ = installable(manifest.environment.requirements)
     more = f" and {len(packages) - _PACKAGES_NAMED} more" if len(packages) > _PACKAGES_NAMED else ""
     named = f", packages {', '.join(packages[:_PACKAGES_NAMED])}{more}" if packages else ", no packages"
+    at = f"{manifest.created_at.astimezone():%Y-%m-%d %H:%M:%S %Z}"
     return clean_line(
-        f"Resumed from {manifest.workspace}@{manifest.generation} of {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC: "
+        f"Resumed from {manifest.workspace}@{manifest.generation} of {at}: "
         f"{counted(manifest.files, 'file')}, {data_size(manifest.size)}{named}."
     )
 

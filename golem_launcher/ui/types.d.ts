@@ -424,6 +424,8 @@ export interface Machine {
 export interface Step {
   stage: StageName;
   status: "done" | "failed" | "current" | "ahead";
+  /** How often it was begun, one after the other. */
+  tries: number;
   at?: string;
   until?: string | null;
 }

@@ -29,6 +29,7 @@ from golem_launcher.metrics import server
 from golem_launcher.metrics.collector import registry
 from golem_launcher.metrics.reading import MOST_ENDED
 from golem_launcher.metrics.series import finite
+from golem_launcher.metrics.server import token_file
 from golem_launcher.rental.payment.evidence import DEBIT_NOTE, Refusal
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.session import trash
@@ -243,6 +244,7 @@ def test_it_is_served_here_to_who_has_the_token_and_ends_when_told(home):
                 with pytest.raises(urllib.error.HTTPError) as refused:
                     urllib.request.urlopen(urllib.request.Request(told["url"], headers=given), timeout=60)
                 assert refused.value.code == 401
+                assert f'curl --oauth2-bearer "$(cat {token_file()})" {told["url"]}' in refused.value.read().decode()
                 refused.value.close()
             asked = urllib.request.Request(told["url"], headers={"Authorization": f"Bearer {token}"})
             with urllib.request.urlopen(asked, timeout=60) as answer:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest, parse_request
-from golem_launcher.request.fields import option
+from golem_launcher.request.fields import numbers, option
 
 
 def key(kind="ssh-ed25519"):
@@ -96,6 +96,11 @@ def test_a_cluster_counts_as_the_machines_that_it_begins_with():
     request = LaunchRequest(workers=4, max_workers=8)
     assert (request.machines_wanted, request.most_machines, request.has_cluster) == (5, 16, True)
     assert LaunchRequest(max_workers=8).machines_wanted == 1
+
+
+def test_the_fields_that_take_a_number_are_known_by_their_types():
+    assert {"hours", "budget", "cpus", "memory_gib", "gpus", "price_per_hour"} <= numbers()
+    assert not {"name", "packages", "save", "resume", "outbound"} & numbers()
 
 
 def test_an_option_says_what_differs_from_the_default():

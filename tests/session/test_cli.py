@@ -231,7 +231,9 @@ def test_a_session_is_shown_as_people_read_it(monkeypatch):
         directory.write_state(directory.state().model_copy(update={**told, "stage": Stage.READY}))
         shown = "\n".join(f"{title}: {text}" for title, text in session_lines(directory.state(), None))
         assert "cost: 0.1 of 0.5 tGLM" in shown
-        assert f"money ends: {ends.astimezone():%Y-%m-%d %H:%M}, before its time is over, at 0.2 tGLM an hour" in shown
+        assert (
+            f"money ends: {ends.astimezone():%Y-%m-%d %H:%M %Z}, before its time is over, at 0.2 tGLM an hour" in shown
+        )
         assert "deadline: 2050-01-02 01:30" in shown  # by this machine's clock, as everywhere
         assert "saved: 5 files, generation 3 of 'read'. One file is too large" in shown
         assert "notice: A package is missing." in shown

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError, SessionDamaged
 from golem_launcher.request import parse_request
+from golem_launcher.request.typed_numbers import with_point
 from golem_launcher.session import client, liveness
 from golem_launcher.session.directory import session_directory
 from golem_launcher.tasks import background, record
 from golem_launcher.text import clean_text
 from golem_launcher.ui.cards.continuation import continuation
-from golem_launcher.ui.common.numbers import with_point
 from golem_launcher.workload.lab import LAB
 
 if TYPE_CHECKING:

@@ -199,12 +199,14 @@ def _steps(state: SessionState) -> list[dict[str, Any]]:
                 status = "failed"
         else:
             until, status = None, "current"
-        if not stage.final:  # the end is no stage of work: the card says it
-            steps.append({"stage": stage.value, "at": at.isoformat(), "until": until, "status": status})
+        if steps and steps[-1]["stage"] == stage.value:  # another try at the same
+            steps[-1] |= {"until": until, "status": status, "tries": steps[-1]["tries"] + 1}
+        elif not stage.final:  # the end is no stage of work: the card says it
+            steps.append({"stage": stage.value, "at": at.isoformat(), "until": until, "status": status, "tries": 1})
     entered = {stage for stage, _ in state.stages}
     if not state.stage.final and Stage.READY not in entered:
         furthest = max((PLANNED.index(stage) for stage in entered if stage in PLANNED), default=-1)
-        steps += [{"stage": stage.value, "status": "ahead"} for stage in PLANNED[furthest + 1 :]]
+        steps += [{"stage": stage.value, "status": "ahead", "tries": 0} for stage in PLANNED[furthest + 1 :]]
     return steps
 
 

@@ -5,16 +5,15 @@ What the definition cannot say stands here: the groups' words, and what the tile
 
 from __future__ import annotations
 
-import functools
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.market.settlement import as_it_is
 from golem_launcher.networks import NETWORKS
 from golem_launcher.request import LaunchRequest, parse_request
-from golem_launcher.request.fields import NAMES, about, is_list, title
+from golem_launcher.request.fields import NAMES, about, is_list, numbers, title
+from golem_launcher.request.typed_numbers import with_point
 from golem_launcher.software import SOFTWARE
-from golem_launcher.ui.common.numbers import with_point
 from golem_launcher.units import number
 from golem_launcher.workload import registry
 
@@ -74,17 +73,10 @@ def read_typed(values: object) -> dict[str, Any]:
             given[name] = [line.strip() for line in value.splitlines() if line.strip()]
         elif isinstance(value, str):
             if value.strip() or default is not None:
-                given[name] = with_point(value.strip()) if name in _numbers() else value.strip()
+                given[name] = with_point(value.strip()) if name in numbers() else value.strip()
         else:
             given[name] = value
     return given
-
-
-@functools.cache
-def _numbers() -> frozenset[str]:
-    """The fields that take a number."""
-    properties = LaunchRequest.model_json_schema()["properties"]
-    return frozenset(name for name in NAMES if _number_schema(properties[name]))
 
 
 def _field(name: str, schema: dict[str, Any]) -> dict[str, Any]:

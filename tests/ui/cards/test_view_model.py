@@ -33,6 +33,13 @@ def test_the_stage_that_failed_is_marked_and_nothing_is_ahead() -> None:
     assert view["reason"] == "No offer."
 
 
+def test_tries_one_after_the_other_are_one_step() -> None:
+    make_session("mine", (*GOOD_START, *[Stage.RECOVERING] * 4))
+    steps = SessionViews().read()[0][0]["steps"]
+    assert [(step["stage"], step["tries"]) for step in steps[-2:]] == [("ready", 1), ("recovering", 4)]
+    assert steps[-1]["at"] == steps[-2]["until"]
+
+
 def test_who_saved_in_a_past_sessions_workspace_since_is_told_of_it() -> None:
     at = now()
     for name, workspace, minutes in (

@@ -14,7 +14,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from golem_node.__main__ import find_yagna_bin
+from golem_launcher.node.yagna import find_program
 
 START_SECONDS = 90
 
@@ -39,7 +39,7 @@ class Daemon:
         """Start it, and wait until it answers. Blocking."""
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [find_yagna_bin(), "service", "run", "--disable-metrics-push"],
+                [str(find_program()), "service", "run", "--disable-metrics-push"],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

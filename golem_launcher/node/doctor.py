@@ -83,15 +83,13 @@ def _packages() -> Check:
         return Check(
             "packages", Verdict.FAIL, f"Packages that do not fit: {', '.join(wrong)}.", f"Run: pip install {quoted}"
         )
-    missing = [
-        module for module in ("pkg_resources", "yapapi", "golem_node") if importlib.util.find_spec(module) is None
-    ]
+    missing = [module for module in ("pkg_resources", "yapapi") if importlib.util.find_spec(module) is None]
     if missing:
         return Check(
             "packages",
             Verdict.FAIL,
             f"Modules that can't be found: {', '.join(missing)}.",
-            "Run: pip install --force-reinstall 'setuptools<81' yapapi golem-node",
+            "Run: pip install --force-reinstall 'setuptools<81' yapapi",
         )
     return Check("packages", Verdict.OK, f"All {len(needed)} packages fit.")
 

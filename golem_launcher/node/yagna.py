@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib.metadata
 import os
 import platform
 import re
@@ -63,13 +64,16 @@ class YagnaConfig:
 
 
 def find_program() -> Path:
-    """The yagna program of the ``golem-node`` package; ``NodeStartError`` when this platform has none."""
-    try:
-        from golem_node.__main__ import find_yagna_bin  # noqa: PLC0415 - absent where there is no wheel
+    """The yagna program of the ``golem-node`` package; ``NodeStartError`` when this platform has none.
 
-        return Path(find_yagna_bin())
-    except (ImportError, FileNotFoundError):
-        raise diagnosis.no_program(platform.system(), platform.machine()) from None
+    By the package's list of files: its wheel for newer systems (glibc 2.39) has the program and no module to ask.
+    """
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        for file in importlib.metadata.files("golem-node") or ():
+            path = Path(os.path.normpath(file.locate()))
+            if file.stem == "yagna" and path.is_file():
+                return path
+    raise diagnosis.no_program(platform.system(), platform.machine())
 
 
 def free_port(candidates: range | None = None) -> int:

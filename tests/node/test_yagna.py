@@ -224,7 +224,7 @@ def test_look_up_that_fails_is_told_soon(config: Config, home: Path) -> None:
         yagna.start(config(program=_fake(home, script), look_up_seconds=0.1), deadline=0.4)
 
 
-def test_program_that_is_none(config: Config, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_program_that_is_none(config: Config, home: Path) -> None:
     program = _fake(home, "exit 0")
     for content, mode, message in (
         (b"\x7fELFnonsense", 0o700, "no program for it"),
@@ -236,7 +236,26 @@ def test_program_that_is_none(config: Config, home: Path, monkeypatch: pytest.Mo
         with pytest.raises(NodeStartError, match=message) as caught:
             yagna.start(config(program=program), deadline=5)
         assert caught.value.remedy
-    monkeypatch.setitem(sys.modules, "golem_node.__main__", None)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_program_is_found_by_the_list_of_its_packages_files(
+    there: bool,  # noqa: FBT001
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The wheel for newer systems has no module that says where it is."""
+    about = tmp_path / "lib" / "golem_node-9.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: golem-node\nVersion: 9\n")
+    (about / "RECORD").write_text("../bin/yagna,,\n")
+    (tmp_path / "bin").mkdir()
+    if there:
+        (tmp_path / "bin" / "yagna").touch()
+    monkeypatch.syspath_prepend(about.parent)
+    if there:
+        assert yagna.find_program() == tmp_path / "bin" / "yagna"
+        return
     with pytest.raises(NodeStartError, match="yagna program"):
         yagna.find_program()
     assert "riscv64" in diagnosis.no_program("Linux", "riscv64").what

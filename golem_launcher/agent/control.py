@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import health, proc
+from .kernel_state import tickets
 from .log import OFFSET, read_log
 from .usage import usage
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _LARGEST_PIECE = 128 * 1024
 _USUAL_WAIT = "20"
 _LONGEST_WAIT = 25.0
+_SETTLE_SECONDS = 5.0
+_SETTLE_LOOK_SECONDS = 0.05
 _LONGEST_TERM = 400 * 86400.0
 _WAIT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 
@@ -77,6 +80,15 @@ class Control:
     def health(self) -> dict[str, bool]:
         """Whether the workload is well, see health.py."""
         return {"well": health.is_well(self._config)}
+
+    def settle(self) -> dict[str, int]:
+        """Have notebooks write down what their last cells made; how many have not when the time for it is over."""
+        place = tickets.place(self._config.log)
+        end = time.monotonic() + _SETTLE_SECONDS
+        tickets.hurry(place)
+        while (late := tickets.unkept(place)) and time.monotonic() < end:
+            time.sleep(_SETTLE_LOOK_SECONDS)
+        return {"late": late}
 
     def move_deadline(self, seconds: object) -> dict[str, float]:
         """Set the deadline to ``seconds`` from now. Raises ``ValueError`` if that is no number in range."""

@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from . import cluster_control, compiling, dask_process, fast_start, killed_kernels, late_extensions, page_builds
+from .kernel_state import tickets
 
 try:
     from .kernel_connection import ResumableConnection
@@ -74,10 +75,9 @@ def run(config: Config, life: int) -> None:
 def _keep_states(server: ServerApp, config: Config, archive: str) -> None:
     """Have variables of notebooks kept, unless that is not wanted: then what was kept before is left alone."""
     with contextlib.suppress(OSError, AttributeError):  # no Lab hangs on it
-        tickets = os.path.join(os.path.dirname(config.log), "tickets")  # noqa: PTH118, PTH120
+        place = tickets.place(config.log)
         kept = config.kernel_state
-        states = NotebookStates(config.root, tickets, archive) if kept else NoStates(tickets, archive)
-        server.session_manager.states = states
+        server.session_manager.states = NotebookStates(config.root, place, archive) if kept else NoStates(archive)
 
 
 def _bring_cluster(config: Config) -> None:

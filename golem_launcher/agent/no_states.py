@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from .kernel_state import extension
-from .notebook_states import NotebookStates
 
 _WHY_NOT = (
     "Variables are not kept in this session: it was started with --no-state, or saves nothing. "
@@ -11,13 +10,23 @@ _WHY_NOT = (
 )
 
 
-class NoStates(NotebookStates):
-    """Has nothing of the workspace: what lies there for a later session is neither read nor changed."""
+class NoStates:
+    """In the place of ``NotebookStates``: what lies in the workspace for a later session is left as it is."""
 
-    def __init__(self, tickets: str, archive: str) -> None:
-        """``tickets`` need not exist; ``archive`` is where kernels find our code."""
-        super().__init__(tickets, tickets, archive)
+    def __init__(self, archive: str) -> None:
+        """``archive`` is where kernels find our code."""
+        self._archive = archive
 
     def environment(self, path: str) -> dict[str, str]:  # noqa: ARG002 - all are told the same
         """What a new kernel of any notebook is told."""
-        return {**self._way, extension.NO_STATE: _WHY_NOT}
+        return {**extension.way(self._archive), extension.NO_STATE: _WHY_NOT}
+
+    def moved(self, before: str, path: str) -> None:
+        """A session has another path, which is nothing here."""
+
+    def forget(self, path: str) -> None:
+        """The user has ended a kernel, which had nothing to be forgotten."""
+
+    def comes_back(self, path: str) -> bool:  # noqa: ARG002 - likewise
+        """Whether the next cell takes up a state: never."""
+        return False

@@ -18,13 +18,16 @@ import os
 import re
 import secrets
 import shutil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_server.services.sessions.sessionmanager import SessionManager
 from jupyter_server.utils import ensure_async
 
 from . import atomic_write
 from .kernel_state import COMES_BACK, ELSEWHERE, PLACE, extension
+
+if TYPE_CHECKING:
+    from .no_states import NoStates
 
 _NOTEBOOK = "notebook"
 _LONGEST_PATH = 4096
@@ -59,18 +62,14 @@ class NotebookStates:
     def environment(self, path: str) -> dict[str, str]:
         """What a new kernel of the notebook at ``path`` is told. Raises ``OSError``."""
         directory = os.path.join(self._place, secrets.token_hex(8))  # noqa: PTH118
+        os.makedirs(self._tickets, mode=0o700, exist_ok=True)  # noqa: PTH103
         self._running[path], before = directory, self._running.get(path)
         self._untaken.pop(path, None)
         if before is not None:  # of another kernel, whose place this one takes
             shutil.rmtree(before, ignore_errors=True)
         self._settle(path)
-        return {**self._way, extension.DIRECTORY: directory, extension.TICKET: self._ticket(directory)}
-
-    @property
-    def _way(self) -> dict[str, str]:
-        """By which a kernel finds our code."""
-        paths = (self._archive, os.environ.get("PYTHONPATH", ""))
-        return {extension.PATH: self._archive, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+        told = {extension.DIRECTORY: directory, extension.TICKET: self._ticket(directory)}
+        return {**extension.way(self._archive), **told}
 
     def moved(self, before: str, path: str) -> None:
         """A session has another path. Raises ``OSError``."""
@@ -100,7 +99,6 @@ class NotebookStates:
         """Give the kernel that runs for ``path`` the state that waits for it; or say whose its own is."""
         directory, waiting = self._running[path], self._waiting.pop(path, None)
         if waiting is not None:
-            os.makedirs(self._tickets, mode=0o700, exist_ok=True)  # noqa: PTH103
             atomic_write.write(self._ticket(directory), waiting.encode())
             self._running[path], self._untaken[path] = waiting, self._ticket(directory)
         elif self._is_known(path):
@@ -144,7 +142,7 @@ def _directories(place: str) -> list[str]:
 class SessionsWithState(SessionManager):  # type: ignore[misc]
     """Jupyter Server makes one. Without ``states`` it is Jupyter Server's own, and so it is where they fail."""
 
-    states: NotebookStates | None = None
+    states: NotebookStates | NoStates | None = None
 
     async def start_kernel_for_session(
         self, session_id: Any, path: Any, name: Any, type: Any, kernel_name: Any, *more: Any, **others: Any  # noqa: A002

@@ -23,6 +23,7 @@ can be put back first, and while that is being started anew.
     POST /finish   {}                                 {"problems": [[path, reason], …]}
     POST /install  {"requirements": […], "seconds": n}   JSON lines, see packages.py
     POST /open     {}                                 the workload may start
+    POST /settle   {}                                 {"late": how many notebooks had variables to keep, and no time}
 
 Programs of the session have a token of their own, for these alone:
 
@@ -120,6 +121,7 @@ class _Handler(Handler):
                 "/finish": with_body(lambda _: service.finish()),
                 "/install": with_body(lambda body: _json_lines(service.install(*_packages(body)))),
                 "/open": with_body(lambda _: service.open()),
+                "/settle": with_body(lambda _: self.server.control.settle()),
                 "/deadline": with_body(lambda body: self.server.control.move_deadline(body.get("seconds"))),
                 "/cluster": with_body(cluster.configure),
             },

@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 
 from golem_launcher.agent.kernel_state import sharing
 from golem_launcher.agent.kernel_state.chunk_files import CHUNK, ChunkFiles
-from golem_launcher.agent.kernel_state.coming_back import LOST, REBUILT, SAVED, bring_back
 from golem_launcher.agent.kernel_state.definitions import Definitions
-from golem_launcher.agent.kernel_state.keeping import keep
 from golem_launcher.agent.kernel_state.pickler import Limits
+from golem_launcher.agent.kernel_state.restoring import LOST, REBUILT, SAVED, restore
+from golem_launcher.agent.kernel_state.saving import save
 from golem_launcher.workload.archive import agent_archive
 
 _DRIVER = """
 import json, sys
 sys.path.insert(0, {archive!r})
-from golem_launcher_agent.kernel_state import coming_back, definitions, keeping, pickler
+from golem_launcher_agent.kernel_state import definitions, pickler, restoring, saving
 from golem_launcher_agent.kernel_state.chunk_files import ChunkFiles
 files, known, hidden = ChunkFiles({state!r}), definitions.Definitions(), None
 def cell(source):
@@ -34,9 +34,9 @@ def cell(source):
 def save(**more):
     mine = {{name: value for name, value in globals().items() if name not in hidden and name[0] != "_"}}
     limits = pickler.Limits(more.pop("most", 1 << 30), more.pop("seconds", 60.0))
-    return keeping.keep(files, mine, known.current(mine), limits=limits, apart=[globals()], **more)
+    return saving.save(files, mine, known.current(mine), limits=limits, apart=[globals()], **more)
 def load():
-    found = coming_back.bring_back(files, globals(), {state!r})
+    found = restoring.restore(files, globals(), {state!r})
     return {{name: [fate.what, fate.why] for name, fate in found.fates.items()}}
 hidden = set(globals())
 """
@@ -322,12 +322,12 @@ def test_a_session_without_state_says_so(kernel):
 
 
 def _state(directory, **variables):
-    return keep(ChunkFiles(str(directory)), variables, {}, limits=Limits(1 << 30, 60.0))
+    return save(ChunkFiles(str(directory)), variables, {}, limits=Limits(1 << 30, 60.0))
 
 
 def _again(directory):
     namespace = {}
-    return namespace, bring_back(ChunkFiles(str(directory)), namespace, str(directory))
+    return namespace, restore(ChunkFiles(str(directory)), namespace, str(directory))
 
 
 def test_equal_variables_write_nothing(tmp_path):

@@ -43,24 +43,24 @@ def _run(session, *cells):
     return [lambda jupyter, cell=cell: jupyter.run(session["kernel"]["id"], cell) for cell in cells]
 
 
-def _kept(agent, name):
-    """The names of the newest state of the notebook, once ``name`` is one of them."""
+def _newest(agent):
+    """The names of the newest state of each notebook."""
     found = {}
-
-    def look():
-        found.clear()
-        for place in (agent.work / ".jupyter" / "state").glob("*/notebook"):
-            states = sorted(place.parent.glob("state-*.json"), key=lambda path: int(path.stem[6:]))
-            for path in states[-1:]:
-                manifest = json.loads(path.read_text())
-                found[place.read_text()] = {
-                    *manifest["lost"], *manifest["modules"], *(name for name, _ in manifest["definitions"]),
-                    *(name for group in manifest["groups"] for name in group["names"]),
-                }  # fmt: skip
-        return any(name in names for names in found.values())
-
-    eventually(look, 60)
+    for place in (agent.work / ".jupyter" / "state").glob("*/notebook"):
+        states = sorted(place.parent.glob("state-*.json"), key=lambda path: int(path.stem[6:]))
+        for path in states[-1:]:
+            manifest = json.loads(path.read_text())
+            found[place.read_text()] = {
+                *manifest["lost"], *manifest["modules"], *(name for name, _ in manifest["definitions"]),
+                *(name for group in manifest["groups"] for name in group["names"]),
+            }  # fmt: skip
     return found
+
+
+def _kept(agent, name):
+    """The same, once ``name`` is one of them."""
+    eventually(lambda: any(name in names for names in _newest(agent).values()), 60)
+    return _newest(agent)
 
 
 @pytest.fixture
@@ -185,6 +185,28 @@ def test_what_took_long_is_kept_while_the_next_cell_runs(machines):
                 one.cancel()
 
     assert "x" in _ask(agent, talk)[0][name]
+
+
+def test_what_the_last_cell_made_is_kept_before_a_save(machines):
+    """Also right after a large save, which is followed by a pause; who is busy is not waited for."""
+    agent = machines()
+    names = ["golem-kernel-" + 24 * digit for digit in "01"]
+    session, busy = _ask(agent, *map(_open_elsewhere, names))
+
+    async def talk(jupyter):
+        await jupyter.run(session["kernel"]["id"], "big = bytearray(400_000_000); first = 1")
+        await asyncio.to_thread(_kept, agent, "first")
+        await jupyter.run(busy["kernel"]["id"], "early = 1")
+        running = asyncio.create_task(jupyter.run(busy["kernel"]["id"], "import time; time.sleep(90)"))
+        await jupyter.run(session["kernel"]["id"], "last = 1")
+        try:
+            return await asyncio.to_thread(agent.ask, "POST", "/settle", TOKEN, "{}")
+        finally:
+            running.cancel()
+
+    ((status, answer, _),) = _ask(agent, talk)
+    assert (status, json.loads(answer)) == (200, {"late": 0})
+    assert "last" in _newest(agent)[names[0]]
 
 
 def test_what_goes_wrong_breaks_no_cell_and_no_kernel(machines):

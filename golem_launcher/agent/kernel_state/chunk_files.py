@@ -180,14 +180,14 @@ def _name(data: bytes | memoryview) -> str:
 
 
 def kept_in(manifest: dict[str, Any]) -> Iterator[str]:
-    """The variables whose values a manifest of ``keeping.py`` has."""
+    """The variables whose values a manifest of ``saving.py`` has."""
     with contextlib.suppress(AttributeError, KeyError, TypeError):  # of one that is none
         for group in manifest.get("groups", ()):
             yield from map(str, group["names"])
 
 
 def _names_in(manifest: dict[str, Any]) -> Iterator[str]:
-    """The chunks that a manifest of ``keeping.py`` names."""
+    """The chunks that a manifest of ``saving.py`` names."""
     for group in manifest.get("groups", ()):
         yield from group.get("stream", ())
         for _, names in group.get("buffers", ()):

@@ -12,14 +12,14 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import PLACE, table
+from . import PLACE, table, tickets
 from .chunk_files import ChunkFiles, kept_in
-from .coming_back import LOST, SAVED, CameBack, bring_back
 from .definitions import Definitions
 from .forked import ForkedSave
-from .keeping import MOST_BYTES, SECONDS, inside, keep
 from .left_out import LeftOut
 from .pickler import Limits
+from .restoring import LOST, SAVED, Restored, restore
+from .saving import MOST_BYTES, SECONDS, inside, save
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +37,8 @@ _SETTLED_SECONDS = 2.0
 """After a state was taken up, until it is known that Jupyter's server outlived that."""
 _IDLE_SECONDS = 0.5
 """After the last cell: cells that are run together are kept together."""
+_HURRY_LOOK_SECONDS = 0.1
+"""While something waits to be kept: whether it has to be at once, because the session is saved."""
 _LATEST_SECONDS = 5.0
 """What took longer is kept at the end of its cell, as cells that follow at once leave no moment between them."""
 _LOOK_SECONDS = 0.1
@@ -47,6 +49,12 @@ _LAST_SECONDS = 2.0
 _PAUSE = 4.0
 """Times as long as a save took, before the next one."""
 _LONGEST_PAUSE = 60.0
+
+
+def way(archive: str) -> dict[str, str]:
+    """What a new kernel's environment has to have so that it finds us, in ``archive``. Called by Jupyter's server."""
+    paths = (archive, os.environ.get("PYTHONPATH", ""))
+    return {PATH: archive, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def begin(shell: Any) -> None:
@@ -106,6 +114,11 @@ class _KernelState:
         """Once there was a ticket, those of the state that was taken up."""
         self._root = os.path.dirname(directory).removesuffix(PLACE)
         self._ticket = ticket
+        """Until the first cell has run."""
+        self._mark = ticket
+        self._marked = False
+        """Whether whoever waits for a save is told that there is something to keep."""
+        self._hurried = tickets.hurried(ticket)
         self._definitions = Definitions()
         self._left_out = LeftOut(place)
         self._were_kept = set(kept_in(self._files.newest() or {}))
@@ -113,7 +126,7 @@ class _KernelState:
         self._announced: set[str] = set()
         self._broken: dict[str, tuple[int, str]] = {}
         """Names whose value ended a save: which value, and how."""
-        self._came_back: CameBack | None = None
+        self._came_back: Restored | None = None
         self._untold = ""
         self._kept: dict[str, Any] | None = None
         """The last answer of a save."""
@@ -124,6 +137,7 @@ class _KernelState:
         """When the first cell began that is not kept."""
         self._running: ForkedSave | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
         self._not_before = 0.0
         events = shell.events
         events.register("pre_execute", self._before)
@@ -143,6 +157,7 @@ class _KernelState:
     @_harmless
     def _before(self) -> None:
         self._busy = True
+        self._mark_unkept(unkept=False)  # as long as it runs nothing can be kept: nobody waits for it
         if not self._dirty:
             self._since = time.monotonic()
         if self._ticket and os.path.exists(self._ticket):
@@ -153,7 +168,7 @@ class _KernelState:
             self._ticket = ""
             self._files = ChunkFiles(directory)
             self._left_out = LeftOut(directory)
-            self._came_back = bring_back(self._files, self._shell.user_ns, self._root)
+            self._came_back = restore(self._files, self._shell.user_ns, self._root)
             settled = threading.Timer(_SETTLED_SECONDS, _taken, (taking, server))
             settled.daemon = True
             settled.start()
@@ -182,10 +197,12 @@ class _KernelState:
         future = bool(self._shell.compile.flags & _annotations_flag())
         self._definitions.hear(self._shell.transform_cell(cell), self._shell.user_ns, future=future)
         self._dirty = True
+        self._mark_unkept(unkept=True)
         if threading.current_thread() is not threading.main_thread():
             return  # a subshell's cell waits for the next of the main one
         now = time.monotonic()
         if now - self._since > _LATEST_SECONDS and now >= self._not_before and self._running is None:
+            self._due = now
             self._save()
         else:
             self._later(_IDLE_SECONDS)
@@ -195,14 +212,23 @@ class _KernelState:
     def _later(self, seconds: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        seconds = max(seconds, self._not_before - time.monotonic())
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._save)
+        self._due = max(time.monotonic() + seconds, self._not_before)
+        self._wait()
+
+    def _wait(self) -> None:
+        """Until it is due, or somebody is in a hurry."""
+        seconds = min(self._due - time.monotonic(), _HURRY_LOOK_SECONDS)
+        self._timer = asyncio.get_running_loop().call_later(max(seconds, 0.0), self._save)
 
     @_harmless
     def _save(self) -> None:
         self._timer = None
         if self._busy or not self._dirty or self._running is not None:
             return  # the cell's end, or the save's, is soon enough
+        hurried, self._hurried = self._hurried, tickets.hurried(self._mark)
+        if hurried == self._hurried and time.monotonic() < self._due:
+            self._wait()
+            return
         self._begin_save()
         asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look)
 
@@ -219,6 +245,7 @@ class _KernelState:
                 self._running = None
             else:
                 time.sleep(_LOOK_SECONDS / 4)
+        self._mark_unkept(unkept=False)
 
     def _begin_save(self) -> None:
         self._dirty = False
@@ -227,7 +254,7 @@ class _KernelState:
 
         def work(begins: Callable[[list[str]], None]) -> dict[str, Any]:
             return table.summary(
-                keep(
+                save(
                     self._files,
                     variables,
                     self._definitions.current(variables),
@@ -271,8 +298,16 @@ class _KernelState:
             self._trouble = ""
         else:
             self.say(f"The kernel's state could not be kept: {running.why}")
-        if self._dirty and not self._busy:
+        if not self._dirty:
+            self._mark_unkept(unkept=False)
+        elif not self._busy:
             self._later(_IDLE_SECONDS)
+
+    def _mark_unkept(self, *, unkept: bool) -> None:
+        if self._mark and unkept != self._marked:
+            self._marked = unkept
+            with contextlib.suppress(OSError):
+                (tickets.mark if unkept else tickets.unmark)(self._mark)
 
     def _announce(self, beyond: dict[str, str]) -> None:
         """With the next cell, and once: people count on what they have."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .coming_back import LOST, REBUILT, SAVED
 from .forked import ENDS
 from .pickler import is_beyond_limits
+from .restoring import LOST, REBUILT, SAVED
 from .sizes import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .coming_back import Fate
+    from .restoring import Fate
 
 _MOST_NAMES = 8
 _MOST_ROWS = 200

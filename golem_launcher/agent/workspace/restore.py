@@ -1,4 +1,4 @@
-"""Restores a workspace: directories first, then the chunks of all files in turn, last links and times.
+"""Restores a workspace: what is gone goes first, then come directories, files chunk by chunk, last links and times.
 
 No path passes a link on its way. The launcher sends the chunks in the order of the manifest, each once: where one comes
 again, a frame without content says so. So a connection that broke goes on at the next chunk, and nothing is held in
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .chunker import ID_BYTES, Cuts, chunk_id
@@ -57,7 +58,7 @@ class Restore:
         """Path and reason of what could not be restored."""
 
     def begin(self, lines: Iterable[Any]) -> None:
-        """Take the entries, make the directories. Raises ``WireError`` for what is no list of entries."""
+        """Take the entries, remove what is gone, make directories. Raises ``WireError`` for what are no entries."""
         seen: set[bytes] = set()
         for line in lines:
             kind, path, mode, mtime, *more = line
@@ -65,6 +66,8 @@ class Restore:
             path = unescape(path)
             if kind == "d":
                 self._directories.append((path, mode & 0o7777, mtime))
+            elif kind == "x":
+                self._remove(path)
             elif kind == "l":
                 self._links.append((path, unescape(more[0]), mtime))
             elif kind == "f":
@@ -120,6 +123,14 @@ class Restore:
                 os.utime(own, ns=(mtime, mtime))
                 os.fchmod(own, mode)
         self.abandon()
+
+    def _remove(self, path: str) -> None:
+        """What was brought before is not there any more; a directory that has something of its own stays."""
+        with contextlib.suppress(OSError), parent(self._top, path) as (above, name):
+            if stat.S_ISDIR(os.lstat(name, dir_fd=above).st_mode):
+                os.rmdir(name, dir_fd=above)
+            else:
+                os.unlink(name, dir_fd=above)
 
     def _link(self, path: str, target: str, mtime: int) -> None:
         try:

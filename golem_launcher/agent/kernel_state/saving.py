@@ -37,7 +37,7 @@ _SMALL_STREAM = 2048
 _MOST_NAMES = 10_000
 
 
-def keep(
+def save(
     files: ChunkFiles,
     variables: Mapping[str, Any],
     definitions: Mapping[str, str],

@@ -17,7 +17,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .chunk_files import ChunkFiles, Damaged
-from .keeping import version_of
+from .saving import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ class _Step(NamedTuple):
     do: Callable[[], dict[str, Any]]
 
 
-class CameBack(NamedTuple):
+class Restored(NamedTuple):
     """A state that was taken up."""
 
     fates: dict[str, Fate]
@@ -56,7 +56,7 @@ class CameBack(NamedTuple):
     """Variables that were not kept because the user did not want it."""
 
 
-def bring_back(files: ChunkFiles, namespace: dict[str, Any], root: str) -> CameBack | None:
+def restore(files: ChunkFiles, namespace: dict[str, Any], root: str) -> Restored | None:
     """Put the newest state into ``namespace``; what became of each name. ``None``: there is no state.
 
     ``root`` is the workspace. Raises nothing that is a fault of the state's.
@@ -86,9 +86,9 @@ def bring_back(files: ChunkFiles, namespace: dict[str, Any], root: str) -> CameB
                 fate = Fate(SAVED, size=int(group["size"]) // max(1, len(names)))
                 steps.append(_Step(names, fate, lambda group=group: _loaded(files, group)))  # type: ignore[misc]
         _do(steps, namespace, fates)
-        return CameBack(fates, defined, [str(name) for name in manifest["left_out"]])
+        return Restored(fates, defined, [str(name) for name in manifest["left_out"]])
     except (KeyError, TypeError, ValueError, AttributeError):  # a manifest that is none
-        return CameBack({**fates, "…": Fate(LOST, "the rest of the state is damaged")}, defined, [])
+        return Restored({**fates, "…": Fate(LOST, "the rest of the state is damaged")}, defined, [])
 
 
 def _do(steps: list[_Step], namespace: dict[str, Any], fates: dict[str, Fate]) -> None:

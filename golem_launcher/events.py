@@ -345,6 +345,43 @@ class ClusterState(BaseModel):
     """How many the notebook asked for last; ``None`` when it did not, or the user spoke since."""
 
 
+class MoveState(BaseModel):
+    """How far a move of the session's head to another machine is; the last one's, when it is over."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int = 1
+    """Of the moves of this session, which one."""
+    stage: Literal["searching", "preparing", "waiting", "switching", "done", "failed"] = "searching"
+    """``waiting``: the machine is ready, and a cell runs at the old one; ``switching``: nobody can work meanwhile."""
+    provider_name: str | None = None
+    """Whose machine it is to be, cleaned."""
+    price_per_hour: Decimal | None = None
+    """At full load, in the network's coin: it is paid beside the present machine's."""
+    progress: Progress | None = None
+    reason: str = ""
+    """Why it failed, in a sentence; empty otherwise."""
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of it is under way."""
+        return self.stage in {"done", "failed"}
+
+    @property
+    def words(self) -> str:
+        """How far it is, in a sentence."""
+        where = self.provider_name or "another machine"
+        far = f" {self.progress.words}." if self.progress is not None and self.stage == "preparing" else ""
+        return {
+            "searching": "Another machine is looked for, to go on there; all goes on here meanwhile.",
+            "preparing": f"{where} is made ready, to go on there; all goes on here meanwhile.{far}",
+            "waiting": f"{where} is ready, and takes over as soon as no cell runs.",
+            "switching": f"The session goes over to {where}.",
+            "done": f"The session went on at {where}.",
+            "failed": f"The session did not move, and goes on where it is: {self.reason}",
+        }[self.stage]
+
+
 class ProvidersSeen(BaseModel):
     """How the providers were judged whose offers a session saw when it looked for one last: how many of each kind."""
 
@@ -417,6 +454,8 @@ class SessionState(BaseModel):
     """``None`` when nothing is saved."""
     cluster: ClusterState | None = None
     """``None`` where there is none."""
+    move: MoveState | None = None
+    """Of the head to another machine; ``None`` where none was asked for."""
     progress: Progress | None = None
     """What the session waits for at present, where it is known how far that is."""
     providers_lost: int = 0

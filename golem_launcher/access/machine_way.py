@@ -49,11 +49,20 @@ class MachineWay:
         """
         self._target = VpnPort(f"{network}/tcp/{ip}/{CARRIER_PORT}", app_key, key=key(token))
         self.vpn.cut()
+        self.vpn.resume()
 
     def lead_nowhere(self) -> None:
         """End all connections and refuse new ones: the provider was lost or released."""
         self._target = None
         self.vpn.cut()
+
+    def hold(self) -> None:
+        """Have users wait, and nobody work there any more; what the launcher itself asks goes on."""
+        self.vpn.hold()
+
+    def resume(self) -> None:
+        """Let users in again."""
+        self.vpn.resume()
 
     async def refuses(self) -> bool:
         """Whether the machine refuses a new connection and sent nothing by others since this was asked last."""
@@ -66,6 +75,13 @@ class MachineWay:
             return False
         stream.close()
         return False
+
+    def take_pinned(self, other: MachineWay) -> None:
+        """Expect the ssh host key that the provider at the end of the ``other`` way was given, where there is one."""
+        if self._ssh_key is not None:
+            from golem_launcher.access import ssh  # noqa: PLC0415 - as below
+
+            ssh.known_hosts(other._directory, other._number).replace(ssh.known_hosts(self._directory, self._number))
 
     def agent_settings(self) -> dict[str, Any]:
         """The ways-in part of the next agent's configuration, with a new ssh host key for each provider."""

@@ -117,6 +117,10 @@ class Vpn:
         self._target = target
         self._http: aiohttp.ClientSession | None = None
         self._carriers: set[Carrier] = set()
+        self._of_users: set[Carrier] = set()
+        """Those of them that are not the launcher's own."""
+        self._held = False
+        """Whether users have to wait."""
         self._dialled: set[asyncio.Task[None]] = set()
         self._connections = 0
         self._turns: dict[int, asyncio.Semaphore] = {}
@@ -155,13 +159,23 @@ class Vpn:
         for carrier in self._carriers:
             carrier.give_up()
 
+    def hold(self) -> None:
+        """End the connections of users and refuse new ones, until :meth:`resume`; the launcher's own stay."""
+        self._held = True
+        for carrier in self._of_users:
+            carrier.give_up()
+
+    def resume(self) -> None:
+        """Let users connect again."""
+        self._held = False
+
     async def carry(self, port: int, reader: Source, writer: Sink, *, ahead: bool = False) -> None:
         """One connection to ``port`` of the provider, from the first byte to the last; closes neither side's.
 
         Whoever goes ``ahead`` is not behind those that wait to be connected. Raises ``AccessError`` when there is no
         way, or it broke: the caller then resets its side.
         """
-        await self._carry(await self._open_in_turn(port, ahead=ahead), reader, writer)
+        await self._carry(await self._open_in_turn(port, ahead=ahead), reader, writer, ahead=ahead)
 
     async def dial(self, port: int, *, ahead: bool = False) -> Stream:
         """A connection to ``port`` of the provider, where somebody listens. Raises ``AccessError``."""
@@ -170,7 +184,7 @@ class Vpn:
 
         async def carry() -> None:
             try:
-                await self._carry(opened, outward, inward)
+                await self._carry(opened, outward, inward, ahead=ahead)
             except AccessError:
                 inward.break_off()
             finally:
@@ -187,6 +201,8 @@ class Vpn:
             async with self._turns_ahead.setdefault(port, asyncio.Semaphore(_OPENING_AHEAD)):
                 return await self._open_ahead(port)
         async with self._turns.setdefault(port, asyncio.Semaphore(_OPENING)):
+            if self._held:
+                raise AccessError(_GONE, "Wait until the session is ready.")
             return await self._open(port)
 
     async def _open_ahead(self, port: int) -> _Opened:
@@ -284,9 +300,13 @@ class Vpn:
             raise
         return opened
 
-    async def _carry(self, opened: _Opened, reader: Source, writer: Sink) -> None:
+    async def _carry(self, opened: _Opened, reader: Source, writer: Sink, *, ahead: bool) -> None:
         carrier = Carrier(reader, writer, opened.websocket.send_bytes, decoder=opened.decoder, early=opened.early)
         self._carriers.add(carrier)
+        if not ahead:
+            self._of_users.add(carrier)
+            if self._held:  # it was being made when the others were ended
+                carrier.give_up()
         try:
             await carrier.run(opened.incoming)
         except (OSError, aiohttp.ClientError, CarrierError) as error:
@@ -296,6 +316,7 @@ class Vpn:
         finally:
             self._connections -= 1
             self._carriers.discard(carrier)
+            self._of_users.discard(carrier)
             self._count(sent=carrier.sent, received=carrier.received)
             await _close(opened.websocket)
 

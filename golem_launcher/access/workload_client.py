@@ -59,6 +59,7 @@ class WorkloadClient:
         self._lab_port = first.port if first is not None and first.protocol == "lab" else None
         """``None`` where it is another program."""
         self._lab_probe = base_url.rstrip("/") + workload.probe
+        self._lab_kernels = base_url.rstrip("/") + "/api/kernels"
         self._lab = ProviderHttp(lambda: dial(self._lab_port or 0), lab_token)
         self._agent = ProviderHttp(lambda: dial(AGENT_PORT), token)
 
@@ -89,6 +90,21 @@ class WorkloadClient:
                 return response.status == _OK
         except (TimeoutError, OSError, ValueError, aiohttp.ClientError):
             return False
+
+    async def busy_kernels(self, *, seconds: float = _PROBE_SECONDS) -> int:
+        """How many kernels run a cell, as JupyterLab says; 0 where it does not, or is another program."""
+        if self._lab_port is None:
+            return 0
+        timeout = aiohttp.ClientTimeout(total=seconds)
+        try:
+            async with await self._lab.request(
+                "GET", self._lab_kernels, timeout=timeout, host=f"127.0.0.1:{self._lab_port}"
+            ) as response:
+                told = json_value(await _body(response, _LARGEST_ANSWER))
+        except (TimeoutError, OSError, ValueError, aiohttp.ClientError):
+            return 0
+        kernels = told if isinstance(told, list) else []
+        return sum(isinstance(one, dict) and one.get("execution_state") == "busy" for one in kernels)
 
     async def has_ended(self) -> bool:
         """Whether the workload has ended in order, as its agent says."""

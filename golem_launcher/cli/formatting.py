@@ -51,6 +51,7 @@ def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]
         ("stage", state.stage.value),
         ("reason", state.reason),
         ("at present", state.progress.words if state.progress and not state.stage.final else None),
+        ("moving", state.move.words if state.move and state.move.stage != "done" and not state.stage.final else None),
         ("trouble", state.trouble),
         ("network", state.network),
         ("workload", state.workload if state.workload != LAB.name else None),

@@ -19,6 +19,7 @@ _HELP = ["-h", "--help"]
 SUBJECTS = {
     "start": ("start",),
     "sessions": ("list", "show", "logs", "open", "save", "extend", "stop", "remove"),
+    "move": ("move",),
     "run": ("run",),
     "sweep": ("sweep",),
     "job_list": ("jobs",),

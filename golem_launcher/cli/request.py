@@ -34,18 +34,21 @@ _PANELS = {
 _LARGEST_FILE = 256 * 1024
 
 
-def takes_request(command: Callable[..., None], *, without: Container[str] = ()) -> Callable[..., None]:
+def takes_request(
+    command: Callable[..., None], *, without: Container[str] = (), unsaid: str = ""
+) -> Callable[..., None]:
     """Give a command one option for each field of a request; ``command`` gets what was given as ``given``.
 
     It is a mapping for :func:`golem_launcher.request.parse_request`: text, lists of text, and truth values.
-    ``without``: fields that are the command's own business.
+    ``without``: fields that are the command's own business. ``unsaid``: in help, what a field is that is not given,
+    where that is not its default.
     """
     names = [name for name in NAMES if name not in without]
 
     def wrapper(**arguments: Any) -> None:
         given = {name: arguments.pop(name) for name in names}
         given = {name: value for name, value in given.items() if value not in (None, [], ())}
-        packages_file = arguments.pop("packages_file")
+        packages_file = arguments.pop("packages_file", None)
         if packages_file is not None:
             given["packages"] = (*given.get("packages", ()), *_packages(packages_file))
         for name in numbers() & given.keys():
@@ -54,20 +57,21 @@ def takes_request(command: Callable[..., None], *, without: Container[str] = ())
             given["ssh_key"] = _ssh_key(given["ssh_key"])
         command(given=given, **arguments)
 
-    own = inspect.signature(command, eval_str=True).parameters.values()
+    own = [one for one in inspect.signature(command, eval_str=True).parameters.values() if one.name != "given"]
     by_panel = sorted(names, key=lambda name: list(_PANELS).index(about(name).group))
-    fields = [_parameter(name) for name in by_panel]
-    fields.insert(by_panel.index("packages") + 1, _packages_file())
+    fields = [_parameter(name, unsaid) for name in by_panel]
+    if "packages" in names:
+        fields.insert(by_panel.index("packages") + 1, _packages_file())
     wrapper.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # where `inspect` looks for it
-        [*fields, *(parameter for parameter in own if parameter.name != "given")]
+        sorted([*fields, *own], key=lambda parameter: parameter.kind)
     )
     wrapper.__name__, wrapper.__doc__ = command.__name__, command.__doc__
     return wrapper
 
 
-def _parameter(name: str) -> inspect.Parameter:
+def _parameter(name: str, unsaid: str) -> inspect.Parameter:
     field = LaunchRequest.model_fields[name]
-    words, panel, help_text = option(name), _PANELS[about(name).group], _help(name)
+    words, panel, help_text = option(name), _PANELS[about(name).group], _help(name, unsaid)
     if field.annotation is bool:
         # The option says what differs from the default: --encrypt, --no-save.
         info = typer.Option(words, help=help_text, rich_help_panel=panel)
@@ -101,7 +105,7 @@ def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
 
 
-def _help(name: str) -> str:
+def _help(name: str, unsaid: str) -> str:
     field = LaunchRequest.model_fields[name]
     text = f"{field.title}: {field.description}" if field.description else f"{field.title}, at least."
     if choices := about(name).choices:
@@ -111,6 +115,8 @@ def _help(name: str) -> str:
     if is_list(name):
         return f"{text} Can be given several times."
     default = field.default
+    if unsaid:
+        return f"{text} (default: {unsaid})"
     if default is None or field.default_factory is not None or field.annotation is bool:
         return text
     shown = number(default) if isinstance(default, int | float | Decimal) else default

@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from golem_launcher.market import reputation
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from golem_launcher.rental.payment.funds import Funds
     from golem_launcher.rental.reached_network import ReachedNetwork
     from golem_launcher.rental.requested_machine import RequestedMachine
+    from golem_launcher.request import LaunchRequest
 
 _LOG = logging.getLogger(__name__)
 
@@ -118,13 +120,13 @@ class Engine:
         self.revive()
         return await self._private_network.rejoin(rented, self._node.gsb_url)
 
-    async def publish(self, expiration: datetime) -> Demand:
-        """Publish a demand for agreements until ``expiration``."""
+    async def publish(self, request: LaunchRequest, expiration: datetime) -> Demand:
+        """Publish a demand for agreements until ``expiration``, for machines as the ``request`` has them."""
         if self._private_network.is_spliced and not self.works:
             await self._private_network.replace()
-        if self._machine.request.choose == "reputation":
+        if request.choose == "reputation":
             self._choice.reputation = await reputation.scores(self._at.network)
-        machine = await machine_for_demand(self._machine, expiration)
+        machine = await machine_for_demand(replace(self._machine, request=request), expiration)
         self._journal.update(demanded=True)
         demand = Demand(
             self._engine,

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ from golem_launcher.errors import (
 )
 from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import FILE, Journal
+from golem_launcher.request.another_machine import on_another_machine
 from golem_launcher.session import leftovers, preflight, timeouts, trash
 from golem_launcher.session.directory import (
     SessionDirectory,
@@ -45,9 +48,9 @@ from golem_launcher.session.saved_work import saves_into
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from decimal import Decimal
 
     from golem_launcher.events import ClusterState, Saving, SessionState
+    from golem_launcher.market.quote import Quote
     from golem_launcher.request import LaunchRequest
 
 _POLL_SECONDS = 0.05
@@ -55,6 +58,7 @@ _START_LOCK_SECONDS = 20.0
 _KILL_GRACE_SECONDS = 3.0
 _RECALL_SECONDS = 10.0
 _LOCK = ".lock"
+_HOUR = 3600
 FRUGAL = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
 """Has glibc give memory back after each chunk of a save: without it, threads hold on to three times as much."""
 
@@ -248,6 +252,40 @@ def extend(name: str, *, hours: Decimal | str = "0", budget: Decimal | str = "0"
     directory = _running(name)
     control(directory, "extend", deadline=timeouts.WAIT_FOR_EXTEND, hours=str(hours), budget=str(budget))
     return directory.state()
+
+
+def quote_of_move(name: str, changes: dict[str, Any]) -> Quote:
+    """What another machine would cost a session for the rest of its time; the present provider's is none of them.
+
+    ``changes`` are as for :func:`move`. Raises ``LauncherError``.
+    """
+    from golem_launcher.market.quote import quote  # noqa: PLC0415 - most commands need none
+    from golem_launcher.session import market_look  # noqa: PLC0415 - likewise
+
+    directory = _running(name)
+    state = directory.state()
+    wanted = on_another_machine(directory.request(), changes)
+    left = (state.deadline - datetime.now(UTC)).total_seconds() / _HOUR if state.deadline else float(wanted.hours)
+    present = (state.head.provider_id,) if state.head.provider_id else ()
+    of_now = {
+        "hours": Decimal(str(round(max(left, 0.0), 6))),
+        "budget": max(state.budget - state.cost, Decimal(0)),
+        "deny": (*wanted.deny, *present),
+    }
+    wanted = wanted.model_copy(update=of_now)
+    return quote(wanted, market_look.look(wanted))
+
+
+def move(name: str, changes: dict[str, Any], *, now: bool = False) -> int:
+    """Have a session go on at another machine: its request with ``changes``, untyped values by field.
+
+    ``now``: whatever runs at the present one. Which of its moves it is: the session's state tells how that goes on.
+    Raises ``LauncherError``, and all goes on as before.
+    """
+    directory = _running(name)
+    on_another_machine(directory.request(), changes)  # what is wrong is said by this side, too
+    number: int = control(directory, "move", deadline=timeouts.ANSWER, changes=changes, now=now)["number"]
+    return number
 
 
 def cluster(name: str, workers: int | None = None) -> ClusterState:

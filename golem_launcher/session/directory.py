@@ -9,6 +9,7 @@ while a supervisor lives), and what only a living one needs: ``scratch`` and its
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -128,8 +129,14 @@ class SessionDirectory:
         files.write_atomic(self.state_file, state.model_dump_json(indent=1).encode())
 
     def write_request(self, request: LaunchRequest) -> None:
-        """Write down the request, once, when the directory is made. Raises ``OSError``."""
+        """Write down the request, when the directory is made. Raises ``OSError``."""
         files.write_atomic(self.path / _REQUEST, request.model_dump_json(indent=1).encode())
+
+    def change_request(self, request: LaunchRequest) -> None:
+        """The session goes on at another machine than it began with: what it asks for now. Raises ``OSError``."""
+        began = _begun(self.path)
+        self.write_request(request)
+        os.utime(self.path / _REQUEST, (began, began))
 
     def left_out(self) -> list[dict[str, str]]:
         """What of the workspace is not saved, or not as it is, as of the last save: path and reason of each."""
@@ -224,7 +231,7 @@ def _is_name(name: str) -> bool:
 
 
 def _begun(path: Path) -> float:
-    """When a session began: its request never changes."""
+    """When a session began: its request keeps the time."""
     for file in (path / _REQUEST, path):
         with contextlib.suppress(OSError):
             return file.stat().st_mtime

@@ -51,6 +51,20 @@ class MachineEndpoint:
         """Close all connections, and each new one at once, as the provider was lost or is being let go."""
         self._way().lead_nowhere()
 
+    def hold(self) -> None:
+        """Have users wait, as nothing that they do there now would be saved; our own questions go on."""
+        self._way().hold()
+
+    def resume(self) -> None:
+        """Let users in again."""
+        self._way().resume()
+
+    def take_over(self, other: MachineEndpoint, node: Node, rented: Rented) -> None:
+        """Lead to the machine from now on that was made ready at the ``other`` endpoint."""
+        self.token = other.token
+        self._way().take_pinned(other._way())
+        self.point_at(node, rented)
+
     @property
     def lab_token(self) -> str:
         """What JupyterLab wants to see there, and the links to it carry."""

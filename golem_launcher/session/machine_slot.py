@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from golem_launcher.events import MachineState, ProviderLost, Stage, Used, now
 
 if TYPE_CHECKING:
+    from decimal import Decimal
     from pathlib import Path
 
-    from golem_launcher.events import Usage
+    from golem_launcher.events import Event, SessionState, Usage
     from golem_launcher.rental.activity_batches import BulkTransfer
     from golem_launcher.rental.payment.journal import AgreementEntry
     from golem_launcher.session.machine_endpoint import MachineEndpoint
-    from golem_launcher.session.recorder import Recorder
     from golem_launcher.workload.base import Workload
 
 HEAD = 1
@@ -38,6 +38,47 @@ class MachineFiles(Protocol):
         """What became of the files of one whose provider is gone, in words."""
 
 
+class Record(Protocol):
+    """Where a :class:`MachineRecorder` writes: the session's recorder, or what tells of a machine that is to be."""
+
+    @property
+    def state(self) -> SessionState:
+        """The session's state as it was written last."""
+
+    def enter(self, stage: Stage, reason: str = "") -> None:
+        """The session enters a stage with its head."""
+
+    def update(self, **changes: Any) -> None:
+        """Change fields of the session's state."""
+
+    def machine(self, number: int, **changes: Any) -> None:
+        """Change the state of one machine."""
+
+    def provider(
+        self,
+        provider_id: str,
+        name: str,
+        agreement_id: str,
+        price_per_hour: Decimal | None,
+        *,
+        wallet: str = "",
+        machine: int = 1,
+    ) -> None:
+        """An agreement is confirmed."""
+
+    def message(self, text: str, level: str = "info") -> None:
+        """Add a line to the session's messages."""
+
+    def event(self, event: Event) -> None:
+        """Add an event."""
+
+    def progress(self, what: str, done: int, total: int, unit: str) -> None:
+        """A piece of work is that far."""
+
+    def write_token(self, token: str, machine: int = 1) -> None:
+        """Keep the token that opens a machine's workload."""
+
+
 class MachineRecorder:
     """Writes what happens to one machine into the session's state and events.
 
@@ -45,7 +86,7 @@ class MachineRecorder:
     named by their number.
     """
 
-    def __init__(self, recorder: Recorder, number: int) -> None:
+    def __init__(self, recorder: Record, number: int) -> None:
         self._recorder = recorder
         self.number = number
 

@@ -67,13 +67,15 @@ class Renting:
         self._slot = slot
         self._recorder = slot.recorder
         self._start = WorkloadStart(session, slot)
+        self._hiring: Hiring | None = None
+        """Of a machine that is not ready yet."""
 
     async def publish(self, loss: str = "") -> Demand:
         """Put a demand on the market; offers come in from now on. ``loss``: what it makes good, in words."""
         session = self.session
         self._enter(Stage.NEGOTIATING, loss)
         others = session.engine.works
-        demand = await session.engine.publish(clock.told(session.deadline.agree(others=others)))
+        demand = await session.engine.publish(session.request, clock.told(session.deadline.agree(others=others)))
         if not session.image.familiar:
             await asyncio.to_thread(spare_pip)  # kept, for the moment when it is sent
         return demand
@@ -95,7 +97,7 @@ class Renting:
 
     async def _rent(self, demand: Demand, loss: Loss | None, seeking: contextlib.ExitStack) -> Machine:
         session = self.session
-        hiring = session.engine.hire(demand, self._start.spec, self._recorder.progress)
+        hiring = self._hiring = session.engine.hire(demand, self._start.spec, self._recorder.progress)
         lost, least_seconds = ("", 0.0) if loss is None else (loss.words, _SEARCH_SECONDS)
         for _ in range(_ATTEMPTS):
             await self._agree(hiring, least_seconds)
@@ -109,13 +111,14 @@ class Renting:
                     await session.engine.renew(forgotten)
                     demand = await self.publish(lost)
                     seeking.enter_context(demand.sought())
-                    hiring = session.engine.hire(demand, self._start.spec, self._recorder.progress)
+                    hiring = self._hiring = session.engine.hire(demand, self._start.spec, self._recorder.progress)
                     continue
                 await self._give_up(hiring, error)
                 self._enter(Stage.NEGOTIATING, lost)
             else:
                 for blamed in session.image_faults.refuted():
                     session.choice.failed(*blamed)
+                self._hiring = None
                 told = [] if loss is None else [loss.made_good(rented.provider_name)]
                 return Machine(rented, hiring, (*told, *notices))
         raise self.session.image_faults.instead_of(session.choice.failure())
@@ -145,6 +148,15 @@ class Renting:
             raise
         except LauncherError as why:
             raise nobody_left(session, words, why) from None
+
+    async def abandon(self) -> None:
+        """Let go of whoever is being rented, after :meth:`rent` raised or was cancelled; bounded in time."""
+        hiring, self._hiring = self._hiring, None
+        self._slot.endpoint.point_nowhere()
+        await self._slot.files.detach()
+        if hiring is not None:
+            await hiring.release()
+            await hiring.aclose()
 
     async def release(self, machine: Machine) -> None:
         """Let go of a machine in good order, bounded in time."""

@@ -23,21 +23,24 @@ from golem_launcher.rental.payment.funds import Funds
 from golem_launcher.rental.payment.terminations import Terminations
 from golem_launcher.rental.reached_network import ReachedNetwork
 from golem_launcher.rental.requested_machine import RequestedMachine
+from golem_launcher.request.another_machine import on_another_machine
 from golem_launcher.session import documents, network_hosts, preload, timeouts
 from golem_launcher.session.context import Context, Entered, Prepared
 from golem_launcher.session.image_and_packages import image_and_packages
 from golem_launcher.session.machine_slot import HEAD
 from golem_launcher.session.monitor import Monitor
+from golem_launcher.session.moving import Move
 from golem_launcher.session.pool import Pool
 from golem_launcher.session.renting import Renting
 from golem_launcher.session.saves import as_told
 from golem_launcher.session.unsaved import Unsaved, kept_words, patience
 from golem_launcher.text import clean_line
-from golem_launcher.waiting import cancel_all, together
+from golem_launcher.waiting import cancel_all, first_of, together
 
 if TYPE_CHECKING:
     from golem_launcher.rental.demand import Demand
     from golem_launcher.rental.payment.money import Reserved
+    from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.network_hosts import NetworkHost
     from golem_launcher.session.recorder import Recorder
@@ -73,6 +76,14 @@ class Run:
         """While the head is watched."""
         self._pool: Pool | None = None
         """The other machines, once they can be rented."""
+        self._move: Move | None = None
+        """The last one of the head to another machine."""
+        self._arrived = asyncio.Event()
+        """Set while the machine of a move is ready and not the head yet."""
+        self._left: list[str] = []
+        """Agreements of machines that were moved away from."""
+        self._leaving: set[asyncio.Task[None]] = set()
+        """The ends of those machines."""
         self._over = False
         """Its work is over by its own terms."""
 
@@ -101,11 +112,17 @@ class Run:
         machine = await renting.rent(demand)
         while True:
             try:
-                return await self._be_ready(renting.session, machine)
+                reason = await self._be_ready(renting.session, machine)
             except ProviderError as error:
                 if self.ending:
                     raise
-                machine = await renting.replace(machine, error)
+                if self._move is None or not await self._move.settled():
+                    machine = await renting.replace(machine, error)
+                    continue
+                reason = None
+            if reason is not None:
+                return reason
+            renting, machine = await self._move_in(machine)
 
     async def _prepare(self) -> Renting:
         """Everything that needs no provider: the network, the image, the money, yapapi."""
@@ -187,8 +204,37 @@ class Run:
         self._resources.push_async_callback(cancel_all, following, saving)
         preload.end()
 
-    async def _be_ready(self, session: Prepared, machine: Machine) -> str:
-        """Until the session is over by its own terms; the reason. Raises ``ProviderError`` and ``NodeError``."""
+    async def _move_in(self, left: Machine) -> tuple[Renting, Machine]:
+        """Go on at the machine that a move has made ready, and let go of the one that is ``left``."""
+        move = self._move
+        assert move is not None
+        assert move.machine is not None
+        self._move, machine, session = None, move.machine, move.session
+        self._arrived.clear()
+        head = session.slots[0]
+        head.endpoint.take_over(move.endpoint, session.host.node, machine.rented)
+        if machine.hiring.agreement is not None:
+            head.recorder.agreed(machine.hiring.agreement)
+        head.recorder.trouble("")
+        await session.saves.move_in(session.request, machine.hiring.bulk_transfer())
+        await asyncio.to_thread(session.directory.change_request, session.request)
+        await move.aclose()
+        move.done()
+        self._left.append(left.rented.agreement_id)
+        leaving = asyncio.create_task(_let_go(left))
+        self._leaving.add(leaving)
+        self._renting = Renting(session, head)
+        return self._renting, machine
+
+    async def _end_move(self, why: str) -> None:
+        if self._move is not None:
+            await self._move.end(why)
+
+    async def _be_ready(self, session: Prepared, machine: Machine) -> str | None:
+        """Until the session is over by its own terms, and the reason; or it goes on at another machine, as asked.
+
+        Raises ``ProviderError`` and ``NodeError``.
+        """
         recorder = self._recorder
         recorder.update(
             address=session.endpoint.address,
@@ -205,7 +251,8 @@ class Run:
         session.saves.begin()
         self._machine, self._monitor = machine, Monitor(session, head, machine)
         try:
-            return await self._monitor.until_over()
+            async with first_of(self._monitor.until_over(), self._arrived.wait()) as (over, _):
+                return over.result() if over.done() else None
         except (ProviderError, NodeError):
             self._machine = None
             raise
@@ -236,6 +283,36 @@ class Run:
         """Say no to what a page of the Lab asks for."""
         self._session.endpoint.desk.answered()
         return {}
+
+    async def move(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Begin to move to another machine: the request with ``changes``, ``now`` whatever runs. Which move it is.
+
+        How it goes on is in the session's state. Raises ``LauncherError``.
+        """
+        renting, monitor, changes = self._renting, self._monitor, arguments.get("changes")
+        if renting is None or monitor is None or self.ending:
+            stage = self._recorder.state.stage.value
+            raise SessionError(f"The session is {stage}; it can move while it is ready.", "Try again then.")
+        if self._move is not None and not self._move.over:
+            raise SessionError("It is moving already.", f"See it: golem-launcher show {self._session.directory.name}")
+        request = on_another_machine(renting.session.request, changes if isinstance(changes, dict) else {})
+        _check_movable(request)
+        before = self._recorder.state.move
+        if self._move is not None:
+            await self._move.aclose()
+        self._move = Move(
+            renting.session,
+            request,
+            1 if before is None else before.number + 1,
+            busy=_nobody if arguments.get("now") is True else self._busy,
+            arrived=self._arrived.set,
+        )
+        await self._recorder.flush()
+        return {"number": 1 if before is None else before.number + 1}
+
+    async def _busy(self) -> int:
+        """How many notebooks run a cell at the head, as its Lab says."""
+        return 0 if self._monitor is None else await self._monitor.client.busy_kernels()
 
     async def give_up(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Take another provider in the place of a machine, whose user has a ``reason``. Raises ``LauncherError``."""
@@ -278,6 +355,7 @@ class Run:
     async def save_last(self, seconds: float) -> Unsaved:
         """Save a last time, before the end, within ``seconds``; what was not saved."""
         session = self._session
+        await self._end_move("The session is to end.")
         if self._machine is None or not session.request.save:
             return Unsaved()
         self._recorder.enter(Stage.SAVING)
@@ -353,12 +431,17 @@ class Run:
         session = self._session
         session.journal.strict = False
         try:
+            if self._move is not None:
+                await self._move.aclose()
             await session.saves.detach()  # nobody asks a machine for its files while it is being let go
             if self._renting is not None:
                 prepared = self._renting.session
                 if not self.hurry:
-                    of_head, of_others = await together(self._release_head(), self._release_pool())
-                    await prepared.engine.invoices_came((*of_head, *of_others), _INVOICE_SECONDS)
+                    of_head, of_others, _ = await together(
+                        self._release_head(), self._release_pool(), asyncio.gather(*self._leaving)
+                    )
+                    await prepared.engine.invoices_came((*of_head, *of_others, *self._left), _INVOICE_SECONDS)
+                await cancel_all(*self._leaving)
                 if self._pool is not None:
                     await self._pool.aclose()
                 await prepared.engine.stop()
@@ -378,3 +461,28 @@ class Run:
             with contextlib.suppress(Exception):
                 await self._resources.aclose()
         return " ".join(session.journal.entries.refusals)
+
+
+async def _nobody() -> int:
+    """Asked how many cells run when that is not to matter."""
+    return 0
+
+
+async def _let_go(machine: Machine) -> None:
+    """End a machine that was moved away from, in good order."""
+    await machine.hiring.release()
+    await machine.hiring.aclose()
+
+
+def _check_movable(request: LaunchRequest) -> None:
+    """Raise ``SessionError`` for a session that can't go on at another machine."""
+    if not request.save:
+        raise SessionError(
+            "Nothing is saved in this session, so there is nothing to go on with at another machine.",
+            "Start a new one; without --no-save it can move.",
+        )
+    if request.machines > 1 or request.has_cluster:
+        raise SessionError(
+            "A session of several machines does not move.",
+            f"Stop it, and start it with another head: golem-launcher start --resume {request.workspace}",
+        )

@@ -138,6 +138,47 @@ class Saves:
         )
         self._saving = asyncio.create_task(self._saver.run())
 
+    async def newest(self) -> Manifest | None:
+        """What is saved by now, or what the session began with; ``None`` where there is nothing."""
+        number = self._newest.generation if self._newest is not None else self._restore
+        return None if number is None else await asyncio.to_thread(self.store.manifest, self.workspace, number)
+
+    async def save_and_stop(self, seconds: float) -> int | None:
+        """Save, and save no more until :meth:`begin`: the generation; ``None`` where nothing was ever saved.
+
+        Raises ``SessionError`` when that does not work within ``seconds``.
+        """
+        try:
+            await self._settle()
+            await self.save(seconds)
+        finally:
+            if self._saving is not None:
+                await cancel_all(self._saving)
+                self._saving = None
+            if self._newest is not None:
+                self._restore = self._newest.generation
+        return self._restore
+
+    async def move_in(self, request: LaunchRequest, bulk: BulkTransfer) -> None:
+        """The head is another machine now, which has all that was saved; it was rented by this ``request``."""
+        from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace  # noqa: PLC0415 - likewise
+
+        await self.detach()
+        self._request = request
+        head = self._endpoint.head
+        self._agent = await AgentWorkspace(head.dial_agent, token=head.token, bulk=bulk).__aenter__()
+
+    @property
+    def store(self) -> Store:
+        """Where it is saved. Asked only of a session that saves, once it is open."""
+        assert self._store is not None
+        return self._store
+
+    @property
+    def problem(self) -> str:
+        """Why something is not saved."""
+        return self._saver.saving.problem if self._saver is not None else ""
+
     @property
     def whole(self) -> bool:
         """Whether all that was seen of the workspace is saved."""
@@ -183,7 +224,13 @@ class Saves:
         end = loop_time() + seconds
         outcome = await self._endpoint.documents.save(min(_DOCUMENTS_SECONDS, seconds / 2))
         self._recorder.update(unsaved=outcome.unsaved)  # it is told with the end, and followed but slowly
+        await self._settle()
         return await self.save(max(end - loop_time(), 1.0)), missing(outcome)
+
+    async def _settle(self) -> None:
+        """Have notebooks write down at once what their last cells made, where their variables are kept."""
+        if self._request.kernel_state and self._agent is not None:
+            await self._agent.settle()
 
     def saved_last(self) -> str:
         """What became of the files of a session whose provider is gone, in words; and what the next begins with."""

@@ -63,6 +63,7 @@ class Supervisor:
             "extend": self._run.extend,
             "decline": self._run.decline,
             "save": self._run.save,
+            "move": self._run.move,
             "give-up": self._run.give_up,
             "let-go": self._run.let_go,
             "cluster": self._run.cluster,

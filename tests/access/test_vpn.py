@@ -9,6 +9,7 @@ import pytest
 
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.vpn import Vpn, VpnPort
+from golem_launcher.errors import AccessError
 from golem_launcher.rental.payment.journal import Journal
 from tests.access.far import tunnel_at
 from tests.session.jupyter import Jupyter
@@ -116,6 +117,15 @@ async def ask(tunnel, line):
     return reader, writer
 
 
+async def exactly(stream, size):
+    found = b""
+    while len(found) < size:
+        piece = await asyncio.wait_for(stream.read(size - len(found)), SECONDS)
+        assert piece, found
+        found += piece
+    return found
+
+
 async def all_of(reader):
     found = b""
     try:
@@ -206,6 +216,32 @@ def test_who_leaves_is_gone_over_there_too(vpn):
             assert await living(tunnel) == 1
             writer.close()
             await none_living(tunnel)
+
+    run(scene())
+
+
+def test_users_wait_while_it_is_held_and_the_launcher_does_not(vpn):
+    async def scene():
+        async with tunnel_to(vpn()) as tunnel:
+            reader, writer = await ask(tunnel, b"echo")
+            own = await tunnel.vpn.dial(PORT + 1, ahead=True)
+            own.write(b"echo\n")
+            for stream, written in ((reader, writer), (own, own)):
+                written.write(b"before")
+                assert await exactly(stream, 6) == b"before"
+            tunnel.vpn.hold()
+            assert await all_of(reader) == (b"", False)
+            with pytest.raises(AccessError):
+                await tunnel.vpn.dial(PORT + 1)
+            own.write(b"meanwhile")
+            assert await exactly(own, 9) == b"meanwhile"
+            own.close()
+            writer.close()
+            tunnel.vpn.resume()
+            reader, writer = await ask(tunnel, b"echo")
+            writer.write(b"after")
+            assert await exactly(reader, 5) == b"after"
+            writer.close()
 
     run(scene())
 

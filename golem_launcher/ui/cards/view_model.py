@@ -119,7 +119,9 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "spent_share": float(min(state.cost / state.budget, Decimal(1))) if state.budget > 0 else 0.0,
         "price": coins(state.price_per_hour) if state.price_per_hour is not None else None,
         "lost": state.providers_lost,
-        "notices": [clean_line(notice) for notice in (*filter(None, [state.kept, _asks(state)]), *state.notices)],
+        "notices": [
+            clean_line(notice) for notice in (*filter(None, [state.kept, _moves(state), _asks(state)]), *state.notices)
+        ],
         "kept": bool(state.kept),
         "asked": _asked_for(state),
         "usage": state.head.usage.model_dump() if state.head.usage and not state.stage.final else None,
@@ -131,6 +133,12 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "hub": state.base_url.partition("proxy/absolute/")[0] if state.base_url != "/" else None,
         "own": state.network in NETWORKS and NETWORKS[state.network].host == "this computer",
     }
+
+
+def _moves(state: SessionState) -> str:
+    """How far a move to another machine is, or that it failed."""
+    move = state.move
+    return "" if move is None or move.stage == "done" or state.stage.final else move.words
 
 
 def _asks(state: SessionState) -> str:

@@ -32,7 +32,17 @@ from golem_launcher.workspace.transfer.frames import expected
 from golem_launcher.workspace.transfer.plan import Plan, PlanReader
 from golem_launcher.workspace.transfer.responses import are_pairs, as_object, as_shown, count_of, nonsense
 from golem_launcher.workspace.transfer.throughput import Throughput
-from golem_launcher.workspace.transfer.timeouts import DROP, LOOK, PROMPT, WORK, Timeouts, bulk, installing, sending
+from golem_launcher.workspace.transfer.timeouts import (
+    DROP,
+    LOOK,
+    PROMPT,
+    SETTLE,
+    WORK,
+    Timeouts,
+    bulk,
+    installing,
+    sending,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -101,6 +111,11 @@ class AgentWorkspace:
     async def start_workload(self) -> None:
         """Let the workload start that waits for what is put back first."""
         await self._ask("/open", {}, PROMPT)
+
+    async def settle(self) -> None:
+        """Have notebooks' kernels write down at once what they keep. Takes some seconds at most, and never raises."""
+        with contextlib.suppress(ProviderError, WorkspaceError):
+            await self._ask("/settle", {}, SETTLE)
 
     async def plan(
         self,

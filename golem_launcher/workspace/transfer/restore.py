@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import itertools
 import os
 import stat
 import time
@@ -27,6 +28,7 @@ from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds
 from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.repository.entry import Entry, shown
 from golem_launcher.workspace.repository.environment import installable
+from golem_launcher.workspace.repository.records import beside
 from golem_launcher.workspace.repository.sealing import Damaged
 from golem_launcher.workspace.repository.spool import Spool
 
@@ -84,6 +86,21 @@ async def restore_into(
     return notices + await install(agent, good, progress, seconds=install_seconds)
 
 
+async def update_to(
+    agent: AgentWorkspace, store: Store, before: Manifest | None, after: Manifest, progress: Progress = _quiet
+) -> list[str]:
+    """Make a workspace that has the generation ``before`` one that has ``after``, as :func:`restore_into` does.
+
+    ``None``: it has nothing. Only what differs is sent, and what is gone is removed.
+    """
+    entries, _ = await asyncio.to_thread(_without_links_out, after.entries)  # told of with the one before
+    had, _ = await asyncio.to_thread(_without_links_out, before.entries if before is not None else Entries())
+    changed, gone = await asyncio.to_thread(_differences, had, entries)
+    known = before.environment.requirements if before is not None else ()
+    good, _ = installable(tuple(line for line in after.environment.requirements if line not in known))
+    return await send(agent, changed, store, progress, gone) + await install(agent, good, progress)
+
+
 async def put_files(
     agent: AgentWorkspace, sources: Sequence[tuple[Path, str]], progress: Progress = _quiet
 ) -> list[str]:
@@ -119,15 +136,19 @@ async def install(
 
 
 async def send(
-    agent: AgentWorkspace, entries: Sequence[Entry], chunks: Chunks, progress: Progress = _quiet
+    agent: AgentWorkspace,
+    entries: Sequence[Entry],
+    chunks: Chunks,
+    progress: Progress = _quiet,
+    gone: Sequence[str] = (),
 ) -> list[str]:
-    """Write entries into the workspace; what could not be, a sentence each.
+    """Write entries into the workspace, in which those paths are removed first that are ``gone``; what could not be.
 
     Goes on where a connection broke, to the provider or to the store. A chunk that is lost costs its files alone.
     """
     order = await asyncio.to_thread(_Order, entries)
     total = order.bytes
-    await agent.begin(_lines(entries))
+    await agent.begin(_lines(entries, gone))
     lost: list[str] = []
     done = failures = sent = 0
     while done < len(order):
@@ -194,7 +215,18 @@ def _without_links_out(entries: Entries) -> tuple[Entries, dict[str, str]]:
     return (Entries(each for each, why in entries.judged() if not why) if out else entries), out
 
 
-def _lines(entries: Sequence[Entry]) -> Iterator[bytes]:
+def _differences(before: Entries, after: Entries) -> tuple[Entries, list[str]]:
+    """The entries of ``after`` that are not in ``before`` as they are; the paths of what has to go first. Blocking."""
+    gone = [
+        record.path(had)
+        for had, has in beside(before.records, after.records)
+        if had is not None and (has is None or record.unpack(had).kind != record.unpack(has).kind)
+    ]
+    new = (has for had, has in beside(before.records, after.records) if has is not None and has != had)
+    return Entries(new), gone
+
+
+def _lines(entries: Sequence[Entry], gone: Sequence[str] = ()) -> Iterator[bytes]:
     letters = {"file": "f", "directory": "d", "link": "l"}
 
     def line(entry: Entry) -> list[object]:
@@ -202,7 +234,8 @@ def _lines(entries: Sequence[Entry]) -> Iterator[bytes]:
         more: dict[str, list[object]] = {"file": file, "link": [entry.target]}
         return [letters[entry.kind], entry.path, entry.mode, entry.mtime_ns, *more.get(entry.kind, [])]
 
-    return wire.pack_lines(map(line, entries))
+    removals: Iterator[list[object]] = (["x", path, 0, 0] for path in reversed(gone))  # what lies below comes first
+    return wire.pack_lines(itertools.chain(removals, map(line, entries)))
 
 
 class _Order:

@@ -1,0 +1,85 @@
+"""The last moments at a machine that is left for another one: nobody works there any more, and all of it is saved."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from golem_launcher.errors import SessionError
+from golem_launcher.events import Stage
+from golem_launcher.session import timeouts
+from golem_launcher.units import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from golem_launcher.session.machine_endpoint import MachineEndpoint
+    from golem_launcher.session.recorder import Recorder
+    from golem_launcher.session.saves import Saves
+
+_BUSY_SECONDS = 600.0
+"""So long a cell may run: the machine that waits for its end is paid."""
+_LOOK_SECONDS = 1.0
+
+
+class Departure:
+    """Of one move. ``begin`` when the other machine is ready but for what is saved now, ``undo`` when it fails then."""
+
+    def __init__(
+        self,
+        saves: Saves,
+        endpoint: MachineEndpoint,
+        recorder: Recorder,
+        *,
+        busy: Callable[[], Awaitable[int]],
+        told: Callable[[str], None],
+    ) -> None:
+        """``endpoint``: of the machine that is left. ``busy``: how many cells run there; ``told`` how far it is."""
+        self._saves = saves
+        self._endpoint = endpoint
+        self._recorder = recorder
+        self._busy = busy
+        self._told = told
+        self.has_begun = False
+        """Whether nobody can work at the machine any more: all that was done there is saved."""
+
+    async def begin(self) -> int | None:
+        """Leave: the generation that has everything, ``None`` where nothing was ever saved.
+
+        Raises ``LauncherError`` when something would be lost; all goes on as before then.
+        """
+        await self._idle()
+        self._told("switching")
+        # First with users at work, as it may take long; what they do meanwhile is little.
+        _, missing = await self._saves.save_all(timeouts.SAVE)
+        if missing:
+            raise SessionError(f"Not everything that is open is saved. {missing}", "Save it, and move again.")
+        self._endpoint.hold()
+        self.has_begun = True
+        self._recorder.enter(Stage.RECOVERING, "It goes over to another machine, with all that there is.")
+        generation = await self._saves.save_and_stop(timeouts.LAST_SAVE)
+        if self._saves.at_stake:
+            raise SessionError(f"Something can't be saved, and would be lost: {self._saves.problem}")
+        return generation
+
+    def undo(self) -> None:
+        """All goes on at the machine that was to be left."""
+        if self.has_begun:
+            self.has_begun = False
+            self._endpoint.resume()
+            self._saves.begin()
+            self._recorder.enter(Stage.READY)
+
+    async def _idle(self) -> None:
+        """Wait until no cell runs. Raises ``SessionError`` when one runs for too long."""
+        loop_time = asyncio.get_running_loop().time
+        end = loop_time() + _BUSY_SECONDS
+        while count := await self._busy():
+            self._told("waiting")
+            if loop_time() > end:
+                raise SessionError(
+                    f"{count} notebooks were busy for {duration(_BUSY_SECONDS)}." if count > 1
+                    else f"A notebook was busy for {duration(_BUSY_SECONDS)}.",
+                    "Move when its cells are done; or at once, which ends them: --now",
+                )  # fmt: skip
+            await asyncio.sleep(_LOOK_SECONDS)

@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from golem_launcher.units import counted, data_size, data_size_of, duration
 
+_MOST_NAMES = 8
+"""That are named in a line."""
+
 
 class Stage(StrEnum):
     """Where a session is. The order is the order of a good run; ``FAILED`` ends a bad one."""
@@ -382,6 +385,40 @@ class MoveState(BaseModel):
         }[self.stage]
 
 
+class KeptVariables(BaseModel):
+    """What is kept of the variables of one notebook. Its provider's words, cleaned; of many names some."""
+
+    model_config = ConfigDict(frozen=True)
+
+    notebook: str
+    """Its path in the workspace."""
+    names: tuple[tuple[str, int], ...] = ()
+    """The largest: name and bytes."""
+    count: int = 0
+    """How many are kept."""
+    bytes: int = 0
+    lost: tuple[tuple[str, str], ...] = ()
+    """Some that can't be kept: name and why."""
+    lost_count: int = 0
+    left_out: tuple[str, ...] = ()
+    """Those that the user does not want to be kept."""
+
+    @property
+    def words(self) -> str:
+        """All of it, in a line."""
+        sizes = [f"{name} {data_size(size)}" if size else name for name, size in self.names[:_MOST_NAMES]]
+        more = self.count - len(sizes)
+        named = f" ({', '.join(sizes)}{f' and {more:,} more' if more > 0 else ''})" if sizes else ""
+        parts = [f"{self.notebook}: {counted(self.count, 'variable')} kept, {data_size(self.bytes)}{named}"]
+        lost = [f"{name} ({why})" for name, why in self.lost[:_MOST_NAMES]]
+        more = self.lost_count - len(lost)
+        if lost:
+            parts.append(f"not kept: {', '.join(lost)}{f' and {more:,} more' if more > 0 else ''}")
+        if self.left_out:
+            parts.append(f"left out: {', '.join(self.left_out)}")
+        return "; ".join(parts)
+
+
 class ProvidersSeen(BaseModel):
     """How the providers were judged whose offers a session saw when it looked for one last: how many of each kind."""
 
@@ -454,6 +491,8 @@ class SessionState(BaseModel):
     """``None`` when nothing is saved."""
     cluster: ClusterState | None = None
     """``None`` where there is none."""
+    variables: tuple[KeptVariables, ...] = ()
+    """What is kept of its notebooks' variables, as its agent told last; of each notebook that has any."""
     move: MoveState | None = None
     """Of the head to another machine; ``None`` where none was asked for."""
     progress: Progress | None = None

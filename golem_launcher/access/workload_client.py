@@ -121,6 +121,12 @@ class WorkloadClient:
             data = await _body(response, _LARGEST_ANSWER)
             return data if response.status == _OK else b""
 
+    async def variables(self) -> bytes:
+        """What the agent says that is kept of notebooks' variables, as JSON; empty when it says nothing."""
+        async with await self._ask("GET", "/variables", seconds=_PROBE_SECONDS) as response:
+            data = await _body(response, _LARGEST_ANSWER)
+            return data if response.status == _OK else b""
+
     async def move_deadline(self, seconds: float) -> bool:
         """Tell the agent that its deadline is ``seconds`` from now; whether it understood."""
         try:

@@ -7,9 +7,10 @@ import re
 import select
 import threading
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import health, proc
+from .kept_variables import kept_variables
 from .kernel_state import tickets
 from .log import OFFSET, read_log
 from .usage import usage
@@ -76,6 +77,10 @@ class Control:
     def usage(self) -> dict[str, float]:
         """What the agent and all its descendants use, see usage.py."""
         return usage(self._keeper, self._root)
+
+    def variables(self) -> list[dict[str, Any]]:
+        """What is kept of notebooks' variables, see kept_variables.py."""
+        return kept_variables(self._root)
 
     def health(self) -> dict[str, bool]:
         """Whether the workload is well, see health.py."""

@@ -24,12 +24,11 @@ from jupyter_server.services.sessions.sessionmanager import SessionManager
 from jupyter_server.utils import ensure_async
 
 from . import atomic_write
-from .kernel_state import COMES_BACK, ELSEWHERE, PLACE, extension
+from .kernel_state import COMES_BACK, ELSEWHERE, NOTEBOOK, PLACE, extension
 
 if TYPE_CHECKING:
     from .no_states import NoStates
 
-_NOTEBOOK = "notebook"
 _LONGEST_PATH = 4096
 _NAME = re.compile(r"[0-9a-f]{16}")
 _ELSEWHERE = re.compile(ELSEWHERE + "[0-9a-f]{24}")
@@ -103,7 +102,7 @@ class NotebookStates:
             self._running[path], self._untaken[path] = waiting, self._ticket(directory)
         elif self._is_known(path):
             os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103
-            atomic_write.write(os.path.join(directory, _NOTEBOOK), path.encode())  # noqa: PTH118
+            atomic_write.write(os.path.join(directory, NOTEBOOK), path.encode())  # noqa: PTH118
 
     def _is_known(self, path: str) -> bool:
         """Whether this is a notebook's, here or on the user's computer."""
@@ -126,7 +125,7 @@ class NotebookStates:
 
     def _notebook_of(self, directory: str) -> str:
         try:
-            with open(os.path.join(directory, _NOTEBOOK), encoding="utf-8") as file:  # noqa: PTH118, PTH123
+            with open(os.path.join(directory, NOTEBOOK), encoding="utf-8") as file:  # noqa: PTH118, PTH123
                 return file.read(_LONGEST_PATH)
         except (OSError, ValueError):
             return ""

@@ -8,6 +8,7 @@ can be put back first, and while that is being started anew.
                                   the header Golem-Launcher-Offset says where to go on
     GET  /usage                                       a JSON object, see usage.py
     POST /deadline {"seconds": n}                     everything ends n seconds from now
+    GET  /variables                                   what is kept of notebooks', see kept_variables.py
     GET  /health                                      {"well": whether the workload is, see health.py}
     GET  /cluster?after=N&wait=S                      what the notebook asked of a Dask cluster, see cluster_control.py
     POST /cluster  {"told": {…}, "settings": {…}}     what was decided, and what Dask this machine runs
@@ -96,6 +97,7 @@ class _Handler(Handler):
                 "/cluster": lambda: cluster.requested(**self.query("after", "wait")),
                 "/log": lambda: control.log(**self.query("offset", "wait")),
                 "/usage": control.usage,
+                "/variables": control.variables,
                 "/health": control.health,
                 "/state": self.server.service.state,
             },

@@ -68,6 +68,7 @@ def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]
         ("usage", _usage(state)),
         ("saved", _saved(state)),
         ("asked", _asked(state)),
+        *(("variables", one.words) for one in state.variables),
         ("not ended", state.kept),
         ("not saved", count(state.unsaved) if state.unsaved and not state.stage.final else None),
         *(("notice", notice) for notice in state.notices),

@@ -15,6 +15,7 @@ from golem_launcher.errors import BusError, NodeError, NodeRefused, NodeUnreacha
 from golem_launcher.events import Stage
 from golem_launcher.session import suspend
 from golem_launcher.session.end_warnings import Warnings
+from golem_launcher.session.kept_variables import follow_variables
 from golem_launcher.session.meter import follow_usage
 from golem_launcher.session.node_elsewhere import follow_node
 from golem_launcher.session.save_watchdog import SaveWatchdog
@@ -122,6 +123,8 @@ class Monitor:
     def _followers(self) -> list[Coroutine[Any, Any, None]]:
         session = self._session
         followers = [self.client.follow_log(self._slot.log), follow_usage(self.client, self._recorder)]
+        if self._slot.is_head and session.request.save and session.request.kernel_state:
+            followers.append(follow_variables(self.client, session.recorder))
         if session.cluster is not None and self._slot.is_head:
             followers.append(session.cluster.lead(self.client, self._rented.ip))
         elif session.cluster is not None:

@@ -385,6 +385,8 @@ export interface Session {
   price: string | null;
   lost: number;
   notices: string[];
+  /** what is kept of notebooks' variables, a line each */
+  variables: string[];
   kept: boolean;
   /** What the Lab waits for the user's yes to; no hours where that is the end. */
   asked: { what: "extend" | "end"; hours: number; words: string } | null;

@@ -10,6 +10,8 @@ from typing import Any
 
 PLACE = ".jupyter/state"
 """In the workspace, so that it is saved and comes back with it. Each notebook's is a directory there."""
+NOTEBOOK = "notebook"
+"""The file there that says whose it is."""
 COMES_BACK = "golem_launcher_variables"
 """In what Jupyter tells of a session: true where a state waits for the first cell."""
 ELSEWHERE = "golem-kernel-"

@@ -75,6 +75,13 @@ export class Card {
       end: () => this.abort.button.click(),
       decline: () => tools.send({ kind: "decline", name }),
     });
+    this.variables = h("ul", { class: "gl-variables" });
+    this.variablesBox = h(
+      "details",
+      { class: "gl-fold", hidden: true },
+      h("summary", {}, "Variables kept"),
+      this.variables,
+    );
     this.stages = new StagesView();
     this.spent = gauge("Spent", "spent");
     this.costs = plot();
@@ -192,6 +199,7 @@ export class Card {
       this.workspace,
       this.results,
       this.ways.element,
+      this.variablesBox,
       this.logBox,
     );
   }
@@ -312,11 +320,11 @@ export class Card {
   }
 
   showNotices() {
-    const { notices } = this.session;
+    const { notices, variables } = this.session;
     show(this.notices, notices.length > 0);
-    if ([...this.notices.children].map((each) => each.textContent).join("\n") !== notices.join("\n")) {
-      this.notices.replaceChildren(...notices.map((notice) => h("li", { dir: "auto" }, notice)));
-    }
+    showLines(this.notices, notices);
+    show(this.variablesBox, variables.length > 0);
+    showLines(this.variables, variables);
   }
 
   /**
@@ -407,5 +415,17 @@ export class Card {
       low: saving.problem !== "",
       below: saving.problem || [open, what, every].filter(Boolean).join(", "),
     });
+  }
+}
+
+/**
+ * What was selected in a list stays so while nothing in it changes.
+ *
+ * @param {HTMLElement} list
+ * @param {string[]} lines
+ */
+function showLines(list, lines) {
+  if ([...list.children].map((each) => each.textContent).join("\n") !== lines.join("\n")) {
+    list.replaceChildren(...lines.map((line) => h("li", { dir: "auto" }, line)));
   }
 }

@@ -127,6 +127,7 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "usage": state.head.usage.model_dump() if state.head.usage and not state.stage.final else None,
         "machines": [_machine(one, state) for one in state.machines_in_use] if len(state.machines) > 1 else [],
         "saving": _saving(state),
+        "variables": [clean_line(one.words) for one in state.variables],
         "newer": None,
         "unsaved": state.unsaved,
         "trouble": clean_line(state.trouble),

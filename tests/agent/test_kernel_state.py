@@ -374,6 +374,50 @@ def test_a_manifest_that_is_none_breaks_nothing(tmp_path, manifest):
     assert namespace == {}
 
 
+@pytest.mark.parametrize("how", ["buffers", "stream", "sizes"])
+def test_a_state_that_would_take_all_memory_is_not_loaded(tmp_path, how):
+    """It names one chunk of a megabyte a hundred thousand times, or says that it is larger than any memory."""
+    _state(tmp_path, a=1)
+    chunk = ChunkFiles(str(tmp_path)).put(bytes(CHUNK))
+    manifest = json.loads((tmp_path / "state-1.json").read_text())
+    bomb = {"names": ["bomb"], "libraries": [], "size": 1, "buffers": [], "small": manifest["groups"][0]["small"]}
+    if how == "stream":
+        del bomb["small"]
+        bomb["stream"] = [chunk] * 100_000
+    else:
+        bomb["buffers"] = [[CHUNK * 1000, [chunk] * 1000]] * 100 if how == "buffers" else [[1 << 60, [chunk]]]
+    manifest["groups"].append(bomb)
+    (tmp_path / "state-2.json").write_text(json.dumps(manifest))
+    namespace, found = _again(tmp_path)
+    assert namespace == {"a": 1}
+    assert found.fates["bomb"] == (LOST, "it would be larger than any state", 0)
+
+
+@pytest.mark.parametrize(
+    ("lie", "why"),
+    [
+        ({"names": ["other"]}, "KeyError: 'other'"),
+        ({"buffers": [[5, []]]}, "its parts don't fit"),
+        ({"buffers": [[5, ["0" * 40]]]}, "it was not saved whole"),
+        ({"stream": ["../../../../etc/passwd"]}, "the rest of the state is damaged"),
+        ({"small": "no base64"}, "Error"),
+        ({"small": base64.b64encode(b"no pickle").decode()}, "UnpicklingError"),
+    ],
+)
+def test_a_state_that_lies_loses_what_it_lies_about(tmp_path, lie, why):
+    _state(tmp_path, a=1)
+    manifest = json.loads((tmp_path / "state-1.json").read_text())
+    (group,) = manifest["groups"]
+    if "stream" in lie:
+        del group["small"]
+    manifest["groups"] = [group | lie]
+    (tmp_path / "state-1.json").write_text(json.dumps(manifest))
+    namespace, found = _again(tmp_path)
+    assert "a" not in namespace
+    assert found is None or [fate.what for fate in found.fates.values()] == [LOST]
+    assert found is None or why in next(iter(found.fates.values())).why
+
+
 def test_who_is_killed_while_writing_leaves_a_whole_state(tmp_path):
     """Whatever the moment, what is there is the last state that was written, or the one before."""
     _state(tmp_path, n=-1, big=b"-1" * CHUNK)

@@ -16,14 +16,15 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .chunk_files import ChunkFiles, Damaged
+from .chunk_files import CHUNK, ChunkFiles, Damaged
 from .saving import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SAVED, REBUILT, LOST = "saved", "rebuilt", "lost"
-_MOST_BYTES = 4 * 1024**3
+_MOST_BYTES = 1024**3
+"""Of all variables together: twice what is ever kept. A state may name one chunk a million times."""
 _LONGEST_REASON = 160
 _NUMBERS = re.compile(r"(\d+)\.(\d+)")
 
@@ -73,14 +74,17 @@ def restore(files: ChunkFiles, namespace: dict[str, Any], root: str) -> Restored
             fates[name] = Fate(LOST, str(reason))
         foreign = _foreign(manifest)
         steps: list[_Step] = []
+        room = _MOST_BYTES
         for name, module in manifest["modules"].items():
             steps.append(_Step((name,), Fate(REBUILT), lambda module=module, name=name: {name: _imported(module)}))  # type: ignore[misc]
         for name, source in manifest["definitions"]:
             steps.append(_definition(name, source, namespace, defined))
         for group in manifest["groups"]:
             names = tuple(map(str, group["names"]))
+            room -= _claimed(group)
             reason = foreign or _unfit(group["libraries"], manifest["libraries"])
-            if reason:
+            if reason or room < 0:
+                reason = reason or "it would be larger than any state"
                 fates.update(dict.fromkeys(names, Fate(LOST, reason)))
             else:
                 fate = Fate(SAVED, size=int(group["size"]) // max(1, len(names)))
@@ -132,11 +136,17 @@ def _imported(name: str) -> Any:
     return sys.modules[name] if name in sys.modules else importlib.import_module(name)
 
 
+def _claimed(group: dict[str, Any]) -> int:
+    """The bytes that loading a group takes. Raises ``ValueError`` for a size that is none."""
+    sizes = [size for size, _ in group["buffers"]]
+    if any(not isinstance(size, int) or size < 0 for size in sizes):
+        raise ValueError("a size that is none")
+    return sum(sizes) + len(group.get("stream", ())) * CHUNK + len(group.get("small", ""))
+
+
 def _loaded(files: ChunkFiles, group: dict[str, Any]) -> dict[str, Any]:
     buffers = []
     for size, names in group["buffers"]:
-        if not 0 <= size <= _MOST_BYTES:
-            raise Damaged("its size makes no sense")
         buffer = bytearray(size)
         files.fill(memoryview(buffer), names)
         buffers.append(buffer)

@@ -13,6 +13,9 @@ from unittest import mock
 import pytest
 
 from golem_launcher import paths
+from golem_launcher.agent.kernel_state import restoring, saving
+from golem_launcher.agent.kernel_state.chunk_files import ChunkFiles
+from golem_launcher.agent.kernel_state.pickler import Limits
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace.backends.locations import open_location
 from golem_launcher.workspace.repository.store import open_store
@@ -198,6 +201,35 @@ def test_a_store_of_every_kind(kind, request, tmp_path):
     again.remove("work")
     assert open_store(url).workspaces() == []
     assert "secret" not in again.shown
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_variables_of_a_notebook_come_back_from_a_store_of_every_kind(kind, request, tmp_path):
+    store = open_store(str(tmp_path / "s") if kind == "directory" else request.getfixturevalue(kind), encrypt=True)
+    shared = [1, 2]
+    for number, big in enumerate((bytes(3_000_000), bytes(2_900_000) + b"x" * 100_000), 1):
+        state = ChunkFiles(str(tmp_path / "work"))
+        variables = {"big": big, "shared": shared, "both": {"a": shared}, "number": number}
+        saving.save(state, variables, {}, limits=Limits(1 << 30, 60.0))
+        files = {
+            path.relative_to(tmp_path / "work").as_posix(): path.read_bytes() for path in _files(tmp_path / "work")
+        }
+        save(store, files)
+    for number in (1, 2):
+        target = tmp_path / str(number)
+        for path, data in content(store, number=number).items():
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            (target / path).write_bytes(data)
+        found = {}
+        fates = restoring.restore(ChunkFiles(str(target)), found, str(tmp_path)).fates
+        assert {fate.what for fate in fates.values()} == {restoring.SAVED}
+        assert (found["number"], len(found["big"])) == (number, 3_000_000)
+        assert found["both"]["a"] is found["shared"]
+    store.remove("work")
+
+
+def _files(directory):
+    return [path for path in directory.rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -251,20 +251,24 @@ class Connection:
             self.back.set()
 
     async def _follow(self, state: SessionState) -> None:
-        """The provider was lost: end what waits, wait for another one, and start a kernel there."""
+        """The provider was lost, or moved away from: end what waits, wait for another one, and start a kernel there."""
         self.back.clear()
         self._away = False
         await self._stop_running()
+        moved = state.head.lost == self._machine[1] and state.move is not None
         await self._owner.lost(
-            f"The provider was lost, and what ran there. Another one is looked for; the session '{self.name}' goes on "
-            "with the files of the last save."
+            f"The session '{self.name}' moved to another machine; what ran at the old one ended."
+            if moved
+            else f"The provider was lost, and what ran there. Another one is looked for; the session '{self.name}' "
+            "goes on with the files of the last save."
         )
         while state.stage is not Stage.READY:
             await asyncio.sleep(_LOOK_SECONDS)
             state = await self.state()
             if state.stage.final:
                 return
-        await self._reach(None, " ".join(state.notices[self._notices :]))
+        moves = [state.move.words] if moved and state.move is not None else []
+        await self._reach(None, " ".join([*moves, *state.notices[self._notices :]]))
         self._machine = _machine(state)
 
 

@@ -141,7 +141,8 @@ def _claimed(group: dict[str, Any]) -> int:
     sizes = [size for size, _ in group["buffers"]]
     if any(not isinstance(size, int) or size < 0 for size in sizes):
         raise ValueError("a size that is none")
-    return sum(sizes) + len(group.get("stream", ())) * CHUNK + len(group.get("small", ""))
+    buffers: int = sum(sizes)
+    return buffers + len(group.get("stream", ())) * CHUNK + len(group.get("small", ""))
 
 
 def _loaded(files: ChunkFiles, group: dict[str, Any]) -> dict[str, Any]:

@@ -131,6 +131,7 @@ class Session(_Session):
         kernel_state: bool = True,
         encrypt: bool = False,
         recover: bool = True,
+        idle: str | None = None,
         lab_extensions: bool = True,
     ) -> None:
         """Ask for a session; nothing is started yet. Raises ``RequestError`` for what can't be.
@@ -186,6 +187,9 @@ class Session(_Session):
                 included.
             recover: Go on elsewhere. When the provider is lost, take another one within budget and time,
                 with the last save.
+            idle: Stop when unused. After so long in which nothing happened it is saved and stopped, like
+                30m or 3h; none: never. Empty: 60m where a machine costs money, never on this computer's
+                network.
             lab_extensions: JupyterLab's extensions. Front-end extensions installed in the session run in
                 your browser, on its page alone.
         """
@@ -226,6 +230,7 @@ def launch(
     kernel_state: bool = True,
     encrypt: bool = False,
     recover: bool = True,
+    idle: str | None = None,
     lab_extensions: bool = True,
 ) -> Session:
     """Start a session and wait until its JupyterLab, or other workload, answers: ``launch(hours=2).url``.
@@ -284,6 +289,9 @@ def launch(
             included.
         recover: Go on elsewhere. When the provider is lost, take another one within budget and time,
             with the last save.
+        idle: Stop when unused. After so long in which nothing happened it is saved and stopped, like
+            30m or 3h; none: never. Empty: 60m where a machine costs money, never on this computer's
+            network.
         lab_extensions: JupyterLab's extensions. Front-end extensions installed in the session run in
             your browser, on its page alone.
 
@@ -331,6 +339,7 @@ def offers(
     kernel_state: bool = True,
     encrypt: bool = False,
     recover: bool = True,
+    idle: str | None = None,
     lab_extensions: bool = True,
 ) -> Offers:
     """What is on offer now for a request: two seconds on this computer's network, eight on Golem's. Nothing is paid.
@@ -386,6 +395,9 @@ def offers(
             included.
         recover: Go on elsewhere. When the provider is lost, take another one within budget and time,
             with the last save.
+        idle: Stop when unused. After so long in which nothing happened it is saved and stopped, like
+            30m or 3h; none: never. Empty: 60m where a machine costs money, never on this computer's
+            network.
         lab_extensions: JupyterLab's extensions. Front-end extensions installed in the session run in
             your browser, on its page alone.
 
@@ -430,6 +442,7 @@ def quote(
     kernel_state: bool = True,
     encrypt: bool = False,
     recover: bool = True,
+    idle: str | None = None,
     lab_extensions: bool = True,
 ) -> Quote:
     """What a request would cost by the offers of now, and how long its budget lasts. Nothing is paid.
@@ -485,6 +498,9 @@ def quote(
             included.
         recover: Go on elsewhere. When the provider is lost, take another one within budget and time,
             with the last save.
+        idle: Stop when unused. After so long in which nothing happened it is saved and stopped, like
+            30m or 3h; none: never. Empty: 60m where a machine costs money, never on this computer's
+            network.
         lab_extensions: JupyterLab's extensions. Front-end extensions installed in the session run in
             your browser, on its page alone.
 

@@ -180,6 +180,22 @@ class EndsSoon(_Event):
         return f". {counted(self.at_stake, 'file is', 'files are')} not saved, and would be lost"
 
 
+class Idle(_Event):
+    """Nothing has happened in the session for so many ``seconds``; it is saved and stopped in ``seconds_left``."""
+
+    kind: Literal["idle"] = "idle"
+    seconds: int
+    seconds_left: int
+
+    @property
+    def line(self) -> str:
+        """What a log says of it."""
+        return (
+            f"Nothing has happened here for {duration(self.seconds)}: it is saved and stopped in "
+            f"{duration(self.seconds_left)}, unless it is used, or kept."
+        )
+
+
 class NotSaved(_Event):
     """Nothing could be saved for longer than a few intervals: what is newer lies at the provider alone."""
 
@@ -264,6 +280,7 @@ Event = Annotated[
     | CostChanged
     | ProviderLost
     | EndsSoon
+    | Idle
     | NotSaved
     | LeftOut
     | LabAsks
@@ -487,6 +504,10 @@ class SessionState(BaseModel):
     """Why it was not ended though somebody asked for it, and until when it is kept; empty otherwise."""
     asked: LabAsks | None = None
     """What the Lab asks for, until the user says yes or no to it or it has waited for too long."""
+    idle: str = ""
+    """What to tell while nothing has happened for so long that it is about to be stopped, or would be; else empty."""
+    idle_ends_at: datetime | None = None
+    """When it is stopped for that; ``None`` while it is not about to be."""
     saving: Saving | None = None
     """``None`` when nothing is saved."""
     cluster: ClusterState | None = None

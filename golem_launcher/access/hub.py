@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from golem_launcher.access.streams import Stream
+    from golem_launcher.access.use import Use
 
 PREFIX_VARIABLE = "JUPYTERHUB_SERVICE_PREFIX"
 _PREFIX = re.compile(r"/((?!\.{1,2}/)[A-Za-z0-9._~@-]+/)*")
@@ -54,6 +55,7 @@ class HubPort:
         secret: str,
         extensions: bool,
         left_out: Callable[[tuple[str, ...]], None],
+        use: Use,
     ) -> None:
         """Raises ``AccessError`` if no port can be had."""
         self._prefix = hub_prefix
@@ -62,6 +64,7 @@ class HubPort:
         self._secret = secret
         self._extensions = extensions
         self._left_out = left_out
+        self._use = use
         self._listener = Listener(bind(_LOOPBACK, 0), self._serve)
         self.allowed = False
 
@@ -100,4 +103,4 @@ class HubPort:
             key=key(self._secret),
             left_out=self._left_out,
         )
-        await Link(Upstream(policy, self._dial, front, self._attend, elsewhere)).serve(reader, writer)
+        await Link(Upstream(policy, self._dial, front, self._attend, elsewhere, self._use)).serve(reader, writer)

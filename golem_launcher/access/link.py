@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from golem_launcher.access.listener import BoundPort
     from golem_launcher.access.origin_policy import Headers
     from golem_launcher.access.streams import Stream
+    from golem_launcher.access.use import Use
 
 
 class Link:
@@ -105,10 +106,12 @@ async def listen(
     tls: ssl.SSLContext | None = None,
     attend: Callable[[], Awaitable[Stream]] | None = None,
     lead: Callable[[OriginPolicy, str, Headers], Awaitable[Served | None]] | None = None,
+    use: Use | None = None,
 ) -> Listener:
     """Open a link to JupyterLab at ``host:port``, with ``tls`` for browsers elsewhere. Raises ``AccessError``.
 
-    ``extensions``: whether those of the provider are shown; ``left_out`` is told the names of those that are not.
+    ``extensions``: whether those of the provider are shown; ``left_out`` is told the names of those that are not;
+    ``use`` is told when somebody does something there.
     """
     bound = await asyncio.to_thread(bind, host, port, tls)  # the host may be a name to look up
     policy = OriginPolicy(frozenset({bound.address.lower()}), secret, base_url, extensions=extensions)
@@ -118,7 +121,7 @@ async def listen(
         ends = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
         return tls is not None or not all(ends) or not is_another_person(*ends)
 
-    return await _serve(bound, Link(Upstream(policy, dial, front, attend, lead)), comes_in)
+    return await _serve(bound, Link(Upstream(policy, dial, front, attend, lead, use)), comes_in)
 
 
 async def _serve(bound: BoundPort, link: Link, comes_in: Callable[[asyncio.StreamWriter], bool]) -> Listener:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from golem_launcher.access.listener import Listener
     from golem_launcher.access.origin_policy import Headers
     from golem_launcher.access.streams import Stream
+    from golem_launcher.access.use import Use
 
 _PROXY = re.compile(r"/proxy/(absolute/)?([1-9][0-9]{0,4})(?:(/[^?]*)?(\?.*)?)?", re.DOTALL)
 _NAMED = re.compile(r"/([A-Za-z][A-Za-z0-9._~-]{0,79})(?:/([^?]*))?(\?.*)?", re.DOTALL)
@@ -103,14 +104,23 @@ async def elsewhere(policy: OriginPolicy, target: str, headers: Headers) -> Serv
 class ProxiedServers:
     """The pages of one session at ``host``; ``dial`` connects to a port of the provider. ``aclose`` once.
 
-    ``token`` is the Lab's, which listens at ``lab_port``.
+    ``token`` is the Lab's, which listens at ``lab_port``. ``use`` is told when something is done in such a page.
     """
 
-    def __init__(self, host: str, dial: Callable[[int], Awaitable[Stream]], *, token: str, lab_port: int) -> None:
+    def __init__(
+        self,
+        host: str,
+        dial: Callable[[int], Awaitable[Stream]],
+        *,
+        token: str,
+        lab_port: int,
+        use: Use | None = None,
+    ) -> None:
         self._host = host
         self._dial = dial
         self._token = token
         self._lab_port = lab_port
+        self._use = use
         self._listeners: dict[str, Listener] = {}
         self._opening = asyncio.Lock()
 
@@ -163,10 +173,14 @@ class ProxiedServers:
         )
         if port is None:
             policy = replace(policy, only=f"{lab.base_url}{found.server}/", token=self._token)
-            return Upstream(policy, lambda: self._dial(self._lab_port))
+            return Upstream(policy, lambda: self._dial_server(self._lab_port))
         policy = replace(policy, far_host=b"127.0.0.1:%d" % port)
         why = "Is there a program in the session that listens there?"
-        return Upstream(policy, lambda: self._dial(port), who=f"Port {port} of the session", why_away=why)
+        return Upstream(policy, lambda: self._dial_server(port), who=f"Port {port} of the session", why_away=why)
+
+    async def _dial_server(self, port: int) -> Stream:
+        stream = await self._dial(port)
+        return stream if self._use is None else self._use.stream(stream)
 
     async def _lets_in(self, found: Wanted, policy: OriginPolicy, target: str, headers: Headers) -> bool:
         """Whether the Lab lets in who asks, and knows the server when it has a name.

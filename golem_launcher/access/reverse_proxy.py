@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from golem_launcher.access.lab_frontend import LabFrontend
     from golem_launcher.access.origin_policy import Headers, OriginPolicy
     from golem_launcher.access.streams import Stream
+    from golem_launcher.access.use import Use
 
 _LONGEST_ANSWER_HEAD = 16 * 1024
 """Of the server's: a head is taken apart in one go."""
@@ -48,6 +49,10 @@ _SHOWN_SECONDS = 1.5
 _ATTEMPTS = 2
 """At what only reads: a connection may break while nothing was asked for."""
 _READS = {b"GET", b"HEAD"}
+_DOWNLOADS = "files/"
+"""Below JupyterLab's base: what no page asks for by itself."""
+_LAYOUT = "lab/api/workspaces/"
+"""Likewise: where a page that is open writes every ten seconds how it looks."""
 _BARE = {b"accept-encoding", b"if-none-match"}
 _OK, _SWITCHING = 200, 101
 
@@ -65,6 +70,8 @@ class Upstream:
     """Connects to whoever JupyterLab's pages tell of their documents (:mod:`golem_launcher.access.open_documents`)."""
     lead: Callable[[OriginPolicy, str, Headers], Awaitable[Served | None]] | None = None
     """Where a browser is sent that goes to a page of another server (:mod:`golem_launcher.access.proxied_servers`)."""
+    use: Use | None = None
+    """Told of requests that do more than look; ``None`` where all that goes there is noticed on its way."""
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
     """Of those who want a connection to it."""
     who: str = "JupyterLab"
@@ -139,6 +146,8 @@ class Conversation:
             await self._browser.give(served)
             return True
         front = self._upstream.front
+        if self._upstream.use is not None and self._is_use(request, target):
+            self._upstream.use.seen()
         makes_page = request.method == b"GET" and front is not None and front.wants(target)
         navigates = asked.get(b"sec-fetch-mode") == b"navigate"
         try:
@@ -150,6 +159,13 @@ class Conversation:
         except NoAnswer:
             await self._browser.give(self._away(navigates=navigates))
             return False
+
+    def _is_use(self, request: h11.Request, target: str) -> bool:
+        """Whether somebody does something by this request, rather than a page that looks how things stand."""
+        base = self._policy.base_url
+        if request.method in _READS:
+            return target.startswith(base + _DOWNLOADS)
+        return not target.startswith(base + _LAYOUT)
 
     def _away(self, *, navigates: bool) -> Served:
         return away(self._upstream.who, self._upstream.why_away, navigates=navigates)

@@ -18,6 +18,7 @@ from golem_launcher.access.origin_policy import OriginPolicy
 from golem_launcher.access.proxied_servers import ProxiedServers
 from golem_launcher.access.reverse_proxy import Upstream
 from golem_launcher.access.streams import DuplexStream
+from golem_launcher.access.use import Use
 from golem_launcher.errors import AccessError
 from golem_launcher.workload.base import FIRST_PORT
 
@@ -56,6 +57,8 @@ class WaysIn:
     ) -> None:
         self._workload = workload
         self._lab = lab
+        self.use = Use()
+        """When the session was last used by them."""
         self._directory = directory
         self.machines = machines
         self._vpn = machines[1].vpn
@@ -102,7 +105,7 @@ class WaysIn:
             policy = OriginPolicy(
                 frozenset({origin}), f"{self._secret}:", self.base_url, token=self._secret, entry=entry
             )
-            return Upstream(policy, functools.partial(self._dial, port))
+            return Upstream(policy, functools.partial(self._dial, port), use=self.use)
 
         async with self._opening:
             if self._gateway is None:
@@ -142,10 +145,11 @@ class WaysIn:
                 secret=self._secret,
                 extensions=self._lab.hub_extensions,
                 left_out=self._lab.left_out,
+                use=self.use,
             )
             await self._hub.start()
             self._resources.push_async_callback(self._hub.aclose)
-        pages = ProxiedServers(self._host, self._vpn.dial, token=self._secret, lab_port=FIRST_PORT)
+        pages = ProxiedServers(self._host, self._vpn.dial, token=self._secret, lab_port=FIRST_PORT, use=self.use)
         self._resources.push_async_callback(pages.aclose)
         self._link = await listen(
             self._host,
@@ -157,6 +161,7 @@ class WaysIn:
             left_out=self._lab.left_out,
             attend=self._lab.documents.dial,
             lead=pages.lead,
+            use=self.use,
         )
         self._resources.push_async_callback(self._link.aclose)
 
@@ -178,8 +183,10 @@ class WaysIn:
             raise AccessError(f"There is no machine {machine}.")
         if port == PORT and machine == 1:
             await self._lab.documents.attend(DuplexStream(reader, writer, lambda: None))
-        else:
+        elif port == FIRST_PORT and self._workload.link is not None:  # its Jupyter knows what is done there
             await self.machines[machine].vpn.carry(port, reader, writer)
+        else:
+            await self.machines[machine].vpn.carry(port, self.use.source(reader), self.use.sink(writer))
 
     async def _dial(self, port: int) -> Stream:
         """A connection to a ``port`` of the head, at whichever provider answers next: who waits sets the limit."""

@@ -12,6 +12,7 @@ import aiohttp
 
 from golem_launcher.access.ports import AGENT_PORT
 from golem_launcher.access.provider_http import ProviderHttp
+from golem_launcher.agent.dask_process import DASHBOARD_PORT
 from golem_launcher.agent.log import OFFSET, OFFSET_HEADER
 from golem_launcher.text import clean_line
 from golem_launcher.untrusted import json_value
@@ -37,7 +38,7 @@ _BYTES_PER_SECOND = 2 * 1024 * 1024
 _GATHER_SECONDS = 0.1
 """Between two questions for a log that grows: many small answers cost both sides more than one that waited."""
 _LARGEST_LOG = 512 * 1024 * 1024
-_OK = 200
+_OK, _NOT_FOUND = 200, 404
 
 
 class WorkloadClient:
@@ -58,9 +59,11 @@ class WorkloadClient:
         first = workload.first
         self._lab_port = first.port if first is not None and first.protocol == "lab" else None
         """``None`` where it is another program."""
+        self._base_url = base_url
         self._lab_probe = base_url.rstrip("/") + workload.probe
         self._lab_kernels = base_url.rstrip("/") + "/api/kernels"
         self._lab = ProviderHttp(lambda: dial(self._lab_port or 0), lab_token)
+        self._dask = ProviderHttp(lambda: dial(DASHBOARD_PORT), "")
         self._agent = ProviderHttp(lambda: dial(AGENT_PORT), token)
 
     async def __aenter__(self) -> Self:
@@ -70,6 +73,7 @@ class WorkloadClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._lab.aclose()
+        await self._dask.aclose()
         await self._agent.aclose()
 
     async def answers(self, *, seconds: float = _PROBE_SECONDS) -> bool:
@@ -114,6 +118,24 @@ class WorkloadClient:
                 return isinstance(told, dict) and told.get("ended") is True
         except (TimeoutError, OSError, ValueError, aiohttp.ClientError):
             return False
+
+    async def running(self) -> tuple[Any, Any]:
+        """What JupyterLab says of its kernels and its terminals, both as JSON has it; ``None`` where there are none.
+
+        Raises ``OSError``, ``ValueError``, ``aiohttp.ClientError``, ``asyncio.TimeoutError``.
+        """
+        return await self._lab_json("api/kernels"), await self._lab_json("api/terminals")
+
+    async def dask_counts(self) -> Any:
+        """What the scheduler of the Dask cluster counts, as JSON has it. Raises as :meth:`running` does."""
+        timeout = aiohttp.ClientTimeout(total=_PROBE_SECONDS)
+        async with await self._dask.request("GET", "/json/counts.json", timeout=timeout) as response:
+            return json_value(await _body(response, _LARGEST_ANSWER))
+
+    async def _lab_json(self, path: str) -> Any:
+        host, timeout = f"127.0.0.1:{self._lab_port}", aiohttp.ClientTimeout(total=_PROBE_SECONDS)
+        async with await self._lab.request("GET", f"{self._base_url}{path}", timeout=timeout, host=host) as response:
+            return None if response.status == _NOT_FOUND else json_value(await _body(response, _LARGEST_ANSWER))
 
     async def usage(self) -> bytes:
         """What the agent says that the session uses, as JSON; empty when it says nothing."""

@@ -124,6 +124,14 @@ class Session:
         """As :meth:`extend`."""
         return await asyncio.to_thread(self.extend, hours=hours, budget=budget)
 
+    def keep(self) -> float | None:
+        """Let it go on as if it had just been used; after how many seconds without use it is stopped, if at all."""
+        return blocking(client.keep, self._there().name)
+
+    async def akeep(self) -> float | None:
+        """As :meth:`keep`."""
+        return await asyncio.to_thread(self.keep)
+
     def results(self, path: str | PathLike[str] | None = None, *, generation: int | None = None) -> Path:
         """Write the workspace as saved last, or as of ``generation``, into a zip file; where it is.
 

@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 _HELP = ["-h", "--help"]
 SUBJECTS = {
     "start": ("start",),
-    "sessions": ("list", "show", "logs", "open", "save", "extend", "stop", "remove"),
+    "sessions": ("list", "show", "logs", "open", "save", "extend", "keep", "stop", "remove"),
     "move": ("move",),
     "run": ("run",),
     "sweep": ("sweep",),

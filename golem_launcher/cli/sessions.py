@@ -1,4 +1,4 @@
-"""The commands for existing sessions: list, show, logs, open, save, extend, stop, remove."""
+"""The commands for existing sessions: list, show, logs, open, save, extend, keep, stop, remove."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from golem_launcher.cli.table import show_table
 from golem_launcher.errors import SessionError, SessionNotFound
 from golem_launcher.events import STOPPED, SessionState, Stage
 from golem_launcher.request.typed_numbers import with_point
-from golem_launcher.units import counted
+from golem_launcher.units import counted, duration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,7 @@ Name = Annotated[
 
 def add_commands(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
-    for command in (list_sessions, show, logs, open_session, save, extend, stop, remove):
+    for command in (list_sessions, show, logs, open_session, save, extend, keep, stop, remove):
         name = {"list_sessions": "list", "open_session": "open"}.get(command.__name__, command.__name__)
         app.command(name)(reports_errors(command))
 
@@ -226,6 +226,22 @@ def extend(
         print_json({"name": name, "deadline": state.deadline, "budget": state.budget})
     else:
         say(f"'{name}' ends at {moment(state.deadline)} and may cost {most(state)}.")
+
+
+def keep(name: Name, *, as_json: Json = False) -> None:
+    """Let a session go on that would be stopped because nobody uses it (`start --idle`).
+
+    Example: golem-launcher keep my-lab
+    """
+    from golem_launcher.session import client
+
+    seconds = client.keep(name)
+    if as_json:
+        print_json({"name": name, "idle_seconds": seconds})
+    elif seconds is None:
+        say(f"'{name}' goes on; it is not stopped when nobody uses it.")
+    else:
+        say(f"'{name}' goes on. Unused, it is stopped in {duration(seconds)}.")
 
 
 def stop(

@@ -20,6 +20,9 @@ _KEY_TYPES = re.compile(
     r"ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com"
 )
 _COMMENT = re.compile(r"(^|\s)#.*$")
+_IDLE = re.compile(r"(\d{1,6}(?:\.\d{1,3})?) *(s|m|min|h)", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600}
+_IDLE_LEAST, _IDLE_MOST = 10, 30 * 86400
 _LONGEST_KEY = 16_384
 _LONGEST_LINE = 500
 
@@ -99,3 +102,21 @@ def public_ssh_key(text: str) -> str:
 def outbound_addresses(urls: tuple[str, ...]) -> tuple[str, ...]:
     """The addresses that a session may reach: scheme, host and port, each once."""
     return tuple(dict.fromkeys(map(address, urls)))
+
+
+def idle_time(text: str) -> str:
+    """``none``, or a time like ``30m``, which :func:`idle_seconds` reads."""
+    plain = text.strip().lower()
+    if plain != "none":
+        found = _IDLE.fullmatch(plain)
+        if found is None:
+            raise ValueError("write it like '30m' or '2h', or 'none'")
+        if not _IDLE_LEAST <= idle_seconds(plain) <= _IDLE_MOST:
+            raise ValueError("must be between 10s and 720h")
+    return plain
+
+
+def idle_seconds(text: str) -> float:
+    """How long such a time is, in seconds."""
+    amount, unit = _IDLE.fullmatch(text).groups()  # type: ignore[union-attr]  # it was checked before
+    return float(amount) * _SECONDS[unit]

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from golem_launcher.request.checks import (
+    idle_time,
     known_network,
     known_software,
     known_workload,
@@ -44,6 +45,7 @@ Image = Annotated[str, Field(pattern=_IMAGE, max_length=400)]
 SshKey = Annotated[str, AfterValidator(public_ssh_key)]
 Glm = Annotated[Decimal, Field(gt=0, le=100_000, decimal_places=6)]
 Hours = Annotated[Decimal, Field(ge=Decimal("0.01"), le=24 * 30, decimal_places=4)]
+IdleTime = Annotated[str, AfterValidator(idle_time)]
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 Lines = Annotated[tuple[Text, ...], _Several, Field(max_length=100)]
 Paths = Annotated[tuple[Text, ...], _Several]

@@ -11,10 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from golem_launcher.networks import NETWORKS
 from golem_launcher.request import kinds
 from golem_launcher.request.about import About
+from golem_launcher.request.checks import idle_seconds
 from golem_launcher.software import SOFTWARE
 
 MOST_WORKERS = 15
 """Of one cluster."""
+_IDLE_SECONDS = 3600.0
+"""Where time is money, and nothing else is asked for."""
 
 
 def _new_name() -> str:
@@ -391,7 +394,16 @@ class LaunchRequest(BaseModel):
         ),
         About("advanced"),
     ]
-
+    idle: Annotated[
+        kinds.IdleTime | None,
+        Field(
+            default=None,
+            title="Stop when unused",
+            description="After so long in which nothing happened it is saved and stopped, like 30m or 3h; none: never. "
+            "Empty: 60m where a machine costs money, never on this computer's network.",
+        ),
+        About("advanced", example="60m"),
+    ]
     lab_extensions: Annotated[
         bool,
         Field(
@@ -422,6 +434,26 @@ class LaunchRequest(BaseModel):
         if value != "lab" and (info.data.get("workers") or info.data.get("max_workers")):
             raise ValueError("a Dask cluster is for notebooks: take the workload 'lab', or no workers")
         return value
+
+    @field_validator("idle")
+    @classmethod
+    def _idle_is_told(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value in {None, "none"}:
+            return value
+        if info.data.get("workload", "lab") != "lab":
+            raise ValueError("only of JupyterLab it is known whether anybody uses it: take the workload 'lab'")
+        if not info.data.get("save", True):
+            raise ValueError("what is stopped by itself must be saved first: leave 'save' on")
+        return value
+
+    @property
+    def idle_seconds(self) -> float | None:
+        """After how many seconds in which nothing happened it ends; ``None`` where it goes on all the same."""
+        if self.workload != "lab" or not self.save or self.idle == "none":
+            return None
+        if self.idle is None:
+            return _IDLE_SECONDS if NETWORKS[self.network].money != "none" else None
+        return idle_seconds(self.idle)
 
     @property
     def has_cluster(self) -> bool:

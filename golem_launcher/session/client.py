@@ -288,6 +288,15 @@ def move(name: str, changes: dict[str, Any], *, now: bool = False) -> int:
     return number
 
 
+def keep(name: str) -> float | None:
+    """Have a session go on as if it had just been used; after how many seconds without use it is stopped.
+
+    ``None`` where it is not stopped for that. Raises ``SessionError`` when it can't be.
+    """
+    seconds: float | None = control(_running(name), "keep")["idle_seconds"]
+    return seconds
+
+
 def cluster(name: str, workers: int | None = None) -> ClusterState:
     """Have a session's Dask cluster be so many ``workers``, or see how it stands. Raises ``LauncherError``."""
     arguments = {} if workers is None else {"workers": workers}

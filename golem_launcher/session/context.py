@@ -19,6 +19,7 @@ from golem_launcher.session.cluster import Cluster
 from golem_launcher.session.deadline import Deadline
 from golem_launcher.session.endpoint import SessionEndpoint
 from golem_launcher.session.extending import Extension
+from golem_launcher.session.idle import IdleStop
 from golem_launcher.session.machine_slot import HEAD, MachineRecorder, MachineSlot
 from golem_launcher.session.saves import Saves
 from golem_launcher.session.scratch_files import ScratchFiles
@@ -61,6 +62,7 @@ class Context:
     extension: Extension
     endpoint: SessionEndpoint
     saves: Saves
+    idle: IdleStop
     slots: tuple[MachineSlot, ...]
     """Of all machines that it may have at a time, by number: the head's comes first."""
     cluster: Cluster | None
@@ -97,6 +99,7 @@ class Context:
             extension=Extension(request, workload, deadline=deadline, money=money, recorder=recorder),
             endpoint=endpoint,
             saves=saves,
+            idle=IdleStop(request, endpoint, saves, recorder),
             slots=tuple(
                 MachineSlot(runs, one, MachineRecorder(recorder, number), files, directory.machine_log(number))
                 for number, (runs, one, files) in enumerate(places, HEAD)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golem_launcher.access.machine_way import MachineWay
+    from golem_launcher.access.use import Use
     from golem_launcher.access.ways_in import WaysIn
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
@@ -70,6 +71,11 @@ class SessionEndpoint:
     def base_url(self) -> str:
         """The path below which the workload answers: ``/``, or a longer one behind a hub."""
         return self._ways.base_url
+
+    @property
+    def use(self) -> Use:
+        """When the session was last used by its ways in."""
+        return self._ways.use
 
     def _way_to(self, number: int) -> Callable[[], MachineWay]:
         return lambda: self._ways.machines[number]

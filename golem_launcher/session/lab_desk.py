@@ -2,7 +2,8 @@
 
 The figures are this side's own: no provider has a part in them. In a page, though, a stranger's scripts may run. So
 what it asks for that costs or ends something is only written down, until the user says yes or no on the launcher's
-page or by a command. The most that a page can do by itself is a save now and then, which happens anyway.
+page or by a command. The most that a page can do by itself is a save now and then, which happens anyway, and to keep a
+session that would be stopped because nobody uses it, within the time and the money that its user gave it.
 """
 
 from __future__ import annotations
@@ -50,6 +51,9 @@ class LabDesk:
         self.save_wanted = asyncio.Event()
         """Set when a page has asked for a save; whoever sees to it clears it."""
 
+        self.keep_wanted = asyncio.Event()
+        """Likewise when somebody at a page wants the session to go on though it is not used."""
+
     def follow(self) -> None:
         """Note what the session costs by now, and forget what was asked for long ago. Called every second."""
         state = self._recorder.state
@@ -83,6 +87,7 @@ class LabDesk:
                 f"{one.name}: {one.trouble or one.stage.value}" for one in state.machines_in_use[:_MOST_MACHINES]
             ],
             "extend": [self._choice(state, hours) for hours in HOURS],
+            "idle": "" if state.idle_ends_at is None else state.idle,
             "asked": "" if state.asked is None else self._waits(state.asked),
         }
 
@@ -93,6 +98,9 @@ class LabDesk:
             return "The session is not running."
         if asked == {"what": "save"}:
             return self._save(state)
+        if asked == {"what": "keep"}:
+            self.keep_wanted.set()
+            return "It goes on."
         question = _question(asked)
         return "There is no such thing to ask for." if question is None else self._put(question, state)
 

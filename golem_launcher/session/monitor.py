@@ -129,6 +129,8 @@ class Monitor:
             followers.append(session.cluster.lead(self.client, self._rented.ip))
         elif session.cluster is not None:
             followers.append(session.cluster.join(self.client, self._recorder, self._rented.ip))
+        if self._slot.is_head:
+            followers.append(session.idle.watch(self.client))
         if self._slot.is_head and not session.network.sleeps_along:
             followers.append(suspend.watch(session.saves.save_all, session.recorder))
         return followers
@@ -152,6 +154,8 @@ class Monitor:
             if self._slot.is_head:
                 self._warnings.look()
                 self._stalled.look()
+                if self._session.idle.due:
+                    return self._session.idle.reason
 
     async def _pause(self, left: float) -> None:
         """Until the next round is due, or there is news of a bill."""

@@ -1,4 +1,4 @@
-"""Tells the user elsewhere, by e-mail, a messenger or a webhook, that a session is ready, lost its provider, or ended.
+"""Tells the user elsewhere, by e-mail, a messenger or a webhook, that a session is ready, lost, unused, or has ended.
 
 Off until addresses are given. They hold passwords: they are in one file of the user's own, and in no session's. A
 process of its own sends, which loads what a session needs not, and keeps no session waiting.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory
 
 _LOG = logging.getLogger(__name__)
-Kind = Literal["ready", "lost", "ended"]
+Kind = Literal["ready", "lost", "idle", "ended"]
 _FILE = "notify.json"
 _LONGEST_LINE = 300
 _MARKUP = str.maketrans(dict.fromkeys("<>[]()@`*_|~#", " "))
@@ -96,6 +96,8 @@ def words(state: SessionState, kind: Kind) -> tuple[str, str]:
     if kind == "lost":
         notice = state.notices[-1] if state.notices else "Another provider is looked for, with the last save."
         return f"'{name}' lost its provider", f"{_plain(notice)} {costs}"
+    if kind == "idle":
+        return f"'{name}' is idle", f"{_plain(state.idle)} Keep it running: golem-launcher keep {name}"
     saving = state.saving
     saved = f"{counted(saving.files, 'file is', 'files are')} saved." if saving and saving.generation else ""
     reason = _plain(state.reason)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher import clock
 from golem_launcher.events import (
     CostChanged,
+    Idle,
     MachineState,
     Message,
     Progress,
@@ -89,6 +90,7 @@ class Recorder:
             began = self.state.ready_since_boot
             ran = None if began is None else clock.since_boot() - began
             changes |= {"ended_at": at, "ran_seconds": ran, "address": None, "trouble": ""}
+            changes |= {"idle": "", "idle_ends_at": None}
         self.update(**changes)
         self._append(StageChanged(at=at, stage=stage, reason=reason))
         if stage.final or "started_at" in changes:
@@ -112,6 +114,8 @@ class Recorder:
         self._append(event)
         if isinstance(event, ProviderLost) and event.machine == 1:
             self._tell_elsewhere("lost")
+        elif isinstance(event, Idle):
+            self._tell_elsewhere("idle")
 
     def machine(self, number: int, **changes: Any) -> None:
         """Change the state of one machine. Raises ``KeyError`` for what is no field of it."""

@@ -314,6 +314,14 @@ class Run:
         """How many notebooks run a cell at the head, as its Lab says."""
         return 0 if self._monitor is None else await self._monitor.client.busy_kernels()
 
+    async def keep_running(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        """Let the session go on though nobody seems to use it. Raises ``LauncherError``."""
+        if self._monitor is None:
+            raise SessionError("The session is not ready, so nothing ends it for want of use.")
+        self._session.idle.keep()
+        await self._recorder.flush()
+        return {"idle_seconds": self._session.request.idle_seconds}
+
     async def give_up(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Take another provider in the place of a machine, whose user has a ``reason``. Raises ``LauncherError``."""
         number, reason = arguments.get("machine"), arguments.get("reason")

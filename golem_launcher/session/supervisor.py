@@ -64,6 +64,7 @@ class Supervisor:
             "decline": self._run.decline,
             "save": self._run.save,
             "move": self._run.move,
+            "keep": self._run.keep_running,
             "give-up": self._run.give_up,
             "let-go": self._run.let_go,
             "cluster": self._run.cluster,

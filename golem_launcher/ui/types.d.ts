@@ -388,6 +388,9 @@ export interface Session {
   /** what is kept of notebooks' variables, a line each */
   variables: string[];
   kept: boolean;
+  /** What is said while nobody uses it; it is stopped at `idle_ends`, where that is known. */
+  idle: string;
+  idle_ends: string | null;
   /** What the Lab waits for the user's yes to; no hours where that is the end. */
   asked: { what: "extend" | "end"; hours: number; words: string } | null;
   /** The first one's, which has the workspace. */

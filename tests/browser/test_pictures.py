@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from golem_launcher import files
 from golem_launcher.access.door import door_path
-from golem_launcher.events import CostChanged, EndsSoon, Progress, ProviderLost, Saving, Stage, Usage, Used, now
+from golem_launcher.events import CostChanged, EndsSoon, Idle, Progress, ProviderLost, Saving, Stage, Usage, Used, now
 from tests.browser.axe import found_by_axe
 from tests.browser.conftest import PICTURES, command, free_port, new_context, open_page, serving
 from tests.browser.small_png import reduced
@@ -301,6 +302,21 @@ def test_recovered(camera: Camera) -> None:
     card.get_by_text("attic was lost at 10:42").wait_for()
     card.get_by_text("an hour lately").wait_for()
     camera.take("recovered", card)
+
+
+def test_unused(camera: Camera) -> None:
+    words = "Nothing has happened here for 58 min. It is saved and stopped at 14:32."
+    directory = _running("left-alone")
+    card = _card(camera.page, "left-alone", "Ready")
+    expect(card.get_by_role("button", name="Keep it running")).to_be_hidden()
+    change(directory, idle=words, idle_ends_at=now() + timedelta(minutes=2))
+    directory.append_event(Idle(seconds=3480, seconds_left=120))
+    card.get_by_role("button", name="Keep it running").wait_for()
+    card.get_by_text(words).wait_for()
+    camera.page.get_by_text("left-alone: Unused").wait_for()
+    camera.take("unused", card, sizes=(NORMAL, NARROW))
+    change(directory, idle="", idle_ends_at=None)
+    expect(card.get_by_role("button", name="Keep it running")).to_be_hidden()
 
 
 def test_failed(camera: Camera) -> None:

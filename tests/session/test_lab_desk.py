@@ -116,6 +116,17 @@ def test_what_costs_or_ends_something_waits_for_the_user(
     assert recorder.state.asked is None
 
 
+def test_a_page_is_told_before_it_is_stopped_for_want_of_use_and_may_keep_it(
+    desk: LabDesk, recorder: _Recorder
+) -> None:
+    recorder.update(idle="Nothing has happened, but it is not stopped.")
+    assert desk.look()["idle"] == ""
+    recorder.update(idle="Nothing has happened.", idle_ends_at=clock.told(clock.now()))
+    assert desk.look()["idle"] == "Nothing has happened."
+    assert desk.hear({"what": "keep"}) == "It goes on."
+    assert desk.keep_wanted.is_set()
+
+
 def test_a_page_can_not_keep_asking(desk: LabDesk, recorder: _Recorder, time: list[float]) -> None:
     desk.hear({"what": "end"})
     for hours in HOURS:

@@ -15,7 +15,7 @@ import pytest
 
 from golem_launcher import paths
 from golem_launcher.errors import LauncherError
-from golem_launcher.events import ProviderLost, Stage
+from golem_launcher.events import Idle, ProviderLost, Stage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import notices
 from golem_launcher.session.directory import create_session_directory
@@ -70,6 +70,11 @@ def test_ready_lost_and_the_end_are_told_and_no_secret_is_in_the_sessions_files(
     recorder.event(ProviderLost(provider_name="somebody", reason="gone"))
     assert told.get(timeout=60)["title"] == "'mine' lost its provider"
     recorder.enter(Stage.READY)
+    recorder.update(idle="Nothing has happened here for 58 min.")
+    recorder.event(Idle(seconds=3480, seconds_left=120))
+    idle = told.get(timeout=60)
+    assert idle["title"] == "'mine' is idle"
+    assert "Nothing has happened here for 58 min. Keep it running: golem-launcher keep mine" in idle["message"]
     recorder.enter(Stage.ENDED, "Its time is over.")
     ended = told.get(timeout=60)
     assert ended["title"] == "'mine' ended"

@@ -36,6 +36,12 @@ export interface Application {
   restored: Promise<void>;
 }
 
+export interface NotificationAction {
+  label: string;
+  callback(): void;
+  displayType?: "accent";
+}
+
 export interface Widget {
   id: string;
   title: { caption: string; icon: unknown };
@@ -54,8 +60,9 @@ export interface Modules {
     Notification: {
       warning(
         text: string,
-        options: { autoClose: number | false; actions?: { label: string; callback: () => void }[] },
-      ): void;
+        options: { autoClose: number | false; actions?: NotificationAction[] },
+      ): string;
+      dismiss(id?: string): void;
     };
     showDialog(options: { title: string; body: unknown; buttons: unknown[] }): Promise<unknown>;
   };
@@ -93,7 +100,7 @@ export interface News {
 }
 
 /** What a page may ask for. */
-export type Wish = { what: "save" | "end" } | { what: "extend"; hours: number };
+export type Wish = { what: "save" | "end" | "keep" } | { what: "extend"; hours: number };
 
 /** `session/lab_desk.py`: the session as its pages show it; moments are seconds from now. */
 export interface Session {
@@ -113,6 +120,8 @@ export interface Session {
   machines: string[];
   extend: { hours: number; cost: string; possible: boolean }[];
   asked: string;
+  /** That nobody seems to use it, and when it is stopped for that; empty otherwise. */
+  idle: string;
 }
 
 declare global {

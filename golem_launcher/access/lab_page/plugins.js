@@ -58,6 +58,23 @@ export async function plugins(jupyter) {
       }),
   });
 
+  let idle = /** @type {string | null} */ (null);
+
+  /**
+   * Say that the session is about to be stopped because nobody uses it, with a way to keep it; by no words, no more.
+   *
+   * @param {string} text
+   */
+  function sayIdle(text) {
+    if ((text === "") === (idle === null)) return;
+    if (idle !== null) apputils.Notification.dismiss(idle);
+    idle = null;
+    if (text === "") return;
+    const callback = () => supervisor?.ask({ what: "keep" });
+    const actions = [{ label: "Keep it running", callback, displayType: /** @type {const} */ ("accent") }];
+    idle = apputils.Notification.warning(text, { autoClose: false, actions });
+  }
+
   const documents = {
     id: `${NAME}:documents`,
     description: "Saves open documents before the session ends, and soon after something was typed.",
@@ -74,13 +91,17 @@ export async function plugins(jupyter) {
         PageConfig.getOption("golemLauncherKey"),
         async (news) => {
           if (typeof news.away === "boolean") open.away = news.away;
-          if (news.session) view.show(news.session);
+          if (news.session) {
+            view.show(news.session);
+            sayIdle(news.session.idle);
+          }
           if (typeof news.told === "string") view.answer(news.told);
           if (typeof news.save === "number") told.answer(news.save, await open.saveAll());
           if (typeof news.ended === "string" && !ended) {
             ended = true;
             told.leave();
             view.end(news.ended);
+            sayIdle("");
             say("This session has ended", news.ended);
           }
         },

@@ -43,6 +43,7 @@ class Actions:
             "extend": _extend,
             "decline": _decline,
             "save": _save,
+            "keep": _keep,
             "remove": _remove,
             "hub": _open_on_hub,
             "ssh": _ssh_lines,
@@ -150,6 +151,11 @@ def _decline(directory: SessionDirectory, _content: Content) -> Content:
 def _save(directory: SessionDirectory, _content: Content) -> Content:
     client.save(directory.name)
     return {"text": "Saved."}
+
+
+def _keep(directory: SessionDirectory, _content: Content) -> Content:
+    client.keep(directory.name)
+    return {"text": "It goes on."}
 
 
 def _open_on_hub(directory: SessionDirectory, _content: Content) -> Content:

@@ -66,6 +66,13 @@ export class Card {
     );
     this.own = h("p", { class: "gl-reason gl-own-image", hidden: true }, OWN_IMAGE_WORDS);
     this.reason = h("p", { class: "gl-reason", dir: "auto", hidden: true });
+    this.keep = h(
+      "button",
+      { type: "button", class: "gl-button gl-small gl-primary gl-keep", onclick: () => this.keepRunning() },
+      "Keep it running",
+    );
+    this.idleWords = h("p", { dir: "auto" });
+    this.idle = h("div", { class: "gl-idle", role: "status", hidden: true }, this.idleWords, this.keep);
     this.notices = h("ul", { class: "gl-notices", "aria-label": "Notices", hidden: true });
     this.asks = new LabAsksView({
       extend: (hours) => {
@@ -189,6 +196,7 @@ export class Card {
       this.answer,
       this.asks.element,
       this.reason,
+      this.idle,
       this.notices,
       this.stages.element,
       this.job.element,
@@ -225,6 +233,11 @@ export class Card {
     this.tools.send({ kind: "save", name: this.name });
   }
 
+  keepRunning() {
+    this.keep.disabled = true;
+    this.tools.send({ kind: "keep", name: this.name });
+  }
+
   /**
    * The kernel's answer to one of the buttons.
    *
@@ -238,6 +251,8 @@ export class Card {
     } else if (to === "save") {
       this.saveNow.disabled = false;
       setText(this.saveNow, "Save now");
+    } else if (to === "keep") {
+      this.keep.disabled = false;
     } else if (to === "go on" && !ok) {
       this.job.busy(false);
     } else if (!ok && (to === "stop" || to === "force")) {
@@ -279,6 +294,8 @@ export class Card {
     show(this.reason, this.reason.textContent !== "");
     show(this.own, Boolean(session.own_image && session.live && session.started));
     this.asks.update(session);
+    setText(this.idleWords, session.idle);
+    show(this.idle, session.live && session.idle !== "");
     this.showNotices();
     this.showButtons(lost);
     this.stages.update(session);

@@ -15,6 +15,7 @@ from golem_launcher.events import (
     CostChanged,
     EndsSoon,
     Event,
+    Idle,
     LabAsks,
     LeftOut,
     Message,
@@ -158,17 +159,20 @@ def _halved(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 def _alert(event: Event) -> Alert | None:
     """What a person should be told at once of it."""
+    what, text = "", event.line
     if isinstance(event, ProviderLost):
-        return {"what": "lost", "text": clean_line(f"{event.provider_name} was lost: {event.reason}", longest=300)}
-    if isinstance(event, NotSaved):
-        return {"what": "stalled", "text": clean_line(event.line, longest=300)}
-    if isinstance(event, LeftOut):
-        return {"what": "left-out", "text": clean_line(event.line, longest=300)}
-    if isinstance(event, LabAsks):
-        return {"what": "asks", "text": event.line}
-    if isinstance(event, EndsSoon):
-        return {"what": f"ends-{event.minutes}", "text": _ends_soon(event)}
-    return None
+        what, text = "lost", f"{event.provider_name} was lost: {event.reason}"
+    elif isinstance(event, NotSaved):
+        what = "stalled"
+    elif isinstance(event, LeftOut):
+        what = "left-out"
+    elif isinstance(event, LabAsks):
+        what = "asks"
+    elif isinstance(event, Idle):
+        what = "idle"
+    elif isinstance(event, EndsSoon):
+        what, text = f"ends-{event.minutes}", _ends_soon(event)
+    return {"what": what, "text": clean_line(text, longest=300)} if what else None
 
 
 def _ends_soon(event: EndsSoon) -> str:

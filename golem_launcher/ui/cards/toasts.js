@@ -13,6 +13,7 @@ const ALERT_WORDS = {
   asks: { title: "The Lab asks", mood: "warn", stay: true },
   "left-out": { title: "Not everything is saved", mood: "warn", stay: true },
   stalled: { title: "Not saved", mood: "bad", stay: true },
+  idle: { title: "Unused", mood: "warn", stay: true },
   "ends-10": { title: "10 minutes left", mood: "warn", stay: true },
   "ends-2": { title: "2 minutes left", mood: "bad", stay: true },
 };

@@ -123,6 +123,8 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
             clean_line(notice) for notice in (*filter(None, [state.kept, _moves(state), _asks(state)]), *state.notices)
         ],
         "kept": bool(state.kept),
+        "idle": clean_line(state.idle),
+        "idle_ends": _iso(state.idle_ends_at),
         "asked": _asked_for(state),
         "usage": state.head.usage.model_dump() if state.head.usage and not state.stage.final else None,
         "machines": [_machine(one, state) for one in state.machines_in_use] if len(state.machines) > 1 else [],

@@ -29,7 +29,7 @@ def _actions(sent: list[dict[str, Any]], again: list[LaunchRequest] | None = Non
     return Actions(sent.append, ThreadPoolExecutor(1), wanted.append)
 
 
-def test_extend_goes_to_the_supervisor_and_its_words_come_back() -> None:
+def test_what_is_the_supervisors_goes_there_and_its_words_come_back() -> None:
     async def main() -> None:
         directory = make_session("mine")
         asked: list[dict[str, Any]] = []
@@ -40,7 +40,10 @@ def test_extend_goes_to_the_supervisor_and_its_words_come_back() -> None:
                 raise RequestError("Too long.", "Extend by less.")
             return {}
 
-        server = ControlServer(directory.control_socket, {"extend": extend})
+        async def keep(_arguments: dict[str, Any]) -> dict[str, Any]:
+            return {"idle_seconds": 3600}
+
+        server = ControlServer(directory.control_socket, {"extend": extend, "keep": keep})
         await server.start()
         try:
             sent: list[dict[str, Any]] = []
@@ -48,12 +51,14 @@ def test_extend_goes_to_the_supervisor_and_its_words_come_back() -> None:
             await acts["extend"]({"name": "mine", "hours": " 1,5 ", "budget": ""})
             await acts["extend"]({"name": "mine", "hours": "25"})
             await acts["save"]({"name": "mine"})
+            await acts["keep"]({"name": "mine"})
         finally:
             await server.aclose()
         assert asked == [{"hours": "1.5", "budget": "0"}, {"hours": "25", "budget": "0"}]
         answers = [(answer["to"], answer["ok"], answer["text"]) for answer in sent]
         assert answers[:2] == [("extend", True, "Extended."), ("extend", False, "Too long. Extend by less.")]
         assert answers[2][:2] == ("save", False)
+        assert answers[3] == ("keep", True, "It goes on.")
 
     asyncio.run(main())
 

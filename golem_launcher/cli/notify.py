@@ -26,7 +26,7 @@ def notify(
     off: Annotated[bool, typer.Option("--off", help="Forget all addresses.")] = False,
     json: Json = False,
 ) -> None:
-    """Be told by e-mail, a messenger or a webhook when a session is ready, loses its provider, or ends.
+    """Be told by e-mail, a messenger or a webhook when a session is ready, loses its provider, is unused, or ends.
 
     Addresses are Apprise's (https://appriseit.com/services): mailto://…, ntfy://…, slack://…, json://… and many more.
     They are kept in one file that only you can read, and shown without their secrets.

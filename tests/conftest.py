@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 settings.register_profile("launcher", deadline=None)
 settings.load_profile("launcher")
 
+pytest_plugins = ["tests.leftovers"]
+
 _FAILED = pytest.StashKey[bool]()
 
 

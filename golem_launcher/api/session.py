@@ -132,6 +132,20 @@ class Session:
         """As :meth:`keep`."""
         return await asyncio.to_thread(self.keep)
 
+    def move(self, *, now: bool = False, **changes: Any) -> SessionState:
+        """Go on at another machine, with everything, at the same address; its new state: ``lab.move(gpus=1)``.
+
+        ``changes`` are the fields of a request that say which machine is wanted, like ``gpus``, ``cpus``,
+        ``memory_gib``, ``price_per_hour``, ``deny``; none asks for another one like the present. It waits until no cell
+        runs, unless ``now``. Raises ``SessionError`` when it did not move: all goes on as before then.
+        """
+        name = self._there().name
+        return blocking(client.await_move, name, blocking(client.move, name, changes, now=now))
+
+    async def amove(self, *, now: bool = False, **changes: Any) -> SessionState:
+        """As :meth:`move`. The move goes on when the task is cancelled."""
+        return await asyncio.to_thread(self.move, now=now, **changes)
+
     def results(self, path: str | PathLike[str] | None = None, *, generation: int | None = None) -> Path:
         """Write the workspace as saved last, or as of ``generation``, into a zip file; where it is.
 

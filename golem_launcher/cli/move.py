@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from golem_launcher.market.quote import Quote
     from golem_launcher.session.directory import SessionDirectory
 
-_POLL_SECONDS = 0.2
 _TELL_SECONDS = 2.0
 _SECONDS_PER_HOUR = 3600
 
@@ -59,11 +58,10 @@ def move(
         _agree(directory, given)
     number = client.move(name, given, now=now)
     try:
-        _follow(directory, number)
+        state = client.await_move(name, number, _Telling(name))
     except KeyboardInterrupt:
         progress(f"Not waiting any more; '{name}' goes on to move. See how far it is: golem-launcher show {name}")
         raise typer.Exit(FAILED) from None
-    state = directory.state()
     if as_json:
         print_json({**summary(directory), "move": None if state.move is None else state.move.model_dump(mode="json")})
     else:
@@ -98,30 +96,18 @@ def _in_all(found: Quote) -> str:
     return whole + lasts
 
 
-def _follow(directory: SessionDirectory, number: int) -> None:
-    """Say how far it is until it is over. Raises ``SessionError`` when the session did not move."""
-    from golem_launcher.session import client
+class _Telling:
+    """Says how far a move is: each step once, and how far a long one is."""
 
-    told: set[str] = set()
-    told_at = time.monotonic()
-    while True:
-        state = client.followed(directory)
-        move = state.move
-        if move is not None and move.number == number:
-            if move.stage == "failed":
-                raise SessionError(f"'{directory.name}' did not move, and goes on where it is. {move.reason}")
-            if move.stage == "done":
-                return
-            if _is_news(move, told) or (move.progress is not None and time.monotonic() - told_at > _TELL_SECONDS):
-                told_at = time.monotonic()
-                progress(f"{directory.name}: {move.words}")
-        if state.stage.final:
-            raise SessionError(f"'{directory.name}' ended before it could move. {state.reason}")
-        time.sleep(_POLL_SECONDS)
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._told: set[str] = set()
+        self._at = time.monotonic()
 
-
-def _is_news(move: MoveState, told: set[str]) -> bool:
-    what = f"{move.stage} {move.provider_name}"
-    news = what not in told
-    told.add(what)
-    return news
+    def __call__(self, move: MoveState) -> None:
+        step = f"{move.stage} {move.provider_name}"
+        late = move.progress is not None and time.monotonic() - self._at > _TELL_SECONDS
+        if step not in self._told or late:
+            self._told.add(step)
+            self._at = time.monotonic()
+            progress(f"{self._name}: {move.words}")

@@ -49,7 +49,7 @@ from golem_launcher.session.saved_work import saves_into
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.events import ClusterState, Saving, SessionState
+    from golem_launcher.events import ClusterState, MoveState, Saving, SessionState
     from golem_launcher.market.quote import Quote
     from golem_launcher.request import LaunchRequest
 
@@ -295,6 +295,25 @@ def keep(name: str) -> float | None:
     """
     seconds: float | None = control(_running(name), "keep")["idle_seconds"]
     return seconds
+
+
+def await_move(name: str, number: int, told: Callable[[MoveState], None] = lambda _: None) -> SessionState:
+    """Wait for the end of a move that :func:`move` began: the session's state at the other machine.
+
+    ``told`` is told how far it is, again and again. Raises ``SessionError`` when the session did not move.
+    """
+    directory = session_directory(name)
+    while True:
+        state = followed(directory)
+        if state.move is not None and state.move.number == number:
+            if state.move.stage == "failed":
+                raise SessionError(f"'{name}' did not move, and goes on where it is. {state.move.reason}")
+            if state.move.stage == "done" and state.stage is Stage.READY:
+                return state
+            told(state.move)
+        if state.stage.final:
+            raise SessionError(f"'{name}' ended before it could move. {state.reason}")
+        time.sleep(_POLL_SECONDS)
 
 
 def cluster(name: str, workers: int | None = None) -> ClusterState:

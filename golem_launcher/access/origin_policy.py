@@ -101,7 +101,7 @@ class OriginPolicy:
         if method == b"CONNECT" or not target.startswith(b"/") or target.startswith(b"//"):
             return "This is no proxy for other places."
         if not target.startswith(self.entry.encode()):
-            return "This address is longer: golem-launcher gateway tells all of it."
+            return "This is only a part of the address: golem-launcher gateway prints all of it."
         if not target.startswith(self.only.encode()):
             return "This address shows one server of the session."
         origins = [value.decode("latin-1").lower() for name, value in headers if name == b"origin"]

@@ -135,7 +135,9 @@ async def _make(variant: str, making: Callable[[str, int, int, str], None]) -> N
     finally:
         await _end(process)
     if code:
-        what = clean_line(str(failure.get("what") or "The image can't be made: what makes it ended without a word."))
+        what = clean_line(
+            str(failure.get("what") or "The image can't be made: the program that makes it ended without a word.")
+        )
         raise ImageError(what, str(failure.get("remedy", "")))
 
 

@@ -97,7 +97,7 @@ class LaunchStrategy(MarketStrategy):
         entry, money = self._journal.agreement(agreement_id), self._money
         coin = self._journal.entries.coin
         if entry is None:
-            why = f"Nobody knows what {what} of {with_coin(amount, coin)} is for."
+            why = f"The provider sent {what} of {with_coin(amount, coin)} for an agreement that the session never made."
             return Refusal(at=clock.now(), bill=what, amount=amount, coin=coin, why=why)
         noted = money.noted(agreement_id, without=activity_id) if activity_id is not None else Decimal(0)
         refusal = entry.objection(what, amount, activity_id=activity_id, noted=noted)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SUPERVISOR_FILE = "supervisor.json"
 """In a session's directory: the process that owns it."""
-SILENT = "What looks after it on this computer does not answer."
+SILENT = "Its supervisor on this computer does not answer."
 
 
 def alive(directory: SessionDirectory) -> bool:

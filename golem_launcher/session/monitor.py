@@ -56,8 +56,8 @@ _WARN_SECONDS = 15.0
 _NODE_AWAY_SECONDS = 300.0
 """A provider waits about four minutes for its requestor before it gives up."""
 _WAITS = (
-    f"The session waits {duration(_NODE_AWAY_SECONDS)} for it. One that has another address now is found when "
-    "it is ours; else tell it by: golem-launcher node use URL"
+    f"The session waits {duration(_NODE_AWAY_SECONDS)} for it. The launcher's own node is found at another "
+    "address by itself; of any other say the new one: golem-launcher node use URL"
 )
 _REASON_SECONDS = 2.0
 _EARLY_INVOICE = (

@@ -179,7 +179,7 @@ class Recorder:
         """The state as the control socket tells it, also when the disk did not take it."""
         if not self.unwritten:
             return self.state
-        trouble = f"This computer does not take what is written down of it ({self.unwritten}). {self.state.trouble}"
+        trouble = f"Its files can't be written on this computer ({self.unwritten}). {self.state.trouble}"
         return self.state.model_copy(update={"trouble": trouble.rstrip()})
 
     def _submit(self, write: Callable[[Any], None], value: Any) -> None:

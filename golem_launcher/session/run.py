@@ -383,7 +383,7 @@ class Run:
         if saving is None or saving.generation is None or saving.saved_at is None:
             return "Nothing is saved."
         return (
-            f"Saved is what was there at {saving.saved_at.astimezone():%H:%M:%S %Z} (generation {saving.generation})."
+            f"What was there at {saving.saved_at.astimezone():%H:%M:%S %Z} is saved (generation {saving.generation})."
         )
 
     @property

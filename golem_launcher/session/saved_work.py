@@ -60,7 +60,7 @@ def saved_work(typed: str, store: str | None = None) -> SavedWork:
         return SavedWork(name, place, which)
     raise SessionError(
         f"Nothing of the session '{name}' is saved.",
-        f"A workspace that has its name is meant once the session is off the list: golem-launcher remove {name}",
+        f"For an older workspace of that name, take the session off the list first: golem-launcher remove {name}",
     )
 
 

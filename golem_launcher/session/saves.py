@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from golem_launcher.workspace.repository.generation import Generation
     from golem_launcher.workspace.repository.manifest import Manifest
     from golem_launcher.workspace.repository.store import Store
+    from golem_launcher.workspace.transfer.added_generations import Limits
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
-    from golem_launcher.workspace.transfer.saver import Limits, Saver
+    from golem_launcher.workspace.transfer.saver import Saver
 
 _LOG = logging.getLogger(__name__)
 
@@ -308,7 +309,7 @@ def _resumed(manifest: Manifest) -> str:
 
 
 def _limits(request: LaunchRequest) -> Limits:
-    from golem_launcher.workspace.transfer.saver import Limits  # noqa: PLC0415 - the market need not wait for it
+    from golem_launcher.workspace.transfer.added_generations import Limits  # noqa: PLC0415 - the market need not wait for it
 
     disk = int(request.disk_gib * _GIBIBYTE)
     return Limits(total_bytes=disk, kept_bytes=max(int(request.keep_gib * _GIBIBYTE), 4 * disk))

@@ -8,36 +8,30 @@ arrive by then, or broke off, is brought by the next, and the small never waits 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import functools
 import logging
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError, NothingToSave, ProviderError, WorkspaceError
 from golem_launcher.events import Saving
 from golem_launcher.frozen import changed
-from golem_launcher.units import data_size
 from golem_launcher.waiting import cancel_all, wait_for
-from golem_launcher.workspace.repository import record
-from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.repository.entry import LONGEST_PATH, shown
-from golem_launcher.workspace.repository.manifest import Environment
-from golem_launcher.workspace.repository.records import Records, beside
-from golem_launcher.workspace.transfer.chunk_queue import ChunkQueue
+from golem_launcher.workspace.transfer.added_generations import ON_ITS_WAY, AddedGenerations, Limits
 from golem_launcher.workspace.transfer.omissions import HARMLESS, Omissions
 from golem_launcher.workspace.transfer.plan import BUSY, LARGE
 from golem_launcher.workspace.transfer.prefetch import Prefetch
 from golem_launcher.workspace.transfer.pull import pull
-from golem_launcher.workspace.transfer.quota import NoRoom, lacking, within
+from golem_launcher.workspace.transfer.quota import within
 from golem_launcher.workspace.transfer.timeouts import LEAST_RATE
-from golem_launcher.workspace.transfer.tree import Tree, differ_by_dates, digest, shrunk
+from golem_launcher.workspace.transfer.tree import Tree, differ_by_dates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+    from golem_launcher.workspace.repository.entries import Entries
     from golem_launcher.workspace.repository.generation import Generation
+    from golem_launcher.workspace.repository.manifest import Environment
     from golem_launcher.workspace.repository.store import Store
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 
@@ -50,27 +44,9 @@ _HANGS_SECONDS = 5.0
 """A round that brings next to nothing for so long is not waited for by who wants to save now."""
 _ATTEMPTS = 4
 """Plans of one round: a file that changes meanwhile makes the one before useless."""
-_IN_VAIN = 2
-"""Times the disk asked for: what may arrive without one whole save."""
 _SHOWN_PATHS = 3
-_PRUNE_EVERY = 50
-"""Generations."""
-_TOLD, _THINNED, _OVER = 0.8, 0.6, 1.25
-"""Of what saves may take: when it is told, what is left when it was too much, and what they take at worst."""
 _ROUND_SECONDS = 15.0
 """After which a round takes what is there."""
-_ON_ITS_WAY = "it is on its way"
-_RESTLESS = "it changes all the time"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a provider may make us keep."""
-
-    total_bytes: int = 100 * 2**30
-    """Of all files of one generation: the disk asked for, say."""
-    kept_bytes: int = 20 * 2**30
-    """Of all generations in the store."""
 
 
 class Saver:
@@ -97,6 +73,8 @@ class Saver:
         self._limits = limits or Limits()
         self._on_change = on_change
         self._after = after
+        self._generations = AddedGenerations(store, workspace, self._limits, self._made)
+        self._begun = False
         self.saving = Saving(workspace=workspace, store=store.shown, interval=interval)
         """How it stands."""
         self._lock = asyncio.Lock()
@@ -106,15 +84,9 @@ class Saver:
         self._plan: str | None = None
         self._packages = ""
         self._environment: Environment | None = None
-        self._committed: Entries | None = None
-        self._committed_environment: Environment | None = None
-        self._seen: dict[bytes, int] = {}
-        """The generations of this session, by what is in them."""
         self._notes: dict[str, str] = {}
         self.left_out: dict[str, str] = {}
         """What is there and not saved, or not as it is now, and why."""
-        self._kept = 0
-        """Bytes that the saves of the workspace take, about."""
         self._round_began = 0.0
         """By the loop's clock."""
         self._doubt = False
@@ -125,11 +97,6 @@ class Saver:
         """Whether everything seen so far is saved."""
         self._redated = False
         """Whether files have other dates than in the newest generation, and nothing else is new."""
-        self._flagged = ""
-        """What was odd about the newest generation."""
-        self._commits = 0
-        self._taken = store.taken
-        """What the store had taken at the last generation."""
 
     async def run(self) -> None:
         """Save until cancelled. What a provider or a store does wrong is told by ``saving.problem``."""
@@ -171,7 +138,7 @@ class Saver:
     @property
     def lasting(self) -> set[str]:
         """The files that an end would lose and that no later save will have."""
-        return {path for path, why in self.left_out.items() if why not in HARMLESS | {_ON_ITS_WAY, LARGE}}
+        return {path for path, why in self.left_out.items() if why not in HARMLESS | {ON_ITS_WAY, LARGE}}
 
     async def save_now(self, deadline_seconds: float = 30.0) -> Generation | None:
         """Save at once: the generation that has everything that can be saved, or ``None``; ``saving.problem`` says why.
@@ -218,15 +185,12 @@ class Saver:
 
     async def _round(self, *, asked: bool) -> None:
         self._round_began = asyncio.get_running_loop().time()
-        if self._committed is None:
+        generations = self._generations
+        if not self._begun:
             await self._begin()
         if self._doubt:
             await self._look_into_store()
-        if self._store.taken - self._taken > _IN_VAIN * self._limits.total_bytes:
-            raise WorkspaceError(
-                "The provider has sent more than its disk holds, and no whole save. Nothing more is taken from it.",
-                "What was saved before is safe. Download what you need, and go on with another provider.",
-            )
+        generations.refuse_noise()
         end = asyncio.get_running_loop().time() + _ROUND_SECONDS
         failure: LauncherError | None = None
         for _ in range(_ATTEMPTS):
@@ -237,9 +201,8 @@ class Saver:
                 return
             await asyncio.to_thread(self._store.check_place)
             self._whole = False
-            before = self._committed or Entries()
-            entries, too_much = await self._sifted(before)
-            wanted, no_room = await self._fit(entries)
+            entries, too_much = await self._sifted()
+            wanted, no_room = await generations.fit(entries)
             hopeless = self._tree.odd | too_much | no_room.why
             self._leave_out(hopeless)
             try:
@@ -248,14 +211,14 @@ class Saver:
                 failure, gone = error, set()
             if not gone or failure is not None:
                 break
-        entries, late, on_its_way = await asyncio.to_thread(_settled, self._store, entries, before, gone, no_room.at)
+        entries, late, on_its_way = await asyncio.to_thread(generations.settled, entries, gone, no_room.at)
         self._leave_out(hopeless | late)
         self._more = failure is None and on_its_way
-        same_packages = self._environment == self._committed_environment
-        self._redated = same_packages and await asyncio.to_thread(differ_by_dates, before, entries)
+        same_packages = self._environment == generations.environment
+        self._redated = same_packages and await asyncio.to_thread(differ_by_dates, generations.entries, entries)
         # JupyterLab writes its layout again every few seconds, whether anything in it is new or not.
-        if (entries != self._committed or not same_packages) and (asked or not self._redated):
-            await self._commit(entries)
+        if (entries != generations.entries or not same_packages) and (asked or not self._redated):
+            await generations.commit(entries, self._environment, self.left_out)
         self._whole = failure is None and not (late.count or too_much.count or no_room.why.count)
         if failure is not None:
             raise failure
@@ -264,61 +227,29 @@ class Saver:
 
     async def _begin(self) -> None:
         """What this session's generations are compared with: the one that was put back, when one was."""
-        self._committed = Entries()
-        self._kept = await asyncio.to_thread(self._store.size, self.saving.workspace)
-        if self._after is not None:
-            manifest = await asyncio.to_thread(self._store.manifest, self.saving.workspace, self._after)
-            self._committed = manifest.entries
+        self._begun = True  # where it can't be read, everything is saved anew
+        manifest = await self._generations.begin(self._after)
+        if manifest is not None:
             self._tree = Tree(manifest.entries)
-            self._committed_environment = manifest.environment
-            self._seen[await asyncio.to_thread(digest, manifest.entries)] = manifest.generation
             self._tell(
                 generation=manifest.generation, saved_at=manifest.created_at, files=manifest.files, bytes=manifest.size
             )
 
-    async def _sifted(self, before: Entries) -> tuple[Entries, Omissions]:
+    async def _sifted(self) -> tuple[Entries, Omissions]:
         """What can be saved together and is no more than was asked for; what had to be left out for that."""
         entries = await asyncio.to_thread(self._tree.sifted)
-        return await asyncio.to_thread(within, entries, before, self._limits.total_bytes)
-
-    async def _fit(self, entries: Entries) -> tuple[ChunkQueue, NoRoom]:
-        """What of them is to be brought, and what there is no room for."""
-        wanted, no_room = await self._lacking(entries)
-        if no_room.kept_full or self._kept + wanted.bytes > self._limits.kept_bytes:
-            del wanted  # there is never a second one beside it
-            await self._thin()
-            wanted, no_room = await self._lacking(entries)
-        return wanted, no_room
-
-    async def _lacking(self, entries: Entries) -> tuple[ChunkQueue, NoRoom]:
-        wanted, quota = ChunkQueue(), self._most_kept - self._kept
-        return wanted, await asyncio.to_thread(lacking, self._store, entries.records, wanted, quota)
-
-    @property
-    def _most_kept(self) -> int:
-        """What was let go of takes room for a while yet."""
-        return int(_OVER * self._limits.kept_bytes)
-
-    async def _thin(self) -> None:
-        """The saves take as much as they may, or soon will: let go of those that are needed least."""
-        await asyncio.to_thread(self._store.thin, self.saving.workspace, int(_THINNED * self._limits.kept_bytes))
-        self._kept = await asyncio.to_thread(self._store.size, self.saving.workspace)
+        return await asyncio.to_thread(within, entries, self._generations.entries, self._limits.total_bytes)
 
     async def _look_into_store(self) -> None:
-        """See that what was saved last is there: a store may be put away, emptied or exchanged while it is used."""
-        await asyncio.to_thread(self._store.check_place)
-        number, ids = self.saving.generation, (self._committed or Entries()).chunk_ids()
-        if number is not None and not await asyncio.to_thread(self._store.holds, self.saving.workspace, number, ids):
-            _LOG.warning("generation %s is not in the store any more: everything is saved again", number)
-            self._committed, self._committed_environment = Entries(), None
-            self._seen.clear()
+        """See that what was saved last is there, or save everything again."""
+        if not await self._generations.are_there():
             self._whole = False
             self._tell(generation=None, saved_at=None, files=0, bytes=0)
         self._doubt = False
 
     async def _look(self) -> bool:
         """Ask what changed; whether anything did, packages included."""
-        most = min(self._limits.total_bytes, self._most_kept - self._kept)
+        most = min(self._limits.total_bytes, self._generations.room)
         packages = self._packages if self._plan else ""
         async with Prefetch(self._agent, self._store, most) as prefetch:
             plan = await self._agent.plan(self._plan, packages, prefetch.saw)
@@ -340,118 +271,36 @@ class Saver:
         self.left_out = {_text(path): why for path, why in found.named.items()}
         self._tell(left_out=found.count, at_stake=found.at_stake, problem=self._problem())
 
-    async def _commit(self, entries: Entries) -> None:
-        before, environment = self._committed or Entries(), self._environment or Environment()
-        if not (before or environment.requirements or _has_files(entries)):
-            return  # nothing is there yet
-        flags = []
-        content, last, vanished = await asyncio.to_thread(_compared, entries, before)
-        if vanished:
-            flags.append(f"{vanished}.")
-        if content != last and (again := self._seen.get(content)) is not None:
-            flags.append(f"The files are again those of generation {again}.")
-        commit = functools.partial(
-            self._store.commit, self.saving.workspace, entries, environment, flags, left_out=self.left_out
-        )
-        committing = asyncio.ensure_future(asyncio.to_thread(commit))
-        try:
-            await asyncio.shield(committing)
-        except asyncio.CancelledError:  # it can't be taken back: nobody may go on from an older generation now
-            await asyncio.wait({committing})
-            if not committing.cancelled() and committing.exception() is None:
-                self._made(committing.result(), entries, content)
-            raise
-        self._made(committing.result(), entries, content)
-        self._commits += 1
-        if self._commits % _PRUNE_EVERY == 0:
-            with contextlib.suppress(WorkspaceError):
-                await asyncio.to_thread(self._store.prune)
-
-    def _made(self, generation: Generation, entries: Entries, content: bytes) -> None:
-        """There is a new generation."""
-        before = self.saving.generation
-        added = self._store.taken - self._taken
-        self._kept += added
-        self._committed, self._committed_environment, self._redated = entries, self._environment, False
-        self._taken = self._store.taken
-        self._seen.setdefault(content, generation.number)
-        kept = [f"Generation {before} is kept as it was."] if generation.flags and before is not None else []
-        self._flagged = " ".join([*generation.flags, *kept])
+    def _made(self, generation: Generation, size: int) -> None:
+        """There is a new generation, which took ``size`` bytes."""
+        self._redated = False
         self._tell(
             generation=generation.number,
             saved_at=generation.created_at,
             files=generation.files,
             bytes=generation.bytes,
             seconds=round(asyncio.get_running_loop().time() - self._round_began, 3),
-            new_bytes=added,
-            kept_bytes=self._kept,
+            new_bytes=size,
+            kept_bytes=self._generations.kept,
             problem=self._problem(),
         )
 
     def _problem(self) -> str:
         """What is odd about the newest generation, and what is not in it, in a sentence or two."""
-        odd = self._notes | self.left_out
+        flagged, odd = self._generations.flagged, self._notes | self.left_out
         if not odd:
-            full = self._kept > _TOLD * self._limits.kept_bytes
-            return f"{self._flagged} {self._fullness()}".strip() if full else self._flagged
+            return f"{flagged} {self._generations.fullness()}".strip()
         worst = sorted(odd.items(), key=lambda item: item[1] in HARMLESS)
         some = "; ".join(f"{shown(path)} ({reason})" for path, reason in worst[:_SHOWN_PATHS])
         count = max(len(odd), self.saving.left_out)
         more = f", and {count - _SHOWN_PATHS} more" if count > _SHOWN_PATHS else ""
-        return f"{self._flagged} Not saved as they are: {some}{more}.".strip()
-
-    def _fullness(self) -> str:
-        return (
-            f"The saves of this workspace take {data_size(self._kept)} of at most "
-            f"{data_size(self._limits.kept_bytes)}; beyond that the ones that are needed least are deleted."
-        )
+        return f"{flagged} Not saved as they are: {some}{more}.".strip()
 
     def _tell(self, **changes: object) -> None:
         saving = changed(self.saving, changes)
         if saving != self.saving:
             self.saving = saving
             self._on_change(saving)
-
-
-def _has_files(entries: Entries) -> bool:
-    return any(map(record.is_file, entries.records))
-
-
-def _compared(entries: Entries, before: Entries) -> tuple[bytes, bytes, str]:
-    """The digests of both, and what vanished in between. Blocking, a second for very many."""
-    return digest(entries), digest(before), shrunk(before, entries)
-
-
-def _settled(
-    store: Store, entries: Entries, before: Entries, gone: set[str], hopeless: bytearray
-) -> tuple[Entries, Omissions, bool]:
-    """What can be saved now; what of it is not as it is in the workspace, with the reason; whether some is to come.
-
-    A file of which the store lacks something stays as it was saved ``before``, or is left out. ``hopeless``: which of
-    the entries there is no room for. Blocking.
-    """
-    late, some_to_come, as_they_are = Omissions(), False, True
-
-    def kept() -> Iterator[bytes]:
-        nonlocal some_to_come, as_they_are
-        index = -1
-        for each, old in beside(entries.records, before.records):
-            if each is None:
-                continue
-            index += 1
-            if all(map(store.has, record.chunk_ids(each))):
-                yield each
-                continue
-            as_they_are = False
-            if not hopeless[index]:
-                to_come = not gone or gone.isdisjoint(chunk.hex() for chunk in record.chunk_ids(each))
-                late.add(record.path(each), _ON_ITS_WAY if to_come else _RESTLESS)
-                some_to_come = some_to_come or to_come
-            if old is not None and record.is_file(old) and all(map(store.has, record.chunk_ids(old))):
-                yield old
-
-    records = Records(kept())
-    return entries if as_they_are else Entries(records), late, some_to_come
 
 
 def _text(path: str) -> str:

@@ -14,8 +14,9 @@ import pytest
 
 from golem_launcher.agent.workspace import wire
 from golem_launcher.agent.workspace.chunker import chunk_id
+from golem_launcher.workspace.transfer.added_generations import Limits
 from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
-from golem_launcher.workspace.transfer.saver import Limits, Saver
+from golem_launcher.workspace.transfer.saver import Saver
 from tests.dialling import to_origin
 from tests.workspace.transfer.conftest import TOKEN
 

@@ -13,8 +13,9 @@ from golem_launcher.errors import ProviderError
 from golem_launcher.workspace.export.extract import extract
 from golem_launcher.workspace.transfer import quota as fitting
 from golem_launcher.workspace.transfer import saver as saving
+from golem_launcher.workspace.transfer.added_generations import Limits
 from golem_launcher.workspace.transfer.restore import LocalFiles, restore_into, send
-from golem_launcher.workspace.transfer.saver import Limits, Saver
+from golem_launcher.workspace.transfer.saver import Saver
 from tests.workspace.transfer.conftest import BulkTransfer, tree
 
 LIMITS = Limits(total_bytes=2 << 30)

@@ -1,7 +1,7 @@
-"""What the kernel over there says, given to clients: as it is, but for what a kernel must not say.
+"""Passes what the kernel over there says on to clients: unchanged, except for what a kernel must not say.
 
 Answers to requests of ours, which are parts of a cell, become answers to that cell. What runs there no more, or was
-lost on the way, gets an answer that is made up: no client waits for ever.
+lost on the way, gets an answer made here, so that no client waits for ever.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _UNKNOWN_MAGIC = re.compile(r"UsageError: (Line magic function|Cell magic) ")
 
 
 class Answers:
-    """The ``Owner`` of a connection."""
+    """The answers of one kernel over there, as the :class:`Owner` of the connection to it."""
 
     def __init__(self, outstanding: Outstanding, queue: CellQueue, clients: Clients) -> None:
         self._outstanding = outstanding

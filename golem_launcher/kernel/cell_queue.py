@@ -24,12 +24,12 @@ class CellQueue:
         """The number of the last cell."""
 
     def add(self, cell: Request) -> None:
-        """One more."""
+        """Add a cell at the end."""
         self._waiting.append(cell)
         self._another.set()
 
     async def take(self) -> Request:
-        """The next one, when there is one. It may be aborted still, until it is :meth:`begun`."""
+        """Wait for the next cell. It still may be aborted until :meth:`begun` is called."""
         while not self._waiting:
             self._another.clear()
             await self._another.wait()
@@ -37,7 +37,7 @@ class CellQueue:
         return self._next
 
     def begun(self) -> None:
-        """The one that was taken is no longer waiting."""
+        """Say that the cell that was taken runs now."""
         self._next = None
 
     def note_failure(self, cell: Request, content: dict[str, Any]) -> None:

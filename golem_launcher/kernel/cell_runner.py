@@ -50,7 +50,7 @@ class CellRunner:
         """The cell that is run here."""
 
     async def run(self) -> None:
-        """Run one after the other, until it is cancelled."""
+        """Run the cells of the queue one after the other, until it is cancelled."""
         while True:
             cell = await self._queue.take()
             try:

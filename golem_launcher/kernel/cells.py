@@ -17,14 +17,14 @@ _NEAR = 0.8
 
 @dataclass(frozen=True)
 class Code:
-    """Lines for the kernel."""
+    """Lines of Python for the kernel over there."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Call:
-    """One of our commands."""
+    """A command of ours, as a cell calls it."""
 
     name: str
     words: str

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class Clients:
-    """Those at a :class:`Front`. ``lines``: as of :class:`Output`."""
+    """The clients that are connected to a :class:`Front`. ``lines``: as of :class:`Output`."""
 
     def __init__(self, front: Front, *, lines: bool = False) -> None:
         self._front = front
         self._lines = lines
 
     async def answer(self, request: Request, content: dict[str, Any] | None) -> None:
-        """Answer a request from here; ``None``: it is of a kind that gets no answer."""
+        """Answer a request from here. With ``None`` nothing is sent: its kind gets no answer."""
         await self.tell_state("busy", request.message)
         if content is not None:
             await self.reply(request, content)
@@ -33,15 +33,15 @@ class Clients:
         await self.forward(request, self._made(kind, content, request.message))
 
     async def forward(self, request: Request, message: Message, channel: str = "") -> None:
-        """Reply with this one."""
+        """Reply with a message of the kernel over there."""
         await self._front.reply(channel or request.channel, request.identities, message)
 
     async def publish(self, message: Message) -> None:
-        """Show this to all."""
+        """Send a message to all clients."""
         await self._front.publish(message)
 
     async def tell_all(self, kind: str, content: dict[str, Any], parent: Message) -> None:
-        """The same with a message of our own."""
+        """Send a message of our own to all clients."""
         await self._front.publish(self._made(kind, content, parent))
 
     async def tell_state(self, state: str, parent: Message | None = None) -> None:

@@ -35,19 +35,19 @@ _MOST_NEWS = 50
 
 
 class Owner(Protocol):
-    """The kernel on this side, which is told."""
+    """The kernel on this side: what a connection tells it."""
 
     async def heard(self, channel: str, message: Message) -> None:
-        """The kernel over there says something."""
+        """The kernel over there sent a message."""
 
     async def lost(self, words: str) -> None:
-        """What runs there runs no more: every request that waits is to end, with these words."""
+        """What ran there is gone: end every request that waits, with these words."""
 
     async def held_up(self, words: str) -> None:
-        """What runs there runs on, but is not heard of for a while: who waits is told why."""
+        """What runs there goes on, but can't be heard for a while: tell those who wait, with these words."""
 
     async def settle(self) -> None:
-        """The kernel over there does nothing any more: a request that still waits has lost its answer."""
+        """The kernel over there is idle, so a request that still waits has lost its answer: end it."""
 
     @property
     def waits(self) -> bool:
@@ -117,7 +117,7 @@ class Connection:
         self._tasks = [asyncio.create_task(self._watch())]
 
     async def rest(self) -> None:
-        """Neither listen nor watch any more; all over there stays as it is, and is left or closed later."""
+        """Stop listening and watching. Nothing changes over there; to be left or closed later."""
         await cancel_all(*self._tasks)  # first: who watches would start another kernel for one that is given up
         await self._stop_running()
 
@@ -128,7 +128,7 @@ class Connection:
             await self.kernel.shut_down(_LEAVE_SECONDS)
 
     async def part(self) -> bool:
-        """Be none of the session's notebooks any more; whether it is to end now: nobody else uses it."""
+        """Stop being one of the session's notebooks; whether the session should end, because no other uses it."""
         await self.rest()
         await asyncio.to_thread(self._record.remove)  # first: of two that leave at once, one sees that nobody is left
         others = await asyncio.to_thread(self._record.others, self.name)
@@ -285,9 +285,9 @@ def check_workload(name: str) -> None:
 
 
 async def until_saved_before(request: LaunchRequest, told: Callable[[SessionState], Awaitable[None]]) -> None:
-    """Wait for the end of a session that saves a last time what this request goes on with, where there is one.
+    """Wait for a session that is just ending and saves the files that this request goes on with, if there is one.
 
-    That of a notebook that was closed a moment ago does. ``told`` is awaited with each of its states. It ends within a
+    A notebook that was closed a moment ago has one. ``told`` is awaited with each of its states. It ends within a
     time of its own; who waits no longer is refused by :func:`begin`, in words.
     """
     from golem_launcher.session import client, timeouts

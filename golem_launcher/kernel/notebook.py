@@ -34,7 +34,7 @@ _BANNER = "Python 3 on a provider of the Golem network. Connect: %connect local 
 
 
 class NotConnected(LauncherError):  # noqa: N818 - reads as what it says
-    """There is no provider that could run it."""
+    """The notebook is connected to no provider that could run a cell."""
 
 
 class Notebook:

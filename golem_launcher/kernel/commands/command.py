@@ -31,7 +31,7 @@ class Command:
     examples: tuple[str, ...] = field(default=())
     """As they are typed."""
     more: str = ""
-    """Further sentences, for who asks about this one."""
+    """Further sentences for its help."""
     completions: Callable[[Notebook, str], list[str]] = _nothing
     """Words that may follow what was typed after the name."""
     takes_cell: bool = False
@@ -42,12 +42,12 @@ class Command:
 
     @property
     def sign(self) -> str:
-        """How it is typed."""
+        """The command as it is typed: ``%connect``."""
         return f"{'%%' if self.takes_cell else '%'}{self.name}"
 
     @property
     def help(self) -> str:
-        """All about it."""
+        """What ``%NAME?`` shows: usage, what it does, examples."""
         lines = [f"{self.sign} {self.usage}".rstrip(), "", f"{self.sentence} {self.more}".rstrip()]
         if self.examples:
             lines += ["", "Examples:", *(f"    {example}" for example in self.examples)]

@@ -141,17 +141,23 @@ class Listener(_Serving):
 
 
 class SocketFile(_Serving):
-    """Listens at ``path``, a socket file with mode 0600 in a private directory, which it removes when closed."""
+    """Listens at ``path``, a socket file with mode 0600 in a private directory, which it removes when closed.
 
-    def __init__(self, path: Path, serve: Serve) -> None:
+    ``longest`` is how many bytes of one connection's are read ahead, and so the longest line.
+    """
+
+    def __init__(self, path: Path, serve: Serve, *, longest: int = LARGEST) -> None:
         super().__init__(serve)
         self.path = path
+        self._longest = longest
 
     async def start(self) -> None:
         """Begin to listen. Raises ``OSError``."""
         self.path.unlink(missing_ok=True)  # a dead supervisor's
         # Its directory is private already. (A umask would be everybody's: other threads make files meanwhile.)
-        self._server = await asyncio.start_unix_server(self._accept, str(self.path), limit=LARGEST, backlog=_BACKLOG)
+        self._server = await asyncio.start_unix_server(
+            self._accept, str(self.path), limit=self._longest, backlog=_BACKLOG
+        )
         self.path.chmod(0o600)
 
     async def renew(self) -> None:

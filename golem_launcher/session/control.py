@@ -6,16 +6,17 @@ The answer is one JSON line: ``{"ok": true, …}`` with what the command told, o
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher.access.listener import SocketFile
 from golem_launcher.errors import LauncherError
-from golem_launcher.waiting import cancel_all, wait_for
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -28,58 +29,23 @@ Command = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 """Takes the command's arguments, untyped JSON; a ``LauncherError`` becomes the answer. It bounds its own time."""
 
 
-class ControlServer:
+class ControlServer(SocketFile):
     """Answers commands on a socket that only its owner can open. What is no command is dropped with its connection."""
 
     def __init__(self, path: Path, commands: Mapping[str, Command]) -> None:
-        self._path = path
+        super().__init__(path, self._converse, longest=LONGEST_LINE)
         self._commands = commands
-        self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
-
-    async def start(self) -> None:
-        """Begin to listen. Raises ``OSError``."""
-        with contextlib.suppress(FileNotFoundError):
-            self._path.unlink()  # left by a supervisor that was killed; ours is the lock, so nobody listens there
-        # Its directory is private already. (A umask would be everybody's: other threads make files meanwhile.)
-        self._server = await asyncio.start_unix_server(self._accept, path=str(self._path), limit=LONGEST_LINE)
-        self._path.chmod(0o600)
-
-    async def renew(self) -> None:
-        """Listen again where somebody removed the socket file. Raises ``OSError``."""
-        if self._server is not None:
-            self._server.close()
-        await self.start()
-
-    async def aclose(self) -> None:
-        """Stop listening, end every connection and remove the socket."""
-        if self._server is not None:
-            self._server.close()
-        await cancel_all(*self._connections)
-        with contextlib.suppress(FileNotFoundError):
-            self._path.unlink()
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            if len(self._connections) <= _MOST_CONNECTIONS:
-                await self._converse(reader, writer)
-        except (TimeoutError, OSError, ValueError, asyncio.CancelledError):
-            pass  # too long, too slow, gone, or the end of the supervisor
-        finally:
-            writer.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while line := await wait_for(reader.readline(), _IDLE_SECONDS):
-            answer = await self.answer(line)
-            if answer is None:
-                return
-            writer.write(json.dumps(answer, default=str).encode() + b"\n")
-            await wait_for(writer.drain(), _IDLE_SECONDS)
+        if self.connections > _MOST_CONNECTIONS:
+            return
+        with contextlib.suppress(ValueError):  # a line that is too long
+            while line := await wait_for(reader.readline(), _IDLE_SECONDS):
+                answer = await self.answer(line)
+                if answer is None:
+                    return
+                writer.write(json.dumps(answer, default=str).encode() + b"\n")
+                await wait_for(writer.drain(), _IDLE_SECONDS)
 
     async def answer(self, line: bytes) -> dict[str, Any] | None:
         """The answer to one line, or ``None`` for what is no command."""

@@ -41,6 +41,15 @@ def write_pieces(path: Path, pieces: Iterable[bytes], *, mode: int = 0o600) -> N
         raise
 
 
+def sync_directory(path: Path) -> None:
+    """Have the disk know which names a directory has: a file that was renamed into it stays after a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def write_json(path: Path, value: Any, *, mode: int = 0o600) -> None:
     """``write_atomic`` for a JSON value."""
     write_atomic(path, json.dumps(value, indent=1, default=str).encode() + b"\n", mode=mode)

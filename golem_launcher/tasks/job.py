@@ -231,7 +231,7 @@ class CommandTasks:
         def write() -> None:
             placing.place(self._output / label, answer.outputs, {LOG: _shown(answer.log)})
             self._log_of_failure(attempt.task).unlink(missing_ok=True)
-            placing.sync(self._output)
+            files.sync_directory(self._output)
             self._record.add(line, sure=True)
 
         self._said.pop(attempt.task, None)

@@ -93,15 +93,6 @@ def put(output: Output, path: Path, *, copy: bool = False) -> None:
         path.chmod(0o644)
 
 
-def sync(path: Path) -> None:
-    """Have the disk know a directory's entries."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _draft(name: str) -> str:
     return f".{name[:100]}"
 

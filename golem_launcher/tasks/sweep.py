@@ -214,7 +214,7 @@ class SweepTasks:
             draft.unlink(missing_ok=True)
             placing.put(notebook, draft)
             draft.replace(self._output / name)
-            placing.sync(self._output)
+            files.sync_directory(self._output)
         provider = attempt.worker.provider
         cost = self._per_hour.get(provider, Decimal(0)) * Decimal(answer.seconds) / 3600
         line = Line(

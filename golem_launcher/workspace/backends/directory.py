@@ -53,7 +53,7 @@ class DirectoryLocation:
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             files.write_pieces(path, _while_there_is_room(path.parent, pieces))
-            _sync_directory(path.parent)
+            files.sync_directory(path.parent)
         except OSError as error:
             raise WorkspaceError(
                 f"A save could not be written to {self._path}: {error.strerror or error}.",
@@ -67,7 +67,7 @@ class DirectoryLocation:
         self.write(draft, pieces)
         try:
             os.link(self._path / draft, path)
-            _sync_directory(path.parent)
+            files.sync_directory(path.parent)
         except FileExistsError:
             return False
         except OSError as error:
@@ -115,11 +115,3 @@ def _while_there_is_room(directory: Path, pieces: Iterable[bytes]) -> Iterator[b
         if len(piece) + ROOM_LEFT > shutil.disk_usage(directory).free:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         yield piece
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -15,6 +15,7 @@ import stat
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from golem_launcher import files
 from golem_launcher.agent.workspace.open_beneath import directory as opened_directory
 from golem_launcher.agent.workspace.open_beneath import parent
 from golem_launcher.agent.workspace.portable_names import unescape
@@ -85,7 +86,7 @@ def extract(
                 os.rename(each, directory / each.name)  # noqa: PTH104 - a link stays one
                 if each.name in modes:  # now, for who may not write to a directory may not move it
                     os.chmod(directory / each.name, modes[each.name])  # noqa: PTH101
-            _sync(directory)
+            files.sync_directory(directory)
         finally:
             _remove(unfinished)
     except OSError as error:
@@ -199,11 +200,3 @@ def _remove(directory: Path) -> None:
                 if not os.path.islink(path):  # noqa: PTH114
                     os.chmod(path, 0o700)  # noqa: PTH101
     shutil.rmtree(directory, ignore_errors=True)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

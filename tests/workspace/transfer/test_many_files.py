@@ -4,9 +4,9 @@ import asyncio
 import json
 import os
 import random
+import resource
 import subprocess
 import sys
-import time
 import tracemalloc
 from types import SimpleNamespace
 
@@ -22,18 +22,19 @@ FILES, PUT_BACK = 50_000, 20_000
 
 
 @pytest.mark.slow
-def test_fifty_thousand_tiny_files_are_saved_within_a_minute_in_450_bytes_each(provider, tmp_path):
+def test_fifty_thousand_tiny_files_are_saved_in_a_minute_of_processor_time_and_450_bytes_each(provider, tmp_path):
     for number in range(FILES):
         if number % 1000 == 0:
             folder = provider.work / f"part-{number // 1000}"
             folder.mkdir()
         (folder / f"sample-{number}.txt").write_bytes(b"%d\n" % number)
-    began = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, "-m", saving_process.__name__, provider.url, str(tmp_path / "store"), "2"],
-        stdout=subprocess.PIPE, env={**os.environ, **FRUGAL}, check=True, timeout=300,
+        stdout=subprocess.PIPE, env={**os.environ, **FRUGAL}, check=True, timeout=600,
     )  # fmt: skip
-    took = time.monotonic() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    took = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     found = json.loads(done.stdout)
     assert found["files"] == [FILES, FILES], found
     assert took < 60, found

@@ -29,10 +29,6 @@ if TYPE_CHECKING:
 
     Told = Callable[[Happened], None]
 
-OWN_BUSINESS = frozenset({"machines", "workers", "max_workers", "workload", "inputs", "resume", "save", "save_seconds",
-                          "keep_gib", "store", "encrypt", "recover", "lab_extensions", "ssh_key",
-                          "kernel_state", "idle"})  # fmt: skip
-"""Fields of a request that a job decides by itself."""
 Workers = Annotated[int | None, typer.Option("--workers", "-w", help="How many machines. (default: 3)")]
 """The option of every job, as the two that follow."""
 Files = Annotated[

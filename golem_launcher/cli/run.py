@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from golem_launcher.cli.completion import job_names
-from golem_launcher.cli.jobs import OWN_BUSINESS, Files, Output, Work, Workers, carry_out, changed, tell
+from golem_launcher.cli.jobs import Files, Output, Work, Workers, carry_out, changed, tell
 from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors
 from golem_launcher.cli.request import takes_request
 from golem_launcher.errors import RequestError
+from golem_launcher.request.fields import DECIDED_BY_JOBS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,7 @@ _OF_FILE = ("command", "map", "workers", "setup", "files", "output", "keep", "ti
 
 def add_commands(app: typer.Typer) -> None:
     """Add this module's command to the command line."""
-    app.command("run")(reports_errors(takes_request(run, without=OWN_BUSINESS)))
+    app.command("run")(reports_errors(takes_request(run, without=DECIDED_BY_JOBS)))
 
 
 def run(

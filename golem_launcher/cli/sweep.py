@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from golem_launcher.cli.completion import job_names
-from golem_launcher.cli.jobs import OWN_BUSINESS, Files, Output, Work, Workers, carry_out, changed, tell
+from golem_launcher.cli.jobs import Files, Output, Work, Workers, carry_out, changed, tell
 from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say
 from golem_launcher.cli.request import takes_request
 from golem_launcher.errors import RequestError
+from golem_launcher.request.fields import DECIDED_BY_JOBS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 def add_commands(app: typer.Typer) -> None:
     """Add this module's command to the command line."""
-    app.command("sweep")(reports_errors(takes_request(sweep, without=OWN_BUSINESS)))
+    app.command("sweep")(reports_errors(takes_request(sweep, without=DECIDED_BY_JOBS)))
 
 
 def sweep(
@@ -54,7 +55,7 @@ def sweep(
 ) -> None:
     """Execute a notebook for each of many sets of parameters, on several machines.
 
-    Each becomes a notebook of its own, as papermill writes them, and a row of summary.csv and summary.html. One whose
+    Each becomes a notebook of its own, as papermill writes them, and a row of summary.csv, .html, .parquet. One whose
     cell fails is kept with the error in it; --resume does what is missing, and what failed, again.
 
     Examples:
@@ -92,6 +93,8 @@ def sweep(
     else:
         tell(outcome, "sweep")
         say(f"  Summary: {outcome['summary'][0]}")
+        if not outcome["summary"][-1].endswith(".parquet"):
+            say("  With pyarrow it is there as Parquet, too: pip install 'golem-launcher[arrow]'")
         if outcome["failed"]:
             say("  --resume takes the notebook as it was when the sweep began; a mended one is another sweep.")
     if outcome["done"] < outcome["tasks"]:

@@ -12,6 +12,12 @@ from golem_launcher.request.model import LaunchRequest
 NAMES = tuple(LaunchRequest.model_fields)
 _NUMBERS: set[object] = {int, float, Decimal}
 
+DECIDED_BY_JOBS = frozenset({
+    "machines", "workers", "max_workers", "workload", "inputs", "resume", "save", "save_seconds", "keep_gib", "store",
+    "encrypt", "recover", "lab_extensions", "ssh_key", "kernel_state", "idle",
+})  # fmt: skip
+"""Fields that a job decides by itself."""
+
 
 @functools.cache
 def about(name: str) -> About:

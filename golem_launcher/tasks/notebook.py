@@ -19,17 +19,26 @@ def execute_notebook(notebook: Path, name: str, parameters: dict[str, Any], kern
 
     target = Path(name)
 
+    metadata = json.loads(notebook.read_text()).get("metadata", {})
+    spec = metadata.get("kernelspec", {})
+    language = None if metadata.get("language_info", {}).get("name") or spec.get("language") else "python"
+
     def execute(kernel_name: str | None) -> str:
         try:
             papermill.execute_notebook(
-                str(notebook), str(target), parameters=parameters, kernel_name=kernel_name, progress_bar=False
+                str(notebook),
+                str(target),
+                parameters=parameters,
+                kernel_name=kernel_name,
+                language=language,
+                progress_bar=False,
             )
         except PapermillExecutionError as error:
             return f"{error.ename}: {error.evalue}"
         return ""
 
     try:
-        failed = execute(kernel or None)
+        failed = execute(kernel or (None if spec.get("name") else "python3"))
     except NoSuchKernel:
         if kernel:
             raise

@@ -67,7 +67,7 @@ def _values_typed(name: str, text: str) -> list[Any]:
         found = ast.literal_eval(text)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return [_value(one) for one in next(csv.reader([text], skipinitialspace=True), [])]
-    values = list(found) if isinstance(found, tuple) and not text.startswith("((") else [found]
+    values = list(found) if isinstance(found, tuple) else [found]
     for value in values:
         if not _is_plain(value):
             raise RequestError(f"{value!r:.80} is no value of a parameter: it must be one that JSON knows.", field=name)
@@ -120,6 +120,15 @@ def _value(text: str) -> Any:
         return float(plain)
     except ValueError:
         return text
+
+
+def is_notebook(data: bytes) -> bool:
+    """Whether these bytes are a notebook, as far as a sweep looks into it."""
+    try:
+        cells = json.loads(data).get("cells")
+    except (ValueError, AttributeError, RecursionError):
+        return False
+    return isinstance(cells, list)
 
 
 @dataclass(frozen=True)

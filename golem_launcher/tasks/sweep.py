@@ -23,7 +23,7 @@ from golem_launcher.tasks.happenings import MachineReady
 from golem_launcher.tasks.job import parsed
 from golem_launcher.tasks.labels import labels_of_sets
 from golem_launcher.tasks.notebook import execute_notebook
-from golem_launcher.tasks.parameters import MOST_SETS
+from golem_launcher.tasks.parameters import MOST_SETS, is_notebook
 from golem_launcher.tasks.record import Line
 from golem_launcher.tasks.scheduler import Fault
 from golem_launcher.text import clean_line
@@ -80,12 +80,10 @@ def read_notebook(path: Path) -> bytes:
     """A notebook's file. Raises ``RequestError`` for what is none."""
     try:
         data = path.expanduser().read_bytes()
-        if len(data) > _LARGEST_NOTEBOOK or not isinstance(json.loads(data).get("cells"), list):
-            raise ValueError  # noqa: TRY301 - it is told below
     except OSError as error:
         raise RequestError(f"The notebook {path} can't be read: {error.strerror or error}.") from None
-    except (ValueError, AttributeError, RecursionError):
-        raise RequestError(f"{path} is no notebook that can be read.") from None
+    if len(data) > _LARGEST_NOTEBOOK or not is_notebook(data):
+        raise RequestError(f"{path} is no notebook that can be read.")
     return data
 
 

@@ -10,6 +10,7 @@ import html
 import io
 import itertools
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
     from golem_launcher.tasks.sweep import Sweep
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_LARGEST_WHOLE = 1 << 63
 _COLUMNS = ("status", "seconds", "cost", "provider", "error", "notebook")
 
 
 def write_summary(sweep: Sweep, lines: Iterable[Line]) -> list[Path]:
     """Tables of a sweep beside its notebooks; where they are. Blocking. Raises ``OSError``.
 
-    What a provider said is text in them, and no formula.
+    CSV and HTML, and where pyarrow is installed Parquet.
     """
     last = {line.task: line for line in lines if line.kind in {"done", "failed"}}
     rows = [_row(number, parameters, last.get(number)) for number, parameters in enumerate(sweep.sets)]
@@ -43,6 +45,10 @@ def write_summary(sweep: Sweep, lines: Iterable[Line]) -> list[Path]:
     written = [output / "summary.csv", output / "summary.html"]
     files.write_atomic(written[0], table.getvalue().encode(), mode=0o644)
     files.write_atomic(written[1], _page(sweep.notebook, columns, rows).encode(), mode=0o644)
+    parquet = _parquet(columns, rows)
+    if parquet is not None:
+        written.append(output / "summary.parquet")
+        files.write_atomic(written[-1], parquet, mode=0o644)
     return written
 
 
@@ -52,7 +58,7 @@ def _row(number: int, parameters: dict[str, Any], line: Line | None) -> dict[str
         scraps = line.more.get("scraps")
         row |= {
             "seconds": round(line.seconds, 2),
-            "cost": line.cost,
+            "cost": Decimal(line.cost),
             "provider": line.provider_name or line.provider,
             "error": line.reason,
             "notebook": line.more.get("notebook", ""),
@@ -64,10 +70,39 @@ def _row(number: int, parameters: dict[str, Any], line: Line | None) -> dict[str
 
 
 def _cell(value: Any) -> Any:
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool | int | float | Decimal):
         return value
-    text = clean_line(value if isinstance(value, str) else json.dumps(value))
+    text = _text(value)
     return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _parquet(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> bytes | None:
+    """The table with a type for each column: numbers where all of it are, else text; ``None`` without pyarrow."""
+    try:
+        import pyarrow as pa  # noqa: PLC0415 - an extra
+        import pyarrow.parquet as pq  # noqa: PLC0415
+    except ImportError:
+        return None
+    arrays = [_of_one_type([row.get(column) for row in rows]) for column in columns]
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_arrays([pa.array(array) for array in arrays], names=list(columns)), sink)
+    return bytes(sink.getvalue())
+
+
+def _of_one_type(values: Sequence[Any]) -> list[Any]:
+    found = [value for value in values if value is not None]
+    if all(isinstance(value, bool) for value in found):
+        return list(values)
+    numbers = all(isinstance(value, int | float | Decimal) and not isinstance(value, bool) for value in found)
+    if numbers and all(isinstance(value, int) and abs(value) < _LARGEST_WHOLE for value in found):
+        return list(values)
+    if numbers:
+        return [None if value is None else float(value) for value in values]
+    return [None if value is None else _text(value) for value in values]
+
+
+def _text(value: Any) -> str:
+    return clean_line(value if isinstance(value, str) else json.dumps(value, default=str))
 
 
 def _page(title: str, columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""Assembles the page (header, form, sessions) and runs the loop that refreshes it."""
+"""Assembles the page (header, sessions, form, sweep) and runs the loop that refreshes it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from golem_launcher.ui.form.uploads import sweep_uploads
 from golem_launcher.ui.header.header import Header
 from golem_launcher.ui.header.network import bring_up, network_view
 from golem_launcher.ui.header.wallet import WalletPanel
+from golem_launcher.ui.sweep.sweep_form import SweepForm
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -70,11 +71,12 @@ class Launcher(ipywidgets.VBox):
         self.offers = Offers(self._show_offers, self._networks)
         self.form = RequestForm(on_request=self._start, on_change=self._consider, on_mend=self._mend)
         self.sessions = SessionCards(on_relaunch=self.form.fill)
-        for part in (self.header, self.form, self.sessions):
+        self.sweep = SweepForm()
+        for part in (self.header, self.form, self.sessions, self.sweep):
             self._background.receives(part, part.receive)
         past = ipywidgets.VBox()
         past.add_class("gl-past-place")  # where the sessions' script lists those that are over, below the form
-        super().__init__([self.header, self.sessions, self.form, past])
+        super().__init__([self.header, self.sessions, self.form, self.sweep, past])
         self.add_class("gl-page")
 
     def close(self) -> None:
@@ -143,6 +145,7 @@ class Launcher(ipywidgets.VBox):
 
     def _consider(self, request: LaunchRequest | None) -> None:
         self.offers.consider(request)
+        self.sweep.consider(request)
         if request is None:
             return
         if request.network != self._network:

@@ -334,6 +334,32 @@ export interface UploadRefused {
   text: string;
 }
 
+// ---- A sweep: `ui/sweep/sweep_form.py`
+
+export type SweepModel = Model<{ notebook: Notebook; base: string }, SweepTold>;
+
+/** Empty until one was chosen; with `parameters`, or with what is `wrong`. */
+export interface Notebook {
+  name?: string;
+  parameters?: Parameter[];
+  note?: string;
+  wrong?: string;
+}
+
+export interface Parameter {
+  name: string;
+  /** As the notebook has it. */
+  default: string;
+  comment: string;
+}
+
+/** The field may be a parameter; it is empty where it is nobody's. */
+export type SweepTold =
+  | Here
+  | { kind: "considered"; asked: number; sets?: number; wrong?: [field: string, text: string] }
+  | { kind: "refused"; order: string; wrong: [field: string, text: string] }
+  | { kind: "accepted"; order: string; name: string };
+
 // ---- The sessions: `ui/cards`
 
 export type SessionsModel = Model<

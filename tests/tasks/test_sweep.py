@@ -3,8 +3,10 @@
 import asyncio
 import csv
 import json
+import sys
 
 import nbformat
+import pyarrow.parquet
 import pytest
 import typer
 
@@ -57,12 +59,35 @@ def test_a_summary_is_text_whatever_a_provider_said(tmp_path):
         Line(kind="failed", task=1, reason="-cmd", more={"notebook": "a=2.ipynb", "scraps": []}),
         Line(kind="done", task=0, seconds=1.5, more={"notebook": "a=1.ipynb", "scraps": hostile}),
     ]
-    table, page = write_summary(sweep, lines)
+    table, page, _ = write_summary(sweep, lines)
     first, second = csv.DictReader(table.read_text().splitlines())
     assert (first["status"], first["scrap.loss"], first["scrap.n"]) == ("done", "'=HYPERLINK(1)", "-1.5")
     assert (second["status"], second["error"], second["scrap.loss"]) == ("failed", "'-cmd", "")
     assert "<script>" not in page.read_text()
     assert "n&lt;b&gt;" in page.read_text()
+
+
+def test_a_summary_as_parquet_has_numbers_where_all_are_and_text_elsewhere(tmp_path, monkeypatch):
+    sets = (
+        {"a": 1, "b": 1, "c": "=x", "d": True},
+        {"a": 2, "b": 0.5, "c": [1], "d": None},
+        {"a": 3, "b": 2, "c": None},
+    )
+    sweep = Sweep(notebook="n", sets=sets, output=str(tmp_path), request=LaunchRequest())
+    scraps = {"loss": 0.5, "big": 10**30}
+    lines = [Line(kind="done", task=0, seconds=1.5, cost="0.00012", more={"notebook": "x.ipynb", "scraps": scraps})]
+    *_, parquet = write_summary(sweep, lines)
+    table = pyarrow.parquet.read_table(parquet)
+    types = {field.name: str(field.type) for field in table.schema}
+    assert {name: types[name] for name in ("a", "b", "c", "d", "status", "cost", "scrap.loss", "scrap.big")} == {
+        "a": "int64", "b": "double", "c": "string", "d": "bool", "status": "string", "cost": "double",
+        "scrap.loss": "double", "scrap.big": "double",
+    }  # fmt: skip
+    first, second, third = table.to_pylist()
+    assert (first["c"], first["cost"], second["c"], second["cost"], third["c"]) == ("=x", 0.00012, "[1]", None, None)
+    assert [row["status"] for row in (first, second, third)] == ["done", "missing", "missing"]
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert [path.name for path in write_summary(sweep, lines)] == ["summary.csv", "summary.html"]
 
 
 def test_what_a_provider_says_of_scraps_is_bounded_and_the_line_can_be_read_again(tmp_path, monkeypatch):
@@ -81,7 +106,7 @@ def test_what_a_provider_says_of_scraps_is_bounded_and_the_line_can_be_read_agai
     written.close()
     (line,) = directory.lines()
     assert (line.kind, line.task, line.more["scraps"]["n"]) == ("done", 0, 0.5)
-    table, _ = write_summary(sweep, [line])
+    table, *_ = write_summary(sweep, [line])
     assert len(table.read_text()) < 20_000
     assert len(next(csv.reader(table.read_text().splitlines()))) < 220
 

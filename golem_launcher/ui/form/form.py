@@ -16,6 +16,7 @@ from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest, request_errors
 from golem_launcher.text import clean_line
 from golem_launcher.ui.common.assets import script, style
+from golem_launcher.ui.common.orders import Orders
 from golem_launcher.ui.common.presence import Present
 from golem_launcher.ui.form import preferences
 from golem_launcher.ui.form.fields import form_groups, fresh, read_typed, typed
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
 
 _STYLES = ("form.css", "kept.css", "controls.css", "offers.css", "machine_choice.css", "uploads.css")
-
-_ORDERS_AT_MOST = 20
-"""Of which it is remembered how they were answered."""
 
 
 class RequestForm(Present):
@@ -72,8 +70,7 @@ class RequestForm(Present):
         self._on_request = on_request
         self._on_change = on_change
         self._on_mend = on_mend
-        self._orders: dict[str, dict[str, Any] | None] = {}
-        """The answers to what was ordered last, by its id; ``None`` while there is none."""
+        self._orders = Orders(self.send)
         self._uploads = uploads = Uploads(self.send)
         presets = Presets(self.send, self._show_presets, self.fill)
         self._acts: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {
@@ -108,31 +105,23 @@ class RequestForm(Present):
     async def _submit(self, content: dict[str, Any]) -> None:
         """Start a session. The form asks again until it is answered: only the first time anything is done."""
         order = str(content.get("order"))
-        if order in self._orders:
-            answer = self._orders[order]
-            if answer is not None:
-                self.send(answer)
+        if not self._orders.is_new(order):
             return
-        self._orders[order] = None
-        for old in list(self._orders)[:-_ORDERS_AT_MOST]:
-            del self._orders[old]
         try:
             request = LaunchRequest(**read_typed(content.get("values")))
             await self._on_request(request)
         except ValidationError as error:
-            self._answer(order, refusal("refused", request_errors(error)))
+            self._orders.answer(order, refusal("refused", request_errors(error)))
         except RequestError as error:
-            self._answer(order, refusal("refused", [error]))
+            self._orders.answer(order, refusal("refused", [error]))
         except BaseException:
-            self._answer(order, {"kind": "failed"})  # whatever it was becomes a banner; the button must come back
+            self._orders.answer(
+                order, {"kind": "failed"}
+            )  # whatever it was becomes a banner; the button must come back
             raise
         else:
-            self._answer(order, {"kind": "accepted", "name": fresh()["name"]})
+            self._orders.answer(order, {"kind": "accepted", "name": fresh()["name"]})
             await asyncio.to_thread(preferences.remember, request)
-
-    def _answer(self, order: str, answer: dict[str, Any]) -> None:
-        self._orders[order] = answer = {**answer, "order": order}
-        self.send(answer)
 
     async def _consider(self, content: dict[str, Any]) -> None:
         """What was typed changed: say what is wrong with it, and what it will be."""

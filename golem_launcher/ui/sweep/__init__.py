@@ -1,0 +1,1 @@
+"""A notebook for many sets of parameters, begun from the page."""

@@ -1,0 +1,289 @@
+import { h, newId, setText, show, tell } from "../common/dom.js";
+import { Insist, Presence } from "../common/presence.js";
+import { counted } from "../common/units.js";
+
+/** @import { Parameter, SweepModel, SweepTold, View } from "../types" */
+
+/**
+ * @typedef {{
+ *   name: () => string,
+ *   value: () => string,
+ *   isDefault: () => boolean,
+ *   complain: (text: string) => void,
+ *   focus: () => void,
+ *   element: HTMLElement,
+ * }} Row
+ */
+
+const CONSIDER_MS = 250;
+const LARGEST_NOTEBOOK = 8 * 1024 * 1024; // web servers drop messages of more than 10 MiB without a word
+const BEGIN_WORDS = "Start the sweep";
+const TOO_LARGE =
+  "This notebook has more than 8 MB: clear its outputs, or use the command golem-launcher sweep with its file.";
+
+/** @param {View<SweepModel>} view */
+function renderSweep({ model, el }) {
+  el.classList.add("gl", "gl-sweep");
+  let rows = /** @type {Row[]} */ ([]);
+  let shown = /** @type {object | null} */ (null);
+
+  const file = h("input", { type: "file", class: "gl-hidden", accept: ".ipynb" });
+  file.addEventListener("change", () => read());
+  const chosen = h("span", { class: "gl-sweep-chosen", role: "status", dir: "auto" });
+  const pick = h("label", { class: "gl-button gl-small gl-pick" }, file, "Choose a notebook");
+  const wrong = h("p", { class: "gl-error-text", role: "alert", hidden: true });
+  const note = h("p", { class: "gl-hint", hidden: true });
+  const hintId = newId("values");
+  const hint = h(
+    "p",
+    { class: "gl-hint", id: hintId },
+    "A value, or several with commas between them: 0.1, 0.01. What you leave as it is stays the notebook's own.",
+  );
+  const list = h("div", { class: "gl-sweep-rows" });
+  const more = h(
+    "button",
+    { type: "button", class: "gl-button gl-small", onclick: () => addNamed() },
+    "Add a parameter",
+  );
+  const parameters = h("fieldset", { class: "gl-sweep-parameters" }, h("legend", {}, "Parameters"), hint, list, more);
+  const workersId = newId("workers");
+  const workers = h("input", {
+    id: workersId,
+    type: "text",
+    inputmode: "numeric",
+    class: "gl-input",
+    autocomplete: "off",
+  });
+  workers.value = "3";
+  const stop = h("input", { type: "checkbox", class: "gl-check" });
+  const base = h("p", { class: "gl-hint" });
+  const count = h("p", { class: "gl-sweep-count", role: "status" });
+  const button = h("button", { type: "submit", class: "gl-button gl-primary gl-sweep-start" }, BEGIN_WORDS);
+  const rest = h(
+    "div",
+    { class: "gl-sweep-rest", hidden: true },
+    note,
+    parameters,
+    h(
+      "div",
+      { class: "gl-row" },
+      h("label", { for: workersId }, "Machines"),
+      h("span", { class: "gl-control gl-sweep-workers" }, workers),
+      h("label", { class: "gl-check-label" }, stop, "Begin nothing more once one has failed"),
+    ),
+    base,
+    h("div", { class: "gl-row" }, button, count),
+  );
+  const form = h(
+    "form",
+    { class: "gl-sweep-form", novalidate: true, onsubmit: submit, "aria-label": "A sweep" },
+    h(
+      "p",
+      {},
+      "Runs a notebook once for every combination of its parameters, on several machines. You get a notebook for each, and a table of all.",
+    ),
+    h("div", { class: "gl-row" }, pick, chosen),
+    wrong,
+    rest,
+  );
+  el.append(
+    h(
+      "details",
+      { class: "gl-card gl-sweep-fold" },
+      h("summary", {}, h("h2", {}, "One notebook, many sets of parameters")),
+      form,
+    ),
+  );
+
+  async function read() {
+    const [one] = file.files ?? [];
+    if (!one) return;
+    const tooLarge = one.size > LARGEST_NOTEBOOK;
+    const data = tooLarge ? null : await one.arrayBuffer();
+    file.value = ""; // the same file again is a change again
+    complain("", tooLarge ? TOO_LARGE : "");
+    if (data) model.send({ kind: "notebook", name: one.name }, undefined, [data]);
+  }
+
+  function draw() {
+    const notebook = model.get("notebook");
+    setText(base, model.get("base") || "The form above has something to mend first.");
+    if (notebook === shown) return;
+    shown = notebook;
+    const { parameters: found } = notebook;
+    setText(chosen, notebook.name ?? "");
+    complain("", notebook.wrong ?? "");
+    setText(note, notebook.note ?? "");
+    show(note, Boolean(notebook.note));
+    show(rest, Boolean(found));
+    rows = (found ?? []).map(makeRow);
+    list.replaceChildren(...rows.map((row) => row.element));
+    consider();
+  }
+
+  /**
+   * @param {Parameter} parameter
+   * @returns {Row}
+   */
+  function makeRow({ name, default: first, comment }) {
+    const id = newId("parameter");
+    const { input, error, complain } = makeValue(id);
+    input.value = first;
+    const element = h(
+      "div",
+      { class: "gl-sweep-row" },
+      h("label", { for: id }, h("code", { dir: "auto" }, name)),
+      h("span", { class: "gl-control" }, input),
+      h("span", { class: "gl-hint", dir: "auto" }, comment),
+      error,
+    );
+    const isDefault = () => input.value.trim() === first;
+    return { name: () => name, value: () => input.value, isDefault, complain, focus: () => input.focus(), element };
+  }
+
+  /** One that no cell sets, by a name that is typed. */
+  function addNamed() {
+    const id = newId("parameter");
+    const { input, error, complain } = makeValue(id);
+    const name = h("input", {
+      type: "text",
+      class: "gl-input",
+      autocomplete: "off",
+      spellcheck: "false",
+      "aria-label": "Name of the parameter",
+      oninput: () => consider(),
+    });
+    input.setAttribute("aria-label", "Its values");
+    const row = {
+      name: () => name.value.trim(),
+      value: () => input.value,
+      isDefault: () => !name.value.trim() && !input.value.trim(),
+      complain,
+      focus: () => input.focus(),
+      element: h(
+        "div",
+        { class: "gl-sweep-row" },
+        h("span", { class: "gl-control" }, name),
+        h("span", { class: "gl-control" }, input),
+        error,
+      ),
+    };
+    rows.push(row);
+    list.append(row.element);
+    name.focus();
+  }
+
+  /** @param {string} id */
+  function makeValue(id) {
+    const errorId = `${id}-error`;
+    const input = h("input", {
+      id,
+      type: "text",
+      class: "gl-input",
+      autocomplete: "off",
+      autocapitalize: "off",
+      spellcheck: "false",
+      "aria-describedby": `${errorId} ${hintId}`,
+      oninput: () => consider(),
+    });
+    const error = h("p", { class: "gl-error-text", id: errorId, hidden: true });
+    /** @param {string} text */
+    function complain(text) {
+      setText(error, text);
+      show(error, text !== "");
+      if (text) input.setAttribute("aria-invalid", "true");
+      else input.removeAttribute("aria-invalid");
+    }
+    return { input, error, complain };
+  }
+
+  /** What was changed, by parameter. */
+  function typed() {
+    return Object.fromEntries(rows.filter((row) => !row.isDefault()).map((row) => [row.name(), row.value()]));
+  }
+
+  /**
+   * Say what is wrong where it is; elsewhere at the top. Nothing is wrong with an empty text.
+   *
+   * @param {string} field
+   * @param {string} text
+   */
+  function complain(field, text) {
+    const row = rows.find((one) => one.name() === field);
+    for (const one of rows) one.complain(one === row ? text : "");
+    const general = row ? "" : text;
+    setText(wrong, field === "workers" ? `Machines: ${general}` : general);
+    show(wrong, general !== "");
+    return row;
+  }
+
+  let asked = 0;
+  let soon = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
+  const considering = new Insist(() => tell(model, { kind: "consider", asked, parameters: typed() }));
+  /** No answer counts that is still on its way. */
+  function forget() {
+    clearTimeout(soon);
+    considering.done();
+    asked += 1;
+  }
+  function consider() {
+    forget();
+    if (!rest.hidden) soon = setTimeout(() => considering.begin(), CONSIDER_MS);
+  }
+
+  let order = /** @type {object | null} */ (null);
+  let orderId = "";
+  const ordering = new Insist(() => tell(model, { kind: "submit", order: orderId, ...order }));
+  /** @param {SubmitEvent} event */
+  function submit(event) {
+    event.preventDefault();
+    if (button.disabled) return;
+    forget(); // it must not take away what is wrong with this
+    complain("", "");
+    orderId = newId("order");
+    order = { parameters: typed(), workers: workers.value, stop_at_failure: stop.checked };
+    busy(true);
+    ordering.begin();
+  }
+
+  /** @param {boolean} now */
+  function busy(now) {
+    button.disabled = now;
+    form.setAttribute("aria-busy", String(now));
+    setText(button, now ? "Starting …" : BEGIN_WORDS);
+    if (!now) ordering.done();
+  }
+
+  /** @param {SweepTold} content */
+  function onMessage(content) {
+    if (content.kind === "considered") {
+      if (content.asked !== asked) return;
+      considering.done();
+      setText(count, content.sets ? counted(content.sets, "notebook") : "");
+      complain(...(content.wrong ?? /** @type {[string, string]} */ (["", ""])));
+    } else if (content.kind === "refused" && content.order === orderId) {
+      busy(false);
+      complain(...content.wrong)?.focus();
+    } else if (content.kind === "accepted" && content.order === orderId) {
+      busy(false);
+      document.dispatchEvent(new CustomEvent("gl-started", { detail: content.name }));
+    }
+  }
+
+  model.on("msg:custom", onMessage);
+  model.on("change:notebook", draw);
+  model.on("change:base", draw);
+  draw();
+  const presence = new Presence(model);
+  return () => {
+    clearTimeout(soon);
+    considering.done();
+    ordering.done();
+    presence.end();
+    model.off("msg:custom", onMessage);
+    model.off("change:notebook", draw);
+    model.off("change:base", draw);
+  };
+}
+
+export default { render: renderSweep };

@@ -1,0 +1,169 @@
+"""The part of the page that begins a sweep: a notebook, a form of its parameters, and the machine of the form above.
+
+The notebook is a file of the user's that the browser sends. It is read here, and nothing of it is executed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from dataclasses import asdict
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import traitlets
+
+from golem_launcher import paths
+from golem_launcher.errors import LauncherError, RequestError
+from golem_launcher.networks import NETWORKS, token_of
+from golem_launcher.request.fields import DECIDED_BY_JOBS
+from golem_launcher.text import clean_line, clean_text
+from golem_launcher.ui.common.assets import script, style
+from golem_launcher.ui.common.orders import Orders
+from golem_launcher.ui.common.presence import Present
+from golem_launcher.units import counted, with_coin
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from golem_launcher.request import LaunchRequest
+
+_MOST_PARAMETERS = 100
+_MOST_WORKERS_DIGITS = 3
+_UNREADABLE = "This is no notebook that can be read."
+
+
+class SweepForm(Present):
+    """Asks for a sweep and begins it in the background. ``consider`` tells it what the request form asks for."""
+
+    _esm: ClassVar[str] = script(__file__, "sweep.js")
+    _css: ClassVar[str] = style(__file__, "sweep.css")
+
+    notebook = traitlets.Dict().tag(sync=True)
+    """The chosen one: its ``name``, ``parameters`` and a ``note``, or what is ``wrong`` with it; empty at first."""
+
+    base = traitlets.Unicode().tag(sync=True)
+    """What the request form says of money and machines, in a sentence; empty while it is not valid."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._orders = Orders(self.send)
+        self._data = b""
+        self._request: LaunchRequest | None = None
+        self._acts: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {
+            "here": self.here,
+            "notebook": self._read,
+            "consider": self._consider,
+            "submit": self._submit,
+        }
+
+    async def receive(self, content: dict[str, Any]) -> None:
+        """A message from a front end."""
+        act = self._acts.get(str(content.get("kind")))
+        if act is not None:
+            await act(content)
+
+    def consider(self, request: LaunchRequest | None) -> None:
+        """The request form changed; ``None`` while it is not valid."""
+        self._request = request
+        self.base = _words(request) if request is not None else ""
+
+    async def _read(self, content: dict[str, Any]) -> None:
+        """A notebook, as bytes."""
+        data = b"".join(bytes(buffer) for buffer in content.get("buffers") or ())
+        name = clean_line(PurePath(str(content.get("name"))).stem) or "notebook"
+        self._data, self.notebook = await asyncio.to_thread(_understood, name, data)
+
+    async def _consider(self, content: dict[str, Any]) -> None:
+        """What was typed changed: how many notebooks that makes, or what is wrong with it."""
+        answer: dict[str, Any]
+        try:
+            answer = {"sets": len(await asyncio.to_thread(_sets, content))}
+        except RequestError as error:
+            answer = {"wrong": [error.field or "", clean_line(error.what)]}
+        self.send({"kind": "considered", "asked": content.get("asked"), **answer})
+
+    async def _submit(self, content: dict[str, Any]) -> None:
+        order = str(content.get("order"))
+        if not self._orders.is_new(order):
+            return
+        try:
+            name = await asyncio.to_thread(self._begin, content)
+        except LauncherError as error:
+            field = error.field if isinstance(error, RequestError) else None
+            self._orders.answer(order, {"kind": "refused", "wrong": [field or "", clean_text(str(error))]})
+        except BaseException:
+            self._orders.answer(order, {"kind": "refused", "wrong": ["", "It did not work."]})
+            raise  # it becomes a banner
+        else:
+            self._orders.answer(order, {"kind": "accepted", "name": name})
+
+    def _begin(self, content: dict[str, Any]) -> str:
+        """Make the job and have a command do it; its name. Blocking."""
+        from golem_launcher.tasks import background, record  # noqa: PLC0415 - what a job needs shows no page
+        from golem_launcher.tasks.sweep import keep_notebook, new_sweep  # noqa: PLC0415
+
+        if not self._data:
+            raise RequestError("There is no notebook.", "Choose one.", field="notebook")
+        if self._request is None:
+            raise RequestError("The form above has something to mend first.")
+        asked = self._request.model_dump()
+        fields = {field: asked[field] for field in asked if field not in DECIDED_BY_JOBS | {"name"}}
+        name = record.new_name()
+        sweep = new_sweep(
+            str(self.notebook["name"]),
+            _sets(content),
+            {**fields, "name": name},
+            workers=_workers(content.get("workers")),
+            inputs=self._request.inputs,
+            output=paths.private_directory(paths.home() / "results") / name,
+            stop_at_failure=content.get("stop_at_failure") is True,
+        )
+        directory = record.create(name, sweep.model_dump(mode="json"))
+        try:
+            keep_notebook(self._data, directory)
+            background.begin(directory, "sweep")
+        except BaseException:
+            shutil.rmtree(directory.path, ignore_errors=True)  # nothing was begun
+            raise
+        return name
+
+
+def _understood(name: str, data: bytes) -> tuple[bytes, dict[str, Any]]:
+    """The notebook, and what the page shows of it. Blocking."""
+    from golem_launcher.tasks.parameters import is_notebook, parameters_in, unheeded  # noqa: PLC0415
+
+    if not is_notebook(data):
+        return b"", {"name": name, "wrong": _UNREADABLE}
+    found = [
+        {field: clean_line(text) for field, text in asdict(one).items()}
+        for one in parameters_in(data)[:_MOST_PARAMETERS]
+    ]
+    note = "" if found else unheeded(data, [{"any": 0}]) or "Its cell tagged 'parameters' is no Python: name them here."
+    return data, {"name": name, "parameters": found, "note": note}
+
+
+def _sets(content: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """What was typed for the parameters, as sets of values. Raises ``RequestError``."""
+    from golem_launcher.tasks.parameters import sets_typed  # noqa: PLC0415
+
+    typed = content.get("parameters")
+    return sets_typed({str(name): str(text) for name, text in typed.items()} if isinstance(typed, dict) else {})
+
+
+def _workers(typed: Any) -> int:
+    text = str(typed).strip()
+    if not text.isascii() or not text.isdecimal() or len(text) > _MOST_WORKERS_DIGITS or not int(text):
+        raise RequestError("It must be a whole number of machines, 1 or more.", field="workers")
+    return int(text)
+
+
+def _words(request: LaunchRequest) -> str:
+    network = NETWORKS[request.network].title if request.network in NETWORKS else request.network
+    money = with_coin(request.budget, token_of(request.network))
+    files = (
+        f" {counted(len(request.inputs), 'file or folder', 'files and folders')} brought along."
+        if request.inputs
+        else ""
+    )
+    return clean_line(f"At most {money} for all of it, on: {network}. Each machine as in the form above.{files}")

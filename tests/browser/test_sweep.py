@@ -1,0 +1,97 @@
+"""A sweep from the page: a notebook is chosen, its parameters become a form, its results come back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from typing import TYPE_CHECKING
+
+import nbformat
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.axe import found_by_axe
+from tests.browser.conftest import new_context, open_page, program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.usefixtures("sessions")
+
+_PARAMETERS = 'lr: float = 0.1  # how fast it learns\nname = "adam"\nlayers = [1, 2]\nbad = <b>'.replace("<b>", "1 + 1")
+
+
+@pytest.fixture
+def page(chromium: Browser, address: str, home: Path) -> Iterator[Page]:
+    with new_context(chromium, accept_downloads=True) as context:
+        yield open_page(context, address)
+    for path in (home / "jobs").glob("*"):
+        program("stop", path.name, "--force")
+    shutil.rmtree(home / "jobs", ignore_errors=True)
+
+
+@pytest.fixture
+def notebook(tmp_path: Path) -> Path:
+    cells = [nbformat.v4.new_code_cell(_PARAMETERS), nbformat.v4.new_code_cell("print(lr, name)")]
+    cells[0]["metadata"]["tags"] = ["parameters"]
+    (tmp_path / "train.ipynb").write_text(nbformat.writes(nbformat.v4.new_notebook(cells=cells)))
+    return tmp_path / "train.ipynb"
+
+
+def test_a_notebook_is_chosen_its_parameters_filled_in_and_its_results_downloaded(
+    page: Page, notebook: Path, tmp_path: Path
+) -> None:
+    page.get_by_text("One notebook, many sets of parameters").click()
+    form = page.get_by_role("form", name="A sweep")
+    (tmp_path / "none.ipynb").write_text("{}")
+    form.locator("input[type=file]").set_input_files(tmp_path / "none.ipynb")
+    form.get_by_text("This is no notebook that can be read.").wait_for()
+    form.locator("input[type=file]").set_input_files(notebook)
+    rate = form.get_by_label("lr", exact=True)
+    expect(rate).to_have_value("0.1")
+    expect(form.get_by_label("name", exact=True)).to_have_value("'adam'")
+    expect(form.get_by_label("layers", exact=True)).to_have_value("[1, 2]")
+    form.get_by_text("how fast it learns").wait_for()
+    form.get_by_text("1 notebook", exact=True).wait_for()
+    form.get_by_text("At most 1 tGLM for all of it, on: This computer.").wait_for()
+    rate.fill("0.5, {1, 2}")
+    form.get_by_text("{1, 2} is no value of a parameter").wait_for()
+    rate.fill("0.5, 0.25")
+    form.get_by_text("2 notebooks", exact=True).wait_for()
+    form.get_by_role("button", name="Add a parameter").click()
+    form.get_by_label("Name of the parameter").fill("two words")
+    form.get_by_text("'two words' is no name of a parameter.").wait_for()
+    form.get_by_label("Name of the parameter").fill("")
+    form.get_by_label("Machines").fill("none")
+    form.get_by_role("button", name="Start the sweep").click()
+    form.get_by_text("Machines: It must be a whole number of machines").wait_for()
+    form.get_by_label("Machines").fill("2")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        for width in (360, 1280):
+            page.set_viewport_size({"width": width, "height": 900})
+            panel = page.locator("#rendered_cells")
+            assert panel.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
+            assert found_by_axe(page) == []
+            if where := os.environ.get("LOOK"):
+                page.locator(".gl-sweep").screenshot(path=f"{where}/sweep-{scheme}-{width}.png")
+    form.get_by_role("button", name="Start the sweep").click()
+    card = page.get_by_role("article", name="job-")
+    card.get_by_role("img", name="0 of 2 tasks done").wait_for(timeout=90_000)
+    expect(form.get_by_role("button", name="Start the sweep")).to_be_enabled()
+    card.get_by_role("img", name="2 of 2 tasks done").wait_for(timeout=240_000)
+    if where := os.environ.get("LOOK"):
+        card.screenshot(path=f"{where}/sweep-done.png")
+    card.locator(".gl-badge", has_text="Ended").wait_for(timeout=60_000)
+    with page.expect_download() as download:
+        card.get_by_role("button", name="Download results").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.namelist() == [
+            "lr=0.5.ipynb", "lr=0.25.ipynb", "summary.csv", "summary.html", "summary.parquet",
+        ]  # fmt: skip
+        executed = nbformat.reads(archive.read("lr=0.25.ipynb").decode(), as_version=4)
+    assert executed["cells"][-1]["outputs"][0]["text"] == "0.25 adam\n"

@@ -46,7 +46,12 @@ def _call(call: dict[str, Any], place: Path) -> Any:
     brought = {blob: Path(path) for blob, path in call["files"].items()}
 
     def value(of: Any) -> Any:
-        return values.decode(of, lambda blob: (place / "in" / str(blob)).read_bytes(), lambda blob: brought[str(blob)])
+        return values.decode(
+            of,
+            lambda blob: (place / "in" / str(blob)).read_bytes(),
+            lambda blob: brought[str(blob)],
+            values.read_arrow,
+        )
 
     for name, constant in call["constants"].items():
         names[name] = value(constant)

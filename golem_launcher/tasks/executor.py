@@ -21,6 +21,7 @@ from golem_launcher.errors import LauncherError, ProviderError, RequestError, Ta
 from golem_launcher.request import parse_request
 from golem_launcher.session import client, liveness
 from golem_launcher.tasks import placing, record
+from golem_launcher.tasks.arrow_tables import read_table
 from golem_launcher.tasks.function import ship
 from golem_launcher.tasks.runner import Runner
 from golem_launcher.tasks.scheduler import Fault, Scheduler
@@ -73,8 +74,8 @@ class Executor(concurrent.futures.Executor):
     """Runs functions at providers. ``with`` it: at the block's end its session is ended, in order.
 
     A function travels as source, with what it uses of its module; its arguments and what it returns are None, truth
-    values, numbers, text, bytes, lists, dicts with text as keys, and paths: the file of an argument is brought there,
-    that of a result here. Tuples become lists. Nothing from a provider is ever unpickled.
+    values, numbers, text, bytes, lists, dicts with text as keys, tables of pyarrow and pandas, and paths: the file of
+    an argument is brought there, that of a result here. Tuples become lists. Nothing from a provider is ever unpickled.
 
     Machines are rented from the first ``submit`` on, and paid until ``shutdown``.
     """
@@ -344,7 +345,7 @@ class Executor(concurrent.futures.Executor):
             return (target / name).absolute()
 
         try:
-            found = decode(_json(answer, _VALUE, _LARGEST_VALUE), take_bytes, take_file)
+            found = decode(_json(answer, _VALUE, _LARGEST_VALUE), take_bytes, take_file, read_table)
         except (ValueError, TypeError, IndexError, RecursionError):
             raise ProviderError("What came back is no value.") from None
         if why := placing.unfit([*files.values()]):

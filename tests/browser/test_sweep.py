@@ -83,7 +83,7 @@ def test_a_notebook_is_chosen_its_parameters_filled_in_and_its_results_downloade
     card = page.get_by_role("article", name="job-")
     card.get_by_role("img", name="0 of 2 tasks done").wait_for(timeout=90_000)
     expect(form.get_by_role("button", name="Start the sweep")).to_be_enabled()
-    card.get_by_role("img", name="2 of 2 tasks done").wait_for(timeout=240_000)
+    card.get_by_role("img", name="2 of 2 tasks done").wait_for(timeout=400_000)
     if where := os.environ.get("LOOK"):
         card.screenshot(path=f"{where}/sweep-done.png")
     card.locator(".gl-badge", has_text="Ended").wait_for(timeout=60_000)

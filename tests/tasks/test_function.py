@@ -12,11 +12,13 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import golem_launcher
 from golem_launcher.agent import task_execute, task_values
 from golem_launcher.errors import RequestError
+from golem_launcher.tasks.arrow_tables import read_table
 from golem_launcher.tasks.executor import Executor, call_payload
 from golem_launcher.tasks.function import ship
 from tests import networks
@@ -127,7 +129,18 @@ def run(directory, function, *args, brought=frozenset(), **kwargs):
         return done.returncode, json.loads((place / "out" / "error.json").read_text()), done.stderr
     out = place / "out"
     told = json.loads((out / "value.json").read_text())
-    return task_values.decode(told, lambda n: (out / str(n)).read_bytes(), lambda n: (out / str(n)).read_text())
+    return task_values.decode(
+        told, lambda n: (out / str(n)).read_bytes(), lambda n: (out / str(n)).read_text(), read_table
+    )
+
+
+def doubled(frame):
+    return frame * 2
+
+
+def test_a_frame_goes_there_and_comes_back(tmp_path):
+    frame = pd.DataFrame({"a": [1, 2]}, index=pd.Index(["u", "v"], name="key"))
+    pd.testing.assert_frame_equal(run(tmp_path, doubled, frame), frame * 2)
 
 
 def test_a_function_has_there_what_it_uses(tmp_path):

@@ -24,13 +24,19 @@ _SUMMARIES = ("summary.csv", "summary.html", "summary.parquet")
 def write_made(name: str, path: Path, progress: Callable[[float, float], None]) -> str:
     """Zip what the tasks of the job ``name`` made, into ``path``; a note for who opens it. Follows no link. Blocking.
 
-    Raises ``SessionError`` and ``OSError``.
+    The summary of a sweep is made anew: it may not be done, or have been done just now. Raises ``SessionError`` and
+    ``OSError``.
     """
+    from golem_launcher.tasks.sweep import sweep_in  # noqa: PLC0415
+    from golem_launcher.tasks.sweep_summary import write_summary  # noqa: PLC0415
     from golem_launcher.workspace.export.results import could_run, folded  # noqa: PLC0415 - not needed to show the page
 
-    overview = record.find(name).overview()
+    directory = record.find(name)
+    overview = directory.overview()
     if overview is None:
         raise SessionDamaged(f"The job '{name}' can't be read.")
+    if overview.sets:
+        write_summary(sweep_in(directory), directory.lines())
     output = Path(overview.output)
     found = [(file, file.relative_to(output).as_posix()) for top in _tops(output, overview) for file in _files(top)]
     if not found:

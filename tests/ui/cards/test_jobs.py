@@ -123,12 +123,13 @@ def test_the_results_of_a_job_are_its_own_files_alone(tmp_path: Path) -> None:
         assert archive.namelist() == ["0/deep/a.png", "1 (failed).txt"]
 
 
-def test_the_results_of_a_sweep_have_its_summary(tmp_path: Path) -> None:
+def test_the_results_of_a_sweep_have_its_summary_as_it_is_now(tmp_path: Path) -> None:
     sweep = Sweep(notebook="n", sets=({"a": 1}, {"a": 2}), output=str(tmp_path / "out"), request=LaunchRequest())
-    record.create("grid", sweep.model_dump(mode="json"))
+    write(record.create("grid", sweep.model_dump(mode="json")), Line(kind="done", task=0))
     (tmp_path / "out").mkdir()
     for name in ("a=1.ipynb", "summary.csv", "setup.py", "other.ipynb"):
         (tmp_path / "out" / name).write_text("{}")
     write_made("grid", tmp_path / "zip", lambda *_: None)
     with zipfile.ZipFile(tmp_path / "zip") as archive:
-        assert archive.namelist() == ["a=1.ipynb", "summary.csv"]
+        assert archive.namelist() == ["a=1.ipynb", "summary.csv", "summary.html", "summary.parquet"]
+        assert archive.read("summary.csv").decode().splitlines()[1:] == ["1,done,0.0,0,,,,1", "2,missing,,,,,,2"]

@@ -29,7 +29,7 @@ SOFTWARE: dict[str, Software] = {
     choice.name: choice
     for choice in (
         Software("base", "Base", "JupyterLab, Python and git; add what you need.", ()),
-        Software("sklearn", "Scikit-learn", "NumPy, pandas, SciPy, scikit-learn and Matplotlib.", _SCIENCE),
+        Software("sklearn", "Data science", "NumPy, pandas, SciPy, scikit-learn and Matplotlib.", _SCIENCE),
         Software("tensorflow", "TensorFlow", "TensorFlow for the processor, with NumPy and pandas.",
                  ("tensorflow-cpu", "numpy", "pandas", "matplotlib")),
         Software("pytorch", "PyTorch", "PyTorch with NumPy and pandas; installed as it starts, on 12 GiB of disk.",

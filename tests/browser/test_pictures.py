@@ -181,7 +181,7 @@ def test_the_form_filled(camera: Camera, tmp_path: Path) -> None:
         page.get_by_label("Name", exact=True).fill("thesis-figures")
         page.get_by_label("Time", exact=True).fill("3")
         page.get_by_label("Memory", exact=True).fill("2")
-        page.get_by_role("radio", name="Scikit-learn").check()
+        page.get_by_role("radio", name="Data science").check()
         page.get_by_label("Packages", exact=True).fill("seaborn\nstatsmodels>=0.14")
         page.get_by_label("Upload files").set_input_files(tmp_path / "measurements.csv")
         page.locator(".gl-upload").get_by_role("button", name="Remove").wait_for()

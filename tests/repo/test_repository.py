@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 import subprocess
 import tomllib
@@ -179,6 +180,14 @@ def test_binder_delegates_to_the_root() -> None:
         root = ROOT / path.name
         if root.is_file():  # what binder/ does must be what the root does, not a copy that ages
             assert path.resolve() == root or path.name in path.read_text(), path
+
+
+def test_the_container_is_made_as_binders_and_takes_nothing_of_this_computers_along() -> None:
+    recipe = (ROOT / ".devcontainer/Dockerfile").read_text()
+    assert "RUN ./postBuild" in recipe
+    assert "JUPYTERHUB_SERVICE_PREFIX=/" in recipe  # the Labs are opened by its one port
+    assert json.loads((ROOT / ".devcontainer/devcontainer.json").read_text())["build"]["dockerfile"] == "Dockerfile"
+    assert {".git", ".venv"} <= set((ROOT / ".dockerignore").read_text().split())
 
 
 def test_every_test_that_is_named_as_a_proof_is_there() -> None:

@@ -87,7 +87,7 @@ function makeStep() {
       const ready = step.stage === "ready" && step.status === "current";
       setText(mark, ready ? STATUS_MARKS.done : STATUS_MARKS[step.status]);
       setText(word, STAGE_WORDS[step.stage][0] + (step.tries > 1 ? `, try ${step.tries}` : ""));
-      setText(status, `, ${STATUS_WORDS[step.status]}`);
+      setText(status, ready ? ", now" : `, ${STATUS_WORDS[step.status]}`);
     },
     /**
      * @param {number} now

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 SECONDS = {
     "start": 240,
     "kernel": 240,
+    "kernel_state": 600,
     "tunnel": 260,
     "ways": 420,
     "idle": 120,

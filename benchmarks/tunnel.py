@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
-_SIZE = 12_000_000
+SIZE = 12_000_000
 _ROUNDS = 5
 _REQUESTS = 150
-_FILE = "download.bin"
+FILE = "download.bin"
 _DOWNLOAD_SECONDS = 60.0
 _LISTEN_SECONDS = 5.0
 
@@ -48,11 +48,11 @@ class _Download:
 
 def rows(base: Path) -> list[Row]:
     with bed.home(base / "tunnel"), bed.session("tunnel") as session:
-        (session.work() / _FILE).write_bytes(os.urandom(_SIZE))
-        downloads = asyncio.run(_downloads(session))
+        (session.work() / FILE).write_bytes(os.urandom(SIZE))
+        found = asyncio.run(downloads(session))
         with bed.plain_lab(base / "plain") as plain:
             tunnel, loopback = _small_requests(session, plain)
-    speeds = {way: [one.speed for one in found] for way, found in downloads.items()}
+    speeds = {way: [one.speed for one in of_way] for way, of_way in found.items()}
     made_of = ", ".join(f"{way} {median(found):.2f} MB/s" for way, found in speeds.items())
     return [
         Row(
@@ -62,7 +62,7 @@ def rows(base: Path) -> list[Row]:
             least=0.9,
             aim=1.0,
             more_is_better=True,
-            detail=f"{made_of}; {_ROUNDS} downloads of {_SIZE / 1e6:.0f} MB by turns, median of each turn's ratio",
+            detail=f"{made_of}; {_ROUNDS} downloads of {SIZE / 1e6:.0f} MB by turns, median of each turn's ratio",
         ),
         Row(
             "tunnel: the same, over SocketProxy",
@@ -84,7 +84,7 @@ def rows(base: Path) -> list[Row]:
         ),
         Row(
             "CPU of our own processes meanwhile (supervisor, hub and providers)",
-            median(one.share for one in downloads["tunnel"]) * 100,
+            median(one.share for one in found["tunnel"]) * 100,
             "% of a core",
             least=40.0,
             aim=20.0,
@@ -105,7 +105,7 @@ def _ratio(ours: list[float], theirs: list[float]) -> float:
     return median(one / other for one, other in zip(ours, theirs, strict=True))
 
 
-async def _downloads(session: bed.Session) -> dict[str, list[_Download]]:
+async def downloads(session: bed.Session) -> dict[str, list[_Download]]:
     uri, key = session.vpn_port()
     ours = [psutil.Process(session.supervisor), psutil.Process(bed.localnet_pid())]
     async with _socket_proxy(uri, key) as proxy, aiohttp.ClientSession() as http_session:
@@ -123,7 +123,7 @@ async def _downloads(session: bed.Session) -> dict[str, list[_Download]]:
                     await asyncio.wait_for(download(), _DOWNLOAD_SECONDS)
                     took = time.perf_counter() - began
                     used = sum(map(bed.cpu_seconds, ours)) - before
-                    found[way].append(_Download(_SIZE / took / 1e6, used / took))
+                    found[way].append(_Download(SIZE / took / 1e6, used / took))
     return found
 
 
@@ -153,7 +153,7 @@ async def _by_websocket(http_session: aiohttp.ClientSession, uri: str, key: str,
 
 
 def _request(token: str) -> bytes:
-    return f"GET /files/{_FILE} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: token {token}\r\n\r\n".encode()
+    return f"GET /files/{FILE} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: token {token}\r\n\r\n".encode()
 
 
 def _count(left: int, head: bytes, data: bytes) -> tuple[int, bytes]:
@@ -166,7 +166,7 @@ def _count(left: int, head: bytes, data: bytes) -> tuple[int, bytes]:
     if end < 0:
         return left, head
     assert head.startswith(b"HTTP/1.1 200 "), head[:100]
-    return _SIZE - (len(head) - end - 4), b""
+    return SIZE - (len(head) - end - 4), b""
 
 
 @contextlib.asynccontextmanager

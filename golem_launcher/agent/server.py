@@ -25,6 +25,12 @@ can be put back first, and while that is being started anew.
     POST /install  {"requirements": […], "seconds": n}   JSON lines, see packages.py
     POST /open     {}                                 the workload may start
     POST /settle   {}                                 {"late": how many notebooks had variables to keep, and no time}
+    POST /files    {"path": "…", "below": true}       what there is at a path, a list as in copying.py
+    POST /make     {"directories": […], "links": […]} make them; {"problems": [[path, reason], …]}
+    POST /read     {"name": "…", "segments": […]}     parts of files into a piece, see copying.py
+    POST /write    {"name": "…", "sha256": "…", "segments": […]}   the same from a piece
+    POST /fetch    {"name": "…"}                      the bytes of a piece
+    POST /store?name=…  the bytes of a piece          {}
 
 Programs of the session have a token of their own, for these alone:
 
@@ -107,6 +113,7 @@ class _Handler(Handler):
     def do_POST(self) -> None:  # noqa: N802 - likewise
         """Everything else."""
         service, cluster = self.server.service, self.server.cluster
+        copying = service.copying
 
         def with_body(answer: Callable[[dict[str, Any]], Any]) -> Callable[[], Any]:
             return lambda: answer(self.json_object())
@@ -124,6 +131,12 @@ class _Handler(Handler):
                 "/install": with_body(lambda body: _json_lines(service.install(*_packages(body)))),
                 "/open": with_body(lambda _: service.open()),
                 "/settle": with_body(lambda _: self.server.control.settle()),
+                "/files": with_body(lambda body: wire.pack_lines(copying.entries(body["path"], below=body["below"]))),
+                "/make": with_body(lambda body: copying.make(body["directories"], body["links"])),
+                "/read": with_body(lambda body: copying.read(body["name"], body["segments"])),
+                "/write": with_body(lambda body: copying.write(body["name"], body["sha256"], body["segments"])),
+                "/fetch": with_body(lambda body: copying.fetch(body["name"])),
+                "/store": lambda: copying.store(self.query("name").get("name"), self.body()),
                 "/deadline": with_body(lambda body: self.server.control.move_deadline(body.get("seconds"))),
                 "/cluster": with_body(cluster.configure),
             },

@@ -32,6 +32,7 @@ SUBJECTS = {
     "page": ("page",),
     "demo": ("demo",),
     "ways_in": ("tunnel", "gateway", "connect", "ssh", "ssh-config"),
+    "copy": ("cp",),
     "kernel": ("kernel",),
     "image": ("image",),
     "notify": ("notify",),

@@ -79,7 +79,7 @@ def tunnel(
     from golem_launcher.access import tunnels
 
     if "://" not in name:
-        directory, number = _reachable(name, machine)
+        directory, number = reachable(name, machine)
         way = tunnels.through_door(directory, number)
         if number != 1:
             name = f"{name}.{number}"  # an address of its own, as no session's name has a dot
@@ -127,7 +127,7 @@ def gateway(
     """
     from golem_launcher.session import liveness
 
-    address = str(liveness.control(_reachable(name)[0], "gateway")["address"])
+    address = str(liveness.control(reachable(name)[0], "gateway")["address"])
     if run:
         sys.stdout.flush()
         os.execv(sys.executable, modules.command("jupyterlab", "--gateway-url", address, *(arguments or [])))  # noqa: S606
@@ -147,7 +147,7 @@ def connect(name: Name, port: Port, *, machine: Which = None) -> None:
     """
     from golem_launcher.access.connect import join
 
-    directory, number = _reachable(name, machine)
+    directory, number = reachable(name, machine)
     try:
         join(str(_door(directory)), number, port, sys.stdin.fileno(), sys.stdout.fileno())
     except OSError as error:
@@ -241,7 +241,7 @@ def ssh_config(
 
     settings, server, number = _ssh_settings(name, machine)
     if as_json:
-        directory, _ = _reachable(name, machine)
+        directory, _ = reachable(name, machine)
         first = directory.workload().first
         lines = access.lines(settings, name, server, _door(directory), endpoint=first, machine=number)
         print_json({"host": access.host_alias(name, number), "options": settings, **lines})
@@ -254,7 +254,7 @@ def _ssh_settings(name: str, machine: str | None) -> tuple[dict[str, str], SshSe
 
     from golem_launcher.access import ssh as access
 
-    directory, number = _reachable(name, machine)
+    directory, number = reachable(name, machine)
     server = asyncio.run(access.ask(_door(directory), number))
     return access.settings_for(directory.path, name, server, number), server, number
 
@@ -265,7 +265,7 @@ def _door(directory: SessionDirectory) -> Path:
     return door_path(directory.path)
 
 
-def _reachable(name: str, machine: str | None = None) -> tuple[SessionDirectory, int]:
+def reachable(name: str, machine: str | None = None) -> tuple[SessionDirectory, int]:
     """The session's directory, and the machine's number. Raises ``LauncherError`` when there is no way to it now."""
     from golem_launcher.session.directory import session_directory
 

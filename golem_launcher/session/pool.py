@@ -120,6 +120,10 @@ class Pool:
         """The monitor of the machine ``number``; ``None`` while it is not ready."""
         return next((member.monitor for member in self._members if member.slot.recorder.number == number), None)
 
+    def machine(self, number: int) -> Machine | None:
+        """The machine ``number``; ``None`` while it is not ready."""
+        return next((member.machine for member in self._members if member.number == number), None)
+
     def let_go(self, number: int) -> None:
         """Do without this machine from now on: there is nothing for it to do."""
         wanted = self.numbers()

@@ -269,6 +269,30 @@ class Run:
         """Open JupyterLab to programs of the user that can show no token. Raises ``AccessError``."""
         return {"address": await self._session.endpoint.gateway()}
 
+    async def agent(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """What the agent's server of a machine wants to see. Raises ``LauncherError`` when it is not ready."""
+        number, _ = self._ready(arguments)
+        return {"token": self._session.slots[number - 1].endpoint.token}
+
+    async def transfer(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Move a file between a machine and this computer by a command of its activity. Raises ``LauncherError``."""
+        _, machine = self._ready(arguments)
+        from golem_launcher.session.file_transfers import transfer  # noqa: PLC0415 - of use to few sessions
+
+        await transfer(machine.hiring.bulk_transfer(), arguments)
+        return {}
+
+    def _ready(self, arguments: dict[str, Any]) -> tuple[int, Machine]:
+        """The number of the machine that is named, and itself."""
+        number = arguments.get("machine")
+        if not isinstance(number, int):
+            raise LauncherError("That names no machine.")
+        others = self._pool.machine(number) if self._pool is not None else None
+        machine = self._machine if number == HEAD else others
+        if machine is None:
+            raise LauncherError(f"Machine {number} is not ready.", "Try again in a moment.")
+        return number, machine
+
     async def extend(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Give the session more time, more money or both. Raises ``LauncherError``."""
         if self._entered is None:

@@ -70,6 +70,8 @@ class Supervisor:
             "cluster": self._run.cluster,
             "hub": self._run.open_on_hub,
             "gateway": self._run.gateway,
+            "agent": self._run.agent,
+            "transfer": self._run.transfer,
         }
         control = ControlServer(self._directory.control_socket, commands)
         watching = asyncio.create_task(self._watch_ground(control))

@@ -20,7 +20,7 @@ _LONGEST_RULE = 1024
 DEFAULTS = (
     ".cache/", "__pycache__/", "*.pyc", ".mypy_cache/", ".pytest_cache/", ".ruff_cache/", ".hypothesis/", ".tox/",
     ".nox/", "node_modules/", ".npm/", ".yarn/cache/", ".Trash/", ".Trash-*/", ".local/share/Trash/",
-    ".~lock.*", ".nfs*", "lost+found/",
+    ".~lock.*", ".nfs*", "lost+found/", ".golem-launcher-*.part",
     "/.golem-launcher/",
 )  # fmt: skip
 """What a program makes again by itself. ``.ipynb_checkpoints`` and ``.git`` are kept: they hold the user's past.

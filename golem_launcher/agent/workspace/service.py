@@ -15,6 +15,7 @@ from .. import disk  # noqa: TID252 - the archive has another name
 from ..log import end_of  # noqa: TID252
 from . import wire
 from .chunker import chunk_id
+from .copying import Copying
 from .index import Index
 from .packages import Packages, freeze, install
 from .restore import Restore
@@ -50,6 +51,7 @@ class Service:
         self._lock = threading.Lock()
         self._index = Index(config.root, self._packs, config.workload.unsaved)
         self._packages = Packages(stem + BASE)
+        self.copying = Copying(config.root, self._pack)
         self._restore: Restore | None = None
         self._name = secrets.token_hex(8)
         """Plans of another process than this one are no base."""

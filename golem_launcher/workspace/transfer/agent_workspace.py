@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AgentWorkspace", "BulkTransfer"]
 
-_PACKS = "/golem/run/golem-launcher-agent" + PACKS
+PACKS_THERE = "/golem/run/golem-launcher-agent" + PACKS
 _MOST_PROBLEMS = 1024 * 1024
 """Bytes of a list of what could not be put back."""
 _LARGEST_FILE = 256 * 1024 * 1024
@@ -103,19 +103,19 @@ class AgentWorkspace:
     async def answers(self, *, seconds: float = 4.0) -> bool:
         """Whether the agent's server answers within ``seconds``."""
         try:
-            await wait_for(self._ask("/state", None, PROMPT), seconds)
+            await wait_for(self.ask("/state", None, PROMPT), seconds)
         except (TimeoutError, ProviderError):
             return False
         return True
 
     async def start_workload(self) -> None:
         """Let the workload start that waits for what is put back first."""
-        await self._ask("/open", {}, PROMPT)
+        await self.ask("/open", {}, PROMPT)
 
     async def settle(self) -> None:
         """Have notebooks' kernels write down at once what they keep. Takes some seconds at most, and never raises."""
         with contextlib.suppress(ProviderError, WorkspaceError):
-            await self._ask("/settle", {}, SETTLE)
+            await self.ask("/settle", {}, SETTLE)
 
     async def plan(
         self,
@@ -128,7 +128,7 @@ class AgentWorkspace:
         ``seen`` gets the records of entries as they come in: the first of them, where they are many.
         """
         reader = PlanReader()
-        async with self._post("/plan", json.dumps({"base": base, "state": state}).encode(), LOOK) as pieces:
+        async with self.post("/plan", json.dumps({"base": base, "state": state}).encode(), LOOK) as pieces:
             async for piece in pieces:
                 await asyncio.to_thread(reader.feed, piece)
                 seen(reader.fresh())
@@ -141,7 +141,7 @@ class AgentWorkspace:
         """These chunks in their order, over the tunnel; ``None`` for one that is not there any more."""
         frames, wanted = Frames(), iter(ids)
         left = len(ids) * (FRAME.size + LARGEST_CHUNK)
-        async with self._post("/chunks", json.dumps({"ids": list(ids)}).encode(), bulk(left)) as pieces:
+        async with self.post("/chunks", json.dumps({"ids": list(ids)}).encode(), bulk(left)) as pieces:
             async for piece in pieces:
                 left -= len(piece)
                 if left < 0:
@@ -154,19 +154,19 @@ class AgentWorkspace:
     async def pack(self, ids: Sequence[str], bulk: BulkTransfer) -> Path:
         """A file with the frames of these chunks, by a transfer; whoever gets it removes it."""
         name = f"out-{secrets.token_hex(6)}"
-        size = (await self._ask("/pack", {"ids": list(ids), "name": name}, WORK)).get("size")
+        size = (await self.ask("/pack", {"ids": list(ids), "name": name}, WORK)).get("size")
         most = min(len(ids) * (FRAME.size + LARGEST_CHUNK), _LARGEST_FILE)
         if not isinstance(size, int) or not 0 <= size <= most:
             raise nonsense("a file of a size that can't be")
         path = await self._scratch_file(name)
         try:
-            await self._fetch(bulk, name, path, size)
+            await self.fetch(bulk, name, path, size)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
         finally:
             with contextlib.suppress(ProviderError):  # it throws away what is left at its next start
-                await self._ask("/drop", {"name": name}, DROP)
+                await self.ask("/drop", {"name": name}, DROP)
         self.received += size
         return path
 
@@ -175,10 +175,11 @@ class AgentWorkspace:
         if self._fetching:
             self.bulk = None
 
-    async def _fetch(self, bulk: BulkTransfer, name: str, path: Path, size: int) -> None:
+    async def fetch(self, bulk: BulkTransfer, name: str, path: Path, size: int) -> None:
+        """Bring a file of those in transfer, of ``size`` bytes. Raises ``ProviderError``."""
         self._fetching = True
         try:
-            done = await _watched(bulk.transfer_out(f"{_PACKS}/{name}", path), path, size)
+            done = await _watched(bulk.transfer_out(f"{PACKS_THERE}/{name}", path), path, size)
             if not done:
                 self.drop_bulk()
         finally:
@@ -196,25 +197,25 @@ class AgentWorkspace:
         try:
             size = await asyncio.to_thread(_written, path, lines)
             with path.open("rb") as file:
-                await self._ask_with("/restore", file, sending(size))
+                await self.ask_with("/restore", file, sending(size))
         finally:
             await asyncio.to_thread(path.unlink, missing_ok=True)
 
     async def put(self, frames: bytes) -> int:
         """Send chunks over the tunnel; how many have arrived in all."""
         self.sent += len(frames)
-        return count_of(await self._ask_with("/put", frames, sending(len(frames))))
+        return count_of(await self.ask_with("/put", frames, sending(len(frames))))
 
     async def put_file(self, path: Path, bulk: BulkTransfer) -> int:
         """Send a file of frames by a transfer; how many chunks have arrived in all."""
         name = f"in-{secrets.token_hex(6)}"
-        await bulk.transfer_in(path, f"{_PACKS}/{name}")
+        await bulk.transfer_in(path, f"{PACKS_THERE}/{name}")
         self.sent += await asyncio.to_thread(_size, path)
-        return count_of(await self._ask("/take", {"name": name}, WORK))
+        return count_of(await self.ask("/take", {"name": name}, WORK))
 
     async def finish(self) -> list[tuple[str, str]]:
         """End the restore; what could not be put back, and why."""
-        found = (await self._ask_with("/finish", b"{}", WORK, most=_MOST_PROBLEMS)).get("problems")
+        found = (await self.ask_with("/finish", b"{}", WORK, most=_MOST_PROBLEMS)).get("problems")
         return [(as_shown(path), as_shown(reason)) for path, reason in found] if are_pairs(found) else []
 
     async def install(
@@ -224,7 +225,7 @@ class AgentWorkspace:
         body = json.dumps({"requirements": list(requirements), "seconds": seconds}).encode()
         failed: Any = None
         rest, turns = b"", Turns()
-        async with self._post("/install", body, installing(seconds)) as pieces:
+        async with self.post("/install", body, installing(seconds)) as pieces:
             async for piece in pieces:
                 *lines, rest = (rest + piece).split(b"\n")
                 if len(rest) > LARGEST:
@@ -247,14 +248,16 @@ class AgentWorkspace:
         """A new name for a file of ours, gone with this client."""
         return await self._scratch_file(f"own-{secrets.token_hex(6)}")
 
-    async def _ask(self, path: str, body: dict[str, Any] | None, timeouts: Timeouts) -> dict[str, Any]:
-        return await self._ask_with(path, None if body is None else json.dumps(body).encode(), timeouts)
+    async def ask(self, path: str, body: dict[str, Any] | None, timeouts: Timeouts) -> dict[str, Any]:
+        """What the server answers to a question, which is an object."""
+        return await self.ask_with(path, None if body is None else json.dumps(body).encode(), timeouts)
 
-    async def _ask_with(
+    async def ask_with(
         self, path: str, body: bytes | BinaryIO | None, timeouts: Timeouts, *, most: int = LARGEST
     ) -> dict[str, Any]:
+        """The same of a question that may be long; the answer has up to ``most`` bytes."""
         data = b""
-        async with self._post(path, body, timeouts) as pieces:
+        async with self.post(path, body, timeouts) as pieces:
             async for piece in pieces:
                 data += piece
                 if len(data) > most:
@@ -262,7 +265,7 @@ class AgentWorkspace:
         return as_object(data, most=most)
 
     @contextlib.asynccontextmanager
-    async def _post(
+    async def post(
         self, path: str, body: bytes | BinaryIO | None, timeouts: Timeouts
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """The body of an answer, piece by piece; its time is up as ``timeouts`` say."""

@@ -1,0 +1,152 @@
+"""``golem-launcher cp``: files and folders between this computer and a session."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import os
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from golem_launcher.agent.workspace.portable_names import escape
+from golem_launcher.cli.machine import Which  # noqa: TC001 - typer reads it
+from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say
+from golem_launcher.cli.ways_in import reachable
+from golem_launcher.errors import RequestError
+from golem_launcher.units import counted, data_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.workspace.transfer.copy_queue import Copied, Progress
+    from golem_launcher.workspace.transfer.far_files import FarFiles
+
+_THERE = re.compile(r"([^/:]+):(.*)", re.DOTALL)
+_SHOWN_LEFT_OUT = 20
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add this module's commands to the command line."""
+    app.command("cp")(reports_errors(copy))
+
+
+def copy(
+    paths: Annotated[list[str], typer.Argument(metavar="SRC... DST", help="Paths; NAME:PATH is one in a session.")],
+    *,
+    machine: Which = None,
+    as_json: Json = False,
+) -> None:
+    """Copy files and folders to a session, or from it, as fast as the network is.
+
+    NAME:PATH is a path in the session NAME, below its workspace unless it begins with / or ~. Folders are copied with
+    all that is in them. An interrupted copy goes on where it was when it is asked for again, and what is there with the
+    same size and time is not copied. A file of this computer with a colon in its name is ./NAME.
+
+    Examples:
+    golem-launcher cp data.zip my-lab:
+    golem-launcher cp my-lab:results/model.pt .
+    golem-launcher cp photos notes.md my-lab:input/
+    golem-launcher cp my-lab:/tmp/profile.json profile.json --machine 2
+    """
+    *sources, target = (_Place.of(path) for path in paths)
+    name = target.session or (sources[0].session if sources else None)
+    there = {place.session for place in sources}
+    if name is None or there != ({None} if target.session else {name}):
+        raise RequestError(
+            "One side of a copy is this computer, the other one session: NAME:PATH.",
+            "golem-launcher cp data.zip my-lab:, or: golem-launcher cp my-lab:data.zip .",
+        )
+    directory, number = reachable(name, machine)
+    began = time.monotonic()
+    with _shown_progress(hidden=as_json) as progress:
+        copied = asyncio.run(_copy(directory, number, [place.path for place in sources], target, progress))
+    seconds = time.monotonic() - began
+    if as_json:
+        print_json({**dataclasses.asdict(copied), "seconds": round(seconds, 3)})
+    else:
+        _tell(copied, seconds)
+    if copied.left_out:
+        raise typer.Exit(FAILED)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A path as it was typed: here, or in a session."""
+
+    session: str | None
+    path: str
+
+    @classmethod
+    def of(cls, text: str) -> _Place:
+        found = _THERE.fullmatch(text)
+        return cls(found[1], found[2]) if found else cls(None, text)
+
+    @property
+    def names_a_folder(self) -> bool:
+        """Whether what is copied there can only lie in it."""
+        return self.path in {"", ".", ".."} or self.path.endswith(("/", "/.", "/.."))
+
+
+async def _copy(
+    directory: SessionDirectory, machine: int, sources: list[str], target: _Place, progress: Progress
+) -> Copied:
+    """Copy one after the other."""
+    from golem_launcher.session.file_transfers import far_files
+    from golem_launcher.workspace.transfer.copy_queue import Copied
+
+    done = Copied()
+    async with far_files(directory, machine) as far:
+        into = target.names_a_folder or await _is_folder(far, target)
+        if len(sources) > 1 and not into:
+            raise RequestError(f"{target.path} is no folder, and only there is room for several.", "End it with /.")
+        for source in sources:
+            done.add(await _copy_one(far, source, target, progress, into=into))
+    return done
+
+
+async def _copy_one(far: FarFiles, source: str, target: _Place, progress: Progress, *, into: bool) -> Copied:
+    from golem_launcher.workspace.transfer.download import download
+    from golem_launcher.workspace.transfer.upload import upload
+
+    last = os.path.basename(source.rstrip("/"))  # noqa: PTH119 - a path of a session is none of this computer
+    place = os.path.join(target.path, last) if into and last not in {"", ".", ".."} else target.path  # noqa: PTH118
+    if target.session is None:
+        return await download(far, source or ".", Path(place), progress)
+    return await upload(far, Path(source), place or ".", progress)
+
+
+async def _is_folder(far: FarFiles, target: _Place) -> bool:
+    if target.session is None:
+        return await asyncio.to_thread(Path(target.path).is_dir)
+    found = await far.entries(escape(target.path), below=False)
+    return found is not None and found.top.kind == "d"
+
+
+@contextlib.contextmanager
+def _shown_progress(*, hidden: bool) -> Iterator[Progress]:
+    """What is told of how far it is: shown with rate and time left, where a person looks."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=hidden or not console.is_terminal) as bar:
+        task = bar.add_task("")
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _tell(copied: Copied, seconds: float) -> None:
+    rate = f", {data_size(int(copied.bytes / seconds))} a second" if copied.bytes else ""
+    words = f"Copied {counted(copied.files, 'file')} ({data_size(copied.bytes)}{rate})"
+    say(f"{words}; {copied.unchanged} there already." if copied.unchanged else f"{words}.")
+    for path, reason in list(copied.left_out.items())[:_SHOWN_LEFT_OUT]:
+        typer.echo(f"Not copied: {path} ({reason})", err=True)
+    if len(copied.left_out) > _SHOWN_LEFT_OUT:
+        typer.echo(f"… and {len(copied.left_out) - _SHOWN_LEFT_OUT} more; --json names them all.", err=True)

@@ -1,0 +1,183 @@
+"""What is still to be copied between this computer and a session, cut into pieces; and what became of it.
+
+A file that is not whole yet lies beside its place, under a name of its own, with the time of its source: interrupted
+copies go on where they were, as long as the source has that time. A file that changes while it is copied is begun
+anew, and given up when it does so again and again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from golem_launcher.waiting import cancel_all
+from golem_launcher.workspace.repository.entry import shown
+from golem_launcher.workspace.transfer.far_files import MOST_SEGMENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from golem_launcher.workspace.transfer.far_files import FarEntry, Piece
+
+    Progress = Callable[[int, int], None]
+    """Called with bytes done and in all."""
+
+_TRIES = 4
+_Made = TypeVar("_Made")
+_Carried = TypeVar("_Carried")
+
+
+@dataclass
+class Copied:
+    """What a copy did."""
+
+    files: int = 0
+    bytes: int = 0
+    """That were moved."""
+    unchanged: int = 0
+    """Files that were there already."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """What was not copied, and why; the names as they may be shown."""
+
+    def add(self, other: Copied) -> None:
+        """Count what another copy did, too."""
+        self.files += other.files
+        self.bytes += other.bytes
+        self.unchanged += other.unchanged
+        self.left_out |= other.left_out
+
+
+@dataclass
+class CopiedFile:
+    """One that is copied."""
+
+    source: str
+    """Its path over there, or here."""
+    target: str
+    entry: FarEntry
+    """As it was when it was looked at."""
+    at: int = 0
+    """Bytes that are cut into pieces, or were there from an earlier time."""
+    written: int = 0
+    tries: int = 1
+    over: bool = False
+    """It was given up, or is begun anew: what still comes of it is of no use."""
+
+    @property
+    def tag(self) -> str:
+        """What stands for it in the name of what is not whole."""
+        return hashlib.sha256(self.target.encode(errors="surrogatepass")).hexdigest()[:24]
+
+    def go_on(self, size: int, mtime_ns: int) -> None:
+        """Begin where an earlier copy was interrupted that brought ``size`` bytes of a file of that time."""
+        if mtime_ns == self.entry.mtime_ns and size <= self.entry.size:
+            self.at = self.written = size
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of a file, which goes in one piece."""
+
+    file: CopiedFile
+    offset: int
+    length: int
+
+
+class CopyQueue:
+    """The files that are still to be cut into pieces."""
+
+    def __init__(self, files: list[CopiedFile], copied: Copied, progress: Progress) -> None:
+        self._files = deque(files)
+        self._copied = copied
+        self._progress = progress
+        self._total = sum(each.entry.size for each in files)
+        self._done = sum(each.written for each in files)
+        progress(self._done, self._total)
+
+    def __bool__(self) -> bool:
+        return bool(self._files)
+
+    @property
+    def left(self) -> int:
+        """Bytes that are to be copied still."""
+        return self._total - self._done
+
+    def cut(self, size: int) -> list[Segment]:
+        """The segments of the next piece, of at most so many bytes."""
+        found: list[Segment] = []
+        while self._files and size >= 0 and len(found) < MOST_SEGMENTS:
+            file = self._files[0]
+            if file.over:
+                self._files.popleft()
+                continue
+            length = min(size, file.entry.size - file.at)
+            if not length and file.entry.size > file.at:
+                break
+            found.append(Segment(file, file.at, length))
+            file.at += length
+            size -= length
+            if file.at == file.entry.size:
+                self._files.popleft()
+        return found
+
+    def taken(self, segment: Segment) -> None:
+        """It has arrived and is written."""
+        segment.file.written += segment.length
+        self._done += segment.length
+        self._copied.bytes += segment.length
+        self._copied.files += segment.offset + segment.length == segment.file.entry.size
+        self._progress(self._done, self._total)
+
+    def fail(self, file: CopiedFile, why: str, anew: FarEntry | None = None) -> None:
+        """It could not be copied; begin it ``anew``, as it is now, unless that was tried often enough."""
+        if file.over:
+            return
+        file.over = True
+        self._done -= file.written
+        if anew is not None and file.tries < _TRIES:
+            self._total += anew.size - file.entry.size
+            self._files.append(CopiedFile(file.source, file.target, anew, tries=file.tries + 1))
+        else:
+            self._total -= file.entry.size
+            self._copied.left_out[shown(file.source)] = why
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Segments, and the piece that holds them."""
+
+    segments: list[Segment]
+    piece: Piece
+
+
+def wanted(segments: list[Segment]) -> list[tuple[str, int, int, str]]:
+    """The segments as who fills a piece is told of them."""
+    return [(each.file.source, each.offset, each.length, each.file.entry.stamp) for each in segments]
+
+
+async def assembly_line(
+    make: Callable[[], Awaitable[_Made | None]],
+    carry: Callable[[_Made], Awaitable[_Carried]],
+    take: Callable[[_Carried], Awaitable[None]],
+) -> None:
+    """Have pieces made until there are none, each carried and taken: one is made and one taken while one is carried."""
+    making, taking = asyncio.ensure_future(make()), asyncio.ensure_future(asyncio.sleep(0))
+    try:
+        while (made := await making) is not None:
+            making = asyncio.ensure_future(make())
+            carried = await carry(made)
+            await taking
+            taking = asyncio.ensure_future(take(carried))
+        await taking
+    finally:
+        await cancel_all(making, taking)
+
+
+def below(top: str, path: str) -> str:
+    """The path of what lies below another; that itself where it is empty."""
+    if not path or top in {"", "."}:
+        return path or top
+    return f"{top.rstrip('/')}/{path}"

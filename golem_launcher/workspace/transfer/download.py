@@ -1,0 +1,202 @@
+"""Copies files and folders of a session to this computer: what ``golem-launcher cp`` does in one direction.
+
+A file gets its name when it is whole; what is there already with the same size and time is not copied. The session is a
+stranger's: nothing is written through a link that lies below the target, and no name and no link leads out of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING, BinaryIO
+
+from golem_launcher.agent.workspace import copying as far
+from golem_launcher.agent.workspace.open_beneath import parent
+from golem_launcher.agent.workspace.portable_names import escape, unescape
+from golem_launcher.errors import RequestError, WorkspaceError
+from golem_launcher.workspace.repository import symlinks
+from golem_launcher.workspace.repository.entry import shown
+from golem_launcher.workspace.transfer.copy_queue import (
+    Copied,
+    CopiedFile,
+    CopyQueue,
+    Cut,
+    Segment,
+    assembly_line,
+    below,
+    wanted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from golem_launcher.workspace.transfer.copy_queue import Progress
+    from golem_launcher.workspace.transfer.far_files import FarEntry, FarFiles, Listing
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
+
+
+async def download(far_files: FarFiles, source: str, target: Path, progress: Progress) -> Copied:
+    """Copy what is at ``source`` in the session, a path as the user has it, to ``target``, which it becomes.
+
+    Raises ``RequestError`` where there is nothing, ``WorkspaceError`` when this computer takes no more, and what
+    ``far_files`` raise.
+    """
+    source = escape(source)
+    found = await far_files.entries(source)
+    if found is None:
+        raise RequestError(f"There is nothing at {shown(source)} in the session.")
+    copied = Copied(left_out=dict(found.left_out))
+    top = await asyncio.to_thread(_open_top, target, found.top)
+    try:
+        files = await asyncio.to_thread(_prepare, top, source, target.name, found, copied)
+        queue = CopyQueue(files, copied, progress)
+        if queue.left > os.statvfs(top).f_bavail * os.statvfs(top).f_frsize:
+            raise WorkspaceError(f"There is no room for it at {target}.", "Free some, or choose another place.")
+        work = _Download(far_files, queue, top)
+        while queue:
+            await assembly_line(work.have_made, work.bring, work.take)
+        await asyncio.to_thread(_link, top, found.below, copied)
+    finally:
+        os.close(top)
+    return copied
+
+
+class _Download:
+    """The three steps of each piece."""
+
+    def __init__(self, far_files: FarFiles, queue: CopyQueue, top: int) -> None:
+        self._far_files = far_files
+        self._queue = queue
+        self._top = top
+
+    async def have_made(self) -> Cut | None:
+        segments = self._queue.cut(self._far_files.piece_size)
+        return Cut(segments, await self._far_files.read(wanted(segments))) if segments else None
+
+    async def bring(self, cut: Cut) -> tuple[Cut, Path]:
+        return cut, await self._far_files.bring(cut.piece)
+
+    async def take(self, brought: tuple[Cut, Path]) -> None:
+        cut, path = brought
+        try:
+            faults = await asyncio.to_thread(_write, self._top, path, cut)
+        finally:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+        for segment, fault in zip(cut.segments, faults, strict=True):
+            if fault is None:
+                self._queue.taken(segment)
+            elif not segment.file.over:
+                self._queue.fail(segment.file, fault, await self._as_it_is(segment.file) if fault == far.BUSY else None)
+
+    async def _as_it_is(self, file: CopiedFile) -> FarEntry | None:
+        found = await self._far_files.entries(file.source, below=False)
+        return found.top if found is not None and found.top.kind == "f" else None
+
+
+def _open_top(target: Path, entry: FarEntry) -> int:
+    """The open directory below which all is written; it is made when there is none."""
+    above = target if entry.kind == "d" else target.parent
+    if above.exists() and not above.is_dir():
+        raise RequestError(f"{above} is no directory.")
+    above.mkdir(parents=True, exist_ok=True)
+    return os.open(above, _DIRECTORY)
+
+
+def _prepare(top: int, source: str, name: str, found: Listing, copied: Copied) -> list[CopiedFile]:
+    """Make the directories; the files that are to be copied, as far as they are not there yet."""
+    files = []
+    for entry in (found.top, *found.below):
+        target = unescape(entry.path) or name
+        if entry.kind == "d" and entry.path:
+            with (
+                _telling(entry.path, copied),
+                parent(top, target) as (above, last),
+                contextlib.suppress(FileExistsError),
+            ):
+                os.mkdir(last, entry.mode | 0o700, dir_fd=above)
+        elif entry.kind == "f":
+            file = CopiedFile(below(source, entry.path), target, entry)
+            with contextlib.suppress(OSError), parent(top, target) as (above, last):
+                if _same(above, last, entry):
+                    copied.unchanged += 1
+                    continue
+                status = os.stat(far.unfinished(file.tag), dir_fd=above, follow_symlinks=False)
+                file.go_on(status.st_size, status.st_mtime_ns)
+            files.append(file)
+    return files
+
+
+def _same(above: int, name: str, entry: FarEntry) -> bool:
+    """Whether a file is there that has this size and time."""
+    with contextlib.suppress(FileNotFoundError):
+        status = os.stat(name, dir_fd=above, follow_symlinks=False)
+        return stat.S_ISREG(status.st_mode) and (status.st_size, status.st_mtime_ns) == (entry.size, entry.mtime_ns)
+    return False
+
+
+def _write(top: int, path: Path, cut: Cut) -> list[str | None]:
+    """Write the segments of a piece that was brought; why one could not be written, for each."""
+    faults: list[str | None] = []
+    with path.open("rb") as piece:
+        for segment, unread in zip(cut.segments, cut.piece.faults, strict=True):
+            fault = unread
+            if unread is None:
+                begins = piece.tell()
+                if not segment.file.over:
+                    fault = _written(top, piece, segment)
+                piece.seek(begins + segment.length)
+            faults.append(fault)
+    return faults
+
+
+def _written(top: int, piece: BinaryIO, segment: Segment) -> str | None:
+    file, entry = segment.file, segment.file.entry
+    growing = far.unfinished(file.tag)
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with parent(top, file.target, make=True) as (above, name):
+            with os.fdopen(os.open(growing, flags, entry.mode | 0o600, dir_fd=above), "r+b") as target:
+                if os.fstat(target.fileno()).st_size < segment.offset:
+                    return "what was there of it is gone"
+                target.truncate(segment.offset)
+                target.seek(segment.offset)
+                far.copy(piece, target, segment.length)
+                target.flush()
+                with contextlib.suppress(OSError, OverflowError):  # a date that this file system can't have
+                    os.utime(target.fileno(), ns=(entry.mtime_ns, entry.mtime_ns))
+            if segment.offset + segment.length == entry.size:
+                os.rename(growing, name, src_dir_fd=above, dst_dir_fd=above)
+    except OSError as error:
+        if error.errno in _FATAL:
+            raise WorkspaceError(f"The files could not be written: {error.strerror or error}.") from error
+        return error.strerror or str(error)
+    return None
+
+
+def _link(top: int, entries: list[FarEntry], copied: Copied) -> None:
+    """Make the links, when all else is there: nothing is ever written through one. None leads out of the folder."""
+    links = [each for each in entries if each.kind == "l"]
+    leading_out = symlinks.leading_out((each.path, each.target) for each in links)
+    for each in links:
+        if each.path in leading_out:
+            copied.left_out[shown(each.path)] = "it leads out of what is copied"
+            continue
+        with _telling(each.path, copied), parent(top, unescape(each.path), make=True) as (above, name):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=above)
+            os.symlink(unescape(each.target), name, dir_fd=above)
+
+
+@contextlib.contextmanager
+def _telling(path: str, copied: Copied) -> Iterator[None]:
+    """What goes wrong with one entry is told, and costs no other."""
+    try:
+        yield
+    except OSError as error:
+        copied.left_out[shown(path)] = error.strerror or str(error)

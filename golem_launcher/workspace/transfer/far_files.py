@@ -1,0 +1,276 @@
+"""Client of the half of an agent's server that copies files: lists of them, and pieces that hold parts of them.
+
+A piece goes by bulk transfer or by the tunnel, whichever is faster for its size as far as was seen, and is as large as
+what is carried in one to three seconds: so what else the session has to do, like a save, is held up no longer.
+What arrives is from a stranger: each piece is compared with its hash, and names, sizes and times are checked before
+anybody sees them. Raises ``ProviderError`` and ``WorkspaceError`` as :mod:`agent_workspace` does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.agent.workspace import copying
+from golem_launcher.agent.workspace.wire import Lines, WireError
+from golem_launcher.errors import ProviderError
+from golem_launcher.workspace.repository.entries import MOST_ENTRIES
+from golem_launcher.workspace.repository.entry import LARGEST_FILE, LONGEST_PATH, fault_of_path, shown
+from golem_launcher.workspace.transfer.agent_workspace import PACKS_THERE
+from golem_launcher.workspace.transfer.plan import LARGEST_LIST
+from golem_launcher.workspace.transfer.responses import are_pairs, as_shown, nonsense
+from golem_launcher.workspace.transfer.timeouts import DROP, LOOK, WORK, bulk, sending
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace, BulkTransfer
+
+MOST_SEGMENTS = 1000
+"""Of one piece: their names and faults are a few hundred kilobytes."""
+SMALLEST, FIRST, LARGEST = 1_000_000, 8_000_000, 128_000_000
+"""Bytes of a piece, where there is so much."""
+_QUICK, _LONG = 1.0, 3.0
+"""Seconds: a piece that takes less may be larger, one that takes more should be smaller."""
+_MOST_FAULTS = 1024 * 1024
+_LONGEST_STAMP = 128
+_LATEST = 1 << 63
+
+
+@dataclass(frozen=True)
+class FarEntry:
+    """A file, directory or link of the session."""
+
+    kind: str
+    """``f``, ``d`` or ``l``."""
+    path: str
+    """Below what was asked for, which itself has an empty one; escaped."""
+    mode: int = 0o755
+    mtime_ns: int = 0
+    size: int = 0
+    stamp: str = ""
+    """Another one when the file changes."""
+    target: str = ""
+    """Of a link; escaped."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What there is at a path."""
+
+    top: FarEntry
+    below: list[FarEntry]
+    left_out: dict[str, str]
+    """Paths of what can't be copied, and why."""
+    unfinished: dict[str, FarEntry]
+    """What copies left that were interrupted, by their paths."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One that lies over there, ready to be brought."""
+
+    name: str
+    size: int
+    sha256: str
+    faults: list[str | None]
+    """Why a segment is not in it, for each of them."""
+
+
+class FarFiles:
+    """Of one machine of a session."""
+
+    def __init__(self, agent: AgentWorkspace, scratch: Path) -> None:
+        """``scratch``: a directory of this computer, on a disk, for pieces."""
+        self._agent = agent
+        self._scratch = scratch
+        self.piece_size = FIRST
+        """Bytes of the next piece."""
+
+    async def entries(self, path: str, *, below: bool = True) -> Listing | None:
+        """What there is at a path, and ``below`` it where it is a directory; ``None`` where there is nothing."""
+        reader, lines = _Reader(), Lines(LARGEST_LIST)
+
+        def feed(piece: bytes) -> None:
+            try:
+                for line in lines.feed(piece):
+                    reader.take(line)
+            except WireError as error:
+                raise nonsense(str(error)) from None
+
+        async with self._agent.post("/files", json.dumps({"path": path, "below": below}).encode(), LOOK) as pieces:
+            async for piece in pieces:
+                await asyncio.to_thread(feed, piece)
+        return reader.end()
+
+    async def make(self, directories: Sequence[tuple[str, int]], links: Sequence[tuple[str, str]]) -> dict[str, str]:
+        """Make these; what could not be made, and why."""
+        body = json.dumps({"directories": directories, "links": links}).encode()
+        problems = (await self._agent.ask_with("/make", body, WORK, most=_MOST_FAULTS)).get("problems")
+        if not are_pairs(problems):
+            raise nonsense("no list of problems")
+        return {str(path): as_shown(reason) for path, reason in problems}
+
+    async def read(self, segments: Sequence[tuple[str, int, int, str]]) -> Piece:
+        """Have a piece made of these: path, offset, length, stamp."""
+        name = _new_name()
+        body = json.dumps({"name": name, "segments": segments}).encode()
+        answer = await self._agent.ask_with("/read", body, WORK, most=_MOST_FAULTS)
+        faults = _faults(answer, len(segments))
+        size = sum(length for (_, _, length, _), fault in zip(segments, faults, strict=True) if fault is None)
+        if answer.get("size") != size or not isinstance(answer.get("sha256"), str):
+            raise nonsense("a piece of another size than asked for")
+        return Piece(name, size, answer["sha256"], faults)
+
+    async def bring(self, piece: Piece) -> Path:
+        """Bring a piece here; whoever gets it removes it."""
+        path = self._scratch / piece.name
+        try:
+            if not await self._by_transfer(
+                piece.size, lambda bulk: self._agent.fetch(bulk, piece.name, path, piece.size)
+            ):
+                await self._by_tunnel(piece.size, self._fetch(piece, path))
+            await asyncio.to_thread(_compare, path, piece)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        finally:
+            with contextlib.suppress(ProviderError):  # it is thrown away there after a while
+                await self._agent.ask("/drop", {"name": piece.name}, DROP)
+        return path
+
+    def new_piece(self) -> Path:
+        """Where a piece is to be made that goes there; its name is the piece's."""
+        return self._scratch / _new_name()
+
+    async def send(self, path: Path, size: int) -> None:
+        """Send a piece."""
+        name = path.name
+
+        if not await self._by_transfer(size, lambda bulk: bulk.transfer_in(path, f"{PACKS_THERE}/{name}")):
+            with path.open("rb") as file:
+                await self._by_tunnel(size, self._agent.ask_with(f"/store?name={name}", file, sending(size)))
+
+    async def write(self, name: str, sha256: str, parts: Sequence[copying.Part]) -> list[str | None]:
+        """Have the parts written that a piece which was sent holds; why one was not, for each."""
+        body = json.dumps({"name": name, "sha256": sha256, "segments": parts}).encode()
+        return _faults(await self._agent.ask_with("/write", body, WORK, most=_MOST_FAULTS), len(parts))
+
+    async def _by_transfer(self, size: int, transfer: Callable[[BulkTransfer], Awaitable[None]]) -> bool:
+        """Move a piece by bulk transfer, where that is the faster way; whether it was."""
+        agent = self._agent
+        if agent.bulk is None or not agent.throughput.prefers_bulk(size):
+            return False
+        began = time.monotonic()
+        try:
+            await transfer(agent.bulk)
+        except ProviderError:
+            if not await agent.answers():
+                raise
+            agent.bulk = None  # it does not work there, but all else does
+            return False
+        seconds = time.monotonic() - began
+        agent.throughput.bulk_took(size, seconds)
+        self._adapt(size, seconds)
+        return True
+
+    async def _by_tunnel(self, size: int, work: Awaitable[object]) -> None:
+        began = time.monotonic()
+        await work
+        seconds = time.monotonic() - began
+        self._agent.throughput.tunnel_took(size, seconds)
+        self._adapt(size, seconds)
+
+    def _adapt(self, size: int, seconds: float) -> None:
+        if seconds < _QUICK and size >= self.piece_size // 2:
+            self.piece_size = min(self.piece_size * 2, LARGEST)
+        elif seconds > _LONG:
+            self.piece_size = max(self.piece_size // 2, SMALLEST)
+
+    async def _fetch(self, piece: Piece, path: Path) -> None:
+        left = piece.size
+        with path.open("wb") as file:
+            async with self._agent.post("/fetch", json.dumps({"name": piece.name}).encode(), bulk(left)) as blocks:
+                async for block in blocks:
+                    left -= len(block)
+                    if left < 0:
+                        raise nonsense("more than it had announced")
+                    await asyncio.to_thread(file.write, block)
+
+
+def listing(lines: Iterable[Any]) -> Listing | None:
+    """The list that these lines are, which must be whole; ``None`` where there is nothing."""
+    reader = _Reader()
+    for line in lines:
+        reader.take(line)
+    return reader.end()
+
+
+class _Reader:
+    """Takes the lines of a list as they come in."""
+
+    def __init__(self) -> None:
+        self._found: list[FarEntry] = []
+        self._left_out: dict[str, str] = {}
+        self._unfinished: dict[str, FarEntry] = {}
+        self._ended = False
+
+    def end(self) -> Listing | None:
+        if not self._ended:
+            raise nonsense("a list without an end")
+        if not self._found and not self._left_out:
+            return None
+        if not self._found or self._found[0].path:
+            raise ProviderError(f"It can't be copied: {next(iter(self._left_out.values()), 'no reason given')}.")
+        return Listing(self._found[0], self._found[1:], self._left_out, self._unfinished)
+
+    def take(self, line: Any) -> None:
+        if self._ended or len(self._found) + len(self._left_out) + len(self._unfinished) > MOST_ENTRIES:
+            raise nonsense(f"a list of more than {MOST_ENTRIES:,} files")
+        match line:
+            case {"end": True}:
+                self._ended = True
+            case ["-", str(path), reason]:
+                self._left_out[shown(path)] = as_shown(reason)
+            case ["f", str(path), int(mode), int(mtime_ns), int(size), str(stamp)] if (
+                0 <= size <= LARGEST_FILE and abs(mtime_ns) < _LATEST and len(stamp) <= _LONGEST_STAMP
+            ):
+                self._add(FarEntry("f", path, mode & 0o777, mtime_ns, size, stamp))
+            case ["d", str(path), int(mode)]:
+                self._add(FarEntry("d", path, mode & 0o777))
+            case ["l", str(path), str(target)] if target and len(target) <= LONGEST_PATH:
+                self._add(FarEntry("l", path, target=target))
+            case _:
+                raise nonsense("a line that describes no file")
+
+    def _add(self, entry: FarEntry) -> None:
+        fault = fault_of_path(entry.path) if entry.path or self._found else ""
+        if fault:
+            self._left_out[shown(entry.path)] = fault
+        elif copying.is_unfinished(entry.path.rpartition("/")[2]):
+            self._unfinished[entry.path] = entry
+        else:
+            self._found.append(entry)
+
+
+def _new_name() -> str:
+    return f"{copying.PREFIX}{secrets.token_hex(6)}"
+
+
+def _faults(answer: dict[str, Any], count: int) -> list[str | None]:
+    faults = answer.get("faults")
+    if not isinstance(faults, list) or len(faults) != count:
+        raise nonsense("no list of faults")
+    return [None if fault is None else as_shown(fault) for fault in faults]
+
+
+def _compare(path: Path, piece: Piece) -> None:
+    with path.open("rb") as file:
+        if copying.hash_of(file) != piece.sha256:
+            raise ProviderError("What arrived from the provider is not what it had read.", "Try again.")

@@ -1,0 +1,48 @@
+"""``golem-launcher cp`` on a session that runs: files and folders, either way, while its work is saved."""
+
+import json
+import os
+
+import pytest
+
+from golem_launcher.session import client
+from tests.session.conftest import command
+
+_LARGE = 20_000_000
+
+
+def test_there_and_back_beside_a_save(far_session, tmp_path):
+    directory, _ = far_session
+    folder = tmp_path / "data"
+    (folder / "below").mkdir(parents=True)
+    (folder / "large").write_bytes(os.urandom(_LARGE))
+    (folder / "below/small").write_text("small")
+    told = json.loads(command("cp", str(folder), f"{directory.name}:", "--json")[1])
+    assert (told["files"], told["bytes"], told["left_out"]) == (2, _LARGE + 5, {})
+    client.save(directory.name)
+    assert command("cp", f"{directory.name}:data", str(tmp_path / "back"))[1].startswith("Copied 2 files (20.0 MB, ")
+    for name in ("large", "below/small"):
+        assert (tmp_path / "back" / name).read_bytes() == (folder / name).read_bytes()
+    assert command("cp", f"{directory.name}:data/large", f"{directory.name}:data/below/small", str(tmp_path))[0] == 0
+    assert (tmp_path / "small").read_text() == "small"
+    (tmp_path / "new").mkdir()
+    (tmp_path / "back").rename(tmp_path / "new/data")  # as `cp` has it: what is copied to a folder comes into it
+    assert "2 there already" in command("cp", f"{directory.name}:data/", str(tmp_path / "new"))[1]
+    assert not list(directory.scratch.glob("pieces-*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("tunnel:none", "."), "There is nothing at none"),
+        (("here", "there"), "One side"),
+        (("tunnel:a", "tunnel:b"), "One side"),
+        (("tunnel:a", "other:b", "."), "One side"),
+        (("only",), "One side"),
+        (("tunnel:a", "tunnel:b", "no-folder"), "no-folder is no folder"),
+    ],
+)
+def test_what_can_not_be_copied_is_bad_usage(far_session, arguments, said):  # noqa: ARG001 - it must be up
+    code, _, error = command("cp", *arguments, check=False)
+    assert code == 2
+    assert said in error

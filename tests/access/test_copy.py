@@ -1,6 +1,5 @@
 """``golem-launcher cp`` on a session that runs: files and folders, either way, while its work is saved."""
 
-import json
 import os
 
 import pytest
@@ -17,7 +16,7 @@ def test_there_and_back_beside_a_save(far_session, tmp_path):
     (folder / "below").mkdir(parents=True)
     (folder / "large").write_bytes(os.urandom(_LARGE))
     (folder / "below/small").write_text("small")
-    told = json.loads(command("cp", str(folder), f"{directory.name}:", "--json")[1])
+    _, told, _ = command("cp", str(folder), f"{directory.name}:", "--json")
     assert (told["files"], told["bytes"], told["left_out"]) == (2, _LARGE + 5, {})
     client.save(directory.name)
     assert command("cp", f"{directory.name}:data", str(tmp_path / "back"))[1].startswith("Copied 2 files (20.0 MB, ")

@@ -15,7 +15,7 @@ from golem_launcher.session import client
 from golem_launcher.session.idle import not_spent
 from golem_launcher.session.signs_of_use import SignsOfUse, computes
 from golem_launcher.workspace.repository.store import open_store
-from tests.session.conftest import command, explain, wait_for
+from tests.session.conftest import explain, wait_for
 from tests.session.jupyter import Jupyter
 
 _BIG = "open('note.txt', 'w').write('note'); open('big', 'wb').write(__import__('os').urandom(120_000_000))"
@@ -121,8 +121,8 @@ def run(directory, code):  # type: ignore[no-untyped-def]
 
 @pytest.mark.slow
 def test_it_is_told_saved_and_stopped_and_not_while_it_is_used_or_can_not_be_saved(ready) -> None:  # type: ignore[no-untyped-def]
-    directory = ready(idle="10s", save_seconds=1, disk_gib=0.1)
-    run(directory, f"{_BIG}; import time; time.sleep(15)")  # nobody asks anything meanwhile, and it takes no CPU
+    directory = ready(idle="20s", save_seconds=1, disk_gib=0.1)
+    run(directory, f"{_BIG}; import time; time.sleep(30)")  # nobody asks anything meanwhile, and it takes no CPU
     lines = [event.line for event in directory.events()[0]]
     assert not any("Nothing has happened" in line for line in lines), lines
 
@@ -135,12 +135,11 @@ def test_it_is_told_saved_and_stopped_and_not_while_it_is_used_or_can_not_be_sav
     run(directory, "import os; os.remove('big')")
     state = wait_for(directory, lambda state: state.idle_ends_at is not None, 90)
     assert state.stage is Stage.READY
-    _, told, _ = command("keep", directory.name, "--json")
-    assert told == {"name": directory.name, "idle_seconds": 10}
+    assert client.keep(directory.name) == 20
     assert client.describe(directory)["idle"] == ""
 
     state = wait_for(directory, lambda state: state.stage.final, 120)
     assert state.stage is Stage.ENDED, explain(directory)
-    assert state.reason.startswith("Nothing happened here for 10 s, so it was saved and stopped; ")
+    assert state.reason.startswith("Nothing happened here for 20 s, so it was saved and stopped; ")
     assert state.reason.endswith("tGLM not spent.")
     assert "note.txt" in {entry.path for entry in open_store().manifest(directory.name).entries}

@@ -103,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def give(self, status: int, found: Any) -> None:
         """Send what was found."""
-        if isinstance(found, dict):
+        if isinstance(found, (dict, list)):
             self.send(status, json.dumps(found).encode(), {"Content-Type": "application/json"})
         else:
             self._stream(found)

@@ -77,3 +77,8 @@ def test_usage(lab):
 @pytest.mark.parametrize("seconds", [b"0", b"-1", b"true", b"null", b'"5"', b"1e999", b"NaN", b"1e9"])
 def test_a_deadline_that_is_none_is_refused(lab, seconds):
     assert lab.ask("POST", "/deadline", body=b'{"seconds": %b}' % seconds)[0] == 400
+
+
+def test_a_list_is_json_like_anything_else(lab):
+    status, body, _ = lab.ask("GET", "/variables")
+    assert (status, json.loads(body)) == (200, [])

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from tornado.websocket import WebSocketClosedError
 
+from .cell_outputs import SETTING
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -112,6 +114,8 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
     def connect(self) -> Any:
         """Called when the websocket is open."""
         self._connected = True
+        if self._outputs is not None:
+            self._outputs.listen(self.kernel_id)
         self.websocket_handler.set_nodelay(True)  # a reply is several small messages: none waits for the last's receipt
         if self.websocket_handler.get_argument("resume", None) is not None:
             self.limit_rate = False
@@ -123,6 +127,11 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
             self._before, talk.newest = talk.newest, self
             self._tell(talk)
         return super().connect()
+
+    @property
+    def _outputs(self) -> Any:
+        """Who keeps what cells put out."""
+        return self.websocket_handler.settings.get(SETTING)
 
     @property
     def subprotocol(self) -> Any:
@@ -181,6 +190,8 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
     def handle_incoming_message(self, incoming_msg: Any) -> None:
         """Called with what the client sent."""
         talk = self._conversation
+        if self._outputs is not None and talk is None:
+            self._outputs.requested(self.kernel_id, incoming_msg)
         if talk is None:
             super().handle_incoming_message(incoming_msg)
         elif talk.newest is not self:

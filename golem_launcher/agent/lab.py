@@ -14,6 +14,7 @@ from . import cluster_control, compiling, dask_process, fast_start, killed_kerne
 from .kernel_state import tickets
 
 try:
+    from . import cell_outputs
     from .kernel_connection import ResumableConnection
 except ImportError:  # an image's Jupyter Server that has no such classes yet
     ResumableConnection = None  # type: ignore[assignment, misc]
@@ -66,6 +67,8 @@ def run(config: Config, life: int) -> None:
     server.io_loop.add_handler(life, lambda *_: _end(server, life), server.io_loop.READ)
     page_builds.refuse(server)
     compiling.begin(server)
+    if ResumableConnection is not None:
+        cell_outputs.watch(server)
     late_extensions.watch(server)
     killed_kernels.watch(server)
     server.no_browser_open_file = True  # it would hold the token, and anybody could read it

@@ -23,11 +23,13 @@ export class Documents {
    * @param {Application} app
    * @param {DocumentManager} manager
    * @param {() => void} changed
+   * @param {(context: DocumentContext) => void} opened called once for each document
    */
-  constructor(app, manager, changed) {
+  constructor(app, manager, changed, opened) {
     this._app = app;
     this._manager = manager;
     this._changed = changed;
+    this._opened = opened;
     this._known = /** @type {WeakMap<DocumentContext, Known>} */ (new WeakMap());
     this.away = false;
   }
@@ -79,6 +81,7 @@ export class Documents {
     /** @type {Known} */
     const known = { typed: 0, since: null, notBefore: 0, saving: null, busy: false };
     this._known.set(context, known);
+    this._opened(context);
     context.saveState.connect((_, state) => {
       known.busy = state === "started";
     });

@@ -10,6 +10,26 @@ export interface DocumentModel {
   readOnly: boolean;
   collaborative?: boolean;
   contentChanged: Signal<DocumentModel, void>;
+  /** Of a notebook. */
+  cells?: { length: number; get(index: number): { id: string; type: string } };
+}
+
+export interface CodeCellModel {
+  id: string;
+  type: string;
+  executionState: "idle" | "running";
+  executionCount: number | null;
+  outputs: { toJSON(): unknown[]; fromJSON(outputs: unknown[]): void };
+}
+
+/** `agent/cell_outputs.py`: a cell that another page ran; its outputs where they have changed. */
+export interface Run {
+  run: string;
+  cell: string;
+  version: number;
+  running: boolean;
+  count: number | null;
+  outputs?: unknown[];
 }
 
 /** A document and its file. */
@@ -18,6 +38,10 @@ export interface DocumentContext {
   isReady: boolean;
   isDisposed: boolean;
   model: DocumentModel;
+  sessionContext: {
+    ready: Promise<void>;
+    session: { kernel: { id: string; clientId: string } | null } | null;
+  };
   saveState: Signal<DocumentContext, "started" | "completed" | "failed" | "completed manually">;
   save(): Promise<void>;
 }

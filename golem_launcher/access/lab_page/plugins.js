@@ -1,4 +1,5 @@
 import { Documents } from "./documents.js";
+import { followRuns } from "./outputs.js";
 import { SessionView } from "./session.js";
 import { Supervisor } from "./supervisor.js";
 
@@ -82,7 +83,12 @@ export async function plugins(jupyter) {
     requires: [docmanager.IDocumentManager],
     activate: (/** @type {Application} */ app, /** @type {DocumentManager} */ manager) => {
       /** @type {Documents} */
-      const open = new Documents(app, manager, () => told.tell(open.unsaved().length));
+      const open = new Documents(
+        app,
+        manager,
+        () => told.tell(open.unsaved().length),
+        (context) => context.model.cells && followRuns(context, PageConfig.getBaseUrl()),
+      );
       const told = new Supervisor(
         {
           url: URLExt.join(PageConfig.getWsUrl(), NAME, "documents"),

@@ -50,6 +50,8 @@ _MOST_CELLS = 200
 _TOO_MUCH = "\n(A cell's output beyond 8 MB is left out.)\n"
 _REQUEST = b"execute_request"
 _HEAD = 2048
+_MOST_PARTS = 1000
+"""Of a message; more would be worked at for ever."""
 _OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n)")
 _OUTPUTS = {"display_data", "execute_result", "error"}
 
@@ -209,8 +211,12 @@ class CellOutputs:
 
     def requested(self, kernel: str, data: bytes | str) -> None:
         """What a page sent: when it runs a cell, note which."""
-        if not isinstance(data, bytes) or _REQUEST not in data[:_HEAD]:
-            return
+        if (
+            not isinstance(data, bytes)
+            or _REQUEST not in data[:_HEAD]
+            or int.from_bytes(data[:8], "little") > _MOST_PARTS
+        ):
+            return  # also what is written in the way from before: no page of JupyterLab's is
         try:
             _, (header, _, metadata, content, *_) = deserialize_msg_from_ws_v1(data)
             header, name, code = json.loads(header), json.loads(metadata).get("cellId"), json.loads(content)["code"]

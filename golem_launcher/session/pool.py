@@ -19,7 +19,7 @@ from golem_launcher.session.renting import Renting
 from golem_launcher.waiting import cancel_all, first_of, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from golem_launcher.access.workload_client import WorkloadClient
     from golem_launcher.rental.demand import Demand
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.machine_slot import MachineSlot
     from golem_launcher.session.renting import Machine
 
-_AT_ONCE = 8
+_AT_ONCE = 12
 """So many are made ready at a time: each is work for the node, and a provider is paid while it waits for that."""
 _AGAIN_SECONDS = 60.0
 """How long to wait where nobody that fits was found, before the market is looked at again."""
@@ -46,6 +46,8 @@ class _Member:
         """Keeps it filled; ``None`` where it is not wanted."""
         self.leaving = asyncio.Event()
         """Set when it is not wanted any more, until it is empty."""
+        self.emptying = False
+        """Whether its machine is being let go of by its task."""
 
     @property
     def number(self) -> int:
@@ -132,9 +134,10 @@ class Pool:
 
     async def release(self) -> list[str]:
         """Let go of all in good order, bounded in time; the agreements of those that were ready."""
-        await self.aclose()
+        emptying = [member.task for member in self._members if member.task is not None and member.emptying]
+        await self._rent_no_more(spared=emptying)
         ready = [(member, member.machine) for member in self._members if member.machine is not None]
-        await asyncio.gather(*(member.renting.release(machine) for member, machine in ready))
+        await asyncio.gather(*emptying, *(member.renting.release(machine) for member, machine in ready))
         return [*self._gone, *(machine.rented.agreement_id for _, machine in ready)]
 
     async def aclose(self) -> None:
@@ -142,7 +145,10 @@ class Pool:
 
         Machines that work go on until they are let go of, or closed down by the journal.
         """
-        tasks = [member.task for member in self._members if member.task is not None]
+        await self._rent_no_more()
+
+    async def _rent_no_more(self, spared: Sequence[asyncio.Task[None]] = ()) -> None:
+        tasks = [member.task for member in self._members if member.task is not None and member.task not in spared]
         await cancel_all(*tasks, *filter(None, [self._publishing]))
 
     async def _keep(self, member: _Member, published: Demand | asyncio.Task[Demand]) -> None:
@@ -201,6 +207,7 @@ class Pool:
     async def _empty(self, member: _Member) -> None:
         """End the machine in a slot that is not wanted any more; the slot is free then."""
         recorder, machine, member.machine = member.slot.recorder, member.machine, None
+        member.emptying = True
         if machine is not None:
             self._gone.append(machine.rented.agreement_id)
             recorder.enter(Stage.STOPPING)
@@ -209,7 +216,7 @@ class Pool:
             await machine.hiring.aclose()
         recorder.update(activity_id=None, ip=None, price_per_hour=None, usage=None, trouble="")
         recorder.enter(Stage.ENDED)
-        member.task = None
+        member.task, member.emptying = None, False
         member.leaving.clear()
         self.scale(self._wanted)  # more may be wanted again by now
 

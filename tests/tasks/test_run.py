@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,8 @@ def test_frames_0_to_60_by_10_of_the_example(job, squares):
         (squares / name).write_bytes((ROOT / "examples" / "frames" / name).read_bytes())
     told = outcome(job("--job", "frames.yaml", name="frames"))
     assert (told["done"], told["missing"]) == (6, [])
+    ended = [one.ended_at for one in Journal.read(client.find("frames").path).entries.agreements]
+    assert max(ended) - min(ended) < timedelta(seconds=12), "nobody is paid while bills are waited for"
     here = {}
     for frame in range(0, 60, 10):
         subprocess.run([sys.executable, squares / "render.py", str(frame)], cwd=squares, check=True)

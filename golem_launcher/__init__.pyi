@@ -10,8 +10,8 @@ from golem_launcher.api.market import Offers as Offers
 from golem_launcher.api.market import wallet as wallet
 from golem_launcher.api.session import Session as _Session
 from golem_launcher.tasks.executor import Executor as Executor
-from golem_launcher.tasks.executor import map as map
-from golem_launcher.tasks.executor import map_async as map_async
+from golem_launcher.tasks.mapping import map as map
+from golem_launcher.tasks.mapping import map_async as map_async
 from golem_launcher.errors import AccessError as AccessError
 from golem_launcher.errors import BudgetError as BudgetError
 from golem_launcher.errors import BusCallError as BusCallError

@@ -1,18 +1,22 @@
 """The server of tasks, in the workload's place: one HTTP endpoint, behind its machine's token.
 
-    POST /begin?id=ID&wait=S    a line of JSON and then blobs, whose sizes it has: start a task, and wait as below
-    GET  /wait?id=ID&offset=N&wait=S   until it is over, or printed more than N bytes; S seconds at most
-    GET  /output?id=ID&n=N      a file that it made
+    POST /work?wait=S           tasks that are to be run, one after the other; then what is new, S seconds later at most
+    GET  /output?id=ID&n=N      a file that one made
     POST /forget {"ids": […]}   end these where they run, and remove them
     GET  /tasks                 {"tasks": {ID: whether it is over}}
 
-``/begin`` and ``/wait`` answer a line of JSON, what it printed from N on (``log`` bytes), and its outputs themselves
-where they are small (``inline``). A task is begun once: who asks again for the same id is told how it stands. A server
-that nobody asks any more ends in order once nothing runs, and the machine costs nothing after that.
+What ``/work`` is sent begins with a line of JSON: ``forget``, ids as above, and ``heard``, how many bytes are known of
+what each task printed of which news is wanted. Then come a line for each new task, with its ``id`` and the sizes of its
+blobs, and these. Who sends a task again because the line broke is told how it stands: it is run once.
+
+The answer has a line of JSON for each task with news, with what it printed from there on (``log`` bytes) and, where it
+is over and they are small (``inline``), its outputs behind it. A server that nobody asks any more ends in order once
+nothing runs, and the machine costs nothing after that.
 """
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import json
 import os
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
     from .task_service import Task
 
 _INLINE = 256 * 1024
+_LARGEST_ANSWER = 256 * 1024
+"""Once an answer has so many bytes, the rest is told in the next."""
 _LARGEST_LINE = 4 * 1024 * 1024
 _ALONE_SECONDS = 300.0
 """So long nobody may ask while nothing runs."""
@@ -64,48 +70,57 @@ class _TaskHandler(Handler):
         """What only looks."""
         self._heard()
         tasks = self.server.tasks
-        self.answer({"/tasks": lambda: {"tasks": tasks.ids()}, "/wait": self._wait, "/output": self._output})
+        self.answer({"/tasks": lambda: {"tasks": tasks.ids()}, "/output": self._output})
 
     def do_POST(self) -> None:  # noqa: N802 - likewise
         """Everything else."""
         self._heard()
-        self.answer({"/begin": self._begin, "/forget": self._forget})
+        self.answer({"/work": self._work, "/forget": self._forget})
 
     def _heard(self) -> None:
         self.server.tasks.heard = proc.clock()
 
-    def _begin(self) -> Iterator[bytes]:
-        tasks, asked = self.server.tasks, self.query("id", "wait")
-        body = _Reader(self.body())
-        about = json.loads(body.line())
-        for each in about.get("forget", []):
-            tasks.forget(str(each))
-        if not tasks.known(asked["id"]):
-            place = tasks.place(asked["id"])
-            files = {}
-            for number, (name, size) in enumerate(about.get("blobs", [])):
-                target = _plain(place / "work", name) if name else place / "in" / str(number)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with target.open("wb") as file:
-                    for piece in body.take(int(size)):
-                        file.write(piece)
-                files[str(number)] = str(target)
-            if about.get("call"):
-                (place / "in" / "call.json").write_text(json.dumps({**about["call"], "files": files}))
-            tasks.begin(asked["id"], about, place)
-        return self._told(tasks.wait(asked["id"], 0, float(asked.get("wait", 0))), 0)
+    def _work(self) -> Iterator[bytes]:
+        tasks, body = self.server.tasks, _Reader(self.body())
+        asked = json.loads(body.line())
+        tasks.forget(str(each) for each in asked["forget"])
+        heard = {str(each): int(offset) for each, offset in asked["heard"].items()}
+        while body.more():
+            about = json.loads(body.line())
+            self._take(about, body)
+            heard.setdefault(about["id"], 0)
+        return self._told(tasks.wait(heard, float(self.query("wait").get("wait", 0))), heard)
 
-    def _wait(self) -> Iterator[bytes]:
-        asked = self.query("id", "offset", "wait")
-        offset = int(asked.get("offset", 0))
-        return self._told(self.server.tasks.wait(asked["id"], offset, float(asked.get("wait", 0))), offset)
+    def _take(self, about: dict[str, Any], body: _Reader) -> None:
+        """One task that was sent, unless it is known."""
+        tasks, task_id = self.server.tasks, str(about["id"])
+        if tasks.known(task_id):
+            for _, size in about.get("blobs", []):
+                collections.deque(body.take(int(size)), maxlen=0)
+            return
+        place, brought = tasks.place(task_id), {}
+        for number, (name, size) in enumerate(about.get("blobs", [])):
+            target = _plain(place / "work", name) if name else place / "in" / str(number)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("wb") as file:
+                file.writelines(body.take(int(size)))
+            brought[str(number)] = str(target)
+        if about.get("call"):
+            for name in ("in", "out"):
+                (place / name).mkdir(exist_ok=True)
+            (place / "in" / "call.json").write_text(json.dumps({**about["call"], "files": brought}))
+        tasks.add(task_id, about, place)
 
-    def _told(self, task: Task, offset: int) -> Iterator[bytes]:
-        told, log = task.told(), task.log(offset)
-        inline = task.over and sum(one.size for one in task.outputs) <= _INLINE
-        pieces = [json.dumps({**told, "log": len(log), "inline": inline}).encode() + b"\n", log]
-        if inline:
-            pieces += [one.path.read_bytes().ljust(one.size, b"\0")[: one.size] for one in task.outputs]
+    def _told(self, news: list[Task], heard: dict[str, int]) -> Iterator[bytes]:
+        pieces: list[bytes] = []
+        for task in news:
+            if sum(map(len, pieces)) > _LARGEST_ANSWER:
+                break
+            told, log = task.told(), task.log(heard[task.id])
+            inline = task.over and sum(one.size for one in task.outputs) <= _INLINE
+            pieces += [json.dumps({**told, "log": len(log), "inline": inline}).encode() + b"\n", log]
+            if inline:
+                pieces += [one.path.read_bytes().ljust(one.size, b"\0")[: one.size] for one in task.outputs]
         return iter([b"".join(pieces)])
 
     def _output(self) -> Iterator[bytes]:
@@ -120,20 +135,24 @@ class _TaskHandler(Handler):
         return pieces()
 
     def _forget(self) -> dict[str, Any]:
-        for each in self.json_object()["ids"]:
-            self.server.tasks.forget(str(each))
+        self.server.tasks.forget(str(each) for each in self.json_object()["ids"])
         return {}
 
 
 class _Reader:
-    """A body whose beginning is a line and whose rest is blobs."""
+    """A body of lines, with blobs behind them."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
         self._rest = b""
 
+    def more(self) -> bool:
+        """Whether it goes on."""
+        self._rest = self._rest or next(self._pieces, b"")
+        return bool(self._rest)
+
     def line(self) -> bytes:
-        """The first line."""
+        """The next line."""
         while b"\n" not in self._rest:
             piece = next(self._pieces, b"")
             if not piece or len(self._rest) > _LARGEST_LINE:

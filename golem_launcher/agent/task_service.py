@@ -1,7 +1,8 @@
-"""The tasks of a machine: one process each, in a session of its own; what they printed, made and returned.
+"""The tasks of a machine, which runs one after the other; what they printed, made and returned.
 
 A task's directory has ``work``, in which it runs: a directory of its own, with links to all that the workspace has, so
-that it finds what was brought and nobody is in another's way; ``in`` and ``out`` with what travels; and its ``log``.
+that it finds what was brought and nobody is in another's way; and its ``log``. A function's has ``in`` and ``out``
+as well, with what travels.
 """
 
 from __future__ import annotations
@@ -10,21 +11,21 @@ import contextlib
 import fnmatch
 import json
 import os
-import pkgutil
 import re
 import shutil
-import signal
-import subprocess
-import sys
 import threading
 import time
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import proc
+from .task_process import Mistaken, Starter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from .task_process import Running
 
 _ID = re.compile(r"[0-9a-f]{8,64}")
 _LONGEST_LOG = 1024 * 1024
@@ -32,16 +33,9 @@ _LOG_PIECE = 64 * 1024
 _MOST_OUTPUTS = 10_000
 _LOOK_SECONDS = 0.5
 """How soon what a task printed is told while it runs."""
-_PROGRAM = "golem_launcher_task"
-_START = (
-    "import sys; sys.path.insert(0, {!r}); "
-    "from golem_launcher_task.task_execute import execute; "
-    "del sys.path[0]; execute({!r})"
-)
-
-
-class Mistaken(ValueError):  # noqa: N818 - it is an answer
-    """What was asked for makes no sense."""
+_GATHER_SECONDS = 0.4
+"""So long an end may wait to be told while more is to be done: many short tasks are told of in one answer."""
+_FORGET_SECONDS = 5.0
 
 
 class Output(NamedTuple):
@@ -53,23 +47,30 @@ class Output(NamedTuple):
 
 
 class Task:
-    """One that was begun."""
+    """One that is to be run, is running or is over."""
 
-    def __init__(self, place: Path, patterns: list[str] | None) -> None:
+    def __init__(self, task_id: str, about: dict[str, Any], place: Path) -> None:
+        patterns = about.get("outputs")
+        self.id = task_id
+        self.about = about
+        self.seconds_allowed = float(about["seconds"])
+        self.patterns = None if patterns is None else [str(one) for one in patterns]
         self.place = place
-        self.patterns = patterns
+        self.running: Running | None = None
+        self.unwanted = False
         self.over = False
+        self.ended = 0.0
+        """When, in the clock of :func:`time.monotonic`."""
         self.exit: int | None = None
         self.timed_out = False
         self.seconds = 0.0
         self.outputs: list[Output] = []
-        self.process: subprocess.Popen[bytes] | None = None
 
     def told(self) -> dict[str, Any]:
         """What is said of it."""
-        about: dict[str, Any] = {"over": self.over}
+        about: dict[str, Any] = {"id": self.id, "over": self.over}
         if self.over:
-            about |= {"exit": self.exit, "timed_out": self.timed_out, "seconds": round(self.seconds, 3)}
+            about |= {"exit": self.exit, "timed_out": self.timed_out, "seconds": round(self.seconds, 4)}
             about["outputs"] = [[one.name, one.size] for one in self.outputs]
         return about
 
@@ -80,23 +81,27 @@ class Task:
             return file.read(max(0, min(_LOG_PIECE, _LONGEST_LOG - offset)))
         return b""
 
+    def printed_more(self, offset: int) -> bool:
+        """Whether there is more of that than ``offset`` bytes."""
+        with contextlib.suppress(OSError):
+            return offset < min((self.place / "log").stat().st_size, _LONGEST_LOG)
+        return False
+
 
 class Tasks:
-    """All of this machine's. Every method may be called by any thread."""
+    """All of this machine's. Every method may be called by any thread; a thread of its own runs them."""
 
     def __init__(self, base: Path, workspace: Path) -> None:
         self._base = base
         self._workspace = workspace
         self._tasks: dict[str, Task] = {}
+        self._waiting: deque[Task] = deque()
         self._changed = threading.Condition()
         self.heard = proc.clock()
         """When somebody last asked for anything."""
         shutil.rmtree(base, ignore_errors=True)  # of a server that crashed: nobody knows these tasks any more
-        program = base / _PROGRAM
-        program.mkdir(parents=True, mode=0o700)
-        (program / "__init__.py").write_bytes(b"")
-        for name in ("task_execute.py", "task_values.py"):
-            (program / name).write_bytes(pkgutil.get_data(__package__, name) or b"")
+        self._starter = Starter(base)
+        threading.Thread(target=self._work, daemon=True).start()
 
     @property
     def idle(self) -> float:
@@ -111,7 +116,7 @@ class Tasks:
             return {each: task.over for each, task in self._tasks.items()}
 
     def known(self, task_id: str) -> bool:
-        """Whether a task of this id was begun, however it ended."""
+        """Whether there is a task of this id, however it ended."""
         return task_id in self._tasks
 
     def place(self, task_id: str) -> Path:
@@ -119,77 +124,108 @@ class Tasks:
         if not _ID.fullmatch(task_id):
             raise Mistaken("that is no task's id")
         place = self._base / task_id
-        shutil.rmtree(place, ignore_errors=True)
-        for name in ("work", "in", "out"):
-            (place / name).mkdir(parents=True, mode=0o700)
+        if place.exists():  # of one that did not come whole
+            shutil.rmtree(place, ignore_errors=True)
+        (place / "work").mkdir(parents=True, mode=0o700)
         return place
 
-    def begin(self, task_id: str, about: dict[str, Any], place: Path) -> None:
-        """Start it; what it needs lies in its ``place``. Raises ``Mistaken`` and ``OSError``."""
-        patterns, seconds = about.get("outputs"), float(about["seconds"])
-        task = Task(place, None if patterns is None else [str(one) for one in patterns])
+    def add(self, task_id: str, about: dict[str, Any], place: Path) -> None:
+        """Run it when its turn comes; what it needs lies in its ``place``. Raises ``Mistaken``."""
+        task = Task(task_id, about, place)
         with self._changed:
             if task_id in self._tasks:
-                raise Mistaken("it was begun already")
+                raise Mistaken("it is there already")
             self._tasks[task_id] = task
-        try:
-            directory = self._workspace if about.get("in_workspace") else self._furnished(place / "work")
-            with (place / "log").open("wb") as log:
-                process = task.process = subprocess.Popen(
-                    self._argv(about, place),
-                    cwd=directory,
-                    env={**os.environ, "PYTHONUNBUFFERED": "1", **_texts(about.get("environment", {}))},
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-        except OSError as error:
-            (place / "log").write_text(f"It can't be started: {error}\n")
-            with self._changed:
-                task.over, task.exit = True, 127
-                self._changed.notify_all()
-            return
-        threading.Thread(target=self._watch, args=(task, process, seconds), daemon=True).start()
+            self._waiting.append(task)
+            self._changed.notify_all()
 
-    def wait(self, task_id: str, offset: int, seconds: float) -> Task:
-        """The task once it is over, has printed more than ``offset`` bytes, or ``seconds`` have passed."""
-        task = self._find(task_id)
+    def wait(self, heard: dict[str, int], seconds: float) -> list[Task]:
+        """Those of which there is news, once there is: who is over, or printed more than was ``heard``, in bytes.
+
+        ``heard`` has all of which news is wanted; nothing is news after ``seconds``. While one waits for its turn, who
+        is over may be told a little later, with others.
+        """
         end = time.monotonic() + min(seconds, 30.0)
         with self._changed:
-            while not task.over and (left := end - time.monotonic()) > 0:
-                self._changed.wait(min(left, _LOOK_SECONDS))
-                if offset < _log_size(task) and offset < _LONGEST_LOG:
-                    break
-        return task
+            while True:
+                asked = [self._find(each) for each in heard]
+                over = [task for task in asked if task.over]
+                now = time.monotonic()
+                told_by = end
+                if over:
+                    more = len(over) < len(asked)
+                    told_by = min(end, min(task.ended for task in over) + _GATHER_SECONDS) if more else now
+                printing = [task for task in asked if task.running is not None and not task.over]
+                printing = [task for task in printing if task.printed_more(heard[task.id])]
+                if now >= told_by or printing or not asked:
+                    return over + printing
+                self._changed.wait(min(told_by - now, _LOOK_SECONDS))
 
     def output(self, task_id: str, number: int) -> Output:
         """A file that it made."""
-        task = self._find(task_id)
+        with self._changed:
+            task = self._find(task_id)
         if not 0 <= number < len(task.outputs):
             raise Mistaken("there is no such output")
         return task.outputs[number]
 
-    def forget(self, task_id: str) -> None:
-        """End it where it runs, and remove what there is of it."""
+    def forget(self, ids: Iterable[str]) -> None:
+        """End those that run, do not begin those that wait, and remove what there is of all."""
         with self._changed:
-            task = self._tasks.get(task_id)
-        if task is None:
-            return
-        if task.process is not None and not task.over:
-            _kill(task.process)
-            with self._changed:
-                self._changed.wait_for(lambda: task.over, 5.0)
-        with self._changed:
-            self._tasks.pop(task_id, None)
-        shutil.rmtree(task.place, ignore_errors=True)
+            unwanted = [self._tasks[each] for each in ids if each in self._tasks]
+            for task in unwanted:
+                task.unwanted = True
+                if task in self._waiting:
+                    self._waiting.remove(task)
+                    task.over = True
+                if task.running is not None and not task.over:
+                    task.running.kill()
+            self._changed.wait_for(lambda: all(task.over for task in unwanted), _FORGET_SECONDS)
+            for task in unwanted:
+                self._tasks.pop(task.id, None)
+        for task in unwanted:
+            shutil.rmtree(task.place, ignore_errors=True)
 
     def _find(self, task_id: str) -> Task:
-        with self._changed:
-            task = self._tasks.get(task_id)
+        task = self._tasks.get(task_id)
         if task is None:
             raise Mistaken("there is no such task")
         return task
+
+    def _work(self) -> None:
+        """The thread's."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: bool(self._waiting))
+                task = self._waiting.popleft()
+            try:
+                self._run(task)
+            except (OSError, ValueError) as error:
+                with contextlib.suppress(OSError):
+                    (task.place / "log").write_text(f"It can't be started: {error}\n")
+                task.exit = 127
+            with self._changed:
+                self.heard = proc.clock()
+                task.over, task.ended = True, time.monotonic()
+                self._changed.notify_all()
+
+    def _run(self, task: Task) -> None:
+        directory = self._workspace if task.about.get("in_workspace") else self._furnished(task.place / "work")
+        running = self._starter.start(task.about, task.place, directory)
+        began = proc.clock()
+        with self._changed:
+            task.running = running
+            if task.unwanted:
+                running.kill()
+        limit = threading.Timer(task.seconds_allowed, _expire, (task, running))  # to wait with a limit is to poll
+        limit.daemon = True
+        limit.start()
+        task.exit = running.wait()
+        limit.cancel()
+        task.seconds = proc.clock() - began
+        running.kill()  # what it left behind, too
+        with contextlib.suppress(OSError):
+            task.outputs = _outputs(task)
 
     def _furnished(self, work: Path) -> Path:
         for entry in os.scandir(self._workspace):
@@ -198,34 +234,10 @@ class Tasks:
                 target.symlink_to(entry.path)
         return work
 
-    def _argv(self, about: dict[str, Any], place: Path) -> list[str]:
-        if about.get("call"):
-            return [sys.executable, "-c", _START.format(str(self._base), str(place))]
-        argv = about.get("argv")
-        if not isinstance(argv, list) or not argv or not all(isinstance(one, str) for one in argv):
-            raise Mistaken("there is no command")
-        return argv
 
-    def _watch(self, task: Task, process: subprocess.Popen[bytes], seconds: float) -> None:
-        began = proc.clock()
-        limit = threading.Timer(seconds, _expire, (task, process))  # waiting with a limit looks every 50 ms
-        limit.daemon = True
-        limit.start()
-        task.exit = process.wait()
-        limit.cancel()
-        task.seconds = proc.clock() - began
-        _kill(process)  # what it left behind, too
-        with contextlib.suppress(OSError):
-            task.outputs = _outputs(task)
-        with self._changed:
-            self.heard = proc.clock()
-            task.over = True
-            self._changed.notify_all()
-
-
-def _expire(task: Task, process: subprocess.Popen[bytes]) -> None:
+def _expire(task: Task, running: Running) -> None:
     task.timed_out = True
-    _kill(process)
+    running.kill()
 
 
 def _outputs(task: Task) -> list[Output]:
@@ -252,25 +264,3 @@ def _made(work: Path, patterns: list[str]) -> Iterator[Output]:
             wanted = not patterns or any(fnmatch.fnmatch(relative, pattern) for pattern in patterns)
             if wanted and not name.startswith(".") and path.is_file() and not path.is_symlink():
                 yield Output(relative, path, path.stat().st_size)
-
-
-def _log_size(task: Task) -> int:
-    with contextlib.suppress(OSError):
-        return (task.place / "log").stat().st_size
-    return 0
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """All processes of its session, whichever group they are in."""
-    for each in proc.descendants(1) if os.getpid() != 1 else []:
-        if each.session == process.pid:
-            with contextlib.suppress(OSError):
-                os.kill(each.pid, signal.SIGKILL)
-    with contextlib.suppress(OSError):
-        os.killpg(process.pid, signal.SIGKILL)
-
-
-def _texts(value: Any) -> dict[str, str]:
-    if not isinstance(value, dict) or not all(isinstance(one, str) for pair in value.items() for one in pair):
-        raise Mistaken("the environment is not text")
-    return value

@@ -104,8 +104,8 @@ class JobView:
                 self._printed(attempt.worker, log)
             case AttemptFailed(attempt, reason):
                 self._failed(attempt, reason)
-            case TaskDone(attempt):
-                self._done(attempt)
+            case TaskDone(attempt, seconds):
+                self._done(attempt, seconds)
 
     def say(self, text: str) -> None:
         """A line, above the table where there is one."""
@@ -141,13 +141,12 @@ class JobView:
             lines = log[-1000:].decode(errors="replace").strip().splitlines()
             known.says = clean_line(lines[-1], longest=60) if lines else known.says
 
-    def _done(self, attempt: Attempt) -> None:
+    def _done(self, attempt: Attempt, took: float) -> None:
         known = self._machines.get(attempt.worker.machine)
         self.done += 1
         self._fresh += 1
         self.failed.pop(attempt.task, None)
         if known is not None:
-            took = time.monotonic() - known.began
             known.done, known.seconds, known.task = known.done + 1, known.seconds + took, None
             if self._live is None:
                 label = self.labels[attempt.task]

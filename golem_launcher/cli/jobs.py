@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from golem_launcher.cli.job_view import JobView
     from golem_launcher.request import LaunchRequest
     from golem_launcher.tasks.happenings import Happened
+    from golem_launcher.tasks.owner import Owner
     from golem_launcher.tasks.record import JobDirectory, Record
-    from golem_launcher.tasks.runner import Owner, Runner
+    from golem_launcher.tasks.runner import Runner
     from golem_launcher.tasks.scheduler import Scheduler
     from golem_launcher.tasks.task_client import Payload
 

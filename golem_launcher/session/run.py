@@ -366,6 +366,14 @@ class Run:
         self._pool.let_go(number)
         return {}
 
+    async def have(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Have so many machines from now on, never more than the request's. Raises ``LauncherError``."""
+        count = arguments.get("machines")
+        if not isinstance(count, int) or not 0 < count <= self._session.request.machines or self._pool is None:
+            raise LauncherError("There can't be so many machines.")
+        self._pool.scale(count - 1)
+        return {}
+
     async def cluster(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Set how many workers the Dask cluster has, or say how it stands. Raises ``LauncherError``."""
         cluster = self._session.cluster

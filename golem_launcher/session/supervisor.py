@@ -67,6 +67,7 @@ class Supervisor:
             "keep": self._run.keep_running,
             "give-up": self._run.give_up,
             "let-go": self._run.let_go,
+            "have": self._run.have,
             "cluster": self._run.cluster,
             "hub": self._run.open_on_hub,
             "gateway": self._run.gateway,

@@ -1,42 +1,37 @@
-"""Functions as tasks: an executor of :mod:`concurrent.futures` whose workers are machines of providers, and a map."""
+"""Functions as tasks: an executor of :mod:`concurrent.futures` whose workers are machines of providers."""
 
 from __future__ import annotations
 
 import asyncio
 import atexit
-import builtins
 import concurrent.futures
 import contextlib
-import json
 import math
 import tempfile
 import threading
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from golem_launcher.agent.task_values import Untransportable, decode, encode
 from golem_launcher.errors import LauncherError, ProviderError, RequestError, TaskError
 from golem_launcher.request import parse_request
 from golem_launcher.session import client, liveness
-from golem_launcher.tasks import placing, record
-from golem_launcher.tasks.arrow_tables import read_table
+from golem_launcher.tasks import record
+from golem_launcher.tasks.calls import call_payload
 from golem_launcher.tasks.function import ship
+from golem_launcher.tasks.returned import ERROR, VALUE, output_named, raised_by, value_in
 from golem_launcher.tasks.runner import Runner
 from golem_launcher.tasks.scheduler import Fault, Scheduler
-from golem_launcher.tasks.task_client import Output, Payload
+from golem_launcher.tasks.task_client import Payload
 from golem_launcher.tasks.telling import Telling
-from golem_launcher.text import clean_line, clean_text
-from golem_launcher.untrusted import json_value
+from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from decimal import Decimal
     from typing import Self
 
     from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.tasks.function import Shipped
     from golem_launcher.tasks.happenings import Happened
     from golem_launcher.tasks.scheduler import Attempt
     from golem_launcher.tasks.task_client import Answer
@@ -45,23 +40,6 @@ _T = TypeVar("_T")
 
 _MOST_ATTEMPTS, _MOST_VERIFY = 20, 5
 _LEAVE_SECONDS = 10.0
-_LARGEST_VALUE = 16 * 1024 * 1024
-_LARGEST_BYTES = 1024**3
-"""Of all bytes in a result: they are in the memory of this computer. What is larger comes as a file."""
-_LARGEST_ERROR = 256 * 1024
-_VALUE, _ERROR = "value.json", "error.json"
-_NO_ANSWERS = (StopIteration, StopAsyncIteration, GeneratorExit)
-
-
-class RemoteTraceback(Exception):  # noqa: N818 - what it is called in the standard library
-    """Where an exception was raised over there: the cause of the one that is raised here."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
-
-    def __str__(self) -> str:
-        return f"\n{self.text}"
 
 
 @dataclass
@@ -273,7 +251,7 @@ class Executor(concurrent.futures.Executor):
             self._runner.wake()
 
     def payload(self, task: int) -> Payload | None:
-        """What is sent for a task: see :class:`golem_launcher.tasks.runner.Owner`, as all that follows."""
+        """What is sent for a task: see :class:`golem_launcher.tasks.owner.Owner`, as all that follows."""
         call = self._calls.get(task)
         if call is None or not (call.future.running() or call.future.set_running_or_notify_cancel()):
             return None
@@ -283,17 +261,17 @@ class Executor(concurrent.futures.Executor):
         """Why this is no result."""
         if answer.timed_out:
             return f"it took longer than {self._timeout:g} s", Fault.OPEN
-        if output_named(answer, _VALUE) is None and output_named(answer, _ERROR) is None:
+        if output_named(answer, VALUE) is None and output_named(answer, ERROR) is None:
             last = f": {answer.last_line}" if answer.last_line else ""
             return f"its process ended with exit code {answer.exit}{last}", Fault.OPEN
         return None
 
     async def check(self, task: int, answer: Answer) -> str:
         """Whether the user wants this result."""
-        if self._check is None or output_named(answer, _VALUE) is None:
+        if self._check is None or output_named(answer, VALUE) is None:
             return ""
         try:
-            value = await asyncio.to_thread(self._value, task, answer, copy=True)
+            value = await asyncio.to_thread(value_in, answer, self._place(task), copy=True)
         except ProviderError as error:
             return error.what
         return await asyncio.to_thread(_objection, self._check, value)
@@ -303,12 +281,13 @@ class Executor(concurrent.futures.Executor):
         call = self._calls.get(attempt.task)
         if call is None:
             return
-        error = output_named(answer, _ERROR)
+        error = output_named(answer, ERROR)
         try:
             if error is not None:
-                call.future.set_exception(_raised(error))
+                call.future.set_exception(raised_by(error))
             else:
-                call.future.set_result(await asyncio.to_thread(self._value, attempt.task, answer, copy=False))
+                value = await asyncio.to_thread(value_in, answer, self._place(attempt.task), copy=False)
+                call.future.set_result(value)
         except ProviderError as why:
             call.future.set_exception(TaskError(f"The result is none: {why.what}"))
 
@@ -322,105 +301,9 @@ class Executor(concurrent.futures.Executor):
         """For who waits where the executor was made."""
         self._telling.told(happened)
 
-    def _value(self, task: int, answer: Answer, *, copy: bool) -> Any:
-        """What the function returned, its files put in their place. Raises ``ProviderError``."""
-        blobs = [output for output in answer.outputs if output.name != _VALUE]
-        names = [output.name.partition("/")[2] for output in blobs]
-        shared = Counter(names)
-        target = self._output / f"{task:04}"
-        files: dict[int, Output] = {}
-        left = _LARGEST_BYTES
-
-        def take_bytes(number: int) -> bytes:
-            nonlocal left
-            output = _numbered(blobs, number)
-            data = _content(output, left)
-            left -= output.size
-            return data
-
-        def take_file(number: int) -> Path:
-            output = _numbered(blobs, number)
-            name = names[number] if shared[names[number]] == 1 else f"{number}/{names[number]}"
-            files[number] = Output(name, output.size, "", output.content)
-            return (target / name).absolute()
-
-        try:
-            found = decode(_json(answer, _VALUE, _LARGEST_VALUE), take_bytes, take_file, read_table)
-        except (ValueError, TypeError, IndexError, RecursionError):
-            raise ProviderError("What came back is no value.") from None
-        if why := placing.unfit([*files.values()]):
-            raise ProviderError(f"What came back can't be kept: {why}.")
-        if files:
-            placing.place(target, [*files.values()], {}, copy=copy)
-        return found
-
-
-def call_payload(shipped: Shipped, args: Sequence[Any], kwargs: dict[str, Any], *, seconds: float) -> Payload:
-    """What is sent for one call of a function. Raises ``RequestError`` that names what can't travel."""
-    blobs: list[tuple[str, bytes | Path]] = []
-
-    def add_bytes(data: bytes) -> int:
-        blobs.append(("", data))
-        return len(blobs) - 1
-
-    def add_file(path: PurePath) -> int:
-        here = Path(path).expanduser().absolute()
-        if not here.is_file():
-            raise Untransportable(f"it has the path '{path}', and there is no file there")
-        blobs.append((f"given/{len(blobs)}/{here.name}", here))
-        return len(blobs) - 1
-
-    value = {
-        "args": [*shipped.args, *args],
-        "kwargs": {**shipped.kwargs, **kwargs},
-        "constants": shipped.constants,
-    }
-    try:
-        encoded = encode(value, add_bytes, add_file)
-    except Untransportable as error:
-        raise RequestError(f"The call of '{shipped.name}' can't travel: {error}.") from None
-    return Payload({"call": {"source": shipped.source, "name": shipped.name, **encoded}}, tuple(blobs), seconds)
-
-
-def map(  # noqa: A001 - what it is called everywhere
-    function: Callable[[Any], _T],
-    items: Iterable[Any],
-    *,
-    workers: int = 3,
-    budget: Decimal | float | str = 1,
-    return_exceptions: bool = False,
-    **options: Any,
-) -> list[_T]:
-    """The results of ``function`` for all ``items``, in their order; ``options`` are :class:`Executor`'s.
-
-    Raises what a call of it raised, the first in the order of the items, and what was not begun then is dropped; with
-    ``return_exceptions`` it stands in the result's place, and all is done.
-    """
-    work = list(items)
-    if not work:
-        return []
-    with Executor(_needed(workers, len(work), options.get("verify", 1)), budget=budget, **options) as executor:
-        futures = [executor.submit(function, item) for item in work]
-        try:
-            return [_settled(future) if return_exceptions else future.result() for future in futures]
-        finally:
-            for future in futures:
-                future.cancel()
-
-
-async def map_async(
-    function: Callable[[Any], _T], items: Iterable[Any], *, workers: int = 3, **options: Any
-) -> AsyncIterator[_T]:
-    """The results of ``function`` for all ``items``, in their order and as they come, where a loop runs."""
-    work = list(items)
-    async with Executor(_needed(workers, len(work), options.get("verify", 1)), **options) as executor:
-        futures = [executor.submit(function, item) for item in work]
-        try:
-            for future in futures:
-                yield await asyncio.wrap_future(future)
-        finally:
-            for future in futures:
-                future.cancel()
+    def _place(self, task: int) -> Path:
+        """The directory for files that come back of a task."""
+        return self._output / f"{task:04}"
 
 
 def _objection(check: Callable[[Any], bool], value: Any) -> str:
@@ -438,63 +321,3 @@ def _objection(check: Callable[[Any], bool], value: Any) -> str:
 def _interrupts(kind: type[BaseException] | None) -> bool:
     """Whether a block was left by Ctrl-C, a cancellation or the program's end, and not by an error of its own."""
     return kind is not None and not issubclass(kind, Exception)
-
-
-def _needed(workers: int, items: int, verify: Any) -> int:
-    """No more machines than there is work for; what is wrong with a number the executor says."""
-    fits = isinstance(workers, int) and isinstance(verify, int) and workers > 0 and verify > 0 and items > 0
-    return min(workers, items * verify) if fits else workers
-
-
-def _settled(future: concurrent.futures.Future[Any]) -> Any:
-    error = future.exception()
-    return future.result() if error is None else error
-
-
-def output_named(answer: Answer, name: str) -> Output | None:
-    """The output of that name, where there is one."""
-    return next((output for output in answer.outputs if output.name == name), None)
-
-
-def _numbered(blobs: Sequence[Output], number: int) -> Output:
-    if not 0 <= number < len(blobs):
-        raise ValueError("a blob that did not come")
-    return blobs[number]
-
-
-def _content(output: Output, most: int) -> bytes:
-    if output.size > most:
-        raise ProviderError(f"What came back has {output.size} bytes, and at most {most} are taken.")
-    return output.content if isinstance(output.content, bytes) else output.content.read_bytes()
-
-
-def _json(answer: Answer, name: str, most: int) -> Any:
-    output = output_named(answer, name)
-    return json_value(_content(output, most), most=most) if output is not None else None
-
-
-def error_told(error: Output) -> tuple[type[Exception] | None, str, str]:
-    """What a function raised over there: its kind where it is one of Python's own, its words, and where it was."""
-    try:
-        told = json.loads(_content(error, _LARGEST_ERROR))
-        name, message, trace = str(told["type"]), clean_text(str(told["message"])), clean_text(str(told["traceback"]))
-        module = told.get("module")
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, LauncherError):
-        return None, "The function raised, and what it raised can't be read.", ""
-    kind = getattr(builtins, name, None) if module == "builtins" else None
-    if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, _NO_ANSWERS):
-        return kind, message, trace
-    return None, f"{clean_text(name)[:80]}: {message}", trace
-
-
-def _raised(error: Output) -> BaseException:
-    """What is raised here for what was raised there."""
-    kind, words, trace = error_told(error)
-    raised: BaseException = TaskError(words)
-    if kind is not None:
-        try:
-            raised = kind(words)
-        except TypeError:  # one that wants more than words
-            raised = TaskError(f"{kind.__name__}: {words}")
-    raised.__cause__ = RemoteTraceback(trace)
-    return raised

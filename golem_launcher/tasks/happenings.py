@@ -47,7 +47,7 @@ class SetupFailed:
 
 @dataclass(frozen=True)
 class AttemptBegun:
-    """A task was given to a machine."""
+    """A task is the next that a machine does, of those that it was given."""
 
     attempt: Attempt
 
@@ -73,6 +73,8 @@ class TaskDone:
     """A task is done by this attempt, and its result is kept."""
 
     attempt: Attempt
+    seconds: float = 0.0
+    """How long it ran, as the provider says."""
 
 
 Happened = (

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import secrets
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -20,6 +21,7 @@ from golem_launcher.errors import SessionDamaged, SessionError, SessionNameTaken
 from golem_launcher.request.kinds import NAME_PATTERN
 from golem_launcher.session.directory import read_lines
 from golem_launcher.tasks.labels import labels_of, labels_of_sets
+from golem_launcher.tasks.syncing import Syncing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -183,20 +185,24 @@ class JobDirectory:
 
 
 class Record:
-    """Appends to a job's record. Blocking; ``with`` it."""
+    """Appends to a job's record. Blocking; ``with`` it. Every method may be called by any thread."""
 
     def __init__(self, directory: JobDirectory) -> None:
         path = directory.path / _FILE
         self._file = path.open("ab")
+        self._writing = threading.Lock()
+        self._syncing = Syncing(lambda: os.fsync(self._file.fileno()))
         if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
             self._file.write(b"\n")  # after a line that was cut off
 
     def add(self, line: Line, *, sure: bool) -> None:
         """Write one; ``sure``: it survives a power cut once this returns. Raises ``OSError``."""
-        self._file.write(json.dumps(line.model_dump(exclude_defaults=True) | {"kind": line.kind}).encode() + b"\n")
-        self._file.flush()
+        data = json.dumps(line.model_dump(exclude_defaults=True) | {"kind": line.kind}).encode() + b"\n"
+        with self._writing:
+            self._file.write(data)
+            self._file.flush()
         if sure:
-            os.fsync(self._file.fileno())
+            self._syncing.sure()
 
     def close(self) -> None:
         """Write no more."""

@@ -8,72 +8,39 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+import math
+from typing import TYPE_CHECKING
 
 from golem_launcher.access.door import dial, door_path
 from golem_launcher.errors import LauncherError, ProviderError, SessionError, SessionNotFound
 from golem_launcher.events import Stage
+from golem_launcher.market import history
 from golem_launcher.session import client, liveness
 from golem_launcher.session.machine_slot import HEAD
-from golem_launcher.tasks.happenings import (
-    AttemptBegun,
-    AttemptFailed,
-    AttemptPrinted,
-    MachineLost,
-    MachineReady,
-    SessionStarted,
-    SetupFailed,
-    TaskDone,
-)
-from golem_launcher.tasks.scheduler import Attempt, Fault, Verdict, Worker
+from golem_launcher.tasks.employed import Employed, tell_failed
+from golem_launcher.tasks.happenings import MachineLost, MachineReady, SessionStarted, SetupFailed
+from golem_launcher.tasks.scheduler import Worker
 from golem_launcher.tasks.task_client import TaskClient, attempt_id
-from golem_launcher.text import sentence
 from golem_launcher.waiting import cancel_all
 from golem_launcher.workload.base import FIRST_PORT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from golem_launcher.events import SessionState
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.tasks.happenings import Happened
+    from golem_launcher.tasks.owner import Owner
     from golem_launcher.tasks.scheduler import Scheduler
-    from golem_launcher.tasks.task_client import Answer, Payload
+    from golem_launcher.tasks.task_client import Payload
 
 _LOOK_SECONDS = 0.2
+_IDLE_SECONDS = 30.0
+"""So long a machine may have nothing to do, where more tasks may come, before it is let go of."""
+_WAITING_SECONDS = 3.0
+"""So long work may wait before another machine is had for it."""
 _MOST_SETUPS = 3
 """At so many providers the setup may fail, without one at which it did not, before the job is given up."""
-
-
-class Owner(Protocol):
-    """Whose tasks they are."""
-
-    def payload(self, task: int) -> Payload | None:
-        """What is sent for a task; ``None`` when nobody wants it any more. Asked again for each attempt."""
-
-    def fault(self, attempt: Attempt, answer: Answer) -> tuple[str, Fault] | None:
-        """Why this is no result, and whose fault that is; ``None`` for a result."""
-
-    async def check(self, task: int, answer: Answer) -> str:
-        """Why the user does not want this result, in words; empty when it is wanted."""
-
-    async def keep(self, attempt: Attempt, answer: Answer) -> None:
-        """This is the task's result: the only one. Raises ``OSError`` when it can't be kept."""
-
-    async def give_up(self, task: int, reason: str) -> None:
-        """The task failed, and is not tried again; the answer that was its last is still there."""
-
-    def told(self, happened: Happened) -> None:
-        """Something happened that a person may want to see."""
-
-
-@dataclass
-class _Employed:
-    worker: Worker
-    task: asyncio.Task[None]
-    idle: bool = False
-    given_up: bool = False
 
 
 class Runner:
@@ -100,8 +67,11 @@ class Runner:
         self._closing = closing
         self._stopping = False
         self._news = asyncio.Event()
-        self._machines: dict[int, _Employed] = {}
+        self._machines: dict[int, Employed] = {}
+        self._working: dict[int, asyncio.Task[None]] = {}
         self._let_go: set[int] = set()
+        self._enough_at = -math.inf
+        """When there was a machine for all that was to be done."""
         self._set_up: set[str] = set()
         self._setup_failures: dict[str, str] = {}
         self._broken: BaseException | None = None
@@ -142,7 +112,7 @@ class Runner:
         """End the session, whoever cancels meanwhile: a cancellation makes it hurry."""
 
         async def end() -> None:
-            await cancel_all(*(one.task for one in self._machines.values()))
+            await cancel_all(*self._working.values())
             await asyncio.to_thread(_end, name, force=force)
 
         ending = asyncio.ensure_future(end())
@@ -162,23 +132,27 @@ class Runner:
         return client.start(self._request)
 
     async def _work(self, directory: SessionDirectory) -> str:
-        while True:
-            news = self._news
-            if self._broken is not None:
-                raise self._broken
-            if self._over():
-                return ""
+        while not self._over():
             living, state = await asyncio.to_thread(lambda: (liveness.alive(directory), directory.state()))
             if state.stage.final:
                 return state.reason or "The session is over."
             if not living:
                 raise SessionError(f"What looks after '{directory.name}' died.", f"See {directory.supervisor_log}.")
             await self._look(directory, state)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_SECONDS):
-                    await news.wait()
+            await self._rest()
+        return ""
+
+    async def _rest(self) -> None:
+        """Until it is time to look at the session again, or all is over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_SECONDS):
+                while not self._over():
+                    await self._news.wait()
 
     def _over(self) -> bool:
+        """Whether nothing is left to do. Raises what broke."""
+        if self._broken is not None:
+            raise self._broken
         if self._stopping:
             return not self._scheduler.running
         return self._closing and self._scheduler.finished
@@ -192,38 +166,71 @@ class Runner:
             employed = self._machines.get(machine.number)
             if employed is not None and employed.worker != worker:
                 del self._machines[machine.number]
-                await cancel_all(employed.task)
-                self._scheduler.lose(employed.worker, "the machine that it ran at was lost")
-                await self._tell_failed()
+                await self._cease(employed, "the machine that it ran at was lost")
                 self._owner.told(MachineLost(employed.worker, machine.trouble))
                 employed = None
             if worker is None:
                 continue
             if employed is None and machine.number not in self._let_go:
                 self._scheduler.join(worker)
-                task = asyncio.create_task(self._serve(directory, worker))
-                employed = self._machines[machine.number] = _Employed(worker, task)
+                employed = Employed(worker, directory.name, self._scheduler, self._owner)
+                self._machines[machine.number] = employed
+                self._working[machine.number] = asyncio.create_task(self._serve(directory, employed))
                 self._owner.told(MachineReady(worker, str(machine.provider_name), machine.price_per_hour))
             if employed is not None and worker.provider in self._scheduler.left:
-                await self._part(directory, employed, self._scheduler.left[worker.provider])
+                await self._leave(directory, employed, str(machine.provider_name))
         await self._mind_numbers(directory, state)
 
     async def _mind_numbers(self, directory: SessionDirectory, state: SessionState) -> None:
-        """Let go of machines for which there is nothing, and have another where none that is there may help."""
+        """Have as many machines as there is work for, and another where none that is there may help."""
+        scheduler, present = self._scheduler, [one for one in state.machines if one.stage is not Stage.ENDED]
+        self._let_go.intersection_update(one.number for one in present)
         others = [one for one in self._machines.values() if one.worker.machine != HEAD and not one.given_up]
-        if self._closing and not self._scheduler.wanted and not self._scheduler.needs_several:
-            left = self._scheduler.left
-            idle = [one for one in self._machines.values() if one.idle and one.worker.provider not in left]
-            for one in sorted(idle, key=lambda one: one.worker.machine)[1:]:  # one is there for what may yet fail
-                if one in others:
-                    self._let_go.add(one.worker.machine)
-                    one.given_up = True
-                    await self._order(directory, "let-go", machine=one.worker.machine)
-        elif self._scheduler.stuck and len(self._machines) == len(state.machines):
-            for one in [*others, *self._machines.values()][:1]:
-                await self._part(directory, one, "another provider is needed, to decide on a result")
+        if scheduler.wanted:
+            if scheduler.stuck and len(self._machines) == len(present):
+                for one in [*others, *self._machines.values()][:1]:
+                    await self._part(directory, one, "another provider is needed, to decide on a result")
+            elif self._waits() and len(present) < len(state.machines):
+                count = min(len(present) + scheduler.wanted, len(state.machines))
+                await self._order(directory, "have", machines=count)
+            return
+        self._enough_at = asyncio.get_running_loop().time()
+        if scheduler.needs_several and not scheduler.finished:
+            return
+        least = 0.0 if self._closing else _IDLE_SECONDS
+        idle = [one for one in self._machines.values() if one.idle and not one.left and one.idle_seconds >= least]
+        for one in sorted(idle, key=lambda one: one.worker.machine)[1:]:  # one is there for what may yet fail
+            if one in others:
+                self._let_go.add(one.worker.machine)
+                one.given_up = True
+                await self._order(directory, "let-go", machine=one.worker.machine)
 
-    async def _part(self, directory: SessionDirectory, employed: _Employed, reason: str) -> None:
+    def _waits(self) -> bool:
+        """Whether work has been waiting, so that more machines are of use."""
+        return asyncio.get_running_loop().time() - self._enough_at > _WAITING_SECONDS
+
+    async def _cease(self, employed: Employed, reason: str) -> None:
+        """Have others do what this machine holds."""
+        await cancel_all(self._working.pop(employed.worker.machine))
+        employed.put_back()
+        self._scheduler.lose(employed.worker, reason)
+        await tell_failed(self._scheduler, self._owner)
+
+    async def _leave(self, directory: SessionDirectory, employed: Employed, name: str) -> None:
+        """Have a provider that is left do nothing more, not even what it runs, and another in its place."""
+        reason = self._scheduler.left[employed.worker.provider]
+        if not employed.left:
+            employed.left = True
+            await self._cease(employed, f"the provider that it ran at was left: {reason}")
+            self._working[employed.worker.machine] = asyncio.create_task(self._clear(directory, employed.worker))
+            await asyncio.to_thread(history.note_failure, employed.worker.provider, name, reason)
+        await self._part(directory, employed, reason)
+
+    async def _clear(self, directory: SessionDirectory, worker: Worker) -> None:
+        async with await self._client(directory, worker) as machine:
+            await machine.clear()
+
+    async def _part(self, directory: SessionDirectory, employed: Employed, reason: str) -> None:
         """Have another provider in the place of this one.
 
         The session is its first machine's: that one stays, without work, while others work, as it might find no other.
@@ -238,34 +245,33 @@ class Runner:
         with contextlib.suppress(SessionError):  # it is gone already
             await asyncio.to_thread(liveness.control, directory, command, deadline=60.0, **arguments)
 
-    async def _serve(self, directory: SessionDirectory, worker: Worker) -> None:
-        """Have one machine work, until it is lost or given up."""
+    async def _client(self, directory: SessionDirectory, worker: Worker) -> TaskClient:
         token = await asyncio.to_thread(directory.token, worker.machine) or ""
         door = door_path(directory.path)
+        return TaskClient(
+            lambda: dial(door, FIRST_PORT, worker.machine), token, self._incoming, most_bytes=self._most_bytes
+        )
+
+    async def _serve(self, directory: SessionDirectory, employed: Employed) -> None:
+        """Have one machine work, until it is lost or given up."""
+        worker = employed.worker
         try:
-            async with TaskClient(
-                lambda: dial(door, FIRST_PORT, worker.machine), token, self._incoming, most_bytes=self._most_bytes
-            ) as machine:
+            async with await self._client(directory, worker) as machine:
                 await machine.clear()
                 if not await self._prepare(machine, worker):
                     return
                 while True:
-                    attempt = await self._next(worker)
-                    await self._attempt(machine, attempt)
-                    self.wake()
+                    news = self._news
+                    if not self._stopping and not employed.given_up:
+                        await employed.give(machine)
+                    if employed.idle:
+                        await news.wait()
+                    else:
+                        await employed.hear(machine)
+                        self.wake()
         except Exception as error:  # noqa: BLE001 - this computer's disk, say; nobody waits for this task
             self._broken = error
             self.wake()
-
-    async def _next(self, worker: Worker) -> Attempt:
-        while True:
-            news, employed = self._news, self._machines.get(worker.machine)
-            attempt = None if self._stopping else self._scheduler.take(worker)
-            if employed is not None:
-                employed.idle = attempt is None
-            if attempt is not None:
-                return attempt
-            await news.wait()
 
     async def _prepare(self, machine: TaskClient, worker: Worker) -> bool:
         """What is done once at each machine; whether it can work then."""
@@ -284,51 +290,9 @@ class Runner:
         self._scheduler.left[worker.provider] = f"its setup failed ({why})"
         self._owner.told(SetupFailed(worker, why))
         if not self._set_up and len(self._setup_failures) >= min(_MOST_SETUPS, self._request.machines + 1):
-            self._broken = SessionError(sentence(f"The setup failed at every provider: {why}"))
+            self._broken = SessionError(f"The setup failed at every provider: {why}")
         self.wake()
         return False
-
-    async def _attempt(self, machine: TaskClient, attempt: Attempt) -> None:
-        scheduler, owner = self._scheduler, self._owner
-        owner.told(AttemptBegun(attempt))
-
-        def printed(log: bytes) -> None:
-            owner.told(AttemptPrinted(attempt, log))
-
-        payload = owner.payload(attempt.task)
-        if payload is None:
-            await self._failed(attempt, "it is not wanted any more", Fault.FINAL)
-            return
-        task_id = attempt_id(self._request.name, attempt.task, attempt.number)
-        try:
-            answer = await machine.run(task_id, payload, printed)
-        except ProviderError as error:
-            await self._failed(attempt, error.what, Fault.PROVIDER)
-            return
-        fault = owner.fault(attempt, answer)
-        if fault is None:
-            unwanted = await owner.check(attempt.task, answer)
-            fault = (unwanted, Fault.REJECTED) if unwanted else None
-        if fault is not None:
-            await self._failed(attempt, *fault)
-        else:
-            verdict = scheduler.done(attempt, answer.digest)
-            if verdict is Verdict.ACCEPTED:
-                await owner.keep(attempt, answer)
-                owner.told(TaskDone(attempt))
-            await self._tell_failed()
-        for output in answer.outputs:
-            if isinstance(output.content, Path):
-                output.content.unlink(missing_ok=True)
-
-    async def _failed(self, attempt: Attempt, reason: str, fault: Fault) -> None:
-        self._owner.told(AttemptFailed(attempt, reason))
-        self._scheduler.fail(attempt, reason, fault)
-        await self._tell_failed()
-
-    async def _tell_failed(self) -> None:
-        for task in self._scheduler.untold():
-            await self._owner.give_up(task, self._scheduler.failed[task])
 
 
 def _end(name: str, *, force: bool) -> None:

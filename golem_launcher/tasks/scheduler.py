@@ -147,6 +147,11 @@ class Scheduler:
         return sum(max(0, self._lacks(known)) for known in self._open.values())
 
     @property
+    def share(self) -> int:
+        """How many tasks there are for each worker, of those that may be given out."""
+        return len(self._open) // max(1, len(self._workers))
+
+    @property
     def stuck(self) -> bool:
         """Whether nothing runs, and no worker that there is may take what is to be done."""
         return bool(self._open) and not self.running and all(self._finds(worker) is None for worker in self._workers)
@@ -184,6 +189,13 @@ class Scheduler:
         if self._lacks(known) <= 0:
             del self._open[task]
         return attempt
+
+    def put_back(self, attempt: Attempt) -> None:
+        """An attempt was not begun, and will not be: its task waits for others as before."""
+        known = self._tasks.get(attempt.task)
+        if known is not None and not known.over and attempt in known.running:
+            known.running.remove(attempt)
+            self._reopen(attempt.task, known)
 
     def _finds(self, worker: Worker) -> int | None:
         if worker.provider in self.left or worker not in self._workers:

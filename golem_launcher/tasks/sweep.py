@@ -17,7 +17,7 @@ from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest, parse_request
 from golem_launcher.session import client
 from golem_launcher.tasks import placing, record
-from golem_launcher.tasks.executor import call_payload, error_told, output_named
+from golem_launcher.tasks.calls import call_payload
 from golem_launcher.tasks.function import ship
 from golem_launcher.tasks.happenings import MachineReady
 from golem_launcher.tasks.job import parsed
@@ -25,6 +25,7 @@ from golem_launcher.tasks.labels import labels_of_sets
 from golem_launcher.tasks.notebook import execute_notebook
 from golem_launcher.tasks.parameters import MOST_SETS, is_notebook
 from golem_launcher.tasks.record import Line
+from golem_launcher.tasks.returned import error_told, output_named
 from golem_launcher.tasks.scheduler import Fault
 from golem_launcher.text import clean_line
 from golem_launcher.untrusted import json_value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import json
 import shutil
 import time
@@ -33,12 +34,15 @@ _SILENT_SECONDS = 60.0
 _GRACE_SECONDS = 30.0
 """So much longer than its time a task may seem to run: the machine ends it, and tells."""
 _AGAIN_SECONDS = 0.3
+_POLL_SEVERAL_SECONDS = 1.0
+"""Where others wait behind the task that runs: they may have to go elsewhere."""
 _SLOWEST = 20_000
 """Bytes a second, either way: a machine that is slower is given up, or it could keep a task, and be paid, for ever."""
 _LARGEST_LINE = 1024 * 1024
 _LARGEST_LOG = 64 * 1024
 _LONGEST_LOG = 1024 * 1024
-_LARGEST_INLINE = 256 * 1024
+_LARGEST_ANSWER = 3 * 1024 * 1024
+"""A line, what was printed and outputs of the largest that comes so, behind as much of others."""
 _MOST_OUTPUTS = 10_000
 _LEFT_FREE = 1000**3
 """So much of the disk here stays free."""
@@ -57,6 +61,11 @@ class Payload:
     """Name in the task's directory, empty for what is no file there; and the content."""
     seconds: float = 3600.0
     """How long it may take."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of what is sent, about; of files, what they are now."""
+        return sum(len(blob) if isinstance(blob, bytes) else blob.stat().st_size for _, blob in self.blobs)
 
 
 @dataclass(frozen=True)
@@ -95,16 +104,32 @@ class Answer:
 
 
 @dataclass
-class _Heard:
-    """What an answer says."""
+class _There:
+    """A task that is at the machine, or about to be."""
+
+    id: str
+    payload: Payload
+    told: Callable[[bytes], None] | None
+    since: float
+    """From when on it may be running; in the loop's time."""
+    sent: bool = False
+    log: bytearray = field(default_factory=bytearray)
+
+
+@dataclass(frozen=True)
+class _News:
+    """What an answer says of one task."""
 
     about: dict[str, Any]
     log: bytes
-    inline: list[bytes] = field(default_factory=list)
+    inline: tuple[bytes, ...] = ()
 
 
 class TaskClient:
-    """The task server of one machine. ``async with`` it; one task at a time."""
+    """The task server of one machine. ``async with`` it.
+
+    Tasks are given by :meth:`give` and heard of by :meth:`hear`; the machine runs them one after the other.
+    """
 
     def __init__(self, dial: Dial, token: str, incoming: Path, *, most_bytes: int) -> None:
         """``dial`` makes a stream to it; ``incoming``: a directory of ours for what is large.
@@ -114,8 +139,10 @@ class TaskClient:
         self._http = ProviderHttp(dial, token)
         self._incoming = incoming
         self._most_bytes = most_bytes
-        self._done: list[str] = []
-        """Tasks that can be forgotten there."""
+        self._there: dict[str, _There] = {}
+        """In the order in which they are run."""
+        self._forget: list[str] = []
+        """Tasks that are to be removed there."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -123,39 +150,77 @@ class TaskClient:
     async def __aexit__(self, *_: object) -> None:
         await self._http.aclose()
 
-    async def run(self, task_id: str, payload: Payload, told: Callable[[bytes], None] | None = None) -> Answer:
-        """Have a task done and bring what came of it; ``told`` hears what it prints.
+    def give(self, task_id: str, payload: Payload, told: Callable[[bytes], None] | None = None) -> None:
+        """Have a task run after those that are there; ``told`` hears what it prints. :meth:`hear` sends it."""
+        self._there[task_id] = _There(task_id, payload, told, asyncio.get_running_loop().time())
 
-        Raises ``ProviderError`` when the machine does not answer, or not as it should.
+    @property
+    def first_seconds(self) -> float:
+        """For how long the task that runs may have been running."""
+        first = next(iter(self._there.values()), None)
+        return asyncio.get_running_loop().time() - first.since if first is not None else 0.0
+
+    def drop(self, *ids: str) -> None:
+        """Do without these: what runs of them is ended with the next :meth:`hear`."""
+        self._forget += [one for one in ids if self._there.pop(one, None) is not None]
+
+    async def run(self, task_id: str, payload: Payload, told: Callable[[bytes], None] | None = None) -> Answer:
+        """Have one task run and bring what came of it. Raises ``ProviderError``, as :meth:`hear` does."""
+        self.give(task_id, payload, told)
+        while True:
+            for known, came in await self.hear():
+                if known == task_id:
+                    if isinstance(came, ProviderError):
+                        raise came
+                    return came
+
+    async def hear(self) -> list[tuple[str, Answer | ProviderError]]:
+        """Send what was given, and wait for news: the tasks that are over, with what came of each.
+
+        That is an error of the provider's where it can't be brought. Raises ``ProviderError`` when the machine does not
+        answer, or not as it should.
         """
         loop_time = asyncio.get_running_loop().time
-        began = heard = loop_time()
-        log, begun = bytearray(), False
+        heard = loop_time()
         while True:
             asked = loop_time()
             try:
-                if begun:
-                    found = await self._wait(task_id, len(log))
-                else:
-                    found = await self._begin(task_id, payload)
+                news = await self._exchange()
             except (TimeoutError, OSError, AccessError, aiohttp.ClientError) as error:
                 if loop_time() - heard > _SILENT_SECONDS:
                     raise ProviderError(f"It does not answer ({type(error).__name__}).") from None
                 await asyncio.sleep(_AGAIN_SECONDS)
                 continue
-            heard, begun = loop_time(), True
-            if len(log) < _LONGEST_LOG:
-                log += found.log
-                if told is not None and found.log:
-                    told(found.log)
-            if found.about.get("over") is True and (len(found.log) < _LARGEST_LOG or len(log) >= _LONGEST_LOG):
-                outputs = await self._outputs(task_id, found)
-                self._done.append(task_id)
-                return _answer(found.about, bytes(log), outputs, most_seconds=heard - began)
-            if heard - began > payload.seconds + _GRACE_SECONDS:
+            over, more = [], False
+            for one, told in news:
+                self._take_log(one, told.log)
+                if len(told.log) >= _LARGEST_LOG and len(one.log) < _LONGEST_LOG:
+                    more = True
+                elif told.about.get("over") is True:
+                    over.append((one.id, await self._came(one, told)))
+                    self.drop(one.id)
+            first = next(iter(self._there.values()), None)
+            if over and first is not None:
+                first.since = loop_time()
+            elif first is not None and self.first_seconds > first.payload.seconds + _GRACE_SECONDS:
                 raise ProviderError("It does not end what has run for too long.")
-            if len(found.log) < _LARGEST_LOG or len(log) >= _LONGEST_LOG:  # it may answer at once, with nothing
+            if not over and not more:  # it may answer at once, with nothing
                 await asyncio.sleep(asked + _AGAIN_SECONDS - loop_time())
+            return over
+
+    def _take_log(self, one: _There, log: bytes) -> None:
+        if log and len(one.log) < _LONGEST_LOG:
+            one.log += log
+            if one.told is not None:
+                one.told(log)
+
+    async def _came(self, one: _There, news: _News) -> Answer | ProviderError:
+        try:
+            outputs = await self._outputs(one.id, news)
+        except ProviderError as error:
+            return error
+        most = asyncio.get_running_loop().time() - one.since
+        return _answer(news.about, bytes(one.log), outputs, most_seconds=most)
 
     async def clear(self) -> None:
         """End and remove all that is there, of a runner that was killed."""
@@ -178,33 +243,37 @@ class TaskClient:
         except (TimeoutError, OSError, AccessError, aiohttp.ClientError):
             return
 
-    async def _begin(self, task_id: str, payload: Payload) -> _Heard:
-        sizes = [(name, len(one) if isinstance(one, bytes) else one.stat().st_size) for name, one in payload.blobs]
-        done, self._done = self._done, []
-        about = {**payload.about, "seconds": payload.seconds, "blobs": sizes, "forget": done}
-        head = json.dumps(about).encode() + b"\n"
-        length = len(head) + sum(size for _, size in sizes)
+    async def _exchange(self) -> list[tuple[_There, _News]]:
+        """Send what is new, and read what is."""
+        given = [one for one in self._there.values() if not one.sent]
+        told = {"forget": [*self._forget], "heard": {one.id: len(one.log) for one in self._there.values() if one.sent}}
+        parts: list[tuple[bytes | Path, int]] = [_line(told)]
+        for one in given:
+            blobs = one.payload.blobs
+            sizes = [(name, len(blob) if isinstance(blob, bytes) else blob.stat().st_size) for name, blob in blobs]
+            parts.append(_line({**one.payload.about, "id": one.id, "seconds": one.payload.seconds, "blobs": sizes}))
+            parts += [(blob, size) for (_, blob), (_, size) in zip(blobs, sizes, strict=True)]
+        length = sum(size for _, size in parts)
+        poll = _POLL_SECONDS if len(self._there) == 1 else _POLL_SEVERAL_SECONDS
         timeout = aiohttp.ClientTimeout(
             total=2 * (_POLL_SECONDS + _ANSWER_SECONDS) + length / _SLOWEST,
             sock_read=_POLL_SECONDS + _ANSWER_SECONDS,
         )
         asked = self._http.request(
             "POST",
-            f"/begin?id={task_id}&wait={_POLL_SECONDS:.0f}",
+            f"/work?wait={poll:g}",
             timeout=timeout,
-            data=_body(head, payload.blobs, sizes),
+            data=_body(parts),
             headers={"Content-Length": str(length)},
         )
         async with await asked as response:
-            return await _heard(response)
+            news = await _heard(response, self._there)
+        for one in given:
+            one.sent = True
+        self._forget = self._forget[len(told["forget"]) :]
+        return news
 
-    async def _wait(self, task_id: str, offset: int) -> _Heard:
-        timeout = aiohttp.ClientTimeout(total=2 * (_POLL_SECONDS + _ANSWER_SECONDS))
-        path = f"/wait?id={task_id}&offset={offset}&wait={_POLL_SECONDS:.0f}"
-        async with await self._http.request("GET", path, timeout=timeout) as response:
-            return await _heard(response)
-
-    async def _outputs(self, task_id: str, found: _Heard) -> tuple[Output, ...]:
+    async def _outputs(self, task_id: str, found: _News) -> tuple[Output, ...]:
         listed = _listed(found.about.get("outputs"))
         if sum(size for _, size in listed) > self._most_bytes:
             raise ProviderError(f"It made more than the {self._most_bytes} bytes that a task may bring.")
@@ -252,49 +321,59 @@ class TaskClient:
         raise ProviderError("What it made can't be brought: the connection breaks.")
 
 
-async def _body(
-    head: bytes, blobs: Sequence[tuple[str, bytes | Path]], sizes: Sequence[tuple[str, int]]
-) -> AsyncIterator[bytes]:
-    yield head
-    for (_, blob), (_, size) in zip(blobs, sizes, strict=True):
-        if isinstance(blob, bytes):
-            yield blob
+def _line(value: dict[str, Any]) -> tuple[bytes, int]:
+    data = json.dumps(value).encode() + b"\n"
+    return data, len(data)
+
+
+async def _body(parts: Sequence[tuple[bytes | Path, int]]) -> AsyncIterator[bytes]:
+    small = bytearray()  # what is small goes together: each piece is a turn of aiohttp's
+    for part, size in parts:
+        if isinstance(part, bytes):
+            small += part
+            if len(small) < _PIECE:
+                continue
+        yield bytes(small)
+        small.clear()
+        if isinstance(part, bytes):
             continue
-        with await asyncio.to_thread(blob.open, "rb") as file:
+        with await asyncio.to_thread(part.open, "rb") as file:
             left = size
             while left:
                 piece = await asyncio.to_thread(file.read, min(_PIECE, left))
                 if not piece:
-                    raise OSError(f"{blob} became shorter")
+                    raise OSError(f"{part} became shorter")
                 left -= len(piece)
                 yield piece
+    yield bytes(small)
 
 
-async def _heard(response: aiohttp.ClientResponse) -> _Heard:
-    """The answer, within bounds. Raises ``ProviderError`` for what is none."""
+async def _heard(response: aiohttp.ClientResponse, there: dict[str, _There]) -> list[tuple[_There, _News]]:
+    """What it says of tasks that are ``there``, within bounds. Raises ``ProviderError`` for what makes no sense."""
     if response.status != _OK:
         said = clean_line((await response.content.read(2000)).decode(errors="replace"), longest=200)
         raise ProviderError(f"It refuses the task ({response.status}: {said}).")
     data = bytearray()
-    most = _LARGEST_LINE + _LARGEST_LOG + _LARGEST_INLINE
     async for piece in response.content.iter_chunked(65536):
         data += piece
-        if len(data) > most:
+        if len(data) > _LARGEST_ANSWER:
             raise ProviderError("It says more than anybody asked for.")
-    line, _, rest = bytes(data).partition(b"\n")
+    rest, found = bytes(data), dict[str, tuple[_There, _News]]()
     try:
-        about = json_value(line, most=_LARGEST_LINE)
-        log = about.get("log", 0)
-        if type(log) is not int or log < 0:
-            raise ValueError  # noqa: TRY301 - it is told below
-        sizes = [size for _, size in _listed(about.get("outputs"))] if about.get("inline") is True else []
-    except (ValueError, TypeError, AttributeError):
+        while rest:
+            line, _, rest = rest.partition(b"\n")
+            about = json_value(line, most=_LARGEST_LINE)
+            one, log = there[about["id"]], about["log"]
+            if type(log) is not int or log < 0 or one.id in found:
+                raise ValueError  # noqa: TRY301 - it is told below
+            sizes = [size for _, size in _listed(about["outputs"])] if about.get("inline") is True else []
+            ends = list(itertools.accumulate([log, *sizes]))
+            inline = tuple(rest[end - size : end] for end, size in zip(ends[1:], sizes, strict=True))
+            found[one.id] = one, _News(about, rest[:log] if log <= _LARGEST_LOG else b"", inline)
+            rest = rest[ends[-1] :]
+    except (ValueError, TypeError, AttributeError, KeyError):
         raise ProviderError("Its answer makes no sense.") from None
-    inline, at = [], log
-    for size in sizes:
-        inline.append(rest[at : at + size])
-        at += size
-    return _Heard(about, rest[:log] if log <= _LARGEST_LOG else b"", inline)
+    return list(found.values())
 
 
 def _listed(value: Any) -> list[tuple[str, int]]:

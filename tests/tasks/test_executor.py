@@ -16,7 +16,8 @@ from golem_launcher.errors import RequestError, TaskError
 from golem_launcher.events import Stage
 from golem_launcher.market import history
 from golem_launcher.session import client
-from golem_launcher.tasks.executor import RemoteTraceback
+from golem_launcher.tasks import runner
+from golem_launcher.tasks.returned import RemoteTraceback
 from tests.tasks.conftest import HONEST, ODD
 
 pytestmark = pytest.mark.slow
@@ -103,6 +104,17 @@ def test_what_cannot_travel_is_said_before_anything_is_sent(executor):
         executor.submit(lambda: lock)
     with pytest.raises(RequestError, match="can't travel"):
         executor.submit(square, {1, 2})
+
+
+def test_a_machine_without_work_is_let_go_of_and_another_had_while_work_waits(executor, monkeypatch):
+    executor.submit(square, 1).result(60)
+    with monkeypatch.context() as soon:
+        soon.setattr(runner, "_IDLE_SECONDS", 0.5)
+        few = client.wait_for(executor.session, lambda state: state.machines[1].stage is Stage.ENDED, 60)
+    assert few.machines[0].stage is Stage.READY, "one is there for what comes next"
+    waited = [executor.submit(wait_for, seconds) for seconds in (6, 6.1, 6.2, 0.1, 0.2)]
+    assert client.wait_for(executor.session, lambda state: state.machines[1].stage is Stage.READY, 60)
+    assert [future.result(60) for future in waited] == [6, 6.1, 6.2, 0.1, 0.2]
 
 
 def test_a_process_that_dies_is_a_task_that_failed(executor):

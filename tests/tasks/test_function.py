@@ -19,7 +19,8 @@ import golem_launcher
 from golem_launcher.agent import task_execute, task_values
 from golem_launcher.errors import RequestError
 from golem_launcher.tasks.arrow_tables import read_table
-from golem_launcher.tasks.executor import Executor, call_payload
+from golem_launcher.tasks.calls import call_payload
+from golem_launcher.tasks.executor import Executor
 from golem_launcher.tasks.function import ship
 from tests import networks
 

@@ -1,6 +1,10 @@
 """A job's record survives whatever ends its writer."""
 
 import contextlib
+import json
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -8,6 +12,7 @@ from golem_launcher import paths
 from golem_launcher.errors import SessionError, SessionNameTaken
 from golem_launcher.tasks import record
 from golem_launcher.tasks.record import Line, Record
+from tests.agent.conftest import eventually
 
 
 @pytest.fixture
@@ -31,6 +36,32 @@ def test_a_line_that_was_cut_off_is_none_and_harms_no_other(directory):
         add(directory, 3)
         expected = [1, 3] if cut < len(whole) - 1 else [1, 2, 3]
         assert [line.task for line in directory.lines()] == expected, cut
+
+
+def test_lines_of_several_threads_go_to_the_disk_together_and_none_is_sure_before(directory, monkeypatch):
+    file, count, sure = directory.path / "record.jsonl", 40, []
+    others_wait, fsync = threading.Event(), os.fsync
+
+    def slowly(descriptor):
+        size = os.fstat(descriptor).st_size
+        assert others_wait.wait(20)
+        fsync(descriptor)
+        sure.append(size)
+
+    monkeypatch.setattr(os, "fsync", slowly)
+
+    def write(task):
+        written.add(Line(kind="done", task=task), sure=True)
+        lines = file.read_bytes()[: sure[-1]].splitlines()
+        return any(json.loads(line)["task"] == task for line in lines)
+
+    with contextlib.closing(Record(directory)) as written, ThreadPoolExecutor(count) as threads:
+        writing = [threads.submit(write, task) for task in range(count)]
+        eventually(lambda: file.read_bytes().count(b"\n") == count)
+        others_wait.set()
+        assert all(one.result() for one in writing)
+    assert len(sure) <= 2
+    assert sorted(line.task for line in directory.lines()) == list(range(count))
 
 
 def test_one_process_at_a_time_is_at_a_job(directory):

@@ -74,6 +74,14 @@ class Jobs(RuleBasedStateMachine):
         self.given_up.append(attempt)
         self.scheduler.fail(attempt, "why", fault)
 
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data())
+    def put_back(self, data):
+        attempt = data.draw(st.sampled_from(self.under_way))
+        self.under_way.remove(attempt)
+        self.given_up.append(attempt)
+        self.scheduler.put_back(attempt)
+
     @precondition(lambda self: self.given_up)
     @rule(data=st.data())
     def answer_late(self, data):
@@ -193,6 +201,15 @@ def test_a_task_that_takes_its_machines_with_it_is_given_up():
         assert scheduler.take(one) is not None
         scheduler.lose(one, "the machine was lost")
     assert scheduler.failed == {0: "the machine was lost"}
+
+
+def test_what_was_put_back_counts_against_nobody_and_goes_to_others():
+    scheduler = Scheduler([0, 1], attempts=1)
+    joined(scheduler, worker(1), worker(2))
+    for _ in range(20):
+        scheduler.put_back(scheduler.take(worker(1)))
+    assert (scheduler.failed, scheduler.left, scheduler.running) == ({}, {}, 0)
+    assert {scheduler.take(worker(2)).task for _ in range(2)} == {0, 1}
 
 
 def test_when_no_worker_may_decide_it_is_stuck():

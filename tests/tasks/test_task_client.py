@@ -106,15 +106,103 @@ def test_a_task_is_begun_once_and_forgotten_when_that_is_wanted(machine, tmp_pat
 
     asyncio.run(main())
     assert machine.get("/tasks", token="")[0] == 403
-    refused = [machine.get(path)[0] for path in ("/wait?id=../x&offset=0", "/output?id=x&n=0", "/nowhere")]
-    assert refused == [400, 400, 404]
-    body = json.dumps({"argv": ["true"], "seconds": 5, "blobs": [["../../x", 1]]}).encode() + b"\nx"
-    assert machine.request("POST", f"/begin?id={'b' * 32}", body=body)[0] == 400
-    assert machine.request("POST", "/begin?id=../../x", body=b'{"argv": ["true"], "seconds": 5}\n')[0] == 400
+    assert [machine.get(path)[0] for path in ("/output?id=x&n=0", "/nowhere")] == [400, 404]
+    head = b'{"forget": [], "heard": {}}\n'
+    for odd in (
+        {"id": "b" * 32, "argv": ["true"], "seconds": 5, "blobs": [["../../x", 1]]},
+        {"id": "../../x", "argv": ["true"], "seconds": 5},
+        {"id": "c" * 32, "argv": ["true"]},
+    ):
+        assert machine.request("POST", "/work", body=head + json.dumps(odd).encode() + b"\nx")[0] == 400
+    assert machine.request("POST", "/work", body=b'{"forget": [], "heard": {"../x": 0}}\n')[0] == 400
+
+
+def several(machine, tmp_path, *payloads, drop=()):
+    """Give all at once; what came of each, by its number, in the order in which it was heard."""
+
+    async def main():
+        ids, heard = [uuid.uuid4().hex for _ in payloads], []
+        dial = to_origin(f"http://{machine.address}:{machine.port}")
+        async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as client:
+            for known_as, payload in zip(ids, payloads, strict=True):
+                client.give(known_as, payload)
+            while len(heard) < len(payloads) - len(drop):
+                heard += await client.hear()
+                if client.first_seconds > 1:
+                    client.drop(*(ids[number] for number in drop))
+        return [(ids.index(known_as), answer) for known_as, answer in heard]
+
+    return asyncio.run(main())
+
+
+def test_tasks_that_were_given_together_run_one_after_the_other(machine, tmp_path):
+    alone = "mkdir /tmp/$MARK && sleep 0.02 && rmdir /tmp/$MARK && echo {number} > made"
+    marked = {"MARK": uuid.uuid4().hex}
+    asked = [shell(alone.format(number=number), environment=marked) for number in range(30)]
+    heard = several(machine, tmp_path, *asked)
+    assert [number for number, _ in heard] == list(range(30))
+    assert all((answer.exit, answer.log) == (0, b"") for _, answer in heard)
+    assert [answer.outputs[0].content for _, answer in heard] == [b"%d\n" % number for number in range(30)]
+    assert machine.get("/tasks")[1] == b'{"tasks": {}}' or len(json.loads(machine.get("/tasks")[1])["tasks"]) < 30
+
+
+def test_those_behind_one_that_runs_long_can_be_done_without_and_never_run(machine, tmp_path):
+    began = tmp_path / "began"
+    first, *behind = [shell(f"echo {number} >> {began}; sleep 3") for number in range(3)]
+    heard = several(machine, tmp_path, first, *behind, drop=(1, 2))
+    assert [(number, answer.exit) for number, answer in heard] == [(0, 0)]
+    assert run(machine, shell("true"), tmp_path).exit == 0, "and whoever comes later is not behind them"
+    assert began.read_text() == "0\n"
+
+
+def call(source, seconds=20.0):
+    about = {"source": source, "name": "f", "args": [], "kwargs": {}, "constants": {}}
+    return Payload({"call": about}, seconds=seconds)
+
+
+def test_functions_share_nothing_and_end_as_programs_do(machine, tmp_path):
+    marks = "import os, sys; os.environ['LEFT'] = sys.modules['left'] = 'x'; open('file', 'w'); os.chdir('/')"
+    rest = "import atexit, threading, time; atexit.register(print, 'at exit')"
+    late = "threading.Thread(target=lambda: (time.sleep(0.3), print('thread', flush=True))).start()"
+    state = "os.getpid(), os.getsid(0), os.environ.get('LEFT'), 'left' in sys.modules, os.listdir()"
+    where = f"import os, sys; return [{state}]"
+    heard = several(
+        machine, tmp_path, call(f"def f(): {marks}"), call(f"def f(): {where}"),
+        call(f"def f():\n {rest}\n {late}"), call("def f(): import sys; sys.exit(3)"),
+        call("def f(): import sys; sys.exit('why')"), call(f"def f(): {where}"),
+    )  # fmt: skip
+    found = [json.loads(heard[number][1].outputs[0].content) for number in (1, 5)]
+    assert [(pid == session, left, known) for pid, session, left, known, _ in found] == [(True, None, False)] * 2
+    assert all("file" not in files for *_, files in found)
+    assert found[0][0] != found[1][0]
+    assert heard[2][1].log == b"thread\nat exit\n"
+    assert [(answer.exit, answer.log) for _, answer in heard[3:5]] == [(3, b""), (1, b"why\n")]
+
+
+def test_a_function_that_kills_what_started_it_harms_no_other(machine, tmp_path):
+    kill = call("def f():\n import os, signal, time\n os.kill(os.getppid(), signal.SIGKILL)\n time.sleep(60)")
+    _, other = (answer for _, answer in several(machine, tmp_path, kill, call("def f(): return 7")))
+    assert other.outputs[0].content == b"7"
+
+
+def test_a_functions_time_ends_it_with_all_that_it_started(machine, tmp_path):
+    mark = f"sleep 20{os.getpid()}"
+    answer = run(machine, call(f"def f(): import os; os.system({mark!r})", seconds=1.0), tmp_path)
+    assert answer.timed_out
+    eventually(lambda: not any(mark in line for line in machine.processes().values()))
 
 
 def said(**told):
-    about = {"over": True, "exit": 0, "timed_out": False, "seconds": 1, "outputs": [], "log": 0, "inline": True}
+    about = {
+        "id": "c" * 32,
+        "over": True,
+        "exit": 0,
+        "timed_out": False,
+        "seconds": 1,
+        "outputs": [],
+        "log": 0,
+        "inline": True,
+    }
     return json.dumps({**about, **told}).encode() + b"\n"
 
 

@@ -4,33 +4,27 @@ import json
 
 import pytest
 
-from golem_launcher import paths
 from golem_launcher.errors import ProviderError
-from golem_launcher.tasks import executor as module
-from golem_launcher.tasks.executor import Executor
+from golem_launcher.tasks import returned
 from golem_launcher.tasks.task_client import Answer, Output
 
 BLOB = {"$golem": "bytes", "blob": 0}
 
 
 @pytest.fixture
-def value_of(tmp_path, monkeypatch):
-    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
-    executor = Executor(1, network="local", output=tmp_path / "results")
-
+def value_of(tmp_path):
     def value_of(value, *blobs):
         told = json.dumps(value).encode()
         outputs = [Output("value.json", len(told), "", told)]
         outputs += [Output(f"{n}/a.txt", len(blob), "", blob) for n, blob in enumerate(blobs)]
         answer = Answer(0, timed_out=False, seconds=1.0, log=b"", outputs=tuple(outputs))
-        return executor._value(0, answer, copy=False)
+        return returned.value_in(answer, tmp_path / "results", copy=False)
 
-    yield value_of
-    executor.shutdown()
+    return value_of
 
 
 def test_bytes_of_a_result_are_counted_each_time_that_it_has_them(value_of, monkeypatch):
-    monkeypatch.setattr(module, "_LARGEST_BYTES", 1000)
+    monkeypatch.setattr(returned, "_LARGEST_BYTES", 1000)
     assert value_of([BLOB, BLOB], b"x" * 500) == [b"x" * 500] * 2
     with pytest.raises(ProviderError, match="at most 0 are taken"):
         value_of([BLOB, BLOB, BLOB], b"x" * 500)
@@ -41,4 +35,4 @@ def test_what_did_not_come_is_in_no_result(value_of, tmp_path):
         for kind in ("bytes", "file"):
             with pytest.raises(ProviderError, match="no value"):
                 value_of({"$golem": kind, "blob": number}, b"x")
-    assert value_of([{"$golem": "file", "blob": 0}] * 3, b"x") == [tmp_path / "results" / "0000" / "a.txt"] * 3
+    assert value_of([{"$golem": "file", "blob": 0}] * 3, b"x") == [tmp_path / "results" / "a.txt"] * 3

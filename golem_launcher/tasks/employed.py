@@ -1,0 +1,163 @@
+"""One machine at work: what it was given, what is heard of that, and what becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from golem_launcher.errors import ProviderError
+from golem_launcher.tasks.happenings import AttemptBegun, AttemptFailed, AttemptPrinted, TaskDone
+from golem_launcher.tasks.scheduler import Fault, Verdict
+from golem_launcher.tasks.task_client import attempt_id
+
+if TYPE_CHECKING:
+    from golem_launcher.tasks.owner import Owner
+    from golem_launcher.tasks.scheduler import Attempt, Scheduler, Worker
+    from golem_launcher.tasks.task_client import Answer, TaskClient
+
+_AHEAD_SECONDS = 1.5
+"""So much work a machine holds, the task that runs included: it does not wait for us between short ones."""
+_MOST_AHEAD = 64
+_SHORTEST = 0.001
+_PATIENCE_SECONDS = 3.0
+"""So long a task may run before those that wait behind it go elsewhere."""
+_AHEAD_BYTES = 1024 * 1024
+"""So much may be sent to those that wait: more would hold up what the machine has to tell."""
+
+
+class _Held(NamedTuple):
+    attempt: Attempt
+    size: int
+    """Bytes that were sent for it."""
+
+
+class Employed:
+    """A machine's work for a job, from when it is ready until it is lost. Made where a loop runs."""
+
+    def __init__(self, worker: Worker, job: str, scheduler: Scheduler, owner: Owner) -> None:
+        self.worker = worker
+        self.given_up = False
+        """Whether the session was asked to do without it, or to have another provider in its place."""
+        self.left = False
+        """Whether it gets nothing any more, wherever it is."""
+        self._job = job
+        self._scheduler = scheduler
+        self._owner = owner
+        self._held: dict[str, _Held] = {}
+        """By their ids, in the order in which the machine does them."""
+        self._mean = math.inf
+        """Seconds that a task took there, of late."""
+        self._begun: Attempt | None = None
+        self._busy_at = asyncio.get_running_loop().time()
+
+    @property
+    def idle(self) -> bool:
+        """Whether it has nothing to do."""
+        return not self._held
+
+    @property
+    def idle_seconds(self) -> float:
+        """For how long that has been so."""
+        return asyncio.get_running_loop().time() - self._busy_at if self.idle else 0.0
+
+    async def give(self, machine: TaskClient) -> None:
+        """Have the machine hold as many tasks as it should, of those that there are."""
+        ahead = min(int(_AHEAD_SECONDS / max(self._mean, _SHORTEST)), self._scheduler.share, _MOST_AHEAD)
+        while len(self._held) < max(1, ahead) and sum(one.size for one in self._held.values()) < _AHEAD_BYTES:
+            attempt = self._scheduler.take(self.worker)
+            if attempt is None:
+                return
+            payload = self._owner.payload(attempt.task)
+            if payload is None:
+                await self._failed(attempt, "it is not wanted any more", Fault.FINAL)
+                continue
+            known_as = attempt_id(self._job, attempt.task, attempt.number)
+            self._held[known_as] = _Held(attempt, payload.size)
+            machine.give(known_as, payload, partial(self._printed, attempt))
+
+    async def hear(self, machine: TaskClient) -> None:
+        """Wait for news of what it holds, and see to what is over."""
+        self._tell_begun()
+        try:
+            over = [(self._held.pop(known_as).attempt, came) for known_as, came in await machine.hear()]
+        except ProviderError as error:
+            first = next(iter(self._held.values())).attempt
+            machine.drop(*self._held)
+            self.put_back()
+            self._held.clear()
+            await self._failed(first, error.what, Fault.PROVIDER)
+            return
+        answers = [(attempt, came) for attempt, came in over if not isinstance(came, ProviderError)]
+        if answers:
+            self._mean = sum(answer.seconds for _, answer in answers) / len(answers)
+        for attempt, came in over:
+            if isinstance(came, ProviderError):
+                await self._failed(attempt, came.what, Fault.PROVIDER)
+        self._busy_at = asyncio.get_running_loop().time()
+        await self._settle(answers)
+        if machine.first_seconds > _PATIENCE_SECONDS:
+            machine.drop(*self.put_back())
+
+    def put_back(self) -> list[str]:
+        """Have others do what it can't have begun; the ids of that."""
+        behind = dict(list(self._held.items())[1:])
+        for known_as, held in behind.items():
+            self._scheduler.put_back(held.attempt)
+            del self._held[known_as]
+        return list(behind)
+
+    async def _settle(self, answers: list[tuple[Attempt, Answer]]) -> None:
+        """Judge what came, and keep what counts, all of it at once: the disk takes as long for one as for many."""
+        accepted = [(attempt, answer) for attempt, answer in answers if await self._counts(attempt, answer)]
+        keeping = asyncio.gather(*(self._owner.keep(*one) for one in accepted), return_exceptions=True)
+        try:
+            kept = await asyncio.shield(keeping)
+        except asyncio.CancelledError:  # the machine is lost; nobody will be asked for these again
+            await keeping
+            raise
+        for error in kept:
+            if error is not None:
+                raise error
+        for attempt, answer in accepted:
+            self._owner.told(TaskDone(attempt, answer.seconds))
+        for _, answer in answers:
+            for output in answer.outputs:
+                if isinstance(output.content, Path):
+                    output.content.unlink(missing_ok=True)
+
+    async def _counts(self, attempt: Attempt, answer: Answer) -> bool:
+        """Whether this is the task's result."""
+        fault = self._owner.fault(attempt, answer)
+        if fault is None:
+            unwanted = await self._owner.check(attempt.task, answer)
+            fault = (unwanted, Fault.REJECTED) if unwanted else None
+        if fault is not None:
+            await self._failed(attempt, *fault)
+            return False
+        verdict = self._scheduler.done(attempt, answer.digest)
+        await tell_failed(self._scheduler, self._owner)
+        return verdict is Verdict.ACCEPTED
+
+    async def _failed(self, attempt: Attempt, reason: str, fault: Fault) -> None:
+        self._owner.told(AttemptFailed(attempt, reason))
+        self._scheduler.fail(attempt, reason, fault)
+        await tell_failed(self._scheduler, self._owner)
+
+    def _tell_begun(self) -> None:
+        """Say what it works at, where that is another task than before."""
+        first = next(iter(self._held.values()), None)
+        if first is not None and first.attempt is not self._begun:
+            self._begun = first.attempt
+            self._owner.told(AttemptBegun(first.attempt))
+
+    def _printed(self, attempt: Attempt, log: bytes) -> None:
+        self._owner.told(AttemptPrinted(attempt, log))
+
+
+async def tell_failed(scheduler: Scheduler, owner: Owner) -> None:
+    """Have the owner know of the tasks that are failed now."""
+    for task in scheduler.untold():
+        await owner.give_up(task, scheduler.failed[task])

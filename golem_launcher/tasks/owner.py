@@ -1,0 +1,32 @@
+"""Whose tasks a runner has done: what it asks of them, and what it is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from golem_launcher.tasks.happenings import Happened
+    from golem_launcher.tasks.scheduler import Attempt, Fault
+    from golem_launcher.tasks.task_client import Answer, Payload
+
+
+class Owner(Protocol):
+    """Whose tasks they are."""
+
+    def payload(self, task: int) -> Payload | None:
+        """What is sent for a task; ``None`` when nobody wants it any more. Asked again for each attempt."""
+
+    def fault(self, attempt: Attempt, answer: Answer) -> tuple[str, Fault] | None:
+        """Why this is no result, and whose fault that is; ``None`` for a result."""
+
+    async def check(self, task: int, answer: Answer) -> str:
+        """Why the user does not want this result, in words; empty when it is wanted."""
+
+    async def keep(self, attempt: Attempt, answer: Answer) -> None:
+        """This is the task's result: the only one. Raises ``OSError`` when it can't be kept."""
+
+    async def give_up(self, task: int, reason: str) -> None:
+        """The task failed, and is not tried again; the answer that was its last is still there."""
+
+    def told(self, happened: Happened) -> None:
+        """Something happened that a person may want to see."""

@@ -262,7 +262,9 @@ class Runner:
                     return
                 while True:
                     news = self._news
-                    if not self._stopping and not employed.given_up:
+                    if self._stopping:
+                        machine.drop(*employed.put_back())
+                    elif not employed.given_up:
                         await employed.give(machine)
                     if employed.idle:
                         await news.wait()

@@ -256,7 +256,10 @@ class Scheduler:
             return True
         # Where it failed it is tried again only when there is nobody else to ask.
         spent, asked = known.failed_at | self.left.keys(), known.asked
-        return all(other.provider in spent or other.owner in asked for other in self._workers)
+        if not all(other.provider in spent or other.owner in asked for other in self._workers):
+            return False
+        # Of a task that somebody could do, the last attempt is for another provider.
+        return not known.votes or len(known.failures) + 1 < self._attempts
 
     def _blame(self, known: _Task, digest: str) -> None:
         """Somebody could do it: those who could not, or said otherwise, are worse."""

@@ -34,6 +34,8 @@ _SILENT_SECONDS = 60.0
 _GRACE_SECONDS = 30.0
 """So much longer than its time a task may seem to run: the machine ends it, and tells."""
 _AGAIN_SECONDS = 0.3
+_LONGEST_PAUSE_SECONDS = 5.0
+"""Before the same is asked again: a line that is too busy would be busier by it."""
 _POLL_SEVERAL_SECONDS = 1.0
 """Where others wait behind the task that runs: they may have to go elsewhere."""
 _SLOWEST = 20_000
@@ -181,7 +183,7 @@ class TaskClient:
         answer, or not as it should.
         """
         loop_time = asyncio.get_running_loop().time
-        heard = loop_time()
+        heard, pause = loop_time(), _AGAIN_SECONDS
         while True:
             asked = loop_time()
             try:
@@ -189,7 +191,8 @@ class TaskClient:
             except (TimeoutError, OSError, AccessError, aiohttp.ClientError) as error:
                 if loop_time() - heard > _SILENT_SECONDS:
                     raise ProviderError(f"It does not answer ({type(error).__name__}).") from None
-                await asyncio.sleep(_AGAIN_SECONDS)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
                 continue
             over, more = [], False
             for one, told in news:
